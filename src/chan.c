@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "chan.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "diag.h"
+#include "ktls.h"
+#include "log.h"
+
+struct chan {
+	int fd;
+	struct tls *tls;
+	enum chan_role role;
+	bool kernel; /* the bulk direction is the kernel's */
+	bool raw;
+	bool bye; /* close_notify is in the session's buffer */
+};
+
+void chan_attach(struct chan_socket *s, enum chan_ktls when)
+{
+	s->attached = when != CHAN_KTLS_OFF &&
+		      ktls_attach(s->fd, &s->why_not) == 0;
+}
+
+static int chan_hand_over(struct chan *c, struct err *e)
+{
+	enum ktls_direction dir = c->role == CHAN_SENDER ? KTLS_TX : KTLS_RX;
+	autowipe_traffic struct traffic traffic = { 0 };
+	const struct mode *mode = tls_mode(c->tls);
+
+	if (tls_traffic(c->tls, c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ,
+			&traffic, e) < 0)
+		return -1;
+	if (ktls_install(c->fd, dir, mode, &traffic, e) < 0)
+		return -1;
+	c->kernel = true;
+	if (dir == KTLS_RX && mode->version == MODE_TLS13 &&
+	    !ktls_expect_no_pad(c->fd))
+		log_debug("the kernel decrypts with a copy (needs Linux 6.0)");
+	return ktls_verify(c->fd, dir, mode, e);
+}
+
+/* One line on what makes the records, as the kernel itself tells it. */
+static int chan_report(struct chan *c, struct err *e)
+{
+	bool tx = c->role == CHAN_SENDER;
+	struct err ignored = { ERR_NONE };
+	struct diag_tls diag = { DIAG_UNKNOWN, DIAG_UNKNOWN };
+	enum diag_conf conf;
+
+	if (c->kernel && diag_tls(c->fd, &diag, &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	conf = tx ? diag.tx : diag.rx;
+	if (c->kernel && conf == DIAG_BASE)
+		return err_set(e, ERR_KTLS, 0,
+			       "the kernel took the keys but does not use "
+			       "them");
+	log_info("%s TLS: %s%s%s, %s", c->kernel ? "kernel" : "user-space",
+		 tx ? "tx" : "rx", diag_conf_name(conf) ? " " : "",
+		 diag_conf_name(conf) ? diag_conf_name(conf) : "",
+		 tls_mode(c->tls)->title);
+	return 0;
+}
+
+static int chan_choose_path(struct chan *c, const struct chan_socket *s,
+			    enum chan_ktls when, struct err *e)
+{
+	struct err why = s->why_not;
+
+	if (s->attached && chan_hand_over(c, &why) == 0)
+		return 0;
+	/* Keys that are with the kernel already cannot be taken back. */
+	if (c->kernel || when == CHAN_KTLS_REQUIRE || why.kind == ERR_BUG) {
+		*e = why;
+		return -1;
+	}
+	if (when == CHAN_KTLS_AUTO)
+		log_notice("%s; going on in user space", why.msg);
+	return tls_bulk(c->tls, c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ,
+			e);
+}
+
+struct chan *chan_open(struct tls *t, const struct chan_socket *s,
+		       enum chan_role role, enum chan_ktls when, bool raw,
+		       struct err *e)
+{
+	struct chan *c = calloc(1, sizeof *c);
+
+	if (!c) {
+		tls_free(t);
+		close(s->fd);
+		err_set(e, ERR_BUG, 0, "out of memory");
+		return NULL;
+	}
+	c->fd = s->fd;
+	c->tls = t;
+	c->role = role;
+	c->raw = raw;
+	if (chan_choose_path(c, s, when, e) < 0 || chan_report(c, e) < 0) {
+		chan_abort(c);
+		chan_close(c);
+		return NULL;
+	}
+	return c;
+}
+
+void chan_close(struct chan *c)
+{
+	if (!c)
+		return;
+	tls_free(c->tls);
+	close(c->fd);
+	free(c);
+}
+
+int chan_fd(const struct chan *c)
+{
+	return c->fd;
+}
+
+bool chan_in_kernel(const struct chan *c)
+{
+	return c->kernel;
+}
+
+/* A lost connection is ERR_NET to a sender, a cut stream to a receiver. */
+static int chan_fail(struct chan *c, struct err *e)
+{
+	if (c->role == CHAN_RECEIVER && e->kind == ERR_NET)
+		e->kind = ERR_STREAM;
+	return -1;
+}
+
+static int chan_lost(struct chan *c, int num, struct err *e)
+{
+	err_set(e, ERR_NET, num, "the connection was lost");
+	return chan_fail(c, e);
+}
+
+int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
+	      struct err *e)
+{
+	ssize_t n;
+
+	assert(c->role == CHAN_SENDER);
+	*io = (struct chan_io){ 0 };
+	if (!c->kernel)
+		return tls_send(c->tls, buf, len, &io->bytes, e);
+	do
+		n = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return chan_lost(c, errno, e);
+	io->bytes = n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
+		     struct chan_io *io, struct err *e)
+{
+	ssize_t n;
+
+	assert(c->role == CHAN_SENDER && c->kernel);
+	*io = (struct chan_io){ 0 };
+	do
+		n = splice(pipe_fd, NULL, c->fd, NULL, len, SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return chan_lost(c, errno, e);
+	io->bytes = n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+bool chan_pending(const struct chan *c)
+{
+	return tls_pending_write(c->tls);
+}
+
+int chan_flush(struct chan *c, bool *empty, struct err *e)
+{
+	if (tls_flush(c->tls, empty, e) < 0)
+		return chan_fail(c, e);
+	return 0;
+}
+
+static int chan_bye(struct chan *c, bool *done, struct err *e)
+{
+	if (!c->bye) {
+		tls_alert(c->tls, REC_CLOSE_NOTIFY);
+		c->bye = true;
+	}
+	return chan_flush(c, done, e);
+}
+
+int chan_end(struct chan *c, bool *done, struct err *e)
+{
+	uint8_t alert[REC_ALERT_BYTES];
+	ssize_t n;
+
+	assert(c->role == CHAN_SENDER);
+	if (!c->kernel)
+		return chan_bye(c, done, e);
+	/* A control record also closes and pushes an open data record. */
+	rec_alert(alert, REC_CLOSE_NOTIFY);
+	do
+		n = ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		return chan_lost(c, errno, e);
+	*done = n > 0;
+	return 0;
+}
+
+int chan_control_end(struct chan *c, bool *done, struct err *e)
+{
+	assert(c->role == CHAN_RECEIVER);
+	return chan_bye(c, done, e);
+}
+
+int chan_control_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
+		      struct err *e)
+{
+	assert(c->role == CHAN_SENDER);
+	*io = (struct chan_io){ 0 };
+	return tls_recv(c->tls, buf, len, &io->bytes, &io->end, e);
+}
+
+/* Tell the peer why; the kernel keeps the error until somebody takes it. */
+static int chan_refuse(struct chan *c, enum rec_alert alert, struct err *e)
+{
+	int ignored;
+	socklen_t len = sizeof ignored;
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &ignored, &len);
+	tls_alert(c->tls, alert);
+	return chan_fail(c, e);
+}
+
+/* The kernel gave up on a record. */
+static int chan_bad_record(struct chan *c, int num, struct err *e)
+{
+	if (num == EBADMSG || num == EMSGSIZE || num == EINVAL) {
+		err_set(e, ERR_NET, 0,
+			"a record was forged or damaged on its way "
+			"(bad_record_mac)");
+		return chan_refuse(c, REC_BAD_RECORD_MAC, e);
+	}
+	return chan_lost(c, num, e);
+}
+
+/* A whole record that is not data; body is what was read of it. */
+static int chan_control_record(struct chan *c, unsigned int type,
+			       const uint8_t *body, size_t len,
+			       struct chan_io *io, struct err *e)
+{
+	uint8_t alert;
+
+	switch (rec_parse(type, body, len, &alert)) {
+	case REC_MEANS_END:
+		io->end = true;
+		return 0;
+	case REC_MEANS_ABORT:
+		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
+			rec_alert_name(alert));
+		return chan_fail(c, e);
+	case REC_MEANS_TICKET:
+		if (c->raw)
+			return 0;
+		break;
+	case REC_MEANS_REKEY:
+		err_set(e, ERR_NET, 0,
+			"the peer changed its keys (KeyUpdate), which kernel "
+			"TLS cannot follow here; --ktls off can");
+		return chan_refuse(c, REC_UNEXPECTED_MESSAGE, e);
+	case REC_MEANS_NOTHING_KNOWN:
+		break;
+	}
+	err_set(e, ERR_NET, 0, "the peer sent a record of unexpected type %u",
+		type);
+	return chan_refuse(c, REC_UNEXPECTED_MESSAGE, e);
+}
+
+static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
+			    struct chan_io *io, struct err *e)
+{
+	unsigned int type;
+	ssize_t n;
+
+	do
+		n = ktls_recv_record(c->fd, &type, buf, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : chan_bad_record(c, errno, e);
+	if (type != REC_DATA)
+		return chan_control_record(c, type, buf, (size_t)n, io, e);
+	io->bytes = (size_t)n;
+	if (n > 0)
+		return 0;
+	err_set(e, ERR_NET, 0, "the connection closed without close_notify");
+	return chan_fail(c, e);
+}
+
+int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
+	      struct err *e)
+{
+	assert(c->role == CHAN_RECEIVER);
+	*io = (struct chan_io){ 0 };
+	if (c->kernel)
+		return chan_recv_kernel(c, buf, len, io, e);
+	if (tls_recv(c->tls, buf, len, &io->bytes, &io->end, e) < 0)
+		return chan_fail(c, e);
+	return 0;
+}
+
+int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
+		   struct err *e)
+{
+	uint8_t body[REC_MAX];
+	ssize_t n;
+
+	assert(c->role == CHAN_RECEIVER && c->kernel);
+	*io = (struct chan_io){ 0 };
+	do
+		n = splice(c->fd, NULL, pipe_fd, NULL, len, SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		io->bytes = (size_t)n;
+		return 0;
+	}
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n < 0 && errno == EPIPE)
+		return err_set(e, ERR_IO, errno,
+			       "cannot write standard output");
+	if (n < 0 && errno != EINVAL)
+		return chan_bad_record(c, errno, e);
+	/*
+	 * EINVAL: the next record is not data, or not a record; 0: the end.
+	 * Either way recvmsg(2) tells more.  The kernel gives EINVAL for a bad
+	 * header just once, so a second "nothing there" would be for ever.
+	 */
+	if (chan_recv_kernel(c, body, sizeof body, io, e) < 0)
+		return -1;
+	if (io->bytes || (!io->end && !c->raw))
+		return chan_bad_record(c, EINVAL, e);
+	return 0;
+}
+
+void chan_linger(struct chan *c, uint64_t timeout_ms)
+{
+	struct pollfd p = { .fd = c->fd, .events = POLLIN };
+	uint64_t deadline = clock_deadline(timeout_ms);
+	char discarded[4096];
+
+	while (poll(&p, 1, clock_poll_ms(deadline)) > 0)
+		if (recv(c->fd, discarded, sizeof discarded, MSG_DONTWAIT) <= 0)
+			return;
+}
+
+void chan_abort(struct chan *c)
+{
+	uint8_t alert[REC_ALERT_BYTES];
+
+	if (c->role == CHAN_RECEIVER || !c->kernel) {
+		tls_alert(c->tls, REC_USER_CANCELED);
+		return;
+	}
+	rec_alert(alert, REC_USER_CANCELED);
+	if (ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert) < 0)
+		log_debug("abort not sent: %s", strerror(errno));
+}

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One authenticated connection.  Bulk data goes one way, through the kernel or
+ * through GnuTLS, whichever this end can; control goes the other way, always
+ * through GnuTLS.  Knows nothing of what the bytes mean.
+ *
+ * The first error of a channel is final: the kernel may go on accepting bytes
+ * that it throws away (a socket's error is reported just once).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "rec.h"
+#include "tls.h"
+
+enum chan_role { CHAN_SENDER, CHAN_RECEIVER };
+
+enum chan_ktls { CHAN_KTLS_AUTO, CHAN_KTLS_REQUIRE, CHAN_KTLS_OFF };
+
+/* A connected socket before its handshake, with kernel TLS attached or not. */
+struct chan_socket {
+	int fd;
+	bool attached;
+	struct err why_not; /* if it is not attached */
+};
+
+/* What happened to a call that would rather wait than block. */
+struct chan_io {
+	size_t bytes; /* moved; 0 and no end: nothing can be moved now */
+	bool end; /* the peer's close_notify: no byte follows */
+};
+
+struct chan;
+
+/*
+ * Attach kernel TLS to a new connection, unless it is switched off.  Failure
+ * is remembered in s, for chan_open() to act on.
+ */
+void chan_attach(struct chan_socket *s, enum chan_ktls when);
+
+/*
+ * Make a channel of a session whose handshake is done: give the bulk
+ * direction's keys to the kernel, verify what it says, and log the path.
+ * Takes over t and s->fd, on failure too.  raw: the peer is not ours, its
+ * session tickets are dropped.  Errors: ERR_KTLS where kernel TLS is required
+ * and cannot be had.
+ */
+struct chan *chan_open(struct tls *t, const struct chan_socket *s,
+		       enum chan_role role, enum chan_ktls when, bool raw,
+		       struct err *e);
+
+/* Close the connection as it is, with whatever is unsent, and free c. */
+void chan_close(struct chan *c);
+
+/* The socket, for poll(2). */
+int chan_fd(const struct chan *c);
+
+/* Does the kernel make (sender) or open (receiver) the bulk records? */
+bool chan_in_kernel(const struct chan *c);
+
+/*
+ * Sender: send up to len bytes of buf.  All calls move whole records if len is
+ * a multiple of REC_MAX.  Errors: ERR_NET.
+ */
+int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
+	      struct err *e) attr_must_check;
+
+/*
+ * Sender, in the kernel only: move exactly up to len bytes out of a pipe that
+ * holds at least len.  Nothing is copied.  A len beyond what the pipe holds
+ * could leave a record open (Linux 6.5 and up), so it must not be.
+ */
+int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
+		     struct chan_io *io, struct err *e) attr_must_check;
+
+/* Sender: push out what the channel itself holds back; *empty: all went. */
+int chan_flush(struct chan *c, bool *empty, struct err *e) attr_must_check;
+
+/* Is there something for chan_flush()?  Then poll for POLLOUT. */
+bool chan_pending(const struct chan *c);
+
+/*
+ * Sender: end the stream with close_notify.  Call again, after POLLOUT, until
+ * *done.
+ */
+int chan_end(struct chan *c, bool *done, struct err *e) attr_must_check;
+
+/*
+ * Receiver: up to len bytes into buf.  io->end only on the peer's
+ * close_notify.  A connection that ends otherwise, a record that does not
+ * authenticate or one of a type that has no business here is an ERR_STREAM.
+ */
+int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
+	      struct err *e) attr_must_check;
+
+/*
+ * Receiver, in the kernel only: one record at the most, into a pipe with room.
+ * io->bytes 0 can also mean that the pipe is full.
+ */
+int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
+		   struct err *e) attr_must_check;
+
+/* Against the bulk: bytes from the receiver to the sender and their end. */
+int chan_control_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
+		      struct err *e) attr_must_check;
+
+/* Receiver: close_notify against the bulk; *done as in chan_end(). */
+int chan_control_end(struct chan *c, bool *done, struct err *e) attr_must_check;
+
+/*
+ * Receiver, after everything: wait until the peer has closed, discarding what
+ * it may still send.  Closing earlier could destroy what it has yet to read.
+ */
+void chan_linger(struct chan *c, uint64_t timeout_ms);
+
+/* Tell the peer that the stream is given up: a fatal alert.  Best effort. */
+void chan_abort(struct chan *c);

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a handshake authenticates with.  So far: one pre-shared key under one
+ * identity.  Knows nothing of sockets, files or modes.
+ */
+#pragma once
+
+#include <gnutls/gnutls.h>
+#include <stdbool.h>
+
+#include "err.h"
+#include "key.h"
+
+/* Used when neither the key file nor --identity names one. */
+#define CRED_DEFAULT_IDENTITY "btrfs"
+
+struct cred;
+
+/*
+ * A credential for the connecting (server false) or the listening side.
+ * Borrows k; GnuTLS keeps a copy of the key until cred_free() (and frees it
+ * wiped).  Returns NULL on ERR_KEY.
+ */
+struct cred *cred_new_psk(const struct key *k, bool server, struct err *e);
+
+void cred_free(struct cred *c);
+
+static inline void cred_cleanup(struct cred **c)
+{
+	cred_free(*c);
+}
+#define autofree_cred attr_cleanup(cred_cleanup)
+
+/*
+ * Give the credential to a session, whose user pointer it takes (a server's
+ * callback needs it).  c must outlive the session.  Returns GnuTLS's code.
+ */
+int cred_apply(struct cred *c, gnutls_session_t session);
+
+/* Our identity: presented by a client, expected by a server. */
+const char *cred_identity(const struct cred *c);

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "door.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+enum {
+	VISITORS_MAX = 32, /* handshakes at the same time */
+	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
+};
+
+/* A connection whose handshake is not done. */
+struct visitor {
+	struct chan_socket socket;
+	struct tls *tls; /* NULL: the place is free */
+	enum tls_want want;
+	uint64_t deadline_ms;
+	char name[NET_NAME_MAX];
+};
+
+struct door {
+	const struct door_params *p;
+	struct visitor visitors[VISITORS_MAX];
+	uint64_t accept_after_ms; /* no accept before */
+};
+
+static void visitor_drop(struct visitor *v)
+{
+	tls_free(v->tls);
+	close(v->socket.fd);
+	v->tls = NULL;
+}
+
+static void visitor_refuse(struct visitor *v, const char *why)
+{
+	log_notice("refused %s: %s", v->name, why);
+	visitor_drop(v);
+}
+
+/* The part of "[address]:port" in front of the port. */
+static size_t visitor_address_len(const struct visitor *v)
+{
+	const char *colon = strrchr(v->name, ':');
+
+	return colon ? (size_t)(colon - v->name) : strlen(v->name);
+}
+
+static bool visitor_same_address(const struct visitor *a,
+				 const struct visitor *b)
+{
+	size_t len = visitor_address_len(a);
+
+	return len == visitor_address_len(b) && !memcmp(a->name, b->name, len);
+}
+
+/*
+ * All places are taken: the address that holds most of them loses its oldest,
+ * so that one host that opens many does not keep another out.
+ */
+static struct visitor *door_evict(struct door *d)
+{
+	struct visitor *loser = NULL;
+	unsigned int most = 0;
+
+	for (size_t i = 0; i < VISITORS_MAX; i++) {
+		struct visitor *v = &d->visitors[i];
+		unsigned int held = 0;
+
+		for (size_t k = 0; k < VISITORS_MAX; k++)
+			held += visitor_same_address(v, &d->visitors[k]);
+		if (held > most ||
+		    (held == most && v->deadline_ms < loser->deadline_ms)) {
+			most = held;
+			loser = v;
+		}
+	}
+	visitor_refuse(loser, "too many handshakes at the same time");
+	return loser;
+}
+
+static struct visitor *door_place(struct door *d)
+{
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (!d->visitors[i].tls)
+			return &d->visitors[i];
+	return door_evict(d);
+}
+
+static void door_welcome(struct door *d, int fd)
+{
+	struct visitor *v = door_place(d);
+	struct tls_params params = { .server = true,
+				     .fd = fd,
+				     .cred = d->p->cred,
+				     .modes = d->p->modes };
+	struct err e = { ERR_NONE };
+
+	*v = (struct visitor){ .socket.fd = fd, .want = TLS_WANT_READ };
+	v->deadline_ms = clock_deadline(d->p->handshake_ms);
+	net_peer_name(fd, v->name);
+	chan_attach(&v->socket, d->p->ktls);
+	v->tls = tls_new(&params, &e);
+	if (!v->tls)
+		visitor_refuse(v, e.msg);
+	else
+		log_debug("connection from %s", v->name);
+}
+
+static void door_accept(struct door *d, int listen_fd)
+{
+	int fd = net_accept(listen_fd);
+
+	if (fd >= 0) {
+		door_welcome(d, fd);
+		return;
+	}
+	/* A connection that is gone again, or one that we cannot take now. */
+	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
+	    errno == ENOBUFS) {
+		log_notice("cannot accept a connection: %s", strerror(errno));
+		d->accept_after_ms = clock_deadline(ACCEPT_PAUSE_MS);
+	}
+}
+
+/* Go on with one handshake.  Returns whether it is done. */
+static bool door_advance(struct visitor *v)
+{
+	struct err e = { ERR_NONE };
+
+	if (tls_handshake(v->tls, &v->want, &e) < 0) {
+		visitor_refuse(v, e.msg);
+		return false;
+	}
+	return v->want == TLS_DONE;
+}
+
+static struct tls *door_take(struct visitor *v, struct chan_socket *s)
+{
+	struct tls *t = v->tls;
+
+	log_info("peer %s, %s", v->name, tls_mode(t)->title);
+	*s = v->socket;
+	v->tls = NULL;
+	return t;
+}
+
+/* fds: first the listening sockets, then one for each visitor. */
+static int door_poll(struct door *d, struct pollfd *fds, uint64_t until_ms,
+		     struct err *e)
+{
+	const struct net_listener *l = d->p->listener;
+	bool accepting = clock_now_ms() >= d->accept_after_ms;
+
+	if (!accepting)
+		until_ms = clock_earlier(until_ms, d->accept_after_ms);
+	for (size_t i = 0; i < l->count; i++)
+		fds[i] = (struct pollfd){ .fd = accepting ? l->fds[i] : -1,
+					  .events = POLLIN };
+	for (size_t i = 0; i < VISITORS_MAX; i++) {
+		const struct visitor *v = &d->visitors[i];
+
+		fds[l->count + i] = (struct pollfd){
+			.fd = v->tls ? v->socket.fd : -1,
+			.events = v->want == TLS_WANT_WRITE ? POLLOUT : POLLIN,
+		};
+		if (v->tls)
+			until_ms = clock_earlier(until_ms, v->deadline_ms);
+	}
+	if (poll(fds, l->count + VISITORS_MAX, clock_poll_ms(until_ms)) >= 0)
+		return 0;
+	if (errno != EINTR)
+		return err_set(e, ERR_BUG, errno, "poll");
+	memset(fds, 0, (l->count + VISITORS_MAX) * sizeof *fds);
+	return 0;
+}
+
+static struct tls *door_serve(struct door *d, struct pollfd *fds,
+			      struct chan_socket *s)
+{
+	const struct net_listener *l = d->p->listener;
+	uint64_t now = clock_now_ms();
+
+	for (size_t i = 0; i < VISITORS_MAX; i++) {
+		struct visitor *v = &d->visitors[i];
+
+		if (!v->tls)
+			continue;
+		if (fds[l->count + i].revents && door_advance(v))
+			return door_take(v, s);
+		if (v->tls && now >= v->deadline_ms)
+			visitor_refuse(v, "the handshake took too long");
+	}
+	for (size_t i = 0; i < l->count; i++)
+		if (fds[i].revents)
+			door_accept(d, l->fds[i]);
+	return NULL;
+}
+
+struct tls *door_wait(const struct door_params *p, struct chan_socket *s,
+		      struct err *e)
+{
+	uint64_t deadline = clock_deadline(p->wait_ms);
+	struct pollfd fds[NET_LISTENERS_MAX + VISITORS_MAX];
+	struct door d = { .p = p };
+	struct tls *t = NULL;
+
+	while (!t) {
+		if (clock_now_ms() >= deadline) {
+			err_set(e, ERR_NET, 0,
+				"nobody came within the time of --wait");
+			break;
+		}
+		if (door_poll(&d, fds, deadline, e) < 0)
+			break;
+		t = door_serve(&d, fds, s);
+	}
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d.visitors[i].tls)
+			visitor_drop(&d.visitors[i]);
+	return t;
+}

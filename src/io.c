@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+/* /proc/sys/fs/pipe-max-size unless root raised it; 64 full TLS records */
+#define PIPE_BYTES (1 << 20)
+
+enum io_kind io_kind(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return IO_OTHER;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFIFO:
+		return IO_PIPE;
+	case S_IFSOCK:
+		return IO_SOCKET;
+	case S_IFREG:
+		return IO_FILE;
+	case S_IFCHR:
+		return IO_DEVICE;
+	default:
+		return IO_OTHER;
+	}
+}
+
+bool io_is_append(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_APPEND);
+}
+
+bool io_ready(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+void io_grow_pipe(int fd)
+{
+	int size = PIPE_BYTES;
+
+	/* A user's pipes are limited together: take the most that is given. */
+	for (; size > 65536 && fcntl(fd, F_GETPIPE_SZ) < size; size /= 2)
+		if (fcntl(fd, F_SETPIPE_SZ, size) >= 0 || errno != EPERM)
+			return;
+}
+
+int io_set_nonblocking(int fd, struct err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_set(e, ERR_BUG, errno, "cannot set O_NONBLOCK");
+	return 0;
+}
+
+int io_reopen_nonblocking(int fd, int access)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+ssize_t io_read(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+ssize_t io_write(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+int io_write_all(int fd, const void *buf, size_t len, const char *what,
+		 struct err *e)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = io_write(fd, p, len);
+
+		if (n < 0)
+			return err_set(e, ERR_IO, errno, "cannot write %s",
+				       what);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}

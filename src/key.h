@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Key files: where a pre-shared key comes from, what is refused, and how a
+ * new one is made.  The TLS credential made of a key is cred's business.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "secret.h"
+
+enum { KEY_IDENTITY_MAX = 64 }; /* bytes, without the terminator */
+
+#define KEY_DEFAULT_FILE "/etc/btrfs-ktls-pipe/key"
+
+struct key {
+	char identity[KEY_IDENTITY_MAX + 1]; /* "" if the file names none */
+	struct secret secret;
+};
+
+void key_wipe(struct key *k);
+#define autowipe_key attr_cleanup(key_wipe)
+
+/* Does text follow [A-Za-z0-9][A-Za-z0-9._@-]{0,63}? */
+bool key_identity_ok(const char *text);
+
+/*
+ * Read the key file at path, "-" for standard input.  Every refusal is an
+ * ERR_KEY that says what to do.  The caller owns and wipes *k.
+ */
+int key_read(const char *path, struct key *k, struct err *e) attr_must_check;
+
+/*
+ * Find the key in the bytes of a key file: a PEM block, else one identity:hex
+ * line, else the bytes themselves.  Borrows data.
+ */
+int key_parse(const uint8_t *data, size_t len, struct key *k,
+	      struct err *e) attr_must_check;
+
+/*
+ * Write a new random 32-byte key as PEM to path, a file that must not exist
+ * yet (mode 0600), or to standard output if path is NULL or "-".
+ */
+int key_generate(const char *path, struct err *e) attr_must_check;

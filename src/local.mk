@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# All but main.c goes into one library, so that tests link the real objects.
+noinst_LIBRARIES += src/libbkp.a
+src_libbkp_a_SOURCES = \
+	src/attr.h src/missing.h \
+	src/err.c src/err.h \
+	src/secret.c src/secret.h \
+	src/clock.c src/clock.h \
+	src/log.c src/log.h \
+	src/num.c src/num.h \
+	src/io.c src/io.h \
+	src/mode.c src/mode.h \
+	src/rec.c src/rec.h \
+	src/key.c src/key.h \
+	src/opt.c src/opt.h \
+	src/net.c src/net.h \
+	src/ktls.c src/ktls.h \
+	src/diag.c src/diag.h \
+	src/cred.c src/cred.h \
+	src/tls.c src/tls.h \
+	src/chan.c src/chan.h \
+	src/store.h \
+	src/store_mem.c src/store_mem.h \
+	src/store_pipe.c src/store_pipe.h \
+	src/sink.c src/sink.h \
+	src/sender.c src/sender.h \
+	src/receiver.c src/receiver.h \
+	src/door.c src/door.h \
+	src/probe.c src/probe.h \
+	src/setup.c src/setup.h \
+	src/cmd.h \
+	src/cmd_connect.c \
+	src/cmd_listen.c \
+	src/cmd_keygen.c \
+	src/cmd_probe.c
+
+bin_PROGRAMS += src/btrfs-ktls-pipe
+src_btrfs_ktls_pipe_SOURCES = src/main.c
+src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
+EXTRA_DIST += src/LAYERS

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "log.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static enum log_level log_level = LOG_NOTICE;
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+static void log_line(enum log_level level, const char *fmt, va_list ap)
+{
+	static const char prefix[] = "btrfs-ktls-pipe: ";
+	char line[1024];
+	size_t len = sizeof prefix - 1;
+	int saved = errno, n;
+
+	if (level > log_level)
+		return;
+	memcpy(line, prefix, len);
+	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
+	if (n < 0)
+		n = 0;
+	len += (size_t)n < sizeof line - len - 1 ? (size_t)n
+						 : sizeof line - len - 2;
+	line[len++] = '\n';
+	/* Nobody is left to tell if standard error fails. */
+	if (write(STDERR_FILENO, line, len) < 0)
+		errno = saved;
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)         \
+	void name(const char *fmt, ...)   \
+	{                                 \
+		va_list ap;               \
+                                          \
+		va_start(ap, fmt);        \
+		log_line(level, fmt, ap); \
+		va_end(ap);               \
+	}
+
+LOG_FUNCTION(log_error, LOG_QUIET)
+LOG_FUNCTION(log_notice, LOG_NOTICE)
+LOG_FUNCTION(log_info, LOG_INFO)
+LOG_FUNCTION(log_debug, LOG_DEBUG)
+
+void log_printable(char *out, size_t size, const void *text, size_t len)
+{
+	const unsigned char *in = text;
+	size_t i;
+
+	for (i = 0; i < len && i + 1 < size; i++)
+		out[i] = in[i] >= 0x20 && in[i] < 0x7f ? (char)in[i] : '?';
+	out[i] = '\0';
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Messages to people, on standard error, one write(2) a line.  The level is
+ * the program's only global state.
+ */
+#pragma once
+
+#include <stddef.h>
+
+#include "attr.h"
+
+enum log_level {
+	LOG_QUIET, /* -q: errors only */
+	LOG_NOTICE, /* default: and what a user should know */
+	LOG_INFO, /* -v: and milestones */
+	LOG_DEBUG, /* -vv: and details */
+};
+
+void log_set_level(enum log_level level);
+
+/* Always printed: main() for the one error, door for refused peers. */
+void log_error(const char *fmt, ...) attr_printf(1, 2);
+void log_notice(const char *fmt, ...) attr_printf(1, 2);
+void log_info(const char *fmt, ...) attr_printf(1, 2);
+void log_debug(const char *fmt, ...) attr_printf(1, 2);
+
+/*
+ * Make text from a peer fit for a terminal: everything but printable ASCII
+ * becomes '?'.  Writes at most size bytes into out, always terminated.
+ */
+void log_printable(char *out, size_t size, const void *text, size_t len);

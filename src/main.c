@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* Harden the process, dispatch the verb, print the one error, exit. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include "cmd.h"
+#include "config.h"
+#include "log.h"
+#include "tls.h"
+
+/*
+ * A closed standard descriptor would become some socket's number.  What takes
+ * its place fails as a closed one does: the direction is the wrong one.
+ */
+static int main_standard_fds(struct err *e)
+{
+	static const int access[] = { O_WRONLY, O_RDONLY, O_WRONLY };
+
+	for (int fd = 0; fd < 3; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+		    open("/dev/null", access[fd]) != fd)
+			return err_set(e, ERR_BUG, errno,
+				       "cannot open /dev/null");
+	return 0;
+}
+
+/* No core dump and no debugger may see a key. */
+static int main_harden(struct err *e)
+{
+	struct rlimit none = { 0, 0 };
+
+	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
+	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		return err_set(e, ERR_BUG, errno,
+			       "cannot switch core dumps "
+			       "off");
+	signal(SIGPIPE, SIG_IGN);
+	return 0;
+}
+
+static int main_run_verb(const struct opts *o, struct err *e)
+{
+	if (main_harden(e) < 0 || tls_global_init(e) < 0)
+		return -1;
+	switch (o->verb) {
+	case OPT_CONNECT:
+		return cmd_connect(o, e);
+	case OPT_LISTEN:
+		return cmd_listen(o, e);
+	case OPT_KEYGEN:
+		return cmd_keygen(o, e);
+	case OPT_PROBE:
+		return cmd_probe(o, e);
+	}
+	return err_set(e, ERR_BUG, 0, "no such verb");
+}
+
+static int main_run(int argc, char **argv, struct err *e)
+{
+	struct opts o;
+
+	if (main_standard_fds(e) < 0 || opt_parse(&o, argc, argv, e) < 0)
+		return -1;
+	log_set_level(
+		o.quiet ? LOG_QUIET
+			: (enum log_level)(LOG_NOTICE +
+					   (o.verbose > 2 ? 2 : o.verbose)));
+	switch (o.action) {
+	case OPT_HELP:
+		return opt_print_help(o.verb, e);
+	case OPT_LONG_OPTIONS:
+		return opt_print_long_options(o.verb, e);
+	case OPT_VERSION:
+		if (printf("%s\n", PACKAGE_STRING) < 0 || fflush(stdout))
+			return err_set(e, ERR_IO, errno,
+				       "cannot write standard output");
+		return 0;
+	case OPT_RUN:
+		break;
+	}
+	return main_run_verb(&o, e);
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = { ERR_NONE };
+
+	if (main_run(argc, argv, &e) == 0)
+		return 0;
+	log_error("%s", e.msg);
+	return e.kind ? (int)e.kind : ERR_BUG;
+}

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "net.h"
+
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+enum {
+	BACKLOG = 128,
+	PER_ADDRESS_MS = 5000, /* where a name has several */
+	KEEPALIVE_IDLE_S = 15, /* together about half a minute */
+	KEEPALIVE_INTERVAL_S = 5,
+	KEEPALIVE_PROBES = 3,
+};
+
+static void net_free_addresses(struct addrinfo **list)
+{
+	if (*list)
+		freeaddrinfo(*list);
+}
+#define autofree_addresses attr_cleanup(net_free_addresses)
+
+static void net_name(const struct sockaddr *sa, socklen_t len,
+		     char name[static NET_NAME_MAX])
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	const struct sockaddr_in6 *v6 = (const void *)sa;
+
+	/* A v4 client of the one v6 socket is a v4 client to people. */
+	if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
+		v4.sin_port = v6->sin6_port;
+		sa = (const void *)&v4;
+		len = sizeof v4;
+	}
+	if (getnameinfo(sa, len, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV)) {
+		snprintf(name, NET_NAME_MAX, "unknown");
+		return;
+	}
+	snprintf(name, NET_NAME_MAX,
+		 sa->sa_family == AF_INET6 ? "[%.64s]:%.8s" : "%.64s:%.8s",
+		 host, port);
+}
+
+void net_peer_name(int fd, char name[static NET_NAME_MAX])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		snprintf(name, NET_NAME_MAX, "unknown");
+	else
+		net_name((struct sockaddr *)&ss, len, name);
+}
+
+static int net_resolve(const char *host, uint16_t port, int family, int flags,
+		       struct addrinfo **list, struct err *e)
+{
+	struct addrinfo hints = { .ai_family = family,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_protocol = IPPROTO_TCP,
+				  .ai_flags = flags | AI_NUMERICSERV };
+	char service[8];
+	int ret;
+
+	snprintf(service, sizeof service, "%u", port);
+	ret = getaddrinfo(host, service, &hints, list);
+	if (!ret)
+		return 0;
+	return err_set(e, ERR_NET, 0, "cannot resolve %s: %s",
+		       host ? host : "the local address",
+		       ret == EAI_SYSTEM ? strerror(errno) : gai_strerror(ret));
+}
+
+/* The last record of a stream must not wait for an acknowledgement. */
+static void net_no_delay(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+void net_keepalive(int fd)
+{
+	int on = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_INTERVAL_S;
+	int probes = KEEPALIVE_PROBES;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+}
+
+void net_close_hard(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	close(fd);
+}
+
+static int net_bind_source(int fd, const struct net_endpoint *to, int family,
+			   struct err *e)
+{
+	autofree_addresses struct addrinfo *list = NULL;
+
+	if (net_resolve(to->bind, 0, family, AI_PASSIVE, &list, e) < 0)
+		return -1;
+	if (bind(fd, list->ai_addr, list->ai_addrlen) < 0)
+		return err_set(e, ERR_NET, errno, "cannot bind to %s",
+			       to->bind);
+	return 0;
+}
+
+static int net_wait_connected(int fd, uint64_t deadline_ms)
+{
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
+	int error = 0, n;
+	socklen_t len = sizeof error;
+
+	do
+		n = poll(&p, 1, clock_poll_ms(deadline_ms));
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno;
+	if (n == 0)
+		return ETIMEDOUT;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return errno;
+	return error;
+}
+
+static int net_connect_one(const struct net_endpoint *to,
+			   const struct addrinfo *ai, uint64_t deadline_ms,
+			   struct err *e)
+{
+	char name[NET_NAME_MAX];
+	autoclose int fd = socket(ai->ai_family,
+				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				  IPPROTO_TCP);
+	int num = 0;
+
+	net_name(ai->ai_addr, ai->ai_addrlen, name);
+	if (fd < 0)
+		return err_set(e, ERR_NET, errno, "cannot connect to %s", name);
+	if (to->bind && net_bind_source(fd, to, ai->ai_family, e) < 0)
+		return -1;
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
+		num = errno == EINPROGRESS ? net_wait_connected(fd, deadline_ms)
+					   : errno;
+	if (num)
+		return err_set(e, ERR_NET, num, "cannot connect to %s", name);
+	net_no_delay(fd);
+	return steal_fd(&fd);
+}
+
+int net_connect(const struct net_endpoint *to, uint64_t timeout_ms,
+		struct err *e)
+{
+	autofree_addresses struct addrinfo *list = NULL;
+	uint64_t deadline = clock_deadline(timeout_ms);
+
+	if (net_resolve(to->host, to->port, to->family, 0, &list, e) < 0)
+		return -1;
+	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
+		uint64_t until = deadline;
+		int fd;
+
+		if (list->ai_next)
+			until = clock_earlier(until,
+					      clock_deadline(PER_ADDRESS_MS));
+		fd = net_connect_one(to, ai, until, e);
+		if (fd >= 0)
+			return fd;
+		if (ai->ai_next)
+			log_debug("%s", e->msg);
+	}
+	return -1;
+}
+
+static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
+			  struct err *e)
+{
+	struct sockaddr_storage ss = { 0 };
+	char name[NET_NAME_MAX];
+	int on = 1, off = 0;
+	autoclose int fd = -1;
+
+	memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
+	/* sin_port and sin6_port are at the same place */
+	((struct sockaddr_in *)&ss)->sin_port = htons(port);
+	net_name((struct sockaddr *)&ss, ai->ai_addrlen, name);
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    IPPROTO_TCP);
+	if (fd < 0)
+		return err_set(e, ERR_NET, errno, "cannot listen on %s", name);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (ai->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
+			   sizeof on);
+	if (bind(fd, (struct sockaddr *)&ss, ai->ai_addrlen) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		return err_set(e, ERR_NET, errno, "cannot listen on %s%s", name,
+			       errno == EADDRINUSE
+				       ? " (choose another port with -p)"
+				       : "");
+	return steal_fd(&fd);
+}
+
+static uint16_t net_local_port(int fd)
+{
+	struct sockaddr_in6 sa = { 0 };
+	socklen_t len = sizeof sa;
+
+	getsockname(fd, (struct sockaddr *)&sa, &len);
+	return ntohs(sa.sin6_port);
+}
+
+int net_listen(const struct net_endpoint *at, struct net_listener *l,
+	       struct err *e)
+{
+	autofree_addresses struct addrinfo *list = NULL;
+	/* Every address: one IPv6 socket that takes IPv4 too, if there is v6 */
+	bool both = !at->host && at->family == AF_UNSPEC;
+	int family = both ? AF_INET6 : at->family;
+
+	l->count = 0;
+	l->port = at->port;
+	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
+		return -1;
+	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
+		int fd = net_listen_one(ai, both, l->port, e);
+
+		if (fd < 0 && both && e->num == EAFNOSUPPORT) {
+			struct net_endpoint v4 = *at;
+
+			v4.family = AF_INET;
+			return net_listen(&v4, l, e);
+		}
+		if (fd < 0) {
+			net_listener_close(l);
+			return -1;
+		}
+		l->fds[l->count++] = fd;
+		l->port = net_local_port(fd);
+		if (l->count == NET_LISTENERS_MAX || !at->host)
+			break;
+	}
+	return 0;
+}
+
+void net_listener_close(struct net_listener *l)
+{
+	while (l->count)
+		close(l->fds[--l->count]);
+}
+
+int net_accept(int listen_fd)
+{
+	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		net_no_delay(fd);
+	return fd;
+}

@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "opt.h"
+
+#include <assert.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "clock.h"
+#include "key.h"
+#include "net.h"
+#include "num.h"
+
+enum opt_type {
+	TYPE_FLAG, /* bool: true */
+	TYPE_COUNT, /* int: one more */
+	TYPE_SET, /* int: the row's value */
+	TYPE_STRING, /* const char *: not empty */
+	TYPE_IDENTITY, /* const char *: the grammar of an identity */
+	TYPE_DURATION, /* uint64_t: milliseconds */
+	TYPE_PORT, /* uint64_t */
+	TYPE_FD, /* int */
+	TYPE_WORD, /* int: which of the row's words */
+	TYPE_MODES, /* struct mode_list */
+};
+
+struct opt_spec {
+	const char *name;
+	char letter; /* '\0': only the long form */
+	unsigned int verbs;
+	enum opt_type type;
+	size_t offset;
+	int value;
+	const char *arg; /* its name in the help, NULL: takes none */
+	const char *words; /* TYPE_WORD: separated by '|' */
+	const char *help;
+};
+
+#define BOTH (OPT_CONNECT | OPT_LISTEN)
+#define EVERY (BOTH | OPT_KEYGEN | OPT_PROBE)
+#define FIELD(f) offsetof(struct opts, f)
+
+static const struct opt_spec specs[] = {
+	{ "key", 'k', BOTH, TYPE_STRING, FIELD(key), 0, "FILE", NULL,
+	  "pre-shared key: PEM, identity:hex or raw bytes\n"
+	  "(" KEY_DEFAULT_FILE ")" },
+	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
+	  "identity that goes with the key (btrfs)" },
+	{ "port", 'p', BOTH, TYPE_PORT, FIELD(port), 0, "PORT", NULL,
+	  "TCP port (6330); listen: 0 takes any free one" },
+	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
+	  "listen: address (all); connect: source address" },
+	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), AF_INET, NULL, NULL,
+	  "IPv4 only" },
+	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), AF_INET6, NULL, NULL,
+	  "IPv6 only" },
+	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
+	  "what may be negotiated, best first, of tls13-aes128-gcm,\n"
+	  "tls13-aes256-gcm, tls13-chacha20-poly1305,\n"
+	  "tls12-aes128-gcm, tls12-aes256-gcm (TLS 1.3)" },
+	{ "ktls", 0, BOTH, TYPE_WORD, FIELD(ktls), 0, "WHEN",
+	  "auto|require|off", "kernel TLS: auto, require or off (auto)" },
+	{ "tx", 0, BOTH, TYPE_WORD, FIELD(tx), 0, "HOW", "auto|splice|send",
+	  "into the kernel: auto, splice or send (auto)" },
+	{ "rx", 0, BOTH, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
+	  "out of the kernel: auto, splice or read (auto)" },
+	{ "wait", 0, OPT_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0, "DURATION",
+	  NULL, "how long to wait for the first peer (for ever)" },
+	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
+	  "DURATION", NULL, "how long a handshake may take (10s)" },
+	{ "ready-fd", 0, OPT_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD", NULL,
+	  "write the port there once listening, then close it" },
+	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), 0, NULL, NULL,
+	  "talk to another TLS program; delivery is not confirmed" },
+	{ "output", 'o', OPT_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
+	  NULL, "write a new FILE of mode 0600 (standard output)" },
+	{ "json", 0, OPT_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
+	  "answer in JSON" },
+	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), 0, NULL, NULL,
+	  "errors only" },
+	{ "verbose", 'v', EVERY, TYPE_COUNT, FIELD(verbose), 0, NULL, NULL,
+	  "milestones; twice: details" },
+	{ "version", 'V', EVERY, TYPE_SET, FIELD(action), OPT_VERSION, NULL,
+	  NULL, "print the version" },
+	{ "help", 'h', EVERY, TYPE_SET, FIELD(action), OPT_HELP, NULL, NULL,
+	  "print this help" },
+	{ "long-options", 0, EVERY, TYPE_SET, FIELD(action), OPT_LONG_OPTIONS,
+	  NULL, NULL, NULL },
+};
+
+static const struct {
+	const char *name;
+	enum opt_verb verb;
+	const char *synopsis, *help;
+} verbs[] = {
+	{ "connect", OPT_CONNECT, "connect [OPTION]... HOST",
+	  "send standard input to a listener" },
+	{ "listen", OPT_LISTEN, "listen [OPTION]...",
+	  "receive one stream to standard output" },
+	{ "keygen", OPT_KEYGEN, "keygen [-o FILE]", "make a pre-shared key" },
+	{ "probe", OPT_PROBE, "probe [--json]",
+	  "tell what this kernel and GnuTLS can do" },
+};
+
+#define HINT "; see 'btrfs-ktls-pipe --help'"
+
+static enum opt_verb opt_find_verb(const char *name)
+{
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (!strcmp(verbs[i].name, name))
+			return verbs[i].verb;
+	return 0;
+}
+
+static int opt_word(const struct opt_spec *spec, const char *text, int *out,
+		    struct err *e)
+{
+	const char *word = spec->words;
+	size_t len = strlen(text);
+
+	for (int i = 0; word; i++, word = strchr(word, '|')) {
+		word += *word == '|';
+		if (!strncmp(word, text, len) &&
+		    (word[len] == '|' || word[len] == '\0') && len) {
+			*out = i;
+			return 0;
+		}
+	}
+	return err_set(e, ERR_USAGE, 0, "'%s' is not one of %s", text,
+		       spec->words);
+}
+
+static int opt_string(const char *text, const char **out, struct err *e)
+{
+	if (!*text)
+		return err_set(e, ERR_USAGE, 0, "needs a value");
+	*out = text;
+	return 0;
+}
+
+static int opt_fd(const char *text, int *out, struct err *e)
+{
+	uint64_t fd;
+
+	if (num_uint(text, 0, INT_MAX, &fd, e) < 0)
+		return -1;
+	*out = (int)fd;
+	return 0;
+}
+
+static int opt_identity(const char *text, const char **out, struct err *e)
+{
+	if (!key_identity_ok(text))
+		return err_set(e, ERR_USAGE, 0,
+			       "an identity is 1 to 64 letters, digits and "
+			       "._@-, and begins with a letter or digit");
+	*out = text;
+	return 0;
+}
+
+static int opt_store(struct opts *o, const struct opt_spec *spec,
+		     const char *text, struct err *e)
+{
+	void *field = (char *)o + spec->offset;
+
+	switch (spec->type) {
+	case TYPE_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case TYPE_COUNT:
+		++*(int *)field;
+		return 0;
+	case TYPE_SET:
+		*(int *)field = spec->value;
+		return 0;
+	case TYPE_STRING:
+		return opt_string(text, field, e);
+	case TYPE_IDENTITY:
+		return opt_identity(text, field, e);
+	case TYPE_DURATION:
+		return num_duration(text, field, e);
+	case TYPE_PORT:
+		return num_uint(text, 0, 65535, field, e);
+	case TYPE_FD:
+		return opt_fd(text, field, e);
+	case TYPE_WORD:
+		return opt_word(spec, text, field, e);
+	case TYPE_MODES:
+		return mode_parse(text, field, e);
+	}
+	return err_set(e, ERR_BUG, 0, "option type");
+}
+
+/* The two forms that getopt_long(3) wants, for the rows of one verb. */
+struct opt_getopt {
+	char letters[2 * array_len(specs) + 2];
+	struct option names[array_len(specs) + 1];
+};
+
+static void opt_fill_getopt(struct opt_getopt *g, enum opt_verb verb)
+{
+	char *letter = g->letters;
+	size_t n = 0;
+
+	*letter++ = ':'; /* tell a missing value from an unknown option */
+	for (size_t i = 0; i < array_len(specs); i++) {
+		const struct opt_spec *spec = &specs[i];
+
+		if (!(spec->verbs & verb))
+			continue;
+		g->names[n++] = (struct option){
+			.name = spec->name,
+			.has_arg = spec->arg ? required_argument : no_argument,
+			.val = 256 + (int)i,
+		};
+		if (!spec->letter)
+			continue;
+		*letter++ = spec->letter;
+		if (spec->arg)
+			*letter++ = ':';
+	}
+	*letter = '\0';
+	g->names[n] = (struct option){ 0 };
+}
+
+static const struct opt_spec *opt_find_spec(enum opt_verb verb, int val)
+{
+	if (val >= 256)
+		return &specs[val - 256];
+	for (size_t i = 0; i < array_len(specs); i++)
+		if ((specs[i].verbs & verb) && specs[i].letter == val)
+			return &specs[i];
+	return NULL;
+}
+
+static int opt_parse_options(struct opts *o, int argc, char **argv,
+			     struct err *e)
+{
+	struct opt_getopt g;
+	int val;
+
+	opt_fill_getopt(&g, o->verb ? o->verb : EVERY);
+	opterr = 0;
+	optind = 0;
+	while ((val = getopt_long(argc, argv, g.letters, g.names, NULL)) >= 0) {
+		const struct opt_spec *spec;
+
+		if (val == ':')
+			return err_set(e, ERR_USAGE, 0,
+				       "option %s needs a value" HINT,
+				       argv[optind - 1]);
+		if (val == '?' && optopt > 0 && optopt < 256)
+			return err_set(e, ERR_USAGE, 0,
+				       "unknown option -%c" HINT, optopt);
+		if (val == '?')
+			return err_set(e, ERR_USAGE, 0,
+				       "unknown or ambiguous option %s, or a "
+				       "value too many" HINT,
+				       argv[optind - 1]);
+		spec = opt_find_spec(o->verb ? o->verb : EVERY, val);
+		assert(spec);
+		if (opt_store(o, spec, optarg, e) < 0)
+			return err_wrap(e, "--%s", spec->name);
+	}
+	return 0;
+}
+
+/* HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it is. */
+static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
+			  struct err *e)
+{
+	const char *host = text, *port = NULL, *colon = strchr(text, ':');
+	size_t len = strlen(text);
+
+	if (*text == '[') {
+		const char *close = strchr(text, ']');
+
+		if (!close || (close[1] && close[1] != ':'))
+			return err_set(e, ERR_USAGE, 0,
+				       "'%s' is not [address]:port", text);
+		host = text + 1;
+		len = (size_t)(close - host);
+		port = close[1] ? close + 2 : NULL;
+	} else if (colon && !strchr(colon + 1, ':')) {
+		len = (size_t)(colon - text);
+		port = colon + 1;
+	}
+	if (len < 1 || len >= sizeof o->host)
+		return err_set(e, ERR_USAGE, 0, "'%s' names no host", text);
+	memcpy(o->host, host, len);
+	o->host[len] = '\0';
+	*with_port = port;
+	if (!port)
+		return 0;
+	if (num_uint(port, 1, 65535, &o->port, e) < 0)
+		return err_wrap(e, "port in '%s'", text);
+	return 0;
+}
+
+static int opt_check_connect(struct opts *o, int argc, char **argv,
+			     struct err *e)
+{
+	bool port_given = o->port != UINT64_MAX, with_port = false;
+
+	if (argc != 1)
+		return err_set(e, ERR_USAGE, 0,
+			       argc ? "connect takes one HOST" HINT
+				    : "connect needs a HOST" HINT);
+	if (port_given && o->port == 0)
+		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0");
+	if (opt_parse_host(o, argv[0], &with_port, e) < 0)
+		return -1;
+	if (port_given && with_port)
+		return err_set(e, ERR_USAGE, 0,
+			       "the port is given twice: in '%s' and with -p",
+			       argv[0]);
+	if (o->key && !strcmp(o->key, "-"))
+		return err_set(e, ERR_USAGE, 0,
+			       "-k -: standard input is the stream; name the "
+			       "key file");
+	return 0;
+}
+
+static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
+{
+	if (o->verb == OPT_CONNECT) {
+		if (opt_check_connect(o, argc, argv, e) < 0)
+			return -1;
+	} else if (argc) {
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is one argument too many" HINT, argv[0]);
+	}
+	if (o->port == UINT64_MAX)
+		o->port = NET_DEFAULT_PORT;
+	return 0;
+}
+
+int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
+{
+	bool verb_first = argc > 1 && argv[1][0] != '-';
+
+	*o = (struct opts){ .port = UINT64_MAX,
+			    .wait_ms = CLOCK_NEVER,
+			    .handshake_ms = 10000,
+			    .ready_fd = -1 };
+	if (argc < 2)
+		return err_set(e, ERR_USAGE, 0, "no verb given" HINT);
+	if (verb_first) {
+		o->verb = opt_find_verb(argv[1]);
+		if (!o->verb)
+			return err_set(e, ERR_USAGE, 0,
+				       "unknown verb '%s'" HINT, argv[1]);
+		argc--;
+		argv++;
+	}
+	if (opt_parse_options(o, argc, argv, e) < 0)
+		return -1;
+	if (o->action != OPT_RUN)
+		return 0;
+	if (!o->verb)
+		return err_set(e, ERR_USAGE, 0,
+			       "the verb comes first: connect, listen, keygen "
+			       "or probe" HINT);
+	return opt_check(o, argc - optind, argv + optind, e);
+}
+
+static void opt_print_spec(const struct opt_spec *spec)
+{
+	const char *line = spec->help, *end;
+	char left[64];
+	int n;
+
+	if (!spec->help)
+		return;
+	n = snprintf(left, sizeof left, spec->letter ? "-%c, " : "    ",
+		     spec->letter);
+	snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", spec->name,
+		 spec->arg ? " " : "", spec->arg ? spec->arg : "");
+	/* A left side that is too wide has the line to itself. */
+	if (strlen(left) > 21) {
+		printf("  %s\n", left);
+		left[0] = '\0';
+	}
+	for (; line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
+		printf("  %-21s %.*s\n", left,
+		       end ? (int)(end - line) : (int)strlen(line), line);
+		left[0] = '\0';
+	}
+}
+
+static int opt_flush(struct err *e)
+{
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return err_set(e, ERR_IO, 0, "cannot write standard output");
+	return 0;
+}
+
+int opt_print_help(enum opt_verb verb, struct err *e)
+{
+	const char *lead = "usage:";
+
+	for (size_t i = 0; i < array_len(verbs); i++) {
+		if (verb && verbs[i].verb != verb)
+			continue;
+		printf("%-6s btrfs-ktls-pipe %-26s %s\n", lead,
+		       verbs[i].synopsis, verb ? "" : verbs[i].help);
+		lead = "";
+	}
+	if (!verb)
+		printf("\n"
+		       "  btrfs send /snap | btrfs-ktls-pipe connect HOST\n"
+		       "  btrfs-ktls-pipe listen | btrfs receive /mnt\n");
+	printf("\n");
+	for (size_t i = 0; i < array_len(specs); i++)
+		if (specs[i].verbs & (verb ? verb : EVERY))
+			opt_print_spec(&specs[i]);
+	printf("\nSee btrfs-ktls-pipe(1).\n");
+	return opt_flush(e);
+}
+
+int opt_print_long_options(enum opt_verb verb, struct err *e)
+{
+	for (size_t i = 0; i < array_len(specs); i++)
+		if (specs[i].help && (specs[i].verbs & (verb ? verb : EVERY)))
+			printf("--%s\n", specs[i].name);
+	return opt_flush(e);
+}

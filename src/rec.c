@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "rec.h"
+
+enum {
+	ALERT_WARNING = 1,
+	ALERT_FATAL = 2,
+	HANDSHAKE_NEW_SESSION_TICKET = 4,
+	HANDSHAKE_KEY_UPDATE = 24,
+};
+
+static enum rec_meaning rec_parse_alert(const uint8_t *body, size_t len,
+					uint8_t *alert)
+{
+	/* Section 6: two bytes, never fragmented, one alert a record. */
+	if (len != REC_ALERT_BYTES)
+		return REC_MEANS_NOTHING_KNOWN;
+	*alert = body[1];
+	return body[1] == REC_CLOSE_NOTIFY ? REC_MEANS_END : REC_MEANS_ABORT;
+}
+
+enum rec_meaning rec_parse(unsigned int type, const uint8_t *body, size_t len,
+			   uint8_t *alert)
+{
+	*alert = 0;
+	if (type == REC_ALERT)
+		return rec_parse_alert(body, len, alert);
+	if (type == REC_HANDSHAKE && len > 0) {
+		if (body[0] == HANDSHAKE_NEW_SESSION_TICKET)
+			return REC_MEANS_TICKET;
+		if (body[0] == HANDSHAKE_KEY_UPDATE)
+			return REC_MEANS_REKEY;
+	}
+	return REC_MEANS_NOTHING_KNOWN;
+}
+
+void rec_alert(uint8_t out[static REC_ALERT_BYTES], enum rec_alert alert)
+{
+	out[0] = alert == REC_CLOSE_NOTIFY ? ALERT_WARNING : ALERT_FATAL;
+	out[1] = (uint8_t)alert;
+}
+
+const char *rec_alert_name(uint8_t alert)
+{
+	static const struct {
+		uint8_t code;
+		const char *name;
+	} names[] = {
+		{ 0, "close_notify" },
+		{ 10, "unexpected_message" },
+		{ 20, "bad_record_mac" },
+		{ 22, "record_overflow" },
+		{ 40, "handshake_failure" },
+		{ 42, "bad_certificate" },
+		{ 44, "certificate_revoked" },
+		{ 45, "certificate_expired" },
+		{ 46, "certificate_unknown" },
+		{ 47, "illegal_parameter" },
+		{ 48, "unknown_ca" },
+		{ 49, "access_denied" },
+		{ 50, "decode_error" },
+		{ 51, "decrypt_error" },
+		{ 70, "protocol_version" },
+		{ 71, "insufficient_security" },
+		{ 80, "internal_error" },
+		{ 86, "inappropriate_fallback" },
+		{ 90, "user_canceled" },
+		{ 109, "missing_extension" },
+		{ 110, "unsupported_extension" },
+		{ 115, "unknown_psk_identity" },
+		{ 116, "certificate_required" },
+		{ 120, "no_application_protocol" },
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (names[i].code == alert)
+			return names[i].name;
+	return "unknown";
+}

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "sink.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+void sink_init(struct sink *s, int fd)
+{
+	*s = (struct sink){
+		.fd = fd, .own_fd = -1, .kind = io_kind(fd), .at_once = SIZE_MAX
+	};
+	/* Files and plain devices (tapes) take a write whole; sockets get
+	 * MSG_DONTWAIT. */
+	if (s->kind == IO_PIPE || (s->kind == IO_DEVICE && isatty(fd))) {
+		s->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
+		/* poll(2) promises room for one page at least */
+		if (s->own_fd < 0)
+			s->at_once = PIPE_BUF;
+	}
+	if (s->kind == IO_PIPE)
+		io_grow_pipe(fd);
+}
+
+int sink_fd(const struct sink *s)
+{
+	return s->own_fd >= 0 ? s->own_fd : s->fd;
+}
+
+bool sink_has_reader(const struct sink *s)
+{
+	return s->kind == IO_PIPE || s->kind == IO_SOCKET;
+}
+
+bool sink_takes_splice(const struct sink *s)
+{
+	return s->kind == IO_PIPE ||
+	       (s->kind == IO_FILE && !io_is_append(s->fd));
+}
+
+int sink_error(int num, struct err *e)
+{
+	if (num == EPIPE || num == ECONNRESET)
+		return err_set(e, ERR_IO, 0,
+			       "the reader of standard output went away");
+	return err_set(e, ERR_IO, num, "cannot write standard output");
+}
+
+int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
+	       struct err *e)
+{
+	ssize_t n;
+
+	*done = 0;
+	if (len > s->at_once) {
+		if (!io_ready(s->fd, POLLOUT))
+			return 0;
+		len = s->at_once;
+	}
+	if (s->kind == IO_SOCKET)
+		do
+			n = send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		while (n < 0 && errno == EINTR);
+	else
+		n = io_write(sink_fd(s), buf, len);
+	if (n < 0 && errno != EAGAIN)
+		return sink_error(errno, e);
+	*done = n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+int sink_finish(struct sink *s, struct err *e)
+{
+	int ret = 0;
+
+	if (s->kind == IO_FILE && fdatasync(s->fd) < 0)
+		ret = sink_error(errno, e);
+	if (s->own_fd >= 0)
+		close(steal_fd(&s->own_fd));
+	if (close(steal_fd(&s->fd)) < 0 && ret == 0)
+		ret = sink_error(errno, e);
+	return ret;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Where the receiver's bytes go: a pipe, a file, a socket, a terminal.  Writes
+ * never block for long, and O_NONBLOCK is never set on the descriptor itself.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "err.h"
+#include "io.h"
+
+struct sink {
+	int fd; /* taken over */
+	int own_fd; /* our own non-blocking description of it, or -1 */
+	enum io_kind kind;
+	size_t at_once; /* bytes that a write may have without blocking */
+};
+
+/* Take over fd, an open descriptor to write to. */
+void sink_init(struct sink *s, int fd);
+
+/* What to poll for POLLOUT, and for POLLERR: the reader went away. */
+int sink_fd(const struct sink *s);
+
+/* Can the reader of this sink go away?  (Pipes and sockets.) */
+bool sink_has_reader(const struct sink *s);
+
+/* Can splice(2) move bytes there from a pipe? */
+bool sink_takes_splice(const struct sink *s);
+
+/* Write up to len bytes; *done 0: poll first.  Errors: ERR_IO. */
+int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
+	       struct err *e) attr_must_check;
+
+/* The error for errno num of a write to the sink.  Returns -1. */
+int sink_error(int num, struct err *e);
+
+/*
+ * All is written: a regular file goes to disk, then the descriptors are
+ * closed, and only success of both is success.  Errors: ERR_IO.
+ */
+int sink_finish(struct sink *s, struct err *e) attr_must_check;

@@ -1,0 +1,588 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tls.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "log.h"
+
+/*
+ * The library's constructor runs before main() and reads the environment;
+ * with this it waits for tls_global_init().
+ */
+GNUTLS_SKIP_GLOBAL_INIT
+
+enum {
+	RECORD_BYTES = REC_MAX + REC_OVERHEAD,
+	SMALL_BYTES = 4 * RECORD_BYTES, /* handshake and control frames */
+	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
+	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
+};
+
+/* Bytes between GnuTLS and the socket: used are bytes[start] to bytes[end]. */
+struct tls_buffer {
+	size_t size, start, end;
+	uint8_t *bytes;
+};
+
+struct tls {
+	gnutls_session_t session;
+	int fd;
+	bool server;
+	const struct mode_list *modes;
+	struct cred *cred;
+	const struct mode *mode;
+	int transport_errno; /* the first error of the socket, 0 if none */
+	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	struct tls_buffer out; /* records on their way to the socket */
+	struct tls_buffer in; /* read ahead; size 0: exact reads only */
+};
+
+/*
+ * Variables that make GnuTLS write secrets to files, obey a configuration
+ * that is not the system's, or be talkative.
+ */
+static const char *const hostile_environment[] = {
+	"SSLKEYLOGFILE",	   "GNUTLS_SYSTEM_PRIORITY_FILE",
+	"GNUTLS_DEBUG_LEVEL",	   "GNUTLS_FORCE_FIPS_MODE",
+	"GNUTLS_NO_EXPLICIT_INIT", "GNUTLS_SYSTEM_PRIORITY_FAIL_ON_INVALID",
+};
+
+int tls_global_init(struct err *e)
+{
+	int ret;
+
+	for (size_t i = 0; i < array_len(hostile_environment); i++)
+		unsetenv(hostile_environment[i]);
+	ret = gnutls_global_init();
+	if (ret < 0)
+		return err_set(e, ERR_BUG, 0, "cannot start GnuTLS: %s",
+			       gnutls_strerror(ret));
+	return 0;
+}
+
+const char *tls_library_version(void)
+{
+	return gnutls_check_version(NULL);
+}
+
+/*
+ * TLS 1.3 binds a PSK to a hash; up to GnuTLS 3.8.10 that is always SHA-256,
+ * and AES-256-GCM needs SHA-384.
+ */
+bool tls_mode_usable(const struct mode *mode)
+{
+	return mode->version != MODE_TLS13 || mode->cipher != MODE_AES256_GCM;
+}
+
+void tls_default_modes(struct mode_list *list)
+{
+	const struct mode *chacha =
+		mode_find(MODE_TLS13, MODE_CHACHA20_POLY1305);
+
+	list->count = 0;
+	if (!mode_cpu_has_aes())
+		mode_add(list, chacha);
+	for (size_t i = 0; i < MODE_COUNT; i++)
+		if (mode_table[i].version == MODE_TLS13 &&
+		    tls_mode_usable(&mode_table[i]))
+			mode_add(list, &mode_table[i]);
+}
+
+int tls_check_modes(const struct mode_list *list, struct err *e)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!tls_mode_usable(list->modes[i]))
+			return err_set(
+				e, ERR_USAGE, 0,
+				"mode %s: this program cannot do it with a "
+				"pre-shared key and GnuTLS %s; for 256-bit "
+				"keys use tls13-chacha20-poly1305 or "
+				"tls12-aes256-gcm",
+				list->modes[i]->name, tls_library_version());
+	return 0;
+}
+
+/* GnuTLS's view of the socket. */
+
+static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
+{
+	struct tls *t = p;
+
+	/* tls_send() leaves room for a record; a flight is smaller. */
+	if (len > t->out.size - t->out.end) {
+		gnutls_transport_set_errno(t->session, EAGAIN);
+		return -1;
+	}
+	memcpy(t->out.bytes + t->out.end, buf, len);
+	t->out.end += len;
+	return (ssize_t)len;
+}
+
+static ssize_t tls_read_socket(struct tls *t, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = recv(t->fd, buf, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0) {
+		if (errno != EAGAIN && !t->transport_errno)
+			t->transport_errno = errno;
+		gnutls_transport_set_errno(t->session, errno);
+	}
+	return n;
+}
+
+static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
+{
+	struct tls *t = p;
+	struct tls_buffer *in = &t->in;
+
+	/* Until the hand-over is decided no byte is read that is not asked for:
+	 * GnuTLS takes one record at a time, and what follows is the kernel's.
+	 */
+	if (!in->size)
+		return tls_read_socket(t, buf, len);
+	if (in->start == in->end) {
+		ssize_t n = tls_read_socket(t, in->bytes, in->size);
+
+		if (n <= 0)
+			return n;
+		in->start = 0;
+		in->end = (size_t)n;
+	}
+	if (len > in->end - in->start)
+		len = in->end - in->start;
+	memcpy(buf, in->bytes + in->start, len);
+	in->start += len;
+	return (ssize_t)len;
+}
+
+static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
+{
+	return 1; /* the callers poll */
+}
+
+static int tls_buffer_init(struct tls_buffer *b, size_t size, struct err *e)
+{
+	uint8_t *bytes = realloc(b->bytes, size);
+
+	if (!bytes)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	b->bytes = bytes;
+	b->size = size;
+	return 0;
+}
+
+/* Priorities: exactly what modes names, forward secret only. */
+static void tls_priorities(const struct mode_list *modes, char *out,
+			   size_t size)
+{
+	static const char *const ciphers[] = {
+		[MODE_AES128_GCM] = ":+AES-128-GCM",
+		[MODE_AES256_GCM] = ":+AES-256-GCM",
+		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
+	};
+	bool v12 = false, v13 = false;
+	size_t n;
+
+	for (size_t i = 0; i < modes->count; i++) {
+		v12 |= modes->modes[i]->version == MODE_TLS12;
+		v13 |= modes->modes[i]->version == MODE_TLS13;
+	}
+	/* In TLS 1.3 either of the two means psk_dhe_ke (RFC 8446 4.2.9). */
+	n = (size_t)snprintf(out, size, "NONE%s%s:+AEAD:+SIGN-ALL%s%s",
+			     v13 ? ":+VERS-TLS1.3:+ECDHE-PSK" : "",
+			     v12 ? ":+VERS-TLS1.2:+DHE-PSK" : "",
+			     v13 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
+			     v12 ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
+	for (size_t i = 0; i < modes->count; i++) {
+		const char *cipher = ciphers[modes->modes[i]->cipher];
+
+		if (!strstr(out, cipher))
+			n += (size_t)snprintf(out + n, size - n, "%s", cipher);
+	}
+}
+
+static int tls_init_session(struct tls *t, const struct tls_params *p)
+{
+	unsigned int flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
+			     GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_REKEY;
+	char priorities[256];
+	int ret;
+
+	flags |= p->server ? GNUTLS_SERVER : GNUTLS_CLIENT;
+	ret = gnutls_init(&t->session, flags);
+	if (ret < 0)
+		return ret;
+	tls_priorities(p->modes, priorities, sizeof priorities);
+	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
+	if (ret < 0)
+		return ret;
+	gnutls_transport_set_ptr(t->session, t);
+	gnutls_transport_set_push_function(t->session, tls_push);
+	gnutls_transport_set_pull_function(t->session, tls_pull);
+	gnutls_transport_set_pull_timeout_function(t->session,
+						   tls_pull_timeout);
+	gnutls_handshake_set_timeout(t->session, 0);
+	return cred_apply(p->cred, t->session);
+}
+
+struct tls *tls_new(const struct tls_params *p, struct err *e)
+{
+	struct tls *t = calloc(1, sizeof *t);
+	int ret;
+
+	if (!t || tls_buffer_init(&t->out, SMALL_BYTES, e) < 0) {
+		free(t);
+		err_set(e, ERR_AUTH, 0, "out of memory");
+		return NULL;
+	}
+	t->fd = p->fd;
+	t->final = 1;
+	t->server = p->server;
+	t->modes = p->modes;
+	t->cred = p->cred;
+	ret = tls_init_session(t, p);
+	if (ret < 0) {
+		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
+			gnutls_strerror(ret));
+		tls_free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	if (t->session)
+		gnutls_deinit(t->session);
+	free(t->out.bytes);
+	free(t->in.bytes);
+	free(t);
+}
+
+/* Handshake */
+
+static int tls_peer_alert(struct tls *t, struct err *e)
+{
+	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
+
+	switch (alert) {
+	case GNUTLS_A_DECRYPT_ERROR:
+	case GNUTLS_A_BAD_RECORD_MAC:
+	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
+	case GNUTLS_A_ILLEGAL_PARAMETER:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer refused the key: both sides need the "
+			       "same key and the same identity, here '%s' "
+			       "(alert %s)",
+			       cred_identity(t->cred), rec_alert_name(alert));
+	case GNUTLS_A_HANDSHAKE_FAILURE:
+	case GNUTLS_A_INSUFFICIENT_SECURITY:
+	case GNUTLS_A_PROTOCOL_VERSION:
+		return err_set(e, ERR_AUTH, 0,
+			       "no common mode with the peer; give both sides "
+			       "the same -m (alert %s)",
+			       rec_alert_name(alert));
+	default:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer refused the handshake (alert %s)",
+			       rec_alert_name(alert));
+	}
+}
+
+static int tls_wrong_key(struct tls *t, struct err *e)
+{
+	const char *identity =
+		t->server ? gnutls_psk_server_get_username(t->session) : NULL;
+	char shown[KEY_IDENTITY_MAX + 1];
+
+	if (!identity)
+		return err_set(e, ERR_AUTH, 0, "the peer has another key");
+	log_printable(shown, sizeof shown, identity, strlen(identity));
+	return err_set(e, ERR_AUTH, 0,
+		       strcmp(identity, cred_identity(t->cred))
+			       ? "the peer's identity '%s' is unknown here"
+			       : "the peer has another key for identity '%s'",
+		       shown);
+}
+
+static int tls_handshake_error(struct tls *t, int ret, struct err *e)
+{
+	switch (ret) {
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		return tls_peer_alert(t, e);
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+	case GNUTLS_E_DECRYPTION_FAILED:
+	case GNUTLS_E_UNKNOWN_SRP_USERNAME: /* PSK too */
+	case GNUTLS_E_MAC_VERIFY_FAILED:
+		return tls_wrong_key(t, e);
+	case GNUTLS_E_NO_CIPHER_SUITES:
+	case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
+	case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+	case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
+	case GNUTLS_E_NO_COMMON_KEY_SHARE:
+		return err_set(e, ERR_AUTH, 0,
+			       "no common mode with the peer; give both sides "
+			       "the same -m (%s)",
+			       gnutls_strerror(ret));
+	case GNUTLS_E_UNEXPECTED_PACKET:
+	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+	case GNUTLS_E_RECORD_OVERFLOW:
+		return err_set(e, ERR_AUTH, 0, "the peer does not speak TLS");
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer closed the connection during the "
+			       "handshake");
+	case GNUTLS_E_PULL_ERROR:
+	case GNUTLS_E_PUSH_ERROR:
+		return err_set(e, ERR_AUTH, t->transport_errno,
+			       "the connection was lost during the handshake");
+	default:
+		return err_set(e, ERR_AUTH, 0, "handshake failed: %s",
+			       gnutls_strerror(ret));
+	}
+}
+
+/* The alert for a failed handshake; GnuTLS sends none by itself. */
+static void tls_send_failure(struct tls *t, int ret)
+{
+	struct err ignored = { ERR_NONE };
+	bool empty;
+
+	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED ||
+	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->transport_errno)
+		return;
+	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
+	if (ret == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER && t->server)
+		gnutls_alert_send(t->session, GNUTLS_AL_FATAL,
+				  GNUTLS_A_DECRYPT_ERROR);
+	else
+		gnutls_alert_send_appropriate(t->session, ret);
+	if (tls_flush(t, &empty, &ignored) < 0)
+		log_debug("alert not sent: %s", ignored.msg);
+}
+
+static int tls_find_mode(struct tls *t, struct err *e)
+{
+	bool v12 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_2;
+	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
+	enum mode_cipher cipher;
+
+	switch (gnutls_cipher_get(t->session)) {
+	case GNUTLS_CIPHER_AES_128_GCM:
+		cipher = MODE_AES128_GCM;
+		break;
+	case GNUTLS_CIPHER_AES_256_GCM:
+		cipher = MODE_AES256_GCM;
+		break;
+	case GNUTLS_CIPHER_CHACHA20_POLY1305:
+		cipher = MODE_CHACHA20_POLY1305;
+		break;
+	default:
+		return err_set(e, ERR_AUTH, 0, "negotiated a foreign cipher");
+	}
+	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
+			     : NULL;
+	if (!t->mode || !mode_in_list(t->modes, t->mode)) {
+		tls_alert(t, REC_HANDSHAKE_FAILURE);
+		return err_set(e, ERR_AUTH, 0,
+			       "no common mode with the peer: it chose %s, "
+			       "which -m does not name",
+			       t->mode ? t->mode->name : "a foreign one");
+	}
+	return 0;
+}
+
+int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
+{
+	bool empty;
+	int ret;
+
+	do {
+		*want = TLS_WANT_WRITE;
+		if (tls_flush(t, &empty, e) < 0)
+			return err_set(e, ERR_AUTH, t->transport_errno,
+				       "the connection was lost during the "
+				       "handshake");
+		if (!empty)
+			return 0;
+		if (t->mode) {
+			*want = TLS_DONE;
+			return 0;
+		}
+		*want = TLS_WANT_READ;
+		ret = gnutls_handshake(t->session);
+		if (ret == GNUTLS_E_SUCCESS && tls_find_mode(t, e) < 0)
+			return -1;
+		if (ret < 0 && gnutls_error_is_fatal(ret)) {
+			tls_send_failure(t, ret);
+			return tls_handshake_error(t, ret, e);
+		}
+	} while (ret != GNUTLS_E_AGAIN || t->out.end);
+	return 0;
+}
+
+const struct mode *tls_mode(const struct tls *t)
+{
+	return t->mode;
+}
+
+int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
+		struct err *e)
+{
+	gnutls_datum_t mac, iv, key;
+	int ret;
+
+	assert(dir == TLS_WRITE || !gnutls_record_check_pending(t->session));
+	ret = gnutls_record_get_state(t->session, dir == TLS_READ, &mac, &iv,
+				      &key, out->seq);
+	if (ret < 0)
+		return err_set(e, ERR_KTLS, 0,
+			       "cannot get the traffic keys: %s",
+			       gnutls_strerror(ret));
+	if (key.size > sizeof out->key || iv.size > sizeof out->iv)
+		return err_set(e, ERR_BUG, 0,
+			       "a key of %u and an IV of %u "
+			       "bytes",
+			       key.size, iv.size);
+	out->key_len = key.size;
+	out->iv_len = iv.size;
+	memcpy(out->key, key.data, key.size);
+	memcpy(out->iv, iv.data, iv.size);
+	return 0;
+}
+
+/* Records */
+
+int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
+{
+	if (dir == TLS_READ)
+		return tls_buffer_init(&t->in, READ_AHEAD_BYTES, e);
+	return tls_buffer_init(&t->out, BULK_BYTES, e);
+}
+
+bool tls_pending_write(const struct tls *t)
+{
+	return t->out.start < t->out.end;
+}
+
+int tls_flush(struct tls *t, bool *empty, struct err *e)
+{
+	struct tls_buffer *out = &t->out;
+
+	while (out->start < out->end) {
+		ssize_t n = send(t->fd, out->bytes + out->start,
+				 out->end - out->start,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno == EAGAIN) {
+			*empty = false;
+			return 0;
+		}
+		if (n < 0) {
+			if (!t->transport_errno)
+				t->transport_errno = errno;
+			return err_set(e, ERR_NET, errno,
+				       "the connection was lost");
+		}
+		out->start += (size_t)n;
+	}
+	out->start = out->end = 0;
+	*empty = true;
+	return 0;
+}
+
+int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
+	     struct err *e)
+{
+	const uint8_t *p = buf;
+	bool empty;
+
+	*done = 0;
+	while (*done < len && t->out.size - t->out.end >= RECORD_BYTES) {
+		size_t n = len - *done < REC_MAX ? len - *done : REC_MAX;
+		ssize_t ret = gnutls_record_send(t->session, p + *done, n);
+
+		if (ret < 0)
+			return err_set(e, ERR_NET, 0, "cannot encrypt: %s",
+				       gnutls_strerror((int)ret));
+		*done += (size_t)ret;
+	}
+	return tls_flush(t, &empty, e);
+}
+
+void tls_alert(struct tls *t, enum rec_alert alert)
+{
+	struct err ignored = { ERR_NONE };
+	bool empty;
+
+	gnutls_alert_send(t->session,
+			  alert == REC_CLOSE_NOTIFY ? GNUTLS_AL_WARNING
+						    : GNUTLS_AL_FATAL,
+			  (gnutls_alert_description_t)alert);
+	if (tls_flush(t, &empty, &ignored) < 0)
+		log_debug("alert %s not sent: %s",
+			  rec_alert_name((uint8_t)alert), ignored.msg);
+}
+
+static int tls_recv_error(struct tls *t, int ret, struct err *e)
+{
+	switch (ret) {
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		return err_set(e, ERR_NET, 0,
+			       "the connection closed without close_notify");
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		return err_set(
+			e, ERR_NET, 0, "the peer gave up (alert %s)",
+			rec_alert_name((uint8_t)gnutls_alert_get(t->session)));
+	case GNUTLS_E_PULL_ERROR:
+		return err_set(e, ERR_NET, t->transport_errno,
+			       "the connection was lost");
+	case GNUTLS_E_DECRYPTION_FAILED:
+		tls_alert(t, REC_BAD_RECORD_MAC);
+		return err_set(e, ERR_NET, 0,
+			       "a record was forged or damaged on its way "
+			       "(bad_record_mac)");
+	default:
+		gnutls_alert_send_appropriate(t->session, ret);
+		return err_set(e, ERR_NET, 0, "the peer broke the protocol: %s",
+			       gnutls_strerror(ret));
+	}
+}
+
+int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
+	     struct err *e)
+{
+	uint8_t *p = buf;
+
+	*done = 0;
+	*end = false;
+	while (*done < len && t->final > 0) {
+		ssize_t ret =
+			gnutls_record_recv(t->session, p + *done, len - *done);
+
+		if (ret > 0)
+			*done += (size_t)ret;
+		else if (ret == GNUTLS_E_AGAIN)
+			return 0;
+		else if (ret != GNUTLS_E_WARNING_ALERT_RECEIVED &&
+			 ret != GNUTLS_E_INTERRUPTED)
+			t->final = (int)ret;
+	}
+	/* What came before the end or an error is given out first. */
+	if (*done)
+		return 0;
+	*end = t->final == 0;
+	return *end ? 0 : tls_recv_error(t, t->final, e);
+}

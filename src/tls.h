@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The wall to GnuTLS: one TLS session over one non-blocking socket.  The
+ * handshake, the traffic keys for the kernel, and records made in user space:
+ * all of them, or those of the direction that the kernel does not own.
+ *
+ * GnuTLS never sees the socket, only our buffers, so it can neither take
+ * kernel TLS for itself nor be caught halfway through a write.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cred.h"
+#include "err.h"
+#include "mode.h"
+#include "rec.h"
+#include "secret.h"
+
+struct tls;
+
+enum tls_want { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE };
+enum tls_direction { TLS_WRITE, TLS_READ };
+
+struct tls_params {
+	bool server;
+	int fd; /* borrowed: non-blocking, must outlive the session */
+	struct cred *cred; /* borrowed, must outlive the session */
+	const struct mode_list *modes;
+};
+
+/*
+ * Start GnuTLS, after taking from the environment what would make it log
+ * secrets or read a foreign configuration.  Before anything else of this
+ * header, of cred or of key.  Errors: ERR_BUG.
+ */
+int tls_global_init(struct err *e) attr_must_check;
+
+/* The version of the library that runs. */
+const char *tls_library_version(void);
+
+/* Can this library negotiate mode with a pre-shared key? */
+bool tls_mode_usable(const struct mode *mode);
+
+/* The TLS 1.3 modes that the library can do, best for this CPU first. */
+void tls_default_modes(struct mode_list *list);
+
+/* ERR_USAGE, with the reason, if a named mode cannot be had here. */
+int tls_check_modes(const struct mode_list *list,
+		    struct err *e) attr_must_check;
+
+/* A session that is about to handshake.  NULL: ERR_AUTH. */
+struct tls *tls_new(const struct tls_params *p, struct err *e);
+void tls_free(struct tls *t);
+
+/*
+ * Go on with the handshake as far as the socket allows; *want says what to
+ * poll for.  On failure the alert that RFC 8446 asks for was sent.
+ * Errors: ERR_AUTH, in words that tell a wrong key, no common mode and a peer
+ * without TLS apart.
+ */
+int tls_handshake(struct tls *t, enum tls_want *want,
+		  struct err *e) attr_must_check;
+
+/* What was negotiated; only after TLS_DONE. */
+const struct mode *tls_mode(const struct tls *t);
+
+/*
+ * The keys, IV and sequence number that the next record of a direction needs.
+ * The caller owns and wipes *out.  Afterwards the session must not be used in
+ * that direction: its sequence number is stale.  Errors: ERR_KTLS.
+ */
+int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
+		struct err *e) attr_must_check;
+
+/*
+ * Make room for bulk data in a direction that stays in user space: records
+ * are collected for one send, or read from the socket by the hundred.  Errors:
+ * ERR_BUG (memory).
+ */
+int tls_bulk(struct tls *t, enum tls_direction dir,
+	     struct err *e) attr_must_check;
+
+/*
+ * Encrypt up to len bytes into the session's own buffer and send what the
+ * socket takes.  *done: bytes accepted, 0 if the buffer is full (poll for
+ * POLLOUT, tls_flush()).  Errors: ERR_NET.
+ */
+int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
+	     struct err *e) attr_must_check;
+
+/* Send what is left in the buffer; *empty says whether all went. */
+int tls_flush(struct tls *t, bool *empty, struct err *e) attr_must_check;
+
+/* Is there something to flush? */
+bool tls_pending_write(const struct tls *t);
+
+/* Put an alert into the buffer and try to send it; failure goes unreported. */
+void tls_alert(struct tls *t, enum rec_alert alert);
+
+/*
+ * Decrypt up to len bytes.  *done 0: nothing now, or, with *end, the peer's
+ * close_notify.  Poll only after *done was 0: records may wait inside.
+ * Errors: ERR_NET for a lost connection, a forged record and a peer that
+ * aborts.
+ */
+int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
+	     struct err *e) attr_must_check;
