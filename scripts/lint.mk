@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# For scripts/lint, in a build directory: compiles with the flags of that
+# build what the build itself does not compile; objects go to $(out).
+include Makefile
+
+compile = gcc $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(AM_CFLAGS) \
+	-Wall -Wextra -Werror
+src = $(abs_top_srcdir)/src
+sources = $(notdir $(wildcard $(src)/*.c))
+headers = $(notdir $(wildcard $(src)/*.h))
+
+lint-analyze: $(sources:%.c=$(out)/%.o)
+$(out)/%.o: $(src)/%.c
+	$(compile) -O2 -fanalyzer -c -o $@ $<
+
+lint-headers: $(headers:%=lint-%)
+lint-%.h: $(src)/%.h
+	$(compile) -fsyntax-only -include $< -x c /dev/null
+
+.PHONY: lint-analyze lint-headers
