@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# For tests of whole streams: both directions, COMMANDs, harm on the way.
+# Loaded behind helpers.bash.
+#
+# What a test sets before stream_starts or streams:
+#   TX, RX             options of the sender and of the receiver
+#   SOURCE, CONSUMER   their COMMANDs
+#   HARM               what a relay between them does (see tests/tools/relay.c)
+#   OUTPUT             what the receiver's standard output is ($RECEIVED)
+# The sender's standard input is that of stream_starts.
+TX=() RX=() SOURCE=() CONSUMER=() HARM=()
+OUTPUT=received
+
+# A btrfs stream begins and ends like this; between them anything will do here.
+BTRFS_MAGIC='btrfs-stream\0'
+BTRFS_END='\0\0\0\0\x15\0\x50\x6c\xc9\x9d'
+
+# stream_starts push|pull: both sides; connect sends, or listen sends
+stream_starts() {
+	stream_starts_"$1"
+}
+
+stream_starts_push() {
+	ktls_here
+	spawn_receiver --ktls "$WHEN" "${RX[@]}" \
+		${CONSUMER:+-- "${CONSUMER[@]}"} </dev/null >"$OUTPUT"
+	[[ ! ${HARM-} ]] || start_relay "${HARM[@]}"
+	spawn_connect "$SENDER_ERR" SOURCE "${TX[@]}"
+	SENDER_PID=$CONNECT_PID
+}
+
+stream_starts_pull() {
+	ktls_here
+	RECEIVER_ERR=$SENDER_ERR spawn_receiver --send --ktls "$WHEN" \
+		"${TX[@]}" ${SOURCE:+-- "${SOURCE[@]}"} >/dev/null
+	SENDER_PID=$RECEIVER_PID
+	[[ ! ${HARM-} ]] || start_relay "${HARM[@]}"
+	spawn_connect "$RECEIVER_ERR" CONSUMER --receive "${RX[@]}" \
+		</dev/null >"$OUTPUT"
+	RECEIVER_PID=$CONNECT_PID
+}
+
+# spawn_connect ERRORS COMMAND_ARRAY OPTION...
+spawn_connect() {
+	local -n command=$2
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
+		-p "$PORT" --ktls "$WHEN" "${@:3}" 127.0.0.1 \
+		${command:+-- "${command[@]}"} <&0 2>"$1" 3>&- 7>&- 8>&- &
+	CONNECT_PID=$!
+	PIDS+=("$CONNECT_PID")
+}
+
+# stream_ends SENDER_CODE RECEIVER_CODE: the exit statuses that are expected
+stream_ends() {
+	take_codes
+	((SENDER == $1 && RECEIVER == $2)) && return
+	show "$SENDER_ERR" "$RECEIVER_ERR"
+	fail "sender and receiver exited $SENDER and $RECEIVER, not $1 and $2"
+}
+
+take_codes() {
+	SENDER=0 RECEIVER=0
+	wait "$SENDER_PID" || SENDER=$?
+	wait "$RECEIVER_PID" || RECEIVER=$?
+}
+
+# streams push|pull SENDER_CODE RECEIVER_CODE
+streams() {
+	stream_starts "$1"
+	stream_ends "$2" "$3"
+}
+
+# both_ways FUNCTION [ARG]...: with push and with pull. Guests are slow: there
+# the quick tier takes one of them by turns.
+both_ways() {
+	if [[ ! ${BKP_GUEST-} || $BKP_TIER == full ]]; then
+		"$1" push "${@:2}" || fail "push: $*" || return
+		"$1" pull "${@:2}" || fail "pull: $*"
+	elif ((BATS_TEST_NUMBER % 2)); then
+		"$1" push "${@:2}"
+	else
+		"$1" pull "${@:2}"
+	fi
+}
+
+# stands push|pull: a stream that waits for more after 100000 bytes of "in"
+# came to $RECEIVED; stands_end ends its input
+stands() {
+	make_data in 200000
+	have_fifo feed
+	exec 8<>feed
+	stream_starts "$1" <feed
+	head -c 100000 in >&8
+	until_true size_is 100000 "$RECEIVED"
+}
+
+stands_end() {
+	exec 8>&-
+}
+
+size_is() {
+	[[ -e $2 && $(stat -c %s "$2") == "$1" ]]
+}
+
+# assert_beginning PART WHOLE: PART is how WHOLE begins, or all of it
+assert_beginning() {
+	local part whole
+	part=$(stat -Lc %s "$1") whole=$(stat -Lc %s "$2")
+	((part <= whole)) || fail "$1 has $part bytes of $whole" || return
+	cmp -n "$part" -- "$1" "$2" >&2 || fail "$1 is not how $2 begins"
+}
+
+# make_btrfs_like FILE BYTES: what begins and ends as a btrfs stream does
+make_btrfs_like() {
+	{
+		printf "$BTRFS_MAGIC"
+		head -c $(($2 - 23)) /dev/urandom
+		printf "$BTRFS_END"
+	} >"$1"
+}
+
+# says WHO REGEX: the sender or the receiver has such a line among its messages
+says() {
+	case $1 in
+	sender) assert_stderr_has "^btrfs-ktls-pipe: .*$2" "$SENDER_ERR" ;;
+	receiver) assert_stderr_has "^btrfs-ktls-pipe: .*$2" "$RECEIVER_ERR" ;;
+	esac
+}
+
+alive() {
+	kill -0 "$1" 2>/dev/null
+}
+
+gone() {
+	! alive "$1"
+}
+
+# takes_at_most SECONDS COMMAND...
+takes_at_most() {
+	local before=$EPOCHREALTIME after
+	"${@:2}" || return
+	after=$EPOCHREALTIME
+	(((${after/./} - ${before/./}) < $1 * 1000000)) ||
+		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
+}
+
+# a number that is in no other process's arguments, for sleep
+unique_seconds() {
+	UNIQUE=$((100000 + SRANDOM % 900000)).$$
+}
+
+runs_unique() {
+	pgrep -f "sleep $UNIQUE" >/dev/null
+}
+
+none_runs_unique() {
+	! runs_unique
+}
+
+# Runs without a tls module: taken out of a guest for as long as the test takes.
+without_tls() {
+	have_ktls || return 0
+	[[ ${BKP_GUEST-} ]] || skip "own kernel only: this kernel has TLS"
+	rmmod tls
+	cleanup_add modprobe -d "$BKP_GUEST_MODULES" tls
+}

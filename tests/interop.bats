@@ -1,0 +1,164 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The other end is OpenSSL or GnuTLS's own tools, so that a shared mistake
+# cannot cancel out.
+
+load helpers
+
+setup_file() {
+	make_data "$BATS_FILE_TMPDIR/in" 3000001
+}
+
+# mode_of OURS: sets OPENSSL to the options for the same mode
+mode_of() {
+	case $1 in
+	tls13-aes128-gcm) OPENSSL=(-tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256) ;;
+	tls13-chacha20-poly1305)
+		OPENSSL=(-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256) ;;
+	tls12-aes128-gcm) OPENSSL=(-tls1_2 -cipher DHE-PSK-AES128-GCM-SHA256) ;;
+	tls12-aes256-gcm) OPENSSL=(-tls1_2 -cipher DHE-PSK-AES256-GCM-SHA384) ;;
+	esac
+	OPENSSL+=(-psk "$KEY_HEX" -psk_identity btrfs)
+}
+
+# s_client ARG...: sends standard input as it is, and close_notify at its end
+s_client() {
+	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
+		-quiet -no_ign_eof -nocommands "${OPENSSL[@]}" "$@" \
+		>client.out 2>client.err
+}
+
+# openssl_sends MODE: to our listener
+openssl_sends() {
+	ktls_here
+	mode_of "$1"
+	start_receiver --raw -q --ktls "$WHEN" -m "$1"
+	s_client <"$BATS_FILE_TMPDIR/in" || {
+		show client.err "$RECEIVER_ERR"
+		fail "s_client failed"
+	}
+	wait_receiver 0
+	assert_same_file "$BATS_FILE_TMPDIR/in" "$RECEIVED"
+}
+
+# openssl_receives MODE: from our connect
+openssl_receives() {
+	ktls_here
+	mode_of "$1"
+	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
+		-quiet "${OPENSSL[@]}"
+	bkp_send --raw -q --ktls "$WHEN" -m "$1" <"$BATS_FILE_TMPDIR/in"
+	wait_for 0 "$SERVER_PID" s_server server.err
+	assert_same_file "$BATS_FILE_TMPDIR/in" server.out
+}
+
+@test "openssl s_client sends in TLS 1.3, AES-128-GCM" {
+	openssl_sends tls13-aes128-gcm
+}
+
+@test "openssl s_client sends in TLS 1.3, ChaCha20-Poly1305" {
+	openssl_sends tls13-chacha20-poly1305
+}
+
+@test "openssl s_client sends in TLS 1.2, AES-128-GCM" {
+	openssl_sends tls12-aes128-gcm
+}
+
+@test "openssl s_client sends in TLS 1.2, AES-256-GCM" {
+	openssl_sends tls12-aes256-gcm
+}
+
+@test "openssl s_server receives in TLS 1.3, AES-128-GCM" {
+	openssl_receives tls13-aes128-gcm
+}
+
+@test "openssl s_server receives in TLS 1.3, ChaCha20-Poly1305" {
+	openssl_receives tls13-chacha20-poly1305
+}
+
+@test "openssl s_server receives in TLS 1.2, AES-128-GCM" {
+	openssl_receives tls12-aes128-gcm
+}
+
+@test "openssl s_server receives in TLS 1.2, AES-256-GCM" {
+	openssl_receives tls12-aes256-gcm
+}
+
+@test "session tickets of a TLS 1.3 server do no harm" {
+	ktls_here
+	mode_of tls13-aes128-gcm
+	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
+		-quiet -num_tickets 5 "${OPENSSL[@]}"
+	bkp_send --raw -q --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	wait_for 0 "$SERVER_PID" s_server server.err
+	assert_same_file "$BATS_FILE_TMPDIR/in" server.out
+}
+
+@test "--raw is announced on both sides, as nothing is confirmed" {
+	ktls_here
+	start_receiver --raw --ktls "$WHEN"
+	bkp_send --raw --ktls "$WHEN" <<<word
+	wait_receiver 0
+	assert_stderr_has '^btrfs-ktls-pipe: .*raw'
+	assert_stderr_has '^btrfs-ktls-pipe: .*raw' "$RECEIVER_ERR"
+	assert_lines 1 "$ERR"
+}
+
+# key_update PATH: openssl changes its key between two lines
+key_update() {
+	mode_of tls13-aes128-gcm
+	start_receiver --raw --ktls "${KTLS[$1]}"
+	mkfifo in
+	exec 8<>in
+	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
+		"${OPENSSL[@]}" <in >client.out 2>&1 3>&- 8>&- &
+	PIDS+=($!)
+	echo before >&8
+	until_true grep -q before "$RECEIVED"
+	echo K >&8
+	until_true grep -q KEYUPDATE client.out
+	echo after >&8
+	exec 8>&-
+}
+
+@test "a KeyUpdate that the kernel cannot follow: the receiver exits 7" {
+	require_ktls
+	key_update kernel
+	wait_receiver 7
+	assert_stderr_has '^btrfs-ktls-pipe: .*key' "$RECEIVER_ERR"
+	[[ $(<"$RECEIVED") == before ]]
+}
+
+@test "a KeyUpdate in user space is followed" {
+	key_update user
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == $'before\nafter' ]]
+}
+
+@test "a foreign sender that is killed: the receiver exits 7" {
+	ktls_here
+	mode_of tls13-aes128-gcm
+	start_receiver --raw --ktls "$WHEN"
+	mkfifo in
+	exec 8<>in
+	openssl s_client -connect "127.0.0.1:$PORT" "${OPENSSL[@]}" \
+		<in >client.out 2>&1 3>&- 8>&- &
+	PIDS+=($!)
+	echo before >&8
+	until_true grep -q before "$RECEIVED"
+	kill -9 $!
+	wait_receiver 7
+	exec 8>&-
+}
+
+@test "gnutls-cli sends in TLS 1.3" {
+	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
+	ktls_here
+	start_receiver --raw -q --ktls "$WHEN"
+	base64 "$BATS_FILE_TMPDIR/in" >text # it copies lines
+	timeout "$BKP_DEADLINE" gnutls-cli --pskusername btrfs \
+		--pskkey "$KEY_HEX" --priority NORMAL:-KX-ALL:+ECDHE-PSK \
+		--logfile=log -p "$PORT" 127.0.0.1 <text >/dev/null
+	wait_receiver 0
+	assert_same_file text "$RECEIVED"
+}

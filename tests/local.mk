@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Tools that the tests need; their deadlines, damages and terminals.
+check_PROGRAMS += \
+	tests/tools/deadline \
+	tests/tools/json \
+	tests/tools/nonblock \
+	tests/tools/onfd \
+	tests/tools/peer \
+	tests/tools/relay \
+	tests/tools/tinywrites
+
+bats_tests = \
+	tests/helpers.bats \
+	tests/cli.bats \
+	tests/key.bats \
+	tests/addresses.bats \
+	tests/probe.bats \
+	tests/handshake.bats \
+	tests/transfer.bats \
+	tests/stdio.bats \
+	tests/truncation.bats \
+	tests/ktls_path.bats \
+	tests/interop.bats \
+	tests/btrfs.bats
+
+TESTS += $(bats_tests)
+EXTRA_DIST += $(bats_tests) tests/helpers.bash
+
+# Unit tests: the real objects; what they call is replaced by the linker.
+unit_tests = \
+	tests/unit/test_clock \
+	tests/unit/test_diag \
+	tests/unit/test_err \
+	tests/unit/test_io \
+	tests/unit/test_key \
+	tests/unit/test_ktls \
+	tests/unit/test_log \
+	tests/unit/test_mode \
+	tests/unit/test_num \
+	tests/unit/test_opt \
+	tests/unit/test_rec \
+	tests/unit/test_secret \
+	tests/unit/test_sink \
+	tests/unit/test_store_mem \
+	tests/unit/test_tls
+
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+EXTRA_DIST += tests/unit/tap.h
+
+unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
+tests_unit_test_clock_LDADD = $(unit_libs)
+tests_unit_test_diag_LDADD = $(unit_libs)
+tests_unit_test_err_LDADD = $(unit_libs)
+tests_unit_test_io_LDADD = $(unit_libs)
+tests_unit_test_key_LDADD = $(unit_libs)
+tests_unit_test_ktls_LDADD = $(unit_libs)
+tests_unit_test_log_LDADD = $(unit_libs)
+tests_unit_test_mode_LDADD = $(unit_libs)
+tests_unit_test_num_LDADD = $(unit_libs)
+tests_unit_test_opt_LDADD = $(unit_libs)
+tests_unit_test_rec_LDADD = $(unit_libs)
+tests_unit_test_secret_LDADD = $(unit_libs)
+tests_unit_test_sink_LDADD = $(unit_libs)
+tests_unit_test_store_mem_LDADD = $(unit_libs)
+tests_unit_test_tls_LDADD = $(unit_libs)
+
+tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=mnl_socket_open2 \
+	-Wl,--wrap=mnl_socket_bind \
+	-Wl,--wrap=mnl_socket_get_portid \
+	-Wl,--wrap=mnl_socket_sendto \
+	-Wl,--wrap=mnl_socket_recvfrom \
+	-Wl,--wrap=mnl_socket_close
+tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write
+tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt \
+	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
+tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
+tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
+tests_unit_test_store_mem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_send
+
+# Fuzz targets, and all sources once more, as libFuzzer wants them.
+EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
+
+if FUZZING
+fuzz_targets = tests/fuzz/fuzz_key tests/fuzz/fuzz_rec
+check_PROGRAMS += $(fuzz_targets)
+check_LIBRARIES += tests/fuzz/libfuzzed.a
+TESTS += tests/fuzz/run
+
+fuzz_cflags = $(AM_CFLAGS) -fno-omit-frame-pointer \
+	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
+fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS)
+
+tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
+tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_key_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_key_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_rec_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_rec_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_rec_LDADD = $(fuzz_libs)
+endif

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * peer hold|close|reset [TEXT]: a server that is no btrfs-ktls-pipe. It listens
+ * on a free port of 127.0.0.1, prints that port, says TEXT to everyone who
+ * connects, and then keeps the connection open, closes it, or resets it once it
+ * heard something.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void die(const char *what)
+{
+	fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static int open_door(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
+	    listen(fd, 16) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		die("listen");
+	printf("%u\n", ntohs(at.sin_port));
+	if (fclose(stdout) != 0)
+		die("standard output");
+	return fd;
+}
+
+/* A close with unread bytes would send RST: read until the other end is done. */
+static void close_softly(int fd)
+{
+	char buf[4096];
+
+	shutdown(fd, SHUT_WR);
+	while (recv(fd, buf, sizeof buf, 0) > 0)
+		;
+	close(fd);
+}
+
+int main(int argc, char **argv)
+{
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+	const char *text = argc > 2 ? argv[2] : "";
+	int door, fd;
+	char heard;
+
+	if (argc < 2 || !strchr("hcr", argv[1][0])) {
+		fprintf(stderr, "usage: peer hold|close|reset [TEXT]\n");
+		return 2;
+	}
+	door = open_door();
+	for (;;) {
+		fd = accept(door, NULL, NULL);
+		if (fd < 0)
+			die("accept");
+		if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
+			die("send");
+		if (argv[1][0] == 'c')
+			close_softly(fd);
+		if (argv[1][0] == 'r' && recv(fd, &heard, 1, 0) >= 0) {
+			setsockopt(fd, SOL_SOCKET, SO_LINGER, &hard,
+				   sizeof hard);
+			close(fd);
+		}
+	}
+}

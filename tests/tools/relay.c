@@ -1,0 +1,440 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * relay PORT [ACTION [OPTION]...]: listens on a free port of 127.0.0.1, prints
+ * that port, and forwards every connection to 127.0.0.1:PORT, doing harm once
+ * per connection. It changes what TCP carries, so the kernels see no damage.
+ *
+ *  pass     no harm (default)
+ *  fin      FIN to the harmed direction's reader; its later bytes are thrown away
+ *  cut      FIN to both ends
+ *  rst      RST to both ends
+ *  silence  forward nothing more, keep both connections open
+ *  pause    wait -w milliseconds, then go on
+ *  flip     flip one bit of the next byte (-r: in the middle of the next record)
+ *  drop     leave the next -n bytes (-r: the next record) out
+ *  dup      send the next -n bytes (-r: the next record) twice
+ *  swap     exchange the next two pieces of -n bytes (-r: records)
+ *  insert   put the bytes -i HEX in, without waiting for more to forward
+ *
+ *  -a BYTES    after that many bytes of the counted direction (default 0)
+ *  -r RECORDS  after that many TLS records of it
+ *  -l LEN      before the first of its records with a body of LEN bytes; a
+ *              TLS 1.3 close_notify has 19, one of TLS 1.2 with AES-GCM 26
+ *  -c DIR      the counted direction, c2s (default) or s2c; c is who connected
+ *  -x DIR      the harmed direction (default: the counted one)
+ *  -n LEN, -w MS, -i HEX   as above
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define UNIT_BYTES 65536 /* more than 5 + 16384 + 256, the longest TLS record */
+#define LIFE_SECONDS 3600 /* nothing that a test left behind outlives this */
+
+enum action {
+	PASS,
+	FIN,
+	CUT,
+	RST,
+	SILENCE,
+	PAUSE,
+	FLIP,
+	DROP,
+	DUP,
+	SWAP,
+	INSERT,
+	ACTIONS
+};
+
+static const char *const action_names[ACTIONS] = {
+	"pass", "fin",	"cut", "rst",  "silence", "pause",
+	"flip", "drop", "dup", "swap", "insert",
+};
+
+enum { C2S, S2C };
+
+struct plan {
+	enum action action;
+	int counted, harmed;
+	bool by_record;
+	uint64_t after;
+	size_t record_len; /* 0 = any */
+	size_t len;
+	long wait_ms;
+	unsigned char insert[256];
+	size_t insert_len;
+};
+
+struct dir {
+	int from, to;
+	uint64_t bytes, records;
+	bool discard; /* read on, forward nothing */
+	bool ended;
+};
+
+struct conn {
+	struct dir dir[2];
+	bool len_seen; /* a record of record_len bytes is next */
+	bool harm_done;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "relay: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void reset_all(struct conn *c)
+{
+	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
+
+	for (int i = 0; i < 2; i++) {
+		setsockopt(c->dir[i].from, SOL_SOCKET, SO_LINGER, &hard,
+			   sizeof hard);
+		close(c->dir[i].from);
+	}
+	exit(0);
+}
+
+/* Reads exactly len bytes, fewer only at the end of the stream. */
+static size_t read_full(struct conn *c, int fd, unsigned char *buf, size_t len)
+{
+	size_t have = 0;
+
+	while (have < len) {
+		ssize_t n = recv(fd, buf + have, len - have, 0);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			reset_all(c);
+		if (n == 0)
+			break;
+		have += (size_t)n;
+	}
+	return have;
+}
+
+/* One TLS record: five bytes of header, the last two of them the length. */
+static size_t read_record(struct conn *c, struct dir *d, unsigned char *buf)
+{
+	size_t have = read_full(c, d->from, buf, 5), body;
+
+	if (have < 5)
+		return have;
+	body = (size_t)buf[3] << 8 | buf[4];
+	have += read_full(c, d->from, buf + 5, body);
+	d->records++;
+	return have;
+}
+
+static size_t read_some(struct conn *c, struct dir *d, unsigned char *buf,
+			size_t max)
+{
+	ssize_t n = recv(d->from, buf, max, 0);
+
+	if (n < 0)
+		reset_all(c);
+	return (size_t)n;
+}
+
+static void forward(struct dir *d, const unsigned char *buf, size_t len)
+{
+	while (len && !d->discard) {
+		ssize_t n = send(d->to, buf, len, MSG_NOSIGNAL);
+
+		if (n < 0) /* gone; what it sent before may still be there */
+			d->discard = true;
+		else
+			buf += n, len -= (size_t)n;
+	}
+}
+
+static bool is_due(const struct conn *c, const struct plan *p)
+{
+	const struct dir *d = &c->dir[p->counted];
+
+	if (p->action == PASS || c->harm_done)
+		return false;
+	if (p->record_len)
+		return c->len_seen;
+	return (p->by_record ? d->records : d->bytes) >= p->after;
+}
+
+static void look_ahead(struct conn *c, const struct dir *d,
+		       const struct plan *p)
+{
+	unsigned char head[5];
+
+	if (recv(d->from, head, 5, MSG_PEEK | MSG_WAITALL) == 5)
+		c->len_seen = ((size_t)head[3] << 8 | head[4]) == p->record_len;
+}
+
+/* The next thing that harm is done to: a record, or exactly len bytes. */
+static size_t read_unit(struct conn *c, struct dir *d, const struct plan *p,
+			unsigned char *buf)
+{
+	if (p->by_record)
+		return read_record(c, d, buf);
+	return read_full(c, d->from, buf, p->action == FLIP ? 1 : p->len);
+}
+
+static void harm_data(struct conn *c, struct dir *d, const struct plan *p)
+{
+	static unsigned char unit[UNIT_BYTES + 5], next[UNIT_BYTES + 5];
+	size_t len, next_len = 0;
+
+	c->harm_done = true;
+	len = read_unit(c, d, p, unit);
+	if (p->action == SWAP)
+		next_len = read_unit(c, d, p, next);
+	if (p->action == FLIP && len)
+		unit[p->by_record ? 5 + (len - 5) / 2 : 0] ^= 0x10;
+	forward(d, next, next_len);
+	if (p->action != DROP)
+		forward(d, unit, len);
+	if (p->action == DUP)
+		forward(d, unit, len);
+}
+
+/* Harm that needs no data to be done to; true if this was such. */
+static bool harm_now(struct conn *c, const struct plan *p)
+{
+	struct timespec t = { p->wait_ms / 1000, p->wait_ms % 1000 * 1000000 };
+
+	switch (p->action) {
+	case CUT:
+		shutdown(c->dir[!p->harmed].to, SHUT_WR);
+		c->dir[!p->harmed].discard = true;
+		/* fall through */
+	case FIN:
+		shutdown(c->dir[p->harmed].to, SHUT_WR);
+		c->dir[p->harmed].discard = true;
+		break;
+	case RST:
+		reset_all(c);
+		break;
+	case INSERT:
+		forward(&c->dir[p->harmed], p->insert, p->insert_len);
+		break;
+	case SILENCE:
+		for (;;)
+			pause();
+	case PAUSE:
+		nanosleep(&t, NULL);
+		break;
+	default:
+		return false;
+	}
+	c->harm_done = true;
+	return true;
+}
+
+static void pass_on(struct conn *c, struct dir *d, const struct plan *p)
+{
+	static unsigned char buf[UNIT_BYTES + 5];
+	size_t max = UNIT_BYTES, len;
+
+	if (d == &c->dir[p->counted] && p->record_len)
+		look_ahead(c, d, p);
+	if (is_due(c, p) && harm_now(c, p))
+		return;
+	if (d == &c->dir[p->harmed] && is_due(c, p)) {
+		harm_data(c, d, p);
+		return;
+	}
+	if (d == &c->dir[p->counted] && d->bytes < p->after &&
+	    p->after - d->bytes < max)
+		max = (size_t)(p->after - d->bytes);
+	len = p->by_record ? read_record(c, d, buf) :
+			     read_some(c, d, buf, max);
+	if (len == 0) {
+		d->ended = true;
+		shutdown(d->to, SHUT_WR);
+	}
+	forward(d, buf, len);
+	d->bytes += len;
+}
+
+static void serve(int client, int server, const struct plan *p)
+{
+	struct conn c = { .dir = { { .from = client, .to = server },
+				   { .from = server, .to = client } } };
+
+	while (!c.dir[C2S].ended || !c.dir[S2C].ended) {
+		struct pollfd fds[2];
+
+		if (is_due(&c, p) && harm_now(&c, p))
+			continue;
+		for (int i = 0; i < 2; i++)
+			fds[i] = (struct pollfd){
+				.fd = c.dir[i].ended ? -1 : c.dir[i].from,
+				.events = POLLIN,
+			};
+		if (poll(fds, 2, -1) < 0)
+			die("poll");
+		for (int i = 0; i < 2; i++)
+			if (fds[i].revents)
+				pass_on(&c, &c.dir[i], p);
+	}
+	exit(0);
+}
+
+static int dial(uint16_t port)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET,
+				  .sin_port = htons(port),
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
+		die("connect");
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+	return fd;
+}
+
+static int open_door(void)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof at;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
+	    listen(fd, 16) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
+		die("listen");
+	printf("%u\n", ntohs(at.sin_port));
+	if (fclose(stdout) != 0)
+		die("standard output");
+	return fd;
+}
+
+static void accept_all(int door, uint16_t port, const struct plan *p)
+{
+	pid_t self = getpid();
+	int one = 1;
+
+	signal(SIGCHLD, SIG_IGN);
+	for (;;) {
+		int client = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+
+		if (client < 0)
+			die("accept");
+		if (fork() == 0) {
+			prctl(PR_SET_PDEATHSIG, SIGKILL);
+			if (getppid() != self)
+				exit(1);
+			alarm(LIFE_SECONDS);
+			close(door);
+			setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one,
+				   sizeof one);
+			serve(client, dial(port), p);
+		}
+		close(client);
+	}
+}
+
+static int usage(const char *what)
+{
+	fprintf(stderr, "relay: bad %s\n"
+			"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
+			"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX]]\n",
+		what);
+	exit(2);
+}
+
+static int direction(const char *s)
+{
+	if (strcmp(s, "c2s") && strcmp(s, "s2c"))
+		usage("direction");
+	return strcmp(s, "c2s") ? S2C : C2S;
+}
+
+static enum action action(const char *s)
+{
+	for (int i = 0; i < ACTIONS; i++)
+		if (!strcmp(s, action_names[i]))
+			return (enum action)i;
+	usage("action");
+	return PASS;
+}
+
+static void hex(struct plan *p, const char *s)
+{
+	unsigned int byte;
+
+	while (*s && p->insert_len < sizeof p->insert) {
+		if (sscanf(s, "%2x", &byte) != 1)
+			usage("hex");
+		p->insert[p->insert_len++] = (unsigned char)byte;
+		s += s[1] ? 2 : 1;
+	}
+}
+
+static void options(struct plan *p, int argc, char **argv)
+{
+	p->harmed = -1;
+	for (int c; (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:")) != -1;) {
+		switch (c) {
+		case 'r':
+		case 'a':
+			p->by_record = c == 'r';
+			p->after = strtoull(optarg, NULL, 10);
+			break;
+		case 'l':
+			p->by_record = true;
+			p->record_len = strtoul(optarg, NULL, 10);
+			break;
+		case 'c':
+			p->counted = direction(optarg);
+			break;
+		case 'x':
+			p->harmed = direction(optarg);
+			break;
+		case 'n':
+			p->len = strtoul(optarg, NULL, 10);
+			break;
+		case 'w':
+			p->wait_ms = strtol(optarg, NULL, 10);
+			break;
+		case 'i':
+			hex(p, optarg);
+			break;
+		default:
+			usage("option");
+		}
+	}
+	if (p->harmed < 0)
+		p->harmed = p->counted;
+	if (p->len < 1 || p->len > UNIT_BYTES)
+		usage("length");
+}
+
+int main(int argc, char **argv)
+{
+	struct plan plan = { .len = 1 };
+
+	if (argc < 2)
+		usage("PORT");
+	if (argc > 2) {
+		plan.action = action(argv[2]);
+		options(&plan, argc - 2, argv + 2);
+	} else {
+		plan.harmed = plan.counted;
+	}
+	accept_all(open_door(), (uint16_t)strtoul(argv[1], NULL, 10), &plan);
+	return 0;
+}

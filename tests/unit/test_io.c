@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* io: what a descriptor is, and calls that survive a signal. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "io.h"
+#include "tap.h"
+
+/* A descriptor that no system call sees: the wrappers below answer for it. */
+enum { FAKE_FD = 1000 };
+
+/* What the next calls return; below 0: minus errno. */
+static const int *script;
+static char written[64];
+static size_t written_len;
+
+static ssize_t next_answer(size_t len)
+{
+	if (*script < 0) {
+		errno = -*script++;
+		return -1;
+	}
+	return (size_t)*script <= len ? *script++ : (ssize_t)len;
+}
+
+ssize_t __real_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len);
+ssize_t __wrap_read(int fd, void *buf, size_t len)
+{
+	return fd == FAKE_FD ? next_answer(len) : __real_read(fd, buf, len);
+}
+
+ssize_t __real_write(int fd, const void *buf, size_t len);
+ssize_t __wrap_write(int fd, const void *buf, size_t len);
+ssize_t __wrap_write(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	if (fd != FAKE_FD)
+		return __real_write(fd, buf, len);
+	n = next_answer(len);
+	if (n > 0) {
+		memcpy(written + written_len, buf, (size_t)n);
+		written_len += (size_t)n;
+	}
+	return n;
+}
+
+/* A pipe, and how much it may hold: more gives errno num. */
+static struct {
+	int size, limit, num, tries;
+} fake;
+
+int __real_fcntl(int fd, int cmd, ...);
+int __wrap_fcntl(int fd, int cmd, ...);
+int __wrap_fcntl(int fd, int cmd, ...)
+{
+	int arg;
+	va_list ap;
+
+	va_start(ap, cmd);
+	arg = va_arg(ap, int);
+	va_end(ap);
+	if (fd != FAKE_FD)
+		return __real_fcntl(fd, cmd, arg);
+	if (cmd == F_GETPIPE_SZ)
+		return fake.size;
+	fake.tries++;
+	if (arg > fake.limit) {
+		errno = fake.num;
+		return -1;
+	}
+	fake.size = arg;
+	return fake.size;
+}
+
+static void test_calls(void)
+{
+	struct err e = { 0 };
+	char buf[8];
+
+	script = (const int[]){ -EINTR, -EINTR, 5 };
+	is_int(io_read(FAKE_FD, buf, 8), 5, "io_read goes on after a signal");
+	script = (const int[]){ -EAGAIN };
+	is_int(io_read(FAKE_FD, buf, 8), -1, "io_read does not wait");
+	is_int(errno, EAGAIN, "io_read keeps errno");
+	script = (const int[]){ -EINTR, 2 };
+	is_int(io_write(FAKE_FD, "ab", 2), 2, "io_write goes on likewise");
+
+	written_len = 0;
+	script = (const int[]){ 3, -EINTR, 1, 6 };
+	ok(io_write_all(FAKE_FD, "0123456789", 10, "x", &e) == 0 &&
+		   written_len == 10 && !memcmp(written, "0123456789", 10),
+	   "io_write_all puts short writes together");
+	written_len = 0;
+	script = (const int[]){ 3, -EIO };
+	is_int(io_write_all(FAKE_FD, "0123456789", 10, "the key", &e), -1,
+	       "io_write_all reports an error in the middle");
+	ok(e.kind == ERR_IO && e.num == EIO && strstr(e.msg, "the key"),
+	   "and says what could not be written");
+	is_int(io_write_all(FAKE_FD, "", 0, "x", &e), 0,
+	       "nothing to write is no error");
+}
+
+static void test_kinds(void)
+{
+	int pipe_fds[2], sock_fds[2], closed = dup(0);
+	FILE *file = tmpfile();
+	int null = open("/dev/null", O_RDWR), dir = open("/", O_RDONLY);
+
+	if (pipe(pipe_fds) < 0 || !file ||
+	    socketpair(AF_UNIX, SOCK_STREAM, 0, sock_fds) < 0)
+		exit(1);
+	close(closed);
+	is_int(io_kind(pipe_fds[0]), IO_PIPE, "a pipe is a pipe");
+	is_int(io_kind(sock_fds[0]), IO_SOCKET, "a socket is a socket");
+	is_int(io_kind(fileno(file)), IO_FILE, "a file is a file");
+	is_int(io_kind(null), IO_DEVICE, "/dev/null is a device");
+	is_int(io_kind(dir), IO_OTHER, "a directory is something else");
+	is_int(io_kind(closed), IO_OTHER, "so is a closed descriptor");
+
+	ok(!io_is_append(fileno(file)), "a file is not append-only by itself");
+	fcntl(fileno(file), F_SETFL, O_APPEND);
+	ok(io_is_append(fileno(file)), "one with O_APPEND is");
+	ok(!io_is_append(closed), "a closed descriptor is not");
+	fclose(file);
+	close(null);
+	close(dir);
+	close(sock_fds[0]);
+	close(sock_fds[1]);
+	close(pipe_fds[0]);
+	close(pipe_fds[1]);
+}
+
+static void test_ready(void)
+{
+	int p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	ok(!io_ready(p[0], POLLIN), "an empty pipe has nothing to read");
+	ok(io_ready(p[1], POLLOUT), "but room");
+	if (write(p[1], "x", 1) != 1)
+		exit(1);
+	ok(io_ready(p[0], POLLIN), "a full one has something to read");
+	close(p[1]);
+	ok(io_ready(p[0], 0), "a pipe that nobody writes to has ended");
+	close(p[0]);
+}
+
+static void test_reopen(int access, int end)
+{
+	struct err e = { 0 };
+	const char *name = end ? "writing" : "reading";
+	int p[2], own;
+
+	if (pipe(p) < 0)
+		exit(1);
+	own = io_reopen_nonblocking(p[end], access);
+	if (own < 0) {
+		tap_skip("a pipe can be reopened", "no /proc here");
+		return;
+	}
+	ok(fcntl(own, F_GETFL) & O_NONBLOCK, "its own end for %s never blocks",
+	   name);
+	is_int(fcntl(own, F_GETFL) & O_ACCMODE, access, "and is for %s", name);
+	ok(fcntl(own, F_GETFD) & FD_CLOEXEC, "and closed on exec");
+	ok(!(fcntl(p[end], F_GETFL) & O_NONBLOCK),
+	   "the original for %s still blocks", name);
+	is_int(io_set_nonblocking(p[!end], &e), 0, "the other end can be set");
+	ok(fcntl(p[!end], F_GETFL) & O_NONBLOCK, "and does not block then");
+	ok(!(fcntl(p[end], F_GETFL) & O_NONBLOCK), "alone");
+	close(own);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_refusals(void)
+{
+	struct err e = { 0 };
+	int s[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		exit(1);
+	is_int(io_reopen_nonblocking(s[0], O_WRONLY), -1,
+	       "a socket cannot be reopened");
+	close(s[0]);
+	close(s[1]);
+	is_int(io_set_nonblocking(s[0], &e), -1, "nor a closed one set");
+	is_int(e.num, EBADF, "which errno tells");
+}
+
+static void test_grow(void)
+{
+	static const struct {
+		const char *name;
+		int size, limit, num, grown;
+	} rows[] = {
+		{ "a new pipe", 65536, 1 << 20, EPERM, 1 << 20 },
+		{ "a huge pipe", 1 << 21, 1 << 20, EPERM, 1 << 21 },
+		{ "a pipe of a user with many", 65536, 1 << 18, EPERM,
+		  1 << 18 },
+		{ "a pipe that may not grow", 65536, 65536, EPERM, 65536 },
+		{ "one page", 4096, 4096, EPERM, 4096 },
+		{ "something else", 65536, 65536, EBADF, 65536 },
+	};
+	int p[2], before;
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		fake.size = rows[i].size;
+		fake.limit = rows[i].limit;
+		fake.num = rows[i].num;
+		fake.tries = 0;
+		io_grow_pipe(FAKE_FD);
+		is_int(fake.size, rows[i].grown, "%s holds %d bytes then",
+		       rows[i].name, rows[i].grown);
+	}
+	is_int(fake.tries, 1, "what is no pipe is left alone");
+	if (pipe(p) < 0)
+		exit(1);
+	before = fcntl(p[0], F_GETPIPE_SZ);
+	io_grow_pipe(p[1]);
+	ok(fcntl(p[0], F_GETPIPE_SZ) >= before, "a real pipe does not shrink");
+	close(p[0]);
+	close(p[1]);
+}
+
+int main(void)
+{
+	test_calls();
+	test_kinds();
+	test_ready();
+	test_reopen(O_RDONLY, 0);
+	test_reopen(O_WRONLY, 1);
+	test_refusals();
+	test_grow();
+	return tap_end();
+}

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* log: one write a line, and nothing in it that a terminal would obey. */
+#include <errno.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "tap.h"
+
+#define PREFIX "btrfs-ktls-pipe: "
+
+enum { LINE_MAX_BYTES = 1024 };
+
+/* Standard error goes here; it keeps the borders of writes. */
+static int said_fd = -1;
+
+/* The next write(2) to standard error; "" if there is none. */
+static const char *said(void)
+{
+	static char text[8192];
+	ssize_t n = recv(said_fd, text, sizeof text - 1, MSG_DONTWAIT);
+
+	text[n > 0 ? n : 0] = '\0';
+	return text;
+}
+
+static void test_levels(void)
+{
+	static const struct {
+		enum log_level level;
+		const char *lines[4];
+	} rows[] = {
+		{ LOG_QUIET, { PREFIX "e 1\n" } },
+		{ LOG_NOTICE, { PREFIX "e 1\n", PREFIX "n 2\n" } },
+		{ LOG_INFO,
+		  { PREFIX "e 1\n", PREFIX "n 2\n", PREFIX "i 3\n" } },
+		{ LOG_DEBUG,
+		  { PREFIX "e 1\n", PREFIX "n 2\n", PREFIX "i 3\n",
+		    PREFIX "d 4\n" } },
+	};
+
+	for (size_t i = 0; i <= array_len(rows); i++) {
+		/* Notices are what comes without log_set_level(). */
+		const char *const *lines = rows[i ? i - 1 : LOG_NOTICE].lines;
+
+		if (i)
+			log_set_level(rows[i - 1].level);
+		log_error("e %d", 1);
+		log_notice("n %d", 2);
+		log_info("i %d", 3);
+		log_debug("d %d", 4);
+		for (int j = 0; j < 4 && lines[j]; j++)
+			is_str(said(), lines[j], "level %zd, line %d", i - 1,
+			       j);
+		is_str(said(), "", "level %zd says no more", i - 1);
+	}
+}
+
+static void test_long(void)
+{
+	static char text[5000];
+	int whole = 0, cut = 0;
+	size_t room = LINE_MAX_BYTES - strlen(PREFIX) - 2;
+
+	for (size_t len = room - 3; len < room + 4; len++) {
+		const char *line;
+
+		memset(text, 'x', len);
+		text[len] = '\0';
+		log_error("%s", text);
+		line = said();
+		if (len <= room)
+			whole += strlen(line) == strlen(PREFIX) + len + 1 &&
+				 line[strlen(line) - 1] == '\n';
+		else
+			cut += strlen(line) == LINE_MAX_BYTES - 1 &&
+			       line[strlen(line) - 1] == '\n';
+	}
+	is_int(whole, 4, "a line that fits is whole");
+	is_int(cut, 3, "a line just too long is cut and still ends");
+	memset(text, 'y', sizeof text - 1);
+	log_error("%s", text);
+	is_int(strlen(said()), LINE_MAX_BYTES - 1, "a very long line is cut");
+	is_str(said(), "", "and its rest is not a line of its own");
+}
+
+static void test_printable(void)
+{
+	static const struct {
+		const char *in;
+		size_t len, size;
+		const char *out;
+	} rows[] = {
+		{ "plain ~", 7, 16, "plain ~" },
+		{ "", 0, 16, "" },
+		{ "a\nb\rc\td", 7, 16, "a?b?c?d" },
+		{ "\x1b[31m", 5, 16, "?[31m" },
+		{ "a\0b", 3, 16, "a?b" },
+		{ "\x7f\x80\xc3\xa4\xff", 5, 16, "?????" },
+		{ "12345678", 8, 9, "12345678" },
+		{ "12345678", 8, 8, "1234567" },
+		{ "12345678", 8, 1, "" },
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		char out[24];
+
+		memset(out, '!', sizeof out);
+		log_printable(out, rows[i].size, rows[i].in, rows[i].len);
+		ok(!strncmp(out, rows[i].out, sizeof out) &&
+			   out[rows[i].size] == '!',
+		   "log_printable makes '%s'", rows[i].out);
+	}
+}
+
+static void test_errno(int stderr_fd)
+{
+	errno = ENOTCONN;
+	log_error("x");
+	is_int(errno, ENOTCONN, "errno survives a line");
+	close(STDERR_FILENO);
+	errno = ENOTCONN;
+	log_error("x");
+	is_int(errno, ENOTCONN, "errno survives a closed standard error");
+	dup2(stderr_fd, STDERR_FILENO);
+}
+
+int main(void)
+{
+	int pair[2], stderr_fd = dup(STDERR_FILENO);
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) < 0 ||
+	    dup2(pair[0], STDERR_FILENO) < 0)
+		return 1;
+	said_fd = pair[1];
+	test_levels();
+	test_long();
+	test_printable();
+	test_errno(stderr_fd);
+	return tap_end();
+}

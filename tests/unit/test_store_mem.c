@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* store_mem: a ring that never loses, doubles or mixes up a byte. */
+#include <fcntl.h>
+
+#include "store_mem.h"
+#include "tap.h"
+
+enum { STEPS = 20000, ROOM = 3 * REC_MAX };
+
+static uint64_t seed = 1;
+
+static uint64_t draw(uint64_t below)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % below;
+}
+
+/* The stream: what the byte at an offset is, wherever it begins. */
+static uint8_t byte_at(uint64_t offset)
+{
+	return (uint8_t)(offset * 0x9e3779b97f4a7c15 >> 56);
+}
+
+/* The channel: takes some of what it gets, and compares it. */
+static uint64_t sent;
+static int differ;
+
+int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+		     struct chan_io *io, struct err *e);
+int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+		     struct chan_io *io, struct err *e)
+{
+	const uint8_t *bytes = buf;
+
+	*io = (struct chan_io){ .bytes = draw(len + 1) };
+	for (size_t i = 0; i < io->bytes; i++)
+		differ += bytes[i] != byte_at(sent++);
+	return 0;
+}
+
+/* Put up to len bytes of the stream into the pipe; returns how many. */
+static uint64_t feed(int fd, uint64_t offset, size_t len)
+{
+	uint8_t bytes[4096];
+	ssize_t n;
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = byte_at(offset + i);
+	n = write(fd, bytes, len);
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+static void test_random(uint64_t start)
+{
+	struct err e = { 0 };
+	uint64_t fed = start, last;
+	int p[2], broken = 0;
+	struct store *s;
+
+	if (pipe2(p, O_NONBLOCK) < 0 ||
+	    !(s = store_mem_new(p[0], ROOM - 1, &e)))
+		exit(1);
+	is_int(s->room, ROOM, "the room is whole records");
+	s->acked = s->sent = s->head = sent = start;
+	differ = 0;
+	for (int i = 0; i < STEPS; i++) {
+		struct chan_io io;
+
+		switch (draw(4)) {
+		case 0:
+			fed += feed(p[1], fed, draw(4096) + 1);
+			break;
+		case 1:
+			last = s->head;
+			if (!store_full(s))
+				broken += s->ops->fill(s, &e) < 0 ||
+					  s->head < last || s->head > fed;
+			break;
+		case 2:
+			if (s->head > s->sent)
+				broken += s->ops->send(s, NULL,
+						       draw(s->head - s->sent) +
+							       1,
+						       &io, &e) < 0;
+			break;
+		case 3:
+			s->ops->ack(s, s->acked + draw(s->sent - s->acked + 1));
+			break;
+		}
+		broken += s->eof || s->sent != sent || s->acked > s->sent ||
+			  s->sent > s->head || s->head - s->acked > s->room;
+	}
+	is_int(broken, 0, "all offsets from %#llx stay in order",
+	       (unsigned long long)start);
+	is_int(differ, 0, "the bytes are those that went in");
+	ok(sent - start > 10 * ROOM, "the ring went round more than ten times");
+
+	close(p[1]);
+	do {
+		struct chan_io io;
+
+		if (s->head > s->sent)
+			s->ops->send(s, NULL, s->head - s->sent, &io, &e);
+		s->ops->ack(s, s->sent);
+		if (!store_full(s) && s->ops->fill(s, &e) < 0)
+			break;
+	} while (!s->eof || s->head > s->sent);
+	ok(s->eof && sent == fed && !differ, "everything goes out by the end");
+	s->ops->free(s);
+	close(p[0]);
+}
+
+int main(void)
+{
+	test_random(0);
+	test_random((1ull << 32) - ROOM);
+	test_random((1ull << 63) - ROOM);
+	return tap_end();
+}
