@@ -15,6 +15,8 @@
 #include "ktls.h"
 #include "log.h"
 
+enum { ABORT_MS = 2000 };
+
 struct chan {
 	int fd;
 	struct tls *tls;
@@ -22,6 +24,8 @@ struct chan {
 	bool kernel; /* the bulk direction is the kernel's */
 	bool raw;
 	bool bye; /* close_notify is in the session's buffer */
+	const char *path;
+	struct frame_reader reader;
 };
 
 void chan_attach(struct chan_socket *s, enum chan_ktls when)
@@ -63,6 +67,14 @@ static int chan_report(struct chan *c, struct err *e)
 		return err_set(e, ERR_KTLS, 0,
 			       "the kernel took the keys but does not use "
 			       "them");
+	c->path = !c->kernel	    ? "user"
+		  : conf == DIAG_SW ? "kernel-sw"
+		  : conf >= DIAG_HW ? "kernel-hw"
+				    : "kernel";
+	if (tls_mode(c->tls) == &mode_none) {
+		log_info("no TLS: %s, nothing is encrypted", tx ? "tx" : "rx");
+		return 0;
+	}
 	log_info("%s TLS: %s%s%s, %s", c->kernel ? "kernel" : "user-space",
 		 tx ? "tx" : "rx", diag_conf_name(conf) ? " " : "",
 		 diag_conf_name(conf) ? diag_conf_name(conf) : "",
@@ -124,6 +136,16 @@ void chan_close(struct chan *c)
 int chan_fd(const struct chan *c)
 {
 	return c->fd;
+}
+
+const char *chan_path(const struct chan *c)
+{
+	return c->path;
+}
+
+const struct mode *chan_mode(const struct chan *c)
+{
+	return tls_mode(c->tls);
 }
 
 bool chan_in_kernel(const struct chan *c)
@@ -225,12 +247,60 @@ int chan_control_end(struct chan *c, bool *done, struct err *e)
 	return chan_bye(c, done, e);
 }
 
-int chan_control_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
-		      struct err *e)
+static int chan_bad_frame(struct err *e)
 {
+	return err_set(e, ERR_NET, 0,
+		       "the peer sent a frame that makes no sense");
+}
+
+/* Bytes that a raw peer sends against the stream have no meaning here. */
+static int chan_drop_raw(struct chan *c, bool *end, struct err *e)
+{
+	char dropped[512];
+	size_t n;
+
+	do
+		if (tls_recv(c->tls, dropped, sizeof dropped, &n, end, e) < 0)
+			return chan_fail(c, e);
+	while (n);
+	return 0;
+}
+
+int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *end,
+		    struct err *e)
+{
+	struct frame_reader *r = &c->reader;
+	size_t want, n;
+
 	assert(c->role == CHAN_SENDER);
-	*io = (struct chan_io){ 0 };
-	return tls_recv(c->tls, buf, len, &io->bytes, &io->end, e);
+	*got = *end = false;
+	if (c->raw)
+		return chan_drop_raw(c, end, e);
+	while ((want = frame_reader_wants(r)) > 0) {
+		if (tls_recv(c->tls, r->bytes + r->have, want, &n, end, e) < 0)
+			return chan_fail(c, e);
+		if (!n)
+			return 0;
+		r->have += n;
+	}
+	r->have = 0;
+	if (frame_decode(r->bytes, f) < 0)
+		return chan_bad_frame(e);
+	*got = true;
+	return 0;
+}
+
+int chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
+		    struct err *e)
+{
+	uint8_t bytes[FRAME_MAX_BYTES];
+	size_t size = frame_encode(f, bytes), done;
+
+	assert(c->role == CHAN_RECEIVER);
+	if (tls_send(c->tls, bytes, size, &done, e) < 0)
+		return chan_fail(c, e);
+	*taken = done == size; /* a frame is one record: all or nothing */
+	return 0;
 }
 
 /* Tell the peer why; the kernel keeps the error until somebody takes it. */
@@ -354,26 +424,65 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 	return 0;
 }
 
+/* Read and forget.  Returns whether the connection is still there. */
+static bool chan_discard(struct chan *c)
+{
+	char discarded[REC_MAX];
+	unsigned int type;
+	ssize_t n;
+
+	do
+		n = c->kernel && c->role == CHAN_RECEIVER
+			    ? ktls_recv_record(c->fd, &type, discarded,
+					       sizeof discarded)
+			    : recv(c->fd, discarded, sizeof discarded,
+				   MSG_DONTWAIT);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	return n < 0 && errno == EAGAIN;
+}
+
 void chan_linger(struct chan *c, uint64_t timeout_ms)
 {
-	struct pollfd p = { .fd = c->fd, .events = POLLIN };
 	uint64_t deadline = clock_deadline(timeout_ms);
-	char discarded[4096];
+	struct err ignored = { ERR_NONE };
+	bool empty = true;
 
-	while (poll(&p, 1, clock_poll_ms(deadline)) > 0)
-		if (recv(c->fd, discarded, sizeof discarded, MSG_DONTWAIT) <= 0)
+	while (clock_now_ms() < deadline) {
+		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+
+		if (chan_pending(c) && tls_flush(c->tls, &empty, &ignored) < 0)
 			return;
+		if (chan_pending(c))
+			p.events |= POLLOUT;
+		if (poll(&p, 1, clock_poll_ms(deadline)) < 0 && errno != EINTR)
+			return;
+		if ((p.revents & ~POLLOUT) && !chan_discard(c))
+			return;
+	}
+}
+
+/* A full socket must not swallow the alert: wait for room, but not for long. */
+static void chan_abort_kernel(struct chan *c)
+{
+	uint64_t deadline = clock_deadline(ABORT_MS);
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+	uint8_t alert[REC_ALERT_BYTES];
+
+	rec_alert(alert, REC_USER_CANCELED);
+	while (ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert) < 0) {
+		if ((errno != EAGAIN && errno != EINTR) ||
+		    poll(&p, 1, clock_poll_ms(deadline)) <= 0) {
+			log_debug("abort not sent: %s", strerror(errno));
+			return;
+		}
+	}
 }
 
 void chan_abort(struct chan *c)
 {
-	uint8_t alert[REC_ALERT_BYTES];
-
-	if (c->role == CHAN_RECEIVER || !c->kernel) {
+	if (c->role == CHAN_SENDER && c->kernel)
+		chan_abort_kernel(c);
+	else
 		tls_alert(c->tls, REC_USER_CANCELED);
-		return;
-	}
-	rec_alert(alert, REC_USER_CANCELED);
-	if (ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert) < 0)
-		log_debug("abort not sent: %s", strerror(errno));
+	chan_linger(c, ABORT_MS);
 }

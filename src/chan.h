@@ -13,6 +13,7 @@
 #include <stddef.h>
 
 #include "err.h"
+#include "frame.h"
 #include "rec.h"
 #include "tls.h"
 
@@ -58,6 +59,12 @@ void chan_close(struct chan *c);
 /* The socket, for poll(2). */
 int chan_fd(const struct chan *c);
 
+/* The bulk path's name: "kernel-sw", "kernel-hw", "kernel" or "user". */
+const char *chan_path(const struct chan *c);
+
+/* What was negotiated. */
+const struct mode *chan_mode(const struct chan *c);
+
 /* Does the kernel make (sender) or open (receiver) the bulk records? */
 bool chan_in_kernel(const struct chan *c);
 
@@ -76,7 +83,7 @@ int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 		     struct chan_io *io, struct err *e) attr_must_check;
 
-/* Sender: push out what the channel itself holds back; *empty: all went. */
+/* Push out what the channel itself holds back; *empty: all went. */
 int chan_flush(struct chan *c, bool *empty, struct err *e) attr_must_check;
 
 /* Is there something for chan_flush()?  Then poll for POLLOUT. */
@@ -103,16 +110,28 @@ int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 		   struct err *e) attr_must_check;
 
-/* Against the bulk: bytes from the receiver to the sender and their end. */
-int chan_control_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
-		      struct err *e) attr_must_check;
+/*
+ * Against the bulk: the next frame from the receiver, if a whole one is there
+ * (*got), or its close_notify (*end).  A raw channel has no frames: bytes of
+ * the peer are dropped.  Errors: ERR_NET.
+ */
+int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *end,
+		    struct err *e) attr_must_check;
+
+/*
+ * Receiver: send a frame to the sender.  It may stay behind for chan_flush().
+ * *taken false: the buffer is full of others.
+ */
+int chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
+		    struct err *e) attr_must_check;
 
 /* Receiver: close_notify against the bulk; *done as in chan_end(). */
 int chan_control_end(struct chan *c, bool *done, struct err *e) attr_must_check;
 
 /*
- * Receiver, after everything: wait until the peer has closed, discarding what
- * it may still send.  Closing earlier could destroy what it has yet to read.
+ * After everything: push out what is left, then wait until the peer has
+ * closed, discarding what it may still send.  Closing earlier could destroy
+ * what it has yet to read.
  */
 void chan_linger(struct chan *c, uint64_t timeout_ms);
 

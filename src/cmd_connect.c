@@ -5,23 +5,17 @@
 
 #include "clock.h"
 #include "cmd.h"
-#include "io.h"
+#include "greet.h"
 #include "log.h"
 #include "net.h"
-#include "sender.h"
 #include "setup.h"
-#include "store_mem.h"
-#include "store_pipe.h"
+#include "stream.h"
 
-enum {
-	CONNECT_MS = 30000,
-	STORE_BYTES = 1 << 20, /* 64 records */
-};
+enum { CONNECT_MS = 30000 };
 
 static int connect_handshake(struct tls *t, int fd, const struct opts *o,
-			     struct err *e)
+			     uint64_t deadline_ms, struct err *e)
 {
-	uint64_t deadline = clock_deadline(o->handshake_ms);
 	struct pollfd p = { .fd = fd };
 	enum tls_want want;
 	int n;
@@ -32,7 +26,7 @@ static int connect_handshake(struct tls *t, int fd, const struct opts *o,
 		if (want == TLS_DONE)
 			return 0;
 		p.events = want == TLS_WANT_WRITE ? POLLOUT : POLLIN;
-		n = poll(&p, 1, clock_poll_ms(deadline));
+		n = poll(&p, 1, clock_poll_ms(deadline_ms));
 		if (n < 0 && errno != EINTR)
 			return err_set(e, ERR_BUG, errno, "poll");
 		if (n == 0)
@@ -44,29 +38,37 @@ static int connect_handshake(struct tls *t, int fd, const struct opts *o,
 	}
 }
 
-static struct tls *connect_session(const struct opts *o, struct setup *setup,
-				   struct chan_socket *s, struct err *e)
+/* Handshake and greeting; *peer_store_bytes out of the WELCOME. */
+static int connect_meet(struct tls *t, int fd, const struct opts *o,
+			uint64_t *peer_store_bytes, struct err *e)
 {
-	struct tls_params params = { .fd = s->fd,
-				     .cred = setup->cred,
-				     .modes = &setup->modes };
-	struct tls *t = tls_new(&params, e);
+	uint64_t deadline_ms = clock_deadline(o->handshake_ms);
+	struct frame_welcome welcome = { 0 };
+	struct frame_hello hello;
 
-	if (t && connect_handshake(t, s->fd, o, e) < 0) {
-		tls_free(t);
-		return NULL;
-	}
-	return t;
+	if (connect_handshake(t, fd, o, deadline_ms, e) < 0)
+		return -1;
+	if (o->raw)
+		return 0;
+	setup_hello(o, &hello);
+	if (greet_connect(t, fd, &hello, deadline_ms, &welcome, e) < 0)
+		return -1;
+	*peer_store_bytes = welcome.store_bytes;
+	return 0;
 }
 
 static struct chan *connect_open(const struct opts *o, struct setup *setup,
-				 struct err *e)
+				 uint64_t *peer_store_bytes, struct err *e)
 {
 	struct net_endpoint to = { .host = o->host,
 				   .bind = o->bind,
 				   .port = (uint16_t)o->port,
 				   .family = o->family };
 	struct chan_socket s = { .fd = net_connect(&to, CONNECT_MS, e) };
+	struct tls_params params = { .fd = s.fd,
+				     .cred = setup->cred,
+				     .modes = &setup->modes,
+				     .raw = o->raw };
 	char name[NET_NAME_MAX];
 	struct tls *t;
 
@@ -74,48 +76,31 @@ static struct chan *connect_open(const struct opts *o, struct setup *setup,
 		return NULL;
 	net_peer_name(s.fd, name);
 	chan_attach(&s, setup_ktls(o));
-	t = connect_session(o, setup, &s, e);
-	if (!t) {
+	t = tls_new(&params, e);
+	if (!t || connect_meet(t, s.fd, o, peer_store_bytes, e) < 0) {
+		tls_free(t);
 		close(s.fd);
 		err_wrap(e, "%s", name);
 		return NULL;
 	}
 	log_info("peer %s, %s", name, tls_mode(t)->title);
-	return chan_open(t, &s, CHAN_SENDER, setup_ktls(o), o->raw, e);
-}
-
-/* splice(2) needs the kernel's records and a pipe to take bytes from. */
-static struct store *connect_store(const struct opts *o, struct chan *chan,
-				   struct err *e)
-{
-	bool splice = o->tx != OPT_HOW_COPY && chan_in_kernel(chan) &&
-		      io_kind(STDIN_FILENO) == IO_PIPE;
-
-	log_debug("input by %s", splice ? "splice" : "read and send");
-	if (splice)
-		return store_pipe_new(STDIN_FILENO, e);
-	return store_mem_new(STDIN_FILENO, STORE_BYTES, e);
+	if (stream_role(o) == CHAN_RECEIVER)
+		net_keepalive(s.fd);
+	return chan_open(t, &s, stream_role(o), setup_ktls(o), o->raw, e);
 }
 
 int cmd_connect(const struct opts *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .cred = NULL };
-	struct store *store;
+	uint64_t peer_store_bytes = 0;
 	struct chan *chan;
 	int ret = -1;
 
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
-	chan = connect_open(o, &setup, e);
-	if (!chan)
-		return -1;
-	store = connect_store(o, chan, e);
-	if (store) {
-		ret = sender_run(store, chan, e);
-		store->ops->free(store);
-	} else {
-		chan_abort(chan);
-	}
-	chan_close(chan);
+	chan = connect_open(o, &setup, &peer_store_bytes, e);
+	if (chan)
+		ret = stream_run(o, chan, peer_store_bytes, &setup.stats, e);
+	setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }

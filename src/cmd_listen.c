@@ -2,16 +2,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <string.h>
 
+#include "clock.h"
 #include "cmd.h"
 #include "door.h"
+#include "greet.h"
 #include "io.h"
 #include "log.h"
 #include "net.h"
-#include "receiver.h"
 #include "setup.h"
-#include "sink.h"
+#include "stream.h"
 
 static int listen_tell_ready(const struct opts *o, uint16_t port, struct err *e)
 {
@@ -23,7 +23,7 @@ static int listen_tell_ready(const struct opts *o, uint16_t port, struct err *e)
 	if (io_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd", e) <
 	    0)
 		return -1;
-	/* The peer of a --ready-fd that is our own output must not see EOF. */
+	/* Standard error stays open for messages. */
 	if (o->ready_fd > STDERR_FILENO)
 		close(o->ready_fd);
 	return 0;
@@ -40,37 +40,59 @@ static int listen_check_ready(const struct opts *o, struct err *e)
 	return 0;
 }
 
+/* The WELCOME has left our buffers before the kernel takes over. */
+static int listen_welcome(const struct opts *o, struct door_guest *guest,
+			  struct err *e)
+{
+	struct frame f = { .type = FRAME_WELCOME };
+
+	if (o->raw)
+		return 0;
+	setup_welcome(o, &f.welcome);
+	return greet_send(guest->tls, guest->socket.fd, &f,
+			  clock_deadline(o->handshake_ms), e);
+}
+
 static struct chan *listen_open(const struct opts *o, struct setup *setup,
-				struct net_listener *l, struct err *e)
+				struct net_listener *l,
+				uint64_t *peer_store_bytes, struct err *e)
 {
 	struct door_params door = { .listener = l,
 				    .cred = setup->cred,
 				    .modes = &setup->modes,
 				    .ktls = setup_ktls(o),
+				    .raw = o->raw,
+				    .role = stream_frame_role(o),
 				    .wait_ms = o->wait_ms,
 				    .handshake_ms = o->handshake_ms };
-	struct chan_socket s;
-	struct tls *t;
+	struct door_guest guest;
 
-	t = door_wait(&door, &s, e);
-	if (!t)
+	if (door_wait(&door, &guest, e) < 0)
 		return NULL;
-	net_keepalive(s.fd);
-	return chan_open(t, &s, CHAN_RECEIVER, setup_ktls(o), o->raw, e);
+	if (listen_welcome(o, &guest, e) < 0) {
+		tls_free(guest.tls);
+		close(guest.socket.fd);
+		return NULL;
+	}
+	*peer_store_bytes = guest.hello.store_bytes;
+	if (stream_role(o) == CHAN_RECEIVER)
+		net_keepalive(guest.socket.fd);
+	return chan_open(guest.tls, &guest.socket, stream_role(o),
+			 setup_ktls(o), o->raw, e);
 }
 
-static int listen_receive(const struct opts *o, struct chan *chan,
-			  struct err *e)
+static int listen_run(const struct opts *o, struct setup *setup,
+		      struct net_listener *l, struct err *e)
 {
-	static const enum receiver_how how[] = {
-		[OPT_HOW_AUTO] = RECEIVER_AUTO,
-		[OPT_HOW_SPLICE] = RECEIVER_SPLICE,
-		[OPT_HOW_COPY] = RECEIVER_READ,
-	};
-	struct sink sink;
+	uint64_t peer_store_bytes = 0;
+	struct chan *chan = NULL;
 
-	sink_init(&sink, STDOUT_FILENO);
-	return receiver_run(chan, &sink, how[o->rx], e);
+	if (listen_tell_ready(o, l->port, e) == 0)
+		chan = listen_open(o, setup, l, &peer_store_bytes, e);
+	net_listener_close(l);
+	if (!chan)
+		return -1;
+	return stream_run(o, chan, peer_store_bytes, &setup->stats, e);
 }
 
 int cmd_listen(const struct opts *o, struct err *e)
@@ -80,19 +102,13 @@ int cmd_listen(const struct opts *o, struct err *e)
 				   .family = o->family };
 	autofini_setup struct setup setup = { .cred = NULL };
 	struct net_listener l;
-	struct chan *chan = NULL;
 	int ret;
 
 	if (listen_check_ready(o, e) < 0 || setup_init(&setup, o, e) < 0 ||
 	    net_listen(&at, &l, e) < 0)
 		return -1;
 	log_info("listening on port %u", l.port);
-	if (listen_tell_ready(o, l.port, e) == 0)
-		chan = listen_open(o, &setup, &l, e);
-	net_listener_close(&l);
-	if (!chan)
-		return -1;
-	ret = listen_receive(o, chan, e);
-	chan_close(chan);
+	ret = listen_run(o, &setup, &l, e);
+	setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }

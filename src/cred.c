@@ -10,6 +10,7 @@ struct cred {
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
 	struct key key;
+	char asked[KEY_IDENTITY_MAX + 1];
 };
 
 /*
@@ -19,9 +20,10 @@ struct cred {
 static int cred_find_psk(gnutls_session_t session, const char *identity,
 			 gnutls_datum_t *key)
 {
-	const struct cred *c = gnutls_session_get_ptr(session);
+	struct cred *c = gnutls_session_get_ptr(session);
 	const struct secret *s = &c->key.secret;
 
+	snprintf(c->asked, sizeof c->asked, "%s", identity);
 	key->data = gnutls_malloc(s->len);
 	if (!key->data)
 		return -1;
@@ -108,4 +110,9 @@ int cred_apply(struct cred *c, gnutls_session_t session)
 const char *cred_identity(const struct cred *c)
 {
 	return c->key.identity;
+}
+
+const char *cred_asked_identity(const struct cred *c)
+{
+	return c->asked;
 }

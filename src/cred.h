@@ -18,8 +18,8 @@ struct cred;
 
 /*
  * A credential for the connecting (server false) or the listening side.
- * Borrows k; GnuTLS keeps a copy of the key until cred_free() (and frees it
- * wiped).  Returns NULL on ERR_KEY.
+ * Borrows k; GnuTLS keeps a copy of the key until cred_free(), which 3.7.9
+ * then frees without wiping it on the client's side.  NULL: ERR_KEY.
  */
 struct cred *cred_new_psk(const struct key *k, bool server, struct err *e);
 
@@ -36,6 +36,9 @@ static inline void cred_cleanup(struct cred **c)
  * callback needs it).  c must outlive the session.  Returns GnuTLS's code.
  */
 int cred_apply(struct cred *c, gnutls_session_t session);
+
+/* The identity that a client named last, as it came; "" before. */
+const char *cred_asked_identity(const struct cred *c);
 
 /* Our identity: presented by a client, expected by a server. */
 const char *cred_identity(const struct cred *c);

@@ -7,18 +7,25 @@
 #include <string.h>
 
 #include "clock.h"
+#include "greet.h"
 #include "log.h"
 
 enum {
+	LOG_BURST = 20, /* lines about refused visitors in... */
+	LOG_PERIOD_MS = 10000,
+	REFUSE_MS = 100, /* for telling a visitor why */
 	VISITORS_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
 };
 
-/* A connection whose handshake is not done. */
+/* A connection that has not shown yet who it is. */
 struct visitor {
 	struct chan_socket socket;
 	struct tls *tls; /* NULL: the place is free */
 	enum tls_want want;
+	bool greeting; /* the handshake is done, the HELLO is not */
+	struct frame_reader reader;
+	struct frame_hello hello;
 	uint64_t deadline_ms;
 	char name[NET_NAME_MAX];
 };
@@ -27,7 +34,36 @@ struct door {
 	const struct door_params *p;
 	struct visitor visitors[VISITORS_MAX];
 	uint64_t accept_after_ms; /* no accept before */
+	uint64_t log_since_ms;
+	unsigned int logged, unlogged; /* lines since then */
 };
+
+/* How many lines were left out, when their period is over. */
+static void door_log_summary(struct door *d)
+{
+	if (d->unlogged)
+		log_notice("refused %u more", d->unlogged);
+	d->logged = d->unlogged = 0;
+}
+
+/* A line for each refused visitor, but no flood of them. */
+static void door_log_refusal(struct door *d, const struct visitor *v,
+			     const char *why)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now - d->log_since_ms >= LOG_PERIOD_MS) {
+		door_log_summary(d);
+		d->log_since_ms = now;
+	}
+	if (d->logged < LOG_BURST) {
+		d->logged++;
+		log_notice("refused %s: %s", v->name, why);
+	} else {
+		d->unlogged++;
+		log_debug("refused %s: %s", v->name, why);
+	}
+}
 
 static void visitor_drop(struct visitor *v)
 {
@@ -36,9 +72,9 @@ static void visitor_drop(struct visitor *v)
 	v->tls = NULL;
 }
 
-static void visitor_refuse(struct visitor *v, const char *why)
+static void door_refuse(struct door *d, struct visitor *v, const char *why)
 {
-	log_notice("refused %s: %s", v->name, why);
+	door_log_refusal(d, v, why);
 	visitor_drop(v);
 }
 
@@ -79,7 +115,7 @@ static struct visitor *door_evict(struct door *d)
 			loser = v;
 		}
 	}
-	visitor_refuse(loser, "too many handshakes at the same time");
+	door_refuse(d, loser, "too many handshakes at the same time");
 	return loser;
 }
 
@@ -97,7 +133,8 @@ static void door_welcome(struct door *d, int fd)
 	struct tls_params params = { .server = true,
 				     .fd = fd,
 				     .cred = d->p->cred,
-				     .modes = d->p->modes };
+				     .modes = d->p->modes,
+				     .raw = d->p->raw };
 	struct err e = { ERR_NONE };
 
 	*v = (struct visitor){ .socket.fd = fd, .want = TLS_WANT_READ };
@@ -106,7 +143,7 @@ static void door_welcome(struct door *d, int fd)
 	chan_attach(&v->socket, d->p->ktls);
 	v->tls = tls_new(&params, &e);
 	if (!v->tls)
-		visitor_refuse(v, e.msg);
+		door_refuse(d, v, e.msg);
 	else
 		log_debug("connection from %s", v->name);
 }
@@ -127,26 +164,74 @@ static void door_accept(struct door *d, int listen_fd)
 	}
 }
 
-/* Go on with one handshake.  Returns whether it is done. */
-static bool door_advance(struct visitor *v)
+/* Tell a visitor that authenticated why it is refused all the same. */
+static int door_say_no(struct visitor *v, enum frame_refusal refusal,
+		       struct err *e)
 {
-	struct err e = { ERR_NONE };
+	struct frame f = { .type = FRAME_WELCOME,
+			   .welcome = { .version = FRAME_VERSION,
+					.refusal = refusal } };
+	struct err ignored = { ERR_NONE };
 
-	if (tls_handshake(v->tls, &v->want, &e) < 0) {
-		visitor_refuse(v, e.msg);
-		return false;
-	}
-	return v->want == TLS_DONE;
+	if (greet_send(v->tls, v->socket.fd, &f, clock_deadline(REFUSE_MS),
+		       &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	tls_alert(v->tls, REC_CLOSE_NOTIFY);
+	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
-static struct tls *door_take(struct visitor *v, struct chan_socket *s)
+static int door_greet(struct door *d, struct visitor *v, bool *done,
+		      struct err *e)
 {
-	struct tls *t = v->tls;
+	struct frame f;
 
-	log_info("peer %s, %s", v->name, tls_mode(t)->title);
-	*s = v->socket;
+	v->want = TLS_WANT_READ;
+	if (greet_recv(v->tls, &v->reader, FRAME_HELLO, &f, done, e) < 0)
+		return -1;
+	if (!*done)
+		return 0;
+	v->hello = f.hello;
+	if (f.hello.version != FRAME_VERSION)
+		return door_say_no(v, FRAME_REFUSED_VERSION, e);
+	if (f.hello.role == d->p->role)
+		return door_say_no(v, FRAME_REFUSED_ROLE, e);
+	return 0;
+}
+
+static int door_handshake(struct door *d, struct visitor *v, bool *done,
+			  struct err *e)
+{
+	if (!v->greeting) {
+		if (tls_handshake(v->tls, &v->want, e) < 0)
+			return -1;
+		if (v->want != TLS_DONE)
+			return 0;
+		v->greeting = true;
+		*done = d->p->raw;
+	}
+	return *done ? 0 : door_greet(d, v, done, e);
+}
+
+/* Go on with one visitor.  Returns whether it is to be let in. */
+static bool door_advance(struct door *d, struct visitor *v)
+{
+	struct err e = { ERR_NONE };
+	bool done = false;
+
+	if (door_handshake(d, v, &done, &e) < 0) {
+		door_refuse(d, v, e.msg);
+		return false;
+	}
+	return done;
+}
+
+static void door_take(struct visitor *v, struct door_guest *guest)
+{
+	log_info("peer %s, %s", v->name, tls_mode(v->tls)->title);
+	*guest = (struct door_guest){ .socket = v->socket,
+				      .tls = v->tls,
+				      .hello = v->hello };
 	v->tls = NULL;
-	return t;
 }
 
 /* fds: first the listening sockets, then one for each visitor. */
@@ -179,8 +264,9 @@ static int door_poll(struct door *d, struct pollfd *fds, uint64_t until_ms,
 	return 0;
 }
 
-static struct tls *door_serve(struct door *d, struct pollfd *fds,
-			      struct chan_socket *s)
+/* Returns whether somebody was let in. */
+static bool door_serve(struct door *d, const struct pollfd *fds,
+		       struct door_guest *guest)
 {
 	const struct net_listener *l = d->p->listener;
 	uint64_t now = clock_now_ms();
@@ -190,26 +276,28 @@ static struct tls *door_serve(struct door *d, struct pollfd *fds,
 
 		if (!v->tls)
 			continue;
-		if (fds[l->count + i].revents && door_advance(v))
-			return door_take(v, s);
+		if (fds[l->count + i].revents && door_advance(d, v)) {
+			door_take(v, guest);
+			return true;
+		}
 		if (v->tls && now >= v->deadline_ms)
-			visitor_refuse(v, "the handshake took too long");
+			door_refuse(d, v, "the handshake took too long");
 	}
 	for (size_t i = 0; i < l->count; i++)
 		if (fds[i].revents)
 			door_accept(d, l->fds[i]);
-	return NULL;
+	return false;
 }
 
-struct tls *door_wait(const struct door_params *p, struct chan_socket *s,
-		      struct err *e)
+int door_wait(const struct door_params *p, struct door_guest *guest,
+	      struct err *e)
 {
 	uint64_t deadline = clock_deadline(p->wait_ms);
 	struct pollfd fds[NET_LISTENERS_MAX + VISITORS_MAX];
-	struct door d = { .p = p };
-	struct tls *t = NULL;
+	struct door d = { .p = p, .log_since_ms = clock_now_ms() };
+	int ret = -1;
 
-	while (!t) {
+	for (;;) {
 		if (clock_now_ms() >= deadline) {
 			err_set(e, ERR_NET, 0,
 				"nobody came within the time of --wait");
@@ -217,10 +305,14 @@ struct tls *door_wait(const struct door_params *p, struct chan_socket *s,
 		}
 		if (door_poll(&d, fds, deadline, e) < 0)
 			break;
-		t = door_serve(&d, fds, s);
+		if (door_serve(&d, fds, guest)) {
+			ret = 0;
+			break;
+		}
 	}
+	door_log_summary(&d);
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (d.visitors[i].tls)
 			visitor_drop(&d.visitors[i]);
-	return t;
+	return ret;
 }

@@ -11,6 +11,7 @@
 #include "chan.h"
 #include "cred.h"
 #include "err.h"
+#include "frame.h"
 #include "mode.h"
 #include "net.h"
 #include "tls.h"
@@ -20,14 +21,23 @@ struct door_params {
 	struct cred *cred;
 	const struct mode_list *modes;
 	enum chan_ktls ktls;
+	bool raw; /* no HELLO is expected */
+	enum frame_role role; /* ours: the visitor's must be the other */
 	uint64_t wait_ms; /* for the first peer that authenticates */
 	uint64_t handshake_ms; /* for each handshake */
 };
 
+/* Who was let in; the caller owns the session and the socket. */
+struct door_guest {
+	struct chan_socket socket;
+	struct tls *tls;
+	struct frame_hello hello; /* not with raw */
+};
+
 /*
- * Wait for a peer that authenticates.  Fills *s and returns its session; the
- * caller owns both.  Everyone else was refused with one line of log each.
- * NULL: ERR_NET, nobody came in time.
+ * Wait for a peer that authenticates and says a HELLO that can be accepted.
+ * Everyone else was refused with one line of log each.
+ * Errors: ERR_NET, nobody came in time.
  */
-struct tls *door_wait(const struct door_params *p, struct chan_socket *s,
-		      struct err *e);
+int door_wait(const struct door_params *p, struct door_guest *guest,
+	      struct err *e) attr_must_check;

@@ -23,16 +23,18 @@ int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 
 int err_wrap(struct err *e, const char *fmt, ...)
 {
-	char old[sizeof e->msg];
+	char context[sizeof e->msg / 2];
 	va_list ap;
-	int n;
+	size_t len;
 
-	memcpy(old, e->msg, sizeof old);
 	va_start(ap, fmt);
-	n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
+	vsnprintf(context, sizeof context - 2, fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof e->msg)
-		snprintf(e->msg + n, sizeof e->msg - (size_t)n, ": %s", old);
+	strcat(context, ": ");
+	len = strlen(context);
+	memmove(e->msg + len, e->msg, sizeof e->msg - len);
+	memcpy(e->msg, context, len);
+	e->msg[sizeof e->msg - 1] = '\0';
 	return -1;
 }
 

@@ -87,15 +87,18 @@ static int key_take(struct key *k, const uint8_t *bytes, size_t len,
 }
 
 /* Labels of PEM blocks that are no pre-shared key; half of them are public. */
-static const char *key_pem_not_ours(const char *label, size_t len)
+static const char *key_pem_not_ours(const uint8_t *line, size_t len)
 {
 	static const char *const words[] = {
 		"CERTIFICATE", "CRL", "PUBLIC KEY", "PRIVATE KEY", "PARAMETERS",
 		"PKCS",	       "CMS", "PGP",	    "SSH",	   "OPENVPN",
 	};
+	char label[80];
 
+	log_printable(label, len < sizeof label ? len + 1 : sizeof label, line,
+		      len);
 	for (size_t i = 0; i < array_len(words); i++)
-		if (memmem(label, len, words[i], strlen(words[i])))
+		if (strcasestr(label, words[i]))
 			return words[i];
 	return NULL;
 }
@@ -112,8 +115,8 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 			strlen(PEM_BEGIN))) {
 		size_t rest = len - (size_t)(p - data);
 		const uint8_t *eol = memchr(p, '\n', rest);
-		const char *what = key_pem_not_ours(
-			(const char *)p, eol ? (size_t)(eol - p) : rest);
+		const char *what =
+			key_pem_not_ours(p, eol ? (size_t)(eol - p) : rest);
 
 		if (what)
 			return err_set(e, ERR_KEY, 0,
@@ -135,9 +138,9 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 static unsigned int key_nibble(uint8_t c)
 {
 	unsigned int digit = c - '0', alpha = (c | 0x20) - 'a';
-	unsigned int is_digit = (digit - 10u) >> 31;
-	unsigned int is_alpha = (alpha - 6u) >> 31;
-
+	/* the top bit of x - n tells x < n, unless x was negative itself */
+	unsigned int is_digit = ((digit - 10u) & ~digit) >> 31;
+	unsigned int is_alpha = ((alpha - 6u) & ~alpha) >> 31;
 	unsigned int bad = 1u - (is_digit | is_alpha);
 
 	return ((0u - is_digit) & digit) | ((0u - is_alpha) & (alpha + 10)) |
@@ -268,10 +271,10 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 		refused &= ~(mode_t)S_IRGRP;
 	if (st.st_mode & refused)
 		return err_set(e, ERR_KEY, 0,
-			       "is open to others (mode %04o); run 'chmod 600 "
-			       "%s', and make a new key if others may have "
+			       "is open to others (mode %04o); run 'chmod 600' "
+			       "on it, and make a new key if others may have "
 			       "read it",
-			       (unsigned int)(st.st_mode & 07777), path);
+			       (unsigned int)(st.st_mode & 07777));
 	return 0;
 }
 

@@ -11,12 +11,21 @@ src_libbkp_a_SOURCES = \
 	src/io.c src/io.h \
 	src/mode.c src/mode.h \
 	src/rec.c src/rec.h \
+	src/frame.c src/frame.h \
+	src/meter.c src/meter.h \
+	src/status.c src/status.h \
+	src/stats.c src/stats.h \
+	src/child.c src/child.h \
+	src/greet.c src/greet.h \
+	src/stream.c src/stream.h \
 	src/key.c src/key.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \
 	src/diag.c src/diag.h \
 	src/cred.c src/cred.h \
+	src/wire.c src/wire.h \
+	src/plain.c src/plain.h \
 	src/tls.c src/tls.h \
 	src/chan.c src/chan.h \
 	src/store.h \

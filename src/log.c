@@ -3,10 +3,14 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 static enum log_level log_level = LOG_NOTICE;
+static bool log_status_shown; /* the cursor stands behind a status line */
+
+#define CLEAR_LINE "\r\033[K"
 
 void log_set_level(enum log_level level)
 {
@@ -16,13 +20,19 @@ void log_set_level(enum log_level level)
 static void log_line(enum log_level level, const char *fmt, va_list ap)
 {
 	static const char prefix[] = "btrfs-ktls-pipe: ";
+	size_t len = 0;
 	char line[1024];
-	size_t len = sizeof prefix - 1;
 	int saved = errno, n;
 
 	if (level > log_level)
 		return;
-	memcpy(line, prefix, len);
+	if (log_status_shown) {
+		memcpy(line, CLEAR_LINE, sizeof CLEAR_LINE - 1);
+		len = sizeof CLEAR_LINE - 1;
+		log_status_shown = false;
+	}
+	memcpy(line + len, prefix, sizeof prefix - 1);
+	len += sizeof prefix - 1;
 	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
 	if (n < 0)
 		n = 0;
@@ -46,9 +56,19 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
 	}
 
 LOG_FUNCTION(log_error, LOG_QUIET)
+LOG_FUNCTION(log_always, LOG_QUIET)
 LOG_FUNCTION(log_notice, LOG_NOTICE)
 LOG_FUNCTION(log_info, LOG_INFO)
 LOG_FUNCTION(log_debug, LOG_DEBUG)
+
+void log_status(const char *line)
+{
+	char text[256];
+	int n = snprintf(text, sizeof text, CLEAR_LINE "%s", line);
+	size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+
+	log_status_shown = write(STDERR_FILENO, text, len) > 0;
+}
 
 void log_printable(char *out, size_t size, const void *text, size_t len)
 {

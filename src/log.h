@@ -18,11 +18,19 @@ enum log_level {
 
 void log_set_level(enum log_level level);
 
-/* Always printed: main() for the one error, door for refused peers. */
+/* Printed with -q too: main() for the one error. */
 void log_error(const char *fmt, ...) attr_printf(1, 2);
+/* Printed at every level: what was asked for. */
+void log_always(const char *fmt, ...) attr_printf(1, 2);
 void log_notice(const char *fmt, ...) attr_printf(1, 2);
 void log_info(const char *fmt, ...) attr_printf(1, 2);
 void log_debug(const char *fmt, ...) attr_printf(1, 2);
+
+/*
+ * Show a line on a terminal that the next one replaces; every other message
+ * first clears it away.
+ */
+void log_status(const char *line);
 
 /*
  * Make text from a peer fit for a terminal: everything but printable ASCII

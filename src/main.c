@@ -38,7 +38,9 @@ static int main_harden(struct err *e)
 		return err_set(e, ERR_BUG, errno,
 			       "cannot switch core dumps "
 			       "off");
+	/* Both come back as errors of the call that met them. */
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
 	return 0;
 }
 

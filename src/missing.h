@@ -6,6 +6,8 @@
 #pragma once
 
 #include <netinet/tcp.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #ifndef TLS_RX_EXPECT_NO_PAD
 #define TLS_RX_EXPECT_NO_PAD 4 /* Linux 6.0 */
@@ -18,3 +20,13 @@
 #ifndef TCP_ULP
 #define TCP_ULP 31
 #endif
+
+#ifndef SYS_close_range
+#define SYS_close_range 436 /* Linux 5.9, the same on every architecture */
+#endif
+
+/* close_range(2), for C libraries that lack it; older kernels leave all open */
+static inline void missing_close_range(unsigned int first, unsigned int last)
+{
+	syscall(SYS_close_range, first, last, 0);
+}

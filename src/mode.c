@@ -19,6 +19,9 @@ const struct mode mode_table[MODE_COUNT] = {
 	  MODE_TLS12, MODE_AES256_GCM },
 };
 
+const struct mode mode_none = { "none", NULL, "no encryption", MODE_TLS13,
+				MODE_AES128_GCM };
+
 static const struct mode *mode_by_name(const char *name, size_t len)
 {
 	for (size_t i = 0; i < MODE_COUNT; i++) {
@@ -38,6 +41,10 @@ int mode_parse(const char *text, struct mode_list *list, struct err *e)
 	const char *p = text;
 
 	list->count = 0;
+	if (!strcmp(text, mode_none.name)) {
+		mode_add(list, &mode_none);
+		return 0;
+	}
 	for (;;) {
 		size_t len = strcspn(p, ",");
 		const struct mode *m = mode_by_name(p, len);
@@ -47,7 +54,8 @@ int mode_parse(const char *text, struct mode_list *list, struct err *e)
 				       "unknown mode '%.*s'; the modes are "
 				       "tls13-aes128-gcm, tls13-aes256-gcm, "
 				       "tls13-chacha20-poly1305, "
-				       "tls12-aes128-gcm and tls12-aes256-gcm",
+				       "tls12-aes128-gcm, tls12-aes256-gcm, "
+				       "and none alone",
 				       (int)(len < 64 ? len : 64), p);
 		mode_add(list, m);
 		if (!p[len])

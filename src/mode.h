@@ -27,6 +27,9 @@ enum { MODE_COUNT = 5 };
 /* All modes, in the order of preference on a CPU with AES instructions. */
 extern const struct mode mode_table[MODE_COUNT];
 
+/* No TLS at all: only alone, only when named, on both sides. */
+extern const struct mode mode_none;
+
 /* What may be negotiated, best first. */
 struct mode_list {
 	size_t count;

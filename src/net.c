@@ -18,6 +18,7 @@ enum {
 	KEEPALIVE_IDLE_S = 15, /* together about half a minute */
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_PROBES = 3,
+	VANISHED_MS = 30000,
 };
 
 static void net_free_addresses(struct addrinfo **list)
@@ -93,11 +94,15 @@ void net_keepalive(int fd)
 {
 	int on = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_INTERVAL_S;
 	int probes = KEEPALIVE_PROBES;
+	unsigned int unanswered_ms = VANISHED_MS;
 
 	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+	/* No probe is sent while an acknowledgement of ours is under way. */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
+		   sizeof unanswered_ms);
 }
 
 void net_close_hard(int fd)

@@ -50,7 +50,10 @@ int net_accept(int listen_fd);
 /* The peer's address and port as text, "unknown" if there is no peer. */
 void net_peer_name(int fd, char name[static NET_NAME_MAX]);
 
-/* Have a silent peer noticed: for sockets that only receive. */
+/*
+ * Have a peer that vanished noticed in about half a minute: for the receiver's
+ * socket.  Not for a sender's, whose data rightly waits for a slow consumer.
+ */
 void net_keepalive(int fd);
 
 /* Close so that the peer gets an RST and unsent bytes are dropped. */

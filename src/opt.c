@@ -21,6 +21,7 @@ enum opt_type {
 	TYPE_STRING, /* const char *: not empty */
 	TYPE_IDENTITY, /* const char *: the grammar of an identity */
 	TYPE_DURATION, /* uint64_t: milliseconds */
+	TYPE_SIZE, /* uint64_t: bytes */
 	TYPE_PORT, /* uint64_t */
 	TYPE_FD, /* int */
 	TYPE_WORD, /* int: which of the row's words */
@@ -58,15 +59,29 @@ static const struct opt_spec specs[] = {
 	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), AF_INET6, NULL, NULL,
 	  "IPv6 only" },
 	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
-	  "what may be negotiated, best first, of tls13-aes128-gcm,\n"
-	  "tls13-aes256-gcm, tls13-chacha20-poly1305,\n"
-	  "tls12-aes128-gcm, tls12-aes256-gcm (TLS 1.3)" },
+	  "what may be negotiated, best first (TLS 1.3), of:\n"
+	  "tls13-aes128-gcm, tls13-aes256-gcm,\n"
+	  "tls13-chacha20-poly1305,\n"
+	  "tls12-aes128-gcm, tls12-aes256-gcm; or none" },
 	{ "ktls", 0, BOTH, TYPE_WORD, FIELD(ktls), 0, "WHEN",
 	  "auto|require|off", "kernel TLS: auto, require or off (auto)" },
 	{ "tx", 0, BOTH, TYPE_WORD, FIELD(tx), 0, "HOW", "auto|splice|send",
 	  "into the kernel: auto, splice or send (auto)" },
 	{ "rx", 0, BOTH, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
 	  "out of the kernel: auto, splice or read (auto)" },
+	{ "receive", 0, OPT_CONNECT, TYPE_FLAG, FIELD(receive), 0, NULL, NULL,
+	  "receive the stream instead of sending it" },
+	{ "send", 0, OPT_LISTEN, TYPE_FLAG, FIELD(send), 0, NULL, NULL,
+	  "send the stream instead of receiving it" },
+	{ "buffer", 0, BOTH, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
+	  "what the sender keeps until acknowledged (64M);\n"
+	  "0: nothing" },
+	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
+	  "show a meter of confirmed bytes" },
+	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
+	  "size of the stream, for the meter" },
+	{ "stats", 0, BOTH, TYPE_STRING, FIELD(stats), 0, "FILE", NULL,
+	  "write a JSON object at the end (-: standard error)" },
 	{ "wait", 0, OPT_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0, "DURATION",
 	  NULL, "how long to wait for the first peer (for ever)" },
 	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
@@ -96,13 +111,18 @@ static const struct {
 	enum opt_verb verb;
 	const char *synopsis, *help;
 } verbs[] = {
-	{ "connect", OPT_CONNECT, "connect [OPTION]... HOST",
-	  "send standard input to a listener" },
-	{ "listen", OPT_LISTEN, "listen [OPTION]...",
-	  "receive one stream to standard output" },
+	{ "connect", OPT_CONNECT, "connect [OPTION]... HOST [-- COMMAND]",
+	  "reach a listener and send it standard input" },
+	{ "listen", OPT_LISTEN, "listen [OPTION]... [-- COMMAND]",
+	  "wait for a peer and write what it sends to standard output" },
 	{ "keygen", OPT_KEYGEN, "keygen [-o FILE]", "make a pre-shared key" },
 	{ "probe", OPT_PROBE, "probe [--json]",
 	  "tell what this kernel and GnuTLS can do" },
+};
+
+enum {
+	BUFFER_BYTES = 64 << 20,
+	BUFFER_MIN_BYTES = 1 << 20,
 };
 
 #define HINT "; see 'btrfs-ktls-pipe --help'"
@@ -119,9 +139,9 @@ static int opt_word(const struct opt_spec *spec, const char *text, int *out,
 		    struct err *e)
 {
 	const char *word = spec->words;
-	size_t len = strlen(text);
+	size_t len = strcspn(text, "|");
 
-	for (int i = 0; word; i++, word = strchr(word, '|')) {
+	for (int i = 0; word && !text[len]; i++, word = strchr(word, '|')) {
 		word += *word == '|';
 		if (!strncmp(word, text, len) &&
 		    (word[len] == '|' || word[len] == '\0') && len) {
@@ -182,6 +202,8 @@ static int opt_store(struct opts *o, const struct opt_spec *spec,
 		return opt_identity(text, field, e);
 	case TYPE_DURATION:
 		return num_duration(text, field, e);
+	case TYPE_SIZE:
+		return num_size(text, field, e);
 	case TYPE_PORT:
 		return num_uint(text, 0, 65535, field, e);
 	case TYPE_FD:
@@ -317,10 +339,32 @@ static int opt_check_connect(struct opts *o, int argc, char **argv,
 		return err_set(e, ERR_USAGE, 0,
 			       "the port is given twice: in '%s' and with -p",
 			       argv[0]);
-	if (o->key && !strcmp(o->key, "-"))
+	return 0;
+}
+
+static int opt_check_stream(const struct opts *o, struct err *e)
+{
+	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
+	if (o->key && !strcmp(o->key, "-") && sends && !o->command)
 		return err_set(e, ERR_USAGE, 0,
 			       "-k -: standard input is the stream; name the "
 			       "key file");
+	if (o->modes.count && o->modes.modes[0] == &mode_none &&
+	    (o->key || o->identity || o->ktls == OPT_KTLS_REQUIRE || o->raw))
+		return err_set(e, ERR_USAGE, 0,
+			       "-m none encrypts nothing: it goes with no key, "
+			       "no identity, no --ktls require and no --raw");
+	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
+		return err_set(e, ERR_USAGE, 0,
+			       "--buffer: at least 1M, or 0 for none");
+	if (pages > 0 && page > 0 &&
+	    o->buffer_bytes / (uint64_t)page >= (uint64_t)pages)
+		return err_set(e, ERR_USAGE, 0,
+			       "--buffer: this machine has %llu MiB of memory",
+			       (unsigned long long)pages *
+				       (unsigned long long)page / 1048576);
 	return 0;
 }
 
@@ -335,6 +379,27 @@ static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
 	}
 	if (o->port == UINT64_MAX)
 		o->port = NET_DEFAULT_PORT;
+	if (o->command && !(o->verb & BOTH))
+		return err_set(e, ERR_USAGE, 0,
+			       "only connect and listen take a COMMAND");
+	return o->verb & BOTH ? opt_check_stream(o, e) : 0;
+}
+
+/* Everything behind the first "--" is COMMAND. */
+static int opt_split_command(struct opts *o, int *argc, char **argv,
+			     struct err *e)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		if (i + 1 == *argc || !*argv[i + 1])
+			return err_set(e, ERR_USAGE, 0,
+				       "there is no COMMAND after '--'");
+		o->command = argv + i + 1;
+		argv[i] = NULL;
+		*argc = i;
+		return 0;
+	}
 	return 0;
 }
 
@@ -345,7 +410,10 @@ int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
 	*o = (struct opts){ .port = UINT64_MAX,
 			    .wait_ms = CLOCK_NEVER,
 			    .handshake_ms = 10000,
-			    .ready_fd = -1 };
+			    .ready_fd = -1,
+			    .buffer_bytes = BUFFER_BYTES };
+	if (opt_split_command(o, &argc, argv, e) < 0)
+		return -1;
 	if (argc < 2)
 		return err_set(e, ERR_USAGE, 0, "no verb given" HINT);
 	if (verb_first) {
@@ -406,10 +474,13 @@ int opt_print_help(enum opt_verb verb, struct err *e)
 	for (size_t i = 0; i < array_len(verbs); i++) {
 		if (verb && verbs[i].verb != verb)
 			continue;
-		printf("%-6s btrfs-ktls-pipe %-26s %s\n", lead,
-		       verbs[i].synopsis, verb ? "" : verbs[i].help);
+		printf("%-6s btrfs-ktls-pipe %s\n", lead, verbs[i].synopsis);
 		lead = "";
 	}
+	printf("\n");
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (!verb || verbs[i].verb == verb)
+			printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
 	if (!verb)
 		printf("\n"
 		       "  btrfs send /snap | btrfs-ktls-pipe connect HOST\n"

@@ -48,6 +48,13 @@ struct opts {
 	uint64_t handshake_ms;
 	int ready_fd; /* -1: none */
 	bool raw;
+	bool receive; /* connect */
+	bool send; /* listen */
+	uint64_t buffer_bytes;
+	bool progress;
+	uint64_t size_bytes; /* 0: not known */
+	const char *stats; /* or NULL */
+	char **command; /* NULL-terminated, or NULL */
 	bool json;
 	const char *output; /* keygen -o, or NULL */
 

@@ -3,10 +3,13 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "chan.h"
+#include "child.h"
 #include "err.h"
 #include "sink.h"
+#include "status.h"
 
 enum receiver_how {
 	RECEIVER_AUTO, /* what costs least: read */
@@ -14,10 +17,23 @@ enum receiver_how {
 	RECEIVER_READ, /* recvmsg(2) into a big buffer and write(2) */
 };
 
+/* Everything is borrowed. */
+struct receiver_params {
+	struct chan *chan;
+	struct sink *sink; /* closed on success */
+	struct child *consumer; /* COMMAND behind the sink, or NULL */
+	const char *consumer_name; /* for messages, if there is one */
+	enum receiver_how how;
+	uint64_t peer_store_bytes; /* how far a sender runs without ACK */
+	bool raw; /* no frames: close_notify is the answer */
+	struct status *status;
+};
+
 /*
- * Receive a whole stream into sink, finish it and tell the sender.  Borrows
- * chan; sink is closed on success.
- * Errors: ERR_STREAM (connection, sender), ERR_IO (output).
+ * Receive a whole stream, see that it is consumed, and tell the sender how it
+ * went.  *total: bytes received.
+ * Errors: ERR_STREAM (connection, sender), ERR_IO (output), ERR_COMMAND
+ * (consumer).
  */
-int receiver_run(struct chan *chan, struct sink *sink, enum receiver_how how,
+int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e) attr_must_check;

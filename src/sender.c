@@ -2,7 +2,9 @@
 #include "sender.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <poll.h>
+#include <string.h>
 
 #include "clock.h"
 #include "log.h"
@@ -14,12 +16,27 @@
  */
 enum { PAUSE_MS = 2, PAUSE_MAX_MS = 20 };
 
+/* A receiver that lives says so every 5 s (btrfs-ktls-pipe-protocol(7)). */
+enum { SILENCE_MS = 30000 };
+
+/* What a btrfs stream begins with, and its last command: size, number, CRC. */
+static const uint8_t btrfs_magic[13] = "btrfs-stream";
+static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
+				       0x00, 0x50, 0x6c, 0xc9, 0x9d };
+
 struct sender {
+	const struct sender_params *p;
 	struct store *store;
 	struct chan *chan;
+	uint64_t confirmed; /* the receiver has this much */
+	uint64_t heard_ms; /* when it last said something */
+	uint64_t status_due_ms;
+	bool is_btrfs; /* the stream began with the magic */
+	bool complete; /* the input ended, and ended well */
 	bool blocked; /* the socket took less than it was given */
 	bool ended; /* close_notify is on its way */
 	bool done; /* the receiver said that it has everything */
+	bool refused; /* the receiver said FAIL */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
 };
@@ -49,12 +66,44 @@ static void sender_note_input(struct sender *s)
 
 static int sender_fill(struct sender *s, struct err *e)
 {
-	uint64_t head = s->store->head;
+	struct store *st = s->store;
+	uint64_t head = st->head;
+	uint8_t first[sizeof btrfs_magic];
 
-	if (s->store->ops->fill(s->store, e) < 0)
+	if (st->ops->fill(st, e) < 0)
 		return -1;
-	if (s->store->head != head)
-		sender_note_input(s);
+	if (st->head == head)
+		return 0;
+	sender_note_input(s);
+	if (head < sizeof first && st->ops->peek(st, 0, first, sizeof first))
+		s->is_btrfs = !memcmp(first, btrfs_magic, sizeof first);
+	return 0;
+}
+
+/*
+ * The input is at its end.  A killed producer looks the same, but a btrfs
+ * stream tells, and a COMMAND has an exit status.
+ */
+static int sender_check_input(struct sender *s, struct err *e)
+{
+	struct store *st = s->store;
+	struct child_status status;
+	uint8_t last[sizeof btrfs_end];
+
+	if (s->p->source) {
+		if (!child_ended(s->p->source, &status))
+			return 0;
+		if (!child_succeeded(&status))
+			return child_fail(&status, s->p->source_name, e);
+	}
+	if (s->is_btrfs &&
+	    (!st->ops->peek(st, st->head - sizeof last, last, sizeof last) ||
+	     memcmp(last, btrfs_end, sizeof last)))
+		return err_set(e, ERR_IO, 0,
+			       "the btrfs stream on the input is cut short: "
+			       "its last command is missing (was btrfs send "
+			       "killed?)");
+	s->complete = true;
 	return 0;
 }
 
@@ -68,7 +117,8 @@ static int sender_send(struct sender *s, struct err *e)
 		if (st->ops->send(st, s->chan, len, &io, e) < 0)
 			return -1;
 		s->blocked = io.bytes == 0;
-		st->ops->ack(st, st->sent);
+		if (!st->keeps)
+			st->ops->ack(st, st->sent);
 	}
 	if (st->sent == st->head)
 		s->partial_since = 0;
@@ -83,7 +133,7 @@ static int sender_flush(struct sender *s, struct err *e)
 	if (chan_pending(s->chan) && chan_flush(s->chan, &empty, e) < 0)
 		return -1;
 	s->blocked |= !empty;
-	if (!s->store->eof || s->store->sent < s->store->head || s->ended ||
+	if (!s->complete || s->store->sent < s->store->head || s->ended ||
 	    s->blocked)
 		return 0;
 	if (chan_end(s->chan, &s->ended, e) < 0)
@@ -92,25 +142,114 @@ static int sender_flush(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* What the receiver says: so far only that it is done. */
-static int sender_control(struct sender *s, struct err *e)
+static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
 {
-	struct chan_io io;
-	char ignored[512];
+	struct store *st = s->store;
 
-	do {
-		if (chan_control_recv(s->chan, ignored, sizeof ignored, &io,
-				      e) < 0)
-			return -1;
-	} while (io.bytes);
-	if (!io.end)
-		return 0;
-	if (!s->ended)
+	if (offset > st->sent)
 		return err_set(e, ERR_NET, 0,
-			       "the receiver ended the connection before the "
-			       "end of the stream");
+			       "the receiver acknowledges byte %" PRIu64
+			       ", but only %" PRIu64 " were sent",
+			       offset, st->sent);
+	if (offset <= s->confirmed)
+		return 0;
+	s->confirmed = offset;
+	if (st->keeps)
+		st->ops->ack(st, offset);
+	return 0;
+}
+
+static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
+{
+	if (!s->ended || total != s->store->head)
+		return err_set(e, ERR_NET, 0,
+			       "the receiver says done after %" PRIu64
+			       " bytes of %" PRIu64,
+			       total, s->store->head);
+	s->confirmed = total;
 	s->done = true;
 	return 0;
+}
+
+static int sender_on_fail(const struct frame_outcome *o, struct err *e)
+{
+	switch (o->failure) {
+	case FRAME_FAIL_STATUS:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command exited with status %u",
+			       o->detail);
+	case FRAME_FAIL_SIGNAL:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command was killed by signal "
+			       "%u (%s)",
+			       o->detail, strsignal(o->detail));
+	case FRAME_FAIL_UNREAD:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command exited with bytes left "
+			       "unread");
+	case FRAME_FAIL_READER:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the reader of the receiver's output went away");
+	case FRAME_FAIL_OUTPUT:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver cannot write its output");
+	case FRAME_FAIL_START:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command could not be started");
+	}
+	return err_set(e, ERR_COMMAND, 0, "the receiver failed (reason %u)",
+		       (unsigned int)o->failure);
+}
+
+static int sender_on_frame(struct sender *s, const struct frame *f,
+			   struct err *e)
+{
+	switch (f->type) {
+	case FRAME_ACK:
+		return sender_on_ack(s, f->ack, e);
+	case FRAME_DONE:
+		return sender_on_done(s, f->outcome.total, e);
+	case FRAME_FAIL:
+		s->refused = true;
+		return sender_on_fail(&f->outcome, e);
+	case FRAME_HELLO:
+	case FRAME_WELCOME:
+		break;
+	}
+	return err_set(e, ERR_NET, 0, "the receiver greets a second time");
+}
+
+/* A raw receiver's close_notify is all the word there will be. */
+static int sender_on_end(struct sender *s, struct err *e)
+{
+	if (!s->p->raw || !s->ended)
+		return err_set(e, ERR_NET, 0,
+			       "the receiver ended the connection before it "
+			       "confirmed the stream");
+	s->confirmed = s->store->head;
+	s->done = true;
+	return 0;
+}
+
+/* What the receiver says. */
+static int sender_control(struct sender *s, struct err *e)
+{
+	struct frame f;
+	bool got, end;
+
+	for (;;) {
+		if (chan_recv_frame(s->chan, &f, &got, &end, e) < 0)
+			return -1;
+		if (end)
+			return sender_on_end(s, e);
+		if (!got)
+			return 0;
+		s->heard_ms = clock_now_ms();
+		if (sender_on_frame(s, &f, e) < 0)
+			return -1;
+		if (s->done)
+			return 0;
+	}
 }
 
 /*
@@ -127,39 +266,76 @@ static bool sender_wants_input(const struct sender *s)
 	return st->room != UINT64_MAX || st->head == st->sent;
 }
 
-static int sender_wait(struct sender *s, struct pollfd fds[static 2],
+/* What to poll: the connection, the input, the source's exit status. */
+enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_COUNT };
+
+static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
 {
-	uint64_t until = CLOCK_NEVER;
+	const struct sender_params *p = s->p;
+	uint64_t until = s->status_due_ms;
 
 	if (!s->blocked && s->partial_since)
-		until = s->push_at;
-	fds[0] = (struct pollfd){ .fd = chan_fd(s->chan), .events = POLLIN };
+		until = clock_earlier(until, s->push_at);
+	if (!p->raw)
+		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
+	for (int i = 0; i < POLL_COUNT; i++)
+		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	fds[POLL_CHAN].fd = chan_fd(s->chan);
 	if (s->blocked)
-		fds[0].events |= POLLOUT;
-	fds[1] = (struct pollfd){ .fd = s->store->in_fd, .events = POLLIN };
-	if (!sender_wants_input(s))
-		fds[1].fd = -1;
-	if (poll(fds, 2, clock_poll_ms(until)) < 0 && errno != EINTR)
+		fds[POLL_CHAN].events |= POLLOUT;
+	if (sender_wants_input(s))
+		fds[POLL_INPUT].fd = s->store->in_fd;
+	if (p->source && !s->complete)
+		fds[POLL_SOURCE].fd = child_status_fd(p->source);
+	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
 		return err_set(e, ERR_BUG, errno, "poll");
 	return 0;
 }
 
+/* A source that fails ends everything, with or without an end of file. */
+static int sender_check_source(struct sender *s, struct err *e)
+{
+	struct child_status status;
+
+	if (child_ended(s->p->source, &status) && !child_succeeded(&status))
+		return child_fail(&status, s->p->source_name, e);
+	return 0;
+}
+
+static int sender_check_silence(struct sender *s, struct err *e)
+{
+	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
+		return 0;
+	return err_set(e, ERR_NET, 0,
+		       "the receiver has not been heard of for %d s",
+		       SILENCE_MS / 1000);
+}
+
 static int sender_step(struct sender *s, struct err *e)
 {
-	struct pollfd fds[2];
+	struct store *st = s->store;
+	struct pollfd fds[POLL_COUNT];
 
+	if (st->eof && !s->complete && sender_check_input(s, e) < 0)
+		return -1;
 	if (sender_send(s, e) < 0 || sender_flush(s, e) < 0 ||
 	    sender_wait(s, fds, e) < 0)
 		return -1;
-	if (fds[0].revents & POLLOUT)
+	s->status_due_ms =
+		status_update(s->p->status, clock_now_ms(), s->confirmed);
+	if (fds[POLL_CHAN].revents & POLLOUT)
 		s->blocked = false;
-	if ((fds[0].revents & ~POLLOUT) && sender_control(s, e) < 0)
+	/* Silence is judged after listening: we may have been asleep. */
+	if (((fds[POLL_CHAN].revents & ~POLLOUT) && sender_control(s, e) < 0) ||
+	    sender_check_silence(s, e) < 0)
 		return -1;
-	/* Without poll's word the time is up for an unfinished record, which
-	 * may have grown since. */
-	if (!s->store->eof && !s->blocked &&
-	    (fds[1].revents || fds[1].fd < 0) && !store_full(s->store))
+	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
+		return -1;
+	/* Not polled because an unfinished record waits in the input's own
+	 * pipe: its time is up, but it may have grown. */
+	if (!st->eof && !s->blocked && !store_full(st) &&
+	    (fds[POLL_INPUT].revents || fds[POLL_INPUT].fd < 0))
 		return sender_fill(s, e);
 	return 0;
 }
@@ -168,27 +344,38 @@ static int sender_step(struct sender *s, struct err *e)
  * A failing send often is the receiver's doing, and what it had to say about
  * it may be waiting to be read.
  */
-static void sender_explain(struct sender *s, struct err *e)
+static int sender_explain(struct sender *s, struct err *e)
 {
 	struct err said = { ERR_NONE };
 
-	if (e->kind == ERR_NET && sender_control(s, &said) < 0 && said.num == 0)
+	if (e->kind != ERR_NET)
+		return -1;
+	if (sender_control(s, &said) < 0 && said.num == 0)
 		*e = said;
+	return s->done ? 0 : -1;
 }
 
-int sender_run(struct store *store, struct chan *chan, struct err *e)
+static int sender_loop(struct sender *s, struct err *e)
 {
-	struct sender s = { .store = store, .chan = chan };
-
-	while (!s.done) {
-		if (sender_step(&s, e) == 0)
-			continue;
-		if (e->kind == ERR_IO)
-			chan_abort(chan);
-		else
-			sender_explain(&s, e);
-		return -1;
-	}
-	log_debug("sent %llu bytes", (unsigned long long)store->sent);
+	while (!s->done)
+		if (sender_step(s, e) < 0)
+			return sender_explain(s, e);
 	return 0;
+}
+
+int sender_run(const struct sender_params *p, uint64_t *confirmed,
+	       struct err *e)
+{
+	struct sender s = { .p = p,
+			    .store = p->store,
+			    .chan = p->chan,
+			    .heard_ms = clock_now_ms(),
+			    .status_due_ms = clock_now_ms() };
+	int ret = sender_loop(&s, e);
+
+	/* Our input's fault: say so.  A receiver's FAIL needs no answer. */
+	if (ret < 0 && e->kind != ERR_NET && !s.refused)
+		chan_abort(p->chan);
+	*confirmed = s.confirmed;
+	return ret;
 }

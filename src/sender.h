@@ -2,14 +2,29 @@
 /* The sender's loop: input -> store -> channel, until the peer says so. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "chan.h"
+#include "child.h"
 #include "err.h"
+#include "status.h"
 #include "store.h"
+
+/* Everything is borrowed. */
+struct sender_params {
+	struct store *store;
+	struct chan *chan;
+	struct child *source; /* COMMAND, or NULL: standard input */
+	const char *source_name; /* for messages, if there is one */
+	bool raw; /* no frames: close_notify is all there is */
+	struct status *status;
+};
 
 /*
  * Send what the store's input gives, to its end, and wait for the receiver's
- * word that it has everything.  Borrows both.
- * Errors: ERR_IO (input), ERR_NET (connection, or the peer gave up).
+ * word that its consumer took all of it.  *confirmed: bytes acknowledged.
+ * Errors: ERR_IO (input failed or was cut short), ERR_NET (connection),
+ * ERR_COMMAND (source, or the receiver's consumer).
  */
-int sender_run(struct store *store, struct chan *chan,
+int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	       struct err *e) attr_must_check;

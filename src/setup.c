@@ -3,9 +3,17 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/random.h>
 
+#include "clock.h"
 #include "ktls.h"
 #include "log.h"
+#include "stream.h"
+
+static bool setup_is_none(const struct opts *o)
+{
+	return o->modes.count && o->modes.modes[0] == &mode_none;
+}
 
 enum chan_ktls setup_ktls(const struct opts *o)
 {
@@ -15,7 +23,7 @@ enum chan_ktls setup_ktls(const struct opts *o)
 		[OPT_KTLS_OFF] = CHAN_KTLS_OFF,
 	};
 
-	return when[o->ktls];
+	return setup_is_none(o) ? CHAN_KTLS_OFF : when[o->ktls];
 }
 
 static int setup_key(struct setup *s, const struct opts *o, struct err *e)
@@ -39,7 +47,9 @@ static int setup_key(struct setup *s, const struct opts *o, struct err *e)
 
 int setup_init(struct setup *s, const struct opts *o, struct err *e)
 {
-	*s = (struct setup){ .modes = o->modes };
+	*s = (struct setup){ .modes = o->modes,
+			     .stats.start_ms = clock_now_ms(),
+			     .stats_fd = -1 };
 	if (!s->modes.count)
 		tls_default_modes(&s->modes);
 	if (tls_check_modes(&s->modes, e) < 0)
@@ -49,11 +59,49 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 	if (o->raw)
 		log_notice("--raw: the other side cannot confirm that the "
 			   "stream was delivered");
-	return setup_key(s, o, e);
+	if (setup_is_none(o))
+		log_notice("-m none: nothing is encrypted and nobody is "
+			   "authenticated; whoever reaches the port can read "
+			   "or write the stream");
+	else if (setup_key(s, o, e) < 0)
+		return -1;
+	if (o->stats && (s->stats_fd = stats_open(o->stats, e)) < 0)
+		return -1;
+	return 0;
 }
 
 void setup_fini(struct setup *s)
 {
 	cred_free(s->cred);
 	s->cred = NULL;
+}
+
+void setup_hello(const struct opts *o, struct frame_hello *h)
+{
+	*h = (struct frame_hello){ .version = FRAME_VERSION,
+				   .role = stream_frame_role(o),
+				   .connection = 1,
+				   .store_bytes = o->buffer_bytes };
+	/* 128 bits that nobody else draws; not a secret.  Short reads happen
+	 * only above 256 bytes (getrandom(2)). */
+	if (getrandom(h->stream, sizeof h->stream, 0) < 0)
+		log_debug("no random stream id");
+}
+
+void setup_welcome(const struct opts *o, struct frame_welcome *w)
+{
+	*w = (struct frame_welcome){ .version = FRAME_VERSION,
+				     .refusal = FRAME_ACCEPTED,
+				     .role = stream_frame_role(o),
+				     .store_bytes = o->buffer_bytes };
+}
+
+void setup_write_stats(struct setup *s, int exit_status)
+{
+	struct err e = { ERR_NONE };
+
+	if (s->stats_fd >= 0 &&
+	    stats_write(s->stats_fd, &s->stats, exit_status, &e) < 0)
+		log_error("%s", e.msg);
+	s->stats_fd = -1;
 }

@@ -5,12 +5,16 @@
 #include "chan.h"
 #include "cred.h"
 #include "err.h"
+#include "frame.h"
 #include "mode.h"
 #include "opt.h"
+#include "stats.h"
 
 struct setup {
 	struct mode_list modes;
 	struct cred *cred;
+	struct stats stats;
+	int stats_fd; /* -1: none */
 };
 
 /*
@@ -24,3 +28,10 @@ void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
 
 enum chan_ktls setup_ktls(const struct opts *o);
+
+/* What this side has to say in a greeting. */
+void setup_hello(const struct opts *o, struct frame_hello *h);
+void setup_welcome(const struct opts *o, struct frame_welcome *w);
+
+/* With --stats: write it, and say so if that fails. */
+void setup_write_stats(struct setup *s, int exit_status);

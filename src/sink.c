@@ -5,7 +5,9 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <linux/sockios.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 void sink_init(struct sink *s, int fd)
@@ -72,15 +74,38 @@ int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
 	return 0;
 }
 
+void sink_init_borrowed(struct sink *s, int pipe_fd)
+{
+	*s = (struct sink){ .fd = pipe_fd,
+			    .borrowed = true,
+			    .own_fd = -1,
+			    .kind = IO_PIPE,
+			    .at_once = SIZE_MAX };
+}
+
+size_t sink_unread(const struct sink *s)
+{
+	int bytes = 0;
+
+	if (s->kind == IO_PIPE && ioctl(s->fd, FIONREAD, &bytes) < 0)
+		bytes = 0;
+	if (s->kind == IO_SOCKET && ioctl(s->fd, SIOCOUTQ, &bytes) < 0)
+		bytes = 0;
+	return (size_t)bytes;
+}
+
+int sink_sync(const struct sink *s)
+{
+	return s->kind == IO_FILE && fdatasync(s->fd) < 0 ? errno : 0;
+}
+
 int sink_finish(struct sink *s, struct err *e)
 {
-	int ret = 0;
-
-	if (s->kind == IO_FILE && fdatasync(s->fd) < 0)
-		ret = sink_error(errno, e);
 	if (s->own_fd >= 0)
 		close(steal_fd(&s->own_fd));
-	if (close(steal_fd(&s->fd)) < 0 && ret == 0)
-		ret = sink_error(errno, e);
-	return ret;
+	if (s->borrowed)
+		return 0;
+	if (close(steal_fd(&s->fd)) < 0)
+		return sink_error(errno, e);
+	return 0;
 }

@@ -12,7 +12,8 @@
 #include "io.h"
 
 struct sink {
-	int fd; /* taken over */
+	int fd; /* taken over, unless borrowed */
+	bool borrowed;
 	int own_fd; /* our own non-blocking description of it, or -1 */
 	enum io_kind kind;
 	size_t at_once; /* bytes that a write may have without blocking */
@@ -20,6 +21,9 @@ struct sink {
 
 /* Take over fd, an open descriptor to write to. */
 void sink_init(struct sink *s, int fd);
+
+/* Write to a non-blocking pipe that somebody else closes. */
+void sink_init_borrowed(struct sink *s, int pipe_fd);
 
 /* What to poll for POLLOUT, and for POLLERR: the reader went away. */
 int sink_fd(const struct sink *s);
@@ -30,6 +34,12 @@ bool sink_has_reader(const struct sink *s);
 /* Can splice(2) move bytes there from a pipe? */
 bool sink_takes_splice(const struct sink *s);
 
+/*
+ * Bytes that were written and that the reader has not read yet.  0 for sinks
+ * without a reader.
+ */
+size_t sink_unread(const struct sink *s);
+
 /* Write up to len bytes; *done 0: poll first.  Errors: ERR_IO. */
 int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
 	       struct err *e) attr_must_check;
@@ -37,8 +47,8 @@ int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
 /* The error for errno num of a write to the sink.  Returns -1. */
 int sink_error(int num, struct err *e);
 
-/*
- * All is written: a regular file goes to disk, then the descriptors are
- * closed, and only success of both is success.  Errors: ERR_IO.
- */
+/* Put a regular file on disk; may take long.  Returns 0 or an errno. */
+int sink_sync(const struct sink *s);
+
+/* All is written: close, and only success is success.  Errors: ERR_IO. */
 int sink_finish(struct sink *s, struct err *e) attr_must_check;

@@ -34,6 +34,13 @@ struct store_ops {
 	/* Bytes below offset, offset <= sent, are not needed any more. */
 	void (*ack)(struct store *s, uint64_t offset);
 
+	/*
+	 * Copy len bytes that begin at offset, below head, whether they are
+	 * acknowledged or not.  False: they are not there (any more).
+	 */
+	bool (*peek)(const struct store *s, uint64_t offset, void *buf,
+		     size_t len);
+
 	void (*free)(struct store *s);
 };
 
@@ -44,6 +51,7 @@ struct store {
 	uint64_t sent; /* next byte to go out */
 	uint64_t acked; /* start of what is held */
 	uint64_t room; /* how many bytes can be held */
+	bool keeps; /* until they are acknowledged; else until sent */
 	bool eof; /* head is the end of the stream */
 };
 

@@ -12,6 +12,7 @@
 struct store_mem {
 	struct store store; /* first: a store is this */
 	uint8_t *ring;
+	uint64_t start; /* offset of the first byte that ever came */
 };
 
 /* How much lies in one piece at offset, and where. */
@@ -58,6 +59,21 @@ static void store_mem_ack(struct store *s, uint64_t offset)
 	s->acked = offset;
 }
 
+static bool store_mem_peek(const struct store *s, uint64_t offset, void *buf,
+			   size_t len)
+{
+	const struct store_mem *m = (const struct store_mem *)s;
+	uint8_t *out = buf;
+
+	/* Bytes stay until newer ones are written over them. */
+	if (offset < m->start || offset > s->head || s->head - offset < len ||
+	    s->head - offset > s->room)
+		return false;
+	for (size_t i = 0; i < len; i++)
+		out[i] = m->ring[(offset + i) % s->room];
+	return true;
+}
+
 static void store_mem_free(struct store *s)
 {
 	struct store_mem *m = (struct store_mem *)s;
@@ -70,10 +86,12 @@ static const struct store_ops store_mem_ops = {
 	.fill = store_mem_fill,
 	.send = store_mem_send,
 	.ack = store_mem_ack,
+	.peek = store_mem_peek,
 	.free = store_mem_free,
 };
 
-struct store *store_mem_new(int in_fd, uint64_t bytes, struct err *e)
+struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
+			    bool keeps, struct err *e)
 {
 	struct store_mem *m = calloc(1, sizeof *m);
 	uint64_t room = (bytes + REC_MAX - 1) / REC_MAX * REC_MAX;
@@ -92,6 +110,11 @@ struct store *store_mem_new(int in_fd, uint64_t bytes, struct err *e)
 	madvise(m->ring, room, MADV_HUGEPAGE);
 	m->store = (struct store){ .ops = &store_mem_ops,
 				   .in_fd = in_fd,
-				   .room = room };
+				   .head = start,
+				   .sent = start,
+				   .acked = start,
+				   .room = room,
+				   .keeps = keeps };
+	m->start = start;
 	return &m->store;
 }

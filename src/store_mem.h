@@ -5,7 +5,9 @@
 #include "store.h"
 
 /*
- * A ring of bytes, which is rounded up to whole records.  in_fd is borrowed.
+ * A ring of bytes, which is rounded up to whole records.  in_fd is borrowed;
+ * start is the stream offset of its first byte.
  * Returns NULL with ERR_IO if there is no memory.
  */
-struct store *store_mem_new(int in_fd, uint64_t bytes, struct err *e);
+struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
+			    bool keeps, struct err *e);

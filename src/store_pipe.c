@@ -37,6 +37,12 @@ static void store_pipe_ack(struct store *s, uint64_t offset)
 	s->acked = offset;
 }
 
+static bool store_pipe_peek(const struct store *s, uint64_t offset, void *buf,
+			    size_t len)
+{
+	return false;
+}
+
 static void store_pipe_free(struct store *s)
 {
 	free(s);
@@ -46,6 +52,7 @@ static const struct store_ops store_pipe_ops = {
 	.fill = store_pipe_fill,
 	.send = store_pipe_send,
 	.ack = store_pipe_ack,
+	.peek = store_pipe_peek,
 	.free = store_pipe_free,
 };
 

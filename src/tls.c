@@ -6,9 +6,11 @@
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 
+#include "frame.h"
 #include "log.h"
+#include "plain.h"
+#include "wire.h"
 
 /*
  * The library's constructor runs before main() and reads the environment;
@@ -23,23 +25,16 @@ enum {
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
 };
 
-/* Bytes between GnuTLS and the socket: used are bytes[start] to bytes[end]. */
-struct tls_buffer {
-	size_t size, start, end;
-	uint8_t *bytes;
-};
-
 struct tls {
-	gnutls_session_t session;
-	int fd;
+	gnutls_session_t session; /* NULL: mode none */
+	struct wire wire;
+	struct plain plain; /* mode none */
 	bool server;
+	bool raw;
 	const struct mode_list *modes;
 	struct cred *cred;
-	const struct mode *mode;
-	int transport_errno; /* the first error of the socket, 0 if none */
+	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
-	struct tls_buffer out; /* records on their way to the socket */
-	struct tls_buffer in; /* read ahead; size 0: exact reads only */
 };
 
 /*
@@ -114,69 +109,31 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 	struct tls *t = p;
 
 	/* tls_send() leaves room for a record; a flight is smaller. */
-	if (len > t->out.size - t->out.end) {
+	if (len > wire_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
 		return -1;
 	}
-	memcpy(t->out.bytes + t->out.end, buf, len);
-	t->out.end += len;
+	wire_append(&t->wire, buf, len);
 	return (ssize_t)len;
 }
 
-static ssize_t tls_read_socket(struct tls *t, void *buf, size_t len)
-{
-	ssize_t n;
-
-	do
-		n = recv(t->fd, buf, len, MSG_DONTWAIT);
-	while (n < 0 && errno == EINTR);
-	if (n < 0) {
-		if (errno != EAGAIN && !t->transport_errno)
-			t->transport_errno = errno;
-		gnutls_transport_set_errno(t->session, errno);
-	}
-	return n;
-}
-
+/*
+ * Until the hand-over is decided no byte is read that is not asked for: GnuTLS
+ * takes one record at a time, and what follows is the kernel's.
+ */
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
 	struct tls *t = p;
-	struct tls_buffer *in = &t->in;
+	ssize_t n = wire_read(&t->wire, buf, len);
 
-	/* Until the hand-over is decided no byte is read that is not asked for:
-	 * GnuTLS takes one record at a time, and what follows is the kernel's.
-	 */
-	if (!in->size)
-		return tls_read_socket(t, buf, len);
-	if (in->start == in->end) {
-		ssize_t n = tls_read_socket(t, in->bytes, in->size);
-
-		if (n <= 0)
-			return n;
-		in->start = 0;
-		in->end = (size_t)n;
-	}
-	if (len > in->end - in->start)
-		len = in->end - in->start;
-	memcpy(buf, in->bytes + in->start, len);
-	in->start += len;
-	return (ssize_t)len;
+	if (n < 0)
+		gnutls_transport_set_errno(t->session, errno);
+	return n;
 }
 
 static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 {
 	return 1; /* the callers poll */
-}
-
-static int tls_buffer_init(struct tls_buffer *b, size_t size, struct err *e)
-{
-	uint8_t *bytes = realloc(b->bytes, size);
-
-	if (!bytes)
-		return err_set(e, ERR_BUG, 0, "out of memory");
-	b->bytes = bytes;
-	b->size = size;
-	return 0;
 }
 
 /* Priorities: exactly what modes names, forward secret only. */
@@ -201,12 +158,49 @@ static void tls_priorities(const struct mode_list *modes, char *out,
 			     v12 ? ":+VERS-TLS1.2:+DHE-PSK" : "",
 			     v13 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
 			     v12 ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
-	for (size_t i = 0; i < modes->count; i++) {
-		const char *cipher = ciphers[modes->modes[i]->cipher];
+	/* One list of ciphers serves both versions.  TLS 1.3 wins wherever
+	 * both sides have it: its ciphers come first. */
+	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
+		for (size_t i = 0; i < modes->count; i++) {
+			const char *cipher = ciphers[modes->modes[i]->cipher];
 
-		if (!strstr(out, cipher))
-			n += (size_t)snprintf(out + n, size - n, "%s", cipher);
-	}
+			if ((int)modes->modes[i]->version == v &&
+			    !strstr(out, cipher))
+				n += (size_t)snprintf(out + n, size - n, "%s",
+						      cipher);
+		}
+}
+
+/*
+ * ALPN (RFC 7301) tells our own peers from other TLS programs.  A raw listener
+ * knows the name too, to refuse a client that expects the protocol.
+ */
+static int tls_offer_protocol(struct tls *t)
+{
+	static const unsigned char name[] = FRAME_ALPN;
+	gnutls_datum_t alpn = { (unsigned char *)name, sizeof name - 1 };
+
+	if (t->raw && !t->server)
+		return 0;
+	return gnutls_alpn_set_protocols(t->session, &alpn, 1,
+					 t->raw ? 0 : GNUTLS_ALPN_MANDATORY);
+}
+
+static int tls_check_protocol(struct tls *t, struct err *e)
+{
+	gnutls_datum_t alpn;
+	bool ours = gnutls_alpn_get_selected_protocol(t->session, &alpn) >= 0;
+
+	if (ours != t->raw)
+		return 0;
+	tls_alert(t, REC_NO_APPLICATION_PROTOCOL);
+	if (t->raw)
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer is btrfs-ktls-pipe without --raw; "
+			       "give --raw to both sides or to none");
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer is not btrfs-ktls-pipe, or runs with --raw; "
+		       "--raw talks to other TLS programs");
 }
 
 static int tls_init_session(struct tls *t, const struct tls_params *p)
@@ -224,6 +218,9 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
 		return ret;
+	ret = tls_offer_protocol(t);
+	if (ret < 0)
+		return ret;
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_push_function(t->session, tls_push);
 	gnutls_transport_set_pull_function(t->session, tls_pull);
@@ -233,27 +230,37 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	return cred_apply(p->cred, t->session);
 }
 
+static struct tls *tls_new_failed(struct tls *t)
+{
+	tls_free(t);
+	return NULL;
+}
+
 struct tls *tls_new(const struct tls_params *p, struct err *e)
 {
 	struct tls *t = calloc(1, sizeof *t);
 	int ret;
 
-	if (!t || tls_buffer_init(&t->out, SMALL_BYTES, e) < 0) {
-		free(t);
-		err_set(e, ERR_AUTH, 0, "out of memory");
+	if (!t) {
+		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	t->fd = p->fd;
+	if (wire_init(&t->wire, p->fd, SMALL_BYTES, e) < 0)
+		return tls_new_failed(t);
 	t->final = 1;
 	t->server = p->server;
+	t->raw = p->raw;
 	t->modes = p->modes;
 	t->cred = p->cred;
+	if (p->modes->modes[0] == &mode_none) {
+		t->mode = &mode_none;
+		return t;
+	}
 	ret = tls_init_session(t, p);
 	if (ret < 0) {
 		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
 			gnutls_strerror(ret));
-		tls_free(t);
-		return NULL;
+		return tls_new_failed(t);
 	}
 	return t;
 }
@@ -264,8 +271,7 @@ void tls_free(struct tls *t)
 		return;
 	if (t->session)
 		gnutls_deinit(t->session);
-	free(t->out.bytes);
-	free(t->in.bytes);
+	wire_fini(&t->wire);
 	free(t);
 }
 
@@ -292,6 +298,12 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 			       "no common mode with the peer; give both sides "
 			       "the same -m (alert %s)",
 			       rec_alert_name(alert));
+	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer does not speak btrfs-ktls-pipe's "
+			       "protocol, or not with this side's --raw (alert "
+			       "%s)",
+			       rec_alert_name(alert));
 	default:
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer refused the handshake (alert %s)",
@@ -299,13 +311,13 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 	}
 }
 
+/* The callback that looked the key up ran within the call that failed. */
 static int tls_wrong_key(struct tls *t, struct err *e)
 {
-	const char *identity =
-		t->server ? gnutls_psk_server_get_username(t->session) : NULL;
+	const char *identity = cred_asked_identity(t->cred);
 	char shown[KEY_IDENTITY_MAX + 1];
 
-	if (!identity)
+	if (!*identity)
 		return err_set(e, ERR_AUTH, 0, "the peer has another key");
 	log_printable(shown, sizeof shown, identity, strlen(identity));
 	return err_set(e, ERR_AUTH, 0,
@@ -334,6 +346,10 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 			       "no common mode with the peer; give both sides "
 			       "the same -m (%s)",
 			       gnutls_strerror(ret));
+	case GNUTLS_E_NO_APPLICATION_PROTOCOL:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer is not btrfs-ktls-pipe; --raw talks "
+			       "to other TLS programs");
 	case GNUTLS_E_UNEXPECTED_PACKET:
 	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
 	case GNUTLS_E_RECORD_OVERFLOW:
@@ -344,7 +360,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 			       "handshake");
 	case GNUTLS_E_PULL_ERROR:
 	case GNUTLS_E_PUSH_ERROR:
-		return err_set(e, ERR_AUTH, t->transport_errno,
+		return err_set(e, ERR_AUTH, t->wire.lost_errno,
 			       "the connection was lost during the handshake");
 	default:
 		return err_set(e, ERR_AUTH, 0, "handshake failed: %s",
@@ -359,7 +375,7 @@ static void tls_send_failure(struct tls *t, int ret)
 	bool empty;
 
 	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED ||
-	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->transport_errno)
+	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->wire.lost_errno)
 		return;
 	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
 	if (ret == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER && t->server)
@@ -410,7 +426,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 	do {
 		*want = TLS_WANT_WRITE;
 		if (tls_flush(t, &empty, e) < 0)
-			return err_set(e, ERR_AUTH, t->transport_errno,
+			return err_set(e, ERR_AUTH, t->wire.lost_errno,
 				       "the connection was lost during the "
 				       "handshake");
 		if (!empty)
@@ -421,13 +437,14 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 		}
 		*want = TLS_WANT_READ;
 		ret = gnutls_handshake(t->session);
-		if (ret == GNUTLS_E_SUCCESS && tls_find_mode(t, e) < 0)
+		if (ret == GNUTLS_E_SUCCESS &&
+		    (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0))
 			return -1;
 		if (ret < 0 && gnutls_error_is_fatal(ret)) {
 			tls_send_failure(t, ret);
 			return tls_handshake_error(t, ret, e);
 		}
-	} while (ret != GNUTLS_E_AGAIN || t->out.end);
+	} while (ret != GNUTLS_E_AGAIN || wire_pending(&t->wire));
 	return 0;
 }
 
@@ -442,7 +459,13 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 	gnutls_datum_t mac, iv, key;
 	int ret;
 
-	assert(dir == TLS_WRITE || !gnutls_record_check_pending(t->session));
+	if (!t->session)
+		return err_set(e, ERR_KTLS, 0, "mode none has no keys");
+	/* Decrypted bytes in here would be lost to the kernel; unsent ones
+	 * would be encrypted twice. */
+	if (dir == TLS_READ && gnutls_record_check_pending(t->session))
+		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
+	assert(dir == TLS_READ || !tls_pending_write(t));
 	ret = gnutls_record_get_state(t->session, dir == TLS_READ, &mac, &iv,
 				      &key, out->seq);
 	if (ret < 0)
@@ -466,51 +489,24 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
 {
 	if (dir == TLS_READ)
-		return tls_buffer_init(&t->in, READ_AHEAD_BYTES, e);
-	return tls_buffer_init(&t->out, BULK_BYTES, e);
+		return wire_grow(&t->wire.in, READ_AHEAD_BYTES, e);
+	return wire_grow(&t->wire.out, BULK_BYTES, e);
 }
 
 bool tls_pending_write(const struct tls *t)
 {
-	return t->out.start < t->out.end;
+	return wire_pending(&t->wire);
 }
 
 int tls_flush(struct tls *t, bool *empty, struct err *e)
 {
-	struct tls_buffer *out = &t->out;
-
-	while (out->start < out->end) {
-		ssize_t n = send(t->fd, out->bytes + out->start,
-				 out->end - out->start,
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0 && errno == EAGAIN) {
-			*empty = false;
-			return 0;
-		}
-		if (n < 0) {
-			if (!t->transport_errno)
-				t->transport_errno = errno;
-			return err_set(e, ERR_NET, errno,
-				       "the connection was lost");
-		}
-		out->start += (size_t)n;
-	}
-	out->start = out->end = 0;
-	*empty = true;
-	return 0;
+	return wire_flush(&t->wire, empty, e);
 }
 
-int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
-	     struct err *e)
+static int tls_encrypt(struct tls *t, const uint8_t *p, size_t len,
+		       size_t *done, struct err *e)
 {
-	const uint8_t *p = buf;
-	bool empty;
-
-	*done = 0;
-	while (*done < len && t->out.size - t->out.end >= RECORD_BYTES) {
+	while (*done < len && wire_room(&t->wire) >= RECORD_BYTES) {
 		size_t n = len - *done < REC_MAX ? len - *done : REC_MAX;
 		ssize_t ret = gnutls_record_send(t->session, p + *done, n);
 
@@ -519,6 +515,19 @@ int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
 				       gnutls_strerror((int)ret));
 		*done += (size_t)ret;
 	}
+	return 0;
+}
+
+int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
+	     struct err *e)
+{
+	bool empty;
+
+	*done = 0;
+	if (!t->session)
+		plain_send(&t->wire, buf, len, done);
+	else if (tls_encrypt(t, buf, len, done, e) < 0)
+		return -1;
 	return tls_flush(t, &empty, e);
 }
 
@@ -527,10 +536,13 @@ void tls_alert(struct tls *t, enum rec_alert alert)
 	struct err ignored = { ERR_NONE };
 	bool empty;
 
-	gnutls_alert_send(t->session,
-			  alert == REC_CLOSE_NOTIFY ? GNUTLS_AL_WARNING
-						    : GNUTLS_AL_FATAL,
-			  (gnutls_alert_description_t)alert);
+	if (!t->session)
+		plain_alert(&t->wire, alert);
+	else
+		gnutls_alert_send(t->session,
+				  alert == REC_CLOSE_NOTIFY ? GNUTLS_AL_WARNING
+							    : GNUTLS_AL_FATAL,
+				  (gnutls_alert_description_t)alert);
 	if (tls_flush(t, &empty, &ignored) < 0)
 		log_debug("alert %s not sent: %s",
 			  rec_alert_name((uint8_t)alert), ignored.msg);
@@ -543,11 +555,15 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 		return err_set(e, ERR_NET, 0,
 			       "the connection closed without close_notify");
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		/* TLS 1.3: a client is done before the server objects. */
+		if (gnutls_alert_get(t->session) ==
+		    GNUTLS_A_NO_APPLICATION_PROTOCOL)
+			return tls_peer_alert(t, e);
 		return err_set(
 			e, ERR_NET, 0, "the peer gave up (alert %s)",
 			rec_alert_name((uint8_t)gnutls_alert_get(t->session)));
 	case GNUTLS_E_PULL_ERROR:
-		return err_set(e, ERR_NET, t->transport_errno,
+		return err_set(e, ERR_NET, t->wire.lost_errno,
 			       "the connection was lost");
 	case GNUTLS_E_DECRYPTION_FAILED:
 		tls_alert(t, REC_BAD_RECORD_MAC);
@@ -566,6 +582,8 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 {
 	uint8_t *p = buf;
 
+	if (!t->session)
+		return plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
 	*done = 0;
 	*end = false;
 	while (*done < len && t->final > 0) {

@@ -29,6 +29,7 @@ struct tls_params {
 	int fd; /* borrowed: non-blocking, must outlive the session */
 	struct cred *cred; /* borrowed, must outlive the session */
 	const struct mode_list *modes;
+	bool raw; /* the peer must not be one of ours: no ALPN */
 };
 
 /*

@@ -113,7 +113,7 @@ nonblocking() {
 	ktls_here
 	start_consumer head -c 1000000
 	spawn_receiver --ktls "$WHEN" >consumer
-	bkp_send 4 --ktls "$WHEN" </dev/zero
+	bkp_send 9 --ktls "$WHEN" </dev/zero
 	wait_receiver 8
 }
 
@@ -201,19 +201,19 @@ socket() {
 
 @test "standard output is full: the receiver exits 8 and says why" {
 	full() {
-		to_here "$1" 8 4 >/dev/full
+		to_here "$1" 8 9 >/dev/full
 		assert_stderr_has '^btrfs-ktls-pipe: .*standard output.*No space' \
 			"$RECEIVER_ERR"
 	}
 	by_both_ways full
 }
 
-@test "standard output is closed early: the receiver exits 8, the sender 4" {
+@test "standard output is closed early: the receiver exits 8, the sender 9" {
 	early() {
 		start_consumer head -c 100000
 		ktls_here
 		spawn_receiver --ktls "$WHEN" --rx "$1" >consumer
-		bkp_send 4 --ktls "$WHEN" < <(head -c 50000000 /dev/zero)
+		bkp_send 9 --ktls "$WHEN" < <(head -c 50000000 /dev/zero)
 		wait_receiver 8
 		assert_stderr_has '^btrfs-ktls-pipe: .*reader of standard output went away' \
 			"$RECEIVER_ERR"
@@ -224,7 +224,7 @@ socket() {
 @test "standard output that is closed: the receiver exits 8" {
 	ktls_here
 	spawn_receiver --ktls "$WHEN" >&-
-	bkp_send 4 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
 	wait_receiver 8
 }
 
@@ -236,7 +236,7 @@ socket() {
 		start_receiver --ktls "$WHEN" --rx "$1"
 		ulimit -S -f unlimited
 		trap - XFSZ
-		bkp_send 4 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+		bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
 		wait_receiver 8
 	}
 	by_both_ways limited

@@ -74,7 +74,7 @@ static const struct {
 	{ "connect [fe80::1%eth0]:7", "host=fe80::1%eth0 bind=- port=7" },
 	{ "connect -p 7 ::1", "host=::1 bind=- port=7" },
 	{ "connect h -p 7", "host=h bind=- port=7" },
-	{ "connect -- -h", "host=-h bind" },
+	{ "connect h -- -h", "host=h bind" },
 
 	{ "connect -k f h", "key=f" },
 	{ "connect --key=f h", "key=f" },

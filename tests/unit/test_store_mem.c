@@ -52,6 +52,26 @@ static uint64_t feed(int fd, uint64_t offset, size_t len)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
+/* Peek at random: the right bytes, or none where there can be none. */
+static int peek_right(const struct store *s, uint64_t start)
+{
+	uint64_t back = draw(2 * ROOM), len = draw(100);
+	uint64_t offset;
+	uint8_t bytes[100];
+	int there;
+
+	if (back > s->head)
+		back = s->head;
+	offset = s->head - back;
+	there = offset >= start && back >= len && back <= s->room;
+	if (s->ops->peek(s, offset, bytes, len) != there)
+		return 0;
+	for (uint64_t i = 0; there && i < len; i++)
+		if (bytes[i] != byte_at(offset + i))
+			return 0;
+	return 1;
+}
+
 static void test_random(uint64_t start)
 {
 	struct err e = { 0 };
@@ -60,15 +80,15 @@ static void test_random(uint64_t start)
 	struct store *s;
 
 	if (pipe2(p, O_NONBLOCK) < 0 ||
-	    !(s = store_mem_new(p[0], ROOM - 1, &e)))
+	    !(s = store_mem_new(p[0], ROOM - 1, start, true, &e)))
 		exit(1);
 	is_int(s->room, ROOM, "the room is whole records");
-	s->acked = s->sent = s->head = sent = start;
+	sent = start;
 	differ = 0;
 	for (int i = 0; i < STEPS; i++) {
 		struct chan_io io;
 
-		switch (draw(4)) {
+		switch (draw(5)) {
 		case 0:
 			fed += feed(p[1], fed, draw(4096) + 1);
 			break;
@@ -87,6 +107,9 @@ static void test_random(uint64_t start)
 			break;
 		case 3:
 			s->ops->ack(s, s->acked + draw(s->sent - s->acked + 1));
+			break;
+		case 4:
+			broken += !peek_right(s, start);
 			break;
 		}
 		broken += s->eof || s->sent != sent || s->acked > s->sent ||

@@ -179,7 +179,7 @@ static const struct {
 	    { "tls13-aes128-gcm", "tls13-aes128-gcm" },
 	    { "alice", "bob" },
 	    { 0, 0 } },
-	  { "(alert decrypt_error)", "another key" } },
+	  { "(alert decrypt_error)", "identity 'alice' is unknown" } },
 	{ { "another identity, TLS 1.2",
 	    { "tls12-aes128-gcm", "tls12-aes128-gcm" },
 	    { "alice", "bob" },

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * COMMAND: a source whose standard output is the stream, or a consumer whose
+ * standard input it is.  It runs under a supervisor process that outlives us:
+ * when we abort, or are killed, the supervisor kills COMMAND and reaps it, and
+ * only then does the consumer's input close.  So an aborted stream never looks
+ * like an end of file.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "err.h"
+
+struct child;
+
+enum child_role { CHILD_SOURCE, CHILD_CONSUMER };
+
+/* How COMMAND ended. */
+struct child_status {
+	int start_errno; /* not 0: it could not be started */
+	int exit_status; /* valid if signal is 0 */
+	int signal; /* not 0: killed by it */
+};
+
+/*
+ * Start argv[0], found in PATH, with the other arguments; no shell.  It gets
+ * descriptors 0, 1 and 2 and no other, default signal dispositions, the
+ * environment, and a process group of its own.  Owned by the caller, who ends
+ * with child_free().  Errors: ERR_COMMAND (no processes, no descriptors; a
+ * COMMAND that does not exist shows in child_status).
+ */
+struct child *child_start(char *const argv[], enum child_role role,
+			  struct err *e);
+
+/*
+ * Our end of the pipe: read a source's output, write a consumer's input.
+ * Non-blocking.  It belongs to the child; -1 after child_close_pipe().
+ */
+int child_pipe_fd(const struct child *c);
+
+/* Readable when the status is there: for poll(2). */
+int child_status_fd(const struct child *c);
+
+/* Has it ended?  Then *s is filled, again and again.  Never waits. */
+bool child_ended(struct child *c, struct child_status *s);
+
+/*
+ * Close the pipe here and in the supervisor: to a consumer this is the end of
+ * its input.
+ */
+void child_close_pipe(struct child *c);
+
+/*
+ * End COMMAND and its process group (SIGTERM, after 2 s SIGKILL), unless it
+ * has ended already, wait for that, then close everything and free c.
+ */
+void child_free(struct child *c);
+
+/* Did it end well? */
+bool child_succeeded(const struct child_status *s);
+
+/* "exited with status 1", "was killed by signal 9 (Killed)", ... in e. */
+int child_fail(const struct child_status *s, const char *name, struct err *e);

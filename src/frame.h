@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Protocol 1: our own frames to and from bytes.  Pure; fed with a peer's
+ * bytes.  Every type has one size, integers are big-endian.
+ * Ref: btrfs-ktls-pipe-protocol(7).
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_ALPN "btrfs-ktls-pipe/1"
+
+enum { FRAME_VERSION = 1, FRAME_ID_BYTES = 16, FRAME_HOST_BYTES = 32 };
+
+enum frame_type {
+	FRAME_HELLO = 1, /* connecting side, first */
+	FRAME_WELCOME = 2, /* listener, in answer */
+	FRAME_ACK = 3, /* receiver: bytes kept so far */
+	FRAME_DONE = 4, /* receiver: all was consumed */
+	FRAME_FAIL = 5, /* receiver: it was not, and why */
+};
+
+/* Sizes on the wire, in bytes */
+enum {
+	FRAME_HELLO_BYTES = 96,
+	FRAME_WELCOME_BYTES = 64,
+	FRAME_ACK_BYTES = 16,
+	FRAME_OUTCOME_BYTES = 16,
+	FRAME_MAX_BYTES = FRAME_HELLO_BYTES,
+};
+
+enum frame_role { FRAME_SENDS = 1, FRAME_RECEIVES = 2 };
+
+/* A WELCOME that does not welcome, and a frame that nobody expected */
+enum frame_refusal {
+	FRAME_ACCEPTED = 0,
+	FRAME_REFUSED_VERSION = 1,
+	FRAME_REFUSED_ROLE = 2, /* both sides send, or both receive */
+	FRAME_REFUSED_BUSY = 3,
+	FRAME_REFUSED_STREAM = 4, /* cannot be resumed here */
+	FRAME_REFUSED_SELF = 5, /* reflected back to its own host */
+	FRAME_REFUSED_MALFORMED = 6,
+};
+
+enum frame_failure {
+	FRAME_FAIL_STATUS = 1, /* the consumer exited with status detail */
+	FRAME_FAIL_SIGNAL = 2, /* the consumer was killed by signal detail */
+	FRAME_FAIL_UNREAD = 3, /* the consumer left bytes unread */
+	FRAME_FAIL_READER = 4, /* the reader of the output went away */
+	FRAME_FAIL_OUTPUT = 5, /* the output could not be written */
+	FRAME_FAIL_START = 6, /* the consumer could not be started */
+};
+
+struct frame_hello {
+	uint8_t version;
+	enum frame_role role; /* of the connecting side */
+	uint32_t connection; /* rising within a stream, from 1 */
+	uint8_t stream[FRAME_ID_BYTES];
+	uint64_t offset; /* counts if the role is FRAME_RECEIVES */
+	uint64_t store_bytes; /* what the sender keeps */
+	uint64_t record_limit; /* records under one key; 0: the protocol's */
+	uint64_t retry_ms;
+	uint64_t rotate_at; /* offset; 0: no rotation */
+	uint8_t host[FRAME_HOST_BYTES];
+};
+
+struct frame_welcome {
+	uint8_t version;
+	enum frame_refusal refusal;
+	enum frame_role role; /* of the listener */
+	uint64_t offset; /* counts if the role is FRAME_RECEIVES */
+	uint64_t store_bytes;
+	uint64_t record_limit;
+	uint64_t retry_ms;
+	uint64_t rotate_at;
+	uint8_t handle[FRAME_ID_BYTES]; /* PSK identity of a resumption */
+};
+
+/* FRAME_DONE and FRAME_FAIL */
+struct frame_outcome {
+	enum frame_failure failure; /* 0: none */
+	uint16_t detail;
+	uint64_t total; /* bytes of the stream */
+};
+
+struct frame {
+	enum frame_type type;
+	union {
+		struct frame_hello hello;
+		struct frame_welcome welcome;
+		uint64_t ack; /* stream offset */
+		struct frame_outcome outcome;
+	};
+};
+
+/* Bytes on the wire of a frame that begins with this byte; 0: no such type. */
+size_t frame_size(uint8_t first_byte);
+
+/* Write f to out.  Returns its size. */
+size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES]);
+
+/*
+ * Read the frame that is in[0] to in[frame_size(in[0]) - 1].  Returns 0, or
+ * -1 if a field has no meaning.  A HELLO or WELCOME of another version passes,
+ * with that version and nothing else filled in.
+ */
+int frame_decode(const uint8_t *in, struct frame *f);
+
+/* Collects a frame from a byte stream, never reading beyond its end. */
+struct frame_reader {
+	size_t have;
+	uint8_t bytes[FRAME_MAX_BYTES];
+};
+
+/* How many bytes to append to bytes[have] next; 0: a frame is complete. */
+size_t frame_reader_wants(const struct frame_reader *r);
+
+/* What a refusal or a failure means, for people. */
+const char *frame_refusal_text(enum frame_refusal refusal);

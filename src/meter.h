@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Byte counts over time, as rates and as text.  Pure: time is a parameter. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { METER_SAMPLES = 6 };
+
+struct meter {
+	uint64_t start_ms;
+	uint64_t bytes;
+	/* the last seconds, one sample each: for the rate now */
+	struct {
+		uint64_t at_ms, bytes;
+	} samples[METER_SAMPLES];
+	unsigned int next;
+};
+
+void meter_start(struct meter *m, uint64_t now_ms);
+
+/* bytes: all of them since the start, never less than before. */
+void meter_update(struct meter *m, uint64_t now_ms, uint64_t bytes);
+
+/* Bytes per second over the last few seconds, and since the start. */
+uint64_t meter_rate_now(const struct meter *m, uint64_t now_ms);
+uint64_t meter_rate_average(const struct meter *m, uint64_t now_ms);
+
+/*
+ * "1.23 GiB 456 MiB/s (avg 400 MiB/s) 0:00:03", and with size, if not 0,
+ * " 45% ETA 0:00:04".
+ */
+void meter_print(const struct meter *m, uint64_t now_ms, uint64_t size,
+		 char *out, size_t out_size);

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Mode none: TLS record headers (RFC 8446 section 5.1) around bytes that
+ * nobody encrypts.  For networks that are protected otherwise, and to measure
+ * what encryption costs.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "rec.h"
+#include "wire.h"
+
+enum { PLAIN_HEADER_BYTES = 5 };
+
+/* Where reading stands within a record. */
+struct plain {
+	size_t have; /* bytes of header */
+	size_t left; /* bytes of the body to come */
+	uint8_t header[PLAIN_HEADER_BYTES];
+	uint8_t alert[REC_ALERT_BYTES];
+};
+
+/*
+ * As tls_send(): whole records of buf into w, as far as there is room.
+ * *done: bytes taken.
+ */
+void plain_send(struct wire *w, const void *buf, size_t len, size_t *done);
+
+/* Append an alert, if there is room. */
+void plain_alert(struct wire *w, enum rec_alert alert);
+
+/* As tls_recv().  Errors: ERR_NET. */
+int plain_recv(struct plain *p, struct wire *w, void *buf, size_t len,
+	       size_t *done, bool *end, struct err *e) attr_must_check;

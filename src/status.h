@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * --progress: the meter on standard error, in place on a terminal, else a line
+ * every 10 s; and once for each SIGUSR1, asked for or not.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "meter.h"
+
+struct status {
+	bool shown; /* --progress */
+	bool tty;
+	uint64_t size; /* of the whole stream; 0: not known */
+	uint64_t due_ms;
+	struct meter meter;
+};
+
+/* Start the clock and take SIGUSR1. */
+void status_start(struct status *s, bool shown, uint64_t size);
+
+/*
+ * bytes: confirmed so far.  Prints if it is time.  Cheap to call often.
+ * Returns when it wants to be called again, in clock_now_ms() time.
+ */
+uint64_t status_update(struct status *s, uint64_t now_ms, uint64_t bytes);
+
+/* The last word: with --progress, one line that stays. */
+void status_finish(struct status *s, uint64_t bytes);
