@@ -407,9 +407,6 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 	}
 	if (n < 0 && errno == EAGAIN)
 		return 0;
-	if (n < 0 && errno == EPIPE)
-		return err_set(e, ERR_IO, errno,
-			       "cannot write standard output");
 	if (n < 0 && errno != EINVAL)
 		return chan_bad_record(c, errno, e);
 	/*

@@ -104,8 +104,9 @@ int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 	      struct err *e) attr_must_check;
 
 /*
- * Receiver, in the kernel only: one record at the most, into a pipe with room.
- * io->bytes 0 can also mean that the pipe is full.
+ * Receiver, in the kernel only: one record at the most into an empty pipe with
+ * room for it.  A pipe with less room makes Linux 6.1 and 6.12 lose bytes
+ * without a word: tls_sw_splice_read() counts what it offered as taken.
  */
 int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 		   struct err *e) attr_must_check;

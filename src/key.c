@@ -271,10 +271,11 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 		refused &= ~(mode_t)S_IRGRP;
 	if (st.st_mode & refused)
 		return err_set(e, ERR_KEY, 0,
-			       "is open to others (mode %04o); run 'chmod 600' "
-			       "on it, and make a new key if others may have "
+			       "is open to others (mode %04o); run 'chmod 600 "
+			       "%s', and make a new key if others may have "
 			       "read it",
-			       (unsigned int)(st.st_mode & 07777));
+			       (unsigned int)(st.st_mode & 07777),
+			       strcmp(path, "-") ? path : "FILE");
 	return 0;
 }
 
@@ -285,13 +286,14 @@ static int key_slurp(const char *path, struct key_file *f, struct err *e)
 
 	if (strcmp(path, "-")) {
 		opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (opened < 0)
-			return err_set(
-				e, ERR_KEY, errno,
-				"cannot be opened; make a key with "
-				"'btrfs-ktls-pipe keygen -o %s', or name "
-				"another with -k",
-				path);
+		if (opened < 0) {
+			err_set(e, ERR_KEY, errno, "cannot be opened");
+			return err_append(e,
+					  "; make a key with 'btrfs-ktls-pipe "
+					  "keygen -o %s', or name another with "
+					  "-k",
+					  path);
+		}
 		fd = opened;
 	}
 	if (key_check_mode(fd, path, e) < 0)
