@@ -56,7 +56,7 @@ static int chan_hand_over(struct chan *c, struct err *e)
 static int chan_report(struct chan *c, struct err *e)
 {
 	bool tx = c->role == CHAN_SENDER;
-	struct err ignored = { ERR_NONE };
+	struct err ignored = { 0 };
 	struct diag_tls diag = { DIAG_UNKNOWN, DIAG_UNKNOWN };
 	enum diag_conf conf;
 
@@ -441,7 +441,7 @@ static bool chan_discard(struct chan *c)
 void chan_linger(struct chan *c, uint64_t timeout_ms)
 {
 	uint64_t deadline = clock_deadline(timeout_ms);
-	struct err ignored = { ERR_NONE };
+	struct err ignored = { 0 };
 	bool empty = true;
 
 	while (clock_now_ms() < deadline) {

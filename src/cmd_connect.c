@@ -92,15 +92,14 @@ static struct chan *connect_open(const struct opts *o, struct setup *setup,
 int cmd_connect(const struct opts *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .cred = NULL };
-	uint64_t peer_store_bytes = 0;
-	struct chan *chan;
+	struct stream_params stream = { .o = o };
 	int ret = -1;
 
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
-	chan = connect_open(o, &setup, &peer_store_bytes, e);
-	if (chan)
-		ret = stream_run(o, chan, peer_store_bytes, &setup.stats, e);
+	stream.chan = connect_open(o, &setup, &stream.peer_store_bytes, e);
+	if (stream.chan)
+		ret = stream_run(&stream, &setup.stats, e);
 	setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }

@@ -53,21 +53,12 @@ static int listen_welcome(const struct opts *o, struct door_guest *guest,
 			  clock_deadline(o->handshake_ms), e);
 }
 
-static struct chan *listen_open(const struct opts *o, struct setup *setup,
-				struct net_listener *l,
+static struct chan *listen_open(const struct opts *o, struct door *door,
 				uint64_t *peer_store_bytes, struct err *e)
 {
-	struct door_params door = { .listener = l,
-				    .cred = setup->cred,
-				    .modes = &setup->modes,
-				    .ktls = setup_ktls(o),
-				    .raw = o->raw,
-				    .role = stream_frame_role(o),
-				    .wait_ms = o->wait_ms,
-				    .handshake_ms = o->handshake_ms };
 	struct door_guest guest;
 
-	if (door_wait(&door, &guest, e) < 0)
+	if (door_wait(door, o->wait_ms, &guest, e) < 0)
 		return NULL;
 	if (listen_welcome(o, &guest, e) < 0) {
 		tls_free(guest.tls);
@@ -82,17 +73,27 @@ static struct chan *listen_open(const struct opts *o, struct setup *setup,
 }
 
 static int listen_run(const struct opts *o, struct setup *setup,
-		      struct net_listener *l, struct err *e)
+		      const struct net_listener *l, struct err *e)
 {
-	uint64_t peer_store_bytes = 0;
-	struct chan *chan = NULL;
+	struct door_params params = { .listener = l,
+				      .cred = setup->cred,
+				      .modes = &setup->modes,
+				      .ktls = setup_ktls(o),
+				      .raw = o->raw,
+				      .role = stream_frame_role(o),
+				      .handshake_ms = o->handshake_ms };
+	struct stream_params stream = { .o = o };
+	struct door *door = door_open(&params, e);
+	int ret = -1;
 
-	if (listen_tell_ready(o, l->port, e) == 0)
-		chan = listen_open(o, setup, l, &peer_store_bytes, e);
-	net_listener_close(l);
-	if (!chan)
-		return -1;
-	return stream_run(o, chan, peer_store_bytes, &setup->stats, e);
+	if (door && listen_tell_ready(o, l->port, e) == 0)
+		stream.chan = listen_open(o, door, &stream.peer_store_bytes, e);
+	if (stream.chan) {
+		stream.chore = door_busy(door);
+		ret = stream_run(&stream, &setup->stats, e);
+	}
+	door_close(door);
+	return ret;
 }
 
 int cmd_listen(const struct opts *o, struct err *e)
@@ -109,6 +110,7 @@ int cmd_listen(const struct opts *o, struct err *e)
 		return -1;
 	log_info("listening on port %u", l.port);
 	ret = listen_run(o, &setup, &l, e);
+	net_listener_close(&l);
 	setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }

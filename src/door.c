@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #include "clock.h"
 #include "greet.h"
@@ -31,12 +33,48 @@ struct visitor {
 };
 
 struct door {
-	const struct door_params *p;
-	struct visitor visitors[VISITORS_MAX];
-	uint64_t accept_after_ms; /* no accept before */
+	struct door_params p;
+	struct chore chore; /* what it does while a stream runs */
+	int epoll_fd; /* readable when there is something to do */
+	bool busy; /* with a stream */
+	bool paused; /* accepts nobody until accept_after_ms */
+	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
 	unsigned int logged, unlogged; /* lines since then */
+	struct visitor visitors[VISITORS_MAX];
 };
+
+/* epoll's user data: a visitor's number, or behind them a listener's */
+enum { LISTENER_0 = VISITORS_MAX };
+
+static void door_watch(struct door *d, int op, int fd, uint32_t events,
+		       uint32_t who)
+{
+	struct epoll_event ev = { .events = events, .data.u32 = who };
+
+	if (epoll_ctl(d->epoll_fd, op, fd, &ev) < 0)
+		log_debug("epoll_ctl: %s", strerror(errno));
+}
+
+static void door_watch_visitor(struct door *d, int op, const struct visitor *v)
+{
+	door_watch(d, op, v->socket.fd,
+		   v->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN,
+		   (uint32_t)(v - d->visitors));
+}
+
+/* Listen, or leave the listening sockets alone for a moment. */
+static void door_pause(struct door *d, bool paused)
+{
+	const struct net_listener *l = d->p.listener;
+
+	d->paused = paused;
+	d->accept_after_ms = paused ? clock_deadline(ACCEPT_PAUSE_MS)
+				    : CLOCK_NEVER;
+	for (size_t i = 0; i < l->count; i++)
+		door_watch(d, EPOLL_CTL_MOD, l->fds[i], paused ? 0 : EPOLLIN,
+			   LISTENER_0 + (uint32_t)i);
+}
 
 /* How many lines were left out, when their period is over. */
 static void door_log_summary(struct door *d)
@@ -132,20 +170,22 @@ static void door_welcome(struct door *d, int fd)
 	struct visitor *v = door_place(d);
 	struct tls_params params = { .server = true,
 				     .fd = fd,
-				     .cred = d->p->cred,
-				     .modes = d->p->modes,
-				     .raw = d->p->raw };
-	struct err e = { ERR_NONE };
+				     .cred = d->p.cred,
+				     .modes = d->p.modes,
+				     .raw = d->p.raw };
+	struct err e = { 0 };
 
 	*v = (struct visitor){ .socket.fd = fd, .want = TLS_WANT_READ };
-	v->deadline_ms = clock_deadline(d->p->handshake_ms);
+	v->deadline_ms = clock_deadline(d->p.handshake_ms);
 	net_peer_name(fd, v->name);
-	chan_attach(&v->socket, d->p->ktls);
+	chan_attach(&v->socket, d->p.ktls);
 	v->tls = tls_new(&params, &e);
-	if (!v->tls)
+	if (!v->tls) {
 		door_refuse(d, v, e.msg);
-	else
-		log_debug("connection from %s", v->name);
+		return;
+	}
+	door_watch_visitor(d, EPOLL_CTL_ADD, v);
+	log_debug("connection from %s", v->name);
 }
 
 static void door_accept(struct door *d, int listen_fd)
@@ -160,7 +200,7 @@ static void door_accept(struct door *d, int listen_fd)
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
 		log_notice("cannot accept a connection: %s", strerror(errno));
-		d->accept_after_ms = clock_deadline(ACCEPT_PAUSE_MS);
+		door_pause(d, true);
 	}
 }
 
@@ -171,7 +211,7 @@ static int door_say_no(struct visitor *v, enum frame_refusal refusal,
 	struct frame f = { .type = FRAME_WELCOME,
 			   .welcome = { .version = FRAME_VERSION,
 					.refusal = refusal } };
-	struct err ignored = { ERR_NONE };
+	struct err ignored = { 0 };
 
 	if (greet_send(v->tls, v->socket.fd, &f, clock_deadline(REFUSE_MS),
 		       &ignored) < 0)
@@ -193,7 +233,9 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	v->hello = f.hello;
 	if (f.hello.version != FRAME_VERSION)
 		return door_say_no(v, FRAME_REFUSED_VERSION, e);
-	if (f.hello.role == d->p->role)
+	if (d->busy)
+		return door_say_no(v, FRAME_REFUSED_BUSY, e);
+	if (f.hello.role == d->p.role)
 		return door_say_no(v, FRAME_REFUSED_ROLE, e);
 	return 0;
 }
@@ -207,7 +249,10 @@ static int door_handshake(struct door *d, struct visitor *v, bool *done,
 		if (v->want != TLS_DONE)
 			return 0;
 		v->greeting = true;
-		*done = d->p->raw;
+		*done = d->p.raw;
+		if (*done && d->busy)
+			return err_set(e, ERR_AUTH, 0,
+				       "busy with another stream");
 	}
 	return *done ? 0 : door_greet(d, v, done, e);
 }
@@ -215,18 +260,22 @@ static int door_handshake(struct door *d, struct visitor *v, bool *done,
 /* Go on with one visitor.  Returns whether it is to be let in. */
 static bool door_advance(struct door *d, struct visitor *v)
 {
-	struct err e = { ERR_NONE };
+	struct err e = { 0 };
 	bool done = false;
 
 	if (door_handshake(d, v, &done, &e) < 0) {
 		door_refuse(d, v, e.msg);
 		return false;
 	}
+	if (!done)
+		door_watch_visitor(d, EPOLL_CTL_MOD, v);
 	return done;
 }
 
-static void door_take(struct visitor *v, struct door_guest *guest)
+static void door_take(struct door *d, struct visitor *v,
+		      struct door_guest *guest)
 {
+	door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
 	log_info("peer %s, %s", v->name, tls_mode(v->tls)->title);
 	*guest = (struct door_guest){ .socket = v->socket,
 				      .tls = v->tls,
@@ -234,85 +283,114 @@ static void door_take(struct visitor *v, struct door_guest *guest)
 	v->tls = NULL;
 }
 
-/* fds: first the listening sockets, then one for each visitor. */
-static int door_poll(struct door *d, struct pollfd *fds, uint64_t until_ms,
-		     struct err *e)
+static void door_check_deadlines(struct door *d)
 {
-	const struct net_listener *l = d->p->listener;
-	bool accepting = clock_now_ms() >= d->accept_after_ms;
-
-	if (!accepting)
-		until_ms = clock_earlier(until_ms, d->accept_after_ms);
-	for (size_t i = 0; i < l->count; i++)
-		fds[i] = (struct pollfd){ .fd = accepting ? l->fds[i] : -1,
-					  .events = POLLIN };
-	for (size_t i = 0; i < VISITORS_MAX; i++) {
-		const struct visitor *v = &d->visitors[i];
-
-		fds[l->count + i] = (struct pollfd){
-			.fd = v->tls ? v->socket.fd : -1,
-			.events = v->want == TLS_WANT_WRITE ? POLLOUT : POLLIN,
-		};
-		if (v->tls)
-			until_ms = clock_earlier(until_ms, v->deadline_ms);
-	}
-	if (poll(fds, l->count + VISITORS_MAX, clock_poll_ms(until_ms)) >= 0)
-		return 0;
-	if (errno != EINTR)
-		return err_set(e, ERR_BUG, errno, "poll");
-	memset(fds, 0, (l->count + VISITORS_MAX) * sizeof *fds);
-	return 0;
-}
-
-/* Returns whether somebody was let in. */
-static bool door_serve(struct door *d, const struct pollfd *fds,
-		       struct door_guest *guest)
-{
-	const struct net_listener *l = d->p->listener;
 	uint64_t now = clock_now_ms();
 
-	for (size_t i = 0; i < VISITORS_MAX; i++) {
-		struct visitor *v = &d->visitors[i];
+	if (d->paused && now >= d->accept_after_ms)
+		door_pause(d, false);
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d->visitors[i].tls && now >= d->visitors[i].deadline_ms)
+			door_refuse(d, &d->visitors[i],
+				    "the handshake took too long");
+}
 
-		if (!v->tls)
-			continue;
-		if (fds[l->count + i].revents && door_advance(d, v)) {
-			door_take(v, guest);
+/* Do what can be done at once.  Returns whether somebody was let in. */
+static bool door_step(struct door *d, struct door_guest *guest)
+{
+	struct epoll_event events[VISITORS_MAX];
+	int n = epoll_wait(d->epoll_fd, events, VISITORS_MAX, 0);
+
+	for (int i = 0; i < n; i++) {
+		uint32_t who = events[i].data.u32;
+
+		if (who >= LISTENER_0) {
+			door_accept(d, d->p.listener->fds[who - LISTENER_0]);
+		} else if (d->visitors[who].tls &&
+			   door_advance(d, &d->visitors[who])) {
+			door_take(d, &d->visitors[who], guest);
 			return true;
 		}
-		if (v->tls && now >= v->deadline_ms)
-			door_refuse(d, v, "the handshake took too long");
 	}
-	for (size_t i = 0; i < l->count; i++)
-		if (fds[i].revents)
-			door_accept(d, l->fds[i]);
+	door_check_deadlines(d);
 	return false;
 }
 
-int door_wait(const struct door_params *p, struct door_guest *guest,
+/* When time alone asks for something to be done. */
+static uint64_t door_due(const struct door *d)
+{
+	uint64_t due = d->paused ? d->accept_after_ms : CLOCK_NEVER;
+
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d->visitors[i].tls)
+			due = clock_earlier(due, d->visitors[i].deadline_ms);
+	return due;
+}
+
+int door_wait(struct door *d, uint64_t wait_ms, struct door_guest *guest,
 	      struct err *e)
 {
-	uint64_t deadline = clock_deadline(p->wait_ms);
-	struct pollfd fds[NET_LISTENERS_MAX + VISITORS_MAX];
-	struct door d = { .p = p, .log_since_ms = clock_now_ms() };
-	int ret = -1;
+	uint64_t deadline = clock_deadline(wait_ms);
+	struct pollfd p = { .fd = d->epoll_fd, .events = POLLIN };
 
-	for (;;) {
-		if (clock_now_ms() >= deadline) {
-			err_set(e, ERR_NET, 0,
-				"nobody came within the time of --wait");
-			break;
-		}
-		if (door_poll(&d, fds, deadline, e) < 0)
-			break;
-		if (door_serve(&d, fds, guest)) {
-			ret = 0;
-			break;
-		}
+	while (!door_step(d, guest)) {
+		uint64_t until = clock_earlier(deadline, door_due(d));
+
+		if (clock_now_ms() >= deadline)
+			return err_set(e, ERR_NET, 0,
+				       "nobody came within the time of "
+				       "--wait");
+		if (poll(&p, 1, clock_poll_ms(until)) < 0 && errno != EINTR)
+			return err_set(e, ERR_BUG, errno, "poll");
 	}
-	door_log_summary(&d);
+	return 0;
+}
+
+static void door_run_chore(struct chore *c)
+{
+	struct door *d =
+		(struct door *)((char *)c - offsetof(struct door, chore));
+	struct door_guest nobody;
+
+	/* Busy: nobody is let in. */
+	door_step(d, &nobody);
+	c->due_ms = door_due(d);
+}
+
+struct chore *door_busy(struct door *d)
+{
+	d->busy = true;
+	d->chore = (struct chore){ .fd = d->epoll_fd,
+				   .due_ms = door_due(d),
+				   .run = door_run_chore };
+	return &d->chore;
+}
+
+struct door *door_open(const struct door_params *p, struct err *e)
+{
+	struct door *d = calloc(1, sizeof *d);
+
+	if (!d || (d->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
+		err_set(e, ERR_NET, errno, "cannot wait for connections");
+		free(d);
+		return NULL;
+	}
+	d->p = *p;
+	d->log_since_ms = clock_now_ms();
+	for (size_t i = 0; i < p->listener->count; i++)
+		door_watch(d, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
+			   LISTENER_0 + (uint32_t)i);
+	return d;
+}
+
+void door_close(struct door *d)
+{
+	if (!d)
+		return;
+	door_log_summary(d);
 	for (size_t i = 0; i < VISITORS_MAX; i++)
-		if (d.visitors[i].tls)
-			visitor_drop(&d.visitors[i]);
-	return ret;
+		if (d->visitors[i].tls)
+			visitor_drop(&d->visitors[i]);
+	close(d->epoll_fd);
+	free(d);
 }

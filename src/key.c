@@ -124,6 +124,10 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 				       "pre-shared key (%s); make one with "
 				       "'btrfs-ktls-pipe keygen'",
 				       what);
+		if (p != begin)
+			return err_set(e, ERR_KEY, 0,
+				       "holds more than one PEM block; keep "
+				       "the one that is meant");
 		p += strlen(PEM_BEGIN);
 	}
 	pem.size = (unsigned int)(len - (size_t)(begin - data));

@@ -2,7 +2,7 @@
 # All but main.c goes into one library, so that tests link the real objects.
 noinst_LIBRARIES += src/libbkp.a
 src_libbkp_a_SOURCES = \
-	src/attr.h src/missing.h \
+	src/attr.h src/missing.h src/chore.h \
 	src/err.c src/err.h \
 	src/secret.c src/secret.h \
 	src/clock.c src/clock.h \

@@ -17,7 +17,8 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list ap)
+attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
+				       va_list ap)
 {
 	static const char prefix[] = "btrfs-ktls-pipe: ";
 	size_t len = 0;

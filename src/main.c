@@ -89,7 +89,7 @@ static int main_run(int argc, char **argv, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct err e = { ERR_NONE };
+	struct err e = { 0 };
 
 	if (main_run(argc, argv, &e) == 0)
 		return 0;

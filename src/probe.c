@@ -10,7 +10,7 @@
 
 int probe_run(struct probe *p, struct err *e)
 {
-	struct err why = { ERR_NONE };
+	struct err why = { 0 };
 	struct mode_list list;
 	struct utsname u;
 

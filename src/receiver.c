@@ -97,7 +97,7 @@ static void receiver_tick(struct receiver *r)
 	uint64_t step = r->p->peer_store_bytes / ACK_PARTS;
 	uint64_t now = clock_now_ms();
 	struct frame f = { .type = FRAME_ACK, .ack = r->total };
-	struct err e = { ERR_NONE };
+	struct err e = { 0 };
 	bool taken = true;
 
 	r->status_due_ms = status_update(r->p->status, now, r->total);
@@ -118,7 +118,7 @@ static void receiver_tick(struct receiver *r)
 
 static void receiver_flush(struct receiver *r)
 {
-	struct err e = { ERR_NONE };
+	struct err e = { 0 };
 	bool empty;
 
 	if (!r->mute && chan_flush(r->chan, &empty, &e) < 0)
@@ -136,7 +136,7 @@ static int receiver_check_consumer(struct receiver *r, struct err *e)
 	return 0;
 }
 
-enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_COUNT };
+enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_CHORE, POLL_COUNT };
 
 static void receiver_poll_set(struct receiver *r,
 			      struct pollfd fds[static POLL_COUNT])
@@ -154,6 +154,10 @@ static void receiver_poll_set(struct receiver *r,
 	if (r->want_sink || (sink_has_reader(r->sink) && r->sink->fd >= 0))
 		fds[POLL_SINK].fd = sink_fd(r->sink);
 	fds[POLL_SINK].events = r->want_sink ? POLLOUT : 0;
+	if (r->p->chore) {
+		fds[POLL_CHORE].fd = r->p->chore->fd;
+		fds[POLL_CHORE].events = POLLIN;
+	}
 	if (r->p->consumer) {
 		fds[POLL_CONSUMER].fd = child_status_fd(r->p->consumer);
 		fds[POLL_CONSUMER].events = POLLIN;
@@ -173,6 +177,8 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 	until_ms = clock_earlier(until_ms, r->status_due_ms);
 	if (!r->p->raw && !r->mute)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
+	if (r->p->chore)
+		until_ms = clock_earlier(until_ms, r->p->chore->due_ms);
 	if (r->want_chan && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until_ms)) < 0) {
@@ -180,6 +186,9 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 			return err_set(e, ERR_BUG, errno, "poll");
 		return 0;
 	}
+	if (r->p->chore &&
+	    (fds[POLL_CHORE].revents || clock_now_ms() >= r->p->chore->due_ms))
+		r->p->chore->run(r->p->chore);
 	r->rest = false;
 	r->said_ready = fds[POLL_CHAN].revents & POLLIN;
 	if (fds[POLL_CHAN].revents & POLLOUT)
@@ -399,7 +408,7 @@ static void receiver_tell(struct receiver *r)
 {
 	struct frame f = { .type = r->outcome.failure ? FRAME_FAIL : FRAME_DONE,
 			   .outcome = r->outcome };
-	struct err e = { ERR_NONE };
+	struct err e = { 0 };
 	bool taken = true, done;
 
 	f.outcome.total = r->total;

@@ -7,6 +7,7 @@
 
 #include "chan.h"
 #include "child.h"
+#include "chore.h"
 #include "err.h"
 #include "sink.h"
 #include "status.h"
@@ -27,6 +28,7 @@ struct receiver_params {
 	uint64_t peer_store_bytes; /* how far a sender runs without ACK */
 	bool raw; /* no frames: close_notify is the answer */
 	struct status *status;
+	struct chore *chore; /* or NULL */
 };
 
 /*

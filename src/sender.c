@@ -267,7 +267,7 @@ static bool sender_wants_input(const struct sender *s)
 }
 
 /* What to poll: the connection, the input, the source's exit status. */
-enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_COUNT };
+enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_CHORE, POLL_COUNT };
 
 static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
@@ -286,6 +286,10 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		fds[POLL_CHAN].events |= POLLOUT;
 	if (sender_wants_input(s))
 		fds[POLL_INPUT].fd = s->store->in_fd;
+	if (p->chore) {
+		fds[POLL_CHORE].fd = p->chore->fd;
+		until = clock_earlier(until, p->chore->due_ms);
+	}
 	if (p->source && !s->complete)
 		fds[POLL_SOURCE].fd = child_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
@@ -324,6 +328,9 @@ static int sender_step(struct sender *s, struct err *e)
 		return -1;
 	s->status_due_ms =
 		status_update(s->p->status, clock_now_ms(), s->confirmed);
+	if (s->p->chore &&
+	    (fds[POLL_CHORE].revents || clock_now_ms() >= s->p->chore->due_ms))
+		s->p->chore->run(s->p->chore);
 	if (fds[POLL_CHAN].revents & POLLOUT)
 		s->blocked = false;
 	/* Silence is judged after listening: we may have been asleep. */
@@ -346,7 +353,7 @@ static int sender_step(struct sender *s, struct err *e)
  */
 static int sender_explain(struct sender *s, struct err *e)
 {
-	struct err said = { ERR_NONE };
+	struct err said = { 0 };
 
 	if (e->kind != ERR_NET)
 		return -1;

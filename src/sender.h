@@ -6,6 +6,7 @@
 
 #include "chan.h"
 #include "child.h"
+#include "chore.h"
 #include "err.h"
 #include "status.h"
 #include "store.h"
@@ -18,6 +19,7 @@ struct sender_params {
 	const char *source_name; /* for messages, if there is one */
 	bool raw; /* no frames: close_notify is all there is */
 	struct status *status;
+	struct chore *chore; /* or NULL */
 };
 
 /*

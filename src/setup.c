@@ -98,7 +98,7 @@ void setup_welcome(const struct opts *o, struct frame_welcome *w)
 
 void setup_write_stats(struct setup *s, int exit_status)
 {
-	struct err e = { ERR_NONE };
+	struct err e = { 0 };
 
 	if (s->stats_fd >= 0 &&
 	    stats_write(s->stats_fd, &s->stats, exit_status, &e) < 0)

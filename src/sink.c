@@ -57,11 +57,10 @@ int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
 	ssize_t n;
 
 	*done = 0;
-	if (len > s->at_once) {
-		if (!io_ready(s->fd, POLLOUT))
-			return 0;
+	if (s->at_once != SIZE_MAX && !io_ready(s->fd, POLLOUT))
+		return 0;
+	if (len > s->at_once)
 		len = s->at_once;
-	}
 	if (s->kind == IO_SOCKET)
 		do
 			n = send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);

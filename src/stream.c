@@ -48,12 +48,14 @@ static struct store *stream_store(const struct opts *o, struct chan *chan,
 			     0, keeps, e);
 }
 
-static int stream_send(const struct opts *o, struct chan *chan,
-		       struct status *status, uint64_t *bytes, struct err *e)
+static int stream_send(const struct stream_params *sp, struct status *status,
+		       uint64_t *bytes, struct err *e)
 {
-	struct sender_params p = { .chan = chan,
+	const struct opts *o = sp->o;
+	struct sender_params p = { .chan = sp->chan,
 				   .raw = o->raw,
-				   .status = status };
+				   .status = status,
+				   .chore = sp->chore };
 	int in_fd = STDIN_FILENO, ret;
 
 	if (o->command) {
@@ -63,7 +65,7 @@ static int stream_send(const struct opts *o, struct chan *chan,
 			return -1;
 		in_fd = child_pipe_fd(p.source);
 	}
-	p.store = stream_store(o, chan, in_fd, e);
+	p.store = stream_store(o, sp->chan, in_fd, e);
 	ret = p.store ? sender_run(&p, bytes, e) : -1;
 	if (p.store)
 		p.store->ops->free(p.store);
@@ -71,22 +73,23 @@ static int stream_send(const struct opts *o, struct chan *chan,
 	return ret;
 }
 
-static int stream_receive(const struct opts *o, struct chan *chan,
-			  uint64_t peer_store_bytes, struct status *status,
+static int stream_receive(const struct stream_params *sp, struct status *status,
 			  uint64_t *bytes, struct err *e)
 {
+	const struct opts *o = sp->o;
 	static const enum receiver_how how[] = {
 		[OPT_HOW_AUTO] = RECEIVER_AUTO,
 		[OPT_HOW_SPLICE] = RECEIVER_SPLICE,
 		[OPT_HOW_COPY] = RECEIVER_READ,
 	};
 	struct sink sink;
-	struct receiver_params p = { .chan = chan,
+	struct receiver_params p = { .chan = sp->chan,
 				     .sink = &sink,
 				     .how = how[o->rx],
-				     .peer_store_bytes = peer_store_bytes,
+				     .peer_store_bytes = sp->peer_store_bytes,
 				     .raw = o->raw,
-				     .status = status };
+				     .status = status,
+				     .chore = sp->chore };
 	int ret;
 
 	if (o->command) {
@@ -103,24 +106,21 @@ static int stream_receive(const struct opts *o, struct chan *chan,
 	return ret;
 }
 
-int stream_run(const struct opts *o, struct chan *chan,
-	       uint64_t peer_store_bytes, struct stats *stats, struct err *e)
+int stream_run(const struct stream_params *p, struct stats *stats,
+	       struct err *e)
 {
-	bool sends = stream_role(o) == CHAN_SENDER;
+	bool sends = stream_role(p->o) == CHAN_SENDER;
 	struct status status;
 	int ret;
 
-	stats->mode = chan_mode(chan);
+	stats->mode = chan_mode(p->chan);
 	/* The direction against the bulk is always made in user space. */
-	stats->tx = sends ? chan_path(chan) : "user";
-	stats->rx = sends ? "user" : chan_path(chan);
-	status_start(&status, o->progress, o->size_bytes);
-	if (sends)
-		ret = stream_send(o, chan, &status, &stats->bytes, e);
-	else
-		ret = stream_receive(o, chan, peer_store_bytes, &status,
-				     &stats->bytes, e);
+	stats->tx = sends ? chan_path(p->chan) : "user";
+	stats->rx = sends ? "user" : chan_path(p->chan);
+	status_start(&status, p->o->progress, p->o->size_bytes);
+	ret = sends ? stream_send(p, &status, &stats->bytes, e)
+		    : stream_receive(p, &status, &stats->bytes, e);
 	status_finish(&status, stats->bytes);
-	chan_close(chan);
+	chan_close(p->chan);
 	return ret;
 }

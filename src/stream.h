@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "chan.h"
+#include "chore.h"
 #include "err.h"
 #include "frame.h"
 #include "opt.h"
@@ -17,11 +18,17 @@
 enum chan_role stream_role(const struct opts *o);
 enum frame_role stream_frame_role(const struct opts *o);
 
+struct stream_params {
+	const struct opts *o;
+	struct chan *chan; /* taken over */
+	uint64_t
+		peer_store_bytes; /* what the sender keeps, if it is the peer */
+	struct chore *chore; /* what goes on beside it, or NULL */
+};
+
 /*
- * Carry the stream over chan, which is closed then.  peer_store_bytes: what
- * the sender keeps, if that is the peer.  Fills *stats as far as it got.
+ * Carry the stream over the channel.  Fills *stats as far as it got.
  * Errors: those of sender_run() and receiver_run().
  */
-int stream_run(const struct opts *o, struct chan *chan,
-	       uint64_t peer_store_bytes, struct stats *stats,
+int stream_run(const struct stream_params *p, struct stats *stats,
 	       struct err *e) attr_must_check;

@@ -371,7 +371,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 /* The alert for a failed handshake; GnuTLS sends none by itself. */
 static void tls_send_failure(struct tls *t, int ret)
 {
-	struct err ignored = { ERR_NONE };
+	struct err ignored = { 0 };
 	bool empty;
 
 	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED ||
@@ -533,7 +533,7 @@ int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
 
 void tls_alert(struct tls *t, enum rec_alert alert)
 {
-	struct err ignored = { ERR_NONE };
+	struct err ignored = { 0 };
 	bool empty;
 
 	if (!t->session)
@@ -554,6 +554,8 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		return err_set(e, ERR_NET, 0,
 			       "the connection closed without close_notify");
+	/* TLS 1.3 has no warnings; in 1.2 none of them is harmless here. */
+	case GNUTLS_E_WARNING_ALERT_RECEIVED:
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		/* TLS 1.3: a client is done before the server objects. */
 		if (gnutls_alert_get(t->session) ==
@@ -594,8 +596,7 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 			*done += (size_t)ret;
 		else if (ret == GNUTLS_E_AGAIN)
 			return 0;
-		else if (ret != GNUTLS_E_WARNING_ALERT_RECEIVED &&
-			 ret != GNUTLS_E_INTERRUPTED)
+		else if (ret != GNUTLS_E_INTERRUPTED)
 			t->final = (int)ret;
 	}
 	/* What came before the end or an error is given out first. */
