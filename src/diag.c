@@ -5,10 +5,11 @@
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
-#include <linux/tls.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+
+#include "missing.h"
 
 static void diag_close(struct mnl_socket **nl)
 {

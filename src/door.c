@@ -138,7 +138,7 @@ static bool visitor_same_address(const struct visitor *a,
  */
 static struct visitor *door_evict(struct door *d)
 {
-	struct visitor *loser = NULL;
+	struct visitor *loser = d->visitors;
 	unsigned int most = 0;
 
 	for (size_t i = 0; i < VISITORS_MAX; i++) {

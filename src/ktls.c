@@ -2,7 +2,6 @@
 #include "ktls.h"
 
 #include <errno.h>
-#include <linux/tls.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>

@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <linux/tls.h>
 #include <netinet/tcp.h>
 #include <sys/syscall.h>
 #include <unistd.h>

@@ -2,6 +2,7 @@
 #include "store_mem.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <sys/mman.h>
 
 #include "io.h"
@@ -93,28 +94,26 @@ static const struct store_ops store_mem_ops = {
 struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 			    bool keeps, struct err *e)
 {
-	struct store_mem *m = calloc(1, sizeof *m);
 	uint64_t room = (bytes + REC_MAX - 1) / REC_MAX * REC_MAX;
+	struct store_mem *m = calloc(1, sizeof *m);
+	void *ring = mmap(NULL, room, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (m)
-		m->ring = mmap(NULL, room, PROT_READ | PROT_WRITE,
-			       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1,
-			       0);
-	if (!m || m->ring == MAP_FAILED) {
+	if (!m || ring == MAP_FAILED) {
 		err_set(e, ERR_IO, errno,
-			"no memory for a buffer of %llu bytes",
-			(unsigned long long)bytes);
+			"no memory for a buffer of %" PRIu64 " bytes", bytes);
+		if (ring != MAP_FAILED)
+			munmap(ring, room);
 		free(m);
 		return NULL;
 	}
-	madvise(m->ring, room, MADV_HUGEPAGE);
-	m->store = (struct store){ .ops = &store_mem_ops,
-				   .in_fd = in_fd,
-				   .head = start,
-				   .sent = start,
-				   .acked = start,
-				   .room = room,
-				   .keeps = keeps };
+	madvise(ring, room, MADV_HUGEPAGE);
+	m->ring = ring;
 	m->start = start;
-	return &m->store;
+	m->store.ops = &store_mem_ops;
+	m->store.in_fd = in_fd;
+	m->store.head = m->store.sent = m->store.acked = start;
+	m->store.room = room;
+	m->store.keeps = keeps;
+	return (struct store *)m;
 }

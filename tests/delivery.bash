@@ -85,15 +85,15 @@ both_ways() {
 	fi
 }
 
-# stands push|pull: a stream that waits for more after 100000 bytes of "in"
-# came to $RECEIVED; stands_end ends its input
+# stands push|pull [FILE]: a stream that waits for more after 100000 bytes of
+# "in" came to FILE ($RECEIVED); stands_end ends its input
 stands() {
 	make_data in 200000
 	have_fifo feed
 	exec 8<>feed
 	stream_starts "$1" <feed
 	head -c 100000 in >&8
-	until_true size_is 100000 "$RECEIVED"
+	until_true size_is 100000 "${2:-$RECEIVED}"
 }
 
 stands_end() {
@@ -146,17 +146,19 @@ takes_at_most() {
 		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
-# a number that is in no other process's arguments, for sleep
-unique_seconds() {
-	UNIQUE=$((100000 + SRANDOM % 900000)).$$
+# A word that is in no other process's arguments, to find COMMANDs by
+make_mark() {
+	MARK=mark.$SRANDOM.$$
 }
 
-runs_unique() {
-	pgrep -f "sleep $UNIQUE" >/dev/null
+marked_gone() {
+	! pgrep -f "$MARK" >/dev/null
 }
 
-none_runs_unique() {
-	! runs_unique
+# full_tier_only SECONDS: for a test that takes so long
+full_tier_only() {
+	[[ $BKP_TIER == full ]] ||
+		skip "${BKP_GUEST:+own kernel only: }full tier only: takes $1 s"
 }
 
 # Runs without a tls module: taken out of a guest for as long as the test takes.

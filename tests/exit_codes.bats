@@ -357,13 +357,13 @@ killed_receiver() {
 
 @test "8 and 7: a btrfs stream without its end" {
 	cut_short() {
-		streams "$1" 8 7 <cut
+		streams "$1" 8 7 <"cut"
 		says sender 'btrfs.*cut short'
 		says receiver .
 		assert_beginning "$RECEIVED" cut
 	}
 	make_btrfs_like whole 2000000
-	head -c 1999999 whole >cut
+	head -c 1999999 whole >"cut"
 	both_ways cut_short
 }
 

@@ -205,7 +205,8 @@ fails_within() {
 
 @test "a client that is not TLS is logged in one line, listen goes on" {
 	start_receiver --ktls off
-	printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$PORT"
+	# refused after the first line, while printf writes the second
+	printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$PORT" || true
 	until_true test -s "$RECEIVER_ERR"
 	assert_stderr_has '^btrfs-ktls-pipe: .*127\.0\.0\.1:[0-9]+.*not speak TLS' \
 		"$RECEIVER_ERR"

@@ -10,6 +10,7 @@
 # BKP_GUEST     set inside a guest kernel: kernel TLS must work there
 
 bats_require_minimum_version 1.8.0
+load peers
 
 BKP=${BKP:-$BATS_TEST_DIRNAME/../build/gcc/src/btrfs-ktls-pipe}
 BKP_TOOLS=${BKP_TOOLS:-$BATS_TEST_DIRNAME/../build/gcc/tests/tools}
@@ -17,15 +18,12 @@ BKP_TIER=${BKP_TIER:-quick}
 BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 
 # --ktls by path, so that a test says "kernel" or "user"
-# shellcheck disable=SC2034 # used by the tests
 declare -gA KTLS=([kernel]=require [user]=off)
 
 setup() {
 	export LC_ALL=C
 	unset CREDENTIALS_DIRECTORY SSLKEYLOGFILE GNUTLS_SYSTEM_PRIORITY_FILE
 	exec </dev/null
-	# a guest's devtmpfs comes without it, <(...) needs it
-	[[ -e /dev/fd || -z ${BKP_GUEST-} ]] || ln -s /proc/self/fd /dev/fd
 	cd "$BATS_TEST_TMPDIR" || return
 	TMP=$BATS_TEST_TMPDIR
 	OUT=$TMP/out ERR=$TMP/err
@@ -133,63 +131,6 @@ spawn_receiver() {
 	}
 }
 
-# start_tool TOOL ARG...: relay or peer, both print the port they listen on;
-# from then on this is PORT, and its process TOOL_PID
-start_tool() {
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/$1" "${@:2}" \
-		>ready 2>tool.err 3>&- 7>&- 8>&- &
-	TOOL_PID=$!
-	PIDS+=("$TOOL_PID")
-	read_port || {
-		show tool.err
-		fail "${*@Q} did not get ready"
-	}
-}
-
-start_relay() {
-	start_tool relay "$PORT" "$@"
-}
-
-# start_server COMMAND...: a foreign server that listens where it likes; its
-# standard input stays open
-start_server() {
-	have_fifo server.in
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$@" \
-		<>server.in >server.out 2>server.err 3>&- 7>&- 8>&- &
-	SERVER_PID=$!
-	PIDS+=("$SERVER_PID")
-	until_true find_port "$SERVER_PID"
-}
-
-find_port() {
-	PORT=$(ss -tlnpH | sed -nE "s/.*:([0-9]+) .*pid=$1,.*/\1/p" | head -1)
-	[[ $PORT ]]
-}
-
-# start_consumer COMMAND...: turns what comes through the named pipe "consumer"
-# into $RECEIVED; for spawn_receiver >consumer, then wait_consumer
-start_consumer() {
-	have_fifo consumer
-	"$@" <consumer >"$RECEIVED" 3>&- 7>&- 8>&- &
-	CONSUMER_PID=$!
-	PIDS+=("$CONSUMER_PID")
-}
-
-wait_consumer() {
-	wait_for "${1:-0}" "$CONSUMER_PID" consumer
-}
-
-read_port() {
-	PORT=
-	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
-}
-
-# A named pipe that is there already is as good: nobody has it open.
-have_fifo() {
-	[[ -p $1 ]] || mkfifo "$1"
-}
-
 wait_receiver() {
 	wait_for "$1" "$RECEIVER_PID" receiver "$RECEIVER_ERR"
 }
@@ -221,22 +162,22 @@ have_ktls() {
 	case $code in
 	0) return 0 ;;
 	6) return 1 ;;
-	*) fail "probe exits $code, neither 0 nor 6" && exit 1 ;;
 	esac
+	fail "probe exits $code, neither 0 nor 6"
+	exit 1
 }
 
 # For a test that needs the kernel's path: skipped where there is none, but
 # never in a guest.
 require_ktls() {
-	have_ktls && return
-	[[ -z ${BKP_GUEST-} ]] || fail "no kernel TLS in guest" || return
-	skip "no TLS in this kernel: runs in the guests"
+	have_ktls || [[ ${BKP_GUEST-} ]] ||
+		skip "no TLS in this kernel: runs in the guests"
 }
 
 # --ktls for tests that work either way: the kernel's path where there is one
 ktls_here() {
-	# shellcheck disable=SC2034 # used by the tests
-	if have_ktls; then WHEN=require; else WHEN=off; fi
+	WHEN=require
+	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
 # by_tier OWN GUEST FULL FULL_GUEST: a size for where we are
@@ -309,12 +250,11 @@ assert_lines() {
 	fail "$2 has ${#lines[@]} lines, expected $1"
 }
 
-# until_true COMMAND...: waits for what gives no other sign, 10 s at most
+# until_true COMMAND...: waits for what gives no other sign, half a minute at most
 until_true() {
-	local i
-	for ((i = 0; i < 200; i++)); do
-		"$@" && return
+	local end=$((SECONDS + 30))
+	until "$@"; do
+		((SECONDS < end)) || fail "did not come true: $*" || return
 		sleep 0.05
 	done
-	fail "did not come true: $*"
 }

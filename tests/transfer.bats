@@ -68,10 +68,11 @@ tiny() {
 	assert_same_file in "$RECEIVED"
 }
 
-# slow PATH [OPTION]...: a bursty producer and a consumer that is slower yet
+# slow PATH [OPTION]...: a bursty producer and a consumer that is slower, so
+# that the pipe to it is full all the time
 slow() {
-	make_data in 3000001
-	start_consumer "$BKP_TOOLS/tinywrites" -m 20000 -p 500000:50
+	make_data in 5000001
+	start_consumer "$BKP_TOOLS/tinywrites" -m 3000
 	spawn_receiver --ktls "${KTLS[$1]}" "${@:2}" >consumer
 	bkp_send --ktls "${KTLS[$1]}" \
 		< <("$BKP_TOOLS/tinywrites" -m 60000 -p 1000000:30 <in)

@@ -258,8 +258,7 @@ static void pass_on(struct conn *c, struct dir *d, const struct plan *p)
 	if (d == &c->dir[p->counted] && d->bytes < p->after &&
 	    p->after - d->bytes < max)
 		max = (size_t)(p->after - d->bytes);
-	len = p->by_record ? read_record(c, d, buf) :
-			     read_some(c, d, buf, max);
+	len = p->by_record ? read_record(c, d, buf) : read_some(c, d, buf, max);
 	if (len == 0) {
 		d->ended = true;
 		shutdown(d->to, SHUT_WR);
@@ -349,9 +348,10 @@ static void accept_all(int door, uint16_t port, const struct plan *p)
 
 static int usage(const char *what)
 {
-	fprintf(stderr, "relay: bad %s\n"
-			"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
-			"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX]]\n",
+	fprintf(stderr,
+		"relay: bad %s\n"
+		"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
+		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX]]\n",
 		what);
 	exit(2);
 }

@@ -1,0 +1,290 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whoever is killed at whatever moment, and whatever is done to the bytes on
+# their way: no side exits 0 unless the output is complete, and what came out is
+# always how the input begins.
+#
+# A round that fails tells its CHAOS_SEED, which makes the same choices again.
+
+load helpers
+load delivery
+
+BYTES=3000000
+
+setup_file() {
+	make_btrfs_like "$BATS_FILE_TMPDIR/in" "$BYTES"
+	export IN=$BATS_FILE_TMPDIR/in
+}
+
+# rounds FUNCTION: many of them, each with choices of its own
+rounds() {
+	local i seed=${CHAOS_SEED:-$SRANDOM}
+	by_tier 6 2 200 200
+	for ((i = 0; i < SIZE; i++)); do
+		RANDOM=$(((seed + i) % 32768))
+		CHOICES="CHAOS_SEED=$(((seed + i) % 32768))"
+		choose_setting
+		"$1" || fail "round $i: $CHOICES" || return
+		end_round
+	done
+}
+
+# choose NAME VALUE...: sets NAME to one of them
+choose() {
+	declare -g "$1=${*:2 + RANDOM % ($# - 1):1}"
+	CHOICES+=" $1=${!1}"
+}
+
+# choose_number NAME BELOW
+choose_number() {
+	declare -g "$1=$(((RANDOM << 15 | RANDOM) % $2))"
+	CHOICES+=" $1=${!1}"
+}
+
+# Who connects, which paths, how much is kept
+choose_setting() {
+	choose WAY push pull
+	choose BUFFER 0 1M 64M
+	TX=(-v --handshake-timeout 5s --buffer "$BUFFER")
+	RX=(-v --handshake-timeout 5s)
+	SOURCE=() CONSUMER=() HARM=()
+	if have_ktls; then
+		choose TX_PATH off require
+		choose RX_PATH off require
+		choose RX_HOW splice read
+		TX+=(--ktls "$TX_PATH")
+		RX+=(--ktls "$RX_PATH" --rx "$RX_HOW")
+	fi
+	rm -f got received
+	: >got
+	: >received
+}
+
+# A source that takes about a third of a second
+slow_source() {
+	exec "$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20
+}
+
+# choose_consumer: COMMAND or a program behind the pipe; CAME is its output
+choose_consumer() {
+	choose CONSUMED_BY command pipe file
+	OUTPUT=received CAME=received
+	case $CONSUMED_BY in
+	command) CONSUMER=(dd of=got bs=64K status=none) CAME=got ;;
+	pipe) start_consumer cat && OUTPUT=consumer ;;
+	esac
+}
+
+choose_source() {
+	choose PRODUCED_BY command pipe
+	[[ $PRODUCED_BY == pipe ]] || SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 \
+		-p 200000:20)
+}
+
+starts() {
+	if [[ ${SOURCE-} ]]; then
+		stream_starts "$WAY" <"$IN"
+	else
+		have_fifo feed
+		slow_source <"$IN" >feed 3>&- &
+		PRODUCER_PID=$!
+		PIDS+=("$PRODUCER_PID")
+		stream_starts "$WAY" <feed
+	fi
+}
+
+# A moment within the life of a stream, from its first connection on
+choose_moment() {
+	choose_number MOMENT "${1:-500}"
+	[[ ! ${BKP_GUEST-} ]] || MOMENT=$((MOMENT * 4))
+	sleep "$((MOMENT / 1000)).$(printf %03d $((MOMENT % 1000)))"
+}
+
+# A listener goes on listening when nobody got in: it will not end by itself.
+end_listener() {
+	local i listener=$RECEIVER_PID errors=$RECEIVER_ERR connecting=$SENDER_PID
+	if [[ $WAY == pull ]]; then
+		listener=$SENDER_PID errors=$SENDER_ERR connecting=$RECEIVER_PID
+	fi
+	wait "$connecting" || :
+	for ((i = 0; i < 60; i++)); do
+		gone "$listener" && return
+		has_line ': peer ' "$errors" && return
+		sleep 0.05
+	done
+	kill -TERM "$listener"
+}
+
+# The one promise
+honest() {
+	local code
+	end_listener
+	take_codes
+	CHOICES+=" (sender $SENDER, receiver $RECEIVER)"
+	for code in "$SENDER" "$RECEIVER"; do
+		case $code in
+		0) complete || fail "exit status 0, but incomplete" || return ;;
+		4 | 5 | 7 | 8 | 9 | 137 | 143) ;;
+		*) fail "exit status $code" || return ;;
+		esac
+	done
+	assert_beginning "$CAME" "$IN"
+}
+
+# A consumer behind a pipe may still be writing down what it has read.
+complete() {
+	[[ $CONSUMED_BY != pipe ]] || wait "$CONSUMER_PID" || :
+	cmp "$CAME" "$IN" >&2
+}
+
+end_round() {
+	local pid
+	for pid in "${PIDS[@]}"; do
+		kill -9 "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
+	done
+	PIDS=()
+}
+
+# --- kills
+
+# kill_one PID [MOMENT]: it may be gone already
+kill_one() {
+	kill -9 "$1" 2>/dev/null || :
+	honest
+}
+
+sender_killed() {
+	choose_source
+	choose_consumer
+	starts
+	choose_moment
+	kill_one "$SENDER_PID"
+}
+
+receiver_killed() {
+	choose_source
+	choose_consumer
+	starts
+	choose_moment
+	kill_one "$RECEIVER_PID"
+}
+
+# A COMMAND has written down what it is in the file pid.
+COMMAND_WITH_PID=(sh -c 'echo $$ >pid.new; mv pid.new pid; exec "$@"' sh)
+
+command_pid() {
+	rm -f pid
+	starts
+	choose_moment
+	[[ -s pid ]] || until_true test -s pid
+	read -r COMMAND_PID <pid
+}
+
+source_command_killed() {
+	choose_consumer
+	SOURCE=("${COMMAND_WITH_PID[@]}" "$BKP_TOOLS/tinywrites" -m 60000 \
+		-p 200000:20)
+	command_pid
+	kill_one "$COMMAND_PID"
+}
+
+consumer_command_killed() {
+	choose_source
+	CONSUMED_BY=command CAME=got
+	CONSUMER=("${COMMAND_WITH_PID[@]}" dd of=got bs=64K status=none)
+	command_pid
+	kill_one "$COMMAND_PID"
+}
+
+# Only the end mark of a btrfs stream can tell; without a buffer nobody looks.
+source_in_pipe_killed() {
+	[[ $BUFFER != 0 ]] || TX+=(--buffer 1M)
+	choose_consumer
+	starts
+	choose_moment
+	kill_one "$PRODUCER_PID"
+}
+
+consumer_in_pipe_killed() {
+	choose_source
+	CONSUMED_BY=pipe OUTPUT=consumer CAME=received
+	start_consumer cat
+	starts
+	choose_moment
+	kill_one "$CONSUMER_PID"
+}
+
+@test "the sender is killed at random moments" {
+	rounds sender_killed
+}
+
+@test "the receiver is killed at random moments" {
+	rounds receiver_killed
+}
+
+@test "the source COMMAND is killed at random moments" {
+	rounds source_command_killed
+}
+
+@test "the source of a btrfs stream in a pipe is killed at random moments" {
+	rounds source_in_pipe_killed
+}
+
+@test "the consumer COMMAND is killed at random moments" {
+	rounds consumer_command_killed
+}
+
+@test "the consumer in a pipe is killed at random moments" {
+	rounds consumer_in_pipe_killed
+}
+
+# --- the wire
+
+# harm BYTES FROM TO: something is done somewhere within the first BYTES that go
+# FROM one side, to what goes to the side TO
+harm() {
+	choose ACTION fin cut rst flip drop dup swap insert
+	choose_number AT "$1"
+	choose_number LENGTH 20000
+	HARM=("$ACTION" -a "$AT" -n $((LENGTH + 1)) -i 170303000348
+		-c "$2" -x "$3")
+	choose_consumer
+	SOURCE=(cat "$IN")
+	starts
+	honest
+}
+
+# to DIRECTION of the stream: c2s is from the connecting side to the listener
+forward() {
+	if [[ $WAY == push ]]; then echo c2s; else echo s2c; fi
+}
+
+backward() {
+	if [[ $WAY == push ]]; then echo s2c; else echo c2s; fi
+}
+
+harm_to_receiver() {
+	harm $((BYTES - 100000)) "$(forward)" "$(forward)"
+}
+
+harm_to_sender() {
+	harm $((BYTES - 100000)) "$(forward)" "$(backward)"
+}
+
+harm_to_handshake() {
+	choose DIRECTION c2s s2c
+	harm 700 "$DIRECTION" "$DIRECTION"
+}
+
+@test "random harm is done to what goes to the receiver" {
+	rounds harm_to_receiver
+}
+
+@test "random harm is done to what goes to the sender" {
+	rounds harm_to_sender
+}
+
+@test "random harm is done to the handshake" {
+	rounds harm_to_handshake
+}

@@ -1,0 +1,352 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# COMMAND as the source of a stream and as its consumer: what it gets, how its
+# end counts, and that it never takes an aborted stream for a whole one.
+
+load helpers
+load delivery
+
+# --- what it is given
+
+@test "the arguments of COMMAND are taken as they are, by no shell" {
+	arguments() {
+		SOURCE=(printf '%s|' 'a b' '$HOME' '*' ';' '' -- -k)
+		streams "$1" 0 0
+		[[ $(<"$RECEIVED") == 'a b|$HOME|*|;||--|-k|' ]] ||
+			fail "$(<"$RECEIVED")"
+	}
+	both_ways arguments
+}
+
+@test "a source COMMAND has our standard input and error" {
+	SOURCE=(sh -c 'cat; echo said by COMMAND >&2')
+	streams push 0 0 <<<word
+	[[ $(<"$RECEIVED") == word ]]
+	assert_stderr_has '^said by COMMAND$' "$SENDER_ERR"
+}
+
+@test "a consumer COMMAND has our standard output and error" {
+	CONSUMER=(sh -c 'tr a-z A-Z; echo said by COMMAND >&2')
+	streams push 0 0 <<<word
+	[[ $(<"$RECEIVED") == WORD ]]
+	assert_stderr_has '^said by COMMAND$' "$RECEIVER_ERR"
+}
+
+@test "COMMAND gets the descriptors 0, 1 and 2 and no other" {
+	descriptors() {
+		SOURCE=(ls /proc/self/fd)
+		CONSUMER=(sh -c 'cat; exec ls /proc/self/fd')
+		streams "$1" 0 0
+		# 3 is the directory that ls reads
+		diff <(printf '%s\n' 0 1 2 3 0 1 2 3) "$RECEIVED"
+	}
+	exec 5</dev/null 6>/dev/null
+	both_ways descriptors
+	exec 5<&- 6>&-
+}
+
+# wrapped TEXT: the program is run by a script that first does that
+wrapped() {
+	printf '%s\n' '#!/bin/bash' "$1" "exec ${2-} \"$BKP\" \"\$@\"" >wrapper
+	chmod +x wrapper
+	BKP=$TMP/wrapper
+}
+
+@test "COMMAND gets default signal dispositions, whatever we were given" {
+	wrapped "trap '' HUP QUIT USR2 CHLD" 'env --block-signal=USR1,WINCH'
+	SOURCE=(grep '^Sig[BI]' /proc/self/status)
+	CONSUMER=(sh -c 'cat; exec grep "^Sig[BI]" /proc/self/status')
+	streams push 0 0
+	assert_lines 4 "$RECEIVED"
+	sed 's/.*\t//' "$RECEIVED" >masks
+	run ! grep '[1-9a-f]' masks
+}
+
+@test "COMMAND gets our limit of core dumps, although we make none" {
+	ulimit -H -c unlimited 2>/dev/null || :
+	[[ $(ulimit -H -c) != 0 ]] ||
+		skip "own kernel only: core dumps are forbidden here"
+	wrapped 'ulimit -S -c 77; ulimit -H -c >hard'
+	SOURCE=(bash -c 'ulimit -H -c; ulimit -S -c')
+	CONSUMER=(bash -c 'cat; ulimit -H -c; ulimit -S -c')
+	streams push 0 0
+	printf '%s\n' "$(<hard)" 77 "$(<hard)" 77 >want
+	diff want "$RECEIVED"
+}
+
+# --- how its end counts
+
+@test "a program that does not exist, as the source: 9 and 7" {
+	missing() {
+		SOURCE=(/no/such/program)
+		streams "$1" 9 7
+		says sender 'cannot run /no/such/program: No such file'
+	}
+	both_ways missing
+}
+
+@test "a program that does not exist, as the consumer: 9 and 9" {
+	missing() {
+		CONSUMER=(/no/such/program)
+		streams "$1" 9 9 <<<word
+		says receiver 'cannot run /no/such/program: No such file'
+		says sender 'could not be started'
+	}
+	both_ways missing
+}
+
+@test "a source that is killed by a signal: 9 and 7, and the signal is named" {
+	killed() {
+		SOURCE=(sh -c 'echo word; kill -SEGV $$')
+		streams "$1" 9 7
+		says sender 'signal 11 .*Segmentation'
+	}
+	both_ways killed
+}
+
+@test "a consumer that is killed by a signal: 9 and 9, and the signal is named" {
+	killed() {
+		CONSUMER=(sh -c 'cat >/dev/null; kill -KILL $$')
+		streams "$1" 9 9 <<<word
+		says sender 'signal 9 .*Killed'
+		says receiver 'signal 9 .*Killed'
+	}
+	both_ways killed
+}
+
+@test "a source that fails long after its end of file: 9 and 7" {
+	SOURCE=(sh -c 'echo word; exec >&-; sleep 0.5; exit 4')
+	streams push 9 7
+	says sender 'status 4'
+}
+
+@test "a source fails while a child of it still writes: 9 and 7 at once" {
+	make_mark
+	SOURCE=(sh -c 'tail -f /dev/null & echo word; exit 4' "$MARK")
+	takes_at_most 20 streams push 9 7
+}
+
+@test "a source ends well before a child of it: all is delivered" {
+	SOURCE=(sh -c '{ sleep 0.5; echo two; } & echo one')
+	streams push 0 0
+	[[ $(<"$RECEIVED") == $'one\ntwo' ]]
+}
+
+@test "a consumer that reads nothing of an empty stream: 0 and 0" {
+	CONSUMER=(true)
+	streams push 0 0
+}
+
+@test "a consumer that reads nothing of what comes late: 9 and 9" {
+	CONSUMER=(true)
+	SOURCE=(sh -c 'sleep 0.5; echo word')
+	streams push 9 9
+	says sender unread
+	says receiver unread
+}
+
+@test "a consumer that leaves the last byte: 9 and 9" {
+	CONSUMER=(dd bs=1 count=9 status=none)
+	streams push 9 9 < <(printf 0123456789)
+	says sender unread
+}
+
+@test "a consumer that takes the last byte and no end of file: 0 and 0" {
+	CONSUMER=(dd bs=1 count=10 status=none) # like btrfs receive -e
+	SOURCE=(sh -c 'printf 0123456789; sleep 0.5')
+	streams push 0 0
+}
+
+@test "a consumer that closes its input and lives on: 9 and 9, and it is ended" {
+	make_mark
+	CONSUMER=(sh -c 'exec <&-; exec tail -f /dev/null "$0"' "$MARK")
+	streams push 9 9 </dev/zero
+	until_true marked_gone
+}
+
+@test "the sender waits for the consumer's exit, not just for its reading" {
+	CONSUMER=(sh -c 'cat >part; until [ -e go ]; do sleep 0.1; done; mv part got')
+	stream_starts push <<<word
+	until_true test -s part
+	sleep 1
+	alive "$SENDER_PID" || fail "the sender did not wait"
+	touch go
+	wait_sender 0
+	[[ $(<got) == word ]] || fail "the sender was faster"
+	wait_receiver 0
+}
+
+# --- an aborted stream never looks like a whole one
+
+# consumes_until_end: a consumer that tells if it ever saw the end of its input
+consumes_until_end() {
+	make_mark
+	rm -f end got
+	CONSUMER=(sh -c 'cat >got && touch end' "$MARK")
+}
+
+# no_end_seen SENDER_CODE RECEIVER_CODE
+no_end_seen() {
+	stream_ends "$1" "$2"
+	until_true marked_gone
+	[[ ! -e end ]] || fail "the consumer saw an end of file"
+	exec 8>&-
+}
+
+killed_sender() {
+	consumes_until_end
+	stands "$1" got
+	kill -9 "$SENDER_PID"
+	no_end_seen 137 7
+}
+
+killed_receiver() {
+	consumes_until_end
+	stands "$1" got
+	kill -"${2:-9}" "$RECEIVER_PID"
+	no_end_seen 4 "${3:-137}"
+}
+
+rounds() {
+	local i
+	by_tier 6 2 100 30
+	for ((i = 0; i < SIZE; i++)); do
+		both_ways "$@" || fail "round $i" || return
+	done
+}
+
+@test "the sender is killed: the consumer sees no end of file" {
+	both_ways killed_sender
+}
+
+@test "the receiver is killed: the consumer sees no end of file" {
+	rounds killed_receiver
+}
+
+@test "the receiver is terminated: the consumer sees no end of file" {
+	both_ways killed_receiver TERM 143
+}
+
+@test "the source fails: the consumer sees no end of file" {
+	fails() {
+		consumes_until_end
+		SOURCE=(sh -c 'head -c 100000 /dev/zero; exit 1')
+		streams "$1" 9 7
+		no_end_seen 9 7
+	}
+	both_ways fails
+}
+
+@test "standard input cannot be read: the consumer sees no end of file" {
+	fails() {
+		consumes_until_end
+		streams "$1" 8 7 <.
+		no_end_seen 8 7
+	}
+	both_ways fails
+}
+
+@test "a btrfs stream is cut short: the consumer sees no end of file" {
+	make_btrfs_like whole 300000
+	head -c 200000 whole >"cut"
+	consumes_until_end
+	streams push 8 7 <"cut"
+	no_end_seen 8 7
+}
+
+@test "the wire is cut: the consumer sees no end of file" {
+	cuts() {
+		consumes_until_end
+		HARM=(cut -a 1000000)
+		[[ $1 == push ]] || HARM+=(-c s2c)
+		streams "$1" 4 7 < <(head -c 3000000 /dev/zero)
+		no_end_seen 4 7
+	}
+	both_ways cuts
+}
+
+@test "a consumer that ignores SIGTERM sees no end of file either" {
+	consumes_until_end
+	CONSUMER=(sh -c 'trap "" TERM; cat >got && touch end' "$MARK")
+	stands push got
+	kill -9 "$SENDER_PID"
+	no_end_seen 137 7
+}
+
+@test "a stopped consumer sees no end of file either" {
+	consumes_until_end
+	stands push got
+	pkill -STOP -f "^sh .*$MARK"
+	kill -9 "$RECEIVER_PID"
+	no_end_seen 4 137
+}
+
+@test "the supervisor is killed: COMMAND goes with it, 9 and 9" {
+	consumes_until_end
+	stands push got
+	kill -9 "$(pgrep -P "$RECEIVER_PID")"
+	no_end_seen 9 9
+}
+
+@test "who kills the program by its name does not hit the supervisor" {
+	local supervisor
+	CONSUMER=(cat)
+	stands push
+	supervisor=$(pgrep -P "$RECEIVER_PID")
+	run ! grep -qa btrfs-ktls-pipe "/proc/$supervisor/comm" \
+		"/proc/$supervisor/cmdline"
+	stands_end
+	stream_ends 0 0
+}
+
+# --- nothing is left behind
+
+# A source that never ends by itself, with a child in the background
+endless_source() {
+	make_mark
+	SOURCE=(sh -c 'tail -f /dev/null "$0" & yes "$0"' "$MARK")
+}
+
+@test "the receiver's reader goes away: the source and its children are ended" {
+	ended() {
+		endless_source
+		start_consumer head -c 100000
+		OUTPUT=consumer
+		streams "$1" 9 8
+		until_true marked_gone
+	}
+	both_ways ended
+}
+
+@test "the receiver is killed: the source and its children are ended" {
+	ended() {
+		endless_source
+		stream_starts "$1"
+		until_true test -s "$RECEIVED"
+		kill -9 "$RECEIVER_PID"
+		stream_ends 4 137
+		until_true marked_gone
+	}
+	both_ways ended
+}
+
+@test "the sender is killed: the source and its children are ended" {
+	ended() {
+		endless_source
+		stream_starts "$1"
+		until_true test -s "$RECEIVED"
+		kill -9 "$SENDER_PID"
+		stream_ends 137 7
+		until_true marked_gone
+	}
+	both_ways ended
+}
+
+@test "the consumer's children are ended with it when the stream is aborted" {
+	make_mark
+	CONSUMER=(sh -c 'tail -f /dev/null "$0" & cat >got' "$MARK")
+	stands push got
+	kill -9 "$SENDER_PID"
+	stream_ends 137 7
+	until_true marked_gone
+}

@@ -1,0 +1,63 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Who else takes part in a test: relays that do harm, foreign peers, consumers
+# of what is received. Loaded by helpers.bash.
+
+# start_tool TOOL ARG...: relay or peer, both print the port they listen on;
+# from then on this is PORT, and its process TOOL_PID
+start_tool() {
+	have_fifo ready
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/$1" "${@:2}" \
+		>ready 2>tool.err 3>&- 7>&- 8>&- &
+	TOOL_PID=$!
+	PIDS+=("$TOOL_PID")
+	read_port || {
+		show tool.err
+		fail "${*@Q} did not get ready"
+	}
+}
+
+start_relay() {
+	start_tool relay "$PORT" "$@"
+}
+
+# start_server COMMAND...: a foreign server that listens where it likes; its
+# standard input stays open
+start_server() {
+	have_fifo server.in
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$@" \
+		<>server.in >server.out 2>server.err 3>&- 7>&- 8>&- &
+	SERVER_PID=$!
+	PIDS+=("$SERVER_PID")
+	until_true find_port "$SERVER_PID"
+}
+
+find_port() {
+	PORT=$(ss -tlnpH | sed -nE "s/.*:([0-9]+) .*pid=$1,.*/\1/p" | head -1)
+	[[ $PORT ]]
+}
+
+# start_consumer COMMAND...: turns what comes through the named pipe "consumer"
+# into $RECEIVED; for spawn_receiver >consumer, then wait_consumer
+start_consumer() {
+	have_fifo consumer
+	"$@" <consumer >"$RECEIVED" 3>&- 7>&- 8>&- &
+	CONSUMER_PID=$!
+	PIDS+=("$CONSUMER_PID")
+}
+
+wait_consumer() {
+	wait_for "${1:-0}" "$CONSUMER_PID" consumer
+}
+
+# The port that somebody writes into the named pipe "ready" once it listens
+read_port() {
+	PORT=
+	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
+}
+
+# A named pipe that is there already is as good: nobody has it open.
+have_fifo() {
+	[[ -p $1 ]] || mkfifo "$1"
+}
