@@ -53,18 +53,34 @@ static int listen_welcome(const struct opts *o, struct door_guest *guest,
 			  clock_deadline(o->handshake_ms), e);
 }
 
+/* Let the first peer in that is still there when it is welcomed. */
+static int listen_admit(const struct opts *o, struct door *door,
+			struct door_guest *guest, struct err *e)
+{
+	uint64_t deadline = clock_deadline(o->wait_ms);
+
+	for (;;) {
+		uint64_t now = clock_now_ms();
+
+		if (door_wait(door, deadline > now ? deadline - now : 0, guest,
+			      e) < 0)
+			return -1;
+		if (listen_welcome(o, guest, e) == 0)
+			return 0;
+		log_notice("a peer went away again: %s", e->msg);
+		*e = (struct err){ 0 };
+		tls_free(guest->tls);
+		close(guest->socket.fd);
+	}
+}
+
 static struct chan *listen_open(const struct opts *o, struct door *door,
 				uint64_t *peer_store_bytes, struct err *e)
 {
 	struct door_guest guest;
 
-	if (door_wait(door, o->wait_ms, &guest, e) < 0)
+	if (listen_admit(o, door, &guest, e) < 0)
 		return NULL;
-	if (listen_welcome(o, &guest, e) < 0) {
-		tls_free(guest.tls);
-		close(guest.socket.fd);
-		return NULL;
-	}
 	*peer_store_bytes = guest.hello.store_bytes;
 	if (stream_role(o) == CHAN_RECEIVER)
 		net_keepalive(guest.socket.fd);

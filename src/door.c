@@ -226,8 +226,14 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	struct frame f;
 
 	v->want = TLS_WANT_READ;
-	if (greet_recv(v->tls, &v->reader, FRAME_HELLO, &f, done, e) < 0)
+	if (greet_recv(v->tls, &v->reader, FRAME_HELLO, &f, done, e) < 0) {
+		struct err ignored = { 0 };
+
+		/* A whole frame, but no HELLO of ours */
+		if (v->reader.have && !frame_reader_wants(&v->reader))
+			door_say_no(v, FRAME_REFUSED_MALFORMED, &ignored);
 		return -1;
+	}
 	if (!*done)
 		return 0;
 	v->hello = f.hello;

@@ -33,6 +33,7 @@ struct receiver {
 	bool want_chan, want_sink; /* what the last move ran short of */
 	bool ended; /* the sender's close_notify came */
 	bool mute; /* the sender cannot be told anything */
+	bool reader_gone; /* of the output */
 	bool said_ready; /* poll(2) said that there is input */
 	bool rest; /* leave the socket alone for spin_ms */
 	unsigned int spin_ms;
@@ -125,6 +126,19 @@ static void receiver_flush(struct receiver *r)
 		r->mute = true;
 }
 
+/*
+ * Nobody reads any more.  A COMMAND may have had all it wants: that counts as
+ * a failure only if bytes are left, or come later.
+ */
+static int receiver_reader_gone(struct receiver *r, struct err *e)
+{
+	r->reader_gone = true;
+	if (r->p->consumer && !r->want_sink && !sink_unread(r->sink))
+		return 0;
+	sink_error(EPIPE, e);
+	return receiver_sink_failed(r, e);
+}
+
 /* Did the consumer fail?  (One that ended well may have all it wants.) */
 static int receiver_check_consumer(struct receiver *r, struct err *e)
 {
@@ -151,7 +165,8 @@ static void receiver_poll_set(struct receiver *r,
 		fds[POLL_CHAN].events |= POLLIN;
 	if (pending)
 		fds[POLL_CHAN].events |= POLLOUT;
-	if (r->want_sink || (sink_has_reader(r->sink) && r->sink->fd >= 0))
+	if (r->want_sink ||
+	    (sink_has_reader(r->sink) && r->sink->fd >= 0 && !r->reader_gone))
 		fds[POLL_SINK].fd = sink_fd(r->sink);
 	fds[POLL_SINK].events = r->want_sink ? POLLOUT : 0;
 	if (r->p->chore) {
@@ -195,10 +210,8 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 		receiver_flush(r);
 	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
 		return -1;
-	if ((fds[POLL_SINK].revents & POLLERR) && sink_has_reader(r->sink)) {
-		sink_error(EPIPE, e);
-		return receiver_sink_failed(r, e);
-	}
+	if ((fds[POLL_SINK].revents & POLLERR) && sink_has_reader(r->sink))
+		return receiver_reader_gone(r, e);
 	return 0;
 }
 

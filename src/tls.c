@@ -19,6 +19,7 @@
 GNUTLS_SKIP_GLOBAL_INIT
 
 enum {
+	DH_BITS = 2048, /* RFC 9325 section 4.4 */
 	RECORD_BYTES = REC_MAX + REC_OVERHEAD,
 	SMALL_BYTES = 4 * RECORD_BYTES, /* handshake and control frames */
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
@@ -227,6 +228,8 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	gnutls_transport_set_pull_timeout_function(t->session,
 						   tls_pull_timeout);
 	gnutls_handshake_set_timeout(t->session, 0);
+	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
+	gnutls_dh_set_prime_bits(t->session, DH_BITS);
 	return cred_apply(p->cred, t->session);
 }
 
