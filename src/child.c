@@ -30,6 +30,13 @@ struct child {
 	struct child_status status;
 };
 
+static rlim_t core_limit; /* of COMMAND */
+
+void child_save_core_limit(rlim_t limit)
+{
+	core_limit = limit;
+}
+
 /* In the process that becomes COMMAND. */
 static void child_exec(char *const argv[], enum child_role role, int pipe_fd,
 		       int control_fd)
@@ -49,7 +56,7 @@ static void child_exec(char *const argv[], enum child_role role, int pipe_fd,
 		sigprocmask(SIG_SETMASK, &none, NULL);
 		/* We forbid ourselves core dumps, not COMMAND. */
 		if (getrlimit(RLIMIT_CORE, &core) == 0) {
-			core.rlim_cur = core.rlim_max;
+			core.rlim_cur = core_limit;
 			setrlimit(RLIMIT_CORE, &core);
 		}
 		fcntl(control_fd, F_SETFD, FD_CLOEXEC);

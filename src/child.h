@@ -9,6 +9,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <sys/resource.h>
 
 #include "err.h"
 
@@ -22,6 +23,9 @@ struct child_status {
 	int exit_status; /* valid if signal is 0 */
 	int signal; /* not 0: killed by it */
 };
+
+/* The soft RLIMIT_CORE that COMMAND shall have; before it is set to 0. */
+void child_save_core_limit(rlim_t limit);
 
 /*
  * Start argv[0], found in PATH, with the other arguments; no shell.  It gets

@@ -7,6 +7,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
+#include "child.h"
 #include "cmd.h"
 #include "config.h"
 #include "log.h"
@@ -31,9 +32,13 @@ static int main_standard_fds(struct err *e)
 /* No core dump and no debugger may see a key. */
 static int main_harden(struct err *e)
 {
-	struct rlimit none = { 0, 0 };
+	struct rlimit core;
 
-	if (setrlimit(RLIMIT_CORE, &none) < 0 ||
+	if (getrlimit(RLIMIT_CORE, &core) < 0)
+		return err_set(e, ERR_BUG, errno, "getrlimit");
+	child_save_core_limit(core.rlim_cur);
+	core.rlim_cur = 0;
+	if (setrlimit(RLIMIT_CORE, &core) < 0 ||
 	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		return err_set(e, ERR_BUG, errno,
 			       "cannot switch core dumps "

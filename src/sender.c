@@ -75,7 +75,8 @@ static int sender_fill(struct sender *s, struct err *e)
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
-	if (head < sizeof first && st->ops->peek(st, 0, first, sizeof first))
+	if (s->p->check_end && head < sizeof first &&
+	    st->ops->peek(st, 0, first, sizeof first))
 		s->is_btrfs = !memcmp(first, btrfs_magic, sizeof first);
 	return 0;
 }
@@ -339,10 +340,11 @@ static int sender_step(struct sender *s, struct err *e)
 		return -1;
 	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
 		return -1;
-	/* Not polled because an unfinished record waits in the input's own
-	 * pipe: its time is up, but it may have grown. */
-	if (!st->eof && !s->blocked && !store_full(st) &&
-	    (fds[POLL_INPUT].revents || fds[POLL_INPUT].fd < 0))
+	/* A full socket does not keep the store from filling.  An input that
+	 * was not polled, because an unfinished record waits in its own pipe,
+	 * may have grown by the time that the record goes out. */
+	if (fds[POLL_INPUT].revents || (fds[POLL_INPUT].fd < 0 && !st->eof &&
+					!s->blocked && !store_full(st)))
 		return sender_fill(s, e);
 	return 0;
 }

@@ -18,6 +18,7 @@ struct sender_params {
 	struct child *source; /* COMMAND, or NULL: standard input */
 	const char *source_name; /* for messages, if there is one */
 	bool raw; /* no frames: close_notify is all there is */
+	bool check_end; /* a btrfs stream must have its last command */
 	struct status *status;
 	struct chore *chore; /* or NULL */
 };

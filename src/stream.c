@@ -54,6 +54,7 @@ static int stream_send(const struct stream_params *sp, struct status *status,
 	const struct opts *o = sp->o;
 	struct sender_params p = { .chan = sp->chan,
 				   .raw = o->raw,
+				   .check_end = o->buffer_bytes != 0,
 				   .status = status,
 				   .chore = sp->chore };
 	int in_fd = STDIN_FILENO, ret;

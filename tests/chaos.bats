@@ -14,6 +14,7 @@ BYTES=3000000
 setup_file() {
 	make_btrfs_like "$BATS_FILE_TMPDIR/in" "$BYTES"
 	export IN=$BATS_FILE_TMPDIR/in
+	export PATIENCE=${BKP_GUEST:+1}2s
 }
 
 # rounds FUNCTION: many of them, each with choices of its own
@@ -45,8 +46,8 @@ choose_number() {
 choose_setting() {
 	choose WAY push pull
 	choose BUFFER 0 1M 64M
-	TX=(-v --handshake-timeout 5s --buffer "$BUFFER")
-	RX=(-v --handshake-timeout 5s)
+	TX=(-v --handshake-timeout "$PATIENCE" --buffer "$BUFFER")
+	RX=(-v --handshake-timeout "$PATIENCE")
 	SOURCE=() CONSUMER=() HARM=()
 	if have_ktls; then
 		choose TX_PATH off require
@@ -241,21 +242,21 @@ consumer_in_pipe_killed() {
 
 # --- the wire
 
-# harm BYTES FROM TO: something is done somewhere within the first BYTES that go
-# FROM one side, to what goes to the side TO
+# harm BYTES LENGTH COUNTED HARMED: something is done to less than LENGTH bytes
+# in the direction HARMED, somewhere within the first BYTES of COUNTED
 harm() {
 	choose ACTION fin cut rst flip drop dup swap insert
 	choose_number AT "$1"
-	choose_number LENGTH 20000
+	choose_number LENGTH "$2"
 	HARM=("$ACTION" -a "$AT" -n $((LENGTH + 1)) -i 170303000348
-		-c "$2" -x "$3")
+		-c "$3" -x "$4")
 	choose_consumer
 	SOURCE=(cat "$IN")
 	starts
 	honest
 }
 
-# to DIRECTION of the stream: c2s is from the connecting side to the listener
+# The directions of the stream; c2s is from the connecting side to the listener
 forward() {
 	if [[ $WAY == push ]]; then echo c2s; else echo s2c; fi
 }
@@ -265,16 +266,16 @@ backward() {
 }
 
 harm_to_receiver() {
-	harm $((BYTES - 100000)) "$(forward)" "$(forward)"
+	harm $((BYTES - 100000)) 20000 "$(forward)" "$(forward)"
 }
 
 harm_to_sender() {
-	harm $((BYTES - 100000)) "$(forward)" "$(backward)"
+	harm $((BYTES - 100000)) 10 "$(forward)" "$(backward)"
 }
 
 harm_to_handshake() {
 	choose DIRECTION c2s s2c
-	harm 700 "$DIRECTION" "$DIRECTION"
+	harm 700 20 "$DIRECTION" "$DIRECTION"
 }
 
 @test "random harm is done to what goes to the receiver" {

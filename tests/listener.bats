@@ -1,0 +1,252 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A listener stays calm: whoever knocks, the real peer gets in, in about the time
+# that it takes without the others.
+
+load helpers
+load delivery
+
+# A ClientHello of TLS 1.0, as a very old browser would say it
+OLD_HELLO=$'\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x01'
+OLD_HELLO+=0123456789abcdef0123456789abcdef
+
+# start_listener OPTION...
+start_listener() {
+	ktls_here
+	start_receiver --ktls "$WHEN" "$@"
+}
+
+# flood COUNT TEXT [OPTION]...: that many connections, in printf's language;
+# from another address, unless they are told one
+flood() {
+	printf "$2" >text
+	have_fifo ready
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" "$1" \
+		-s 127.0.0.2 "${@:3}" <text >ready 3>&- 7>&- 8>&- &
+	PIDS+=($!)
+	[[ $(<ready) == ready ]]
+}
+
+# real_peer SECONDS: it gets its word through within that time
+real_peer() {
+	[[ ! ${BKP_GUEST-} ]] || set -- $(($1 * 4))
+	takes_at_most "$1" bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+}
+
+assert_memory_bounded() {
+	local kib
+	kib=$(awk '/^VmHWM:/ { print $2 }' "/proc/$RECEIVER_PID/status")
+	((kib > 0 && kib < 40000)) || fail "peak memory $kib KiB"
+}
+
+# assert_calm LINES: not more about those who were refused
+assert_calm() {
+	local lines
+	lines=$(grep -c . "$RECEIVER_ERR") || :
+	((lines <= $1)) && return
+	show "$RECEIVER_ERR"
+	fail "$lines lines of log, expected $1 at most"
+}
+
+# --- those who stall, and those who talk nonsense
+
+@test "100 connections that say nothing do not hold up the real peer" {
+	start_listener
+	flood 100 ''
+	assert_memory_bounded
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 connections from the real peer's own address do not hold it up" {
+	start_listener
+	flood 100 '' -s 127.0.0.1
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 half handshakes do not hold up the real peer" {
+	start_listener
+	flood 100 '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 connections that talk HTTP do not hold up the real peer" {
+	start_listener
+	flood 100 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 ClientHellos of TLS 1.0 do not hold up the real peer" {
+	start_listener
+	flood 100 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0'
+	real_peer 4
+	assert_calm 25
+}
+
+@test "connections that come again and again do not hold up the real peer" {
+	start_listener
+	flood 40 'SSH-2.0-OpenSSH_9.2\r\n' -r
+	flood 40 '' -s 127.0.0.3 -r
+	sleep 1
+	assert_memory_bounded
+	real_peer 8
+	assert_calm 45
+}
+
+# foreign_clients COUNT: openssl's, without a key
+foreign_clients() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		timeout 20 openssl s_client -connect "127.0.0.1:$PORT" \
+			</dev/null >/dev/null 2>&1 || :
+	done
+}
+
+# wrong_keys COUNT
+wrong_keys() {
+	local i
+	make_key wrong
+	for ((i = 0; i < $1; i++)); do
+		bkp_send 5 -k wrong --ktls off </dev/null
+	done
+}
+
+@test "the real peer among 100 of every kind: delivered, memory is bounded" {
+	start_listener
+	flood 30 ''
+	flood 20 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' -r -s 127.0.0.3
+	flood 30 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0' -s 127.0.0.4
+	by_tier 5 1 10 10
+	foreign_clients "$SIZE"
+	by_tier 5 2 10 10
+	wrong_keys "$SIZE"
+	assert_memory_bounded
+	real_peer 8
+}
+
+@test "one line each, that names address and reason" {
+	start_listener --handshake-timeout 2s
+	flood 1 'GET / HTTP/1.1\r\n\r\n'
+	until_true line_is 1 'refused 127\.0\.0\.2:.*TLS'
+	flood 1 '' -s 127.0.0.3
+	until_true line_is 2 'refused 127\.0\.0\.3:.*too long'
+	foreign_clients 1
+	until_true line_is 3 'refused 127\.0\.0\.1:'
+	wrong_keys 1
+	until_true line_is 4 'refused 127\.0\.0\.1:.*key'
+	real_peer 4
+	assert_lines 4 "$RECEIVER_ERR"
+}
+
+line_is() {
+	[[ $(sed -n "$1p" "$RECEIVER_ERR") =~ ^btrfs-ktls-pipe:\ $2 ]]
+}
+
+@test "refusals that are not logged are counted" {
+	start_listener
+	flood 100 'GET / HTTP/1.1\r\n\r\n'
+	real_peer 4
+	assert_stderr_has '^btrfs-ktls-pipe: refused [0-9]+ more' "$RECEIVER_ERR"
+}
+
+@test "nonsense does not prolong --wait" {
+	ktls_here
+	start_receiver --ktls "$WHEN" --wait 1s
+	flood 20 'nonsense nonsense' -r
+	takes_at_most 10 wait_receiver 4
+}
+
+@test "a listener without descriptors left is calm, and recovers" {
+	ktls_here
+	ulimit -S -n 20
+	start_receiver --ktls "$WHEN" --handshake-timeout 1s
+	ulimit -S -n 1024
+	flood 40 ''
+	real_peer 12
+	assert_calm 30
+}
+
+# --- while a stream runs
+
+@test "100 connections do not disturb a stream that runs" {
+	stands push
+	flood 60 '' -s 127.0.0.3
+	flood 40 'GET / HTTP/1.1\r\n\r\n' -r
+	make_data more 3000000
+	cat more >&8
+	stands_end
+	takes_at_most 20 stream_ends 0 0
+	assert_same_file <(head -c 100000 in && cat more) "$RECEIVED"
+}
+
+@test "peers that come while a stream runs are refused and do it no harm" {
+	stands push
+	bkp_send 5 --ktls off <<<secret
+	bkp_send 5 --ktls off --receive
+	stands_end
+	stream_ends 0 0
+	assert_same_file <(head -c 100000 in) "$RECEIVED"
+}
+
+# --- --raw
+
+@test "a --raw listener refuses a client without --raw, and goes on" {
+	ktls_here
+	start_receiver --raw --ktls "$WHEN"
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*--raw'
+	until_true grep -q refused "$RECEIVER_ERR"
+	assert_stderr_has 'refused .*--raw' "$RECEIVER_ERR"
+	bkp_send --raw --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+@test "a listener refuses a client with --raw, and goes on" {
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --raw -q --ktls off <<<secret
+	until_true grep -q refused "$RECEIVER_ERR"
+	real_peer 4
+}
+
+# --- addresses
+
+@test "-b with a name listens on all of its addresses" {
+	local address
+	ktls_here
+	BIND=(-b localhost)
+	for address in $(getent ahosts localhost | awk '{ print $1 }' | sort -u); do
+		start_receiver --ktls "$WHEN"
+		bkp connect -k key -p "$PORT" --ktls "$WHEN" "$address" <<<word
+		wait_receiver 0
+		[[ $(<"$RECEIVED") == word ]] || fail "$address"
+	done
+}
+
+@test "-b with a name and -4 listens on its IPv4 address" {
+	BIND=(-b localhost -4)
+	start_listener
+	real_peer 4
+}
+
+@test "a taken port is told in one clear line: 4" {
+	start_receiver
+	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT"
+	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT.*-p.*in use"
+	assert_lines 1 "$ERR"
+}
+
+@test "--ready-fd gets the port and a newline, and is closed" {
+	"$BKP" listen -k key -b 127.0.0.1 -p 0 --ready-fd 5 --wait 5s \
+		5>port.txt 2>"$ERR" 3>&- &
+	PIDS+=($!)
+	until_true test -s port.txt
+	[[ $(wc -l <port.txt) == 1 && $(<port.txt) =~ ^[1-9][0-9]*$ ]]
+	run ! test -e "/proc/$!/fd/5"
+}
