@@ -211,14 +211,18 @@ static void supervisor_main(char *const argv[], enum child_role role,
 			    int child_end, int keep, int control_fd)
 {
 	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
+	sigset_t chld;
 	pid_t pid;
 
 	/* Out of the terminal's foreground group: ^C is for our parent, and
 	 * we have work to do after it. */
 	setpgid(0, 0);
 	for (int sig = 1; sig < NSIG; sig++)
-		if (sig != SIGCHLD)
-			signal(sig, SIG_IGN);
+		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
+	/* Whoever started us may have it blocked. */
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &chld, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid = fork();
 	if (pid == 0)

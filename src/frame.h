@@ -103,7 +103,7 @@ size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES]);
 /*
  * Read the frame that is in[0] to in[frame_size(in[0]) - 1].  Returns 0, or
  * -1 if a field has no meaning.  A HELLO or WELCOME of another version passes,
- * with that version and nothing else filled in.
+ * with that version (and a WELCOME's refusal) and nothing else filled in.
  */
 int frame_decode(const uint8_t *in, struct frame *f);
 

@@ -68,6 +68,23 @@ static int plain_read(struct wire *w, void *buf, size_t len, size_t *n,
 	return plain_lost(w, got, e);
 }
 
+static size_t plain_len(const struct plain *p)
+{
+	return (size_t)p->header[3] << 8 | p->header[4];
+}
+
+/* Does a whole header make sense?  It must say so again in the next call. */
+static bool plain_header_ok(const struct plain *p)
+{
+	size_t len = plain_len(p);
+
+	if (p->header[1] != 3 || p->header[2] != 3)
+		return false;
+	if (p->header[0] == REC_ALERT)
+		return len == REC_ALERT_BYTES;
+	return p->header[0] == REC_DATA && len > 0 && len <= REC_MAX;
+}
+
 /* Take as much as is there of a header; its record begins when it is whole. */
 static int plain_take_header(struct plain *p, struct wire *w, size_t *n,
 			     struct err *e)
@@ -78,11 +95,7 @@ static int plain_take_header(struct plain *p, struct wire *w, size_t *n,
 	p->have += *n;
 	if (p->have < sizeof p->header)
 		return 0;
-	p->left = (size_t)p->header[3] << 8 | p->header[4];
-	if ((p->header[0] != REC_DATA && p->header[0] != REC_ALERT) ||
-	    p->header[1] != 3 || p->header[2] != 3 || !p->left ||
-	    p->left > REC_MAX)
-		return plain_bad(e);
+	p->left = plain_len(p);
 	return 0;
 }
 
@@ -92,8 +105,6 @@ static int plain_take_alert(struct plain *p, struct wire *w, bool *end,
 	uint8_t alert;
 	size_t n;
 
-	if (p->left > sizeof p->alert)
-		return plain_bad(e);
 	if (plain_read(w, p->alert + sizeof p->alert - p->left, p->left, &n,
 		       e) < 0)
 		return -1;
@@ -133,6 +144,8 @@ int plain_recv(struct plain *p, struct wire *w, void *buf, size_t len,
 	*end = false;
 	while (*done < len && n) {
 		/* What came before the end or an error is given out first. */
+		if (p->have == sizeof p->header && !plain_header_ok(p))
+			return *done ? 0 : plain_bad(e);
 		if (p->have == sizeof p->header && p->header[0] == REC_ALERT)
 			return *done ? 0 : plain_take_alert(p, w, end, e);
 		if (plain_step(p, w, (uint8_t *)buf + *done, len - *done, &data,

@@ -24,20 +24,24 @@ bats_tests = \
 	tests/btrfs.bats
 
 TESTS += $(bats_tests)
-EXTRA_DIST += $(bats_tests) tests/helpers.bash
+EXTRA_DIST += $(bats_tests) tests/helpers.bash tests/peers.bash
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
+	tests/unit/test_child \
 	tests/unit/test_clock \
 	tests/unit/test_diag \
 	tests/unit/test_err \
+	tests/unit/test_frame \
 	tests/unit/test_io \
 	tests/unit/test_key \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
+	tests/unit/test_meter \
 	tests/unit/test_mode \
 	tests/unit/test_num \
 	tests/unit/test_opt \
+	tests/unit/test_plain \
 	tests/unit/test_rec \
 	tests/unit/test_secret \
 	tests/unit/test_sink \
@@ -49,16 +53,20 @@ TESTS += $(unit_tests)
 EXTRA_DIST += tests/unit/tap.h
 
 unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
+tests_unit_test_child_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
+tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
+tests_unit_test_meter_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
+tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
 tests_unit_test_sink_LDADD = $(unit_libs)
@@ -87,7 +95,7 @@ tests_unit_test_store_mem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_send
 EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
-fuzz_targets = tests/fuzz/fuzz_key tests/fuzz/fuzz_rec
+fuzz_targets = tests/fuzz/fuzz_frame tests/fuzz/fuzz_key tests/fuzz/fuzz_rec
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -99,6 +107,9 @@ fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_frame_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_frame_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_frame_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_key_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_key_LDADD = $(fuzz_libs)

@@ -1,0 +1,420 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* frame: every field in its place, and nothing without a meaning gets in. */
+#include "frame.h"
+#include "tap.h"
+
+static uint64_t state = 0x9e3779b97f4a7c15;
+
+static uint64_t any(void)
+{
+	state ^= state << 13;
+	state ^= state >> 7;
+	state ^= state << 17;
+	return state;
+}
+
+static void any_bytes(uint8_t *out, size_t len)
+{
+	while (len--)
+		*out++ = (uint8_t)(any() >> 20);
+}
+
+static enum frame_role any_role(void)
+{
+	return any() & 256 ? FRAME_SENDS : FRAME_RECEIVES;
+}
+
+static struct frame any_hello(void)
+{
+	struct frame f = { .type = FRAME_HELLO,
+			   .hello = { .version = FRAME_VERSION,
+				      .role = any_role(),
+				      .connection = (uint32_t)any() | 1,
+				      .offset = any(),
+				      .store_bytes = any(),
+				      .record_limit = any(),
+				      .retry_ms = any(),
+				      .rotate_at = any() } };
+
+	any_bytes(f.hello.stream, sizeof f.hello.stream);
+	any_bytes(f.hello.host, sizeof f.hello.host);
+	return f;
+}
+
+static struct frame any_welcome(void)
+{
+	struct frame f = { .type = FRAME_WELCOME,
+			   .welcome = { .version = FRAME_VERSION,
+					.role = any_role(),
+					.offset = any(),
+					.store_bytes = any(),
+					.record_limit = any(),
+					.retry_ms = any(),
+					.rotate_at = any() } };
+
+	any_bytes(f.welcome.handle, sizeof f.welcome.handle);
+	return f;
+}
+
+static struct frame any_outcome(enum frame_type type)
+{
+	uint8_t failure = (uint8_t)(any() % 255 + 1);
+
+	return (struct frame){
+		.type = type,
+		.outcome = { .failure = type == FRAME_DONE
+						? 0
+						: (enum frame_failure)failure,
+			     .detail = (uint16_t)any(),
+			     .total = any() }
+	};
+}
+
+static struct frame any_frame(enum frame_type type)
+{
+	switch (type) {
+	case FRAME_HELLO:
+		return any_hello();
+	case FRAME_WELCOME:
+		return any_welcome();
+	case FRAME_ACK:
+		return (struct frame){ .type = type, .ack = any() };
+	case FRAME_DONE:
+	case FRAME_FAIL:
+		break;
+	}
+	return any_outcome(type);
+}
+
+static bool same_hello(const struct frame_hello *a, const struct frame_hello *b)
+{
+	return a->version == b->version && a->role == b->role &&
+	       a->connection == b->connection && a->offset == b->offset &&
+	       a->store_bytes == b->store_bytes &&
+	       a->record_limit == b->record_limit &&
+	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
+	       !memcmp(a->stream, b->stream, sizeof a->stream) &&
+	       !memcmp(a->host, b->host, sizeof a->host);
+}
+
+static bool same_welcome(const struct frame_welcome *a,
+			 const struct frame_welcome *b)
+{
+	return a->version == b->version && a->refusal == b->refusal &&
+	       a->role == b->role && a->offset == b->offset &&
+	       a->store_bytes == b->store_bytes &&
+	       a->record_limit == b->record_limit &&
+	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
+	       !memcmp(a->handle, b->handle, sizeof a->handle);
+}
+
+static bool same_frame(const struct frame *a, const struct frame *b)
+{
+	if (a->type != b->type)
+		return false;
+	switch (a->type) {
+	case FRAME_HELLO:
+		return same_hello(&a->hello, &b->hello);
+	case FRAME_WELCOME:
+		return same_welcome(&a->welcome, &b->welcome);
+	case FRAME_ACK:
+		return a->ack == b->ack;
+	case FRAME_DONE:
+	case FRAME_FAIL:
+		break;
+	}
+	return a->outcome.failure == b->outcome.failure &&
+	       a->outcome.detail == b->outcome.detail &&
+	       a->outcome.total == b->outcome.total;
+}
+
+static const struct {
+	const char *name;
+	enum frame_type type;
+	size_t size;
+} types[] = {
+	{ "HELLO", FRAME_HELLO, 96 }, { "WELCOME", FRAME_WELCOME, 64 },
+	{ "ACK", FRAME_ACK, 16 },     { "DONE", FRAME_DONE, 16 },
+	{ "FAIL", FRAME_FAIL, 16 },
+};
+
+static void test_round_trip(void)
+{
+	for (size_t i = 0; i < array_len(types); i++) {
+		int wrong = 0;
+
+		for (int n = 0; n < 10000; n++) {
+			struct frame f = any_frame(types[i].type), g;
+			uint8_t bytes[FRAME_MAX_BYTES];
+
+			any_bytes(bytes, sizeof bytes);
+			wrong += frame_encode(&f, bytes) != types[i].size ||
+				 frame_decode(bytes, &g) < 0 ||
+				 !same_frame(&f, &g);
+		}
+		is_int(wrong, 0, "any %s comes back as it went", types[i].name);
+	}
+}
+
+/* Bytes 0x80 and up: no two are alike, and a sign would show. */
+static void rising(uint8_t *out, size_t len, uint8_t first)
+{
+	while (len--)
+		*out++ = first++;
+}
+
+static void is_encoded(const struct frame *f, const uint8_t *want, size_t size,
+		       const char *name)
+{
+	uint8_t got[FRAME_MAX_BYTES];
+	size_t i;
+
+	memset(got, 0xee, sizeof got);
+	is_int(frame_encode(f, got), size, "%s has its size", name);
+	for (i = 0; i < size && got[i] == want[i]; i++)
+		;
+	is_int(i, size, "%s has every byte in its place", name);
+}
+
+static void test_hello_bytes(void)
+{
+	static const struct frame f = {
+		.type = FRAME_HELLO,
+		.hello = { .version = FRAME_VERSION,
+			   .role = FRAME_RECEIVES,
+			   .connection = 0x84858687,
+			   .offset = 0x98999a9b9c9d9e9f,
+			   .store_bytes = 0xa0a1a2a3a4a5a6a7,
+			   .record_limit = 0xa8a9aaabacadaeaf,
+			   .retry_ms = 0xb0b1b2b3b4b5b6b7,
+			   .rotate_at = 0xb8b9babbbcbdbebf }
+	};
+	struct frame hello = f;
+	uint8_t want[96] = { 1, 1, 2, 0 };
+
+	rising(hello.hello.stream, sizeof hello.hello.stream, 0x88);
+	rising(hello.hello.host, sizeof hello.hello.host, 0xc0);
+	rising(want + 4, sizeof want - 4, 0x84);
+	is_encoded(&hello, want, sizeof want, "HELLO");
+}
+
+static void test_welcome_bytes(void)
+{
+	static const struct frame f = {
+		.type = FRAME_WELCOME,
+		.welcome = { .version = FRAME_VERSION,
+			     .role = FRAME_SENDS,
+			     .offset = 0x88898a8b8c8d8e8f,
+			     .store_bytes = 0x9091929394959697,
+			     .record_limit = 0x98999a9b9c9d9e9f,
+			     .retry_ms = 0xa0a1a2a3a4a5a6a7,
+			     .rotate_at = 0xa8a9aaabacadaeaf }
+	};
+	struct frame welcome = f;
+	uint8_t want[64] = { 2, 1, 0, 1, 0, 0, 0, 0 };
+
+	rising(welcome.welcome.handle, sizeof welcome.welcome.handle, 0xb0);
+	rising(want + 8, sizeof want - 8, 0x88);
+	is_encoded(&welcome, want, sizeof want, "WELCOME");
+	welcome.welcome.refusal = FRAME_REFUSED_SELF;
+	want[2] = 5;
+	is_encoded(&welcome, want, sizeof want, "WELCOME that refuses");
+}
+
+static void test_short_bytes(void)
+{
+	static const struct frame ack = { .type = FRAME_ACK,
+					  .ack = 0x8182838485868788 };
+	static const struct frame done = {
+		.type = FRAME_DONE, .outcome = { .total = 0x8182838485868788 }
+	};
+	static const struct frame fail = {
+		.type = FRAME_FAIL,
+		.outcome = { FRAME_FAIL_UNREAD, 0x9192, 0x8182838485868788 }
+	};
+	uint8_t want[16] = { 3 };
+
+	rising(want + 8, 8, 0x81);
+	is_encoded(&ack, want, sizeof want, "ACK");
+	want[0] = 4;
+	is_encoded(&done, want, sizeof want, "DONE");
+	memcpy(want, (uint8_t[]){ 5, 3, 0x91, 0x92 }, 4);
+	is_encoded(&fail, want, sizeof want, "FAIL");
+}
+
+/* Encode any frame of a type, change a byte, and decode it. */
+static int decode_changed(enum frame_type type, size_t at, uint8_t byte)
+{
+	uint8_t bytes[FRAME_MAX_BYTES];
+	struct frame f = any_frame(type), g;
+
+	frame_encode(&f, bytes);
+	bytes[at] = byte;
+	return frame_decode(bytes, &g);
+}
+
+static void test_malformed(void)
+{
+	int wrong = 0;
+
+	for (unsigned int i = 0; i < 256; i++) {
+		uint8_t b = (uint8_t)i;
+		int role = i == FRAME_SENDS || i == FRAME_RECEIVES ? 0 : -1;
+
+		wrong += decode_changed(FRAME_HELLO, 2, b) != role;
+		wrong += decode_changed(FRAME_WELCOME, 3, b) != role;
+	}
+	is_int(wrong, 0, "only two roles have a meaning");
+	wrong = 0;
+	for (unsigned int i = 0; i < 256; i++) {
+		uint8_t b = (uint8_t)i;
+
+		wrong += decode_changed(FRAME_HELLO, 3, b) != (i ? -1 : 0);
+	}
+	is_int(wrong, 0, "the reserved byte of HELLO is 0");
+	wrong = 0;
+	for (unsigned int i = 0; i < 256; i++) {
+		uint8_t b = (uint8_t)i;
+
+		wrong += decode_changed(FRAME_DONE, 1, b) != (i ? -1 : 0);
+		wrong += decode_changed(FRAME_FAIL, 1, b) != (i ? 0 : -1);
+	}
+	is_int(wrong, 0, "DONE is no failure, and FAIL is one");
+}
+
+static void test_connection(void)
+{
+	uint8_t bytes[FRAME_MAX_BYTES];
+	struct frame f = any_hello(), g;
+	int wrong = 0;
+
+	f.hello.connection = 0;
+	frame_encode(&f, bytes);
+	is_int(frame_decode(bytes, &g), -1, "connections begin with 1");
+	for (int i = 0; i < 32; i++) {
+		f.hello.connection = (uint32_t)1 << i;
+		frame_encode(&f, bytes);
+		wrong += frame_decode(bytes, &g) != 0;
+	}
+	is_int(wrong, 0, "and any other number is one");
+}
+
+static void test_types(void)
+{
+	uint8_t bytes[FRAME_MAX_BYTES] = { 0 };
+	struct frame f;
+	int wrong = 0;
+
+	for (size_t i = 0; i < array_len(types); i++)
+		is_int(frame_size((uint8_t)types[i].type), types[i].size,
+		       "%s is that long", types[i].name);
+	for (unsigned int i = 0; i < 256; i++) {
+		if (i >= FRAME_HELLO && i <= FRAME_FAIL)
+			continue;
+		bytes[0] = (uint8_t)i;
+		wrong += frame_size(bytes[0]) || frame_decode(bytes, &f) == 0;
+	}
+	is_int(wrong, 0, "no other type is known");
+}
+
+static void test_versions(void)
+{
+	struct frame want_hello = { .type = FRAME_HELLO };
+	struct frame want_welcome = { .type = FRAME_WELCOME };
+	uint8_t bytes[FRAME_MAX_BYTES];
+	int hello = 0, welcome = 0;
+	struct frame f;
+
+	for (unsigned int i = 0; i < 256; i++) {
+		if (i == FRAME_VERSION)
+			continue;
+		any_bytes(bytes, sizeof bytes);
+		bytes[1] = (uint8_t)i;
+		bytes[0] = FRAME_HELLO;
+		want_hello.hello.version = (uint8_t)i;
+		hello += frame_decode(bytes, &f) < 0 ||
+			 !same_frame(&f, &want_hello);
+		bytes[0] = FRAME_WELCOME;
+		want_welcome.welcome.version = (uint8_t)i;
+		want_welcome.welcome.refusal = (enum frame_refusal)bytes[2];
+		welcome += frame_decode(bytes, &f) < 0 ||
+			   !same_frame(&f, &want_welcome);
+	}
+	is_int(hello, 0, "a HELLO of another version tells it, nothing else");
+	is_int(welcome, 0, "a WELCOME of another version tells its refusal");
+}
+
+static void test_refusals(void)
+{
+	struct frame want = { .type = FRAME_WELCOME,
+			      .welcome = { .version = FRAME_VERSION } };
+	uint8_t bytes[FRAME_MAX_BYTES];
+	struct frame f;
+	int wrong = 0;
+
+	for (unsigned int i = 1; i < 256; i++) {
+		any_bytes(bytes, sizeof bytes);
+		memcpy(bytes, (uint8_t[]){ FRAME_WELCOME, FRAME_VERSION }, 2);
+		bytes[2] = (uint8_t)i;
+		want.welcome.refusal = (enum frame_refusal)i;
+		wrong += frame_decode(bytes, &f) < 0 || !same_frame(&f, &want);
+		wrong += !*frame_refusal_text(want.welcome.refusal);
+	}
+	is_int(wrong, 0, "a refusal may be any, and is all that is read");
+	for (int i = wrong = 0; i < FRAME_REFUSED_MALFORMED; i++)
+		for (int j = i + 1; j <= FRAME_REFUSED_MALFORMED + 1; j++)
+			wrong += !strcmp(
+				frame_refusal_text((enum frame_refusal)i),
+				frame_refusal_text((enum frame_refusal)j));
+	is_int(wrong, 0, "and each has a text of its own");
+}
+
+/* Feed size bytes of a frame and what follows, in pieces up to step. */
+static size_t collect(struct frame_reader *r, uint8_t type, size_t step)
+{
+	size_t want, all = 0;
+
+	*r = (struct frame_reader){ 0 };
+	while ((want = frame_reader_wants(r)) > 0) {
+		size_t n = want < step ? want : step;
+
+		if (r->have + want > sizeof r->bytes)
+			return 0;
+		memset(r->bytes + r->have, type, n);
+		r->have += n;
+		all += n;
+	}
+	return all;
+}
+
+static void test_reader(void)
+{
+	struct frame_reader r;
+	int wrong = 0;
+
+	for (unsigned int type = 0; type < 256; type++) {
+		size_t size = frame_size((uint8_t)type);
+
+		for (size_t step = 1; step <= FRAME_MAX_BYTES; step++)
+			wrong += collect(&r, (uint8_t)type, step) !=
+				 (size ? size : 1);
+	}
+	is_int(wrong, 0, "the reader never wants more than the frame");
+	r = (struct frame_reader){ 0 };
+	is_int(frame_reader_wants(&r), 1, "and one byte to begin with");
+}
+
+int main(void)
+{
+	test_round_trip();
+	test_hello_bytes();
+	test_welcome_bytes();
+	test_short_bytes();
+	test_malformed();
+	test_connection();
+	test_types();
+	test_versions();
+	test_refusals();
+	test_reader();
+	return tap_end();
+}
