@@ -87,8 +87,8 @@ in_both_roles() {
 }
 
 @test "4: an address that is not ours" {
-	in_both_roles 4 listen -b 192.0.2.1
-	bkp 4 connect -k key -p 1 -b 192.0.2.1 127.0.0.1
+	in_both_roles 4 listen -b 203.0.113.1
+	bkp 4 connect -k key -p 1 -b 203.0.113.1 127.0.0.1
 }
 
 @test "4: nobody came within --wait" {
