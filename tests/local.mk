@@ -26,6 +26,15 @@ bats_tests = \
 TESTS += $(bats_tests)
 EXTRA_DIST += $(bats_tests) tests/helpers.bash tests/peers.bash
 
+# These take minutes: scripts/test runs them, make check does not.
+EXTRA_DIST += \
+	tests/chaos.bats \
+	tests/command.bats \
+	tests/delivery.bash \
+	tests/delivery.bats \
+	tests/exit_codes.bats \
+	tests/listener.bats
+
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
 	tests/unit/test_child \
