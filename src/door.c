@@ -84,9 +84,8 @@ static void door_log_summary(struct door *d)
 	d->logged = d->unlogged = 0;
 }
 
-/* A line for each refused visitor, but no flood of them. */
-static void door_log_refusal(struct door *d, const struct visitor *v,
-			     const char *why)
+/* Is another line of log in order?  There is to be no flood of them. */
+static bool door_may_log(struct door *d)
 {
 	uint64_t now = clock_now_ms();
 
@@ -94,8 +93,13 @@ static void door_log_refusal(struct door *d, const struct visitor *v,
 		door_log_summary(d);
 		d->log_since_ms = now;
 	}
-	if (d->logged < LOG_BURST) {
-		d->logged++;
+	return d->logged < LOG_BURST && ++d->logged;
+}
+
+static void door_log_refusal(struct door *d, const struct visitor *v,
+			     const char *why)
+{
+	if (door_may_log(d)) {
 		log_notice("refused %s: %s", v->name, why);
 	} else {
 		d->unlogged++;
@@ -199,7 +203,11 @@ static void door_accept(struct door *d, int listen_fd)
 	/* A connection that is gone again, or one that we cannot take now. */
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
-		log_notice("cannot accept a connection: %s", strerror(errno));
+		int num = errno;
+
+		if (door_may_log(d))
+			log_notice("cannot accept a connection: %s",
+				   strerror(num));
 		door_pause(d, true);
 	}
 }

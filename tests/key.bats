@@ -324,7 +324,7 @@ key_bytes() {
 		--wait 1ms 2>"$ERR" 3>&- &
 	PIDS+=($!)
 	exec 8>pipe # waits until it is there to read
-	grep -Eq '^Max core file size +0 +0 ' "/proc/$!/limits" || {
+	grep -Eq '^Max core file size +0 ' "/proc/$!/limits" || {
 		exec 8>&-
 		fail "$(grep core "/proc/$!/limits")"
 	}

@@ -38,7 +38,7 @@ real_peer() {
 assert_memory_bounded() {
 	local kib
 	kib=$(awk '/^VmHWM:/ { print $2 }' "/proc/$RECEIVER_PID/status")
-	((kib > 0 && kib < 40000)) || fail "peak memory $kib KiB"
+	((kib > 0 && kib < 20000)) || fail "peak memory $kib KiB"
 }
 
 # assert_calm LINES: not more about those who were refused

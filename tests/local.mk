@@ -2,6 +2,7 @@
 # Tools that the tests need; their deadlines, damages and terminals.
 check_PROGRAMS += \
 	tests/tools/deadline \
+	tests/tools/flood \
 	tests/tools/json \
 	tests/tools/nonblock \
 	tests/tools/onfd \
