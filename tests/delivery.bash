@@ -72,13 +72,14 @@ streams() {
 	stream_ends "$2" "$3"
 }
 
-# both_ways FUNCTION [ARG]...: with push and with pull. Guests are slow: there
-# the quick tier takes one of them by turns.
+# both_ways FUNCTION [ARG]...: with push and with pull. The quick tier takes one
+# of them by turns, and the other one in guests.
 both_ways() {
-	if [[ ! ${BKP_GUEST-} || $BKP_TIER == full ]]; then
+	local turn=$((BATS_TEST_NUMBER + ${#BKP_GUEST}))
+	if [[ $BKP_TIER == full ]]; then
 		"$1" push "${@:2}" || fail "push: $*" || return
 		"$1" pull "${@:2}" || fail "pull: $*"
-	elif ((BATS_TEST_NUMBER % 2)); then
+	elif ((turn % 2)); then
 		"$1" push "${@:2}"
 	else
 		"$1" pull "${@:2}"
@@ -153,6 +154,17 @@ make_mark() {
 
 marked_gone() {
 	! pgrep -f "$MARK" >/dev/null
+}
+
+# Guests are slow: in the quick tier they share a file's tests among themselves,
+# if setup of that file says so; setup of helpers.bash is prepare_setup then.
+eval "prepare_$(declare -f setup)"
+
+guests_take_turns() {
+	local -A turns=([6.1]=0 [6.12]=1 [new]=2)
+	[[ ! ${BKP_GUEST-} || $BKP_TIER == full ]] ||
+		((BATS_TEST_NUMBER % 3 == turns[$BKP_GUEST])) ||
+		skip "own kernel only: and another guest's turn"
 }
 
 # full_tier_only SECONDS: for a test that takes so long

@@ -34,7 +34,9 @@ EXTRA_DIST += \
 	tests/delivery.bash \
 	tests/delivery.bats \
 	tests/exit_codes.bats \
-	tests/listener.bats
+	tests/listener.bats \
+	tests/progress.bats \
+	tests/timeouts.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
