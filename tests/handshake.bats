@@ -9,7 +9,7 @@ PSK_ONLY=NONE:+VERS-TLS1.3:+PSK:+AES-128-GCM:+AEAD:+SIGN-ALL:+GROUP-X25519
 # The listener logs one line for a failed peer, and still serves the good one.
 assert_listener_lived() {
 	local lines=$1
-	bkp_send --ktls off <<<word
+	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")" || return
 	assert_lines "$lines" "$RECEIVER_ERR"
@@ -34,7 +34,7 @@ fails_within() {
 # --- wrong key, wrong identity
 
 @test "a wrong key: connect exits 5 and says so, listen goes on" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	make_key wrong
 	bkp_send 5 -k wrong <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*key.*identity'
@@ -45,7 +45,7 @@ fails_within() {
 }
 
 @test "a wrong key in TLS 1.2: connect exits 5 and says so, listen goes on" {
-	start_receiver --ktls off -m tls13-aes128-gcm,tls12-aes128-gcm
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
 	make_key wrong
 	bkp_send 5 -k wrong -m tls12-aes128-gcm <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*key.*identity'
@@ -53,7 +53,7 @@ fails_within() {
 }
 
 @test "a wrong identity: connect exits 5, listen names it and goes on" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	bkp_send 5 --identity mallory <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*identity.*'mallory'"
 	assert_stderr_has "identity 'mallory'" "$RECEIVER_ERR"
@@ -62,7 +62,7 @@ fails_within() {
 
 @test "an unknown identity is answered like a wrong key" {
 	local wrong_key wrong_name
-	start_receiver --raw --ktls off
+	start_receiver --raw --ktls "$WHEN"
 	wrong_key=$(alert_seen -tls1_3 -psk_identity btrfs -psk "${KEY_HEX//[0-9]/a}")
 	wrong_name=$(alert_seen -tls1_3 -psk_identity mallory -psk "$KEY_HEX")
 	[[ $wrong_key == decrypt_error ]] || fail "wrong key: $wrong_key"
@@ -71,7 +71,7 @@ fails_within() {
 
 @test "an unknown identity is answered like a wrong key in TLS 1.2" {
 	local wrong_key wrong_name
-	start_receiver --raw --ktls off -m tls12-aes128-gcm
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
 	wrong_key=$(alert_seen -tls1_2 -psk_identity btrfs -psk "${KEY_HEX//[0-9]/a}")
 	wrong_name=$(alert_seen -tls1_2 -psk_identity mallory -psk "$KEY_HEX")
 	[[ $wrong_key == bad_record_mac ]] || fail "wrong key: $wrong_key"
@@ -80,21 +80,21 @@ fails_within() {
 
 @test "the identity of the key file is the one presented and expected" {
 	make_key alice alice
-	start_receiver -k alice --ktls off -v
-	bkp_send -k alice --ktls off <<<word
+	start_receiver -k alice --ktls "$WHEN" -v
+	bkp_send -k alice --ktls "$WHEN" <<<word
 	wait_receiver 0
 }
 
 @test "--identity overrides that of the key file" {
 	make_key alice alice
-	start_receiver -k alice --ktls off
+	start_receiver -k alice --ktls "$WHEN"
 	bkp_send 5 -k alice --identity btrfs <<<word
-	bkp_send -k alice --identity alice --ktls off <<<word
+	bkp_send -k alice --identity alice --ktls "$WHEN" <<<word
 	wait_receiver 0
 }
 
 @test "an identity full of control characters is logged harmlessly" {
-	start_receiver --raw --ktls off
+	start_receiver --raw --ktls "$WHEN"
 	alert_seen -tls1_3 -psk_identity $'a\e[31m\nbtrfs-ktls-pipe: forged' \
 		-psk "$KEY_HEX" >/dev/null
 	until_true grep -q refused "$RECEIVER_ERR"
@@ -105,7 +105,7 @@ fails_within() {
 # --- modes
 
 @test "no common mode: connect exits 5 and names -m, listen goes on" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	bkp_send 5 -m tls12-aes128-gcm <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*no common mode.* -m'
 	assert_stderr_has 'no common mode.* -m' "$RECEIVER_ERR"
@@ -113,13 +113,13 @@ fails_within() {
 }
 
 @test "TLS 1.2 is refused by a listener that does not name it" {
-	start_receiver --raw --ktls off
+	start_receiver --raw --ktls "$WHEN"
 	[[ $(alert_seen -tls1_2 -psk "$KEY_HEX" -psk_identity btrfs) == \
 		protocol_version ]] || fail "$(tail -5 msg)"
 }
 
 @test "a TLS 1.2 suite without DHE is refused, so no PSK-only key exchange" {
-	start_receiver --raw --ktls off -m tls12-aes128-gcm,tls12-aes256-gcm
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm,tls12-aes256-gcm
 	[[ $(alert_seen -tls1_2 -psk "$KEY_HEX" -psk_identity btrfs \
 		-cipher PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384) == \
 		handshake_failure ]] || fail "$(tail -5 msg)"
@@ -127,7 +127,7 @@ fails_within() {
 
 @test "a client with PSK-only in TLS 1.3 is refused" {
 	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
-	start_receiver --raw --ktls off
+	start_receiver --raw --ktls "$WHEN"
 	run -1 timeout 20 gnutls-cli --pskusername btrfs --pskkey "$KEY_HEX" \
 		--priority "$PSK_ONLY" -p "$PORT" 127.0.0.1 </dev/null
 	assert_stderr_has 'Fatal error.*alert' <(echo "$output")
@@ -142,22 +142,22 @@ fails_within() {
 }
 
 @test "the proposal's names of modes are accepted" {
-	start_receiver --ktls off -m tls_12_128_gcm,tls_12_256_gcm,tls_13_128_gcm -v
-	bkp_send --ktls off -m tls_12_256_gcm <<<word
+	start_receiver --ktls "$WHEN" -m tls_12_128_gcm,tls_12_256_gcm,tls_13_128_gcm -v
+	bkp_send --ktls "$WHEN" -m tls_12_256_gcm <<<word
 	wait_receiver 0
 	assert_stderr_has 'TLS 1\.2 AES-256-GCM' "$RECEIVER_ERR"
 }
 
 @test "the connecting side's order of modes wins" {
-	start_receiver --ktls off -m tls13-aes128-gcm,tls13-chacha20-poly1305
-	bkp_send --ktls off -v -m tls13-chacha20-poly1305,tls13-aes128-gcm <<<word
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls13-chacha20-poly1305
+	bkp_send --ktls "$WHEN" -v -m tls13-chacha20-poly1305,tls13-aes128-gcm <<<word
 	wait_receiver 0
 	assert_stderr_has 'TLS 1\.3 CHACHA20-POLY1305'
 }
 
 @test "TLS 1.3 is chosen where both versions are named" {
-	start_receiver --ktls off -m tls12-aes256-gcm,tls13-aes128-gcm
-	bkp_send --ktls off -v -m tls12-aes256-gcm,tls13-aes128-gcm <<<word
+	start_receiver --ktls "$WHEN" -m tls12-aes256-gcm,tls13-aes128-gcm
+	bkp_send --ktls "$WHEN" -v -m tls12-aes256-gcm,tls13-aes128-gcm <<<word
 	wait_receiver 0
 	assert_stderr_has 'TLS 1\.3 AES-128-GCM'
 }
@@ -197,14 +197,14 @@ fails_within() {
 }
 
 @test "a server that stops in the middle: connect exits 5 after --handshake-timeout" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	start_relay silence -c s2c -r 1
 	fails_within 5 bkp_send 5 --handshake-timeout 300ms <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
 }
 
 @test "a client that is not TLS is logged in one line, listen goes on" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	# refused after the first line, while printf writes the second
 	printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$PORT" || true
 	until_true test -s "$RECEIVER_ERR"
@@ -214,13 +214,13 @@ fails_within() {
 }
 
 @test "a client that hangs up at once does not end listen" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	: >"/dev/tcp/127.0.0.1/$PORT"
 	assert_listener_lived 1
 }
 
 @test "a silent client is logged after --handshake-timeout, listen goes on" {
-	start_receiver --ktls off --handshake-timeout 300ms
+	start_receiver --ktls "$WHEN" --handshake-timeout 300ms
 	exec 5<>"/dev/tcp/127.0.0.1/$PORT"
 	until_true test -s "$RECEIVER_ERR"
 	exec 5>&-
@@ -230,12 +230,12 @@ fails_within() {
 
 @test "silent clients do not delay the real peer" {
 	local fd fds=()
-	start_receiver --ktls off --handshake-timeout 20s
+	start_receiver --ktls "$WHEN" --handshake-timeout 20s
 	for _ in 1 2 3 4 5 6 7 8; do
 		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
 		fds+=("$fd")
 	done
-	fails_within 10 bkp_send --ktls off <<<word
+	fails_within 10 bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
 	[[ $(<"$RECEIVED") == word ]]
 }
@@ -243,7 +243,7 @@ fails_within() {
 # --- the four failures are told apart, and leak nothing
 
 @test "not a byte of the stream is read before the handshake is done" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	make_key wrong
 	exec 7<<<secret
 	bkp_send 5 -k wrong <&7
@@ -254,8 +254,8 @@ fails_within() {
 
 @test "SSLKEYLOGFILE is ignored on both sides" {
 	export SSLKEYLOGFILE=$TMP/keylog
-	start_receiver --ktls off
-	bkp_send --ktls off <<<word
+	start_receiver --ktls "$WHEN"
+	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
 	[[ ! -e $SSLKEYLOGFILE ]] || fail "$(<"$SSLKEYLOGFILE")"
 }
@@ -267,14 +267,14 @@ fails_within() {
 		gnutls-cli --list --priority NORMAL >suites
 		run ! grep -q AES_128_GCM suites # it would have had an effect
 	fi
-	start_receiver --ktls off -m tls13-aes128-gcm
-	bkp_send --ktls off -m tls13-aes128-gcm <<<word
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm
+	bkp_send --ktls "$WHEN" -m tls13-aes128-gcm <<<word
 	wait_receiver 0
 }
 
 @test "no secret is logged, however verbose it is" {
 	local secret
-	start_receiver -vv --raw --ktls off
+	start_receiver -vv --raw --ktls "$WHEN"
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -tls1_3 -quiet \
 		-no_ign_eof -psk "$KEY_HEX" -psk_identity btrfs \
 		-keylogfile "$TMP/keylog" <<<word >/dev/null 2>&1
@@ -289,10 +289,10 @@ fails_within() {
 }
 
 @test "no key is on a command line or in the environment" {
-	start_receiver --ktls off
+	start_receiver --ktls "$WHEN"
 	tr '\0' '\n' <"/proc/$RECEIVER_PID/cmdline" >seen
 	cat "/proc/$RECEIVER_PID/environ" >>seen 2>/dev/null || :
 	run ! grep -q "${KEY_HEX:0:12}" seen
-	bkp_send --ktls off <<<word
+	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
 }

@@ -20,7 +20,16 @@ BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 # --ktls by path, so that a test says "kernel" or "user"
 declare -gA KTLS=([kernel]=require [user]=off)
 
+# A file with a setup or teardown of its own calls these.
 setup() {
+	set_up
+}
+
+teardown() {
+	clean_up
+}
+
+set_up() {
 	export LC_ALL=C
 	unset CREDENTIALS_DIRECTORY SSLKEYLOGFILE GNUTLS_SYSTEM_PRIORITY_FILE
 	exec </dev/null
@@ -33,10 +42,7 @@ setup() {
 	PIDS=() CLEANUPS=()
 	umask 077
 	make_key key
-}
-
-teardown() {
-	clean_up
+	ktls_here
 }
 
 clean_up() {
@@ -129,24 +135,6 @@ spawn_receiver() {
 		show "$RECEIVER_ERR"
 		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
 	}
-}
-
-wait_receiver() {
-	wait_for "$1" "$RECEIVER_PID" receiver "$RECEIVER_ERR"
-}
-
-wait_sender() {
-	wait_for "$1" "$SENDER_PID" sender "$SENDER_ERR"
-}
-
-# wait_for CODE PID WHO ERRORS
-wait_for() {
-	local code=0
-	wait "$2" || code=$?
-	if ((code != $1)); then
-		show "$4"
-		fail "$3: exit status $code, expected $1"
-	fi
 }
 
 # --- what the machine can do -----------------------------------------------

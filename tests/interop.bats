@@ -30,7 +30,6 @@ s_client() {
 
 # openssl_sends MODE: to our listener
 openssl_sends() {
-	ktls_here
 	mode_of "$1"
 	start_receiver --raw -q --ktls "$WHEN" -m "$1"
 	s_client <"$BATS_FILE_TMPDIR/in" || {
@@ -43,7 +42,6 @@ openssl_sends() {
 
 # openssl_receives MODE: from our connect
 openssl_receives() {
-	ktls_here
 	mode_of "$1"
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
 		-quiet "${OPENSSL[@]}"
@@ -85,7 +83,6 @@ openssl_receives() {
 }
 
 @test "session tickets of a TLS 1.3 server do no harm" {
-	ktls_here
 	mode_of tls13-aes128-gcm
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
 		-quiet -num_tickets 5 "${OPENSSL[@]}"
@@ -95,7 +92,6 @@ openssl_receives() {
 }
 
 @test "--raw is announced on both sides, as nothing is confirmed" {
-	ktls_here
 	start_receiver --raw --ktls "$WHEN"
 	bkp_send --raw --ktls "$WHEN" <<<word
 	wait_receiver 0
@@ -136,7 +132,6 @@ key_update() {
 }
 
 @test "a foreign sender that is killed: the receiver exits 7" {
-	ktls_here
 	mode_of tls13-aes128-gcm
 	start_receiver --raw --ktls "$WHEN"
 	mkfifo in
@@ -153,7 +148,6 @@ key_update() {
 
 @test "gnutls-cli sends in TLS 1.3" {
 	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
-	ktls_here
 	start_receiver --raw -q --ktls "$WHEN"
 	base64 "$BATS_FILE_TMPDIR/in" >text # it copies lines
 	timeout "$BKP_DEADLINE" gnutls-cli --pskusername btrfs \

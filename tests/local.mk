@@ -8,7 +8,8 @@ check_PROGRAMS += \
 	tests/tools/onfd \
 	tests/tools/peer \
 	tests/tools/relay \
-	tests/tools/tinywrites
+	tests/tools/tinywrites \
+	tests/tools/untilend
 
 bats_tests = \
 	tests/helpers.bats \
@@ -29,11 +30,13 @@ EXTRA_DIST += $(bats_tests) tests/helpers.bash tests/peers.bash
 
 # These take minutes: scripts/test runs them, make check does not.
 EXTRA_DIST += \
+	tests/chaos.bash \
 	tests/chaos.bats \
 	tests/command.bats \
 	tests/delivery.bash \
 	tests/delivery.bats \
 	tests/exit_codes.bats \
+	tests/kills.bats \
 	tests/listener.bats \
 	tests/progress.bats \
 	tests/timeouts.bats

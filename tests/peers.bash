@@ -61,3 +61,22 @@ read_port() {
 have_fifo() {
 	[[ -p $1 ]] || mkfifo "$1"
 }
+
+# wait_receiver, wait_sender CODE: how what was started has to end
+wait_receiver() {
+	wait_for "$1" "$RECEIVER_PID" receiver "$RECEIVER_ERR"
+}
+
+wait_sender() {
+	wait_for "$1" "$SENDER_PID" sender "$SENDER_ERR"
+}
+
+# wait_for CODE PID WHO ERRORS
+wait_for() {
+	local code=0
+	wait "$2" || code=$?
+	if ((code != $1)); then
+		show "$4"
+		fail "$3: exit status $code, expected $1"
+	fi
+}

@@ -5,11 +5,6 @@
 load helpers
 load delivery
 
-setup() {
-	guests_take_turns
-	prepare_setup
-}
-
 METER='[0-9.]+ ([KMGT]i)?B [0-9.]+ ([KMGT]i)?B/s \(avg [0-9.]+ ([KMGT]i)?B/s\)'
 METER+=' [0-9]+:[0-9][0-9]:[0-9][0-9]'
 STATS_KEYS='.bytes .cipher .exit .reconnects .rx .seconds .tls_version .tx'

@@ -11,7 +11,6 @@ setup_file() {
 
 # from_here CODE: sends standard input, which is $IN
 from_here() {
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	bkp_send --ktls "$WHEN" "$@"
 	wait_receiver 0
@@ -19,7 +18,6 @@ from_here() {
 
 # to_here RX [CODE]: receives $IN to standard output; receiver exits with CODE
 to_here() {
-	ktls_here
 	spawn_receiver --ktls "$WHEN" --rx "$1"
 	bkp_send "${3:-0}" --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
 	wait_receiver "${2:-0}"
@@ -65,7 +63,6 @@ nonblocking() {
 @test "standard input is a named pipe whose writers come and go" {
 	mkfifo in
 	exec 8<>in
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	spawn_sender --ktls "$WHEN" <in
 	head -c 100000 "$BATS_FILE_TMPDIR/in" >in
@@ -78,7 +75,6 @@ nonblocking() {
 
 @test "standard input is a terminal" {
 	base64 "$BATS_FILE_TMPDIR/in" | head -200 >text
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	"$BKP_TOOLS/onfd" tty in "$BKP" connect -k key --ktls "$WHEN" \
 		-p "$PORT" 127.0.0.1 <text
@@ -87,7 +83,6 @@ nonblocking() {
 }
 
 @test "standard input is a socket" {
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	"$BKP_TOOLS/onfd" unix in "$BKP" connect -k key --ktls "$WHEN" \
 		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
@@ -96,7 +91,6 @@ nonblocking() {
 }
 
 @test "standard input is a TCP socket" {
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	"$BKP_TOOLS/onfd" tcp in "$BKP" connect -k key --ktls "$WHEN" \
 		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
@@ -110,7 +104,6 @@ nonblocking() {
 }
 
 @test "standard input is /dev/zero, until the receiver goes away" {
-	ktls_here
 	start_consumer head -c 1000000
 	spawn_receiver --ktls "$WHEN" >consumer
 	bkp_send 9 --ktls "$WHEN" </dev/zero
@@ -118,7 +111,6 @@ nonblocking() {
 }
 
 @test "standard input that cannot be read: 8, and the receiver 7" {
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	bkp_send 8 --ktls "$WHEN" <.
 	assert_stderr_has '^btrfs-ktls-pipe: .*standard input.*directory'
@@ -126,7 +118,6 @@ nonblocking() {
 }
 
 @test "standard input that is closed: 8, and nothing is sent" {
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	bkp_send 8 --ktls "$WHEN" <&-
 	[[ ! -s $RECEIVED ]]
@@ -179,7 +170,6 @@ nonblocking() {
 
 # socket KIND: what the receiver writes there comes out of there
 socket() {
-	ktls_here
 	have_fifo ready
 	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" "$1" out "$BKP" listen \
 		-k key --ktls "$WHEN" --rx splice -b 127.0.0.1 -p 0 --ready-fd 9 \
@@ -211,7 +201,6 @@ socket() {
 @test "standard output is closed early: the receiver exits 8, the sender 9" {
 	early() {
 		start_consumer head -c 100000
-		ktls_here
 		spawn_receiver --ktls "$WHEN" --rx "$1" >consumer
 		bkp_send 9 --ktls "$WHEN" < <(head -c 50000000 /dev/zero)
 		wait_receiver 8
@@ -222,14 +211,12 @@ socket() {
 }
 
 @test "standard output that is closed: the receiver exits 8" {
-	ktls_here
 	spawn_receiver --ktls "$WHEN" >&-
 	bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
 	wait_receiver 8
 }
 
 @test "a file that may not grow further: the receiver exits 8" {
-	ktls_here
 	limited() {
 		ulimit -S -f 100
 		trap '' XFSZ
@@ -247,7 +234,6 @@ socket() {
 @test "O_NONBLOCK is not left on the sender's descriptors, nor set meanwhile" {
 	mkfifo in
 	exec 8<>in
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	spawn_sender --ktls "$WHEN" <&8
 	printf x >&8
@@ -262,7 +248,6 @@ socket() {
 @test "O_NONBLOCK is not left on the receiver's descriptors, nor set meanwhile" {
 	mkfifo out
 	exec 7<>out
-	ktls_here
 	spawn_receiver --ktls "$WHEN" --rx splice >&7
 	mkfifo in
 	exec 8<>in
@@ -282,7 +267,6 @@ socket() {
 	"$BKP_TOOLS/nonblock" 8
 	exec 7<in
 	"$BKP_TOOLS/nonblock" 7
-	ktls_here
 	start_receiver --ktls "$WHEN"
 	spawn_sender --ktls "$WHEN" <&7
 	printf 'one ' >&8

@@ -226,7 +226,6 @@ slow() {
 
 @test "what was written arrives without waiting for more" {
 	local got
-	ktls_here
 	mkfifo in
 	start_consumer cat
 	spawn_receiver --ktls "$WHEN" >consumer
@@ -246,7 +245,6 @@ size_is() {
 }
 
 @test "memory does not grow with the stream" {
-	ktls_here
 	by_tier $((256 << 20)) $((64 << 20)) $((2 << 30)) $((512 << 20))
 	mkfifo in
 	spawn_receiver --ktls "$WHEN" >/dev/null

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# Rounds of one stream each, with choices that are random: chaos.bats does harm
+# to the bytes on their way, kills.bats kills. Loaded behind delivery.bash.
+#
+# The promise: no side exits 0 unless the output is complete, and what came out
+# is always how the input begins. A round that fails tells its CHAOS_SEED, which
+# makes the same choices again.
+
+BYTES=3000000
+
+setup_file() {
+	make_btrfs_like "$BATS_FILE_TMPDIR/in" "$BYTES"
+	export IN=$BATS_FILE_TMPDIR/in
+	export PATIENCE=${BKP_GUEST:+1}2s
+}
+
+# rounds FUNCTION: many of them, each with choices of its own
+rounds() {
+	local i seed=${CHAOS_SEED:-$SRANDOM}
+	by_tier 6 2 200 35 # of each kind
+	for ((i = 0; i < SIZE; i++)); do
+		RANDOM=$(((seed + i) % 32768))
+		CHOICES="CHAOS_SEED=$(((seed + i) % 32768))"
+		choose_setting
+		"$1"
+		end_round
+	done
+}
+
+# What a failed test says last
+teardown() {
+	echo "$CHOICES"
+	clean_up
+}
+
+# choose NAME VALUE...: sets NAME to one of them
+choose() {
+	declare -g "$1=${*:2 + RANDOM % ($# - 1):1}"
+	CHOICES+=" $1=${!1}"
+}
+
+# choose_number NAME BELOW
+choose_number() {
+	declare -g "$1=$(((RANDOM << 15 | RANDOM) % $2))"
+	CHOICES+=" $1=${!1}"
+}
+
+# Who connects, which paths, how much is kept
+choose_setting() {
+	choose WAY push pull
+	choose BUFFER 0 1M 64M
+	TX=(-v --handshake-timeout "$PATIENCE" --buffer "$BUFFER")
+	RX=(-v --handshake-timeout "$PATIENCE")
+	SOURCE=() CONSUMER=() HARM=()
+	if have_ktls; then
+		choose TX_PATH off require
+		choose RX_PATH off require
+		choose RX_HOW splice read
+		TX+=(--ktls "$TX_PATH")
+		RX+=(--ktls "$RX_PATH" --rx "$RX_HOW")
+	fi
+	rm -f got received
+	: >got
+	: >received
+}
+
+# A source that takes about a third of a second
+slow_source() {
+	exec "$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20
+}
+
+# choose_consumer: COMMAND or a program behind the pipe; CAME is its output
+choose_consumer() {
+	choose CONSUMED_BY command pipe file
+	OUTPUT=received CAME=received
+	case $CONSUMED_BY in
+	command) CONSUMER=(dd of=got bs=64K status=none) CAME=got ;;
+	pipe) start_consumer cat && OUTPUT=consumer ;;
+	esac
+}
+
+choose_source() {
+	choose PRODUCED_BY command pipe
+	[[ $PRODUCED_BY == pipe ]] || SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 \
+		-p 200000:20)
+}
+
+starts() {
+	if [[ ${SOURCE-} ]]; then
+		stream_starts "$WAY" <"$IN"
+	else
+		have_fifo feed
+		slow_source <"$IN" >feed 3>&- &
+		PRODUCER_PID=$!
+		PIDS+=("$PRODUCER_PID")
+		stream_starts "$WAY" <feed
+	fi
+}
+
+# A moment within the life of a stream, from its first connection on
+choose_moment() {
+	choose_number MOMENT "${1:-500}"
+	[[ ! ${BKP_GUEST-} ]] || MOMENT=$((MOMENT * 4))
+	sleep "$((MOMENT / 1000)).$(printf %03d $((MOMENT % 1000)))"
+}
+
+# A listener goes on listening when nobody got in: it will not end by itself.
+end_listener() {
+	local i listener=$RECEIVER_PID errors=$RECEIVER_ERR connecting=$SENDER_PID
+	if [[ $WAY == pull ]]; then
+		listener=$SENDER_PID errors=$SENDER_ERR connecting=$RECEIVER_PID
+	fi
+	wait "$connecting" || :
+	for ((i = 0; i < 60; i++)); do
+		gone "$listener" && return
+		has_line ': peer ' "$errors" && return
+		sleep 0.05
+	done
+	kill -TERM "$listener"
+}
+
+# The one promise
+honest() {
+	local code
+	end_listener
+	take_codes
+	CHOICES+=" (sender $SENDER, receiver $RECEIVER)"
+	for code in "$SENDER" "$RECEIVER"; do
+		case $code in
+		0) complete || fail "exit status 0, but incomplete" || return ;;
+		4 | 5 | 7 | 8 | 9 | 137 | 143) ;;
+		*) fail "exit status $code" || return ;;
+		esac
+	done
+	assert_beginning "$CAME" "$IN"
+}
+
+# A consumer behind a pipe may still be writing down what it has read.
+complete() {
+	[[ $CONSUMED_BY != pipe ]] || wait "$CONSUMER_PID" || :
+	cmp "$CAME" "$IN" >&2
+}
+
+end_round() {
+	local pid
+	for pid in "${PIDS[@]}"; do
+		kill -9 "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
+	done
+	PIDS=()
+}
