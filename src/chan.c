@@ -10,10 +10,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "bulk.h"
 #include "clock.h"
 #include "diag.h"
 #include "ktls.h"
 #include "log.h"
+#include "net.h"
 
 enum { ABORT_MS = 2000 };
 
@@ -23,7 +25,10 @@ struct chan {
 	enum chan_role role;
 	bool kernel; /* the bulk direction is the kernel's */
 	bool raw;
-	bool bye; /* close_notify is in the session's buffer */
+	struct bulk *bulk; /* if not, but made by ourselves, not by GnuTLS */
+	bool said; /* the last alert is in a buffer */
+	unsigned int closes; /* how often close_notify was sent or received */
+	bool lost;
 	const char *path;
 	struct frame_reader reader;
 };
@@ -82,6 +87,23 @@ static int chan_report(struct chan *c, struct err *e)
 	return 0;
 }
 
+/*
+ * In user space.  A raw peer may do what only a whole TLS library follows, and
+ * mode none has no keys: those stay with the session.
+ */
+static int chan_user_bulk(struct chan *c, struct err *e)
+{
+	enum tls_direction dir = c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ;
+	autowipe_traffic struct traffic traffic = { 0 };
+
+	if (c->raw || tls_mode(c->tls) == &mode_none)
+		return tls_bulk(c->tls, dir, e);
+	if (tls_traffic(c->tls, dir, &traffic, e) < 0)
+		return -1;
+	c->bulk = bulk_new(c->fd, tls_mode(c->tls), &traffic, e);
+	return c->bulk ? 0 : -1;
+}
+
 static int chan_choose_path(struct chan *c, const struct chan_socket *s,
 			    enum chan_ktls when, struct err *e)
 {
@@ -96,8 +118,7 @@ static int chan_choose_path(struct chan *c, const struct chan_socket *s,
 	}
 	if (when == CHAN_KTLS_AUTO)
 		log_notice("%s; going on in user space", why.msg);
-	return tls_bulk(c->tls, c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ,
-			e);
+	return chan_user_bulk(c, e);
 }
 
 struct chan *chan_open(struct tls *t, const struct chan_socket *s,
@@ -128,8 +149,19 @@ void chan_close(struct chan *c)
 {
 	if (!c)
 		return;
+	bulk_free(c->bulk);
 	tls_free(c->tls);
 	close(c->fd);
+	free(c);
+}
+
+void chan_close_hard(struct chan *c)
+{
+	if (!c)
+		return;
+	bulk_free(c->bulk);
+	tls_free(c->tls);
+	net_close_hard(c->fd);
 	free(c);
 }
 
@@ -161,10 +193,21 @@ static int chan_fail(struct chan *c, struct err *e)
 	return -1;
 }
 
-static int chan_lost(struct chan *c, int num, struct err *e)
+static int chan_fail_lost(struct chan *c, int num, struct err *e)
 {
+	c->lost = true;
 	err_set(e, ERR_NET, num, "the connection was lost");
 	return chan_fail(c, e);
+}
+
+void chan_set_lost(struct chan *c)
+{
+	c->lost = true;
+}
+
+bool chan_lost(const struct chan *c)
+{
+	return c->lost || tls_lost(c->tls) || (c->bulk && bulk_lost(c->bulk));
 }
 
 int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
@@ -174,13 +217,15 @@ int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 
 	assert(c->role == CHAN_SENDER);
 	*io = (struct chan_io){ 0 };
+	if (c->bulk)
+		return bulk_send(c->bulk, buf, len, &io->bytes, e);
 	if (!c->kernel)
 		return tls_send(c->tls, buf, len, &io->bytes, e);
 	do
 		n = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
-		return chan_lost(c, errno, e);
+		return chan_fail_lost(c, errno, e);
 	io->bytes = n > 0 ? (size_t)n : 0;
 	return 0;
 }
@@ -196,29 +241,43 @@ int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 		n = splice(pipe_fd, NULL, c->fd, NULL, len, SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
-		return chan_lost(c, errno, e);
+		return chan_fail_lost(c, errno, e);
 	io->bytes = n > 0 ? (size_t)n : 0;
 	return 0;
 }
 
 bool chan_pending(const struct chan *c)
 {
+	if (c->bulk && bulk_pending(c->bulk))
+		return true;
 	return tls_pending_write(c->tls);
 }
 
 int chan_flush(struct chan *c, bool *empty, struct err *e)
 {
-	if (tls_flush(c->tls, empty, e) < 0)
+	bool sends = c->bulk && c->role == CHAN_SENDER;
+
+	if ((sends ? bulk_flush(c->bulk, empty, e)
+		   : tls_flush(c->tls, empty, e)) < 0)
 		return chan_fail(c, e);
 	return 0;
 }
 
-static int chan_bye(struct chan *c, bool *done, struct err *e)
+/* An alert in this end's direction, if the kernel does not own it. */
+static int chan_user_alert(struct chan *c, enum rec_alert alert, struct err *e)
 {
-	if (!c->bye) {
-		tls_alert(c->tls, REC_CLOSE_NOTIFY);
-		c->bye = true;
-	}
+	if (c->bulk && c->role == CHAN_SENDER)
+		return bulk_alert(c->bulk, alert, e);
+	tls_alert(c->tls, alert);
+	return 0;
+}
+
+/* In user space the alert goes into a buffer once, then is flushed. */
+static int chan_say_close(struct chan *c, bool *done, struct err *e)
+{
+	if (!c->said && chan_user_alert(c, REC_CLOSE_NOTIFY, e) < 0)
+		return -1;
+	c->said = true;
 	return chan_flush(c, done, e);
 }
 
@@ -228,23 +287,26 @@ int chan_end(struct chan *c, bool *done, struct err *e)
 	ssize_t n;
 
 	assert(c->role == CHAN_SENDER);
-	if (!c->kernel)
-		return chan_bye(c, done, e);
+	if (!c->kernel) {
+		c->closes = 1;
+		return chan_say_close(c, done, e);
+	}
 	/* A control record also closes and pushes an open data record. */
 	rec_alert(alert, REC_CLOSE_NOTIFY);
 	do
 		n = ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
-		return chan_lost(c, errno, e);
+		return chan_fail_lost(c, errno, e);
 	*done = n > 0;
+	c->closes = *done;
 	return 0;
 }
 
 int chan_control_end(struct chan *c, bool *done, struct err *e)
 {
 	assert(c->role == CHAN_RECEIVER);
-	return chan_bye(c, done, e);
+	return chan_say_close(c, done, e);
 }
 
 static int chan_bad_frame(struct err *e)
@@ -254,30 +316,32 @@ static int chan_bad_frame(struct err *e)
 }
 
 /* Bytes that a raw peer sends against the stream have no meaning here. */
-static int chan_drop_raw(struct chan *c, bool *end, struct err *e)
+static int chan_drop_raw(struct chan *c, bool *closed, struct err *e)
 {
 	char dropped[512];
 	size_t n;
 
 	do
-		if (tls_recv(c->tls, dropped, sizeof dropped, &n, end, e) < 0)
+		if (tls_recv(c->tls, dropped, sizeof dropped, &n, closed, e) <
+		    0)
 			return chan_fail(c, e);
 	while (n);
 	return 0;
 }
 
-int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *end,
+int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *closed,
 		    struct err *e)
 {
 	struct frame_reader *r = &c->reader;
 	size_t want, n;
 
 	assert(c->role == CHAN_SENDER);
-	*got = *end = false;
+	*got = *closed = false;
 	if (c->raw)
-		return chan_drop_raw(c, end, e);
+		return chan_drop_raw(c, closed, e);
 	while ((want = frame_reader_wants(r)) > 0) {
-		if (tls_recv(c->tls, r->bytes + r->have, want, &n, end, e) < 0)
+		if (tls_recv(c->tls, r->bytes + r->have, want, &n, closed, e) <
+		    0)
 			return chan_fail(c, e);
 		if (!n)
 			return 0;
@@ -318,12 +382,18 @@ static int chan_refuse(struct chan *c, enum rec_alert alert, struct err *e)
 static int chan_bad_record(struct chan *c, int num, struct err *e)
 {
 	if (num == EBADMSG || num == EMSGSIZE || num == EINVAL) {
+		c->lost = true;
 		err_set(e, ERR_NET, 0,
 			"a record was forged or damaged on its way "
 			"(bad_record_mac)");
 		return chan_refuse(c, REC_BAD_RECORD_MAC, e);
 	}
-	return chan_lost(c, num, e);
+	return chan_fail_lost(c, num, e);
+}
+
+static void chan_met_close(struct chan *c, struct chan_io *io)
+{
+	io->mark = c->closes++ ? CHAN_CONFIRMED : CHAN_END;
 }
 
 /* A whole record that is not data; body is what was read of it. */
@@ -335,7 +405,7 @@ static int chan_control_record(struct chan *c, unsigned int type,
 
 	switch (rec_parse(type, body, len, &alert)) {
 	case REC_MEANS_END:
-		io->end = true;
+		chan_met_close(c, io);
 		return 0;
 	case REC_MEANS_ABORT:
 		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
@@ -374,26 +444,50 @@ static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
 	io->bytes = (size_t)n;
 	if (n > 0)
 		return 0;
+	c->lost = true;
 	err_set(e, ERR_NET, 0, "the connection closed without close_notify");
 	return chan_fail(c, e);
+}
+
+static int chan_recv_bulk(struct chan *c, void *buf, size_t len,
+			  struct chan_io *io, struct err *e)
+{
+	unsigned int type;
+	size_t n;
+
+	if (bulk_recv(c->bulk, &type, buf, len, &n, e) < 0) {
+		if (bulk_forged(c->bulk))
+			return chan_refuse(c, REC_BAD_RECORD_MAC, e);
+		return chan_fail(c, e);
+	}
+	if (type != REC_DATA)
+		return chan_control_record(c, type, buf, n, io, e);
+	io->bytes = n;
+	return 0;
 }
 
 int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 	      struct err *e)
 {
-	assert(c->role == CHAN_RECEIVER);
+	bool end;
+
+	assert(c->role == CHAN_RECEIVER && len >= CHAN_RECV_MIN);
 	*io = (struct chan_io){ 0 };
 	if (c->kernel)
 		return chan_recv_kernel(c, buf, len, io, e);
-	if (tls_recv(c->tls, buf, len, &io->bytes, &io->end, e) < 0)
+	if (c->bulk)
+		return chan_recv_bulk(c, buf, len, io, e);
+	if (tls_recv(c->tls, buf, len, &io->bytes, &end, e) < 0)
 		return chan_fail(c, e);
+	if (end)
+		chan_met_close(c, io);
 	return 0;
 }
 
 int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 		   struct err *e)
 {
-	uint8_t body[REC_MAX];
+	uint8_t body[CHAN_RECV_MIN];
 	ssize_t n;
 
 	assert(c->role == CHAN_RECEIVER && c->kernel);
@@ -416,7 +510,7 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 	 */
 	if (chan_recv_kernel(c, body, sizeof body, io, e) < 0)
 		return -1;
-	if (io->bytes || (!io->end && !c->raw))
+	if (io->bytes || (!io->mark && !c->raw))
 		return chan_bad_record(c, EINVAL, e);
 	return 0;
 }
@@ -447,7 +541,7 @@ void chan_linger(struct chan *c, uint64_t timeout_ms)
 	while (clock_now_ms() < deadline) {
 		struct pollfd p = { .fd = c->fd, .events = POLLIN };
 
-		if (chan_pending(c) && tls_flush(c->tls, &empty, &ignored) < 0)
+		if (chan_pending(c) && chan_flush(c, &empty, &ignored) < 0)
 			return;
 		if (chan_pending(c))
 			p.events |= POLLOUT;
@@ -459,27 +553,43 @@ void chan_linger(struct chan *c, uint64_t timeout_ms)
 }
 
 /* A full socket must not swallow the alert: wait for room, but not for long. */
-static void chan_abort_kernel(struct chan *c)
+static void chan_alert_kernel(struct chan *c, enum rec_alert what)
 {
 	uint64_t deadline = clock_deadline(ABORT_MS);
 	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
 	uint8_t alert[REC_ALERT_BYTES];
 
-	rec_alert(alert, REC_USER_CANCELED);
+	rec_alert(alert, what);
 	while (ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert) < 0) {
 		if ((errno != EAGAIN && errno != EINTR) ||
 		    poll(&p, 1, clock_poll_ms(deadline)) <= 0) {
-			log_debug("abort not sent: %s", strerror(errno));
+			log_debug("alert %s not sent: %s", rec_alert_name(what),
+				  strerror(errno));
 			return;
 		}
 	}
 }
 
+static void chan_last_alert(struct chan *c, enum rec_alert what)
+{
+	struct err e = { 0 };
+
+	if (c->role == CHAN_SENDER && c->kernel)
+		chan_alert_kernel(c, what);
+	else if (chan_user_alert(c, what, &e) < 0)
+		log_debug("alert %s not sent: %s", rec_alert_name(what), e.msg);
+}
+
 void chan_abort(struct chan *c)
 {
-	if (c->role == CHAN_SENDER && c->kernel)
-		chan_abort_kernel(c);
-	else
-		tls_alert(c->tls, REC_USER_CANCELED);
+	chan_last_alert(c, REC_USER_CANCELED);
+	chan_linger(c, ABORT_MS);
+}
+
+void chan_confirm(struct chan *c)
+{
+	assert(c->role == CHAN_SENDER);
+	for (unsigned int n = c->closes; n < 2; n++)
+		chan_last_alert(c, REC_CLOSE_NOTIFY);
 	chan_linger(c, ABORT_MS);
 }

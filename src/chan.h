@@ -14,7 +14,7 @@
 
 #include "err.h"
 #include "frame.h"
-#include "rec.h"
+#include "seal.h"
 #include "tls.h"
 
 enum chan_role { CHAN_SENDER, CHAN_RECEIVER };
@@ -28,11 +28,21 @@ struct chan_socket {
 	struct err why_not; /* if it is not attached */
 };
 
+/* What a receiver can meet instead of a byte */
+enum chan_mark {
+	CHAN_NOTHING,
+	CHAN_END, /* close_notify: no byte of the stream follows */
+	CHAN_CONFIRMED, /* a second one: the sender has read the outcome */
+};
+
 /* What happened to a call that would rather wait than block. */
 struct chan_io {
-	size_t bytes; /* moved; 0 and no end: nothing can be moved now */
-	bool end; /* the peer's close_notify: no byte follows */
+	size_t bytes; /* moved; 0 and no mark: nothing can be moved now */
+	enum chan_mark mark; /* only with 0 bytes */
 };
+
+/* Room for any one record */
+enum { CHAN_RECV_MIN = SEAL_BODY_MAX };
 
 struct chan;
 
@@ -55,6 +65,19 @@ struct chan *chan_open(struct tls *t, const struct chan_socket *s,
 
 /* Close the connection as it is, with whatever is unsent, and free c. */
 void chan_close(struct chan *c);
+
+/* The same with an RST: the peer must not wait for more, nor get what waits. */
+void chan_close_hard(struct chan *c);
+
+/*
+ * Was the connection lost, or did a record not authenticate?  Then the stream
+ * can go on over another one.  False after a peer that gave up or broke the
+ * protocol.
+ */
+bool chan_lost(const struct chan *c);
+
+/* Take it for lost, for a reason that only the caller sees. */
+void chan_set_lost(struct chan *c);
 
 /* The socket, for poll(2). */
 int chan_fd(const struct chan *c);
@@ -96,8 +119,14 @@ bool chan_pending(const struct chan *c);
 int chan_end(struct chan *c, bool *done, struct err *e) attr_must_check;
 
 /*
- * Receiver: up to len bytes into buf.  io->end only on the peer's
- * close_notify.  A connection that ends otherwise, a record that does not
+ * Sender: the outcome was read: a second close_notify tells the receiver so;
+ * then wait until it has closed.  Best effort, takes 2 s at the most.
+ */
+void chan_confirm(struct chan *c);
+
+/*
+ * Receiver: up to len bytes into buf; len is at least CHAN_RECV_MIN.  A
+ * connection that ends otherwise, a record that does not
  * authenticate or one of a type that has no business here is an ERR_STREAM.
  */
 int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
@@ -113,10 +142,10 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 
 /*
  * Against the bulk: the next frame from the receiver, if a whole one is there
- * (*got), or its close_notify (*end).  A raw channel has no frames: bytes of
+ * (*got), or its close_notify (*closed).  A raw channel has no frames: bytes of
  * the peer are dropped.  Errors: ERR_NET.
  */
-int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *end,
+int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *closed,
 		    struct err *e) attr_must_check;
 
 /*

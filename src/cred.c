@@ -10,6 +10,7 @@ struct cred {
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
 	struct key key;
+	struct key admitted; /* no identity: none */
 	char asked[KEY_IDENTITY_MAX + 1];
 };
 
@@ -21,7 +22,9 @@ static int cred_find_psk(gnutls_session_t session, const char *identity,
 			 gnutls_datum_t *key)
 {
 	struct cred *c = gnutls_session_get_ptr(session);
-	const struct secret *s = &c->key.secret;
+	bool admitted = *identity && !strcmp(identity, c->admitted.identity);
+	const struct secret *s = admitted ? &c->admitted.secret
+					  : &c->key.secret;
 
 	snprintf(c->asked, sizeof c->asked, "%s", identity);
 	key->data = gnutls_malloc(s->len);
@@ -33,7 +36,7 @@ static int cred_find_psk(gnutls_session_t session, const char *identity,
 		key->data = NULL;
 		return -1;
 	}
-	if (!strcmp(identity, c->key.identity))
+	if (admitted || !strcmp(identity, c->key.identity))
 		memcpy(key->data, s->bytes, s->len);
 	return 0;
 }
@@ -87,10 +90,16 @@ struct cred *cred_new_psk(const struct key *k, bool server, struct err *e)
 	return c;
 }
 
+void cred_admit(struct cred *c, const struct key *k)
+{
+	c->admitted = *k;
+}
+
 void cred_free(struct cred *c)
 {
 	if (!c)
 		return;
+	key_wipe(&c->admitted);
 	if (c->client_psk)
 		gnutls_psk_free_client_credentials(c->client_psk);
 	if (c->server_psk)

@@ -23,6 +23,12 @@ struct cred;
  */
 struct cred *cred_new_psk(const struct key *k, bool server, struct err *e);
 
+/*
+ * Server: let whoever presents k in, too; one of them at a time.  Copies k,
+ * until the next call or cred_free().
+ */
+void cred_admit(struct cred *c, const struct key *k);
+
 void cred_free(struct cred *c);
 
 static inline void cred_cleanup(struct cred **c)

@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <netinet/in.h>
-#include <poll.h>
-#include <stddef.h>
 #include <string.h>
 #include <sys/epoll.h>
 
@@ -34,9 +32,8 @@ struct visitor {
 
 struct door {
 	struct door_params p;
-	struct chore chore; /* what it does while a stream runs */
 	int epoll_fd; /* readable when there is something to do */
-	bool busy; /* with a stream */
+	const struct door_stream *stream; /* the one that runs, or NULL */
 	bool paused; /* accepts nobody until accept_after_ms */
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
@@ -228,9 +225,37 @@ static int door_say_no(struct visitor *v, enum frame_refusal refusal,
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
+/*
+ * Who comes back for the stream that runs?  Whoever shows its ticket, over a
+ * connection that is newer than the last.
+ */
+static enum frame_refusal door_judge_return(const struct door_stream *s,
+					    const struct visitor *v)
+{
+	if (memcmp(v->hello.stream, s->id, sizeof s->id))
+		return FRAME_REFUSED_BUSY;
+	if (!s->resumes || strcmp(tls_identity(v->tls), s->identity) ||
+	    v->hello.connection <= s->connection)
+		return FRAME_REFUSED_STREAM;
+	return FRAME_ACCEPTED;
+}
+
+static enum frame_refusal door_judge(const struct door *d,
+				     const struct visitor *v)
+{
+	if (v->hello.version != FRAME_VERSION)
+		return FRAME_REFUSED_VERSION;
+	if (d->stream && v->hello.role != d->p.role)
+		return door_judge_return(d->stream, v);
+	if (d->stream)
+		return FRAME_REFUSED_BUSY;
+	return v->hello.role == d->p.role ? FRAME_REFUSED_ROLE : FRAME_ACCEPTED;
+}
+
 static int door_greet(struct door *d, struct visitor *v, bool *done,
 		      struct err *e)
 {
+	enum frame_refusal refusal;
 	struct frame f;
 
 	v->want = TLS_WANT_READ;
@@ -245,13 +270,8 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	if (!*done)
 		return 0;
 	v->hello = f.hello;
-	if (f.hello.version != FRAME_VERSION)
-		return door_say_no(v, FRAME_REFUSED_VERSION, e);
-	if (d->busy)
-		return door_say_no(v, FRAME_REFUSED_BUSY, e);
-	if (f.hello.role == d->p.role)
-		return door_say_no(v, FRAME_REFUSED_ROLE, e);
-	return 0;
+	refusal = door_judge(d, v);
+	return refusal ? door_say_no(v, refusal, e) : 0;
 }
 
 static int door_handshake(struct door *d, struct visitor *v, bool *done,
@@ -264,7 +284,7 @@ static int door_handshake(struct door *d, struct visitor *v, bool *done,
 			return 0;
 		v->greeting = true;
 		*done = d->p.raw;
-		if (*done && d->busy)
+		if (*done && d->stream)
 			return err_set(e, ERR_AUTH, 0,
 				       "busy with another stream");
 	}
@@ -290,10 +310,10 @@ static void door_take(struct door *d, struct visitor *v,
 		      struct door_guest *guest)
 {
 	door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
-	log_info("peer %s, %s", v->name, tls_mode(v->tls)->title);
 	*guest = (struct door_guest){ .socket = v->socket,
 				      .tls = v->tls,
 				      .hello = v->hello };
+	memcpy(guest->name, v->name, sizeof v->name);
 	v->tls = NULL;
 }
 
@@ -309,8 +329,7 @@ static void door_check_deadlines(struct door *d)
 				    "the handshake took too long");
 }
 
-/* Do what can be done at once.  Returns whether somebody was let in. */
-static bool door_step(struct door *d, struct door_guest *guest)
+bool door_step(struct door *d, struct door_guest *guest)
 {
 	struct epoll_event events[VISITORS_MAX];
 	int n = epoll_wait(d->epoll_fd, events, VISITORS_MAX, 0);
@@ -330,8 +349,7 @@ static bool door_step(struct door *d, struct door_guest *guest)
 	return false;
 }
 
-/* When time alone asks for something to be done. */
-static uint64_t door_due(const struct door *d)
+uint64_t door_due(const struct door *d)
 {
 	uint64_t due = d->paused ? d->accept_after_ms : CLOCK_NEVER;
 
@@ -341,43 +359,14 @@ static uint64_t door_due(const struct door *d)
 	return due;
 }
 
-int door_wait(struct door *d, uint64_t wait_ms, struct door_guest *guest,
-	      struct err *e)
+int door_fd(const struct door *d)
 {
-	uint64_t deadline = clock_deadline(wait_ms);
-	struct pollfd p = { .fd = d->epoll_fd, .events = POLLIN };
-
-	while (!door_step(d, guest)) {
-		uint64_t until = clock_earlier(deadline, door_due(d));
-
-		if (clock_now_ms() >= deadline)
-			return err_set(e, ERR_NET, 0,
-				       "nobody came within the time of "
-				       "--wait");
-		if (poll(&p, 1, clock_poll_ms(until)) < 0 && errno != EINTR)
-			return err_set(e, ERR_BUG, errno, "poll");
-	}
-	return 0;
+	return d->epoll_fd;
 }
 
-static void door_run_chore(struct chore *c)
+void door_serve(struct door *d, const struct door_stream *s)
 {
-	struct door *d =
-		(struct door *)((char *)c - offsetof(struct door, chore));
-	struct door_guest nobody;
-
-	/* Busy: nobody is let in. */
-	door_step(d, &nobody);
-	c->due_ms = door_due(d);
-}
-
-struct chore *door_busy(struct door *d)
-{
-	d->busy = true;
-	d->chore = (struct chore){ .fd = d->epoll_fd,
-				   .due_ms = door_due(d),
-				   .run = door_run_chore };
-	return &d->chore;
+	d->stream = s;
 }
 
 struct door *door_open(const struct door_params *p, struct err *e)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The listener's door: many handshakes at the same time, each with its
- * deadline, until one peer has shown that it holds the key.  What the others
- * do neither ends the waiting nor holds up the right one.
+ * deadline.  It stays open while a stream runs.  What strangers do neither ends
+ * the waiting nor holds up the right peer.
  */
 #pragma once
 
@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "chan.h"
-#include "chore.h"
 #include "cred.h"
 #include "err.h"
 #include "frame.h"
@@ -36,23 +35,37 @@ struct door_guest {
 	struct chan_socket socket;
 	struct tls *tls;
 	struct frame_hello hello; /* not with raw */
+	char name[NET_NAME_MAX];
+};
+
+/* The stream that runs: nobody else is let in but who comes back for it. */
+struct door_stream {
+	bool resumes; /* else nobody can */
+	uint8_t id[FRAME_ID_BYTES];
+	char identity[KEY_IDENTITY_MAX + 1]; /* of its ticket; "": mode none */
+	uint32_t connection; /* number of the last that was let in */
 };
 
 /* NULL: ERR_NET (no descriptors, no memory). */
 struct door *door_open(const struct door_params *p, struct err *e);
 
-/*
- * Wait for a peer that authenticates and says a HELLO that can be accepted.
- * Everyone else is refused with one line of log each.
- * Errors: ERR_NET, nobody came within wait_ms.
- */
-int door_wait(struct door *d, uint64_t wait_ms, struct door_guest *guest,
-	      struct err *e) attr_must_check;
+/* Readable when there is something to do for door_step(). */
+int door_fd(const struct door *d);
+
+/* When time alone asks for door_step(). */
+uint64_t door_due(const struct door *d);
 
 /*
- * From now on whoever authenticates is told that we are busy.  The chore does
- * that while a stream runs; it belongs to the door.
+ * Do what can be done at once.  Returns whether a peer was let in that
+ * authenticated and said a HELLO that can be accepted; the WELCOME is left to
+ * the caller.  Everyone else is refused with one line of log each.
  */
-struct chore *door_busy(struct door *d);
+bool door_step(struct door *d, struct door_guest *guest);
+
+/*
+ * From now on this stream runs: others who authenticate are told that we are
+ * busy.  Borrows s, which the caller keeps up to date.
+ */
+void door_serve(struct door *d, const struct door_stream *s);
 
 void door_close(struct door *d);

@@ -70,33 +70,17 @@ int greet_send(struct tls *t, int fd, const struct frame *f,
 	}
 }
 
-int greet_connect(struct tls *t, int fd, const struct frame_hello *hello,
-		  uint64_t deadline_ms, struct frame_welcome *welcome,
-		  struct err *e)
+int greet_check(const struct frame_welcome *w, enum frame_role role,
+		struct err *e)
 {
-	struct frame f = { .type = FRAME_HELLO, .hello = *hello };
-	struct frame_reader reader = { 0 };
-	bool got;
+	enum frame_refusal refusal = w->refusal;
 
-	if (greet_send(t, fd, &f, deadline_ms, e) < 0)
-		return -1;
-	for (;;) {
-		if (greet_recv(t, &reader, FRAME_WELCOME, &f, &got, e) < 0)
-			return -1;
-		if (got)
-			break;
-		if (greet_wait(fd, POLLIN, deadline_ms, e) < 0)
-			return -1;
-	}
-	*welcome = f.welcome;
-	if (welcome->refusal)
-		return err_set(e, ERR_AUTH, 0, "refused: %s",
-			       frame_refusal_text(welcome->refusal));
-	if (welcome->version != FRAME_VERSION)
-		return err_set(e, ERR_AUTH, 0, "refused: %s",
-			       frame_refusal_text(FRAME_REFUSED_VERSION));
-	if (welcome->role == hello->role)
-		return err_set(e, ERR_AUTH, 0, "refused: %s",
-			       frame_refusal_text(FRAME_REFUSED_ROLE));
-	return 0;
+	if (!refusal && w->version != FRAME_VERSION)
+		refusal = FRAME_REFUSED_VERSION;
+	if (!refusal && w->role == role)
+		refusal = FRAME_REFUSED_ROLE;
+	if (!refusal)
+		return 0;
+	return err_set(e, ERR_AUTH, 0, "refused: %s",
+		       frame_refusal_text(refusal));
 }

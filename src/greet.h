@@ -23,10 +23,6 @@ int greet_recv(struct tls *t, struct frame_reader *r, enum frame_type type,
 int greet_send(struct tls *t, int fd, const struct frame *f,
 	       uint64_t deadline_ms, struct err *e) attr_must_check;
 
-/*
- * The connecting side: send hello, wait for the answer.  A refusal is an
- * ERR_AUTH with the reason.
- */
-int greet_connect(struct tls *t, int fd, const struct frame_hello *hello,
-		  uint64_t deadline_ms, struct frame_welcome *welcome,
-		  struct err *e) attr_must_check;
+/* Is the connecting side, of the given role, welcome?  Else ERR_AUTH. */
+int greet_check(const struct frame_welcome *w, enum frame_role role,
+		struct err *e) attr_must_check;

@@ -2,7 +2,7 @@
 # All but main.c goes into one library, so that tests link the real objects.
 noinst_LIBRARIES += src/libbkp.a
 src_libbkp_a_SOURCES = \
-	src/attr.h src/missing.h src/chore.h \
+	src/attr.h src/missing.h \
 	src/err.c src/err.h \
 	src/secret.c src/secret.h \
 	src/clock.c src/clock.h \
@@ -26,6 +26,8 @@ src_libbkp_a_SOURCES = \
 	src/cred.c src/cred.h \
 	src/wire.c src/wire.h \
 	src/plain.c src/plain.h \
+	src/seal.c src/seal.h \
+	src/bulk.c src/bulk.h \
 	src/tls.c src/tls.h \
 	src/chan.c src/chan.h \
 	src/store.h \
@@ -35,6 +37,9 @@ src_libbkp_a_SOURCES = \
 	src/sender.c src/sender.h \
 	src/receiver.c src/receiver.h \
 	src/door.c src/door.h \
+	src/link.c src/link.h \
+	src/link_dial.c src/link_dial.h \
+	src/link_door.c src/link_door.h \
 	src/probe.c src/probe.h \
 	src/setup.c src/setup.h \
 	src/cmd.h \

@@ -14,19 +14,18 @@
 
 enum {
 	BACKLOG = 128,
-	PER_ADDRESS_MS = 5000, /* where a name has several */
 	KEEPALIVE_IDLE_S = 15, /* together about half a minute */
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_PROBES = 3,
 	VANISHED_MS = 30000,
 };
 
-static void net_free_addresses(struct addrinfo **list)
+void net_free_addresses(struct addrinfo **list)
 {
 	if (*list)
 		freeaddrinfo(*list);
+	*list = NULL;
 }
-#define autofree_addresses attr_cleanup(net_free_addresses)
 
 static void net_name(const struct sockaddr *sa, socklen_t len,
 		     char name[static NET_NAME_MAX])
@@ -77,9 +76,17 @@ static int net_resolve(const char *host, uint16_t port, int family, int flags,
 	ret = getaddrinfo(host, service, &hints, list);
 	if (!ret)
 		return 0;
-	return err_set(e, ERR_NET, 0, "cannot resolve %s: %s",
-		       host ? host : "the local address",
-		       ret == EAI_SYSTEM ? strerror(errno) : gai_strerror(ret));
+	err_set(e, ERR_NET, 0, "cannot resolve %s: %s",
+		host ? host : "the local address",
+		ret == EAI_SYSTEM ? strerror(errno) : gai_strerror(ret));
+	e->num = ret == EAI_SYSTEM ? errno : ret == EAI_AGAIN ? EAGAIN : 0;
+	return -1;
+}
+
+int net_lookup(const struct net_endpoint *to, struct addrinfo **list,
+	       struct err *e)
+{
+	return net_resolve(to->host, to->port, to->family, 0, list, e);
 }
 
 /* The last record of a stream must not wait for an acknowledgement. */
@@ -126,70 +133,45 @@ static int net_bind_source(int fd, const struct net_endpoint *to, int family,
 	return 0;
 }
 
-static int net_wait_connected(int fd, uint64_t deadline_ms)
+void net_address_name(const struct addrinfo *ai, char name[static NET_NAME_MAX])
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	int error = 0, n;
-	socklen_t len = sizeof error;
-
-	do
-		n = poll(&p, 1, clock_poll_ms(deadline_ms));
-	while (n < 0 && errno == EINTR);
-	if (n < 0)
-		return errno;
-	if (n == 0)
-		return ETIMEDOUT;
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		return errno;
-	return error;
+	net_name(ai->ai_addr, ai->ai_addrlen, name);
 }
 
-static int net_connect_one(const struct net_endpoint *to,
-			   const struct addrinfo *ai, uint64_t deadline_ms,
-			   struct err *e)
+static int net_cannot_connect(const struct addrinfo *ai, int num, struct err *e)
 {
 	char name[NET_NAME_MAX];
+
+	net_address_name(ai, name);
+	return err_set(e, ERR_NET, num, "cannot connect to %s", name);
+}
+
+int net_connect(const struct net_endpoint *to, const struct addrinfo *ai,
+		struct err *e)
+{
 	autoclose int fd = socket(ai->ai_family,
 				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 				  IPPROTO_TCP);
-	int num = 0;
 
-	net_name(ai->ai_addr, ai->ai_addrlen, name);
 	if (fd < 0)
-		return err_set(e, ERR_NET, errno, "cannot connect to %s", name);
+		return net_cannot_connect(ai, errno, e);
 	if (to->bind && net_bind_source(fd, to, ai->ai_family, e) < 0)
 		return -1;
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0)
-		num = errno == EINPROGRESS ? net_wait_connected(fd, deadline_ms)
-					   : errno;
-	if (num)
-		return err_set(e, ERR_NET, num, "cannot connect to %s", name);
+	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 &&
+	    errno != EINPROGRESS)
+		return net_cannot_connect(ai, errno, e);
 	net_no_delay(fd);
 	return steal_fd(&fd);
 }
 
-int net_connect(const struct net_endpoint *to, uint64_t timeout_ms,
-		struct err *e)
+int net_connected(int fd, const struct addrinfo *ai, struct err *e)
 {
-	autofree_addresses struct addrinfo *list = NULL;
-	uint64_t deadline = clock_deadline(timeout_ms);
+	int error = 0;
+	socklen_t len = sizeof error;
 
-	if (net_resolve(to->host, to->port, to->family, 0, &list, e) < 0)
-		return -1;
-	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
-		uint64_t until = deadline;
-		int fd;
-
-		if (list->ai_next)
-			until = clock_earlier(until,
-					      clock_deadline(PER_ADDRESS_MS));
-		fd = net_connect_one(to, ai, until, e);
-		if (fd >= 0)
-			return fd;
-		if (ai->ai_next)
-			log_debug("%s", e->msg);
-	}
-	return -1;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		error = errno;
+	return error ? net_cannot_connect(ai, error, e) : 0;
 }
 
 static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,

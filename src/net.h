@@ -30,13 +30,30 @@ struct net_listener {
 	uint16_t port; /* the one chosen, if 0 was asked for */
 };
 
+/* The addresses of a name. */
+struct addrinfo;
+void net_free_addresses(struct addrinfo **list);
+#define autofree_addresses attr_cleanup(net_free_addresses)
+
 /*
- * Connect to the first address of to->host that answers.  timeout_ms counts
- * for all of them together; each of several gets 5 s at most.
- * Returns the socket.  Errors: ERR_NET.
+ * Look to->host up, which may take as long as the resolver likes.  The caller
+ * owns *list.  Errors: ERR_NET, with num 0 if trying again is of no use.
  */
-int net_connect(const struct net_endpoint *to, uint64_t timeout_ms,
+int net_lookup(const struct net_endpoint *to, struct addrinfo **list,
+	       struct err *e) attr_must_check;
+
+/*
+ * Begin to connect to one address.  Returns the socket: when poll(2) says
+ * POLLOUT, net_connected() tells how it went.  Errors: ERR_NET.
+ */
+int net_connect(const struct net_endpoint *to, const struct addrinfo *ai,
 		struct err *e) attr_must_check;
+int net_connected(int fd, const struct addrinfo *ai,
+		  struct err *e) attr_must_check;
+
+/* The address and port that ai stands for, as text. */
+void net_address_name(const struct addrinfo *ai,
+		      char name[static NET_NAME_MAX]);
 
 /* Listen on all addresses of at->host.  Errors: ERR_NET. */
 int net_listen(const struct net_endpoint *at, struct net_listener *l,

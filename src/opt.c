@@ -76,6 +76,8 @@ static const struct opt_spec specs[] = {
 	{ "buffer", 0, BOTH, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
+	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
+	  "how long to go on without a connection (2m)" },
 	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
 	  "show a meter of confirmed bytes" },
 	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
@@ -410,6 +412,7 @@ int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
 	*o = (struct opts){ .port = UINT64_MAX,
 			    .wait_ms = CLOCK_NEVER,
 			    .handshake_ms = 10000,
+			    .retry_ms = 120000,
 			    .ready_fd = -1,
 			    .buffer_bytes = BUFFER_BYTES };
 	if (opt_split_command(o, &argc, argv, e) < 0)

@@ -51,6 +51,7 @@ struct opts {
 	bool receive; /* connect */
 	bool send; /* listen */
 	uint64_t buffer_bytes;
+	uint64_t retry_ms; /* 0: one try */
 	bool progress;
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */

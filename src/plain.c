@@ -113,8 +113,11 @@ static int plain_take_alert(struct plain *p, struct wire *w, bool *end,
 		return 0;
 	*end = rec_parse(REC_ALERT, p->alert, sizeof p->alert, &alert) ==
 	       REC_MEANS_END;
-	if (*end)
+	/* A second one may follow. */
+	if (*end) {
+		p->have = 0;
 		return 0;
+	}
 	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
 		       rec_alert_name(alert));
 }

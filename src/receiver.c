@@ -16,6 +16,8 @@ enum {
 	SPIN_MAX_MS = 20,
 	LINGER_MS = 10000,
 	ACK_MS = 5000, /* a sign of life at least this often */
+	SILENCE_MS =
+		30000, /* without a byte: look whether the sender is there */
 	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe that empties */
 	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
@@ -23,7 +25,8 @@ enum {
 
 struct receiver {
 	const struct receiver_params *p;
-	struct chan *chan;
+	struct link *link;
+	unsigned int connection; /* link->count that we know of */
 	struct sink *sink;
 	uint8_t *buffer;
 	size_t start, end; /* bytes of buffer still to be written */
@@ -31,7 +34,9 @@ struct receiver {
 	size_t piped; /* bytes in it */
 	bool splice;
 	bool want_chan, want_sink; /* what the last move ran short of */
-	bool ended; /* the sender's close_notify came */
+	bool ended; /* the sender told the end of the stream */
+	bool over; /* the outcome is known */
+	bool told; /* and this connection was told */
 	bool mute; /* the sender cannot be told anything */
 	bool reader_gone; /* of the output */
 	bool said_ready; /* poll(2) said that there is input */
@@ -39,6 +44,7 @@ struct receiver {
 	unsigned int spin_ms;
 	uint64_t total, acked;
 	uint64_t ack_due_ms, status_due_ms;
+	uint64_t heard_ms; /* when a byte came last */
 	struct frame_outcome outcome; /* of a failure */
 };
 
@@ -92,29 +98,49 @@ static int receiver_sink_failed(struct receiver *r, struct err *e)
 	return receiver_consumer_failed(r, &s, e);
 }
 
+/*
+ * The connection failed with *e.  Returns 0 if the stream can go on over
+ * another one.
+ */
+static int receiver_lost(struct receiver *r, struct err *e)
+{
+	r->want_chan = true;
+	return link_lost(r->link, r->total, e);
+}
+
+/*
+ * The connection may be lost where nobody reads from it.  Without a way back
+ * that is for the reading to find out: what is still to be read counts.
+ */
+static void receiver_hung_up(struct receiver *r, struct err *e)
+{
+	chan_set_lost(r->link->chan);
+	if (link_resumes(r->link) && receiver_lost(r, e) == 0)
+		return;
+	log_debug("no way to tell the sender anything: %s", e->msg);
+	r->mute = true;
+	*e = (struct err){ 0 };
+}
+
 /* Acknowledgements, signs of life, the meter: whatever time asks for. */
 static void receiver_tick(struct receiver *r)
 {
-	uint64_t step = r->p->peer_store_bytes / ACK_PARTS;
+	uint64_t step = r->link->store_bytes / ACK_PARTS;
 	uint64_t now = clock_now_ms();
 	struct frame f = { .type = FRAME_ACK, .ack = r->total };
 	struct err e = { 0 };
 	bool taken = true;
 
 	r->status_due_ms = status_update(r->p->status, now, r->total);
-	if (r->p->raw || r->mute)
+	if (r->p->raw || r->mute || r->over || !r->link->chan)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
 		return;
-	/* What is still to be read is worth more than this: reading goes on,
-	 * and says whether the connection is lost. */
-	if (chan_send_frame(r->chan, &f, &taken, &e) < 0) {
-		log_debug("no acknowledgement: %s", e.msg);
-		r->mute = true;
-	}
-	if (taken)
-		r->acked = r->total;
 	r->ack_due_ms = now + ACK_MS;
+	if (chan_send_frame(r->link->chan, &f, &taken, &e) < 0)
+		receiver_hung_up(r, &e);
+	else if (taken)
+		r->acked = r->total;
 }
 
 static void receiver_flush(struct receiver *r)
@@ -122,8 +148,8 @@ static void receiver_flush(struct receiver *r)
 	struct err e = { 0 };
 	bool empty;
 
-	if (!r->mute && chan_flush(r->chan, &empty, &e) < 0)
-		r->mute = true;
+	if (!r->mute && chan_flush(r->link->chan, &empty, &e) < 0)
+		receiver_hung_up(r, &e);
 }
 
 /*
@@ -150,33 +176,113 @@ static int receiver_check_consumer(struct receiver *r, struct err *e)
 	return 0;
 }
 
-enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_CHORE, POLL_COUNT };
+enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_LINK, POLL_COUNT };
+
+static void receiver_poll_chan(struct receiver *r, struct pollfd *p)
+{
+	struct chan *chan = r->link->chan;
+	bool pending = chan && !r->mute && chan_pending(chan);
+
+	if (!chan)
+		return;
+	if (r->want_chan && !r->rest)
+		p->events |= POLLIN;
+	if (pending)
+		p->events |= POLLOUT;
+	/* Who can come back must not find us waiting for a slow consumer. */
+	if (link_resumes(r->link) && !r->rest)
+		p->events |= POLLRDHUP;
+	if (p->events)
+		p->fd = chan_fd(chan);
+}
 
 static void receiver_poll_set(struct receiver *r,
 			      struct pollfd fds[static POLL_COUNT])
 {
-	bool pending = !r->mute && chan_pending(r->chan);
-
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1 };
-	if ((r->want_chan && !r->rest) || pending)
-		fds[POLL_CHAN].fd = chan_fd(r->chan);
-	if (r->want_chan && !r->rest)
-		fds[POLL_CHAN].events |= POLLIN;
-	if (pending)
-		fds[POLL_CHAN].events |= POLLOUT;
+	receiver_poll_chan(r, &fds[POLL_CHAN]);
+	fds[POLL_LINK].fd = r->link->fd;
+	fds[POLL_LINK].events = r->link->events;
+	if (r->over)
+		return;
 	if (r->want_sink ||
 	    (sink_has_reader(r->sink) && r->sink->fd >= 0 && !r->reader_gone))
 		fds[POLL_SINK].fd = sink_fd(r->sink);
 	fds[POLL_SINK].events = r->want_sink ? POLLOUT : 0;
-	if (r->p->chore) {
-		fds[POLL_CHORE].fd = r->p->chore->fd;
-		fds[POLL_CHORE].events = POLLIN;
-	}
 	if (r->p->consumer) {
 		fds[POLL_CONSUMER].fd = child_status_fd(r->p->consumer);
 		fds[POLL_CONSUMER].events = POLLIN;
 	}
+}
+
+static uint64_t receiver_due(const struct receiver *r)
+{
+	const struct link *l = r->link;
+	uint64_t until_ms = clock_earlier(r->status_due_ms, l->due_ms);
+
+	if (!r->p->raw && !r->mute && !r->over && l->chan)
+		until_ms = clock_earlier(until_ms, r->ack_due_ms);
+	if (l->chan && r->want_chan && !r->over)
+		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
+	if (!l->chan && !r->ended)
+		until_ms = clock_earlier(until_ms, l->give_up_ms);
+	if (r->want_chan && r->rest)
+		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
+	return until_ms;
+}
+
+/* Another connection: the sender goes on where we are. */
+static void receiver_go_on(struct receiver *r)
+{
+	r->connection = r->link->count;
+	r->acked = r->total;
+	r->ack_due_ms = clock_deadline(ACK_MS);
+	r->mute = r->told = false;
+	r->spin_ms = 0;
+	r->heard_ms = clock_now_ms();
+}
+
+static int receiver_run_link(struct receiver *r, struct err *e)
+{
+	const struct link_span span = { r->total, r->total };
+
+	if (link_run(r->link, &span, e) < 0)
+		return -1;
+	if (r->connection != r->link->count)
+		receiver_go_on(r);
+	return 0;
+}
+
+static void receiver_check_silence(struct receiver *r, short revents)
+{
+	uint64_t now = clock_now_ms();
+
+	/* A slow consumer is no silence; a process that slept neither. */
+	if (!r->want_chan || revents || r->over)
+		return;
+	if (now < r->heard_ms + SILENCE_MS)
+		return;
+	r->heard_ms = now;
+	link_renew(r->link);
+}
+
+static void receiver_hear_chan(struct receiver *r, short revents)
+{
+	struct err e = { 0 };
+
+	if (!r->link->chan)
+		return;
+	if (revents & POLLOUT)
+		receiver_flush(r);
+	receiver_check_silence(r, revents);
+	if (!r->link->chan)
+		return;
+	if (!(revents & (POLLRDHUP | POLLERR | POLLHUP)) || r->want_chan ||
+	    !r->link->chan)
+		return;
+	err_set(&e, ERR_STREAM, 0, "the connection was lost");
+	receiver_hung_up(r, &e);
 }
 
 /*
@@ -189,25 +295,19 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 
 	receiver_tick(r);
 	receiver_poll_set(r, fds);
-	until_ms = clock_earlier(until_ms, r->status_due_ms);
-	if (!r->p->raw && !r->mute)
-		until_ms = clock_earlier(until_ms, r->ack_due_ms);
-	if (r->p->chore)
-		until_ms = clock_earlier(until_ms, r->p->chore->due_ms);
-	if (r->want_chan && r->rest)
-		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
+	until_ms = clock_earlier(until_ms, receiver_due(r));
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until_ms)) < 0) {
 		if (errno != EINTR)
 			return err_set(e, ERR_BUG, errno, "poll");
 		return 0;
 	}
-	if (r->p->chore &&
-	    (fds[POLL_CHORE].revents || clock_now_ms() >= r->p->chore->due_ms))
-		r->p->chore->run(r->p->chore);
 	r->rest = false;
 	r->said_ready = fds[POLL_CHAN].revents & POLLIN;
-	if (fds[POLL_CHAN].revents & POLLOUT)
-		receiver_flush(r);
+	receiver_hear_chan(r, fds[POLL_CHAN].revents);
+	if ((fds[POLL_LINK].revents || clock_now_ms() >= r->link->due_ms ||
+	     !r->link->chan) &&
+	    receiver_run_link(r, e) < 0)
+		return -1;
 	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
 		return -1;
 	if ((fds[POLL_SINK].revents & POLLERR) && sink_has_reader(r->sink))
@@ -235,14 +335,22 @@ static int receiver_write_buffer(struct receiver *r, struct err *e)
 static void receiver_got(struct receiver *r, const struct chan_io *io)
 {
 	r->total += io->bytes;
-	r->ended = io->end;
-	if (io->bytes)
+	r->ended |= io->mark == CHAN_END;
+	if (io->bytes) {
 		r->spin_ms = 0;
-	else if (r->said_ready && chan_in_kernel(r->chan))
+		r->heard_ms = clock_now_ms();
+	} else if (r->said_ready && chan_in_kernel(r->link->chan))
 		r->rest = true;
 	r->said_ready = false;
 	if (r->rest && r->spin_ms < SPIN_MAX_MS)
 		r->spin_ms = r->spin_ms ? 2 * r->spin_ms : 1;
+}
+
+/* Between two connections there is nothing to be read. */
+static bool receiver_no_chan(struct receiver *r)
+{
+	r->want_chan = !r->link->chan;
+	return r->want_chan;
 }
 
 /* One step by reading and writing. */
@@ -252,12 +360,14 @@ static int receiver_copy(struct receiver *r, struct err *e)
 
 	if (r->start < r->end)
 		return receiver_write_buffer(r, e);
-	if (chan_recv(r->chan, r->buffer, BUFFER_BYTES, &io, e) < 0)
-		return -1;
+	if (receiver_no_chan(r))
+		return 0;
+	if (chan_recv(r->link->chan, r->buffer, BUFFER_BYTES, &io, e) < 0)
+		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->start = 0;
 	r->end = io.bytes;
-	r->want_chan = !io.bytes && !io.end;
+	r->want_chan = !io.bytes && !io.mark;
 	return 0;
 }
 
@@ -305,11 +415,17 @@ static int receiver_splice(struct receiver *r, struct err *e)
 		return receiver_write_buffer(r, e);
 	if (r->piped)
 		return receiver_empty_pipe(r, e);
-	if (chan_splice_to(r->chan, r->pipe[1], BUFFER_BYTES, &io, e) < 0)
-		return -1;
+	if (receiver_no_chan(r))
+		return 0;
+	if (!chan_in_kernel(r->link->chan)) {
+		r->splice = false;
+		return 0;
+	}
+	if (chan_splice_to(r->link->chan, r->pipe[1], BUFFER_BYTES, &io, e) < 0)
+		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->piped = io.bytes;
-	r->want_chan = !io.bytes && !io.end;
+	r->want_chan = !io.bytes && !io.mark;
 	return 0;
 }
 
@@ -321,7 +437,8 @@ static int receiver_transfer(struct receiver *r, struct err *e)
 		    0)
 			return -1;
 		if (r->want_chan || r->want_sink) {
-			if (receiver_poll(r, CLOCK_NEVER, e) < 0)
+			if (receiver_poll(r, CLOCK_NEVER, e) < 0 ||
+			    link_check(r->link, e) < 0)
 				return -1;
 		} else {
 			receiver_tick(r);
@@ -416,29 +533,92 @@ static int receiver_consumed(struct receiver *r, struct err *e)
 	return 0;
 }
 
-/* Say how it went and leave the connection so that the word arrives. */
-static void receiver_tell(struct receiver *r)
+static int receiver_say_outcome(struct receiver *r, struct err *e)
 {
 	struct frame f = { .type = r->outcome.failure ? FRAME_FAIL : FRAME_DONE,
 			   .outcome = r->outcome };
-	struct err e = { 0 };
 	bool taken = true, done;
 
 	f.outcome.total = r->total;
-	if (r->mute ||
-	    (!r->p->raw && chan_send_frame(r->chan, &f, &taken, &e) < 0) ||
-	    !taken || chan_control_end(r->chan, &done, &e) < 0) {
+	r->told = true;
+	if (chan_send_frame(r->link->chan, &f, &taken, e) < 0)
+		return -1;
+	if (!taken)
+		return err_set(e, ERR_STREAM, 0, "no room for the outcome");
+	return chan_control_end(r->link->chan, &done, e);
+}
+
+/* Discard what comes.  *confirmed: the sender's close_notify. */
+static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
+{
+	struct chan_io io;
+
+	do {
+		if (chan_recv(r->link->chan, r->buffer, BUFFER_BYTES, &io, e) <
+		    0)
+			return -1;
+		*confirmed = io.mark == CHAN_CONFIRMED;
+	} while ((io.bytes || io.mark) && !*confirmed);
+	r->want_chan = true;
+	r->rest = r->said_ready && chan_in_kernel(r->link->chan);
+	r->spin_ms = SPIN_MAX_MS;
+	return 0;
+}
+
+/* One step towards a sender that knows the outcome. */
+static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
+			      bool *confirmed, struct err *e)
+{
+	if (r->link->chan && !r->told && receiver_say_outcome(r, e) < 0)
+		return receiver_lost(r, e);
+	if (r->link->chan && receiver_discard(r, confirmed, e) < 0)
+		return receiver_lost(r, e);
+	if (*confirmed)
+		return 0;
+	if (receiver_poll(r, deadline_ms, e) < 0 || link_check(r->link, e) < 0)
+		return -1;
+	if (clock_now_ms() >= deadline_ms)
+		return err_set(e, ERR_STREAM, 0, "it does not answer");
+	return 0;
+}
+
+/*
+ * Say how it went, until the sender closes the connection after it has read
+ * that.  One that lost its connection first comes back to ask.
+ */
+static void receiver_tell(struct receiver *r)
+{
+	uint64_t deadline_ms = clock_deadline(
+		link_resumes(r->link) ? r->link->retry_ms : LINGER_MS);
+	bool confirmed = false;
+	struct err e = { 0 };
+
+	r->over = true;
+	while (!confirmed)
+		if (receiver_tell_step(r, deadline_ms, &confirmed, &e) < 0) {
+			log_notice("the sender may not know the outcome: %s",
+				   e.msg);
+			return;
+		}
+}
+
+/* A raw sender gets no outcome, only our close_notify. */
+static void receiver_tell_raw(struct receiver *r)
+{
+	struct err e = { 0 };
+	bool done;
+
+	if (r->mute || chan_control_end(r->link->chan, &done, &e) < 0)
 		log_notice("the sender could not be told the outcome%s%s",
 			   *e.msg ? ": " : "", e.msg);
-		return;
-	}
-	chan_linger(r->chan, LINGER_MS);
+	else
+		chan_linger(r->link->chan, LINGER_MS);
 }
 
 static int receiver_loop(struct receiver *r, struct err *e)
 {
-	r->splice = r->p->how == RECEIVER_SPLICE && chan_in_kernel(r->chan) &&
-		    sink_takes_splice(r->sink);
+	r->splice = r->p->how == RECEIVER_SPLICE &&
+		    chan_in_kernel(r->link->chan) && sink_takes_splice(r->sink);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
 	if (r->splice) {
 		if (pipe2(r->pipe, O_CLOEXEC) < 0) {
@@ -456,10 +636,12 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e)
 {
 	struct receiver r = { .p = p,
-			      .chan = p->chan,
+			      .link = p->link,
+			      .connection = p->link->count,
 			      .sink = p->sink,
 			      .pipe = { -1, -1 },
-			      .ack_due_ms = clock_deadline(ACK_MS) };
+			      .ack_due_ms = clock_deadline(ACK_MS),
+			      .heard_ms = clock_now_ms() };
 	int ret;
 
 	r.buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
@@ -467,10 +649,12 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 	if (r.buffer == MAP_FAILED)
 		return err_set(e, ERR_IO, errno, "no memory");
 	ret = receiver_loop(&r, e);
-	if (ret == 0 || (r.outcome.failure && !p->raw))
+	if (!p->raw && (ret == 0 || r.outcome.failure))
 		receiver_tell(&r);
-	else if (r.outcome.failure)
-		chan_abort(p->chan);
+	else if (p->raw && ret == 0)
+		receiver_tell_raw(&r);
+	else if (ret < 0 && p->link->chan && !chan_lost(p->link->chan))
+		chan_abort(p->link->chan);
 	*total = r.total;
 	munmap(r.buffer, BUFFER_BYTES);
 	attr_close(&r.pipe[0]);

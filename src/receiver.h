@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The receiver's loop: channel -> output, until the sender's close_notify. */
+/*
+ * The receiver's loop: channel -> output, until the end of the stream.  It
+ * outlives connections.
+ */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "chan.h"
 #include "child.h"
-#include "chore.h"
 #include "err.h"
+#include "link.h"
 #include "sink.h"
 #include "status.h"
 
@@ -20,15 +22,13 @@ enum receiver_how {
 
 /* Everything is borrowed. */
 struct receiver_params {
-	struct chan *chan;
+	struct link *link;
 	struct sink *sink; /* closed on success */
 	struct child *consumer; /* COMMAND behind the sink, or NULL */
 	const char *consumer_name; /* for messages, if there is one */
 	enum receiver_how how;
-	uint64_t peer_store_bytes; /* how far a sender runs without ACK */
 	bool raw; /* no frames: close_notify is the answer */
 	struct status *status;
-	struct chore *chore; /* or NULL */
 };
 
 /*

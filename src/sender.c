@@ -27,14 +27,16 @@ static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
 struct sender {
 	const struct sender_params *p;
 	struct store *store;
-	struct chan *chan;
+	struct link *link;
+	unsigned int connection; /* link->count that we know of */
 	uint64_t confirmed; /* the receiver has this much */
 	uint64_t heard_ms; /* when it last said something */
 	uint64_t status_due_ms;
 	bool is_btrfs; /* the stream began with the magic */
 	bool complete; /* the input ended, and ended well */
 	bool blocked; /* the socket took less than it was given */
-	bool ended; /* close_notify is on its way */
+	bool ended; /* this connection was told the end of the stream */
+	bool told_end; /* this or an earlier one */
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
@@ -115,7 +117,7 @@ static int sender_send(struct sender *s, struct err *e)
 	uint64_t len;
 
 	while (!s->blocked && (len = sender_ready(s)) > 0) {
-		if (st->ops->send(st, s->chan, len, &io, e) < 0)
+		if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
 			return -1;
 		s->blocked = io.bytes == 0;
 		if (!st->keeps)
@@ -126,20 +128,22 @@ static int sender_send(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* Push out what the channel holds, and after the last byte close_notify. */
+/* Push out what the channel holds, and after the last byte the end. */
 static int sender_flush(struct sender *s, struct err *e)
 {
+	struct chan *chan = s->link->chan;
 	bool empty = true;
 
-	if (chan_pending(s->chan) && chan_flush(s->chan, &empty, e) < 0)
+	if (chan_pending(chan) && chan_flush(chan, &empty, e) < 0)
 		return -1;
 	s->blocked |= !empty;
 	if (!s->complete || s->store->sent < s->store->head || s->ended ||
 	    s->blocked)
 		return 0;
-	if (chan_end(s->chan, &s->ended, e) < 0)
+	if (chan_end(chan, &s->ended, e) < 0)
 		return -1;
 	s->blocked = !s->ended;
+	s->told_end |= s->ended;
 	return 0;
 }
 
@@ -162,7 +166,7 @@ static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
 
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
-	if (!s->ended || total != s->store->head)
+	if (!s->told_end || total != s->store->head)
 		return err_set(e, ERR_NET, 0,
 			       "the receiver says done after %" PRIu64
 			       " bytes of %" PRIu64,
@@ -236,12 +240,12 @@ static int sender_on_end(struct sender *s, struct err *e)
 static int sender_control(struct sender *s, struct err *e)
 {
 	struct frame f;
-	bool got, end;
+	bool got, closed;
 
 	for (;;) {
-		if (chan_recv_frame(s->chan, &f, &got, &end, e) < 0)
+		if (chan_recv_frame(s->link->chan, &f, &got, &closed, e) < 0)
 			return -1;
-		if (end)
+		if (closed)
 			return sender_on_end(s, e);
 		if (!got)
 			return 0;
@@ -268,7 +272,7 @@ static bool sender_wants_input(const struct sender *s)
 }
 
 /* What to poll: the connection, the input, the source's exit status. */
-enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_CHORE, POLL_COUNT };
+enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_LINK, POLL_COUNT };
 
 static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
@@ -276,21 +280,25 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	const struct sender_params *p = s->p;
 	uint64_t until = s->status_due_ms;
 
-	if (!s->blocked && s->partial_since)
+	const struct link *link = s->link;
+
+	if (link->chan && !s->blocked && s->partial_since)
 		until = clock_earlier(until, s->push_at);
-	if (!p->raw)
+	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
+	if (!link->chan)
+		until = clock_earlier(until, link->give_up_ms);
+	until = clock_earlier(until, link->due_ms);
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	fds[POLL_CHAN].fd = chan_fd(s->chan);
+	if (link->chan)
+		fds[POLL_CHAN].fd = chan_fd(link->chan);
 	if (s->blocked)
 		fds[POLL_CHAN].events |= POLLOUT;
 	if (sender_wants_input(s))
 		fds[POLL_INPUT].fd = s->store->in_fd;
-	if (p->chore) {
-		fds[POLL_CHORE].fd = p->chore->fd;
-		until = clock_earlier(until, p->chore->due_ms);
-	}
+	fds[POLL_LINK].fd = link->fd;
+	fds[POLL_LINK].events = link->events;
 	if (p->source && !s->complete)
 		fds[POLL_SOURCE].fd = child_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
@@ -312,9 +320,65 @@ static int sender_check_silence(struct sender *s, struct err *e)
 {
 	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
 		return 0;
+	chan_set_lost(s->link->chan);
 	return err_set(e, ERR_NET, 0,
 		       "the receiver has not been heard of for %d s",
 		       SILENCE_MS / 1000);
+}
+
+/* Another connection: go on where the receiver is. */
+static void sender_go_on(struct sender *s)
+{
+	struct store *st = s->store;
+	uint64_t now = clock_now_ms();
+
+	s->connection = s->link->count;
+	store_rewind(st, s->link->offset);
+	if (s->link->offset > s->confirmed)
+		s->confirmed = s->link->offset;
+	if (st->keeps)
+		st->ops->ack(st, s->confirmed);
+	s->heard_ms = now;
+	s->blocked = s->ended = false;
+	/* What is less than a record has waited long enough. */
+	s->partial_since = st->sent < st->head ? now : 0;
+	s->push_at = now;
+}
+
+static int sender_run_link(struct sender *s, struct err *e)
+{
+	const struct store *st = s->store;
+	struct link_span span = { st->keeps ? st->acked : st->sent,
+				  st->keeps ? st->head : st->sent };
+
+	if (link_run(s->link, &span, e) < 0)
+		return -1;
+	if (s->connection != s->link->count)
+		sender_go_on(s);
+	return link_check(s->link, e);
+}
+
+/* What there is to do on the connection before waiting. */
+static int sender_use_chan(struct sender *s, struct err *e)
+{
+	if (!s->link->chan)
+		return 0;
+	if (sender_send(s, e) < 0)
+		return -1;
+	return sender_flush(s, e);
+}
+
+/* What the connection has to say. */
+static int sender_hear_chan(struct sender *s, short revents, struct err *e)
+{
+	if (!s->link->chan)
+		return 0;
+	if (revents & POLLOUT)
+		s->blocked = false;
+	if ((revents & ~POLLOUT) && sender_control(s, e) < 0)
+		return -1;
+	/* Silence is judged after listening: we may have been asleep. */
+	return sender_check_silence(s, e);
 }
 
 static int sender_step(struct sender *s, struct err *e)
@@ -324,19 +388,18 @@ static int sender_step(struct sender *s, struct err *e)
 
 	if (st->eof && !s->complete && sender_check_input(s, e) < 0)
 		return -1;
-	if (sender_send(s, e) < 0 || sender_flush(s, e) < 0 ||
-	    sender_wait(s, fds, e) < 0)
+	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
 	s->status_due_ms =
 		status_update(s->p->status, clock_now_ms(), s->confirmed);
-	if (s->p->chore &&
-	    (fds[POLL_CHORE].revents || clock_now_ms() >= s->p->chore->due_ms))
-		s->p->chore->run(s->p->chore);
-	if (fds[POLL_CHAN].revents & POLLOUT)
-		s->blocked = false;
-	/* Silence is judged after listening: we may have been asleep. */
-	if (((fds[POLL_CHAN].revents & ~POLLOUT) && sender_control(s, e) < 0) ||
-	    sender_check_silence(s, e) < 0)
+	/* The outcome may be here already: it comes before a new connection. */
+	if (sender_hear_chan(s, fds[POLL_CHAN].revents, e) < 0)
+		return -1;
+	if (s->done)
+		return 0;
+	if ((fds[POLL_LINK].revents || clock_now_ms() >= s->link->due_ms ||
+	     !s->link->chan) &&
+	    sender_run_link(s, e) < 0)
 		return -1;
 	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
 		return -1;
@@ -351,24 +414,30 @@ static int sender_step(struct sender *s, struct err *e)
 
 /*
  * A failing send often is the receiver's doing, and what it had to say about
- * it may be waiting to be read.
+ * it may be waiting to be read.  Else, if the connection is to blame, the
+ * stream may go on over another one.
  */
-static int sender_explain(struct sender *s, struct err *e)
+static int sender_recover(struct sender *s, struct err *e)
 {
 	struct err said = { 0 };
 
-	if (e->kind != ERR_NET)
+	if (e->kind != ERR_NET || !s->link->chan)
 		return -1;
-	if (sender_control(s, &said) < 0 && said.num == 0)
+	if (sender_control(s, &said) < 0 &&
+	    (said.num == 0 || said.kind == ERR_COMMAND))
 		*e = said;
-	return s->done ? 0 : -1;
+	if (s->done)
+		return 0;
+	if (s->refused)
+		return -1;
+	return link_lost(s->link, s->confirmed, e);
 }
 
 static int sender_loop(struct sender *s, struct err *e)
 {
 	while (!s->done)
-		if (sender_step(s, e) < 0)
-			return sender_explain(s, e);
+		if (sender_step(s, e) < 0 && sender_recover(s, e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -377,14 +446,18 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 {
 	struct sender s = { .p = p,
 			    .store = p->store,
-			    .chan = p->chan,
+			    .link = p->link,
+			    .connection = p->link->count,
 			    .heard_ms = clock_now_ms(),
 			    .status_due_ms = clock_now_ms() };
 	int ret = sender_loop(&s, e);
 
-	/* Our input's fault: say so.  A receiver's FAIL needs no answer. */
-	if (ret < 0 && e->kind != ERR_NET && !s.refused)
-		chan_abort(p->chan);
+	/* The receiver waits to hear that its outcome was read; and if it is our
+	 * own input's fault, that. */
+	if (!p->raw && p->link->chan && (s.done || s.refused))
+		chan_confirm(p->link->chan);
+	else if (p->link->chan && ret < 0 && e->kind != ERR_NET)
+		chan_abort(p->link->chan);
 	*confirmed = s.confirmed;
 	return ret;
 }

@@ -1,26 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The sender's loop: input -> store -> channel, until the peer says so. */
+/*
+ * The sender's loop: input -> store -> channel, until the peer says so.  It
+ * outlives connections.
+ */
 #pragma once
 
 #include <stdbool.h>
 
-#include "chan.h"
 #include "child.h"
-#include "chore.h"
 #include "err.h"
+#include "link.h"
 #include "status.h"
 #include "store.h"
 
 /* Everything is borrowed. */
 struct sender_params {
 	struct store *store;
-	struct chan *chan;
+	struct link *link;
 	struct child *source; /* COMMAND, or NULL: standard input */
 	const char *source_name; /* for messages, if there is one */
 	bool raw; /* no frames: close_notify is all there is */
 	bool check_end; /* a btrfs stream must have its last command */
 	struct status *status;
-	struct chore *chore; /* or NULL */
 };
 
 /*

@@ -3,19 +3,17 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/random.h>
 
 #include "clock.h"
 #include "ktls.h"
 #include "log.h"
-#include "stream.h"
 
 static bool setup_is_none(const struct opts *o)
 {
 	return o->modes.count && o->modes.modes[0] == &mode_none;
 }
 
-enum chan_ktls setup_ktls(const struct opts *o)
+static enum chan_ktls setup_ktls(const struct opts *o)
 {
 	static const enum chan_ktls when[] = {
 		[OPT_KTLS_AUTO] = CHAN_KTLS_AUTO,
@@ -67,6 +65,10 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 		return -1;
 	if (o->stats && (s->stats_fd = stats_open(o->stats, e)) < 0)
 		return -1;
+	s->link = (struct link_params){ .o = o,
+					.cred = s->cred,
+					.modes = &s->modes,
+					.ktls = setup_ktls(o) };
 	return 0;
 }
 
@@ -74,26 +76,6 @@ void setup_fini(struct setup *s)
 {
 	cred_free(s->cred);
 	s->cred = NULL;
-}
-
-void setup_hello(const struct opts *o, struct frame_hello *h)
-{
-	*h = (struct frame_hello){ .version = FRAME_VERSION,
-				   .role = stream_frame_role(o),
-				   .connection = 1,
-				   .store_bytes = o->buffer_bytes };
-	/* 128 bits that nobody else draws; not a secret.  Short reads happen
-	 * only above 256 bytes (getrandom(2)). */
-	if (getrandom(h->stream, sizeof h->stream, 0) < 0)
-		log_debug("no random stream id");
-}
-
-void setup_welcome(const struct opts *o, struct frame_welcome *w)
-{
-	*w = (struct frame_welcome){ .version = FRAME_VERSION,
-				     .refusal = FRAME_ACCEPTED,
-				     .role = stream_frame_role(o),
-				     .store_bytes = o->buffer_bytes };
 }
 
 void setup_write_stats(struct setup *s, int exit_status)

@@ -5,7 +5,7 @@
 #include "chan.h"
 #include "cred.h"
 #include "err.h"
-#include "frame.h"
+#include "link.h"
 #include "mode.h"
 #include "opt.h"
 #include "stats.h"
@@ -13,6 +13,7 @@
 struct setup {
 	struct mode_list modes;
 	struct cred *cred;
+	struct link_params link; /* borrows the two above */
 	struct stats stats;
 	int stats_fd; /* -1: none */
 };
@@ -26,12 +27,6 @@ int setup_init(struct setup *s, const struct opts *o,
 	       struct err *e) attr_must_check;
 void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
-
-enum chan_ktls setup_ktls(const struct opts *o);
-
-/* What this side has to say in a greeting. */
-void setup_hello(const struct opts *o, struct frame_hello *h);
-void setup_welcome(const struct opts *o, struct frame_welcome *w);
 
 /* With --stats: write it, and say so if that fails. */
 void setup_write_stats(struct setup *s, int exit_status);

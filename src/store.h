@@ -31,7 +31,7 @@ struct store_ops {
 	int (*send)(struct store *s, struct chan *c, size_t len,
 		    struct chan_io *io, struct err *e);
 
-	/* Bytes below offset, offset <= sent, are not needed any more. */
+	/* Bytes below offset, offset <= head, are not needed any more. */
 	void (*ack)(struct store *s, uint64_t offset);
 
 	/*
@@ -54,6 +54,15 @@ struct store {
 	bool keeps; /* until they are acknowledged; else until sent */
 	bool eof; /* head is the end of the stream */
 };
+
+/*
+ * Send again from offset, acked <= offset <= head.  A store that does not keep
+ * can only go on where it is.
+ */
+static inline void store_rewind(struct store *s, uint64_t offset)
+{
+	s->sent = offset;
+}
 
 static inline bool store_full(const struct store *s)
 {

@@ -14,49 +14,37 @@
 /* Without retention: enough to make full records and big sends. */
 #define SMALL_STORE_BYTES (1 << 20)
 
-enum chan_role stream_role(const struct opts *o)
-{
-	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
-
-	return sends ? CHAN_SENDER : CHAN_RECEIVER;
-}
-
-enum frame_role stream_frame_role(const struct opts *o)
-{
-	return stream_role(o) == CHAN_SENDER ? FRAME_SENDS : FRAME_RECEIVES;
-}
-
 /*
  * splice(2) needs the kernel's records and a pipe to take bytes from, and
  * keeps nothing.
  */
-static struct store *stream_store(const struct opts *o, struct chan *chan,
-				  int in_fd, struct err *e)
+static struct store *stream_store(const struct link *l, int in_fd,
+				  struct err *e)
 {
+	const struct opts *o = l->p.o;
+	uint64_t keeps = link_store_bytes(o);
 	bool pipe = io_kind(in_fd) == IO_PIPE;
-	bool splice = chan_in_kernel(chan) && pipe &&
+	bool splice = chan_in_kernel(l->chan) && pipe &&
 		      (o->tx == OPT_HOW_SPLICE ||
 		       (o->tx == OPT_HOW_AUTO && !o->buffer_bytes));
-	bool keeps = !o->raw && o->buffer_bytes;
 
 	log_debug("input by %s", splice ? "splice" : "read and send");
 	if (splice)
 		return store_pipe_new(in_fd, e);
 	if (pipe)
 		io_grow_pipe(in_fd);
-	return store_mem_new(in_fd, keeps ? o->buffer_bytes : SMALL_STORE_BYTES,
-			     0, keeps, e);
+	return store_mem_new(in_fd, keeps ? keeps : SMALL_STORE_BYTES, 0,
+			     keeps != 0, e);
 }
 
-static int stream_send(const struct stream_params *sp, struct status *status,
-		       uint64_t *bytes, struct err *e)
+static int stream_send(struct link *l, struct status *status, uint64_t *bytes,
+		       struct err *e)
 {
-	const struct opts *o = sp->o;
-	struct sender_params p = { .chan = sp->chan,
+	const struct opts *o = l->p.o;
+	struct sender_params p = { .link = l,
 				   .raw = o->raw,
 				   .check_end = o->buffer_bytes != 0,
-				   .status = status,
-				   .chore = sp->chore };
+				   .status = status };
 	int in_fd = STDIN_FILENO, ret;
 
 	if (o->command) {
@@ -66,7 +54,7 @@ static int stream_send(const struct stream_params *sp, struct status *status,
 			return -1;
 		in_fd = child_pipe_fd(p.source);
 	}
-	p.store = stream_store(o, sp->chan, in_fd, e);
+	p.store = stream_store(l, in_fd, e);
 	ret = p.store ? sender_run(&p, bytes, e) : -1;
 	if (p.store)
 		p.store->ops->free(p.store);
@@ -74,23 +62,21 @@ static int stream_send(const struct stream_params *sp, struct status *status,
 	return ret;
 }
 
-static int stream_receive(const struct stream_params *sp, struct status *status,
+static int stream_receive(struct link *l, struct status *status,
 			  uint64_t *bytes, struct err *e)
 {
-	const struct opts *o = sp->o;
+	const struct opts *o = l->p.o;
 	static const enum receiver_how how[] = {
 		[OPT_HOW_AUTO] = RECEIVER_AUTO,
 		[OPT_HOW_SPLICE] = RECEIVER_SPLICE,
 		[OPT_HOW_COPY] = RECEIVER_READ,
 	};
 	struct sink sink;
-	struct receiver_params p = { .chan = sp->chan,
+	struct receiver_params p = { .link = l,
 				     .sink = &sink,
 				     .how = how[o->rx],
-				     .peer_store_bytes = sp->peer_store_bytes,
 				     .raw = o->raw,
-				     .status = status,
-				     .chore = sp->chore };
+				     .status = status };
 	int ret;
 
 	if (o->command) {
@@ -107,21 +93,21 @@ static int stream_receive(const struct stream_params *sp, struct status *status,
 	return ret;
 }
 
-int stream_run(const struct stream_params *p, struct stats *stats,
-	       struct err *e)
+int stream_run(struct link *l, struct stats *stats, struct err *e)
 {
-	bool sends = stream_role(p->o) == CHAN_SENDER;
+	const struct opts *o = l->p.o;
+	bool sends = l->role == CHAN_SENDER;
 	struct status status;
 	int ret;
 
-	stats->mode = chan_mode(p->chan);
+	stats->mode = chan_mode(l->chan);
 	/* The direction against the bulk is always made in user space. */
-	stats->tx = sends ? chan_path(p->chan) : "user";
-	stats->rx = sends ? "user" : chan_path(p->chan);
-	status_start(&status, p->o->progress, p->o->size_bytes);
-	ret = sends ? stream_send(p, &status, &stats->bytes, e)
-		    : stream_receive(p, &status, &stats->bytes, e);
+	stats->tx = sends ? chan_path(l->chan) : "user";
+	stats->rx = sends ? "user" : chan_path(l->chan);
+	status_start(&status, o->progress, o->size_bytes);
+	ret = sends ? stream_send(l, &status, &stats->bytes, e)
+		    : stream_receive(l, &status, &stats->bytes, e);
 	status_finish(&status, stats->bytes);
-	chan_close(p->chan);
+	stats->reconnects = l->count - 1;
 	return ret;
 }

@@ -24,6 +24,7 @@ enum {
 	SMALL_BYTES = 4 * RECORD_BYTES, /* handshake and control frames */
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
+	TLS_EXPORT_BYTES = 32,
 };
 
 struct tls {
@@ -36,6 +37,7 @@ struct tls {
 	struct cred *cred;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	bool forged; /* a record did not authenticate, here or there */
 };
 
 /*
@@ -456,6 +458,30 @@ const struct mode *tls_mode(const struct tls *t)
 	return t->mode;
 }
 
+const char *tls_identity(const struct tls *t)
+{
+	const char *name =
+		t->session ? gnutls_psk_server_get_username(t->session) : NULL;
+
+	return name ? name : "";
+}
+
+int tls_export(const struct tls *t, struct secret *out, struct err *e)
+{
+	static const char label[] = "EXPORTER-btrfs-ktls-pipe-resume";
+	int ret;
+
+	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
+	if (!t->session)
+		return 0;
+	ret = gnutls_prf_rfc5705(t->session, sizeof label - 1, label, 0, NULL,
+				 out->len, (char *)out->bytes);
+	if (ret < 0)
+		return err_set(e, ERR_AUTH, 0, "cannot export a secret: %s",
+			       gnutls_strerror(ret));
+	return 0;
+}
+
 int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 		struct err *e)
 {
@@ -551,6 +577,18 @@ void tls_alert(struct tls *t, enum rec_alert alert)
 			  rec_alert_name((uint8_t)alert), ignored.msg);
 }
 
+static int tls_peer_gave_up(struct tls *t, struct err *e)
+{
+	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
+
+	/* TLS 1.3: a client is done before the server objects. */
+	if (alert == REC_NO_APPLICATION_PROTOCOL)
+		return tls_peer_alert(t, e);
+	t->forged |= alert == REC_BAD_RECORD_MAC;
+	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
+		       rec_alert_name(alert));
+}
+
 static int tls_recv_error(struct tls *t, int ret, struct err *e)
 {
 	switch (ret) {
@@ -560,17 +598,12 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	/* TLS 1.3 has no warnings; in 1.2 none of them is harmless here. */
 	case GNUTLS_E_WARNING_ALERT_RECEIVED:
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
-		/* TLS 1.3: a client is done before the server objects. */
-		if (gnutls_alert_get(t->session) ==
-		    GNUTLS_A_NO_APPLICATION_PROTOCOL)
-			return tls_peer_alert(t, e);
-		return err_set(
-			e, ERR_NET, 0, "the peer gave up (alert %s)",
-			rec_alert_name((uint8_t)gnutls_alert_get(t->session)));
+		return tls_peer_gave_up(t, e);
 	case GNUTLS_E_PULL_ERROR:
 		return err_set(e, ERR_NET, t->wire.lost_errno,
 			       "the connection was lost");
 	case GNUTLS_E_DECRYPTION_FAILED:
+		t->forged = true;
 		tls_alert(t, REC_BAD_RECORD_MAC);
 		return err_set(e, ERR_NET, 0,
 			       "a record was forged or damaged on its way "
@@ -607,4 +640,9 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 		return 0;
 	*end = t->final == 0;
 	return *end ? 0 : tls_recv_error(t, t->final, e);
+}
+
+bool tls_lost(const struct tls *t)
+{
+	return t->wire.lost_errno || t->wire.ended || t->forged;
 }

@@ -68,6 +68,17 @@ int tls_handshake(struct tls *t, enum tls_want *want,
 /* What was negotiated; only after TLS_DONE. */
 const struct mode *tls_mode(const struct tls *t);
 
+/* Server: the identity that the client authenticated with, else "". */
+const char *tls_identity(const struct tls *t);
+
+/*
+ * A secret of this connection alone, which both ends and nobody else can
+ * compute (RFC 8446 section 7.5, RFC 5705); in mode none zeros.  The caller
+ * owns and wipes *out.  Errors: ERR_AUTH.
+ */
+int tls_export(const struct tls *t, struct secret *out,
+	       struct err *e) attr_must_check;
+
 /*
  * The keys, IV and sequence number that the next record of a direction needs.
  * The caller owns and wipes *out.  Afterwards the session must not be used in
@@ -109,3 +120,9 @@ void tls_alert(struct tls *t, enum rec_alert alert);
  */
 int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	     struct err *e) attr_must_check;
+
+/*
+ * Is the connection lost, by TCP's word or because a record did not
+ * authenticate here or there?  Not if the peer said that it gives up.
+ */
+bool tls_lost(const struct tls *t);

@@ -87,6 +87,21 @@ static ssize_t wire_recv(struct wire *w, void *buf, size_t len)
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno != EAGAIN)
 		wire_lost(w);
+	w->ended |= n == 0 && len;
+	return n;
+}
+
+ssize_t wire_fill(struct wire *w)
+{
+	struct wire_buffer *in = &w->in;
+	ssize_t n;
+
+	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+	in->end -= in->start;
+	in->start = 0;
+	n = wire_recv(w, in->bytes + in->end, in->size - in->end);
+	if (n > 0)
+		in->end += (size_t)n;
 	return n;
 }
 

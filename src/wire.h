@@ -21,6 +21,7 @@ struct wire_buffer {
 struct wire {
 	int fd; /* borrowed */
 	int lost_errno; /* the socket's first error, 0 if none */
+	bool ended; /* the peer's FIN was read */
 	struct wire_buffer out;
 	struct wire_buffer in; /* size 0: exact reads only */
 };
@@ -45,6 +46,12 @@ int wire_flush(struct wire *w, bool *empty, struct err *e) attr_must_check;
 
 /* Does something wait? */
 bool wire_pending(const struct wire *w);
+
+/*
+ * Read behind what is in the buffer, which moves to its front first.  Result
+ * and errno as of wire_read().
+ */
+ssize_t wire_fill(struct wire *w);
 
 /*
  * Up to len bytes, from what was read ahead or else from the socket.  Result

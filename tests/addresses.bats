@@ -63,17 +63,17 @@ reaches() {
 }
 
 @test "nobody listens: connect exits 4 and says so" {
-	bkp 4 connect -k key -p 1 127.0.0.1
+	bkp 4 connect --retry 0 -k key -p 1 127.0.0.1
 	assert_stderr_has '^btrfs-ktls-pipe: .*127\.0\.0\.1:1.*Connection refused'
 }
 
 @test "a name that does not exist: connect exits 4 and says so" {
-	bkp 4 connect -k key no..such..host
+	bkp 4 connect --retry 0 -k key no..such..host
 	assert_stderr_has '^btrfs-ktls-pipe: cannot resolve no\.\.such\.\.host'
 }
 
 @test "an address of the other family: connect exits 4" {
-	bkp 4 connect -k key -6 127.0.0.1
+	bkp 4 connect --retry 0 -k key -6 127.0.0.1
 	assert_stderr_has '^btrfs-ktls-pipe: cannot resolve 127\.0\.0\.1'
 }
 

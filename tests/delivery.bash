@@ -46,7 +46,7 @@ stream_starts_pull() {
 spawn_connect() {
 	local -n command=$2
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
-		-p "$PORT" --ktls "$WHEN" "${@:3}" 127.0.0.1 \
+		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 \
 		${command:+-- "${command[@]}"} <&0 2>"$1" 3>&- 7>&- 8>&- &
 	CONNECT_PID=$!
 	PIDS+=("$CONNECT_PID")

@@ -15,8 +15,8 @@ setup_file() {
 # in_both_roles CODE connect|listen OPTION...: one that gets no stream
 in_both_roles() {
 	if [[ $2 == connect ]]; then
-		bkp "$1" connect -k key "${@:3}" 127.0.0.1
-		bkp "$1" connect -k key --receive "${@:3}" 127.0.0.1
+		bkp "$1" connect --retry 0 -k key "${@:3}" 127.0.0.1
+		bkp "$1" connect --retry 0 -k key --receive "${@:3}" 127.0.0.1
 	else
 		bkp "$1" listen -k key -b 127.0.0.1 -p 0 "${@:3}"
 		bkp "$1" listen -k key -b 127.0.0.1 -p 0 --send "${@:3}"
@@ -78,8 +78,8 @@ in_both_roles() {
 # --- 4: never had a stream
 
 @test "4: a host that cannot be resolved" {
-	bkp 4 connect -k key no..such..host
-	bkp 4 connect -k key --receive no..such..host
+	bkp 4 connect --retry 0 -k key no..such..host
+	bkp 4 connect --retry 0 -k key --receive no..such..host
 }
 
 @test "4: a port where nobody listens" {
@@ -88,7 +88,7 @@ in_both_roles() {
 
 @test "4: an address that is not ours" {
 	in_both_roles 4 listen -b 203.0.113.1
-	bkp 4 connect -k key -p 1 -b 203.0.113.1 127.0.0.1
+	bkp 4 connect --retry 0 -k key -p 1 -b 203.0.113.1 127.0.0.1
 }
 
 @test "4: nobody came within --wait" {
@@ -96,7 +96,7 @@ in_both_roles() {
 }
 
 @test "4: COMMAND is not even started when nobody is there" {
-	bkp 4 connect -k key -p 1 127.0.0.1 -- touch started
+	bkp 4 connect --retry 0 -k key -p 1 127.0.0.1 -- touch started
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 100ms -- touch started
 	[[ ! -e started ]] || fail "COMMAND was started"
 }

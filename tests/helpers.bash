@@ -20,6 +20,9 @@ BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 # --ktls by path, so that a test says "kernel" or "user"
 declare -gA KTLS=([kernel]=require [user]=off)
 
+# Most tests are about one connection; resume.bats is about many.
+RETRY=(--retry 0)
+
 # A file with a setup or teardown of its own calls these.
 setup() {
 	set_up
@@ -107,13 +110,13 @@ bkp_send() {
 		want=$1
 		shift
 	fi
-	bkp "$want" connect -k key -p "$PORT" "$@" 127.0.0.1
+	bkp "$want" connect -k key -p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1
 }
 
 # spawn_sender ARG...: the same in the background; then wait_sender CODE
 spawn_sender() {
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
-		-p "$PORT" "$@" 127.0.0.1 <&0 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
+		-p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1 <&0 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
 	SENDER_PID=$!
 	PIDS+=("$SENDER_PID")
 }
@@ -127,7 +130,7 @@ start_receiver() {
 spawn_receiver() {
 	have_fifo ready
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -k key \
-		"${BIND[@]}" -p 0 --ready-fd 9 "$@" \
+		"${BIND[@]}" -p 0 --ready-fd 9 "${RETRY[@]}" "$@" \
 		<&0 2>"$RECEIVER_ERR" 3>&- 7>&- 8>&- 9>ready &
 	RECEIVER_PID=$!
 	PIDS+=("$RECEIVER_PID")

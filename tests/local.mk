@@ -39,6 +39,7 @@ EXTRA_DIST += \
 	tests/kills.bats \
 	tests/listener.bats \
 	tests/progress.bats \
+	tests/resume.bats \
 	tests/timeouts.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
@@ -58,6 +59,7 @@ unit_tests = \
 	tests/unit/test_opt \
 	tests/unit/test_plain \
 	tests/unit/test_rec \
+	tests/unit/test_seal \
 	tests/unit/test_secret \
 	tests/unit/test_sink \
 	tests/unit/test_store_mem \
@@ -83,6 +85,7 @@ tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
+tests_unit_test_seal_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
 tests_unit_test_sink_LDADD = $(unit_libs)
 tests_unit_test_store_mem_LDADD = $(unit_libs)

@@ -279,7 +279,7 @@ path_here() {
 }
 
 @test "--stats when there never was a connection" {
-	bkp 4 connect -k key -p 1 --stats stats.json 127.0.0.1
+	bkp 4 connect --retry 0 -k key -p 1 --stats stats.json 127.0.0.1
 	stats_of stats.json
 	stat_is exit 4
 	stat_is bytes 0

@@ -15,6 +15,9 @@
  *  dup      send the next -n bytes (-r: the next record) twice
  *  swap     exchange the next two pieces of -n bytes (-r: records)
  *  insert   put the bytes -i HEX in, without waiting for more to forward
+ *  random   to each connection something else of rst, cut, fin, flip and, with
+ *           -w once in 64, silence, after 0 to -a BYTES of the counted direction or
+ *           some of the other
  *
  *  -a BYTES    after that many bytes of the counted direction (default 0)
  *  -r RECORDS  after that many TLS records of it
@@ -22,10 +25,13 @@
  *              TLS 1.3 close_notify has 19, one of TLS 1.2 with AES-GCM 26
  *  -c DIR      the counted direction, c2s (default) or s2c; c is who connected
  *  -x DIR      the harmed direction (default: the counted one)
+ *  -k COUNT    to the first COUNT connections only
+ *  -s SEED     of random
  *  -n LEN, -w MS, -i HEX   as above
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -55,12 +61,13 @@ enum action {
 	DUP,
 	SWAP,
 	INSERT,
+	RANDOM,
 	ACTIONS
 };
 
 static const char *const action_names[ACTIONS] = {
 	"pass", "fin",	"cut", "rst",  "silence", "pause",
-	"flip", "drop", "dup", "swap", "insert",
+	"flip", "drop", "dup", "swap", "insert",  "random",
 };
 
 enum { C2S, S2C };
@@ -75,6 +82,8 @@ struct plan {
 	long wait_ms;
 	unsigned char insert[256];
 	size_t insert_len;
+	unsigned long count; /* connections that are harmed */
+	unsigned int seed;
 };
 
 struct dir {
@@ -321,14 +330,48 @@ static int open_door(void)
 	return fd;
 }
 
-static void accept_all(int door, uint16_t port, const struct plan *p)
+/* What happens to connection number n. */
+static struct plan plan_for(const struct plan *all, unsigned long n)
+{
+	static const enum action kinds[] = { RST, CUT, FIN, FLIP };
+	struct plan p = *all;
+
+	if (n >= p.count)
+		p.action = PASS;
+	if (p.action != RANDOM)
+		return p;
+	srandom(p.seed + (unsigned int)n);
+	p.action = kinds[random() % 4];
+	if (p.wait_ms && random() % 64 == 0)
+		p.action = SILENCE;
+	/* Handshake and acknowledgements are some hundred bytes only. */
+	p.after = (uint64_t)random() % (p.after + 1);
+	if (random() % 2)
+		p.after %= 1500;
+	if (random() % 4 == 0) {
+		p.counted = !p.counted;
+		p.after %= 1500;
+	}
+	p.harmed = p.action == FLIP ? p.counted : random() % 2;
+	/* Before the first connection there is no stream to be survived. */
+	if (!n)
+		p.after += 3000;
+	if (!n && p.counted != all->counted) {
+		p.counted = all->counted;
+		p.action = RST;
+	}
+	return p;
+}
+
+static void accept_all(int door, uint16_t port, const struct plan *all)
 {
 	pid_t self = getpid();
 	int one = 1;
 
 	signal(SIGCHLD, SIG_IGN);
-	for (;;) {
+	for (unsigned long n = 0;; n++) {
 		int client = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+		struct plan plan = plan_for(all, n);
 
 		if (client < 0)
 			die("accept");
@@ -340,7 +383,7 @@ static void accept_all(int door, uint16_t port, const struct plan *p)
 			close(door);
 			setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one,
 				   sizeof one);
-			serve(client, dial(port), p);
+			serve(client, dial(port), &plan);
 		}
 		close(client);
 	}
@@ -351,7 +394,8 @@ static int usage(const char *what)
 	fprintf(stderr,
 		"relay: bad %s\n"
 		"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
-		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX]]\n",
+		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX] [-k COUNT] "
+		"[-s SEED]]\n",
 		what);
 	exit(2);
 }
@@ -387,7 +431,7 @@ static void hex(struct plan *p, const char *s)
 static void options(struct plan *p, int argc, char **argv)
 {
 	p->harmed = -1;
-	for (int c; (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:")) != -1;) {
 		switch (c) {
 		case 'r':
 		case 'a':
@@ -413,6 +457,12 @@ static void options(struct plan *p, int argc, char **argv)
 		case 'i':
 			hex(p, optarg);
 			break;
+		case 'k':
+			p->count = strtoul(optarg, NULL, 10);
+			break;
+		case 's':
+			p->seed = (unsigned int)strtoul(optarg, NULL, 10);
+			break;
 		default:
 			usage("option");
 		}
@@ -425,7 +475,7 @@ static void options(struct plan *p, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .len = 1 };
+	struct plan plan = { .len = 1, .count = ULONG_MAX };
 
 	if (argc < 2)
 		usage("PORT");

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The bulk direction where the kernel does not make it: records by the dozen,
+ * encrypted straight into one buffer and sent in one call, or read in one call
+ * and decrypted straight to where they are wanted.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "mode.h"
+#include "rec.h"
+#include "secret.h"
+
+struct bulk;
+
+/* fd and t are borrowed; the caller wipes t.  NULL: ERR_BUG. */
+struct bulk *bulk_new(int fd, const struct mode *mode, const struct traffic *t,
+		      struct err *e);
+void bulk_free(struct bulk *b);
+
+/*
+ * Encrypt up to len bytes and send what the socket takes.  *done: bytes taken,
+ * 0 if what waits must be flushed first.  Errors: ERR_NET.
+ */
+int bulk_send(struct bulk *b, const void *buf, size_t len, size_t *done,
+	      struct err *e) attr_must_check;
+
+/* The same for an alert, which is taken always.  Errors: ERR_NET. */
+int bulk_alert(struct bulk *b, enum rec_alert alert,
+	       struct err *e) attr_must_check;
+
+/* Send what waits; *empty: all went.  Errors: ERR_NET. */
+int bulk_flush(struct bulk *b, bool *empty, struct err *e) attr_must_check;
+
+/* Does something wait? */
+bool bulk_pending(const struct bulk *b);
+
+/*
+ * As ktls_recv_record(): bytes of one type of record, which goes to *type;
+ * data of several records is joined.  len is at least SEAL_BODY_MAX.  *n 0 of
+ * type REC_DATA: nothing now.  Poll only then.  Errors: ERR_NET.
+ */
+int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
+	      size_t *n, struct err *e) attr_must_check;
+
+/* Lost by TCP's word, or because a record did not authenticate. */
+bool bulk_lost(const struct bulk *b);
+bool bulk_forged(const struct bulk *b);
+
+/* How many records this direction has seen under its key. */
+uint64_t bulk_records(const struct bulk *b);

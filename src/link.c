@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "link.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+
+/* A connection that lived this long was of use, even if no byte moved. */
+enum { USEFUL_MS = 10000 };
+
+enum chan_role link_role(const struct opts *o)
+{
+	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
+
+	return sends ? CHAN_SENDER : CHAN_RECEIVER;
+}
+
+enum frame_role link_frame_role(const struct opts *o)
+{
+	return link_role(o) == CHAN_SENDER ? FRAME_SENDS : FRAME_RECEIVES;
+}
+
+uint64_t link_store_bytes(const struct opts *o)
+{
+	return o->raw || o->tx == OPT_HOW_SPLICE ? 0 : o->buffer_bytes;
+}
+
+void link_init(struct link *l, const struct link_ops *ops,
+	       const struct link_params *p)
+{
+	*l = (struct link){ .ops = ops,
+			    .p = *p,
+			    .role = link_role(p->o),
+			    .fd = -1,
+			    .events = POLLIN,
+			    .due_ms = CLOCK_NEVER,
+			    .give_up_ms = CLOCK_NEVER };
+}
+
+void link_free(struct link *l)
+{
+	if (!l)
+		return;
+	chan_close(l->chan);
+	key_wipe(&l->ticket);
+	l->ops->free(l);
+}
+
+int link_first(struct link *l, struct err *e)
+{
+	const struct link_span start = { 0, 0 };
+
+	for (;;) {
+		struct pollfd p = { .fd = l->fd, .events = l->events };
+
+		if (l->ops->run(l, &start, e) < 0)
+			return -1;
+		if (l->chan)
+			return 0;
+		p.fd = l->fd;
+		p.events = l->events;
+		if (poll(&p, 1, clock_poll_ms(l->due_ms)) < 0 && errno != EINTR)
+			return err_set(e, ERR_BUG, errno, "poll");
+	}
+}
+
+int link_run(struct link *l, const struct link_span *span, struct err *e)
+{
+	if (l->ops->run(l, span, e) == 0)
+		return 0;
+	if (l->role == CHAN_RECEIVER && e->kind == ERR_NET)
+		e->kind = ERR_STREAM;
+	return -1;
+}
+
+bool link_resumes(const struct link *l)
+{
+	return !l->final;
+}
+
+/* Both sides take part in coming back, so both must want to. */
+static void link_agree_retry(struct link *l, uint64_t peer_ms)
+{
+	uint64_t own_ms = l->p.o->retry_ms;
+
+	l->retry_ms = own_ms > peer_ms ? own_ms : peer_ms;
+	if (!l->store_bytes)
+		l->final = "nothing was kept to be sent again: no --buffer";
+	else if (!own_ms || !peer_ms)
+		l->final = "no way back: --retry 0";
+}
+
+static void link_name_ticket(struct key *k, const uint8_t *handle)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < FRAME_ID_BYTES; i++) {
+		k->identity[2 * i] = digits[handle[i] >> 4];
+		k->identity[2 * i + 1] = digits[handle[i] & 15];
+	}
+	k->identity[2 * FRAME_ID_BYTES] = '\0';
+}
+
+int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
+	       uint64_t peer_retry_ms, const uint8_t handle[FRAME_ID_BYTES],
+	       struct err *e)
+{
+	l->store_bytes = l->role == CHAN_SENDER ? link_store_bytes(l->p.o)
+						: peer_store_bytes;
+	link_agree_retry(l, peer_retry_ms);
+	if (l->final)
+		return 0;
+	link_name_ticket(&l->ticket, handle);
+	return tls_export(t, &l->ticket.secret, e);
+}
+
+void link_adopt(struct link *l, struct chan *chan, uint64_t offset)
+{
+	chan_close_hard(l->chan);
+	l->chan = chan;
+	l->offset = offset;
+	l->since_ms = clock_now_ms();
+	l->give_up_ms = CLOCK_NEVER;
+	if (l->count++)
+		log_notice("the stream goes on at byte %" PRIu64
+			   " (connection %" PRIu32 ")",
+			   offset, l->number);
+}
+
+void link_miss(struct link *l)
+{
+	if (l->give_up_ms != CLOCK_NEVER)
+		return;
+	l->stuck_ms = clock_now_ms();
+	l->give_up_ms = l->stuck_ms + l->retry_ms;
+}
+
+static void link_drop(struct link *l)
+{
+	chan_close_hard(l->chan);
+	l->chan = NULL;
+	l->ops->lost(l);
+}
+
+int link_lost(struct link *l, uint64_t progress, struct err *e)
+{
+	uint64_t now = clock_now_ms();
+
+	if (!chan_lost(l->chan))
+		return -1;
+	if (l->final)
+		return l->p.o->raw ? -1 : err_append(e, " (%s)", l->final);
+	l->useful = progress > l->progress || now - l->since_ms >= USEFUL_MS;
+	if (!l->stuck_ms || l->useful)
+		l->stuck_ms = now;
+	l->give_up_ms = l->stuck_ms + l->retry_ms;
+	l->progress = progress;
+	l->why = *e;
+	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
+		   l->p.o->verb == OPT_CONNECT ? "dialling again"
+					       : "waiting for the peer",
+		   l->give_up_ms > now ? (l->give_up_ms - now + 999) / 1000
+				       : 0);
+	*e = (struct err){ 0 };
+	link_drop(l);
+	return 0;
+}
+
+void link_renew(struct link *l)
+{
+	if (l->final || l->p.o->verb != OPT_CONNECT)
+		return;
+	log_info("nothing has come for a while; dialling again, to be sure");
+	l->useful = true;
+	link_miss(l);
+	err_set(&l->why, ERR_NET, 0, "the connection fell silent");
+	link_drop(l);
+}
+
+int link_check(const struct link *l, struct err *e)
+{
+	if (l->chan || clock_now_ms() < l->give_up_ms)
+		return 0;
+	err_set(e, l->role == CHAN_SENDER ? ERR_NET : ERR_STREAM, 0, "%s",
+		l->why.msg);
+	return err_append(e,
+			  ", and no other connection came about within "
+			  "%" PRIu64 " s",
+			  l->retry_ms / 1000);
+}

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The connections of one stream, one after the other.  Sender and receiver use
+ * the newest one and poll beside it: whoever listens keeps the door open for
+ * the next, whoever connects dials again when one is lost.
+ *
+ * An interface with two implementations, link_dial and link_door.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "chan.h"
+#include "cred.h"
+#include "err.h"
+#include "frame.h"
+#include "key.h"
+#include "mode.h"
+#include "opt.h"
+
+struct link;
+
+/*
+ * Where a side stands.  The sender can go on anywhere from low (all below is
+ * acknowledged) to high; the receiver goes on at low, which is high.
+ */
+struct link_span {
+	uint64_t low, high;
+};
+
+struct link_ops {
+	/*
+	 * Do what can be done at once towards the next connection.  Errors are
+	 * final.
+	 */
+	int (*run)(struct link *l, const struct link_span *span, struct err *e);
+
+	/* The connection is gone: see that another one comes. */
+	void (*lost)(struct link *l);
+
+	void (*free)(struct link *l);
+};
+
+/* What both implementations are made of.  Everything is borrowed. */
+struct link_params {
+	const struct opts *o;
+	struct cred *cred; /* NULL: mode none */
+	const struct mode_list *modes;
+	enum chan_ktls ktls;
+};
+
+struct link {
+	struct chan *chan; /* the newest connection, NULL: none at present */
+	unsigned int count; /* connections so far */
+	uint64_t offset; /* where the stream goes on over the newest */
+
+	/* To poll beside it; link_run() when ready, or when it is due. */
+	int fd; /* or -1 */
+	short events;
+	uint64_t due_ms; /* clock_now_ms() time */
+
+	uint64_t store_bytes; /* how much the sender keeps */
+
+	/* For the implementations */
+	const struct link_ops *ops;
+	struct link_params p;
+	enum chan_role role; /* ours */
+	uint64_t retry_ms; /* agreed: how long to go on without a connection */
+	const char *final; /* why a lost connection is final, or NULL */
+	uint32_t number; /* of the last connection, as HELLO counts */
+	uint8_t stream[FRAME_ID_BYTES];
+	struct key ticket; /* what later connections authenticate with */
+	uint64_t since_ms; /* when the newest connection came */
+	uint64_t give_up_ms; /* without a connection; CLOCK_NEVER with one */
+	uint64_t stuck_ms; /* since when no connection was of any use, or 0 */
+	bool useful; /* was the last one? */
+	uint64_t progress; /* the loop's, when the last one was lost */
+	struct err why; /* it was lost */
+};
+
+/* Does this side send or receive? */
+enum chan_role link_role(const struct opts *o);
+enum frame_role link_frame_role(const struct opts *o);
+
+/*
+ * What our sender keeps: nothing is kept of a spliced stream, nor for a peer
+ * that cannot come back.
+ */
+uint64_t link_store_bytes(const struct opts *o);
+
+/*
+ * Wait for the first connection.  Errors: those of the implementation; every
+ * one is final.
+ */
+int link_first(struct link *l, struct err *e) attr_must_check;
+
+/*
+ * Something is to be done: l->fd is ready or l->due_ms has come.  A new l->count
+ * says that l->chan is another one, and that the stream goes on at l->offset.
+ * Errors: ERR_KTLS, ERR_NET or ERR_STREAM: no other connection will do.
+ */
+int link_run(struct link *l, const struct link_span *span,
+	     struct err *e) attr_must_check;
+
+/*
+ * The connection failed with *e.  If the stream can go on over another one:
+ * says so, closes it, wipes *e and returns 0; l->chan is NULL then.  Else
+ * returns -1, with the reason in *e.  progress: bytes confirmed or received.
+ */
+int link_lost(struct link *l, uint64_t progress, struct err *e) attr_must_check;
+
+/*
+ * A receiver has heard nothing for long.  Where it is the one to dial, and may,
+ * it does so to be sure: only a sender notices if nobody listens any more.
+ */
+void link_renew(struct link *l);
+
+/* Can a stream outlive a connection at all? */
+bool link_resumes(const struct link *l);
+
+/*
+ * There has been no connection for too long: returns -1 with the error, ERR_NET
+ * for a sender and ERR_STREAM for a receiver.  Else 0.
+ */
+int link_check(const struct link *l, struct err *e) attr_must_check;
+
+/* Close what is open, wipe the ticket and free it. */
+void link_free(struct link *l);
+
+/* ---- for the implementations */
+
+void link_init(struct link *l, const struct link_ops *ops,
+	       const struct link_params *p);
+
+/*
+ * With the greeting of the first connection: agree on what the peer said, and
+ * keep what later connections authenticate with.  Borrows t.  Errors: ERR_AUTH.
+ */
+int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
+	       uint64_t peer_retry_ms, const uint8_t handle[FRAME_ID_BYTES],
+	       struct err *e) attr_must_check;
+
+/* The old connection was closed for one that then did not come about. */
+void link_miss(struct link *l);
+
+/* Use this connection from now on; *chan is the link's. */
+void link_adopt(struct link *l, struct chan *chan, uint64_t offset);

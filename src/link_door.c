@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "link_door.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "clock.h"
+#include "door.h"
+#include "greet.h"
+#include "log.h"
+
+struct link_door {
+	struct link link; /* first: a link is this */
+	struct door *door;
+	struct door_stream stream;
+	uint64_t deadline_ms; /* of --wait */
+};
+
+static struct link_door *link_door_of(struct link *l)
+{
+	return (struct link_door *)l;
+}
+
+static void guest_drop(struct door_guest *g)
+{
+	tls_free(g->tls);
+	close(g->socket.fd);
+}
+
+/* The WELCOME has left our buffers before the kernel takes over. */
+static int link_door_welcome(const struct opts *o, struct door_guest *g,
+			     uint64_t offset, const uint8_t *handle,
+			     struct err *e)
+{
+	struct frame f = { .type = FRAME_WELCOME };
+
+	if (o->raw)
+		return 0;
+	f.welcome = (struct frame_welcome){
+		.version = FRAME_VERSION,
+		.refusal = FRAME_ACCEPTED,
+		.role = link_frame_role(o),
+		.offset = offset,
+		.store_bytes = link_store_bytes(o),
+		.retry_ms = o->retry_ms,
+	};
+	if (handle)
+		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
+	return greet_send(g->tls, g->socket.fd, &f,
+			  clock_deadline(o->handshake_ms), e);
+}
+
+static int link_door_use(struct link *l, struct door_guest *g, uint64_t offset,
+			 struct err *e)
+{
+	struct chan *chan;
+
+	log_info("peer %s, %s", g->name, tls_mode(g->tls)->title);
+	if (l->role == CHAN_RECEIVER)
+		net_keepalive(g->socket.fd);
+	l->number = g->hello.connection;
+	chan = chan_open(g->tls, &g->socket, l->role, l->p.ktls, l->p.o->raw,
+			 e);
+	if (!chan)
+		return -1;
+	link_adopt(l, chan, offset);
+	return 0;
+}
+
+/* The first that is still there when it is welcomed gets the stream. */
+static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
+{
+	struct link_door *d = link_door_of(l);
+	uint8_t handle[FRAME_ID_BYTES];
+
+	if (getrandom(handle, sizeof handle, 0) < 0 ||
+	    link_door_welcome(l->p.o, g, 0, handle, e) < 0 ||
+	    link_agree(l, g->tls, g->hello.store_bytes, g->hello.retry_ms,
+		       handle, e) < 0) {
+		log_notice("a peer went away again: %s", e->msg);
+		*e = (struct err){ 0 };
+		guest_drop(g);
+		return 0;
+	}
+	memcpy(l->stream, g->hello.stream, sizeof l->stream);
+	memcpy(d->stream.id, l->stream, sizeof l->stream);
+	d->stream.resumes = link_resumes(l);
+	d->stream.connection = g->hello.connection;
+	if (d->stream.resumes && l->p.cred) {
+		cred_admit(l->p.cred, &l->ticket);
+		memcpy(d->stream.identity, l->ticket.identity,
+		       sizeof d->stream.identity);
+	}
+	door_serve(d->door, &d->stream);
+	return link_door_use(l, g, 0, e);
+}
+
+/*
+ * The stream's peer is back, whether we knew that it was away or not: the old
+ * connection is over from here on.
+ */
+static void link_door_resume(struct link *l, struct door_guest *g,
+			     const struct link_span *span)
+{
+	struct link_door *d = link_door_of(l);
+	uint64_t offset = l->role == CHAN_SENDER ? g->hello.offset : span->low;
+	struct err e = { 0 };
+
+	d->stream.connection = g->hello.connection;
+	if (offset < span->low || offset > span->high) {
+		log_notice("%s wants to go on at byte %llu, which is not kept",
+			   g->name, (unsigned long long)offset);
+		guest_drop(g);
+		return;
+	}
+	chan_close_hard(l->chan);
+	l->chan = NULL;
+	if (link_door_welcome(l->p.o, g, offset, NULL, &e) < 0)
+		guest_drop(g);
+	else if (link_door_use(l, g, offset, &e) == 0)
+		return;
+	/* Cut again before it was of use: it will be back. */
+	log_debug("%s: %s", g->name, e.msg);
+	link_miss(l);
+}
+
+static int link_door_run(struct link *l, const struct link_span *span,
+			 struct err *e)
+{
+	struct link_door *d = link_door_of(l);
+	struct door_guest guest;
+
+	while (door_step(d->door, &guest)) {
+		if (l->count)
+			link_door_resume(l, &guest, span);
+		else if (link_door_begin(l, &guest, e) < 0)
+			return -1;
+	}
+	l->due_ms = door_due(d->door);
+	if (l->count)
+		return 0;
+	l->due_ms = clock_earlier(l->due_ms, d->deadline_ms);
+	if (clock_now_ms() >= d->deadline_ms)
+		return err_set(e, ERR_NET, 0,
+			       "nobody came within the time of --wait");
+	return 0;
+}
+
+static void link_door_lost(struct link *l)
+{
+}
+
+static void link_door_free(struct link *l)
+{
+	struct link_door *d = link_door_of(l);
+
+	door_close(d->door);
+	free(d);
+}
+
+static const struct link_ops link_door_ops = {
+	.run = link_door_run,
+	.lost = link_door_lost,
+	.free = link_door_free,
+};
+
+struct link *link_door_new(const struct link_params *p,
+			   const struct net_listener *l, struct err *e)
+{
+	struct door_params door = { .listener = l,
+				    .cred = p->cred,
+				    .modes = p->modes,
+				    .ktls = p->ktls,
+				    .raw = p->o->raw,
+				    .role = link_frame_role(p->o),
+				    .handshake_ms = p->o->handshake_ms };
+	struct link_door *d = calloc(1, sizeof *d);
+
+	if (!d) {
+		err_set(e, ERR_BUG, 0, "out of memory");
+		return NULL;
+	}
+	link_init(&d->link, &link_door_ops, p);
+	d->door = door_open(&door, e);
+	if (!d->door) {
+		free(d);
+		return NULL;
+	}
+	d->link.fd = door_fd(d->door);
+	d->link.due_ms = clock_now_ms();
+	d->deadline_ms = clock_deadline(p->o->wait_ms);
+	return &d->link;
+}

@@ -1,0 +1,338 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A dropped connection does not end the stream: it goes on at the exact byte,
+# or says why not.
+
+load helpers
+load delivery
+
+setup() {
+	set_up
+	RETRY=(--retry 20s)
+	make_data in 8000000
+}
+
+# survives push|pull: a stream of "in" arrives through HARM
+survives() {
+	streams "$1" 0 0 <in
+	assert_same_file in "$RECEIVED"
+}
+
+# reconnected LEAST: so often at least, by both sides' statistics
+reconnected() {
+	local n side
+	for side in sender receiver; do
+		n=$(sed -nE 's/.*"reconnects": ?([0-9]+).*/\1/p' "$side.json")
+		((n >= $1)) || fail "$side: $n reconnects, expected $1"
+	done
+}
+
+with_stats() {
+	TX=(--stats sender.json "${TX[@]}")
+	RX=(--stats receiver.json "${RX[@]}")
+}
+
+# With the stream, and against it, as the relay names directions.
+directions() {
+	WITH=c2s AGAINST=s2c
+	[[ $1 == push ]] || WITH=s2c AGAINST=c2s
+}
+
+# survives_cut push|pull ACTION ARG...: of the relay, which counts the stream
+survives_cut() {
+	directions "$1"
+	HARM=("$2" -c "$WITH" "${@:3}")
+	with_stats
+	survives "$1"
+	reconnected 1
+}
+
+# survives_cut_against push|pull ACTION ARG...: harm done against the stream
+survives_cut_against() {
+	directions "$1"
+	survives_cut "$1" "$2" -x "$AGAINST" "${@:3}"
+}
+
+# --- whatever ends a connection, wherever
+
+@test "a reset after each megabyte" {
+	both_ways survives_cut rst -a 1000000
+}
+
+@test "FIN in both directions" {
+	both_ways survives_cut cut -a 1500000
+}
+
+@test "FIN in the direction of the stream alone" {
+	both_ways survives_cut fin -a 1500000
+}
+
+@test "FIN against the stream alone" {
+	both_ways survives_cut_against fin -a 1500000 -k 3
+}
+
+@test "a forged record costs a connection, not the stream" {
+	both_ways survives_cut flip -r 40 -k 2
+}
+
+@test "a forged acknowledgement costs a connection, not the stream" {
+	forged() {
+		directions "$1"
+		TX=(--buffer 1M)
+		HARM=(flip -c "$AGAINST" -r 9 -k 2)
+		with_stats
+		survives "$1"
+		reconnected 1
+	}
+	both_ways forged
+}
+
+@test "the smallest store will do" {
+	TX=(--buffer 1M)
+	both_ways survives_cut rst -a 700000
+}
+
+@test "in every mode" {
+	local mode
+	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
+		tls12-aes256-gcm; do
+		TX=(-m "$mode") RX=(-m "$mode")
+		both_ways survives_cut rst -a 3000000
+	done
+}
+
+@test "the paths of a stream may change from connection to connection" {
+	require_ktls
+	TX=(--ktls off) RX=(--ktls require)
+	both_ways survives_cut rst -a 2000000
+	TX=(--ktls require) RX=(--ktls off)
+	both_ways survives_cut rst -a 2000000
+	TX=(--ktls require) RX=(--ktls require --rx splice)
+	both_ways survives_cut rst -a 2000000
+}
+
+@test "a COMMAND at both ends does not notice" {
+	commands() {
+		directions "$1"
+		SOURCE=(cat in) CONSUMER=(dd of=got bs=64K status=none)
+		HARM=(rst -c "$WITH" -a 1500000)
+		rm -f got
+		streams "$1" 0 0
+		assert_same_file in got
+	}
+	both_ways commands
+}
+
+@test "a connection that goes while the consumer stands still" {
+	stalled() {
+		directions "$1"
+		have_fifo consumer
+		OUTPUT=consumer HARM=(rst -c "$WITH" -a 3000000 -k 1)
+		RETRY=(--retry 2s)
+		{
+			sleep 4
+			cat
+		} <consumer >got 3>&- &
+		PIDS+=("$!")
+		streams "$1" 0 0 <in
+		wait "${PIDS[-1]}" || :
+		assert_same_file in got
+	}
+	both_ways stalled
+}
+
+# --- the outcome
+
+# outcome_lost push|pull ACTION: on the record of a short stream that carries
+# DONE or FAIL, 16 bytes of frame: no ACK of the same size comes before it
+outcome_lost() {
+	directions "$1"
+	TX=() RX=()
+	HARM=("$2" -c "$AGAINST" -l 33 -k 1)
+	with_stats
+}
+
+@test "an outcome that is lost is fetched by coming back" {
+	local action
+	fetched() {
+		outcome_lost "$1" "$2"
+		head -c 100000 in >part
+		streams "$1" 0 0 <part
+		assert_same_file part "$RECEIVED"
+		reconnected 1
+	}
+	for action in rst cut fin; do
+		fetched push "$action"
+		fetched pull "$action"
+	done
+}
+
+@test "a failure that is lost is never taken for success" {
+	failed() {
+		outcome_lost "$1" "$2"
+		CONSUMER=(sh -c 'cat >/dev/null; exit 3')
+		head -c 100000 in >part
+		streams "$1" 9 9 <part
+		says sender 'exited with status 3'
+	}
+	failed push rst
+	failed pull cut
+}
+
+# --- who gives up, and when
+
+@test "connect waits for a listener that starts later" {
+	local port
+	start_receiver
+	port=$PORT
+	kill "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	spawn_sender -v <in
+	until_true grep -q 'trying again' "$SENDER_ERR"
+	"$BKP" listen -k key "${BIND[@]}" -p "$port" --retry 5s \
+		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- &
+	RECEIVER_PID=$!
+	PIDS+=("$RECEIVER_PID")
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "connect gives up when --retry has passed without a listener: 4" {
+	takes_at_most 10 bkp 4 connect -k key -p 1 --retry 1s 127.0.0.1
+	assert_stderr_has 'refused.*trying again for 1 s'
+	assert_lines 2 "$ERR"
+}
+
+@test "a listener that is busy is asked again" {
+	stands push
+	until_true grep -q . "$RECEIVED"
+	RECEIVER=$RECEIVER_PID
+	bkp_send 5 --retry 1s <<<word
+	assert_stderr_has 'busy'
+	stands_end
+	wait_receiver 0
+}
+
+@test "a name that does not exist is final at once" {
+	takes_at_most 20 bkp 4 connect -k key --retry 60s no..such..host
+}
+
+@test "a wrong key is final at once" {
+	start_receiver
+	make_key wrong
+	takes_at_most 10 bkp_send 5 -k wrong --retry 60s <<<word
+}
+
+@test "the sender is killed: the receiver gives up after --retry, 7" {
+	gives_up() {
+		RETRY=(--retry 1s)
+		stands "$1"
+		kill -9 "$SENDER_PID"
+		takes_at_most 8 stream_ends 137 7
+		says receiver 'no other connection came about within 1 s'
+	}
+	both_ways gives_up
+}
+
+@test "the receiver is killed: the sender gives up after --retry, 4" {
+	gives_up() {
+		RETRY=(--retry 1s)
+		stands "$1"
+		kill -9 "$RECEIVER_PID"
+		takes_at_most 8 stream_ends 4 137
+		says sender 'no other connection came about within 1 s'
+	}
+	both_ways gives_up
+}
+
+@test "the larger of both --retry counts" {
+	RETRY=(--retry 1s)
+	RX=(--retry 4s)
+	stands push
+	kill -9 "$RECEIVER_PID"
+	local before=$SECONDS
+	stream_ends 4 137
+	((SECONDS - before >= 3)) || fail "gave up after $((SECONDS - before)) s"
+}
+
+# final REGEX: a cut ends the stream, and both sides say why
+final() {
+	ends() {
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 1000000)
+		streams "$1" 4 7 <in
+		says sender "$2"
+		says receiver "$2"
+		assert_prefix "$RECEIVED" in
+	}
+	both_ways ends "$1"
+}
+
+@test "--buffer 0: a cut is final, and both sides say why" {
+	TX=(--buffer 0)
+	final 'no --buffer'
+}
+
+@test "--retry 0 on one side: a cut is final, and both sides say why" {
+	RX=(--retry 0)
+	final 'no way back: --retry 0'
+	RX=() TX=(--retry 0)
+	final 'no way back: --retry 0'
+}
+
+@test "a source that fails during an outage: 9 here, 7 there" {
+	RETRY=(--retry 2s)
+	SOURCE=(sh -c 'head -c 3000000 in; sleep 1; exit 5')
+	HARM=(rst -a 1000000 -k 1)
+	start_gone() {
+		stream_starts push
+		until_true grep -q 'dialling again' "$SENDER_ERR"
+	}
+	start_gone
+	stream_ends 9 7
+}
+
+# --- silence
+
+@test "a connection that falls silent is replaced" {
+	full_tier_only 70
+	RETRY=(--retry 60s)
+	survives_cut push silence -a 3000000 -k 1
+	survives_cut pull silence -a 3000000 -k 1
+}
+
+@test "a source without a word for a while costs the stream nothing" {
+	full_tier_only 80
+	idle() {
+		SOURCE=(sh -c 'head -c 3000000 in; sleep 35; tail -c +3000001 in')
+		HARM=()
+		RETRY=(--retry 60s)
+		streams "$1" 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	both_ways idle
+}
+
+# --- many cuts
+
+@test "a stream under random cuts" {
+	local cuts seed=${CHAOS_SEED:-$SRANDOM} way
+	echo "CHAOS_SEED=$seed"
+	by_tier 30 8 500 500
+	cuts=$SIZE
+	by_tier 40000000 8000000 $((1 << 30)) $((128 << 20))
+	make_data in "$SIZE"
+	way=push
+	((seed % 2)) || way=pull
+	RETRY=(--retry 60s --handshake-timeout 5s)
+	# A damaged length can cost the half minute until silence is noticed.
+	[[ $BKP_TIER == full ]] || BKP_DEADLINE=300
+	TX=(-v --buffer 1M) RX=(-v)
+	with_stats
+	directions "$way"
+	HARM=(random -c "$WITH" -a $((2 * SIZE / cuts)) -k "$cuts" -s "$seed")
+	# silence is noticed after half a minute
+	[[ $BKP_TIER == quick ]] || HARM+=(-w 1)
+	survives "$way"
+	reconnected $((cuts / 3))
+}
