@@ -188,7 +188,7 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 	case FRAME_REFUSED_BUSY:
 		return "the listener is busy with another stream";
 	case FRAME_REFUSED_STREAM:
-		return "the listener does not know the stream any more";
+		return "the listener does not let this connection resume the stream";
 	case FRAME_REFUSED_SELF:
 		return "the connection leads back to this host";
 	case FRAME_REFUSED_MALFORMED:

@@ -95,15 +95,17 @@ static void link_agree_retry(struct link *l, uint64_t peer_ms)
 		l->final = "no way back: --retry 0";
 }
 
-static void link_name_ticket(struct key *k, const uint8_t *handle)
+/* Both of a stream's names are public. */
+static void link_name_hex(const uint8_t id[FRAME_ID_BYTES],
+			  char out[static 2 * FRAME_ID_BYTES + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 
 	for (size_t i = 0; i < FRAME_ID_BYTES; i++) {
-		k->identity[2 * i] = digits[handle[i] >> 4];
-		k->identity[2 * i + 1] = digits[handle[i] & 15];
+		out[2 * i] = digits[id[i] >> 4];
+		out[2 * i + 1] = digits[id[i] & 15];
 	}
-	k->identity[2 * FRAME_ID_BYTES] = '\0';
+	out[2 * FRAME_ID_BYTES] = '\0';
 }
 
 int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
@@ -115,7 +117,7 @@ int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
 	link_agree_retry(l, peer_retry_ms);
 	if (l->final)
 		return 0;
-	link_name_ticket(&l->ticket, handle);
+	link_name_hex(handle, l->ticket.identity);
 	return tls_export(t, &l->ticket.secret, e);
 }
 
@@ -126,6 +128,12 @@ void link_adopt(struct link *l, struct chan *chan, uint64_t offset)
 	l->offset = offset;
 	l->since_ms = clock_now_ms();
 	l->give_up_ms = CLOCK_NEVER;
+	if (!l->count) {
+		char id[2 * FRAME_ID_BYTES + 1];
+
+		link_name_hex(l->stream, id);
+		log_debug("stream %s", id);
+	}
 	if (l->count++)
 		log_notice("the stream goes on at byte %" PRIu64
 			   " (connection %" PRIu32 ")",

@@ -206,3 +206,22 @@ full_and_incremental() {
 	wait_consumer 1 || :
 	[[ $(uuid_of to/first 'Received UUID') == - ]]
 }
+
+@test "a send that loses its network ten times is received" {
+	local from=$BATS_FILE_TMPDIR/from
+	by_tier 30 10 300 300
+	btrfs -q subvolume create "$from/big.work" >/dev/null
+	head -c "${SIZE}M" /dev/urandom >"$from/big.work/file"
+	btrfs -q subvolume snapshot -r "$from/big.work" "$from/big" >/dev/null
+	describe "$from/big" >"$BATS_FILE_TMPDIR/big.txt"
+	RETRY=(--retry 30s)
+	start_consumer btrfs receive -q "$BATS_FILE_TMPDIR/to"
+	spawn_receiver --ktls "$WHEN" >consumer
+	start_relay rst -a $((SIZE * 90000)) -k 10
+	btrfs send -q "$from/big" |
+		bkp_send --ktls "$WHEN" --stats stats.json
+	wait_receiver 0
+	wait_consumer
+	assert_same_snapshot big
+	grep -qE '"reconnects": ?10\b' stats.json || fail "$(<stats.json)"
+}

@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/tools/onfd \
 	tests/tools/peer \
 	tests/tools/relay \
+	tests/tools/thief \
 	tests/tools/tinywrites \
 	tests/tools/untilend
 
@@ -70,6 +71,7 @@ TESTS += $(unit_tests)
 EXTRA_DIST += tests/unit/tap.h
 
 unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
+tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_child_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)

@@ -292,6 +292,32 @@ final() {
 	stream_ends 9 7
 }
 
+# --- nobody else takes a stream over
+
+@test "whoever holds the key but not the ticket cannot resume" {
+	local stream role=sends
+	stolen() {
+		"$BKP_TOOLS/thief" "$PORT" key "$role" "$1" "$2" >answer ||
+			fail "no answer"
+		grep -q "$3" answer || fail "$(<answer)"
+	}
+	TX=(-vv) RX=(-vv)
+	stands push
+	stream=$(sed -nE 's/.*: stream ([0-9a-f]{32})$/\1/p' "$RECEIVER_ERR")
+	[[ $stream ]] || fail "no stream id"
+	stolen "$stream" 2 'does not let'
+	stolen "$stream" 1 'does not let'
+	stolen "${stream//[0-9]/a}" 2 'busy'
+	role=receives
+	stolen "$stream" 2 'busy'
+	# and the stream is none the worse
+	tail -c 100000 in >&8
+	stands_end
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+	assert_stderr_lacks 'goes on' "$SENDER_ERR"
+}
+
 # --- silence
 
 @test "a connection that falls silent is replaced" {

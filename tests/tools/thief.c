@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * thief PORT KEYFILE sends|receives STREAM NUMBER: holds the key and knows the
+ * id of a stream (32 hexadecimal digits), and would like to take it over:
+ * connects to 127.0.0.1, says HELLO for it with connection NUMBER, and prints
+ * what the listener answers.
+ */
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cred.h"
+#include "greet.h"
+#include "net.h"
+
+static struct err e;
+
+static int fail(void)
+{
+	fprintf(stderr, "thief: %s\n", e.msg);
+	return 1;
+}
+
+static int wait_for(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 10000) > 0 ? 0
+				      : err_set(&e, ERR_NET, 0, "no answer");
+}
+
+static int dial(uint16_t port)
+{
+	struct net_endpoint to = { .host = "127.0.0.1", .port = port };
+	autofree_addresses struct addrinfo *list = NULL;
+	int fd;
+
+	if (net_lookup(&to, &list, &e) < 0)
+		return -1;
+	fd = net_connect(&to, list, &e);
+	if (fd < 0 || wait_for(fd, POLLOUT) < 0 ||
+	    net_connected(fd, list, &e) < 0)
+		return -1;
+	return fd;
+}
+
+static int shake_hands(struct tls *t, int fd)
+{
+	enum tls_want want;
+
+	for (;;) {
+		if (tls_handshake(t, &want, &e) < 0)
+			return -1;
+		if (want == TLS_DONE)
+			return 0;
+		if (wait_for(fd, want == TLS_WANT_WRITE ? POLLOUT : POLLIN) < 0)
+			return -1;
+	}
+}
+
+static int ask(struct tls *t, int fd, char **argv)
+{
+	struct frame f = { .type = FRAME_HELLO };
+	struct frame_reader reader = { 0 };
+	bool got = false;
+
+	f.hello = (struct frame_hello){
+		.version = FRAME_VERSION,
+		.role = strcmp(argv[3], "sends") ? FRAME_RECEIVES : FRAME_SENDS,
+		.connection = (uint32_t)strtoul(argv[5], NULL, 10),
+		.store_bytes = 1 << 20,
+		.retry_ms = 1000,
+	};
+	for (int i = 0; i < FRAME_ID_BYTES; i++)
+		if (sscanf(argv[4] + 2 * i, "%2hhx", &f.hello.stream[i]) != 1)
+			return err_set(&e, ERR_USAGE, 0, "bad stream id");
+	if (greet_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+		return -1;
+	while (!got)
+		if (greet_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		    (!got && wait_for(fd, POLLIN) < 0))
+			return -1;
+	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal)
+					 : "welcome");
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct mode_list modes = { 0 };
+	struct key key = { 0 };
+	struct tls_params p = { .modes = &modes };
+	struct tls *t;
+
+	if (argc != 6)
+		return 2;
+	if (tls_global_init(&e) < 0 || key_read(argv[2], &key, &e) < 0)
+		return fail();
+	tls_default_modes(&modes);
+	p.cred = cred_new_psk(&key, false, &e);
+	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
+	if (p.fd < 0)
+		return fail();
+	t = tls_new(&p, &e);
+	if (!t || shake_hands(t, p.fd) < 0 || ask(t, p.fd, argv) < 0)
+		return fail();
+	tls_free(t);
+	cred_free(p.cred);
+	key_wipe(&key);
+	return 0;
+}
