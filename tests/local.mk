@@ -60,6 +60,7 @@ unit_tests = \
 	tests/unit/test_opt \
 	tests/unit/test_plain \
 	tests/unit/test_rec \
+	tests/unit/test_resume_model \
 	tests/unit/test_seal \
 	tests/unit/test_secret \
 	tests/unit/test_sink \
@@ -87,6 +88,7 @@ tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
+tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_seal_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
 tests_unit_test_sink_LDADD = $(unit_libs)

@@ -1,0 +1,393 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * The resume protocol as a state machine, explored to its last state: bytes,
+ * acknowledgements and outcome over a connection that can be cut between any
+ * two steps, or replaced while it still stands, with either process dying at
+ * any moment.  It models the protocol page, not the code.
+ *
+ * Checked in every state that can be reached:
+ *   - a byte is received once, in its place
+ *   - the sender's 0 and the receiver's 0 mean that all was consumed
+ *   - a receiver that leaves with the outcome confirmed leaves no sender behind
+ *     that does not know it
+ *   - as long as both live, a way leads to both having exited 0, without any
+ *     process giving up
+ * And that the checks can fail: with a receiver that takes FIN for the sender's
+ * confirmation, and with one that acknowledges what it has not got.
+ */
+#include <stdlib.h>
+
+#include "tap.h"
+
+enum {
+	BYTES = 6, /* of the stream */
+	KEEPS = 4, /* what the store holds */
+	QUEUE = 5, /* what is on its way in one direction */
+	STATES_MAX = 1 << 21,
+	HASH = 1 << 23,
+};
+
+enum life { RUNS, EXITED_0, LOST, DIED };
+
+/* On its way to the receiver: a byte's number, or one of */
+enum { END = 100, CONFIRM };
+/* On its way to the sender: an acknowledged offset, or */
+enum { DONE = 100 };
+
+struct state {
+	uint8_t sender, receiver; /* enum life */
+	uint8_t head, acked, sent; /* the store */
+	bool ended, ever_ended; /* END was sent on this connection, on any */
+	uint8_t total; /* received */
+	bool got_end, over, told; /* over: consumed, told: on this connection */
+	uint8_t last_ack;
+	bool up; /* there is a connection */
+	bool confirmed; /* the receiver left because it knew */
+	bool wrong; /* a byte out of its place, or an impossible frame */
+	uint8_t to_receiver[QUEUE], to_sender[QUEUE];
+	uint8_t receiver_n, sender_n;
+};
+
+enum variant { AS_IT_IS, FIN_CONFIRMS, ACKS_TOO_MUCH };
+
+static enum variant variant;
+static struct state *states;
+static uint32_t *table; /* hash: index into states, plus 1 */
+static uint32_t count;
+static bool full;
+
+static uint32_t hash_of(const struct state *s)
+{
+	const uint8_t *p = (const uint8_t *)s;
+	uint32_t h = 2166136261;
+
+	for (size_t i = 0; i < sizeof *s; i++)
+		h = (h ^ p[i]) * 16777619;
+	return h % HASH;
+}
+
+/* The state's index; it is added if it is new. */
+static uint32_t intern(const struct state *s)
+{
+	uint32_t at = hash_of(s);
+
+	while (table[at] && memcmp(&states[table[at] - 1], s, sizeof *s))
+		at = (at + 1) % HASH;
+	if (!table[at] && count == STATES_MAX) {
+		full = true;
+		return 0;
+	}
+	if (!table[at]) {
+		states[count++] = *s;
+		table[at] = count;
+	}
+	return table[at] - 1;
+}
+
+static uint8_t take(uint8_t queue[QUEUE], uint8_t *n)
+{
+	uint8_t first = queue[0];
+
+	memmove(queue, queue + 1, QUEUE - 1);
+	queue[QUEUE - 1] = 0;
+	--*n;
+	return first;
+}
+
+static void drop_connection(struct state *s)
+{
+	s->up = s->ended = s->told = false;
+	memset(s->to_receiver, 0, QUEUE);
+	memset(s->to_sender, 0, QUEUE);
+	s->receiver_n = s->sender_n = 0;
+}
+
+static void receiver_takes(struct state *s)
+{
+	uint8_t what = take(s->to_receiver, &s->receiver_n);
+
+	if (what == CONFIRM) {
+		s->wrong |= !s->over;
+		s->receiver = EXITED_0;
+		s->confirmed = true;
+		drop_connection(s);
+	} else if (what == END) {
+		s->got_end = true;
+	} else if (!s->over) {
+		s->wrong |= what != s->total;
+		s->total++;
+	}
+}
+
+static void sender_takes(struct state *s)
+{
+	uint8_t what = take(s->to_sender, &s->sender_n);
+
+	if (what == DONE) {
+		s->wrong |= !s->ever_ended;
+		s->sender = EXITED_0;
+		if (s->receiver_n < QUEUE)
+			s->to_receiver[s->receiver_n++] = CONFIRM;
+		else
+			drop_connection(s);
+		return;
+	}
+	s->wrong |= what > s->sent;
+	if (what > s->acked)
+		s->acked = what;
+}
+
+/* WELCOME: the receiver's offset counts; what was acknowledged is gone. */
+static void connect_again(struct state *s)
+{
+	drop_connection(s);
+	s->up = true;
+	s->wrong |= s->total < s->acked || s->total > s->head;
+	s->sent = s->total;
+	if (s->total > s->acked)
+		s->acked = s->total;
+	s->last_ack = s->total;
+}
+
+enum step {
+	READ,
+	SEND,
+	SEND_END,
+	RECEIVE,
+	ACK,
+	CONSUME,
+	TELL,
+	HEAR,
+	CONNECT,
+	RECEIVER_LEAVES, /* nobody is there any more */
+	FAULTS,
+	CUT = FAULTS,
+	TAKE_OVER,
+	SENDER_DIES,
+	RECEIVER_DIES,
+	SENDER_GIVES_UP,
+	RECEIVER_GIVES_UP,
+	STEPS
+};
+
+static bool step_sender(struct state *s, enum step step)
+{
+	if (s->sender != RUNS)
+		return false;
+	switch (step) {
+	case READ:
+		if (s->head == BYTES || s->head - s->acked == KEEPS)
+			return false;
+		s->head++;
+		return true;
+	case SEND:
+		if (!s->up || s->sent == s->head || s->receiver_n == QUEUE)
+			return false;
+		s->to_receiver[s->receiver_n++] = s->sent++;
+		return true;
+	case SEND_END:
+		if (!s->up || s->head < BYTES || s->sent < BYTES || s->ended ||
+		    s->receiver_n == QUEUE)
+			return false;
+		s->to_receiver[s->receiver_n++] = END;
+		s->ended = s->ever_ended = true;
+		return true;
+	case HEAR:
+		if (!s->sender_n)
+			return false;
+		sender_takes(s);
+		return true;
+	case SENDER_GIVES_UP:
+		if (s->up)
+			return false;
+		s->sender = LOST;
+		return true;
+	case SENDER_DIES:
+		s->sender = DIED;
+		drop_connection(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool step_receiver(struct state *s, enum step step)
+{
+	if (s->receiver != RUNS)
+		return false;
+	switch (step) {
+	case RECEIVE:
+		if (!s->receiver_n)
+			return false;
+		receiver_takes(s);
+		return true;
+	case ACK:
+		if (!s->up || s->over || s->last_ack == s->total ||
+		    s->sender_n == QUEUE)
+			return false;
+		s->last_ack = s->total;
+		s->to_sender[s->sender_n++] =
+			s->total +
+			(variant == ACKS_TOO_MUCH && s->total < s->sent);
+		return true;
+	case CONSUME:
+		if (!s->got_end || s->over)
+			return false;
+		s->over = true;
+		return true;
+	case TELL:
+		if (!s->up || !s->over || s->told || s->sender_n == QUEUE)
+			return false;
+		s->to_sender[s->sender_n++] = DONE;
+		s->told = true;
+		return true;
+	case RECEIVER_GIVES_UP:
+	case RECEIVER_LEAVES:
+		if (s->up || (step == RECEIVER_LEAVES && s->sender == RUNS))
+			return false;
+		s->receiver = s->over ? EXITED_0 : LOST;
+		return true;
+	case RECEIVER_DIES:
+		s->receiver = DIED;
+		drop_connection(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool step_connection(struct state *s, enum step step)
+{
+	switch (step) {
+	case CUT:
+		if (!s->up)
+			return false;
+		if (variant == FIN_CONFIRMS && s->told && s->receiver == RUNS) {
+			s->receiver = EXITED_0;
+			s->confirmed = true;
+		}
+		drop_connection(s);
+		return true;
+	case CONNECT:
+	case TAKE_OVER:
+		if (s->up != (step == TAKE_OVER) || s->sender != RUNS ||
+		    s->receiver != RUNS)
+			return false;
+		connect_again(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* Returns whether the step can be taken. */
+static bool take_step(struct state *s, enum step step)
+{
+	return step_sender(s, step) || step_receiver(s, step) ||
+	       step_connection(s, step);
+}
+
+static void explore(void)
+{
+	struct state first;
+
+	memset(&first, 0, sizeof first);
+	memset(table, 0, HASH * sizeof *table);
+	count = 0;
+	full = false;
+	intern(&first);
+	for (uint32_t i = 0; i < count && !full; i++)
+		for (enum step step = 0; step < STEPS; step++) {
+			struct state next = states[i];
+
+			if (take_step(&next, step))
+				intern(&next);
+		}
+}
+
+static unsigned int count_if(bool (*bad)(const struct state *s))
+{
+	unsigned int n = 0;
+
+	for (uint32_t i = 0; i < count; i++)
+		n += bad(&states[i]);
+	return n;
+}
+
+static bool is_wrong(const struct state *s)
+{
+	return s->wrong;
+}
+
+static bool is_lie(const struct state *s)
+{
+	return (s->sender == EXITED_0 && !s->over) ||
+	       (s->receiver == EXITED_0 && (!s->over || s->total != BYTES));
+}
+
+static bool is_left_behind(const struct state *s)
+{
+	return s->confirmed && s->sender == RUNS;
+}
+
+/* How many states with both alive have no way, without a fault, to the end? */
+static unsigned int dead_ends(void)
+{
+	bool *good = calloc(count, sizeof *good), changed = true;
+	unsigned int n = 0;
+
+	if (!good)
+		exit(1);
+	while (changed) {
+		changed = false;
+		for (uint32_t i = count; i-- > 0;) {
+			const struct state *s = &states[i];
+
+			if (good[i])
+				continue;
+			good[i] = s->sender == EXITED_0 &&
+				  s->receiver == EXITED_0;
+			for (enum step step = 0; step < FAULTS && !good[i];
+			     step++) {
+				struct state next = *s;
+
+				if (take_step(&next, step))
+					good[i] = good[intern(&next)];
+			}
+			changed |= good[i];
+		}
+	}
+	for (uint32_t i = 0; i < count; i++)
+		n += !good[i] && states[i].sender == RUNS &&
+		     states[i].receiver == RUNS;
+	free(good);
+	return n;
+}
+
+int main(void)
+{
+	states = malloc(STATES_MAX * sizeof *states);
+	table = malloc(HASH * sizeof *table);
+	if (!states || !table)
+		return 1;
+
+	explore();
+	printf("# %u states\n", count);
+	ok(!full, "every state was reached");
+	ok(count > 1000, "and they are many");
+	is_int(count_if(is_wrong), 0, "no byte is lost or comes twice");
+	is_int(count_if(is_lie), 0, "0 means that all was consumed");
+	is_int(count_if(is_left_behind), 0, "no sender is left behind");
+	is_int(dead_ends(), 0, "who lives can always finish");
+
+	variant = FIN_CONFIRMS;
+	explore();
+	ok(count_if(is_left_behind) > 0,
+	   "a FIN that confirms would leave a sender behind");
+	variant = ACKS_TOO_MUCH;
+	explore();
+	ok(count_if(is_wrong) > 0, "an ACK too far would lose a byte");
+	free(states);
+	free(table);
+	return tap_end();
+}
