@@ -13,6 +13,9 @@
 /* A connection that lived this long was of use, even if no byte moved. */
 enum { USEFUL_MS = 10000 };
 
+/* A peer may wish for more, but who believes that? */
+#define RETRY_MAX_MS (365ull * 24 * 3600 * 1000)
+
 enum chan_role link_role(const struct opts *o)
 {
 	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
@@ -89,6 +92,8 @@ static void link_agree_retry(struct link *l, uint64_t peer_ms)
 	uint64_t own_ms = l->p.o->retry_ms;
 
 	l->retry_ms = own_ms > peer_ms ? own_ms : peer_ms;
+	if (l->retry_ms > RETRY_MAX_MS)
+		l->retry_ms = RETRY_MAX_MS;
 	if (!l->store_bytes)
 		l->final = "nothing was kept to be sent again: no --buffer";
 	else if (!own_ms || !peer_ms)

@@ -14,6 +14,7 @@ src_libbkp_a_SOURCES = \
 	src/frame.c src/frame.h \
 	src/meter.c src/meter.h \
 	src/status.c src/status.h \
+	src/stop.c src/stop.h \
 	src/stats.c src/stats.h \
 	src/child.c src/child.h \
 	src/greet.c src/greet.h \

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "config.h"
 #include "log.h"
+#include "stop.h"
 #include "tls.h"
 
 /*
@@ -97,9 +98,11 @@ static int main_run(int argc, char **argv, struct err *e)
 int main(int argc, char **argv)
 {
 	struct err e = { 0 };
+	int ret = main_run(argc, argv, &e);
 
-	if (main_run(argc, argv, &e) == 0)
+	if (ret == 0)
 		return 0;
 	log_error("%s", e.msg);
+	stop_act();
 	return e.kind ? (int)e.kind : ERR_BUG;
 }

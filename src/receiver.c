@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "clock.h"
 #include "io.h"
 #include "log.h"
+#include "stop.h"
 
 enum {
 	BUFFER_BYTES = 1 << 20, /* 64 records a call */
@@ -176,7 +178,7 @@ static int receiver_check_consumer(struct receiver *r, struct err *e)
 	return 0;
 }
 
-enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_LINK, POLL_COUNT };
+enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_LINK, POLL_STOP, POLL_COUNT };
 
 static void receiver_poll_chan(struct receiver *r, struct pollfd *p)
 {
@@ -202,6 +204,8 @@ static void receiver_poll_set(struct receiver *r,
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1 };
 	receiver_poll_chan(r, &fds[POLL_CHAN]);
+	fds[POLL_STOP].fd = r->p->stop_fd;
+	fds[POLL_STOP].events = POLLIN;
 	fds[POLL_LINK].fd = r->link->fd;
 	fds[POLL_LINK].events = r->link->events;
 	if (r->over)
@@ -293,6 +297,9 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 {
 	struct pollfd fds[POLL_COUNT];
 
+	if (stop_signal())
+		return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)",
+			       stop_signal(), strsignal(stop_signal()));
 	receiver_tick(r);
 	receiver_poll_set(r, fds);
 	until_ms = clock_earlier(until_ms, receiver_due(r));

@@ -29,6 +29,7 @@ struct receiver_params {
 	enum receiver_how how;
 	bool raw; /* no frames: close_notify is the answer */
 	struct status *status;
+	int stop_fd; /* of stop_arm() */
 };
 
 /*

@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "stop.h"
 
 /*
  * A record that is not full waits for more input: this long after the last
@@ -272,7 +273,7 @@ static bool sender_wants_input(const struct sender *s)
 }
 
 /* What to poll: the connection, the input, the source's exit status. */
-enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_LINK, POLL_COUNT };
+enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_LINK, POLL_STOP, POLL_COUNT };
 
 static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
@@ -297,12 +298,16 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		fds[POLL_CHAN].events |= POLLOUT;
 	if (sender_wants_input(s))
 		fds[POLL_INPUT].fd = s->store->in_fd;
+	fds[POLL_STOP].fd = p->stop_fd;
 	fds[POLL_LINK].fd = link->fd;
 	fds[POLL_LINK].events = link->events;
 	if (p->source && !s->complete)
 		fds[POLL_SOURCE].fd = child_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
 		return err_set(e, ERR_BUG, errno, "poll");
+	if (stop_signal())
+		return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)",
+			       stop_signal(), strsignal(stop_signal()));
 	return 0;
 }
 

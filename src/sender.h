@@ -22,6 +22,7 @@ struct sender_params {
 	bool raw; /* no frames: close_notify is all there is */
 	bool check_end; /* a btrfs stream must have its last command */
 	struct status *status;
+	int stop_fd; /* of stop_arm() */
 };
 
 /*

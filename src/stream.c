@@ -8,6 +8,7 @@
 #include "sender.h"
 #include "sink.h"
 #include "status.h"
+#include "stop.h"
 #include "store_mem.h"
 #include "store_pipe.h"
 
@@ -37,14 +38,15 @@ static struct store *stream_store(const struct link *l, int in_fd,
 			     keeps != 0, e);
 }
 
-static int stream_send(struct link *l, struct status *status, uint64_t *bytes,
-		       struct err *e)
+static int stream_send(struct link *l, struct status *status, int stop_fd,
+		       uint64_t *bytes, struct err *e)
 {
 	const struct opts *o = l->p.o;
 	struct sender_params p = { .link = l,
 				   .raw = o->raw,
 				   .check_end = o->buffer_bytes != 0,
-				   .status = status };
+				   .status = status,
+				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
 
 	if (o->command) {
@@ -62,7 +64,7 @@ static int stream_send(struct link *l, struct status *status, uint64_t *bytes,
 	return ret;
 }
 
-static int stream_receive(struct link *l, struct status *status,
+static int stream_receive(struct link *l, struct status *status, int stop_fd,
 			  uint64_t *bytes, struct err *e)
 {
 	const struct opts *o = l->p.o;
@@ -76,7 +78,8 @@ static int stream_receive(struct link *l, struct status *status,
 				     .sink = &sink,
 				     .how = how[o->rx],
 				     .raw = o->raw,
-				     .status = status };
+				     .status = status,
+				     .stop_fd = stop_fd };
 	int ret;
 
 	if (o->command) {
@@ -98,15 +101,18 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 	const struct opts *o = l->p.o;
 	bool sends = l->role == CHAN_SENDER;
 	struct status status;
-	int ret;
+	int stop_fd = stop_arm(e), ret;
+
+	if (stop_fd < 0)
+		return -1;
 
 	stats->mode = chan_mode(l->chan);
 	/* The direction against the bulk is always made in user space. */
 	stats->tx = sends ? chan_path(l->chan) : "user";
 	stats->rx = sends ? "user" : chan_path(l->chan);
 	status_start(&status, o->progress, o->size_bytes);
-	ret = sends ? stream_send(l, &status, &stats->bytes, e)
-		    : stream_receive(l, &status, &stats->bytes, e);
+	ret = sends ? stream_send(l, &status, stop_fd, &stats->bytes, e)
+		    : stream_receive(l, &status, stop_fd, &stats->bytes, e);
 	status_finish(&status, stats->bytes);
 	stats->reconnects = l->count - 1;
 	return ret;

@@ -255,6 +255,30 @@ outcome_lost() {
 	((SECONDS - before >= 3)) || fail "gave up after $((SECONDS - before)) s"
 }
 
+# stopped SENDER|RECEIVER: the other side does not wait
+stopped() {
+	RETRY=(--retry 60s)
+	stands "$1"
+	if [[ $2 == sender ]]; then
+		kill -"$3" "$SENDER_PID"
+		takes_at_most 10 stream_ends "$4" 7
+	else
+		kill -"$3" "$RECEIVER_PID"
+		takes_at_most 10 stream_ends 4 "$4"
+	fi
+	says "$2" 'stopped by signal'
+}
+
+@test "a sender that is told to end tells the receiver" {
+	both_ways stopped sender TERM 143
+	both_ways stopped sender HUP 129
+}
+
+@test "a receiver that is told to end tells the sender" {
+	both_ways stopped receiver TERM 143
+	both_ways stopped receiver HUP 129
+}
+
 # final REGEX: a cut ends the stream, and both sides say why
 final() {
 	ends() {

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stop.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+static volatile sig_atomic_t stop_came;
+static int stop_pipe[2] = { -1, -1 };
+
+static void stop_on_signal(int sig)
+{
+	int saved = errno;
+
+	if (!stop_came && write(stop_pipe[1], "", 1) < 0)
+		errno = saved; /* poll(2) was interrupted all the same */
+	stop_came = sig;
+	errno = saved;
+}
+
+int stop_arm(struct err *e)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = stop_on_signal,
+				.sa_flags = SA_RESETHAND },
+			 old;
+
+	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(e, ERR_BUG, errno, "cannot make a pipe");
+	for (size_t i = 0; i < array_len(signals); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+	return stop_pipe[0];
+}
+
+int stop_signal(void)
+{
+	return stop_came;
+}
+
+void stop_act(void)
+{
+	int sig = stop_came;
+
+	if (!sig)
+		return;
+	signal(sig, SIG_DFL);
+	raise(sig);
+}

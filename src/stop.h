@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * SIGINT, SIGTERM and SIGHUP while a stream runs: the peer is told, then the
+ * signal does what it does by default.  A second one does that at once.
+ */
+#pragma once
+
+#include "err.h"
+
+/*
+ * From now on these signals, unless they are ignored, are noted.  Returns a
+ * descriptor that is readable after the first.  Errors: ERR_BUG.
+ */
+int stop_arm(struct err *e) attr_must_check;
+
+/* The signal that came, or 0. */
+int stop_signal(void);
+
+/* If one came: end by it. */
+void stop_act(void);
