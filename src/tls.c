@@ -37,6 +37,7 @@ struct tls {
 	struct cred *cred;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	bool write_gone; /* that direction is no longer this session's */
 	bool forged; /* a record did not authenticate, here or there */
 };
 
@@ -111,6 +112,10 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 {
 	struct tls *t = p;
 
+	/* An alert or answer of its own would reach the kernel as a part of
+	 * the stream. */
+	if (t->write_gone)
+		return (ssize_t)len;
 	/* tls_send() leaves room for a record; a flight is smaller. */
 	if (len > wire_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
@@ -506,6 +511,7 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 			       "a key of %u and an IV of %u "
 			       "bytes",
 			       key.size, iv.size);
+	t->write_gone |= dir == TLS_WRITE;
 	out->key_len = key.size;
 	out->iv_len = iv.size;
 	memcpy(out->key, key.data, key.size);
@@ -517,6 +523,8 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 
 int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
 {
+	if (dir == TLS_WRITE)
+		t->write_gone = false; /* the kernel did not take the keys */
 	if (dir == TLS_READ)
 		return wire_grow(&t->wire.in, READ_AHEAD_BYTES, e);
 	return wire_grow(&t->wire.out, BULK_BYTES, e);
