@@ -51,6 +51,7 @@ static int chan_hand_over(struct chan *c, struct err *e)
 	if (ktls_install(c->fd, dir, mode, &traffic, e) < 0)
 		return -1;
 	c->kernel = true;
+	tls_give_away(c->tls, c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ);
 	if (dir == KTLS_RX && mode->version == MODE_TLS13 &&
 	    !ktls_expect_no_pad(c->fd))
 		log_debug("the kernel decrypts with a copy (needs Linux 6.0)");
@@ -100,6 +101,7 @@ static int chan_user_bulk(struct chan *c, struct err *e)
 		return tls_bulk(c->tls, dir, e);
 	if (tls_traffic(c->tls, dir, &traffic, e) < 0)
 		return -1;
+	tls_give_away(c->tls, dir);
 	c->bulk = bulk_new(c->fd, tls_mode(c->tls), &traffic, e);
 	return c->bulk ? 0 : -1;
 }

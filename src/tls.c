@@ -511,7 +511,6 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 			       "a key of %u and an IV of %u "
 			       "bytes",
 			       key.size, iv.size);
-	t->write_gone |= dir == TLS_WRITE;
 	out->key_len = key.size;
 	out->iv_len = iv.size;
 	memcpy(out->key, key.data, key.size);
@@ -519,12 +518,15 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 	return 0;
 }
 
+void tls_give_away(struct tls *t, enum tls_direction dir)
+{
+	t->write_gone |= dir == TLS_WRITE;
+}
+
 /* Records */
 
 int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
 {
-	if (dir == TLS_WRITE)
-		t->write_gone = false; /* the kernel did not take the keys */
 	if (dir == TLS_READ)
 		return wire_grow(&t->wire.in, READ_AHEAD_BYTES, e);
 	return wire_grow(&t->wire.out, BULK_BYTES, e);

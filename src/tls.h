@@ -88,6 +88,12 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 		struct err *e) attr_must_check;
 
 /*
+ * The keys of dir are in other hands from now on: what GnuTLS would write there
+ * by itself, such as alerts, goes nowhere.
+ */
+void tls_give_away(struct tls *t, enum tls_direction dir);
+
+/*
  * Make room for bulk data in a direction that stays in user space: records
  * are collected for one send, or read from the socket by the hundred.  Errors:
  * ERR_BUG (memory).
