@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "bulk.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "seal.h"
@@ -16,7 +15,6 @@ enum {
 struct bulk {
 	struct seal *seal;
 	struct wire wire; /* its in is filled and emptied here */
-	uint64_t records;
 	bool forged;
 	/* A record that is not data, met behind data that goes first */
 	unsigned int held_type; /* 0: none */
@@ -63,7 +61,6 @@ static int bulk_seal(struct bulk *b, uint8_t type, const void *data, size_t len,
 			 e) < 0)
 		return -1;
 	out->end += size;
-	b->records++;
 	return 0;
 }
 
@@ -124,30 +121,15 @@ static int bulk_next(struct bulk *b, const uint8_t **record, size_t *size,
 	size_t have = in->end - in->start, body;
 
 	*record = NULL;
-	if (have < SEAL_HEADER_BYTES)
+	if (have < REC_HEADER_BYTES)
 		return 0;
 	body = seal_body_bytes(b->seal, in->bytes + in->start);
 	if (!body)
 		return bulk_set_forged(b, e);
-	*size = SEAL_HEADER_BYTES + body;
+	*size = REC_HEADER_BYTES + body;
 	if (have >= *size)
 		*record = in->bytes + in->start;
 	return 0;
-}
-
-/* Read as much as there is room for.  *n 0: nothing there now. */
-static int bulk_fill(struct bulk *b, size_t *n, struct err *e)
-{
-	ssize_t got = wire_fill(&b->wire);
-
-	*n = got > 0 ? (size_t)got : 0;
-	if (got > 0 || (got < 0 && errno == EAGAIN))
-		return 0;
-	if (got < 0)
-		return err_set(e, ERR_NET, b->wire.lost_errno,
-			       "the connection was lost");
-	return err_set(e, ERR_NET, 0,
-		       "the connection closed without close_notify");
 }
 
 /* Decrypt the record at the front into out. */
@@ -159,7 +141,6 @@ static int bulk_open(struct bulk *b, const uint8_t *record, size_t size,
 	if (seal_decrypt(b->seal, record, &inner, out, n) < 0)
 		return bulk_set_forged(b, e);
 	b->wire.in.start += size;
-	b->records++;
 	*type = inner;
 	return 0;
 }
@@ -230,7 +211,7 @@ int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 			return *n ? 0 : -1;
 		if (*n || *type != REC_DATA)
 			return 0;
-		if (bulk_fill(b, &got, e) < 0)
+		if (wire_fill(&b->wire, &got, e) < 0)
 			return -1;
 	} while (got);
 	return 0;
@@ -238,15 +219,10 @@ int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 
 bool bulk_lost(const struct bulk *b)
 {
-	return b->wire.lost_errno || b->wire.ended || b->forged;
+	return wire_gone(&b->wire) || b->forged;
 }
 
 bool bulk_forged(const struct bulk *b)
 {
 	return b->forged;
-}
-
-uint64_t bulk_records(const struct bulk *b)
-{
-	return b->records;
 }

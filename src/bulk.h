@@ -50,6 +50,3 @@ int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 /* Lost by TCP's word, or because a record did not authenticate. */
 bool bulk_lost(const struct bulk *b);
 bool bulk_forged(const struct bulk *b);
-
-/* How many records this direction has seen under its key. */
-uint64_t bulk_records(const struct bulk *b);

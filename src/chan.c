@@ -39,19 +39,24 @@ void chan_attach(struct chan_socket *s, enum chan_ktls when)
 		      ktls_attach(s->fd, &s->why_not) == 0;
 }
 
+/* The session's direction that the bulk goes in. */
+static enum tls_direction chan_direction(const struct chan *c)
+{
+	return c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ;
+}
+
 static int chan_hand_over(struct chan *c, struct err *e)
 {
 	enum ktls_direction dir = c->role == CHAN_SENDER ? KTLS_TX : KTLS_RX;
 	autowipe_traffic struct traffic traffic = { 0 };
 	const struct mode *mode = tls_mode(c->tls);
 
-	if (tls_traffic(c->tls, c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ,
-			&traffic, e) < 0)
+	if (tls_traffic(c->tls, chan_direction(c), &traffic, e) < 0)
 		return -1;
 	if (ktls_install(c->fd, dir, mode, &traffic, e) < 0)
 		return -1;
 	c->kernel = true;
-	tls_give_away(c->tls, c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ);
+	tls_give_away(c->tls, chan_direction(c));
 	if (dir == KTLS_RX && mode->version == MODE_TLS13 &&
 	    !ktls_expect_no_pad(c->fd))
 		log_debug("the kernel decrypts with a copy (needs Linux 6.0)");
@@ -94,7 +99,7 @@ static int chan_report(struct chan *c, struct err *e)
  */
 static int chan_user_bulk(struct chan *c, struct err *e)
 {
-	enum tls_direction dir = c->role == CHAN_SENDER ? TLS_WRITE : TLS_READ;
+	enum tls_direction dir = chan_direction(c);
 	autowipe_traffic struct traffic traffic = { 0 };
 
 	if (c->raw || tls_mode(c->tls) == &mode_none)
@@ -147,24 +152,27 @@ struct chan *chan_open(struct tls *t, const struct chan_socket *s,
 	return c;
 }
 
+static void chan_free(struct chan *c)
+{
+	bulk_free(c->bulk);
+	tls_free(c->tls);
+	free(c);
+}
+
 void chan_close(struct chan *c)
 {
 	if (!c)
 		return;
-	bulk_free(c->bulk);
-	tls_free(c->tls);
 	close(c->fd);
-	free(c);
+	chan_free(c);
 }
 
 void chan_close_hard(struct chan *c)
 {
 	if (!c)
 		return;
-	bulk_free(c->bulk);
-	tls_free(c->tls);
 	net_close_hard(c->fd);
-	free(c);
+	chan_free(c);
 }
 
 int chan_fd(const struct chan *c)

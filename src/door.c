@@ -232,7 +232,7 @@ static int door_say_no(struct visitor *v, enum frame_refusal refusal,
 static enum frame_refusal door_judge_return(const struct door_stream *s,
 					    const struct visitor *v)
 {
-	if (memcmp(v->hello.stream, s->id, sizeof s->id))
+	if (memcmp(v->hello.stream, s->id, sizeof v->hello.stream))
 		return FRAME_REFUSED_BUSY;
 	if (!s->resumes || strcmp(tls_identity(v->tls), s->identity) ||
 	    v->hello.connection <= s->connection)

@@ -41,8 +41,8 @@ struct door_guest {
 /* The stream that runs: nobody else is let in but who comes back for it. */
 struct door_stream {
 	bool resumes; /* else nobody can */
-	uint8_t id[FRAME_ID_BYTES];
-	char identity[KEY_IDENTITY_MAX + 1]; /* of its ticket; "": mode none */
+	const uint8_t *id; /* FRAME_ID_BYTES */
+	const char *identity; /* of its ticket; "": mode none */
 	uint32_t connection; /* number of the last that was let in */
 };
 

@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "net.h"
 
 /* A connection that lived this long was of use, even if no byte moved. */
 enum { USEFUL_MS = 10000 };
@@ -59,14 +60,13 @@ int link_first(struct link *l, struct err *e)
 	const struct link_span start = { 0, 0 };
 
 	for (;;) {
-		struct pollfd p = { .fd = l->fd, .events = l->events };
+		struct pollfd p;
 
 		if (l->ops->run(l, &start, e) < 0)
 			return -1;
 		if (l->chan)
 			return 0;
-		p.fd = l->fd;
-		p.events = l->events;
+		p = (struct pollfd){ .fd = l->fd, .events = l->events };
 		if (poll(&p, 1, clock_poll_ms(l->due_ms)) < 0 && errno != EINTR)
 			return err_set(e, ERR_BUG, errno, "poll");
 	}
@@ -126,23 +126,38 @@ int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
 	return tls_export(t, &l->ticket.secret, e);
 }
 
-void link_adopt(struct link *l, struct chan *chan, uint64_t offset)
+static void link_announce(const struct link *l)
 {
+	char id[2 * FRAME_ID_BYTES + 1];
+
+	link_name_hex(l->stream, id);
+	if (l->count == 1)
+		log_debug("stream %s", id);
+	else
+		log_notice("the stream goes on at byte %" PRIu64
+			   " (connection %" PRIu32 ")",
+			   l->offset, l->number);
+}
+
+int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
+	     const char *name, uint64_t offset, struct err *e)
+{
+	struct chan *chan;
+
+	log_info("peer %s, %s", name, tls_mode(t)->title);
+	if (l->role == CHAN_RECEIVER)
+		net_keepalive(s->fd);
+	chan = chan_open(t, s, l->role, l->p.ktls, l->p.o->raw, e);
+	if (!chan)
+		return -1;
 	chan_close_hard(l->chan);
 	l->chan = chan;
 	l->offset = offset;
 	l->since_ms = clock_now_ms();
 	l->give_up_ms = CLOCK_NEVER;
-	if (!l->count) {
-		char id[2 * FRAME_ID_BYTES + 1];
-
-		link_name_hex(l->stream, id);
-		log_debug("stream %s", id);
-	}
-	if (l->count++)
-		log_notice("the stream goes on at byte %" PRIu64
-			   " (connection %" PRIu32 ")",
-			   offset, l->number);
+	l->count++;
+	link_announce(l);
+	return 0;
 }
 
 void link_miss(struct link *l)

@@ -144,5 +144,9 @@ int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
 /* The old connection was closed for one that then did not come about. */
 void link_miss(struct link *l);
 
-/* Use this connection from now on; *chan is the link's. */
-void link_adopt(struct link *l, struct chan *chan, uint64_t offset);
+/*
+ * Use a connection that is authenticated and welcome from now on; name is the
+ * peer's.  Takes over t and s->fd, on failure too.  Errors: those of chan_open().
+ */
+int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
+	     const char *name, uint64_t offset, struct err *e) attr_must_check;

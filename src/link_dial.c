@@ -141,6 +141,13 @@ static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 	return 0;
 }
 
+/* The peer, or what is in its place, was of no use. */
+static int dial_refused(struct link_dial *d, struct err *e)
+{
+	err_wrap(e, "%s", d->name);
+	return dial_failed(d, false, e);
+}
+
 static int dial_lookup(struct link_dial *d, struct err *e)
 {
 	if (net_lookup(&d->to, &d->list, e) < 0)
@@ -239,22 +246,18 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 static int dial_use(struct link_dial *d, uint64_t offset, struct err *e)
 {
 	struct link *l = &d->link;
-	struct chan *chan;
+	struct tls *t = d->tls;
+	int ret;
 
-	log_info("peer %s, %s", d->name, tls_mode(d->tls)->title);
-	if (l->role == CHAN_RECEIVER)
-		net_keepalive(d->socket.fd);
-	chan = chan_open(d->tls, &d->socket, l->role, l->p.ktls, l->p.o->raw,
-			 e);
 	d->tls = NULL;
-	d->socket.fd = -1;
 	d->state = DIAL_IDLE;
+	ret = link_use(l, t, &d->socket, d->name, offset, e);
+	d->socket.fd = -1;
 	/* A connection that is cut by now cannot be given to the kernel. */
-	if (!chan)
+	if (ret < 0)
 		return l->count ? dial_failed(d, true, e) : -1;
 	net_free_addresses(&d->list);
 	d->next = NULL;
-	link_adopt(l, chan, offset);
 	dial_watch(d, TLS_WANT_READ);
 	return 0;
 }
@@ -298,10 +301,8 @@ static int dial_greeting(struct link_dial *d, const struct link_span *span,
 	struct frame f;
 	bool got;
 
-	if (greet_recv(d->tls, &d->reader, FRAME_WELCOME, &f, &got, e) < 0) {
-		err_wrap(e, "%s", d->name);
-		return dial_failed(d, false, e);
-	}
+	if (greet_recv(d->tls, &d->reader, FRAME_WELCOME, &f, &got, e) < 0)
+		return dial_refused(d, e);
 	if (!got)
 		return 0;
 	if (greet_check(&f.welcome, link_frame_role(l->p.o), e) < 0) {
@@ -321,19 +322,15 @@ static int dial_handshake(struct link_dial *d, const struct link_span *span,
 {
 	enum tls_want want;
 
-	if (tls_handshake(d->tls, &want, e) < 0) {
-		err_wrap(e, "%s", d->name);
-		return dial_failed(d, false, e);
-	}
+	if (tls_handshake(d->tls, &want, e) < 0)
+		return dial_refused(d, e);
 	dial_watch(d, want);
 	if (want != TLS_DONE)
 		return 0;
 	if (d->link.p.o->raw)
 		return dial_welcomed(d, span, &(struct frame_welcome){ 0 }, e);
-	if (dial_hello(d, span, e) < 0) {
-		err_wrap(e, "%s", d->name);
-		return dial_failed(d, false, e);
-	}
+	if (dial_hello(d, span, e) < 0)
+		return dial_refused(d, e);
 	dial_watch(d, TLS_WANT_READ);
 	return 0;
 }
@@ -341,10 +338,10 @@ static int dial_handshake(struct link_dial *d, const struct link_span *span,
 static int dial_too_late(struct link_dial *d, struct err *e)
 {
 	err_set(e, ERR_AUTH, 0,
-		"%s: no handshake within %" PRIu64
+		"no handshake within %" PRIu64
 		" ms: the peer does not answer, or not in TLS",
-		d->name, d->link.p.o->handshake_ms);
-	return dial_failed(d, false, e);
+		d->link.p.o->handshake_ms);
+	return dial_refused(d, e);
 }
 
 static int dial_step(struct link_dial *d, const struct link_span *span,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "link_door.h"
 
-#include <stdio.h>
+#include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 #include <sys/random.h>
 
@@ -54,18 +55,8 @@ static int link_door_welcome(const struct opts *o, struct door_guest *g,
 static int link_door_use(struct link *l, struct door_guest *g, uint64_t offset,
 			 struct err *e)
 {
-	struct chan *chan;
-
-	log_info("peer %s, %s", g->name, tls_mode(g->tls)->title);
-	if (l->role == CHAN_RECEIVER)
-		net_keepalive(g->socket.fd);
 	l->number = g->hello.connection;
-	chan = chan_open(g->tls, &g->socket, l->role, l->p.ktls, l->p.o->raw,
-			 e);
-	if (!chan)
-		return -1;
-	link_adopt(l, chan, offset);
-	return 0;
+	return link_use(l, g->tls, &g->socket, g->name, offset, e);
 }
 
 /* The first that is still there when it is welcomed gets the stream. */
@@ -74,8 +65,9 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 	struct link_door *d = link_door_of(l);
 	uint8_t handle[FRAME_ID_BYTES];
 
-	if (getrandom(handle, sizeof handle, 0) < 0 ||
-	    link_door_welcome(l->p.o, g, 0, handle, e) < 0 ||
+	if (getrandom(handle, sizeof handle, 0) < 0)
+		return err_set(e, ERR_BUG, errno, "no random numbers");
+	if (link_door_welcome(l->p.o, g, 0, handle, e) < 0 ||
 	    link_agree(l, g->tls, g->hello.store_bytes, g->hello.retry_ms,
 		       handle, e) < 0) {
 		log_notice("a peer went away again: %s", e->msg);
@@ -84,13 +76,13 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 		return 0;
 	}
 	memcpy(l->stream, g->hello.stream, sizeof l->stream);
-	memcpy(d->stream.id, l->stream, sizeof l->stream);
-	d->stream.resumes = link_resumes(l);
-	d->stream.connection = g->hello.connection;
+	d->stream = (struct door_stream){ .resumes = link_resumes(l),
+					  .id = l->stream,
+					  .identity = "",
+					  .connection = g->hello.connection };
 	if (d->stream.resumes && l->p.cred) {
 		cred_admit(l->p.cred, &l->ticket);
-		memcpy(d->stream.identity, l->ticket.identity,
-		       sizeof d->stream.identity);
+		d->stream.identity = l->ticket.identity;
 	}
 	door_serve(d->door, &d->stream);
 	return link_door_use(l, g, 0, e);
@@ -109,8 +101,9 @@ static void link_door_resume(struct link *l, struct door_guest *g,
 
 	d->stream.connection = g->hello.connection;
 	if (offset < span->low || offset > span->high) {
-		log_notice("%s wants to go on at byte %llu, which is not kept",
-			   g->name, (unsigned long long)offset);
+		log_notice("%s wants to go on at byte %" PRIu64
+			   ", which is not kept",
+			   g->name, offset);
 		guest_drop(g);
 		return;
 	}

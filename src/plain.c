@@ -3,26 +3,16 @@
 
 #include <errno.h>
 
-static void plain_header(uint8_t out[static PLAIN_HEADER_BYTES], uint8_t type,
-			 size_t len)
-{
-	out[0] = type;
-	out[1] = 3; /* legacy_record_version: TLS 1.2 */
-	out[2] = 3;
-	out[3] = (uint8_t)(len >> 8);
-	out[4] = (uint8_t)len;
-}
-
 void plain_send(struct wire *w, const void *buf, size_t len, size_t *done)
 {
-	uint8_t header[PLAIN_HEADER_BYTES];
+	uint8_t header[REC_HEADER_BYTES];
 	const uint8_t *p = buf;
 
 	*done = 0;
 	while (*done < len && wire_room(w) >= REC_MAX + sizeof header) {
 		size_t n = len - *done < REC_MAX ? len - *done : REC_MAX;
 
-		plain_header(header, REC_DATA, n);
+		rec_header(header, REC_DATA, n);
 		wire_append(w, header, sizeof header);
 		wire_append(w, p + *done, n);
 		*done += n;
@@ -31,12 +21,12 @@ void plain_send(struct wire *w, const void *buf, size_t len, size_t *done)
 
 void plain_alert(struct wire *w, enum rec_alert alert)
 {
-	uint8_t record[PLAIN_HEADER_BYTES + REC_ALERT_BYTES];
+	uint8_t record[REC_HEADER_BYTES + REC_ALERT_BYTES];
 
 	if (wire_room(w) < sizeof record)
 		return;
-	plain_header(record, REC_ALERT, REC_ALERT_BYTES);
-	rec_alert(record + PLAIN_HEADER_BYTES, alert);
+	rec_header(record, REC_ALERT, REC_ALERT_BYTES);
+	rec_alert(record + REC_HEADER_BYTES, alert);
 	wire_append(w, record, sizeof record);
 }
 
@@ -47,36 +37,10 @@ static int plain_bad(struct err *e)
 		       "said on both sides");
 }
 
-static int plain_lost(const struct wire *w, ssize_t n, struct err *e)
-{
-	if (n < 0)
-		return err_set(e, ERR_NET, w->lost_errno,
-			       "the connection was lost");
-	return err_set(e, ERR_NET, 0,
-		       "the connection closed without close_notify");
-}
-
-/* Read up to len bytes.  *n 0: nothing now. */
-static int plain_read(struct wire *w, void *buf, size_t len, size_t *n,
-		      struct err *e)
-{
-	ssize_t got = wire_read(w, buf, len);
-
-	*n = got > 0 ? (size_t)got : 0;
-	if (got > 0 || (got < 0 && errno == EAGAIN))
-		return 0;
-	return plain_lost(w, got, e);
-}
-
-static size_t plain_len(const struct plain *p)
-{
-	return (size_t)p->header[3] << 8 | p->header[4];
-}
-
 /* Does a whole header make sense?  It must say so again in the next call. */
 static bool plain_header_ok(const struct plain *p)
 {
-	size_t len = plain_len(p);
+	size_t len = rec_body_bytes(p->header);
 
 	if (p->header[1] != 3 || p->header[2] != 3)
 		return false;
@@ -89,13 +53,13 @@ static bool plain_header_ok(const struct plain *p)
 static int plain_take_header(struct plain *p, struct wire *w, size_t *n,
 			     struct err *e)
 {
-	if (plain_read(w, p->header + p->have, sizeof p->header - p->have, n,
-		       e) < 0)
+	if (wire_read_some(w, p->header + p->have, sizeof p->header - p->have,
+			   n, e) < 0)
 		return -1;
 	p->have += *n;
 	if (p->have < sizeof p->header)
 		return 0;
-	p->left = plain_len(p);
+	p->left = rec_body_bytes(p->header);
 	return 0;
 }
 
@@ -105,8 +69,8 @@ static int plain_take_alert(struct plain *p, struct wire *w, bool *end,
 	uint8_t alert;
 	size_t n;
 
-	if (plain_read(w, p->alert + sizeof p->alert - p->left, p->left, &n,
-		       e) < 0)
+	if (wire_read_some(w, p->alert + sizeof p->alert - p->left, p->left, &n,
+			   e) < 0)
 		return -1;
 	p->left -= n;
 	if (p->left)
@@ -129,7 +93,7 @@ static int plain_step(struct plain *p, struct wire *w, uint8_t *out, size_t len,
 	*data = 0;
 	if (p->have < sizeof p->header)
 		return plain_take_header(p, w, n, e);
-	if (plain_read(w, out, len < p->left ? len : p->left, n, e) < 0)
+	if (wire_read_some(w, out, len < p->left ? len : p->left, n, e) < 0)
 		return -1;
 	*data = *n;
 	p->left -= *n;

@@ -14,13 +14,11 @@
 #include "rec.h"
 #include "wire.h"
 
-enum { PLAIN_HEADER_BYTES = 5 };
-
 /* Where reading stands within a record. */
 struct plain {
 	size_t have; /* bytes of header */
 	size_t left; /* bytes of the body to come */
-	uint8_t header[PLAIN_HEADER_BYTES];
+	uint8_t header[REC_HEADER_BYTES];
 	uint8_t alert[REC_ALERT_BYTES];
 };
 

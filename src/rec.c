@@ -33,6 +33,20 @@ enum rec_meaning rec_parse(unsigned int type, const uint8_t *body, size_t len,
 	return REC_MEANS_NOTHING_KNOWN;
 }
 
+void rec_header(uint8_t out[static REC_HEADER_BYTES], uint8_t type, size_t len)
+{
+	out[0] = type;
+	out[1] = 3;
+	out[2] = 3;
+	out[3] = (uint8_t)(len >> 8);
+	out[4] = (uint8_t)len;
+}
+
+size_t rec_body_bytes(const uint8_t header[static REC_HEADER_BYTES])
+{
+	return (size_t)header[3] << 8 | header[4];
+}
+
 void rec_alert(uint8_t out[static REC_ALERT_BYTES], enum rec_alert alert)
 {
 	out[0] = alert == REC_CLOSE_NOTIFY ? ALERT_WARNING : ALERT_FATAL;

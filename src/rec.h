@@ -29,6 +29,7 @@ enum rec_alert {
 };
 
 enum {
+	REC_HEADER_BYTES = 5, /* type, version, length; section 5.1 */
 	REC_MAX = 16384, /* bytes of data in a full record, section 5.1 */
 	REC_ALERT_BYTES = 2, /* level, description */
 	REC_OVERHEAD = 64, /* more than header, nonce, tag and type add */
@@ -46,6 +47,15 @@ enum rec_meaning {
 /* Classify a record of the given type; *alert is set for END and ABORT. */
 enum rec_meaning rec_parse(unsigned int type, const uint8_t *body, size_t len,
 			   uint8_t *alert);
+
+/*
+ * The header in front of a body of len bytes: the legacy version is that of
+ * TLS 1.2 in every record (section 5.1).
+ */
+void rec_header(uint8_t out[static REC_HEADER_BYTES], uint8_t type, size_t len);
+
+/* The length that a header announces. */
+size_t rec_body_bytes(const uint8_t header[static REC_HEADER_BYTES]);
 
 /* An alert record's body; fatal but for close_notify. */
 void rec_alert(uint8_t out[static REC_ALERT_BYTES], enum rec_alert alert);

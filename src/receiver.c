@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
@@ -18,8 +17,7 @@ enum {
 	SPIN_MAX_MS = 20,
 	LINGER_MS = 10000,
 	ACK_MS = 5000, /* a sign of life at least this often */
-	SILENCE_MS =
-		30000, /* without a byte: look whether the sender is there */
+	SILENCE_MS = 30000, /* without a byte: is the sender still there? */
 	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe that empties */
 	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
@@ -280,8 +278,6 @@ static void receiver_hear_chan(struct receiver *r, short revents)
 	if (revents & POLLOUT)
 		receiver_flush(r);
 	receiver_check_silence(r, revents);
-	if (!r->link->chan)
-		return;
 	if (!(revents & (POLLRDHUP | POLLERR | POLLHUP)) || r->want_chan ||
 	    !r->link->chan)
 		return;
@@ -297,9 +293,8 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 {
 	struct pollfd fds[POLL_COUNT];
 
-	if (stop_signal())
-		return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)",
-			       stop_signal(), strsignal(stop_signal()));
+	if (stop_check(e) < 0)
+		return -1;
 	receiver_tick(r);
 	receiver_poll_set(r, fds);
 	until_ms = clock_earlier(until_ms, receiver_due(r));
@@ -346,8 +341,9 @@ static void receiver_got(struct receiver *r, const struct chan_io *io)
 	if (io->bytes) {
 		r->spin_ms = 0;
 		r->heard_ms = clock_now_ms();
-	} else if (r->said_ready && chan_in_kernel(r->link->chan))
+	} else if (r->said_ready && chan_in_kernel(r->link->chan)) {
 		r->rest = true;
+	}
 	r->said_ready = false;
 	if (r->rest && r->spin_ms < SPIN_MAX_MS)
 		r->spin_ms = r->spin_ms ? 2 * r->spin_ms : 1;

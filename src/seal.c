@@ -5,8 +5,6 @@
 #include <gnutls/crypto.h>
 #include <string.h>
 
-#include "rec.h"
-
 enum {
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
@@ -94,21 +92,12 @@ static void seal_nonce12(const struct seal *s, const uint8_t *explicit_half,
 	memcpy(nonce + SALT_BYTES, explicit_half, EXPLICIT_BYTES);
 }
 
-static void seal_header(uint8_t *out, uint8_t type, size_t len)
-{
-	out[0] = type;
-	out[1] = 3;
-	out[2] = 3;
-	out[3] = (uint8_t)(len >> 8);
-	out[4] = (uint8_t)len;
-}
-
 /* RFC 5246 section 6.2.3.3: sequence number and the header of the plaintext */
 static void seal_aad12(const struct seal *s, uint8_t type, size_t len,
 		       uint8_t aad[AAD_MAX])
 {
 	seal_put64(aad, s->seq);
-	seal_header(aad + 8, type, len);
+	rec_header(aad + 8, type, len);
 }
 
 int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
@@ -116,17 +105,17 @@ int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
 {
 	size_t in_len = len + s->v13, out_len = in_len + TAG_BYTES;
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX], *body = out;
-	size_t aad_len = SEAL_HEADER_BYTES;
+	size_t aad_len = REC_HEADER_BYTES;
 	int ret;
 
 	assert(len <= REC_MAX);
-	body += SEAL_HEADER_BYTES;
+	body += REC_HEADER_BYTES;
 	if (s->v13) {
-		seal_header(out, REC_DATA, out_len);
+		rec_header(out, REC_DATA, out_len);
 		seal_nonce13(s, nonce);
-		memcpy(aad, out, SEAL_HEADER_BYTES);
+		memcpy(aad, out, REC_HEADER_BYTES);
 	} else {
-		seal_header(out, type, EXPLICIT_BYTES + out_len);
+		rec_header(out, type, EXPLICIT_BYTES + out_len);
 		seal_put64(body, s->seq);
 		seal_nonce12(s, body, nonce);
 		seal_aad12(s, type, len, aad);
@@ -148,9 +137,9 @@ int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
 }
 
 size_t seal_body_bytes(const struct seal *s,
-		       const uint8_t header[static SEAL_HEADER_BYTES])
+		       const uint8_t header[static REC_HEADER_BYTES])
 {
-	size_t len = (size_t)header[3] << 8 | header[4];
+	size_t len = rec_body_bytes(header);
 	size_t least = s->v13 ? TAG_BYTES + 1 : EXPLICIT_BYTES + TAG_BYTES;
 
 	if (header[1] != 3 || header[2] != 3 || len < least ||
@@ -174,14 +163,14 @@ int seal_decrypt(struct seal *s, const uint8_t *record, uint8_t *type,
 		 uint8_t *out, size_t *len)
 {
 	size_t body_len = seal_body_bytes(s, record), aad_len;
-	const uint8_t *body = record + SEAL_HEADER_BYTES;
+	const uint8_t *body = record + REC_HEADER_BYTES;
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX];
 
 	*type = record[0];
 	if (s->v13) {
 		seal_nonce13(s, nonce);
-		memcpy(aad, record, SEAL_HEADER_BYTES);
-		aad_len = SEAL_HEADER_BYTES;
+		memcpy(aad, record, REC_HEADER_BYTES);
+		aad_len = REC_HEADER_BYTES;
 	} else {
 		seal_nonce12(s, body, nonce);
 		body += EXPLICIT_BYTES;

@@ -11,10 +11,10 @@
 
 #include "err.h"
 #include "mode.h"
+#include "rec.h"
 #include "secret.h"
 
 enum {
-	SEAL_HEADER_BYTES = 5,
 	SEAL_BODY_MAX = 16384 + 256, /* TLS 1.3; what 1.2 adds is less */
 };
 
@@ -37,7 +37,7 @@ int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
 
 /* Bytes of the body that a header announces; 0: no header of a record. */
 size_t seal_body_bytes(const struct seal *s,
-		       const uint8_t header[static SEAL_HEADER_BYTES]);
+		       const uint8_t header[static REC_HEADER_BYTES]);
 
 /*
  * Open the next record: header and the whole body behind it.  out has room for

@@ -279,9 +279,8 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
 {
 	const struct sender_params *p = s->p;
-	uint64_t until = s->status_due_ms;
-
 	const struct link *link = s->link;
+	uint64_t until = s->status_due_ms;
 
 	if (link->chan && !s->blocked && s->partial_since)
 		until = clock_earlier(until, s->push_at);
@@ -305,10 +304,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		fds[POLL_SOURCE].fd = child_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
 		return err_set(e, ERR_BUG, errno, "poll");
-	if (stop_signal())
-		return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)",
-			       stop_signal(), strsignal(stop_signal()));
-	return 0;
+	return stop_check(e);
 }
 
 /* A source that fails ends everything, with or without an end of file. */

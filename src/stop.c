@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <string.h>
 
 static volatile sig_atomic_t stop_came;
 static int stop_pipe[2] = { -1, -1 };
@@ -34,9 +35,14 @@ int stop_arm(struct err *e)
 	return stop_pipe[0];
 }
 
-int stop_signal(void)
+int stop_check(struct err *e)
 {
-	return stop_came;
+	int sig = stop_came;
+
+	if (!sig)
+		return 0;
+	return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)", sig,
+		       strsignal(sig));
 }
 
 void stop_act(void)

@@ -13,8 +13,8 @@
  */
 int stop_arm(struct err *e) attr_must_check;
 
-/* The signal that came, or 0. */
-int stop_signal(void);
+/* Returns -1, with an ERR_IO that names it, after a signal came. */
+int stop_check(struct err *e) attr_must_check;
 
 /* If one came: end by it. */
 void stop_act(void);

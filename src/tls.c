@@ -654,5 +654,5 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 
 bool tls_lost(const struct tls *t)
 {
-	return t->wire.lost_errno || t->wire.ended || t->forged;
+	return wire_gone(&t->wire) || t->forged;
 }

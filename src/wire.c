@@ -91,20 +91,6 @@ static ssize_t wire_recv(struct wire *w, void *buf, size_t len)
 	return n;
 }
 
-ssize_t wire_fill(struct wire *w)
-{
-	struct wire_buffer *in = &w->in;
-	ssize_t n;
-
-	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
-	in->end -= in->start;
-	in->start = 0;
-	n = wire_recv(w, in->bytes + in->end, in->size - in->end);
-	if (n > 0)
-		in->end += (size_t)n;
-	return n;
-}
-
 ssize_t wire_read(struct wire *w, void *buf, size_t len)
 {
 	struct wire_buffer *in = &w->in;
@@ -124,4 +110,44 @@ ssize_t wire_read(struct wire *w, void *buf, size_t len)
 	memcpy(buf, in->bytes + in->start, len);
 	in->start += len;
 	return (ssize_t)len;
+}
+
+/* What a read that returned got means. */
+static int wire_result(const struct wire *w, ssize_t got, size_t *n,
+		       struct err *e)
+{
+	*n = got > 0 ? (size_t)got : 0;
+	if (got > 0 || (got < 0 && errno == EAGAIN))
+		return 0;
+	if (got < 0)
+		return err_set(e, ERR_NET, w->lost_errno,
+			       "the connection was lost");
+	return err_set(e, ERR_NET, 0,
+		       "the connection closed without close_notify");
+}
+
+int wire_read_some(struct wire *w, void *buf, size_t len, size_t *n,
+		   struct err *e)
+{
+	return wire_result(w, wire_read(w, buf, len), n, e);
+}
+
+int wire_fill(struct wire *w, size_t *n, struct err *e)
+{
+	struct wire_buffer *in = &w->in;
+
+	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+	in->end -= in->start;
+	in->start = 0;
+	if (wire_result(w,
+			wire_recv(w, in->bytes + in->end, in->size - in->end),
+			n, e) < 0)
+		return -1;
+	in->end += *n;
+	return 0;
+}
+
+bool wire_gone(const struct wire *w)
+{
+	return w->lost_errno || w->ended;
 }

@@ -48,10 +48,19 @@ int wire_flush(struct wire *w, bool *empty, struct err *e) attr_must_check;
 bool wire_pending(const struct wire *w);
 
 /*
- * Read behind what is in the buffer, which moves to its front first.  Result
- * and errno as of wire_read().
+ * wire_read() for those who poll: *n 0: nothing there now.  Errors: ERR_NET,
+ * also at the peer's FIN.
  */
-ssize_t wire_fill(struct wire *w);
+int wire_read_some(struct wire *w, void *buf, size_t len, size_t *n,
+		   struct err *e) attr_must_check;
+
+/*
+ * The same, but behind what is in the buffer, which moves to its front first.
+ */
+int wire_fill(struct wire *w, size_t *n, struct err *e) attr_must_check;
+
+/* Is it over, by an error of the socket or the peer's FIN? */
+bool wire_gone(const struct wire *w);
 
 /*
  * Up to len bytes, from what was read ahead or else from the socket.  Result

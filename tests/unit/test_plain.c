@@ -7,7 +7,7 @@
 #include "plain.h"
 #include "tap.h"
 
-enum { ALL = 300000, ROOM = 4 * (REC_MAX + PLAIN_HEADER_BYTES) };
+enum { ALL = 300000, ROOM = 4 * (REC_MAX + REC_HEADER_BYTES) };
 
 static uint8_t sent[ALL], received[ALL + REC_MAX];
 

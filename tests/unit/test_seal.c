@@ -6,7 +6,7 @@
 #include "tap.h"
 #include "tls.h"
 
-enum { ROOM = REC_MAX + SEAL_HEADER_BYTES + REC_OVERHEAD };
+enum { ROOM = REC_MAX + REC_HEADER_BYTES + REC_OVERHEAD };
 
 static uint8_t data[REC_MAX], record[ROOM], opened[SEAL_BODY_MAX];
 
@@ -87,7 +87,7 @@ static void round_trips(const struct mode *mode)
 		is_int(seal_encrypt(out, want, data, lens[i], record, &size,
 				    &e),
 		       0, "%s: %zu bytes sealed", mode->name, lens[i]);
-		is_int(seal_body_bytes(in, record), size - SEAL_HEADER_BYTES,
+		is_int(seal_body_bytes(in, record), size - REC_HEADER_BYTES,
 		       "%s: the header tells the size", mode->name);
 		is_int(seal_decrypt(in, record, &type, opened, &len), 0,
 		       "%s: %zu bytes opened", mode->name, lens[i]);
@@ -116,7 +116,7 @@ static void forgeries(const struct mode *mode)
 			exit(1);
 		record[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		/* A length that is not ours belongs to another record. */
-		if (seal_body_bytes(in, record) == size - SEAL_HEADER_BYTES &&
+		if (seal_body_bytes(in, record) == size - REC_HEADER_BYTES &&
 		    seal_decrypt(in, record, &type, opened, &len) == 0)
 			passed++;
 		seal_free(out);
@@ -146,7 +146,7 @@ static void replay(const struct mode *mode)
 static void headers(void)
 {
 	static const struct {
-		uint8_t bytes[SEAL_HEADER_BYTES];
+		uint8_t bytes[REC_HEADER_BYTES];
 		const char *what;
 	} bad[] = {
 		{ { 21, 3, 3, 0, 40 }, "an alert outside" },
