@@ -612,16 +612,18 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PULL_ERROR:
 		return err_set(e, ERR_NET, t->wire.lost_errno,
 			       "the connection was lost");
-	case GNUTLS_E_DECRYPTION_FAILED:
+	/*
+	 * A record that cannot be decrypted, or whose header, which nothing
+	 * protects, makes no sense: whoever did that, it was not the peer.
+	 */
+	default:
 		t->forged = true;
 		tls_alert(t, REC_BAD_RECORD_MAC);
 		return err_set(e, ERR_NET, 0,
-			       "a record was forged or damaged on its way "
-			       "(bad_record_mac)");
-	default:
-		gnutls_alert_send_appropriate(t->session, ret);
-		return err_set(e, ERR_NET, 0, "the peer broke the protocol: %s",
-			       gnutls_strerror(ret));
+			       "a record was forged or damaged on its way (%s)",
+			       ret == GNUTLS_E_DECRYPTION_FAILED
+				       ? "bad_record_mac"
+				       : gnutls_strerror(ret));
 	}
 }
 

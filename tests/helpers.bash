@@ -70,13 +70,19 @@ fail() {
 	return 1
 }
 
-# show FILE...: for a human who reads a failure
+# show FILE...: for a human who reads a failure; of a long file its two ends
 show() {
 	local f
 	for f; do
 		[[ -s $f ]] || continue
 		printf -- '--- %s\n' "${f##*/}"
-		head -c 4096 "$f"
+		if (($(stat -Lc %s "$f") <= 8192)); then
+			cat "$f"
+		else
+			head -c 2048 "$f"
+			printf '\n[...]\n'
+			tail -c 6144 "$f"
+		fi
 		printf '\n'
 	done >&2
 }

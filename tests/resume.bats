@@ -87,6 +87,26 @@ survives_cut_against() {
 	both_ways forged
 }
 
+# The type, the version and the length of a record are in the clear.
+@test "a damaged record header costs a connection, not the stream" {
+	local byte mode=tls13-aes128-gcm
+	damaged() {
+		TX=(-m "$mode" --buffer 1M) RX=(-m "$mode")
+		directions "$1"
+		HARM=(flip -c "$WITH" -r 40 -o "$byte" -k 1)
+		with_stats
+		survives "$1"
+		reconnected 1
+		HARM=(flip -c "$AGAINST" -r 9 -o "$byte" -k 1)
+		survives "$1"
+		reconnected 1
+	}
+	for byte in 0 1 2 4; do
+		[[ $byte != 2 ]] || mode=tls12-aes128-gcm
+		both_ways damaged
+	done
+}
+
 @test "the smallest store will do" {
 	TX=(--buffer 1M)
 	both_ways survives_cut rst -a 700000

@@ -10,7 +10,8 @@
  *  rst      RST to both ends
  *  silence  forward nothing more, keep both connections open
  *  pause    wait -w milliseconds, then go on
- *  flip     flip one bit of the next byte (-r: in the middle of the next record)
+ *  flip     flip one bit of the next byte (-r: in the middle of the next record,
+ *           or of its byte -o)
  *  drop     leave the next -n bytes (-r: the next record) out
  *  dup      send the next -n bytes (-r: the next record) twice
  *  swap     exchange the next two pieces of -n bytes (-r: records)
@@ -27,7 +28,7 @@
  *  -x DIR      the harmed direction (default: the counted one)
  *  -k COUNT    to the first COUNT connections only
  *  -s SEED     of random
- *  -n LEN, -w MS, -i HEX   as above
+ *  -n LEN, -w MS, -i HEX, -o BYTE   as above
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -79,6 +80,7 @@ struct plan {
 	uint64_t after;
 	size_t record_len; /* 0 = any */
 	size_t len;
+	long flip_byte; /* of a record; negative: in the middle of its body */
 	long wait_ms;
 	unsigned char insert[256];
 	size_t insert_len;
@@ -200,6 +202,15 @@ static size_t read_unit(struct conn *c, struct dir *d, const struct plan *p,
 	return read_full(c, d->from, buf, p->action == FLIP ? 1 : p->len);
 }
 
+static size_t flip_at(const struct plan *p, size_t len)
+{
+	if (!p->by_record)
+		return 0;
+	if (p->flip_byte >= 0 && (size_t)p->flip_byte < len)
+		return (size_t)p->flip_byte;
+	return 5 + (len - 5) / 2;
+}
+
 static void harm_data(struct conn *c, struct dir *d, const struct plan *p)
 {
 	static unsigned char unit[UNIT_BYTES + 5], next[UNIT_BYTES + 5];
@@ -210,7 +221,7 @@ static void harm_data(struct conn *c, struct dir *d, const struct plan *p)
 	if (p->action == SWAP)
 		next_len = read_unit(c, d, p, next);
 	if (p->action == FLIP && len)
-		unit[p->by_record ? 5 + (len - 5) / 2 : 0] ^= 0x10;
+		unit[flip_at(p, len)] ^= 0x10;
 	forward(d, next, next_len);
 	if (p->action != DROP)
 		forward(d, unit, len);
@@ -395,7 +406,7 @@ static int usage(const char *what)
 		"relay: bad %s\n"
 		"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
 		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX] [-k COUNT] "
-		"[-s SEED]]\n",
+		"[-s SEED] [-o BYTE]]\n",
 		what);
 	exit(2);
 }
@@ -431,7 +442,7 @@ static void hex(struct plan *p, const char *s)
 static void options(struct plan *p, int argc, char **argv)
 {
 	p->harmed = -1;
-	for (int c; (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:")) != -1;) {
+	for (int c; (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:")) != -1;) {
 		switch (c) {
 		case 'r':
 		case 'a':
@@ -460,6 +471,9 @@ static void options(struct plan *p, int argc, char **argv)
 		case 'k':
 			p->count = strtoul(optarg, NULL, 10);
 			break;
+		case 'o':
+			p->flip_byte = strtol(optarg, NULL, 10);
+			break;
 		case 's':
 			p->seed = (unsigned int)strtoul(optarg, NULL, 10);
 			break;
@@ -475,7 +489,7 @@ static void options(struct plan *p, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .len = 1, .count = ULONG_MAX };
+	struct plan plan = { .len = 1, .flip_byte = -1, .count = ULONG_MAX };
 
 	if (argc < 2)
 		usage("PORT");
