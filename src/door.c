@@ -2,6 +2,7 @@
 #include "door.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -16,6 +17,7 @@ enum {
 	REFUSE_MS = 100, /* for telling a visitor why */
 	VISITORS_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
+	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
 };
 
 /* A connection that has not shown yet who it is. */
@@ -33,6 +35,7 @@ struct visitor {
 struct door {
 	struct door_params p;
 	int epoll_fd; /* readable when there is something to do */
+	int spare_fds[SPARE_FDS]; /* out of visitors' reach; -1: released */
 	const struct door_stream *stream; /* the one that runs, or NULL */
 	bool paused; /* accepts nobody until accept_after_ms */
 	uint64_t accept_after_ms;
@@ -364,9 +367,30 @@ int door_fd(const struct door *d)
 	return d->epoll_fd;
 }
 
+/* Descriptors for the stream to come, which visitors must not use up. */
+static int door_save_fds(struct door *d, struct err *e)
+{
+	for (size_t i = 0; i < SPARE_FDS; i++) {
+		d->spare_fds[i] = fcntl(d->epoll_fd, F_DUPFD_CLOEXEC, 0);
+		if (d->spare_fds[i] < 0)
+			return err_set(e, ERR_NET, errno,
+				       "cannot wait for connections (raise "
+				       "ulimit -n)");
+	}
+	return 0;
+}
+
+static void door_release_fds(struct door *d)
+{
+	for (size_t i = 0; i < SPARE_FDS; i++)
+		if (d->spare_fds[i] >= 0)
+			close(steal_fd(&d->spare_fds[i]));
+}
+
 void door_serve(struct door *d, const struct door_stream *s)
 {
 	d->stream = s;
+	door_release_fds(d);
 }
 
 struct door *door_open(const struct door_params *p, struct err *e)
@@ -376,6 +400,11 @@ struct door *door_open(const struct door_params *p, struct err *e)
 	if (!d || (d->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
 		err_set(e, ERR_NET, errno, "cannot wait for connections");
 		free(d);
+		return NULL;
+	}
+	memset(d->spare_fds, -1, sizeof d->spare_fds);
+	if (door_save_fds(d, e) < 0) {
+		door_close(d);
 		return NULL;
 	}
 	d->p = *p;
@@ -394,6 +423,7 @@ void door_close(struct door *d)
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (d->visitors[i].tls)
 			visitor_drop(&d->visitors[i]);
+	door_release_fds(d);
 	close(d->epoll_fd);
 	free(d);
 }

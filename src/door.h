@@ -64,7 +64,8 @@ bool door_step(struct door *d, struct door_guest *guest);
 
 /*
  * From now on this stream runs: others who authenticate are told that we are
- * busy.  Borrows s, which the caller keeps up to date.
+ * busy.  Borrows s, which the caller keeps up to date.  Releases the descriptors
+ * that were kept for it: open what it needs before the next door_step().
  */
 void door_serve(struct door *d, const struct door_stream *s);
 

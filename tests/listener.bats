@@ -163,12 +163,27 @@ line_is() {
 
 @test "a listener without descriptors left is calm, and recovers" {
 	ktls_here
-	ulimit -S -n 20
+	ulimit -S -n 36
 	start_receiver --ktls "$WHEN" --handshake-timeout 1s
 	ulimit -S -n 1024
 	flood 40 ''
 	real_peer 12
 	assert_calm 30
+}
+
+# While the real peer's handshake runs others take every descriptor that is left.
+@test "a stream finds the descriptors it needs, however many knock" {
+	ktls_here
+	ulimit -S -n 40
+	start_receiver --ktls "$WHEN" --handshake-timeout 2s -- dd of=took \
+		status=none
+	ulimit -S -n 1024
+	flood 60 ''
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	flood 60 '' -s 127.0.0.3
+	wait_receiver 0
+	wait_sender 0
+	[[ $(<took) == word ]] || fail "received $(<took)"
 }
 
 # --- while a stream runs
