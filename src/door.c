@@ -137,27 +137,32 @@ static bool visitor_same_address(const struct visitor *a,
 }
 
 /*
- * All places are taken: the address that holds most of them loses its oldest,
- * so that one host that opens many does not keep another out.
+ * All places or descriptors are taken: the address that holds most of them
+ * loses its oldest, so that one host that opens many does not keep another out.
+ * NULL: nobody is there.
  */
 static struct visitor *door_evict(struct door *d)
 {
-	struct visitor *loser = d->visitors;
+	struct visitor *loser = NULL;
 	unsigned int most = 0;
 
 	for (size_t i = 0; i < VISITORS_MAX; i++) {
 		struct visitor *v = &d->visitors[i];
 		unsigned int held = 0;
 
+		if (!v->tls)
+			continue;
 		for (size_t k = 0; k < VISITORS_MAX; k++)
-			held += visitor_same_address(v, &d->visitors[k]);
+			held += d->visitors[k].tls &&
+				visitor_same_address(v, &d->visitors[k]);
 		if (held > most ||
 		    (held == most && v->deadline_ms < loser->deadline_ms)) {
 			most = held;
 			loser = v;
 		}
 	}
-	door_refuse(d, loser, "too many handshakes at the same time");
+	if (loser)
+		door_refuse(d, loser, "too many handshakes at the same time");
 	return loser;
 }
 
@@ -205,6 +210,8 @@ static void door_accept(struct door *d, int listen_fd)
 	    errno == ENOBUFS) {
 		int num = errno;
 
+		if (door_evict(d))
+			return;
 		if (door_may_log(d))
 			log_notice("cannot accept a connection: %s",
 				   strerror(num));
