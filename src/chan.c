@@ -418,6 +418,8 @@ static int chan_control_record(struct chan *c, unsigned int type,
 		chan_met_close(c, io);
 		return 0;
 	case REC_MEANS_ABORT:
+		/* Damage on the way to the peer: it has met no fault of ours. */
+		c->lost |= alert == REC_BAD_RECORD_MAC;
 		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
 			rec_alert_name(alert));
 		return chan_fail(c, e);

@@ -87,6 +87,19 @@ survives_cut_against() {
 	both_ways forged
 }
 
+# The listener has let the peer in by then, and hears of the damage by an alert.
+@test "a damaged WELCOME costs a connection, not the stream" {
+	damaged() {
+		TX=(--buffer 1M)
+		# a frame of 64 bytes, its type and a tag
+		HARM=(flip -f 1500000 -c s2c -l 81 -k 2)
+		with_stats
+		survives "$1"
+		reconnected 1
+	}
+	both_ways damaged
+}
+
 # The type, the version and the length of a record are in the clear.
 @test "a damaged record header costs a connection, not the stream" {
 	local byte mode=tls13-aes128-gcm

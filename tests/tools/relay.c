@@ -28,6 +28,8 @@
  *  -x DIR      the harmed direction (default: the counted one)
  *  -k COUNT    to the first COUNT connections only
  *  -s SEED     of random
+ *  -f BYTES    instead, reset the first connection after BYTES, counted in both
+ *              directions; -k does not count it
  *  -n LEN, -w MS, -i HEX, -o BYTE   as above
  */
 #include <arpa/inet.h>
@@ -86,6 +88,8 @@ struct plan {
 	size_t insert_len;
 	unsigned long count; /* connections that are harmed */
 	unsigned int seed;
+	uint64_t first_bytes; /* reset the first connection there; 0: no */
+	bool both; /* both directions are counted */
 };
 
 struct dir {
@@ -181,6 +185,8 @@ static bool is_due(const struct conn *c, const struct plan *p)
 		return false;
 	if (p->record_len)
 		return c->len_seen;
+	if (p->both)
+		return c->dir[C2S].bytes + c->dir[S2C].bytes >= p->after;
 	return (p->by_record ? d->records : d->bytes) >= p->after;
 }
 
@@ -347,6 +353,10 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 	static const enum action kinds[] = { RST, CUT, FIN, FLIP };
 	struct plan p = *all;
 
+	if (p.first_bytes && n-- == 0)
+		return (struct plan){ .action = RST,
+				      .both = true,
+				      .after = p.first_bytes };
 	if (n >= p.count)
 		p.action = PASS;
 	if (p.action != RANDOM)
@@ -406,7 +416,7 @@ static int usage(const char *what)
 		"relay: bad %s\n"
 		"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
 		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX] [-k COUNT] "
-		"[-s SEED] [-o BYTE]]\n",
+		"[-s SEED] [-o BYTE] [-f BYTES]]\n",
 		what);
 	exit(2);
 }
@@ -442,7 +452,8 @@ static void hex(struct plan *p, const char *s)
 static void options(struct plan *p, int argc, char **argv)
 {
 	p->harmed = -1;
-	for (int c; (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:")) != -1;) {
+	for (int c;
+	     (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:f:")) != -1;) {
 		switch (c) {
 		case 'r':
 		case 'a':
@@ -470,6 +481,9 @@ static void options(struct plan *p, int argc, char **argv)
 			break;
 		case 'k':
 			p->count = strtoul(optarg, NULL, 10);
+			break;
+		case 'f':
+			p->first_bytes = strtoull(optarg, NULL, 10);
 			break;
 		case 'o':
 			p->flip_byte = strtol(optarg, NULL, 10);
