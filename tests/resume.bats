@@ -375,6 +375,20 @@ final() {
 	assert_stderr_lacks 'goes on' "$SENDER_ERR"
 }
 
+# Who holds the ticket is the peer, but an old HELLO of its own comes too late.
+@test "a connection is newer than the last or does not take the stream over" {
+	local id=0123456789abcdef0123456789abcdef
+	visits() {
+		"$BKP_TOOLS/thief" "$PORT" key sends "$id" "${@:2}" >answers ||
+			fail "no answer"
+		[[ $(sed 's/.*does not let.*/no/' answers | xargs) == "$1" ]] ||
+			fail "$(<answers)"
+	}
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	visits 'welcome no no welcome no' 3 3 2 4 3
+}
+
 # --- silence
 
 @test "a connection that falls silent is replaced" {

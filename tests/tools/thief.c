@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * thief PORT KEYFILE sends|receives STREAM NUMBER: holds the key and knows the
+ * thief PORT KEYFILE sends|receives STREAM NUMBER...: holds the key and knows the
  * id of a stream (32 hexadecimal digits), and would like to take it over:
  * connects to 127.0.0.1, says HELLO for it with connection NUMBER, and prints
- * what the listener answers.
+ * what the listener answers.  Further NUMBERs: the same again, each over a new
+ * connection, and with the ticket of the first one if that was welcome.
  */
 #include <netdb.h>
 #include <poll.h>
@@ -61,7 +62,18 @@ static int shake_hands(struct tls *t, int fd)
 	}
 }
 
-static int ask(struct tls *t, int fd, char **argv)
+/* The PSK of later connections, as link_agree() makes it. */
+static int take_ticket(struct tls *t, const uint8_t handle[FRAME_ID_BYTES],
+		       struct key *key)
+{
+	key_wipe(key);
+	for (int i = 0; i < FRAME_ID_BYTES; i++)
+		sprintf(key->identity + 2 * i, "%02x", handle[i]);
+	return tls_export(t, &key->secret, &e);
+}
+
+static int ask(struct tls *t, int fd, char **argv, const char *number,
+	       struct key *key)
 {
 	struct frame f = { .type = FRAME_HELLO };
 	struct frame_reader reader = { 0 };
@@ -70,7 +82,7 @@ static int ask(struct tls *t, int fd, char **argv)
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
 		.role = strcmp(argv[3], "sends") ? FRAME_RECEIVES : FRAME_SENDS,
-		.connection = (uint32_t)strtoul(argv[5], NULL, 10),
+		.connection = (uint32_t)strtoul(number, NULL, 10),
 		.store_bytes = 1 << 20,
 		.retry_ms = 1000,
 	};
@@ -85,30 +97,42 @@ static int ask(struct tls *t, int fd, char **argv)
 			return -1;
 	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal)
 					 : "welcome");
-	return 0;
+	if (f.welcome.refusal || number != argv[5])
+		return 0;
+	return take_ticket(t, f.welcome.handle, key);
+}
+
+static int visit(char **argv, const char *number, struct key *key)
+{
+	struct mode_list modes = { 0 };
+	struct tls_params p = { .modes = &modes };
+	struct tls *t;
+	int ret;
+
+	tls_default_modes(&modes);
+	p.cred = cred_new_psk(key, false, &e);
+	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
+	if (p.fd < 0)
+		return -1;
+	t = tls_new(&p, &e);
+	ret = t && shake_hands(t, p.fd) == 0 ? ask(t, p.fd, argv, number, key)
+					     : -1;
+	tls_free(t);
+	cred_free(p.cred);
+	return ret;
 }
 
 int main(int argc, char **argv)
 {
-	struct mode_list modes = { 0 };
 	struct key key = { 0 };
-	struct tls_params p = { .modes = &modes };
-	struct tls *t;
 
-	if (argc != 6)
+	if (argc < 6)
 		return 2;
 	if (tls_global_init(&e) < 0 || key_read(argv[2], &key, &e) < 0)
 		return fail();
-	tls_default_modes(&modes);
-	p.cred = cred_new_psk(&key, false, &e);
-	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
-	if (p.fd < 0)
-		return fail();
-	t = tls_new(&p, &e);
-	if (!t || shake_hands(t, p.fd) < 0 || ask(t, p.fd, argv) < 0)
-		return fail();
-	tls_free(t);
-	cred_free(p.cred);
+	for (int i = 5; i < argc; i++)
+		if (visit(argv, argv[i], &key) < 0)
+			return fail();
 	key_wipe(&key);
 	return 0;
 }
