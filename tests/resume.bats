@@ -156,20 +156,35 @@ survives_cut_against() {
 	both_ways commands
 }
 
+# The peer waits for us no longer than --retry: we must notice by ourselves,
+# at the latest when it does not take a sign of life.
 @test "a connection that goes while the consumer stands still" {
 	stalled() {
-		directions "$1"
 		have_fifo consumer
-		OUTPUT=consumer HARM=(rst -c "$WITH" -a 3000000 -k 1)
-		RETRY=(--retry 2s)
+		have_fifo go
+		OUTPUT=consumer HARM=(pass)
+		RETRY=(--retry 20s)
 		{
-			sleep 4
+			: <go
 			cat
 		} <consumer >got 3>&- &
-		PIDS+=("$!")
-		streams "$1" 0 0 <in
-		wait "${PIDS[-1]}" || :
+		CONSUMER_PID=$!
+		PIDS+=("$CONSUMER_PID")
+		stream_starts "$1" <in
+		until_true stands_still
+		pkill -9 -P "$TOOL_PID"
+		until_true grep -q 'goes on at byte' "$RECEIVER_ERR"
+		: >go
+		stream_ends 0 0
+		wait "$CONSUMER_PID" || :
 		assert_same_file in got
+	}
+	# no byte moves for a while
+	stands_still() {
+		local before
+		before=$(grep ^rchar "/proc/$RECEIVER_PID/io")
+		sleep 0.3
+		[[ $before == "$(grep ^rchar "/proc/$RECEIVER_PID/io")" ]]
 	}
 	both_ways stalled
 }
