@@ -47,10 +47,12 @@ choose_number() {
 	CHOICES+=" $1=${!1}"
 }
 
-# Who connects, which paths, how much is kept
+# Who connects, which paths, how much is kept, is there a way back
 choose_setting() {
 	choose WAY push pull
 	choose BUFFER 0 1M 64M
+	choose PERSISTENCE 0 500ms
+	RETRY=(--retry "$PERSISTENCE")
 	TX=(-v --handshake-timeout "$PATIENCE" --buffer "$BUFFER")
 	RX=(-v --handshake-timeout "$PATIENCE")
 	SOURCE=() CONSUMER=() HARM=()
