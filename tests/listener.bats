@@ -24,7 +24,7 @@ flood() {
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" "$1" \
 		-s 127.0.0.2 "${@:3}" <text >ready 3>&- 7>&- 8>&- &
 	PIDS+=($!)
-	[[ $(<ready) == ready ]]
+	read -r -t 30 <>ready && [[ $REPLY == ready ]]
 }
 
 # real_peer SECONDS: it gets its word through within that time

@@ -54,7 +54,8 @@ wait_consumer() {
 # The port that somebody writes into the named pipe "ready" once it listens
 read_port() {
 	PORT=
-	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
+	# A pipe opened for both has no end: who wrote last may still hold it.
+	read -r -t 30 PORT <>ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
 }
 
 # A named pipe that is there already is as good: nobody has it open.

@@ -109,7 +109,8 @@ survives_cut_against() {
 		HARM=(flip -c "$WITH" -r 40 -o "$byte" -k 1)
 		with_stats
 		survives "$1"
-		reconnected 1
+		# Kernels do not look at the type that TLS 1.3 pretends.
+		[[ $byte == 0 && $WHEN == require ]] || reconnected 1
 		HARM=(flip -c "$AGAINST" -r 9 -o "$byte" -k 1)
 		survives "$1"
 		reconnected 1
