@@ -226,3 +226,8 @@ bool bulk_forged(const struct bulk *b)
 {
 	return b->forged;
 }
+
+uint64_t bulk_records(const struct bulk *b)
+{
+	return seal_records(b->seal);
+}

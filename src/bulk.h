@@ -47,6 +47,9 @@ bool bulk_pending(const struct bulk *b);
 int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 	      size_t *n, struct err *e) attr_must_check;
 
+/* Records under these keys so far. */
+uint64_t bulk_records(const struct bulk *b);
+
 /* Lost by TCP's word, or because a record did not authenticate. */
 bool bulk_lost(const struct bulk *b);
 bool bulk_forged(const struct bulk *b);

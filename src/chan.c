@@ -28,6 +28,8 @@ struct chan {
 	struct bulk *bulk; /* if not, but made by ourselves, not by GnuTLS */
 	bool said; /* the last alert is in a buffer */
 	unsigned int closes; /* how often close_notify was sent or received */
+	uint64_t
+		records; /* in the kernel: at the most, under the bulk's keys */
 	bool lost;
 	const char *path;
 	struct frame_reader reader;
@@ -220,6 +222,12 @@ bool chan_lost(const struct chan *c)
 	return c->lost || tls_lost(c->tls) || (c->bulk && bulk_lost(c->bulk));
 }
 
+/* A record has a byte at least. */
+static void chan_count(struct chan *c, const struct chan_io *io)
+{
+	c->records += io->bytes;
+}
+
 int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 	      struct err *e)
 {
@@ -237,6 +245,7 @@ int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 	if (n < 0 && errno != EAGAIN)
 		return chan_fail_lost(c, errno, e);
 	io->bytes = n > 0 ? (size_t)n : 0;
+	chan_count(c, io);
 	return 0;
 }
 
@@ -253,7 +262,23 @@ int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 	if (n < 0 && errno != EAGAIN)
 		return chan_fail_lost(c, errno, e);
 	io->bytes = n > 0 ? (size_t)n : 0;
+	chan_count(c, io);
 	return 0;
+}
+
+uint64_t chan_records(struct chan *c, uint64_t enough)
+{
+	enum ktls_direction dir = c->role == CHAN_SENDER ? KTLS_TX : KTLS_RX;
+	struct err e = { 0 };
+
+	if (c->bulk)
+		return bulk_records(c->bulk);
+	if (!c->kernel)
+		return tls_records(c->tls, chan_direction(c));
+	if (c->records >= enough &&
+	    ktls_records(c->fd, dir, tls_mode(c->tls), &c->records, &e) < 0)
+		log_debug("%s", e.msg);
+	return c->records;
 }
 
 bool chan_pending(const struct chan *c)
@@ -454,6 +479,7 @@ static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
 	if (type != REC_DATA)
 		return chan_control_record(c, type, buf, (size_t)n, io, e);
 	io->bytes = (size_t)n;
+	chan_count(c, io);
 	if (n > 0)
 		return 0;
 	c->lost = true;
@@ -509,6 +535,7 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		io->bytes = (size_t)n;
+		chan_count(c, io);
 		return 0;
 	}
 	if (n < 0 && errno == EAGAIN)

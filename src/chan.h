@@ -106,6 +106,12 @@ int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 		     struct chan_io *io, struct err *e) attr_must_check;
 
+/*
+ * How many records the bulk's keys have made or opened: exactly, or if that is
+ * fewer than enough, an upper bound.  In mode none there are no keys: 0.
+ */
+uint64_t chan_records(struct chan *c, uint64_t enough);
+
 /* Push out what the channel itself holds back; *empty: all went. */
 int chan_flush(struct chan *c, bool *empty, struct err *e) attr_must_check;
 

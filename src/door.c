@@ -155,8 +155,8 @@ static struct visitor *door_evict(struct door *d)
 		for (size_t k = 0; k < VISITORS_MAX; k++)
 			held += d->visitors[k].tls &&
 				visitor_same_address(v, &d->visitors[k]);
-		if (held > most ||
-		    (held == most && v->deadline_ms < loser->deadline_ms)) {
+		if (held > most || (loser && held == most &&
+				    v->deadline_ms < loser->deadline_ms)) {
 			most = held;
 			loser = v;
 		}
@@ -244,7 +244,8 @@ static enum frame_refusal door_judge_return(const struct door_stream *s,
 {
 	if (memcmp(v->hello.stream, s->id, sizeof v->hello.stream))
 		return FRAME_REFUSED_BUSY;
-	if (!s->resumes || strcmp(tls_identity(v->tls), s->identity) ||
+	if ((!s->resumes && !v->hello.rotate_at) ||
+	    strcmp(tls_identity(v->tls), s->identity) ||
 	    v->hello.connection <= s->connection)
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;

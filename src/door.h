@@ -40,7 +40,7 @@ struct door_guest {
 
 /* The stream that runs: nobody else is let in but who comes back for it. */
 struct door_stream {
-	bool resumes; /* else nobody can */
+	bool resumes; /* else only a rotation can come */
 	const uint8_t *id; /* FRAME_ID_BYTES */
 	const char *identity; /* of its ticket; "": mode none */
 	uint32_t connection; /* number of the last that was let in */

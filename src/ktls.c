@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "ktls.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -176,6 +177,23 @@ int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
 			       "the kernel runs version %#x, cipher %u instead "
 			       "of %s",
 			       info.version, info.cipher_type, mode->name);
+	return 0;
+}
+
+int ktls_records(int fd, enum ktls_direction dir, const struct mode *mode,
+		 uint64_t *records, struct err *e)
+{
+	const struct cipher_row *row = &cipher_rows[mode->cipher];
+	/* The long form tells the keys too: they are wiped. */
+	attr_cleanup(crypto_info_wipe) union crypto_info ci = { 0 };
+	socklen_t len = row->size;
+	uint64_t seq;
+
+	if (getsockopt(fd, SOL_TLS, ktls_option(dir), &ci, &len) < 0)
+		return err_set(e, ERR_KTLS, errno,
+			       "cannot read the kernel's record sequence");
+	memcpy(&seq, ci.bytes + row->seq, sizeof seq);
+	*records = be64toh(seq);
 	return 0;
 }
 

@@ -44,6 +44,13 @@ int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
 		struct err *e) attr_must_check;
 
 /*
+ * How many records dir's keys have made or opened so far: the sequence number
+ * of the next.  Errors: ERR_KTLS.
+ */
+int ktls_records(int fd, enum ktls_direction dir, const struct mode *mode,
+		 uint64_t *records, struct err *e) attr_must_check;
+
+/*
  * Tell the kernel that no TLS 1.3 record is padded, so that it decrypts
  * straight into the reader's buffer (Linux 6.0).  Padded records still work.
  * Returns whether the kernel took it.

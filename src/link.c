@@ -14,6 +14,12 @@
 /* A connection that lived this long was of use, even if no byte moved. */
 enum { USEFUL_MS = 10000 };
 
+/*
+ * Records under one key: RFC 8446 section 5.5 allows AES-GCM 2^24.5 full ones.
+ * The protocol stops before; where nothing can be changed it is the limit.
+ */
+enum { RECORD_LIMIT = 1 << 24, RECORD_LIMIT_RAW = 23726566 };
+
 /* A peer may wish for more, but who believes that? */
 #define RETRY_MAX_MS (365ull * 24 * 3600 * 1000)
 
@@ -34,12 +40,22 @@ uint64_t link_store_bytes(const struct opts *o)
 	return o->raw || o->tx == OPT_HOW_SPLICE ? 0 : o->buffer_bytes;
 }
 
+uint64_t link_record_limit(const struct opts *o)
+{
+	uint64_t limit = o->raw ? RECORD_LIMIT_RAW : RECORD_LIMIT;
+
+	if (o->rekey_bytes)
+		limit = clock_earlier(limit, o->rekey_bytes / REC_MAX);
+	return limit;
+}
+
 void link_init(struct link *l, const struct link_ops *ops,
 	       const struct link_params *p)
 {
 	*l = (struct link){ .ops = ops,
 			    .p = *p,
 			    .role = link_role(p->o),
+			    .record_limit = link_record_limit(p->o),
 			    .fd = -1,
 			    .events = POLLIN,
 			    .due_ms = CLOCK_NEVER,
@@ -50,6 +66,7 @@ void link_free(struct link *l)
 {
 	if (!l)
 		return;
+	chan_close(l->old);
 	chan_close(l->chan);
 	key_wipe(&l->ticket);
 	l->ops->free(l);
@@ -57,7 +74,7 @@ void link_free(struct link *l)
 
 int link_first(struct link *l, struct err *e)
 {
-	const struct link_span start = { 0, 0 };
+	const struct link_span start = { 0, 0, 0 };
 
 	for (;;) {
 		struct pollfd p;
@@ -113,16 +130,18 @@ static void link_name_hex(const uint8_t id[FRAME_ID_BYTES],
 	out[2 * FRAME_ID_BYTES] = '\0';
 }
 
-int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
-	       uint64_t peer_retry_ms, const uint8_t handle[FRAME_ID_BYTES],
+int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 	       struct err *e)
 {
 	l->store_bytes = l->role == CHAN_SENDER ? link_store_bytes(l->p.o)
-						: peer_store_bytes;
-	link_agree_retry(l, peer_retry_ms);
-	if (l->final)
+						: peer->store_bytes;
+	link_agree_retry(l, peer->retry_ms);
+	if (peer->record_limit)
+		l->record_limit =
+			clock_earlier(l->record_limit, peer->record_limit);
+	if (l->p.o->raw)
 		return 0;
-	link_name_hex(handle, l->ticket.identity);
+	link_name_hex(peer->handle, l->ticket.identity);
 	return tls_export(t, &l->ticket.secret, e);
 }
 
@@ -131,7 +150,11 @@ static void link_announce(const struct link *l)
 	char id[2 * FRAME_ID_BYTES + 1];
 
 	link_name_hex(l->stream, id);
-	if (l->count == 1)
+	if (l->old)
+		log_info("fresh keys from byte %" PRIu64 " on (connection "
+			 "%" PRIu32 ")",
+			 l->offset, l->number);
+	else if (l->count == 1)
 		log_debug("stream %s", id);
 	else
 		log_notice("the stream goes on at byte %" PRIu64
@@ -139,18 +162,32 @@ static void link_announce(const struct link *l)
 			   l->offset, l->number);
 }
 
+void link_close(struct link *l)
+{
+	chan_close_hard(l->old);
+	chan_close_hard(l->chan);
+	l->old = l->chan = NULL;
+	l->rotate = l->hold = false;
+}
+
 int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
-	     const char *name, uint64_t offset, struct err *e)
+	     const char *name, uint64_t offset, bool rotates, struct err *e)
 {
 	struct chan *chan;
 
+	l->rotate = l->hold = false;
 	log_info("peer %s, %s", name, tls_mode(t)->title);
 	if (l->role == CHAN_RECEIVER)
 		net_keepalive(s->fd);
 	chan = chan_open(t, s, l->role, l->p.ktls, l->p.o->raw, e);
 	if (!chan)
 		return -1;
-	chan_close_hard(l->chan);
+	if (rotates) {
+		l->old = l->chan;
+		l->rotations++;
+	} else {
+		link_close(l);
+	}
 	l->chan = chan;
 	l->offset = offset;
 	l->since_ms = clock_now_ms();
@@ -170,8 +207,7 @@ void link_miss(struct link *l)
 
 static void link_drop(struct link *l)
 {
-	chan_close_hard(l->chan);
-	l->chan = NULL;
+	link_close(l);
 	l->ops->lost(l);
 }
 
@@ -179,7 +215,7 @@ int link_lost(struct link *l, uint64_t progress, struct err *e)
 {
 	uint64_t now = clock_now_ms();
 
-	if (!chan_lost(l->chan))
+	if (!chan_lost(l->chan) && !(l->old && chan_lost(l->old)))
 		return -1;
 	if (l->final)
 		return l->p.o->raw ? -1 : err_append(e, " (%s)", l->final);
@@ -197,6 +233,67 @@ int link_lost(struct link *l, uint64_t progress, struct err *e)
 	*e = (struct err){ 0 };
 	link_drop(l);
 	return 0;
+}
+
+int link_spoilt(struct link *l, struct err *e)
+{
+	chan_set_lost(l->chan);
+	e->kind = l->role == CHAN_SENDER ? ERR_NET : ERR_STREAM;
+	return link_lost(l, l->progress, e);
+}
+
+struct chan *link_source(const struct link *l)
+{
+	return l->old ? l->old : l->chan;
+}
+
+uint64_t link_may_send(const struct link *l)
+{
+	uint64_t records;
+
+	if (l->hold)
+		return 0;
+	records = chan_records(l->chan, l->record_limit);
+	return records < l->record_limit ? (l->record_limit - records) * REC_MAX
+					 : 0;
+}
+
+int link_wear(struct link *l, struct err *e)
+{
+	uint64_t soon = l->record_limit - l->record_limit / 4;
+	bool sends = l->role == CHAN_SENDER;
+
+	if (l->rotate || l->old || !l->chan ||
+	    (l->p.o->verb == OPT_LISTEN && !l->p.o->raw))
+		return 0;
+	if (chan_records(l->chan, soon) < soon)
+		return 0;
+	if (!l->p.o->raw) {
+		l->rotate = true;
+		l->due_ms = 0;
+		return 0;
+	}
+	if (chan_records(l->chan, l->record_limit) < l->record_limit)
+		return 0;
+	return err_set(
+		e, sends ? ERR_NET : ERR_STREAM, 0,
+		"%" PRIu64 " records are all that one key may protect, "
+		"and --raw knows no way to fresh keys: the stream is too "
+		"long for it",
+		l->record_limit);
+}
+
+void link_wear_no_more(struct link *l)
+{
+	l->rotate = false;
+}
+
+void link_arrived(struct link *l, uint64_t offset)
+{
+	if (!l->old || offset < l->offset)
+		return;
+	chan_close(l->old);
+	l->old = NULL;
 }
 
 void link_renew(struct link *l)

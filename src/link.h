@@ -27,6 +27,7 @@ struct link;
  */
 struct link_span {
 	uint64_t low, high;
+	uint64_t at; /* the next byte to go out, or to come in */
 };
 
 struct link_ops {
@@ -55,6 +56,14 @@ struct link {
 	unsigned int count; /* connections so far */
 	uint64_t offset; /* where the stream goes on over the newest */
 
+	/*
+	 * Rotation: old carries the stream up to offset, and chan from there on.
+	 * NULL: chan carries all of it.
+	 */
+	struct chan *old;
+	unsigned int rotations;
+	bool hold; /* sender: send nothing, the next connection is agreed on */
+
 	/* To poll beside it; link_run() when ready, or when it is due. */
 	int fd; /* or -1 */
 	short events;
@@ -67,6 +76,8 @@ struct link {
 	struct link_params p;
 	enum chan_role role; /* ours */
 	uint64_t retry_ms; /* agreed: how long to go on without a connection */
+	uint64_t record_limit; /* agreed: records under one key */
+	bool rotate; /* whoever connects: the keys need to be replaced soon */
 	const char *final; /* why a lost connection is final, or NULL */
 	uint32_t number; /* of the last connection, as HELLO counts */
 	uint8_t stream[FRAME_ID_BYTES];
@@ -116,6 +127,28 @@ int link_lost(struct link *l, uint64_t progress, struct err *e) attr_must_check;
  */
 void link_renew(struct link *l);
 
+/* The connection to read the stream from. */
+struct chan *link_source(const struct link *l);
+
+/*
+ * How many bytes may be sent over l->chan before its keys are worn out; 0 while
+ * a new connection is agreed on.
+ */
+uint64_t link_may_send(const struct link *l);
+
+/*
+ * Bytes went through.  When the keys are nearly worn out whoever connects dials
+ * for the next ones (RFC 8446 section 5.5); without a protocol to do so that is
+ * an error: ERR_NET or ERR_STREAM.
+ */
+int link_wear(struct link *l, struct err *e) attr_must_check;
+
+/* The end of the stream was told: no other keys are needed. */
+void link_wear_no_more(struct link *l);
+
+/* The receiver has everything up to offset: is the old connection done with? */
+void link_arrived(struct link *l, uint64_t offset);
+
 /* Can a stream outlive a connection at all? */
 bool link_resumes(const struct link *l);
 
@@ -133,20 +166,40 @@ void link_free(struct link *l);
 void link_init(struct link *l, const struct link_ops *ops,
 	       const struct link_params *p);
 
+/* What the peer said of itself in its greeting, and the stream's handle */
+struct link_peer {
+	uint64_t store_bytes, retry_ms, record_limit;
+	const uint8_t *handle; /* FRAME_ID_BYTES */
+};
+
 /*
  * With the greeting of the first connection: agree on what the peer said, and
  * keep what later connections authenticate with.  Borrows t.  Errors: ERR_AUTH.
  */
-int link_agree(struct link *l, struct tls *t, uint64_t peer_store_bytes,
-	       uint64_t peer_retry_ms, const uint8_t handle[FRAME_ID_BYTES],
+int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 	       struct err *e) attr_must_check;
+
+/* Records under one key, as we announce it. */
+uint64_t link_record_limit(const struct opts *o);
+
+/*
+ * Between the greetings of a rotation something failed: the two sides do not
+ * know any more which connection carries what, so both are given up.  As
+ * link_lost(), but the stream may end with *e.
+ */
+int link_spoilt(struct link *l, struct err *e) attr_must_check;
+
+/* Close the connection, both while they rotate, with an RST. */
+void link_close(struct link *l);
 
 /* The old connection was closed for one that then did not come about. */
 void link_miss(struct link *l);
 
 /*
  * Use a connection that is authenticated and welcome from now on; name is the
- * peer's.  Takes over t and s->fd, on failure too.  Errors: those of chan_open().
+ * peer's.  rotates: the one in use becomes the old one, else it is closed.
+ * Takes over t and s->fd, on failure too.  Errors: those of chan_open().
  */
 int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
-	     const char *name, uint64_t offset, struct err *e) attr_must_check;
+	     const char *name, uint64_t offset, bool rotates,
+	     struct err *e) attr_must_check;

@@ -53,7 +53,7 @@ static void dial_watch(struct link_dial *d, enum tls_want want)
 	l->fd = d->state == DIAL_IDLE ? -1 : d->socket.fd;
 	l->events = want == TLS_WANT_WRITE ? POLLOUT : POLLIN;
 	l->due_ms = d->state == DIAL_IDLE ? d->start_ms : d->deadline_ms;
-	if (l->chan && d->state == DIAL_IDLE)
+	if (l->chan && !l->rotate && d->state == DIAL_IDLE)
 		l->due_ms = CLOCK_NEVER;
 }
 
@@ -145,6 +145,8 @@ static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 static int dial_refused(struct link_dial *d, struct err *e)
 {
 	err_wrap(e, "%s", d->name);
+	if (d->link.hold)
+		return link_spoilt(&d->link, e);
 	return dial_failed(d, false, e);
 }
 
@@ -228,13 +230,16 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 	const struct opts *o = l->p.o;
 	struct frame f = { .type = FRAME_HELLO };
 
+	l->hold = l->chan; /* what comes from here on goes the new way */
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
 		.role = link_frame_role(o),
 		.connection = ++l->number,
 		.offset = span->high,
 		.store_bytes = link_store_bytes(o),
+		.record_limit = link_record_limit(o),
 		.retry_ms = o->retry_ms,
+		.rotate_at = l->chan ? span->at : 0,
 	};
 	memcpy(f.hello.stream, l->stream, sizeof l->stream);
 	d->reader = (struct frame_reader){ 0 };
@@ -243,7 +248,8 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 }
 
 /* The connection is authenticated and welcome: make it the stream's. */
-static int dial_use(struct link_dial *d, uint64_t offset, struct err *e)
+static int dial_use(struct link_dial *d, uint64_t offset, bool rotates,
+		    struct err *e)
 {
 	struct link *l = &d->link;
 	struct tls *t = d->tls;
@@ -251,13 +257,17 @@ static int dial_use(struct link_dial *d, uint64_t offset, struct err *e)
 
 	d->tls = NULL;
 	d->state = DIAL_IDLE;
-	ret = link_use(l, t, &d->socket, d->name, offset, e);
+	ret = link_use(l, t, &d->socket, d->name, offset, rotates, e);
 	d->socket.fd = -1;
 	/* A connection that is cut by now cannot be given to the kernel. */
+	if (ret < 0 && l->chan)
+		return link_spoilt(l, e);
 	if (ret < 0)
 		return l->count ? dial_failed(d, true, e) : -1;
 	net_free_addresses(&d->list);
 	d->next = NULL;
+	if (rotates)
+		d->backoff_ms = BACKOFF_MS;
 	dial_watch(d, TLS_WANT_READ);
 	return 0;
 }
@@ -266,14 +276,32 @@ static int dial_agree(struct link_dial *d, const struct frame_welcome *w,
 		      struct err *e)
 {
 	struct link *l = &d->link;
+	const struct link_peer peer = { .store_bytes = w->store_bytes,
+					.retry_ms = w->retry_ms,
+					.record_limit = w->record_limit,
+					.handle = w->handle };
 
-	if (link_agree(l, d->tls, w->store_bytes, w->retry_ms, w->handle, e) <
-	    0)
+	if (link_agree(l, d->tls, &peer, e) < 0)
 		return -1;
-	if (!link_resumes(l) || !l->p.cred)
+	if (l->p.o->raw || !l->p.cred)
 		return 0;
 	d->ticket_cred = cred_new_psk(&l->ticket, false, e);
 	return d->ticket_cred ? 0 : -1;
+}
+
+/* Both sides know now where the old connection ends and the new one begins. */
+static int dial_rotated(struct link_dial *d, const struct link_span *span,
+			uint64_t at, struct err *e)
+{
+	struct link *l = &d->link;
+
+	if (l->role == CHAN_SENDER ? at == span->at : at >= span->at)
+		return dial_use(d, at, true, e);
+	err_set(e, ERR_NET, 0,
+		"the peer wants fresh keys from byte %" PRIu64
+		" on, which is not where we are (%" PRIu64 ")",
+		at, span->at);
+	return link_spoilt(l, e);
 }
 
 /* The receiver's offset counts, whoever connects. */
@@ -283,6 +311,8 @@ static int dial_welcomed(struct link_dial *d, const struct link_span *span,
 	struct link *l = &d->link;
 	uint64_t offset = l->role == CHAN_SENDER ? w->offset : span->low;
 
+	if (l->chan && w->rotate_at)
+		return dial_rotated(d, span, w->rotate_at, e);
 	if (offset < span->low || offset > span->high)
 		return err_set(e, ERR_NET, 0,
 			       "the receiver wants to go on at byte %" PRIu64
@@ -291,7 +321,7 @@ static int dial_welcomed(struct link_dial *d, const struct link_span *span,
 			       offset, span->low, span->high);
 	if (!l->count && dial_agree(d, w, e) < 0)
 		return -1;
-	return dial_use(d, offset, e);
+	return dial_use(d, offset, false, e);
 }
 
 static int dial_greeting(struct link_dial *d, const struct link_span *span,
@@ -306,6 +336,8 @@ static int dial_greeting(struct link_dial *d, const struct link_span *span,
 	if (!got)
 		return 0;
 	if (greet_check(&f.welcome, link_frame_role(l->p.o), e) < 0) {
+		if (l->hold)
+			return dial_refused(d, e);
 		err_wrap(e, "%s", d->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
 			return dial_failed(d, true, e);
@@ -327,6 +359,12 @@ static int dial_handshake(struct link_dial *d, const struct link_span *span,
 	dial_watch(d, want);
 	if (want != TLS_DONE)
 		return 0;
+	/* The stream ended meanwhile. */
+	if (d->link.chan && !d->link.rotate) {
+		dial_hang_up(d);
+		dial_watch(d, TLS_WANT_READ);
+		return 0;
+	}
 	if (d->link.p.o->raw)
 		return dial_welcomed(d, span, &(struct frame_welcome){ 0 }, e);
 	if (dial_hello(d, span, e) < 0)
@@ -349,7 +387,8 @@ static int dial_step(struct link_dial *d, const struct link_span *span,
 {
 	switch (d->state) {
 	case DIAL_IDLE:
-		if (d->link.chan || clock_now_ms() < d->start_ms)
+		if ((d->link.chan && !d->link.rotate) ||
+		    clock_now_ms() < d->start_ms)
 			return 0;
 		return dial_begin(d, e);
 	case DIAL_CONNECTING:

@@ -31,8 +31,8 @@ static void guest_drop(struct door_guest *g)
 
 /* The WELCOME has left our buffers before the kernel takes over. */
 static int link_door_welcome(const struct opts *o, struct door_guest *g,
-			     uint64_t offset, const uint8_t *handle,
-			     struct err *e)
+			     uint64_t offset, bool rotates,
+			     const uint8_t *handle, struct err *e)
 {
 	struct frame f = { .type = FRAME_WELCOME };
 
@@ -44,6 +44,8 @@ static int link_door_welcome(const struct opts *o, struct door_guest *g,
 		.role = link_frame_role(o),
 		.offset = offset,
 		.store_bytes = link_store_bytes(o),
+		.record_limit = link_record_limit(o),
+		.rotate_at = rotates ? offset : 0,
 		.retry_ms = o->retry_ms,
 	};
 	if (handle)
@@ -53,10 +55,10 @@ static int link_door_welcome(const struct opts *o, struct door_guest *g,
 }
 
 static int link_door_use(struct link *l, struct door_guest *g, uint64_t offset,
-			 struct err *e)
+			 bool rotates, struct err *e)
 {
 	l->number = g->hello.connection;
-	return link_use(l, g->tls, &g->socket, g->name, offset, e);
+	return link_use(l, g->tls, &g->socket, g->name, offset, rotates, e);
 }
 
 /* The first that is still there when it is welcomed gets the stream. */
@@ -64,12 +66,15 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 {
 	struct link_door *d = link_door_of(l);
 	uint8_t handle[FRAME_ID_BYTES];
+	const struct link_peer peer = { .store_bytes = g->hello.store_bytes,
+					.retry_ms = g->hello.retry_ms,
+					.record_limit = g->hello.record_limit,
+					.handle = handle };
 
 	if (getrandom(handle, sizeof handle, 0) < 0)
 		return err_set(e, ERR_BUG, errno, "no random numbers");
-	if (link_door_welcome(l->p.o, g, 0, handle, e) < 0 ||
-	    link_agree(l, g->tls, g->hello.store_bytes, g->hello.retry_ms,
-		       handle, e) < 0) {
+	if (link_door_welcome(l->p.o, g, 0, false, handle, e) < 0 ||
+	    link_agree(l, g->tls, &peer, e) < 0) {
 		log_notice("a peer went away again: %s", e->msg);
 		*e = (struct err){ 0 };
 		guest_drop(g);
@@ -80,12 +85,36 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 					  .id = l->stream,
 					  .identity = "",
 					  .connection = g->hello.connection };
-	if (d->stream.resumes && l->p.cred) {
+	if (!l->p.o->raw && l->p.cred) {
 		cred_admit(l->p.cred, &l->ticket);
 		d->stream.identity = l->ticket.identity;
 	}
 	door_serve(d->door, &d->stream);
-	return link_door_use(l, g, 0, e);
+	return link_door_use(l, g, 0, false, e);
+}
+
+/*
+ * The peer wants fresh keys: both connections live, until the receiver has got
+ * from the old one what was sent before the greeting.
+ */
+static int link_door_rotate(struct link *l, struct door_guest *g,
+			    const struct link_span *span, struct err *e)
+{
+	bool sends = l->role == CHAN_SENDER;
+	uint64_t at = sends ? span->at : g->hello.rotate_at;
+
+	if (at < span->at) {
+		log_notice("%s wants fresh keys from byte %" PRIu64
+			   " on, which is past",
+			   g->name, at);
+		guest_drop(g);
+		return 0;
+	}
+	if (link_door_welcome(l->p.o, g, at, true, NULL, e) < 0)
+		guest_drop(g);
+	else if (link_door_use(l, g, at, true, e) == 0)
+		return 0;
+	return link_spoilt(l, e);
 }
 
 /*
@@ -95,11 +124,9 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 static void link_door_resume(struct link *l, struct door_guest *g,
 			     const struct link_span *span)
 {
-	struct link_door *d = link_door_of(l);
 	uint64_t offset = l->role == CHAN_SENDER ? g->hello.offset : span->low;
 	struct err e = { 0 };
 
-	d->stream.connection = g->hello.connection;
 	if (offset < span->low || offset > span->high) {
 		log_notice("%s wants to go on at byte %" PRIu64
 			   ", which is not kept",
@@ -107,15 +134,30 @@ static void link_door_resume(struct link *l, struct door_guest *g,
 		guest_drop(g);
 		return;
 	}
-	chan_close_hard(l->chan);
-	l->chan = NULL;
-	if (link_door_welcome(l->p.o, g, offset, NULL, &e) < 0)
+	link_close(l);
+	if (link_door_welcome(l->p.o, g, offset, false, NULL, &e) < 0)
 		guest_drop(g);
-	else if (link_door_use(l, g, offset, &e) == 0)
+	else if (link_door_use(l, g, offset, false, &e) == 0)
 		return;
 	/* Cut again before it was of use: it will be back. */
 	log_debug("%s: %s", g->name, e.msg);
 	link_miss(l);
+}
+
+static int link_door_return(struct link *l, struct door_guest *g,
+			    const struct link_span *span, struct err *e)
+{
+	link_door_of(l)->stream.connection = g->hello.connection;
+	/* A receiver that wants fresh keys again is done with the old ones. */
+	if (g->hello.rotate_at && l->role == CHAN_SENDER)
+		link_arrived(l, g->hello.offset);
+	if (g->hello.rotate_at && l->chan && !l->old)
+		return link_door_rotate(l, g, span, e);
+	if (link_resumes(l))
+		link_door_resume(l, g, span);
+	else
+		guest_drop(g);
+	return 0;
 }
 
 static int link_door_run(struct link *l, const struct link_span *span,
@@ -125,9 +167,8 @@ static int link_door_run(struct link *l, const struct link_span *span,
 	struct door_guest guest;
 
 	while (door_step(d->door, &guest)) {
-		if (l->count)
-			link_door_resume(l, &guest, span);
-		else if (link_door_begin(l, &guest, e) < 0)
+		if ((l->count ? link_door_return(l, &guest, span, e)
+			      : link_door_begin(l, &guest, e)) < 0)
 			return -1;
 	}
 	l->due_ms = door_due(d->door);

@@ -78,6 +78,8 @@ static const struct opt_spec specs[] = {
 	  "0: nothing" },
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
 	  "how long to go on without a connection (2m)" },
+	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
+	  NULL, "fresh keys after SIZE at the latest (256G)" },
 	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
 	  "show a meter of confirmed bytes" },
 	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
@@ -125,6 +127,7 @@ static const struct {
 enum {
 	BUFFER_BYTES = 64 << 20,
 	BUFFER_MIN_BYTES = 1 << 20,
+	REKEY_MIN_BYTES = 1 << 20,
 };
 
 #define HINT "; see 'btrfs-ktls-pipe --help'"
@@ -361,6 +364,8 @@ static int opt_check_stream(const struct opts *o, struct err *e)
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");
+	if (o->rekey_bytes && o->rekey_bytes < REKEY_MIN_BYTES)
+		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
 	if (pages > 0 && page > 0 &&
 	    o->buffer_bytes / (uint64_t)page >= (uint64_t)pages)
 		return err_set(e, ERR_USAGE, 0,

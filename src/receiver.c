@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -18,6 +19,7 @@ enum {
 	LINGER_MS = 10000,
 	ACK_MS = 5000, /* a sign of life at least this often */
 	SILENCE_MS = 30000, /* without a byte: is the sender still there? */
+	LINK_MS = 10, /* between looks at the door while bytes flow */
 	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe that empties */
 	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
@@ -44,6 +46,7 @@ struct receiver {
 	unsigned int spin_ms;
 	uint64_t total, acked;
 	uint64_t ack_due_ms, status_due_ms;
+	uint64_t link_due_ms; /* look at the link, however busy we are */
 	uint64_t heard_ms; /* when a byte came last */
 	struct frame_outcome outcome; /* of a failure */
 };
@@ -176,16 +179,28 @@ static int receiver_check_consumer(struct receiver *r, struct err *e)
 	return 0;
 }
 
-enum { POLL_CHAN, POLL_SINK, POLL_CONSUMER, POLL_LINK, POLL_STOP, POLL_COUNT };
+enum {
+	POLL_CHAN,
+	POLL_OLD,
+	POLL_SINK,
+	POLL_CONSUMER,
+	POLL_LINK,
+	POLL_STOP,
+	POLL_COUNT
+};
 
-static void receiver_poll_chan(struct receiver *r, struct pollfd *p)
+static void receiver_poll_chan(struct receiver *r, struct pollfd *p,
+			       struct pollfd *old)
 {
 	struct chan *chan = r->link->chan;
 	bool pending = chan && !r->mute && chan_pending(chan);
 
 	if (!chan)
 		return;
-	if (r->want_chan && !r->rest)
+	if (r->want_chan && !r->rest && r->link->old)
+		*old = (struct pollfd){ .fd = chan_fd(r->link->old),
+					.events = POLLIN };
+	else if (r->want_chan && !r->rest)
 		p->events |= POLLIN;
 	if (pending)
 		p->events |= POLLOUT;
@@ -201,7 +216,7 @@ static void receiver_poll_set(struct receiver *r,
 {
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1 };
-	receiver_poll_chan(r, &fds[POLL_CHAN]);
+	receiver_poll_chan(r, &fds[POLL_CHAN], &fds[POLL_OLD]);
 	fds[POLL_STOP].fd = r->p->stop_fd;
 	fds[POLL_STOP].events = POLLIN;
 	fds[POLL_LINK].fd = r->link->fd;
@@ -234,6 +249,16 @@ static uint64_t receiver_due(const struct receiver *r)
 	return until_ms;
 }
 
+/* The old connection is done with: the sender waits to hear that. */
+static void receiver_arrived(struct receiver *r)
+{
+	struct link *l = r->link;
+
+	if (l->old && r->total >= l->offset)
+		r->ack_due_ms = clock_now_ms();
+	link_arrived(l, r->total);
+}
+
 /* Another connection: the sender goes on where we are. */
 static void receiver_go_on(struct receiver *r)
 {
@@ -243,12 +268,14 @@ static void receiver_go_on(struct receiver *r)
 	r->mute = r->told = false;
 	r->spin_ms = 0;
 	r->heard_ms = clock_now_ms();
+	receiver_arrived(r);
 }
 
 static int receiver_run_link(struct receiver *r, struct err *e)
 {
-	const struct link_span span = { r->total, r->total };
+	const struct link_span span = { r->total, r->total, r->total };
 
+	r->link_due_ms = clock_deadline(LINK_MS);
 	if (link_run(r->link, &span, e) < 0)
 		return -1;
 	if (r->connection != r->link->count)
@@ -269,16 +296,18 @@ static void receiver_check_silence(struct receiver *r, short revents)
 	link_renew(r->link);
 }
 
-static void receiver_hear_chan(struct receiver *r, short revents)
+static void receiver_hear_chan(struct receiver *r, short revents,
+			       short old_revents)
 {
 	struct err e = { 0 };
+	bool reads = r->want_chan && !r->link->old;
 
 	if (!r->link->chan)
 		return;
 	if (revents & POLLOUT)
 		receiver_flush(r);
-	receiver_check_silence(r, revents);
-	if (!(revents & (POLLRDHUP | POLLERR | POLLHUP)) || r->want_chan ||
+	receiver_check_silence(r, revents | old_revents);
+	if (!(revents & (POLLRDHUP | POLLERR | POLLHUP)) || reads ||
 	    !r->link->chan)
 		return;
 	err_set(&e, ERR_STREAM, 0, "the connection was lost");
@@ -304,8 +333,9 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 		return 0;
 	}
 	r->rest = false;
-	r->said_ready = fds[POLL_CHAN].revents & POLLIN;
-	receiver_hear_chan(r, fds[POLL_CHAN].revents);
+	r->said_ready = (fds[POLL_CHAN].revents | fds[POLL_OLD].revents) &
+			POLLIN;
+	receiver_hear_chan(r, fds[POLL_CHAN].revents, fds[POLL_OLD].revents);
 	if ((fds[POLL_LINK].revents || clock_now_ms() >= r->link->due_ms ||
 	     !r->link->chan) &&
 	    receiver_run_link(r, e) < 0)
@@ -341,12 +371,36 @@ static void receiver_got(struct receiver *r, const struct chan_io *io)
 	if (io->bytes) {
 		r->spin_ms = 0;
 		r->heard_ms = clock_now_ms();
-	} else if (r->said_ready && chan_in_kernel(r->link->chan)) {
+	} else if (r->said_ready && chan_in_kernel(link_source(r->link))) {
 		r->rest = true;
 	}
 	r->said_ready = false;
 	if (r->rest && r->spin_ms < SPIN_MAX_MS)
 		r->spin_ms = r->spin_ms ? 2 * r->spin_ms : 1;
+}
+
+/*
+ * What came counts for the keys it came under, and an old connection carries
+ * exactly what was agreed on.
+ */
+static int receiver_check_wear(struct receiver *r, const struct chan_io *io,
+			       struct err *e)
+{
+	struct link *l = r->link;
+
+	if (r->ended)
+		link_wear_no_more(l);
+	else if (link_wear(l, e) < 0)
+		return -1;
+	if (!l->old)
+		return 0;
+	if (io->mark || r->total > l->offset)
+		return err_set(e, ERR_STREAM, 0,
+			       "the sender does not keep to byte %" PRIu64
+			       ", from where on it has fresh keys",
+			       l->offset);
+	receiver_arrived(r);
+	return 0;
 }
 
 /* Between two connections there is nothing to be read. */
@@ -365,13 +419,14 @@ static int receiver_copy(struct receiver *r, struct err *e)
 		return receiver_write_buffer(r, e);
 	if (receiver_no_chan(r))
 		return 0;
-	if (chan_recv(r->link->chan, r->buffer, BUFFER_BYTES, &io, e) < 0)
+	if (chan_recv(link_source(r->link), r->buffer, BUFFER_BYTES, &io, e) <
+	    0)
 		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->start = 0;
 	r->end = io.bytes;
 	r->want_chan = !io.bytes && !io.mark;
-	return 0;
+	return receiver_check_wear(r, &io, e);
 }
 
 /*
@@ -420,16 +475,30 @@ static int receiver_splice(struct receiver *r, struct err *e)
 		return receiver_empty_pipe(r, e);
 	if (receiver_no_chan(r))
 		return 0;
-	if (!chan_in_kernel(r->link->chan)) {
+	if (!chan_in_kernel(link_source(r->link))) {
 		r->splice = false;
 		return 0;
 	}
-	if (chan_splice_to(r->link->chan, r->pipe[1], BUFFER_BYTES, &io, e) < 0)
+	if (chan_splice_to(link_source(r->link), r->pipe[1], BUFFER_BYTES, &io,
+			   e) < 0)
 		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->piped = io.bytes;
 	r->want_chan = !io.bytes && !io.mark;
-	return 0;
+	return receiver_check_wear(r, &io, e);
+}
+
+/* What cannot wait until the stream has a pause */
+static int receiver_work_on(struct receiver *r, struct err *e)
+{
+	uint64_t now = clock_now_ms();
+
+	receiver_tick(r);
+	if (now < r->link_due_ms && now < r->link->due_ms)
+		return 0;
+	if (receiver_run_link(r, e) < 0)
+		return -1;
+	return link_check(r->link, e);
 }
 
 static int receiver_transfer(struct receiver *r, struct err *e)
@@ -443,8 +512,8 @@ static int receiver_transfer(struct receiver *r, struct err *e)
 			if (receiver_poll(r, CLOCK_NEVER, e) < 0 ||
 			    link_check(r->link, e) < 0)
 				return -1;
-		} else {
-			receiver_tick(r);
+		} else if (receiver_work_on(r, e) < 0) {
+			return -1;
 		}
 	}
 	r->want_chan = r->want_sink = false;

@@ -73,6 +73,11 @@ void seal_free(struct seal *s)
 	free(s);
 }
 
+uint64_t seal_records(const struct seal *s)
+{
+	return s->seq;
+}
+
 /* RFC 8446 section 5.3: the IV, with the sequence number XORed in. */
 static void seal_nonce13(const struct seal *s, uint8_t nonce[NONCE_BYTES])
 {

@@ -24,6 +24,9 @@ struct seal;
 struct seal *seal_new(const struct mode *mode, const struct traffic *t,
 		      struct err *e);
 
+/* Records made or opened under these keys so far, handshake's included. */
+uint64_t seal_records(const struct seal *s);
+
 /* Wipes the keys. */
 void seal_free(struct seal *s);
 

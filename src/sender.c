@@ -40,6 +40,7 @@ struct sender {
 	bool told_end; /* this or an earlier one */
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
+	uint64_t worn_ms; /* since when the keys are worn out, or 0 */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
 };
@@ -111,13 +112,25 @@ static int sender_check_input(struct sender *s, struct err *e)
 	return 0;
 }
 
+/* What is ready to be sent under these keys. */
+static uint64_t sender_may_send(struct sender *s)
+{
+	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
+
+	if (may)
+		s->worn_ms = 0;
+	else if (!s->worn_ms)
+		s->worn_ms = clock_now_ms();
+	return clock_earlier(ready, may);
+}
+
 static int sender_send(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
 	struct chan_io io;
 	uint64_t len;
 
-	while (!s->blocked && (len = sender_ready(s)) > 0) {
+	while (!s->blocked && (len = sender_may_send(s)) > 0) {
 		if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
 			return -1;
 		s->blocked = io.bytes == 0;
@@ -126,7 +139,7 @@ static int sender_send(struct sender *s, struct err *e)
 	}
 	if (st->sent == st->head)
 		s->partial_since = 0;
-	return 0;
+	return s->ended ? 0 : link_wear(s->link, e);
 }
 
 /* Push out what the channel holds, and after the last byte the end. */
@@ -138,6 +151,8 @@ static int sender_flush(struct sender *s, struct err *e)
 	if (chan_pending(chan) && chan_flush(chan, &empty, e) < 0)
 		return -1;
 	s->blocked |= !empty;
+	if (s->link->hold)
+		return 0;
 	if (!s->complete || s->store->sent < s->store->head || s->ended ||
 	    s->blocked)
 		return 0;
@@ -145,6 +160,8 @@ static int sender_flush(struct sender *s, struct err *e)
 		return -1;
 	s->blocked = !s->ended;
 	s->told_end |= s->ended;
+	if (s->ended)
+		link_wear_no_more(s->link);
 	return 0;
 }
 
@@ -162,6 +179,7 @@ static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
 	s->confirmed = offset;
 	if (st->keeps)
 		st->ops->ack(st, offset);
+	link_arrived(s->link, offset);
 	return 0;
 }
 
@@ -273,7 +291,15 @@ static bool sender_wants_input(const struct sender *s)
 }
 
 /* What to poll: the connection, the input, the source's exit status. */
-enum { POLL_CHAN, POLL_INPUT, POLL_SOURCE, POLL_LINK, POLL_STOP, POLL_COUNT };
+enum {
+	POLL_CHAN,
+	POLL_OLD,
+	POLL_INPUT,
+	POLL_SOURCE,
+	POLL_LINK,
+	POLL_STOP,
+	POLL_COUNT
+};
 
 static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
@@ -282,7 +308,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	const struct link *link = s->link;
 	uint64_t until = s->status_due_ms;
 
-	if (link->chan && !s->blocked && s->partial_since)
+	if (link->chan && !s->blocked && !s->worn_ms && s->partial_since)
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
@@ -291,10 +317,14 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	until = clock_earlier(until, link->due_ms);
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	if (link->chan)
+	if (link->chan && (!link->hold || chan_pending(link->chan)))
 		fds[POLL_CHAN].fd = chan_fd(link->chan);
 	if (s->blocked)
 		fds[POLL_CHAN].events |= POLLOUT;
+	if (link->old && chan_pending(link->old)) {
+		fds[POLL_OLD].fd = chan_fd(link->old);
+		fds[POLL_OLD].events = POLLOUT;
+	}
 	if (sender_wants_input(s))
 		fds[POLL_INPUT].fd = s->store->in_fd;
 	fds[POLL_STOP].fd = p->stop_fd;
@@ -327,19 +357,41 @@ static int sender_check_silence(struct sender *s, struct err *e)
 		       SILENCE_MS / 1000);
 }
 
-/* Another connection: go on where the receiver is. */
+/* The keys are worn out: another connection should be here by now. */
+static int sender_check_wear(struct sender *s, struct err *e)
+{
+	if (!s->worn_ms || clock_now_ms() < s->worn_ms + SILENCE_MS)
+		return 0;
+	chan_set_lost(s->link->chan);
+	return err_set(e, ERR_NET, 0,
+		       "no connection with fresh keys came about within %d s",
+		       SILENCE_MS / 1000);
+}
+
+/* Another connection, where the receiver is: send again what it has not got. */
+static void sender_go_back(struct sender *s)
+{
+	struct store *st = s->store;
+
+	store_rewind(st, s->link->offset);
+	if (s->link->offset > s->confirmed)
+		s->confirmed = s->link->offset;
+	if (st->keeps)
+		st->ops->ack(st, s->confirmed);
+}
+
 static void sender_go_on(struct sender *s)
 {
 	struct store *st = s->store;
 	uint64_t now = clock_now_ms();
 
 	s->connection = s->link->count;
-	store_rewind(st, s->link->offset);
-	if (s->link->offset > s->confirmed)
-		s->confirmed = s->link->offset;
-	if (st->keeps)
-		st->ops->ack(st, s->confirmed);
+	if (s->link->old)
+		link_arrived(s->link, s->confirmed);
+	else
+		sender_go_back(s);
 	s->heard_ms = now;
+	s->worn_ms = 0;
 	s->blocked = s->ended = false;
 	/* What is less than a record has waited long enough. */
 	s->partial_since = st->sent < st->head ? now : 0;
@@ -350,7 +402,7 @@ static int sender_run_link(struct sender *s, struct err *e)
 {
 	const struct store *st = s->store;
 	struct link_span span = { st->keeps ? st->acked : st->sent,
-				  st->keeps ? st->head : st->sent };
+				  st->keeps ? st->head : st->sent, st->sent };
 
 	if (link_run(s->link, &span, e) < 0)
 		return -1;
@@ -369,6 +421,19 @@ static int sender_use_chan(struct sender *s, struct err *e)
 	return sender_flush(s, e);
 }
 
+/* What went into the old connection leaves it. */
+static int sender_flush_old(struct sender *s, struct err *e)
+{
+	struct link *l = s->link;
+	bool empty;
+
+	if (!l->old || !chan_pending(l->old) ||
+	    chan_flush(l->old, &empty, e) == 0)
+		return 0;
+	chan_set_lost(l->chan);
+	return -1;
+}
+
 /* What the connection has to say. */
 static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 {
@@ -376,7 +441,10 @@ static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 		return 0;
 	if (revents & POLLOUT)
 		s->blocked = false;
-	if ((revents & ~POLLOUT) && sender_control(s, e) < 0)
+	/* A receiver that has everything of an old connection closes it. */
+	if ((revents & ~POLLOUT) && !s->link->hold && sender_control(s, e) < 0)
+		return -1;
+	if (sender_check_wear(s, e) < 0)
 		return -1;
 	/* Silence is judged after listening: we may have been asleep. */
 	return sender_check_silence(s, e);
@@ -395,6 +463,8 @@ static int sender_step(struct sender *s, struct err *e)
 		status_update(s->p->status, clock_now_ms(), s->confirmed);
 	/* The outcome may be here already: it comes before a new connection. */
 	if (sender_hear_chan(s, fds[POLL_CHAN].revents, e) < 0)
+		return -1;
+	if (fds[POLL_OLD].revents && sender_flush_old(s, e) < 0)
 		return -1;
 	if (s->done)
 		return 0;

@@ -41,15 +41,15 @@ int stats_write(int fd, const struct stats *s, int exit_status, struct err *e)
 	const char *cipher = tls ? ciphers[s->mode->cipher] : NULL;
 	uint64_t ms = clock_now_ms() - s->start_ms;
 	char text[512], v[48], c[48], tx[48], rx[48];
-	int len = snprintf(text, sizeof text,
-			   "{\"bytes\": %" PRIu64 ", \"seconds\": %" PRIu64
-			   ".%03u, \"reconnects\": %" PRIu64
-			   ", \"tls_version\": %s, \"cipher\": %s, "
-			   "\"tx\": %s, \"rx\": %s, \"exit\": %d}\n",
-			   s->bytes, ms / 1000, (unsigned int)(ms % 1000),
-			   s->reconnects, stats_string(version, v),
-			   stats_string(cipher, c), stats_string(s->tx, tx),
-			   stats_string(s->rx, rx), exit_status);
+	int len = snprintf(
+		text, sizeof text,
+		"{\"bytes\": %" PRIu64 ", \"seconds\": %" PRIu64
+		".%03u, \"reconnects\": %" PRIu64 ", \"rotations\": %" PRIu64
+		", \"tls_version\": %s, \"cipher\": %s, "
+		"\"tx\": %s, \"rx\": %s, \"exit\": %d}\n",
+		s->bytes, ms / 1000, (unsigned int)(ms % 1000), s->reconnects,
+		s->rotations, stats_string(version, v), stats_string(cipher, c),
+		stats_string(s->tx, tx), stats_string(s->rx, rx), exit_status);
 	int ret = io_write_all(fd, text, (size_t)len, "--stats", e);
 
 	if (fd != STDERR_FILENO && close(fd) < 0 && ret == 0)

@@ -11,6 +11,7 @@ struct stats {
 	uint64_t start_ms;
 	uint64_t bytes; /* sender: confirmed; receiver: received */
 	uint64_t reconnects;
+	uint64_t rotations; /* of keys, over another connection */
 	const struct mode *mode; /* NULL: no connection came about */
 	const char *tx, *rx; /* kernel, kernel-sw, kernel-hw, user; NULL */
 };

@@ -2,6 +2,7 @@
 #include "tls.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <errno.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
@@ -516,6 +517,16 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 	memcpy(out->key, key.data, key.size);
 	memcpy(out->iv, iv.data, iv.size);
 	return 0;
+}
+
+uint64_t tls_records(const struct tls *t, enum tls_direction dir)
+{
+	uint64_t seq = 0;
+
+	if (t->session)
+		gnutls_record_get_state(t->session, dir == TLS_READ, NULL, NULL,
+					NULL, (unsigned char *)&seq);
+	return be64toh(seq);
 }
 
 void tls_give_away(struct tls *t, enum tls_direction dir)

@@ -87,6 +87,9 @@ int tls_export(const struct tls *t, struct secret *out,
 int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 		struct err *e) attr_must_check;
 
+/* Records that the present keys of dir have made or opened; mode none: 0. */
+uint64_t tls_records(const struct tls *t, enum tls_direction dir);
+
 /*
  * The keys of dir are in other hands from now on: what GnuTLS would write there
  * by itself, such as alerts, goes nowhere.

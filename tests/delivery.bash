@@ -72,6 +72,12 @@ streams() {
 	stream_ends "$2" "$3"
 }
 
+# With the stream, and against it, as the relay names directions.
+directions() {
+	WITH=c2s AGAINST=s2c
+	[[ $1 == push ]] || WITH=s2c AGAINST=c2s
+}
+
 # both_ways FUNCTION [ARG]...: with push and with pull. The quick tier takes one
 # of them by turns, and the other one in guests.
 both_ways() {

@@ -41,6 +41,7 @@ EXTRA_DIST += \
 	tests/listener.bats \
 	tests/progress.bats \
 	tests/resume.bats \
+	tests/rotation.bats \
 	tests/timeouts.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
@@ -69,7 +70,7 @@ unit_tests = \
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/tap.h
+EXTRA_DIST += tests/unit/tap.h tests/tools/guest-xstate.c
 
 unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
 tests_tools_thief_LDADD = $(unit_libs)

@@ -32,12 +32,6 @@ with_stats() {
 	RX=(--stats receiver.json "${RX[@]}")
 }
 
-# With the stream, and against it, as the relay names directions.
-directions() {
-	WITH=c2s AGAINST=s2c
-	[[ $1 == push ]] || WITH=s2c AGAINST=c2s
-}
-
 # survives_cut push|pull ACTION ARG...: of the relay, which counts the stream
 survives_cut() {
 	directions "$1"
