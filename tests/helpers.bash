@@ -247,9 +247,10 @@ assert_lines() {
 	fail "$2 has ${#lines[@]} lines, expected $1"
 }
 
-# until_true COMMAND...: waits for what gives no other sign, half a minute at most
+# until_true COMMAND...: waits for what gives no other sign, half a minute at
+# most, or PATIENT seconds
 until_true() {
-	local end=$((SECONDS + 30))
+	local end=$((SECONDS + ${PATIENT:-30}))
 	until "$@"; do
 		((SECONDS < end)) || fail "did not come true: $*" || return
 		sleep 0.05

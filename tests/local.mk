@@ -31,6 +31,7 @@ EXTRA_DIST += $(bats_tests) tests/helpers.bash tests/peers.bash
 
 # These take minutes: scripts/test runs them, make check does not.
 EXTRA_DIST += \
+	tests/cable.bash \
 	tests/chaos.bash \
 	tests/chaos.bats \
 	tests/command.bats \
@@ -39,6 +40,7 @@ EXTRA_DIST += \
 	tests/exit_codes.bats \
 	tests/kills.bats \
 	tests/listener.bats \
+	tests/network.bats \
 	tests/progress.bats \
 	tests/resume.bats \
 	tests/rotation.bats \

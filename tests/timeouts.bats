@@ -4,6 +4,7 @@
 
 load helpers
 load delivery
+load cable
 
 # takes_between MIN MAX COMMAND...: seconds
 takes_between() {
@@ -136,26 +137,6 @@ unanswered() {
 	HARM=(silence -a 50000)
 	stream_starts push < <(head -c 10000000 /dev/zero)
 	takes_between 25 42 wait_sender 4
-}
-
-# A second host: its end of a cable has the address 198.51.100.2, ours 198.51.100.1.
-# What runs there runs by "there".
-plug_in() {
-	local name=bkp$$
-	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	ip netns add "$name" 2>ip.err ||
-		skip "own kernel only: no network namespaces ($(<ip.err))"
-	cleanup_add ip netns del "$name"
-	ip link add "$name" type veth peer name "$name.p" netns "$name" ||
-		skip "own kernel only: no veth"
-	cleanup_add ip link del "$name"
-	ip addr add 198.51.100.1/24 dev "$name"
-	ip -n "$name" addr add 198.51.100.2/24 dev "$name.p"
-	ip link set "$name" up
-	ip -n "$name" link set "$name.p" up
-	CABLE=$name
-	printf '%s\n' '#!/bin/sh' "exec ip netns exec $name \"$BKP\" \"\$@\"" >there
-	chmod +x there
 }
 
 # cable_cut push|pull: a stream between two hosts stands, then the cable is cut

@@ -1,0 +1,89 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Real networks: two hosts with a cable between them that loses, delays, is
+# pulled out, or leads to another address after a while.
+
+load helpers
+load delivery
+load cable
+
+setup() {
+	set_up
+	RETRY=(--retry 120s)
+	plug_in
+	by_tier 20000000 4000000 100000000 20000000
+	make_data in "$SIZE"
+}
+
+# arrives push|pull
+arrives() {
+	cable_starts "$1" <in
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "a wire that loses one packet in twenty" {
+	wire_is loss 5%
+	both_ways arrives
+}
+
+@test "a wire as long as around the world" {
+	wire_is delay 100ms
+	both_ways arrives
+}
+
+@test "fresh keys over a long wire that loses" {
+	wire_is delay 25ms loss 1%
+	TX=(--rekey-after 1M)
+	both_ways arrives
+}
+
+# pulled push|pull SECONDS: in the middle of the stream
+pulled() {
+	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
+	have_fifo feed
+	"${SOURCE[@]}" <in >feed 3>&- &
+	PIDS+=($!)
+	cable_starts "$1" <feed
+	until_true test -s "$RECEIVED"
+	ip link set "$CABLE" down
+	sleep "$2"
+	ip link set "$CABLE" up
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "a cable that is out for two seconds" {
+	both_ways pulled 2
+}
+
+@test "a cable that is out for twenty seconds" {
+	full_tier_only 30
+	both_ways pulled 20
+}
+
+# The connection cannot know: the sender gives it up when it has heard nothing
+# for 30 s, a receiver that has heard nothing dials.
+@test "an address that changes" {
+	full_tier_only 60
+	moved() {
+		have_fifo feed
+		exec 8<>feed
+		cable_starts "$1" <feed
+		head -c 1000000 in >&8
+		until_true size_is 1000000 "$RECEIVED"
+		# the first address of a network takes the others along
+		ip addr del 198.51.100.1/24 dev "$CABLE"
+		ip addr add 198.51.100.7/24 dev "$CABLE"
+		tail -c +1000001 in >&8 &
+		PIDS+=($!)
+		PATIENT=90 until_true grep -q "goes on at byte" "$SENDER_ERR"
+		wait "${PIDS[-1]}"
+		exec 8>&-
+		stream_ends 0 0
+		assert_same_file in "$RECEIVED"
+		ip addr del 198.51.100.7/24 dev "$CABLE"
+		ip addr add 198.51.100.1/24 dev "$CABLE"
+	}
+	both_ways moved
+}
