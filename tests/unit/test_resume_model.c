@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * The resume protocol as a state machine, explored to its last state: bytes,
+ * Resume and rotation as a state machine, explored to its last state: bytes,
  * acknowledgements and outcome over a connection that can be cut between any
- * two steps, or replaced while it still stands, with either process dying at
- * any moment.  It models the protocol page, not the code.
+ * two steps, or replaced while it still stands, or rotated, with either process
+ * dying at any moment.  It models the protocol page, not the code.
  *
  * Checked in every state that can be reached:
  *   - a byte is received once, in its place
@@ -13,7 +13,9 @@
  *   - as long as both live, a way leads to both having exited 0, without any
  *     process giving up
  * And that the checks can fail: with a receiver that takes FIN for the sender's
- * confirmation, and with one that acknowledges what it has not got.
+ * confirmation, with one that acknowledges what it has not got, with one that
+ * reads from a new connection before the old one is empty, and with a sender
+ * that keeps using the old one after it said where it ends.
  */
 #include <stdlib.h>
 
@@ -46,9 +48,16 @@ struct state {
 	bool wrong; /* a byte out of its place, or an impossible frame */
 	uint8_t to_receiver[QUEUE], to_sender[QUEUE];
 	uint8_t receiver_n, sender_n;
+
+	/* Rotation */
+	uint8_t at; /* where the new connection takes over */
+	bool hold, answered; /* the sender's HELLO is out, was accepted */
+	bool keeps_old; /* the sender, until that is acknowledged */
+	bool old, knows; /* the receiver reads an old one, and knows where to */
+	uint8_t on_old[QUEUE], old_n; /* what is on its way there */
 };
 
-enum variant { AS_IT_IS, FIN_CONFIRMS, ACKS_TOO_MUCH };
+enum variant { AS_IT_IS, FIN_CONFIRMS, ACKS_TOO_MUCH, NEW_FIRST, NO_HOLD };
 
 static enum variant variant;
 static struct state *states;
@@ -97,15 +106,46 @@ static uint8_t take(uint8_t queue[QUEUE], uint8_t *n)
 static void drop_connection(struct state *s)
 {
 	s->up = s->ended = s->told = false;
+	s->hold = s->answered = s->keeps_old = s->old = s->knows = false;
+	s->at = s->old_n = 0;
+	memset(s->on_old, 0, QUEUE);
 	memset(s->to_receiver, 0, QUEUE);
 	memset(s->to_sender, 0, QUEUE);
 	s->receiver_n = s->sender_n = 0;
 }
 
-static void receiver_takes(struct state *s)
+/* The receiver is done with the old connection, and says so by an ACK. */
+static void arrive(struct state *s)
 {
-	uint8_t what = take(s->to_receiver, &s->receiver_n);
+	if (!s->old || !s->knows || s->total < s->at)
+		return;
+	s->old = s->knows = false;
+	s->old_n = 0;
+	memset(s->on_old, 0, QUEUE);
+	s->last_ack = UINT8_MAX;
+}
 
+/* What is on its way stays with the old connection. */
+static void split(struct state *s)
+{
+	s->old = true;
+	memcpy(s->on_old, s->to_receiver, QUEUE);
+	s->old_n = s->receiver_n;
+	memset(s->to_receiver, 0, QUEUE);
+	memset(s->to_sender, 0, QUEUE);
+	s->receiver_n = s->sender_n = 0;
+}
+
+/* The receiver hears of the new connection, which carries its frames. */
+static void learn(struct state *s)
+{
+	s->knows = true;
+	s->told = false;
+	arrive(s);
+}
+
+static void receiver_takes(struct state *s, uint8_t what)
+{
 	if (what == CONFIRM) {
 		s->wrong |= !s->over;
 		s->receiver = EXITED_0;
@@ -117,6 +157,7 @@ static void receiver_takes(struct state *s)
 		s->wrong |= what != s->total;
 		s->total++;
 	}
+	arrive(s);
 }
 
 static void sender_takes(struct state *s)
@@ -135,6 +176,8 @@ static void sender_takes(struct state *s)
 	s->wrong |= what > s->sent;
 	if (what > s->acked)
 		s->acked = what;
+	if (s->keeps_old && s->acked >= s->at)
+		s->keeps_old = false;
 }
 
 /* WELCOME: the receiver's offset counts; what was acknowledged is gone. */
@@ -159,6 +202,12 @@ enum step {
 	TELL,
 	HEAR,
 	CONNECT,
+	GREET, /* the sender dials a rotation; */
+	ANSWER, /* the receiver welcomes it, */
+	SWITCH, /* which the sender hears */
+	ASK, /* the receiver dials, and the sender welcomes it; */
+	LEARN, /* which the receiver hears */
+	RECEIVE_OLD,
 	RECEIVER_LEAVES, /* nobody is there any more */
 	FAULTS,
 	CUT = FAULTS,
@@ -181,19 +230,20 @@ static bool step_sender(struct state *s, enum step step)
 		s->head++;
 		return true;
 	case SEND:
-		if (!s->up || s->sent == s->head || s->receiver_n == QUEUE)
+		if (!s->up || s->sent == s->head || s->receiver_n == QUEUE ||
+		    (s->hold && variant != NO_HOLD))
 			return false;
 		s->to_receiver[s->receiver_n++] = s->sent++;
 		return true;
 	case SEND_END:
 		if (!s->up || s->head < BYTES || s->sent < BYTES || s->ended ||
-		    s->receiver_n == QUEUE)
+		    s->hold || s->receiver_n == QUEUE)
 			return false;
 		s->to_receiver[s->receiver_n++] = END;
 		s->ended = s->ever_ended = true;
 		return true;
 	case HEAR:
-		if (!s->sender_n)
+		if (!s->sender_n || s->hold)
 			return false;
 		sender_takes(s);
 		return true;
@@ -217,15 +267,22 @@ static bool step_receiver(struct state *s, enum step step)
 		return false;
 	switch (step) {
 	case RECEIVE:
-		if (!s->receiver_n)
+		if (!s->receiver_n || (s->old && variant != NEW_FIRST))
 			return false;
-		receiver_takes(s);
+		receiver_takes(s, take(s->to_receiver, &s->receiver_n));
+		return true;
+	case RECEIVE_OLD:
+		if (!s->old_n)
+			return false;
+		receiver_takes(s, take(s->on_old, &s->old_n));
 		return true;
 	case ACK:
 		if (!s->up || s->over || s->last_ack == s->total ||
 		    s->sender_n == QUEUE)
 			return false;
 		s->last_ack = s->total;
+		if (s->old && !s->knows)
+			return true; /* the sender does not listen there */
 		s->to_sender[s->sender_n++] =
 			s->total +
 			(variant == ACKS_TOO_MUCH && s->total < s->sent);
@@ -238,8 +295,9 @@ static bool step_receiver(struct state *s, enum step step)
 	case TELL:
 		if (!s->up || !s->over || s->told || s->sender_n == QUEUE)
 			return false;
-		s->to_sender[s->sender_n++] = DONE;
 		s->told = true;
+		if (!s->old || s->knows)
+			s->to_sender[s->sender_n++] = DONE;
 		return true;
 	case RECEIVER_GIVES_UP:
 	case RECEIVER_LEAVES:
@@ -280,11 +338,55 @@ static bool step_connection(struct state *s, enum step step)
 	}
 }
 
+static bool step_rotation(struct state *s, enum step step)
+{
+	bool calm = s->up && !s->hold && !s->keeps_old && !s->old;
+
+	if (s->sender != RUNS || s->receiver != RUNS)
+		return false;
+	switch (step) {
+	case GREET:
+		if (!calm || s->ended)
+			return false;
+		s->hold = true;
+		s->at = s->sent;
+		return true;
+	case ANSWER:
+		if (!s->hold || s->answered)
+			return false;
+		s->answered = true;
+		split(s);
+		learn(s);
+		return true;
+	case SWITCH:
+		if (!s->answered)
+			return false;
+		s->hold = s->answered = false;
+		s->keeps_old = s->acked < s->at;
+		return true;
+	case ASK:
+		if (!calm)
+			return false;
+		s->at = s->sent;
+		s->keeps_old = s->acked < s->at;
+		s->ended = false;
+		split(s);
+		return true;
+	case LEARN:
+		if (!s->old || s->knows)
+			return false;
+		learn(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
 /* Returns whether the step can be taken. */
 static bool take_step(struct state *s, enum step step)
 {
 	return step_sender(s, step) || step_receiver(s, step) ||
-	       step_connection(s, step);
+	       step_connection(s, step) || step_rotation(s, step);
 }
 
 static void explore(void)
@@ -387,6 +489,14 @@ int main(void)
 	variant = ACKS_TOO_MUCH;
 	explore();
 	ok(count_if(is_wrong) > 0, "an ACK too far would lose a byte");
+	variant = NEW_FIRST;
+	explore();
+	ok(count_if(is_wrong) > 0,
+	   "who reads the new one first mixes bytes up");
+	variant = NO_HOLD;
+	explore();
+	ok(count_if(is_wrong) > 0,
+	   "who does not hold sends bytes past the end");
 	free(states);
 	free(table);
 	return tap_end();
