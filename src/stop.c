@@ -35,6 +35,13 @@ int stop_arm(struct err *e)
 	return stop_pipe[0];
 }
 
+void stop_disarm(void)
+{
+	/* First out of the handler's reach */
+	close(steal_fd(&stop_pipe[1]));
+	close(steal_fd(&stop_pipe[0]));
+}
+
 int stop_check(struct err *e)
 {
 	int sig = stop_came;

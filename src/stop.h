@@ -13,6 +13,9 @@
  */
 int stop_arm(struct err *e) attr_must_check;
 
+/* The stream is over: the descriptor is closed.  Signals are still noted. */
+void stop_disarm(void);
+
 /* Returns -1, with an ERR_IO that names it, after a signal came. */
 int stop_check(struct err *e) attr_must_check;
 

@@ -114,6 +114,7 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 	ret = sends ? stream_send(l, &status, stop_fd, &stats->bytes, e)
 		    : stream_receive(l, &status, stop_fd, &stats->bytes, e);
 	status_finish(&status, stats->bytes);
+	stop_disarm();
 	stats->rotations = l->rotations;
 	stats->reconnects = l->count - 1 - l->rotations;
 	return ret;

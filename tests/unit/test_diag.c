@@ -346,5 +346,7 @@ int main(void)
 	is_str(diag_conf_name(DIAG_HW_RECORD), "hw", "hardware is called hw");
 	ok(!diag_conf_name(DIAG_BASE) && !diag_conf_name(DIAG_UNKNOWN),
 	   "the others have no name");
+	close(fds[0]);
+	close(fds[1]);
 	return tap_end();
 }

@@ -137,5 +137,8 @@ int main(void)
 	test_long();
 	test_printable();
 	test_errno(stderr_fd);
+	close(pair[0]);
+	close(pair[1]);
+	close(stderr_fd);
 	return tap_end();
 }
