@@ -20,6 +20,8 @@
  *           -w once in 64, silence, after 0 to -a BYTES of the counted direction or
  *           some of the other
  *
+ * Each harm done is a dot on standard error.
+ *
  *  -a BYTES    after that many bytes of the counted direction (default 0)
  *  -r RECORDS  after that many TLS records of it
  *  -l LEN      before the first of its records with a body of LEN bytes; a
@@ -217,12 +219,19 @@ static size_t flip_at(const struct plan *p, size_t len)
 	return 5 + (len - 5) / 2;
 }
 
+static void note_harm(void)
+{
+	if (write(STDERR_FILENO, ".", 1) != 1)
+		die("standard error");
+}
+
 static void harm_data(struct conn *c, struct dir *d, const struct plan *p)
 {
 	static unsigned char unit[UNIT_BYTES + 5], next[UNIT_BYTES + 5];
 	size_t len, next_len = 0;
 
 	c->harm_done = true;
+	note_harm();
 	len = read_unit(c, d, p, unit);
 	if (p->action == SWAP)
 		next_len = read_unit(c, d, p, next);
@@ -239,7 +248,12 @@ static void harm_data(struct conn *c, struct dir *d, const struct plan *p)
 static bool harm_now(struct conn *c, const struct plan *p)
 {
 	struct timespec t = { p->wait_ms / 1000, p->wait_ms % 1000 * 1000000 };
+	bool data = p->action == FLIP || p->action == DROP ||
+		    p->action == DUP || p->action == SWAP;
 
+	if (data)
+		return false;
+	note_harm();
 	switch (p->action) {
 	case CUT:
 		shutdown(c->dir[!p->harmed].to, SHUT_WR);
