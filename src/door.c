@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "greet.h"
+#include "host.h"
 #include "log.h"
 
 enum {
@@ -34,6 +35,7 @@ struct visitor {
 
 struct door {
 	struct door_params p;
+	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* out of visitors' reach; -1: released */
 	const struct door_stream *stream; /* the one that runs, or NULL */
@@ -251,11 +253,20 @@ static enum frame_refusal door_judge_return(const struct door_stream *s,
 	return FRAME_ACCEPTED;
 }
 
+/* Our own connection, reflected?  Over loopback that is how tests are made. */
+static bool door_is_self(const struct door *d, const struct visitor *v)
+{
+	return !d->p.allow_self && host_same(v->hello.host, d->host) &&
+	       !net_peer_is_loopback(v->socket.fd);
+}
+
 static enum frame_refusal door_judge(const struct door *d,
 				     const struct visitor *v)
 {
 	if (v->hello.version != FRAME_VERSION)
 		return FRAME_REFUSED_VERSION;
+	if (door_is_self(d, v))
+		return FRAME_REFUSED_SELF;
 	if (d->stream && v->hello.role != d->p.role)
 		return door_judge_return(d->stream, v);
 	if (d->stream)
@@ -416,6 +427,7 @@ struct door *door_open(const struct door_params *p, struct err *e)
 		return NULL;
 	}
 	d->p = *p;
+	host_id(d->host);
 	d->log_since_ms = clock_now_ms();
 	for (size_t i = 0; i < p->listener->count; i++)
 		door_watch(d, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,

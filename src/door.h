@@ -27,6 +27,7 @@ struct door_params {
 	enum chan_ktls ktls;
 	bool raw; /* no HELLO is expected */
 	enum frame_role role; /* ours: the visitor's must be the other */
+	bool allow_self; /* a visitor may be our own host */
 	uint64_t handshake_ms; /* for each handshake */
 };
 

@@ -190,7 +190,8 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 	case FRAME_REFUSED_STREAM:
 		return "the listener does not let this connection resume the stream";
 	case FRAME_REFUSED_SELF:
-		return "the connection leads back to this host";
+		return "the connection leads back to its own host; if that is "
+		       "wanted, the listener needs --allow-self";
 	case FRAME_REFUSED_MALFORMED:
 		return "the listener does not understand our greeting";
 	}

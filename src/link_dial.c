@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "greet.h"
+#include "host.h"
 #include "log.h"
 #include "net.h"
 
@@ -242,6 +243,7 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 		.rotate_at = l->chan ? span->at : 0,
 	};
 	memcpy(f.hello.stream, l->stream, sizeof l->stream);
+	host_id(f.hello.host);
 	d->reader = (struct frame_reader){ 0 };
 	d->state = DIAL_GREETING;
 	return greet_send(d->tls, d->socket.fd, &f, d->deadline_ms, e);

@@ -208,6 +208,7 @@ struct link *link_door_new(const struct link_params *p,
 				    .ktls = p->ktls,
 				    .raw = p->o->raw,
 				    .role = link_frame_role(p->o),
+				    .allow_self = p->o->allow_self,
 				    .handshake_ms = p->o->handshake_ms };
 	struct link_door *d = calloc(1, sizeof *d);
 

@@ -28,6 +28,7 @@ src_libbkp_a_SOURCES = \
 	src/wire.c src/wire.h \
 	src/plain.c src/plain.h \
 	src/seal.c src/seal.h \
+	src/host.c src/host.h \
 	src/bulk.c src/bulk.h \
 	src/tls.c src/tls.h \
 	src/chan.c src/chan.h \

@@ -62,6 +62,27 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX])
 		net_name((struct sockaddr *)&ss, len, name);
 }
 
+bool net_peer_is_loopback(int fd)
+{
+	union {
+		struct sockaddr sa;
+		struct sockaddr_in in;
+		struct sockaddr_in6 in6;
+	} u = { .sa.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof u;
+	const uint8_t *mapped = u.in6.sin6_addr.s6_addr + 12;
+
+	if (getpeername(fd, &u.sa, &len) < 0)
+		return false;
+	if (u.sa.sa_family == AF_INET)
+		return ntohl(u.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (u.sa.sa_family != AF_INET6)
+		return false;
+	return IN6_IS_ADDR_LOOPBACK(&u.in6.sin6_addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(&u.in6.sin6_addr) &&
+		mapped[0] == IN_LOOPBACKNET);
+}
+
 static int net_resolve(const char *host, uint16_t port, int family, int flags,
 		       struct addrinfo **list, struct err *e)
 {

@@ -65,6 +65,9 @@ void net_listener_close(struct net_listener *l);
 int net_accept(int listen_fd);
 
 /* The peer's address and port as text, "unknown" if there is no peer. */
+/* Does the peer of a connection have an address of the loopback interface? */
+bool net_peer_is_loopback(int fd);
+
 void net_peer_name(int fd, char name[static NET_NAME_MAX]);
 
 /*

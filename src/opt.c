@@ -94,6 +94,8 @@ static const struct opt_spec specs[] = {
 	  "write the port there once listening, then close it" },
 	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), 0, NULL, NULL,
 	  "talk to another TLS program; delivery is not confirmed" },
+	{ "allow-self", 0, OPT_LISTEN, TYPE_FLAG, FIELD(allow_self), 0, NULL,
+	  NULL, "let in a peer that is this very host" },
 	{ "output", 'o', OPT_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
 	  NULL, "write a new FILE of mode 0600 (standard output)" },
 	{ "json", 0, OPT_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,

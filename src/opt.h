@@ -57,6 +57,7 @@ struct opts {
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */
 	char **command; /* NULL-terminated, or NULL */
+	bool allow_self; /* listen */
 	bool json;
 	const char *output; /* keygen -o, or NULL */
 

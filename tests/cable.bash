@@ -3,6 +3,9 @@
 #
 # A second host, in a network namespace, and a cable to it. Loaded behind
 # delivery.bash.
+#
+# SELF is what the listener needs to hear: both hosts have one machine's id.
+SELF=(--allow-self)
 
 # plug_in: its end of the cable CABLE has the address 198.51.100.2, ours
 # 198.51.100.1. What runs there runs by "there".
@@ -39,12 +42,12 @@ cable_starts() {
 	BIND=(-b 198.51.100.2)
 	ktls_here
 	if [[ $1 == push ]]; then
-		BKP=$TMP/there start_receiver --ktls "$WHEN" "${RX[@]}"
+		BKP=$TMP/there start_receiver --ktls "$WHEN" "${SELF[@]}" "${RX[@]}"
 		cable_connect "$SENDER_ERR" "${TX[@]}"
 		SENDER_PID=$CONNECT_PID
 	else
 		BKP=$TMP/there RECEIVER_ERR=$SENDER_ERR spawn_receiver --send \
-			--ktls "$WHEN" "${TX[@]}" >/dev/null
+			--ktls "$WHEN" "${SELF[@]}" "${TX[@]}" >/dev/null
 		SENDER_PID=$RECEIVER_PID
 		cable_connect "$RECEIVER_ERR" --receive "${RX[@]}" >"$RECEIVED"
 		RECEIVER_PID=$CONNECT_PID

@@ -53,6 +53,7 @@ unit_tests = \
 	tests/unit/test_diag \
 	tests/unit/test_err \
 	tests/unit/test_frame \
+	tests/unit/test_host \
 	tests/unit/test_io \
 	tests/unit/test_key \
 	tests/unit/test_ktls \
@@ -81,6 +82,7 @@ tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
+tests_unit_test_host_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)

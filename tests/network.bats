@@ -87,3 +87,19 @@ pulled() {
 	}
 	both_ways moved
 }
+
+# --- who is there
+
+# Led back by whoever is between two hosts: here the network is the host itself.
+@test "a connection that leads back to its own host is refused" {
+	reflected() {
+		SELF=()
+		cable_starts "$1" <in
+		wait "$CONNECT_PID" && fail "the stream began"
+		grep -q 'leads back to its own host' "$SENDER_ERR" "$RECEIVER_ERR" ||
+			fail "nobody says why"
+		kill "$SENDER_PID" "$RECEIVER_PID" || :
+	}
+	[[ -s /etc/machine-id ]] || skip "own kernel only: no machine id"
+	both_ways reflected
+}

@@ -147,7 +147,7 @@ cable_cut() {
 	mkfifo feed
 	exec 8<>feed
 	ktls_here
-	BKP=$TMP/there start_receiver --ktls "$WHEN"
+	BKP=$TMP/there start_receiver --ktls "$WHEN" "${SELF[@]}"
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
 		--ktls "$WHEN" -p "$PORT" 198.51.100.2 \
 		<feed 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
