@@ -217,6 +217,19 @@ static bool key_is_password(const uint8_t *data, size_t len)
 	return true;
 }
 
+/* sshd(8), AUTHORIZED_KEYS FILE FORMAT */
+static bool key_is_ssh_public(const uint8_t *data, size_t len)
+{
+	static const char *const types[] = { "ssh-", "ecdsa-sha2-", "sk-ssh-",
+					     "sk-ecdsa-" };
+
+	for (size_t i = 0; i < array_len(types); i++)
+		if (len > strlen(types[i]) &&
+		    !memcmp(data, types[i], strlen(types[i])))
+			return true;
+	return false;
+}
+
 int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
 {
 	const uint8_t *begin = memmem(data, len, PEM_BEGIN, strlen(PEM_BEGIN));
@@ -233,6 +246,11 @@ int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
 		return -1;
 	if (found)
 		return 0;
+	if (key_is_ssh_public(data, len))
+		return err_set(e, ERR_KEY, 0,
+			       "holds a public key of OpenSSH, which is no "
+			       "secret; make a key with "
+			       "'btrfs-ktls-pipe keygen'");
 	if (key_is_password(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "looks like a password, and those can be "

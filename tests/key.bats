@@ -311,6 +311,13 @@ key_bytes() {
 	refuses_key thirty-one 'looks like a password.*keygen'
 }
 
+@test "a public key of OpenSSH is refused" {
+	echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8v5yLm2Yy1 root@host" | put ssh
+	refuses_key ssh 'public.*keygen'
+	echo "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI x" | put ecdsa
+	refuses_key ecdsa 'public.*keygen'
+}
+
 @test "an identity:hex line that is not quite one is refused" {
 	echo "btrfs:${KEY_HEX}0" | put odd
 	refuses_key odd 'odd'
