@@ -98,10 +98,15 @@ int sink_sync(const struct sink *s)
 	return s->kind == IO_FILE && fdatasync(s->fd) < 0 ? errno : 0;
 }
 
-int sink_finish(struct sink *s, struct err *e)
+void sink_fini(struct sink *s)
 {
 	if (s->own_fd >= 0)
 		close(steal_fd(&s->own_fd));
+}
+
+int sink_finish(struct sink *s, struct err *e)
+{
+	sink_fini(s);
 	if (s->borrowed)
 		return 0;
 	if (close(steal_fd(&s->fd)) < 0)

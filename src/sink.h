@@ -52,3 +52,6 @@ int sink_sync(const struct sink *s);
 
 /* All is written: close, and only success is success.  Errors: ERR_IO. */
 int sink_finish(struct sink *s, struct err *e) attr_must_check;
+
+/* Close what sink_init() opened for itself, if it is still open. */
+void sink_fini(struct sink *s);

@@ -92,6 +92,7 @@ static int stream_receive(struct link *l, struct status *status, int stop_fd,
 		sink_init(&sink, STDOUT_FILENO);
 	}
 	ret = receiver_run(&p, bytes, e);
+	sink_fini(&sink);
 	child_free(p.consumer);
 	return ret;
 }

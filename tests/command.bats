@@ -289,6 +289,7 @@ rounds() {
 }
 
 @test "who kills the program by its name does not hit the supervisor" {
+	not_under_valgrind 'its own name is in the arguments'
 	local supervisor
 	CONSUMER=(cat)
 	stands push

@@ -177,6 +177,11 @@ ktls_here() {
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
+# not_under_valgrind WHY: where scripts/memcheck puts it around the program
+not_under_valgrind() {
+	[[ ! ${BKP_MEMCHECK-} ]] || skip "not under valgrind: $1"
+}
+
 # by_tier OWN GUEST FULL FULL_GUEST: a size for where we are
 by_tier() {
 	local i=1
