@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Tools that the tests need; their deadlines, damages and terminals.
 check_PROGRAMS += \
+	tests/tools/cost \
 	tests/tools/deadline \
 	tests/tools/flood \
 	tests/tools/json \
