@@ -20,7 +20,8 @@ enum {
 	ACK_MS = 5000, /* a sign of life at least this often */
 	SILENCE_MS = 30000, /* without a byte: is the sender still there? */
 	LINK_MS = 10, /* between looks at the door while bytes flow */
-	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store */
+	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store, */
+	ACK_BYTES = 1 << 20, /* but as often as is good for its cache */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe that empties */
 	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
 };
@@ -128,7 +129,8 @@ static void receiver_hung_up(struct receiver *r, struct err *e)
 /* Acknowledgements, signs of life, the meter: whatever time asks for. */
 static void receiver_tick(struct receiver *r)
 {
-	uint64_t step = r->link->store_bytes / ACK_PARTS;
+	uint64_t step =
+		clock_earlier(r->link->store_bytes / ACK_PARTS, ACK_BYTES);
 	uint64_t now = clock_now_ms();
 	struct frame f = { .type = FRAME_ACK, .ack = r->total };
 	struct err e = { 0 };

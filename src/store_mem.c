@@ -1,38 +1,77 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "store_mem.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/mman.h>
 
 #include "io.h"
 
-/* A read of a file must not keep the socket waiting. */
-#define FILL_BYTES (1 << 20)
-
-struct store_mem {
-	struct store store; /* first: a store is this */
-	uint8_t *ring;
-	uint64_t start; /* offset of the first byte that ever came */
+/*
+ * Memory is used by chunks, the one that became free last first: while the
+ * receiver keeps up few are in use, and these stay in the processor's cache.  A
+ * ring of the size of the store would always lead to the coldest byte.
+ */
+enum {
+	CHUNK_BYTES = 16 * REC_MAX,
+	TAIL_BYTES = 64, /* before head, kept for peek() */
 };
 
-/* How much lies in one piece at offset, and where. */
-static uint8_t *store_mem_at(struct store_mem *m, uint64_t offset, size_t *len)
-{
-	uint64_t at = offset % m->store.room;
+/* Chunk number n holds the bytes from n * CHUNK_BYTES on. */
+struct store_mem {
+	struct store store; /* first: a store is this */
+	uint64_t start; /* offset of the first byte that ever came */
+	uint64_t first, next; /* numbers of the chunks that hold something */
+	uint8_t *memory;
+	size_t slots; /* chunks that fit into it */
+	uint32_t *slot_of; /* chunk number, modulo slots */
+	uint32_t *free; /* slots; the last one is taken first */
+	size_t free_count;
+};
 
-	if (*len > m->store.room - at)
-		*len = (size_t)(m->store.room - at);
-	return m->ring + at;
+static size_t store_mem_bytes(const struct store_mem *m)
+{
+	return m->slots * CHUNK_BYTES;
+}
+
+/* What lies at offset, in a chunk that holds something. */
+static uint8_t *store_mem_at(const struct store_mem *m, uint64_t offset)
+{
+	uint64_t number = offset / CHUNK_BYTES;
+	size_t slot = m->slot_of[number % m->slots];
+
+	return m->memory + slot * CHUNK_BYTES + offset % CHUNK_BYTES;
+}
+
+/* len, or what of it is in the same chunk as offset. */
+static size_t store_mem_clip(uint64_t offset, uint64_t len)
+{
+	uint64_t rest = CHUNK_BYTES - offset % CHUNK_BYTES;
+
+	return (size_t)(len < rest ? len : rest);
+}
+
+static void store_mem_take(struct store_mem *m)
+{
+	assert(m->free_count);
+	m->slot_of[m->next++ % m->slots] = m->free[--m->free_count];
+}
+
+static void store_mem_release(struct store_mem *m)
+{
+	m->free[m->free_count++] = m->slot_of[m->first++ % m->slots];
 }
 
 static int store_mem_fill(struct store *s, struct err *e)
 {
 	struct store_mem *m = (struct store_mem *)s;
-	size_t len = (size_t)(s->room - (s->head - s->acked));
-	uint8_t *at = store_mem_at(m, s->head, &len);
-	ssize_t n = io_read(s->in_fd, at, len < FILL_BYTES ? len : FILL_BYTES);
+	size_t len = store_mem_clip(s->head, s->room - (s->head - s->acked));
+	ssize_t n;
 
+	if (s->head / CHUNK_BYTES == m->next)
+		store_mem_take(m);
+	n = io_read(s->in_fd, store_mem_at(m, s->head), len);
 	if (n < 0 && errno == EAGAIN)
 		return 0;
 	if (n < 0)
@@ -46,10 +85,10 @@ static int store_mem_fill(struct store *s, struct err *e)
 static int store_mem_send(struct store *s, struct chan *c, size_t len,
 			  struct chan_io *io, struct err *e)
 {
-	struct store_mem *m = (struct store_mem *)s;
-	uint8_t *at = store_mem_at(m, s->sent, &len);
+	const struct store_mem *m = (const struct store_mem *)s;
 
-	if (chan_send(c, at, len, io, e) < 0)
+	if (chan_send(c, store_mem_at(m, s->sent), store_mem_clip(s->sent, len),
+		      io, e) < 0)
 		return -1;
 	s->sent += io->bytes;
 	return 0;
@@ -57,7 +96,15 @@ static int store_mem_send(struct store *s, struct chan *c, size_t len,
 
 static void store_mem_ack(struct store *s, uint64_t offset)
 {
+	struct store_mem *m = (struct store_mem *)s;
+	uint64_t held = s->head - offset < TAIL_BYTES ? s->head - TAIL_BYTES
+						      : offset;
+
 	s->acked = offset;
+	if (s->head - m->start <= TAIL_BYTES)
+		return;
+	while ((m->first + 1) * CHUNK_BYTES <= held)
+		store_mem_release(m);
 }
 
 static bool store_mem_peek(const struct store *s, uint64_t offset, void *buf,
@@ -66,12 +113,11 @@ static bool store_mem_peek(const struct store *s, uint64_t offset, void *buf,
 	const struct store_mem *m = (const struct store_mem *)s;
 	uint8_t *out = buf;
 
-	/* Bytes stay until newer ones are written over them. */
 	if (offset < m->start || offset > s->head || s->head - offset < len ||
-	    s->head - offset > s->room)
+	    offset / CHUNK_BYTES < m->first)
 		return false;
 	for (size_t i = 0; i < len; i++)
-		out[i] = m->ring[(offset + i) % s->room];
+		out[i] = *store_mem_at(m, offset + i);
 	return true;
 }
 
@@ -79,7 +125,10 @@ static void store_mem_free(struct store *s)
 {
 	struct store_mem *m = (struct store_mem *)s;
 
-	munmap(m->ring, s->room);
+	if (m->memory)
+		munmap(m->memory, store_mem_bytes(m));
+	free(m->slot_of);
+	free(m->free);
 	free(m);
 }
 
@@ -91,29 +140,52 @@ static const struct store_ops store_mem_ops = {
 	.free = store_mem_free,
 };
 
+/* Room for what is held, wherever it begins and ends in a chunk. */
+static int store_mem_alloc(struct store_mem *m)
+{
+	void *memory;
+
+	m->slots = (size_t)(m->store.room / CHUNK_BYTES) + 3;
+	m->slot_of = calloc(m->slots, sizeof *m->slot_of);
+	m->free = calloc(m->slots, sizeof *m->free);
+	memory = mmap(NULL, store_mem_bytes(m), PROT_READ | PROT_WRITE,
+		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (memory == MAP_FAILED)
+		return -1;
+	madvise(memory, store_mem_bytes(m), MADV_HUGEPAGE);
+	m->memory = memory;
+	while (m->slot_of && m->free && m->free_count < m->slots) {
+		m->free[m->free_count] =
+			(uint32_t)(m->slots - 1 - m->free_count);
+		m->free_count++;
+	}
+	return m->free_count ? 0 : -1;
+}
+
 struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 			    bool keeps, struct err *e)
 {
-	uint64_t room = (bytes + REC_MAX - 1) / REC_MAX * REC_MAX;
 	struct store_mem *m = calloc(1, sizeof *m);
-	void *ring = mmap(NULL, room, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
-	if (!m || ring == MAP_FAILED) {
-		err_set(e, ERR_IO, errno,
-			"no memory for a buffer of %" PRIu64 " bytes", bytes);
-		if (ring != MAP_FAILED)
-			munmap(ring, room);
-		free(m);
+	if (!m) {
+		err_set(e, ERR_IO, 0, "out of memory");
 		return NULL;
 	}
-	madvise(ring, room, MADV_HUGEPAGE);
-	m->ring = ring;
+	m->store = (struct store){ .ops = &store_mem_ops,
+				   .in_fd = in_fd,
+				   .head = start,
+				   .sent = start,
+				   .acked = start,
+				   .room = (bytes + REC_MAX - 1) / REC_MAX *
+					   REC_MAX,
+				   .keeps = keeps };
 	m->start = start;
-	m->store.ops = &store_mem_ops;
-	m->store.in_fd = in_fd;
-	m->store.head = m->store.sent = m->store.acked = start;
-	m->store.room = room;
-	m->store.keeps = keeps;
-	return (struct store *)m;
+	m->first = m->next = start / CHUNK_BYTES;
+	if (store_mem_alloc(m) < 0) {
+		err_set(e, ERR_IO, errno,
+			"no memory for a buffer of %" PRIu64 " bytes", bytes);
+		store_mem_free(&m->store);
+		return NULL;
+	}
+	return &m->store;
 }

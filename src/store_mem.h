@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A store in memory: a ring that input is read into and sent straight from. */
+/* A store in memory, that input is read into and sent straight from. */
 #pragma once
 
 #include "store.h"
 
 /*
- * A ring of bytes, which is rounded up to whole records.  in_fd is borrowed;
- * start is the stream offset of its first byte.
+ * Room for so many bytes, which are rounded up to whole records.  in_fd is
+ * borrowed; start is the stream offset of its first byte.
  * Returns NULL with ERR_IO if there is no memory.
  */
 struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
