@@ -184,8 +184,8 @@ struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 	if (store_mem_alloc(m) < 0) {
 		err_set(e, ERR_IO, errno,
 			"no memory for a buffer of %" PRIu64 " bytes", bytes);
-		store_mem_free(&m->store);
+		store_mem_free((struct store *)m);
 		return NULL;
 	}
-	return &m->store;
+	return (struct store *)m;
 }
