@@ -179,6 +179,8 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 	log_info("peer %s, %s", name, tls_mode(t)->title);
 	if (l->role == CHAN_RECEIVER)
 		net_keepalive(s->fd);
+	else
+		net_bound_unsent(s->fd);
 	chan = chan_open(t, s, l->role, l->p.ktls, l->p.o->raw, e);
 	if (!chan)
 		return -1;

@@ -18,6 +18,7 @@ enum {
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_PROBES = 3,
 	VANISHED_MS = 30000,
+	UNSENT_BYTES = 1 << 20,
 };
 
 void net_free_addresses(struct addrinfo **list)
@@ -131,6 +132,13 @@ void net_keepalive(int fd)
 	/* No probe is sent while an acknowledgement of ours is under way. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
 		   sizeof unanswered_ms);
+}
+
+void net_bound_unsent(int fd)
+{
+	int bytes = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
 void net_close_hard(int fd)

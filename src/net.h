@@ -65,6 +65,14 @@ void net_listener_close(struct net_listener *l);
 int net_accept(int listen_fd);
 
 /* The peer's address and port as text, "unknown" if there is no peer. */
+/*
+ * For who sends much: at most 1 MiB of it waits in the kernel for its turn,
+ * whatever the window takes besides.  That is enough to keep the wire busy, what
+ * waits is not copied out of every cache, and a sysctl tcp_notsent_lowat that is
+ * small, which stalls kernel TLS, does not count (Linux 3.12).  Best effort.
+ */
+void net_bound_unsent(int fd);
+
 /* Does the peer of a connection have an address of the loopback interface? */
 bool net_peer_is_loopback(int fd);
 
