@@ -63,6 +63,7 @@ wrapped() {
 }
 
 @test "COMMAND gets our limit of core dumps, although we make none" {
+	not_under sanitizers 'these forbid core dumps'
 	ulimit -H -c unlimited 2>/dev/null || :
 	[[ $(ulimit -H -c) != 0 ]] ||
 		skip "own kernel only: core dumps are forbidden here"
@@ -289,7 +290,7 @@ rounds() {
 }
 
 @test "who kills the program by its name does not hit the supervisor" {
-	not_under_valgrind 'its own name is in the arguments'
+	not_under valgrind 'its own name is in the arguments'
 	local supervisor
 	CONSUMER=(cat)
 	stands push

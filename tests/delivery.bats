@@ -126,7 +126,7 @@ start_waiting_reader() {
 # --- the outcome reaches the sender
 
 @test "the outcome waits for a sender that is slow to read it" {
-	not_under_valgrind 'half a second is too short'
+	not_under valgrind 'half a second is too short'
 	start_waiting_reader
 	stream_starts push < <(printf x)
 	sleep 0.5
@@ -407,22 +407,22 @@ stalled() {
 }
 
 @test "waiting for a reader costs no processor time" {
-	not_under_valgrind 'it costs time'
+	not_under valgrind 'it costs time'
 	stalled --buffer 64M
 }
 
 @test "waiting for a reader costs no processor time, with a small buffer" {
-	not_under_valgrind 'it costs time'
+	not_under valgrind 'it costs time'
 	stalled --buffer 1M
 }
 
 @test "waiting for a reader costs no processor time, without a buffer" {
-	not_under_valgrind 'it costs time'
+	not_under valgrind 'it costs time'
 	stalled --buffer 0
 }
 
 @test "waiting for input costs no processor time" {
-	not_under_valgrind 'it costs time'
+	not_under valgrind 'it costs time'
 	stands push
 	idles "$SENDER_PID"
 	idles "$RECEIVER_PID"

@@ -177,9 +177,9 @@ ktls_here() {
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
-# not_under_valgrind WHY: where scripts/memcheck puts it around the program
-not_under_valgrind() {
-	[[ ! ${BKP_MEMCHECK-} ]] || skip "not under valgrind: $1"
+# not_under valgrind|sanitizers WHY: scripts/test says what the program is under
+not_under() {
+	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"
 }
 
 # by_tier OWN GUEST FULL FULL_GUEST: a size for where we are

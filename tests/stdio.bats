@@ -118,7 +118,7 @@ nonblocking() {
 }
 
 @test "standard input that is closed: 8, and nothing is sent" {
-	not_under_valgrind 'its log would take the place'
+	not_under valgrind 'its log would take the place'
 	start_receiver --ktls "$WHEN"
 	bkp_send 8 --ktls "$WHEN" <&-
 	[[ ! -s $RECEIVED ]]
@@ -212,7 +212,7 @@ socket() {
 }
 
 @test "standard output that is closed: the receiver exits 8" {
-	not_under_valgrind 'its log would take the place'
+	not_under valgrind 'its log would take the place'
 	spawn_receiver --ktls "$WHEN" >&-
 	bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
 	wait_receiver 8
