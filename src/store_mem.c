@@ -14,7 +14,7 @@
  * ring of the size of the store would always lead to the coldest byte.
  */
 enum {
-	CHUNK_BYTES = 16 * REC_MAX,
+	CHUNK_BYTES = 64 * REC_MAX, /* as much as a pipe holds */
 	TAIL_BYTES = 64, /* before head, kept for peek() */
 };
 
