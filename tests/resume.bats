@@ -440,7 +440,7 @@ final() {
 	TX=(-v --buffer 1M) RX=(-v)
 	with_stats
 	directions "$way"
-	HARM=(random -c "$WITH" -a $((SIZE / cuts)) -k $((cuts + cuts / 10)) \
+	HARM=(random -c "$WITH" -a $((SIZE / cuts / 2)) -k $((cuts + cuts / 10)) \
 		-s "$seed")
 	# silence is noticed after half a minute
 	[[ $BKP_TIER == quick ]] || HARM+=(-w 1)

@@ -379,13 +379,13 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 	p.action = kinds[random() % 4];
 	if (p.wait_ms && random() % 64 == 0)
 		p.action = SILENCE;
-	/* Handshake and acknowledgements are some hundred bytes only. */
+	/* A handshake is some hundred bytes, an acknowledgement 38. */
 	p.after = (uint64_t)random() % (p.after + 1);
 	if (random() % 2)
 		p.after %= 1500;
 	if (random() % 4 == 0) {
 		p.counted = !p.counted;
-		p.after %= 1500;
+		p.after %= 600;
 	}
 	p.harmed = p.action == FLIP ? p.counted : random() % 2;
 	/* Before the first connection there is no stream to be survived. */
