@@ -28,8 +28,7 @@ struct chan {
 	struct bulk *bulk; /* if not, but made by ourselves, not by GnuTLS */
 	bool said; /* the last alert is in a buffer */
 	unsigned int closes; /* how often close_notify was sent or received */
-	uint64_t
-		records; /* in the kernel: at the most, under the bulk's keys */
+	uint64_t records; /* in the kernel, at the most */
 	bool lost;
 	const char *path;
 	struct frame_reader reader;

@@ -167,7 +167,8 @@ void link_close(struct link *l)
 	chan_close_hard(l->old);
 	chan_close_hard(l->chan);
 	l->old = l->chan = NULL;
-	l->rotate = l->hold = false;
+	l->rotate_ms = 0;
+	l->hold = false;
 }
 
 int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
@@ -175,7 +176,8 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 {
 	struct chan *chan;
 
-	l->rotate = l->hold = false;
+	l->rotate_ms = 0;
+	l->hold = false;
 	log_info("peer %s, %s", name, tls_mode(t)->title);
 	if (l->role == CHAN_RECEIVER)
 		net_keepalive(s->fd);
@@ -265,13 +267,13 @@ int link_wear(struct link *l, struct err *e)
 	uint64_t soon = l->record_limit - l->record_limit / 4;
 	bool sends = l->role == CHAN_SENDER;
 
-	if (l->rotate || l->old || !l->chan ||
+	if (l->rotate_ms || l->old || !l->chan ||
 	    (l->p.o->verb == OPT_LISTEN && !l->p.o->raw))
 		return 0;
 	if (chan_records(l->chan, soon) < soon)
 		return 0;
 	if (!l->p.o->raw) {
-		l->rotate = true;
+		l->rotate_ms = clock_now_ms();
 		l->due_ms = 0;
 		return 0;
 	}
@@ -287,7 +289,7 @@ int link_wear(struct link *l, struct err *e)
 
 void link_wear_no_more(struct link *l)
 {
-	l->rotate = false;
+	l->rotate_ms = 0;
 }
 
 void link_arrived(struct link *l, uint64_t offset)

@@ -77,7 +77,7 @@ struct link {
 	enum chan_role role; /* ours */
 	uint64_t retry_ms; /* agreed: how long to go on without a connection */
 	uint64_t record_limit; /* agreed: records under one key */
-	bool rotate; /* whoever connects: the keys need to be replaced soon */
+	uint64_t rotate_ms; /* since when we dial for fresh keys, or 0 */
 	const char *final; /* why a lost connection is final, or NULL */
 	uint32_t number; /* of the last connection, as HELLO counts */
 	uint8_t stream[FRAME_ID_BYTES];

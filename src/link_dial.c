@@ -54,7 +54,7 @@ static void dial_watch(struct link_dial *d, enum tls_want want)
 	l->fd = d->state == DIAL_IDLE ? -1 : d->socket.fd;
 	l->events = want == TLS_WANT_WRITE ? POLLOUT : POLLIN;
 	l->due_ms = d->state == DIAL_IDLE ? d->start_ms : d->deadline_ms;
-	if (l->chan && !l->rotate && d->state == DIAL_IDLE)
+	if (l->chan && !l->rotate_ms && d->state == DIAL_IDLE)
 		l->due_ms = CLOCK_NEVER;
 }
 
@@ -362,7 +362,7 @@ static int dial_handshake(struct link_dial *d, const struct link_span *span,
 	if (want != TLS_DONE)
 		return 0;
 	/* The stream ended meanwhile. */
-	if (d->link.chan && !d->link.rotate) {
+	if (d->link.chan && !d->link.rotate_ms) {
 		dial_hang_up(d);
 		dial_watch(d, TLS_WANT_READ);
 		return 0;
@@ -389,7 +389,7 @@ static int dial_step(struct link_dial *d, const struct link_span *span,
 {
 	switch (d->state) {
 	case DIAL_IDLE:
-		if ((d->link.chan && !d->link.rotate) ||
+		if ((d->link.chan && !d->link.rotate_ms) ||
 		    clock_now_ms() < d->start_ms)
 			return 0;
 		return dial_begin(d, e);

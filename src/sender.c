@@ -40,7 +40,7 @@ struct sender {
 	bool told_end; /* this or an earlier one */
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
-	uint64_t worn_ms; /* since when the keys are worn out, or 0 */
+	bool worn; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
 };
@@ -117,10 +117,7 @@ static uint64_t sender_may_send(struct sender *s)
 {
 	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
 
-	if (may)
-		s->worn_ms = 0;
-	else if (!s->worn_ms)
-		s->worn_ms = clock_now_ms();
+	s->worn = !may;
 	return clock_earlier(ready, may);
 }
 
@@ -308,7 +305,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	const struct link *link = s->link;
 	uint64_t until = s->status_due_ms;
 
-	if (link->chan && !s->blocked && !s->worn_ms && s->partial_since)
+	if (link->chan && !s->blocked && !s->worn && s->partial_since)
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
@@ -357,10 +354,16 @@ static int sender_check_silence(struct sender *s, struct err *e)
 		       SILENCE_MS / 1000);
 }
 
-/* The keys are worn out: another connection should be here by now. */
+/*
+ * The keys are worn out, and we have dialled for others in vain.  Who waits for
+ * the receiver, to dial or to be done with an old connection, has patience: its
+ * consumer may stand still.
+ */
 static int sender_check_wear(struct sender *s, struct err *e)
 {
-	if (!s->worn_ms || clock_now_ms() < s->worn_ms + SILENCE_MS)
+	uint64_t since = s->link->rotate_ms;
+
+	if (!s->worn || !since || clock_now_ms() < since + SILENCE_MS)
 		return 0;
 	chan_set_lost(s->link->chan);
 	return err_set(e, ERR_NET, 0,
@@ -391,7 +394,7 @@ static void sender_go_on(struct sender *s)
 	else
 		sender_go_back(s);
 	s->heard_ms = now;
-	s->worn_ms = 0;
+	s->worn = false;
 	s->blocked = s->ended = false;
 	/* What is less than a record has waited long enough. */
 	s->partial_since = st->sent < st->head ? now : 0;

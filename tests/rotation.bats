@@ -138,6 +138,19 @@ intervals_within() {
 	both_ways slow
 }
 
+# Its keys are worn out on both connections by then: that is no lost connection.
+@test "a consumer that stands still for long costs no connection" {
+	full_tier_only 40
+	still() {
+		TX=(--rekey-after 1M) RX=()
+		CONSUMER=(sh -c 'head -c 500000; sleep 38; cat')
+		streams_with_stats "$1" 0 0
+		assert_same_file in "$RECEIVED"
+		counted reconnects 0 0
+	}
+	both_ways still
+}
+
 # --- with harm
 
 # The connections of a rotation: the old one is in use, the new one is the
