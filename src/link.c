@@ -176,8 +176,6 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 {
 	struct chan *chan;
 
-	l->rotate_ms = 0;
-	l->hold = false;
 	log_info("peer %s, %s", name, tls_mode(t)->title);
 	if (l->role == CHAN_RECEIVER)
 		net_keepalive(s->fd);
@@ -189,6 +187,8 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 	if (rotates) {
 		l->old = l->chan;
 		l->rotations++;
+		l->rotate_ms = 0;
+		l->hold = false;
 	} else {
 		link_close(l);
 	}
@@ -264,27 +264,26 @@ uint64_t link_may_send(const struct link *l)
 
 int link_wear(struct link *l, struct err *e)
 {
-	uint64_t soon = l->record_limit - l->record_limit / 4;
-	bool sends = l->role == CHAN_SENDER;
+	bool raw = l->p.o->raw, sends = l->role == CHAN_SENDER;
+	uint64_t limit = l->record_limit;
 
+	if (!raw)
+		limit -= limit / 4; /* in good time */
 	if (l->rotate_ms || l->old || !l->chan ||
-	    (l->p.o->verb == OPT_LISTEN && !l->p.o->raw))
+	    (l->p.o->verb == OPT_LISTEN && !raw) ||
+	    chan_records(l->chan, limit) < limit)
 		return 0;
-	if (chan_records(l->chan, soon) < soon)
-		return 0;
-	if (!l->p.o->raw) {
+	if (!raw) {
 		l->rotate_ms = clock_now_ms();
 		l->due_ms = 0;
 		return 0;
 	}
-	if (chan_records(l->chan, l->record_limit) < l->record_limit)
-		return 0;
 	return err_set(
 		e, sends ? ERR_NET : ERR_STREAM, 0,
 		"%" PRIu64 " records are all that one key may protect, "
 		"and --raw knows no way to fresh keys: the stream is too "
 		"long for it",
-		l->record_limit);
+		limit);
 }
 
 void link_wear_no_more(struct link *l)

@@ -33,6 +33,7 @@ struct link_dial {
 	struct chan_socket socket;
 	struct tls *tls;
 	struct frame_reader reader;
+	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
 	uint64_t deadline_ms; /* else: of this step */
@@ -243,7 +244,7 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 		.rotate_at = l->chan ? span->at : 0,
 	};
 	memcpy(f.hello.stream, l->stream, sizeof l->stream);
-	host_id(f.hello.host);
+	memcpy(f.hello.host, d->host, sizeof d->host);
 	d->reader = (struct frame_reader){ 0 };
 	d->state = DIAL_GREETING;
 	return greet_send(d->tls, d->socket.fd, &f, d->deadline_ms, e);
@@ -462,6 +463,7 @@ struct link *link_dial_new(const struct link_params *p, struct err *e)
 				       .port = (uint16_t)p->o->port,
 				       .family = p->o->family };
 	d->socket.fd = -1;
+	host_id(d->host);
 	d->backoff_ms = BACKOFF_MS;
 	d->start_ms = clock_now_ms();
 	d->link.due_ms = d->start_ms;

@@ -146,20 +146,19 @@ static int store_mem_alloc(struct store_mem *m)
 	void *memory;
 
 	m->slots = (size_t)(m->store.room / CHUNK_BYTES) + 3;
-	m->slot_of = calloc(m->slots, sizeof *m->slot_of);
-	m->free = calloc(m->slots, sizeof *m->free);
 	memory = mmap(NULL, store_mem_bytes(m), PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)
 		return -1;
-	madvise(memory, store_mem_bytes(m), MADV_HUGEPAGE);
 	m->memory = memory;
-	while (m->slot_of && m->free && m->free_count < m->slots) {
-		m->free[m->free_count] =
-			(uint32_t)(m->slots - 1 - m->free_count);
-		m->free_count++;
-	}
-	return m->free_count ? 0 : -1;
+	madvise(memory, store_mem_bytes(m), MADV_HUGEPAGE);
+	m->slot_of = calloc(m->slots, sizeof *m->slot_of);
+	m->free = calloc(m->slots, sizeof *m->free);
+	if (!m->slot_of || !m->free)
+		return -1;
+	for (size_t slot = m->slots; slot-- > 0;)
+		m->free[m->free_count++] = (uint32_t)slot;
+	return 0;
 }
 
 struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,

@@ -3,12 +3,10 @@
 #
 # A second host, in a network namespace, and a cable to it. Loaded behind
 # delivery.bash.
-#
-# SELF is what the listener needs to hear: both hosts have one machine's id.
-SELF=(--allow-self)
 
 # plug_in: its end of the cable CABLE has the address 198.51.100.2, ours
-# 198.51.100.1. What runs there runs by "there".
+# 198.51.100.1. From then on listeners are there, and need to hear that it is not
+# by mistake that both hosts have one machine's id.
 plug_in() {
 	local name=bkp$$
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
@@ -25,6 +23,7 @@ plug_in() {
 	CABLE=$name
 	printf '%s\n' '#!/bin/sh' "exec ip netns exec $name \"$BKP\" \"\$@\"" >there
 	chmod +x there
+	THERE=$TMP/there HOST=198.51.100.2 BIND=(-b "$HOST") LISTEN=(--allow-self)
 }
 
 # wire_is ARG...: what tc-netem(8) does to both directions
@@ -34,31 +33,4 @@ wire_is() {
 		skip "no netem in this kernel: runs in the guests"
 	fi
 	ip netns exec "$CABLE" tc qdisc add dev "$CABLE.p" root netem "$@"
-}
-
-# cable_starts push|pull: the side that listens is there, the other one here
-cable_starts() {
-	local here=$BKP
-	BIND=(-b 198.51.100.2)
-	ktls_here
-	if [[ $1 == push ]]; then
-		BKP=$TMP/there start_receiver --ktls "$WHEN" "${SELF[@]}" "${RX[@]}"
-		cable_connect "$SENDER_ERR" "${TX[@]}"
-		SENDER_PID=$CONNECT_PID
-	else
-		BKP=$TMP/there RECEIVER_ERR=$SENDER_ERR spawn_receiver --send \
-			--ktls "$WHEN" "${SELF[@]}" "${TX[@]}" >/dev/null
-		SENDER_PID=$RECEIVER_PID
-		cable_connect "$RECEIVER_ERR" --receive "${RX[@]}" >"$RECEIVED"
-		RECEIVER_PID=$CONNECT_PID
-	fi
-	BKP=$here
-}
-
-cable_connect() {
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key -p "$PORT" \
-		--ktls "$WHEN" "${RETRY[@]}" "${@:2}" 198.51.100.2 \
-		<&0 2>"$1" 3>&- 7>&- 8>&- &
-	CONNECT_PID=$!
-	PIDS+=("$CONNECT_PID")
 }

@@ -9,9 +9,11 @@
 #   SOURCE, CONSUMER   their COMMANDs
 #   HARM               what a relay between them does (see tests/tools/relay.c)
 #   OUTPUT             what the receiver's standard output is ($RECEIVED)
+#   LISTEN             options of the one that listens
+#   HOST, THERE        its address; how to run it, if not as $BKP (cable.bash)
 # The sender's standard input is that of stream_starts.
-TX=() RX=() SOURCE=() CONSUMER=() HARM=()
-OUTPUT=received
+TX=() RX=() SOURCE=() CONSUMER=() HARM=() LISTEN=()
+OUTPUT=received HOST=127.0.0.1 THERE=
 
 # A btrfs stream begins and ends like this; between them anything will do here.
 BTRFS_MAGIC='btrfs-stream\0'
@@ -24,8 +26,8 @@ stream_starts() {
 
 stream_starts_push() {
 	ktls_here
-	spawn_receiver --ktls "$WHEN" "${RX[@]}" \
-		${CONSUMER:+-- "${CONSUMER[@]}"} </dev/null >"$OUTPUT"
+	BKP=${THERE:-$BKP} spawn_receiver --ktls "$WHEN" "${LISTEN[@]}" \
+		"${RX[@]}" ${CONSUMER:+-- "${CONSUMER[@]}"} </dev/null >"$OUTPUT"
 	[[ ! ${HARM-} ]] || start_relay "${HARM[@]}"
 	spawn_connect "$SENDER_ERR" SOURCE "${TX[@]}"
 	SENDER_PID=$CONNECT_PID
@@ -33,8 +35,8 @@ stream_starts_push() {
 
 stream_starts_pull() {
 	ktls_here
-	RECEIVER_ERR=$SENDER_ERR spawn_receiver --send --ktls "$WHEN" \
-		"${TX[@]}" ${SOURCE:+-- "${SOURCE[@]}"} >/dev/null
+	BKP=${THERE:-$BKP} RECEIVER_ERR=$SENDER_ERR spawn_receiver --send \
+		--ktls "$WHEN" "${LISTEN[@]}" "${TX[@]}" ${SOURCE:+-- "${SOURCE[@]}"} >/dev/null
 	SENDER_PID=$RECEIVER_PID
 	[[ ! ${HARM-} ]] || start_relay "${HARM[@]}"
 	spawn_connect "$RECEIVER_ERR" CONSUMER --receive "${RX[@]}" \
@@ -46,7 +48,7 @@ stream_starts_pull() {
 spawn_connect() {
 	local -n command=$2
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
-		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 \
+		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" "$HOST" \
 		${command:+-- "${command[@]}"} <&0 2>"$1" 3>&- 7>&- 8>&- &
 	CONNECT_PID=$!
 	PIDS+=("$CONNECT_PID")
@@ -76,6 +78,22 @@ streams() {
 directions() {
 	WITH=c2s AGAINST=s2c
 	[[ $1 == push ]] || WITH=s2c AGAINST=c2s
+}
+
+# Both sides write statistics, which counted reads.
+with_stats() {
+	TX=(--stats sender.json "${TX[@]}")
+	RX=(--stats receiver.json "${RX[@]}")
+}
+
+# counted WHAT LEAST [MOST]: by both sides' statistics
+counted() {
+	local n side
+	for side in sender receiver; do
+		n=$(sed -nE "s/.*\"$1\": ?([0-9]+).*/\1/p" "$side.json")
+		(($2 <= n && n <= ${3:-n})) ||
+			fail "$side: $n $1, expected $2${3:+ to $3}"
+	done
 }
 
 # both_ways FUNCTION [ARG]...: with push and with pull. The quick tier takes one

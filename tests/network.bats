@@ -17,7 +17,7 @@ setup() {
 
 # arrives push|pull
 arrives() {
-	cable_starts "$1" <in
+	stream_starts "$1" <in
 	stream_ends 0 0
 	assert_same_file in "$RECEIVED"
 }
@@ -40,11 +40,10 @@ arrives() {
 
 # pulled push|pull SECONDS: in the middle of the stream
 pulled() {
-	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
 	have_fifo feed
-	"${SOURCE[@]}" <in >feed 3>&- &
+	"$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20 <in >feed 3>&- &
 	PIDS+=($!)
-	cable_starts "$1" <feed
+	stream_starts "$1" <feed
 	until_true test -s "$RECEIVED"
 	ip link set "$CABLE" down
 	sleep "$2"
@@ -69,7 +68,7 @@ pulled() {
 	moved() {
 		have_fifo feed
 		exec 8<>feed
-		cable_starts "$1" <feed
+		stream_starts "$1" <feed
 		head -c 1000000 in >&8
 		until_true size_is 1000000 "$RECEIVED"
 		# the first address of a network takes the others along
@@ -93,8 +92,8 @@ pulled() {
 # Led back by whoever is between two hosts: here the network is the host itself.
 @test "a connection that leads back to its own host is refused" {
 	reflected() {
-		SELF=()
-		cable_starts "$1" <in
+		LISTEN=()
+		stream_starts "$1" <in
 		wait "$CONNECT_PID" && fail "the stream began"
 		grep -q 'leads back to its own host' "$SENDER_ERR" "$RECEIVER_ERR" ||
 			fail "nobody says why"

@@ -18,27 +18,13 @@ survives() {
 	assert_same_file in "$RECEIVED"
 }
 
-# reconnected LEAST: so often at least, by both sides' statistics
-reconnected() {
-	local n side
-	for side in sender receiver; do
-		n=$(sed -nE 's/.*"reconnects": ?([0-9]+).*/\1/p' "$side.json")
-		((n >= $1)) || fail "$side: $n reconnects, expected $1"
-	done
-}
-
-with_stats() {
-	TX=(--stats sender.json "${TX[@]}")
-	RX=(--stats receiver.json "${RX[@]}")
-}
-
 # survives_cut push|pull ACTION ARG...: of the relay, which counts the stream
 survives_cut() {
 	directions "$1"
 	HARM=("$2" -c "$WITH" "${@:3}")
 	with_stats
 	survives "$1"
-	reconnected 1
+	counted reconnects 1
 }
 
 # survives_cut_against push|pull ACTION ARG...: harm done against the stream
@@ -76,7 +62,7 @@ survives_cut_against() {
 		HARM=(flip -c "$AGAINST" -r 9 -k 2)
 		with_stats
 		survives "$1"
-		reconnected 1
+		counted reconnects 1
 	}
 	both_ways forged
 }
@@ -89,7 +75,7 @@ survives_cut_against() {
 		HARM=(flip -f 1500000 -c s2c -l 81 -k 2)
 		with_stats
 		survives "$1"
-		reconnected 1
+		counted reconnects 1
 	}
 	both_ways damaged
 }
@@ -104,10 +90,10 @@ survives_cut_against() {
 		with_stats
 		survives "$1"
 		# Kernels do not look at the type that TLS 1.3 pretends.
-		[[ $byte == 0 && $WHEN == require ]] || reconnected 1
+		[[ $byte == 0 && $WHEN == require ]] || counted reconnects 1
 		HARM=(flip -c "$AGAINST" -r 9 -o "$byte" -k 1)
 		survives "$1"
-		reconnected 1
+		counted reconnects 1
 	}
 	for byte in 0 1 2 4; do
 		[[ $byte != 2 ]] || mode=tls12-aes128-gcm
@@ -205,7 +191,7 @@ outcome_lost() {
 		head -c 100000 in >part
 		streams "$1" 0 0 <part
 		assert_same_file part "$RECEIVED"
-		reconnected 1
+		counted reconnects 1
 	}
 	for action in rst cut fin; do
 		fetched push "$action"
@@ -448,5 +434,5 @@ final() {
 	# a dot each; many came before there was a connection to be lost
 	(($(stat -c %s tool.err) >= cuts)) ||
 		fail "$(stat -c %s tool.err) cuts, expected $cuts"
-	reconnected $((cuts / 6))
+	counted reconnects $((cuts / 6))
 }

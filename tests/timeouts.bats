@@ -142,17 +142,10 @@ unanswered() {
 # cable_cut push|pull: a stream between two hosts stands, then the cable is cut
 cable_cut() {
 	plug_in
-	BIND=(-b 198.51.100.2)
 	make_data in 200000
 	mkfifo feed
 	exec 8<>feed
-	ktls_here
-	BKP=$TMP/there start_receiver --ktls "$WHEN" "${SELF[@]}"
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
-		--ktls "$WHEN" -p "$PORT" 198.51.100.2 \
-		<feed 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
-	SENDER_PID=$!
-	PIDS+=("$SENDER_PID")
+	stream_starts push <feed
 	head -c 100000 in >&8
 	until_true size_is 100000 "$RECEIVED"
 	sleep 6 # an acknowledgement has gone by
