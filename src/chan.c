@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -227,6 +228,17 @@ static void chan_count(struct chan *c, const struct chan_io *io)
 	c->records += io->bytes;
 }
 
+/* What a call that sends returned, by the kernel's records. */
+static int chan_sent(struct chan *c, ssize_t n, struct chan_io *io,
+		     struct err *e)
+{
+	if (n < 0 && errno != EAGAIN)
+		return chan_fail_lost(c, errno, e);
+	io->bytes = n > 0 ? (size_t)n : 0;
+	chan_count(c, io);
+	return 0;
+}
+
 int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 	      struct err *e)
 {
@@ -241,11 +253,7 @@ int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
 	do
 		n = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN)
-		return chan_fail_lost(c, errno, e);
-	io->bytes = n > 0 ? (size_t)n : 0;
-	chan_count(c, io);
-	return 0;
+	return chan_sent(c, n, io, e);
 }
 
 int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
@@ -258,11 +266,23 @@ int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 	do
 		n = splice(pipe_fd, NULL, c->fd, NULL, len, SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno != EAGAIN)
-		return chan_fail_lost(c, errno, e);
-	io->bytes = n > 0 ? (size_t)n : 0;
-	chan_count(c, io);
-	return 0;
+	return chan_sent(c, n, io, e);
+}
+
+int chan_sendfile(struct chan *c, int file_fd, uint64_t offset, size_t len,
+		  struct chan_io *io, struct err *e)
+{
+	off_t at = (off_t)offset;
+	ssize_t n;
+
+	assert(c->role == CHAN_SENDER && c->kernel);
+	*io = (struct chan_io){ 0 };
+	do
+		n = sendfile(c->fd, file_fd, &at, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EINVAL)
+		return err_set(e, ERR_IO, errno, "cannot send a file");
+	return chan_sent(c, n, io, e);
 }
 
 uint64_t chan_records(struct chan *c, uint64_t enough)

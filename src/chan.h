@@ -107,6 +107,13 @@ int chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 		     struct chan_io *io, struct err *e) attr_must_check;
 
 /*
+ * The same out of a regular file that has at least len bytes from offset on.
+ * 0 bytes may also mean that it has not.  ERR_IO: this file cannot be sent so.
+ */
+int chan_sendfile(struct chan *c, int file_fd, uint64_t offset, size_t len,
+		  struct chan_io *io, struct err *e) attr_must_check;
+
+/*
  * How many records the bulk's keys have made or opened: exactly, or if that is
  * fewer than enough, an upper bound.  In mode none there are no keys: 0.
  */

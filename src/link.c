@@ -37,7 +37,7 @@ enum frame_role link_frame_role(const struct opts *o)
 
 uint64_t link_store_bytes(const struct opts *o)
 {
-	return o->raw || o->tx == OPT_HOW_SPLICE ? 0 : o->buffer_bytes;
+	return o->raw ? 0 : o->buffer_bytes;
 }
 
 uint64_t link_record_limit(const struct opts *o)

@@ -94,10 +94,7 @@ struct link {
 enum chan_role link_role(const struct opts *o);
 enum frame_role link_frame_role(const struct opts *o);
 
-/*
- * What our sender keeps: nothing is kept of a spliced stream, nor for a peer
- * that cannot come back.
- */
+/* What our sender keeps: nothing for a peer that cannot come back. */
 uint64_t link_store_bytes(const struct opts *o);
 
 /*

@@ -35,6 +35,7 @@ src_libbkp_a_SOURCES = \
 	src/store.h \
 	src/store_mem.c src/store_mem.h \
 	src/store_pipe.c src/store_pipe.h \
+	src/store_file.c src/store_file.h \
 	src/sink.c src/sink.h \
 	src/sender.c src/sender.h \
 	src/receiver.c src/receiver.h \

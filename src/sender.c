@@ -17,6 +17,9 @@
  */
 enum { PAUSE_MS = 2, PAUSE_MAX_MS = 20 };
 
+/* Sent in one go before the receiver is listened to */
+enum { STEP_BYTES = 16 << 20 };
+
 /* A receiver that lives says so every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SILENCE_MS = 30000 };
 
@@ -36,6 +39,7 @@ struct sender {
 	bool is_btrfs; /* the stream began with the magic */
 	bool complete; /* the input ended, and ended well */
 	bool blocked; /* the socket took less than it was given */
+	bool more; /* it would have taken more */
 	bool ended; /* this connection was told the end of the stream */
 	bool told_end; /* this or an earlier one */
 	bool done; /* the receiver said that it has everything */
@@ -112,28 +116,31 @@ static int sender_check_input(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* What is ready to be sent under these keys. */
+/* What is ready to be sent under these keys, and can be kept. */
 static uint64_t sender_may_send(struct sender *s)
 {
+	const struct store *st = s->store;
 	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
 
 	s->worn = !may;
-	return clock_earlier(ready, may);
+	return clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
 }
 
 static int sender_send(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
+	uint64_t len, end = st->sent + STEP_BYTES;
 	struct chan_io io;
-	uint64_t len;
 
-	while (!s->blocked && (len = sender_may_send(s)) > 0) {
+	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
+	       st->sent < end) {
 		if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
 			return -1;
 		s->blocked = io.bytes == 0;
 		if (!st->keeps)
 			st->ops->ack(st, st->sent);
 	}
+	s->more = !s->blocked && len;
 	if (st->sent == st->head)
 		s->partial_since = 0;
 	return s->ended ? 0 : link_wear(s->link, e);
@@ -284,7 +291,7 @@ static bool sender_wants_input(const struct sender *s)
 
 	if (st->eof || store_full(st))
 		return false;
-	return st->room != UINT64_MAX || st->head == st->sent;
+	return !st->in_place || st->head == st->sent;
 }
 
 /* What to poll: the connection, the input, the source's exit status. */
@@ -305,13 +312,16 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	const struct link *link = s->link;
 	uint64_t until = s->status_due_ms;
 
-	if (link->chan && !s->blocked && !s->worn && s->partial_since)
+	if (link->chan && !s->blocked && !s->worn && s->partial_since &&
+	    s->store->sent < s->store->limit)
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
 	if (!link->chan)
 		until = clock_earlier(until, link->give_up_ms);
 	until = clock_earlier(until, link->due_ms);
+	if (link->chan && s->more)
+		until = 0;
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	if (link->chan && (!link->hold || chan_pending(link->chan)))
@@ -372,18 +382,20 @@ static int sender_check_wear(struct sender *s, struct err *e)
 }
 
 /* Another connection, where the receiver is: send again what it has not got. */
-static void sender_go_back(struct sender *s)
+static int sender_go_back(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
 
-	store_rewind(st, s->link->offset);
+	if (st->ops->rewind(st, s->link->offset, e) < 0)
+		return -1;
 	if (s->link->offset > s->confirmed)
 		s->confirmed = s->link->offset;
 	if (st->keeps)
 		st->ops->ack(st, s->confirmed);
+	return 0;
 }
 
-static void sender_go_on(struct sender *s)
+static int sender_go_on(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
 	uint64_t now = clock_now_ms();
@@ -391,14 +403,15 @@ static void sender_go_on(struct sender *s)
 	s->connection = s->link->count;
 	if (s->link->old)
 		link_arrived(s->link, s->confirmed);
-	else
-		sender_go_back(s);
+	else if (sender_go_back(s, e) < 0)
+		return -1;
 	s->heard_ms = now;
 	s->worn = false;
 	s->blocked = s->ended = false;
 	/* What is less than a record has waited long enough. */
 	s->partial_since = st->sent < st->head ? now : 0;
 	s->push_at = now;
+	return 0;
 }
 
 static int sender_run_link(struct sender *s, struct err *e)
@@ -409,8 +422,8 @@ static int sender_run_link(struct sender *s, struct err *e)
 
 	if (link_run(s->link, &span, e) < 0)
 		return -1;
-	if (s->connection != s->link->count)
-		sender_go_on(s);
+	if (s->connection != s->link->count && sender_go_on(s, e) < 0)
+		return -1;
 	return link_check(s->link, e);
 }
 

@@ -3,8 +3,8 @@
  * What the sender holds between its input and the channel.  Positions are
  * 64-bit offsets into the stream: acked <= sent <= head.
  *
- * An interface with two implementations: store_mem keeps bytes in memory,
- * store_pipe leaves them in the input's own pipe.
+ * An interface with three implementations: store_mem keeps bytes in memory,
+ * store_pipe in pipes, store_file knows that they are in a file anyway.
  */
 #pragma once
 
@@ -31,8 +31,15 @@ struct store_ops {
 	int (*send)(struct store *s, struct chan *c, size_t len,
 		    struct chan_io *io, struct err *e);
 
-	/* Bytes below offset, offset <= head, are not needed any more. */
+	/* Bytes below offset, offset <= sent, are not needed any more. */
 	void (*ack)(struct store *s, uint64_t offset);
+
+	/*
+	 * Send again from offset, which is not below acked.  A store that does
+	 * not keep can only go on where it is.  Errors: ERR_NET if offset was
+	 * never sent, ERR_IO.
+	 */
+	int (*rewind)(struct store *s, uint64_t offset, struct err *e);
 
 	/*
 	 * Copy len bytes that begin at offset, below head, whether they are
@@ -51,18 +58,11 @@ struct store {
 	uint64_t sent; /* next byte to go out */
 	uint64_t acked; /* start of what is held */
 	uint64_t room; /* how many bytes can be held */
+	uint64_t limit; /* send nothing beyond it before the next ack() */
 	bool keeps; /* until they are acknowledged; else until sent */
 	bool eof; /* head is the end of the stream */
+	bool in_place; /* what is not sent waits in the input itself */
 };
-
-/*
- * Send again from offset, acked <= offset <= head.  A store that does not keep
- * can only go on where it is.
- */
-static inline void store_rewind(struct store *s, uint64_t offset)
-{
-	s->sent = offset;
-}
 
 static inline bool store_full(const struct store *s)
 {

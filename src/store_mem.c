@@ -107,6 +107,15 @@ static void store_mem_ack(struct store *s, uint64_t offset)
 		store_mem_release(m);
 }
 
+static int store_mem_rewind(struct store *s, uint64_t offset, struct err *e)
+{
+	if (offset > s->head)
+		return err_set(e, ERR_NET, 0,
+			       "the receiver has bytes that were never sent");
+	s->sent = offset;
+	return 0;
+}
+
 static bool store_mem_peek(const struct store *s, uint64_t offset, void *buf,
 			   size_t len)
 {
@@ -136,6 +145,7 @@ static const struct store_ops store_mem_ops = {
 	.fill = store_mem_fill,
 	.send = store_mem_send,
 	.ack = store_mem_ack,
+	.rewind = store_mem_rewind,
 	.peek = store_mem_peek,
 	.free = store_mem_free,
 };
@@ -177,6 +187,7 @@ struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 				   .acked = start,
 				   .room = (bytes + REC_MAX - 1) / REC_MAX *
 					   REC_MAX,
+				   .limit = UINT64_MAX,
 				   .keeps = keeps };
 	m->start = start;
 	m->first = m->next = start / CHUNK_BYTES;

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A store that is no store: bytes stay in the input's own pipe until splice(2)
- * moves them into the kernel's TLS.  Nothing is copied, nothing is kept.
+ * Bytes go from the input's pipe into the kernel's TLS by splice(2).  What is
+ * to be kept is kept by tee(2) in a pipe of our own: the same pages, not a copy.
+ * After a lost connection it is sent again out of memory, and so is everything
+ * if an input of small writes wastes the pipe's room, or if a connection has no
+ * TLS in the kernel.
  */
 #pragma once
 
 #include "store.h"
 
-/* in_fd is a pipe, borrowed.  Returns NULL with ERR_IO. */
-struct store *store_pipe_new(int in_fd, struct err *e);
+/*
+ * in_fd is a pipe, borrowed.  bytes: how many are kept, 0: none.  Returns NULL
+ * with ERR_IO, errno EPERM or ENOMEM if there cannot be a pipe that large.
+ */
+struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e);

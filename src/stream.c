@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream.h"
 
+#include <sys/stat.h>
+
 #include "child.h"
 #include "io.h"
 #include "log.h"
@@ -9,30 +11,57 @@
 #include "sink.h"
 #include "status.h"
 #include "stop.h"
+#include "store_file.h"
 #include "store_mem.h"
 #include "store_pipe.h"
 
 /* Without retention: enough to make full records and big sends. */
 #define SMALL_STORE_BYTES (1 << 20)
 
+/* Does something of a regular file lie ahead?  (That of /proc has no size.) */
+static bool stream_is_file(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	       lseek(fd, 0, SEEK_CUR) < st.st_size;
+}
+
 /*
- * splice(2) needs the kernel's records and a pipe to take bytes from, and
- * keeps nothing.
+ * Bytes that lie in a pipe or in a file need not be copied on their way into
+ * the kernel's records.
  */
+static struct store *stream_store_in_place(const struct link *l, int in_fd,
+					   struct err *e)
+{
+	struct store *s = NULL;
+
+	if (!chan_in_kernel(l->chan) || l->p.o->tx == OPT_HOW_COPY)
+		return NULL;
+	if (stream_is_file(in_fd))
+		return store_file_new(in_fd, e);
+	if (io_kind(in_fd) != IO_PIPE)
+		return NULL;
+	s = store_pipe_new(in_fd, link_store_bytes(l->p.o), e);
+	if (!s && l->p.o->tx == OPT_HOW_SPLICE)
+		log_notice("%s; going on by read and send (root may have "
+			   "larger pipes, or a larger "
+			   "/proc/sys/fs/pipe-max-size)",
+			   e->msg);
+	return s;
+}
+
 static struct store *stream_store(const struct link *l, int in_fd,
 				  struct err *e)
 {
-	const struct opts *o = l->p.o;
-	uint64_t keeps = link_store_bytes(o);
-	bool pipe = io_kind(in_fd) == IO_PIPE;
-	bool splice = chan_in_kernel(l->chan) && pipe &&
-		      (o->tx == OPT_HOW_SPLICE ||
-		       (o->tx == OPT_HOW_AUTO && !o->buffer_bytes));
+	uint64_t keeps = link_store_bytes(l->p.o);
+	struct store *s = stream_store_in_place(l, in_fd, e);
 
-	log_debug("input by %s", splice ? "splice" : "read and send");
-	if (splice)
-		return store_pipe_new(in_fd, e);
-	if (pipe)
+	log_debug("input by %s", s ? "splice" : "read and send");
+	if (s)
+		return s;
+	*e = (struct err){ 0 };
+	if (io_kind(in_fd) == IO_PIPE)
 		io_grow_pipe(in_fd);
 	return store_mem_new(in_fd, keeps ? keeps : SMALL_STORE_BYTES, 0,
 			     keeps != 0, e);

@@ -9,7 +9,8 @@ load helpers
 read_through() {
 	start_tool peer close "$1"
 	start_relay "${@:2}" -c s2c
-	exec 5<>"/dev/tcp/127.0.0.1/$PORT"
+	# A relay that resets at once may do so within bash's connect.
+	{ exec 5<>"/dev/tcp/127.0.0.1/$PORT"; } 2>got.err || return 0
 	IFS= read -r -t 20 -d '' GOT <&5 2>got.err || :
 	exec 5>&-
 }

@@ -379,13 +379,14 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 	p.action = kinds[random() % 4];
 	if (p.wait_ms && random() % 64 == 0)
 		p.action = SILENCE;
-	/* A handshake is some hundred bytes, an acknowledgement 38. */
+	/* A handshake and its WELCOME are 330 bytes, an acknowledgement is 38,
+	 * and there may be as few as one for a MiB. */
 	p.after = (uint64_t)random() % (p.after + 1);
 	if (random() % 2)
 		p.after %= 1500;
 	if (random() % 4 == 0) {
 		p.counted = !p.counted;
-		p.after %= 600;
+		p.after %= 450;
 	}
 	p.harmed = p.action == FLIP ? p.counted : random() % 2;
 	/* Before the first connection there is no stream to be survived. */
