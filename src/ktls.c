@@ -3,7 +3,9 @@
 
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -255,6 +257,17 @@ ssize_t ktls_recv_record(int fd, unsigned int *type, void *buf, size_t len)
 	return n;
 }
 
+/* Keys that never see a byte of anybody's. */
+static void ktls_dummy_keys(const struct mode *mode, struct traffic *dummy)
+{
+	const struct cipher_row *row = &cipher_rows[mode->cipher];
+
+	*dummy = (struct traffic){ .key_len = row->key_len,
+				   .iv_len = row->salt_len };
+	if (mode->version == MODE_TLS13 || !row->salt_len)
+		dummy->iv_len += row->iv_len;
+}
+
 /* Two ends of one TCP connection over the loopback device. */
 static int ktls_pair(int pair[static 2], struct err *e)
 {
@@ -278,18 +291,84 @@ static int ktls_pair(int pair[static 2], struct err *e)
 	return 0;
 }
 
+enum {
+	PIECES =
+		40, /* of one byte: two records' worth of fragments, and more */
+	TRIAL_MS = 200,
+};
+
+/* The pieces in a pipe, each in a buffer of its own. */
+static int ktls_make_pieces(int p[static 2])
+{
+	if (pipe2(p, O_CLOEXEC | O_DIRECT | O_NONBLOCK) < 0 ||
+	    fcntl(p[1], F_SETPIPE_SZ, PIECES * 4096) < 0)
+		return -1;
+	for (int i = 0; i < PIECES; i++)
+		if (write(p[1], "", 1) != 1)
+			return -1;
+	return 0;
+}
+
+/* Are these bytes whole records that hold all the pieces, and nothing else? */
+static bool ktls_whole_records(int fd, const struct mode *mode)
+{
+	size_t overhead = mode->version == MODE_TLS13 ? 17 : 24, body;
+	struct pollfd in = { .fd = fd, .events = POLLIN };
+	uint8_t record[REC_HEADER_BYTES + REC_MAX];
+	size_t pieces = 0;
+
+	while (pieces < PIECES) {
+		if (poll(&in, 1, TRIAL_MS) <= 0 ||
+		    recv(fd, record, REC_HEADER_BYTES, MSG_DONTWAIT) !=
+			    REC_HEADER_BYTES)
+			return false;
+		body = rec_body_bytes(record);
+		if (record[0] != REC_DATA || body <= overhead ||
+		    body > overhead + PIECES ||
+		    recv(fd, record, body, MSG_DONTWAIT) != (ssize_t)body)
+			return false;
+		pieces += body - overhead;
+	}
+	return pieces == PIECES &&
+	       recv(fd, record, sizeof record, MSG_DONTWAIT) < 0;
+}
+
+bool ktls_splices_pieces(const struct mode *mode)
+{
+	autoclose int client = -1;
+	autoclose int server = -1;
+	autoclose int from = -1;
+	autoclose int to = -1;
+	int pair[2] = { -1, -1 }, p[2] = { -1, -1 };
+	struct traffic dummy;
+	struct err e = { 0 };
+	bool good;
+
+	ktls_dummy_keys(mode, &dummy);
+	good = ktls_pair(pair, &e) == 0 && ktls_make_pieces(p) == 0;
+	client = pair[0];
+	server = pair[1];
+	from = p[0];
+	to = p[1];
+	if (!good || ktls_attach(client, &e) < 0 ||
+	    ktls_install(client, KTLS_TX, mode, &dummy, &e) < 0)
+		return false;
+	for (ssize_t n, left = PIECES; left; left -= n) {
+		n = splice(from, NULL, client, NULL, (size_t)left, 0);
+		if (n <= 0)
+			return false;
+	}
+	return ktls_whole_records(server, mode);
+}
+
 int ktls_probe(const struct mode *mode, struct ktls_support *out, struct err *e)
 {
-	const struct cipher_row *row = &cipher_rows[mode->cipher];
-	/* Keys that never see a byte of data. */
-	struct traffic dummy = { .key_len = row->key_len,
-				 .iv_len = row->salt_len };
 	autoclose int client = -1;
 	autoclose int server = -1;
 	int pair[2] = { -1, -1 }, ret;
+	struct traffic dummy;
 
-	if (mode->version == MODE_TLS13 || !row->salt_len)
-		dummy.iv_len += row->iv_len;
+	ktls_dummy_keys(mode, &dummy);
 	*out = (struct ktls_support){ 0 };
 	if (ktls_available(e) < 0)
 		return 0;

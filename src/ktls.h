@@ -78,3 +78,13 @@ struct ktls_support {
 /* Fills *out; all false where there is no kernel TLS.  Errors: ERR_KTLS. */
 int ktls_probe(const struct mode *mode, struct ktls_support *out,
 	       struct err *e) attr_must_check;
+
+/*
+ * Does the kernel put on the wire what it makes of spliced small pieces, and no
+ * more?  Linux 6.5 to 6.17.3 (and 6.6.112, 6.12.53) sends bytes of memory that
+ * was never written behind a record that came out shorter than expected, which
+ * the peer takes for damage.  A trial with two sockets over the loopback device,
+ * a millisecond; false if it cannot be made.
+ * Ref: Linux 7f846c65ca11.
+ */
+bool ktls_splices_pieces(const struct mode *mode);

@@ -61,10 +61,18 @@ struct store {
 	uint64_t limit; /* send nothing beyond it before the next ack() */
 	bool keeps; /* until they are acknowledged; else until sent */
 	bool eof; /* head is the end of the stream */
+	bool full; /* for another reason than its room */
 	bool in_place; /* what is not sent waits in the input itself */
 };
 
 static inline bool store_full(const struct store *s)
 {
-	return s->head - s->acked == s->room;
+	return s->full || s->head - s->acked == s->room;
+}
+
+/* For rewind(): a receiver that wants to go on behind what it can have. */
+static inline int store_never_sent(struct err *e)
+{
+	return err_set(e, ERR_NET, 0,
+		       "the receiver has bytes that were never sent");
 }

@@ -149,8 +149,7 @@ static void store_file_ack(struct store *s, uint64_t offset)
 static int store_file_rewind(struct store *s, uint64_t offset, struct err *e)
 {
 	if (offset > s->head)
-		return err_set(e, ERR_NET, 0,
-			       "the receiver has bytes that were never sent");
+		return store_never_sent(e);
 	s->sent = offset;
 	return 0;
 }
@@ -197,5 +196,5 @@ struct store *store_file_new(int in_fd, struct err *e)
 				   .keeps = true,
 				   .in_place = true };
 	f->start = (uint64_t)start;
-	return &f->store;
+	return (struct store *)f;
 }

@@ -110,8 +110,7 @@ static void store_mem_ack(struct store *s, uint64_t offset)
 static int store_mem_rewind(struct store *s, uint64_t offset, struct err *e)
 {
 	if (offset > s->head)
-		return err_set(e, ERR_NET, 0,
-			       "the receiver has bytes that were never sent");
+		return store_never_sent(e);
 	s->sent = offset;
 	return 0;
 }

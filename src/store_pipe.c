@@ -5,29 +5,28 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 
 #include "io.h"
 #include "store_mem.h"
 
 enum {
+	AHEAD_BYTES = 1 << 20, /* where nothing is kept */
 	TAIL_BYTES = 64, /* in front of what is not acknowledged, for peek() */
 	WASTE_PARTS = 4, /* a pipe that is full with less of it holds little */
 };
 
 /*
- * Offsets: kept <= teed, taken <= teed.  What is below taken came out of the
- * input; the pipe keeps what lies between kept and teed.  Between taken and teed
- * bytes are in both.
+ * Bytes go from the input into ahead, from there to the channel, and before they
+ * do into keep as well.  Offsets: keep holds what lies from kept to teed, ahead
+ * what lies from taken to head, and kept <= taken <= teed <= head.
  */
 struct store_pipe {
 	struct store store; /* first: a store is this */
-	int keep[2]; /* the pipe that keeps, or -1 */
+	int ahead[2], keep[2]; /* pipes, keep only where bytes are kept */
 	int null_fd; /* /dev/null: where splice(2) drops bytes */
-	uint64_t keep_bytes;
-	uint64_t kept, teed, taken;
+	uint64_t kept, taken, teed;
 	struct store *memory; /* holds what comes before kept, or NULL */
-	bool by_memory; /* holds all there is, from now on */
+	bool by_memory; /* it holds all there is, from now on */
 };
 
 static struct store_pipe *store_pipe_of(struct store *s)
@@ -35,9 +34,14 @@ static struct store_pipe *store_pipe_of(struct store *s)
 	return (struct store_pipe *)s;
 }
 
+static int store_pipe_bug(struct err *e)
+{
+	return err_set(e, ERR_BUG, errno, "a pipe of our own fails");
+}
+
 /* Drop len bytes that a pipe holds. */
-static int store_pipe_drop(struct store_pipe *p, int pipe_fd, uint64_t len,
-			   struct err *e)
+static int store_pipe_drop(const struct store_pipe *p, int pipe_fd,
+			   uint64_t len, struct err *e)
 {
 	while (len) {
 		ssize_t n = splice(pipe_fd, NULL, p->null_fd, NULL, len, 0);
@@ -45,83 +49,102 @@ static int store_pipe_drop(struct store_pipe *p, int pipe_fd, uint64_t len,
 		if (n > 0)
 			len -= (uint64_t)n;
 		else if (n == 0 || errno != EINTR)
-			return err_set(e, ERR_BUG, n ? errno : 0,
-				       "cannot empty a pipe");
+			return store_pipe_bug(e);
 	}
+	return 0;
+}
+
+/* Read what a pipe holds, up to the offset end, to the end of memory. */
+static int store_pipe_read(struct store_pipe *p, int pipe_fd, uint64_t end,
+			   struct err *e)
+{
+	struct store *m = p->memory;
+
+	m->in_fd = pipe_fd;
+	while (m->head < end) {
+		if (m->ops->fill(m, e) < 0)
+			return -1;
+		m->ops->ack(m, p->store.acked < m->head ? p->store.acked
+							: m->head);
+	}
+	return 0;
+}
+
+/* Into memory with what was sent; ahead does not hold it any more. */
+static int store_pipe_load(struct store_pipe *p, struct err *e)
+{
+	if (!p->memory)
+		p->memory = store_mem_new(p->keep[0], p->store.room, p->kept,
+					  true, e);
+	if (!p->memory || store_pipe_read(p, p->keep[0], p->teed, e) < 0 ||
+	    store_pipe_drop(p, p->ahead[0], p->teed - p->taken, e) < 0)
+		return -1;
+	p->kept = p->taken = p->teed;
 	return 0;
 }
 
 static void store_pipe_show_memory(struct store_pipe *p)
 {
-	struct store *s = &p->store;
-	const struct store *m = p->memory;
-
-	s->head = m->head;
-	s->room = m->room;
-	s->eof = m->eof;
-	s->in_place = false;
-	s->limit = UINT64_MAX;
-}
-
-/*
- * Into memory with what the pipe keeps.  What the input has of it, too, is
- * taken from there.
- */
-static int store_pipe_load(struct store_pipe *p, struct err *e)
-{
-	struct store *m = p->memory;
-
-	if (!m && !(m = store_mem_new(p->keep[0], p->keep_bytes, p->kept, true,
-				      e)))
-		return -1;
-	p->memory = m;
-	m->in_fd = p->keep[0];
-	while (m->head < p->teed) {
-		if (m->ops->fill(m, e) < 0)
-			return -1;
-		if (m->head > p->store.acked)
-			m->ops->ack(m, p->store.acked);
-		else
-			m->ops->ack(m, m->head);
-	}
-	p->kept = p->teed;
-	if (store_pipe_drop(p, p->store.in_fd, p->teed - p->taken, e) < 0)
-		return -1;
-	p->taken = p->teed;
-	return 0;
+	p->store.head = p->memory->head;
+	p->store.room = p->memory->room;
+	p->store.eof = p->memory->eof;
+	p->store.full = false;
+	p->store.limit = UINT64_MAX;
 }
 
 /* From here on the input is read into memory, as it would be by store_mem. */
 static int store_pipe_go_by_memory(struct store_pipe *p, struct err *e)
 {
-	if (store_pipe_load(p, e) < 0)
+	if (store_pipe_load(p, e) < 0 ||
+	    store_pipe_read(p, p->ahead[0], p->store.head, e) < 0)
 		return -1;
 	p->by_memory = true;
 	p->memory->in_fd = p->store.in_fd;
+	p->memory->eof = p->store.eof;
 	store_pipe_show_memory(p);
 	return 0;
 }
 
-/* Nobody else reads this pipe: what was there is there until it is sent. */
+static int store_pipe_fill_memory(struct store_pipe *p, struct err *e)
+{
+	if (p->memory->ops->fill(p->memory, e) < 0)
+		return -1;
+	store_pipe_show_memory(p);
+	return 0;
+}
+
+/*
+ * A pipe may be full with fewer bytes than its size: its room is counted in
+ * buffers, as they were written.
+ */
+static bool store_pipe_wasted(const struct store_pipe *p, uint64_t held)
+{
+	return p->store.keeps && held < p->store.room / WASTE_PARTS;
+}
+
 static int store_pipe_fill(struct store *s, struct err *e)
 {
 	struct store_pipe *p = store_pipe_of(s);
-	struct pollfd in = { .fd = s->in_fd, .events = POLLIN };
-	int bytes;
+	uint64_t room = s->room - (s->head - s->acked);
+	ssize_t n;
 
-	if (p->by_memory) {
-		if (p->memory->ops->fill(p->memory, e) < 0)
-			return -1;
-		store_pipe_show_memory(p);
+	if (p->by_memory)
+		return store_pipe_fill_memory(p, e);
+	n = splice(s->in_fd, NULL, p->ahead[1], NULL, room, SPLICE_F_NONBLOCK);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return err_set(e, ERR_IO, errno, "cannot read standard input");
+	if (n >= 0) {
+		s->head += (uint64_t)n;
+		s->eof = n == 0;
 		return 0;
 	}
-	/* In this order: with the last writer gone no byte can come after. */
-	if (poll(&in, 1, 0) < 0 && errno != EINTR)
-		return err_set(e, ERR_IO, errno, "cannot poll standard input");
-	if (ioctl(s->in_fd, FIONREAD, &bytes) < 0)
-		return err_set(e, ERR_IO, errno, "cannot read standard input");
-	s->head = p->taken + (uint64_t)bytes;
-	s->eof = bytes == 0 && (in.revents & POLLHUP);
+	/* The input is empty, unless it is ahead that has no buffer left. */
+	if (errno == EINTR || s->head == p->taken ||
+	    !io_ready(s->in_fd, POLLIN))
+		return 0;
+	if (store_pipe_wasted(p, s->head - p->taken))
+		return store_pipe_go_by_memory(p, e);
+	s->full = true;
 	return 0;
 }
 
@@ -138,46 +161,31 @@ static int store_pipe_send_memory(struct store_pipe *p, struct chan *c,
 	return 0;
 }
 
-/* Bytes that may be kept besides those that are. */
-static uint64_t store_pipe_room(const struct store_pipe *p)
-{
-	uint64_t held = p->teed - p->store.acked;
-
-	return held < p->keep_bytes ? p->keep_bytes - held : 0;
-}
-
-/*
- * Keep up to len bytes of what comes next.  The pipe may be full with fewer
- * bytes than its size: its room is counted in buffers, as they were written.
- */
+/* Keep up to len bytes of what goes out next. */
 static int store_pipe_tee(struct store_pipe *p, size_t len, struct err *e)
 {
-	struct store *s = &p->store;
-	uint64_t room = store_pipe_room(p);
-	ssize_t n = 0;
+	ssize_t n = tee(p->ahead[0], p->keep[1], len, SPLICE_F_NONBLOCK);
 
-	if (room)
-		n = tee(s->in_fd, p->keep[1], len < room ? len : (size_t)room,
-			SPLICE_F_NONBLOCK);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return err_set(e, ERR_IO, errno, "cannot read standard input");
 	if (n > 0)
 		p->teed += (uint64_t)n;
-	else if (room && errno == EAGAIN &&
-		 p->teed - p->kept < p->keep_bytes / WASTE_PARTS)
+	if (n > 0 || errno == EINTR)
+		return 0;
+	if (errno != EAGAIN)
+		return store_pipe_bug(e);
+	if (store_pipe_wasted(p, p->teed - p->kept))
 		return store_pipe_go_by_memory(p, e);
-	else if (!room || errno == EAGAIN)
-		s->limit = s->sent;
+	p->store.limit = p->store.sent;
 	return 0;
 }
 
 static int store_pipe_splice(struct store_pipe *p, struct chan *c, size_t len,
 			     struct chan_io *io, struct err *e)
 {
-	if (chan_splice_from(c, p->store.in_fd, len, io, e) < 0)
+	if (chan_splice_from(c, p->ahead[0], len, io, e) < 0)
 		return -1;
 	p->taken += io->bytes;
 	p->store.sent = p->taken;
+	p->store.full = false;
 	return 0;
 }
 
@@ -189,18 +197,16 @@ static int store_pipe_send(struct store *s, struct chan *c, size_t len,
 	*io = (struct chan_io){ 0 };
 	if (!s->keeps)
 		return store_pipe_splice(p, c, len, io, e);
-	if (!chan_in_kernel(c) && !p->by_memory) {
-		if (store_pipe_go_by_memory(p, e) < 0)
-			return -1;
-		/* The head may have moved back, behind what the input has. */
-		if (s->sent == s->head)
-			return 0;
-	}
+	if (!chan_in_kernel(c) && !p->by_memory &&
+	    store_pipe_go_by_memory(p, e) < 0)
+		return -1;
 	if (p->memory && s->sent < p->memory->head)
 		return store_pipe_send_memory(p, c, len, io, e);
 	if (p->teed == p->taken && store_pipe_tee(p, len, e) < 0)
 		return -1;
-	if (p->by_memory || p->teed == p->taken)
+	if (p->by_memory)
+		return store_pipe_send_memory(p, c, len, io, e);
+	if (p->teed == p->taken)
 		return 0;
 	if (len > p->teed - p->taken)
 		len = (size_t)(p->teed - p->taken);
@@ -242,11 +248,9 @@ static void store_pipe_ack(struct store *s, uint64_t offset)
 static int store_pipe_rewind(struct store *s, uint64_t offset, struct err *e)
 {
 	struct store_pipe *p = store_pipe_of(s);
-	uint64_t known = p->by_memory ? p->memory->head : p->taken;
 
-	if (offset > known)
-		return err_set(e, ERR_NET, 0,
-			       "the receiver has bytes that were never sent");
+	if (offset > (p->by_memory ? p->memory->head : p->taken))
+		return store_never_sent(e);
 	if (s->keeps && !p->by_memory && store_pipe_load(p, e) < 0)
 		return -1;
 	s->sent = offset;
@@ -261,6 +265,7 @@ static int store_pipe_rewind(struct store *s, uint64_t offset, struct err *e)
 static bool store_pipe_peek_pipe(const struct store_pipe *p, int pipe_fd,
 				 uint64_t skip, uint8_t *buf, size_t len)
 {
+	struct err ignored = { 0 };
 	bool there;
 	int copy[2];
 
@@ -269,14 +274,9 @@ static bool store_pipe_peek_pipe(const struct store_pipe *p, int pipe_fd,
 	there = fcntl(copy[1], F_SETPIPE_SZ, fcntl(pipe_fd, F_GETPIPE_SZ)) >=
 			0 &&
 		tee(pipe_fd, copy[1], skip + len, SPLICE_F_NONBLOCK) ==
-			(ssize_t)(skip + len);
-	while (there && skip) {
-		ssize_t n = splice(copy[0], NULL, p->null_fd, NULL, skip, 0);
-
-		there = n > 0;
-		skip -= there ? (uint64_t)n : 0;
-	}
-	there = there && io_read(copy[0], buf, len) == (ssize_t)len;
+			(ssize_t)(skip + len) &&
+		store_pipe_drop(p, copy[0], skip, &ignored) == 0 &&
+		io_read(copy[0], buf, len) == (ssize_t)len;
 	close(copy[0]);
 	close(copy[1]);
 	return there;
@@ -313,8 +313,15 @@ static bool store_pipe_peek(const struct store *s, uint64_t offset, void *buf,
 		return false;
 	offset += part;
 	return len == part ||
-	       store_pipe_peek_pipe(p, s->in_fd, offset - p->taken, out + part,
-				    len - part);
+	       store_pipe_peek_pipe(p, p->ahead[0], offset - p->taken,
+				    out + part, len - part);
+}
+
+static void store_pipe_close(int p[static 2])
+{
+	for (int i = 0; i < 2; i++)
+		if (p[i] >= 0)
+			close(p[i]);
 }
 
 static void store_pipe_free(struct store *s)
@@ -323,12 +330,11 @@ static void store_pipe_free(struct store *s)
 
 	if (p->memory)
 		p->memory->ops->free(p->memory);
-	for (int i = 0; i < 2; i++)
-		if (p->keep[i] >= 0)
-			close(p->keep[i]);
+	store_pipe_close(p->ahead);
+	store_pipe_close(p->keep);
 	if (p->null_fd >= 0)
 		close(p->null_fd);
-	free(s);
+	free(p);
 }
 
 static const struct store_ops store_pipe_ops = {
@@ -340,18 +346,26 @@ static const struct store_ops store_pipe_ops = {
 	.free = store_pipe_free,
 };
 
-static int store_pipe_open(struct store_pipe *p, uint64_t bytes, struct err *e)
+static int store_pipe_open_pipe(int p[static 2], uint64_t bytes, struct err *e)
 {
-	if (!bytes)
-		return 0;
-	p->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	if (p->null_fd < 0 || pipe2(p->keep, O_CLOEXEC) < 0)
+	if (pipe2(p, O_CLOEXEC) < 0)
 		return err_set(e, ERR_IO, errno, "cannot make a pipe");
-	if (bytes > INT_MAX ||
-	    fcntl(p->keep[1], F_SETPIPE_SZ, (int)bytes) < 0)
-		return err_set(e, ERR_IO, bytes > INT_MAX ? EPERM : errno,
-			       "cannot have a pipe for what is kept");
-	return 0;
+	if (bytes <= INT_MAX && fcntl(p[1], F_SETPIPE_SZ, (int)bytes) >= 0)
+		return 0;
+	return err_set(e, ERR_IO, bytes > INT_MAX ? EPERM : errno,
+		       "cannot have a pipe as large as --buffer");
+}
+
+static int store_pipe_open(struct store_pipe *p, struct err *e)
+{
+	uint64_t bytes = p->store.room;
+
+	p->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (p->null_fd < 0)
+		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
+	if (store_pipe_open_pipe(p->ahead, bytes, e) < 0)
+		return -1;
+	return p->store.keeps ? store_pipe_open_pipe(p->keep, bytes, e) : 0;
 }
 
 struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
@@ -364,16 +378,15 @@ struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
 	}
 	p->store = (struct store){ .ops = &store_pipe_ops,
 				   .in_fd = in_fd,
-				   .room = UINT64_MAX,
+				   .room = bytes ? bytes : AHEAD_BYTES,
 				   .limit = UINT64_MAX,
-				   .keeps = bytes != 0,
-				   .in_place = true };
-	p->keep[0] = p->keep[1] = p->null_fd = -1;
-	p->keep_bytes = bytes;
-	if (store_pipe_open(p, bytes, e) < 0) {
-		store_pipe_free(&p->store);
+				   .keeps = bytes != 0 };
+	p->ahead[0] = p->ahead[1] = p->keep[0] = p->keep[1] = -1;
+	p->null_fd = -1;
+	if (store_pipe_open(p, e) < 0) {
+		store_pipe_free((struct store *)p);
 		return NULL;
 	}
 	io_grow_pipe(in_fd);
-	return &p->store;
+	return (struct store *)p;
 }

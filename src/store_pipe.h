@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Bytes go from the input's pipe into the kernel's TLS by splice(2).  What is
- * to be kept is kept by tee(2) in a pipe of our own: the same pages, not a copy.
+ * Bytes go from the input's pipe through one of our own into the kernel's TLS by
+ * splice(2).  What is to be kept is kept by tee(2) in a second one: the same
+ * pages, not a copy.
  * After a lost connection it is sent again out of memory, and so is everything
  * if an input of small writes wastes the pipe's room, or if a connection has no
  * TLS in the kernel.

@@ -5,6 +5,7 @@
 
 #include "child.h"
 #include "io.h"
+#include "ktls.h"
 #include "log.h"
 #include "receiver.h"
 #include "sender.h"
@@ -42,6 +43,11 @@ static struct store *stream_store_in_place(const struct link *l, int in_fd,
 		return store_file_new(in_fd, e);
 	if (io_kind(in_fd) != IO_PIPE)
 		return NULL;
+	if (l->p.o->tx == OPT_HOW_AUTO &&
+	    !ktls_splices_pieces(chan_mode(l->chan))) {
+		log_info("this kernel cannot be trusted to splice");
+		return NULL;
+	}
 	s = store_pipe_new(in_fd, link_store_bytes(l->p.o), e);
 	if (!s && l->p.o->tx == OPT_HOW_SPLICE)
 		log_notice("%s; going on by read and send (root may have "

@@ -69,12 +69,14 @@ unit_tests = \
 	tests/unit/test_seal \
 	tests/unit/test_secret \
 	tests/unit/test_sink \
+	tests/unit/test_store_file \
 	tests/unit/test_store_mem \
+	tests/unit/test_store_pipe \
 	tests/unit/test_tls
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/tap.h tests/tools/guest-xstate.c
+EXTRA_DIST += tests/unit/tap.h tests/unit/bytes.h tests/tools/guest-xstate.c
 
 unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
 tests_tools_thief_LDADD = $(unit_libs)
@@ -98,7 +100,9 @@ tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_seal_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
 tests_unit_test_sink_LDADD = $(unit_libs)
+tests_unit_test_store_file_LDADD = $(unit_libs)
 tests_unit_test_store_mem_LDADD = $(unit_libs)
+tests_unit_test_store_pipe_LDADD = $(unit_libs)
 tests_unit_test_tls_LDADD = $(unit_libs)
 
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
@@ -112,12 +116,16 @@ tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt \
+	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt -Wl,--wrap=splice \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
 tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
+tests_unit_test_store_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
+	-Wl,--wrap=chan_send -Wl,--wrap=chan_sendfile
 tests_unit_test_store_mem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_send
+tests_unit_test_store_pipe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
+	-Wl,--wrap=chan_send -Wl,--wrap=chan_splice_from
 
 # Fuzz targets, and all sources once more, as libFuzzer wants them.
 EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus

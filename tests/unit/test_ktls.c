@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "ktls.h"
 #include "missing.h"
@@ -420,6 +421,51 @@ static void test_probe(void)
 	}
 }
 
+/* What splice(2) puts on the wire: records with so many pieces, and a rest */
+static struct {
+	uint8_t pieces[4];
+	size_t rest;
+} wire;
+
+ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len,
+		      unsigned int flags);
+ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len,
+		      unsigned int flags)
+{
+	uint8_t bytes[400] = { 0 };
+	size_t n = 0;
+
+	for (size_t i = 0; i < sizeof wire.pieces && wire.pieces[i]; i++) {
+		rec_header(bytes + n, REC_DATA, wire.pieces[i] + 17u);
+		n += REC_HEADER_BYTES + wire.pieces[i] + 17u;
+	}
+	n += wire.rest;
+	return write(out, bytes, n) == (ssize_t)n ? (ssize_t)len : -1;
+}
+
+static bool splices_pieces(const uint8_t pieces[4], size_t rest)
+{
+	memset(&set, 0, sizeof set);
+	memcpy(wire.pieces, pieces, sizeof wire.pieces);
+	wire.rest = rest;
+	return ktls_splices_pieces(mode_find(MODE_TLS13, MODE_AES128_GCM));
+}
+
+static void test_pieces(void)
+{
+	static const uint8_t one[4] = { 40 }, three[4] = { 17, 17, 6 };
+	static const uint8_t few[4] = { 17, 17 }, many[4] = { 40, 1 };
+	static const uint8_t none[4] = { 0 };
+
+	ok(splices_pieces(one, 0), "one record with all pieces");
+	ok(splices_pieces(three, 0), "three records with all pieces");
+	ok(!splices_pieces(three, 1), "a byte too many");
+	ok(!splices_pieces(few, 23), "a header of zeros");
+	ok(!splices_pieces(few, 0), "a piece is missing");
+	ok(!splices_pieces(many, 0), "a piece too many");
+	ok(!splices_pieces(none, 40), "no records");
+}
+
 int main(void)
 {
 	for (size_t row = 0; row < array_len(modes); row++) {
@@ -434,5 +480,6 @@ int main(void)
 	test_send_record();
 	test_recv_record();
 	test_probe();
+	test_pieces();
 	return tap_end();
 }

@@ -2,59 +2,25 @@
 /* store_mem never loses, doubles or mixes up a byte. */
 #include <fcntl.h>
 
+#include "bytes.h"
 #include "store_mem.h"
 #include "tap.h"
 
 enum { STEPS = 20000, ROOM = 3 * REC_MAX };
 
-static uint64_t seed = 1;
+static uintptr_t lowest, highest; /* where the channel took from */
 
-static uint64_t draw(uint64_t below)
-{
-	seed ^= seed << 13;
-	seed ^= seed >> 7;
-	seed ^= seed << 17;
-	return seed % below;
-}
-
-/* The stream: what the byte at an offset is, wherever it begins. */
-static uint8_t byte_at(uint64_t offset)
-{
-	return (uint8_t)(offset * 0x9e3779b97f4a7c15 >> 56);
-}
-
-/* The channel: takes some of what it gets, and compares it. */
-static uint64_t sent;
-static int differ;
-static uintptr_t lowest, highest; /* where it took from */
-
+/* The channel takes some of what it gets. */
 int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
 		     struct chan_io *io, struct err *e);
 int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
-	const uint8_t *bytes = buf;
-
-	*io = (struct chan_io){ .bytes = draw(len + 1) };
 	if ((uintptr_t)buf < lowest)
 		lowest = (uintptr_t)buf;
 	if ((uintptr_t)buf + len > highest)
 		highest = (uintptr_t)buf + len;
-	for (size_t i = 0; i < io->bytes; i++)
-		differ += bytes[i] != byte_at(sent++);
-	return 0;
-}
-
-/* Put up to len bytes of the stream into the pipe; returns how many. */
-static uint64_t feed(int fd, uint64_t offset, size_t len)
-{
-	uint8_t bytes[4096];
-	ssize_t n;
-
-	for (size_t i = 0; i < len; i++)
-		bytes[i] = byte_at(offset + i);
-	n = write(fd, bytes, len);
-	return n > 0 ? (uint64_t)n : 0;
+	return take(buf, draw(len + 1), io);
 }
 
 /*
@@ -76,10 +42,7 @@ static int peek_right(const struct store *s, uint64_t start)
 	there = s->ops->peek(s, offset, bytes, len);
 	if ((must && !there) || (there && !can))
 		return 0;
-	for (uint64_t i = 0; there && i < len; i++)
-		if (bytes[i] != byte_at(offset + i))
-			return 0;
-	return 1;
+	return !there || bytes_right(bytes, offset, len);
 }
 
 static void test_random(uint64_t start)

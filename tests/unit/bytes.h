@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A stream whose every byte follows from its offset, for tests of the stores: in
+ * front of a store somebody feeds it, behind it a channel compares what comes.
+ */
+#pragma once
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "chan.h"
+
+static uint64_t bytes_seed = 1;
+
+static inline uint64_t draw(uint64_t below)
+{
+	bytes_seed ^= bytes_seed << 13;
+	bytes_seed ^= bytes_seed >> 7;
+	bytes_seed ^= bytes_seed << 17;
+	return bytes_seed % below;
+}
+
+/* What the byte at an offset is, wherever the stream begins. */
+static inline uint8_t byte_at(uint64_t offset)
+{
+	return (uint8_t)(offset * 0x9e3779b97f4a7c15 >> 56);
+}
+
+/* Put up to len bytes of the stream into the pipe; returns how many. */
+static inline uint64_t feed(int fd, uint64_t offset, size_t len)
+{
+	uint8_t bytes[4096];
+	ssize_t n;
+
+	for (size_t i = 0; i < len; i++)
+		bytes[i] = byte_at(offset + i);
+	n = write(fd, bytes, len);
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* The channel: where in the stream it is, and how many bytes were wrong. */
+static uint64_t sent;
+static int differ;
+
+/* It takes what it gets, and compares it. */
+static inline int take(const uint8_t *bytes, size_t len, struct chan_io *io)
+{
+	*io = (struct chan_io){ .bytes = len };
+	for (size_t i = 0; i < len; i++)
+		differ += bytes[i] != byte_at(sent++);
+	return 0;
+}
+
+/* Are these the bytes of the stream from offset on? */
+static inline bool bytes_right(const uint8_t *bytes, uint64_t offset,
+			       size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (bytes[i] != byte_at(offset + i))
+			return false;
+	return true;
+}

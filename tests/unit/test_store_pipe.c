@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * store_pipe never loses, doubles or mixes up a byte, whatever the writer's
+ * pieces are, and however often it has to go back.
+ */
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+#include "bytes.h"
+#include "store_pipe.h"
+#include "tap.h"
+
+enum { STEPS = 30000, KEEPS = 256 << 10 };
+
+static bool in_kernel;
+
+bool __wrap_chan_in_kernel(const struct chan *c);
+bool __wrap_chan_in_kernel(const struct chan *c)
+{
+	return in_kernel;
+}
+
+int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+		     struct chan_io *io, struct err *e);
+int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+		     struct chan_io *io, struct err *e)
+{
+	return take(buf, draw(len + 1), io);
+}
+
+/* What it asks for must be there, or the kernel would leave a record open. */
+static int asked_too_much;
+
+int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
+			    struct chan_io *io, struct err *e);
+int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
+			    struct chan_io *io, struct err *e)
+{
+	static uint8_t bytes[1 << 20];
+	size_t some = draw(4) ? len : draw(len + 1);
+	int there = 0;
+	ssize_t n = 0;
+
+	asked_too_much += !in_kernel || ioctl(pipe_fd, FIONREAD, &there) < 0 ||
+			  len > (size_t)there;
+	if (some)
+		n = read(pipe_fd, bytes, some);
+	return take(bytes, n > 0 ? (size_t)n : 0, io);
+}
+
+struct run {
+	struct store *s;
+	int feed_fd;
+	uint64_t fed;
+	int broken;
+	unsigned int rewinds;
+};
+
+static uint64_t sendable(const struct store *s)
+{
+	uint64_t end = s->head < s->limit ? s->head : s->limit;
+
+	return end > s->sent ? end - s->sent : 0;
+}
+
+static void do_peek(struct run *r)
+{
+	const struct store *s = r->s;
+	uint8_t bytes[100];
+	uint64_t len = draw(sizeof bytes), back = draw(2000) + len;
+	uint64_t offset = back > s->head ? 0 : s->head - back;
+	bool there;
+
+	if (!len || s->head < len)
+		return;
+	there = s->ops->peek(s, offset, bytes, len);
+	r->broken += there && !bytes_right(bytes, offset, len);
+	/* What is not acknowledged, and the last 64 bytes that went out */
+	if (s->keeps && (offset >= s->acked || offset + 64 >= s->sent))
+		r->broken += !there;
+}
+
+/* The connection was lost; what comes next may be of another kind. */
+static void do_rewind(struct run *r, bool may_leave_kernel)
+{
+	struct store *s = r->s;
+	uint64_t offset = s->acked + draw(sent - s->acked + 1);
+	struct err e = { 0 };
+
+	in_kernel = !may_leave_kernel || draw(2);
+	r->broken += s->ops->rewind(s, offset, &e) < 0;
+	sent = offset;
+	s->ops->ack(s, offset);
+	r->rewinds++;
+}
+
+static void do_send(struct run *r)
+{
+	struct err e = { 0 };
+	struct chan_io io;
+
+	if (sendable(r->s))
+		r->broken += r->s->ops->send(r->s, NULL,
+					     draw(sendable(r->s)) + 1, &io,
+					     &e) < 0;
+}
+
+static void do_ack(struct run *r)
+{
+	r->s->ops->ack(r->s, r->s->acked + draw(sent - r->s->acked + 1));
+}
+
+static void do_fill(struct run *r)
+{
+	struct err e = { 0 };
+
+	if (!store_full(r->s))
+		r->broken += r->s->ops->fill(r->s, &e) < 0;
+}
+
+static void step(struct run *r, size_t piece, unsigned int rewinds,
+		 bool may_leave_kernel)
+{
+	const struct store *s = r->s;
+
+	switch (draw(5)) {
+	case 0:
+		r->fed += feed(r->feed_fd, r->fed, draw(piece) + 1);
+		break;
+	case 1:
+		do_fill(r);
+		break;
+	case 2:
+		do_send(r);
+		break;
+	case 3:
+		do_ack(r);
+		break;
+	case 4:
+		if (!draw(20))
+			do_peek(r);
+		if (rewinds && !draw(rewinds))
+			do_rewind(r, may_leave_kernel);
+		break;
+	}
+	r->broken += s->eof || s->sent != sent || s->acked > s->sent ||
+		     s->sent > s->head || s->head > r->fed ||
+		     (s->keeps && s->sent - s->acked > KEEPS);
+}
+
+/* Until everything went out; a receiver that acknowledges frees what is full. */
+static void finish(struct run *r)
+{
+	close(r->feed_fd);
+	for (int i = 0; i < 100000; i++) {
+		do_send(r);
+		r->s->ops->ack(r->s, r->s->sent);
+		if (!r->s->eof)
+			do_fill(r);
+		if (r->s->eof && r->s->sent == r->s->head)
+			break;
+	}
+}
+
+static void test(const char *what, uint64_t keeps, size_t piece,
+		 unsigned int rewinds, bool may_leave_kernel)
+{
+	struct err e = { 0 };
+	struct run r = { 0 };
+	int p[2];
+
+	if (pipe2(p, O_NONBLOCK) < 0)
+		exit(1);
+	r.feed_fd = p[1];
+	r.s = store_pipe_new(p[0], keeps, &e);
+	if (!ok(r.s, "%s: a store", what))
+		return;
+	in_kernel = true;
+	sent = 0;
+	differ = asked_too_much = 0;
+	for (int i = 0; i < STEPS; i++)
+		step(&r, piece, rewinds, may_leave_kernel);
+	ok(sent > 100 * piece, "%s: many bytes went out", what);
+	if (rewinds)
+		ok(r.rewinds > 20, "%s: and went back often", what);
+	finish(&r);
+	ok(r.s->eof && sent == r.fed, "%s: all of them in the end", what);
+	is_int(r.broken, 0, "%s: all offsets stay in order", what);
+	is_int(differ, 0, "%s: the bytes are those that went in", what);
+	is_int(asked_too_much, 0, "%s: never more than the pipe holds", what);
+	r.s->ops->free(r.s);
+	close(p[0]);
+}
+
+/* A receiver that says it has what was never sent. */
+static void test_liar(void)
+{
+	struct err e = { 0 };
+	struct store *s;
+	int p[2];
+
+	if (pipe2(p, O_NONBLOCK) < 0 || feed(p[1], 0, 100) != 100 ||
+	    !(s = store_pipe_new(p[0], KEEPS, &e)) || s->ops->fill(s, &e) < 0)
+		exit(1);
+	is_int(s->head, 100, "100 bytes wait");
+	is_int(s->ops->rewind(s, 50, &e), -1, "byte 50 was never sent");
+	is_int(e.kind, ERR_NET, "that is the peer's fault");
+	s->ops->free(s);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_too_large(void)
+{
+	struct err e = { 0 };
+	int p[2];
+
+	if (pipe2(p, O_NONBLOCK) < 0)
+		exit(1);
+	ok(!store_pipe_new(p[0], 1ull << 40, &e), "no pipe of a TiB");
+	is_int(e.kind, ERR_IO, "which is said");
+	close(p[0]);
+	close(p[1]);
+}
+
+int main(void)
+{
+	test("nothing kept", 0, 4096, 0, false);
+	test("kept", KEEPS, 4096, 0, false);
+	test("small pieces", KEEPS, 50, 0, false);
+	test("lost connections", KEEPS, 4096, 100, false);
+	test("lost connections, small pieces", KEEPS, 300, 100, false);
+	for (int i = 0; i < 10; i++)
+		test("kernel and user space", KEEPS, 4096, 100, true);
+	test_liar();
+	test_too_large();
+	return tap_end();
+}
