@@ -20,6 +20,7 @@ src_libbkp_a_SOURCES = \
 	src/greet.c src/greet.h \
 	src/stream.c src/stream.h \
 	src/key.c src/key.h \
+	src/pake.c src/pake.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \
@@ -53,5 +54,6 @@ src_libbkp_a_SOURCES = \
 
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c
-src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
+src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) \
+	$(SODIUM_LIBS)
 EXTRA_DIST += src/LAYERS

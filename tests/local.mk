@@ -74,11 +74,15 @@ unit_tests = \
 	tests/unit/test_store_pipe \
 	tests/unit/test_tls
 
+if SODIUM
+unit_tests += tests/unit/test_pake
+endif
+
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 EXTRA_DIST += tests/unit/tap.h tests/unit/bytes.h tests/tools/guest-xstate.c
 
-unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS)
+unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_child_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
@@ -94,6 +98,7 @@ tests_unit_test_meter_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
+tests_unit_test_pake_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
@@ -139,7 +144,7 @@ TESTS += tests/fuzz/run
 fuzz_cflags = $(AM_CFLAGS) -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
-fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS)
+fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)
