@@ -22,7 +22,8 @@ enum {
 
 /* What a key file holds while it is being read. */
 struct key_file {
-	size_t len;
+	bool opened;
+	size_t len; /* above KEY_FILE_MAX: there is more */
 	uint8_t bytes[KEY_FILE_MAX + 1];
 };
 
@@ -286,7 +287,7 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 		return err_set(e, ERR_KEY, errno, "cannot be examined");
 	if (S_ISDIR(st.st_mode))
 		return err_set(e, ERR_KEY, 0,
-			       "is a directory; name the key file in it");
+			       "is a directory; name the file in it");
 	if (!S_ISREG(st.st_mode))
 		return 0;
 	if (key_is_systemd_credential(path))
@@ -294,8 +295,8 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 	if (st.st_mode & refused)
 		return err_set(e, ERR_KEY, 0,
 			       "is open to others (mode %04o); run 'chmod 600 "
-			       "%s', and make a new key if others may have "
-			       "read it",
+			       "%s', and replace it if others may have read "
+			       "it",
 			       (unsigned int)(st.st_mode & 07777),
 			       strcmp(path, "-") ? path : "FILE");
 	return 0;
@@ -308,16 +309,11 @@ static int key_slurp(const char *path, struct key_file *f, struct err *e)
 
 	if (strcmp(path, "-")) {
 		opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (opened < 0) {
-			err_set(e, ERR_KEY, errno, "cannot be opened");
-			return err_append(e,
-					  "; make a key with 'btrfs-ktls-pipe "
-					  "keygen -o %s', or name another with "
-					  "-k",
-					  path);
-		}
+		if (opened < 0)
+			return err_set(e, ERR_KEY, errno, "cannot be opened");
 		fd = opened;
 	}
+	f->opened = true;
 	if (key_check_mode(fd, path, e) < 0)
 		return -1;
 	while (f->len < sizeof f->bytes) {
@@ -330,19 +326,74 @@ static int key_slurp(const char *path, struct key_file *f, struct err *e)
 			return 0;
 		f->len += (size_t)n;
 	}
-	return err_set(e, ERR_KEY, 0,
-		       "is too long for a key: at most %d bytes are possible; "
-		       "make one with 'btrfs-ktls-pipe keygen'",
-		       SECRET_MAX);
+	return 0;
+}
+
+static const char *key_file_name(const char *path)
+{
+	return strcmp(path, "-") ? path : "(standard input)";
+}
+
+static int key_read_file(const char *path, struct key_file *f, struct key *k,
+			 struct err *e)
+{
+	if (key_slurp(path, f, e) < 0) {
+		if (f->opened)
+			return -1;
+		return err_append(e,
+				  "; make a key with 'btrfs-ktls-pipe keygen "
+				  "-o %s', or name another with -k",
+				  path);
+	}
+	if (f->len > KEY_FILE_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "is too long for a key: at most %d bytes are "
+			       "possible; make one with 'btrfs-ktls-pipe "
+			       "keygen'",
+			       SECRET_MAX);
+	return key_parse(f->bytes, f->len, k, e);
 }
 
 int key_read(const char *path, struct key *k, struct err *e)
 {
 	attr_cleanup(key_file_wipe) struct key_file f = { .len = 0 };
 
-	if (key_slurp(path, &f, e) < 0 || key_parse(f.bytes, f.len, k, e) < 0)
-		return err_wrap(e, "key file %s",
-				strcmp(path, "-") ? path : "(standard input)");
+	if (key_read_file(path, &f, k, e) < 0)
+		return err_wrap(e, "key file %s", key_file_name(path));
+	return 0;
+}
+
+static int key_take_password(const struct key_file *f, struct secret *password,
+			     struct err *e)
+{
+	const uint8_t *eol = memchr(f->bytes, '\n', f->len);
+	size_t len = eol ? (size_t)(eol - f->bytes) : f->len;
+
+	if (len && f->bytes[len - 1] == '\r')
+		len--;
+	if (!len)
+		return err_set(e, ERR_KEY, 0,
+			       "its first line, the password, is empty");
+	if (len > SECRET_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "its first line is too long for a password: at "
+			       "most %d bytes are possible",
+			       SECRET_MAX);
+	if (memchr(f->bytes, '\0', len))
+		return err_set(e, ERR_KEY, 0,
+			       "is not text: a password is a line of text");
+	memcpy(password->bytes, f->bytes, len);
+	password->len = len;
+	return 0;
+}
+
+int key_read_password(const char *path, struct secret *password, struct err *e)
+{
+	attr_cleanup(key_file_wipe) struct key_file f = { .len = 0 };
+
+	if (key_slurp(path, &f, e) < 0 ||
+	    key_take_password(&f, password, e) < 0)
+		return err_wrap(e, "password file %s", key_file_name(path));
 	return 0;
 }
 

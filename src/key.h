@@ -41,6 +41,14 @@ int key_parse(const uint8_t *data, size_t len, struct key *k,
 	      struct err *e) attr_must_check;
 
 /*
+ * Read a password: the first line of the file at path, "-" for standard input,
+ * without its line end.  What holds for a key's file holds for this one.  The
+ * caller owns and wipes *password.
+ */
+int key_read_password(const char *path, struct secret *password,
+		      struct err *e) attr_must_check;
+
+/*
  * Write a new random 32-byte key as PEM to path, a file that must not exist
  * yet (mode 0600), or to standard output if path is NULL or "-".
  */
