@@ -73,6 +73,13 @@ int net_accept(int listen_fd);
  */
 void net_bound_unsent(int fd);
 
+/*
+ * Whom a peer's address belongs to, for limits: an IPv4 address (mapped), or the
+ * /64 of an IPv6 address, of which one host can have all.  Zeros: unknown.
+ */
+enum { NET_SOURCE_BYTES = 16 };
+void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES]);
+
 /* Does the peer of a connection have an address of the loopback interface? */
 bool net_peer_is_loopback(int fd);
 
