@@ -20,6 +20,9 @@ src_libbkp_a_SOURCES = \
 	src/greet.c src/greet.h \
 	src/stream.c src/stream.h \
 	src/key.c src/key.h \
+	src/preface.c src/preface.h \
+	src/guess.c src/guess.h \
+	src/ask.c src/ask.h \
 	src/pake.c src/pake.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \

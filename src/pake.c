@@ -136,8 +136,9 @@ int pake_key(const struct pake_input *in,
 int pake_init(struct err *e)
 {
 	return err_set(e, ERR_KEY, 0,
-		       "no passwords here: this program was built without "
-		       "libsodium; name a key with -k FILE");
+		       "this program was built without libsodium, and so "
+		       "without passwords; name a key with -k FILE, which "
+		       "'btrfs-ktls-pipe keygen -o FILE' makes");
 }
 
 int pake_generator(const struct pake_input *in,

@@ -54,6 +54,7 @@ unit_tests = \
 	tests/unit/test_diag \
 	tests/unit/test_err \
 	tests/unit/test_frame \
+	tests/unit/test_guess \
 	tests/unit/test_host \
 	tests/unit/test_io \
 	tests/unit/test_key \
@@ -64,6 +65,7 @@ unit_tests = \
 	tests/unit/test_num \
 	tests/unit/test_opt \
 	tests/unit/test_plain \
+	tests/unit/test_preface \
 	tests/unit/test_rec \
 	tests/unit/test_resume_model \
 	tests/unit/test_seal \
@@ -89,6 +91,7 @@ tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
+tests_unit_test_guess_LDADD = $(unit_libs)
 tests_unit_test_host_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
@@ -100,6 +103,7 @@ tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_pake_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
+tests_unit_test_preface_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_seal_LDADD = $(unit_libs)
@@ -136,7 +140,8 @@ tests_unit_test_store_pipe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
 EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
-fuzz_targets = tests/fuzz/fuzz_frame tests/fuzz/fuzz_key tests/fuzz/fuzz_rec
+fuzz_targets = tests/fuzz/fuzz_frame tests/fuzz/fuzz_key \
+	tests/fuzz/fuzz_preface tests/fuzz/fuzz_rec
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -154,6 +159,9 @@ tests_fuzz_fuzz_frame_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_key_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_key_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_preface_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_preface_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_preface_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_rec_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_rec_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_rec_LDADD = $(fuzz_libs)
