@@ -7,6 +7,7 @@
 
 struct cred {
 	bool server;
+	bool password;
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
 	struct key key;
@@ -88,6 +89,32 @@ struct cred *cred_new_psk(const struct key *k, bool server, struct err *e)
 		return NULL;
 	}
 	return c;
+}
+
+struct cred *cred_new_password(const struct secret *key, bool server,
+			       struct err *e)
+{
+	autowipe_key struct key k = { .identity = CRED_PASSWORD_IDENTITY };
+	struct cred *c;
+
+	if (key)
+		k.secret = *key;
+	else
+		k.secret.len = SECRET_MIN;
+	if (!key &&
+	    gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, k.secret.len) < 0) {
+		err_set(e, ERR_KEY, 0, "no random numbers");
+		return NULL;
+	}
+	c = cred_new_psk(&k, server, e);
+	if (c)
+		c->password = true;
+	return c;
+}
+
+bool cred_is_password(const struct cred *c)
+{
+	return c->password;
 }
 
 void cred_admit(struct cred *c, const struct key *k)

@@ -14,6 +14,9 @@
 /* Used when neither the key file nor --identity names one. */
 #define CRED_DEFAULT_IDENTITY "btrfs"
 
+/* Stands for a password, once it has become a key. */
+#define CRED_PASSWORD_IDENTITY "password"
+
 struct cred;
 
 /*
@@ -22,6 +25,16 @@ struct cred;
  * then frees without wiping it on the client's side.  NULL: ERR_KEY.
  */
 struct cred *cred_new_psk(const struct key *k, bool server, struct err *e);
+
+/*
+ * The same of a key that a password exchange led to.  Key NULL: of one that
+ * nobody knows, so that only who is admitted can come in.  NULL: ERR_KEY.
+ */
+struct cred *cred_new_password(const struct secret *key, bool server,
+			       struct err *e);
+
+/* Is it of a password exchange? */
+bool cred_is_password(const struct cred *c);
 
 /*
  * Server: let whoever presents k in, too; one of them at a time.  Copies k,

@@ -9,8 +9,10 @@
 
 #include "clock.h"
 #include "greet.h"
+#include "guess.h"
 #include "host.h"
 #include "log.h"
+#include "pass.h"
 
 enum {
 	LOG_BURST = 20, /* lines about refused visitors in... */
@@ -26,6 +28,10 @@ struct visitor {
 	struct chan_socket socket;
 	struct tls *tls; /* NULL: the place is free */
 	enum tls_want want;
+	bool tls_begun; /* TLS has begun, with or without a password before */
+	bool guesses; /* a password, which counts as wrong so far */
+	uint8_t source[NET_SOURCE_BYTES]; /* of a guess */
+	struct pass pass;
 	bool greeting; /* the handshake is done, the HELLO is not */
 	struct frame_reader reader;
 	struct frame_hello hello;
@@ -43,8 +49,12 @@ struct door {
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
 	unsigned int logged, unlogged; /* lines since then */
+	struct guess guess;
 	struct visitor visitors[VISITORS_MAX];
 };
+
+_Static_assert((int)NET_SOURCE_BYTES == (int)GUESS_SOURCE_BYTES,
+	       "addresses of one size");
 
 /* epoll's user data: a visitor's number, or behind them a listener's */
 enum { LISTENER_0 = VISITORS_MAX };
@@ -176,21 +186,30 @@ static struct visitor *door_place(struct door *d)
 	return door_evict(d);
 }
 
+/* A session for a visitor; own: with a credential that is its alone. */
+static struct tls *door_session(const struct door *d, int fd, struct cred *own,
+				struct err *e)
+{
+	const struct tls_params params = { .server = true,
+					   .fd = fd,
+					   .cred = own ? own : d->p.cred,
+					   .owns_cred = own,
+					   .modes = d->p.modes,
+					   .raw = d->p.raw };
+
+	return tls_new(&params, e);
+}
+
 static void door_welcome(struct door *d, int fd)
 {
 	struct visitor *v = door_place(d);
-	struct tls_params params = { .server = true,
-				     .fd = fd,
-				     .cred = d->p.cred,
-				     .modes = d->p.modes,
-				     .raw = d->p.raw };
 	struct err e = { 0 };
 
 	*v = (struct visitor){ .socket.fd = fd, .want = TLS_WANT_READ };
 	v->deadline_ms = clock_deadline(d->p.handshake_ms);
 	net_peer_name(fd, v->name);
 	chan_attach(&v->socket, d->p.ktls);
-	v->tls = tls_new(&params, &e);
+	v->tls = door_session(d, fd, NULL, &e);
 	if (!v->tls) {
 		door_refuse(d, v, e.msg);
 		return;
@@ -296,15 +315,70 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	return refusal ? door_say_no(v, refusal, e) : 0;
 }
 
+/* May this visitor try a password? */
+static enum preface_refusal door_judge_guess(struct door *d, struct visitor *v)
+{
+	if (!d->p.password)
+		return PREFACE_REFUSED_UNUSED;
+	net_peer_source(v->socket.fd, v->source);
+	v->guesses = guess_begin(&d->guess, v->source, clock_now_ms());
+	return v->guesses ? PREFACE_ACCEPTED : PREFACE_REFUSED_LATER;
+}
+
+/* The visitor's handshake is with what both passwords led to. */
+static int door_answer_guess(struct door *d, struct visitor *v, struct err *e)
+{
+	enum preface_refusal refusal = door_judge_guess(d, v);
+	struct cred *own;
+	struct tls *t;
+
+	if (refusal) {
+		pass_refuse(v->socket.fd, refusal);
+		return err_set(e, ERR_AUTH, 0, "%s",
+			       refusal == PREFACE_REFUSED_UNUSED
+				       ? "the peer has a password, where this "
+					 "side has none"
+				       : "too many wrong passwords from there; "
+					 "told to try again later");
+	}
+	own = pass_answer(&v->pass, v->socket.fd, d->p.password, e);
+	t = own ? door_session(d, v->socket.fd, own, e) : NULL;
+	if (!t)
+		return -1;
+	tls_free(v->tls);
+	v->tls = t;
+	v->tls_begun = true;
+	return 0;
+}
+
+/* What does the visitor begin with, TLS or the password exchange before it? */
+static int door_preface(struct door *d, struct visitor *v, struct err *e)
+{
+	enum pass_event event;
+
+	if (pass_receive(&v->pass, v->socket.fd, PREFACE_OFFER, &event, e) < 0)
+		return -1;
+	if (event == PASS_HERE)
+		return door_answer_guess(d, v, e);
+	v->tls_begun = event == PASS_OTHER;
+	return 0;
+}
+
 static int door_handshake(struct door *d, struct visitor *v, bool *done,
 			  struct err *e)
 {
+	if (!v->tls_begun && door_preface(d, v, e) < 0)
+		return -1;
+	if (!v->tls_begun)
+		return 0;
 	if (!v->greeting) {
 		if (tls_handshake(v->tls, &v->want, e) < 0)
 			return -1;
 		if (v->want != TLS_DONE)
 			return 0;
 		v->greeting = true;
+		if (v->guesses)
+			guess_right(&d->guess, v->source);
 		*done = d->p.raw;
 		if (*done && d->stream)
 			return err_set(e, ERR_AUTH, 0,

@@ -23,6 +23,7 @@ struct door;
 struct door_params {
 	const struct net_listener *listener;
 	struct cred *cred;
+	const struct secret *password; /* NULL: none is in use */
 	const struct mode_list *modes;
 	enum chan_ktls ktls;
 	bool raw; /* no HELLO is expected */

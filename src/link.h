@@ -47,6 +47,7 @@ struct link_ops {
 struct link_params {
 	const struct opts *o;
 	struct cred *cred; /* NULL: mode none */
+	const struct secret *password; /* or NULL; then cred admits tickets */
 	const struct mode_list *modes;
 	enum chan_ktls ktls;
 };

@@ -14,6 +14,7 @@
 #include "host.h"
 #include "log.h"
 #include "net.h"
+#include "pass.h"
 
 enum {
 	CONNECT_MS = 30000,
@@ -22,7 +23,13 @@ enum {
 	BACKOFF_MAX_MS = 5000,
 };
 
-enum dial_state { DIAL_IDLE, DIAL_CONNECTING, DIAL_HANDSHAKE, DIAL_GREETING };
+enum dial_state {
+	DIAL_IDLE,
+	DIAL_CONNECTING,
+	DIAL_PASSWORD, /* the exchange before TLS */
+	DIAL_HANDSHAKE,
+	DIAL_GREETING,
+};
 
 struct link_dial {
 	struct link link; /* first: a link is this */
@@ -31,6 +38,7 @@ struct link_dial {
 	struct addrinfo *list, *next; /* addresses; the one to try */
 	enum dial_state state;
 	struct chan_socket socket;
+	struct pass pass;
 	struct tls *tls;
 	struct frame_reader reader;
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
@@ -84,6 +92,7 @@ static void dial_pause(struct link_dial *d)
 
 static void dial_hang_up(struct link_dial *d)
 {
+	pass_wipe(&d->pass);
 	tls_free(d->tls);
 	d->tls = NULL;
 	if (d->socket.fd >= 0)
@@ -187,22 +196,38 @@ static int dial_begin(struct link_dial *d, struct err *e)
 	return 0;
 }
 
-static int dial_start_tls(struct link_dial *d, struct err *e)
+/* own: a credential for this connection alone, which is taken over, or NULL */
+static int dial_start_tls(struct link_dial *d, struct cred *own, struct err *e)
 {
 	const struct link_params *p = &d->link.p;
 	struct tls_params params = {
 		.fd = d->socket.fd,
-		.cred = d->ticket_cred ? d->ticket_cred : p->cred,
+		.cred = own		 ? own
+			: d->ticket_cred ? d->ticket_cred
+					 : p->cred,
+		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->o->raw,
 	};
 
-	net_peer_name(d->socket.fd, d->name);
-	chan_attach(&d->socket, p->ktls);
 	d->tls = tls_new(&params, e);
 	d->state = DIAL_HANDSHAKE;
-	d->deadline_ms = clock_deadline(p->o->handshake_ms);
 	return d->tls ? 0 : -1;
+}
+
+/* The connection stands.  A password is of use for the first one only. */
+static int dial_connected(struct link_dial *d, struct err *e)
+{
+	const struct link_params *p = &d->link.p;
+
+	net_peer_name(d->socket.fd, d->name);
+	chan_attach(&d->socket, p->ktls);
+	d->deadline_ms = clock_deadline(p->o->handshake_ms);
+	if (!p->password || d->ticket_cred)
+		return dial_start_tls(d, NULL, e);
+	d->state = DIAL_PASSWORD;
+	dial_watch(d, TLS_WANT_READ);
+	return pass_offer(&d->pass, d->socket.fd, p->password, e);
 }
 
 static int dial_connecting(struct link_dial *d, struct err *e)
@@ -220,8 +245,35 @@ static int dial_connecting(struct link_dial *d, struct err *e)
 	}
 	if (ret < 0)
 		return dial_failed(d, dial_may_mend(e), e);
-	if (dial_start_tls(d, e) < 0)
+	if (dial_connected(d, e) < 0)
 		return dial_failed(d, false, e);
+	return 0;
+}
+
+static int dial_password(struct link_dial *d, struct err *e)
+{
+	enum preface_refusal refusal;
+	enum pass_event event;
+	struct cred *own;
+
+	if (pass_receive(&d->pass, d->socket.fd, PREFACE_ANSWER, &event, e) < 0)
+		return dial_refused(d, e);
+	if (event == PASS_WAIT)
+		return 0;
+	if (event == PASS_OTHER) {
+		err_set(e, ERR_AUTH, 0,
+			"the peer does not answer our password as "
+			"btrfs-ktls-pipe does");
+		return dial_refused(d, e);
+	}
+	own = pass_accept(&d->pass, d->link.p.password, &refusal, e);
+	pass_wipe(&d->pass);
+	if (!own && refusal == PREFACE_REFUSED_LATER) {
+		err_wrap(e, "%s", d->name);
+		return dial_failed(d, true, e);
+	}
+	if (!own || dial_start_tls(d, own, e) < 0)
+		return dial_refused(d, e);
 	return 0;
 }
 
@@ -396,6 +448,10 @@ static int dial_step(struct link_dial *d, const struct link_span *span,
 		return dial_begin(d, e);
 	case DIAL_CONNECTING:
 		return dial_connecting(d, e);
+	case DIAL_PASSWORD:
+		if (clock_now_ms() >= d->deadline_ms)
+			return dial_too_late(d, e);
+		return dial_password(d, e);
 	case DIAL_HANDSHAKE:
 		if (clock_now_ms() >= d->deadline_ms)
 			return dial_too_late(d, e);

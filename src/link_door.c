@@ -204,6 +204,7 @@ struct link *link_door_new(const struct link_params *p,
 {
 	struct door_params door = { .listener = l,
 				    .cred = p->cred,
+				    .password = p->password,
 				    .modes = p->modes,
 				    .ktls = p->ktls,
 				    .raw = p->o->raw,

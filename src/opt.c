@@ -50,6 +50,8 @@ static const struct opt_spec specs[] = {
 	  "(" KEY_DEFAULT_FILE ")" },
 	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
 	  "identity that goes with the key (btrfs)" },
+	{ "password-file", 0, BOTH, TYPE_STRING, FIELD(password_file), 0,
+	  "FILE", NULL, "the first line of FILE is the password" },
 	{ "port", 'p', BOTH, TYPE_PORT, FIELD(port), 0, "PORT", NULL,
 	  "TCP port (6330); listen: 0 takes any free one" },
 	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
@@ -349,6 +351,30 @@ static int opt_check_connect(struct opts *o, int argc, char **argv,
 	return 0;
 }
 
+static int opt_check_password(const struct opts *o, bool stdin_is_stream,
+			      struct err *e)
+{
+	if (!o->password_file)
+		return 0;
+	if (!strcmp(o->password_file, "-") && stdin_is_stream)
+		return err_set(e, ERR_USAGE, 0,
+			       "--password-file -: standard input is the "
+			       "stream; name the password file");
+	if (o->key)
+		return err_set(e, ERR_USAGE, 0,
+			       "give exactly one kind of credential: --key or "
+			       "--password-file");
+	if (o->identity)
+		return err_set(e, ERR_USAGE, 0,
+			       "--identity goes with a key, not with a "
+			       "password");
+	if (o->raw)
+		return err_set(e, ERR_USAGE, 0,
+			       "--raw: other TLS programs exchange no "
+			       "passwords; it needs a key");
+	return 0;
+}
+
 static int opt_check_stream(const struct opts *o, struct err *e)
 {
 	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
@@ -359,10 +385,14 @@ static int opt_check_stream(const struct opts *o, struct err *e)
 			       "-k -: standard input is the stream; name the "
 			       "key file");
 	if (o->modes.count && o->modes.modes[0] == &mode_none &&
-	    (o->key || o->identity || o->ktls == OPT_KTLS_REQUIRE || o->raw))
+	    (o->key || o->identity || o->password_file ||
+	     o->ktls == OPT_KTLS_REQUIRE || o->raw))
 		return err_set(e, ERR_USAGE, 0,
 			       "-m none encrypts nothing: it goes with no key, "
-			       "no identity, no --ktls require and no --raw");
+			       "no identity, no password, no --ktls require "
+			       "and no --raw");
+	if (opt_check_password(o, sends && !o->command, e) < 0)
+		return -1;
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");

@@ -41,6 +41,7 @@ struct opts {
 
 	const char *key; /* or NULL */
 	const char *identity; /* or NULL */
+	const char *password_file; /* or NULL */
 	struct mode_list modes; /* empty: the default */
 
 	int ktls, tx, rx; /* enum opt_ktls, enum opt_how */

@@ -4,9 +4,11 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "ask.h"
 #include "clock.h"
 #include "ktls.h"
 #include "log.h"
+#include "pake.h"
 
 static bool setup_is_none(const struct opts *o)
 {
@@ -26,21 +28,58 @@ static enum chan_ktls setup_ktls(const struct opts *o)
 
 static int setup_key(struct setup *s, const struct opts *o, struct err *e)
 {
-	const char *path = o->key ? o->key : KEY_DEFAULT_FILE;
 	autowipe_key struct key key = { 0 };
 
-	if (!o->key && access(path, F_OK) < 0 && errno == ENOENT)
-		return err_set(e, ERR_KEY, 0,
-			       "no key: make one with 'btrfs-ktls-pipe keygen "
-			       "-o FILE', copy it to the other host and name "
-			       "it with -k FILE (or keep it in %s)",
-			       path);
-	if (key_read(path, &key, e) < 0)
+	if (key_read(o->key ? o->key : KEY_DEFAULT_FILE, &key, e) < 0)
 		return -1;
 	if (o->identity)
 		snprintf(key.identity, sizeof key.identity, "%s", o->identity);
 	s->cred = cred_new_psk(&key, o->verb == OPT_LISTEN, e);
 	return s->cred ? 0 : -1;
+}
+
+static int setup_password(struct setup *s, const struct opts *o, struct err *e)
+{
+	int ret = pake_init(e);
+
+	if (ret == 0)
+		ret = o->password_file
+			      ? key_read_password(o->password_file,
+						  &s->password, e)
+			      : ask_secret("Password for btrfs-ktls-pipe: ",
+					   &s->password, e);
+	if (ret < 0)
+		return -1;
+	s->cred = cred_new_password(NULL, o->verb == OPT_LISTEN, e);
+	return s->cred ? 0 : -1;
+}
+
+/* Nothing is named, and there is no key in its place: the password remains. */
+static bool setup_lacks_key(const struct opts *o)
+{
+	return !o->key && access(KEY_DEFAULT_FILE, F_OK) < 0 && errno == ENOENT;
+}
+
+#define KEYGEN_HINT                                                                \
+	"make a key with 'btrfs-ktls-pipe keygen -o FILE', copy it to "            \
+	"the other host and name it with -k FILE (or keep it in " KEY_DEFAULT_FILE \
+	")"
+
+static int setup_credential(struct setup *s, const struct opts *o,
+			    struct err *e)
+{
+	if (!o->password_file && !setup_lacks_key(o))
+		return setup_key(s, o, e);
+	/* These go with a key. */
+	if (o->identity || o->raw)
+		return err_set(e, ERR_KEY, 0, "no key: " KEYGEN_HINT);
+	if (setup_password(s, o, e) == 0)
+		return 0;
+	if (!o->password_file && e->num)
+		err_append(
+			e,
+			"; name a file with --password-file, or " KEYGEN_HINT);
+	return -1;
 }
 
 int setup_init(struct setup *s, const struct opts *o, struct err *e)
@@ -61,12 +100,15 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 		log_notice("-m none: nothing is encrypted and nobody is "
 			   "authenticated; whoever reaches the port can read "
 			   "or write the stream");
-	else if (setup_key(s, o, e) < 0)
+	else if (setup_credential(s, o, e) < 0)
 		return -1;
 	if (o->stats && (s->stats_fd = stats_open(o->stats, e)) < 0)
 		return -1;
 	s->link = (struct link_params){ .o = o,
 					.cred = s->cred,
+					.password = s->password.len
+							    ? &s->password
+							    : NULL,
 					.modes = &s->modes,
 					.ktls = setup_ktls(o) };
 	return 0;
@@ -74,6 +116,7 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 
 void setup_fini(struct setup *s)
 {
+	secret_wipe(&s->password);
 	cred_free(s->cred);
 	s->cred = NULL;
 }

@@ -13,14 +13,16 @@
 struct setup {
 	struct mode_list modes;
 	struct cred *cred;
-	struct link_params link; /* borrows the two above */
+	struct secret password; /* len 0: none */
+	struct link_params link; /* borrows the three above */
 	struct stats stats;
 	int stats_fd; /* -1: none */
 };
 
 /*
  * Check what can be checked before a peer is there: modes, kernel TLS where it
- * is required, and the key, which becomes a credential.
+ * is required, and the key, which becomes a credential, or the password, which
+ * is asked for if nothing else was named.
  * The caller calls setup_fini().  Errors: ERR_USAGE, ERR_KTLS, ERR_KEY.
  */
 int setup_init(struct setup *s, const struct opts *o,

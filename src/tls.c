@@ -36,6 +36,7 @@ struct tls {
 	bool raw;
 	const struct mode_list *modes;
 	struct cred *cred;
+	bool owns_cred;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
 	bool write_gone; /* that direction is no longer this session's */
@@ -253,16 +254,19 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 	int ret;
 
 	if (!t) {
+		if (p->owns_cred)
+			cred_free(p->cred);
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
+	t->cred = p->cred;
+	t->owns_cred = p->owns_cred;
 	if (wire_init(&t->wire, p->fd, SMALL_BYTES, e) < 0)
 		return tls_new_failed(t);
 	t->final = 1;
 	t->server = p->server;
 	t->raw = p->raw;
 	t->modes = p->modes;
-	t->cred = p->cred;
 	if (p->modes->modes[0] == &mode_none) {
 		t->mode = &mode_none;
 		return t;
@@ -282,6 +286,8 @@ void tls_free(struct tls *t)
 		return;
 	if (t->session)
 		gnutls_deinit(t->session);
+	if (t->owns_cred)
+		cred_free(t->cred);
 	wire_fini(&t->wire);
 	free(t);
 }
@@ -297,6 +303,11 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 	case GNUTLS_A_BAD_RECORD_MAC:
 	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
 	case GNUTLS_A_ILLEGAL_PARAMETER:
+		if (cred_is_password(t->cred))
+			return err_set(e, ERR_AUTH, 0,
+				       "the peer has another password (alert "
+				       "%s)",
+				       rec_alert_name(alert));
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer refused the key: both sides need the "
 			       "same key and the same identity, here '%s' "
@@ -328,6 +339,12 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 	const char *identity = cred_asked_identity(t->cred);
 	char shown[KEY_IDENTITY_MAX + 1];
 
+	if (cred_is_password(t->cred))
+		return err_set(e, ERR_AUTH, 0,
+			       strcmp(identity, CRED_PASSWORD_IDENTITY)
+				       ? "the peer has a key, where this side "
+					 "has a password"
+				       : "the peer has another password");
 	if (!*identity)
 		return err_set(e, ERR_AUTH, 0, "the peer has another key");
 	log_printable(shown, sizeof shown, identity, strlen(identity));

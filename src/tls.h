@@ -28,6 +28,7 @@ struct tls_params {
 	bool server;
 	int fd; /* borrowed: non-blocking, must outlive the session */
 	struct cred *cred; /* borrowed, must outlive the session */
+	bool owns_cred; /* or taken over, on failure too */
 	const struct mode_list *modes;
 	bool raw; /* the peer must not be one of ours: no ALPN */
 };

@@ -20,6 +20,9 @@ BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 # --ktls by path, so that a test says "kernel" or "user"
 declare -gA KTLS=([kernel]=require [user]=off)
 
+# What both sides authenticate with, unless a test says otherwise
+CREDENTIAL=(-k key)
+
 # Most tests are about one connection; resume.bats is about many.
 RETRY=(--retry 0)
 
@@ -116,12 +119,12 @@ bkp_send() {
 		want=$1
 		shift
 	fi
-	bkp "$want" connect -k key -p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1
+	bkp "$want" connect "${CREDENTIAL[@]}" -p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1
 }
 
 # spawn_sender ARG...: the same in the background; then wait_sender CODE
 spawn_sender() {
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k key \
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
 		-p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1 <&0 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
 	SENDER_PID=$!
 	PIDS+=("$SENDER_PID")
@@ -135,7 +138,7 @@ start_receiver() {
 
 spawn_receiver() {
 	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -k key \
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${CREDENTIAL[@]}" \
 		"${BIND[@]}" -p 0 --ready-fd 9 "${RETRY[@]}" "$@" \
 		<&0 2>"$RECEIVER_ERR" 3>&- 7>&- 8>&- 9>ready &
 	RECEIVER_PID=$!

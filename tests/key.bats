@@ -196,13 +196,13 @@ key_bytes() {
 
 # --- what is refused
 
-@test "without any key it exits 3 and names keygen" {
+@test "without any key, and nobody to ask, it exits 3 and names keygen" {
 	[[ ! -e /etc/btrfs-ktls-pipe/key ]] ||
 		skip "own kernel only: /etc/btrfs-ktls-pipe/key exists"
-	bkp 3 listen -b 127.0.0.1 -p 0 --wait 1ms
-	assert_stderr_has '^btrfs-ktls-pipe: .*keygen'
-	bkp 3 connect -p 1 127.0.0.1
-	assert_stderr_has '^btrfs-ktls-pipe: .*keygen'
+	run -3 setsid -w "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	assert_stderr_has '^btrfs-ktls-pipe: .*keygen' <(echo "$output")
+	run -3 setsid -w "$BKP" connect -p 1 127.0.0.1
+	assert_stderr_has '^btrfs-ktls-pipe: .*keygen' <(echo "$output")
 }
 
 @test "a missing key file is refused and keygen named" {

@@ -8,6 +8,7 @@ check_PROGRAMS += \
 	tests/tools/nonblock \
 	tests/tools/onfd \
 	tests/tools/peer \
+	tests/tools/prompt \
 	tests/tools/relay \
 	tests/tools/thief \
 	tests/tools/tinywrites \
@@ -42,6 +43,7 @@ EXTRA_DIST += \
 	tests/kills.bats \
 	tests/listener.bats \
 	tests/network.bats \
+	tests/password.bats \
 	tests/progress.bats \
 	tests/resume.bats \
 	tests/rotation.bats \

@@ -32,10 +32,13 @@
  *  -s SEED     of random
  *  -f BYTES    instead, reset the first connection after BYTES, counted in both
  *              directions; -k does not count it
+ *  -d FILE     what the N-th connection (from 0) carries in the counted
+ *              direction is written to FILE.N
  *  -n LEN, -w MS, -i HEX, -o BYTE   as above
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -92,6 +95,8 @@ struct plan {
 	unsigned int seed;
 	uint64_t first_bytes; /* reset the first connection there; 0: no */
 	bool both; /* both directions are counted */
+	const char *record; /* FILE of -d, or NULL */
+	int record_fd;
 };
 
 struct dir {
@@ -303,6 +308,9 @@ static void pass_on(struct conn *c, struct dir *d, const struct plan *p)
 		d->ended = true;
 		shutdown(d->to, SHUT_WR);
 	}
+	if (p->record && d == &c->dir[p->counted] &&
+	    write(p->record_fd, buf, len) != (ssize_t)len)
+		die(p->record);
 	forward(d, buf, len);
 	d->bytes += len;
 }
@@ -399,6 +407,20 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 	return p;
 }
 
+static int open_record(const struct plan *p, unsigned long n)
+{
+	char name[256];
+	int fd;
+
+	if (!p->record)
+		return -1;
+	snprintf(name, sizeof name, "%s.%lu", p->record, n);
+	fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (fd < 0)
+		die(name);
+	return fd;
+}
+
 static void accept_all(int door, uint16_t port, const struct plan *all)
 {
 	pid_t self = getpid();
@@ -417,6 +439,7 @@ static void accept_all(int door, uint16_t port, const struct plan *all)
 				exit(1);
 			alarm(LIFE_SECONDS);
 			close(door);
+			plan.record_fd = open_record(&plan, n);
 			setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one,
 				   sizeof one);
 			serve(client, dial(port), &plan);
@@ -431,7 +454,7 @@ static int usage(const char *what)
 		"relay: bad %s\n"
 		"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
 		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX] [-k COUNT] "
-		"[-s SEED] [-o BYTE] [-f BYTES]]\n",
+		"[-s SEED] [-o BYTE] [-f BYTES] [-d FILE]]\n",
 		what);
 	exit(2);
 }
@@ -468,7 +491,7 @@ static void options(struct plan *p, int argc, char **argv)
 {
 	p->harmed = -1;
 	for (int c;
-	     (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:f:")) != -1;) {
+	     (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:f:d:")) != -1;) {
 		switch (c) {
 		case 'r':
 		case 'a':
@@ -499,6 +522,9 @@ static void options(struct plan *p, int argc, char **argv)
 			break;
 		case 'f':
 			p->first_bytes = strtoull(optarg, NULL, 10);
+			break;
+		case 'd':
+			p->record = optarg;
 			break;
 		case 'o':
 			p->flip_byte = strtol(optarg, NULL, 10);
