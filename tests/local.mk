@@ -64,6 +64,7 @@ unit_tests = \
 	tests/unit/test_log \
 	tests/unit/test_meter \
 	tests/unit/test_mode \
+	tests/unit/test_net \
 	tests/unit/test_num \
 	tests/unit/test_opt \
 	tests/unit/test_plain \
@@ -79,7 +80,7 @@ unit_tests = \
 	tests/unit/test_tls
 
 if SODIUM
-unit_tests += tests/unit/test_pake
+unit_tests += tests/unit/test_pake tests/unit/test_pass
 endif
 
 check_PROGRAMS += $(unit_tests)
@@ -101,9 +102,11 @@ tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_meter_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
+tests_unit_test_net_LDADD = $(unit_libs)
 tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_pake_LDADD = $(unit_libs)
+tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
@@ -129,6 +132,8 @@ tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt -Wl,--wrap=splice \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
+tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
+tests_unit_test_pass_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cred_new_password
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
 tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking

@@ -95,9 +95,8 @@ first_byte() {
 # It begins with TLS, and so with the ticket: the password has its own preface.
 @test "a stream that was cut goes on without the password" {
 	resumes() {
-		rm -f wire.*
-		RETRY=(--retry 20s) HARM=(rst -c c2s -a 1000000 -k 2 -d wire)
-		[[ $1 == push ]] || HARM=(rst -c c2s -f 1000000 -k 0 -d wire)
+		directions "$1"
+		RETRY=(--retry 20s) HARM=(rst -c "$WITH" -a 1000000 -k 2 -d wire)
 		with_stats
 		goes "$1"
 		counted reconnects 1

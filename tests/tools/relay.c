@@ -32,8 +32,8 @@
  *  -s SEED     of random
  *  -f BYTES    instead, reset the first connection after BYTES, counted in both
  *              directions; -k does not count it
- *  -d FILE     what the N-th connection (from 0) carries in the counted
- *              direction is written to FILE.N
+ *  -d FILE     what the client of the N-th connection (from 0) says is written
+ *              to FILE.N
  *  -n LEN, -w MS, -i HEX, -o BYTE   as above
  */
 #include <arpa/inet.h>
@@ -308,7 +308,7 @@ static void pass_on(struct conn *c, struct dir *d, const struct plan *p)
 		d->ended = true;
 		shutdown(d->to, SHUT_WR);
 	}
-	if (p->record && d == &c->dir[p->counted] &&
+	if (p->record && d == &c->dir[C2S] &&
 	    write(p->record_fd, buf, len) != (ssize_t)len)
 		die(p->record);
 	forward(d, buf, len);

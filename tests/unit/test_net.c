@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* net: whom an address belongs to. */
+#include "net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+
+#include "tap.h"
+
+/* The peer, as getpeername(2) tells it; NULL: there is none */
+static const char *peer;
+
+int __wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len);
+int __wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = 4711 };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = 4711 };
+
+	if (peer && inet_pton(AF_INET, peer, &v4.sin_addr) == 1) {
+		memcpy(sa, &v4, *len < sizeof v4 ? *len : sizeof v4);
+		return 0;
+	}
+	if (peer && inet_pton(AF_INET6, peer, &v6.sin6_addr) == 1) {
+		memcpy(sa, &v6, *len < sizeof v6 ? *len : sizeof v6);
+		return 0;
+	}
+	errno = ENOTCONN;
+	return -1;
+}
+
+static bool one_source(const char *a, const char *b)
+{
+	uint8_t source_a[NET_SOURCE_BYTES], source_b[NET_SOURCE_BYTES];
+
+	memset(source_a, 1, sizeof source_a);
+	memset(source_b, 2, sizeof source_b);
+	peer = a;
+	net_peer_source(-1, source_a);
+	peer = b;
+	net_peer_source(-1, source_b);
+	return !memcmp(source_a, source_b, sizeof source_a);
+}
+
+int main(void)
+{
+	ok(one_source("192.0.2.1", "192.0.2.1"), "an address is itself");
+	ok(!one_source("192.0.2.1", "192.0.2.2"), "IPv4: and no other");
+	ok(!one_source("192.0.2.1", "193.0.2.1"),
+	   "IPv4: not in the first byte");
+	ok(one_source("192.0.2.1", "::ffff:192.0.2.1"),
+	   "IPv4 is the same on a socket of IPv6");
+	ok(!one_source("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
+	   "and there, too, no other");
+	ok(one_source("2001:db8::1", "2001:db8::ffff:1:2:3"),
+	   "IPv6: a /64 is one");
+	ok(!one_source("2001:db8::1", "2001:db8:0:1::1"),
+	   "IPv6: the next /64 is another");
+	ok(!one_source("::1", "192.0.2.1"), "IPv6 and IPv4 are two");
+	ok(one_source(NULL, NULL) && !one_source(NULL, "192.0.2.1"),
+	   "nobody is nobody");
+	return tap_end();
+}
