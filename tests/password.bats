@@ -382,9 +382,6 @@ refused_from() {
 
 @test "right passwords are not limited" {
 	local i
-	for ((i = 0; i < 8; i++)); do
-		goes_in tls13-aes128-gcm
-	done
 	start_receiver --ktls "$WHEN"
 	for ((i = 0; i < 8; i++)); do
 		bkp_send 5 --receive --ktls off
