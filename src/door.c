@@ -23,16 +23,21 @@ enum {
 	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
 };
 
+enum visitor_state {
+	VISITOR_NEW, /* TLS, or the password exchange before it? */
+	VISITOR_HANDSHAKE,
+	VISITOR_GREETING, /* the handshake is done, the HELLO is not */
+};
+
 /* A connection that has not shown yet who it is. */
 struct visitor {
 	struct chan_socket socket;
 	struct tls *tls; /* NULL: the place is free */
 	enum tls_want want;
-	bool tls_begun; /* TLS has begun, with or without a password before */
-	bool guesses; /* a password, which counts as wrong so far */
-	uint8_t source[NET_SOURCE_BYTES]; /* of a guess */
+	enum visitor_state state;
 	struct pass pass;
-	bool greeting; /* the handshake is done, the HELLO is not */
+	bool guesses; /* a password, which counts as wrong so far */
+	uint8_t source[NET_SOURCE_BYTES]; /* of the guess */
 	struct frame_reader reader;
 	struct frame_hello hello;
 	uint64_t deadline_ms;
@@ -347,7 +352,7 @@ static int door_answer_guess(struct door *d, struct visitor *v, struct err *e)
 		return -1;
 	tls_free(v->tls);
 	v->tls = t;
-	v->tls_begun = true;
+	v->state = VISITOR_HANDSHAKE;
 	return 0;
 }
 
@@ -360,31 +365,38 @@ static int door_preface(struct door *d, struct visitor *v, struct err *e)
 		return -1;
 	if (event == PASS_HERE)
 		return door_answer_guess(d, v, e);
-	v->tls_begun = event == PASS_OTHER;
+	if (event == PASS_OTHER)
+		v->state = VISITOR_HANDSHAKE;
 	return 0;
 }
 
 static int door_handshake(struct door *d, struct visitor *v, bool *done,
 			  struct err *e)
 {
-	if (!v->tls_begun && door_preface(d, v, e) < 0)
+	if (tls_handshake(v->tls, &v->want, e) < 0)
 		return -1;
-	if (!v->tls_begun)
+	if (v->want != TLS_DONE)
 		return 0;
-	if (!v->greeting) {
-		if (tls_handshake(v->tls, &v->want, e) < 0)
-			return -1;
-		if (v->want != TLS_DONE)
-			return 0;
-		v->greeting = true;
-		if (v->guesses)
-			guess_right(&d->guess, v->source);
-		*done = d->p.raw;
-		if (*done && d->stream)
-			return err_set(e, ERR_AUTH, 0,
-				       "busy with another stream");
-	}
-	return *done ? 0 : door_greet(d, v, done, e);
+	v->state = VISITOR_GREETING;
+	if (v->guesses)
+		guess_right(&d->guess, v->source);
+	*done = d->p.raw;
+	if (*done && d->stream)
+		return err_set(e, ERR_AUTH, 0, "busy with another stream");
+	return 0;
+}
+
+/* As far as one step leads to the next. */
+static int door_lead(struct door *d, struct visitor *v, bool *done,
+		     struct err *e)
+{
+	if (v->state == VISITOR_NEW && door_preface(d, v, e) < 0)
+		return -1;
+	if (v->state == VISITOR_HANDSHAKE && door_handshake(d, v, done, e) < 0)
+		return -1;
+	if (v->state == VISITOR_GREETING && !*done)
+		return door_greet(d, v, done, e);
+	return 0;
 }
 
 /* Go on with one visitor.  Returns whether it is to be let in. */
@@ -393,7 +405,7 @@ static bool door_advance(struct door *d, struct visitor *v)
 	struct err e = { 0 };
 	bool done = false;
 
-	if (door_handshake(d, v, &done, &e) < 0) {
+	if (door_lead(d, v, &done, &e) < 0) {
 		door_refuse(d, v, e.msg);
 		return false;
 	}

@@ -60,10 +60,10 @@ static bool setup_lacks_key(const struct opts *o)
 	return !o->key && access(KEY_DEFAULT_FILE, F_OK) < 0 && errno == ENOENT;
 }
 
-#define KEYGEN_HINT                                                                \
-	"make a key with 'btrfs-ktls-pipe keygen -o FILE', copy it to "            \
-	"the other host and name it with -k FILE (or keep it in " KEY_DEFAULT_FILE \
-	")"
+static const char keygen_hint[] =
+	"make a key with 'btrfs-ktls-pipe keygen -o FILE', copy it to the "
+	"other host and name it with -k FILE (or keep it in " KEY_DEFAULT_FILE
+	")";
 
 static int setup_credential(struct setup *s, const struct opts *o,
 			    struct err *e)
@@ -72,13 +72,12 @@ static int setup_credential(struct setup *s, const struct opts *o,
 		return setup_key(s, o, e);
 	/* These go with a key. */
 	if (o->identity || o->raw)
-		return err_set(e, ERR_KEY, 0, "no key: " KEYGEN_HINT);
+		return err_set(e, ERR_KEY, 0, "no key: %s", keygen_hint);
 	if (setup_password(s, o, e) == 0)
 		return 0;
 	if (!o->password_file && e->num)
-		err_append(
-			e,
-			"; name a file with --password-file, or " KEYGEN_HINT);
+		err_append(e, "; name a file with --password-file, or %s",
+			   keygen_hint);
 	return -1;
 }
 

@@ -288,7 +288,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 }
 
 @test "half a message is dropped in time, and listen goes on" {
-	start_receiver --ktls "$WHEN" --handshake-timeout 300ms
+	start_receiver --ktls "$WHEN" --handshake-timeout 2s
 	says '\x70\1\0\0nonce'
 	[[ ! -s answer ]]
 	assert_stderr_has 'refused 127.*too long' "$RECEIVER_ERR"
@@ -338,6 +338,7 @@ guess() {
 
 @test "20 wrong guesses from elsewhere: few are taken, the right one gets in at once" {
 	local before=$EPOCHREALTIME after took
+	not_under valgrind "a guess takes longer than a second"
 	start_receiver --ktls "$WHEN"
 	guess 20 -b 127.0.0.2
 	after=$EPOCHREALTIME
@@ -391,7 +392,7 @@ refused_from() {
 }
 
 @test "over the limit the right password is told to try later, and does" {
-	not_under valgrind "five guesses take longer than a second each"
+	not_under valgrind "a guess takes longer than a second"
 	start_receiver --ktls "$WHEN"
 	guess 5
 	bkp_send 5 --retry 0 <<<secret
