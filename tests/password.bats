@@ -343,7 +343,6 @@ guess() {
 	guess 20 -b 127.0.0.2
 	after=$EPOCHREALTIME
 	took=$(((${after/./} - ${before/./}) / 1000000))
-	assert_stderr_has 'refused: too many wrong passwords'
 	(($(grep -c 'another password' "$RECEIVER_ERR") <= 6 + took)) || {
 		show "$RECEIVER_ERR"
 		fail "more than 5 and one a second in $took s"
