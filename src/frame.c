@@ -55,6 +55,7 @@ static void frame_encode_hello(const struct frame_hello *h, uint8_t *out)
 	put64(out + 48, h->retry_ms);
 	put64(out + 56, h->rotate_at);
 	memcpy(out + 64, h->host, FRAME_HOST_BYTES);
+	memcpy(out + 96, h->proof, FRAME_PROOF_BYTES);
 }
 
 static void frame_encode_welcome(const struct frame_welcome *w, uint8_t *out)
@@ -118,6 +119,7 @@ static int frame_decode_hello(const uint8_t *in, struct frame_hello *h)
 	h->retry_ms = get64(in + 48);
 	h->rotate_at = get64(in + 56);
 	memcpy(h->host, in + 64, FRAME_HOST_BYTES);
+	memcpy(h->proof, in + 96, FRAME_PROOF_BYTES);
 	if (in[3] || !h->connection)
 		return -1;
 	return frame_decode_role(in[2], &h->role);

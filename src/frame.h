@@ -11,7 +11,12 @@
 
 #define FRAME_ALPN "btrfs-ktls-pipe/1"
 
-enum { FRAME_VERSION = 1, FRAME_ID_BYTES = 16, FRAME_HOST_BYTES = 32 };
+enum {
+	FRAME_VERSION = 1,
+	FRAME_ID_BYTES = 16,
+	FRAME_HOST_BYTES = 32,
+	FRAME_PROOF_BYTES = 32,
+};
 
 enum frame_type {
 	FRAME_HELLO = 1, /* connecting side, first */
@@ -23,7 +28,7 @@ enum frame_type {
 
 /* Sizes on the wire, in bytes */
 enum {
-	FRAME_HELLO_BYTES = 96,
+	FRAME_HELLO_BYTES = 128,
 	FRAME_WELCOME_BYTES = 64,
 	FRAME_ACK_BYTES = 16,
 	FRAME_OUTCOME_BYTES = 16,
@@ -63,6 +68,7 @@ struct frame_hello {
 	uint64_t retry_ms;
 	uint64_t rotate_at; /* offset; 0: no rotation */
 	uint8_t host[FRAME_HOST_BYTES];
+	uint8_t proof[FRAME_PROOF_BYTES]; /* of the ticket; zeros: none */
 };
 
 struct frame_welcome {

@@ -213,13 +213,13 @@ greets() {
 }
 
 @test "5: a HELLO of another version is refused, listen goes on" {
-	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 88)"
+	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)"
 	says receiver version
 	serves_its_peer
 }
 
 @test "5: a HELLO that makes no sense is refused, listen goes on" {
-	greets "\x01\x01\x09\0\0\0\0\x01$(zeros 88)"
+	greets "\x01\x01\x09\0\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }

@@ -38,6 +38,7 @@ static struct frame any_hello(void)
 
 	any_bytes(f.hello.stream, sizeof f.hello.stream);
 	any_bytes(f.hello.host, sizeof f.hello.host);
+	any_bytes(f.hello.proof, sizeof f.hello.proof);
 	return f;
 }
 
@@ -94,7 +95,8 @@ static bool same_hello(const struct frame_hello *a, const struct frame_hello *b)
 	       a->record_limit == b->record_limit &&
 	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
 	       !memcmp(a->stream, b->stream, sizeof a->stream) &&
-	       !memcmp(a->host, b->host, sizeof a->host);
+	       !memcmp(a->host, b->host, sizeof a->host) &&
+	       !memcmp(a->proof, b->proof, sizeof a->proof);
 }
 
 static bool same_welcome(const struct frame_welcome *a,
@@ -133,8 +135,8 @@ static const struct {
 	enum frame_type type;
 	size_t size;
 } types[] = {
-	{ "HELLO", FRAME_HELLO, 96 }, { "WELCOME", FRAME_WELCOME, 64 },
-	{ "ACK", FRAME_ACK, 16 },     { "DONE", FRAME_DONE, 16 },
+	{ "HELLO", FRAME_HELLO, 128 }, { "WELCOME", FRAME_WELCOME, 64 },
+	{ "ACK", FRAME_ACK, 16 },      { "DONE", FRAME_DONE, 16 },
 	{ "FAIL", FRAME_FAIL, 16 },
 };
 
@@ -190,10 +192,11 @@ static void test_hello_bytes(void)
 			   .rotate_at = 0xb8b9babbbcbdbebf }
 	};
 	struct frame hello = f;
-	uint8_t want[96] = { 1, 1, 2, 0 };
+	uint8_t want[128] = { 1, 1, 2, 0 };
 
 	rising(hello.hello.stream, sizeof hello.hello.stream, 0x88);
 	rising(hello.hello.host, sizeof hello.hello.host, 0xc0);
+	rising(hello.hello.proof, sizeof hello.hello.proof, 0xe0);
 	rising(want + 4, sizeof want - 4, 0x84);
 	is_encoded(&hello, want, sizeof want, "HELLO");
 }
