@@ -15,19 +15,11 @@
 #define PEM_LABEL "BTRFS-KTLS-PIPE PRE-SHARED KEY"
 
 enum {
-	KEY_FILE_MAX = 16384, /* bytes; a 512-byte key in PEM, much prose */
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
 	PASSWORD_CHARS = 32, /* a printable line below that is no key */
 };
 
-/* What a key file holds while it is being read. */
-struct key_file {
-	bool opened;
-	size_t len; /* above KEY_FILE_MAX: there is more */
-	uint8_t bytes[KEY_FILE_MAX + 1];
-};
-
-static void key_file_wipe(struct key_file *f)
+void key_wipe_file(struct key_file *f)
 {
 	explicit_bzero(f, sizeof *f);
 }
@@ -302,7 +294,7 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 	return 0;
 }
 
-static int key_slurp(const char *path, struct key_file *f, struct err *e)
+int key_read_file(const char *path, struct key_file *f, struct err *e)
 {
 	autoclose int opened = -1;
 	int fd = STDIN_FILENO;
@@ -334,10 +326,10 @@ static const char *key_file_name(const char *path)
 	return strcmp(path, "-") ? path : "(standard input)";
 }
 
-static int key_read_file(const char *path, struct key_file *f, struct key *k,
-			 struct err *e)
+static int key_read_key(const char *path, struct key_file *f, struct key *k,
+			struct err *e)
 {
-	if (key_slurp(path, f, e) < 0) {
+	if (key_read_file(path, f, e) < 0) {
 		if (f->opened)
 			return -1;
 		return err_append(e,
@@ -356,9 +348,9 @@ static int key_read_file(const char *path, struct key_file *f, struct key *k,
 
 int key_read(const char *path, struct key *k, struct err *e)
 {
-	attr_cleanup(key_file_wipe) struct key_file f = { .len = 0 };
+	autowipe_key_file struct key_file f = { .len = 0 };
 
-	if (key_read_file(path, &f, k, e) < 0)
+	if (key_read_key(path, &f, k, e) < 0)
 		return err_wrap(e, "key file %s", key_file_name(path));
 	return 0;
 }
@@ -389,9 +381,9 @@ static int key_take_password(const struct key_file *f, struct secret *password,
 
 int key_read_password(const char *path, struct secret *password, struct err *e)
 {
-	attr_cleanup(key_file_wipe) struct key_file f = { .len = 0 };
+	autowipe_key_file struct key_file f = { .len = 0 };
 
-	if (key_slurp(path, &f, e) < 0 ||
+	if (key_read_file(path, &f, e) < 0 ||
 	    key_take_password(&f, password, e) < 0)
 		return err_wrap(e, "password file %s", key_file_name(path));
 	return 0;

@@ -24,6 +24,26 @@ struct key {
 void key_wipe(struct key *k);
 #define autowipe_key attr_cleanup(key_wipe)
 
+enum { KEY_FILE_MAX = 16384 }; /* bytes; RSA keys, PSKs with much prose */
+
+/* The bytes of a file with a secret, while it is being read. */
+struct key_file {
+	bool opened;
+	size_t len; /* above KEY_FILE_MAX: there is more */
+	uint8_t bytes[KEY_FILE_MAX + 1];
+};
+
+void key_wipe_file(struct key_file *f);
+#define autowipe_key_file attr_cleanup(key_wipe_file)
+
+/*
+ * Read the file at path, "-" for standard input, unless it is open to others
+ * than its owner.  The caller wipes *f, on failure too, and judges its length.
+ * Errors: ERR_KEY, in words that go on after the file's name.
+ */
+int key_read_file(const char *path, struct key_file *f,
+		  struct err *e) attr_must_check;
+
 /* Does text follow [A-Za-z0-9][A-Za-z0-9._@-]{0,63}? */
 bool key_identity_ok(const char *text);
 
