@@ -18,6 +18,7 @@ enum {
 	LOG_BURST = 20, /* lines about refused visitors in... */
 	LOG_PERIOD_MS = 10000,
 	REFUSE_MS = 100, /* for telling a visitor why */
+	LEAVE_MS = 2000, /* for a visitor that was told to hear it */
 	VISITORS_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
 	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
@@ -27,6 +28,7 @@ enum visitor_state {
 	VISITOR_NEW, /* TLS, or the password exchange before it? */
 	VISITOR_HANDSHAKE,
 	VISITOR_GREETING, /* the handshake is done, the HELLO is not */
+	VISITOR_LEAVING, /* refused: we wait until it has closed */
 };
 
 /* A connection that has not shown yet who it is. */
@@ -133,8 +135,25 @@ static void visitor_drop(struct visitor *v)
 
 static void door_refuse(struct door *d, struct visitor *v, const char *why)
 {
-	door_log_refusal(d, v, why);
+	if (v->state != VISITOR_LEAVING)
+		door_log_refusal(d, v, why);
 	visitor_drop(v);
+}
+
+/*
+ * The same to a visitor that was told why, by an alert or a WELCOME: what it
+ * sends before it has read that, such as its HELLO after a handshake of TLS 1.3
+ * that only the client found complete, must not cost it the reason.
+ */
+static void door_see_off(struct door *d, struct visitor *v, const char *why)
+{
+	door_log_refusal(d, v, why);
+	v->state = VISITOR_LEAVING;
+	v->want = TLS_WANT_READ;
+	v->deadline_ms =
+		clock_earlier(v->deadline_ms, clock_deadline(LEAVE_MS));
+	net_say_goodbye(v->socket.fd);
+	door_watch_visitor(d, EPOLL_CTL_MOD, v);
 }
 
 /* The part of "[address]:port" in front of the port. */
@@ -188,6 +207,11 @@ static struct visitor *door_place(struct door *d)
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (!d->visitors[i].tls)
 			return &d->visitors[i];
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d->visitors[i].state == VISITOR_LEAVING) {
+			visitor_drop(&d->visitors[i]);
+			return &d->visitors[i];
+		}
 	return door_evict(d);
 }
 
@@ -405,8 +429,13 @@ static bool door_advance(struct door *d, struct visitor *v)
 	struct err e = { 0 };
 	bool done = false;
 
+	if (v->state == VISITOR_LEAVING) {
+		if (!net_discard(v->socket.fd))
+			visitor_drop(v);
+		return false;
+	}
 	if (door_lead(d, v, &done, &e) < 0) {
-		door_refuse(d, v, e.msg);
+		door_see_off(d, v, e.msg);
 		return false;
 	}
 	if (!done)

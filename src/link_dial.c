@@ -21,6 +21,7 @@ enum {
 	PER_ADDRESS_MS = 5000, /* where a name has several */
 	BACKOFF_MS = 100, /* the first pause; each is twice the last */
 	BACKOFF_MAX_MS = 5000,
+	LEAVE_MS = 500, /* for a peer that we refuse to hear why */
 };
 
 enum dial_state {
@@ -409,8 +410,12 @@ static int dial_handshake(struct link_dial *d, const struct link_span *span,
 {
 	enum tls_want want;
 
-	if (tls_handshake(d->tls, &want, e) < 0)
+	if (tls_handshake(d->tls, &want, e) < 0) {
+		/* We say why, with the end of its flight still unread. */
+		if (!d->link.count)
+			net_see_off(d->socket.fd, LEAVE_MS);
 		return dial_refused(d, e);
+	}
 	dial_watch(d, want);
 	if (want != TLS_DONE)
 		return 0;

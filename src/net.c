@@ -162,6 +162,33 @@ void net_bound_unsent(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
+void net_say_goodbye(int fd)
+{
+	shutdown(fd, SHUT_WR);
+}
+
+bool net_discard(int fd)
+{
+	char scratch[16384];
+	ssize_t n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
+
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+}
+
+void net_see_off(int fd, uint64_t timeout_ms)
+{
+	uint64_t deadline_ms = clock_deadline(timeout_ms);
+
+	net_say_goodbye(fd);
+	while (clock_now_ms() < deadline_ms) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, clock_poll_ms(deadline_ms)) > 0 &&
+		    !net_discard(fd))
+			return;
+	}
+}
+
 void net_close_hard(int fd)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };

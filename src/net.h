@@ -91,5 +91,18 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX]);
  */
 void net_keepalive(int fd);
 
+/*
+ * Nothing more is to be said: send the FIN, but keep the socket.  What the peer
+ * has sent meanwhile must be discarded until it closes, because to close with
+ * bytes unread makes an RST, which can destroy what was said last.
+ */
+void net_say_goodbye(int fd);
+
+/* Throw away some of what came; returns false when the peer has closed. */
+bool net_discard(int fd);
+
+/* Both, and wait for the peer, timeout_ms at the most. */
+void net_see_off(int fd, uint64_t timeout_ms);
+
 /* Close so that the peer gets an RST and unsent bytes are dropped. */
 void net_close_hard(int fd);
