@@ -1,13 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cred.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "cert.h"
+#include "io.h"
+
+enum {
+	PEM_FILE_MAX =
+		1 << 20, /* bytes of certificates: all of a system's CAs */
+	DECOY_BYTES = 32,
+};
 
 struct cred {
 	bool server;
 	bool password;
+	gnutls_certificate_credentials_t x509; /* NULL: a pre-shared key */
+	struct cert_rules rules;
+	struct err refusal; /* of the last certificate that was refused */
+	enum rec_alert alert;
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
 	struct key key;
@@ -37,7 +53,7 @@ static int cred_find_psk(gnutls_session_t session, const char *identity,
 		key->data = NULL;
 		return -1;
 	}
-	if (admitted || !strcmp(identity, c->key.identity))
+	if (admitted || (*identity && !strcmp(identity, c->key.identity)))
 		memcpy(key->data, s->bytes, s->len);
 	return 0;
 }
@@ -117,6 +133,120 @@ bool cred_is_password(const struct cred *c)
 	return c->password;
 }
 
+/* A file that is no secret. */
+static int cred_read_public(const char *path, gnutls_datum_t *out,
+			    struct err *e)
+{
+	autofree uint8_t *bytes = malloc(PEM_FILE_MAX);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (!bytes)
+		return err_set(e, ERR_KEY, 0, "out of memory");
+	if (fd < 0)
+		return err_set(e, ERR_KEY, errno, "cannot be opened");
+	while (n > 0 && len < PEM_FILE_MAX) {
+		n = io_read(fd, bytes + len, PEM_FILE_MAX - len);
+		if (n < 0)
+			return err_set(e, ERR_KEY, errno, "cannot be read");
+		len += (size_t)n;
+	}
+	if (len == PEM_FILE_MAX)
+		return err_set(e, ERR_KEY, 0, "is too long: 1 MiB or more");
+	*out = (gnutls_datum_t){ bytes, (unsigned int)len };
+	bytes = NULL;
+	return 0;
+}
+
+static void cred_datum_free(gnutls_datum_t *d)
+{
+	free(d->data);
+}
+
+static int cred_load_ca(struct cred *c, const char *path, struct err *e)
+{
+	attr_cleanup(cred_datum_free) gnutls_datum_t pem = { NULL, 0 };
+
+	if (cred_read_public(path, &pem, e) < 0 || cert_check_ca(&pem, e) < 0 ||
+	    cert_set_ca(c->x509, &pem, e) < 0)
+		return err_wrap(e, "CA file %s", path);
+	return 0;
+}
+
+static int cred_load_own(struct cred *c, const struct cred_x509 *x,
+			 struct err *e)
+{
+	attr_cleanup(cred_datum_free) gnutls_datum_t own = { NULL, 0 };
+	autowipe_key_file struct key_file f = { .len = 0 };
+	gnutls_datum_t key = { f.bytes, 0 };
+
+	if (cred_read_public(x->cert, &own, e) < 0 ||
+	    cert_check_own(&own, e) < 0)
+		return err_wrap(e, "certificate file %s", x->cert);
+	if (key_read_file(x->key, &f, e) < 0)
+		return err_wrap(e, "private key file %s", x->key);
+	if (f.len > KEY_FILE_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "private key file %s: is too long: at most %d "
+			       "bytes are possible",
+			       x->key, KEY_FILE_MAX);
+	key.size = (unsigned int)f.len;
+	if (cert_check_key(&key, e) < 0 ||
+	    cert_set_own(c->x509, &own, &key, e) < 0)
+		return err_wrap(e, "private key file %s", x->key);
+	return 0;
+}
+
+/*
+ * A server takes tickets, too.  Who names an identity before there is one, or
+ * another, meets a key that nobody has.
+ */
+static int cred_init_x509(struct cred *c, const struct cred_x509 *x,
+			  struct err *e)
+{
+	int ret = gnutls_certificate_allocate_credentials(&c->x509);
+
+	c->key.secret.len = DECOY_BYTES;
+	if (ret == 0)
+		ret = gnutls_rnd(GNUTLS_RND_KEY, c->key.secret.bytes,
+				 DECOY_BYTES);
+	if (ret == 0 && c->server)
+		ret = cred_init_server(c);
+	if (ret < 0)
+		return err_set(e, ERR_KEY, 0, "cannot use certificates: %s",
+			       gnutls_strerror(ret));
+	return cred_load_own(c, x, e) < 0 ? -1 : cred_load_ca(c, x->ca, e);
+}
+
+struct cred *cred_new_x509(const struct cred_x509 *x, bool server,
+			   struct err *e)
+{
+	struct cred *c = calloc(1, sizeof *c);
+
+	if (!c) {
+		err_set(e, ERR_KEY, 0, "out of memory");
+		return NULL;
+	}
+	c->server = server;
+	c->rules = (struct cert_rules){ .server = server,
+					.names = x->names,
+					.count = x->count,
+					.wildcards = x->wildcards };
+	if (cred_init_x509(c, x, e) < 0) {
+		cred_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+unsigned int cred_kinds(const struct cred *c)
+{
+	if (!c->x509)
+		return CRED_PSK;
+	return CRED_X509 | (*c->admitted.identity ? CRED_PSK : 0);
+}
+
 void cred_admit(struct cred *c, const struct key *k)
 {
 	c->admitted = *k;
@@ -127,6 +257,8 @@ void cred_free(struct cred *c)
 	if (!c)
 		return;
 	key_wipe(&c->admitted);
+	if (c->x509)
+		gnutls_certificate_free_credentials(c->x509);
 	if (c->client_psk)
 		gnutls_psk_free_client_credentials(c->client_psk);
 	if (c->server_psk)
@@ -135,12 +267,47 @@ void cred_free(struct cred *c)
 	free(c);
 }
 
+static int cred_judge(gnutls_session_t session)
+{
+	struct cred *c = gnutls_session_get_ptr(session);
+
+	c->refusal = (struct err){ 0 };
+	return cert_judge(session, &c->rules, &c->alert, &c->refusal);
+}
+
+static int cred_apply_x509(struct cred *c, gnutls_session_t session)
+{
+	gnutls_session_set_verify_function(session, cred_judge);
+	if (c->server)
+		gnutls_certificate_server_set_request(session,
+						      GNUTLS_CERT_REQUIRE);
+	return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->x509);
+}
+
 int cred_apply(struct cred *c, gnutls_session_t session)
 {
+	int ret = c->x509 ? cred_apply_x509(c, session) : 0;
+
 	gnutls_session_set_ptr(session, c);
+	if (ret < 0 || !(cred_kinds(c) & CRED_PSK))
+		return ret;
 	return gnutls_credentials_set(session, GNUTLS_CRD_PSK,
 				      c->server ? (void *)c->server_psk
 						: (void *)c->client_psk);
+}
+
+int cred_refusal(const struct cred *c, enum rec_alert *alert, struct err *e)
+{
+	*alert = c->alert;
+	*e = c->refusal;
+	return -1;
+}
+
+void cred_peer_name(const struct cred *c, gnutls_session_t session,
+		    char out[static KEY_IDENTITY_MAX + 1])
+{
+	cert_identity(session, &c->rules, key_identity_ok, out,
+		      KEY_IDENTITY_MAX + 1);
 }
 
 const char *cred_identity(const struct cred *c)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a handshake authenticates with.  So far: one pre-shared key under one
- * identity.  Knows nothing of sockets, files or modes.
+ * What a handshake authenticates with: one pre-shared key under one identity,
+ * or a certificate for one of the same CA.  Knows nothing of sockets or modes.
  */
 #pragma once
 
@@ -10,6 +10,7 @@
 
 #include "err.h"
 #include "key.h"
+#include "rec.h"
 
 /* Used when neither the key file nor --identity names one. */
 #define CRED_DEFAULT_IDENTITY "btrfs"
@@ -18,6 +19,17 @@
 #define CRED_PASSWORD_IDENTITY "password"
 
 struct cred;
+
+/* Bits: a listener with certificates takes a stream's ticket beside them. */
+enum cred_kind { CRED_PSK = 1, CRED_X509 = 2 };
+
+/* Certificates: the files, and whom to expect.  All is borrowed. */
+struct cred_x509 {
+	const char *cert, *key, *ca; /* names of files in PEM */
+	const char *const *names; /* the peer's certificate must be for one */
+	size_t count; /* 0: for anybody */
+	bool wildcards; /* is one for *.example.com good enough? */
+};
 
 /*
  * A credential for the connecting (server false) or the listening side.
@@ -35,6 +47,16 @@ struct cred *cred_new_password(const struct secret *key, bool server,
 
 /* Is it of a password exchange? */
 bool cred_is_password(const struct cred *c);
+
+/*
+ * The same with certificates, on both sides.  Borrows x->names until
+ * cred_free().  NULL: ERR_KEY, which says what is wrong with which file.
+ */
+struct cred *cred_new_x509(const struct cred_x509 *x, bool server,
+			   struct err *e);
+
+/* Which kinds a session that begins now can use: bits of enum cred_kind. */
+unsigned int cred_kinds(const struct cred *c);
 
 /*
  * Server: let whoever presents k in, too; one of them at a time.  Copies k,
@@ -59,5 +81,19 @@ int cred_apply(struct cred *c, gnutls_session_t session);
 /* The identity that a client named last, as it came; "" before. */
 const char *cred_asked_identity(const struct cred *c);
 
-/* Our identity: presented by a client, expected by a server. */
+/*
+ * Certificates: why the peer's was refused, within the call of GnuTLS that just
+ * failed, and what alert is to tell it.  Returns -1.
+ */
+int cred_refusal(const struct cred *c, enum rec_alert *alert, struct err *e);
+
+/*
+ * The name in the certificate of the session's peer, once the handshake is
+ * done: the first of those that were expected, else its first DNS name that
+ * follows the grammar of an identity, else "".
+ */
+void cred_peer_name(const struct cred *c, gnutls_session_t session,
+		    char out[static KEY_IDENTITY_MAX + 1]);
+
+/* Our identity: presented by a client, expected by a server; "": certificates. */
 const char *cred_identity(const struct cred *c);

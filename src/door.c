@@ -295,7 +295,8 @@ static enum frame_refusal door_judge_return(const struct door_stream *s,
 	if (memcmp(v->hello.stream, s->id, sizeof v->hello.stream))
 		return FRAME_REFUSED_BUSY;
 	if ((!s->resumes && !v->hello.rotate_at) ||
-	    strcmp(tls_identity(v->tls), s->identity) ||
+	    (s->ticket &&
+	     !tls_shows_ticket(v->tls, s->ticket, v->hello.proof)) ||
 	    v->hello.connection <= s->connection)
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;

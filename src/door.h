@@ -44,7 +44,7 @@ struct door_guest {
 struct door_stream {
 	bool resumes; /* else only a rotation can come */
 	const uint8_t *id; /* FRAME_ID_BYTES */
-	const char *identity; /* of its ticket; "": mode none */
+	const struct key *ticket; /* NULL: mode none */
 	uint32_t connection; /* number of the last that was let in */
 };
 

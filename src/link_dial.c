@@ -35,7 +35,8 @@ enum dial_state {
 struct link_dial {
 	struct link link; /* first: a link is this */
 	struct net_endpoint to;
-	struct cred *ticket_cred; /* from the second connection on */
+	/* From the second connection on; NULL where the mode cannot do it */
+	struct cred *ticket_cred;
 	struct addrinfo *list, *next; /* addresses; the one to try */
 	enum dial_state state;
 	struct chan_socket socket;
@@ -298,6 +299,11 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 	};
 	memcpy(f.hello.stream, l->stream, sizeof l->stream);
 	memcpy(f.hello.host, d->host, sizeof d->host);
+	/* Without the ticket this connection says who we are, but not yet that
+	 * the stream is ours. */
+	if (l->count && l->p.cred && !d->ticket_cred &&
+	    tls_prove(d->tls, &l->ticket, f.hello.proof, e) < 0)
+		return -1;
 	d->reader = (struct frame_reader){ 0 };
 	d->state = DIAL_GREETING;
 	return greet_send(d->tls, d->socket.fd, &f, d->deadline_ms, e);
@@ -339,7 +345,8 @@ static int dial_agree(struct link_dial *d, const struct frame_welcome *w,
 
 	if (link_agree(l, d->tls, &peer, e) < 0)
 		return -1;
-	if (l->p.o->raw || !l->p.cred)
+	if (l->p.o->raw || !l->p.cred ||
+	    !tls_mode_usable(tls_mode(d->tls), CRED_PSK))
 		return 0;
 	d->ticket_cred = cred_new_psk(&l->ticket, false, e);
 	return d->ticket_cred ? 0 : -1;

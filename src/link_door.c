@@ -83,11 +83,10 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 	memcpy(l->stream, g->hello.stream, sizeof l->stream);
 	d->stream = (struct door_stream){ .resumes = link_resumes(l),
 					  .id = l->stream,
-					  .identity = "",
 					  .connection = g->hello.connection };
 	if (!l->p.o->raw && l->p.cred) {
 		cred_admit(l->p.cred, &l->ticket);
-		d->stream.identity = l->ticket.identity;
+		d->stream.ticket = &l->ticket;
 	}
 	door_serve(d->door, &d->stream);
 	return link_door_use(l, g, 0, false, e);

@@ -29,6 +29,7 @@ src_libbkp_a_SOURCES = \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \
 	src/diag.c src/diag.h \
+	src/cert.c src/cert.h \
 	src/cred.c src/cred.h \
 	src/wire.c src/wire.h \
 	src/plain.c src/plain.h \

@@ -19,6 +19,7 @@ enum opt_type {
 	TYPE_COUNT, /* int: one more */
 	TYPE_SET, /* int: the row's value */
 	TYPE_STRING, /* const char *: not empty */
+	TYPE_NAMES, /* struct opt_names: one more, not empty */
 	TYPE_IDENTITY, /* const char *: the grammar of an identity */
 	TYPE_DURATION, /* uint64_t: milliseconds */
 	TYPE_SIZE, /* uint64_t: bytes */
@@ -52,6 +53,15 @@ static const struct opt_spec specs[] = {
 	  "identity that goes with the key (btrfs)" },
 	{ "password-file", 0, BOTH, TYPE_STRING, FIELD(password_file), 0,
 	  "FILE", NULL, "the first line of FILE is the password" },
+	{ "cert", 0, BOTH, TYPE_STRING, FIELD(cert), 0, "FILE", NULL,
+	  "certificate instead of a key: PEM, chain behind it" },
+	{ "cert-key", 0, BOTH, TYPE_STRING, FIELD(cert_key), 0, "FILE", NULL,
+	  "the certificate's private key" },
+	{ "ca", 0, BOTH, TYPE_STRING, FIELD(ca), 0, "FILE", NULL,
+	  "certificates of those who sign the peer's" },
+	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), 0, "NAME", NULL,
+	  "connect: name to expect instead of HOST;\n"
+	  "listen: name to let in (any of the CA's); repeat" },
 	{ "port", 'p', BOTH, TYPE_PORT, FIELD(port), 0, "PORT", NULL,
 	  "TCP port (6330); listen: 0 takes any free one" },
 	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
@@ -170,6 +180,14 @@ static int opt_string(const char *text, const char **out, struct err *e)
 	return 0;
 }
 
+static int opt_name(const char *text, struct opt_names *list, struct err *e)
+{
+	if (list->count == OPT_NAMES_MAX)
+		return err_set(e, ERR_USAGE, 0, "may be given %d times",
+			       OPT_NAMES_MAX);
+	return opt_string(text, &list->names[list->count++], e);
+}
+
 static int opt_fd(const char *text, int *out, struct err *e)
 {
 	uint64_t fd;
@@ -207,6 +225,8 @@ static int opt_store(struct opts *o, const struct opt_spec *spec,
 		return 0;
 	case TYPE_STRING:
 		return opt_string(text, field, e);
+	case TYPE_NAMES:
+		return opt_name(text, field, e);
 	case TYPE_IDENTITY:
 		return opt_identity(text, field, e);
 	case TYPE_DURATION:
@@ -351,12 +371,17 @@ static int opt_check_connect(struct opts *o, int argc, char **argv,
 	return 0;
 }
 
+static bool opt_is_stdin(const char *file)
+{
+	return file && !strcmp(file, "-");
+}
+
 static int opt_check_password(const struct opts *o, bool stdin_is_stream,
 			      struct err *e)
 {
 	if (!o->password_file)
 		return 0;
-	if (!strcmp(o->password_file, "-") && stdin_is_stream)
+	if (opt_is_stdin(o->password_file) && stdin_is_stream)
 		return err_set(e, ERR_USAGE, 0,
 			       "--password-file -: standard input is the "
 			       "stream; name the password file");
@@ -371,7 +396,37 @@ static int opt_check_password(const struct opts *o, bool stdin_is_stream,
 	if (o->raw)
 		return err_set(e, ERR_USAGE, 0,
 			       "--raw: other TLS programs exchange no "
-			       "passwords; it needs a key");
+			       "passwords; it needs a key or certificates");
+	return 0;
+}
+
+/* Certificates: all three files, and nothing of another credential. */
+static int opt_check_certificates(const struct opts *o, struct err *e)
+{
+	if (!o->cert && !o->cert_key && !o->ca) {
+		if (!o->peers.count)
+			return 0;
+		return err_set(e, ERR_USAGE, 0,
+			       "--peer needs certificates: --cert, --cert-key "
+			       "and --ca");
+	}
+	if (!o->cert || !o->cert_key || !o->ca)
+		return err_set(e, ERR_USAGE, 0,
+			       "certificates need three files; missing:%s%s%s",
+			       o->cert ? "" : " --cert",
+			       o->cert_key ? "" : " --cert-key",
+			       o->ca ? "" : " --ca");
+	if (o->key || o->identity || o->password_file)
+		return err_set(e, ERR_USAGE, 0,
+			       "give exactly one kind of credential: --cert "
+			       "goes with no %s",
+			       o->key	     ? "--key"
+			       : o->identity ? "--identity"
+					     : "--password-file");
+	if (o->verb == OPT_CONNECT && o->peers.count > 1)
+		return err_set(e, ERR_USAGE, 0,
+			       "connect takes one --peer: there is one "
+			       "listener");
 	return 0;
 }
 
@@ -380,18 +435,21 @@ static int opt_check_stream(const struct opts *o, struct err *e)
 	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 
-	if (o->key && !strcmp(o->key, "-") && sends && !o->command)
+	if ((opt_is_stdin(o->key) || opt_is_stdin(o->cert_key)) && sends &&
+	    !o->command)
 		return err_set(e, ERR_USAGE, 0,
-			       "-k -: standard input is the stream; name the "
-			       "key file");
+			       "%s -: standard input is the stream; name the "
+			       "key file",
+			       o->key ? "-k" : "--cert-key");
 	if (o->modes.count && o->modes.modes[0] == &mode_none &&
-	    (o->key || o->identity || o->password_file ||
-	     o->ktls == OPT_KTLS_REQUIRE || o->raw))
+	    (o->key || o->identity || o->password_file || o->cert ||
+	     o->cert_key || o->ca || o->ktls == OPT_KTLS_REQUIRE || o->raw))
 		return err_set(e, ERR_USAGE, 0,
 			       "-m none encrypts nothing: it goes with no key, "
-			       "no identity, no password, no --ktls require "
-			       "and no --raw");
-	if (opt_check_password(o, sends && !o->command, e) < 0)
+			       "no identity, no password, no certificate, no "
+			       "--ktls require and no --raw");
+	if (opt_check_password(o, sends && !o->command, e) < 0 ||
+	    opt_check_certificates(o, e) < 0)
 		return -1;
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,

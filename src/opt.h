@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "err.h"
@@ -30,6 +31,13 @@ enum opt_action {
 enum opt_ktls { OPT_KTLS_AUTO, OPT_KTLS_REQUIRE, OPT_KTLS_OFF };
 enum opt_how { OPT_HOW_AUTO, OPT_HOW_SPLICE, OPT_HOW_COPY };
 
+/* What an option collects that may be given again */
+enum { OPT_NAMES_MAX = 64 };
+struct opt_names {
+	size_t count;
+	const char *names[OPT_NAMES_MAX];
+};
+
 struct opts {
 	enum opt_action action;
 	enum opt_verb verb; /* 0: none was named, only with an action */
@@ -42,6 +50,8 @@ struct opts {
 	const char *key; /* or NULL */
 	const char *identity; /* or NULL */
 	const char *password_file; /* or NULL */
+	const char *cert, *cert_key, *ca; /* all or none; else NULL */
+	struct opt_names peers;
 	struct mode_list modes; /* empty: the default */
 
 	int ktls, tx, rx; /* enum opt_ktls, enum opt_how */

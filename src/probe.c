@@ -21,10 +21,10 @@ int probe_run(struct probe *p, struct err *e)
 	log_printable(p->kernel, sizeof p->kernel, u.release,
 		      strlen(u.release));
 	snprintf(p->ulp_why, sizeof p->ulp_why, "%s", why.msg);
-	tls_default_modes(&list);
+	tls_default_modes(&list, CRED_PSK);
 	p->pick = list.modes[0];
 	for (size_t i = 0; i < MODE_COUNT; i++) {
-		p->modes[i].gnutls = tls_mode_usable(&mode_table[i]);
+		p->modes[i].gnutls = tls_mode_usable(&mode_table[i], CRED_PSK);
 		if (ktls_probe(&mode_table[i], &p->modes[i].kernel, e) < 0)
 			return -1;
 		if (&mode_table[i] == p->pick)

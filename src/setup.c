@@ -54,6 +54,26 @@ static int setup_password(struct setup *s, const struct opts *o, struct err *e)
 	return s->cred ? 0 : -1;
 }
 
+/* Whoever is dialled must be who it says, unless --peer says who it is. */
+static int setup_certificates(struct setup *s, const struct opts *o,
+			      struct err *e)
+{
+	struct cred_x509 x = { .cert = o->cert,
+			       .key = o->cert_key,
+			       .ca = o->ca,
+			       .names = o->peers.names,
+			       .count = o->peers.count };
+
+	if (o->verb == OPT_CONNECT && !x.count) {
+		s->host = o->host;
+		x.names = &s->host;
+		x.count = 1;
+		x.wildcards = true;
+	}
+	s->cred = cred_new_x509(&x, o->verb == OPT_LISTEN, e);
+	return s->cred ? 0 : -1;
+}
+
 /* Nothing is named, and there is no key in its place: the password remains. */
 static bool setup_lacks_key(const struct opts *o)
 {
@@ -68,6 +88,8 @@ static const char keygen_hint[] =
 static int setup_credential(struct setup *s, const struct opts *o,
 			    struct err *e)
 {
+	if (o->cert)
+		return setup_certificates(s, o, e);
 	if (!o->password_file && !setup_lacks_key(o))
 		return setup_key(s, o, e);
 	/* These go with a key. */
@@ -83,12 +105,14 @@ static int setup_credential(struct setup *s, const struct opts *o,
 
 int setup_init(struct setup *s, const struct opts *o, struct err *e)
 {
+	unsigned int kinds = o->cert ? CRED_X509 : CRED_PSK;
+
 	*s = (struct setup){ .modes = o->modes,
 			     .stats.start_ms = clock_now_ms(),
 			     .stats_fd = -1 };
 	if (!s->modes.count)
-		tls_default_modes(&s->modes);
-	if (tls_check_modes(&s->modes, e) < 0)
+		tls_default_modes(&s->modes, kinds);
+	if (tls_check_modes(&s->modes, kinds, e) < 0)
 		return -1;
 	if (o->ktls == OPT_KTLS_REQUIRE && ktls_available(e) < 0)
 		return err_append(e, " (--ktls require)");

@@ -12,17 +12,19 @@
 
 struct setup {
 	struct mode_list modes;
+	const char *host; /* the name to expect, or NULL */
 	struct cred *cred;
 	struct secret password; /* len 0: none */
-	struct link_params link; /* borrows the three above */
+	struct link_params link; /* borrows modes, cred and password */
 	struct stats stats;
 	int stats_fd; /* -1: none */
 };
 
 /*
  * Check what can be checked before a peer is there: modes, kernel TLS where it
- * is required, and the key, which becomes a credential, or the password, which
- * is asked for if nothing else was named.
+ * is required, and the credential: the key, the certificates, or the password,
+ * which is asked for if nothing else was named.  Borrows o, and s must stay
+ * where it is.
  * The caller calls setup_fini().  Errors: ERR_USAGE, ERR_KTLS, ERR_KEY.
  */
 int setup_init(struct setup *s, const struct opts *o,

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,6 +27,8 @@ enum {
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
 	TLS_EXPORT_BYTES = 32,
+	HANDSHAKE_BYTES = 65536, /* of one message: a peer's whole chain */
+	PRIORITY_CHARS = 1024,
 };
 
 struct tls {
@@ -39,6 +42,7 @@ struct tls {
 	bool owns_cred;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	char name[KEY_IDENTITY_MAX + 1]; /* in the peer's certificate */
 	bool write_gone; /* that direction is no longer this session's */
 	bool forged; /* a record did not authenticate, here or there */
 };
@@ -73,14 +77,15 @@ const char *tls_library_version(void)
 
 /*
  * TLS 1.3 binds a PSK to a hash; up to GnuTLS 3.8.10 that is always SHA-256,
- * and AES-256-GCM needs SHA-384.
+ * and AES-256-GCM needs SHA-384.  And TLS 1.2 has certificates and PSKs for all.
  */
-bool tls_mode_usable(const struct mode *mode)
+bool tls_mode_usable(const struct mode *mode, unsigned int kinds)
 {
-	return mode->version != MODE_TLS13 || mode->cipher != MODE_AES256_GCM;
+	return (kinds & CRED_X509) || mode->version != MODE_TLS13 ||
+	       mode->cipher != MODE_AES256_GCM;
 }
 
-void tls_default_modes(struct mode_list *list)
+void tls_default_modes(struct mode_list *list, unsigned int kinds)
 {
 	const struct mode *chacha =
 		mode_find(MODE_TLS13, MODE_CHACHA20_POLY1305);
@@ -90,20 +95,21 @@ void tls_default_modes(struct mode_list *list)
 		mode_add(list, chacha);
 	for (size_t i = 0; i < MODE_COUNT; i++)
 		if (mode_table[i].version == MODE_TLS13 &&
-		    tls_mode_usable(&mode_table[i]))
+		    tls_mode_usable(&mode_table[i], kinds))
 			mode_add(list, &mode_table[i]);
 }
 
-int tls_check_modes(const struct mode_list *list, struct err *e)
+int tls_check_modes(const struct mode_list *list, unsigned int kinds,
+		    struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (!tls_mode_usable(list->modes[i]))
+		if (!tls_mode_usable(list->modes[i], kinds))
 			return err_set(
 				e, ERR_USAGE, 0,
 				"mode %s: this program cannot do it with a "
 				"pre-shared key and GnuTLS %s; for 256-bit "
 				"keys use tls13-chacha20-poly1305 or "
-				"tls12-aes256-gcm",
+				"tls12-aes256-gcm, or certificates",
 				list->modes[i]->name, tls_library_version());
 	return 0;
 }
@@ -146,15 +152,29 @@ static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 	return 1; /* the callers poll */
 }
 
-/* Priorities: exactly what modes names, forward secret only. */
-static void tls_priorities(const struct mode_list *modes, char *out,
-			   size_t size)
+/* Signatures of handshakes; cert judges those of certificates. */
+#define TLS_SIGNATURES                                               \
+	":+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384" \
+	":+SIGN-ECDSA-SECP521R1-SHA512:+SIGN-EdDSA-Ed25519"          \
+	":+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SHA512"  \
+	":+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-PSS-RSAE-SHA384"       \
+	":+SIGN-RSA-PSS-RSAE-SHA512:+SIGN-RSA-PSS-SHA256"            \
+	":+SIGN-RSA-PSS-SHA384:+SIGN-RSA-PSS-SHA512"                 \
+	":+SIGN-RSA-SHA256:+SIGN-RSA-SHA384:+SIGN-RSA-SHA512"
+
+/*
+ * Priorities: exactly what modes names and the credential can do, forward
+ * secret only.
+ */
+static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
+			   char *out, size_t size)
 {
 	static const char *const ciphers[] = {
 		[MODE_AES128_GCM] = ":+AES-128-GCM",
 		[MODE_AES256_GCM] = ":+AES-256-GCM",
 		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
 	};
+	bool x509 = kinds & CRED_X509, psk = kinds & CRED_PSK;
 	bool v12 = false, v13 = false;
 	size_t n;
 
@@ -162,12 +182,15 @@ static void tls_priorities(const struct mode_list *modes, char *out,
 		v12 |= modes->modes[i]->version == MODE_TLS12;
 		v13 |= modes->modes[i]->version == MODE_TLS13;
 	}
-	/* In TLS 1.3 either of the two means psk_dhe_ke (RFC 8446 4.2.9). */
-	n = (size_t)snprintf(out, size, "NONE%s%s:+AEAD:+SIGN-ALL%s%s",
-			     v13 ? ":+VERS-TLS1.3:+ECDHE-PSK" : "",
-			     v12 ? ":+VERS-TLS1.2:+DHE-PSK" : "",
-			     v13 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
-			     v12 ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
+	/* In TLS 1.3 either PSK means psk_dhe_ke (RFC 8446 4.2.9). */
+	n = (size_t)snprintf(
+		out, size, "NONE:+AEAD%s%s%s%s%s%s%s",
+		v13 ? ":+VERS-TLS1.3" : "", v12 ? ":+VERS-TLS1.2" : "",
+		x509 ? ":+CTYPE-X509:+ECDHE-ECDSA:+ECDHE-RSA" TLS_SIGNATURES
+		     : ":+SIGN-ALL",
+		v13 && psk ? ":+ECDHE-PSK" : "", v12 && psk ? ":+DHE-PSK" : "",
+		v13 || x509 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
+		v12 && psk ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
 	/* One list of ciphers serves both versions.  TLS 1.3 wins wherever
 	 * both sides have it: its ciphers come first. */
 	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
@@ -175,6 +198,7 @@ static void tls_priorities(const struct mode_list *modes, char *out,
 			const char *cipher = ciphers[modes->modes[i]->cipher];
 
 			if ((int)modes->modes[i]->version == v &&
+			    tls_mode_usable(modes->modes[i], kinds) &&
 			    !strstr(out, cipher))
 				n += (size_t)snprintf(out + n, size - n, "%s",
 						      cipher);
@@ -217,14 +241,18 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 {
 	unsigned int flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 			     GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_REKEY;
-	char priorities[256];
+	char priorities[PRIORITY_CHARS];
 	int ret;
 
-	flags |= p->server ? GNUTLS_SERVER : GNUTLS_CLIENT;
+	/* Ours, though it may be none of those that the server asks for: then
+	 * that can say so. */
+	flags |= p->server ? GNUTLS_SERVER
+			   : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT;
 	ret = gnutls_init(&t->session, flags);
 	if (ret < 0)
 		return ret;
-	tls_priorities(p->modes, priorities, sizeof priorities);
+	tls_priorities(p->modes, cred_kinds(p->cred), priorities,
+		       sizeof priorities);
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
 		return ret;
@@ -237,6 +265,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	gnutls_transport_set_pull_timeout_function(t->session,
 						   tls_pull_timeout);
 	gnutls_handshake_set_timeout(t->session, 0);
+	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
 	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
 	gnutls_dh_set_prime_bits(t->session, DH_BITS);
 	return cred_apply(p->cred, t->session);
@@ -294,10 +323,51 @@ void tls_free(struct tls *t)
 
 /* Handshake */
 
+/* What a peer means by an alert about our certificate, or NULL. */
+static const char *tls_peer_verdict(uint8_t alert)
+{
+	switch (alert) {
+	case GNUTLS_A_BAD_CERTIFICATE:
+		return "finds it too weak, forged or damaged";
+	case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+		return "finds that it is not made for this side of TLS "
+		       "(extended key usage), or of a kind that it cannot "
+		       "check";
+	case GNUTLS_A_CERTIFICATE_REVOKED:
+		return "knows that it is revoked";
+	case GNUTLS_A_CERTIFICATE_EXPIRED:
+		return "finds that it, or its CA's, has expired or is not "
+		       "valid yet";
+	case GNUTLS_A_CERTIFICATE_UNKNOWN:
+		return "does not say why";
+	case GNUTLS_A_UNKNOWN_CA:
+		return "does not know the CA that signed it; its --ca is "
+		       "another";
+	case GNUTLS_A_ACCESS_DENIED:
+		return "does not let in the names in it (--peer), or expects "
+		       "another host";
+	case GNUTLS_A_CERTIFICATE_REQUIRED:
+		return "got none, but requires one: --cert, --cert-key and "
+		       "--ca";
+	default:
+		return NULL;
+	}
+}
+
+/* Our certificate was refused.  TLS 1.3: perhaps long after the handshake. */
+static int tls_peer_judged(uint8_t alert, struct err *e)
+{
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer refused our certificate: it %s (alert %s)",
+		       tls_peer_verdict(alert), rec_alert_name(alert));
+}
+
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
+	if (tls_peer_verdict(alert))
+		return tls_peer_judged(alert, e);
 	switch (alert) {
 	case GNUTLS_A_DECRYPT_ERROR:
 	case GNUTLS_A_BAD_RECORD_MAC:
@@ -308,6 +378,8 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 				       "the peer has another password (alert "
 				       "%s)",
 				       rec_alert_name(alert));
+		if (!(cred_kinds(t->cred) & CRED_PSK))
+			break;
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer refused the key: both sides need the "
 			       "same key and the same identity, here '%s' "
@@ -318,7 +390,8 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 	case GNUTLS_A_PROTOCOL_VERSION:
 		return err_set(e, ERR_AUTH, 0,
 			       "no common mode with the peer; give both sides "
-			       "the same -m (alert %s)",
+			       "the same -m and the same kind of credential "
+			       "(alert %s)",
 			       rec_alert_name(alert));
 	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
 		return err_set(e, ERR_AUTH, 0,
@@ -326,11 +399,10 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 			       "protocol, or not with this side's --raw (alert "
 			       "%s)",
 			       rec_alert_name(alert));
-	default:
-		return err_set(e, ERR_AUTH, 0,
-			       "the peer refused the handshake (alert %s)",
-			       rec_alert_name(alert));
 	}
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer refused the handshake (alert %s)",
+		       rec_alert_name(alert));
 }
 
 /* The callback that looked the key up ran within the call that failed. */
@@ -357,9 +429,21 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 
 static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 {
+	enum rec_alert ignored;
+
 	switch (ret) {
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return tls_peer_alert(t, e);
+	case GNUTLS_E_CERTIFICATE_ERROR:
+		return cred_refusal(t->cred, &ignored, e);
+	case GNUTLS_E_CERTIFICATE_REQUIRED:
+	case GNUTLS_E_NO_CERTIFICATE_FOUND:
+		return err_set(e, ERR_AUTH, 0, "the peer sent no certificate");
+	case GNUTLS_E_HANDSHAKE_TOO_LARGE:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer sent a handshake message, such as a "
+			       "certificate, of more than %d bytes",
+			       HANDSHAKE_BYTES);
 	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
 	case GNUTLS_E_DECRYPTION_FAILED:
 	case GNUTLS_E_UNKNOWN_SRP_USERNAME: /* PSK too */
@@ -372,7 +456,8 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_NO_COMMON_KEY_SHARE:
 		return err_set(e, ERR_AUTH, 0,
 			       "no common mode with the peer; give both sides "
-			       "the same -m (%s)",
+			       "the same -m and the same kind of credential "
+			       "(%s)",
 			       gnutls_strerror(ret));
 	case GNUTLS_E_NO_APPLICATION_PROTOCOL:
 		return err_set(e, ERR_AUTH, 0,
@@ -397,6 +482,33 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 }
 
 /* The alert for a failed handshake; GnuTLS sends none by itself. */
+static void tls_send_reason(struct tls *t, int ret)
+{
+	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
+	struct err ignored = { 0 };
+	enum rec_alert alert;
+
+	switch (ret) {
+	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+		alert = t->server ? REC_DECRYPT_ERROR : REC_ILLEGAL_PARAMETER;
+		break;
+	case GNUTLS_E_CERTIFICATE_ERROR:
+		cred_refusal(t->cred, &alert, &ignored);
+		break;
+	/* RFC 8446 section 4.4.2.4; RFC 5246 section 7.4.6 */
+	case GNUTLS_E_CERTIFICATE_REQUIRED:
+	case GNUTLS_E_NO_CERTIFICATE_FOUND:
+		alert = v13 ? REC_CERTIFICATE_REQUIRED : REC_HANDSHAKE_FAILURE;
+		break;
+	default:
+		gnutls_alert_send_appropriate(t->session, ret);
+		return;
+	}
+	gnutls_alert_send(t->session, GNUTLS_AL_FATAL,
+			  (gnutls_alert_description_t)alert);
+}
+
 static void tls_send_failure(struct tls *t, int ret)
 {
 	struct err ignored = { 0 };
@@ -405,12 +517,7 @@ static void tls_send_failure(struct tls *t, int ret)
 	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED ||
 	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->wire.lost_errno)
 		return;
-	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
-	if (ret == GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER && t->server)
-		gnutls_alert_send(t->session, GNUTLS_AL_FATAL,
-				  GNUTLS_A_DECRYPT_ERROR);
-	else
-		gnutls_alert_send_appropriate(t->session, ret);
+	tls_send_reason(t, ret);
 	if (tls_flush(t, &empty, &ignored) < 0)
 		log_debug("alert not sent: %s", ignored.msg);
 }
@@ -446,6 +553,16 @@ static int tls_find_mode(struct tls *t, struct err *e)
 	return 0;
 }
 
+/* The handshake is done: is the outcome what we want? */
+static int tls_shaken(struct tls *t, struct err *e)
+{
+	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0)
+		return -1;
+	if (gnutls_auth_get_type(t->session) == GNUTLS_CRD_CERTIFICATE)
+		cred_peer_name(t->cred, t->session, t->name);
+	return 0;
+}
+
 int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 {
 	bool empty;
@@ -465,8 +582,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 		}
 		*want = TLS_WANT_READ;
 		ret = gnutls_handshake(t->session);
-		if (ret == GNUTLS_E_SUCCESS &&
-		    (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0))
+		if (ret == GNUTLS_E_SUCCESS && tls_shaken(t, e) < 0)
 			return -1;
 		if (ret < 0 && gnutls_error_is_fatal(ret)) {
 			tls_send_failure(t, ret);
@@ -486,23 +602,60 @@ const char *tls_identity(const struct tls *t)
 	const char *name =
 		t->session ? gnutls_psk_server_get_username(t->session) : NULL;
 
-	return name ? name : "";
+	return name ? name : t->name;
 }
 
-int tls_export(const struct tls *t, struct secret *out, struct err *e)
+static int tls_exporter(const struct tls *t, const char *label,
+			struct secret *out, struct err *e)
 {
-	static const char label[] = "EXPORTER-btrfs-ktls-pipe-resume";
 	int ret;
 
 	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
-	if (!t->session)
-		return 0;
-	ret = gnutls_prf_rfc5705(t->session, sizeof label - 1, label, 0, NULL,
+	ret = gnutls_prf_rfc5705(t->session, strlen(label), label, 0, NULL,
 				 out->len, (char *)out->bytes);
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0, "cannot export a secret: %s",
 			       gnutls_strerror(ret));
 	return 0;
+}
+
+int tls_export(const struct tls *t, struct secret *out, struct err *e)
+{
+	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
+	if (!t->session)
+		return 0;
+	return tls_exporter(t, "EXPORTER-btrfs-ktls-pipe-resume", out, e);
+}
+
+int tls_prove(const struct tls *t, const struct key *ticket,
+	      uint8_t proof[static TLS_PROOF_BYTES], struct err *e)
+{
+	autowipe struct secret here = { 0 };
+	int ret;
+
+	if (tls_exporter(t, "EXPORTER-btrfs-ktls-pipe-proof", &here, e) < 0)
+		return -1;
+	ret = gnutls_hmac_fast(GNUTLS_MAC_SHA256, ticket->secret.bytes,
+			       ticket->secret.len, here.bytes, here.len, proof);
+	if (ret < 0)
+		return err_set(e, ERR_AUTH, 0, "cannot prove the ticket: %s",
+			       gnutls_strerror(ret));
+	return 0;
+}
+
+bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
+		      const uint8_t proof[static TLS_PROOF_BYTES])
+{
+	const char *identity = gnutls_psk_server_get_username(t->session);
+	uint8_t right[TLS_PROOF_BYTES];
+	struct err ignored = { 0 };
+
+	if (identity)
+		return !strcmp(identity, ticket->identity);
+	/* In TLS 1.2 a connection can be made to export what another does. */
+	return t->mode->version == MODE_TLS13 &&
+	       tls_prove(t, ticket, right, &ignored) == 0 &&
+	       !gnutls_memcmp(right, proof, sizeof right);
 }
 
 int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
@@ -620,7 +773,7 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
 	/* TLS 1.3: a client is done before the server objects. */
-	if (alert == REC_NO_APPLICATION_PROTOCOL)
+	if (alert == REC_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
 		return tls_peer_alert(t, e);
 	t->forged |= alert == REC_BAD_RECORD_MAC;
 	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",

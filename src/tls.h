@@ -21,6 +21,8 @@
 
 struct tls;
 
+enum { TLS_PROOF_BYTES = 32 };
+
 enum tls_want { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE };
 enum tls_direction { TLS_WRITE, TLS_READ };
 
@@ -43,14 +45,14 @@ int tls_global_init(struct err *e) attr_must_check;
 /* The version of the library that runs. */
 const char *tls_library_version(void);
 
-/* Can this library negotiate mode with a pre-shared key? */
-bool tls_mode_usable(const struct mode *mode);
+/* Can this library negotiate mode with one of the kinds of enum cred_kind? */
+bool tls_mode_usable(const struct mode *mode, unsigned int kinds);
 
-/* The TLS 1.3 modes that the library can do, best for this CPU first. */
-void tls_default_modes(struct mode_list *list);
+/* The TLS 1.3 modes that it can do with them, best for this CPU first. */
+void tls_default_modes(struct mode_list *list, unsigned int kinds);
 
 /* ERR_USAGE, with the reason, if a named mode cannot be had here. */
-int tls_check_modes(const struct mode_list *list,
+int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 		    struct err *e) attr_must_check;
 
 /* A session that is about to handshake.  NULL: ERR_AUTH. */
@@ -69,7 +71,11 @@ int tls_handshake(struct tls *t, enum tls_want *want,
 /* What was negotiated; only after TLS_DONE. */
 const struct mode *tls_mode(const struct tls *t);
 
-/* Server: the identity that the client authenticated with, else "". */
+/*
+ * The name that the peer authenticated under.  Pre-shared keys: a client's
+ * identity; "" on the client's side.  Certificates: see cred_peer_name(), on
+ * both sides.  Mode none: "".  Only after TLS_DONE, until tls_free().
+ */
 const char *tls_identity(const struct tls *t);
 
 /*
@@ -79,6 +85,22 @@ const char *tls_identity(const struct tls *t);
  */
 int tls_export(const struct tls *t, struct secret *out,
 	       struct err *e) attr_must_check;
+
+/*
+ * What shows, over a connection that the ticket did not authenticate, that its
+ * secret is known: a MAC over an exporter value of this very connection.
+ * Errors: ERR_AUTH.
+ */
+int tls_prove(const struct tls *t, const struct key *ticket,
+	      uint8_t proof[static TLS_PROOF_BYTES],
+	      struct err *e) attr_must_check;
+
+/*
+ * Server: does the peer hold the ticket?  It does if that authenticated the
+ * connection, or if certificates did (TLS 1.3) and the proof is right.
+ */
+bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
+		      const uint8_t proof[static TLS_PROOF_BYTES]);
 
 /*
  * The keys, IV and sequence number that the next record of a direction needs.

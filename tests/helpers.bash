@@ -21,7 +21,7 @@ BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 declare -gA KTLS=([kernel]=require [user]=off)
 
 # What both sides authenticate with, unless a test says otherwise
-CREDENTIAL=(-k key)
+CREDENTIAL=(-k key) SERVER=()
 
 # Most tests are about one connection; resume.bats is about many.
 RETRY=(--retry 0)
@@ -137,8 +137,10 @@ start_receiver() {
 }
 
 spawn_receiver() {
+	local cred=("${SERVER[@]}")
+	((${#cred[@]})) || cred=("${CREDENTIAL[@]}")
 	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${CREDENTIAL[@]}" \
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${cred[@]}" \
 		"${BIND[@]}" -p 0 --ready-fd 9 "${RETRY[@]}" "$@" \
 		<&0 2>"$RECEIVER_ERR" 3>&- 7>&- 8>&- 9>ready &
 	RECEIVER_PID=$!

@@ -34,6 +34,8 @@ EXTRA_DIST += $(bats_tests) tests/helpers.bash tests/peers.bash
 # These take minutes: scripts/test runs them, make check does not.
 EXTRA_DIST += \
 	tests/cable.bash \
+	tests/certificates.bats \
+	tests/certs.bash \
 	tests/chaos.bash \
 	tests/chaos.bats \
 	tests/command.bats \
@@ -51,6 +53,7 @@ EXTRA_DIST += \
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
+	tests/unit/test_cert \
 	tests/unit/test_child \
 	tests/unit/test_clock \
 	tests/unit/test_diag \
@@ -89,6 +92,7 @@ EXTRA_DIST += tests/unit/tap.h tests/unit/bytes.h tests/tools/guest-xstate.c
 
 unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 tests_tools_thief_LDADD = $(unit_libs)
+tests_unit_test_cert_LDADD = $(unit_libs)
 tests_unit_test_child_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)
@@ -147,8 +151,8 @@ tests_unit_test_store_pipe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
 EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
-fuzz_targets = tests/fuzz/fuzz_frame tests/fuzz/fuzz_key \
-	tests/fuzz/fuzz_preface tests/fuzz/fuzz_rec
+fuzz_targets = tests/fuzz/fuzz_cert tests/fuzz/fuzz_frame \
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_preface tests/fuzz/fuzz_rec
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -160,6 +164,9 @@ fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_cert_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_cert_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_cert_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_frame_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_frame_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_frame_LDADD = $(fuzz_libs)

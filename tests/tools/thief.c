@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * thief PORT KEYFILE sends|receives STREAM NUMBER...: holds the key and knows the
- * id of a stream (32 hexadecimal digits), and would like to take it over:
- * connects to 127.0.0.1, says HELLO for it with connection NUMBER, and prints
- * what the listener answers.  Further NUMBERs: the same again, each over a new
+ * thief PORT KEYFILE sends|receives STREAM NUMBER...: holds the key (or, as
+ * CERT,KEY,CA in place of KEYFILE, a certificate) and knows the id of a stream
+ * (32 hexadecimal digits), and would like to take it over: connects to
+ * 127.0.0.1, says HELLO for it with connection NUMBER, and prints what the
+ * listener answers.  Further NUMBERs: the same again, each over a new
  * connection, and with the ticket of the first one if that was welcome.
  */
 #include <netdb.h>
@@ -102,6 +103,21 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 	return take_ticket(t, f.welcome.handle, key);
 }
 
+static struct cred *credential(const char *files, const struct key *key)
+{
+	static char copy[4096];
+	char *rest = copy;
+	struct cred_x509 x = { 0 };
+
+	if (!strchr(files, ','))
+		return cred_new_psk(key, false, &e);
+	snprintf(copy, sizeof copy, "%s", files);
+	x.cert = strsep(&rest, ",");
+	x.key = strsep(&rest, ",");
+	x.ca = rest;
+	return cred_new_x509(&x, false, &e);
+}
+
 static int visit(char **argv, const char *number, struct key *key)
 {
 	struct mode_list modes = { 0 };
@@ -109,8 +125,9 @@ static int visit(char **argv, const char *number, struct key *key)
 	struct tls *t;
 	int ret;
 
-	tls_default_modes(&modes);
-	p.cred = cred_new_psk(key, false, &e);
+	p.cred = credential(argv[2], key);
+	if (p.cred)
+		tls_default_modes(&modes, cred_kinds(p.cred));
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	if (p.fd < 0)
 		return -1;
@@ -128,7 +145,8 @@ int main(int argc, char **argv)
 
 	if (argc < 6)
 		return 2;
-	if (tls_global_init(&e) < 0 || key_read(argv[2], &key, &e) < 0)
+	if (tls_global_init(&e) < 0 ||
+	    (!strchr(argv[2], ',') && key_read(argv[2], &key, &e) < 0))
 		return fail();
 	for (int i = 5; i < argc; i++)
 		if (visit(argv, argv[i], &key) < 0)

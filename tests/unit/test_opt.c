@@ -10,6 +10,8 @@
 #include "opt.h"
 #include "tap.h"
 
+#define CERTIFICATES " --cert c --cert-key k --ca a"
+
 /* A command line's words are divided by one blank; "''" is an empty word. */
 static int parse(const char *line, struct opts *o, struct err *e)
 {
@@ -28,35 +30,41 @@ static int parse(const char *line, struct opts *o, struct err *e)
 static const char *describe(const struct opts *o)
 {
 	static char text[2048];
-	char modes[8] = "", wait[32] = "never";
+	char modes[8] = "", wait[32] = "never", peers[64] = "";
 
 	for (size_t i = 0; i < o->modes.count; i++)
 		modes[i] = (char)('0' + (o->modes.modes[i] - mode_table));
+	for (size_t i = 0, n = 0; i < o->peers.count; i++)
+		n += (size_t)snprintf(peers + n, sizeof peers - n, "%s,",
+				      o->peers.names[i]);
 	if (o->wait_ms != CLOCK_NEVER)
 		snprintf(wait, sizeof wait, "%" PRIu64, o->wait_ms);
 	snprintf(text, sizeof text,
 		 " action=%d verb=%d host=%s bind=%s port=%" PRIu64
-		 " family=%d key=%s identity=%s modes=%s ktls=%d tx=%d rx=%d"
+		 " family=%d key=%s identity=%s cert=%s,%s,%s"
+		 " peers=%s modes=%s ktls=%d tx=%d rx=%d"
 		 " wait=%s handshake=%" PRIu64
 		 " ready=%d raw=%d json=%d output=%s quiet=%d verbose=%d ",
 		 o->action, o->verb, o->host, o->bind ? o->bind : "-", o->port,
 		 o->family == AF_INET	 ? 4
 		 : o->family == AF_INET6 ? 6
 					 : o->family,
-		 o->key ? o->key : "-", o->identity ? o->identity : "-", modes,
-		 o->ktls, o->tx, o->rx, wait, o->handshake_ms, o->ready_fd,
-		 o->raw, o->json, o->output ? o->output : "-", o->quiet,
-		 o->verbose);
+		 o->key ? o->key : "-", o->identity ? o->identity : "-",
+		 o->cert ? o->cert : "-", o->cert_key ? o->cert_key : "-",
+		 o->ca ? o->ca : "-", peers, modes, o->ktls, o->tx, o->rx, wait,
+		 o->handshake_ms, o->ready_fd, o->raw, o->json,
+		 o->output ? o->output : "-", o->quiet, o->verbose);
 	return text;
 }
 
 static const struct {
 	const char *line, *part;
 } accepted[] = {
-	{ "connect h", "action=0 verb=1 host=h bind=- port=6330 family=0 key=- "
-		       "identity=- modes= ktls=0 tx=0 rx=0 wait=never "
-		       "handshake=10000 ready=-1 raw=0 json=0 output=- "
-		       "quiet=0 verbose=0" },
+	{ "connect h",
+	  "action=0 verb=1 host=h bind=- port=6330 family=0 key=- "
+	  "identity=- cert=-,-,- peers= modes= ktls=0 tx=0 rx=0 wait=never "
+	  "handshake=10000 ready=-1 raw=0 json=0 output=- "
+	  "quiet=0 verbose=0" },
 	{ "listen", "verb=2 host= bind=- port=6330" },
 	{ "keygen", "verb=4" },
 	{ "probe", "verb=8" },
@@ -76,6 +84,13 @@ static const struct {
 	{ "connect h -p 7", "host=h bind=- port=7" },
 	{ "connect h -- -h", "host=h bind" },
 
+	{ "connect" CERTIFICATES " h", "cert=c,k,a peers= modes" },
+	{ "connect --peer p" CERTIFICATES " h", "cert=c,k,a peers=p, modes" },
+	{ "listen --peer p --peer q" CERTIFICATES, "peers=p,q, modes" },
+	{ "listen --raw -m tls13-aes256-gcm" CERTIFICATES, "peers= modes=1" },
+	{ "listen --cert-key -"
+	  " --cert c --ca a",
+	  "cert=c,-,a" },
 	{ "connect -k f h", "key=f" },
 	{ "connect --key=f h", "key=f" },
 	{ "connect --key f h", "key=f" },
@@ -151,6 +166,17 @@ static const struct {
 	{ "connect -p 7 h:7", "given twice" },
 	{ "connect -p 6330 [::1]:7", "given twice" },
 	{ "connect -k - h", "name the key file" },
+	{ "connect --cert c --cert-key - --ca a h", "--cert-key -: standard" },
+
+	{ "listen --cert c", "missing: --cert-key --ca" },
+	{ "listen --cert c --ca a", "missing: --cert-key" },
+	{ "listen --cert-key k --ca a", "missing: --cert" },
+	{ "listen --peer p", "--peer needs certificates" },
+	{ "listen -k f" CERTIFICATES, "goes with no --key" },
+	{ "listen --identity i" CERTIFICATES, "goes with no --identity" },
+	{ "listen -m none" CERTIFICATES, "no certificate" },
+	{ "connect --peer p --peer q" CERTIFICATES " h", "takes one --peer" },
+	{ "listen --peer ''" CERTIFICATES, "--peer: needs a value" },
 
 	{ "listen -k", "option -k needs a value" },
 	{ "listen --key", "option --key needs a value" },

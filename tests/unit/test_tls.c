@@ -110,7 +110,7 @@ static void test_modes(void)
 		struct setup s = { .modes = { mode->name, mode->name } };
 		struct end end[2];
 
-		if (!tls_mode_usable(mode)) {
+		if (!tls_mode_usable(mode, CRED_PSK)) {
 			tap_skip(mode->name, "GnuTLS cannot do it");
 			continue;
 		}
@@ -511,19 +511,21 @@ static void test_mode_lists(void)
 	struct err e = { 0 };
 	bool all_13 = true;
 
-	tls_default_modes(&list);
+	tls_default_modes(&list, CRED_PSK);
 	for (size_t i = 0; i < list.count; i++)
 		all_13 &= list.modes[i]->version == MODE_TLS13;
 	ok(list.count >= 2 && all_13, "by default only TLS 1.3 is offered");
-	is_int(tls_check_modes(&list, &e), 0, "all of which can be had");
+	is_int(tls_check_modes(&list, CRED_PSK, &e), 0,
+	       "all of which can be had");
 	is_int(list.modes[0]->cipher == MODE_CHACHA20_POLY1305,
 	       !mode_cpu_has_aes(), "ChaCha20 first where AES is slow");
 	list.count = 0;
 	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (!tls_mode_usable(&mode_table[i]))
+		if (!tls_mode_usable(&mode_table[i], CRED_PSK))
 			mode_add(&list, &mode_table[i]);
 	if (list.count)
-		ok(tls_check_modes(&list, &e) == -1 && e.kind == ERR_USAGE &&
+		ok(tls_check_modes(&list, CRED_PSK, &e) == -1 &&
+			   e.kind == ERR_USAGE &&
 			   strstr(e.msg, list.modes[0]->name),
 		   "a mode that cannot be had is refused by name");
 	else
