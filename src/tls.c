@@ -793,6 +793,11 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PULL_ERROR:
 		return err_set(e, ERR_NET, t->wire.lost_errno,
 			       "the connection was lost");
+	case GNUTLS_E_REHANDSHAKE:
+		tls_alert(t, REC_UNEXPECTED_MESSAGE);
+		return err_set(e, ERR_NET, 0,
+			       "the peer wants to renegotiate, which is "
+			       "refused");
 	/*
 	 * A record that cannot be decrypted, or whose header, which nothing
 	 * protects, makes no sense: whoever did that, it was not the peer.

@@ -9,6 +9,7 @@ check_PROGRAMS += \
 	tests/tools/onfd \
 	tests/tools/peer \
 	tests/tools/prompt \
+	tests/tools/records \
 	tests/tools/relay \
 	tests/tools/thief \
 	tests/tools/tinywrites \
@@ -46,6 +47,7 @@ EXTRA_DIST += \
 	tests/listener.bats \
 	tests/network.bats \
 	tests/password.bats \
+	tests/probes.bats \
 	tests/progress.bats \
 	tests/resume.bats \
 	tests/rotation.bats \
@@ -88,9 +90,11 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/tap.h tests/unit/bytes.h tests/tools/guest-xstate.c
+EXTRA_DIST += tests/unit/tap.h tests/unit/bytes.h tests/tools/visitor.h \
+	tests/tools/guest-xstate.c
 
 unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
+tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_cert_LDADD = $(unit_libs)
 tests_unit_test_child_LDADD = $(unit_libs)

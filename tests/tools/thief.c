@@ -7,8 +7,6 @@
  * listener answers.  Further NUMBERs: the same again, each over a new
  * connection, and with the ticket of the first one if that was welcome.
  */
-#include <netdb.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,52 +14,7 @@
 #include "clock.h"
 #include "cred.h"
 #include "greet.h"
-#include "net.h"
-
-static struct err e;
-
-static int fail(void)
-{
-	fprintf(stderr, "thief: %s\n", e.msg);
-	return 1;
-}
-
-static int wait_for(int fd, short events)
-{
-	struct pollfd p = { .fd = fd, .events = events };
-
-	return poll(&p, 1, 10000) > 0 ? 0
-				      : err_set(&e, ERR_NET, 0, "no answer");
-}
-
-static int dial(uint16_t port)
-{
-	struct net_endpoint to = { .host = "127.0.0.1", .port = port };
-	autofree_addresses struct addrinfo *list = NULL;
-	int fd;
-
-	if (net_lookup(&to, &list, &e) < 0)
-		return -1;
-	fd = net_connect(&to, list, &e);
-	if (fd < 0 || wait_for(fd, POLLOUT) < 0 ||
-	    net_connected(fd, list, &e) < 0)
-		return -1;
-	return fd;
-}
-
-static int shake_hands(struct tls *t, int fd)
-{
-	enum tls_want want;
-
-	for (;;) {
-		if (tls_handshake(t, &want, &e) < 0)
-			return -1;
-		if (want == TLS_DONE)
-			return 0;
-		if (wait_for(fd, want == TLS_WANT_WRITE ? POLLOUT : POLLIN) < 0)
-			return -1;
-	}
-}
+#include "visitor.h"
 
 /* The PSK of later connections, as link_agree() makes it. */
 static int take_ticket(struct tls *t, const uint8_t handle[FRAME_ID_BYTES],
@@ -147,10 +100,10 @@ int main(int argc, char **argv)
 		return 2;
 	if (tls_global_init(&e) < 0 ||
 	    (!strchr(argv[2], ',') && key_read(argv[2], &key, &e) < 0))
-		return fail();
+		return fail("thief");
 	for (int i = 5; i < argc; i++)
 		if (visit(argv, argv[i], &key) < 0)
-			return fail();
+			return fail("thief");
 	key_wipe(&key);
 	return 0;
 }

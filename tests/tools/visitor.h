@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What tools that speak TLS to a listener have in common. */
+#pragma once
+
+#include <netdb.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include "err.h"
+#include "net.h"
+#include "tls.h"
+
+static struct err e;
+
+static int fail(const char *who)
+{
+	fprintf(stderr, "%s: %s\n", who, e.msg);
+	return 1;
+}
+
+static int wait_for(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 10000) > 0 ? 0
+				      : err_set(&e, ERR_NET, 0, "no answer");
+}
+
+static int dial(uint16_t port)
+{
+	struct net_endpoint to = { .host = "127.0.0.1", .port = port };
+	autofree_addresses struct addrinfo *list = NULL;
+	int fd;
+
+	if (net_lookup(&to, &list, &e) < 0)
+		return -1;
+	fd = net_connect(&to, list, &e);
+	if (fd < 0 || wait_for(fd, POLLOUT) < 0 ||
+	    net_connected(fd, list, &e) < 0)
+		return -1;
+	return fd;
+}
+
+static int shake_hands(struct tls *t, int fd)
+{
+	enum tls_want want;
+
+	for (;;) {
+		if (tls_handshake(t, &want, &e) < 0)
+			return -1;
+		if (want == TLS_DONE)
+			return 0;
+		if (wait_for(fd, want == TLS_WANT_WRITE ? POLLOUT : POLLIN) < 0)
+			return -1;
+	}
+}
