@@ -25,6 +25,7 @@ int probe_run(struct probe *p, struct err *e)
 	p->pick = list.modes[0];
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		p->modes[i].gnutls = tls_mode_usable(&mode_table[i], CRED_PSK);
+		p->modes[i].x509 = tls_mode_usable(&mode_table[i], CRED_X509);
 		if (ktls_probe(&mode_table[i], &p->modes[i].kernel, e) < 0)
 			return -1;
 		if (&mode_table[i] == p->pick)
@@ -64,8 +65,10 @@ int probe_print(const struct probe *p, struct err *e)
 		const struct ktls_support *k = &p->modes[i].kernel;
 
 		printf("%-25s %-7s %-4s %-4s %-6s %s\n", mode_table[i].name,
-		       probe_yes(p->modes[i].gnutls), probe_yes(k->tx),
-		       probe_yes(k->rx), probe_yes(k->rekey),
+		       p->modes[i].x509 && !p->modes[i].gnutls
+			       ? "certs"
+			       : probe_yes(p->modes[i].gnutls),
+		       probe_yes(k->tx), probe_yes(k->rx), probe_yes(k->rekey),
 		       probe_yes(k->no_pad));
 	}
 	printf("\nconnect offers      %s first, records made in %s\n",
@@ -83,12 +86,13 @@ int probe_print_json(const struct probe *p, struct err *e)
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		const struct ktls_support *k = &p->modes[i].kernel;
 
-		printf("  \"%s\": {\"gnutls\": %s, \"tx\": %s, \"rx\": %s, "
+		printf("  \"%s\": {\"gnutls\": %s, \"certificates\": %s, "
+		       "\"tx\": %s, \"rx\": %s, "
 		       "\"rekey\": %s, \"no_pad\": %s}%s\n",
 		       mode_table[i].name, probe_true(p->modes[i].gnutls),
-		       probe_true(k->tx), probe_true(k->rx),
-		       probe_true(k->rekey), probe_true(k->no_pad),
-		       i + 1 < MODE_COUNT ? "," : "");
+		       probe_true(p->modes[i].x509), probe_true(k->tx),
+		       probe_true(k->rx), probe_true(k->rekey),
+		       probe_true(k->no_pad), i + 1 < MODE_COUNT ? "," : "");
 	}
 	printf(" },\n \"pick\": {\"mode\": \"%s\", \"path\": \"%s\"},\n"
 	       " \"usable\": %s}\n",

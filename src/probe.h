@@ -19,6 +19,7 @@ struct probe {
 	char ulp_why[512]; /* if not: why, and how to get it */
 	struct {
 		bool gnutls; /* the library can negotiate it with a PSK */
+		bool x509; /* or with certificates */
 		struct ktls_support kernel;
 	} modes[MODE_COUNT]; /* as in mode_table */
 	const struct mode *pick; /* what connect would offer first */

@@ -179,8 +179,10 @@ static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
 	size_t n;
 
 	for (size_t i = 0; i < modes->count; i++) {
-		v12 |= modes->modes[i]->version == MODE_TLS12;
-		v13 |= modes->modes[i]->version == MODE_TLS13;
+		bool usable = tls_mode_usable(modes->modes[i], kinds);
+
+		v12 |= usable && modes->modes[i]->version == MODE_TLS12;
+		v13 |= usable && modes->modes[i]->version == MODE_TLS13;
 	}
 	/* In TLS 1.3 either PSK means psk_dhe_ke (RFC 8446 4.2.9). */
 	n = (size_t)snprintf(

@@ -54,7 +54,7 @@ says() {
 	local mode question
 	probed_flat
 	for mode in "${MODES[@]}"; do
-		for question in gnutls tx rx rekey no_pad; do
+		for question in gnutls certificates tx rx rekey no_pad; do
 			says "\.modes\.$mode\.$question=(true|false)"
 		done
 	done

@@ -519,6 +519,9 @@ static void test_mode_lists(void)
 	       "all of which can be had");
 	is_int(list.modes[0]->cipher == MODE_CHACHA20_POLY1305,
 	       !mode_cpu_has_aes(), "ChaCha20 first where AES is slow");
+	tls_default_modes(&list, CRED_X509);
+	ok(list.count == 3 && tls_check_modes(&list, CRED_X509, &e) == 0,
+	   "with certificates that is all of TLS 1.3");
 	list.count = 0;
 	for (size_t i = 0; i < MODE_COUNT; i++)
 		if (!tls_mode_usable(&mode_table[i], CRED_PSK))
