@@ -174,6 +174,7 @@ static const struct {
 	{ "listen --peer p", "--peer needs certificates" },
 	{ "listen -k f" CERTIFICATES, "goes with no --key" },
 	{ "listen --identity i" CERTIFICATES, "goes with no --identity" },
+	{ "listen --password-file f" CERTIFICATES, "with no --password-file" },
 	{ "listen -m none" CERTIFICATES, "no certificate" },
 	{ "connect --peer p --peer q" CERTIFICATES " h", "takes one --peer" },
 	{ "listen --peer ''" CERTIFICATES, "--peer: needs a value" },
