@@ -37,14 +37,43 @@ void child_save_core_limit(rlim_t limit)
 	core_limit = limit;
 }
 
+/*
+ * Nobody else's word may pass for ours: what was inherited under our prefix
+ * goes first.
+ */
+static void child_set_environment(const struct child_peer *peer)
+{
+	static const char prefix[] = "BTRFS_KTLS_PIPE_";
+	const struct {
+		const char *name, *value;
+	} ours[] = {
+		{ "BTRFS_KTLS_PIPE_IDENTITY", peer->identity },
+		{ "BTRFS_KTLS_PIPE_METHOD", peer->method },
+		{ "BTRFS_KTLS_PIPE_PEER", peer->address },
+		{ "BTRFS_KTLS_PIPE_STREAM", peer->stream },
+	};
+	char **kept = environ;
+
+	for (char **p = environ; p && *p; p++)
+		if (strncmp(*p, prefix, sizeof prefix - 1))
+			*kept++ = *p;
+	if (kept)
+		*kept = NULL;
+	for (size_t i = 0; i < array_len(ours); i++)
+		if (ours[i].value && setenv(ours[i].name, ours[i].value, 1) < 0)
+			_exit(127);
+}
+
 /* In the process that becomes COMMAND. */
-static void child_exec(char *const argv[], enum child_role role, int pipe_fd,
+static void child_exec(char *const argv[], enum child_role role,
+		       const struct child_peer *peer, int pipe_fd,
 		       int control_fd)
 {
 	struct child_status s = { 0 };
 	struct rlimit core;
 	sigset_t none;
 
+	child_set_environment(peer);
 	setpgid(0, 0);
 	/* Should somebody kill the supervisor: late, but better than not. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -208,7 +237,8 @@ static void supervisor_rename(char *const argv[])
  * that keeps a consumer's input open, or -1.
  */
 static void supervisor_main(char *const argv[], enum child_role role,
-			    int child_end, int keep, int control_fd)
+			    const struct child_peer *peer, int child_end,
+			    int keep, int control_fd)
 {
 	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
 	sigset_t chld;
@@ -226,7 +256,7 @@ static void supervisor_main(char *const argv[], enum child_role role,
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	pid = fork();
 	if (pid == 0)
-		child_exec(argv, role, child_end, control_fd);
+		child_exec(argv, role, peer, child_end, control_fd);
 	if (pid < 0) {
 		struct child_status s = { .start_errno = errno };
 
@@ -270,7 +300,7 @@ static void child_take_group(struct child *c)
 }
 
 struct child *child_start(char *const argv[], enum child_role role,
-			  struct err *e)
+			  const struct child_peer *peer, struct err *e)
 {
 	int data[2], control[2], ours = role == CHILD_SOURCE ? 0 : 1;
 	struct child *c = calloc(1, sizeof *c);
@@ -291,7 +321,7 @@ struct child *child_start(char *const argv[], enum child_role role,
 		return NULL;
 	}
 	if (c->supervisor == 0)
-		supervisor_main(argv, role, data[!ours],
+		supervisor_main(argv, role, peer, data[!ours],
 				role == CHILD_CONSUMER ? data[1] : -1,
 				control[1]);
 	close(data[!ours]);

@@ -24,18 +24,26 @@ struct child_status {
 	int signal; /* not 0: killed by it */
 };
 
+/* What COMMAND finds about the peer in its environment; NULL: not set. */
+struct child_peer {
+	const char *identity; /* authenticated */
+	const char *method; /* how */
+	const char *address; /* and port */
+	const char *stream; /* id */
+};
+
 /* The soft RLIMIT_CORE that COMMAND shall have; before it is set to 0. */
 void child_save_core_limit(rlim_t limit);
 
 /*
  * Start argv[0], found in PATH, with the other arguments; no shell.  It gets
  * descriptors 0, 1 and 2 and no other, default signal dispositions, the
- * environment, and a process group of its own.  Owned by the caller, who ends
+ * environment but for what peer says, and a process group of its own.  Owned by the caller, who ends
  * with child_free().  Errors: ERR_COMMAND (no processes, no descriptors; a
  * COMMAND that does not exist shows in child_status).
  */
 struct child *child_start(char *const argv[], enum child_role role,
-			  struct err *e);
+			  const struct child_peer *peer, struct err *e);
 
 /*
  * Our end of the pipe: read a source's output, write a consumer's input.

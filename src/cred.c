@@ -10,11 +10,12 @@
 
 #include "cert.h"
 #include "io.h"
+#include "log.h"
 
 enum {
 	PEM_FILE_MAX =
 		1 << 20, /* bytes of certificates: all of a system's CAs */
-	DECOY_BYTES = 32,
+	DECOY_BYTES = 32, /* of a key for nobody, where there is none or many */
 };
 
 struct cred {
@@ -26,34 +27,52 @@ struct cred {
 	enum rec_alert alert;
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
-	struct key key;
+	struct key key; /* no identity: there are keys */
+	struct keys *keys; /* or NULL */
 	struct key admitted; /* no identity: none */
 	char asked[KEY_IDENTITY_MAX + 1];
 };
 
+/* The key that goes with an identity, or NULL. */
+static const struct secret *cred_lookup(const struct cred *c,
+					const char *identity)
+{
+	const struct secret *s = c->keys ? keys_find(c->keys, identity) : NULL;
+
+	if (!*identity)
+		return NULL;
+	if (!strcmp(identity, c->admitted.identity))
+		return &c->admitted.secret;
+	return strcmp(identity, c->key.identity) ? s : &c->key.secret;
+}
+
 /*
  * An unknown identity gets a random key, so that the handshake takes the same
  * way and ends in the same alert as with a wrong key (RFC 9257 section 7.1.2).
+ * What is no text, as with a NUL in it, is unknown.
  */
-static int cred_find_psk(gnutls_session_t session, const char *identity,
+static int cred_find_psk(gnutls_session_t session, const gnutls_datum_t *name,
 			 gnutls_datum_t *key)
 {
 	struct cred *c = gnutls_session_get_ptr(session);
-	bool admitted = *identity && !strcmp(identity, c->admitted.identity);
-	const struct secret *s = admitted ? &c->admitted.secret
-					  : &c->key.secret;
+	const struct secret *s = NULL;
+	size_t len = c->keys ? DECOY_BYTES : c->key.secret.len;
 
-	snprintf(c->asked, sizeof c->asked, "%s", identity);
-	key->data = gnutls_malloc(s->len);
+	log_printable(c->asked, sizeof c->asked, name->data, name->size);
+	if (key_identity_span((const char *)name->data, name->size))
+		s = cred_lookup(c, c->asked);
+	if (s)
+		len = s->len;
+	key->data = gnutls_malloc(len);
 	if (!key->data)
 		return -1;
-	key->size = (unsigned int)s->len;
-	if (gnutls_rnd(GNUTLS_RND_KEY, key->data, s->len) < 0) {
+	key->size = (unsigned int)len;
+	if (gnutls_rnd(GNUTLS_RND_KEY, key->data, len) < 0) {
 		gnutls_free(key->data);
 		key->data = NULL;
 		return -1;
 	}
-	if (admitted || (*identity && !strcmp(identity, c->key.identity)))
+	if (s)
 		memcpy(key->data, s->bytes, s->len);
 	return 0;
 }
@@ -76,35 +95,65 @@ static int cred_init_server(struct cred *c)
 
 	if (ret < 0)
 		return ret;
-	gnutls_psk_set_server_credentials_function(c->server_psk,
-						   cred_find_psk);
+	gnutls_psk_set_server_credentials_function2(c->server_psk,
+						    cred_find_psk);
 	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits and up */
 	return gnutls_psk_set_server_known_dh_params(c->server_psk,
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }
 
-struct cred *cred_new_psk(const struct key *k, bool server, struct err *e)
+/* Let GnuTLS know what is in c.  On failure c is freed. */
+static struct cred *cred_init(struct cred *c, struct err *e)
+{
+	int ret = c->server ? cred_init_server(c) : cred_init_client(c);
+
+	if (ret >= 0)
+		return c;
+	err_set(e, ERR_KEY, 0, "cannot use the key: %s", gnutls_strerror(ret));
+	cred_free(c);
+	return NULL;
+}
+
+static struct cred *cred_alloc(bool server, struct err *e)
 {
 	struct cred *c = calloc(1, sizeof *c);
-	int ret;
 
-	if (!c) {
+	if (c)
+		c->server = server;
+	else
 		err_set(e, ERR_KEY, 0, "out of memory");
+	return c;
+}
+
+struct cred *cred_new_psk(const struct key *k, bool server, struct err *e)
+{
+	struct cred *c = cred_alloc(server, e);
+
+	if (!c)
 		return NULL;
-	}
-	c->server = server;
 	c->key = *k;
 	if (!*c->key.identity)
 		snprintf(c->key.identity, sizeof c->key.identity, "%s",
 			 CRED_DEFAULT_IDENTITY);
-	ret = server ? cred_init_server(c) : cred_init_client(c);
-	if (ret < 0) {
-		err_set(e, ERR_KEY, 0, "cannot use the key: %s",
-			gnutls_strerror(ret));
-		cred_free(c);
+	return cred_init(c, e);
+}
+
+struct cred *cred_new_keys(struct keys *k, struct err *e)
+{
+	struct cred *c = cred_alloc(true, e);
+
+	if (!c) {
+		keys_free(k);
 		return NULL;
 	}
-	return c;
+	c->keys = k;
+	return cred_init(c, e);
+}
+
+void cred_set_keys(struct cred *c, struct keys *k)
+{
+	keys_free(c->keys);
+	c->keys = k;
 }
 
 struct cred *cred_new_password(const struct secret *key, bool server,
@@ -184,7 +233,7 @@ static int cred_load_own(struct cred *c, const struct cred_x509 *x,
 	if (cred_read_public(x->cert, &own, e) < 0 ||
 	    cert_check_own(&own, e) < 0)
 		return err_wrap(e, "certificate file %s", x->cert);
-	if (key_read_file(x->key, &f, e) < 0)
+	if (key_load(x->key, f.bytes, sizeof f.bytes, &f.len, e) < 0)
 		return err_wrap(e, "private key file %s", x->key);
 	if (f.len > KEY_FILE_MAX)
 		return err_set(e, ERR_KEY, 0,
@@ -222,13 +271,10 @@ static int cred_init_x509(struct cred *c, const struct cred_x509 *x,
 struct cred *cred_new_x509(const struct cred_x509 *x, bool server,
 			   struct err *e)
 {
-	struct cred *c = calloc(1, sizeof *c);
+	struct cred *c = cred_alloc(server, e);
 
-	if (!c) {
-		err_set(e, ERR_KEY, 0, "out of memory");
+	if (!c)
 		return NULL;
-	}
-	c->server = server;
 	c->rules = (struct cert_rules){ .server = server,
 					.names = x->names,
 					.count = x->count,
@@ -264,6 +310,7 @@ void cred_free(struct cred *c)
 	if (c->server_psk)
 		gnutls_psk_free_server_credentials(c->server_psk);
 	key_wipe(&c->key);
+	keys_free(c->keys);
 	free(c);
 }
 
@@ -312,10 +359,22 @@ void cred_peer_name(const struct cred *c, gnutls_session_t session,
 
 const char *cred_identity(const struct cred *c)
 {
-	return c->key.identity;
+	return c->keys ? c->asked : c->key.identity;
 }
 
 const char *cred_asked_identity(const struct cred *c)
 {
 	return c->asked;
+}
+
+bool cred_knows(const struct cred *c, const char *identity)
+{
+	return cred_lookup(c, identity);
+}
+
+const char *cred_method(const struct cred *c)
+{
+	if (c->x509)
+		return "certificate";
+	return c->password ? "password" : "psk";
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a handshake authenticates with: one pre-shared key under one identity,
- * or a certificate for one of the same CA.  Knows nothing of sockets or modes.
+ * on the listening side also many, or a certificate for one of the same CA.
+ * Knows nothing of sockets or modes.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 
 #include "err.h"
 #include "key.h"
+#include "keys.h"
 #include "rec.h"
 
 /* Used when neither the key file nor --identity names one. */
@@ -59,6 +61,15 @@ struct cred *cred_new_x509(const struct cred_x509 *x, bool server,
 unsigned int cred_kinds(const struct cred *c);
 
 /*
+ * A credential for the listening side: each of k lets its client in.  Takes k
+ * over, on failure too.  NULL: ERR_KEY.
+ */
+struct cred *cred_new_keys(struct keys *k, struct err *e);
+
+/* From the next handshake on, k takes the place of the keys; takes k over. */
+void cred_set_keys(struct cred *c, struct keys *k);
+
+/*
  * Server: let whoever presents k in, too; one of them at a time.  Copies k,
  * until the next call or cred_free().
  */
@@ -78,7 +89,7 @@ static inline void cred_cleanup(struct cred **c)
  */
 int cred_apply(struct cred *c, gnutls_session_t session);
 
-/* The identity that a client named last, as it came; "" before. */
+/* The identity that a client named last, made printable; "" before. */
 const char *cred_asked_identity(const struct cred *c);
 
 /*
@@ -95,5 +106,14 @@ int cred_refusal(const struct cred *c, enum rec_alert *alert, struct err *e);
 void cred_peer_name(const struct cred *c, gnutls_session_t session,
 		    char out[static KEY_IDENTITY_MAX + 1]);
 
-/* Our identity: presented by a client, expected by a server; "": certificates. */
+/* Server: is there a key for this identity? */
+bool cred_knows(const struct cred *c, const char *identity);
+
+/* How it authenticates, as COMMAND is told: psk, password or certificate. */
+const char *cred_method(const struct cred *c);
+
+/*
+ * Our identity: presented by a client, expected by a server; where it expects
+ * many, the one named last.  "": certificates.
+ */
 const char *cred_identity(const struct cred *c);

@@ -43,7 +43,7 @@ static bool key_identity_char(char c)
 	       (c >= '0' && c <= '9');
 }
 
-static bool key_identity_span(const char *text, size_t len)
+bool key_identity_span(const char *text, size_t len)
 {
 	if (len < 1 || len > KEY_IDENTITY_MAX || !key_identity_char(text[0]))
 		return false;
@@ -144,7 +144,7 @@ static unsigned int key_nibble(uint8_t c)
 	       bad << 8;
 }
 
-static bool key_unhex(const uint8_t *hex, size_t chars, uint8_t *out)
+bool key_unhex(const uint8_t *hex, size_t chars, uint8_t *out)
 {
 	unsigned int bad = 0;
 
@@ -294,29 +294,29 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 	return 0;
 }
 
-int key_read_file(const char *path, struct key_file *f, struct err *e)
+int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
+	     struct err *e)
 {
 	autoclose int opened = -1;
 	int fd = STDIN_FILENO;
 
+	*len = 0;
 	if (strcmp(path, "-")) {
 		opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (opened < 0)
 			return err_set(e, ERR_KEY, errno, "cannot be opened");
 		fd = opened;
 	}
-	f->opened = true;
 	if (key_check_mode(fd, path, e) < 0)
 		return -1;
-	while (f->len < sizeof f->bytes) {
-		ssize_t n = io_read(fd, f->bytes + f->len,
-				    sizeof f->bytes - f->len);
+	while (*len < size) {
+		ssize_t n = io_read(fd, bytes + *len, size - *len);
 
 		if (n < 0)
 			return err_set(e, ERR_KEY, errno, "cannot be read");
 		if (n == 0)
-			return 0;
-		f->len += (size_t)n;
+			break;
+		*len += (size_t)n;
 	}
 	return 0;
 }
@@ -329,19 +329,18 @@ static const char *key_file_name(const char *path)
 static int key_read_key(const char *path, struct key_file *f, struct key *k,
 			struct err *e)
 {
-	if (key_read_file(path, f, e) < 0) {
-		if (f->opened)
-			return -1;
-		return err_append(e,
-				  "; make a key with 'btrfs-ktls-pipe keygen "
-				  "-o %s', or name another with -k",
-				  path);
-	}
+	if (key_load(path, f->bytes, sizeof f->bytes, &f->len, e) < 0)
+		return e->num ? err_append(e,
+					   "; make a key with 'btrfs-ktls-pipe "
+					   "keygen -o %s', or name another "
+					   "with -k",
+					   path)
+			      : -1;
 	if (f->len > KEY_FILE_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "is too long for a key: at most %d bytes are "
-			       "possible; make one with 'btrfs-ktls-pipe "
-			       "keygen'",
+			       "possible; make one with "
+			       "'btrfs-ktls-pipe keygen'",
 			       SECRET_MAX);
 	return key_parse(f->bytes, f->len, k, e);
 }
@@ -383,7 +382,7 @@ int key_read_password(const char *path, struct secret *password, struct err *e)
 {
 	autowipe_key_file struct key_file f = { .len = 0 };
 
-	if (key_read_file(path, &f, e) < 0 ||
+	if (key_load(path, f.bytes, sizeof f.bytes, &f.len, e) < 0 ||
 	    key_take_password(&f, password, e) < 0)
 		return err_wrap(e, "password file %s", key_file_name(path));
 	return 0;

@@ -28,7 +28,6 @@ enum { KEY_FILE_MAX = 16384 }; /* bytes; RSA keys, PSKs with much prose */
 
 /* The bytes of a file with a secret, while it is being read. */
 struct key_file {
-	bool opened;
 	size_t len; /* above KEY_FILE_MAX: there is more */
 	uint8_t bytes[KEY_FILE_MAX + 1];
 };
@@ -36,16 +35,23 @@ struct key_file {
 void key_wipe_file(struct key_file *f);
 #define autowipe_key_file attr_cleanup(key_wipe_file)
 
-/*
- * Read the file at path, "-" for standard input, unless it is open to others
- * than its owner.  The caller wipes *f, on failure too, and judges its length.
- * Errors: ERR_KEY, in words that go on after the file's name.
- */
-int key_read_file(const char *path, struct key_file *f,
-		  struct err *e) attr_must_check;
-
 /* Does text follow [A-Za-z0-9][A-Za-z0-9._@-]{0,63}? */
 bool key_identity_ok(const char *text);
+bool key_identity_span(const char *text, size_t len);
+
+/*
+ * Turn an even number of hex digits into bytes.  Returns whether all are hex
+ * digits; if not, out holds nonsense.  No branch on a digit.
+ */
+bool key_unhex(const uint8_t *hex, size_t chars, uint8_t *out);
+
+/*
+ * Read a file that holds secrets, "-" for standard input; it must not be open to
+ * others.  *len: bytes read; size of them: there may be more.  The caller wipes
+ * bytes, on failure too.  Errors: ERR_KEY, with num where the system said no.
+ */
+int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
+	     struct err *e) attr_must_check;
 
 /*
  * Read the key file at path, "-" for standard input.  Every refusal is an

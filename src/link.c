@@ -119,7 +119,7 @@ static void link_agree_retry(struct link *l, uint64_t peer_ms)
 
 /* Both of a stream's names are public. */
 static void link_name_hex(const uint8_t id[FRAME_ID_BYTES],
-			  char out[static 2 * FRAME_ID_BYTES + 1])
+			  char out[static LINK_HEX_CHARS + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -127,12 +127,31 @@ static void link_name_hex(const uint8_t id[FRAME_ID_BYTES],
 		out[2 * i] = digits[id[i] >> 4];
 		out[2 * i + 1] = digits[id[i] & 15];
 	}
-	out[2 * FRAME_ID_BYTES] = '\0';
+	out[LINK_HEX_CHARS] = '\0';
+}
+
+void link_stream_name(const struct link *l, char out[static LINK_HEX_CHARS + 1])
+{
+	link_name_hex(l->stream, out);
+	if (l->p.o->raw)
+		*out = '\0';
+}
+
+const char *link_identity(const struct link_params *p, const struct tls *t)
+{
+	return p->cred && cred_is_password(p->cred) ? "" : tls_identity(t);
+}
+
+const char *link_method(const struct link *l)
+{
+	return l->p.cred ? cred_method(l->p.cred) : mode_none.name;
 }
 
 int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 	       struct err *e)
 {
+	snprintf(l->identity, sizeof l->identity, "%s",
+		 link_identity(&l->p, t));
 	l->store_bytes = l->role == CHAN_SENDER ? link_store_bytes(l->p.o)
 						: peer->store_bytes;
 	link_agree_retry(l, peer->retry_ms);
@@ -147,7 +166,7 @@ int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 
 static void link_announce(const struct link *l)
 {
-	char id[2 * FRAME_ID_BYTES + 1];
+	char id[LINK_HEX_CHARS + 1];
 
 	link_name_hex(l->stream, id);
 	if (l->old)
@@ -192,6 +211,8 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 	} else {
 		link_close(l);
 	}
+	if (!l->count)
+		snprintf(l->name, sizeof l->name, "%s", name);
 	l->chan = chan;
 	l->offset = offset;
 	l->since_ms = clock_now_ms();

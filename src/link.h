@@ -17,6 +17,7 @@
 #include "frame.h"
 #include "key.h"
 #include "mode.h"
+#include "net.h"
 #include "opt.h"
 
 struct link;
@@ -82,6 +83,8 @@ struct link {
 	const char *final; /* why a lost connection is final, or NULL */
 	uint32_t number; /* of the last connection, as HELLO counts */
 	uint8_t stream[FRAME_ID_BYTES];
+	char identity[KEY_IDENTITY_MAX + 1]; /* the peer's; "": none */
+	char name[NET_NAME_MAX]; /* its address at the beginning */
 	struct key ticket; /* what later connections authenticate with */
 	uint64_t since_ms; /* when the newest connection came */
 	uint64_t give_up_ms; /* without a connection; CLOCK_NEVER with one */
@@ -94,6 +97,19 @@ struct link {
 /* Does this side send or receive? */
 enum chan_role link_role(const struct opts *o);
 enum frame_role link_frame_role(const struct opts *o);
+
+/*
+ * The stream's id in hex, as both sides know it; "" if there is none (--raw).
+ */
+enum { LINK_HEX_CHARS = 2 * FRAME_ID_BYTES };
+void link_stream_name(const struct link *l,
+		      char out[static LINK_HEX_CHARS + 1]);
+
+/* Who is at the other end of t; "": nobody that has a name. */
+const char *link_identity(const struct link_params *p, const struct tls *t);
+
+/* How the peer was authenticated. */
+const char *link_method(const struct link *l);
 
 /* What our sender keeps: nothing for a peer that cannot come back. */
 uint64_t link_store_bytes(const struct opts *o);

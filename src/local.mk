@@ -25,6 +25,7 @@ src_libbkp_a_SOURCES = \
 	src/ask.c src/ask.h \
 	src/pake.c src/pake.h \
 	src/pass.c src/pass.h \
+	src/keys.c src/keys.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \

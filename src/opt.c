@@ -51,6 +51,8 @@ static const struct opt_spec specs[] = {
 	  "(" KEY_DEFAULT_FILE ")" },
 	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
 	  "identity that goes with the key (btrfs)" },
+	{ "keys", 0, OPT_LISTEN, TYPE_STRING, FIELD(keys), 0, "FILE", NULL,
+	  "many clients: a line identity:hex for each" },
 	{ "password-file", 0, BOTH, TYPE_STRING, FIELD(password_file), 0,
 	  "FILE", NULL, "the first line of FILE is the password" },
 	{ "cert", 0, BOTH, TYPE_STRING, FIELD(cert), 0, "FILE", NULL,
@@ -430,10 +432,11 @@ static int opt_check_certificates(const struct opts *o, struct err *e)
 	return 0;
 }
 
-static int opt_check_stream(const struct opts *o, struct err *e)
+/* One kind of credential, and standard input for one thing. */
+static int opt_check_key(const struct opts *o, struct err *e)
 {
 	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
-	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	bool none = o->modes.count && o->modes.modes[0] == &mode_none;
 
 	if ((opt_is_stdin(o->key) || opt_is_stdin(o->cert_key)) && sends &&
 	    !o->command)
@@ -441,16 +444,32 @@ static int opt_check_stream(const struct opts *o, struct err *e)
 			       "%s -: standard input is the stream; name the "
 			       "key file",
 			       o->key ? "-k" : "--cert-key");
-	if (o->modes.count && o->modes.modes[0] == &mode_none &&
-	    (o->key || o->identity || o->password_file || o->cert ||
-	     o->cert_key || o->ca || o->ktls == OPT_KTLS_REQUIRE || o->raw))
+	if (opt_is_stdin(o->keys) && sends && !o->command)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keys -: standard input is the stream; name "
+			       "the file");
+	if (o->keys && (o->key || o->identity || o->password_file || o->cert ||
+			o->cert_key || o->ca))
+		return err_set(e, ERR_USAGE, 0,
+			       "--keys has all keys and identities: it goes "
+			       "with no --key and no --identity, no password "
+			       "and no certificate");
+	if (none && (o->key || o->keys || o->identity || o->password_file ||
+		     o->cert || o->cert_key || o->ca ||
+		     o->ktls == OPT_KTLS_REQUIRE || o->raw))
 		return err_set(e, ERR_USAGE, 0,
 			       "-m none encrypts nothing: it goes with no key, "
 			       "no identity, no password, no certificate, no "
 			       "--ktls require and no --raw");
-	if (opt_check_password(o, sends && !o->command, e) < 0 ||
-	    opt_check_certificates(o, e) < 0)
+	if (opt_check_password(o, sends && !o->command, e) < 0)
 		return -1;
+	return opt_check_certificates(o, e);
+}
+
+static int opt_check_stream(const struct opts *o, struct err *e)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");
@@ -479,7 +498,9 @@ static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
 			       "only connect and listen take a COMMAND");
-	return o->verb & BOTH ? opt_check_stream(o, e) : 0;
+	if (!(o->verb & BOTH))
+		return 0;
+	return opt_check_key(o, e) < 0 ? -1 : opt_check_stream(o, e);
 }
 
 /* Everything behind the first "--" is COMMAND. */

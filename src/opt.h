@@ -49,6 +49,7 @@ struct opts {
 
 	const char *key; /* or NULL */
 	const char *identity; /* or NULL */
+	const char *keys; /* listen: many identities, or NULL */
 	const char *password_file; /* or NULL */
 	const char *cert, *cert_key, *ca; /* all or none; else NULL */
 	struct opt_names peers;

@@ -26,6 +26,14 @@ static enum chan_ktls setup_ktls(const struct opts *o)
 	return setup_is_none(o) ? CHAN_KTLS_OFF : when[o->ktls];
 }
 
+static int setup_keys(struct setup *s, const struct opts *o, struct err *e)
+{
+	struct keys *keys = keys_read(o->keys, e);
+
+	s->cred = keys ? cred_new_keys(keys, e) : NULL;
+	return s->cred ? 0 : -1;
+}
+
 static int setup_key(struct setup *s, const struct opts *o, struct err *e)
 {
 	autowipe_key struct key key = { 0 };
@@ -90,6 +98,8 @@ static int setup_credential(struct setup *s, const struct opts *o,
 {
 	if (o->cert)
 		return setup_certificates(s, o, e);
+	if (o->keys)
+		return setup_keys(s, o, e);
 	if (!o->password_file && !setup_lacks_key(o))
 		return setup_key(s, o, e);
 	/* These go with a key. */

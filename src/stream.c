@@ -73,6 +73,21 @@ static struct store *stream_store(const struct link *l, int in_fd,
 			     keeps != 0, e);
 }
 
+static struct child *stream_command(const struct link *l, enum child_role role,
+				    struct err *e)
+{
+	char stream[LINK_HEX_CHARS + 1];
+	struct child_peer peer = { .method = link_method(l),
+				   .address = l->name };
+
+	link_stream_name(l, stream);
+	if (*stream)
+		peer.stream = stream;
+	if (*l->identity)
+		peer.identity = l->identity;
+	return child_start(l->p.o->command, role, &peer, e);
+}
+
 static int stream_send(struct link *l, struct status *status, int stop_fd,
 		       uint64_t *bytes, struct err *e)
 {
@@ -85,7 +100,7 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	int in_fd = STDIN_FILENO, ret;
 
 	if (o->command) {
-		p.source = child_start(o->command, CHILD_SOURCE, e);
+		p.source = stream_command(l, CHILD_SOURCE, e);
 		p.source_name = o->command[0];
 		if (!p.source)
 			return -1;
@@ -118,7 +133,7 @@ static int stream_receive(struct link *l, struct status *status, int stop_fd,
 	int ret;
 
 	if (o->command) {
-		p.consumer = child_start(o->command, CHILD_CONSUMER, e);
+		p.consumer = stream_command(l, CHILD_CONSUMER, e);
 		p.consumer_name = o->command[0];
 		if (!p.consumer)
 			return -1;

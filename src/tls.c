@@ -42,7 +42,7 @@ struct tls {
 	bool owns_cred;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
-	char name[KEY_IDENTITY_MAX + 1]; /* in the peer's certificate */
+	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
 	bool write_gone; /* that direction is no longer this session's */
 	bool forged; /* a record did not authenticate, here or there */
 };
@@ -411,7 +411,6 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 static int tls_wrong_key(struct tls *t, struct err *e)
 {
 	const char *identity = cred_asked_identity(t->cred);
-	char shown[KEY_IDENTITY_MAX + 1];
 
 	if (cred_is_password(t->cred))
 		return err_set(e, ERR_AUTH, 0,
@@ -421,12 +420,11 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 				       : "the peer has another password");
 	if (!*identity)
 		return err_set(e, ERR_AUTH, 0, "the peer has another key");
-	log_printable(shown, sizeof shown, identity, strlen(identity));
 	return err_set(e, ERR_AUTH, 0,
-		       strcmp(identity, cred_identity(t->cred))
-			       ? "the peer's identity '%s' is unknown here"
-			       : "the peer has another key for identity '%s'",
-		       shown);
+		       cred_knows(t->cred, identity)
+			       ? "the peer has another key for identity '%s'"
+			       : "the peer's identity '%s' is unknown here",
+		       identity);
 }
 
 static int tls_handshake_error(struct tls *t, int ret, struct err *e)
@@ -555,13 +553,25 @@ static int tls_find_mode(struct tls *t, struct err *e)
 	return 0;
 }
 
+static void tls_learn_name(struct tls *t)
+{
+	const char *name;
+
+	if (gnutls_auth_get_type(t->session) == GNUTLS_CRD_CERTIFICATE) {
+		cred_peer_name(t->cred, t->session, t->name);
+		return;
+	}
+	name = t->server ? gnutls_psk_server_get_username(t->session)
+			 : cred_identity(t->cred);
+	snprintf(t->name, sizeof t->name, "%s", name ? name : "");
+}
+
 /* The handshake is done: is the outcome what we want? */
 static int tls_shaken(struct tls *t, struct err *e)
 {
 	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0)
 		return -1;
-	if (gnutls_auth_get_type(t->session) == GNUTLS_CRD_CERTIFICATE)
-		cred_peer_name(t->cred, t->session, t->name);
+	tls_learn_name(t);
 	return 0;
 }
 
@@ -601,10 +611,7 @@ const struct mode *tls_mode(const struct tls *t)
 
 const char *tls_identity(const struct tls *t)
 {
-	const char *name =
-		t->session ? gnutls_psk_server_get_username(t->session) : NULL;
-
-	return name ? name : t->name;
+	return t->name;
 }
 
 static int tls_exporter(const struct tls *t, const char *label,

@@ -72,9 +72,10 @@ int tls_handshake(struct tls *t, enum tls_want *want,
 const struct mode *tls_mode(const struct tls *t);
 
 /*
- * The name that the peer authenticated under.  Pre-shared keys: a client's
- * identity; "" on the client's side.  Certificates: see cred_peer_name(), on
- * both sides.  Mode none: "".  Only after TLS_DONE, until tls_free().
+ * The name that the peer authenticated under.  Certificates: see
+ * cred_peer_name().  Pre-shared keys: the client's identity; on its own side
+ * too, for a listener has no other name.  "": nobody was authenticated, or a
+ * certificate has no such name.  Only after TLS_DONE, until tls_free().
  */
 const char *tls_identity(const struct tls *t);
 

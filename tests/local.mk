@@ -19,6 +19,7 @@ bats_tests = \
 	tests/helpers.bats \
 	tests/cli.bats \
 	tests/key.bats \
+	tests/keys.bats \
 	tests/addresses.bats \
 	tests/probe.bats \
 	tests/handshake.bats \
@@ -41,6 +42,7 @@ EXTRA_DIST += \
 	tests/chaos.bats \
 	tests/command.bats \
 	tests/delivery.bash \
+	tests/keys.bash \
 	tests/delivery.bats \
 	tests/exit_codes.bats \
 	tests/kills.bats \
@@ -65,6 +67,7 @@ unit_tests = \
 	tests/unit/test_host \
 	tests/unit/test_io \
 	tests/unit/test_key \
+	tests/unit/test_keys \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
 	tests/unit/test_meter \
@@ -106,6 +109,7 @@ tests_unit_test_guess_LDADD = $(unit_libs)
 tests_unit_test_host_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
+tests_unit_test_keys_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_meter_LDADD = $(unit_libs)
@@ -156,7 +160,8 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_cert tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_preface tests/fuzz/fuzz_rec
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_keys tests/fuzz/fuzz_preface \
+	tests/fuzz/fuzz_rec
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -177,6 +182,9 @@ tests_fuzz_fuzz_frame_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_key_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_key_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_keys_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_keys_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_keys_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_preface_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_preface_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_preface_LDADD = $(fuzz_libs)

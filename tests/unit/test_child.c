@@ -19,10 +19,12 @@ static void stuck(int signal)
 	_exit(write(STDOUT_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
 }
 
+static const struct child_peer nobody;
+
 static struct child *start(enum child_role role, char *const argv[])
 {
 	struct err e = { 0 };
-	struct child *c = child_start(argv, role, &e);
+	struct child *c = child_start(argv, role, &nobody, &e);
 
 	if (!c) {
 		printf("Bail out! %s\n", e.msg);

@@ -44,7 +44,8 @@ static const char *describe(const struct opts *o)
 		 " family=%d key=%s identity=%s cert=%s,%s,%s"
 		 " peers=%s modes=%s ktls=%d tx=%d rx=%d"
 		 " wait=%s handshake=%" PRIu64
-		 " ready=%d raw=%d json=%d output=%s quiet=%d verbose=%d ",
+		 " ready=%d raw=%d json=%d output=%s quiet=%d verbose=%d"
+		 " keys=%s ",
 		 o->action, o->verb, o->host, o->bind ? o->bind : "-", o->port,
 		 o->family == AF_INET	 ? 4
 		 : o->family == AF_INET6 ? 6
@@ -53,7 +54,8 @@ static const char *describe(const struct opts *o)
 		 o->cert ? o->cert : "-", o->cert_key ? o->cert_key : "-",
 		 o->ca ? o->ca : "-", peers, modes, o->ktls, o->tx, o->rx, wait,
 		 o->handshake_ms, o->ready_fd, o->raw, o->json,
-		 o->output ? o->output : "-", o->quiet, o->verbose);
+		 o->output ? o->output : "-", o->quiet, o->verbose,
+		 o->keys ? o->keys : "-");
 	return text;
 }
 
@@ -97,6 +99,7 @@ static const struct {
 	{ "connect -kf h", "key=f" },
 	{ "listen -k -", "key=-" },
 	{ "listen --identity a.B_c@d-9", "identity=a.B_c@d-9" },
+	{ "listen --keys f", "keys=f" },
 	{ "listen -p 0", "port=0" },
 	{ "listen -p 65535", "port=65535" },
 	{ "listen -p 1 -p 2", "port=2" },
@@ -179,6 +182,12 @@ static const struct {
 	{ "connect --peer p --peer q" CERTIFICATES " h", "takes one --peer" },
 	{ "listen --peer ''" CERTIFICATES, "--peer: needs a value" },
 
+	{ "listen --keys f -k g", "no --key and no --identity" },
+	{ "listen --identity a --keys f", "no --key and no --identity" },
+	{ "listen --keys f" CERTIFICATES, "no certificate" },
+	{ "listen --keys f -m none", "encrypts nothing" },
+	{ "listen --keys - --send", "name the file" },
+	{ "connect --keys f h", "option --keys" },
 	{ "listen -k", "option -k needs a value" },
 	{ "listen --key", "option --key needs a value" },
 	{ "listen --key=", "--key: needs a value" },

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* tls: two sessions that talk to each other in one process. */
+#include <gnutls/gnutls.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -101,6 +102,68 @@ static void connect_pair(struct end end[2], const char *modes)
 		printf("# %s\n# %s\n", end[0].e.msg, end[1].e.msg);
 		exit(1);
 	}
+}
+
+/*
+ * A client that is not ours names any bytes as its identity.  Returns whether it
+ * gets in with the right key.
+ */
+static bool name_gets_in(struct end *server, const void *name, unsigned int len)
+{
+	gnutls_psk_client_credentials_t cred;
+	gnutls_datum_t user = { (void *)(uintptr_t)name, len };
+	gnutls_datum_t alpn = { (void *)(uintptr_t) "btrfs-ktls-pipe/1", 17 };
+	unsigned char bytes[32];
+	gnutls_datum_t key = { bytes, sizeof bytes };
+	gnutls_session_t session;
+	bool done = false;
+	int fds[2], ret = GNUTLS_E_AGAIN;
+
+	memset(bytes, 'k', sizeof bytes);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0)
+		exit(1);
+	server->fd = fds[SERVER];
+	end_init(server, SERVER, &same_all);
+	gnutls_psk_allocate_client_credentials(&cred);
+	gnutls_psk_set_client_credentials2(cred, &user, &key,
+					   GNUTLS_PSK_KEY_RAW);
+	gnutls_init(&session, GNUTLS_CLIENT | GNUTLS_NONBLOCK);
+	gnutls_priority_set_direct(session,
+				   "NONE:+VERS-TLS1.3:+ECDHE-PSK:+AES-128-GCM:"
+				   "+AEAD:+SIGN-ALL:+GROUP-X25519",
+				   NULL);
+	gnutls_alpn_set_protocols(session, &alpn, 1, 0);
+	gnutls_credentials_set(session, GNUTLS_CRD_PSK, cred);
+	gnutls_transport_set_int(session, fds[CLIENT]);
+	for (int i = 0; i < 20 && !done; i++) {
+		if (ret == GNUTLS_E_AGAIN)
+			ret = gnutls_handshake(session);
+		done = step(server);
+	}
+	done = done && server->ret == 0;
+	gnutls_deinit(session);
+	gnutls_psk_free_client_credentials(cred);
+	tls_free(server->tls);
+	cred_free(server->cred);
+	close(fds[0]);
+	close(fds[1]);
+	return done;
+}
+
+static void test_names(void)
+{
+	struct end server;
+	char longer[70] = "btrfs";
+
+	memset(longer + 5, 'x', sizeof longer - 5);
+	ok(name_gets_in(&server, "btrfs", 5), "the right name gets in");
+	ok(!name_gets_in(&server, "btrfs", 6), "but not with a NUL behind it");
+	ok(!name_gets_in(&server, "btrfs\0x", 7), "nor with more behind that");
+	ok(!name_gets_in(&server, "btrf", 4), "nor a part of it");
+	ok(!name_gets_in(&server, longer, sizeof longer), "nor a longer one");
+	ok(!name_gets_in(&server, "a\nb\33", 4) &&
+		   !strpbrk(server.e.msg, "\n\33"),
+	   "a name that cannot be printed is not");
 }
 
 static void test_modes(void)
@@ -549,6 +612,7 @@ int main(void)
 	test_environment();
 	test_mode_lists();
 	test_modes();
+	test_names();
 	test_choices();
 	test_failures();
 	test_strangers();

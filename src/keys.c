@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "keys.h"
+
+#include <string.h>
+
+#include "key.h"
+
+enum {
+	KEYS_MAX = 4096, /* identities; 2.4 MB of memory */
+	KEYS_FILE_MAX = 8 << 20, /* bytes; that many of the longest lines */
+};
+
+struct keys_entry {
+	char identity[KEY_IDENTITY_MAX]; /* the rest of it is 0 */
+	size_t line;
+	struct secret secret;
+};
+
+struct keys {
+	size_t count, size;
+	struct keys_entry *entries;
+};
+
+/* What is left of the file, and the line that was taken from it. */
+struct keys_reader {
+	const uint8_t *next, *end;
+	const uint8_t *line;
+	size_t len, number;
+};
+
+/* The next line that is neither blank nor a comment. */
+static bool keys_next_line(struct keys_reader *r)
+{
+	while (r->next < r->end) {
+		const uint8_t *eol =
+			memchr(r->next, '\n', (size_t)(r->end - r->next));
+		size_t blank = 0;
+
+		r->line = r->next;
+		r->len = (size_t)((eol ? eol : r->end) - r->line);
+		r->next = eol ? eol + 1 : r->end;
+		r->number++;
+		if (r->len && r->line[r->len - 1] == '\r')
+			r->len--;
+		while (blank < r->len &&
+		       (r->line[blank] == ' ' || r->line[blank] == '\t'))
+			blank++;
+		if (blank < r->len && r->line[0] != '#')
+			return true;
+	}
+	return false;
+}
+
+static int keys_take_secret(const uint8_t *hex, size_t chars, struct secret *s,
+			    struct err *e)
+{
+	if (chars % 2)
+		return err_set(e, ERR_KEY, 0,
+			       "its key has an odd number of hex digits; copy "
+			       "the whole line again");
+	if (chars / 2 < SECRET_MIN)
+		return err_set(e, ERR_KEY, 0,
+			       "its key is too short: %zu bytes, at least %d "
+			       "are needed; make one with 'psktool'",
+			       chars / 2, SECRET_MIN);
+	if (chars / 2 > SECRET_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "its key is too long: %zu bytes, at most %d are "
+			       "possible",
+			       chars / 2, SECRET_MAX);
+	s->len = chars / 2;
+	if (!key_unhex(hex, chars, s->bytes))
+		return err_set(e, ERR_KEY, 0,
+			       "its key is not made of hex digits alone; write "
+			       "identity:hex");
+	return 0;
+}
+
+static int keys_take_line(struct keys *k, const struct keys_reader *r,
+			  struct err *e)
+{
+	struct keys_entry *new = &k->entries[k->count];
+	const uint8_t *colon = memchr(r->line, ':', r->len);
+	size_t name = colon ? (size_t)(colon - r->line) : 0;
+
+	if (!colon)
+		return err_set(e, ERR_KEY, 0, "is not identity:hex");
+	if (!key_identity_span((const char *)r->line, name))
+		return err_set(e, ERR_KEY, 0,
+			       "has no proper identity: 1 to %d letters, "
+			       "digits and ._@-, the first a letter or digit",
+			       KEY_IDENTITY_MAX);
+	memcpy(new->identity, r->line, name);
+	new->line = r->number;
+	for (size_t i = 0; i < k->count; i++)
+		if (!memcmp(k->entries[i].identity, new->identity,
+			    sizeof new->identity))
+			return err_set(e, ERR_KEY, 0,
+				       "has the identity of line %zu; every "
+				       "client needs one of its own",
+				       k->entries[i].line);
+	k->count++; /* from here on there is something to wipe */
+	return keys_take_secret(colon + 1, r->len - name - 1, &new->secret, e);
+}
+
+static int keys_fill(struct keys *k, const uint8_t *data, size_t len,
+		     struct err *e)
+{
+	struct keys_reader r = { .next = data, .end = data + len }, all = r;
+
+	while (keys_next_line(&r))
+		k->size++;
+	if (!k->size)
+		return err_set(e, ERR_KEY, 0,
+			       "has no key; write a line identity:hex for each "
+			       "client, or let 'psktool' do it");
+	if (k->size > KEYS_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "has too many keys: at most %d are possible",
+			       KEYS_MAX);
+	k->entries = calloc(k->size, sizeof *k->entries);
+	if (!k->entries)
+		return err_set(e, ERR_KEY, 0, "out of memory");
+	while (keys_next_line(&all))
+		if (keys_take_line(k, &all, e) < 0)
+			return err_wrap(e, "line %zu", all.number);
+	return 0;
+}
+
+struct keys *keys_parse(const uint8_t *data, size_t len, struct err *e)
+{
+	struct keys *k = calloc(1, sizeof *k);
+
+	if (!k) {
+		err_set(e, ERR_KEY, 0, "out of memory");
+		return NULL;
+	}
+	if (keys_fill(k, data, len, e) < 0) {
+		keys_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+/* bytes has room for one byte more than is possible. */
+static struct keys *keys_read_into(const char *path, uint8_t *bytes,
+				   size_t *len, struct err *e)
+{
+	if (key_load(path, bytes, KEYS_FILE_MAX + 1, len, e) < 0)
+		return NULL;
+	if (*len > KEYS_FILE_MAX) {
+		err_set(e, ERR_KEY, 0, "is too long: at most %d bytes",
+			KEYS_FILE_MAX);
+		return NULL;
+	}
+	return keys_parse(bytes, *len, e);
+}
+
+struct keys *keys_read(const char *path, struct err *e)
+{
+	uint8_t *bytes = malloc(KEYS_FILE_MAX + 1);
+	struct keys *k = NULL;
+	size_t len = 0;
+
+	if (bytes)
+		k = keys_read_into(path, bytes, &len, e);
+	else
+		err_set(e, ERR_KEY, 0, "out of memory");
+	if (!k)
+		err_wrap(e, "keys file %s",
+			 strcmp(path, "-") ? path : "(standard input)");
+	if (bytes)
+		explicit_bzero(bytes, len);
+	free(bytes);
+	return k;
+}
+
+void keys_free(struct keys *k)
+{
+	if (!k)
+		return;
+	if (k->entries)
+		explicit_bzero(k->entries, k->size * sizeof *k->entries);
+	free(k->entries);
+	free(k);
+}
+
+size_t keys_count(const struct keys *k)
+{
+	return k->count;
+}
+
+/* All bits set if the two are the same, else none; takes always as long. */
+static size_t keys_same(const char *a, const char *b)
+{
+	unsigned int differ = 0;
+
+	for (size_t i = 0; i < KEY_IDENTITY_MAX; i++)
+		differ |= (unsigned char)(a[i] ^ b[i]);
+	return (size_t)0 - ((differ - 1u) >> 31);
+}
+
+const struct secret *keys_find(const struct keys *k, const char *identity)
+{
+	char asked[KEY_IDENTITY_MAX] = { 0 };
+	size_t len = strlen(identity), found = 0;
+
+	/* What is too long is looked up as "", which nobody is called. */
+	memcpy(asked, identity, len <= sizeof asked ? len : 0);
+	for (size_t i = 0; i < k->count; i++)
+		found |= keys_same(asked, k->entries[i].identity) & (i + 1);
+	return found ? &k->entries[found - 1].secret : NULL;
+}

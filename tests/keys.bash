@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# A listener with many keys, and its clients. Loaded behind helpers.bash.
+
+# make_keys FILE NAME...: each client's line, and its key file NAME.key
+make_keys() {
+	local name file=$1
+	: >"$file"
+	for name in "${@:2}"; do
+		make_key "$name.key" "$name"
+		cat "$name.key" >>"$file"
+	done
+}
+
+# listens OPTION... [-- COMMAND]: a listener on any port; sets PORT and
+# LISTENER_PID, its messages are in listener.err, its output in listener.out
+listens() {
+	have_fifo ready
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
+		--ktls "$WHEN" --ready-fd 9 "$@" </dev/null >listener.out \
+		2>listener.err 3>&- 7>&- 8>&- 9>ready &
+	LISTENER_PID=$!
+	PIDS+=("$LISTENER_PID")
+	read_port || {
+		show listener.err
+		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
+	}
+}
+
+# sends_as NAME [CODE] [OPTION]...: sends standard input with NAME's key
+sends_as() {
+	local want=0 name=$1
+	shift
+	if [[ ${1-} =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	bkp "$want" connect -k "$name.key" -p "$PORT" --ktls "$WHEN" \
+		"${RETRY[@]}" "$@" 127.0.0.1
+}
+
+# listener_says REGEX, now or soon
+listener_says() {
+	PATIENT=${PATIENT:-15} until_true has_line "$1" listener.err && return
+	show listener.err
+	fail "the listener does not say $1"
+}
+
+wait_listener() {
+	wait_for "$1" "$LISTENER_PID" listener listener.err
+}
