@@ -56,7 +56,7 @@ static int cred_find_psk(gnutls_session_t session, const gnutls_datum_t *name,
 {
 	struct cred *c = gnutls_session_get_ptr(session);
 	const struct secret *s = NULL;
-	size_t len = c->keys ? DECOY_BYTES : c->key.secret.len;
+	size_t len = c->key.secret.len ? c->key.secret.len : DECOY_BYTES;
 
 	log_printable(c->asked, sizeof c->asked, name->data, name->size);
 	if (key_identity_span((const char *)name->data, name->size))
@@ -298,6 +298,13 @@ void cred_admit(struct cred *c, const struct key *k)
 	c->admitted = *k;
 }
 
+void cred_forget(struct cred *c)
+{
+	keys_free(c->keys);
+	c->keys = NULL;
+	key_wipe(&c->key);
+}
+
 void cred_free(struct cred *c)
 {
 	if (!c)
@@ -359,7 +366,7 @@ void cred_peer_name(const struct cred *c, gnutls_session_t session,
 
 const char *cred_identity(const struct cred *c)
 {
-	return c->keys ? c->asked : c->key.identity;
+	return *c->key.identity ? c->key.identity : c->asked;
 }
 
 const char *cred_asked_identity(const struct cred *c)

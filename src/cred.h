@@ -75,6 +75,9 @@ void cred_set_keys(struct cred *c, struct keys *k);
  */
 void cred_admit(struct cred *c, const struct key *k);
 
+/* Forget every key but the one that was admitted. */
+void cred_forget(struct cred *c);
+
 void cred_free(struct cred *c);
 
 static inline void cred_cleanup(struct cred **c)

@@ -13,6 +13,7 @@
 #include "host.h"
 #include "log.h"
 #include "pass.h"
+#include "peek.h"
 
 enum {
 	LOG_BURST = 20, /* lines about refused visitors in... */
@@ -21,10 +22,13 @@ enum {
 	LEAVE_MS = 2000, /* for a visitor that was told to hear it */
 	VISITORS_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
+	PLACE_PAUSE_MS = 20, /* when all places are taken, not for long yet */
+	GRACE_MS = 500, /* nobody has to go before */
 	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
 };
 
 enum visitor_state {
+	VISITOR_STRANGE, /* ours, or somebody else's to claim? */
 	VISITOR_NEW, /* TLS, or the password exchange before it? */
 	VISITOR_HANDSHAKE,
 	VISITOR_GREETING, /* the handshake is done, the HELLO is not */
@@ -52,6 +56,7 @@ struct door {
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* out of visitors' reach; -1: released */
 	const struct door_stream *stream; /* the one that runs, or NULL */
+	bool shut; /* nobody gets a stream of his own */
 	bool paused; /* accepts nobody until accept_after_ms */
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
@@ -77,19 +82,22 @@ static void door_watch(struct door *d, int op, int fd, uint32_t events,
 
 static void door_watch_visitor(struct door *d, int op, const struct visitor *v)
 {
-	door_watch(d, op, v->socket.fd,
-		   v->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN,
-		   (uint32_t)(v - d->visitors));
+	uint32_t events = v->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
+
+	/* What was only looked at is still there: wait for news, not for it. */
+	if (v->state == VISITOR_STRANGE)
+		events = EPOLLIN | EPOLLRDHUP | EPOLLET;
+	door_watch(d, op, v->socket.fd, events, (uint32_t)(v - d->visitors));
 }
 
-/* Listen, or leave the listening sockets alone for a moment. */
-static void door_pause(struct door *d, bool paused)
+/* Leave the listening sockets alone for a moment, or (0) listen again. */
+static void door_pause(struct door *d, uint64_t pause_ms)
 {
 	const struct net_listener *l = d->p.listener;
+	bool paused = pause_ms;
 
 	d->paused = paused;
-	d->accept_after_ms = paused ? clock_deadline(ACCEPT_PAUSE_MS)
-				    : CLOCK_NEVER;
+	d->accept_after_ms = paused ? clock_deadline(pause_ms) : CLOCK_NEVER;
 	for (size_t i = 0; i < l->count; i++)
 		door_watch(d, EPOLL_CTL_MOD, l->fds[i], paused ? 0 : EPOLLIN,
 			   LISTENER_0 + (uint32_t)i);
@@ -172,10 +180,16 @@ static bool visitor_same_address(const struct visitor *a,
 	return len == visitor_address_len(b) && !memcmp(a->name, b->name, len);
 }
 
+/* Who has come just now may be about to say who it is. */
+static bool visitor_is_new(const struct door *d, const struct visitor *v)
+{
+	return clock_now_ms() + d->p.handshake_ms < v->deadline_ms + GRACE_MS;
+}
+
 /*
  * All places or descriptors are taken: the address that holds most of them
  * loses its oldest, so that one host that opens many does not keep another out.
- * NULL: nobody is there.
+ * NULL: nobody is there, or nobody has been for long.
  */
 static struct visitor *door_evict(struct door *d)
 {
@@ -186,7 +200,7 @@ static struct visitor *door_evict(struct door *d)
 		struct visitor *v = &d->visitors[i];
 		unsigned int held = 0;
 
-		if (!v->tls)
+		if (!v->tls || visitor_is_new(d, v))
 			continue;
 		for (size_t k = 0; k < VISITORS_MAX; k++)
 			held += d->visitors[k].tls &&
@@ -229,12 +243,14 @@ static struct tls *door_session(const struct door *d, int fd, struct cred *own,
 	return tls_new(&params, e);
 }
 
-static void door_welcome(struct door *d, int fd)
+static void door_welcome(struct door *d, struct visitor *v, int fd)
 {
-	struct visitor *v = door_place(d);
 	struct err e = { 0 };
 
-	*v = (struct visitor){ .socket.fd = fd, .want = TLS_WANT_READ };
+	*v = (struct visitor){ .socket.fd = fd,
+			       .want = TLS_WANT_READ,
+			       .state = d->p.claim ? VISITOR_STRANGE
+						   : VISITOR_NEW };
 	v->deadline_ms = clock_deadline(d->p.handshake_ms);
 	net_peer_name(fd, v->name);
 	chan_attach(&v->socket, d->p.ktls);
@@ -247,14 +263,31 @@ static void door_welcome(struct door *d, int fd)
 	log_debug("connection from %s", v->name);
 }
 
-static void door_accept(struct door *d, int listen_fd)
+static bool door_is_empty(const struct door *d)
 {
-	int fd = net_accept(listen_fd);
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d->visitors[i].tls)
+			return false;
+	return true;
+}
 
-	if (fd >= 0) {
-		door_welcome(d, fd);
+static void door_accept(struct door *d, size_t i)
+{
+	struct visitor *place = door_place(d);
+	int fd;
+
+	/* Those behind wait in the kernel's queue for their turn. */
+	if (!place) {
+		door_pause(d, PLACE_PAUSE_MS);
 		return;
 	}
+	fd = net_accept(d->p.listener, i);
+	if (fd >= 0) {
+		door_welcome(d, place, fd);
+		return;
+	}
+	if (errno == EPIPE)
+		door_watch(d, EPOLL_CTL_DEL, d->p.listener->fds[i], 0, 0);
 	/* A connection that is gone again, or one that we cannot take now. */
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
@@ -262,15 +295,15 @@ static void door_accept(struct door *d, int listen_fd)
 
 		if (door_evict(d))
 			return;
-		if (door_may_log(d))
+		if (door_is_empty(d) && door_may_log(d))
 			log_notice("cannot accept a connection: %s",
 				   strerror(num));
-		door_pause(d, true);
+		door_pause(d, ACCEPT_PAUSE_MS);
 	}
 }
 
-/* Tell a visitor that authenticated why it is refused all the same. */
-static int door_say_no(struct visitor *v, enum frame_refusal refusal,
+/* Tell somebody who authenticated why it is refused all the same. */
+static int door_say_no(struct tls *t, int fd, enum frame_refusal refusal,
 		       struct err *e)
 {
 	struct frame f = { .type = FRAME_WELCOME,
@@ -278,11 +311,19 @@ static int door_say_no(struct visitor *v, enum frame_refusal refusal,
 					.refusal = refusal } };
 	struct err ignored = { 0 };
 
-	if (greet_send(v->tls, v->socket.fd, &f, clock_deadline(REFUSE_MS),
-		       &ignored) < 0)
+	if (greet_send(t, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
 		log_debug("%s", ignored.msg);
-	tls_alert(v->tls, REC_CLOSE_NOTIFY);
+	tls_alert(t, REC_CLOSE_NOTIFY);
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
+}
+
+void door_turn_away(struct door_guest *g, enum frame_refusal why)
+{
+	struct err ignored = { 0 };
+
+	door_say_no(g->tls, g->socket.fd, why, &ignored);
+	tls_free(g->tls);
+	close(g->socket.fd);
 }
 
 /*
@@ -309,6 +350,16 @@ static bool door_is_self(const struct door *d, const struct visitor *v)
 	       !net_peer_is_loopback(v->socket.fd);
 }
 
+/*
+ * Does it want to go on with a stream?  Then it is not a new one.  (A sender that
+ * comes back to nobody finds it out by the offset it is told.)
+ */
+static bool visitor_goes_on(const struct visitor *v)
+{
+	return v->hello.rotate_at ||
+	       (v->hello.role == FRAME_RECEIVES && v->hello.offset);
+}
+
 static enum frame_refusal door_judge(const struct door *d,
 				     const struct visitor *v)
 {
@@ -320,7 +371,11 @@ static enum frame_refusal door_judge(const struct door *d,
 		return door_judge_return(d->stream, v);
 	if (d->stream)
 		return FRAME_REFUSED_BUSY;
-	return v->hello.role == d->p.role ? FRAME_REFUSED_ROLE : FRAME_ACCEPTED;
+	if (v->hello.role == d->p.role)
+		return FRAME_REFUSED_ROLE;
+	if (visitor_goes_on(v))
+		return FRAME_REFUSED_STREAM;
+	return d->shut ? FRAME_REFUSED_BUSY : FRAME_ACCEPTED;
 }
 
 static int door_greet(struct door *d, struct visitor *v, bool *done,
@@ -335,14 +390,15 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 
 		/* A whole frame, but no HELLO of ours */
 		if (v->reader.have && !frame_reader_wants(&v->reader))
-			door_say_no(v, FRAME_REFUSED_MALFORMED, &ignored);
+			door_say_no(v->tls, v->socket.fd,
+				    FRAME_REFUSED_MALFORMED, &ignored);
 		return -1;
 	}
 	if (!*done)
 		return 0;
 	v->hello = f.hello;
 	refusal = door_judge(d, v);
-	return refusal ? door_say_no(v, refusal, e) : 0;
+	return refusal ? door_say_no(v->tls, v->socket.fd, refusal, e) : 0;
 }
 
 /* May this visitor try a password? */
@@ -424,8 +480,34 @@ static int door_lead(struct door *d, struct visitor *v, bool *done,
 	return 0;
 }
 
+/* Is a visitor one of ours, as far as its first bytes tell? */
+static bool door_peek(struct door *d, struct visitor *v, uint32_t events)
+{
+	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
+	enum door_claim claim = DOOR_OURS;
+	uint8_t bytes[PEEK_MAX];
+	ssize_t n = recv(v->socket.fd, bytes, sizeof bytes,
+			 MSG_PEEK | MSG_DONTWAIT);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !ended)
+		return false;
+	if (n > 0)
+		claim = d->p.claim(d->p.claim_arg, v->socket.fd, bytes,
+				   (size_t)n);
+	if (claim == DOOR_GONE) {
+		/* The socket lives on, and would be heard of here. */
+		door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
+		visitor_drop(v);
+		return false;
+	}
+	if (claim == DOOR_MORE && !ended && n < PEEK_MAX)
+		return false;
+	v->state = VISITOR_NEW;
+	return true;
+}
+
 /* Go on with one visitor.  Returns whether it is to be let in. */
-static bool door_advance(struct door *d, struct visitor *v)
+static bool door_advance(struct door *d, struct visitor *v, uint32_t events)
 {
 	struct err e = { 0 };
 	bool done = false;
@@ -435,6 +517,8 @@ static bool door_advance(struct door *d, struct visitor *v)
 			visitor_drop(v);
 		return false;
 	}
+	if (v->state == VISITOR_STRANGE && !door_peek(d, v, events))
+		return false;
 	if (door_lead(d, v, &done, &e) < 0) {
 		door_see_off(d, v, e.msg);
 		return false;
@@ -460,7 +544,7 @@ static void door_check_deadlines(struct door *d)
 	uint64_t now = clock_now_ms();
 
 	if (d->paused && now >= d->accept_after_ms)
-		door_pause(d, false);
+		door_pause(d, 0);
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (d->visitors[i].tls && now >= d->visitors[i].deadline_ms)
 			door_refuse(d, &d->visitors[i],
@@ -469,17 +553,24 @@ static void door_check_deadlines(struct door *d)
 
 bool door_step(struct door *d, struct door_guest *guest)
 {
-	struct epoll_event events[VISITORS_MAX];
-	int n = epoll_wait(d->epoll_fd, events, VISITORS_MAX, 0);
+	struct epoll_event ev;
 
-	for (int i = 0; i < n; i++) {
-		uint32_t who = events[i].data.u32;
+	/*
+	 * One at a time: what is edge-triggered is told once.  And one newcomer
+	 * a step, or they would take what a stream has set free for itself.
+	 */
+	for (int i = 0; i < 2 * VISITORS_MAX; i++) {
+		struct visitor *v;
 
-		if (who >= LISTENER_0) {
-			door_accept(d, d->p.listener->fds[who - LISTENER_0]);
-		} else if (d->visitors[who].tls &&
-			   door_advance(d, &d->visitors[who])) {
-			door_take(d, &d->visitors[who], guest);
+		if (epoll_wait(d->epoll_fd, &ev, 1, 0) <= 0)
+			break;
+		if (ev.data.u32 >= LISTENER_0) {
+			door_accept(d, ev.data.u32 - LISTENER_0);
+			break;
+		}
+		v = &d->visitors[ev.data.u32];
+		if (v->tls && door_advance(d, v, ev.events)) {
+			door_take(d, v, guest);
 			return true;
 		}
 	}
@@ -528,6 +619,11 @@ void door_serve(struct door *d, const struct door_stream *s)
 	door_release_fds(d);
 }
 
+void door_shut(struct door *d, bool shut)
+{
+	d->shut = shut;
+}
+
 struct door *door_open(const struct door_params *p, struct err *e)
 {
 	struct door *d = calloc(1, sizeof *d);
@@ -562,4 +658,10 @@ void door_close(struct door *d)
 	door_release_fds(d);
 	close(d->epoll_fd);
 	free(d);
+}
+
+void door_leave(struct door *d)
+{
+	d->unlogged = 0; /* not ours to tell */
+	door_close(d);
 }

@@ -19,6 +19,13 @@
 
 struct door;
 
+/* Whose is a connection, by its first bytes? */
+enum door_claim {
+	DOOR_MORE, /* cannot be told yet */
+	DOOR_OURS,
+	DOOR_GONE, /* somebody else has it: it was passed on */
+};
+
 /* Everything is borrowed until door_close(). */
 struct door_params {
 	const struct net_listener *listener;
@@ -30,6 +37,14 @@ struct door_params {
 	enum frame_role role; /* ours: the visitor's must be the other */
 	bool allow_self; /* a visitor may be our own host */
 	uint64_t handshake_ms; /* for each handshake */
+
+	/*
+	 * Sees the first bytes of every connection, at most PEEK_MAX, before
+	 * anything is read.  Borrows fd.  NULL: all are ours.
+	 */
+	enum door_claim (*claim)(void *arg, int fd, const uint8_t *bytes,
+				 size_t len);
+	void *claim_arg;
 };
 
 /* Who was let in; the caller owns the session and the socket. */
@@ -71,4 +86,16 @@ bool door_step(struct door *d, struct door_guest *guest);
  */
 void door_serve(struct door *d, const struct door_stream *s);
 
+/*
+ * Tell all who want a stream of their own that we are busy, or no longer.  The
+ * other way to run a door, beside door_serve().
+ */
+void door_shut(struct door *d, bool shut);
+
+/* Refuse a guest that was let in; closes and frees what is in g. */
+void door_turn_away(struct door_guest *g, enum frame_refusal why);
+
 void door_close(struct door *d);
+
+/* In a process that was forked: close our copy of it, which nobody notices. */
+void door_leave(struct door *d);

@@ -92,6 +92,8 @@ int ktls_attach(int fd, struct err *e)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0)
 		return 0;
 	switch (errno) {
+	case EEXIST: /* by who handed us the socket */
+		return 0;
 	case ENOENT:
 	case ENOPROTOOPT:
 		return err_set(e, ERR_KTLS, 0, NO_MODULE);

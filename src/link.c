@@ -118,8 +118,8 @@ static void link_agree_retry(struct link *l, uint64_t peer_ms)
 }
 
 /* Both of a stream's names are public. */
-static void link_name_hex(const uint8_t id[FRAME_ID_BYTES],
-			  char out[static LINK_HEX_CHARS + 1])
+void link_hex(const uint8_t id[static FRAME_ID_BYTES],
+	      char out[static LINK_HEX_CHARS + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -132,7 +132,7 @@ static void link_name_hex(const uint8_t id[FRAME_ID_BYTES],
 
 void link_stream_name(const struct link *l, char out[static LINK_HEX_CHARS + 1])
 {
-	link_name_hex(l->stream, out);
+	link_hex(l->stream, out);
 	if (l->p.o->raw)
 		*out = '\0';
 }
@@ -160,7 +160,7 @@ int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 			clock_earlier(l->record_limit, peer->record_limit);
 	if (l->p.o->raw)
 		return 0;
-	link_name_hex(peer->handle, l->ticket.identity);
+	link_hex(peer->handle, l->ticket.identity);
 	return tls_export(t, &l->ticket.secret, e);
 }
 
@@ -168,7 +168,7 @@ static void link_announce(const struct link *l)
 {
 	char id[LINK_HEX_CHARS + 1];
 
-	link_name_hex(l->stream, id);
+	link_hex(l->stream, id);
 	if (l->old)
 		log_info("fresh keys from byte %" PRIu64 " on (connection "
 			 "%" PRIu32 ")",

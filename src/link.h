@@ -102,6 +102,8 @@ enum frame_role link_frame_role(const struct opts *o);
  * The stream's id in hex, as both sides know it; "" if there is none (--raw).
  */
 enum { LINK_HEX_CHARS = 2 * FRAME_ID_BYTES };
+void link_hex(const uint8_t id[static FRAME_ID_BYTES],
+	      char out[static LINK_HEX_CHARS + 1]);
 void link_stream_name(const struct link *l,
 		      char out[static LINK_HEX_CHARS + 1]);
 

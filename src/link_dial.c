@@ -210,6 +210,8 @@ static int dial_start_tls(struct link_dial *d, struct cred *own, struct err *e)
 		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->o->raw,
+		/* Whoever serves many streams finds ours by it. */
+		.server_name = d->link.ticket.identity,
 	};
 
 	d->tls = tls_new(&params, e);

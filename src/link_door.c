@@ -15,6 +15,7 @@ struct link_door {
 	struct link link; /* first: a link is this */
 	struct door *door;
 	struct door_stream stream;
+	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	uint64_t deadline_ms; /* of --wait */
 };
 
@@ -65,15 +66,12 @@ static int link_door_use(struct link *l, struct door_guest *g, uint64_t offset,
 static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 {
 	struct link_door *d = link_door_of(l);
-	uint8_t handle[FRAME_ID_BYTES];
 	const struct link_peer peer = { .store_bytes = g->hello.store_bytes,
 					.retry_ms = g->hello.retry_ms,
 					.record_limit = g->hello.record_limit,
-					.handle = handle };
+					.handle = d->handle };
 
-	if (getrandom(handle, sizeof handle, 0) < 0)
-		return err_set(e, ERR_BUG, errno, "no random numbers");
-	if (link_door_welcome(l->p.o, g, 0, false, handle, e) < 0 ||
+	if (link_door_welcome(l->p.o, g, 0, false, d->handle, e) < 0 ||
 	    link_agree(l, g->tls, &peer, e) < 0) {
 		log_notice("a peer went away again: %s", e->msg);
 		*e = (struct err){ 0 };
@@ -198,8 +196,16 @@ static const struct link_ops link_door_ops = {
 	.free = link_door_free,
 };
 
-struct link *link_door_new(const struct link_params *p,
-			   const struct net_listener *l, struct err *e)
+int link_door_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
+{
+	if (getrandom(handle, FRAME_ID_BYTES, 0) < 0)
+		return err_set(e, ERR_BUG, errno, "no random numbers");
+	return 0;
+}
+
+static struct link_door *link_door_alloc(const struct link_params *p,
+					 const struct net_listener *l,
+					 struct err *e)
 {
 	struct door_params door = { .listener = l,
 				    .cred = p->cred,
@@ -224,6 +230,41 @@ struct link *link_door_new(const struct link_params *p,
 	}
 	d->link.fd = door_fd(d->door);
 	d->link.due_ms = clock_now_ms();
+	d->deadline_ms = CLOCK_NEVER;
+	return d;
+}
+
+struct link *link_door_new(const struct link_params *p,
+			   const struct net_listener *l, struct err *e)
+{
+	struct link_door *d = link_door_alloc(p, l, e);
+
+	if (!d)
+		return NULL;
 	d->deadline_ms = clock_deadline(p->o->wait_ms);
+	if (link_door_draw(d->handle, e) < 0) {
+		link_free(&d->link);
+		return NULL;
+	}
 	return &d->link;
+}
+
+struct link *link_door_take(const struct link_params *p,
+			    const struct net_listener *l, struct door_guest *g,
+			    const uint8_t handle[static FRAME_ID_BYTES],
+			    struct err *e)
+{
+	struct link_door *d = link_door_alloc(p, l, e);
+
+	if (!d) {
+		guest_drop(g);
+		return NULL;
+	}
+	memcpy(d->handle, handle, sizeof d->handle);
+	if (link_door_begin(&d->link, g, e) == 0 && d->link.chan)
+		return &d->link;
+	if (!e->kind)
+		err_set(e, ERR_NET, 0, "there is no stream");
+	link_free(&d->link);
+	return NULL;
 }

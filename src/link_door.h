@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include "door.h"
 #include "link.h"
 #include "net.h"
 
@@ -14,3 +15,17 @@
  */
 struct link *link_door_new(const struct link_params *p,
 			   const struct net_listener *l, struct err *e);
+
+/* Draw the handle of a stream, by which its peer comes back.  Errors: ERR_BUG. */
+int link_door_draw(uint8_t handle[static FRAME_ID_BYTES],
+		   struct err *e) attr_must_check;
+
+/*
+ * The same for a guest that another door let in: welcome it to its stream, whose
+ * handle was drawn before; from then on take connections from l.  Takes over what
+ * is in g, on failure too.  Errors: ERR_NET, if it is gone; those of link_use().
+ */
+struct link *link_door_take(const struct link_params *p,
+			    const struct net_listener *l, struct door_guest *g,
+			    const uint8_t handle[static FRAME_ID_BYTES],
+			    struct err *e);

@@ -26,6 +26,7 @@ src_libbkp_a_SOURCES = \
 	src/pake.c src/pake.h \
 	src/pass.c src/pass.h \
 	src/keys.c src/keys.h \
+	src/peek.c src/peek.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \

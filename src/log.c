@@ -8,6 +8,7 @@
 #include <string.h>
 
 static enum log_level log_level = LOG_NOTICE;
+static char log_subject[160 + sizeof ": "]; /* with ": ", or "" */
 static bool log_status_shown; /* the cursor stands behind a status line */
 
 #define CLEAR_LINE "\r\033[K"
@@ -15,6 +16,11 @@ static bool log_status_shown; /* the cursor stands behind a status line */
 void log_set_level(enum log_level level)
 {
 	log_level = level;
+}
+
+void log_set_subject(const char *subject)
+{
+	snprintf(log_subject, sizeof log_subject, "%.160s: ", subject);
 }
 
 attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
@@ -34,6 +40,8 @@ attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
 	}
 	memcpy(line + len, prefix, sizeof prefix - 1);
 	len += sizeof prefix - 1;
+	memcpy(line + len, log_subject, strlen(log_subject));
+	len += strlen(log_subject);
 	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
 	if (n < 0)
 		n = 0;

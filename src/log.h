@@ -16,6 +16,12 @@ enum log_level {
 	LOG_DEBUG, /* -vv: and details */
 };
 
+/*
+ * Whom all further messages are about: comes in front of each.  Shortened to 160
+ * characters.
+ */
+void log_set_subject(const char *subject);
+
 void log_set_level(enum log_level level);
 
 /* Printed with -q too: main() for the one error. */

@@ -298,6 +298,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	int family = both ? AF_INET6 : at->family;
 
 	l->count = 0;
+	l->handed = false;
 	l->port = at->port;
 	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
 		return -1;
@@ -328,9 +329,64 @@ void net_listener_close(struct net_listener *l)
 		close(l->fds[--l->count]);
 }
 
-int net_accept(int listen_fd)
+/* What carries one descriptor: unix(7), SCM_RIGHTS. */
+union net_rights {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+int net_pass(int over, int fd)
 {
-	int fd = accept4(listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	union net_rights rights = { .bytes = { 0 } };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = sizeof rights.bytes };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	return sendmsg(over, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+static int net_take(int over)
+{
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	union net_rights rights;
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = sizeof rights.bytes };
+	ssize_t n = recvmsg(over, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int fd;
+
+	if (n <= 0) {
+		if (n == 0 || errno == ECONNRESET)
+			errno = EPIPE;
+		return -1;
+	}
+	/* The kernel drops what finds no free descriptor. */
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+		errno = EMFILE;
+		return -1;
+	}
+	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	return fd;
+}
+
+int net_accept(const struct net_listener *l, size_t i)
+{
+	int fd;
+
+	if (l->handed)
+		return net_take(l->fds[i]);
+	fd = accept4(l->fds[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0)
 		net_no_delay(fd);

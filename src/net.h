@@ -27,6 +27,7 @@ struct net_endpoint {
 struct net_listener {
 	int fds[NET_LISTENERS_MAX];
 	size_t count;
+	bool handed; /* connections come over a socket, by net_pass() */
 	uint16_t port; /* the one chosen, if 0 was asked for */
 };
 
@@ -61,8 +62,17 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 
 void net_listener_close(struct net_listener *l);
 
-/* Accept one connection.  Returns the socket, -1 if none is there (any more). */
-int net_accept(int listen_fd);
+/*
+ * Accept one connection of the i-th socket.  Returns its socket, -1 if none is
+ * there (any more); errno EPIPE: nor will there be.
+ */
+int net_accept(const struct net_listener *l, size_t i);
+
+/*
+ * Hand a connection to who has the other end of the socket pair over, which takes
+ * it by net_accept().  The caller keeps fd.  Returns 0, or -1 with errno set.
+ */
+int net_pass(int over, int fd) attr_must_check;
 
 /* The peer's address and port as text, "unknown" if there is no peer. */
 /*

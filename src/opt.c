@@ -452,11 +452,11 @@ static int opt_check_key(const struct opts *o, struct err *e)
 			o->cert_key || o->ca))
 		return err_set(e, ERR_USAGE, 0,
 			       "--keys has all keys and identities: it goes "
-			       "with no --key and no --identity, no password "
-			       "and no certificate");
-	if (none && (o->key || o->keys || o->identity || o->password_file ||
-		     o->cert || o->cert_key || o->ca ||
-		     o->ktls == OPT_KTLS_REQUIRE || o->raw))
+			       "with no --key, no --identity, no password and "
+			       "no certificate");
+	if (none &&
+	    (o->key || o->keys || o->identity || o->password_file || o->cert ||
+	     o->cert_key || o->ca || o->ktls == OPT_KTLS_REQUIRE || o->raw))
 		return err_set(e, ERR_USAGE, 0,
 			       "-m none encrypts nothing: it goes with no key, "
 			       "no identity, no password, no certificate, no "

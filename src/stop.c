@@ -52,6 +52,11 @@ int stop_check(struct err *e)
 		       strsignal(sig));
 }
 
+void stop_note(int sig)
+{
+	stop_came = sig;
+}
+
 void stop_act(void)
 {
 	int sig = stop_came;

@@ -19,5 +19,8 @@ void stop_disarm(void);
 /* Returns -1, with an ERR_IO that names it, after a signal came. */
 int stop_check(struct err *e) attr_must_check;
 
+/* As if sig had come: for who catches signals in another way. */
+void stop_note(int sig);
+
 /* If one came: end by it. */
 void stop_act(void);

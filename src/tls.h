@@ -33,6 +33,7 @@ struct tls_params {
 	bool owns_cred; /* or taken over, on failure too */
 	const struct mode_list *modes;
 	bool raw; /* the peer must not be one of ours: no ALPN */
+	const char *server_name; /* client: what to call for, or NULL */
 };
 
 /*

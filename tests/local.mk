@@ -75,6 +75,7 @@ unit_tests = \
 	tests/unit/test_net \
 	tests/unit/test_num \
 	tests/unit/test_opt \
+	tests/unit/test_peek \
 	tests/unit/test_plain \
 	tests/unit/test_preface \
 	tests/unit/test_rec \
@@ -119,6 +120,7 @@ tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_pake_LDADD = $(unit_libs)
 tests_unit_test_pass_LDADD = $(unit_libs)
+tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
@@ -160,8 +162,8 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_cert tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_keys tests/fuzz/fuzz_preface \
-	tests/fuzz/fuzz_rec
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_keys tests/fuzz/fuzz_peek \
+	tests/fuzz/fuzz_preface tests/fuzz/fuzz_rec
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -188,6 +190,9 @@ tests_fuzz_fuzz_keys_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_preface_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_preface_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_preface_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_rec_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_rec_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_rec_LDADD = $(fuzz_libs)

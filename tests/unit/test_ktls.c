@@ -210,6 +210,7 @@ static const struct {
 	int err_num;
 } errors[] = {
 	{ "attach", ATTACH, 0, NULL, 0 },
+	{ "attach", ATTACH, EEXIST, NULL, 0 },
 	{ "attach", ATTACH, ENOENT, "modprobe tls", 0 },
 	{ "attach", ATTACH, ENOPROTOOPT, "modprobe tls", 0 },
 	{ "attach", ATTACH, ENOTCONN, "connection closed before", 0 },

@@ -113,6 +113,21 @@ static void test_printable(void)
 	}
 }
 
+static void test_subject(void)
+{
+	char subject[400];
+
+	log_set_subject("alice 192.0.2.1:7");
+	log_error("e %d", 1);
+	is_str(said(), PREFIX "alice 192.0.2.1:7: e 1\n",
+	       "whom a line is about comes first");
+	memset(subject, 's', sizeof subject - 1);
+	subject[sizeof subject - 1] = '\0';
+	log_set_subject(subject);
+	log_error("e %d", 2);
+	ok(strstr(said(), "sss: e 2\n"), "and is not longer than it may be");
+}
+
 static void test_errno(int stderr_fd)
 {
 	errno = ENOTCONN;
@@ -136,6 +151,7 @@ int main(void)
 	test_levels();
 	test_long();
 	test_printable();
+	test_subject();
 	test_errno(stderr_fd);
 	close(pair[0]);
 	close(pair[1]);

@@ -182,8 +182,8 @@ static const struct {
 	{ "connect --peer p --peer q" CERTIFICATES " h", "takes one --peer" },
 	{ "listen --peer ''" CERTIFICATES, "--peer: needs a value" },
 
-	{ "listen --keys f -k g", "no --key and no --identity" },
-	{ "listen --identity a --keys f", "no --key and no --identity" },
+	{ "listen --keys f -k g", "no --key, no --identity" },
+	{ "listen --identity a --keys f", "no --key, no --identity" },
 	{ "listen --keys f" CERTIFICATES, "no certificate" },
 	{ "listen --keys f -m none", "encrypts nothing" },
 	{ "listen --keys - --send", "name the file" },
