@@ -5,6 +5,7 @@
 
 #include "cmd.h"
 #include "io.h"
+#include "keep.h"
 #include "link_door.h"
 #include "log.h"
 #include "net.h"
@@ -51,6 +52,18 @@ static int listen_run(const struct opts *o, struct setup *setup,
 	return ret;
 }
 
+static int listen_keep(const struct opts *o, struct setup *setup,
+		       struct net_listener *l, struct err *e)
+{
+	struct keep *keep = keep_new(setup, l, e);
+	int ret = -1;
+
+	if (keep && listen_tell_ready(o, l->port, e) == 0)
+		ret = keep_run(keep, e);
+	keep_free(keep);
+	return ret;
+}
+
 int cmd_listen(const struct opts *o, struct err *e)
 {
 	struct net_endpoint at = { .host = o->bind,
@@ -64,8 +77,10 @@ int cmd_listen(const struct opts *o, struct err *e)
 	    net_listen(&at, &l, e) < 0)
 		return -1;
 	log_info("listening on port %u", l.port);
-	ret = listen_run(o, &setup, &l, e);
+	ret = o->keep ? listen_keep(o, &setup, &l, e)
+		      : listen_run(o, &setup, &l, e);
 	net_listener_close(&l);
-	setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
+	if (!o->keep) /* else each stream has */
+		setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }

@@ -27,6 +27,7 @@ src_libbkp_a_SOURCES = \
 	src/pass.c src/pass.h \
 	src/keys.c src/keys.h \
 	src/peek.c src/peek.h \
+	src/keep.c src/keep.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \

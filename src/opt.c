@@ -102,6 +102,9 @@ static const struct opt_spec specs[] = {
 	  "write a JSON object at the end (-: standard error)" },
 	{ "wait", 0, OPT_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0, "DURATION",
 	  NULL, "how long to wait for the first peer (for ever)" },
+	{ "keep", 0, OPT_LISTEN, TYPE_FLAG, FIELD(keep), 0, NULL, NULL,
+	  "serve up to 16 streams side by side until ended,\n"
+	  "each with a COMMAND of its own" },
 	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
 	  "DURATION", NULL, "how long a handshake may take (10s)" },
 	{ "ready-fd", 0, OPT_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD", NULL,
@@ -466,6 +469,27 @@ static int opt_check_key(const struct opts *o, struct err *e)
 	return opt_check_certificates(o, e);
 }
 
+/* Many streams at once */
+static int opt_check_keep(const struct opts *o, struct err *e)
+{
+	if (!o->keep)
+		return 0;
+	if (!o->command)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keep needs a COMMAND, which is started for "
+			       "each stream" HINT);
+	if (o->raw)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keep serves this program's own streams: it "
+			       "does not go with --raw");
+	if (o->progress || o->size_bytes)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keep has no meter: it goes with no "
+			       "--progress and no --size; SIGUSR1 asks all "
+			       "streams how far they are");
+	return 0;
+}
+
 static int opt_check_stream(const struct opts *o, struct err *e)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
@@ -500,7 +524,9 @@ static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
 			       "only connect and listen take a COMMAND");
 	if (!(o->verb & BOTH))
 		return 0;
-	return opt_check_key(o, e) < 0 ? -1 : opt_check_stream(o, e);
+	if (opt_check_key(o, e) < 0 || opt_check_keep(o, e) < 0)
+		return -1;
+	return opt_check_stream(o, e);
 }
 
 /* Everything behind the first "--" is COMMAND. */

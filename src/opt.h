@@ -70,6 +70,7 @@ struct opts {
 	const char *stats; /* or NULL */
 	char **command; /* NULL-terminated, or NULL */
 	bool allow_self; /* listen */
+	bool keep; /* listen */
 	bool json;
 	const char *output; /* keygen -o, or NULL */
 

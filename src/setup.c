@@ -135,7 +135,7 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 			   "or write the stream");
 	else if (setup_credential(s, o, e) < 0)
 		return -1;
-	if (o->stats && (s->stats_fd = stats_open(o->stats, e)) < 0)
+	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
 	s->link = (struct link_params){ .o = o,
 					.cred = s->cred,

@@ -11,23 +11,27 @@
 #include "clock.h"
 #include "io.h"
 
-int stats_open(const char *path, struct err *e)
+int stats_open(const char *path, bool append, struct err *e)
 {
 	int fd;
 
 	if (!strcmp(path, "-"))
 		return STDERR_FILENO;
-	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY,
+	fd = open(path,
+		  O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
+			  O_CLOEXEC | O_NOCTTY,
 		  0666);
 	if (fd < 0)
 		return err_set(e, ERR_USAGE, errno, "--stats %s", path);
 	return fd;
 }
 
+enum { STRING_MAX = 96 };
+
 /* A JSON string, or null.  None of ours needs escaping. */
-static const char *stats_string(const char *text, char out[static 48])
+static const char *stats_string(const char *text, char out[static STRING_MAX])
 {
-	snprintf(out, 48, text ? "\"%s\"" : "null", text);
+	snprintf(out, STRING_MAX, text && *text ? "\"%s\"" : "null", text);
 	return out;
 }
 
@@ -40,16 +44,20 @@ int stats_write(int fd, const struct stats *s, int exit_status, struct err *e)
 	const char *version = tls ? versions[s->mode->version] : NULL;
 	const char *cipher = tls ? ciphers[s->mode->cipher] : NULL;
 	uint64_t ms = clock_now_ms() - s->start_ms;
-	char text[512], v[48], c[48], tx[48], rx[48];
+	char text[768], v[STRING_MAX], c[STRING_MAX], tx[STRING_MAX],
+		rx[STRING_MAX], identity[STRING_MAX], peer[STRING_MAX];
 	int len = snprintf(
 		text, sizeof text,
 		"{\"bytes\": %" PRIu64 ", \"seconds\": %" PRIu64
 		".%03u, \"reconnects\": %" PRIu64 ", \"rotations\": %" PRIu64
 		", \"tls_version\": %s, \"cipher\": %s, "
-		"\"tx\": %s, \"rx\": %s, \"exit\": %d}\n",
+		"\"tx\": %s, \"rx\": %s, \"identity\": %s, \"peer\": %s, "
+		"\"exit\": %d}\n",
 		s->bytes, ms / 1000, (unsigned int)(ms % 1000), s->reconnects,
 		s->rotations, stats_string(version, v), stats_string(cipher, c),
-		stats_string(s->tx, tx), stats_string(s->rx, rx), exit_status);
+		stats_string(s->tx, tx), stats_string(s->rx, rx),
+		stats_string(s->identity, identity),
+		stats_string(s->peer, peer), exit_status);
 	int ret = io_write_all(fd, text, (size_t)len, "--stats", e);
 
 	if (fd != STDERR_FILENO && close(fd) < 0 && ret == 0)

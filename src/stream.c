@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream.h"
 
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "child.h"
@@ -158,6 +159,8 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 		return -1;
 
 	stats->mode = chan_mode(l->chan);
+	snprintf(stats->identity, sizeof stats->identity, "%s", l->identity);
+	snprintf(stats->peer, sizeof stats->peer, "%s", l->name);
 	/* The direction against the bulk is always made in user space. */
 	stats->tx = sends ? chan_path(l->chan) : "user";
 	stats->rx = sends ? "user" : chan_path(l->chan);

@@ -45,6 +45,7 @@ EXTRA_DIST += \
 	tests/keys.bash \
 	tests/delivery.bats \
 	tests/exit_codes.bats \
+	tests/keep.bats \
 	tests/kills.bats \
 	tests/listener.bats \
 	tests/network.bats \

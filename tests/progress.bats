@@ -7,7 +7,7 @@ load delivery
 
 METER='[0-9.]+ ([KMGT]i)?B [0-9.]+ ([KMGT]i)?B/s \(avg [0-9.]+ ([KMGT]i)?B/s\)'
 METER+=' [0-9]+:[0-9][0-9]:[0-9][0-9]'
-STATS_KEYS='.bytes .cipher .exit .reconnects .rotations .rx .seconds .tls_version .tx'
+STATS_KEYS='.bytes .cipher .exit .identity .peer .reconnects .rotations .rx .seconds .tls_version .tx'
 
 assert_meter() {
 	assert_stderr_has "^btrfs-ktls-pipe: $METER${2-}\$" "$1"
