@@ -50,6 +50,19 @@ refuses_keys() {
 	[[ $(<listener.out) == word ]]
 }
 
+@test "the recipe of the manual makes a line, which is the client's key file too" {
+	local recipe
+	recipe=$(sed -n 's/\\e/\\/g; /^echo "host1:/p' \
+		"$BATS_TEST_DIRNAME/../man/btrfs-ktls-pipe.1")
+	[[ $recipe ]]
+	eval "$recipe" >host1.key
+	cat host1.key >keys
+	listens --keys keys
+	sends_as host1 <<<word
+	wait_listener 0
+	[[ $(<listener.out) == word ]]
+}
+
 @test "a client with the key of another is refused: 5, and the listener goes on" {
 	make_keys keys alice bob
 	sed 's/^alice/bob/' alice.key >thief.key
