@@ -129,7 +129,7 @@ static uint64_t sender_may_send(struct sender *s)
 static int sender_send(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
-	uint64_t len, end = st->sent + STEP_BYTES;
+	uint64_t len = 0, end = st->sent + STEP_BYTES;
 	struct chan_io io;
 
 	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
