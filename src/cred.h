@@ -75,7 +75,10 @@ void cred_set_keys(struct cred *c, struct keys *k);
  */
 void cred_admit(struct cred *c, const struct key *k);
 
-/* Forget every key but the one that was admitted. */
+/*
+ * Forget every key but the one that was admitted.  Certificates stay: whoever
+ * comes back may have to show one again.
+ */
 void cred_forget(struct cred *c);
 
 void cred_free(struct cred *c);

@@ -5,6 +5,7 @@
 load helpers
 load delivery
 load keys
+load certs
 
 # A consumer that stores what each client sends under its name
 STORE=(sh -c 'exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
@@ -12,18 +13,32 @@ STORE=(sh -c 'exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
 setup() {
 	set_up
 	make_keys keys alice bob carol
+	SERVER=(--keys keys) CERTIFIED=
 	RETRY=(--retry 20s)
+}
+
+# certified: from here on the listener, alice and bob have certificates, and
+# the consumer keeps a line for each time that it is started
+certified() {
+	make_certs
+	cd "$TMP" || return
+	server_is server
+	CERTIFIED=yes
+	STORE=(sh -c 'echo "$BTRFS_KTLS_PIPE_METHOD" \
+			>>"how.$BTRFS_KTLS_PIPE_IDENTITY"
+		exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
 }
 
 # keeps [OPTION]...: such a listener
 keeps() {
-	listens --keys keys --keep "${RETRY[@]}" "$@" -- "${STORE[@]}"
+	listens "${SERVER[@]}" --keep "${RETRY[@]}" "$@" -- "${STORE[@]}"
 }
 
-# spawn_as NAME FILE [OPTION]...: sends FILE with NAME's key, in the background;
-# its messages are in NAME.err. Then client NAME CODE
+# spawn_as NAME FILE [OPTION]...: sends FILE with NAME's key or certificate, in
+# the background; its messages are in NAME.err. Then client NAME CODE
 spawn_as() {
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect -k "$1.key" \
+	credential_of "$1"
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
 		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 \
 		<"$2" 2>"$1.err" 3>&- 7>&- 8>&- &
 	PIDS+=($!)
@@ -226,6 +241,17 @@ rotates() {
 
 @test "fresh keys come over a connection that is passed on: TLS 1.2" {
 	rotates -m tls12-aes256-gcm
+}
+
+@test "with certificates: COMMAND learns the name, and a stream comes back" {
+	certified
+	survives rst -m tls13-aes256-gcm
+	[[ $(<how.alice) == certificate && $(<how.bob) == certificate ]]
+}
+
+@test "with certificates: fresh keys come over a connection that is passed on" {
+	certified
+	rotates -m tls13-aes256-gcm
 }
 
 # hello_in_pieces: the first bytes of a connection for a stream that does not
@@ -495,6 +521,17 @@ wrapped() {
 	kill -9 "$(pgrep -P "$LISTENER_PID")"
 	client alice 7
 	[[ $(<got) == word ]]
+	stop_listener
+}
+
+@test "with certificates: a sender that finds its stream gone gets no other one: 4" {
+	certified
+	keeps -m tls13-aes256-gcm
+	stands_as alice 8 -m tls13-aes256-gcm
+	kill -9 "$(pgrep -P "$LISTENER_PID")"
+	client alice 4
+	assert_stderr_has 'does not let this connection resume' alice.err
+	[[ $(<got.alice) == 'first of alice' && $(<how.alice) == certificate ]]
 	stop_listener
 }
 

@@ -28,7 +28,14 @@ listens() {
 	}
 }
 
-# sends_as NAME [CODE] [OPTION]...: sends standard input with NAME's key
+# credential_of NAME: sets CREDENTIAL to the options for its key, or if CERTIFIED
+# for its certificate (certs.bash)
+credential_of() {
+	CREDENTIAL=(-k "$1.key")
+	[[ ! ${CERTIFIED-} ]] || client_is "$1"
+}
+
+# sends_as NAME [CODE] [OPTION]...: sends standard input as NAME
 sends_as() {
 	local want=0 name=$1
 	shift
@@ -36,7 +43,8 @@ sends_as() {
 		want=$1
 		shift
 	fi
-	bkp "$want" connect -k "$name.key" -p "$PORT" --ktls "$WHEN" \
+	credential_of "$name"
+	bkp "$want" connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" \
 		"${RETRY[@]}" "$@" 127.0.0.1
 }
 
