@@ -48,6 +48,7 @@ EXTRA_DIST += \
 	tests/keep.bats \
 	tests/kills.bats \
 	tests/listener.bats \
+	tests/matrix.bats \
 	tests/network.bats \
 	tests/password.bats \
 	tests/probes.bats \
