@@ -691,6 +691,10 @@ static void receiver_tell_raw(struct receiver *r)
 
 static int receiver_loop(struct receiver *r, struct err *e)
 {
+	if (r->p->no_consumer) {
+		r->outcome.failure = FRAME_FAIL_START;
+		return -1;
+	}
 	r->splice = r->p->how == RECEIVER_SPLICE &&
 		    chan_in_kernel(r->link->chan) && sink_takes_splice(r->sink);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");

@@ -26,6 +26,7 @@ struct receiver_params {
 	struct sink *sink; /* closed on success */
 	struct child *consumer; /* COMMAND behind the sink, or NULL */
 	const char *consumer_name; /* for messages, if there is one */
+	bool no_consumer; /* it could not be started: only tell the sender */
 	enum receiver_how how;
 	bool raw; /* no frames: close_notify is the answer */
 	struct status *status;

@@ -103,8 +103,10 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	if (o->command) {
 		p.source = stream_command(l, CHILD_SOURCE, e);
 		p.source_name = o->command[0];
-		if (!p.source)
+		if (!p.source) {
+			chan_abort(l->chan);
 			return -1;
+		}
 		in_fd = child_pipe_fd(p.source);
 	}
 	p.store = stream_store(l, in_fd, e);
@@ -136,9 +138,10 @@ static int stream_receive(struct link *l, struct status *status, int stop_fd,
 	if (o->command) {
 		p.consumer = stream_command(l, CHILD_CONSUMER, e);
 		p.consumer_name = o->command[0];
-		if (!p.consumer)
-			return -1;
-		sink_init_borrowed(&sink, child_pipe_fd(p.consumer));
+		p.no_consumer = !p.consumer;
+		sink_init_borrowed(&sink, p.consumer
+						  ? child_pipe_fd(p.consumer)
+						  : -1);
 	} else {
 		sink_init(&sink, STDOUT_FILENO);
 	}

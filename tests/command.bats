@@ -352,3 +352,31 @@ endless_source() {
 	stream_ends 137 7
 	until_true marked_gone
 }
+
+# --- no process can be made
+
+# Runs the program as a user who may not have another process.
+alone() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	printf '%s\n' '#!/bin/sh' "exec setpriv --reuid=65534 --clear-groups \
+		prlimit --nproc=0 '$BKP' \"\$@\"" >alone
+	chmod 755 alone
+}
+
+@test "a consumer that cannot be started is told to the sender" {
+	alone
+	start_receiver --send --ktls "$WHEN" < <(sleep 1; head -c 1000000 /dev/zero)
+	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" --receive \
+		127.0.0.1 -- cat <key
+	wait_receiver 9
+	assert_stderr_has "command could not be started" "$RECEIVER_ERR"
+}
+
+@test "a source that cannot be started is told to the receiver" {
+	alone
+	start_receiver --ktls "$WHEN"
+	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" 127.0.0.1 -- \
+		echo word <key
+	wait_receiver 7
+	assert_stderr_has 'gave up' "$RECEIVER_ERR"
+}
