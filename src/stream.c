@@ -139,9 +139,8 @@ static int stream_receive(struct link *l, struct status *status, int stop_fd,
 		p.consumer = stream_command(l, CHILD_CONSUMER, e);
 		p.consumer_name = o->command[0];
 		p.no_consumer = !p.consumer;
-		sink_init_borrowed(&sink, p.consumer
-						  ? child_pipe_fd(p.consumer)
-						  : -1);
+		sink_init_borrowed(&sink,
+				   p.consumer ? child_pipe_fd(p.consumer) : -1);
 	} else {
 		sink_init(&sink, STDOUT_FILENO);
 	}
