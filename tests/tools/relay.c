@@ -93,6 +93,8 @@ struct plan {
 	size_t insert_len;
 	unsigned long count; /* connections that are harmed */
 	unsigned int seed;
+	uint64_t
+		patience; /* not 0: reset what a flip did no harm to after it */
 	uint64_t first_bytes; /* reset the first connection there; 0: no */
 	bool both; /* both directions are counted */
 	const char *record; /* FILE of -d, or NULL */
@@ -323,6 +325,11 @@ static void serve(int client, int server, const struct plan *p)
 	while (!c.dir[C2S].ended || !c.dir[S2C].ended) {
 		struct pollfd fds[2];
 
+		/* Nobody looks at some bits, such as a record's version. */
+		if (c.harm_done && p->action == FLIP && p->patience &&
+		    c.dir[C2S].bytes + c.dir[S2C].bytes >
+			    p->after + p->patience)
+			reset_all(&c);
 		if (is_due(&c, p) && harm_now(&c, p))
 			continue;
 		for (int i = 0; i < 2; i++)
@@ -387,6 +394,7 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 	p.action = kinds[random() % 4];
 	if (p.wait_ms && random() % 64 == 0)
 		p.action = SILENCE;
+	p.patience = p.after;
 	/* A handshake and its WELCOME are 330 bytes, an acknowledgement is 38,
 	 * and there may be as few as one for a MiB. */
 	p.after = (uint64_t)random() % (p.after + 1);
