@@ -412,28 +412,48 @@ final() {
 
 # --- many cuts
 
-@test "a stream under random cuts" {
-	local cuts seed=${CHAOS_SEED:-$SRANDOM} way
+# have_random_cuts COUNT: of a stream of SIZE bytes, in either direction
+have_random_cuts() {
+	local seed=${CHAOS_SEED:-$SRANDOM}
 	echo "CHAOS_SEED=$seed"
-	by_tier 30 8 500 500
-	cuts=$SIZE
+	CUTS=$1
 	by_tier 40000000 8000000 $((1 << 30)) $((128 << 20))
 	make_data in "$SIZE"
-	way=push
-	((seed % 2)) || way=pull
+	WAY=push
+	((seed % 2)) || WAY=pull
+	# A score of connections in a row may end before a record has come.
 	RETRY=(--retry 60s --handshake-timeout 5s)
+	[[ $BKP_TIER == quick ]] || RETRY[1]=300s
 	# A damaged length can cost the half minute until silence is noticed.
 	[[ $BKP_TIER == full ]] || BKP_DEADLINE=300
 	TX=(-v --buffer 1M) RX=(-v)
 	with_stats
-	directions "$way"
-	HARM=(random -c "$WITH" -a $((SIZE / cuts / 2)) -k $((cuts + cuts / 10)) \
+	directions "$WAY"
+	HARM=(random -c "$WITH" -a $((SIZE / CUTS / 2)) -k $((CUTS + CUTS / 10)) \
 		-s "$seed")
 	# silence is noticed after half a minute
 	[[ $BKP_TIER == quick ]] || HARM+=(-w 1)
-	survives "$way"
+}
+
+cut_often() {
 	# a dot each; many came before there was a connection to be lost
-	(($(stat -c %s tool.err) >= cuts)) ||
-		fail "$(stat -c %s tool.err) cuts, expected $cuts"
-	counted reconnects $((cuts / 6))
+	(($(stat -c %s tool.err) >= CUTS)) ||
+		fail "$(stat -c %s tool.err) cuts, expected $CUTS"
+	counted reconnects $((CUTS / 6))
+}
+
+@test "a stream under random cuts" {
+	by_tier 30 8 500 500
+	have_random_cuts "$SIZE"
+	survives "$WAY"
+	cut_often
+}
+
+# Sent from where it lies, it goes further before a cut is noticed.
+@test "a file under random cuts" {
+	by_tier 10 4 100 50
+	have_random_cuts "$SIZE"
+	streams "$WAY" 0 0 <in
+	assert_same_file in "$RECEIVED"
+	cut_often
 }

@@ -29,7 +29,7 @@
  *  -c DIR      the counted direction, c2s (default) or s2c; c is who connected
  *  -x DIR      the harmed direction (default: the counted one)
  *  -k COUNT    to the first COUNT connections only
- *  -s SEED     of random
+ *  -s SEED     of random; the plans are drawn one after the other
  *  -f BYTES    instead, reset the first connection after BYTES, counted in both
  *              directions; -k does not count it
  *  -d FILE     what the client of the N-th connection (from 0) says is written
@@ -390,7 +390,6 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 		p.action = PASS;
 	if (p.action != RANDOM)
 		return p;
-	srandom(p.seed + (unsigned int)n);
 	p.action = kinds[random() % 4];
 	if (p.wait_ms && random() % 64 == 0)
 		p.action = SILENCE;
@@ -435,6 +434,7 @@ static void accept_all(int door, uint16_t port, const struct plan *all)
 	int one = 1;
 
 	signal(SIGCHLD, SIG_IGN);
+	srandom(all->seed);
 	for (unsigned long n = 0;; n++) {
 		int client = accept4(door, NULL, NULL, SOCK_CLOEXEC);
 		struct plan plan = plan_for(all, n);
