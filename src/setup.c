@@ -152,6 +152,9 @@ void setup_fini(struct setup *s)
 	secret_wipe(&s->password);
 	cred_free(s->cred);
 	s->cred = NULL;
+	/* What was not written: with --keep each stream's process writes. */
+	if (s->stats_fd > STDERR_FILENO)
+		close(steal_fd(&s->stats_fd));
 }
 
 void setup_write_stats(struct setup *s, int exit_status)
