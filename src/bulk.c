@@ -51,7 +51,7 @@ void bulk_free(struct bulk *b)
 	free(b);
 }
 
-static int bulk_seal(struct bulk *b, uint8_t type, const void *data, size_t len,
+static int bulk_seal(struct bulk *b, uint8_t type, uint8_t *data, size_t len,
 		     struct err *e)
 {
 	struct wire_buffer *out = &b->wire.out;
@@ -64,10 +64,9 @@ static int bulk_seal(struct bulk *b, uint8_t type, const void *data, size_t len,
 	return 0;
 }
 
-int bulk_send(struct bulk *b, const void *buf, size_t len, size_t *done,
+int bulk_send(struct bulk *b, uint8_t *buf, size_t len, size_t *done,
 	      struct err *e)
 {
-	const uint8_t *p = buf;
 	bool empty;
 
 	*done = 0;
@@ -75,7 +74,7 @@ int bulk_send(struct bulk *b, const void *buf, size_t len, size_t *done,
 	       wire_room(&b->wire) >= RECORD_BYTES + 2 * REC_OVERHEAD) {
 		size_t n = len - *done < REC_MAX ? len - *done : REC_MAX;
 
-		if (bulk_seal(b, REC_DATA, p + *done, n, e) < 0)
+		if (bulk_seal(b, REC_DATA, buf + *done, n, e) < 0)
 			return -1;
 		*done += n;
 	}
@@ -84,13 +83,14 @@ int bulk_send(struct bulk *b, const void *buf, size_t len, size_t *done,
 
 int bulk_alert(struct bulk *b, enum rec_alert alert, struct err *e)
 {
-	uint8_t body[REC_ALERT_BYTES];
+	uint8_t body[REC_ALERT_BYTES + 1]; /* and one to be lent */
 	bool empty;
 
 	rec_alert(body, alert);
+	body[REC_ALERT_BYTES] = 0;
 	if (wire_room(&b->wire) < REC_ALERT_BYTES + REC_OVERHEAD)
 		return err_set(e, ERR_NET, 0, "no room for an alert");
-	if (bulk_seal(b, REC_ALERT, body, sizeof body, e) < 0)
+	if (bulk_seal(b, REC_ALERT, body, REC_ALERT_BYTES, e) < 0)
 		return -1;
 	return wire_flush(&b->wire, &empty, e);
 }

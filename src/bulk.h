@@ -23,10 +23,11 @@ struct bulk *bulk_new(int fd, const struct mode *mode, const struct traffic *t,
 void bulk_free(struct bulk *b);
 
 /*
- * Encrypt up to len bytes and send what the socket takes.  *done: bytes taken,
- * 0 if what waits must be flushed first.  Errors: ERR_NET.
+ * Encrypt up to len bytes and send what the socket takes.  The byte behind them
+ * is lent (seal_encrypt).  *done: bytes taken, 0 if what waits must be flushed
+ * first.  Errors: ERR_NET.
  */
-int bulk_send(struct bulk *b, const void *buf, size_t len, size_t *done,
+int bulk_send(struct bulk *b, uint8_t *buf, size_t len, size_t *done,
 	      struct err *e) attr_must_check;
 
 /* The same for an alert, which is taken always.  Errors: ERR_NET. */

@@ -239,7 +239,7 @@ static int chan_sent(struct chan *c, ssize_t n, struct chan_io *io,
 	return 0;
 }
 
-int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
+int chan_send(struct chan *c, uint8_t *buf, size_t len, struct chan_io *io,
 	      struct err *e)
 {
 	ssize_t n;

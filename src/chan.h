@@ -92,10 +92,11 @@ const struct mode *chan_mode(const struct chan *c);
 bool chan_in_kernel(const struct chan *c);
 
 /*
- * Sender: send up to len bytes of buf.  All calls move whole records if len is
- * a multiple of REC_MAX.  Errors: ERR_NET.
+ * Sender: send up to len bytes of buf.  The byte behind them is lent, and must
+ * be there (seal_encrypt).  All calls move whole records if len is a multiple of
+ * REC_MAX.  Errors: ERR_NET.
  */
-int chan_send(struct chan *c, const void *buf, size_t len, struct chan_io *io,
+int chan_send(struct chan *c, uint8_t *buf, size_t len, struct chan_io *io,
 	      struct err *e) attr_must_check;
 
 /*

@@ -105,11 +105,12 @@ static void seal_aad12(const struct seal *s, uint8_t type, size_t len,
 	rec_header(aad + 8, type, len);
 }
 
-int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
+int seal_encrypt(struct seal *s, uint8_t type, uint8_t *data, size_t len,
 		 uint8_t *out, size_t *size, struct err *e)
 {
 	size_t in_len = len + s->v13, out_len = in_len + TAG_BYTES;
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX], *body = out;
+	const uint8_t behind = data[len];
 	size_t aad_len = REC_HEADER_BYTES;
 	int ret;
 
@@ -127,12 +128,12 @@ int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
 		aad_len = AAD_MAX;
 		body += EXPLICIT_BYTES;
 	}
-	/* In one piece and in place: that is what the library is fastest at. */
-	memcpy(body, data, len);
-	body[len] = type;
+	/* In one piece: else the library would make it one. */
+	data[len] = type;
 	ret = gnutls_aead_cipher_encrypt(s->cipher, nonce, sizeof nonce, aad,
-					 aad_len, TAG_BYTES, body, in_len, body,
+					 aad_len, TAG_BYTES, data, in_len, body,
 					 &out_len);
+	data[len] = behind;
 	if (ret < 0)
 		return err_set(e, ERR_BUG, 0, "cannot encrypt: %s",
 			       gnutls_strerror(ret));

@@ -32,10 +32,11 @@ void seal_free(struct seal *s);
 
 /*
  * Make the next record, of the given type, from len bytes, at most REC_MAX.
- * out has room for len + REC_OVERHEAD.  *size: bytes written.
- * Errors: ERR_BUG.
+ * data is read where it lies: the byte behind it is lent, for the type that TLS
+ * 1.3 encrypts with it, and is put back.  out has room for len + REC_OVERHEAD
+ * and is somewhere else.  *size: bytes written.  Errors: ERR_BUG.
  */
-int seal_encrypt(struct seal *s, uint8_t type, const void *data, size_t len,
+int seal_encrypt(struct seal *s, uint8_t type, uint8_t *data, size_t len,
 		 uint8_t *out, size_t *size, struct err *e) attr_must_check;
 
 /* Bytes of the body that a header announces; 0: no header of a record. */

@@ -14,7 +14,7 @@ enum {
 struct store_file {
 	struct store store; /* first: a store is this */
 	uint64_t start; /* where in the file the stream begins */
-	uint8_t *buffer; /* COPY_BYTES, once needed */
+	uint8_t *buffer; /* COPY_BYTES and one, once needed */
 	uint64_t copied; /* stream offset of what is in it */
 	size_t copied_bytes;
 	bool copies; /* sendfile(2) does not do for this file */
@@ -80,7 +80,7 @@ static int store_file_copy(struct store_file *f, struct err *e)
 
 	if (store_file_copied(f, s->sent))
 		return 0;
-	if (!f->buffer && !(f->buffer = malloc(COPY_BYTES)))
+	if (!f->buffer && !(f->buffer = malloc(COPY_BYTES + 1)))
 		return err_set(e, ERR_IO, 0, "out of memory");
 	n = pread(s->in_fd, f->buffer, COPY_BYTES, (off_t)(f->start + s->sent));
 	if (n <= 0)

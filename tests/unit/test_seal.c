@@ -8,7 +8,7 @@
 
 enum { ROOM = REC_MAX + REC_HEADER_BYTES + REC_OVERHEAD };
 
-static uint8_t data[REC_MAX], record[ROOM], opened[SEAL_BODY_MAX];
+static uint8_t data[REC_MAX + 1], record[ROOM], opened[SEAL_BODY_MAX];
 
 /* RFC 8448 section 3: the client's first record of application data */
 static const struct traffic rfc8448 = {
@@ -42,15 +42,14 @@ static void known_answer(void)
 {
 	const struct mode *mode = mode_find(MODE_TLS13, MODE_AES128_GCM);
 	struct seal *s = new_seal(mode, &rfc8448);
-	uint8_t counting[50];
+	uint8_t counting[50 + 1];
 	struct err e = { 0 };
 	size_t size;
 
 	for (size_t i = 0; i < sizeof counting; i++)
 		counting[i] = (uint8_t)i;
-	is_int(seal_encrypt(s, REC_DATA, counting, sizeof counting, record,
-			    &size, &e),
-	       0, "a record is made");
+	is_int(seal_encrypt(s, REC_DATA, counting, 50, record, &size, &e), 0,
+	       "a record is made");
 	ok(size == sizeof rfc8448_record &&
 		   !memcmp(record, rfc8448_record, size),
 	   "it is that of RFC 8448");
@@ -70,6 +69,19 @@ static struct traffic some_keys(const struct mode *mode)
 	memset(t.iv, 0x5a, sizeof t.iv);
 	t.seq[7] = 1;
 	return t;
+}
+
+static uint8_t data_at(size_t i)
+{
+	return (uint8_t)(i * 31 + i / 256);
+}
+
+static bool is_untouched(void)
+{
+	for (size_t i = 0; i < sizeof data; i++)
+		if (data[i] != data_at(i))
+			return false;
+	return true;
 }
 
 /* Records of many lengths and types, one after the other. */
@@ -93,6 +105,8 @@ static void round_trips(const struct mode *mode)
 		       "%s: %zu bytes opened", mode->name, lens[i]);
 		ok(type == want && len == lens[i] && !memcmp(opened, data, len),
 		   "%s: %zu bytes are the same", mode->name, lens[i]);
+		ok(is_untouched(), "%s: %zu bytes and one behind were lent",
+		   mode->name, lens[i]);
 	}
 	seal_free(out);
 	seal_free(in);
@@ -171,7 +185,7 @@ int main(void)
 	if (tls_global_init(&e) < 0)
 		return 1;
 	for (size_t i = 0; i < sizeof data; i++)
-		data[i] = (uint8_t)(i * 31 + i / 256);
+		data[i] = data_at(i);
 	known_answer();
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		round_trips(&mode_table[i]);

@@ -11,9 +11,9 @@ enum { STEPS = 20000, ROOM = 3 * REC_MAX };
 static uintptr_t lowest, highest; /* where the channel took from */
 
 /* The channel takes some of what it gets. */
-int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e);
-int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
 	if ((uintptr_t)buf < lowest)

@@ -20,9 +20,9 @@ bool __wrap_chan_in_kernel(const struct chan *c)
 	return in_kernel;
 }
 
-int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e);
-int __wrap_chan_send(struct chan *c, const void *buf, size_t len,
+int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
 	return take(buf, draw(len + 1), io);
