@@ -4,6 +4,8 @@
 # system at each end, in every mode.
 
 load helpers
+load delivery
+load keys
 
 setup_file() {
 	cd "$BATS_FILE_TMPDIR" || return
@@ -145,10 +147,12 @@ uuid_of() {
 		sed -nE "s/^[[:space:]]*$2:[[:space:]]*//p"
 }
 
+# assert_same_snapshot NAME [WHERE]: WHERE within the second file system
 assert_same_snapshot() {
-	[[ $(uuid_of "to/$1" 'Received UUID') == "$(uuid_of "from/$1" UUID)" ]] ||
-		fail "the received UUID of $1 is not the sent one" || return
-	describe "$BATS_FILE_TMPDIR/to/$1" >got.txt
+	local at=to/${2-$1}
+	[[ $(uuid_of "$at" 'Received UUID') == "$(uuid_of "from/$1" UUID)" ]] ||
+		fail "the received UUID of $at is not the sent one" || return
+	describe "$BATS_FILE_TMPDIR/$at" >got.txt
 	diff "$BATS_FILE_TMPDIR/$1.txt" got.txt >diff.txt ||
 		fail "$1 differs" "$(head -20 diff.txt)"
 }
@@ -224,4 +228,28 @@ full_and_incremental() {
 	wait_consumer
 	assert_same_snapshot big
 	grep -qE '"reconnects": ?10\b' stats.json || fail "$(<stats.json)"
+}
+
+# The manual's example of --keep. All clients send from the one file system.
+@test "two hosts send to one listener, each into a folder of its own" {
+	local name pid to=$BATS_FILE_TMPDIR/to senders=()
+	make_keys keys alice bob
+	mkdir "$to/alice" "$to/bob"
+	cleanup_add rmdir "$to/alice" "$to/bob"
+	export TO=$to
+	listens --keys keys --keep --retry 20s -- \
+		sh -c 'btrfs -q receive "$TO/$BTRFS_KTLS_PIPE_IDENTITY"'
+	for name in alice bob; do
+		btrfs send -q "$BATS_FILE_TMPDIR/from/first" | sends_as "$name" &
+		PIDS+=($!) senders+=($!)
+	done
+	for pid in "${senders[@]}"; do
+		wait "$pid"
+	done
+	kill -TERM "$LISTENER_PID"
+	wait_listener 0
+	for name in alice bob; do
+		cleanup_add btrfs -q subvolume delete "$to/$name/first"
+		assert_same_snapshot first "$name/first"
+	done
 }
