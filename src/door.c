@@ -211,8 +211,11 @@ static struct visitor *door_evict(struct door *d)
 			loser = v;
 		}
 	}
-	if (loser)
+	if (loser) {
+		/* Who is honest may come again. */
+		tls_alert(loser->tls, REC_USER_CANCELED);
 		door_refuse(d, loser, "too many handshakes at the same time");
+	}
 	return loser;
 }
 

@@ -154,13 +154,15 @@ static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 	return 0;
 }
 
-/* The peer, or what is in its place, was of no use. */
+/* The peer, or what is in its place, was of no use, if not just busy. */
 static int dial_refused(struct link_dial *d, struct err *e)
 {
+	bool busy = d->tls && tls_put_off(d->tls);
+
 	err_wrap(e, "%s", d->name);
 	if (d->link.hold)
 		return link_spoilt(&d->link, e);
-	return dial_failed(d, false, e);
+	return dial_failed(d, busy, e);
 }
 
 static int dial_lookup(struct link_dial *d, struct err *e)

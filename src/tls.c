@@ -45,6 +45,7 @@ struct tls {
 	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
 	bool write_gone; /* that direction is no longer this session's */
 	bool forged; /* a record did not authenticate, here or there */
+	bool put_off; /* the peer has no time for us now */
 };
 
 /*
@@ -370,6 +371,16 @@ static int tls_peer_judged(uint8_t alert, struct err *e)
 		       tls_peer_verdict(alert), rec_alert_name(alert));
 }
 
+/* The one alert that is about nothing we did: RFC 8446 section 6.1 */
+static int tls_peer_put_off(struct tls *t, struct err *e)
+{
+	t->put_off = true;
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer has too many handshakes at the same time "
+		       "(alert %s)",
+		       rec_alert_name(REC_USER_CANCELED));
+}
+
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
@@ -377,6 +388,8 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 	if (tls_peer_verdict(alert))
 		return tls_peer_judged(alert, e);
 	switch (alert) {
+	case REC_USER_CANCELED:
+		return tls_peer_put_off(t, e);
 	case GNUTLS_A_DECRYPT_ERROR:
 	case GNUTLS_A_BAD_RECORD_MAC:
 	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
@@ -791,6 +804,7 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 	if (alert == REC_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
 		return tls_peer_alert(t, e);
 	t->forged |= alert == REC_BAD_RECORD_MAC;
+	t->put_off |= alert == REC_USER_CANCELED;
 	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
 		       rec_alert_name(alert));
 }
@@ -853,6 +867,11 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 		return 0;
 	*end = t->final == 0;
 	return *end ? 0 : tls_recv_error(t, t->final, e);
+}
+
+bool tls_put_off(const struct tls *t)
+{
+	return t->put_off;
 }
 
 bool tls_lost(const struct tls *t)

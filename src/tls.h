@@ -156,6 +156,12 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	     struct err *e) attr_must_check;
 
 /*
+ * Did the peer cancel (user_canceled)?  Before it greets that means: not now,
+ * come again.
+ */
+bool tls_put_off(const struct tls *t);
+
+/*
  * Is the connection lost, by TCP's word or because a record did not
  * authenticate here or there?  Not if the peer said that it gives up.
  */

@@ -99,6 +99,31 @@ assert_calm() {
 	assert_calm 45
 }
 
+# has_to_give_way ARG...: its first connection stands still for a while from
+# where the relay's arguments say, when all places are taken by others
+has_to_give_way() {
+	local door
+	RETRY=(--retry 20s)
+	start_listener
+	door=$PORT
+	start_relay pause "$@" -k 1 -w 2000
+	spawn_sender -v --ktls "$WHEN" < <(echo word)
+	until_true grep -q '\.' tool.err
+	PORT=$door flood 40 '' -s 127.0.0.1
+	wait_receiver 0
+	wait_sender 0
+	[[ $(<"$RECEIVED") == word ]]
+	assert_stderr_has 'refused .*too many' "$RECEIVER_ERR"
+}
+
+@test "who has to give way to a crowd within his ClientHello comes again" {
+	has_to_give_way -a 300
+}
+
+@test "who has to give way to a crowd in front of his Finished comes again" {
+	has_to_give_way -r 1
+}
+
 # foreign_clients COUNT: openssl's, without a key
 foreign_clients() {
 	local i
