@@ -76,3 +76,12 @@ static inline int store_never_sent(struct err *e)
 	return err_set(e, ERR_NET, 0,
 		       "the receiver has bytes that were never sent");
 }
+
+/* A rewind() where whatever is held can be sent from any offset. */
+static inline int store_rewind(struct store *s, uint64_t offset, struct err *e)
+{
+	if (offset > s->head)
+		return store_never_sent(e);
+	s->sent = offset;
+	return 0;
+}

@@ -146,14 +146,6 @@ static void store_file_ack(struct store *s, uint64_t offset)
 	s->acked = offset;
 }
 
-static int store_file_rewind(struct store *s, uint64_t offset, struct err *e)
-{
-	if (offset > s->head)
-		return store_never_sent(e);
-	s->sent = offset;
-	return 0;
-}
-
 static bool store_file_peek(const struct store *s, uint64_t offset, void *buf,
 			    size_t len)
 {
@@ -174,7 +166,7 @@ static const struct store_ops store_file_ops = {
 	.fill = store_file_fill,
 	.send = store_file_send,
 	.ack = store_file_ack,
-	.rewind = store_file_rewind,
+	.rewind = store_rewind,
 	.peek = store_file_peek,
 	.free = store_file_free,
 };

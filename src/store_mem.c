@@ -108,14 +108,6 @@ static void store_mem_ack(struct store *s, uint64_t offset)
 		store_mem_release(m);
 }
 
-static int store_mem_rewind(struct store *s, uint64_t offset, struct err *e)
-{
-	if (offset > s->head)
-		return store_never_sent(e);
-	s->sent = offset;
-	return 0;
-}
-
 static bool store_mem_peek(const struct store *s, uint64_t offset, void *buf,
 			   size_t len)
 {
@@ -145,7 +137,7 @@ static const struct store_ops store_mem_ops = {
 	.fill = store_mem_fill,
 	.send = store_mem_send,
 	.ack = store_mem_ack,
-	.rewind = store_mem_rewind,
+	.rewind = store_rewind,
 	.peek = store_mem_peek,
 	.free = store_mem_free,
 };

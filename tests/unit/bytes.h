@@ -51,6 +51,18 @@ static inline int take(const uint8_t *bytes, size_t len, struct chan_io *io)
 	return 0;
 }
 
+/* As chan_send(): some of it, and the byte behind it is lent. */
+static inline int take_lent(uint8_t *bytes, size_t len, struct chan_io *io)
+{
+	const uint8_t behind = bytes[len];
+	int ret;
+
+	bytes[len] = (uint8_t)~behind;
+	ret = take(bytes, draw(len + 1), io);
+	bytes[len] = behind;
+	return ret;
+}
+
 /* Are these the bytes of the stream from offset on? */
 static inline bool bytes_right(const uint8_t *bytes, uint64_t offset,
 			       size_t len)

@@ -23,7 +23,7 @@ int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
-	return take(buf, draw(len + 1), io);
+	return take_lent(buf, len, io);
 }
 
 int __wrap_chan_sendfile(struct chan *c, int file_fd, uint64_t offset,

@@ -20,7 +20,7 @@ int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		lowest = (uintptr_t)buf;
 	if ((uintptr_t)buf + len > highest)
 		highest = (uintptr_t)buf + len;
-	return take(buf, draw(len + 1), io);
+	return take_lent(buf, len, io);
 }
 
 /*

@@ -25,7 +25,7 @@ int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
-	return take(buf, draw(len + 1), io);
+	return take_lent(buf, len, io);
 }
 
 /* What it asks for must be there, or the kernel would leave a record open. */
