@@ -289,6 +289,17 @@ static uint16_t net_local_port(int fd)
 	return ntohs(sa.sin6_port);
 }
 
+/* Does an address stand in the list before?  Resolvers tell some twice. */
+static bool net_is_repeated(const struct addrinfo *list,
+			    const struct addrinfo *ai)
+{
+	for (; list != ai; list = list->ai_next)
+		if (list->ai_addrlen == ai->ai_addrlen &&
+		    !memcmp(list->ai_addr, ai->ai_addr, ai->ai_addrlen))
+			return true;
+	return false;
+}
+
 int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	       struct err *e)
 {
@@ -303,8 +314,11 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
 		return -1;
 	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
-		int fd = net_listen_one(ai, both, l->port, e);
+		int fd;
 
+		if (net_is_repeated(list, ai))
+			continue;
+		fd = net_listen_one(ai, both, l->port, e);
 		if (fd < 0 && both && e->num == EAFNOSUPPORT) {
 			struct net_endpoint v4 = *at;
 

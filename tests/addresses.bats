@@ -55,6 +55,20 @@ reaches() {
 	reaches -- '[::1]:PORT'
 }
 
+# As Debian's /etc/hosts has it: for IPv4 the resolver takes ::1 for 127.0.0.1.
+@test "an address that a name has twice is listened on once" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	printf '%s localhost\n' 127.0.0.1 ::1 >hosts
+	printf '%s\n' '#!/bin/sh' "mount --bind $TMP/hosts /etc/hosts &&" \
+		"exec \"$BKP\" \"\$@\"" >inside
+	printf '%s\n' '#!/bin/sh' "exec unshare -m sh $TMP/inside \"\$@\"" \
+		>debian
+	chmod +x debian
+	BKP=$TMP/debian
+	BIND=(-b localhost -4)
+	reaches -- -p PORT 127.0.0.1
+}
+
 @test "-b of connect chooses the source address" {
 	start_receiver -v --ktls off
 	bkp_send --ktls off -b 127.0.0.7 <<<word
