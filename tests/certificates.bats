@@ -126,6 +126,11 @@ delivers_with() {
 	delivers_with --key-type ed25519
 }
 
+@test "keys on P-384 and P-521 will do" {
+	delivers_with --key-type ecdsa --curve secp384r1
+	delivers_with --key-type ecdsa --curve secp521r1
+}
+
 @test "a certificate that another one of the CA has signed comes with its chain" {
 	make_cert middle "$BATS_FILE_TMPDIR/ca" ca cert_signing_key
 	make_cert server middle 'ip_address = 127.0.0.1' tls_www_server
