@@ -5,10 +5,14 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <termios.h>
 
 #include "io.h"
+
+enum { BUSY_MS = 10 }; /* before a terminal that takes nothing is tried again */
 
 /* What would leave the terminal mute */
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
@@ -94,6 +98,9 @@ static int ask_line(const struct ask *a, struct secret *s, struct err *e)
 		line.len--;
 	if (!line.len)
 		return err_set(e, ERR_KEY, 0, "the password is empty");
+	if (memchr(line.bytes, '\0', (size_t)line.len))
+		return err_set(e, ERR_KEY, 0,
+			       "the password is not text, but has a NUL in it");
 	if (line.len > SECRET_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "the password is too long: at most %d bytes are "
@@ -104,19 +111,32 @@ static int ask_line(const struct ask *a, struct secret *s, struct err *e)
 	return 0;
 }
 
+/*
+ * Until a signal comes.  A terminal may be stopped (^S), or another process
+ * writes to it: then poll(2) says that there is room, and there is none.
+ */
 static int ask_say(const struct ask *a, const char *text, struct err *e)
 {
-	if (io_write_all(a->fd, text, strlen(text), "to the terminal", e) == 0)
-		return 0;
-	e->kind = ERR_KEY;
-	return -1;
+	const struct timespec pause = { .tv_nsec = BUSY_MS * 1000000 };
+
+	while (*text && !ask_signal) {
+		ssize_t n = io_write(a->fd, text, strlen(text));
+
+		if (n < 0 && errno != EAGAIN)
+			return err_set(e, ERR_KEY, errno,
+				       "cannot write to the terminal");
+		if (n < 0)
+			ppoll(NULL, 0, &pause, &a->mask);
+		else
+			text += n;
+	}
+	return 0;
 }
 
 static int ask_quietly(struct ask *a, const char *prompt, struct secret *s,
 		       struct err *e)
 {
 	struct termios quiet = a->loud;
-	struct err end = { 0 };
 	int ret;
 
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
@@ -126,20 +146,43 @@ static int ask_quietly(struct ask *a, const char *prompt, struct secret *s,
 		return err_set(e, ERR_KEY, errno,
 			       "cannot switch the terminal's echo off");
 	ret = ask_say(a, prompt, e);
-	if (ret == 0)
+	if (ret == 0 && !ask_signal)
 		ret = ask_line(a, s, e);
 	tcsetattr(a->fd, TCSAFLUSH, &a->loud);
-	/* The first error is what counts. */
-	if (ask_say(a, "\n", &end) < 0 && ret == 0) {
-		*e = end;
-		return -1;
-	}
+	/* That of the user was not shown; no harm if this one is not, either. */
+	io_write(a->fd, "\n", 1);
 	return ret;
+}
+
+/*
+ * Two that ask on one terminal, as in "listen | connect", do so one after the
+ * other.  Its own file is what both see: /dev/tty stands for every terminal.
+ * Returns a descriptor to be closed, or -1: none of ours is the terminal.
+ */
+static int ask_lock(void)
+{
+	static const int ours[] = { STDERR_FILENO, STDIN_FILENO,
+				    STDOUT_FILENO };
+	char path[sizeof "/proc/self/fd/0"];
+	int fd;
+
+	for (size_t i = 0; i < array_len(ours); i++) {
+		if (!isatty(ours[i]))
+			continue;
+		snprintf(path, sizeof path, "/proc/self/fd/%d", ours[i]);
+		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+		if (fd >= 0 && flock(fd, LOCK_EX) == 0)
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
 }
 
 int ask_secret(const char *prompt, struct secret *s, struct err *e)
 {
 	autoclose int fd = open("/dev/tty", O_RDWR | O_NONBLOCK | O_CLOEXEC);
+	autoclose int lock = ask_lock();
 	struct ask a = { .fd = fd };
 	int ret;
 

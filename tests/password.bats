@@ -489,6 +489,33 @@ types() {
 	run -143 asked '' sh kill-me
 }
 
+@test "a terminal that is stopped while it is asked on is waited for" {
+	run -4 asked '^S%word
+%^Q' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	# stopped before the prompt
+	run -4 asked '^S|%^Qword
+' sh -c 'stty -F /dev/tty -echo; sleep 0.3; stty -F /dev/tty echo
+		exec "$@"' sh "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+# Else the first would switch the echo on while the second still asks.
+@test "two that ask on one terminal do so one after the other" {
+	run -4 asked '%%one
+|two
+' sh -c '
+		exec 2>/dev/$(ps -o tty= -p $$)
+		"$@" listen -b 127.0.0.1 -p 0 --wait 1ms &
+		sleep 0.3
+		"$@" connect -p 1 --retry 0 127.0.0.1' sh "$BKP"
+	[[ $output != *one* && $output != *two* ]] || fail "$output"
+}
+
+@test "a typed password is text" {
+	run -3 asked 'a^@b
+' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	[[ $output == *"is not text"* ]] || fail "$output"
+}
+
 @test "an empty password is refused" {
 	run -3 asked '
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms

@@ -4,7 +4,7 @@
  * none of its standard descriptors, types TEXT on it as soon as its echo is off,
  * and copies to standard error what appears there. Between two TEXTs divided by
  * '|' it waits for the next time that the echo is off; ^C, ^Z and ^D stand for
- * these keys.
+ * these keys, and % is a pause.
  *
  * When COMMAND stops, SIGCONT follows. Exits as COMMAND does, or with 128 and its
  * signal; but with 99 if the terminal does not echo then, or did not while COMMAND
@@ -24,7 +24,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { MUTE = 99, TICK_MS = 10 };
+enum { MUTE = 99, TICK_MS = 10, PAUSE_MS = 300 };
 
 static int terminal; /* our end */
 static bool mute_while_stopped;
@@ -80,6 +80,10 @@ static const char *type(const char *text)
 	for (; *text && *text != '|'; text++) {
 		char c = *text;
 
+		if (c == '%') {
+			usleep(PAUSE_MS * 1000);
+			continue;
+		}
 		if (c == '^' && text[1])
 			c = (char)(*++text & 0x1f);
 		if (write(terminal, &c, 1) != 1)
