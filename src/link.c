@@ -44,9 +44,7 @@ uint64_t link_record_limit(const struct opts *o)
 {
 	uint64_t limit = o->raw ? RECORD_LIMIT_RAW : RECORD_LIMIT;
 
-	if (o->rekey_bytes)
-		limit = clock_earlier(limit, o->rekey_bytes / REC_MAX);
-	return limit;
+	return clock_earlier(limit, o->rekey_bytes / REC_MAX);
 }
 
 void link_init(struct link *l, const struct link_ops *ops,

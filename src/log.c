@@ -23,6 +23,14 @@ void log_set_subject(const char *subject)
 	snprintf(log_subject, sizeof log_subject, "%.160s: ", subject);
 }
 
+/* Names of files and hosts may have bytes in them that a terminal obeys. */
+static void log_defuse(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+}
+
 attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
 				       va_list ap)
 {
@@ -45,8 +53,10 @@ attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
 	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
 	if (n < 0)
 		n = 0;
-	len += (size_t)n < sizeof line - len - 1 ? (size_t)n
-						 : sizeof line - len - 2;
+	if ((size_t)n > sizeof line - len - 2)
+		n = (int)(sizeof line - len - 2);
+	log_defuse(line + len, (size_t)n);
+	len += (size_t)n;
 	line[len++] = '\n';
 	/* Nobody is left to tell if standard error fails. */
 	if (write(STDERR_FILENO, line, len) < 0)

@@ -497,7 +497,7 @@ static int opt_check_stream(const struct opts *o, struct err *e)
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");
-	if (o->rekey_bytes && o->rekey_bytes < REKEY_MIN_BYTES)
+	if (o->rekey_bytes < REKEY_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
 	if (pages > 0 && page > 0 &&
 	    o->buffer_bytes / (uint64_t)page >= (uint64_t)pages)
@@ -556,7 +556,8 @@ int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
 			    .handshake_ms = 10000,
 			    .retry_ms = 120000,
 			    .ready_fd = -1,
-			    .buffer_bytes = BUFFER_BYTES };
+			    .buffer_bytes = BUFFER_BYTES,
+			    .rekey_bytes = UINT64_MAX };
 	if (opt_split_command(o, &argc, argv, e) < 0)
 		return -1;
 	if (argc < 2)

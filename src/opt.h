@@ -64,7 +64,7 @@ struct opts {
 	bool send; /* listen */
 	uint64_t buffer_bytes;
 	uint64_t retry_ms; /* 0: one try */
-	uint64_t rekey_bytes; /* fresh keys after so much; 0: as it must be */
+	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
 	bool progress;
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */

@@ -116,6 +116,24 @@ assert_help_is_the_table() {
 		--handshake-timeout 99999999999999999999h
 }
 
+@test "a name with a newline and an escape makes one harmless line" {
+	bkp 3 connect -k $'no\nsuch\e[31m' host
+	assert_lines 1 "$ERR"
+	assert_stderr_has 'no\?such\?\[31m'
+	bkp 2 $'no\nverb'
+	assert_lines 1 "$ERR"
+}
+
+@test "less than 1M between fresh keys, or kept, is wrong usage" {
+	local size
+	for size in 0 1 1023K; do
+		bkp 2 listen --rekey-after "$size"
+		assert_stderr_has '^btrfs-ktls-pipe: --rekey-after: at least 1M'
+	done
+	bkp 2 listen --buffer 1023K
+	assert_stderr_has '^btrfs-ktls-pipe: --buffer: at least 1M'
+}
+
 @test "an identity outside the grammar is wrong usage" {
 	wrong_usage 'identity' connect -k key --identity -x localhost
 	wrong_usage 'identity' connect -k key --identity 'a b' localhost
