@@ -73,13 +73,15 @@ int cmd_listen(const struct opts *o, struct err *e)
 	struct net_listener l;
 	int ret;
 
-	if (listen_check_ready(o, e) < 0 || setup_init(&setup, o, e) < 0 ||
-	    net_listen(&at, &l, e) < 0)
+	if (listen_check_ready(o, e) < 0 || setup_init(&setup, o, e) < 0)
 		return -1;
-	log_info("listening on port %u", l.port);
-	ret = o->keep ? listen_keep(o, &setup, &l, e)
-		      : listen_run(o, &setup, &l, e);
-	net_listener_close(&l);
+	ret = net_listen(&at, &l, e);
+	if (ret == 0) {
+		log_info("listening on port %u", l.port);
+		ret = o->keep ? listen_keep(o, &setup, &l, e)
+			      : listen_run(o, &setup, &l, e);
+		net_listener_close(&l);
+	}
 	if (!o->keep) /* else each stream has */
 		setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
 	return ret;

@@ -108,7 +108,8 @@ static void keep_reread(struct keep *k)
 		return;
 	}
 	/* A pipe could keep us waiting, and is read once. */
-	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode))
+	if (!strcmp(path, "-") ||
+	    (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
 		err_set(&e, ERR_KEY, 0, "keys file %s: is no regular file",
 			path);
 	keys = e.kind ? NULL : keys_read(path, &e);
@@ -235,7 +236,7 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 		log_notice("delivered, %" PRIu64 " bytes", stats->bytes);
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
-			   stats->bytes, (int)e->kind);
+			   stats->bytes, stop_exit_status((int)e->kind));
 	setup_write_stats(setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }

@@ -9,6 +9,7 @@
 #include "ktls.h"
 #include "log.h"
 #include "pake.h"
+#include "stop.h"
 
 static bool setup_is_none(const struct opts *o)
 {
@@ -162,7 +163,8 @@ void setup_write_stats(struct setup *s, int exit_status)
 	struct err e = { 0 };
 
 	if (s->stats_fd >= 0 &&
-	    stats_write(s->stats_fd, &s->stats, exit_status, &e) < 0)
+	    stats_write(s->stats_fd, &s->stats, stop_exit_status(exit_status),
+			&e) < 0)
 		log_error("%s", e.msg);
 	s->stats_fd = -1;
 }

@@ -32,5 +32,8 @@ int setup_init(struct setup *s, const struct opts *o,
 void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
 
-/* With --stats: write it, and say so if that fails. */
+/*
+ * With --stats: write it, and say so if that fails.  exit_status: what it will
+ * be unless a signal came.
+ */
 void setup_write_stats(struct setup *s, int exit_status);

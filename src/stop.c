@@ -57,6 +57,11 @@ void stop_note(int sig)
 	stop_came = sig;
 }
 
+int stop_exit_status(int status)
+{
+	return stop_came ? 128 + stop_came : status;
+}
+
 void stop_act(void)
 {
 	int sig = stop_came;

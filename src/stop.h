@@ -22,5 +22,8 @@ int stop_check(struct err *e) attr_must_check;
 /* As if sig had come: for who catches signals in another way. */
 void stop_note(int sig);
 
+/* What the exit status will be: status, or 128 and the signal that came. */
+int stop_exit_status(int status);
+
 /* If one came: end by it. */
 void stop_act(void);

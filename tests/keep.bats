@@ -472,6 +472,23 @@ wrapped() {
 	stop_listener
 }
 
+@test "SIGHUP with keys from standard input: they stay in use" {
+	mkfifo -m 600 input
+	cat keys >input &
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
+		--ktls "$WHEN" --keys - --keep --ready-fd 9 -- "${STORE[@]}" \
+		2>listener.err 3>&- 9>ready.txt <input &
+	LISTENER_PID=$!
+	PIDS+=("$LISTENER_PID")
+	until_true test -s ready.txt
+	PORT=$(<ready.txt)
+	exec 8<>input # more could come
+	kill -HUP "$LISTENER_PID"
+	listener_says 'keys file -: is no regular file; .*stay in use'
+	sends_as alice <<<word
+	stop_listener
+}
+
 @test "SIGHUP without --keys changes nothing" {
 	listens -k alice.key --keep -- "${STORE[@]}"
 	kill -HUP "$LISTENER_PID"

@@ -293,6 +293,24 @@ path_here() {
 	stat_is exit 4
 }
 
+@test "--stats when the port is taken" {
+	start_receiver
+	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --stats stats.json
+	stats_of stats.json
+	stat_is exit 4
+}
+
+@test "--stats of a stream that a signal ended has the exit status" {
+	TX=(--stats sender.json) RX=(--stats receiver.json)
+	stands push
+	kill -TERM "$RECEIVER_PID"
+	stream_ends 4 143
+	stats_of sender.json
+	stat_is exit 4
+	stats_of receiver.json
+	stat_is exit 143
+}
+
 @test "--stats of a refused connection" {
 	start_receiver --ktls off
 	make_key wrong
