@@ -22,6 +22,7 @@ enum io_kind io_kind(int fd)
 	case S_IFSOCK:
 		return IO_SOCKET;
 	case S_IFREG:
+	case S_IFBLK:
 		return IO_FILE;
 	case S_IFCHR:
 		return IO_DEVICE;

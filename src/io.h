@@ -16,7 +16,7 @@
 enum io_kind {
 	IO_PIPE,
 	IO_SOCKET,
-	IO_FILE, /* regular file */
+	IO_FILE, /* regular file or block device: it is cached */
 	IO_DEVICE, /* terminal or other character device */
 	IO_OTHER,
 };

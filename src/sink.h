@@ -47,7 +47,7 @@ int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
 /* The error for errno num of a write to the sink.  Returns -1. */
 int sink_error(int num, struct err *e);
 
-/* Put a regular file on disk; may take long.  Returns 0 or an errno. */
+/* Put a file on disk; may take long.  Returns 0 or an errno. */
 int sink_sync(const struct sink *s);
 
 /* All is written: close, and only success is success.  Errors: ERR_IO. */

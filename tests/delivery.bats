@@ -113,6 +113,43 @@ start_waiting_reader() {
 	assert_prefix "$RECEIVED" "$IN"
 }
 
+# full_disk: a block device in $DISK that takes 8 MiB of what is written to it; of
+# the rest it can tell only when it is flushed
+full_disk() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	mkdir disk
+	mount -t tmpfs -o size=8M tmpfs disk 2>disk.err ||
+		skip "own kernel only: no mounts ($(<disk.err))"
+	cleanup_add umount "$TMP/disk"
+	truncate -s 64M disk/image
+	DISK=$(losetup --show -f disk/image 2>disk.err) ||
+		skip "own kernel only: no loop devices ($(<disk.err))"
+	cleanup_add losetup -d "$DISK"
+}
+
+@test "a block device that did not take what was written: 9 and 8" {
+	disk_fails() {
+		streams "$1" 9 8 <big
+		says receiver 'standard output.*error'
+	}
+	full_disk
+	OUTPUT=$DISK
+	make_data big 16000000
+	both_ways disk_fails
+}
+
+@test "a block device: 0 and 0" {
+	full_disk
+	OUTPUT=$DISK
+	local how
+	for how in splice read; do
+		RX=(--rx "$how")
+		streams push 0 0 <"$IN"
+		head -c 300001 "$DISK" | cmp - "$IN"
+		head -c 300001 /dev/zero >"$DISK"
+	done
+}
+
 @test "an empty stream into a full device: 0 and 0" {
 	OUTPUT=/dev/full
 	streams push 0 0
