@@ -49,6 +49,8 @@ static int main_harden(struct err *e)
 	signal(SIGXFSZ, SIG_IGN);
 	/* Asks for the meter, once there is one. */
 	signal(SIGUSR1, SIG_IGN);
+	/* Of ignored children nobody learns how they ended. */
+	signal(SIGCHLD, SIG_DFL);
 	return 0;
 }
 

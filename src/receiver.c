@@ -6,7 +6,6 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "clock.h"
 #include "io.h"
@@ -22,7 +21,7 @@ enum {
 	LINK_MS = 10, /* between looks at the door while bytes flow */
 	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store, */
 	ACK_BYTES = 1 << 20, /* but as often as is good for its cache */
-	DRAIN_MAX_MS = 50, /* between looks at a pipe that empties */
+	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
 	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
 };
 
@@ -545,40 +544,20 @@ static int receiver_drain(struct receiver *r, struct err *e)
 	return 0;
 }
 
-/* Wait for the process pid, as patient as it takes.  Returns its status. */
-static int receiver_wait_sync(struct receiver *r, pid_t pid, int *status,
-			      struct err *e)
+/* A slow disk must not look like a dead receiver: go on meanwhile. */
+static int receiver_sync(struct receiver *r, struct err *e)
 {
 	uint64_t pause_ms = 1;
+	int num;
 
-	while (waitpid(pid, status, WNOHANG) == 0) {
+	while (!sink_synced(r->sink, &num)) {
 		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
 			return -1;
 		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
 	}
-	return 0;
-}
-
-/* A slow disk must not look like a dead receiver: sync in another process. */
-static int receiver_sync(struct receiver *r, struct err *e)
-{
-	int status = -1;
-	pid_t pid;
-
-	if (r->sink->kind != IO_FILE)
+	if (!num)
 		return 0;
-	pid = fork();
-	if (pid == 0)
-		_exit(sink_sync(r->sink));
-	if (pid > 0 && receiver_wait_sync(r, pid, &status, e) < 0)
-		return -1;
-	if (pid > 0 && WIFEXITED(status))
-		status = WEXITSTATUS(status);
-	else
-		status = sink_sync(r->sink);
-	if (!status)
-		return 0;
-	sink_error(status, e);
+	sink_error(num, e);
 	return receiver_output_failed(r, e);
 }
 

@@ -4,11 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <poll.h>
 #include <linux/sockios.h>
+#include <poll.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 void sink_init(struct sink *s, int fd)
 {
@@ -93,9 +94,39 @@ size_t sink_unread(const struct sink *s)
 	return (size_t)bytes;
 }
 
-int sink_sync(const struct sink *s)
+static int sink_flush(const struct sink *s)
 {
-	return s->kind == IO_FILE && fdatasync(s->fd) < 0 ? errno : 0;
+	return fdatasync(s->fd) < 0 ? errno : 0;
+}
+
+/*
+ * The kernel tells of an error once: what that process did not tell us, nobody
+ * tells any more.
+ */
+bool sink_synced(struct sink *s, int *num)
+{
+	int status;
+	pid_t pid;
+
+	*num = 0;
+	if (s->kind != IO_FILE)
+		return true;
+	if (!s->sync_pid)
+		s->sync_pid = fork();
+	if (s->sync_pid == 0)
+		_exit(sink_flush(s));
+	if (s->sync_pid < 0) {
+		*num = sink_flush(s);
+		return true;
+	}
+	pid = waitpid(s->sync_pid, &status, WNOHANG);
+	if (pid == 0)
+		return false;
+	if (pid < 0)
+		*num = errno;
+	else
+		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
+	return true;
 }
 
 void sink_fini(struct sink *s)

@@ -16,6 +16,7 @@ struct sink {
 	bool borrowed;
 	int own_fd; /* our own non-blocking description of it, or -1 */
 	enum io_kind kind;
+	pid_t sync_pid; /* who puts it on disk; 0: nobody yet */
 	size_t at_once; /* bytes that a write may have without blocking */
 };
 
@@ -47,8 +48,11 @@ int sink_write(struct sink *s, const void *buf, size_t len, size_t *done,
 /* The error for errno num of a write to the sink.  Returns -1. */
 int sink_error(int num, struct err *e);
 
-/* Put a file on disk; may take long.  Returns 0 or an errno. */
-int sink_sync(const struct sink *s);
+/*
+ * Put a file on disk, which may take long: to be called again and again until
+ * it returns true, then with 0 or an errno in *num.
+ */
+bool sink_synced(struct sink *s, int *num);
 
 /* All is written: close, and only success is success.  Errors: ERR_IO. */
 int sink_finish(struct sink *s, struct err *e) attr_must_check;

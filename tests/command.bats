@@ -45,13 +45,6 @@ load delivery
 	exec 5<&- 6>&-
 }
 
-# wrapped TEXT: the program is run by a script that first does that
-wrapped() {
-	printf '%s\n' '#!/bin/bash' "$1" "exec ${2-} \"$BKP\" \"\$@\"" >wrapper
-	chmod +x wrapper
-	BKP=$TMP/wrapper
-}
-
 @test "COMMAND gets default signal dispositions, whatever we were given" {
 	wrapped "trap '' HUP QUIT USR2 CHLD" 'env --block-signal=USR1,WINCH'
 	SOURCE=(grep '^Sig[BI]' /proc/self/status)

@@ -154,6 +154,13 @@ says() {
 	esac
 }
 
+# wrapped TEXT: the program is run by a script that first does that
+wrapped() {
+	printf '%s\n' '#!/bin/bash' "$1" "exec ${2-} \"$BKP\" \"\$@\"" >wrapper
+	chmod +x wrapper
+	BKP=$TMP/wrapper
+}
+
 alive() {
 	kill -0 "$1" 2>/dev/null
 }

@@ -138,6 +138,15 @@ full_disk() {
 	both_ways disk_fails
 }
 
+@test "a block device that did not take it, where SIGCHLD was ignored: 9 and 8" {
+	full_disk
+	OUTPUT=$DISK
+	make_data big 16000000
+	wrapped "trap '' CHLD"
+	streams push 9 8 <big
+	says receiver 'standard output.*error'
+}
+
 @test "a block device: 0 and 0" {
 	full_disk
 	OUTPUT=$DISK

@@ -152,7 +152,8 @@ tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
 tests_unit_test_pass_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cred_new_password
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
-tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
+tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork
 tests_unit_test_store_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
 	-Wl,--wrap=chan_send -Wl,--wrap=chan_sendfile
 tests_unit_test_store_mem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_send

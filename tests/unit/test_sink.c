@@ -2,6 +2,7 @@
 /* sink: bytes go out without a wait, and no failure goes unseen. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
 
@@ -15,6 +16,24 @@ int __wrap_io_reopen_nonblocking(int fd, int access);
 int __wrap_io_reopen_nonblocking(int fd, int access)
 {
 	return no_proc ? -1 : __real_io_reopen_nonblocking(fd, access);
+}
+
+static int (*on_fdatasync)(int fd);
+
+int __wrap_fdatasync(int fd);
+int __wrap_fdatasync(int fd)
+{
+	return on_fdatasync(fd);
+}
+
+static pid_t ourselves;
+static bool no_fork; /* pretend that there are too many processes */
+
+pid_t __real_fork(void);
+pid_t __wrap_fork(void);
+pid_t __wrap_fork(void)
+{
+	return no_fork ? -1 : __real_fork();
 }
 
 static char block[65536];
@@ -125,6 +144,70 @@ static void test_file(void)
 	close(again);
 }
 
+static int sync_well(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
+static int sync_fail(int fd)
+{
+	(void)fd;
+	errno = EIO;
+	return -1;
+}
+
+/* Who asks a second time hears that all is well. */
+static int sync_die(int fd)
+{
+	(void)fd;
+	return getpid() == ourselves ? 0 : raise(SIGKILL);
+}
+
+static int sync_to_end(struct sink *s)
+{
+	int num;
+
+	while (!sink_synced(s, &num))
+		poll(NULL, 0, 5);
+	return num;
+}
+
+static void test_sync(void)
+{
+	static const struct {
+		const char *name;
+		int (*sync)(int fd);
+		bool no_fork, ignore_children;
+		int num;
+	} rows[] = {
+		{ "a file goes to disk", sync_well, false, false, 0 },
+		{ "an error of the disk", sync_fail, false, false, EIO },
+		{ "no process left", sync_well, true, false, 0 },
+		{ "no process left and an error", sync_fail, true, false, EIO },
+		{ "the process is killed", sync_die, false, false, ECANCELED },
+		{ "nobody tells how it ended", sync_fail, false, true, ECHILD },
+	};
+	char path[] = "/tmp/test_sink.XXXXXX";
+	struct sink s;
+	int fd = mkstemp(path);
+
+	unlink(path);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		no_fork = rows[i].no_fork;
+		on_fdatasync = rows[i].sync;
+		signal(SIGCHLD, rows[i].ignore_children ? SIG_IGN : SIG_DFL);
+		sink_init(&s, fd);
+		is_int(sync_to_end(&s), rows[i].num, "%s", rows[i].name);
+	}
+	no_fork = false;
+	signal(SIGCHLD, SIG_DFL);
+	sink_init(&s, open("/dev/null", O_WRONLY));
+	on_fdatasync = sync_fail;
+	is_int(sync_to_end(&s), 0, "a device does not go to disk");
+	close(s.fd);
+	close(fd);
+}
+
 static void test_devices(void)
 {
 	struct err e = { 0 };
@@ -179,6 +262,7 @@ static void test_splice(void)
 
 int main(void)
 {
+	ourselves = getpid();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, stuck);
 	alarm(20);
@@ -188,6 +272,7 @@ int main(void)
 	test_reader_gone("socket", true);
 	test_errors();
 	test_file();
+	test_sync();
 	test_devices();
 	test_splice();
 	no_proc = true;
