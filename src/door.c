@@ -141,11 +141,21 @@ static void visitor_drop(struct visitor *v)
 	v->tls = NULL;
 }
 
+/*
+ * The socket may be open in another process as well, and would then be heard of
+ * here for ever.
+ */
+static void door_drop(struct door *d, struct visitor *v)
+{
+	door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
+	visitor_drop(v);
+}
+
 static void door_refuse(struct door *d, struct visitor *v, const char *why)
 {
 	if (v->state != VISITOR_LEAVING)
 		door_log_refusal(d, v, why);
-	visitor_drop(v);
+	door_drop(d, v);
 }
 
 /*
@@ -226,7 +236,7 @@ static struct visitor *door_place(struct door *d)
 			return &d->visitors[i];
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (d->visitors[i].state == VISITOR_LEAVING) {
-			visitor_drop(&d->visitors[i]);
+			door_drop(d, &d->visitors[i]);
 			return &d->visitors[i];
 		}
 	return door_evict(d);
@@ -502,9 +512,7 @@ static bool door_peek(struct door *d, struct visitor *v, uint32_t events)
 		claim = d->p.claim(d->p.claim_arg, v->socket.fd, bytes,
 				   (size_t)n);
 	if (claim == DOOR_GONE) {
-		/* The socket lives on, and would be heard of here. */
-		door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
-		visitor_drop(v);
+		door_drop(d, v);
 		return false;
 	}
 	if (claim == DOOR_MORE && !ended && n < PEEK_MAX)
@@ -521,7 +529,7 @@ static bool door_advance(struct door *d, struct visitor *v, uint32_t events)
 
 	if (v->state == VISITOR_LEAVING) {
 		if (!net_discard(v->socket.fd))
-			visitor_drop(v);
+			door_drop(d, v);
 		return false;
 	}
 	if (v->state == VISITOR_STRANGE && !door_peek(d, v, events))

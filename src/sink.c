@@ -6,10 +6,14 @@
 #include <limits.h>
 #include <linux/sockios.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+
+#include "missing.h"
 
 void sink_init(struct sink *s, int fd)
 {
@@ -100,6 +104,37 @@ static int sink_flush(const struct sink *s)
 }
 
 /*
+ * In a process of its own.  Of what it shares with its parent it keeps the
+ * file only: no connection and no port may outlive the parent, however long
+ * the disk takes.
+ */
+static void sink_sync_main(const struct sink *s)
+{
+	unsigned int fd = (unsigned int)s->fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd > 0)
+		missing_close_range(0, fd - 1);
+	missing_close_range(fd + 1, ~0u);
+	_exit(sink_flush(s));
+}
+
+/* Signals are for the parent: the child has them blocked, all but SIGKILL. */
+static pid_t sink_fork_sync(const struct sink *s)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		sink_sync_main(s);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+/*
  * The kernel tells of an error once: what that process did not tell us, nobody
  * tells any more.
  */
@@ -112,9 +147,7 @@ bool sink_synced(struct sink *s, int *num)
 	if (s->kind != IO_FILE)
 		return true;
 	if (!s->sync_pid)
-		s->sync_pid = fork();
-	if (s->sync_pid == 0)
-		_exit(sink_flush(s));
+		s->sync_pid = sink_fork_sync(s);
 	if (s->sync_pid < 0) {
 		*num = sink_flush(s);
 		return true;

@@ -159,6 +159,86 @@ full_disk() {
 	done
 }
 
+# slow_disk: a block device in $DISK that does not take anything until
+# "fsfreeze -u lower", which ends the test at the latest
+slow_disk() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	mkdir lower
+	truncate -s 256M image
+	mkfs.btrfs -q image >/dev/null 2>&1
+	mount -o loop image lower 2>lower.err ||
+		skip "own kernel only: no loop mount of btrfs ($(<lower.err))"
+	cleanup_add umount -l "$TMP/lower"
+	truncate -s 16M lower/image
+	DISK=$(losetup --show -f lower/image)
+	cleanup_add losetup -d "$DISK"
+	fsfreeze -f lower
+	cleanup_add thaw
+}
+
+# Also if it was thawed: then it says so, which is no harm
+thaw() {
+	fsfreeze -u "$TMP/lower" 2>/dev/null || :
+}
+
+# flushes: a receiver whose bytes are all there, but not on the disk yet
+flushes() {
+	slow_disk
+	OUTPUT=$DISK
+	RETRY=()
+	stream_starts push <"$IN"
+	until_true has_child "$RECEIVER_PID"
+}
+
+has_child() {
+	pgrep -P "$1" >/dev/null
+}
+
+@test "both sides wait for a slow disk" {
+	flushes
+	still_runs "$SENDER_PID"
+	thaw
+	stream_ends 0 0
+}
+
+@test "a visitor who leaves while the disk is slow costs no processor time" {
+	not_under valgrind 'it costs time'
+	slow_disk
+	OUTPUT=$DISK
+	RETRY=()
+	have_fifo feed
+	exec 8<>feed
+	stream_starts push <feed
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	sleep 0.3
+	cat "$IN" >&8
+	exec 8>&-
+	until_true has_child "$RECEIVER_PID"
+	exec 7>&-
+	sleep 0.2
+	idles "$RECEIVER_PID"
+	thaw
+	stream_ends 0 0
+}
+
+# leaves_nothing SIGNAL: the port is free and the sender knows at once
+leaves_nothing() {
+	flushes
+	kill -"$1" "$RECEIVER_PID"
+	wait_receiver $((128 + $(kill -l "$1")))
+	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --wait 100ms
+	assert_stderr_lacks 'in use'
+}
+
+@test "a receiver that is killed while the disk is slow leaves its port" {
+	leaves_nothing KILL
+}
+
+@test "a receiver that is terminated while the disk is slow leaves its port" {
+	leaves_nothing TERM
+	wait_sender 4
+}
+
 @test "an empty stream into a full device: 0 and 0" {
 	OUTPUT=/dev/full
 	streams push 0 0

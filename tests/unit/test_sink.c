@@ -156,6 +156,22 @@ static int sync_fail(int fd)
 	return -1;
 }
 
+/* Does nothing of ours stay open there, and no signal disturb it? */
+static int sync_alone(int fd)
+{
+	sigset_t set;
+	int open = 0;
+
+	for (int i = 0; i < 100; i++)
+		open += fcntl(i, F_GETFD) >= 0;
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	errno = EIO;
+	return fcntl(fd, F_GETFD) >= 0 && open == 1 &&
+			       sigismember(&set, SIGTERM)
+		       ? 0
+		       : -1;
+}
+
 /* Who asks a second time hears that all is well. */
 static int sync_die(int fd)
 {
@@ -181,6 +197,7 @@ static void test_sync(void)
 		int num;
 	} rows[] = {
 		{ "a file goes to disk", sync_well, false, false, 0 },
+		{ "with nothing else", sync_alone, false, false, 0 },
 		{ "an error of the disk", sync_fail, false, false, EIO },
 		{ "no process left", sync_well, true, false, 0 },
 		{ "no process left and an error", sync_fail, true, false, EIO },
@@ -189,6 +206,7 @@ static void test_sync(void)
 	};
 	char path[] = "/tmp/test_sink.XXXXXX";
 	struct sink s;
+	sigset_t set;
 	int fd = mkstemp(path);
 
 	unlink(path);
@@ -201,6 +219,8 @@ static void test_sync(void)
 	}
 	no_fork = false;
 	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	is_int(sigismember(&set, SIGTERM), 0, "signals are ours afterwards");
 	sink_init(&s, open("/dev/null", O_WRONLY));
 	on_fdatasync = sync_fail;
 	is_int(sync_to_end(&s), 0, "a device does not go to disk");
