@@ -178,12 +178,13 @@ static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
 			       "the receiver acknowledges byte %" PRIu64
 			       ", but only %" PRIu64 " were sent",
 			       offset, st->sent);
+	/* It came over the new connection: the receiver knows of that. */
+	link_arrived(s->link, offset);
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
 	if (st->keeps)
 		st->ops->ack(st, offset);
-	link_arrived(s->link, offset);
 	return 0;
 }
 
@@ -401,9 +402,7 @@ static int sender_go_on(struct sender *s, struct err *e)
 	uint64_t now = clock_now_ms();
 
 	s->connection = s->link->count;
-	if (s->link->old)
-		link_arrived(s->link, s->confirmed);
-	else if (sender_go_back(s, e) < 0)
+	if (!s->link->old && sender_go_back(s, e) < 0)
 		return -1;
 	s->heard_ms = now;
 	s->worn = false;

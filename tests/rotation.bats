@@ -129,6 +129,30 @@ intervals_within() {
 	both_ways slow
 }
 
+# Everything is acknowledged when the sender moves; the relay holds up the WELCOME
+# that tells the receiver so.
+@test "the old connection does not end before the new one is heard of" {
+	local i
+	have_fifo feed
+	exec 8<>feed
+	TX=(--rekey-after 1M --buffer 1M) RX=()
+	with_stats
+	HARM=(pause -f 100000000 -c s2c -l 81 -k 1 -w 1000)
+	stream_starts pull <feed
+	for ((i = 1; i <= 6; i++)); do # an ACK each, and then fresh keys
+		head -c $((i << 17)) in | tail -c $((1 << 17)) >&8
+		until_true size_is $((i << 17)) "$RECEIVED"
+	done
+	until_true grep -q '\.' tool.err
+	sleep 0.5
+	tail -c +$(((6 << 17) + 1)) in >&8
+	exec 8>&-
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+	counted rotations 1
+	counted reconnects 0 0
+}
+
 # Its keys are worn out on both connections by then: that is no lost connection.
 @test "a consumer that stands still for long costs no connection" {
 	full_tier_only 40

@@ -52,12 +52,19 @@ struct state {
 	/* Rotation */
 	uint8_t at; /* where the new connection takes over */
 	bool hold, answered; /* the sender's HELLO is out, was accepted */
-	bool keeps_old; /* the sender, until that is acknowledged */
+	bool keeps_old; /* the sender, until an ACK on the new one covers it */
 	bool old, knows; /* the receiver reads an old one, and knows where to */
 	uint8_t on_old[QUEUE], old_n; /* what is on its way there */
 };
 
-enum variant { AS_IT_IS, FIN_CONFIRMS, ACKS_TOO_MUCH, NEW_FIRST, NO_HOLD };
+enum variant {
+	AS_IT_IS,
+	FIN_CONFIRMS,
+	ACKS_TOO_MUCH,
+	NEW_FIRST,
+	NO_HOLD,
+	CLOSES_EARLY,
+};
 
 static enum variant variant;
 static struct state *states;
@@ -362,13 +369,13 @@ static bool step_rotation(struct state *s, enum step step)
 		if (!s->answered)
 			return false;
 		s->hold = s->answered = false;
-		s->keeps_old = s->acked < s->at;
+		s->keeps_old = variant != CLOSES_EARLY || s->acked < s->at;
 		return true;
 	case ASK:
 		if (!calm)
 			return false;
 		s->at = s->sent;
-		s->keeps_old = s->acked < s->at;
+		s->keeps_old = variant != CLOSES_EARLY || s->acked < s->at;
 		s->ended = false;
 		split(s);
 		return true;
@@ -427,6 +434,13 @@ static bool is_lie(const struct state *s)
 	       (s->receiver == EXITED_0 && (!s->over || s->total != BYTES));
 }
 
+/* The old connection goes before the receiver has heard of the new one. */
+static bool is_pulled_away(const struct state *s)
+{
+	return s->up && s->old && !s->knows && !s->keeps_old &&
+	       s->sender == RUNS && s->receiver == RUNS;
+}
+
 static bool is_left_behind(const struct state *s)
 {
 	return s->confirmed && s->sender == RUNS;
@@ -480,6 +494,7 @@ int main(void)
 	is_int(count_if(is_wrong), 0, "no byte is lost or comes twice");
 	is_int(count_if(is_lie), 0, "0 means that all was consumed");
 	is_int(count_if(is_left_behind), 0, "no sender is left behind");
+	is_int(count_if(is_pulled_away), 0, "no rotation looks like a loss");
 	is_int(dead_ends(), 0, "who lives can always finish");
 
 	variant = FIN_CONFIRMS;
@@ -497,6 +512,10 @@ int main(void)
 	explore();
 	ok(count_if(is_wrong) > 0,
 	   "who does not hold sends bytes past the end");
+	variant = CLOSES_EARLY;
+	explore();
+	ok(count_if(is_pulled_away) > 0,
+	   "who goes by older ACKs closes the old one too early");
 	free(states);
 	free(table);
 	return tap_end();
