@@ -57,7 +57,7 @@ struct store {
 	uint64_t head; /* end of what is held */
 	uint64_t sent; /* next byte to go out */
 	uint64_t acked; /* start of what is held */
-	uint64_t room; /* how many bytes can be held */
+	uint64_t room; /* how many bytes are held before it is full */
 	uint64_t limit; /* send nothing beyond it before the next ack() */
 	bool keeps; /* until they are acknowledged; else until sent */
 	bool eof; /* head is the end of the stream */
@@ -67,7 +67,7 @@ struct store {
 
 static inline bool store_full(const struct store *s)
 {
-	return s->full || s->head - s->acked == s->room;
+	return s->full || s->head - s->acked >= s->room;
 }
 
 /* For rewind(): a receiver that wants to go on behind what it can have. */

@@ -5,8 +5,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/mman.h>
-
-#include "io.h"
+#include <sys/uio.h>
 
 /*
  * Memory is used by chunks, the one that became free last first: while the
@@ -28,6 +27,7 @@ struct store_mem {
 	uint32_t *slot_of; /* chunk number, modulo slots */
 	uint32_t *free; /* slots; the last one is taken first */
 	size_t free_count;
+	size_t piece; /* the least that a read(2) is offered */
 };
 
 /* chan_send() wants a byte behind the last one. */
@@ -64,22 +64,44 @@ static void store_mem_release(struct store_mem *m)
 	m->free[m->free_count++] = m->slot_of[m->first++ % m->slots];
 }
 
+/*
+ * Where the next bytes go.  A read that has less room than a pipe's packet would
+ * lose the rest of it (pipe(7)): so a piece may go on in the chunk that is taken
+ * next, and the last one may be more than the store has room for.
+ */
+static void store_mem_space(const struct store_mem *m,
+			    struct iovec space[static 2])
+{
+	const struct store *s = &m->store;
+	uint64_t room = s->room - (s->head - s->acked);
+	size_t len = store_mem_clip(s->head, room > m->piece ? room : m->piece);
+
+	space[0].iov_base = store_mem_at(m, s->head);
+	space[0].iov_len = len;
+	space[1].iov_base = m->memory +
+			    m->free[m->free_count - 1] * (size_t)CHUNK_BYTES;
+	space[1].iov_len = len < m->piece ? m->piece - len : 0;
+}
+
 static int store_mem_fill(struct store *s, struct err *e)
 {
 	struct store_mem *m = (struct store_mem *)s;
-	size_t len = store_mem_clip(s->head, s->room - (s->head - s->acked));
+	struct iovec space[2];
 	ssize_t n;
 
 	if (s->head / CHUNK_BYTES == m->next)
 		store_mem_take(m);
-	n = io_read(s->in_fd, store_mem_at(m, s->head), len);
-	if (n < 0 && errno == EAGAIN)
+	store_mem_space(m, space);
+	n = readv(s->in_fd, space, 2);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	if (n < 0)
 		return err_set(e, ERR_IO, errno, "cannot read standard input");
 	if (n == 0)
 		s->eof = true;
 	s->head += (uint64_t)n;
+	if (s->head > m->next * CHUNK_BYTES)
+		store_mem_take(m);
 	return 0;
 }
 
@@ -147,7 +169,9 @@ static int store_mem_alloc(struct store_mem *m)
 {
 	void *memory;
 
-	m->slots = (size_t)(m->store.room / CHUNK_BYTES) + 3;
+	/* As large as a packet can be. */
+	m->piece = (size_t)sysconf(_SC_PAGESIZE);
+	m->slots = (size_t)((m->store.room + m->piece) / CHUNK_BYTES) + 3;
 	memory = mmap(NULL, store_mem_bytes(m), PROT_READ | PROT_WRITE,
 		      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	if (memory == MAP_FAILED)

@@ -44,7 +44,8 @@ static int store_pipe_drop(const struct store_pipe *p, int pipe_fd,
 			   uint64_t len, struct err *e)
 {
 	while (len) {
-		ssize_t n = splice(pipe_fd, NULL, p->null_fd, NULL, len, 0);
+		ssize_t n = splice(pipe_fd, NULL, p->null_fd, NULL, len,
+				   SPLICE_F_NONBLOCK);
 
 		if (n > 0)
 			len -= (uint64_t)n;
@@ -62,8 +63,12 @@ static int store_pipe_read(struct store_pipe *p, int pipe_fd, uint64_t end,
 
 	m->in_fd = pipe_fd;
 	while (m->head < end) {
+		uint64_t head = m->head;
+
 		if (m->ops->fill(m, e) < 0)
 			return -1;
+		if (m->head == head)
+			return store_pipe_bug(e);
 		m->ops->ack(m, p->store.acked < m->head ? p->store.acked
 							: m->head);
 	}
@@ -258,6 +263,20 @@ static int store_pipe_rewind(struct store *s, uint64_t offset, struct err *e)
 	return 0;
 }
 
+/* Read len bytes that a pipe holds, in as many packets as they came. */
+static bool store_pipe_take(int pipe_fd, uint8_t *buf, size_t len)
+{
+	while (len) {
+		ssize_t n = io_read(pipe_fd, buf, len);
+
+		if (n <= 0)
+			return false;
+		buf += n;
+		len -= (size_t)n;
+	}
+	return true;
+}
+
 /*
  * Copy bytes out of a pipe and leave them there: what tee(2) copies are the
  * buffers, into a pipe that can be read empty.
@@ -276,7 +295,7 @@ static bool store_pipe_peek_pipe(const struct store_pipe *p, int pipe_fd,
 		tee(pipe_fd, copy[1], skip + len, SPLICE_F_NONBLOCK) ==
 			(ssize_t)(skip + len) &&
 		store_pipe_drop(p, copy[0], skip, &ignored) == 0 &&
-		io_read(copy[0], buf, len) == (ssize_t)len;
+		store_pipe_take(copy[0], buf, len);
 	close(copy[0]);
 	close(copy[1]);
 	return there;
@@ -348,7 +367,7 @@ static const struct store_ops store_pipe_ops = {
 
 static int store_pipe_open_pipe(int p[static 2], uint64_t bytes, struct err *e)
 {
-	if (pipe2(p, O_CLOEXEC) < 0)
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set(e, ERR_IO, errno, "cannot make a pipe");
 	if (bytes <= INT_MAX && fcntl(p[1], F_SETPIPE_SZ, (int)bytes) >= 0)
 		return 0;

@@ -60,6 +60,31 @@ nonblocking() {
 	assert_received
 }
 
+# packets BYTES: of "in", each write a packet (pipe(7))
+packets() {
+	dd if=in bs="$1" iflag=fullblock oflag=direct status=none
+}
+
+@test "standard input is a pipe of packets" {
+	make_data in 5000001
+	for bytes in 10000 100; do
+		from_here < <(packets "$bytes")
+		assert_same_file in "$RECEIVED"
+	done
+}
+
+@test "standard input is a pipe of packets, and connections are lost" {
+	RETRY=(--retry 20s)
+	make_data in 5000001
+	for bytes in 10000 100; do
+		start_receiver --ktls "$WHEN"
+		start_relay rst -a 1500000 -k 2
+		bkp_send --ktls "$WHEN" --tx splice < <(packets "$bytes")
+		wait_receiver 0
+		assert_same_file in "$RECEIVED"
+	done
+}
+
 @test "standard input is a named pipe whose writers come and go" {
 	mkfifo in
 	exec 8<>in

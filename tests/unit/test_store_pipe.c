@@ -28,6 +28,22 @@ int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 	return take_lent(buf, len, io);
 }
 
+/* As splice(2) does, whatever the packets: a read(2) loses what it cuts off. */
+static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
+{
+	static int p[2] = { -1, -1 };
+	size_t done = 0;
+	ssize_t n;
+
+	if (p[0] < 0 && pipe2(p, O_NONBLOCK) < 0)
+		exit(1);
+	while (done < len && (n = splice(pipe_fd, NULL, p[1], NULL, len - done,
+					 SPLICE_F_NONBLOCK)) > 0)
+		while ((n = read(p[0], bytes + done, len - done)) > 0)
+			done += (size_t)n;
+	return done;
+}
+
 /* What it asks for must be there, or the kernel would leave a record open. */
 static int asked_too_much;
 
@@ -39,13 +55,10 @@ int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 	static uint8_t bytes[1 << 20];
 	size_t some = draw(4) ? len : draw(len + 1);
 	int there = 0;
-	ssize_t n = 0;
 
 	asked_too_much += !in_kernel || ioctl(pipe_fd, FIONREAD, &there) < 0 ||
 			  len > (size_t)there;
-	if (some)
-		n = read(pipe_fd, bytes, some);
-	return take(bytes, n > 0 ? (size_t)n : 0, io);
+	return take(bytes, move(pipe_fd, bytes, some), io);
 }
 
 struct run {
@@ -162,14 +175,14 @@ static void finish(struct run *r)
 	}
 }
 
-static void test(const char *what, uint64_t keeps, size_t piece,
+static void test(const char *what, uint64_t keeps, size_t piece, int flags,
 		 unsigned int rewinds, bool may_leave_kernel)
 {
 	struct err e = { 0 };
 	struct run r = { 0 };
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK) < 0)
+	if (pipe2(p, O_NONBLOCK | flags) < 0)
 		exit(1);
 	r.feed_fd = p[1];
 	r.s = store_pipe_new(p[0], keeps, &e);
@@ -225,13 +238,19 @@ static void test_too_large(void)
 
 int main(void)
 {
-	test("nothing kept", 0, 4096, 0, false);
-	test("kept", KEEPS, 4096, 0, false);
-	test("small pieces", KEEPS, 50, 0, false);
-	test("lost connections", KEEPS, 4096, 100, false);
-	test("lost connections, small pieces", KEEPS, 300, 100, false);
+	test("nothing kept", 0, 4096, 0, 0, false);
+	test("kept", KEEPS, 4096, 0, 0, false);
+	test("small pieces", KEEPS, 50, 0, 0, false);
+	test("lost connections", KEEPS, 4096, 0, 100, false);
+	test("lost connections, small pieces", KEEPS, 300, 0, 100, false);
 	for (int i = 0; i < 10; i++)
-		test("kernel and user space", KEEPS, 4096, 100, true);
+		test("kernel and user space", KEEPS, 4096, 0, 100, true);
+	/* A packet that a read cuts is lost. */
+	test("packets", KEEPS, 4096, O_DIRECT, 100, false);
+	test("small packets", KEEPS, 50, O_DIRECT, 100, false);
+	for (int i = 0; i < 3; i++)
+		test("packets, kernel and user space", KEEPS, 4096, O_DIRECT,
+		     100, true);
 	test_liar();
 	test_too_large();
 	return tap_end();
