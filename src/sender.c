@@ -83,10 +83,27 @@ static int sender_fill(struct sender *s, struct err *e)
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
-	if (s->p->check_end && head < sizeof first &&
-	    st->ops->peek(st, 0, first, sizeof first))
-		s->is_btrfs = !memcmp(first, btrfs_magic, sizeof first);
+	if (!s->p->check_end || head >= sizeof first || st->head < sizeof first)
+		return 0;
+	if (st->ops->peek(st, 0, first, sizeof first, e) < 0)
+		return -1;
+	s->is_btrfs = !memcmp(first, btrfs_magic, sizeof first);
 	return 0;
+}
+
+/* A btrfs stream tells by its last bytes that nothing is missing. */
+static int sender_check_end(struct sender *s, struct err *e)
+{
+	struct store *st = s->store;
+	uint8_t last[sizeof btrfs_end];
+
+	if (st->ops->peek(st, st->head - sizeof last, last, sizeof last, e) < 0)
+		return -1;
+	if (!memcmp(last, btrfs_end, sizeof last))
+		return 0;
+	return err_set(e, ERR_IO, 0,
+		       "the btrfs stream on the input is cut short: its last "
+		       "command is missing (was btrfs send killed?)");
 }
 
 /*
@@ -95,9 +112,7 @@ static int sender_fill(struct sender *s, struct err *e)
  */
 static int sender_check_input(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
 	struct child_status status;
-	uint8_t last[sizeof btrfs_end];
 
 	if (s->p->source) {
 		if (!child_ended(s->p->source, &status))
@@ -105,13 +120,8 @@ static int sender_check_input(struct sender *s, struct err *e)
 		if (!child_succeeded(&status))
 			return child_fail(&status, s->p->source_name, e);
 	}
-	if (s->is_btrfs &&
-	    (!st->ops->peek(st, st->head - sizeof last, last, sizeof last) ||
-	     memcmp(last, btrfs_end, sizeof last)))
-		return err_set(e, ERR_IO, 0,
-			       "the btrfs stream on the input is cut short: "
-			       "its last command is missing (was btrfs send "
-			       "killed?)");
+	if (s->is_btrfs && sender_check_end(s, e) < 0)
+		return -1;
 	s->complete = true;
 	return 0;
 }

@@ -42,11 +42,13 @@ struct store_ops {
 	int (*rewind)(struct store *s, uint64_t offset, struct err *e);
 
 	/*
-	 * Copy len bytes that begin at offset, below head, whether they are
-	 * acknowledged or not.  False: they are not there (any more).
+	 * Copy len bytes that begin at offset and end at head or before it.  What
+	 * is not acknowledged is there, and the last 64 bytes are in any case,
+	 * where the store keeps.  Errors: ERR_IO, and ERR_BUG for what is not
+	 * there (any more).
 	 */
-	bool (*peek)(const struct store *s, uint64_t offset, void *buf,
-		     size_t len);
+	int (*peek)(const struct store *s, uint64_t offset, void *buf,
+		    size_t len, struct err *e);
 
 	void (*free)(struct store *s);
 };
@@ -75,6 +77,12 @@ static inline int store_never_sent(struct err *e)
 {
 	return err_set(e, ERR_NET, 0,
 		       "the receiver has bytes that were never sent");
+}
+
+/* For peek(): whoever asks must know what there is. */
+static inline int store_not_held(struct err *e)
+{
+	return err_set(e, ERR_BUG, 0, "bytes of the stream are not held");
 }
 
 /* A rewind() where whatever is held can be sent from any offset. */

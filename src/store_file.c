@@ -30,6 +30,13 @@ static int store_file_read_error(struct err *e)
 	return err_set(e, ERR_IO, errno, "cannot read standard input");
 }
 
+static int store_file_shorter(struct err *e)
+{
+	return err_set(e, ERR_IO, 0,
+		       "the file on standard input became shorter while it "
+		       "was sent");
+}
+
 /*
  * The stream ends where the file does when everything in it was sent: it may
  * grow until then.
@@ -61,11 +68,7 @@ static int store_file_check(struct store *s, struct err *e)
 
 	if (n < 0)
 		return store_file_read_error(e);
-	if (n == 0)
-		return err_set(e, ERR_IO, 0,
-			       "the file on standard input became shorter "
-			       "while it was sent");
-	return 0;
+	return n == 0 ? store_file_shorter(e) : 0;
 }
 
 static bool store_file_copied(const struct store_file *f, uint64_t offset)
@@ -146,14 +149,18 @@ static void store_file_ack(struct store *s, uint64_t offset)
 	s->acked = offset;
 }
 
-static bool store_file_peek(const struct store *s, uint64_t offset, void *buf,
-			    size_t len)
+static int store_file_peek(const struct store *s, uint64_t offset, void *buf,
+			   size_t len, struct err *e)
 {
 	const struct store_file *f = (const struct store_file *)s;
+	ssize_t n;
 
-	return offset + len <= s->head &&
-	       pread(s->in_fd, buf, len, (off_t)(f->start + offset)) ==
-		       (ssize_t)len;
+	if (offset + len > s->head)
+		return store_not_held(e);
+	n = pread(s->in_fd, buf, len, (off_t)(f->start + offset));
+	if (n < 0)
+		return store_file_read_error(e);
+	return n == (ssize_t)len ? 0 : store_file_shorter(e);
 }
 
 static void store_file_free(struct store *s)

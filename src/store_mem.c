@@ -130,18 +130,18 @@ static void store_mem_ack(struct store *s, uint64_t offset)
 		store_mem_release(m);
 }
 
-static bool store_mem_peek(const struct store *s, uint64_t offset, void *buf,
-			   size_t len)
+static int store_mem_peek(const struct store *s, uint64_t offset, void *buf,
+			  size_t len, struct err *e)
 {
 	const struct store_mem *m = (const struct store_mem *)s;
 	uint8_t *out = buf;
 
 	if (offset < m->start || offset > s->head || s->head - offset < len ||
 	    offset / CHUNK_BYTES < m->first)
-		return false;
+		return store_not_held(e);
 	for (size_t i = 0; i < len; i++)
 		out[i] = *store_mem_at(m, offset + i);
-	return true;
+	return 0;
 }
 
 static void store_mem_free(struct store *s)

@@ -22,7 +22,9 @@ enum {
  */
 struct store_pipe {
 	struct store store; /* first: a store is this */
-	int ahead[2], keep[2]; /* pipes, keep only where bytes are kept */
+	int ahead[2]; /* pipes, the others only where bytes are kept */
+	int keep[2];
+	int look[2]; /* empty: for peek(), which must not fail for want of it */
 	int null_fd; /* /dev/null: where splice(2) drops bytes */
 	uint64_t kept, taken, teed;
 	struct store *memory; /* holds what comes before kept, or NULL */
@@ -264,41 +266,35 @@ static int store_pipe_rewind(struct store *s, uint64_t offset, struct err *e)
 }
 
 /* Read len bytes that a pipe holds, in as many packets as they came. */
-static bool store_pipe_take(int pipe_fd, uint8_t *buf, size_t len)
+static int store_pipe_take(int pipe_fd, uint8_t *buf, size_t len, struct err *e)
 {
 	while (len) {
 		ssize_t n = io_read(pipe_fd, buf, len);
 
 		if (n <= 0)
-			return false;
+			return store_pipe_bug(e);
 		buf += n;
 		len -= (size_t)n;
 	}
-	return true;
+	return 0;
 }
 
 /*
  * Copy bytes out of a pipe and leave them there: what tee(2) copies are the
- * buffers, into a pipe that can be read empty.
+ * buffers, into a pipe with as many, which is read empty.
  */
-static bool store_pipe_peek_pipe(const struct store_pipe *p, int pipe_fd,
-				 uint64_t skip, uint8_t *buf, size_t len)
+static int store_pipe_look(const struct store_pipe *p, int pipe_fd,
+			   uint64_t skip, uint8_t *buf, size_t len,
+			   struct err *e)
 {
-	struct err ignored = { 0 };
-	bool there;
-	int copy[2];
-
-	if (pipe2(copy, O_CLOEXEC | O_NONBLOCK) < 0)
-		return false;
-	there = fcntl(copy[1], F_SETPIPE_SZ, fcntl(pipe_fd, F_GETPIPE_SZ)) >=
-			0 &&
-		tee(pipe_fd, copy[1], skip + len, SPLICE_F_NONBLOCK) ==
-			(ssize_t)(skip + len) &&
-		store_pipe_drop(p, copy[0], skip, &ignored) == 0 &&
-		store_pipe_take(copy[0], buf, len);
-	close(copy[0]);
-	close(copy[1]);
-	return there;
+	if (!len)
+		return 0;
+	if (tee(pipe_fd, p->look[1], skip + len, SPLICE_F_NONBLOCK) !=
+	    (ssize_t)(skip + len))
+		return store_pipe_bug(e);
+	if (store_pipe_drop(p, p->look[0], skip, e) < 0)
+		return -1;
+	return store_pipe_take(p->look[0], buf, len, e);
 }
 
 /* The part of len bytes from offset on that lies below end. */
@@ -309,8 +305,8 @@ static size_t store_pipe_below(uint64_t end, uint64_t offset, size_t len)
 	return part < len ? (size_t)part : len;
 }
 
-static bool store_pipe_peek(const struct store *s, uint64_t offset, void *buf,
-			    size_t len)
+static int store_pipe_peek(const struct store *s, uint64_t offset, void *buf,
+			   size_t len, struct err *e)
 {
 	const struct store_pipe *p = (const struct store_pipe *)s;
 	const struct store *m = p->memory;
@@ -318,22 +314,21 @@ static bool store_pipe_peek(const struct store *s, uint64_t offset, void *buf,
 	size_t part;
 
 	if (!s->keeps || offset + len > s->head)
-		return false;
+		return store_not_held(e);
 	part = m ? store_pipe_below(m->head, offset, len) : 0;
-	if (part && !m->ops->peek(m, offset, out, part))
-		return false;
+	if (part && m->ops->peek(m, offset, out, part, e) < 0)
+		return -1;
 	offset += part;
 	out += part;
 	len -= part;
 	part = store_pipe_below(p->taken, offset, len);
-	if (part &&
-	    (offset < p->kept ||
-	     !store_pipe_peek_pipe(p, p->keep[0], offset - p->kept, out, part)))
-		return false;
+	if (part && offset < p->kept)
+		return store_not_held(e);
+	if (store_pipe_look(p, p->keep[0], offset - p->kept, out, part, e) < 0)
+		return -1;
 	offset += part;
-	return len == part ||
-	       store_pipe_peek_pipe(p, p->ahead[0], offset - p->taken,
-				    out + part, len - part);
+	return store_pipe_look(p, p->ahead[0], offset - p->taken, out + part,
+			       len - part, e);
 }
 
 static void store_pipe_close(int p[static 2])
@@ -351,6 +346,7 @@ static void store_pipe_free(struct store *s)
 		p->memory->ops->free(p->memory);
 	store_pipe_close(p->ahead);
 	store_pipe_close(p->keep);
+	store_pipe_close(p->look);
 	if (p->null_fd >= 0)
 		close(p->null_fd);
 	free(p);
@@ -384,7 +380,11 @@ static int store_pipe_open(struct store_pipe *p, struct err *e)
 		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
 	if (store_pipe_open_pipe(p->ahead, bytes, e) < 0)
 		return -1;
-	return p->store.keeps ? store_pipe_open_pipe(p->keep, bytes, e) : 0;
+	if (!p->store.keeps)
+		return 0;
+	if (store_pipe_open_pipe(p->keep, bytes, e) < 0)
+		return -1;
+	return store_pipe_open_pipe(p->look, bytes, e);
 }
 
 struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
@@ -400,7 +400,8 @@ struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
 				   .room = bytes ? bytes : AHEAD_BYTES,
 				   .limit = UINT64_MAX,
 				   .keeps = bytes != 0 };
-	p->ahead[0] = p->ahead[1] = p->keep[0] = p->keep[1] = -1;
+	for (int i = 0; i < 2; i++)
+		p->ahead[i] = p->keep[i] = p->look[i] = -1;
 	p->null_fd = -1;
 	if (store_pipe_open(p, e) < 0) {
 		store_pipe_free((struct store *)p);

@@ -105,10 +105,11 @@ static void test_whole(const char *how, bool kernel, bool no_sendfile,
 	is_int(differ, 0, "%s: and right", how);
 	is_int(lseek(file, 0, SEEK_CUR), START + SIZE,
 	       "%s: who reads next finds the end", how);
-	ok(s->ops->peek(s, SIZE - 10, last, 10) &&
+	ok(s->ops->peek(s, SIZE - 10, last, 10, &e) == 0 &&
 		   bytes_right(last, SIZE - 10, 10),
 	   "%s: the last bytes can be seen", how);
-	ok(!s->ops->peek(s, SIZE - 9, last, 10), "%s: and none behind", how);
+	ok(s->ops->peek(s, SIZE - 9, last, 10, &e) < 0, "%s: and none behind",
+	   how);
 	s->ops->free(s);
 	close(file);
 }
@@ -133,6 +134,7 @@ static void test_shrinking(bool kernel)
 {
 	struct store *s = begin();
 	struct err e = { 0 };
+	uint8_t last[10];
 
 	in_kernel = kernel;
 	refuses = false;
@@ -141,6 +143,10 @@ static void test_shrinking(bool kernel)
 	is_int(send_all(s, false, &e), -1, "a file that shrinks is no success");
 	is_int(e.kind, ERR_IO, "that is the input's fault");
 	ok(strstr(e.msg, "shorter"), "which is said: %s", e.msg);
+	e = (struct err){ 0 };
+	is_int(s->ops->peek(s, SIZE - 10, last, 10, &e), -1,
+	       "and so is one that cannot be looked at");
+	ok(strstr(e.msg, "shorter"), "likewise: %s", e.msg);
 	s->ops->free(s);
 	close(file);
 }

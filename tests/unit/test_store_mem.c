@@ -33,13 +33,16 @@ static int peek_right(const struct store *s, uint64_t start)
 	uint64_t offset;
 	uint8_t bytes[100];
 	bool there, must, can;
+	struct err e = { 0 };
 
 	if (back > s->head)
 		back = s->head;
 	offset = s->head - back;
 	can = offset >= start && back >= len;
 	must = can && (offset >= s->acked || back <= 64);
-	there = s->ops->peek(s, offset, bytes, len);
+	there = s->ops->peek(s, offset, bytes, len, &e) == 0;
+	if (!there && e.kind != ERR_BUG)
+		return 0;
 	if ((must && !there) || (there && !can))
 		return 0;
 	return !there || bytes_right(bytes, offset, len);

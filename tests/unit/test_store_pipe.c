@@ -5,6 +5,7 @@
  */
 #include <fcntl.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include "bytes.h"
 #include "store_pipe.h"
@@ -82,11 +83,12 @@ static void do_peek(struct run *r)
 	uint8_t bytes[100];
 	uint64_t len = draw(sizeof bytes), back = draw(2000) + len;
 	uint64_t offset = back > s->head ? 0 : s->head - back;
+	struct err e = { 0 };
 	bool there;
 
 	if (!len || s->head < len)
 		return;
-	there = s->ops->peek(s, offset, bytes, len);
+	there = s->ops->peek(s, offset, bytes, len, &e) == 0;
 	r->broken += there && !bytes_right(bytes, offset, len);
 	/* What is not acknowledged, and the last 64 bytes that went out */
 	if (s->keeps && (offset >= s->acked || offset + 64 >= s->sent))
@@ -223,6 +225,36 @@ static void test_liar(void)
 	close(p[1]);
 }
 
+/* It must be able to look, whatever the limits are by then. */
+static void test_no_more_pipes(void)
+{
+	struct rlimit before, none;
+	struct err e = { 0 };
+	uint8_t bytes[13];
+	struct store *s;
+	int p[2];
+
+	if (pipe2(p, O_NONBLOCK) < 0 || feed(p[1], 0, 3000) != 3000 ||
+	    !(s = store_pipe_new(p[0], KEEPS, &e)) || s->ops->fill(s, &e) < 0 ||
+	    getrlimit(RLIMIT_NOFILE, &before) < 0)
+		exit(1);
+	none = before;
+	none.rlim_cur = 0;
+	setrlimit(RLIMIT_NOFILE, &none);
+	is_int(s->ops->peek(s, 0, bytes, sizeof bytes, &e), 0,
+	       "the first bytes can be seen without another descriptor");
+	ok(bytes_right(bytes, 0, sizeof bytes), "and are right");
+	is_int(s->ops->peek(s, 2987, bytes, sizeof bytes, &e), 0,
+	       "and so can the last");
+	ok(bytes_right(bytes, 2987, sizeof bytes), "and are right");
+	setrlimit(RLIMIT_NOFILE, &before);
+	is_int(s->ops->peek(s, 2988, bytes, sizeof bytes, &e), -1,
+	       "but none behind");
+	s->ops->free(s);
+	close(p[0]);
+	close(p[1]);
+}
+
 static void test_too_large(void)
 {
 	struct err e = { 0 };
@@ -252,6 +284,7 @@ int main(void)
 		test("packets, kernel and user space", KEEPS, 4096, O_DIRECT,
 		     100, true);
 	test_liar();
+	test_no_more_pipes();
 	test_too_large();
 	return tap_end();
 }
