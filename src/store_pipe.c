@@ -241,11 +241,14 @@ static void store_pipe_ack(struct store *s, uint64_t offset)
 	s->acked = offset;
 	if (!s->keeps)
 		return;
+	s->limit = UINT64_MAX;
 	if (p->memory)
 		store_pipe_ack_memory(p, offset);
+	/* What is in keep follows what is in memory. */
+	if (p->memory)
+		return;
 	if (keep > offset)
 		keep = offset;
-	s->limit = UINT64_MAX;
 	/* What stays would only be kept for longer. */
 	if (keep > p->kept &&
 	    store_pipe_drop(p, p->keep[0], keep - p->kept, &ignored) == 0)

@@ -225,6 +225,47 @@ static void test_liar(void)
 	close(p[1]);
 }
 
+/* A hundred bytes more, through the store and out. */
+static void hundred_more(struct run *r)
+{
+	r->fed += feed(r->feed_fd, r->fed, 100);
+	do_fill(r);
+	while (sent < r->fed && !r->broken)
+		do_send(r);
+}
+
+/*
+ * A second loss a little behind the first: what lies before is still in memory,
+ * and what follows must go on right behind it.
+ */
+static void test_lost_twice(void)
+{
+	struct err e = { 0 };
+	struct run r = { 0 };
+	int p[2];
+
+	if (pipe2(p, O_NONBLOCK) < 0 ||
+	    !(r.s = store_pipe_new(p[0], KEEPS, &e)))
+		exit(1);
+	r.feed_fd = p[1];
+	in_kernel = true;
+	sent = 0;
+	differ = 0;
+	hundred_more(&r);
+	is_int(r.s->ops->rewind(r.s, 50, &e), 0, "lost at byte 50");
+	sent = 50;
+	hundred_more(&r);
+	r.s->ops->ack(r.s, 130);
+	is_int(r.s->ops->rewind(r.s, 130, &e), 0, "and at byte 130");
+	sent = 130;
+	hundred_more(&r);
+	is_int(sent, 300, "all goes out");
+	is_int(r.broken + differ, 0, "and is right");
+	r.s->ops->free(r.s);
+	close(p[0]);
+	close(p[1]);
+}
+
 /* It must be able to look, whatever the limits are by then. */
 static void test_no_more_pipes(void)
 {
@@ -284,6 +325,7 @@ int main(void)
 		test("packets, kernel and user space", KEEPS, 4096, O_DIRECT,
 		     100, true);
 	test_liar();
+	test_lost_twice();
 	test_no_more_pipes();
 	test_too_large();
 	return tap_end();
