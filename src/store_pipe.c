@@ -191,6 +191,8 @@ static int store_pipe_splice(struct store_pipe *p, struct chan *c, size_t len,
 	if (chan_splice_from(c, p->ahead[0], len, io, e) < 0)
 		return -1;
 	p->taken += io->bytes;
+	if (!p->store.keeps)
+		p->kept = p->teed = p->taken;
 	p->store.sent = p->taken;
 	p->store.full = false;
 	return 0;
@@ -202,13 +204,13 @@ static int store_pipe_send(struct store *s, struct chan *c, size_t len,
 	struct store_pipe *p = store_pipe_of(s);
 
 	*io = (struct chan_io){ 0 };
-	if (!s->keeps)
-		return store_pipe_splice(p, c, len, io, e);
 	if (!chan_in_kernel(c) && !p->by_memory &&
 	    store_pipe_go_by_memory(p, e) < 0)
 		return -1;
 	if (p->memory && s->sent < p->memory->head)
 		return store_pipe_send_memory(p, c, len, io, e);
+	if (!s->keeps)
+		return store_pipe_splice(p, c, len, io, e);
 	if (p->teed == p->taken && store_pipe_tee(p, len, e) < 0)
 		return -1;
 	if (p->by_memory)
@@ -239,13 +241,11 @@ static void store_pipe_ack(struct store *s, uint64_t offset)
 	struct err ignored = { 0 };
 
 	s->acked = offset;
-	if (!s->keeps)
-		return;
 	s->limit = UINT64_MAX;
 	if (p->memory)
 		store_pipe_ack_memory(p, offset);
 	/* What is in keep follows what is in memory. */
-	if (p->memory)
+	if (p->memory || !s->keeps)
 		return;
 	if (keep > offset)
 		keep = offset;

@@ -156,6 +156,9 @@ static void step(struct run *r, size_t piece, unsigned int rewinds,
 			do_peek(r);
 		if (rewinds && !draw(rewinds))
 			do_rewind(r, may_leave_kernel);
+		/* Fresh keys, and perhaps no kernel TLS for them. */
+		if (may_leave_kernel && !draw(100))
+			in_kernel = draw(2);
 		break;
 	}
 	r->broken += s->eof || s->sent != sent || s->acked > s->sent ||
@@ -318,6 +321,9 @@ int main(void)
 	test("lost connections, small pieces", KEEPS, 300, 0, 100, false);
 	for (int i = 0; i < 10; i++)
 		test("kernel and user space", KEEPS, 4096, 0, 100, true);
+	for (int i = 0; i < 3; i++)
+		test("nothing kept, kernel and user space", 0, 4096, 0, 0,
+		     true);
 	/* A packet that a read cuts is lost. */
 	test("packets", KEEPS, 4096, O_DIRECT, 100, false);
 	test("small packets", KEEPS, 50, O_DIRECT, 100, false);
