@@ -343,7 +343,8 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 		return -1;
 	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
 		return -1;
-	if ((fds[POLL_SINK].revents & POLLERR) && sink_has_reader(r->sink))
+	if ((fds[POLL_SINK].revents & (POLLERR | POLLHUP)) &&
+	    sink_has_reader(r->sink))
 		return receiver_reader_gone(r, e);
 	return 0;
 }

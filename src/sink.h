@@ -26,7 +26,7 @@ void sink_init(struct sink *s, int fd);
 /* Write to a non-blocking pipe that somebody else closes. */
 void sink_init_borrowed(struct sink *s, int pipe_fd);
 
-/* What to poll for POLLOUT, and for POLLERR: the reader went away. */
+/* What to poll for POLLOUT; POLLERR or POLLHUP: the reader went away. */
 int sink_fd(const struct sink *s);
 
 /* Can the reader of this sink go away?  (Pipes and sockets.) */

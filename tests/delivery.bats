@@ -93,6 +93,25 @@ start_waiting_reader() {
 	assert_stderr_has 'reader.*went away'
 }
 
+@test "a socket as output whose reader has read all and leaves early: 9 and 8" {
+	ktls_here
+	have_fifo ready
+	have_fifo feed
+	exec 8<>feed
+	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" unix out "$BKP" listen \
+		-k key --ktls "$WHEN" -b 127.0.0.1 -p 0 --ready-fd 9 \
+		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- 8>&- 9>ready &
+	RECEIVER_PID=$!
+	PIDS+=("$RECEIVER_PID")
+	read_port
+	spawn_sender --ktls "$WHEN" <feed
+	printf x >&8
+	until_true size_is 1 "$RECEIVED"
+	kill -USR1 "$RECEIVER_PID"
+	stream_ends 9 8
+	says receiver 'reader of standard output went away'
+}
+
 @test "a file is complete as soon as the sender has ended" {
 	complete() {
 		stream_starts "$1" <"$IN"

@@ -3,12 +3,14 @@
  * onfd tty|unix|tcp in|out COMMAND [ARG]...: runs COMMAND with a terminal or a
  * socket as its standard input or output. What comes on standard input goes in
  * there (a terminal takes whole lines of text), or what comes out of there goes
- * to standard output. Exits as COMMAND did.
+ * to standard output; SIGUSR1 ends that. The other end of a tcp output is closed
+ * for what COMMAND could read from there. Exits as COMMAND did.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -87,6 +89,24 @@ static void copy(int from, int to)
 		}
 }
 
+static void wake(int sig)
+{
+	(void)sig;
+}
+
+/* What comes out of there, until the end or a signal; then nobody reads it. */
+static void drain(const char *kind, int fd)
+{
+	struct sigaction sa = { .sa_handler = wake }; /* no SA_RESTART */
+
+	if (sigaction(SIGUSR1, &sa, NULL) < 0)
+		die("sigaction");
+	if (!strcmp(kind, "tcp"))
+		shutdown(fd, SHUT_WR);
+	copy(fd, 1);
+	close(fd);
+}
+
 static void feed(const char *kind, int fd)
 {
 	copy(0, fd);
@@ -122,7 +142,7 @@ int main(int argc, char **argv)
 	if (in)
 		feed(argv[1], fd[OURS]);
 	else
-		copy(fd[OURS], 1);
+		drain(argv[1], fd[OURS]);
 	if (waitpid(pid, &status, 0) < 0)
 		die("wait");
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
