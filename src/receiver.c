@@ -522,14 +522,21 @@ static int receiver_transfer(struct receiver *r, struct err *e)
 	return 0;
 }
 
-/* Wait until the reader has read everything. */
+/*
+ * Wait until the reader has read everything.  A consumer may read the last byte
+ * and end at any moment: only what is unread after it has ended was left.
+ */
 static int receiver_drain(struct receiver *r, struct err *e)
 {
 	struct child_status s;
 	uint64_t pause_ms = 1;
 
-	while (sink_unread(r->sink)) {
-		if (r->p->consumer && child_ended(r->p->consumer, &s))
+	for (;;) {
+		bool ended = r->p->consumer && child_ended(r->p->consumer, &s);
+
+		if (!sink_unread(r->sink))
+			break;
+		if (ended)
 			return receiver_consumer_failed(r, &s, e);
 		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
 			return -1;

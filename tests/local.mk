@@ -81,6 +81,7 @@ unit_tests = \
 	tests/unit/test_plain \
 	tests/unit/test_preface \
 	tests/unit/test_rec \
+	tests/unit/test_receiver \
 	tests/unit/test_resume_model \
 	tests/unit/test_seal \
 	tests/unit/test_secret \
@@ -126,6 +127,7 @@ tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
+tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_seal_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
@@ -150,6 +152,11 @@ tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
 tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
 tests_unit_test_pass_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cred_new_password
+tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_control_end \
+	-Wl,--wrap=chan_in_kernel -Wl,--wrap=chan_pending -Wl,--wrap=chan_recv \
+	-Wl,--wrap=chan_send_frame -Wl,--wrap=child_close_pipe \
+	-Wl,--wrap=child_ended -Wl,--wrap=child_status_fd \
+	-Wl,--wrap=link_run -Wl,--wrap=link_wear -Wl,--wrap=sink_unread
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
 tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) \

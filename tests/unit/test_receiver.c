@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * receiver: whatever a consumer does between two questions about it, the
+ * verdict is the same.
+ */
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "receiver.h"
+#include "tap.h"
+
+enum { STREAM_BYTES = 1000 };
+
+static struct link the_link;
+
+/* A consumer that acts as soon as it was asked about so many times */
+static struct {
+	int acts_after;
+	size_t leaves; /* bytes that it does not read */
+	int asked;
+} consumer;
+
+static bool has_acted(void)
+{
+	return consumer.asked++ >= consumer.acts_after;
+}
+
+size_t __wrap_sink_unread(const struct sink *s);
+size_t __wrap_sink_unread(const struct sink *s)
+{
+	(void)s;
+	return has_acted() ? consumer.leaves : STREAM_BYTES;
+}
+
+bool __wrap_child_ended(struct child *c, struct child_status *s);
+bool __wrap_child_ended(struct child *c, struct child_status *s)
+{
+	(void)c;
+	*s = (struct child_status){ 0 };
+	return has_acted();
+}
+
+int __wrap_child_status_fd(const struct child *c);
+int __wrap_child_status_fd(const struct child *c)
+{
+	(void)c;
+	return -1;
+}
+
+void __wrap_child_close_pipe(struct child *c);
+void __wrap_child_close_pipe(struct child *c)
+{
+	(void)c;
+}
+
+/* The sender: one piece, the end, and after the outcome the confirmation */
+static int received;
+static struct frame said;
+
+int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
+		     struct err *e);
+int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
+		     struct err *e)
+{
+	static const struct chan_io script[] = {
+		{ .bytes = STREAM_BYTES },
+		{ .mark = CHAN_END },
+		{ .mark = CHAN_CONFIRMED },
+	};
+
+	(void)c;
+	(void)len;
+	(void)e;
+	memset(buf, 'x', STREAM_BYTES);
+	*io = script[received++];
+	return 0;
+}
+
+int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
+			   struct err *e);
+int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
+			   struct err *e)
+{
+	(void)c;
+	(void)e;
+	said = *f;
+	*taken = true;
+	return 0;
+}
+
+int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e);
+int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e)
+{
+	(void)c;
+	(void)e;
+	*done = true;
+	return 0;
+}
+
+bool __wrap_chan_in_kernel(const struct chan *c);
+bool __wrap_chan_in_kernel(const struct chan *c)
+{
+	(void)c;
+	return false;
+}
+
+bool __wrap_chan_pending(const struct chan *c);
+bool __wrap_chan_pending(const struct chan *c)
+{
+	(void)c;
+	return false;
+}
+
+int __wrap_link_wear(struct link *l, struct err *e);
+int __wrap_link_wear(struct link *l, struct err *e)
+{
+	(void)l;
+	(void)e;
+	return 0;
+}
+
+int __wrap_link_run(struct link *l, const struct link_span *span,
+		    struct err *e);
+int __wrap_link_run(struct link *l, const struct link_span *span, struct err *e)
+{
+	(void)l;
+	(void)span;
+	(void)e;
+	return 0;
+}
+
+static void stuck(int signal)
+{
+	static const char text[] = "Bail out! waited too long\n";
+
+	(void)signal;
+	_exit(write(STDOUT_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
+}
+
+/* A whole stream; the outcome is in said. */
+static int receive(struct err *e)
+{
+	struct status status;
+	struct sink sink;
+	struct receiver_params p = { .link = &the_link,
+				     .sink = &sink,
+				     .consumer = (struct child *)&consumer,
+				     .consumer_name = "consumer",
+				     .status = &status,
+				     .stop_fd = -1 };
+	uint64_t total;
+	int fds[2], ret;
+
+	if (pipe2(fds, O_NONBLOCK) < 0)
+		exit(1);
+	received = 0;
+	the_link = (struct link){ .chan = (struct chan *)&the_link,
+				  .count = 1,
+				  .fd = -1,
+				  .due_ms = CLOCK_NEVER,
+				  .give_up_ms = CLOCK_NEVER,
+				  .final = "nobody comes back" };
+	status_start(&status, false, 0);
+	sink_init_borrowed(&sink, fds[1]);
+	ret = receiver_run(&p, &total, e);
+	close(fds[0]);
+	close(fds[1]);
+	return ret;
+}
+
+static void test_consumer(int acts_after, size_t leaves)
+{
+	struct err e = { 0 };
+	bool good = !leaves;
+
+	consumer.acts_after = acts_after;
+	consumer.leaves = leaves;
+	consumer.asked = 0;
+	is_int(receive(&e), good ? 0 : -1,
+	       "a consumer that leaves %zu bytes and ends after %d questions",
+	       leaves, acts_after);
+	is_int(said.type, good ? FRAME_DONE : FRAME_FAIL, "the sender hears");
+	if (!good)
+		is_int(said.outcome.failure, FRAME_FAIL_UNREAD,
+		       "that bytes were left");
+}
+
+int main(void)
+{
+	signal(SIGALRM, stuck);
+	alarm(20);
+	for (int questions = 0; questions < 7; questions++) {
+		test_consumer(questions, 0);
+		test_consumer(questions, 1);
+	}
+	return tap_end();
+}
