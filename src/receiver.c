@@ -678,6 +678,10 @@ static void receiver_tell_raw(struct receiver *r)
 
 static int receiver_loop(struct receiver *r, struct err *e)
 {
+	r->buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (r->buffer == MAP_FAILED)
+		return err_set(e, ERR_BUG, errno, "no memory for a buffer");
 	if (r->p->no_consumer) {
 		r->outcome.failure = FRAME_FAIL_START;
 		return -1;
@@ -686,10 +690,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 		    chan_in_kernel(r->link->chan) && sink_takes_splice(r->sink);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
 	if (r->splice) {
-		if (pipe2(r->pipe, O_CLOEXEC) < 0) {
-			err_set(e, ERR_IO, errno, "cannot make a pipe");
-			return receiver_output_failed(r, e);
-		}
+		if (pipe2(r->pipe, O_CLOEXEC) < 0)
+			return err_set(e, ERR_BUG, errno, "cannot make a pipe");
 		io_grow_pipe(r->pipe[0]);
 	}
 	if (receiver_transfer(r, e) < 0)
@@ -707,13 +709,8 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 			      .pipe = { -1, -1 },
 			      .ack_due_ms = clock_deadline(ACK_MS),
 			      .heard_ms = clock_now_ms() };
-	int ret;
+	int ret = receiver_loop(&r, e);
 
-	r.buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
-			MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (r.buffer == MAP_FAILED)
-		return err_set(e, ERR_IO, errno, "no memory");
-	ret = receiver_loop(&r, e);
 	if (!p->raw && (ret == 0 || r.outcome.failure))
 		receiver_tell(&r);
 	else if (p->raw && ret == 0)
@@ -721,7 +718,8 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 	else if (ret < 0 && p->link->chan && !chan_lost(p->link->chan))
 		chan_abort(p->link->chan);
 	*total = r.total;
-	munmap(r.buffer, BUFFER_BYTES);
+	if (r.buffer != MAP_FAILED)
+		munmap(r.buffer, BUFFER_BYTES);
 	attr_close(&r.pipe[0]);
 	attr_close(&r.pipe[1]);
 	return ret;

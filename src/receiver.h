@@ -37,7 +37,7 @@ struct receiver_params {
  * Receive a whole stream, see that it is consumed, and tell the sender how it
  * went.  *total: bytes received.
  * Errors: ERR_STREAM (connection, sender), ERR_IO (output), ERR_COMMAND
- * (consumer).
+ * (consumer), ERR_BUG (out of resources).
  */
 int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e) attr_must_check;

@@ -193,7 +193,7 @@ struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 	struct store_mem *m = calloc(1, sizeof *m);
 
 	if (!m) {
-		err_set(e, ERR_IO, 0, "out of memory");
+		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
 	m->store = (struct store){ .ops = &store_mem_ops,
@@ -208,7 +208,7 @@ struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 	m->start = start;
 	m->first = m->next = start / CHUNK_BYTES;
 	if (store_mem_alloc(m) < 0) {
-		err_set(e, ERR_IO, errno,
+		err_set(e, ERR_BUG, errno,
 			"no memory for a buffer of %" PRIu64 " bytes", bytes);
 		store_mem_free((struct store *)m);
 		return NULL;

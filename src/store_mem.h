@@ -7,7 +7,7 @@
 /*
  * Room for so many bytes, which are rounded up to whole records.  in_fd is
  * borrowed; start is the stream offset of its first byte.
- * Returns NULL with ERR_IO if there is no memory.
+ * Returns NULL with ERR_BUG if there is no memory.
  */
 struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 			    bool keeps, struct err *e);

@@ -89,6 +89,13 @@ static struct child *stream_command(const struct link *l, enum child_role role,
 	return child_start(l->p.o->command, role, &peer, e);
 }
 
+/* It cannot even begin: the peer is not to wait for what will not come. */
+static int stream_give_up(struct link *l)
+{
+	chan_abort(l->chan);
+	return -1;
+}
+
 static int stream_send(struct link *l, struct status *status, int stop_fd,
 		       uint64_t *bytes, struct err *e)
 {
@@ -103,14 +110,12 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	if (o->command) {
 		p.source = stream_command(l, CHILD_SOURCE, e);
 		p.source_name = o->command[0];
-		if (!p.source) {
-			chan_abort(l->chan);
-			return -1;
-		}
+		if (!p.source)
+			return stream_give_up(l);
 		in_fd = child_pipe_fd(p.source);
 	}
 	p.store = stream_store(l, in_fd, e);
-	ret = p.store ? sender_run(&p, bytes, e) : -1;
+	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
 	if (p.store)
 		p.store->ops->free(p.store);
 	child_free(p.source);
@@ -158,7 +163,7 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 	int stop_fd = stop_arm(e), ret;
 
 	if (stop_fd < 0)
-		return -1;
+		return stream_give_up(l);
 
 	stats->mode = chan_mode(l->chan);
 	snprintf(stats->identity, sizeof stats->identity, "%s", l->identity);

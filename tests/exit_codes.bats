@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Every exit status of the manual, and every event that leads to one, on both
 # sides, whichever side connects: push (connect sends) and pull (listen sends).
-# (70 is a bug, so nothing here leads to it.)
 
 load helpers
 load delivery
@@ -410,4 +409,19 @@ killed_receiver() {
 		says receiver 'head .*unread'
 	}
 	both_ways consumer_leaves
+}
+
+# --- 70: out of resources (other bugs cannot be had)
+
+@test "70 and 7: no memory for the sender's buffer, which the receiver hears at once" {
+	not_under valgrind 'it needs more memory'
+	not_under sanitizers 'they need more memory'
+	no_memory() {
+		takes_at_most 10 streams "$1" 70 7 <"$IN"
+		says sender 'no memory for a buffer'
+		says receiver 'gave up'
+	}
+	wrapped 'ulimit -v 300000'
+	TX=(--tx send --buffer 512M) RETRY=()
+	both_ways no_memory
 }

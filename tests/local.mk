@@ -152,7 +152,9 @@ tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
 tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
 tests_unit_test_pass_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cred_new_password
-tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_control_end \
+tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_abort \
+	-Wl,--wrap=chan_lost -Wl,--wrap=mmap -Wl,--wrap=pipe2 \
+	-Wl,--wrap=chan_control_end \
 	-Wl,--wrap=chan_in_kernel -Wl,--wrap=chan_pending -Wl,--wrap=chan_recv \
 	-Wl,--wrap=chan_send_frame -Wl,--wrap=child_close_pipe \
 	-Wl,--wrap=child_ended -Wl,--wrap=child_status_fd \

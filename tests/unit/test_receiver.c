@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * receiver: whatever a consumer does between two questions about it, the
- * verdict is the same.
+ * verdict is the same; and the sender hears of a failure at the beginning.
  */
-#include <fcntl.h>
+#include <errno.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -99,11 +100,13 @@ int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e)
 	return 0;
 }
 
+static bool in_kernel;
+
 bool __wrap_chan_in_kernel(const struct chan *c);
 bool __wrap_chan_in_kernel(const struct chan *c)
 {
 	(void)c;
-	return false;
+	return in_kernel;
 }
 
 bool __wrap_chan_pending(const struct chan *c);
@@ -131,6 +134,44 @@ int __wrap_link_run(struct link *l, const struct link_span *span, struct err *e)
 	return 0;
 }
 
+static bool aborted;
+
+void __wrap_chan_abort(struct chan *c);
+void __wrap_chan_abort(struct chan *c)
+{
+	(void)c;
+	aborted = true;
+}
+
+bool __wrap_chan_lost(const struct chan *c);
+bool __wrap_chan_lost(const struct chan *c)
+{
+	(void)c;
+	return false;
+}
+
+static bool no_memory, no_pipe;
+
+void *__real_mmap(void *addr, size_t len, int prot, int flags, int fd,
+		  off_t offset);
+void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd,
+		  off_t offset);
+void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd,
+		  off_t offset)
+{
+	errno = ENOMEM;
+	return no_memory ? MAP_FAILED
+			 : __real_mmap(addr, len, prot, flags, fd, offset);
+}
+
+int __real_pipe2(int fds[2], int flags);
+int __wrap_pipe2(int fds[2], int flags);
+int __wrap_pipe2(int fds[2], int flags)
+{
+	errno = EMFILE;
+	return no_pipe ? -1 : __real_pipe2(fds, flags);
+}
+
 static void stuck(int signal)
 {
 	static const char text[] = "Bail out! waited too long\n";
@@ -148,13 +189,16 @@ static int receive(struct err *e)
 				     .sink = &sink,
 				     .consumer = (struct child *)&consumer,
 				     .consumer_name = "consumer",
+				     .how = RECEIVER_SPLICE,
 				     .status = &status,
 				     .stop_fd = -1 };
 	uint64_t total;
 	int fds[2], ret;
 
-	if (pipe2(fds, O_NONBLOCK) < 0)
+	if (pipe(fds) < 0)
 		exit(1);
+	said = (struct frame){ 0 };
+	aborted = false;
 	received = 0;
 	the_link = (struct link){ .chan = (struct chan *)&the_link,
 				  .count = 1,
@@ -187,6 +231,18 @@ static void test_consumer(int acts_after, size_t leaves)
 		       "that bytes were left");
 }
 
+/* Nothing of the stream was taken: the sender is to hear that at once. */
+static void test_resources(const char *name, bool *missing)
+{
+	struct err e = { 0 };
+
+	in_kernel = *missing = true;
+	is_int(receive(&e), -1, "%s", name);
+	in_kernel = *missing = false;
+	is_int(e.kind, ERR_BUG, "is a system out of resources");
+	ok(aborted || said.type == FRAME_FAIL, "and the sender hears of it");
+}
+
 int main(void)
 {
 	signal(SIGALRM, stuck);
@@ -195,5 +251,7 @@ int main(void)
 		test_consumer(questions, 0);
 		test_consumer(questions, 1);
 	}
+	test_resources("no memory", &no_memory);
+	test_resources("no pipe", &no_pipe);
 	return tap_end();
 }
