@@ -357,6 +357,7 @@ alone() {
 }
 
 @test "a consumer that cannot be started is told to the sender" {
+	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	alone
 	start_receiver --send --ktls "$WHEN" < <(sleep 1; head -c 1000000 /dev/zero)
 	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" --receive \
@@ -366,6 +367,7 @@ alone() {
 }
 
 @test "a source that cannot be started is told to the receiver" {
+	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	alone
 	start_receiver --ktls "$WHEN"
 	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" 127.0.0.1 -- \
