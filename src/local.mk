@@ -41,6 +41,7 @@ src_libbkp_a_SOURCES = \
 	src/bulk.c src/bulk.h \
 	src/tls.c src/tls.h \
 	src/chan.c src/chan.h \
+	src/input.c src/input.h \
 	src/store.h \
 	src/store_mem.c src/store_mem.h \
 	src/store_pipe.c src/store_pipe.h \

@@ -344,7 +344,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		fds[POLL_OLD].events = POLLOUT;
 	}
 	if (sender_wants_input(s))
-		fds[POLL_INPUT].fd = s->store->in_fd;
+		fds[POLL_INPUT].fd = s->store->in->fd;
 	fds[POLL_STOP].fd = p->stop_fd;
 	fds[POLL_LINK].fd = link->fd;
 	fds[POLL_LINK].events = link->events;

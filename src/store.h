@@ -14,6 +14,7 @@
 
 #include "chan.h"
 #include "err.h"
+#include "input.h"
 
 struct store;
 
@@ -55,7 +56,7 @@ struct store_ops {
 
 struct store {
 	const struct store_ops *ops;
-	int in_fd; /* the input: borrowed */
+	const struct input *in; /* borrowed */
 	uint64_t head; /* end of what is held */
 	uint64_t sent; /* next byte to go out */
 	uint64_t acked; /* start of what is held */

@@ -25,11 +25,6 @@ static struct store_file *store_file_of(struct store *s)
 	return (struct store_file *)s;
 }
 
-static int store_file_read_error(struct err *e)
-{
-	return err_set(e, ERR_IO, errno, "cannot read standard input");
-}
-
 static int store_file_shorter(struct err *e)
 {
 	return err_set(e, ERR_IO, 0,
@@ -47,15 +42,15 @@ static int store_file_fill(struct store *s, struct err *e)
 	uint64_t head = s->head;
 	struct stat st;
 
-	if (fstat(s->in_fd, &st) < 0)
-		return store_file_read_error(e);
+	if (fstat(s->in->fd, &st) < 0)
+		return input_error(e);
 	if ((uint64_t)st.st_size > f->start + head)
 		s->head = (uint64_t)st.st_size - f->start;
 	else
 		s->eof = s->sent == head;
 	/* Whoever reads from this description next goes on behind it. */
-	if (s->eof && lseek(s->in_fd, (off_t)(f->start + head), SEEK_SET) < 0)
-		return store_file_read_error(e);
+	if (s->eof && lseek(s->in->fd, (off_t)(f->start + head), SEEK_SET) < 0)
+		return input_error(e);
 	return 0;
 }
 
@@ -63,11 +58,11 @@ static int store_file_fill(struct store *s, struct err *e)
 static int store_file_check(struct store *s, struct err *e)
 {
 	uint8_t byte;
-	ssize_t n = pread(s->in_fd, &byte, 1,
+	ssize_t n = pread(s->in->fd, &byte, 1,
 			  (off_t)(store_file_of(s)->start + s->sent));
 
 	if (n < 0)
-		return store_file_read_error(e);
+		return input_error(e);
 	return n == 0 ? store_file_shorter(e) : 0;
 }
 
@@ -85,7 +80,8 @@ static int store_file_copy(struct store_file *f, struct err *e)
 		return 0;
 	if (!f->buffer && !(f->buffer = malloc(COPY_BYTES + 1)))
 		return err_set(e, ERR_IO, 0, "out of memory");
-	n = pread(s->in_fd, f->buffer, COPY_BYTES, (off_t)(f->start + s->sent));
+	n = pread(s->in->fd, f->buffer, COPY_BYTES,
+		  (off_t)(f->start + s->sent));
 	if (n <= 0)
 		return store_file_check(s, e);
 	f->copied = s->sent;
@@ -118,7 +114,7 @@ static int store_file_sendfile(struct store_file *f, struct chan *c, size_t len,
 
 	if (len > CALL_BYTES)
 		len = CALL_BYTES;
-	if (chan_sendfile(c, s->in_fd, f->start + s->sent, len, io, e) < 0) {
+	if (chan_sendfile(c, s->in->fd, f->start + s->sent, len, io, e) < 0) {
 		if (store_file_check(s, &of_file) < 0)
 			*e = of_file;
 		if (e->kind != ERR_IO || !e->num)
@@ -157,9 +153,9 @@ static int store_file_peek(const struct store *s, uint64_t offset, void *buf,
 
 	if (offset + len > s->head)
 		return store_not_held(e);
-	n = pread(s->in_fd, buf, len, (off_t)(f->start + offset));
+	n = pread(s->in->fd, buf, len, (off_t)(f->start + offset));
 	if (n < 0)
-		return store_file_read_error(e);
+		return input_error(e);
 	return n == (ssize_t)len ? 0 : store_file_shorter(e);
 }
 
@@ -178,18 +174,18 @@ static const struct store_ops store_file_ops = {
 	.free = store_file_free,
 };
 
-struct store *store_file_new(int in_fd, struct err *e)
+struct store *store_file_new(const struct input *in, struct err *e)
 {
-	off_t start = lseek(in_fd, 0, SEEK_CUR);
+	off_t start = lseek(in->fd, 0, SEEK_CUR);
 	struct store_file *f = calloc(1, sizeof *f);
 
 	if (start < 0 || !f) {
-		err_set(e, ERR_IO, errno, "cannot read standard input");
+		input_error(e);
 		free(f);
 		return NULL;
 	}
 	f->store = (struct store){ .ops = &store_file_ops,
-				   .in_fd = in_fd,
+				   .in = in,
 				   .room = UINT64_MAX,
 				   .limit = UINT64_MAX,
 				   .keeps = true,

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <sys/mman.h>
-#include <sys/uio.h>
 
 /*
  * Memory is used by chunks, the one that became free last first: while the
@@ -87,19 +86,14 @@ static int store_mem_fill(struct store *s, struct err *e)
 {
 	struct store_mem *m = (struct store_mem *)s;
 	struct iovec space[2];
-	ssize_t n;
+	size_t n;
 
 	if (s->head / CHUNK_BYTES == m->next)
 		store_mem_take(m);
 	store_mem_space(m, space);
-	n = readv(s->in_fd, space, 2);
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	if (n < 0)
-		return err_set(e, ERR_IO, errno, "cannot read standard input");
-	if (n == 0)
-		s->eof = true;
-	s->head += (uint64_t)n;
+	if (input_read(s->in, space, 2, &n, &s->eof, e) < 0)
+		return -1;
+	s->head += n;
 	if (s->head > m->next * CHUNK_BYTES)
 		store_mem_take(m);
 	return 0;
@@ -187,8 +181,8 @@ static int store_mem_alloc(struct store_mem *m)
 	return 0;
 }
 
-struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
-			    bool keeps, struct err *e)
+struct store *store_mem_new(const struct input *in, uint64_t bytes,
+			    uint64_t start, bool keeps, struct err *e)
 {
 	struct store_mem *m = calloc(1, sizeof *m);
 
@@ -197,7 +191,7 @@ struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
 		return NULL;
 	}
 	m->store = (struct store){ .ops = &store_mem_ops,
-				   .in_fd = in_fd,
+				   .in = in,
 				   .head = start,
 				   .sent = start,
 				   .acked = start,

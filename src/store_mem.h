@@ -5,9 +5,9 @@
 #include "store.h"
 
 /*
- * Room for so many bytes, which are rounded up to whole records.  in_fd is
+ * Room for so many bytes, which are rounded up to whole records.  The input is
  * borrowed; start is the stream offset of its first byte.
  * Returns NULL with ERR_BUG if there is no memory.
  */
-struct store *store_mem_new(int in_fd, uint64_t bytes, uint64_t start,
-			    bool keeps, struct err *e);
+struct store *store_mem_new(const struct input *in, uint64_t bytes,
+			    uint64_t start, bool keeps, struct err *e);

@@ -57,13 +57,10 @@ static int store_pipe_drop(const struct store_pipe *p, int pipe_fd,
 	return 0;
 }
 
-/* Read what a pipe holds, up to the offset end, to the end of memory. */
-static int store_pipe_read(struct store_pipe *p, int pipe_fd, uint64_t end,
-			   struct err *e)
+static int store_pipe_read_to(struct store_pipe *p, uint64_t end, struct err *e)
 {
 	struct store *m = p->memory;
 
-	m->in_fd = pipe_fd;
 	while (m->head < end) {
 		uint64_t head = m->head;
 
@@ -77,11 +74,26 @@ static int store_pipe_read(struct store_pipe *p, int pipe_fd, uint64_t end,
 	return 0;
 }
 
+/* Read what a pipe holds, up to the offset end, to the end of memory. */
+static int store_pipe_read(struct store_pipe *p, int pipe_fd, uint64_t end,
+			   struct err *e)
+{
+	const struct input held = { .fd = pipe_fd,
+				    .own_fd = -1,
+				    .kind = IO_PIPE };
+	int ret;
+
+	p->memory->in = &held;
+	ret = store_pipe_read_to(p, end, e);
+	p->memory->in = p->store.in;
+	return ret;
+}
+
 /* Into memory with what was sent; ahead does not hold it any more. */
 static int store_pipe_load(struct store_pipe *p, struct err *e)
 {
 	if (!p->memory)
-		p->memory = store_mem_new(p->keep[0], p->store.room, p->kept,
+		p->memory = store_mem_new(p->store.in, p->store.room, p->kept,
 					  true, e);
 	if (!p->memory || store_pipe_read(p, p->keep[0], p->teed, e) < 0 ||
 	    store_pipe_drop(p, p->ahead[0], p->teed - p->taken, e) < 0)
@@ -106,7 +118,6 @@ static int store_pipe_go_by_memory(struct store_pipe *p, struct err *e)
 	    store_pipe_read(p, p->ahead[0], p->store.head, e) < 0)
 		return -1;
 	p->by_memory = true;
-	p->memory->in_fd = p->store.in_fd;
 	p->memory->eof = p->store.eof;
 	store_pipe_show_memory(p);
 	return 0;
@@ -137,9 +148,9 @@ static int store_pipe_fill(struct store *s, struct err *e)
 
 	if (p->by_memory)
 		return store_pipe_fill_memory(p, e);
-	n = splice(s->in_fd, NULL, p->ahead[1], NULL, room, SPLICE_F_NONBLOCK);
+	n = splice(s->in->fd, NULL, p->ahead[1], NULL, room, SPLICE_F_NONBLOCK);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
-		return err_set(e, ERR_IO, errno, "cannot read standard input");
+		return input_error(e);
 	if (n >= 0) {
 		s->head += (uint64_t)n;
 		s->eof = n == 0;
@@ -147,7 +158,7 @@ static int store_pipe_fill(struct store *s, struct err *e)
 	}
 	/* The input is empty, unless it is ahead that has no buffer left. */
 	if (errno == EINTR || s->head == p->taken ||
-	    !io_ready(s->in_fd, POLLIN))
+	    !io_ready(s->in->fd, POLLIN))
 		return 0;
 	if (store_pipe_wasted(p, s->head - p->taken))
 		return store_pipe_go_by_memory(p, e);
@@ -390,7 +401,8 @@ static int store_pipe_open(struct store_pipe *p, struct err *e)
 	return store_pipe_open_pipe(p->look, bytes, e);
 }
 
-struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
+struct store *store_pipe_new(const struct input *in, uint64_t bytes,
+			     struct err *e)
 {
 	struct store_pipe *p = calloc(1, sizeof *p);
 
@@ -399,7 +411,7 @@ struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
 		return NULL;
 	}
 	p->store = (struct store){ .ops = &store_pipe_ops,
-				   .in_fd = in_fd,
+				   .in = in,
 				   .room = bytes ? bytes : AHEAD_BYTES,
 				   .limit = UINT64_MAX,
 				   .keeps = bytes != 0 };
@@ -410,6 +422,6 @@ struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e)
 		store_pipe_free((struct store *)p);
 		return NULL;
 	}
-	io_grow_pipe(in_fd);
+	io_grow_pipe(in->fd);
 	return (struct store *)p;
 }

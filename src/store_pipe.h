@@ -12,7 +12,8 @@
 #include "store.h"
 
 /*
- * in_fd is a pipe, borrowed.  bytes: how many are kept, 0: none.  Returns NULL
+ * The input is a pipe, borrowed.  bytes: how many are kept, 0: none.  Returns NULL
  * with ERR_IO, errno EPERM or ENOMEM if there cannot be a pipe that large.
  */
-struct store *store_pipe_new(int in_fd, uint64_t bytes, struct err *e);
+struct store *store_pipe_new(const struct input *in, uint64_t bytes,
+			     struct err *e);

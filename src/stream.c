@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 
 #include "child.h"
-#include "io.h"
+#include "input.h"
 #include "ktls.h"
 #include "log.h"
 #include "receiver.h"
@@ -33,23 +33,24 @@ static bool stream_is_file(int fd)
  * Bytes that lie in a pipe or in a file need not be copied on their way into
  * the kernel's records.
  */
-static struct store *stream_store_in_place(const struct link *l, int in_fd,
+static struct store *stream_store_in_place(const struct link *l,
+					   const struct input *in,
 					   struct err *e)
 {
 	struct store *s = NULL;
 
 	if (!chan_in_kernel(l->chan) || l->p.o->tx == OPT_HOW_COPY)
 		return NULL;
-	if (stream_is_file(in_fd))
-		return store_file_new(in_fd, e);
-	if (io_kind(in_fd) != IO_PIPE)
+	if (stream_is_file(in->fd))
+		return store_file_new(in, e);
+	if (in->kind != IO_PIPE)
 		return NULL;
 	if (l->p.o->tx == OPT_HOW_AUTO &&
 	    !ktls_splices_pieces(chan_mode(l->chan))) {
 		log_info("this kernel cannot be trusted to splice");
 		return NULL;
 	}
-	s = store_pipe_new(in_fd, link_store_bytes(l->p.o), e);
+	s = store_pipe_new(in, link_store_bytes(l->p.o), e);
 	if (!s && l->p.o->tx == OPT_HOW_SPLICE)
 		log_notice("%s; going on by read and send (root may have "
 			   "larger pipes, or a larger "
@@ -58,19 +59,19 @@ static struct store *stream_store_in_place(const struct link *l, int in_fd,
 	return s;
 }
 
-static struct store *stream_store(const struct link *l, int in_fd,
+static struct store *stream_store(const struct link *l, const struct input *in,
 				  struct err *e)
 {
 	uint64_t keeps = link_store_bytes(l->p.o);
-	struct store *s = stream_store_in_place(l, in_fd, e);
+	struct store *s = stream_store_in_place(l, in, e);
 
 	log_debug("input by %s", s ? "splice" : "read and send");
 	if (s)
 		return s;
 	*e = (struct err){ 0 };
-	if (io_kind(in_fd) == IO_PIPE)
-		io_grow_pipe(in_fd);
-	return store_mem_new(in_fd, keeps ? keeps : SMALL_STORE_BYTES, 0,
+	if (in->kind == IO_PIPE)
+		io_grow_pipe(in->fd);
+	return store_mem_new(in, keeps ? keeps : SMALL_STORE_BYTES, 0,
 			     keeps != 0, e);
 }
 
@@ -106,6 +107,7 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 				   .status = status,
 				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
+	struct input in;
 
 	if (o->command) {
 		p.source = stream_command(l, CHILD_SOURCE, e);
@@ -114,10 +116,12 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 			return stream_give_up(l);
 		in_fd = child_pipe_fd(p.source);
 	}
-	p.store = stream_store(l, in_fd, e);
+	input_init(&in, in_fd);
+	p.store = stream_store(l, &in, e);
 	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
 	if (p.store)
 		p.store->ops->free(p.store);
+	input_fini(&in);
 	child_free(p.source);
 	return ret;
 }

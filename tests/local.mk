@@ -67,6 +67,7 @@ unit_tests = \
 	tests/unit/test_frame \
 	tests/unit/test_guess \
 	tests/unit/test_host \
+	tests/unit/test_input \
 	tests/unit/test_io \
 	tests/unit/test_key \
 	tests/unit/test_keys \
@@ -111,6 +112,7 @@ tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_guess_LDADD = $(unit_libs)
 tests_unit_test_host_LDADD = $(unit_libs)
+tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
 tests_unit_test_keys_LDADD = $(unit_libs)
@@ -145,6 +147,7 @@ tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_sendto \
 	-Wl,--wrap=mnl_socket_recvfrom \
 	-Wl,--wrap=mnl_socket_close
+tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \

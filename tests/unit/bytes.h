@@ -5,10 +5,12 @@
  */
 #pragma once
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "chan.h"
+#include "input.h"
 
 static uint64_t bytes_seed = 1;
 
@@ -26,6 +28,13 @@ static inline uint8_t byte_at(uint64_t offset)
 	return (uint8_t)(offset * 0x9e3779b97f4a7c15 >> 56);
 }
 
+/* A pipe to feed; whoever reads it as it is would wait when it is empty. */
+static inline void pipe_to_feed(int p[static 2], int flags)
+{
+	if (pipe2(p, flags) < 0 || fcntl(p[1], F_SETFL, flags | O_NONBLOCK) < 0)
+		exit(1);
+}
+
 /* Put up to len bytes of the stream into the pipe; returns how many. */
 static inline uint64_t feed(int fd, uint64_t offset, size_t len)
 {
@@ -36,6 +45,16 @@ static inline uint64_t feed(int fd, uint64_t offset, size_t len)
 		bytes[i] = byte_at(offset + i);
 	n = write(fd, bytes, len);
 	return n > 0 ? (uint64_t)n : 0;
+}
+
+/* The input of a store: one at a time, never closed. */
+static struct input bytes_input = { .own_fd = -1 };
+
+static inline const struct input *input_from(int fd)
+{
+	input_fini(&bytes_input);
+	input_init(&bytes_input, fd);
+	return &bytes_input;
 }
 
 /* The channel: where in the stream it is, and how many bytes were wrong. */

@@ -59,7 +59,7 @@ static struct store *begin(void)
 		exit(1);
 	grow(0, SIZE);
 	lseek(file, START, SEEK_SET);
-	s = store_file_new(file, &e);
+	s = store_file_new(input_from(file), &e);
 	if (!s || s->ops->fill(s, &e) < 0)
 		exit(1);
 	sent = 0;

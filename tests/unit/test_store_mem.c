@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* store_mem never loses, doubles or mixes up a byte. */
-#include <fcntl.h>
 
 #include "bytes.h"
 #include "store_mem.h"
@@ -57,8 +56,8 @@ static void test_random(uint64_t start, int flags)
 	int p[2], broken = 0;
 	struct store *s;
 
-	if (pipe2(p, O_NONBLOCK | flags) < 0 ||
-	    !(s = store_mem_new(p[0], ROOM - 1, start, true, &e)))
+	pipe_to_feed(p, flags);
+	if (!(s = store_mem_new(input_from(p[0]), ROOM - 1, start, true, &e)))
 		exit(1);
 	is_int(s->room, ROOM, "the room is whole records");
 	sent = start;
@@ -122,8 +121,8 @@ static void test_hot(void)
 	uint64_t fed = 0;
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK) < 0 ||
-	    !(s = store_mem_new(p[0], 64 << 20, 0, true, &e)))
+	pipe_to_feed(p, 0);
+	if (!(s = store_mem_new(input_from(p[0]), 64 << 20, 0, true, &e)))
 		exit(1);
 	sent = 0;
 	differ = 0;

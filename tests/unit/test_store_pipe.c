@@ -3,7 +3,6 @@
  * store_pipe never loses, doubles or mixes up a byte, whatever the writer's
  * pieces are, and however often it has to go back.
  */
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 
@@ -187,10 +186,9 @@ static void test(const char *what, uint64_t keeps, size_t piece, int flags,
 	struct run r = { 0 };
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK | flags) < 0)
-		exit(1);
+	pipe_to_feed(p, flags);
 	r.feed_fd = p[1];
-	r.s = store_pipe_new(p[0], keeps, &e);
+	r.s = store_pipe_new(input_from(p[0]), keeps, &e);
 	if (!ok(r.s, "%s: a store", what))
 		return;
 	in_kernel = true;
@@ -217,8 +215,10 @@ static void test_liar(void)
 	struct store *s;
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK) < 0 || feed(p[1], 0, 100) != 100 ||
-	    !(s = store_pipe_new(p[0], KEEPS, &e)) || s->ops->fill(s, &e) < 0)
+	pipe_to_feed(p, 0);
+	if (feed(p[1], 0, 100) != 100 ||
+	    !(s = store_pipe_new(input_from(p[0]), KEEPS, &e)) ||
+	    s->ops->fill(s, &e) < 0)
 		exit(1);
 	is_int(s->head, 100, "100 bytes wait");
 	is_int(s->ops->rewind(s, 50, &e), -1, "byte 50 was never sent");
@@ -247,8 +247,8 @@ static void test_lost_twice(void)
 	struct run r = { 0 };
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK) < 0 ||
-	    !(r.s = store_pipe_new(p[0], KEEPS, &e)))
+	pipe_to_feed(p, 0);
+	if (!(r.s = store_pipe_new(input_from(p[0]), KEEPS, &e)))
 		exit(1);
 	r.feed_fd = p[1];
 	in_kernel = true;
@@ -278,9 +278,10 @@ static void test_no_more_pipes(void)
 	struct store *s;
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK) < 0 || feed(p[1], 0, 3000) != 3000 ||
-	    !(s = store_pipe_new(p[0], KEEPS, &e)) || s->ops->fill(s, &e) < 0 ||
-	    getrlimit(RLIMIT_NOFILE, &before) < 0)
+	pipe_to_feed(p, 0);
+	if (feed(p[1], 0, 3000) != 3000 ||
+	    !(s = store_pipe_new(input_from(p[0]), KEEPS, &e)) ||
+	    s->ops->fill(s, &e) < 0 || getrlimit(RLIMIT_NOFILE, &before) < 0)
 		exit(1);
 	none = before;
 	none.rlim_cur = 0;
@@ -304,9 +305,9 @@ static void test_too_large(void)
 	struct err e = { 0 };
 	int p[2];
 
-	if (pipe2(p, O_NONBLOCK) < 0)
-		exit(1);
-	ok(!store_pipe_new(p[0], 1ull << 40, &e), "no pipe of a TiB");
+	pipe_to_feed(p, 0);
+	ok(!store_pipe_new(input_from(p[0]), 1ull << 40, &e),
+	   "no pipe of a TiB");
 	is_int(e.kind, ERR_IO, "which is said");
 	close(p[0]);
 	close(p[1]);

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+
+void input_init(struct input *in, int fd)
+{
+	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
+	/* Files and plain devices never make us wait for others; sockets get
+	 * MSG_DONTWAIT. */
+	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
+		in->own_fd = io_reopen_nonblocking(fd, O_RDONLY);
+}
+
+int input_error(struct err *e)
+{
+	return err_set(e, ERR_IO, errno, "cannot read standard input");
+}
+
+int input_read(const struct input *in, const struct iovec *buffers, int count,
+	       size_t *done, bool *end, struct err *e)
+{
+	ssize_t n;
+
+	*done = 0;
+	*end = false;
+	if (in->kind == IO_SOCKET) {
+		struct msghdr m = { .msg_iov = (struct iovec *)buffers,
+				    .msg_iovlen = (size_t)count };
+
+		n = recvmsg(in->fd, &m, MSG_DONTWAIT);
+	} else {
+		n = readv(in->own_fd >= 0 ? in->own_fd : in->fd, buffers,
+			  count);
+	}
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : input_error(e);
+	*done = (size_t)n;
+	*end = n == 0;
+	return 0;
+}
+
+void input_fini(struct input *in)
+{
+	if (in->own_fd >= 0)
+		close(steal_fd(&in->own_fd));
+}

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* input: bytes come in without a wait, whoever else reads. */
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "input.h"
+#include "tap.h"
+
+static bool no_proc; /* pretend that a pipe cannot be opened again */
+
+int __real_io_reopen_nonblocking(int fd, int access);
+int __wrap_io_reopen_nonblocking(int fd, int access);
+int __wrap_io_reopen_nonblocking(int fd, int access)
+{
+	return no_proc ? -1 : __real_io_reopen_nonblocking(fd, access);
+}
+
+static volatile sig_atomic_t rings;
+
+static void on_alarm(int sig)
+{
+	(void)sig;
+	/* Once may be a test's wish; who waits on does so for ever. */
+	if (++rings > 3)
+		_exit(1);
+}
+
+/* Interrupt whatever waits, again and again, as long as ms is not 0. */
+static void ring(int ms)
+{
+	struct itimerval t = { .it_interval.tv_usec = ms * 1000,
+			       .it_value.tv_usec = ms * 1000 };
+
+	rings = 0;
+	setitimer(ITIMER_REAL, &t, NULL);
+}
+
+static char got[10];
+static size_t done;
+static bool end;
+
+static int read_some(const struct input *in)
+{
+	struct iovec two[2] = { { got, 3 }, { got + 3, sizeof got - 3 } };
+	struct err e = { 0 };
+
+	memset(got, 0, sizeof got);
+	return input_read(in, two, 2, &done, &end, &e);
+}
+
+static void test_stream(const char *what, int from, int to)
+{
+	struct input in;
+	int flags = fcntl(from, F_GETFL);
+
+	input_init(&in, from);
+	ring(500);
+	is_int(read_some(&in), 0, "%s: somebody else took what was there",
+	       what);
+	ok(!done && !end && !rings, "%s: nobody waits for more", what);
+	if (write(to, "a line\n", 7) != 7)
+		exit(1);
+	ok(io_ready(in.fd, POLLIN), "%s: what comes is announced", what);
+	is_int(read_some(&in), 0, "%s: and read", what);
+	is_int(done, 7, "%s: all of it", what);
+	ok(!memcmp(got, "a line\n", 7) && !end, "%s: and right", what);
+	is_int(fcntl(from, F_GETFL), flags, "%s: which others do not see",
+	       what);
+	ring(0);
+	input_fini(&in);
+}
+
+static void test_end(const char *what, int from, int to, bool before)
+{
+	struct input in;
+
+	if (before)
+		close(to);
+	input_init(&in, from);
+	if (!before)
+		close(to);
+	ok(io_ready(in.fd, POLLIN), "%s: the end is announced", what);
+	is_int(read_some(&in), 0, "%s: and read", what);
+	ok(!done && end, "%s: it is the end", what);
+	input_fini(&in);
+	close(from);
+}
+
+static void test_pipe(bool before)
+{
+	int p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	test_stream("pipe", p[0], p[1]);
+	test_end(before ? "pipe of somebody who ended long ago" : "pipe", p[0],
+		 p[1], before);
+}
+
+static void test_socket(void)
+{
+	int s[2];
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
+		exit(1);
+	test_stream("socket", s[0], s[1]);
+	test_end("socket", s[0], s[1], false);
+}
+
+static void test_terminal(void)
+{
+	int ours = posix_openpt(O_RDWR | O_NOCTTY), theirs;
+
+	if (ours < 0 || grantpt(ours) < 0 || unlockpt(ours) < 0 ||
+	    (theirs = open(ptsname(ours), O_RDWR | O_NOCTTY)) < 0)
+		exit(1);
+	test_stream("terminal", theirs, ours);
+	close(theirs);
+	close(ours);
+}
+
+/* Where it must wait, a signal ends that. */
+static void test_no_proc(void)
+{
+	struct input in;
+	int p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	no_proc = true;
+	input_init(&in, p[0]);
+	no_proc = false;
+	ring(50);
+	is_int(read_some(&in), 0, "a wait that cannot be helped has an end");
+	ok(!done && !end && rings == 1, "at the first signal");
+	ring(0);
+	input_fini(&in);
+	close(p[0]);
+	close(p[1]);
+}
+
+static void test_errors(void)
+{
+	int dir = open("/", O_RDONLY);
+	struct input in;
+
+	input_init(&in, dir);
+	is_int(read_some(&in), -1, "a directory cannot be read");
+	close(dir);
+}
+
+int main(void)
+{
+	sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
+	test_pipe(false);
+	test_pipe(true);
+	test_socket();
+	test_terminal();
+	test_no_proc();
+	test_errors();
+	return tap_end();
+}
