@@ -5,13 +5,28 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 
-void input_init(struct input *in, int fd)
+static bool input_is_messages(const struct input *in)
+{
+	int type = SOCK_STREAM;
+	socklen_t len = sizeof type;
+
+	return in->kind == IO_SOCKET &&
+	       getsockopt(in->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type != SOCK_STREAM;
+}
+
+int input_init(struct input *in, int fd, struct err *e)
 {
 	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
 	/* Files and plain devices never make us wait for others; sockets get
 	 * MSG_DONTWAIT. */
 	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
 		in->own_fd = io_reopen_nonblocking(fd, O_RDONLY);
+	if (input_is_messages(in))
+		return err_set(e, ERR_IO, 0,
+			       "standard input is a socket of messages, not of "
+			       "a stream");
+	return 0;
 }
 
 int input_error(struct err *e)

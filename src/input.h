@@ -20,8 +20,11 @@ struct input {
 	enum io_kind kind;
 };
 
-/* Read from fd, which somebody else closes. */
-void input_init(struct input *in, int fd);
+/*
+ * Read from fd, which somebody else closes.  Errors: ERR_IO for a socket of
+ * messages, whose ends a read may cut off.  input_fini() in any case.
+ */
+int input_init(struct input *in, int fd, struct err *e) attr_must_check;
 
 /*
  * Read into count buffers; *done 0: nothing is there, or a signal came, unless

@@ -59,12 +59,15 @@ static struct store *stream_store_in_place(const struct link *l,
 	return s;
 }
 
-static struct store *stream_store(const struct link *l, const struct input *in,
-				  struct err *e)
+static struct store *stream_store(const struct link *l, int in_fd,
+				  struct input *in, struct err *e)
 {
 	uint64_t keeps = link_store_bytes(l->p.o);
-	struct store *s = stream_store_in_place(l, in, e);
+	struct store *s;
 
+	if (input_init(in, in_fd, e) < 0)
+		return NULL;
+	s = stream_store_in_place(l, in, e);
 	log_debug("input by %s", s ? "splice" : "read and send");
 	if (s)
 		return s;
@@ -116,8 +119,7 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 			return stream_give_up(l);
 		in_fd = child_pipe_fd(p.source);
 	}
-	input_init(&in, in_fd);
-	p.store = stream_store(l, &in, e);
+	p.store = stream_store(l, in_fd, &in, e);
 	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
 	if (p.store)
 		p.store->ops->free(p.store);

@@ -123,6 +123,15 @@ packets() {
 	assert_received
 }
 
+@test "standard input that is a socket of messages: 8, and the receiver 7" {
+	start_receiver --ktls "$WHEN"
+	run -8 "$BKP_TOOLS/onfd" messages in "$BKP" connect -k key \
+		--ktls "$WHEN" -p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
+	[[ $output == *'standard input is a socket of messages'* ]]
+	wait_receiver 7
+	[[ ! -s $RECEIVED ]]
+}
+
 @test "standard input is /dev/null" {
 	from_here </dev/null
 	[[ ! -s $RECEIVED ]]

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * onfd tty|unix|tcp in|out COMMAND [ARG]...: runs COMMAND with a terminal or a
- * socket as its standard input or output. What comes on standard input goes in
- * there (a terminal takes whole lines of text), or what comes out of there goes
- * to standard output; SIGUSR1 ends that. The other end of a tcp output is closed
- * for what COMMAND could read from there. Exits as COMMAND did.
+ * onfd tty|unix|messages|tcp in|out COMMAND [ARG]...: runs COMMAND with a
+ * terminal or a socket as its standard input or output. What comes on standard
+ * input goes in there (a terminal takes whole lines of text), or what comes out
+ * of there goes to standard output; SIGUSR1 ends that. The other end of a tcp
+ * output is closed for what COMMAND could read from there. Exits as COMMAND did.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,11 +67,13 @@ static void open_tcp(int fd[2])
 
 static void open_pair(const char *kind, int fd[2])
 {
+	int type = strcmp(kind, "messages") ? SOCK_STREAM : SOCK_SEQPACKET;
+
 	if (!strcmp(kind, "tty"))
 		open_tty(fd);
 	else if (!strcmp(kind, "tcp"))
 		open_tcp(fd);
-	else if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fd) < 0)
+	else if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fd) < 0)
 		die("socketpair");
 }
 
@@ -125,7 +127,8 @@ int main(int argc, char **argv)
 	pid_t pid;
 
 	if (argc < 4) {
-		fprintf(stderr, "usage: onfd tty|unix|tcp in|out COMMAND...\n");
+		fprintf(stderr,
+			"usage: onfd tty|unix|messages|tcp in|out COMMAND...\n");
 		return 2;
 	}
 	in = !strcmp(argv[2], "in");

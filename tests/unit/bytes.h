@@ -52,8 +52,11 @@ static struct input bytes_input = { .own_fd = -1 };
 
 static inline const struct input *input_from(int fd)
 {
+	struct err e = { 0 };
+
 	input_fini(&bytes_input);
-	input_init(&bytes_input, fd);
+	if (input_init(&bytes_input, fd, &e) < 0)
+		exit(1);
 	return &bytes_input;
 }
 

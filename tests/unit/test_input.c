@@ -45,6 +45,14 @@ static char got[10];
 static size_t done;
 static bool end;
 
+static void init(struct input *in, int fd)
+{
+	struct err e = { 0 };
+
+	if (input_init(in, fd, &e) < 0)
+		exit(1);
+}
+
 static int read_some(const struct input *in)
 {
 	struct iovec two[2] = { { got, 3 }, { got + 3, sizeof got - 3 } };
@@ -59,7 +67,7 @@ static void test_stream(const char *what, int from, int to)
 	struct input in;
 	int flags = fcntl(from, F_GETFL);
 
-	input_init(&in, from);
+	init(&in, from);
 	ring(500);
 	is_int(read_some(&in), 0, "%s: somebody else took what was there",
 	       what);
@@ -82,7 +90,7 @@ static void test_end(const char *what, int from, int to, bool before)
 
 	if (before)
 		close(to);
-	input_init(&in, from);
+	init(&in, from);
 	if (!before)
 		close(to);
 	ok(io_ready(in.fd, POLLIN), "%s: the end is announced", what);
@@ -134,7 +142,7 @@ static void test_no_proc(void)
 	if (pipe(p) < 0)
 		exit(1);
 	no_proc = true;
-	input_init(&in, p[0]);
+	init(&in, p[0]);
 	no_proc = false;
 	ring(50);
 	is_int(read_some(&in), 0, "a wait that cannot be helped has an end");
@@ -145,12 +153,29 @@ static void test_no_proc(void)
 	close(p[1]);
 }
 
+/* A read with too little room would lose the rest of a message. */
+static void test_messages(int type)
+{
+	struct err e = { 0 };
+	struct input in;
+	int s[2];
+
+	if (socketpair(AF_UNIX, type, 0, s) < 0)
+		exit(1);
+	is_int(input_init(&in, s[0], &e), -1, "a socket of type %d is refused",
+	       type);
+	is_int(e.kind, ERR_IO, "%s", e.msg);
+	input_fini(&in);
+	close(s[0]);
+	close(s[1]);
+}
+
 static void test_errors(void)
 {
 	int dir = open("/", O_RDONLY);
 	struct input in;
 
-	input_init(&in, dir);
+	init(&in, dir);
 	is_int(read_some(&in), -1, "a directory cannot be read");
 	close(dir);
 }
@@ -163,6 +188,8 @@ int main(void)
 	test_socket();
 	test_terminal();
 	test_no_proc();
+	test_messages(SOCK_SEQPACKET);
+	test_messages(SOCK_DGRAM);
 	test_errors();
 	return tap_end();
 }
