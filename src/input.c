@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 static bool input_is_messages(const struct input *in)
 {
@@ -15,9 +16,23 @@ static bool input_is_messages(const struct input *in)
 	       type != SOCK_STREAM;
 }
 
+/* A size is to be believed if the last byte is there. */
+static off_t input_file_end(int fd)
+{
+	struct stat st;
+	char last;
+
+	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_CUR) >= st.st_size ||
+	    pread(fd, &last, 1, st.st_size - 1) != 1)
+		return 0;
+	return st.st_size;
+}
+
 int input_init(struct input *in, int fd, struct err *e)
 {
 	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
+	if (in->kind == IO_FILE)
+		in->end = input_file_end(fd);
 	/* Files and plain devices never make us wait for others; sockets get
 	 * MSG_DONTWAIT. */
 	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
@@ -32,6 +47,13 @@ int input_init(struct input *in, int fd, struct err *e)
 int input_error(struct err *e)
 {
 	return err_set(e, ERR_IO, errno, "cannot read standard input");
+}
+
+int input_shorter(struct err *e)
+{
+	return err_set(e, ERR_IO, 0,
+		       "the file on standard input became shorter while it "
+		       "was sent");
 }
 
 int input_read(const struct input *in, const struct iovec *buffers, int count,
@@ -54,6 +76,9 @@ int input_read(const struct input *in, const struct iovec *buffers, int count,
 		return errno == EAGAIN || errno == EINTR ? 0 : input_error(e);
 	*done = (size_t)n;
 	*end = n == 0;
+	/* Others may have read a part of it, but nobody can have read beyond. */
+	if (*end && in->end && lseek(in->fd, 0, SEEK_CUR) < in->end)
+		return input_shorter(e);
 	return 0;
 }
 

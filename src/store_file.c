@@ -25,13 +25,6 @@ static struct store_file *store_file_of(struct store *s)
 	return (struct store_file *)s;
 }
 
-static int store_file_shorter(struct err *e)
-{
-	return err_set(e, ERR_IO, 0,
-		       "the file on standard input became shorter while it "
-		       "was sent");
-}
-
 /*
  * The stream ends where the file does when everything in it was sent: it may
  * grow until then.
@@ -63,7 +56,7 @@ static int store_file_check(struct store *s, struct err *e)
 
 	if (n < 0)
 		return input_error(e);
-	return n == 0 ? store_file_shorter(e) : 0;
+	return n == 0 ? input_shorter(e) : 0;
 }
 
 static bool store_file_copied(const struct store_file *f, uint64_t offset)
@@ -156,7 +149,7 @@ static int store_file_peek(const struct store *s, uint64_t offset, void *buf,
 	n = pread(s->in->fd, buf, len, (off_t)(f->start + offset));
 	if (n < 0)
 		return input_error(e);
-	return n == (ssize_t)len ? 0 : store_file_shorter(e);
+	return n == (ssize_t)len ? 0 : input_shorter(e);
 }
 
 static void store_file_free(struct store *s)

@@ -2,7 +2,6 @@
 #include "stream.h"
 
 #include <stdio.h>
-#include <sys/stat.h>
 
 #include "child.h"
 #include "input.h"
@@ -20,15 +19,6 @@
 /* Without retention: enough to make full records and big sends. */
 #define SMALL_STORE_BYTES (1 << 20)
 
-/* Does something of a regular file lie ahead?  (That of /proc has no size.) */
-static bool stream_is_file(int fd)
-{
-	struct stat st;
-
-	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-	       lseek(fd, 0, SEEK_CUR) < st.st_size;
-}
-
 /*
  * Bytes that lie in a pipe or in a file need not be copied on their way into
  * the kernel's records.
@@ -41,7 +31,7 @@ static struct store *stream_store_in_place(const struct link *l,
 
 	if (!chan_in_kernel(l->chan) || l->p.o->tx == OPT_HOW_COPY)
 		return NULL;
-	if (stream_is_file(in->fd))
+	if (in->end)
 		return store_file_new(in, e);
 	if (in->kind != IO_PIPE)
 		return NULL;

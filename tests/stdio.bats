@@ -55,6 +55,31 @@ nonblocking() {
 	assert_same_file rest "$RECEIVED"
 }
 
+# Their sizes say nothing about what is in them.
+@test "standard input is a file of the kernel's" {
+	local file
+	for file in /sys/class/net/lo/mtu /proc/version; do
+		[[ -r $file ]] || continue
+		from_here <"$file"
+		assert_same_file <(cat "$file") "$RECEIVED"
+	done
+}
+
+@test "standard input is a file that becomes shorter: 8, and the receiver 7" {
+	make_data in 20000000
+	have_fifo gate
+	exec 8<>gate
+	start_consumer sh -c 'head -c 1; read -r go <gate; cat'
+	spawn_receiver --ktls "$WHEN" >consumer
+	spawn_sender --ktls "$WHEN" --buffer 1M <in
+	until_true test -s "$RECEIVED"
+	truncate -s 15000000 in
+	echo go >&8
+	wait_sender 8
+	assert_stderr_has 'standard input became shorter' "$SENDER_ERR"
+	wait_receiver 7
+}
+
 @test "standard input is a pipe" {
 	from_here < <(cat "$BATS_FILE_TMPDIR/in")
 	assert_received

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <termios.h>
@@ -170,6 +171,65 @@ static void test_messages(int type)
 	close(s[1]);
 }
 
+/* Read to the end; how many bytes that were, or -1. */
+static long read_all(const struct input *in)
+{
+	long all = 0;
+
+	do {
+		if (read_some(in) < 0)
+			return -1;
+		all += (long)done;
+	} while (!end);
+	return all;
+}
+
+static void test_file(void)
+{
+	int fd = memfd_create("file", MFD_CLOEXEC);
+	struct input in;
+
+	if (fd < 0 || ftruncate(fd, 100) < 0 || lseek(fd, 30, SEEK_SET) < 0)
+		exit(1);
+	init(&in, fd);
+	is_int(in.end, 100, "a file ends where its size says");
+	is_int(read_all(&in), 70, "all of the rest is read");
+	if (ftruncate(fd, 120) < 0)
+		exit(1);
+	is_int(read_all(&in), 20, "and what was added meanwhile");
+	if (ftruncate(fd, 99) < 0)
+		exit(1);
+	is_int(read_all(&in), 0, "what was read may go");
+	input_fini(&in);
+	init(&in, fd);
+	is_int(in.end, 0, "behind its end nothing is expected");
+	input_fini(&in);
+	lseek(fd, 0, SEEK_SET);
+	init(&in, fd);
+	if (read_some(&in) < 0 || ftruncate(fd, 98) < 0)
+		exit(1);
+	is_int(read_all(&in), -1,
+	       "but a file that becomes shorter is an error");
+	input_fini(&in);
+	close(fd);
+}
+
+static void test_lying_file(void)
+{
+	int fd = open("/sys/class/net/lo/mtu", O_RDONLY);
+	struct input in;
+
+	if (fd < 0) {
+		tap_skip("a file of the kernel's", "no such file");
+		return;
+	}
+	init(&in, fd);
+	is_int(in.end, 0, "the size of a file of the kernel's says nothing");
+	ok(read_all(&in) > 1, "but it can be read");
+	input_fini(&in);
+	close(fd);
+}
+
 static void test_errors(void)
 {
 	int dir = open("/", O_RDONLY);
@@ -190,6 +250,8 @@ int main(void)
 	test_no_proc();
 	test_messages(SOCK_SEQPACKET);
 	test_messages(SOCK_DGRAM);
+	test_file();
+	test_lying_file();
 	test_errors();
 	return tap_end();
 }
