@@ -83,7 +83,8 @@ static int sender_fill(struct sender *s, struct err *e)
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
-	if (!s->p->check_end || head >= sizeof first || st->head < sizeof first)
+	if (!s->p->check_end || !st->peeks || head >= sizeof first ||
+	    st->head < sizeof first)
 		return 0;
 	if (st->ops->peek(st, 0, first, sizeof first, e) < 0)
 		return -1;

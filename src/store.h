@@ -44,9 +44,8 @@ struct store_ops {
 
 	/*
 	 * Copy len bytes that begin at offset and end at head or before it.  What
-	 * is not acknowledged is there, and the last 64 bytes are in any case,
-	 * where the store keeps.  Errors: ERR_IO, and ERR_BUG for what is not
-	 * there (any more).
+	 * is not acknowledged is there, and the last 64 bytes are in any case.
+	 * Errors: ERR_IO, and ERR_BUG for what is not there (any more).
 	 */
 	int (*peek)(const struct store *s, uint64_t offset, void *buf,
 		    size_t len, struct err *e);
@@ -63,6 +62,7 @@ struct store {
 	uint64_t room; /* how many bytes are held before it is full */
 	uint64_t limit; /* send nothing beyond it before the next ack() */
 	bool keeps; /* until they are acknowledged; else until sent */
+	bool peeks; /* peek() has something to look at */
 	bool eof; /* head is the end of the stream */
 	bool full; /* for another reason than its room */
 	bool in_place; /* what is not sent waits in the input itself */

@@ -182,6 +182,7 @@ struct store *store_file_new(const struct input *in, struct err *e)
 				   .room = UINT64_MAX,
 				   .limit = UINT64_MAX,
 				   .keeps = true,
+				   .peeks = true,
 				   .in_place = true };
 	f->start = (uint64_t)start;
 	return (struct store *)f;

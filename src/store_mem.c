@@ -198,7 +198,8 @@ struct store *store_mem_new(const struct input *in, uint64_t bytes,
 				   .room = (bytes + REC_MAX - 1) / REC_MAX *
 					   REC_MAX,
 				   .limit = UINT64_MAX,
-				   .keeps = keeps };
+				   .keeps = keeps,
+				   .peeks = true };
 	m->start = start;
 	m->first = m->next = start / CHUNK_BYTES;
 	if (store_mem_alloc(m) < 0) {

@@ -414,7 +414,8 @@ struct store *store_pipe_new(const struct input *in, uint64_t bytes,
 				   .in = in,
 				   .room = bytes ? bytes : AHEAD_BYTES,
 				   .limit = UINT64_MAX,
-				   .keeps = bytes != 0 };
+				   .keeps = bytes != 0,
+				   .peeks = bytes != 0 };
 	for (int i = 0; i < 2; i++)
 		p->ahead[i] = p->keep[i] = p->look[i] = -1;
 	p->null_fd = -1;

@@ -4,6 +4,7 @@
 # cannot cancel out.
 
 load helpers
+load delivery
 
 setup_file() {
 	make_data "$BATS_FILE_TMPDIR/in" 3000001
@@ -98,6 +99,17 @@ openssl_receives() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*raw'
 	assert_stderr_has '^btrfs-ktls-pipe: .*raw' "$RECEIVER_ERR"
 	assert_lines 1 "$ERR"
+}
+
+@test "a btrfs stream goes to another program, however it is sent" {
+	local how
+	make_btrfs_like in 300000
+	for how in splice send; do
+		start_receiver --raw -q --ktls "$WHEN"
+		bkp_send --raw -q --ktls "$WHEN" --tx "$how" < <(cat in)
+		wait_receiver 0
+		assert_same_file in "$RECEIVED"
+	done
 }
 
 # key_update PATH: openssl changes its key between two lines
