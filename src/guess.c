@@ -3,24 +3,23 @@
 
 #include <string.h>
 
+/* Where an address is counted: by itself if it has a place. */
 static struct guess_source *guess_find(
 	struct guess *g, const uint8_t address[static GUESS_SOURCE_BYTES])
 {
 	for (size_t i = 0; i < GUESS_SOURCES; i++)
 		if (!memcmp(g->sources[i].address, address, GUESS_SOURCE_BYTES))
 			return &g->sources[i];
-	return NULL;
+	return &g->others;
 }
 
-/* An address that owes nothing is as good as none; else the next to be so. */
-static struct guess_source *guess_oldest(struct guess *g)
+/* The place of an address that owes nothing: it is as good as none. */
+static struct guess_source *guess_free(struct guess *g, uint64_t now_ms)
 {
-	struct guess_source *oldest = &g->sources[0];
-
-	for (size_t i = 1; i < GUESS_SOURCES; i++)
-		if (g->sources[i].paid_ms < oldest->paid_ms)
-			oldest = &g->sources[i];
-	return oldest;
+	for (size_t i = 0; i < GUESS_SOURCES; i++)
+		if (g->sources[i].paid_ms <= now_ms)
+			return &g->sources[i];
+	return NULL;
 }
 
 bool guess_begin(struct guess *g,
@@ -28,11 +27,12 @@ bool guess_begin(struct guess *g,
 		 uint64_t now_ms)
 {
 	struct guess_source *s = guess_find(g, address);
+	struct guess_source *place = s == &g->others ? guess_free(g, now_ms)
+						     : NULL;
 
-	if (!s) {
-		s = guess_oldest(g);
+	if (place) {
+		s = place;
 		memcpy(s->address, address, GUESS_SOURCE_BYTES);
-		s->paid_ms = 0;
 	}
 	if (s->paid_ms < now_ms)
 		s->paid_ms = now_ms;
@@ -47,6 +47,6 @@ void guess_right(struct guess *g,
 {
 	struct guess_source *s = guess_find(g, address);
 
-	if (s && s->paid_ms >= GUESS_EVERY_MS)
+	if (s->paid_ms >= GUESS_EVERY_MS)
 		s->paid_ms -= GUESS_EVERY_MS;
 }

@@ -4,8 +4,12 @@
  * Pure: the time is given, in milliseconds.
  *
  * Every try is counted when it begins, and taken back if it was right: many that
- * run at the same time are not more than one after the other.  Who is at the
- * limit holds up nobody else, and memory is bounded.
+ * run at the same time are not more than one after the other.
+ *
+ * Memory is bounded, and what an address owes is not forgotten for another one.
+ * Who is at the limit holds up nobody else until there are more such addresses
+ * than are remembered: newcomers then share the tries of one, because any number
+ * of them may be one attacker.
  */
 #pragma once
 
@@ -17,8 +21,9 @@ enum {
 	GUESS_EVERY_MS = 1000,
 	GUESS_BURST = 5,
 	/*
-	 * Addresses remembered, each for 5 s at the most: more than handshakes
-	 * can fail in that time.
+	 * Addresses remembered, each as long as it owes.  So many passwords a
+	 * second, and one more, can be tried with any number of addresses;
+	 * one core could answer five times as many.
 	 */
 	GUESS_SOURCES = 1024,
 	GUESS_SOURCE_BYTES = 16,
@@ -31,6 +36,7 @@ struct guess_source {
 
 struct guess {
 	struct guess_source sources[GUESS_SOURCES];
+	struct guess_source others; /* all that find no place; no address */
 };
 
 /* May this address try?  Then that counts as a wrong try from now on. */

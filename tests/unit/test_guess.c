@@ -75,23 +75,70 @@ static void test_right(void)
 	is_int(wrong(1, 32, t), GUESS_BURST, "many at the same time are many");
 }
 
+/* So many tries from each of so many addresses, at one moment */
+static int wrong_from(unsigned int first, unsigned int count, int tries,
+		      uint64_t now_ms)
+{
+	int through = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		through += wrong(first + i, tries, now_ms);
+	return through;
+}
+
 static void test_memory(void)
+{
+	uint64_t t = 1000000;
+
+	g = (struct guess){ 0 };
+	is_int(wrong_from(1, GUESS_SOURCES, 5, t), 5 * GUESS_SOURCES,
+	       "as many addresses as fit have their tries each");
+	is_int(wrong_from(5000, 100000, 5, t + 1), GUESS_BURST,
+	       "all those beyond have those of one");
+	is_int(wrong_from(1, GUESS_SOURCES, 1, t + 2), 0,
+	       "and nobody's are forgotten for them");
+	is_int(wrong_from(200000, 100000, 1, t + 1001), 1,
+	       "one a second, together");
+	is_int(wrong_from(1, GUESS_SOURCES, 2, t + 1001), GUESS_SOURCES,
+	       "while the first have theirs");
+	is_int(wrong_from(300000, 3, 20, t + 6001), 3 * GUESS_BURST,
+	       "who comes when some have paid is one by itself");
+	is_int(wrong_from(300000, 3, 20, t + 6002), 0, "and stays so");
+	is_int(wrong(5, 20, t + 3600000), GUESS_BURST, "in time all is well");
+}
+
+/* The most that many can do: five each of those that fit, then one a second. */
+static void test_many(void)
 {
 	uint64_t t = 1000000;
 	int through = 0;
 
 	g = (struct guess){ 0 };
-	wrong(1, 5, t);
-	for (unsigned int i = 2; i <= GUESS_SOURCES; i++)
-		wrong(i, 5, t + 1);
-	is_int(wrong(1, 5, t + 2), 0,
-	       "as many addresses as fit are remembered");
-	/* One a moment from each of many more than fit: nobody is held up. */
-	for (unsigned int i = 0; i < 100000; i++)
-		through += wrong(100000 + i, 1, t + 10 + i / 100);
-	is_int(through, 100000, "more than fit hold up nobody");
-	is_int(wrong(5, 20, t + 3600000), GUESS_BURST,
-	       "and in time all is well");
+	for (unsigned int i = 0; i < 600000; i++)
+		through += wrong(i, 1, t + i / 100);
+	ok(through <= (GUESS_SOURCES + 1) * (GUESS_BURST + 6),
+	   "6 s of an address each try: %d were let through", through);
+	is_int(wrong_from(700000, 20, 1, t + 8000), 20,
+	       "2 s later nobody is held up");
+}
+
+static void test_right_beyond(void)
+{
+	uint64_t t = 1000000;
+	int through = 0;
+
+	g = (struct guess){ 0 };
+	wrong_from(1, GUESS_SOURCES, 5, t);
+	for (unsigned int i = 0; i < 1000; i++) {
+		through += guess_begin(&g, source(5000 + i), t);
+		guess_right(&g, source(5000 + i));
+	}
+	is_int(through, 1000, "beyond, right passwords are not limited either");
+	is_int(wrong_from(5000, 100, 1, t), GUESS_BURST,
+	       "and leave nothing behind");
+	guess_right(&g, source(1));
+	is_int(wrong_from(5000, 100, 1, t), 0,
+	       "a right one of those that fit is their own");
 }
 
 int main(void)
@@ -100,5 +147,7 @@ int main(void)
 	test_others();
 	test_right();
 	test_memory();
+	test_many();
+	test_right_beyond();
 	return tap_end();
 }
