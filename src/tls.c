@@ -594,6 +594,20 @@ static int tls_shaken(struct tls *t, struct err *e)
 	return 0;
 }
 
+/*
+ * In TLS 1.2 GnuTLS takes a client's alert in the place of its certificate for
+ * none.  Where there was no alert the last one is 0, which is close_notify.
+ */
+static int tls_shake(struct tls *t)
+{
+	int ret = gnutls_handshake(t->session);
+
+	if (ret == GNUTLS_E_NO_CERTIFICATE_FOUND &&
+	    gnutls_alert_get(t->session) != GNUTLS_A_CLOSE_NOTIFY)
+		return GNUTLS_E_FATAL_ALERT_RECEIVED;
+	return ret;
+}
+
 int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 {
 	bool empty;
@@ -612,7 +626,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 			return 0;
 		}
 		*want = TLS_WANT_READ;
-		ret = gnutls_handshake(t->session);
+		ret = tls_shake(t);
 		if (ret == GNUTLS_E_SUCCESS && tls_shaken(t, e) < 0)
 			return -1;
 		if (ret < 0 && gnutls_error_is_fatal(ret)) {

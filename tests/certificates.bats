@@ -224,10 +224,10 @@ refused_client() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-# refused_server WHY ALERT: at connect, and at the listener
+# refused_server WHY ALERT [OPTION]...: at connect, and at the listener
 refused_server() {
-	start_receiver --ktls "$WHEN"
-	bkp_send 5 --ktls "$WHEN" <<<word
+	start_receiver --ktls "$WHEN" "${@:3}"
+	bkp_send 5 --ktls "$WHEN" "${@:3}" <<<word
 	assert_stderr_has "the peer's certificate \\(.*\\) .*$1"
 	assert_lines 1 "$ERR"
 	until_true test -s "$RECEIVER_ERR"
@@ -254,6 +254,30 @@ refused_server() {
 @test "a server of another CA" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca
+}
+
+# There the client's alert comes in the place of its own certificate.
+@test "a server of another CA in TLS 1.2" {
+	client_is alice otherca
+	refused_server 'is not signed by a CA of --ca' unknown_ca -m tls12-aes128-gcm
+}
+
+@test "a server with another name in TLS 1.2" {
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'dns_name = other' tls_www_server
+	server_is server
+	refused_server 'is for another name' access_denied -m tls12-aes128-gcm
+}
+
+@test "a server that is refused does not answer the alert with another" {
+	local mode
+	client_is alice otherca
+	for mode in tls12-aes128-gcm tls13-aes128-gcm; do
+		start_receiver --ktls "$WHEN" -m "$mode"
+		start_relay pause -w 1 -c s2c -l 2 # a dot for an alert in clear
+		bkp_send 5 -m "$mode" <<<word
+		until_true grep -q 'refused our certificate' "$RECEIVER_ERR"
+		[[ ! -s tool.err ]] || fail "it answered"
+	done
 }
 
 @test "a client with a certificate for servers" {
