@@ -197,6 +197,19 @@ static bool visitor_is_new(const struct door *d, const struct visitor *v)
 }
 
 /*
+ * Who is honest may come again, and is told so in what it waits for: before TLS
+ * that is the answer to a password.
+ */
+static void door_put_off(const struct door *d, const struct visitor *v)
+{
+	if (d->p.password &&
+	    (v->state == VISITOR_STRANGE || v->state == VISITOR_NEW))
+		pass_refuse(v->socket.fd, PREFACE_REFUSED_LATER);
+	else
+		tls_alert(v->tls, REC_USER_CANCELED);
+}
+
+/*
  * All places or descriptors are taken: the address that holds most of them
  * loses its oldest, so that one host that opens many does not keep another out.
  * NULL: nobody is there, or nobody has been for long.
@@ -222,8 +235,7 @@ static struct visitor *door_evict(struct door *d)
 		}
 	}
 	if (loser) {
-		/* Who is honest may come again. */
-		tls_alert(loser->tls, REC_USER_CANCELED);
+		door_put_off(d, loser);
 		door_refuse(d, loser, "too many handshakes at the same time");
 	}
 	return loser;

@@ -49,8 +49,9 @@ const char *preface_refusal_text(enum preface_refusal refusal)
 		return "the listener does not use a password; give both sides "
 		       "the same key with -k FILE, or both a password";
 	case PREFACE_REFUSED_LATER:
-		return "too many wrong passwords came from this address; the "
-		       "listener takes one a second";
+		return "too many wrong passwords came from this address, of "
+		       "which the listener takes one a second, or it has too "
+		       "many handshakes at the same time";
 	case PREFACE_REFUSED_MALFORMED:
 		return "the listener does not understand our part of the "
 		       "password exchange";

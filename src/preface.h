@@ -29,7 +29,7 @@ enum preface_refusal {
 	PREFACE_ACCEPTED = 0,
 	PREFACE_REFUSED_VERSION = 1,
 	PREFACE_REFUSED_UNUSED = 2, /* no password is in use here */
-	PREFACE_REFUSED_LATER = 3, /* too many wrong ones from there */
+	PREFACE_REFUSED_LATER = 3, /* too many wrong ones, or too many guests */
 	PREFACE_REFUSED_MALFORMED = 4,
 };
 

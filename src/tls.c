@@ -371,14 +371,22 @@ static int tls_peer_judged(uint8_t alert, struct err *e)
 		       tls_peer_verdict(alert), rec_alert_name(alert));
 }
 
-/* The one alert that is about nothing we did: RFC 8446 section 6.1 */
+/*
+ * The one alert that is about nothing we did: RFC 8446 section 6.1.  During the
+ * handshake anybody can send it.  Where a password is in use whoever answers has
+ * got one guess at it by then, and would get another one each time.
+ */
 static int tls_peer_put_off(struct tls *t, struct err *e)
 {
-	t->put_off = true;
+	t->put_off = !cred_is_password(t->cred);
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer has too many handshakes at the same time "
-		       "(alert %s)",
-		       rec_alert_name(REC_USER_CANCELED));
+		       "(alert %s)%s",
+		       rec_alert_name(REC_USER_CANCELED),
+		       t->put_off ? ""
+				  : "; not tried again by itself, because each "
+				    "time whoever answers can guess the "
+				    "password once");
 }
 
 static int tls_peer_alert(struct tls *t, struct err *e)

@@ -157,7 +157,8 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 
 /*
  * Did the peer cancel (user_canceled)?  Before it greets that means: not now,
- * come again.
+ * come again.  With a password it counts only once the handshake is done, when
+ * it is known to be the peer's.
  */
 bool tls_put_off(const struct tls *t);
 

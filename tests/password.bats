@@ -303,14 +303,19 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
+# crowd COUNT ADDRESS: so many connections from there that say what "text" holds
+crowd() {
+	have_fifo ready
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" "$1" \
+		-s "$2" <text >ready 3>&- 7>&- 8>&- &
+	PIDS+=($!)
+	read -r -t 30 <>ready
+}
+
 @test "100 that begin and say no more do not hold up the right one" {
 	start_receiver --ktls "$WHEN"
 	printf '\x70\1\0\0' >text
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" 100 \
-		-s 127.0.0.2 <text >ready 3>&- 7>&- 8>&- &
-	PIDS+=($!)
-	read -r -t 30 <>ready
+	crowd 100 127.0.0.2
 	still_serves
 }
 
@@ -366,11 +371,7 @@ guess() {
 	sleep 1 # the relay is 127.0.0.1 to the listener
 	head -c 52 wire.0 >text
 	PORT=$(sed -n 's/.*listening on port //p' "$RECEIVER_ERR")
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" 20 \
-		-s 127.0.0.2 <text >ready 3>&- 7>&- 8>&- &
-	PIDS+=($!)
-	read -r -t 30 <>ready
+	crowd 20 127.0.0.2
 	until_true grep -q 'refused 127\.0\.0\.2.*too many' "$RECEIVER_ERR"
 	until_true refused_from 127.0.0.2 14
 	still_serves
@@ -424,6 +425,83 @@ refused_from() {
 
 at_least() {
 	(($(stat -c %s "$2") >= $1))
+}
+
+# --- who may come again
+
+# puts_off BYTES [OPTION]...: a crowd takes all places while the first connection
+# stands still after so many bytes
+puts_off() {
+	local door
+	RETRY=(--retry 20s)
+	: >text
+	start_receiver --ktls "$WHEN" "${@:2}"
+	door=$PORT
+	start_relay pause -a "$1" -k 1 -w 2000 -d wire
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	until_true grep -q '\.' tool.err
+	PORT=$door crowd 40 127.0.0.1
+}
+
+comes_again() {
+	wait_receiver 0
+	wait_sender 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+	assert_stderr_has 'refused .*too many handshakes' "$RECEIVER_ERR"
+	[[ -e wire.1 ]] || fail "it did not have to give way"
+}
+
+@test "who has to give way to a crowd before he says anything comes again" {
+	puts_off 0
+	says_sender 'too many handshakes'
+	comes_again
+}
+
+@test "who has to give way before he says anything to listen --keep comes again" {
+	puts_off 0 --keep -- cat
+	says_sender 'too many handshakes'
+	wait_sender 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+}
+
+@test "who has to give way to a crowd within his first message comes again" {
+	puts_off 20
+	comes_again
+}
+
+@test "who has to give way to a crowd in front of his Finished comes again" {
+	start_receiver --ktls "$WHEN"
+	start_relay pass -d first
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	puts_off "$(first_flight first.0 | wc -c)"
+	comes_again
+}
+
+# There an alert is nobody's: the listener has not shown that it knows anything.
+@test "who has to give way within his ClientHello does not come again: 5, and why" {
+	puts_off 100
+	wait_sender 5
+	says_sender 'too many handshakes.*not tried again.*guess'
+}
+
+says_sender() {
+	until_true grep -q "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
+}
+
+# To be put off, again and again, would be a guess each time.
+@test "whoever takes the listener's place gets one guess of one connect" {
+	local mode
+	for mode in tls13-aes128-gcm tls12-aes128-gcm; do
+		start_receiver --ktls "$WHEN" -m "$mode"
+		# user_canceled behind the answer, in the place of a ServerHello
+		start_relay insert -c s2c -a 52 -i 1503030002025a -d wire
+		takes_at_most 5 bkp_send 5 --retry 20s -m "$mode" <<<secret
+		assert_stderr_has 'too many handshakes.*not tried again.*guess'
+		assert_lines 1 "$ERR"
+		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+		kill "$RECEIVER_PID"
+	done
 }
 
 # --- where the password comes from
