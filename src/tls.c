@@ -580,6 +580,19 @@ static int tls_find_mode(struct tls *t, struct err *e)
 	return 0;
 }
 
+/* Certificates: does the server care who we are? */
+static int tls_check_asked(struct tls *t, struct err *e)
+{
+	if (t->server || !(cred_kinds(t->cred) & CRED_X509) ||
+	    gnutls_certificate_client_get_request_status(t->session))
+		return 0;
+	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer did not ask for our certificate, so it is "
+		       "there for anybody; make it require one (openssl "
+		       "s_server -Verify 1");
+}
+
 static void tls_learn_name(struct tls *t)
 {
 	const char *name;
@@ -596,7 +609,8 @@ static void tls_learn_name(struct tls *t)
 /* The handshake is done: is the outcome what we want? */
 static int tls_shaken(struct tls *t, struct err *e)
 {
-	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0)
+	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
+	    tls_check_asked(t, e) < 0)
 		return -1;
 	tls_learn_name(t);
 	return 0;

@@ -379,16 +379,21 @@ make_dated() {
 	until_true grep -q '(bob) is not valid before 20' "$RECEIVER_ERR"
 }
 
-# foreign_server NAME: s_server with that certificate
+# foreign_server NAME [OPTION]...: s_server with that certificate
 foreign_server() {
 	openssl_is "$1"
 	start_server openssl s_server -accept 127.0.0.1:0 -naccept 1 -quiet \
-		-Verify 1 -verify_return_error "${OPENSSL[@]}"
+		"${OPENSSL[@]}" "${@:2}"
+}
+
+# mutual_server NAME: one that wants ours, too
+mutual_server() {
+	foreign_server "$1" -Verify 1 -verify_return_error
 }
 
 @test "a server whose certificate has expired: 5, and it is told" {
 	make_dated server '3 days ago' '1 day ago' 'ip_address = 127.0.0.1'
-	foreign_server server
+	mutual_server server
 	bkp_send 5 --raw -q <<<word
 	assert_stderr_has 'has expired on 20'
 	until_true grep -q 'alert certificate expired' server.err
@@ -396,9 +401,34 @@ foreign_server() {
 
 @test "a server whose certificate is not valid yet: 5" {
 	make_dated server '1 day' '3 days' 'ip_address = 127.0.0.1'
-	foreign_server server
+	mutual_server server
 	bkp_send 5 --raw -q <<<word
 	assert_stderr_has 'is not valid before 20'
+}
+
+# asks_nothing CONNECT_OPTION...: of a server that lets everybody in
+asks_nothing() {
+	bkp_send 5 "$@" <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not ask for our certificate.*-Verify 1'
+	assert_lines 1 "$ERR"
+	wait "$SERVER_PID" || :
+	assert_stderr_lacks secret server.out
+	assert_stderr_has 'alert handshake failure' server.err
+}
+
+@test "a server that does not ask who we are gets nothing: 5" {
+	foreign_server server
+	asks_nothing --raw -q
+}
+
+@test "a server that does not ask who we are gets nothing in TLS 1.2: 5" {
+	foreign_server server -tls1_2
+	asks_nothing --raw -q -m tls12-aes128-gcm
+}
+
+@test "a server that does not ask who we are gets nothing without --raw: 5" {
+	foreign_server server -alpn btrfs-ktls-pipe/1
+	asks_nothing
 }
 
 @test "a key meets certificates: 5, and both hear of the kind of credential" {
@@ -686,7 +716,7 @@ foreign_client() {
 
 # openssl_takes MODE: s_server receives from our connect
 openssl_takes() {
-	foreign_server server
+	mutual_server server
 	bkp_send --raw -q --ktls "$WHEN" -m "$1" <"$IN"
 	wait_for 0 "$SERVER_PID" s_server server.err
 	assert_same_file "$IN" server.out
