@@ -14,6 +14,7 @@
 #include "log.h"
 
 #define PEM_BEGIN "-----BEGIN "
+#define PEM_END "-----END "
 #define SAN_OID "2.5.29.17"
 
 enum {
@@ -106,6 +107,32 @@ static int cert_foreign(const gnutls_datum_t *pem, const char *other,
 	return err_set(e, ERR_KEY, 0, "holds no %s in PEM", kind);
 }
 
+static size_t cert_count(const gnutls_datum_t *pem, const char *mark)
+{
+	const uint8_t *p = pem->data, *end = p + pem->size;
+	size_t count = 0;
+
+	while ((p = memmem(p, (size_t)(end - p), mark, strlen(mark)))) {
+		p += strlen(mark);
+		count++;
+	}
+	return count;
+}
+
+/*
+ * Is a block without its end, be it that only a part of its first line is there?
+ * GnuTLS passes over what has no whole first line.
+ */
+static bool cert_is_cut(const gnutls_datum_t *pem)
+{
+	const uint8_t *line = memrchr(pem->data, '\n', pem->size);
+	size_t len = line ? (size_t)(pem->data + pem->size - ++line) : 0;
+
+	return cert_count(pem, PEM_BEGIN) != cert_count(pem, PEM_END) ||
+	       (len && len < strlen(PEM_BEGIN) &&
+		!memcmp(line, PEM_BEGIN, len));
+}
+
 static int cert_parse(const gnutls_datum_t *pem, struct cert_list *l,
 		      struct err *e)
 {
@@ -119,7 +146,7 @@ static int cert_parse(const gnutls_datum_t *pem, struct cert_list *l,
 		return cert_foreign(pem, other, "certificate", e);
 	ret = gnutls_x509_crt_list_import2(&l->crt, &l->count, pem,
 					   GNUTLS_X509_FMT_PEM, 0);
-	if (ret < 0 || l->count != count)
+	if (ret < 0 || l->count != count || cert_is_cut(pem))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a certificate that is cut short or "
 			       "damaged (%s); copy the whole file again",
@@ -156,11 +183,31 @@ static int cert_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 	return 0;
 }
 
+/* Does a signature that tls.c offers go with its key? */
+static int cert_check_kind(gnutls_x509_crt_t crt, struct err *e)
+{
+	int kind = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
+
+	switch (kind) {
+	case GNUTLS_PK_RSA:
+	case GNUTLS_PK_RSA_PSS:
+	case GNUTLS_PK_ECDSA:
+	case GNUTLS_PK_EDDSA_ED25519:
+		return 0;
+	}
+	return err_set(e, ERR_KEY, 0,
+		       "has a key of a kind that cannot be used here, %s; use "
+		       "ECDSA, RSA or Ed25519",
+		       kind < 0 ? gnutls_strerror(kind)
+				: gnutls_pk_algorithm_get_name(
+					  (gnutls_pk_algorithm_t)kind));
+}
+
 int cert_check_own(const gnutls_datum_t *pem, struct err *e)
 {
 	attr_cleanup(cert_list_free) struct cert_list l = { NULL, 0 };
 
-	if (cert_parse(pem, &l, e) < 0)
+	if (cert_parse(pem, &l, e) < 0 || cert_check_kind(l.crt[0], e) < 0)
 		return -1;
 	for (unsigned int i = 0; i < l.count; i++)
 		if (cert_check_time(l.crt[i], ERR_KEY, e) < 0)

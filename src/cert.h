@@ -17,7 +17,8 @@
  * The three of them look at what a file holds, with an error that goes on after
  * the file's name and says what to do.  Borrow pem.  Errors: ERR_KEY.
  *
- * Our own certificate, perhaps with its chain behind it: all valid now.
+ * Our own certificate, perhaps with its chain behind it: all valid now, and its
+ * key of a kind that can be used.
  */
 int cert_check_own(const gnutls_datum_t *pem, struct err *e) attr_must_check;
 

@@ -498,6 +498,34 @@ files() {
 	refuses_files 'CA file ca.crt: holds .* cut short'
 }
 
+# cut_header FILE: wherever the first line of another certificate behind it is cut
+cut_header() {
+	local n header='-----BEGIN CERTIFICATE-----'
+	cp "$1" whole
+	for n in 1 5 6 11 15 25; do
+		{ cat whole && printf '%s' "${header:0:n}"; } >"$1"
+		refuses_files ".* file $1: holds .* cut short"
+	done
+	{ printf '%s' "${header:0:15}" && cat whole; } >"$1"
+	refuses_files ".* file $1: holds .* cut short"
+	cp whole "$1"
+}
+
+@test "a file that is cut short in the first line of a certificate is refused" {
+	files
+	cut_header alice.crt
+	cut_header ca.crt
+	{ echo '- a comment' && cat whole && printf -- '-- and another'; } >ca.crt
+	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
+}
+
+@test "an Ed448 key, which no signature that is offered goes with, is refused" {
+	make_key_file alice --key-type ed448
+	make_cert alice "$BATS_FILE_TMPDIR/ca" 'dns_name = alice'
+	certs_of alice
+	refuses_files 'certificate file .*: has a key of a kind .*Ed448.*use .*Ed25519'
+}
+
 @test "PEM of something else is refused" {
 	files
 	cat alice.key >alice.crt
