@@ -372,17 +372,23 @@ static int tls_peer_judged(uint8_t alert, struct err *e)
 }
 
 /*
- * The one alert that is about nothing we did: RFC 8446 section 6.1.  During the
- * handshake anybody can send it.  Where a password is in use whoever answers has
- * got one guess at it by then, and would get another one each time.
+ * The one alert that is about nothing we did: RFC 8446 section 6.1.  A server
+ * means by it that we may come again.  During the handshake anybody can send it:
+ * where a password is in use whoever answers has got one guess at it by then, and
+ * would get another one each time.
  */
 static int tls_peer_put_off(struct tls *t, struct err *e)
 {
+	const char *alert = rec_alert_name(REC_USER_CANCELED);
+
+	if (t->server)
+		return err_set(e, ERR_AUTH, 0, "the peer gave up (alert %s)",
+			       alert);
 	t->put_off = !cred_is_password(t->cred);
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer has too many handshakes at the same time "
 		       "(alert %s)%s",
-		       rec_alert_name(REC_USER_CANCELED),
+		       alert,
 		       t->put_off ? ""
 				  : "; not tried again by itself, because each "
 				    "time whoever answers can guess the "
@@ -475,7 +481,9 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_DECRYPTION_FAILED:
 	case GNUTLS_E_UNKNOWN_SRP_USERNAME: /* PSK too */
 	case GNUTLS_E_MAC_VERIFY_FAILED:
-		return tls_wrong_key(t, e);
+		if (cred_kinds(t->cred) & CRED_PSK)
+			return tls_wrong_key(t, e);
+		break;
 	case GNUTLS_E_NO_CIPHER_SUITES:
 	case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
 	case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
@@ -502,10 +510,9 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PUSH_ERROR:
 		return err_set(e, ERR_AUTH, t->wire.lost_errno,
 			       "the connection was lost during the handshake");
-	default:
-		return err_set(e, ERR_AUTH, 0, "handshake failed: %s",
-			       gnutls_strerror(ret));
 	}
+	return err_set(e, ERR_AUTH, 0, "handshake failed: %s",
+		       gnutls_strerror(ret));
 }
 
 /* The alert for a failed handshake; GnuTLS sends none by itself. */

@@ -406,6 +406,22 @@ mutual_server() {
 	assert_stderr_has 'is not valid before 20'
 }
 
+# damaged_at RECORD MODE: of the client's handshake
+damaged_at() {
+	start_receiver --ktls "$WHEN" -m "$2"
+	start_relay flip -r "$1"
+	bkp_send 5 -m "$2" <<<word
+	until_true grep -q 'refused 127' "$RECEIVER_ERR"
+	assert_stderr_has 'refused 127.*handshake failed' "$RECEIVER_ERR"
+	assert_stderr_lacks 'another key' "$RECEIVER_ERR"
+	assert_stderr_lacks ' key' "$ERR"
+}
+
+@test "a record that was damaged on its way is no matter of keys" {
+	damaged_at 2 tls13-aes128-gcm # its certificate
+	damaged_at 5 tls12-aes128-gcm # its Finished
+}
+
 # asks_nothing CONNECT_OPTION...: of a server that lets everybody in
 asks_nothing() {
 	bkp_send 5 "$@" <<<secret

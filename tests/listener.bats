@@ -124,6 +124,16 @@ has_to_give_way() {
 	has_to_give_way -r 1
 }
 
+@test "a client that cancels its handshake is said to have given up" {
+	start_listener -m tls12-aes128-gcm
+	start_relay insert -r 1 -i 1503030002025a
+	bkp_send 5 --ktls off -m tls12-aes128-gcm <<<secret
+	until_true grep -q refused "$RECEIVER_ERR"
+	assert_stderr_has 'refused 127.*the peer gave up \(alert user_canceled\)' \
+		"$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+}
+
 # foreign_clients COUNT: openssl's, without a key
 foreign_clients() {
 	local i
