@@ -154,15 +154,32 @@ static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 	return 0;
 }
 
-/* The peer, or what is in its place, was of no use, if not just busy. */
+/*
+ * Was it not the peer that ended the connection, but its system?  That of a
+ * listener does so to whoever waits there when it ends, and the next one may be
+ * about to begin.  But who answers a password can guess it once in a handshake:
+ * there nobody gets another one.
+ */
+static bool dial_was_reset(const struct link_dial *d, const struct err *e)
+{
+	bool guessed = d->link.p.password && !d->link.count &&
+		       d->state == DIAL_HANDSHAKE;
+
+	return !guessed && (e->num == ECONNRESET || e->num == EPIPE);
+}
+
+/* The peer, or what is in its place, was of no use, if not just busy or gone. */
 static int dial_refused(struct link_dial *d, struct err *e)
 {
 	bool busy = d->tls && tls_put_off(d->tls);
+	bool reset = dial_was_reset(d, e);
 
+	if (reset)
+		e->kind = ERR_NET;
 	err_wrap(e, "%s", d->name);
 	if (d->link.hold)
 		return link_spoilt(&d->link, e);
-	return dial_failed(d, busy, e);
+	return dial_failed(d, busy || reset, e);
 }
 
 static int dial_lookup(struct link_dial *d, struct err *e)
@@ -252,7 +269,7 @@ static int dial_connecting(struct link_dial *d, struct err *e)
 	if (ret < 0)
 		return dial_failed(d, dial_may_mend(e), e);
 	if (dial_connected(d, e) < 0)
-		return dial_failed(d, false, e);
+		return dial_refused(d, e);
 	return 0;
 }
 

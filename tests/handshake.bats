@@ -183,10 +183,31 @@ fails_within() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection'
 }
 
-@test "a server that resets: connect exits 5 and says so" {
+# Nobody said a word: it may be a listener that has ended, and another may come.
+@test "a server that resets: connect exits 4 and says so, after --retry" {
 	start_tool peer reset
-	bkp_send 5 <<<secret
-	assert_stderr_has '^btrfs-ktls-pipe: .*(reset|closed|lost)'
+	bkp_send 4 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer'
+	assert_lines 1 "$ERR"
+	fails_within 5 bkp_send 4 --retry 1s <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer; trying again for 1 s'
+	assert_lines 2 "$ERR"
+}
+
+@test "a connection that is reset before it is welcome: connect tries again" {
+	local at
+	for at in '-a 0' '-a 300' '-r 1' '-r 2' '-r 3'; do
+		start_receiver --ktls "$WHEN"
+		start_relay rst $at -k 1
+		bkp_send --retry 20s --ktls "$WHEN" <<<word
+		assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer; trying again'
+		wait_receiver 0
+		[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+	done
+}
+
+@test "who waits in the queue of a listener that ends reaches the next one" {
+	reaches_the_next
 }
 
 @test "a server that never answers: connect exits 5 after --handshake-timeout" {

@@ -118,6 +118,23 @@ first_byte() {
 	both_ways rotates
 }
 
+# --- a connection that is reset
+
+@test "who waits in the queue of a listener that ends reaches the next one" {
+	reaches_the_next
+}
+
+# The offer shows nothing; from the answer to the handshake's end whoever answered
+# would have another guess each time.
+@test "a reset within a password's handshake is final: 5" {
+	start_receiver --ktls "$WHEN"
+	start_relay rst -a 100 -d wire
+	takes_at_most 5 bkp_send 5 --retry 20s <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer$'
+	assert_lines 1 "$ERR"
+	[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+}
+
 # --- another password, or none
 
 @test "a wrong password: connect exits 5 and says so, listen goes on" {

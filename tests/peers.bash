@@ -63,6 +63,27 @@ have_fifo() {
 	[[ -p $1 ]] || mkfifo "$1"
 }
 
+# A listener that ends with a sender in its queue, and then another one
+reaches_the_next() {
+	RETRY=(--retry 20s)
+	start_receiver --ktls "$WHEN"
+	kill -STOP "$RECEIVER_PID"
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	until_true in_queue
+	sleep 0.3 # for what it has to say first
+	kill -KILL "$RECEIVER_PID"
+	wait_receiver 137
+	until_true has_line 'reset by peer; trying again' "$SENDER_ERR"
+	start_receiver --ktls "$WHEN" -p "$PORT"
+	wait_sender 0
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+}
+
+in_queue() {
+	[[ $(ss -tnH state established "dport = :$PORT") ]]
+}
+
 # wait_receiver, wait_sender CODE: how what was started has to end
 wait_receiver() {
 	wait_for "$1" "$RECEIVER_PID" receiver "$RECEIVER_ERR"
