@@ -589,14 +589,14 @@ types() {
 %^Q' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 	# stopped before the prompt
 	run -4 asked '^S|%^Qword
-' sh -c 'stty -F /dev/tty -echo; sleep 0.3; stty -F /dev/tty echo
+' sh -c 'stty -F /dev/tty -echo; sleep 0.3; stty -F /dev/tty echo; sleep 0.3
 		exec "$@"' sh "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
 # Else the first would switch the echo on while the second still asks.
 @test "two that ask on one terminal do so one after the other" {
 	run -4 asked '%%one
-|two
+>two
 ' sh -c '
 		exec 2>/dev/$(ps -o tty= -p $$)
 		"$@" listen -b 127.0.0.1 -p 0 --wait 1ms &

@@ -3,8 +3,8 @@
  * prompt TEXT COMMAND [ARG]...: runs COMMAND with a terminal of its own, which is
  * none of its standard descriptors, types TEXT on it as soon as its echo is off,
  * and copies to standard error what appears there. Between two TEXTs divided by
- * '|' it waits for the next time that the echo is off; ^C, ^Z and ^D stand for
- * these keys, and % is a pause.
+ * '|' it waits for the next time that the echo is off, and by '>' for one more
+ * "Password" than there were TEXTs; ^C, ^Z and ^D stand for these keys, and % is a pause.
  *
  * When COMMAND stops, SIGCONT follows. Exits as COMMAND does, or with 128 and its
  * signal; but with 99 if the terminal does not echo then, or did not while COMMAND
@@ -28,6 +28,7 @@ enum { MUTE = 99, TICK_MS = 10, PAUSE_MS = 300 };
 
 static int terminal; /* our end */
 static bool mute_while_stopped;
+static unsigned int asked; /* how often for a password */
 
 static void die(const char *what)
 {
@@ -74,10 +75,10 @@ static pid_t start(char **command)
 	return -1;
 }
 
-/* Types text up to a '|', and returns what comes behind that. */
+/* Types text up to a '|' or '>', and returns what comes from there on. */
 static const char *type(const char *text)
 {
-	for (; *text && *text != '|'; text++) {
+	for (; *text && *text != '|' && *text != '>'; text++) {
 		char c = *text;
 
 		if (c == '%') {
@@ -89,7 +90,21 @@ static const char *type(const char *text)
 		if (write(terminal, &c, 1) != 1)
 			die("write");
 	}
-	return *text ? text + 1 : text;
+	return text;
+}
+
+static void count_asked(const char *text, size_t len)
+{
+	static const char word[] = "Password";
+	static size_t seen;
+
+	for (size_t i = 0; i < len; i++) {
+		seen = text[i] == word[seen] ? seen + 1 : text[i] == *word;
+		if (word[seen])
+			continue;
+		asked++;
+		seen = 0;
+	}
 }
 
 static void show(void)
@@ -101,7 +116,10 @@ static void show(void)
 	if (poll(&p, 1, TICK_MS) <= 0 || !(p.revents & POLLIN))
 		return;
 	n = read(terminal, text, sizeof text);
-	if (n > 0 && write(STDERR_FILENO, text, (size_t)n) != n)
+	if (n <= 0)
+		return;
+	count_asked(text, (size_t)n);
+	if (write(STDERR_FILENO, text, (size_t)n) != n)
 		die("standard error");
 }
 
@@ -122,14 +140,18 @@ static bool ended(pid_t pid, int *status)
 static int run(const char *text, char **command)
 {
 	pid_t pid = start(command);
+	unsigned int answered = 0;
 	bool typed = false;
 	int status;
 
 	while (!ended(pid, &status)) {
 		bool quiet = !echoes();
+		bool now = *text == '>' ? asked > answered : quiet && !typed;
 
-		if (quiet && !typed && *text)
-			text = type(text);
+		if (now && *text) {
+			answered++;
+			text = type(text + (*text == '|' || *text == '>'));
+		}
 		typed = quiet;
 		show();
 	}
