@@ -19,6 +19,22 @@
 /* Without retention: enough to make full records and big sends. */
 #define SMALL_STORE_BYTES (1 << 20)
 
+/* Is --tx auto better off with a copy of what comes through a pipe? */
+static bool stream_auto_copies(const struct link *l)
+{
+	const struct opts *o = l->p.o;
+
+	if (o->tx != OPT_HOW_AUTO)
+		return false;
+	/* Where nothing is kept nobody sees the end of a btrfs stream. */
+	if (o->raw && o->buffer_bytes)
+		return true;
+	if (ktls_splices_pieces(chan_mode(l->chan)))
+		return false;
+	log_info("this kernel cannot be trusted to splice");
+	return true;
+}
+
 /*
  * Bytes that lie in a pipe or in a file need not be copied on their way into
  * the kernel's records.
@@ -33,13 +49,8 @@ static struct store *stream_store_in_place(const struct link *l,
 		return NULL;
 	if (in->end)
 		return store_file_new(in, e);
-	if (in->kind != IO_PIPE)
+	if (in->kind != IO_PIPE || stream_auto_copies(l))
 		return NULL;
-	if (l->p.o->tx == OPT_HOW_AUTO &&
-	    !ktls_splices_pieces(chan_mode(l->chan))) {
-		log_info("this kernel cannot be trusted to splice");
-		return NULL;
-	}
 	s = store_pipe_new(in, link_store_bytes(l->p.o), e);
 	if (!s && l->p.o->tx == OPT_HOW_SPLICE)
 		log_notice("%s; going on by read and send (root may have "

@@ -112,6 +112,15 @@ openssl_receives() {
 	done
 }
 
+# The receiver hears of a stream that is cut, and exits 7.
+@test "--raw: a btrfs stream that is cut short is noticed" {
+	make_btrfs_like in 300000
+	start_receiver --raw -q --ktls "$WHEN"
+	bkp_send 8 --raw -q --ktls "$WHEN" < <(head -c 299999 in)
+	wait_receiver 7
+	assert_stderr_has 'cut short'
+}
+
 # key_update PATH: openssl changes its key between two lines
 key_update() {
 	mode_of tls13-aes128-gcm
