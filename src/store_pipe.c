@@ -99,6 +99,8 @@ static int store_pipe_load(struct store_pipe *p, struct err *e)
 	    store_pipe_drop(p, p->ahead[0], p->teed - p->taken, e) < 0)
 		return -1;
 	p->kept = p->taken = p->teed;
+	/* There is room in ahead, which may be empty by now. */
+	p->store.full = false;
 	return 0;
 }
 

@@ -46,6 +46,7 @@ static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
 
 /* What it asks for must be there, or the kernel would leave a record open. */
 static int asked_too_much;
+static bool stuck; /* the socket takes nothing */
 
 int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 			    struct chan_io *io, struct err *e);
@@ -58,6 +59,8 @@ int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 
 	asked_too_much += !in_kernel || ioctl(pipe_fd, FIONREAD, &there) < 0 ||
 			  len > (size_t)there;
+	if (stuck)
+		some = 0;
 	return take(bytes, move(pipe_fd, bytes, some), io);
 }
 
@@ -270,6 +273,42 @@ static void test_lost_twice(void)
 }
 
 /* It must be able to look, whatever the limits are by then. */
+/* Lost when everything was copied and nothing went out: there is room again. */
+static void test_lost_when_full(void)
+{
+	struct err e = { 0 };
+	struct run r = { 0 };
+	struct chan_io io;
+	int p[2];
+
+	pipe_to_feed(p, 0);
+	if (!(r.s = store_pipe_new(input_from(p[0]), KEEPS, &e)))
+		exit(1);
+	r.feed_fd = p[1];
+	in_kernel = stuck = true;
+	sent = 0;
+	differ = 0;
+	for (int i = 0; i < 1000 && !store_full(r.s); i++) {
+		r.fed += feed(r.feed_fd, r.fed, 2500);
+		do_fill(&r);
+	}
+	ok(r.s->full, "no buffer is left");
+	is_int(r.s->ops->send(r.s, NULL, r.s->head, &io, &e), 0, "copied");
+	do_fill(&r);
+	ok(r.s->full, "and none is set free by that");
+	stuck = false;
+	is_int(r.s->ops->rewind(r.s, 0, &e), 0, "and lost");
+	while (sent < r.s->head && !r.broken)
+		do_send(&r);
+	r.s->ops->ack(r.s, sent);
+	ok(!store_full(r.s), "the input is read again");
+	finish(&r);
+	is_int(sent, r.fed, "all goes out");
+	is_int(r.broken + differ, 0, "and is right");
+	r.s->ops->free(r.s);
+	close(p[0]);
+}
+
 static void test_no_more_pipes(void)
 {
 	struct rlimit before, none;
@@ -333,6 +372,7 @@ int main(void)
 		     100, true);
 	test_liar();
 	test_lost_twice();
+	test_lost_when_full();
 	test_no_more_pipes();
 	test_too_large();
 	return tap_end();
