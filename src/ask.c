@@ -179,20 +179,34 @@ static int ask_lock(void)
 	return -1;
 }
 
+/* One prompt.  Who else asks on the terminal waits until it is over. */
+static int ask_once(struct ask *a, const char *prompt, struct secret *s,
+		    struct err *e)
+{
+	autoclose int lock = ask_lock();
+	int ret;
+
+	if (tcgetattr(a->fd, &a->loud) < 0)
+		return err_set(e, ERR_KEY, errno,
+			       "cannot ask for a password on /dev/tty");
+	ask_catch(a);
+	ret = ask_quietly(a, prompt, s, e);
+	ask_release(a);
+	return ret;
+}
+
 int ask_secret(const char *prompt, struct secret *s, struct err *e)
 {
 	autoclose int fd = open("/dev/tty", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-	autoclose int lock = ask_lock();
 	struct ask a = { .fd = fd };
 	int ret;
 
-	if (fd < 0 || tcgetattr(fd, &a.loud) < 0)
+	if (fd < 0)
 		return err_set(e, ERR_KEY, errno,
 			       "cannot ask for a password on /dev/tty");
 	do {
-		ask_catch(&a);
-		ret = ask_quietly(&a, prompt, s, e);
-		ask_release(&a);
+		ask_signal = 0;
+		ret = ask_once(&a, prompt, s, e);
 		/* One that stops us comes back; else that was it. */
 		if (ask_signal)
 			raise(ask_signal);

@@ -34,3 +34,10 @@ void plain_alert(struct wire *w, enum rec_alert alert);
 /* As tls_recv().  Errors: ERR_NET. */
 int plain_recv(struct plain *p, struct wire *w, void *buf, size_t len,
 	       size_t *done, bool *end, struct err *e) attr_must_check;
+
+/* Was what plain_recv() failed with the alert user_canceled? */
+static inline bool plain_canceled(const struct plain *p)
+{
+	return p->have == REC_HEADER_BYTES && !p->left &&
+	       p->header[0] == REC_ALERT && p->alert[1] == REC_USER_CANCELED;
+}

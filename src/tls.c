@@ -597,7 +597,7 @@ static int tls_check_asked(struct tls *t, struct err *e)
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer did not ask for our certificate, so it is "
 		       "there for anybody; make it require one (openssl "
-		       "s_server -Verify 1");
+		       "s_server -Verify 1)");
 }
 
 static void tls_learn_name(struct tls *t)
@@ -890,8 +890,13 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 {
 	uint8_t *p = buf;
 
-	if (!t->session)
-		return plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
+	if (!t->session) {
+		int ret =
+			plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
+
+		t->put_off |= ret < 0 && plain_canceled(&t->plain);
+		return ret;
+	}
 	*done = 0;
 	*end = false;
 	while (*done < len && t->final > 0) {

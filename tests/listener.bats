@@ -124,6 +124,12 @@ has_to_give_way() {
 	has_to_give_way -r 1
 }
 
+@test "who has to give way to a crowd without TLS comes again" {
+	[[ ! ${BKP_GUEST-} ]] || skip 'guests: no kernel has a say in it'
+	CREDENTIAL=(-m none) SERVER=(-m none)
+	has_to_give_way -a 50
+}
+
 @test "a client that cancels its handshake is said to have given up" {
 	start_listener -m tls12-aes128-gcm
 	start_relay insert -r 1 -i 1503030002025a

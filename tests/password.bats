@@ -605,6 +605,20 @@ types() {
 	[[ $output != *one* && $output != *two* ]] || fail "$output"
 }
 
+@test "one that was stopped at its prompt does not keep others from asking" {
+	run -4 asked '>>word
+' sh -c '
+		exec 2>/dev/$(ps -o tty= -p $$)
+		"$@" listen -b 127.0.0.1 -p 0 --wait 1ms &
+		sleep 0.5
+		kill -TSTP $!
+		until [ "$(ps -o stat= -p $! | cut -c1)" = T ]; do sleep 0.1; done
+		"$@" connect -p 1 --retry 0 127.0.0.1
+		status=$?
+		kill -9 $!
+		exit $status' sh "$BKP"
+}
+
 @test "a typed password is text" {
 	run -3 asked 'a^@b
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
