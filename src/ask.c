@@ -11,6 +11,7 @@
 #include <termios.h>
 
 #include "io.h"
+#include "log.h"
 
 enum { BUSY_MS = 10 }; /* before a terminal that takes nothing is tried again */
 
@@ -186,6 +187,8 @@ static int ask_once(struct ask *a, const char *prompt, struct secret *s,
 	autoclose int lock = ask_lock();
 	int ret;
 
+	if (lock < 0)
+		log_debug("others may ask on this terminal meanwhile");
 	if (tcgetattr(a->fd, &a->loud) < 0)
 		return err_set(e, ERR_KEY, errno,
 			       "cannot ask for a password on /dev/tty");

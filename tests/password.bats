@@ -572,7 +572,7 @@ types() {
 }
 
 @test "Ctrl-Z at the prompt: the terminal echoes, and it asks again afterwards" {
-	run -4 asked '^Z|word
+	run -4 asked '^Z>word
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
