@@ -47,13 +47,22 @@ static inline uint64_t feed(int fd, uint64_t offset, size_t len)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* The input of a store: one at a time, never closed. */
+/* The input of a store: one at a time, the last one until the end. */
 static struct input bytes_input = { .own_fd = -1 };
+
+static inline void bytes_end(void)
+{
+	input_fini(&bytes_input);
+}
 
 static inline const struct input *input_from(int fd)
 {
+	static bool registered;
 	struct err e = { 0 };
 
+	if (!registered && atexit(bytes_end))
+		exit(1);
+	registered = true;
 	input_fini(&bytes_input);
 	if (input_init(&bytes_input, fd, &e) < 0)
 		exit(1);
