@@ -31,16 +31,18 @@ int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 /* As splice(2) does, whatever the packets: a read(2) loses what it cuts off. */
 static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
 {
-	static int p[2] = { -1, -1 };
 	size_t done = 0;
+	int p[2];
 	ssize_t n;
 
-	if (p[0] < 0 && pipe2(p, O_NONBLOCK) < 0)
+	if (pipe2(p, O_NONBLOCK) < 0)
 		exit(1);
 	while (done < len && (n = splice(pipe_fd, NULL, p[1], NULL, len - done,
 					 SPLICE_F_NONBLOCK)) > 0)
 		while ((n = read(p[0], bytes + done, len - done)) > 0)
 			done += (size_t)n;
+	close(p[0]);
+	close(p[1]);
 	return done;
 }
 
