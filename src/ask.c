@@ -43,13 +43,12 @@ static void ask_on_signal(int sig)
 	ask_signal = sig;
 }
 
-/* From here on signals come in ask_wait() alone.  Ignored ones stay so. */
+/* From here on signals come where we wait, nowhere else.  Ignored ones stay so. */
 static void ask_catch(struct ask *a)
 {
 	struct sigaction sa = { .sa_handler = ask_on_signal };
 	sigset_t block;
 
-	ask_signal = 0;
 	sigemptyset(&block);
 	for (size_t i = 0; i < array_len(signals); i++)
 		sigaddset(&block, signals[i]);

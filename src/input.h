@@ -32,8 +32,7 @@ int input_init(struct input *in, int fd, struct err *e) attr_must_check;
  * Read into count buffers; *done 0: nothing is there, or a signal came, unless
  * it is the *end.  Waits only where there can be no description of our own
  * (another user's pipe, no /proc), and then no longer than until a signal.
- * Errors: ERR_IO, also for a
- * file that became shorter than it was.
+ * Errors: ERR_IO, also for a file that became shorter than it was.
  */
 int input_read(const struct input *in, const struct iovec *buffers, int count,
 	       size_t *done, bool *end, struct err *e) attr_must_check;

@@ -379,8 +379,6 @@ static int keep_catch_signals(struct keep *k, struct err *e)
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    (old.sa_handler != SIG_IGN || signals[i] != SIGINT))
 			sigaddset(&mask, signals[i]);
-	/* Ignored children could not be waited for. */
-	signal(SIGCHLD, SIG_DFL);
 	sigprocmask(SIG_BLOCK, &mask, &k->old_mask);
 	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (k->signal_fd < 0)

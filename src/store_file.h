@@ -8,7 +8,7 @@
 #include "store.h"
 
 /*
- * The stream is the input, a regular file, from its offset to its end; both may move
- * while it is sent.  Borrowed.  Returns NULL with ERR_IO.
+ * The stream is the input, a regular file, from its offset to its end; both may
+ * move while it is sent.  Borrowed.  Returns NULL with ERR_IO.
  */
 struct store *store_file_new(const struct input *in, struct err *e);

@@ -12,8 +12,8 @@
 #include "store.h"
 
 /*
- * The input is a pipe, borrowed.  bytes: how many are kept, 0: none.  Returns NULL
- * with ERR_IO, errno EPERM or ENOMEM if there cannot be a pipe that large.
+ * The input is a pipe, borrowed.  bytes: how many are kept, 0: none.  Returns
+ * NULL with ERR_IO, errno EPERM or ENOMEM if there cannot be a pipe that large.
  */
 struct store *store_pipe_new(const struct input *in, uint64_t bytes,
 			     struct err *e);

@@ -4,7 +4,8 @@
  * none of its standard descriptors, types TEXT on it as soon as its echo is off,
  * and copies to standard error what appears there. Between two TEXTs divided by
  * '|' it waits for the next time that the echo is off, and by '>' for one more
- * "Password" than there were TEXTs; ^C, ^Z and ^D stand for these keys, and % is a pause.
+ * "Password" than there were TEXTs; ^C, ^Z and ^D stand for these keys, and % is a
+ * pause.
  *
  * When COMMAND stops, SIGCONT follows. Exits as COMMAND does, or with 128 and its
  * signal; but with 99 if the terminal does not echo then, or did not while COMMAND
