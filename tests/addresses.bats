@@ -3,6 +3,7 @@
 # Where it listens and what it connects to.
 
 load helpers
+load delivery
 
 require_ipv6() {
 	[[ -e /proc/sys/net/ipv6/conf/lo/disable_ipv6 &&
@@ -59,12 +60,8 @@ reaches() {
 @test "an address that a name has twice is listened on once" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	printf '%s localhost\n' 127.0.0.1 ::1 >hosts
-	printf '%s\n' '#!/bin/sh' "mount --bind $TMP/hosts /etc/hosts &&" \
-		"exec \"$BKP\" \"\$@\"" >inside
-	printf '%s\n' '#!/bin/sh' "exec unshare -m sh $TMP/inside \"\$@\"" \
-		>debian
-	chmod +x debian
-	BKP=$TMP/debian
+	wrapped "[[ \${INSIDE-} ]] || INSIDE=y exec unshare -m \"\$0\" \"\$@\"
+		mount --bind $TMP/hosts /etc/hosts"
 	BIND=(-b localhost -4)
 	reaches -- -p PORT 127.0.0.1
 }

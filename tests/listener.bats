@@ -16,17 +16,6 @@ start_listener() {
 	start_receiver --ktls "$WHEN" "$@"
 }
 
-# flood COUNT TEXT [OPTION]...: that many connections, in printf's language;
-# from another address, unless they are told one
-flood() {
-	printf "$2" >text
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" "$1" \
-		-s 127.0.0.2 "${@:3}" <text >ready 3>&- 7>&- 8>&- &
-	PIDS+=($!)
-	read -r -t 30 <>ready && [[ $REPLY == ready ]]
-}
-
 # real_peer SECONDS: it gets its word through within that time
 real_peer() {
 	[[ ! ${BKP_GUEST-} ]] || set -- $(($1 * 4))

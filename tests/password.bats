@@ -320,19 +320,9 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-# crowd COUNT ADDRESS: so many connections from there that say what "text" holds
-crowd() {
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" "$1" \
-		-s "$2" <text >ready 3>&- 7>&- 8>&- &
-	PIDS+=($!)
-	read -r -t 30 <>ready
-}
-
 @test "100 that begin and say no more do not hold up the right one" {
 	start_receiver --ktls "$WHEN"
-	printf '\x70\1\0\0' >text
-	crowd 100 127.0.0.2
+	flood 100 '\x70\1\0\0'
 	still_serves
 }
 
@@ -382,13 +372,14 @@ guess() {
 
 # A handshake that is not over is a guess as well: they cannot be made at once.
 @test "20 exchanges at the same time: few are answered" {
+	local text
 	start_receiver --ktls "$WHEN" -v
 	start_relay pass -d wire # for a first message
 	guess 1 -b 127.0.0.3
 	sleep 1 # the relay is 127.0.0.1 to the listener
-	head -c 52 wire.0 >text
+	text=$(head -c 52 wire.0 | od -An -v -tx1 | tr -d '\n')
 	PORT=$(sed -n 's/.*listening on port //p' "$RECEIVER_ERR")
-	crowd 20 127.0.0.2
+	flood 20 "${text// /\\x}"
 	until_true grep -q 'refused 127\.0\.0\.2.*too many' "$RECEIVER_ERR"
 	until_true refused_from 127.0.0.2 14
 	still_serves
@@ -451,13 +442,12 @@ at_least() {
 puts_off() {
 	local door
 	RETRY=(--retry 20s)
-	: >text
 	start_receiver --ktls "$WHEN" "${@:2}"
 	door=$PORT
 	start_relay pause -a "$1" -k 1 -w 2000 -d wire
 	spawn_sender --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
-	PORT=$door crowd 40 127.0.0.1
+	PORT=$door flood 40 '' -s 127.0.0.1
 }
 
 comes_again() {

@@ -102,3 +102,14 @@ wait_for() {
 		fail "$3: exit status $code, expected $1"
 	fi
 }
+
+# flood COUNT TEXT [OPTION]...: that many connections, in printf's language;
+# from another address, unless they are told one
+flood() {
+	printf "$2" >text
+	have_fifo ready
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/flood" "$PORT" "$1" \
+		-s 127.0.0.2 "${@:3}" <text >ready 3>&- 7>&- 8>&- &
+	PIDS+=($!)
+	read -r -t 30 <>ready && [[ $REPLY == ready ]]
+}
