@@ -180,9 +180,11 @@ static int sender_flush(struct sender *s, struct err *e)
 	return 0;
 }
 
-static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
+static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
+			 struct err *e)
 {
 	struct store *st = s->store;
+	uint64_t offset = ack->offset;
 
 	if (offset > st->sent)
 		return err_set(e, ERR_NET, 0,
@@ -246,7 +248,7 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 {
 	switch (f->type) {
 	case FRAME_ACK:
-		return sender_on_ack(s, f->ack, e);
+		return sender_on_ack(s, &f->ack, e);
 	case FRAME_DONE:
 		return sender_on_done(s, f->outcome.total, e);
 	case FRAME_FAIL:
@@ -254,9 +256,18 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 		return sender_on_fail(&f->outcome, e);
 	case FRAME_HELLO:
 	case FRAME_WELCOME:
+		return err_set(e, ERR_NET, 0,
+			       "the receiver greets a second time");
+	case FRAME_NAME:
+	case FRAME_HAVE:
+	case FRAME_CHECKING:
+	case FRAME_WORDS:
 		break;
 	}
-	return err_set(e, ERR_NET, 0, "the receiver greets a second time");
+	return err_set(e, ERR_NET, 0,
+		       "the receiver sends a frame that does not belong here "
+		       "(type %u)",
+		       (unsigned int)f->type);
 }
 
 /* A raw receiver's close_notify is all the word there will be. */

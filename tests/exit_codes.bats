@@ -202,23 +202,53 @@ zeros() {
 	printf '\\0%.0s' $(seq "$1")
 }
 
-# greets BYTES: a client that has the key and the ALPN, and says that
+# greets BYTES [ALPN]: a client that has the key and the ALPN, and says that
 greets() {
 	ktls_here
 	start_receiver --ktls "$WHEN"
-	openssl_client -alpn btrfs-ktls-pipe/1
+	openssl_client -alpn "${2-btrfs-ktls-pipe/2}"
 	printf "$1" >server.in
 	listener_goes_on
 }
 
 @test "5: a HELLO of another version is refused, listen goes on" {
-	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)"
+	greets "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
 	says receiver version
 	serves_its_peer
 }
 
+# What release 0.1 says to begin with
+OLD_HELLO="\x01\x01\x01\0\0\0\0\x01"
+UPGRADE='the peer runs 0\.1: upgrade it'
+
+@test "5: a peer that runs 0.1 is told of the other version, listen goes on" {
+	greets "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
+	says receiver "refused .*$UPGRADE"
+	# openssl prints what it got: WELCOME, version 2, refusal 1
+	cmp <(tail -c 64 server.out) <(printf '\2\2\1'"$(zeros 61)")
+	serves_its_peer
+}
+
+@test "5: version 2 is not spoken with a peer that negotiated version 1" {
+	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
+	says receiver 'refused .*version'
+	serves_its_peer
+}
+
+@test "5: the flags of a HELLO that nobody knows are refused, listen goes on" {
+	greets "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
+	says receiver 'refused .*greet'
+	serves_its_peer
+}
+
+@test "5: a stream that wants a name is refused, listen goes on" {
+	greets "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
+	says receiver 'refused .*name'
+	serves_its_peer
+}
+
 @test "5: a HELLO that makes no sense is refused, listen goes on" {
-	greets "\x01\x01\x09\0\0\0\0\x01$(zeros 120)"
+	greets "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
@@ -232,7 +262,7 @@ greets() {
 # answered REGEX BYTES: what connect says to a listener that has the key and
 # the ALPN, and answers with that
 answered() {
-	openssl_server -alpn btrfs-ktls-pipe/1
+	openssl_server -alpn btrfs-ktls-pipe/2
 	printf "$2" >server.in
 	bkp_send 5 --ktls off <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*$1"
@@ -240,15 +270,28 @@ answered() {
 }
 
 @test "5: a WELCOME of another version" {
-	answered 'version' "\x02\x02\0\x02$(zeros 60)"
+	answered 'version' "\x02\x03\0\x02$(zeros 60)"
+}
+
+@test "5: a WELCOME of version 1: the peer runs 0.1" {
+	answered "$UPGRADE" "\x02\x01\x01\0$(zeros 60)"
+}
+
+@test "5: a listener that runs 0.1, with the remedy" {
+	openssl_server -alpn btrfs-ktls-pipe/1
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
+	assert_lines 1 "$ERR"
+	bkp_send 5 --ktls off --receive
+	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
 }
 
 @test "5: a WELCOME that says busy" {
-	answered 'busy' "\x02\x01\x03\0$(zeros 60)"
+	answered 'busy' "\x02\x02\x03\0$(zeros 60)"
 }
 
 @test "5: a WELCOME that refuses for an unknown reason" {
-	answered 'refused' "\x02\x01\xee\0$(zeros 60)"
+	answered 'refused' "\x02\x02\xee\0$(zeros 60)"
 }
 
 @test "5: another frame instead of a WELCOME" {

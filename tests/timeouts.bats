@@ -45,7 +45,7 @@ unanswered() {
 
 @test "a peer that is silent after the TLS handshake: 5 after --handshake-timeout" {
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -tls1_3 \
-		-alpn btrfs-ktls-pipe/1 -psk "$KEY_HEX" -psk_identity btrfs \
+		-alpn btrfs-ktls-pipe/2 -psk "$KEY_HEX" -psk_identity btrfs \
 		-ciphersuites TLS_AES_128_GCM_SHA256 -quiet
 	unanswered 2 8 --handshake-timeout 2s
 }
@@ -55,7 +55,7 @@ unanswered() {
 	start_receiver --ktls "$WHEN" --handshake-timeout 2s
 	have_fifo client.in
 	openssl s_client -connect "127.0.0.1:$PORT" -tls1_3 -quiet \
-		-alpn btrfs-ktls-pipe/1 -psk "$KEY_HEX" -psk_identity btrfs \
+		-alpn btrfs-ktls-pipe/2 -psk "$KEY_HEX" -psk_identity btrfs \
 		-ciphersuites TLS_AES_128_GCM_SHA256 \
 		<>client.in >client.out 2>&1 3>&- &
 	PIDS+=($!)
