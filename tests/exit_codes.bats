@@ -314,31 +314,81 @@ answered() {
 	in_both_roles 6 listen --ktls require
 }
 
-# --- 4 and 7: connection lost, peer killed, record forged
+# --- 4, 5 and 6: the input is still there
+
+# untouched CODE ARG...: what is on standard input can be read by the next
+untouched() {
+	{
+		bkp "$@"
+		cat >rest
+	} <"$IN"
+	assert_same_file rest "$IN"
+	cat "$IN" | {
+		bkp "$@"
+		cat >rest
+	}
+	assert_same_file rest "$IN"
+	bkp "$@" -- sh -c 'touch started' <"$IN"
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+@test "4: the input is untouched and COMMAND not started" {
+	untouched 4 connect -k key --retry 0 -p 1 127.0.0.1
+	untouched 4 connect -k key --retry 0 no..such..host
+	untouched 4 listen -k key -b 127.0.0.1 -p 0 --send --wait 100ms
+}
+
+@test "5: the input is untouched and COMMAND not started" {
+	make_key wrong
+	start_receiver
+	untouched 5 connect -k wrong --retry 0 -p "$PORT" 127.0.0.1
+	start_tool peer close $'SSH-2.0-OpenSSH\r\n'
+	untouched 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1
+	openssl_server -alpn btrfs-ktls-pipe/2
+	# a WELCOME that refuses: the greeting has been sent
+	printf "\x02\x02\x04\0$(zeros 60)" >server.in
+	bkp 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1 <"$IN" -- touch started
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+@test "5: a sender that is told busy for as long as --retry leaves its input" {
+	stands push
+	untouched 5 connect -k key --retry 200ms -p "$PORT" 127.0.0.1
+	stands_end
+	stream_ends 0 0
+}
+
+@test "6: the input is untouched and COMMAND not started" {
+	without_tls
+	untouched 6 connect -k key --ktls require -p 1 127.0.0.1
+	untouched 6 listen -k key --send -b 127.0.0.1 -p 0 --ktls require
+}
+
+# --- 7 and 7: connection lost, peer killed, record forged
 
 # lost push|pull ACTION OPTION...: what a relay does in the middle
 lost() {
 	HARM=("${@:2}")
 	[[ $1 == push ]] || HARM+=(-c s2c)
-	streams "$1" 4 7 <"$IN"
+	streams "$1" 7 7 <"$IN"
 	says sender .
 	says receiver .
 	assert_prefix "$RECEIVED" "$IN"
 }
 
-@test "4 and 7: the connection is cut" {
+@test "7 and 7: the connection is cut" {
 	both_ways lost cut -a 1000001
 }
 
-@test "4 and 7: the connection is reset" {
+@test "7 and 7: the connection is reset" {
 	both_ways lost rst -a 1000001
 }
 
-@test "4 and 7: a record is forged" {
+@test "7 and 7: a record is forged" {
 	both_ways lost flip -a 1000001
 }
 
-@test "4 and 7: a record is left out" {
+@test "7 and 7: a record is left out" {
 	both_ways lost drop -r 20
 }
 
@@ -352,7 +402,7 @@ killed_sender() {
 killed_receiver() {
 	stands "$1"
 	kill -"$2" "$RECEIVER_PID"
-	stream_ends 4 "$3"
+	stream_ends 7 "$3"
 	says sender .
 }
 
@@ -364,11 +414,11 @@ killed_receiver() {
 	both_ways killed_sender TERM 143
 }
 
-@test "4: the receiver is killed" {
+@test "7: the receiver is killed" {
 	both_ways killed_receiver KILL 137
 }
 
-@test "4: the receiver is hung up" {
+@test "7: the receiver is hung up" {
 	both_ways killed_receiver HUP 129
 }
 
