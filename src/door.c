@@ -376,16 +376,14 @@ static bool door_is_self(const struct door *d, const struct visitor *v)
 }
 
 /*
- * Does it want to go on with a stream?  Then it is not a new one.  (A sender of
- * mode none that comes back to nobody finds it out by the offset it is told; one
- * with a ticket in its handshake does not come this far.)
+ * Does it want to go on with a stream?  Then it is not a new one.  (One with a
+ * ticket in its handshake does not come this far.)
  */
 static bool visitor_goes_on(const struct visitor *v)
 {
 	static const uint8_t no_proof[FRAME_PROOF_BYTES];
 
-	return v->hello.rotate_at ||
-	       (v->hello.role == FRAME_RECEIVES && v->hello.offset) ||
+	return v->hello.rotate_at || v->hello.offset ||
 	       memcmp(v->hello.proof, no_proof, sizeof no_proof);
 }
 

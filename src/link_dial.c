@@ -48,6 +48,7 @@ struct link_dial {
 	uint64_t start_ms; /* idle: when to try again */
 	uint64_t deadline_ms; /* else: of this step */
 	uint64_t backoff_ms;
+	uint64_t give_up_ms; /* reaching the listener for the first time */
 	bool hope; /* the first connection may still come about */
 	bool told; /* why it has not, the first time */
 };
@@ -136,7 +137,7 @@ static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 	more = d->next;
 	if (!more)
 		net_free_addresses(&d->list);
-	if (first && !more && (!d->hope || clock_now_ms() >= l->give_up_ms))
+	if (first && !more && (!d->hope || clock_now_ms() >= d->give_up_ms))
 		return -1;
 	if (first && !more && !d->told) {
 		d->told = true;
@@ -210,9 +211,11 @@ static int dial_begin(struct link_dial *d, struct err *e)
 		return dial_failed(d, dial_may_mend(e), e);
 	d->state = DIAL_CONNECTING;
 	d->deadline_ms = clock_deadline(patience_ms);
-	if (d->link.count || d->link.p.o->retry_ms)
+	if (d->link.count)
 		d->deadline_ms =
-			clock_earlier(d->deadline_ms, d->link.give_up_ms);
+			clock_earlier(d->deadline_ms, link_deadline(&d->link));
+	else if (d->link.p.o->retry_ms)
+		d->deadline_ms = clock_earlier(d->deadline_ms, d->give_up_ms);
 	dial_watch(d, TLS_WANT_WRITE);
 	return 0;
 }
@@ -405,6 +408,7 @@ static int dial_welcomed(struct link_dial *d, const struct link_span *span,
 			       offset, span->low, span->high);
 	if (!l->count && dial_agree(d, w, e) < 0)
 		return -1;
+	l->peer_sent = w->offset;
 	return dial_use(d, offset, false, e);
 }
 
@@ -557,7 +561,7 @@ struct link *link_dial_new(const struct link_params *p, struct err *e)
 	d->start_ms = clock_now_ms();
 	d->link.due_ms = d->start_ms;
 	/* How long the listener may keep us waiting in the first place */
-	d->link.give_up_ms = clock_deadline(p->o->retry_ms);
+	d->give_up_ms = clock_deadline(p->o->retry_ms);
 	/* 128 bits that nobody else draws; not a secret.  Short reads happen
 	 * only above 256 bytes (getrandom(2)). */
 	if (getrandom(d->link.stream, sizeof d->link.stream, 0) < 0)

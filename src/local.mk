@@ -22,6 +22,8 @@ src_libbkp_a_SOURCES = \
 	src/key.c src/key.h \
 	src/preface.c src/preface.h \
 	src/guess.c src/guess.h \
+	src/retry.c src/retry.h \
+	src/stuck.c src/stuck.h \
 	src/ask.c src/ask.h \
 	src/pake.c src/pake.h \
 	src/pass.c src/pass.h \

@@ -14,6 +14,12 @@
 #include "net.h"
 #include "num.h"
 
+/* --retry that was not given; no duration is that long. */
+#define RETRY_UNSET UINT64_MAX
+
+/* Its defaults */
+enum { RETRY_CONNECT_MS = 120000, RETRY_LISTEN_MS = 3600000 };
+
 enum opt_type {
 	TYPE_FLAG, /* bool: true */
 	TYPE_COUNT, /* int: one more */
@@ -91,7 +97,8 @@ static const struct opt_spec specs[] = {
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
-	  "how long to go on without a connection (2m)" },
+	  "connect: how long to go on without a connection (2m);\n"
+	  "listen: the most that it grants for that (1h)" },
 	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "fresh keys after SIZE at the latest (256G)" },
 	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
@@ -519,6 +526,9 @@ static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
 	}
 	if (o->port == UINT64_MAX)
 		o->port = NET_DEFAULT_PORT;
+	if (o->retry_ms == RETRY_UNSET)
+		o->retry_ms = o->verb == OPT_LISTEN ? RETRY_LISTEN_MS
+						    : RETRY_CONNECT_MS;
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
 			       "only connect and listen take a COMMAND");
@@ -554,7 +564,7 @@ int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
 	*o = (struct opts){ .port = UINT64_MAX,
 			    .wait_ms = CLOCK_NEVER,
 			    .handshake_ms = 10000,
-			    .retry_ms = 120000,
+			    .retry_ms = RETRY_UNSET,
 			    .ready_fd = -1,
 			    .buffer_bytes = BUFFER_BYTES,
 			    .rekey_bytes = UINT64_MAX };

@@ -108,7 +108,7 @@ static int receiver_sink_failed(struct receiver *r, struct err *e)
 static int receiver_lost(struct receiver *r, struct err *e)
 {
 	r->want_chan = true;
-	return link_lost(r->link, r->total, e);
+	return link_lost(r->link, e);
 }
 
 /*
@@ -125,17 +125,31 @@ static void receiver_hung_up(struct receiver *r, struct err *e)
 	*e = (struct err){ 0 };
 }
 
+/*
+ * Is there nothing left to be consumed, so that only the network can give us
+ * something to do?
+ */
+static bool receiver_waits(const struct receiver *r)
+{
+	return r->want_chan && r->start == r->end && !r->piped && !r->ended &&
+	       !r->over;
+}
+
 /* Acknowledgements, signs of life, the meter: whatever time asks for. */
 static void receiver_tick(struct receiver *r)
 {
 	uint64_t step =
 		clock_earlier(r->link->store_bytes / ACK_PARTS, ACK_BYTES);
 	uint64_t now = clock_now_ms();
-	struct frame f = { .type = FRAME_ACK, .ack.offset = r->total };
+	bool waits = receiver_waits(r);
+	struct frame f = { .type = FRAME_ACK,
+			   .ack = { waits ? FRAME_ACK_WAITS : 0, r->total } };
 	struct err e = { 0 };
 	bool taken = true;
 
 	r->status_due_ms = status_update(r->p->status, now, r->total);
+	if (r->link->chan && !waits)
+		link_excuse(r->link);
 	if (r->p->raw || r->mute || r->over || !r->link->chan)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
@@ -243,8 +257,8 @@ static uint64_t receiver_due(const struct receiver *r)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
 	if (l->chan && r->want_chan && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
-	if (!l->chan && !r->ended)
-		until_ms = clock_earlier(until_ms, l->give_up_ms);
+	if (!r->ended)
+		until_ms = clock_earlier(until_ms, link_deadline(l));
 	if (r->want_chan && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	return until_ms;
@@ -269,6 +283,9 @@ static void receiver_go_on(struct receiver *r)
 	r->mute = r->told = false;
 	r->spin_ms = 0;
 	r->heard_ms = clock_now_ms();
+	/* A sender that is quiet has nothing: only what it has must come. */
+	if (r->link->peer_sent <= r->total)
+		link_moved(r->link);
 	receiver_arrived(r);
 }
 
@@ -373,6 +390,7 @@ static void receiver_got(struct receiver *r, const struct chan_io *io)
 	if (io->bytes) {
 		r->spin_ms = 0;
 		r->heard_ms = clock_now_ms();
+		link_moved(r->link);
 	} else if (r->said_ready && chan_in_kernel(link_source(r->link))) {
 		r->rest = true;
 	}
@@ -650,7 +668,7 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 static void receiver_tell(struct receiver *r)
 {
 	uint64_t deadline_ms = clock_deadline(
-		link_resumes(r->link) ? r->link->retry_ms : LINGER_MS);
+		link_resumes(r->link) ? r->link->retry.limit_ms : LINGER_MS);
 	bool confirmed = false;
 	struct err e = { 0 };
 

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "stop.h"
+#include "stuck.h"
 
 /*
  * A record that is not full waits for more input: this long after the last
@@ -44,6 +45,7 @@ struct sender {
 	bool told_end; /* this or an earlier one */
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
+	struct stuck stuck; /* does this connection move anything? */
 	bool worn; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
@@ -180,11 +182,18 @@ static int sender_flush(struct sender *s, struct err *e)
 	return 0;
 }
 
+/* Something was sent over this connection that has not arrived, so far. */
+static bool sender_owes(const struct sender *s)
+{
+	return s->store->sent > s->stuck.acked || s->ended;
+}
+
 static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			 struct err *e)
 {
 	struct store *st = s->store;
 	uint64_t offset = ack->offset;
+	bool waits;
 
 	if (offset > st->sent)
 		return err_set(e, ERR_STREAM, 0,
@@ -193,6 +202,11 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			       offset, st->sent);
 	/* It came over the new connection: the receiver knows of that. */
 	link_arrived(s->link, offset);
+	waits = ack->flags & FRAME_ACK_WAITS;
+	if (stuck_ack(&s->stuck, offset, waits) || !sender_owes(s))
+		link_moved(s->link);
+	else if (!waits)
+		link_excuse(s->link);
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
@@ -340,8 +354,9 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
-	if (!link->chan)
-		until = clock_earlier(until, link->give_up_ms);
+	if (link->chan && !link->hold)
+		until = clock_earlier(until, stuck_due(&s->stuck));
+	until = clock_earlier(until, link_deadline(link));
 	until = clock_earlier(until, link->due_ms);
 	if (link->chan && s->more)
 		until = 0;
@@ -387,6 +402,20 @@ static int sender_check_silence(struct sender *s, struct err *e)
 		       SILENCE_MS / 1000);
 }
 
+/* While another connection is agreed on nobody listens to this one. */
+static int sender_check_stuck(struct sender *s, struct err *e)
+{
+	if (s->p->raw || s->link->hold ||
+	    !stuck_judge(&s->stuck, sender_owes(s), clock_now_ms()))
+		return 0;
+	chan_set_lost(s->link->chan);
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver has waited for %d s for bytes that were "
+		       "sent: something on the way swallows them (the path's "
+		       "MTU is too small? a firewall?)",
+		       STUCK_MS / 1000);
+}
+
 /*
  * The keys are worn out, and we have dialled for others in vain.  Who waits for
  * the receiver, to dial or to be done with an old connection, has patience: its
@@ -411,8 +440,10 @@ static int sender_go_back(struct sender *s, struct err *e)
 
 	if (st->ops->rewind(st, s->link->offset, e) < 0)
 		return -1;
-	if (s->link->offset > s->confirmed)
+	if (s->link->offset > s->confirmed) {
 		s->confirmed = s->link->offset;
+		link_moved(s->link); /* over a connection before this one */
+	}
 	if (st->keeps)
 		st->ops->ack(st, s->confirmed);
 	return 0;
@@ -427,6 +458,7 @@ static int sender_go_on(struct sender *s, struct err *e)
 	if (!s->link->old && sender_go_back(s, e) < 0)
 		return -1;
 	s->heard_ms = now;
+	stuck_begin(&s->stuck, s->confirmed);
 	s->worn = false;
 	s->blocked = s->ended = false;
 	/* What is less than a record has waited long enough. */
@@ -484,7 +516,9 @@ static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 	if (sender_check_wear(s, e) < 0)
 		return -1;
 	/* Silence is judged after listening: we may have been asleep. */
-	return sender_check_silence(s, e);
+	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
+		return -1;
+	return link_check(s->link, e);
 }
 
 static int sender_step(struct sender *s, struct err *e)
@@ -538,7 +572,7 @@ static int sender_recover(struct sender *s, struct err *e)
 		return 0;
 	if (s->refused)
 		return -1;
-	return link_lost(s->link, s->confirmed, e);
+	return link_lost(s->link, e);
 }
 
 static int sender_loop(struct sender *s, struct err *e)
@@ -558,7 +592,10 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 			    .connection = p->link->count,
 			    .heard_ms = clock_now_ms(),
 			    .status_due_ms = clock_now_ms() };
-	int ret = sender_loop(&s, e);
+	int ret;
+
+	stuck_begin(&s.stuck, 0);
+	ret = sender_loop(&s, e);
 
 	/* The receiver waits to hear that its outcome was read; and if it is our
 	 * own input's fault, that. */

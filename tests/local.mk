@@ -66,6 +66,8 @@ unit_tests = \
 	tests/unit/test_err \
 	tests/unit/test_frame \
 	tests/unit/test_guess \
+	tests/unit/test_retry \
+	tests/unit/test_stuck \
 	tests/unit/test_host \
 	tests/unit/test_input \
 	tests/unit/test_io \
@@ -111,6 +113,8 @@ tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_guess_LDADD = $(unit_libs)
+tests_unit_test_retry_LDADD = $(unit_libs)
+tests_unit_test_stuck_LDADD = $(unit_libs)
 tests_unit_test_host_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)

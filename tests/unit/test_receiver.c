@@ -204,7 +204,6 @@ static int receive(struct err *e)
 				  .count = 1,
 				  .fd = -1,
 				  .due_ms = CLOCK_NEVER,
-				  .give_up_ms = CLOCK_NEVER,
 				  .final = "nobody comes back" };
 	status_start(&status, false, 0);
 	sink_init_borrowed(&sink, fds[1]);
