@@ -359,7 +359,8 @@ swallowed() {
 @test "a quiet source does not end a stream that was resumed" {
 	quiet() {
 		RETRY=(--retry 2s)
-		HARM=(rst -a 50000 -k 1)
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 50000 -k 1)
 		stands "$1"
 		until_true has_line 'goes on at byte' "$SENDER_ERR"
 		sleep 13 # longer than --retry, and than a connection's trial
