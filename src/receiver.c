@@ -148,8 +148,6 @@ static void receiver_tick(struct receiver *r)
 	bool taken = true;
 
 	r->status_due_ms = status_update(r->p->status, now, r->total);
-	if (r->link->chan && !waits)
-		link_excuse(r->link);
 	if (r->p->raw || r->mute || r->over || !r->link->chan)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
@@ -508,6 +506,14 @@ static int receiver_splice(struct receiver *r, struct err *e)
 	return receiver_check_wear(r, &io, e);
 }
 
+/* While there is something to consume no connection can show that it is of use. */
+static int receiver_check_link(struct receiver *r, struct err *e)
+{
+	if (r->link->chan && !receiver_waits(r))
+		link_excuse(r->link);
+	return link_check(r->link, e);
+}
+
 /* What cannot wait until the stream has a pause */
 static int receiver_work_on(struct receiver *r, struct err *e)
 {
@@ -518,7 +524,7 @@ static int receiver_work_on(struct receiver *r, struct err *e)
 		return 0;
 	if (receiver_run_link(r, e) < 0)
 		return -1;
-	return link_check(r->link, e);
+	return receiver_check_link(r, e);
 }
 
 static int receiver_transfer(struct receiver *r, struct err *e)
@@ -530,7 +536,7 @@ static int receiver_transfer(struct receiver *r, struct err *e)
 			return -1;
 		if (r->want_chan || r->want_sink) {
 			if (receiver_poll(r, CLOCK_NEVER, e) < 0 ||
-			    link_check(r->link, e) < 0)
+			    receiver_check_link(r, e) < 0)
 				return -1;
 		} else if (receiver_work_on(r, e) < 0) {
 			return -1;
@@ -654,7 +660,8 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
-	if (receiver_poll(r, deadline_ms, e) < 0 || link_check(r->link, e) < 0)
+	if (receiver_poll(r, deadline_ms, e) < 0 ||
+	    receiver_check_link(r, e) < 0)
 		return -1;
 	if (clock_now_ms() >= deadline_ms)
 		return err_set(e, ERR_STREAM, 0, "it does not answer");

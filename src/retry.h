@@ -15,8 +15,7 @@ enum { RETRY_TRIAL_MS = 10000 };
 struct retry {
 	uint64_t limit_ms; /* agreed on with the peer; 0: no resume */
 	uint64_t since_ms; /* since then nothing has moved; 0: it moves */
-	uint64_t
-		connected_ms; /* when the connection in use came; 0: there is none */
+	uint64_t connected_ms; /* its trial began then; 0: no connection */
 };
 
 /* The listener grants what the peer wishes for, up to its own limit. */
@@ -36,7 +35,7 @@ void retry_moved(struct retry *r);
 
 /*
  * Nothing could move until now, for a reason that is not the connection's, such
- * as a consumer that stalls.
+ * as a consumer that stalls.  Its trial begins again.
  */
 void retry_excuse(struct retry *r, uint64_t now_ms);
 

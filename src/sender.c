@@ -193,7 +193,6 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 {
 	struct store *st = s->store;
 	uint64_t offset = ack->offset;
-	bool waits;
 
 	if (offset > st->sent)
 		return err_set(e, ERR_STREAM, 0,
@@ -202,11 +201,9 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			       offset, st->sent);
 	/* It came over the new connection: the receiver knows of that. */
 	link_arrived(s->link, offset);
-	waits = ack->flags & FRAME_ACK_WAITS;
-	if (stuck_ack(&s->stuck, offset, waits) || !sender_owes(s))
+	if (stuck_ack(&s->stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
+	    !sender_owes(s))
 		link_moved(s->link);
-	else if (!waits)
-		link_excuse(s->link);
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
@@ -518,6 +515,8 @@ static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 	/* Silence is judged after listening: we may have been asleep. */
 	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
 		return -1;
+	if (!s->stuck.waits)
+		link_excuse(s->link);
 	return link_check(s->link, e);
 }
 

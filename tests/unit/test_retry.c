@@ -66,6 +66,15 @@ static void test_excuse(void)
 	retry_excuse(&r, 300000);
 	is_int(retry_deadline(&r), 360000,
 	       "a consumer that stalls does not use the time up");
+	r = (struct retry){ .limit_ms = 1000 };
+	retry_lost(&r, 30000);
+	retry_connected(&r, 30500);
+	retry_excuse(&r, 300000);
+	is_int(retry_deadline(&r), 310000, "and the trial begins behind it");
+	retry_lost(&r, 300001);
+	retry_excuse(&r, 300002);
+	is_int(retry_deadline(&r), 301002,
+	       "but without a connection there is none");
 }
 
 static void test_longest(void)
