@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -66,7 +67,8 @@ int io_set_nonblocking(int fd, struct err *e)
 	int flags = fcntl(fd, F_GETFL);
 
 	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
-		return err_set(e, ERR_BUG, errno, "cannot set O_NONBLOCK");
+		return err_call(e, ERR_STREAM, "fcntl",
+				"cannot set O_NONBLOCK");
 	return 0;
 }
 
@@ -96,6 +98,19 @@ ssize_t io_write(int fd, const void *buf, size_t len)
 		n = write(fd, buf, len);
 	while (n < 0 && errno == EINTR);
 	return n;
+}
+
+int io_random(void *buf, size_t len, struct err *e)
+{
+	autoclose int fd = -1;
+
+	/* Short reads happen only above 256 bytes. */
+	if (getrandom(buf, len, 0) == (ssize_t)len)
+		return 0;
+	fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && io_read(fd, buf, len) == (ssize_t)len)
+		return 0;
+	return err_call(e, ERR_NET, "getrandom", "no random numbers");
 }
 
 int io_write_all(int fd, const void *buf, size_t len, const char *what,

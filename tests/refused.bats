@@ -10,12 +10,123 @@ load delivery
 setup() {
 	set_up
 	REAL=$BKP
+	make_data in 300000
 }
 
-# refused EPERM|ENOSYS CALL...: for $BKP from here on
+# refused SIDE EPERM|ENOSYS CALL...: to SIDE, connect, listen or both, from here
+# on
 refused() {
 	BKP=$REAL
-	wrapped '' "\"$BKP_TOOLS/refuse\" $* --"
+	wrapped '' "\"$BKP_TOOLS/refuse\" ${*:2} --"
+	case $1 in
+	connect) THERE=$REAL ;;
+	listen) THERE=$BKP BKP=$REAL ;;
+	both) THERE= ;;
+	esac
+}
+
+# form FORM: what the sides read and write
+form() {
+	SOURCE=() CONSUMER=() LISTEN=() INPUT=pipe
+	case $1 in
+	plain) ;;
+	command)
+		SOURCE=(cat in)
+		CONSUMER=(cat)
+		;;
+	file) INPUT=file ;;
+	keep)
+		CONSUMER=(cat)
+		LISTEN=(--keep)
+		;;
+	esac
+}
+
+# runs push|pull: a stream, as far as it comes. Sets the exit statuses CONNECT
+# and LISTENER: "-" for a side that was never started, "on" for a listener that
+# goes on listening after the other side has ended.
+runs() {
+	local way=$1 started=y
+
+	CONNECT=- LISTENER=-
+	rm -f "$RECEIVED" ready "$SENDER_ERR" "$RECEIVER_ERR"
+	if [[ $INPUT == file ]]; then
+		stream_starts "$way" <in
+	else
+		stream_starts "$way" < <(cat in)
+	fi 2>start.err || started=
+	LISTENER_PID=$RECEIVER_PID
+	if [[ $way == pull ]]; then
+		LISTENER_PID=$SENDER_PID
+	fi
+	if [[ $started ]]; then
+		CONNECT=0
+		wait "$CONNECT_PID" || CONNECT=$?
+	fi
+	LISTENER=0
+	if [[ ${GOES_ON-} ]] && alive "$LISTENER_PID"; then
+		kill "$LISTENER_PID"
+		wait "$LISTENER_PID" || LISTENER=$?
+		((LISTENER != 143 && LISTENER)) || LISTENER=on
+	else
+		wait "$LISTENER_PID" || LISTENER=$?
+	fi
+}
+
+# does_without SIDE EPERM|ENOSYS FORM CALL...: the whole stream is delivered,
+# although these system calls are refused
+does_without() {
+	local way=${WAY-push}
+
+	refused "$1" "$2" "${@:4}"
+	form "$3"
+	GOES_ON=
+	[[ $3 != keep ]] || GOES_ON=y
+	runs "$way"
+	[[ $CONNECT == 0 && $LISTENER == @(0|on) ]] || {
+		show start.err "$SENDER_ERR" "$RECEIVER_ERR"
+		fail "$way, $3, $1: $2 of ${*:4}: exit $CONNECT, $LISTENER"
+	}
+	assert_same_file in "$RECEIVED"
+}
+
+# ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides end at once. CODES is what
+# connect and listen exit with, a pattern; the refused one names the call and
+# the remedy, unless CODES begins with "~".
+ends() {
+	local way=${WAY-push} codes=${5#\~} said=$SENDER_ERR
+
+	refused "$1" "$2" "$4"
+	form "$3"
+	# A side that was not told would wait for the other to come back.
+	RETRY=(--retry 0)
+	[[ $codes == *[on456-]* ]] || RETRY=(--retry 1h)
+	GOES_ON=
+	[[ $codes != *on ]] || GOES_ON=y
+	runs "$way"
+	# shellcheck disable=SC2053
+	[[ "$CONNECT,$LISTENER" == $codes ]] || {
+		show start.err "$SENDER_ERR" "$RECEIVER_ERR"
+		fail "$way, $3, $1: $2 of $4: exit $CONNECT,$LISTENER, not $codes"
+	}
+	[[ $5 != \~* ]] || return 0
+	[[ "$1 $way" != @(listen push|connect pull) ]] || said=$RECEIVER_ERR
+	assert_stderr_has "^btrfs-ktls-pipe: .*allow .*${4%%:*}.* in this container" \
+		"$said"
+}
+
+# each FUNCTION, with lines SIDE FORM ... on standard input: in the full tier
+# with both errnos and in both directions
+each() {
+	local line num
+	while read -r -u 7 -a line; do
+		for num in EPERM ENOSYS; do
+			for WAY in push pull; do
+				[[ $BKP_TIER == full ]] || ((ROW++ % 4 == 0)) || continue
+				"$1" "${line[0]}" "$num" "${line[@]:1}"
+			done
+		done
+	done 7<&0
 }
 
 # --- COMMAND
@@ -32,8 +143,112 @@ refused() {
 	seq 1000 >in
 	exec 5</dev/null 6>/dev/null
 	for num in EPERM ENOSYS; do
-		refused "$num" close_range
+		refused both "$num" close_range
 		both_ways descriptors
 	done
 	exec 5<&- 6>&-
+}
+
+# --- what the program can do without
+
+@test "what can be done without is done without, on both sides" {
+	# fcntl: F_SETPIPE_SZ, F_GETPIPE_SZ; socket: AF_NETLINK
+	local calls=(close_range tee splice vmsplice sendfile getrandom prctl
+		prlimit64 setsockopt:1=1 setsockopt:1=6 fcntl:1=1031 fcntl:1=1032
+		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16
+		shutdown statx sysinfo uname fadvise64 clone3 sched_yield)
+	local WAY
+	# Without these options there is no kernel TLS.
+	ktls_here() { WHEN=auto; }
+	for WAY in push pull; do
+		does_without both ENOSYS command "${calls[@]}"
+		does_without both EPERM plain "${calls[@]}"
+	done
+	WAY=push
+	does_without both ENOSYS keep "${calls[@]}"
+	does_without both EPERM file "${calls[@]}"
+}
+
+@test "each call that can be done without is done without" {
+	local form call WAY num
+	full_tier_only 100
+	for call in close_range tee splice vmsplice sendfile getrandom prctl \
+		prctl:0=1 prctl:0=4 prctl:0=15 prctl:0=36 prlimit64 setsockopt:1=1 \
+		setsockopt:1=6:2=1 setsockopt:1=6:2=25 fcntl:1=1031 fcntl:1=1032 \
+		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16 \
+		shutdown statx sysinfo uname fadvise64 clone3 sched_yield lseek \
+		pread64 getsockopt:1=1:2=3; do
+		for num in EPERM ENOSYS; do
+			for form in plain command file keep; do
+				for WAY in push pull; do
+					[[ $form:$WAY != keep:pull ]] || continue
+					does_without both "$num" "$form" "$call"
+				done
+			done
+		done
+	done
+}
+
+# --- what it cannot do without
+
+# Where nothing else can be meant the refused side names the call; the other
+# codes are those of any error of that call.
+
+@test "what listen cannot do without is named, and both sides end" {
+	each ends <<-END
+		listen plain socket:0=2 -,4
+		listen plain bind -,4
+		listen plain listen -,4
+		listen plain getsockname -,4
+		listen plain epoll_create1 -,4
+		listen plain epoll_ctl [-45],4
+		listen plain epoll_wait [45],4
+		listen plain accept4 [45],4
+		listen plain poll [45],4
+	END
+}
+
+@test "what connect cannot do without is named, and it ends at once" {
+	each ends <<-END
+		connect plain socket:0=2 4,on
+		connect plain connect 4,on
+		connect plain getsockopt:1=1:2=4 4,on
+		connect plain poll 4,on
+	END
+}
+
+@test "a stream that cannot begin, or go on, ends on both sides" {
+	each ends <<-END
+		listen plain pipe2 7,7
+		connect plain pipe2 7,7
+		connect plain recvfrom ~5,on
+		listen plain recvfrom ~5,on
+		connect plain sendto ~5,on
+		listen plain sendto ~5,on
+	END
+}
+
+@test "what a COMMAND needs is named: 9, and the other side hears of it" {
+	each ends <<-END
+		connect command socketpair 9,[79]
+		listen command socketpair [79],9
+		connect command clone 9,[79]
+		listen command clone [79],9
+		connect command dup2 9,[79]
+		listen command dup2 [79],9
+		connect command wait4 9,[79]
+		listen command wait4 [79],9
+		connect command fcntl:1=4 9,[79]
+		listen command fcntl:1=4 [79],9
+	END
+}
+
+@test "what --keep cannot do without is named, and no place is lost" {
+	local WAY=push num
+	for num in EPERM ENOSYS; do
+		ends listen "$num" keep signalfd4 -,4
+		ends listen "$num" keep epoll_wait [45],4
+		ends listen "$num" keep clone [45],4
+		ends listen "$num" keep socketpair [45],4
+	done
 }

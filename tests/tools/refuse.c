@@ -39,9 +39,15 @@ static const struct {
 	CALL(connect),
 	CALL(dup),
 	CALL(dup3),
+	CALL(bind),
+	CALL(epoll_create1),
+	CALL(epoll_ctl),
+	CALL(epoll_pwait),
 	CALL(execve),
 	CALL(exit_group),
+	CALL(fadvise64),
 	CALL(fcntl),
+	CALL(futex),
 	CALL(fdatasync),
 	CALL(fsync),
 	CALL(ftruncate),
@@ -77,6 +83,7 @@ static const struct {
 	CALL(sendmmsg),
 	CALL(sendmsg),
 	CALL(sendto),
+	CALL(signalfd4),
 	CALL(setpgid),
 	CALL(setsid),
 	CALL(setsockopt),
@@ -94,6 +101,9 @@ static const struct {
 	CALL(writev),
 #ifdef SYS_dup2
 	CALL(dup2),
+#endif
+#ifdef SYS_epoll_wait
+	CALL(epoll_wait),
 #endif
 #ifdef SYS_fork
 	CALL(fork),
