@@ -42,32 +42,31 @@ form() {
 	esac
 }
 
-# runs push|pull: a stream, as far as it comes. Sets the exit statuses CONNECT
-# and LISTENER: "-" for a side that was never started, "on" for a listener that
-# goes on listening after the other side has ended.
-runs() {
-	local way=$1 started=y
+# A listener that ends before it is ready closes the pipe.
+read_port() {
+	PORT=
+	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
+}
 
-	CONNECT=- LISTENER=-
+# runs push|pull: a stream, as far as it comes. Sets the exit statuses CONNECT
+# and LISTENER: "-" for a side that was not to be started, "on" for a listener
+# that goes on listening after the other side has ended.
+runs() {
+	CONNECT=0 LISTENER=0
 	rm -f "$RECEIVED" ready "$SENDER_ERR" "$RECEIVER_ERR"
 	if [[ $INPUT == file ]]; then
-		stream_starts "$way" <in
+		stream_starts "$1" <in
 	else
-		stream_starts "$way" < <(cat in)
-	fi 2>start.err || started=
+		stream_starts "$1" < <(cat in)
+	fi 2>start.err || :
 	LISTENER_PID=$RECEIVER_PID
-	if [[ $way == pull ]]; then
-		LISTENER_PID=$SENDER_PID
-	fi
-	if [[ $started ]]; then
-		CONNECT=0
-		wait "$CONNECT_PID" || CONNECT=$?
-	fi
-	LISTENER=0
-	if [[ ${GOES_ON-} ]] && alive "$LISTENER_PID"; then
+	[[ $1 == push ]] || LISTENER_PID=$SENDER_PID
+	wait "$CONNECT_PID" || CONNECT=$?
+	[[ $PORT ]] || CONNECT=-
+	if [[ $GOES_ON ]] && alive "$LISTENER_PID"; then
 		kill "$LISTENER_PID"
 		wait "$LISTENER_PID" || LISTENER=$?
-		((LISTENER != 143 && LISTENER)) || LISTENER=on
+		((LISTENER && LISTENER != 143)) || LISTENER=on
 	else
 		wait "$LISTENER_PID" || LISTENER=$?
 	fi
@@ -100,7 +99,7 @@ ends() {
 	form "$3"
 	# A side that was not told would wait for the other to come back.
 	RETRY=(--retry 0)
-	[[ $codes == *[on456-]* ]] || RETRY=(--retry 1h)
+	[[ $codes == *[456n-]* ]] || RETRY=(--retry 1h)
 	GOES_ON=
 	[[ $codes != *on ]] || GOES_ON=y
 	runs "$way"
@@ -211,7 +210,7 @@ each() {
 @test "what connect cannot do without is named, and it ends at once" {
 	each ends <<-END
 		connect plain socket:0=2 4,on
-		connect plain connect 4,on
+		connect plain connect ~4,on
 		connect plain getsockopt:1=1:2=4 4,on
 		connect plain poll 4,on
 	END
@@ -251,4 +250,60 @@ each() {
 		ends listen "$num" keep clone [45],4
 		ends listen "$num" keep socketpair [45],4
 	done
+}
+
+# --- kernel TLS
+
+@test "without tee, splice and sendfile kernel TLS goes on by read and send" {
+	local WAY num side
+	require_ktls
+	for num in EPERM ENOSYS; do
+		does_without both "$num" command tee
+		does_without both "$num" plain splice
+		does_without both "$num" file sendfile
+		TX=(--tx splice) RX=(--rx splice)
+		does_without connect "$num" command splice tee
+		does_without listen "$num" plain splice
+		TX=() RX=()
+	done
+	WAY=pull
+	does_without both EPERM command tee splice
+	does_without both ENOSYS file sendfile
+}
+
+# 6, 31: TCP_ULP; 282: TLS_TX, TLS_RX
+@test "where kernel TLS is refused --ktls auto goes on in user space" {
+	local call side
+	require_ktls
+	ktls_here() { WHEN=auto; }
+	while read -r side call; do
+		((ROW++ % 2)) || [[ $BKP_TIER == full ]] ||
+			[[ $side == connect ]] || continue
+		does_without "$side" EPERM plain "$call"
+		assert_stderr_has 'going on in user space' \
+			"$TMP/$([[ $side == connect ]] && echo sender || echo receiver).err"
+	done <<-END
+		connect sendmsg
+		connect setsockopt:1=6:2=31
+		connect setsockopt:1=282:2=1
+		connect getsockopt:1=282
+		listen recvmsg
+		listen setsockopt:1=6:2=31
+		listen setsockopt:1=282:2=2
+		listen getsockopt:1=282
+	END
+}
+
+@test "where kernel TLS is refused --ktls require is 6, and names the call" {
+	require_ktls
+	each ends <<-END
+		connect plain sendmsg 6,on
+		listen plain recvmsg -,6
+		connect plain getsockopt:1=282 6,on
+		listen plain getsockopt:1=282 -,6
+		connect plain setsockopt:1=6:2=31 6,on
+		listen plain setsockopt:1=6:2=31 -,6
+		connect plain setsockopt:1=282 6,[457]
+		listen plain setsockopt:1=282 [47],6
+	END
 }
