@@ -9,6 +9,8 @@ load delivery
 
 setup() {
 	set_up
+	not_under sanitizers 'these need what is refused here'
+	not_under valgrind 'it needs what is refused here'
 	REAL=$BKP
 	make_data in 300000
 }
@@ -165,7 +167,16 @@ each() {
 	done
 	WAY=push
 	does_without both ENOSYS keep "${calls[@]}"
+	with_stats
+	TX+=(--progress)
 	does_without both EPERM file "${calls[@]}"
+	CREDENTIAL=(-m none)
+	does_without both ENOSYS file "${calls[@]}"
+	bkp 3 listen --password-file none
+	! has_line 'without libsodium' "$ERR" || return 0
+	echo 'correct horse' >password
+	CREDENTIAL=(--password-file password)
+	does_without both EPERM command "${calls[@]}"
 }
 
 @test "each call that can be done without is done without" {

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -107,6 +108,28 @@ DIR *__wrap_opendir(const char *name)
 	return hidden ? NULL : __real_opendir(name);
 }
 
+ssize_t __real_getrandom(void *buf, size_t len, unsigned int flags);
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags);
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags)
+{
+	if (!refused)
+		return __real_getrandom(buf, len, flags);
+	errno = EPERM;
+	return -1;
+}
+
+static void test_random(const char *how)
+{
+	static const uint8_t none[32];
+	uint8_t a[32] = { 0 }, b[32] = { 0 };
+	struct err e = { 0 };
+
+	is_int(io_random(a, sizeof a, &e), 0, "%s: random numbers", how);
+	ok(io_random(b, sizeof b, &e) == 0 && memcmp(a, b, sizeof a) &&
+		   memcmp(a, none, sizeof a),
+	   "others each time");
+}
+
 static bool is_open(int fd)
 {
 	return fcntl(fd, F_GETFD) >= 0;
@@ -135,6 +158,14 @@ static void test_close_ranges(void)
 	hidden = true;
 	test_close_range("without /proc a loop");
 	refused = hidden = false;
+}
+
+static void test_randoms(void)
+{
+	test_random("getrandom(2)");
+	refused = true;
+	test_random("/dev/urandom");
+	refused = false;
 }
 
 static void test_calls(void)
@@ -296,6 +327,7 @@ int main(void)
 	test_reopen(O_RDONLY, 0);
 	test_reopen(O_WRONLY, 1);
 	test_close_ranges();
+	test_randoms();
 	test_refusals();
 	test_grow();
 	return tap_end();
