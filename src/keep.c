@@ -420,7 +420,7 @@ struct keep *keep_new(struct setup *setup, struct net_listener *l,
 		free(k);
 		return NULL;
 	}
-	if (keep_catch_signals(k, e) < 0) {
+	if (keep_catch_signals(k, e) < 0 || net_check_pass(e) < 0) {
 		keep_free(k);
 		return NULL;
 	}

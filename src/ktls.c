@@ -100,7 +100,7 @@ int ktls_available(struct err *e)
 	if (fd < 0)
 		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return err_set(e, ERR_KTLS, errno, "cannot open a socket");
+		return err_call(e, ERR_KTLS, "socket", "cannot open a socket");
 	/* Not connected: a kernel that knows the ULP says just that. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
 	    errno == ENOTCONN)

@@ -358,6 +358,18 @@ union net_rights {
 	struct cmsghdr align;
 };
 
+/* A refusal comes before the complaint that -1 is no socket. */
+int net_check_pass(struct err *e)
+{
+	struct msghdr m = { 0 };
+
+	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
+	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
+		return err_call(e, ERR_NET, "sendmsg and recvmsg",
+				"cannot pass connections on");
+	return 0;
+}
+
 int net_pass(int over, int fd)
 {
 	char byte = 0;

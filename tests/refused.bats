@@ -36,7 +36,7 @@ form() {
 		SOURCE=(cat in)
 		CONSUMER=(cat)
 		;;
-	file) INPUT=file ;;
+	file) INPUT='file' ;;
 	keep)
 		CONSUMER=(cat)
 		LISTEN=(--keep)
@@ -206,7 +206,7 @@ each() {
 
 @test "what listen cannot do without is named, and both sides end" {
 	each ends <<-END
-		listen plain socket:0=2 -,4
+		listen plain socket -,[46]
 		listen plain bind -,4
 		listen plain listen -,4
 		listen plain getsockname -,4
@@ -220,7 +220,7 @@ each() {
 
 @test "what connect cannot do without is named, and it ends at once" {
 	each ends <<-END
-		connect plain socket:0=2 4,on
+		connect plain socket [46],on
 		connect plain connect ~4,on
 		connect plain getsockopt:1=1:2=4 4,on
 		connect plain poll 4,on
@@ -260,6 +260,8 @@ each() {
 		ends listen "$num" keep epoll_wait [45],4
 		ends listen "$num" keep clone [45],4
 		ends listen "$num" keep socketpair [45],4
+		ends listen "$num" keep sendmsg -,4
+		ends listen "$num" keep recvmsg -,4
 	done
 }
 
