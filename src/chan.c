@@ -285,7 +285,7 @@ int chan_sendfile(struct chan *c, int file_fd, uint64_t offset, size_t len,
 	do
 		n = sendfile(c->fd, file_fd, &at, len);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EINVAL)
+	if (n < 0 && (errno == EINVAL || err_refuses(errno)))
 		return err_set(e, ERR_IO, errno, "cannot send a file");
 	return chan_sent(c, n, io, e);
 }

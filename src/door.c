@@ -61,6 +61,7 @@ struct door {
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
 	unsigned int logged, unlogged; /* lines since then */
+	struct err broken; /* why it cannot go on; no kind: it can */
 	struct guess guess;
 	struct visitor visitors[VISITORS_MAX];
 };
@@ -76,8 +77,12 @@ static void door_watch(struct door *d, int op, int fd, uint32_t events,
 {
 	struct epoll_event ev = { .events = events, .data.u32 = who };
 
-	if (epoll_ctl(d->epoll_fd, op, fd, &ev) < 0)
-		log_debug("epoll_ctl: %s", strerror(errno));
+	if (epoll_ctl(d->epoll_fd, op, fd, &ev) == 0)
+		return;
+	log_debug("epoll_ctl: %s", strerror(errno));
+	if (err_refuses(errno))
+		err_call(&d->broken, ERR_NET, "epoll_ctl",
+			 "cannot wait for connections");
 }
 
 static void door_watch_visitor(struct door *d, int op, const struct visitor *v)
@@ -313,6 +318,12 @@ static void door_accept(struct door *d, size_t i)
 	}
 	if (errno == EPIPE)
 		door_watch(d, EPOLL_CTL_DEL, d->p.listener->fds[i], 0, 0);
+	if (err_refuses(errno)) {
+		err_call(&d->broken, ERR_NET,
+			 d->p.listener->handed ? "recvmsg" : "accept4",
+			 "cannot accept connections");
+		return;
+	}
 	/* A connection that is gone again, or one that we cannot take now. */
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
@@ -594,8 +605,12 @@ bool door_step(struct door *d, struct door_guest *guest)
 	 */
 	for (int i = 0; i < 2 * VISITORS_MAX; i++) {
 		struct visitor *v;
+		int n = epoll_wait(d->epoll_fd, &ev, 1, 0);
 
-		if (epoll_wait(d->epoll_fd, &ev, 1, 0) <= 0)
+		if (n < 0 && errno != EINTR)
+			err_call(&d->broken, ERR_NET, "epoll_wait",
+				 "cannot wait for connections");
+		if (n <= 0)
 			break;
 		if (ev.data.u32 >= LISTENER_0) {
 			door_accept(d, ev.data.u32 - LISTENER_0);
@@ -609,6 +624,14 @@ bool door_step(struct door *d, struct door_guest *guest)
 	}
 	door_check_deadlines(d);
 	return false;
+}
+
+int door_check(const struct door *d, struct err *e)
+{
+	if (!d->broken.kind)
+		return 0;
+	*e = d->broken;
+	return -1;
 }
 
 uint64_t door_due(const struct door *d)
@@ -662,7 +685,8 @@ struct door *door_open(const struct door_params *p, struct err *e)
 	struct door *d = calloc(1, sizeof *d);
 
 	if (!d || (d->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
-		err_set(e, ERR_NET, errno, "cannot wait for connections");
+		err_call(e, ERR_NET, "epoll_create1",
+			 "cannot wait for connections");
 		free(d);
 		return NULL;
 	}

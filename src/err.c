@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "err.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,30 @@ int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 		snprintf(e->msg + n, sizeof e->msg - (size_t)n, ": %s",
 			 strerror(num));
 	return -1;
+}
+
+bool err_refuses(int num)
+{
+	return num == EPERM || num == ENOSYS;
+}
+
+int err_call(struct err *e, enum err_kind kind, const char *call,
+	     const char *fmt, ...)
+{
+	char what[sizeof e->msg / 2];
+	int num = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	if (!err_refuses(num))
+		return err_set(e, kind, num, "%s", what);
+	err_set(e, kind, num, "%s: %s", what, call);
+	return err_append(e,
+			  " (allow %s in this container's system call list "
+			  "(seccomp), or use a newer kernel)",
+			  call);
 }
 
 int err_wrap(struct err *e, const char *fmt, ...)

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <stdbool.h>
+
 #include "attr.h"
 
 /* The kind of an error is the exit status it leads to (see the man page). */
@@ -34,6 +36,17 @@ struct err {
  */
 int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	attr_printf(4, 5);
+
+/* Does errno num say that the environment refuses a system call? */
+bool err_refuses(int num);
+
+/*
+ * err_set() with errno of a system call that the program cannot do without.
+ * Where a seccomp list or an old kernel refuses it, the message names the call
+ * and the remedy.
+ */
+int err_call(struct err *e, enum err_kind kind, const char *call,
+	     const char *fmt, ...) attr_printf(4, 5);
 
 /* Put context in front of the message of e: "context: message".  Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) attr_printf(2, 3);

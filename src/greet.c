@@ -12,7 +12,7 @@ static int greet_wait(int fd, short events, uint64_t deadline_ms, struct err *e)
 	int n = poll(&p, 1, clock_poll_ms(deadline_ms));
 
 	if (n < 0 && errno != EINTR)
-		return err_set(e, ERR_BUG, errno, "poll");
+		return err_call(e, ERR_NET, "poll", "cannot wait");
 	if (n == 0)
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer does not answer our greeting");

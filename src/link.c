@@ -76,7 +76,7 @@ int link_first(struct link *l, struct err *e)
 			return 0;
 		p = (struct pollfd){ .fd = l->fd, .events = l->events };
 		if (poll(&p, 1, clock_poll_ms(l->due_ms)) < 0 && errno != EINTR)
-			return err_set(e, ERR_BUG, errno, "poll");
+			return err_call(e, ERR_NET, "poll", "cannot wait");
 	}
 }
 

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "greet.h"
 #include "host.h"
+#include "io.h"
 #include "log.h"
 #include "net.h"
 #include "pass.h"
@@ -562,9 +563,10 @@ struct link *link_dial_new(const struct link_params *p, struct err *e)
 	d->link.due_ms = d->start_ms;
 	/* How long the listener may keep us waiting in the first place */
 	d->give_up_ms = clock_deadline(p->o->retry_ms);
-	/* 128 bits that nobody else draws; not a secret.  Short reads happen
-	 * only above 256 bytes (getrandom(2)). */
-	if (getrandom(d->link.stream, sizeof d->link.stream, 0) < 0)
-		log_debug("no random stream id");
+	/* 128 bits that nobody else draws; not a secret. */
+	if (io_random(d->link.stream, sizeof d->link.stream, e) < 0) {
+		link_free(&d->link);
+		return NULL;
+	}
 	return &d->link;
 }

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "clock.h"
 #include "door.h"
 #include "greet.h"
+#include "io.h"
 #include "log.h"
 
 struct link_door {
@@ -177,6 +177,8 @@ static int link_door_run(struct link *l, const struct link_span *span,
 			      : link_door_begin(l, &guest, e)) < 0)
 			return -1;
 	}
+	if (door_check(d->door, e) < 0)
+		return -1;
 	l->due_ms = door_due(d->door);
 	if (l->count)
 		return 0;
@@ -207,9 +209,7 @@ static const struct link_ops link_door_ops = {
 
 int link_door_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
 {
-	if (getrandom(handle, FRAME_ID_BYTES, 0) < 0)
-		return err_set(e, ERR_BUG, errno, "no random numbers");
-	return 0;
+	return io_random(handle, FRAME_ID_BYTES, e);
 }
 
 static struct link_door *link_door_alloc(const struct link_params *p,

@@ -231,7 +231,7 @@ int net_connect(const struct net_endpoint *to, const struct addrinfo *ai,
 				  IPPROTO_TCP);
 
 	if (fd < 0)
-		return net_cannot_connect(ai, errno, e);
+		return err_call(e, ERR_NET, "socket", "cannot connect");
 	if (to->bind && net_bind_source(fd, to, ai->ai_family, e) < 0)
 		return -1;
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 &&
@@ -247,7 +247,8 @@ int net_connected(int fd, const struct addrinfo *ai, struct err *e)
 	socklen_t len = sizeof error;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
+		return err_call(e, ERR_NET, "getsockopt",
+				"cannot tell whether the connection is there");
 	return error ? net_cannot_connect(ai, error, e) : 0;
 }
 
@@ -266,27 +267,32 @@ static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    IPPROTO_TCP);
 	if (fd < 0)
-		return err_set(e, ERR_NET, errno, "cannot listen on %s", name);
+		return err_call(e, ERR_NET, "socket", "cannot listen on %s",
+				name);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
 			   sizeof on);
 	if (bind(fd, (struct sockaddr *)&ss, ai->ai_addrlen) < 0 ||
 	    listen(fd, BACKLOG) < 0)
-		return err_set(e, ERR_NET, errno, "cannot listen on %s%s", name,
-			       errno == EADDRINUSE
-				       ? " (choose another port with -p)"
-				       : "");
+		return err_call(e, ERR_NET, "bind and listen",
+				"cannot listen on %s%s", name,
+				errno == EADDRINUSE
+					? " (choose another port with -p)"
+					: "");
 	return steal_fd(&fd);
 }
 
-static uint16_t net_local_port(int fd)
+static int net_local_port(int fd, uint16_t *port, struct err *e)
 {
 	struct sockaddr_in6 sa = { 0 };
 	socklen_t len = sizeof sa;
 
-	getsockname(fd, (struct sockaddr *)&sa, &len);
-	return ntohs(sa.sin6_port);
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return err_call(e, ERR_NET, "getsockname",
+				"cannot tell the port");
+	*port = ntohs(sa.sin6_port);
+	return 0;
 }
 
 /* Does an address stand in the list before?  Resolvers tell some twice. */
@@ -330,7 +336,10 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 			return -1;
 		}
 		l->fds[l->count++] = fd;
-		l->port = net_local_port(fd);
+		if (net_local_port(fd, &l->port, e) < 0) {
+			net_listener_close(l);
+			return -1;
+		}
 		if (l->count == NET_LISTENERS_MAX || !at->host)
 			break;
 	}
@@ -348,6 +357,18 @@ union net_rights {
 	char bytes[CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
+
+/* A refusal comes before the complaint that -1 is no socket. */
+int net_check_pass(struct err *e)
+{
+	struct msghdr m = { 0 };
+
+	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
+	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
+		return err_call(e, ERR_NET, "sendmsg and recvmsg",
+				"cannot pass connections on");
+	return 0;
+}
 
 int net_pass(int over, int fd)
 {

@@ -68,6 +68,9 @@ void net_listener_close(struct net_listener *l);
  */
 int net_accept(const struct net_listener *l, size_t i);
 
+/* Can connections be passed on?  ERR_NET: the system calls are refused. */
+int net_check_pass(struct err *e) attr_must_check;
+
 /*
  * Hand a connection to who has the other end of the socket pair over, which takes
  * it by net_accept().  The caller keeps fd.  Returns 0, or -1 with errno set.

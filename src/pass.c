@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "frame.h"
+#include "io.h"
 #include "log.h"
 
 /* The draft's CI, and what ADa and ADb begin with */
@@ -80,9 +80,8 @@ static int pass_draw(enum preface_type type, const struct secret *password,
 	struct preface p = { .type = type, .version = PREFACE_VERSION };
 	const struct pake_input in = pass_input(password);
 
-	if (getrandom(p.nonce, sizeof p.nonce, 0) < 0)
-		return err_set(e, ERR_BUG, errno, "no random numbers");
-	if (pake_draw(&in, scalar, p.point, e) < 0)
+	if (io_random(p.nonce, sizeof p.nonce, e) < 0 ||
+	    pake_draw(&in, scalar, p.point, e) < 0)
 		return -1;
 	preface_encode(&p, message);
 	return 0;

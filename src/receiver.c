@@ -345,7 +345,7 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 	until_ms = clock_earlier(until_ms, receiver_due(r));
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until_ms)) < 0) {
 		if (errno != EINTR)
-			return err_set(e, ERR_BUG, errno, "poll");
+			return err_call(e, ERR_STREAM, "poll", "cannot wait");
 		return 0;
 	}
 	r->rest = false;
@@ -706,7 +706,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	r->buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (r->buffer == MAP_FAILED)
-		return err_set(e, ERR_BUG, errno, "no memory for a buffer");
+		return err_call(e, ERR_STREAM, "mmap",
+				"no memory for a buffer");
 	if (r->p->no_consumer) {
 		r->outcome.failure = FRAME_FAIL_START;
 		return -1;
@@ -716,8 +717,13 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
 	if (r->splice) {
 		if (pipe2(r->pipe, O_CLOEXEC) < 0)
-			return err_set(e, ERR_BUG, errno, "cannot make a pipe");
+			return err_call(e, ERR_STREAM, "pipe2",
+					"cannot make a pipe");
 		io_grow_pipe(r->pipe[0]);
+		/* An empty pipe says EAGAIN where splice(2) is allowed. */
+		r->splice = splice(r->pipe[0], NULL, sink_fd(r->sink), NULL, 1,
+				   SPLICE_F_NONBLOCK) >= 0 ||
+			    !err_refuses(errno);
 	}
 	if (receiver_transfer(r, e) < 0)
 		return -1;

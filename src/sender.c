@@ -375,7 +375,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	if (p->source && !s->complete)
 		fds[POLL_SOURCE].fd = child_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
-		return err_set(e, ERR_BUG, errno, "poll");
+		return err_call(e, ERR_STREAM, "poll", "cannot wait");
 	return stop_check(e);
 }
 

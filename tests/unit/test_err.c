@@ -104,10 +104,36 @@ static void test_truncation(void)
 	   "err_append cuts what it appends");
 }
 
+static void test_call(void)
+{
+	struct err *e = &guarded.e;
+
+	reset();
+	errno = EMFILE;
+	is_int(err_call(e, ERR_NET, "pipe2", "cannot make %d pipes", 2), -1,
+	       "err_call returns -1");
+	ok(!strcmp(e->msg, "cannot make 2 pipes: Too many open files") &&
+		   e->num == EMFILE && e->kind == ERR_NET,
+	   "err_call is err_set with errno");
+	reset();
+	errno = ENOSYS;
+	err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
+	ok(strstr(e->msg, "pipe: pipe2: Function not implemented") &&
+		   strstr(e->msg, "allow pipe2 in") && e->num == ENOSYS,
+	   "a call that is refused is named, with the remedy");
+	ok(err_refuses(EPERM) && err_refuses(ENOSYS) && !err_refuses(EACCES),
+	   "EPERM and ENOSYS are refusals");
+	reset();
+	errno = EPERM;
+	err_call(e, ERR_NET, "pipe2", "%s", longer);
+	ok(fits(), "err_call cuts a long message");
+}
+
 int main(void)
 {
 	test_set();
 	test_wrap();
 	test_truncation();
+	test_call();
 	return tap_end();
 }
