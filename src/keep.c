@@ -300,8 +300,8 @@ static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 	keep_name(k, g, name);
 	pid = link_door_draw(handle, e) < 0 ? -1 : keep_fork(&fd);
 	if (pid < 0) {
-		log_notice("%s: cannot begin a stream: %s", name,
-			   strerror(errno));
+		log_notice("%s: cannot begin a stream: %s%s", name,
+			   strerror(errno), err_remedy(errno));
 		door_turn_away(g, FRAME_REFUSED_BUSY);
 		return 1;
 	}
