@@ -332,8 +332,8 @@ static void door_accept(struct door *d, size_t i)
 		if (door_evict(d))
 			return;
 		if (door_is_empty(d) && door_may_log(d))
-			log_notice("cannot accept a connection: %s",
-				   strerror(num));
+			log_notice("cannot accept a connection: %s%s",
+				   strerror(num), err_remedy(num));
 		door_pause(d, ACCEPT_PAUSE_MS);
 	}
 }

@@ -6,6 +6,21 @@
 #include <stdio.h>
 #include <string.h>
 
+const char *err_remedy(int num)
+{
+	switch (num) {
+	case EMFILE:
+		return " (raise the limit on open files: ulimit -n, or "
+		       "LimitNOFILE= in a unit)";
+	case ENFILE:
+		return " (raise the sysctl fs.file-max)";
+	case ENOMEM:
+		return " (free memory, or raise the limit on it: ulimit -v, or "
+		       "MemoryMax= in a unit)";
+	}
+	return "";
+}
+
 int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 {
 	va_list ap;
@@ -17,8 +32,8 @@ int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	n = vsnprintf(e->msg, sizeof e->msg, fmt, ap);
 	va_end(ap);
 	if (num && n >= 0 && (size_t)n < sizeof e->msg)
-		snprintf(e->msg + n, sizeof e->msg - (size_t)n, ": %s",
-			 strerror(num));
+		snprintf(e->msg + n, sizeof e->msg - (size_t)n, ": %s%s",
+			 strerror(num), err_remedy(num));
 	return -1;
 }
 

@@ -31,8 +31,8 @@ struct err {
 };
 
 /*
- * Describe an error: "what: strerror(num)", without the second half if num is
- * 0.  Returns -1, so that a caller can say "return err_set(...)".
+ * Describe an error: "what: strerror(num)" with err_remedy(num), without the
+ * second half if num is 0.  Returns -1, so that a caller can say "return err_set(...)".
  */
 int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	attr_printf(4, 5);
@@ -47,6 +47,12 @@ bool err_refuses(int num);
  */
 int err_call(struct err *e, enum err_kind kind, const char *call,
 	     const char *fmt, ...) attr_printf(4, 5);
+
+/*
+ * What to do about an errno that says that a limit is reached, to be put behind
+ * its text; "" for all others.
+ */
+const char *err_remedy(int num);
 
 /* Put context in front of the message of e: "context: message".  Returns -1. */
 int err_wrap(struct err *e, const char *fmt, ...) attr_printf(2, 3);

@@ -329,6 +329,11 @@ void link_renew(struct link *l)
 	link_drop(l);
 }
 
+uint64_t link_outage_end_ms(const struct link *l)
+{
+	return l->chan ? CLOCK_NEVER : link_deadline(l);
+}
+
 int link_check(const struct link *l, struct err *e)
 {
 	if (clock_now_ms() < link_deadline(l))

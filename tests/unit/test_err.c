@@ -41,6 +41,12 @@ static void test_set(void)
 	is_int(e->num, ECONNREFUSED, "err_set keeps the number");
 	is_str(e->msg, "cannot connect to x: Connection refused",
 	       "err_set appends what the number means");
+	err_set(e, ERR_NET, EMFILE, "cannot listen");
+	ok(strstr(e->msg, "Too many open files (") &&
+		   strstr(e->msg, "ulimit -n"),
+	   "err_set names the limit that is to be raised: %s", e->msg);
+	err_set(e, ERR_BUG, ENOMEM, "no buffer");
+	ok(strstr(e->msg, "ulimit -v"), "that on memory, too: %s", e->msg);
 	err_set(e, ERR_KEY, 0, "%d%%", 7);
 	is_str(e->msg, "7%", "err_set without a number appends nothing");
 	is_int(e->num, 0, "err_set replaces the number");
