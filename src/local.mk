@@ -30,6 +30,7 @@ src_libbkp_a_SOURCES = \
 	src/keep.c src/keep.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
+	src/resolve.c src/resolve.h \
 	src/ktls.c src/ktls.h \
 	src/diag.c src/diag.h \
 	src/cert.c src/cert.h \

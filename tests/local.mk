@@ -44,6 +44,7 @@ EXTRA_DIST += \
 	tests/delivery.bash \
 	tests/keys.bash \
 	tests/delivery.bats \
+	tests/dial.bats \
 	tests/exit_codes.bats \
 	tests/keep.bats \
 	tests/kills.bats \
@@ -83,6 +84,7 @@ unit_tests = \
 	tests/unit/test_preface \
 	tests/unit/test_rec \
 	tests/unit/test_receiver \
+	tests/unit/test_resolve \
 	tests/unit/test_resume_model \
 	tests/unit/test_seal \
 	tests/unit/test_secret \
@@ -130,6 +132,7 @@ tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
+tests_unit_test_resolve_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_seal_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
@@ -162,6 +165,8 @@ tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_abort \
 	-Wl,--wrap=chan_send_frame -Wl,--wrap=child_close_pipe \
 	-Wl,--wrap=child_ended -Wl,--wrap=child_status_fd \
 	-Wl,--wrap=link_run -Wl,--wrap=link_wear -Wl,--wrap=sink_unread
+tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
 tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) \
