@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "opt.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <getopt.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -324,6 +326,66 @@ static int opt_parse_options(struct opts *o, int argc, char **argv,
 	return 0;
 }
 
+/* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
+static bool opt_is_ipv6(const char *text, size_t len, bool *lacks_zone)
+{
+	size_t zone = strcspn(text, "%");
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	*lacks_zone = false;
+	if (zone > len)
+		zone = len;
+	if (zone >= sizeof address)
+		return false;
+	memcpy(address, text, zone);
+	address[zone] = '\0';
+	if (inet_pton(AF_INET6, address, &a) != 1)
+		return false;
+	*lacks_zone = IN6_IS_ADDR_LINKLOCAL(&a) && len < zone + 2;
+	return true;
+}
+
+/*
+ * More than one colon and no brackets.  "2001:db8::1:7000" is an address, and
+ * reads as one with a port.
+ */
+static int opt_check_bare(const char *text, bool port_given, struct err *e)
+{
+	const char *port = strrchr(text, ':') + 1, *zone = strchr(text, '%');
+	size_t digits = strspn(port, "0123456789"), before = port - text - 1;
+	bool whole, part, ignored;
+
+	whole = opt_is_ipv6(text, strlen(text), &ignored) &&
+		!(zone && zone < port);
+	part = opt_is_ipv6(text, before, &ignored) && digits && !port[digits];
+	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
+		return err_set(
+			e, ERR_USAGE, 0,
+			"'%s' looks like an IPv6 address with a port: "
+			"put the address into brackets, as in [%.*s]:%s%s",
+			text, (int)before, text, port,
+			whole ? ", or all of it if it is the address" : "");
+	if (!whole)
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is neither HOST:PORT nor an IPv6 address",
+			       text);
+	return 0;
+}
+
+static int opt_check_zone(const char *host, struct err *e)
+{
+	bool lacks_zone;
+
+	opt_is_ipv6(host, strlen(host), &lacks_zone);
+	if (!lacks_zone)
+		return 0;
+	return err_set(e, ERR_USAGE, 0,
+		       "'%s' is a link-local address, which needs its "
+		       "interface: %s%%INTERFACE (see 'ip -6 address')",
+		       host, host);
+}
+
 /* HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it is. */
 static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
 			  struct err *e)
@@ -331,6 +393,12 @@ static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
 	const char *host = text, *port = NULL, *colon = strchr(text, ':');
 	size_t len = strlen(text);
 
+	if (strchr(text, '@'))
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s': no user@ here, only the host; whoever "
+			       "runs 'btrfs-ktls-pipe listen' there takes the "
+			       "stream (start it by ssh, for example)",
+			       text);
 	if (*text == '[') {
 		const char *close = strchr(text, ']');
 
@@ -343,12 +411,17 @@ static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
 	} else if (colon && !strchr(colon + 1, ':')) {
 		len = (size_t)(colon - text);
 		port = colon + 1;
+	} else if (colon &&
+		   opt_check_bare(text, o->port != UINT64_MAX, e) < 0) {
+		return -1;
 	}
 	if (len < 1 || len >= sizeof o->host)
 		return err_set(e, ERR_USAGE, 0, "'%s' names no host", text);
 	memcpy(o->host, host, len);
 	o->host[len] = '\0';
 	*with_port = port;
+	if (opt_check_zone(o->host, e) < 0)
+		return -1;
 	if (!port)
 		return 0;
 	if (num_uint(port, 1, 65535, &o->port, e) < 0)
@@ -524,6 +597,8 @@ static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
 			       "only connect and listen take a COMMAND");
 	if (!(o->verb & BOTH))
 		return 0;
+	if (o->bind && opt_check_zone(o->bind, e) < 0)
+		return err_wrap(e, "-b");
 	if (opt_check_key(o, e) < 0 || opt_check_keep(o, e) < 0)
 		return -1;
 	return opt_check_stream(o, e);
