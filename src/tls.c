@@ -351,7 +351,8 @@ static const char *tls_peer_verdict(uint8_t alert)
 		return "does not say why";
 	case GNUTLS_A_UNKNOWN_CA:
 		return "does not know the CA that signed it; its --ca is "
-		       "another";
+		       "another, or our --cert file lacks the certificate of "
+		       "an intermediate CA behind ours";
 	case GNUTLS_A_ACCESS_DENIED:
 		return "does not let in the names in it (--peer), or expects "
 		       "another host";
