@@ -329,6 +329,11 @@ void link_renew(struct link *l)
 	link_drop(l);
 }
 
+uint64_t link_outage_end_ms(const struct link *l)
+{
+	return l->chan ? CLOCK_NEVER : l->give_up_ms;
+}
+
 int link_check(const struct link *l, struct err *e)
 {
 	if (l->chan || clock_now_ms() < l->give_up_ms)

@@ -168,6 +168,9 @@ void link_arrived(struct link *l, uint64_t offset);
 /* Can a stream outlive a connection at all? */
 bool link_resumes(const struct link *l);
 
+/* When it is too late for another connection; CLOCK_NEVER: there is one. */
+uint64_t link_outage_end_ms(const struct link *l);
+
 /*
  * There has been no connection for too long: returns -1 with the error, ERR_NET
  * for a sender and ERR_STREAM for a receiver.  Else 0.

@@ -135,6 +135,7 @@ static void receiver_tick(struct receiver *r)
 	struct err e = { 0 };
 	bool taken = true;
 
+	status_set_outage(r->p->status, link_outage_end_ms(r->link));
 	r->status_due_ms = status_update(r->p->status, now, r->total);
 	if (r->p->raw || r->mute || r->over || !r->link->chan)
 		return;

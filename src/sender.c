@@ -23,6 +23,9 @@ enum { STEP_BYTES = 16 << 20 };
 /* A receiver that lives says so every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SILENCE_MS = 30000 };
 
+/* All is sent: so long without the outcome, before we say so */
+enum { SPEAK_MS = 5000 };
+
 /* What a btrfs stream begins with, and its last command: size, number, CRC. */
 static const uint8_t btrfs_magic[13] = "btrfs-stream";
 static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
@@ -42,6 +45,7 @@ struct sender {
 	bool more; /* it would have taken more */
 	bool ended; /* this connection was told the end of the stream */
 	bool told_end; /* this or an earlier one */
+	uint64_t speak_ms; /* when to say that we wait for the outcome */
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
 	bool worn; /* so are the keys: nothing can be sent under them */
@@ -174,6 +178,8 @@ static int sender_flush(struct sender *s, struct err *e)
 	if (chan_end(chan, &s->ended, e) < 0)
 		return -1;
 	s->blocked = !s->ended;
+	if (s->ended && !s->told_end)
+		s->speak_ms = clock_deadline(SPEAK_MS);
 	s->told_end |= s->ended;
 	if (s->ended)
 		link_wear_no_more(s->link);
@@ -306,6 +312,16 @@ static bool sender_wants_input(const struct sender *s)
 	return !st->in_place || st->head == st->sent;
 }
 
+/* A consumer may have much to do before it is done. */
+static void sender_speak(struct sender *s)
+{
+	if (clock_now_ms() < s->speak_ms)
+		return;
+	s->speak_ms = CLOCK_NEVER;
+	log_notice("everything is sent; waiting for the receiver to confirm "
+		   "that it was taken");
+}
+
 /* What to poll: the connection, the input, the source's exit status. */
 enum {
 	POLL_CHAN,
@@ -332,6 +348,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	if (!link->chan)
 		until = clock_earlier(until, link->give_up_ms);
 	until = clock_earlier(until, link->due_ms);
+	until = clock_earlier(until, s->speak_ms);
 	if (link->chan && s->more)
 		until = 0;
 	for (int i = 0; i < POLL_COUNT; i++)
@@ -485,6 +502,8 @@ static int sender_step(struct sender *s, struct err *e)
 		return -1;
 	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
+	sender_speak(s);
+	status_set_outage(s->p->status, link_outage_end_ms(s->link));
 	s->status_due_ms =
 		status_update(s->p->status, clock_now_ms(), s->confirmed);
 	/* The outcome may be here already: it comes before a new connection. */
@@ -546,6 +565,7 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 			    .link = p->link,
 			    .connection = p->link->count,
 			    .heard_ms = clock_now_ms(),
+			    .speak_ms = CLOCK_NEVER,
 			    .status_due_ms = clock_now_ms() };
 	int ret = sender_loop(&s, e);
 

@@ -378,7 +378,7 @@ guess() {
 	guess 1 -b 127.0.0.3
 	sleep 1 # the relay is 127.0.0.1 to the listener
 	text=$(head -c 52 wire.0 | od -An -v -tx1 | tr -d '\n')
-	PORT=$(sed -n 's/.*listening on port //p' "$RECEIVER_ERR")
+	PORT=$(sed -nE 's/.*listening on .*:([0-9]+)$/\1/p' "$RECEIVER_ERR")
 	flood 20 "${text// /\\x}"
 	until_true grep -q 'refused 127\.0\.0\.2.*too many' "$RECEIVER_ERR"
 	until_true refused_from 127.0.0.2 14
