@@ -113,6 +113,18 @@ static int chan_user_bulk(struct chan *c, struct err *e)
 	return c->bulk ? 0 : -1;
 }
 
+/* Once: later connections of a process find the same kernel. */
+static void chan_tell_why(const struct err *why)
+{
+	static bool told;
+
+	if (told)
+		log_debug("%s; going on in user space", why->msg);
+	else
+		log_notice("%s; going on in user space", why->msg);
+	told = true;
+}
+
 static int chan_choose_path(struct chan *c, const struct chan_socket *s,
 			    enum chan_ktls when, struct err *e)
 {
@@ -126,7 +138,7 @@ static int chan_choose_path(struct chan *c, const struct chan_socket *s,
 		return -1;
 	}
 	if (when == CHAN_KTLS_AUTO)
-		log_notice("%s; going on in user space", why.msg);
+		chan_tell_why(&why);
 	return chan_user_bulk(c, e);
 }
 

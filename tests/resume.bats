@@ -126,6 +126,24 @@ survives_cut_against() {
 	both_ways survives_cut rst -a 2000000
 }
 
+@test "that the kernel has no TLS is said once, and not with every connection" {
+	once() {
+		directions "$1"
+		TX=(--ktls auto --rekey-after 4M "${TX[@]}") RX=(--ktls auto)
+		HARM=(rst -c "$WITH" -a 1500000 -k 2)
+		with_stats
+		survives "$1"
+		counted reconnects 1
+		for i in "$SENDER_ERR" "$RECEIVER_ERR"; do
+			[[ $(grep -c 'going on in user space' "$i") == 1 ]] ||
+				fail "$(<"$i")"
+		done
+	}
+	local i
+	without_tls
+	both_ways once
+}
+
 @test "a COMMAND at both ends does not notice" {
 	commands() {
 		directions "$1"
