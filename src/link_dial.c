@@ -207,7 +207,6 @@ static bool dial_may_mend(const struct err *e)
 	case ENETRESET:
 	case ENONET:
 	case EACCES: /* ICMPv6, administratively prohibited */
-	case EPERM: /* a packet filter of this host */
 	case EINVAL: /* a route that discards */
 	case EPROTO: /* ICMPv6, parameter problem */
 	case ENOPROTOOPT: /* ICMP, protocol unreachable */

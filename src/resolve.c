@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "io.h"
+#include "log.h"
 
 /* One write(2) of the answer is one read(2) of it. */
 static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
@@ -110,13 +111,6 @@ static pid_t resolve_fork(const struct resolve_query *q, int fd)
 	return pid;
 }
 
-static int resolve_cannot_start(const struct resolve *r, const char *what,
-				struct err *e)
-{
-	return err_set(e, ERR_NET, errno, "cannot resolve %s: cannot %s",
-		       r->query.host, what);
-}
-
 int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e)
 {
@@ -128,19 +122,20 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 	if (r->answer.code != EAI_NONAME)
 		return 0;
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return resolve_cannot_start(r, "make a pipe", e);
+		return err_set(e, ERR_NET, errno,
+			       "cannot resolve %s: cannot make a pipe",
+			       q->host);
 	r->fd = ends[0];
 	r->pid = resolve_fork(q, ends[1]);
 	if (r->pid < 0) {
-		resolve_cannot_start(r, "start a process for it", e);
-		err_append(e, " (raise the limit on processes: ulimit -u, or "
-			      "TasksMax= in a unit)");
+		log_info("no process for a look-up (%s): data and signals wait "
+			 "for it",
+			 strerror(errno));
+		resolve_stop(r);
+		resolve_both(q, 0, &r->answer);
 	}
 	close(ends[1]);
-	if (r->pid >= 0)
-		return 0;
-	resolve_stop(r);
-	return -1;
+	return 0;
 }
 
 /* Whoever meets a hostile resolver may say what it likes in there. */
@@ -205,12 +200,15 @@ int resolve_take(struct resolve *r, bool *done, struct err *e)
 
 void resolve_stop(struct resolve *r)
 {
+	int flags;
+
 	if (r->fd >= 0)
 		close(steal_fd(&r->fd));
 	if (r->pid < 0)
 		return;
-	kill(r->pid, SIGKILL);
-	while (waitpid(r->pid, NULL, 0) < 0 && errno == EINTR)
+	/* One that we may not kill ends by itself, at the latest with us. */
+	flags = kill(r->pid, SIGKILL) < 0 ? WNOHANG : 0;
+	while (waitpid(r->pid, NULL, flags) < 0 && errno == EINTR)
 		;
 	r->pid = -1;
 }

@@ -3,7 +3,8 @@
  * Names become addresses without holding up anybody: getaddrinfo(3), which may
  * take as long as a resolver likes, runs in a process that does nothing else.
  * It hands over one message of fixed size, which we do not trust further than
- * its grammar.  An address in digits needs no such process.
+ * its grammar.  An address in digits needs no such process.  Where there can be
+ * none we wait for the resolver ourselves.
  */
 #pragma once
 
@@ -28,7 +29,7 @@ struct resolve_answer {
 	int of_source; /* it is about the source, not the host */
 };
 
-/* A look-up: none at present if fd and pid are -1. */
+/* A look-up */
 struct resolve {
 	struct resolve_query query;
 	struct resolve_answer answer;

@@ -182,6 +182,15 @@ unreachable_for_now() {
 
 # --- limits of this process
 
+@test "a name is looked up where no process can be made for that" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	not_under sanitizers 'LeakSanitizer needs a process of its own'
+	wrapped '' 'setpriv --reuid=65534 --clear-groups prlimit --nproc=0'
+	bkp 4 connect -v -m none --retry 0 -p 1 -4 localhost
+	assert_stderr_has 'no process for a look-up'
+	assert_stderr_has 'cannot connect to 127\.0\.0\.1:1: Connection refused'
+}
+
 @test "connect and listen name the limit on open files that is to be raised" {
 	not_under sanitizers 'they need descriptors of their own'
 	wrapped 'ulimit -n 4'
