@@ -247,6 +247,17 @@ UPGRADE='the peer runs 0\.1: upgrade it'
 	serves_its_peer
 }
 
+@test "a HELLO that wishes to retry for ever is granted what listen grants" {
+	RETRY=(--retry 3s)
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	openssl_client -alpn btrfs-ktls-pipe/2
+	printf "\\1\\2\\1\\0\\0\\0\\0\\1$(zeros 40)$(
+		printf '\\xff%.0s' 1 2 3 4 5 6 7 8)$(zeros 72)" >server.in
+	# 3000 ms, and no rotation offset
+	until_true grep -qaP '\x00{6}\x0b\xb8\x00{8}' server.out
+}
+
 @test "5: a HELLO that makes no sense is refused, listen goes on" {
 	greets "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
