@@ -392,6 +392,16 @@ static int keep_catch_signals(struct keep *k, struct err *e)
 	return 0;
 }
 
+/* Without these, places would be lost, or streams could not be resumed. */
+static int keep_check_calls(struct err *e)
+{
+	/* There is no process of ours yet. */
+	if (waitpid(-1, NULL, WNOHANG) < 0 && err_refuses(errno))
+		return err_call(e, ERR_NET, "wait4",
+				"cannot wait for the processes of streams");
+	return net_check_pass(e);
+}
+
 struct keep *keep_new(struct setup *setup, struct net_listener *l,
 		      struct err *e)
 {
@@ -420,7 +430,7 @@ struct keep *keep_new(struct setup *setup, struct net_listener *l,
 		free(k);
 		return NULL;
 	}
-	if (keep_catch_signals(k, e) < 0 || net_check_pass(e) < 0) {
+	if (keep_catch_signals(k, e) < 0 || keep_check_calls(e) < 0) {
 		keep_free(k);
 		return NULL;
 	}

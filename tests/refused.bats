@@ -265,6 +265,7 @@ each() {
 		ends listen "$num" keep epoll_wait [45],4
 		ends listen "$num" keep clone [45],4
 		ends listen "$num" keep socketpair [45],4
+		ends listen "$num" keep wait4 -,4
 		ends listen "$num" keep sendmsg -,4
 		ends listen "$num" keep recvmsg -,4
 	done
