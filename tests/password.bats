@@ -677,6 +677,34 @@ refuses_password() {
 	takes_password - <password
 }
 
+@test "a byte order mark is no part of a password, blanks and quotes are" {
+	start_receiver --ktls "$WHEN"
+	printf '\xef\xbb\xbfcorrect horse\r\n' >mark
+	bkp_send --ktls "$WHEN" --password-file mark <<<word
+	wait_receiver 0
+	printf ' "correct" #horse' >quotes
+	CREDENTIAL=(--password-file quotes)
+	start_receiver --ktls "$WHEN"
+	printf '"correct" #horse' >blank
+	bkp_send 5 --password-file blank <<<word
+	printf ' correct #horse' >quote
+	bkp_send 5 --password-file quote <<<word
+	printf ' "correct" #horse\r\n' >same
+	bkp_send --ktls "$WHEN" --password-file same <<<word
+	wait_receiver 0
+}
+
+@test "a password file of UTF-16, or with a comment above the password, is refused" {
+	iconv -t UTF-16 <password >utf16
+	refuses_password utf16 'UTF-16.*iconv'
+	iconv -t UTF-16LE <password >utf16le
+	refuses_password utf16le 'UTF-16'
+	printf '# of the backup host\ncorrect horse\n' >comment
+	refuses_password comment 'looks like a comment on line 2'
+	printf '#correct horse\n\n' >hash
+	takes_password hash
+}
+
 @test "an empty first line is refused" {
 	: >empty
 	refuses_password empty 'empty'
