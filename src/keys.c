@@ -73,7 +73,7 @@ static int keys_fill(struct keys *k, const uint8_t *data, size_t len,
 		return err_set(e, ERR_KEY, 0,
 			       "has too many keys: at most %d are possible",
 			       KEYS_MAX);
-	k->entries = calloc(k->size, sizeof *k->entries);
+	k->entries = secret_alloc(k->size * sizeof *k->entries);
 	if (!k->entries)
 		return err_set(e, ERR_KEY, 0, "out of memory");
 	while (key_text_next_entry(&all))
@@ -134,9 +134,7 @@ void keys_free(struct keys *k)
 {
 	if (!k)
 		return;
-	if (k->entries)
-		explicit_bzero(k->entries, k->size * sizeof *k->entries);
-	free(k->entries);
+	secret_free(k->entries, k->size * sizeof *k->entries);
 	free(k);
 }
 

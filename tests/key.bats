@@ -408,6 +408,53 @@ key_bytes() {
 	takes_key <(cat key)
 }
 
+# places_of HEX PID...: sets PLACES to where the key is in their memory
+places_of() {
+	"$BKP_TOOLS/findkey" "$@" 3>&- | sort -u >places
+	mapfile -t PLACES <places
+}
+
+# family PID: it and all processes below it
+family() {
+	local pid
+	FAMILY+=("$1")
+	for pid in $(ps -o pid= --ppid "$1"); do
+		family "$pid"
+	done
+}
+
+@test "a key is in one place of a process, and in no process that it starts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local hex form FAMILY
+	bkp keygen -o pem
+	hex=$(key_bytes pem)
+	printf 'btrfs:%s\n' "$hex" | put line
+	have_fifo in
+	for form in "-k pem" "-k line" "--keys line"; do
+		read -ra SERVER <<<"$form"
+		start_receiver --ktls "$WHEN" -- cat
+		places_of "$hex" "$RECEIVER_PID"
+		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
+		exec 8<>in
+		CREDENTIAL=(-k "${SERVER[1]}")
+		spawn_sender --ktls "$WHEN" <in
+		echo word >&8
+		until_true grep -q word "$RECEIVED"
+		FAMILY=()
+		family "$RECEIVER_PID"
+		((${#FAMILY[@]} == 3)) || fail "no supervisor: ${FAMILY[*]}"
+		places_of "$hex" "${FAMILY[@]}"
+		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
+		places_of "$hex" "$SENDER_PID"
+		((${#PLACES[@]} == 1)) || fail "$form, sender:" "${PLACES[@]}"
+		exec 8>&-
+		wait_sender 0
+		wait_receiver 0
+	done
+}
+
 @test "core dumps are off before a key is read" {
 	mkfifo pipe
 	"$BKP_TOOLS/deadline" 30 "$BKP" listen -k pipe -b 127.0.0.1 -p 0 \

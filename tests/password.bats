@@ -701,8 +701,8 @@ refuses_password() {
 	refuses_password utf16le 'UTF-16'
 	printf '# of the backup host\ncorrect horse\n' >comment
 	refuses_password comment 'looks like a comment on line 2'
-	printf '#correct horse\n\n' >hash
-	takes_password hash
+	printf '#correct horse\n\n' >numbered
+	takes_password numbered
 }
 
 @test "an empty first line is refused" {
@@ -745,6 +745,29 @@ refuses_password() {
 	bkp 2 connect --password-file - 127.0.0.1
 	assert_stderr_has 'standard input is the stream'
 	bkp 2 connect --password-file '' 127.0.0.1
+}
+
+@test "a password is in one place of a process, and in no process that it starts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local hex places
+	printf %s 'a password of thirty-two letters' >password
+	hex=$(od -An -v -tx1 password | tr -d ' \n')
+	start_receiver --ktls "$WHEN" -- cat
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true grep -q word "$RECEIVED"
+	"$BKP_TOOLS/findkey" "$hex" "$RECEIVER_PID" "$SENDER_PID" \
+		"$(ps -o pid= --ppid "$RECEIVER_PID" | tr -d ' ')" 3>&- |
+		sort -u >found
+	mapfile -t places <found
+	((${#places[@]} == 2)) || fail "${places[@]}"
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
 }
 
 @test "the password is in no message, on no command line and in no environment" {
