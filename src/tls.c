@@ -600,6 +600,23 @@ static int tls_check_asked(struct tls *t, struct err *e)
 		       "s_server -Verify 1)");
 }
 
+/*
+ * TLS 1.2: without an extended master secret (RFC 7627) somebody who has both
+ * ends' trust could make two connections share their keys.  GnuTLS can be told
+ * to require it from 3.8 on only.
+ */
+static int tls_check_master_secret(struct tls *t, struct err *e)
+{
+	if (t->mode->version != MODE_TLS12 ||
+	    gnutls_session_ext_master_secret_status(t->session))
+		return 0;
+	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer does TLS 1.2 without extended master secret "
+		       "(RFC 7627), which is refused; use TLS 1.3, or a newer "
+		       "library there");
+}
+
 static void tls_learn_name(struct tls *t)
 {
 	const char *name;
@@ -617,7 +634,7 @@ static void tls_learn_name(struct tls *t)
 static int tls_shaken(struct tls *t, struct err *e)
 {
 	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
-	    tls_check_asked(t, e) < 0)
+	    tls_check_master_secret(t, e) < 0 || tls_check_asked(t, e) < 0)
 		return -1;
 	tls_learn_name(t);
 	return 0;
