@@ -165,7 +165,7 @@ meets() {
 			23:61667465720a 21:0100 >answer || fail "$record: no end"
 		wait_receiver 7 || fail "$record"
 		[[ $(<"$RECEIVED") == before ]] || fail "$record: $(<"$RECEIVED")"
-		grep -qE 'alert (unexpected_message|bad_record_mac|user_canceled)' \
+		grep -qE 'alert (unexpected_message|decode_error|bad_record_mac|user_canceled)' \
 			answer || fail "$record: $(<answer)"
 	done
 }
@@ -222,9 +222,12 @@ all_violations() {
 	have_fifo feed
 	exec 8<>feed
 	violates "$@" 24:0100 unexpected_message
-	# GnuTLS refuses a type that it does not know before it decrypts.
-	[[ "$1 $3" == "receives tls12"* ]] || violates "$@" 99:00 unexpected_message
-	violates "$@" 21: unexpected_message
+	# In TLS 1.2 GnuTLS refuses a type that it does not know before it
+	# decrypts, and skips any empty record.
+	if [[ "$1 $3" != "receives tls12"* ]]; then
+		violates "$@" 99:00 unexpected_message
+		violates "$@" 21: unexpected_message
+	fi
 	[[ $3 != tls13-* ]] || violates "$@" 22:1800000103 illegal_parameter
 	exec 8>&-
 }
