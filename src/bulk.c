@@ -16,8 +16,11 @@ struct bulk {
 	struct seal *seal;
 	struct wire wire; /* its in is filled and emptied here */
 	bool forged;
+	enum rec_alert violation; /* the answer to one; 0: there was none */
+	unsigned int empties; /* records without data in a row */
 	/* A record that is not data, met behind data that goes first */
-	unsigned int held_type; /* 0: none */
+	bool holds;
+	unsigned int held_type;
 	size_t held_len;
 	uint8_t held[16]; /* how it begins; alerts have 2 bytes */
 };
@@ -113,6 +116,20 @@ static int bulk_set_forged(struct bulk *b, struct err *e)
 		       "(bad_record_mac)");
 }
 
+/* The record authenticates: it is the peer that broke the protocol. */
+static int bulk_set_violation(struct bulk *b, enum rec_alert alert,
+			      struct err *e)
+{
+	b->violation = alert;
+	if (alert == REC_RECORD_OVERFLOW)
+		return err_set(e, ERR_STREAM, 0,
+			       "the peer sent a record of more than %d bytes",
+			       REC_MAX);
+	return err_set(e, ERR_STREAM, 0,
+		       "the peer sent more than %d empty records in a row",
+		       REC_EMPTY_MAX);
+}
+
 /* A whole record that was read, or NULL.  Errors: it cannot be one. */
 static int bulk_next(struct bulk *b, const uint8_t **record, size_t *size,
 		     struct err *e)
@@ -142,6 +159,11 @@ static int bulk_open(struct bulk *b, const uint8_t *record, size_t size,
 		return bulk_set_forged(b, e);
 	b->wire.in.start += size;
 	*type = inner;
+	if (*n > REC_MAX)
+		return bulk_set_violation(b, REC_RECORD_OVERFLOW, e);
+	b->empties = *n || inner != REC_DATA ? 0 : b->empties + 1;
+	if (b->empties > REC_EMPTY_MAX)
+		return bulk_set_violation(b, REC_UNEXPECTED_MESSAGE, e);
 	return 0;
 }
 
@@ -149,6 +171,7 @@ static int bulk_open(struct bulk *b, const uint8_t *record, size_t size,
 static void bulk_hold(struct bulk *b, unsigned int type, const uint8_t *body,
 		      size_t len)
 {
+	b->holds = true;
 	b->held_type = type;
 	b->held_len = len;
 	memcpy(b->held, body, len < sizeof b->held ? len : sizeof b->held);
@@ -160,7 +183,7 @@ static void bulk_release(struct bulk *b, unsigned int *type, void *buf,
 	*type = b->held_type;
 	*n = b->held_len;
 	memcpy(buf, b->held, *n < sizeof b->held ? *n : sizeof b->held);
-	b->held_type = 0;
+	b->holds = false;
 }
 
 /* Decrypt what was read.  Stops in front of what is not data. */
@@ -199,12 +222,14 @@ int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 
 	*n = 0;
 	*type = REC_DATA;
-	if (b->held_type) {
+	if (b->holds) {
 		bulk_release(b, type, buf, n);
 		return 0;
 	}
 	if (b->forged)
 		return bulk_set_forged(b, e);
+	if (b->violation)
+		return bulk_set_violation(b, b->violation, e);
 	do {
 		/* What came before an error is given out first. */
 		if (bulk_open_all(b, type, buf, len, n, e) < 0)
@@ -214,7 +239,14 @@ int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 		if (wire_fill(&b->wire, &got, e) < 0)
 			return -1;
 	} while (got);
+	b->empties = 0;
 	return 0;
+}
+
+bool bulk_violated(const struct bulk *b, enum rec_alert *alert)
+{
+	*alert = b->violation;
+	return b->violation;
 }
 
 bool bulk_lost(const struct bulk *b)

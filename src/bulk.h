@@ -43,7 +43,8 @@ bool bulk_pending(const struct bulk *b);
 /*
  * As ktls_recv_record(): bytes of one type of record, which goes to *type;
  * data of several records is joined.  len is at least SEAL_BODY_MAX.  *n 0 of
- * type REC_DATA: nothing now.  Poll only then.  Errors: ERR_NET.
+ * type REC_DATA: nothing now.  Poll only then.  Errors: ERR_NET; ERR_STREAM
+ * if the peer broke the protocol.
  */
 int bulk_recv(struct bulk *b, unsigned int *type, void *buf, size_t len,
 	      size_t *n, struct err *e) attr_must_check;
@@ -54,3 +55,8 @@ uint64_t bulk_records(const struct bulk *b);
 /* Lost by TCP's word, or because a record did not authenticate. */
 bool bulk_lost(const struct bulk *b);
 bool bulk_forged(const struct bulk *b);
+
+/*
+ * Did the peer itself break the protocol?  Then *alert is the answer.
+ */
+bool bulk_violated(const struct bulk *b, enum rec_alert *alert);

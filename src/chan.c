@@ -14,11 +14,15 @@
 #include "bulk.h"
 #include "clock.h"
 #include "diag.h"
+#include "io.h"
 #include "ktls.h"
 #include "log.h"
 #include "net.h"
 
-enum { ABORT_MS = 2000 };
+enum {
+	ABORT_MS = 2000,
+	DISCARDS = 64, /* reads, before the clock is looked at again */
+};
 
 struct chan {
 	int fd;
@@ -28,6 +32,8 @@ struct chan {
 	bool raw;
 	struct bulk *bulk; /* if not, but made by ourselves, not by GnuTLS */
 	bool said; /* the last alert is in a buffer */
+	bool final; /* the peer broke the protocol, and was told so */
+	unsigned int empties; /* records without data in a row, in the kernel */
 	unsigned int closes; /* how often close_notify was sent or received */
 	uint64_t records; /* in the kernel, at the most */
 	bool lost;
@@ -234,7 +240,8 @@ void chan_set_lost(struct chan *c)
 
 bool chan_lost(const struct chan *c)
 {
-	return c->lost || tls_lost(c->tls) || (c->bulk && bulk_lost(c->bulk));
+	return !c->final &&
+	       (c->lost || tls_lost(c->tls) || (c->bulk && bulk_lost(c->bulk)));
 }
 
 /* A record has a byte at least. */
@@ -380,6 +387,47 @@ int chan_control_end(struct chan *c, bool *done, struct err *e)
 	return chan_say_close(c, done, e);
 }
 
+/* A full socket must not swallow the alert: wait for room, but not for long. */
+static void chan_alert_kernel(struct chan *c, enum rec_alert what)
+{
+	uint64_t deadline = clock_deadline(ABORT_MS);
+	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
+	uint8_t alert[REC_ALERT_BYTES];
+
+	rec_alert(alert, what);
+	while (ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert) < 0) {
+		if ((errno != EAGAIN && errno != EINTR) ||
+		    poll(&p, 1, clock_poll_ms(deadline)) <= 0) {
+			log_debug("alert %s not sent: %s", rec_alert_name(what),
+				  strerror(errno));
+			return;
+		}
+	}
+}
+
+static void chan_last_alert(struct chan *c, enum rec_alert what)
+{
+	struct err e = { 0 };
+
+	if (c->role == CHAN_SENDER && c->kernel)
+		chan_alert_kernel(c, what);
+	else if (chan_user_alert(c, what, &e) < 0)
+		log_debug("alert %s not sent: %s", rec_alert_name(what), e.msg);
+}
+
+/* A session failed to read.  Where it cannot write it owes the peer an alert. */
+static int chan_session_failed(struct chan *c, struct err *e)
+{
+	enum rec_alert alert;
+
+	if (!tls_violated(c->tls, &alert))
+		return chan_fail(c, e);
+	if (c->role == CHAN_SENDER)
+		chan_last_alert(c, alert);
+	c->final = true;
+	return -1;
+}
+
 static int chan_bad_frame(struct err *e)
 {
 	return err_set(e, ERR_STREAM, 0,
@@ -395,7 +443,7 @@ static int chan_drop_raw(struct chan *c, bool *closed, struct err *e)
 	do
 		if (tls_recv(c->tls, dropped, sizeof dropped, &n, closed, e) <
 		    0)
-			return chan_fail(c, e);
+			return chan_session_failed(c, e);
 	while (n);
 	return 0;
 }
@@ -413,7 +461,7 @@ int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *closed,
 	while ((want = frame_reader_wants(r)) > 0) {
 		if (tls_recv(c->tls, r->bytes + r->have, want, &n, closed, e) <
 		    0)
-			return chan_fail(c, e);
+			return chan_session_failed(c, e);
 		if (!n)
 			return 0;
 		r->have += n;
@@ -467,6 +515,29 @@ static void chan_met_close(struct chan *c, struct chan_io *io)
 	io->mark = c->closes++ ? CHAN_CONFIRMED : CHAN_END;
 }
 
+/*
+ * The peer, and nobody else, broke the protocol: another connection would not
+ * help.  Tell it once and for all.
+ */
+static int chan_violated(struct chan *c, enum rec_alert alert, struct err *e)
+{
+	c->final = true;
+	e->kind = ERR_STREAM;
+	err_append(e, " (alert %s)", rec_alert_name((uint8_t)alert));
+	return chan_refuse(c, alert, e);
+}
+
+static int chan_bad_control(struct chan *c, unsigned int type,
+			    enum rec_alert alert, struct err *e)
+{
+	err_set(e, ERR_STREAM, 0,
+		alert == REC_UNEXPECTED_MESSAGE
+			? "the peer sent a record of unexpected type %u"
+			: "the peer sent a malformed record of type %u",
+		type);
+	return chan_violated(c, alert, e);
+}
+
 /* A whole record that is not data; body is what was read of it. */
 static int chan_control_record(struct chan *c, unsigned int type,
 			       const uint8_t *body, size_t len,
@@ -487,21 +558,34 @@ static int chan_control_record(struct chan *c, unsigned int type,
 	case REC_MEANS_TICKET:
 		if (c->raw)
 			return 0;
+		alert = REC_UNEXPECTED_MESSAGE;
 		break;
 	case REC_MEANS_REKEY:
 		err_set(e, ERR_STREAM, 0,
-			"the peer changed its keys (KeyUpdate), which kernel "
-			"TLS cannot follow here; --ktls off can");
-		return chan_refuse(c, REC_UNEXPECTED_MESSAGE, e);
-	case REC_MEANS_NOTHING_KNOWN:
+			c->raw ? "the peer changed its keys (KeyUpdate), which "
+				 "kernel TLS cannot follow here; --ktls off can"
+			       : "the peer changed its keys (KeyUpdate), which "
+				 "this protocol does without");
+		return chan_violated(c, REC_UNEXPECTED_MESSAGE, e);
+	case REC_MEANS_VIOLATION:
 		break;
 	}
-	err_set(e, ERR_STREAM, 0,
-		"the peer sent a record of unexpected type %u", type);
-	return chan_refuse(c, REC_UNEXPECTED_MESSAGE, e);
+	return chan_bad_control(c, type, alert, e);
 }
 
-static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
+/* The kernel passes on an empty record only in front of one of another type. */
+static int chan_empty_record(struct chan *c, struct err *e)
+{
+	if (++c->empties <= REC_EMPTY_MAX)
+		return 0;
+	err_set(e, ERR_STREAM, 0,
+		"the peer sent more than %d empty records in a row",
+		REC_EMPTY_MAX);
+	return chan_violated(c, REC_UNEXPECTED_MESSAGE, e);
+}
+
+/* *took: there was a record, though perhaps nothing in it to be told. */
+static int chan_take_record(struct chan *c, void *buf, size_t len, bool *took,
 			    struct chan_io *io, struct err *e)
 {
 	unsigned int type;
@@ -510,28 +594,45 @@ static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
 	do
 		n = ktls_recv_record(c->fd, &type, buf, len);
 	while (n < 0 && errno == EINTR);
+	*took = n >= 0;
+	if (n == 0 && type == REC_DATA)
+		return chan_empty_record(c, e);
+	c->empties = 0;
 	if (n < 0)
 		return errno == EAGAIN ? 0 : chan_bad_record(c, errno, e);
+	if (n == 0 && type == REC_NONE) {
+		c->lost = true;
+		err_set(e, ERR_STREAM, 0,
+			"the connection closed without close_notify");
+		return chan_fail(c, e);
+	}
 	if (type != REC_DATA)
 		return chan_control_record(c, type, buf, (size_t)n, io, e);
 	io->bytes = (size_t)n;
 	chan_count(c, io);
-	if (n > 0)
-		return 0;
-	c->lost = true;
-	err_set(e, ERR_STREAM, 0, "the connection closed without close_notify");
-	return chan_fail(c, e);
+	return 0;
+}
+
+static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
+			    struct chan_io *io, struct err *e)
+{
+	bool took;
+
+	return chan_take_record(c, buf, len, &took, io, e);
 }
 
 static int chan_recv_bulk(struct chan *c, void *buf, size_t len,
 			  struct chan_io *io, struct err *e)
 {
+	enum rec_alert alert;
 	unsigned int type;
 	size_t n;
 
 	if (bulk_recv(c->bulk, &type, buf, len, &n, e) < 0) {
 		if (bulk_forged(c->bulk))
 			return chan_refuse(c, REC_BAD_RECORD_MAC, e);
+		if (bulk_violated(c->bulk, &alert))
+			return chan_violated(c, alert, e);
 		return chan_fail(c, e);
 	}
 	if (type != REC_DATA)
@@ -552,16 +653,39 @@ int chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 	if (c->bulk)
 		return chan_recv_bulk(c, buf, len, io, e);
 	if (tls_recv(c->tls, buf, len, &io->bytes, &end, e) < 0)
-		return chan_fail(c, e);
+		return chan_session_failed(c, e);
 	if (end)
 		chan_met_close(c, io);
+	return 0;
+}
+
+/*
+ * splice(2) moved nothing.  EINVAL: the next record is not data, or not a record;
+ * 0: an empty record, or the end.  Either way recvmsg(2) tells more.  The kernel
+ * gives EINVAL for a bad header just once, so a second "nothing there" would be
+ * for ever.  Behind an empty record there may be data, of one record: the pipe is
+ * empty, and takes it.
+ */
+static int chan_splice_stopped(struct chan *c, bool invalid, int pipe_fd,
+			       struct chan_io *io, struct err *e)
+{
+	uint8_t body[CHAN_RECV_MIN];
+	bool took;
+
+	if (chan_take_record(c, body, sizeof body, &took, io, e) < 0)
+		return -1;
+	if (invalid && (io->bytes || !took))
+		return chan_bad_record(c, EINVAL, e);
+	if (!io->bytes)
+		return 0;
+	if (io_write(pipe_fd, body, io->bytes) != (ssize_t)io->bytes)
+		return err_set(e, ERR_IO, errno, "cannot write into a pipe");
 	return 0;
 }
 
 int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 		   struct err *e)
 {
-	uint8_t body[CHAN_RECV_MIN];
 	ssize_t n;
 
 	assert(c->role == CHAN_RECEIVER && c->kernel);
@@ -570,6 +694,7 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 		n = splice(c->fd, NULL, pipe_fd, NULL, len, SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
+		c->empties = 0;
 		io->bytes = (size_t)n;
 		chan_count(c, io);
 		return 0;
@@ -578,23 +703,16 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 		return 0;
 	if (n < 0 && errno != EINVAL)
 		return chan_bad_record(c, errno, e);
-	/*
-	 * EINVAL: the next record is not data, or not a record; 0: the end.
-	 * Either way recvmsg(2) tells more.  The kernel gives EINVAL for a bad
-	 * header just once, so a second "nothing there" would be for ever.
-	 */
-	if (chan_recv_kernel(c, body, sizeof body, io, e) < 0)
-		return -1;
-	if (io->bytes || (!io->mark && !c->raw))
-		return chan_bad_record(c, EINVAL, e);
-	return 0;
+	return chan_splice_stopped(c, n < 0, pipe_fd, io, e);
 }
 
-/* Read and forget.  Returns whether the connection is still there. */
+/*
+ * Read and forget, for a while.  Returns whether the connection is still there.
+ */
 static bool chan_discard(struct chan *c)
 {
 	char discarded[REC_MAX];
-	unsigned int type;
+	unsigned int type, left = DISCARDS;
 	ssize_t n;
 
 	do
@@ -603,8 +721,8 @@ static bool chan_discard(struct chan *c)
 					       sizeof discarded)
 			    : recv(c->fd, discarded, sizeof discarded,
 				   MSG_DONTWAIT);
-	while (n > 0 || (n < 0 && errno == EINTR));
-	return n < 0 && errno == EAGAIN;
+	while (--left && (n > 0 || (n < 0 && errno == EINTR)));
+	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
 }
 
 void chan_linger(struct chan *c, uint64_t timeout_ms)
@@ -627,37 +745,10 @@ void chan_linger(struct chan *c, uint64_t timeout_ms)
 	}
 }
 
-/* A full socket must not swallow the alert: wait for room, but not for long. */
-static void chan_alert_kernel(struct chan *c, enum rec_alert what)
-{
-	uint64_t deadline = clock_deadline(ABORT_MS);
-	struct pollfd p = { .fd = c->fd, .events = POLLOUT };
-	uint8_t alert[REC_ALERT_BYTES];
-
-	rec_alert(alert, what);
-	while (ktls_send_record(c->fd, REC_ALERT, alert, sizeof alert) < 0) {
-		if ((errno != EAGAIN && errno != EINTR) ||
-		    poll(&p, 1, clock_poll_ms(deadline)) <= 0) {
-			log_debug("alert %s not sent: %s", rec_alert_name(what),
-				  strerror(errno));
-			return;
-		}
-	}
-}
-
-static void chan_last_alert(struct chan *c, enum rec_alert what)
-{
-	struct err e = { 0 };
-
-	if (c->role == CHAN_SENDER && c->kernel)
-		chan_alert_kernel(c, what);
-	else if (chan_user_alert(c, what, &e) < 0)
-		log_debug("alert %s not sent: %s", rec_alert_name(what), e.msg);
-}
-
 void chan_abort(struct chan *c)
 {
-	chan_last_alert(c, REC_USER_CANCELED);
+	if (!c->final)
+		chan_last_alert(c, REC_USER_CANCELED);
 	chan_linger(c, ABORT_MS);
 }
 

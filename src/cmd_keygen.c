@@ -4,5 +4,5 @@
 
 int cmd_keygen(const struct opts *o, struct err *e)
 {
-	return key_generate(o->output, e);
+	return key_generate(o->output, o->identity, e);
 }

@@ -27,7 +27,7 @@ struct cred {
 	enum rec_alert alert;
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
-	struct key key; /* no identity: there are keys */
+	struct key *key; /* secret_alloc(); no identity: there are keys */
 	struct keys *keys; /* or NULL */
 	struct key admitted; /* no identity: none */
 	char asked[KEY_IDENTITY_MAX + 1];
@@ -43,7 +43,7 @@ static const struct secret *cred_lookup(const struct cred *c,
 		return NULL;
 	if (!strcmp(identity, c->admitted.identity))
 		return &c->admitted.secret;
-	return strcmp(identity, c->key.identity) ? s : &c->key.secret;
+	return strcmp(identity, c->key->identity) ? s : &c->key->secret;
 }
 
 /*
@@ -56,7 +56,7 @@ static int cred_find_psk(gnutls_session_t session, const gnutls_datum_t *name,
 {
 	struct cred *c = gnutls_session_get_ptr(session);
 	const struct secret *s = NULL;
-	size_t len = c->key.secret.len ? c->key.secret.len : DECOY_BYTES;
+	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
 
 	log_printable(c->asked, sizeof c->asked, name->data, name->size);
 	if (key_identity_span((const char *)name->data, name->size))
@@ -77,16 +77,35 @@ static int cred_find_psk(gnutls_session_t session, const gnutls_datum_t *name,
 	return 0;
 }
 
+/* GnuTLS asks for the key when it needs it, so it keeps no copy. */
+static int cred_give_psk(gnutls_session_t session, gnutls_datum_t *name,
+			 gnutls_datum_t *key)
+{
+	const struct cred *c = gnutls_session_get_ptr(session);
+	size_t len = strlen(c->key->identity);
+
+	name->data = gnutls_malloc(len);
+	key->data = gnutls_malloc(c->key->secret.len);
+	if (!name->data || !key->data) {
+		gnutls_free(name->data);
+		gnutls_free(key->data);
+		return -1;
+	}
+	memcpy(name->data, c->key->identity, len);
+	memcpy(key->data, c->key->secret.bytes, c->key->secret.len);
+	name->size = (unsigned int)len;
+	key->size = (unsigned int)c->key->secret.len;
+	return 0;
+}
+
 static int cred_init_client(struct cred *c)
 {
-	gnutls_datum_t psk = { c->key.secret.bytes,
-			       (unsigned int)c->key.secret.len };
 	int ret = gnutls_psk_allocate_client_credentials(&c->client_psk);
 
-	if (ret < 0)
-		return ret;
-	return gnutls_psk_set_client_credentials(c->client_psk, c->key.identity,
-						 &psk, GNUTLS_PSK_KEY_RAW);
+	if (ret >= 0)
+		gnutls_psk_set_client_credentials_function2(c->client_psk,
+							    cred_give_psk);
+	return ret;
 }
 
 static int cred_init_server(struct cred *c)
@@ -119,9 +138,13 @@ static struct cred *cred_alloc(bool server, struct err *e)
 	struct cred *c = calloc(1, sizeof *c);
 
 	if (c)
-		c->server = server;
-	else
+		c->key = secret_alloc(sizeof *c->key);
+	if (!c || !c->key) {
 		err_set(e, ERR_KEY, 0, "out of memory");
+		free(c);
+		return NULL;
+	}
+	c->server = server;
 	return c;
 }
 
@@ -131,9 +154,9 @@ struct cred *cred_new_psk(const struct key *k, bool server, struct err *e)
 
 	if (!c)
 		return NULL;
-	c->key = *k;
-	if (!*c->key.identity)
-		snprintf(c->key.identity, sizeof c->key.identity, "%s",
+	*c->key = *k;
+	if (!*c->key->identity)
+		snprintf(c->key->identity, sizeof c->key->identity, "%s",
 			 CRED_DEFAULT_IDENTITY);
 	return cred_init(c, e);
 }
@@ -256,9 +279,9 @@ static int cred_init_x509(struct cred *c, const struct cred_x509 *x,
 {
 	int ret = gnutls_certificate_allocate_credentials(&c->x509);
 
-	c->key.secret.len = DECOY_BYTES;
+	c->key->secret.len = DECOY_BYTES;
 	if (ret == 0)
-		ret = gnutls_rnd(GNUTLS_RND_KEY, c->key.secret.bytes,
+		ret = gnutls_rnd(GNUTLS_RND_KEY, c->key->secret.bytes,
 				 DECOY_BYTES);
 	if (ret == 0 && c->server)
 		ret = cred_init_server(c);
@@ -302,7 +325,7 @@ void cred_forget(struct cred *c)
 {
 	keys_free(c->keys);
 	c->keys = NULL;
-	key_wipe(&c->key);
+	key_wipe(c->key);
 }
 
 void cred_free(struct cred *c)
@@ -316,7 +339,7 @@ void cred_free(struct cred *c)
 		gnutls_psk_free_client_credentials(c->client_psk);
 	if (c->server_psk)
 		gnutls_psk_free_server_credentials(c->server_psk);
-	key_wipe(&c->key);
+	secret_free(c->key, sizeof *c->key);
 	keys_free(c->keys);
 	free(c);
 }
@@ -366,7 +389,7 @@ void cred_peer_name(const struct cred *c, gnutls_session_t session,
 
 const char *cred_identity(const struct cred *c)
 {
-	return *c->key.identity ? c->key.identity : c->asked;
+	return *c->key->identity ? c->key->identity : c->asked;
 }
 
 const char *cred_asked_identity(const struct cred *c)

@@ -35,8 +35,8 @@ struct cred_x509 {
 
 /*
  * A credential for the connecting (server false) or the listening side.
- * Borrows k; GnuTLS keeps a copy of the key until cred_free(), which 3.7.9
- * then frees without wiping it on the client's side.  NULL: ERR_KEY.
+ * Borrows k.  Its own copy of the key is the only one that lasts, and is empty
+ * in a process that is forked (secret_alloc).  NULL: ERR_KEY.
  */
 struct cred *cred_new_psk(const struct key *k, bool server, struct err *e);
 

@@ -113,6 +113,7 @@ static void keep_reread(struct keep *k)
 		err_set(&e, ERR_KEY, 0, "keys file %s: is no regular file",
 			path);
 	keys = e.kind ? NULL : keys_read(path, &e);
+	secret_scrub_stack();
 	if (!keys) {
 		log_error("%s; the keys of before stay in use", e.msg);
 		return;
@@ -223,9 +224,8 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	int ret = -1;
 
 	stats->start_ms = clock_now_ms();
-	/* Who comes back has a ticket. */
+	/* Who comes back has a ticket; our parent's password is not here. */
 	setup->link.password = NULL;
-	secret_wipe(&setup->password);
 	link = link_door_take(&setup->link, &k->handed, g, handle, e);
 	if (link && setup->cred)
 		cred_forget(setup->cred);

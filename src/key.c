@@ -5,8 +5,11 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <pwd.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "io.h"
 #include "log.h"
@@ -17,6 +20,7 @@
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
 	PASSWORD_CHARS = 32, /* a printable line below that is no key */
+	KEY_OUTPUT_MAX = 256, /* a new key as PEM, or as the longest line */
 };
 
 void key_wipe_file(struct key_file *f)
@@ -37,21 +41,9 @@ void key_wipe(struct key *k)
 	explicit_bzero(k, sizeof *k);
 }
 
-static bool key_identity_char(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-	       (c >= '0' && c <= '9');
-}
-
 bool key_identity_span(const char *text, size_t len)
 {
-	if (len < 1 || len > KEY_IDENTITY_MAX || !key_identity_char(text[0]))
-		return false;
-	for (size_t i = 1; i < len; i++)
-		if (!key_identity_char(text[i]) &&
-		    (!text[i] || !strchr("._@-", text[i])))
-			return false;
-	return true;
+	return key_text_identity_ok((const uint8_t *)text, len);
 }
 
 bool key_identity_ok(const char *text)
@@ -96,12 +88,29 @@ static const char *key_pem_not_ours(const uint8_t *line, size_t len)
 	return NULL;
 }
 
+/* Is one of the lines identity:hex, as it should be? */
+static bool key_has_entry(const uint8_t *data, size_t len)
+{
+	struct key_text t = { .next = data, .end = data + len };
+	autowipe_key struct key k = { .secret.len = 0 };
+	struct err ignored;
+
+	while (key_text_next_entry(&t))
+		if (key_text_entry(&t, k.identity, &k.secret, &ignored) == 0)
+			return true;
+	return false;
+}
+
 static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 			 struct key *k, struct err *e)
 {
 	attr_cleanup(key_datum_wipe) gnutls_datum_t raw = { NULL, 0 };
 	gnutls_datum_t pem = { (unsigned char *)begin, 0 };
 
+	if (key_has_entry(data, len))
+		return err_set(e, ERR_KEY, 0,
+			       "holds a PEM block and an identity:hex line; "
+			       "keep the one that is meant");
 	/* Not one of the blocks may be something else than a key. */
 	for (const uint8_t *p = begin; p;
 	     p = memmem(p, len - (size_t)(p - data), PEM_BEGIN,
@@ -131,71 +140,38 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 	return key_take(k, raw.data, raw.size, e);
 }
 
-/* A hex digit's value; 0x100 for anything else.  No branch on the digit. */
-static unsigned int key_nibble(uint8_t c)
+/*
+ * The one line identity:hex, with blank lines and comments around it.  *found:
+ * there is such a line, or one that was meant as such.
+ */
+static int key_parse_entry(const struct key_text *text, bool *found,
+			   struct key *k, struct err *e)
 {
-	unsigned int digit = c - '0', alpha = (c | 0x20) - 'a';
-	/* the top bit of x - n tells x < n, unless x was negative itself */
-	unsigned int is_digit = ((digit - 10u) & ~digit) >> 31;
-	unsigned int is_alpha = ((alpha - 6u) & ~alpha) >> 31;
-	unsigned int bad = 1u - (is_digit | is_alpha);
-
-	return ((0u - is_digit) & digit) | ((0u - is_alpha) & (alpha + 10)) |
-	       bad << 8;
-}
-
-bool key_unhex(const uint8_t *hex, size_t chars, uint8_t *out)
-{
-	unsigned int bad = 0;
-
-	for (size_t i = 0; i < chars / 2; i++) {
-		unsigned int v = key_nibble(hex[2 * i]) << 4 |
-				 key_nibble(hex[2 * i + 1]);
-
-		bad |= v;
-		out[i] = (uint8_t)v;
-	}
-	return !(bad & ~0xffu);
-}
-
-/* One line "identity:hex".  *found says whether it is one. */
-static int key_parse_hex(const uint8_t *data, size_t len, bool *found,
-			 struct key *k, struct err *e)
-{
-	autowipe struct secret raw = { 0 };
-	const uint8_t *colon = memchr(data, ':', len);
-	const uint8_t *eol = memchr(data, '\n', len), *hex;
-	size_t line = eol ? (size_t)(eol - data) : len, chars;
+	struct key_text t = *text, entry = { 0 };
+	size_t lines = 0;
 
 	*found = false;
-	if (line && data[line - 1] == '\r')
-		line--;
-	if (!colon || colon >= data + line ||
-	    !key_identity_span((const char *)data, (size_t)(colon - data)))
-		return 0;
-	hex = colon + 1;
-	chars = line - (size_t)(hex - data);
-	if (!chars)
-		return 0;
-	for (size_t i = 0; i < chars; i++)
-		if (key_nibble(hex[i]) > 0xff)
-			return 0;
-	*found = true;
-	for (size_t i = line; i < len; i++)
-		if (data[i] != '\n' && data[i] != '\r')
+	while (key_text_next_entry(&t)) {
+		bool more = lines++ &&
+			    (*found || key_text_looks_like_entry(&t));
+
+		if (more) {
+			*found = true;
 			return err_set(e, ERR_KEY, 0,
-				       "holds more than one identity:hex line; "
-				       "keep the one that is meant");
-	if (chars % 2)
-		return err_set(e, ERR_KEY, 0,
-			       "its key has an odd number of hex digits; copy "
-			       "the whole line again");
-	if (chars / 2 > SECRET_MAX)
-		return key_take(k, NULL, chars / 2, e);
-	if (!key_unhex(hex, chars, raw.bytes))
-		return err_set(e, ERR_BUG, 0, "hex digits do not parse");
-	memcpy(k->identity, data, (size_t)(colon - data));
-	return key_take(k, raw.bytes, chars / 2, e);
+				       "holds more than one line besides "
+				       "comments, one of which looks like "
+				       "identity:hex (line %zu is too many); "
+				       "keep the one that is meant",
+				       t.number);
+		}
+		entry = t;
+		*found = key_text_looks_like_entry(&t);
+	}
+	if (!*found)
+		return 0;
+	if (key_text_entry(&entry, k->identity, &k->secret, e) < 0)
+		return err_wrap(e, "line %zu", entry.number);
+	return 0;
 }
 
 static bool key_is_password(const uint8_t *data, size_t len)
@@ -223,22 +199,69 @@ static bool key_is_ssh_public(const uint8_t *data, size_t len)
 	return false;
 }
 
-int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
+static bool key_has(const uint8_t *data, size_t len, const char *word)
 {
-	const uint8_t *begin = memmem(data, len, PEM_BEGIN, strlen(PEM_BEGIN));
-	bool found;
+	return memmem(data, len, word, strlen(word));
+}
 
-	memset(k, 0, sizeof *k);
-	if (!len)
+/* Was it PEM, or the like, before somebody copied it? */
+static bool key_was_pem(const uint8_t *data, size_t len)
+{
+	return key_has(data, len, "PuTTY-User-Key-File") ||
+	       (key_has(data, len, "--") &&
+		(key_has(data, len, "BEGIN ") || key_has(data, len, "END ")));
+}
+
+/* What the present line has that hardly was meant as a part of a key, or NULL. */
+static const char *key_line_flaw(const struct key_text *t)
+{
+	static const char blanks[] = " \t";
+	const uint8_t *eol = t->line + t->len;
+	bool first_blank = t->len && strchr(blanks, t->line[0]);
+	bool last_blank = t->len && strchr(blanks, eol[-1]);
+
+	if (t->bom && t->number == 1)
+		return "begins with a byte order mark";
+	if (key_text_comment(t))
+		return "is a comment";
+	if (key_text_blank(t))
+		return "is blank";
+	if ((eol < t->end && *eol == '\r') || memchr(t->line, '\r', t->len))
+		return "has a carriage return";
+	if (first_blank || last_blank)
+		return "begins or ends with a blank";
+	if (t->len > 1 && strchr("\"'", t->line[0]) && eol[-1] == t->line[0])
+		return "is in quotation marks";
+	return NULL;
+}
+
+/* Text that is to be a key as it is must look the same in every copy. */
+static int key_check_text(const struct key_text *text, struct err *e)
+{
+	struct key_text t = *text;
+
+	if (!key_text_next_entry(&t))
 		return err_set(e, ERR_KEY, 0,
-			       "is empty; make a key with "
-			       "'btrfs-ktls-pipe keygen'");
-	if (begin)
-		return key_parse_pem(data, len, begin, k, e);
-	if (key_parse_hex(data, len, &found, k, e) < 0)
-		return -1;
-	if (found)
-		return 0;
+			       "holds nothing but comments and blank lines; "
+			       "make a key with 'btrfs-ktls-pipe keygen'");
+	t = *text;
+	while (key_text_next(&t)) {
+		const char *flaw = key_line_flaw(&t);
+
+		if (flaw)
+			return err_set(e, ERR_KEY, 0,
+				       "line %zu %s, which would be a part of "
+				       "the key; remove it, or make a key with "
+				       "'btrfs-ktls-pipe keygen'",
+				       t.number, flaw);
+	}
+	return 0;
+}
+
+/* The bytes as they are, unless they were meant as something else. */
+static int key_parse_raw(const struct key_text *text, const uint8_t *data,
+			 size_t len, struct key *k, struct err *e)
+{
 	if (key_is_ssh_public(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a public key of OpenSSH, which is no "
@@ -249,7 +272,34 @@ int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
 			       "looks like a password, and those can be "
 			       "guessed; make a key with "
 			       "'btrfs-ktls-pipe keygen'");
-	return key_take(k, data, len, e);
+	if (!key_text_is_text(data, len))
+		return key_take(k, data, len, e);
+	if (key_was_pem(data, len))
+		return err_set(e, ERR_KEY, 0,
+			       "looks like a PEM block without its whole line "
+			       "'-----BEGIN ...-----'; copy the whole file "
+			       "again");
+	return key_check_text(text, e) < 0 ? -1 : key_take(k, data, len, e);
+}
+
+int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
+{
+	const uint8_t *begin = memmem(data, len, PEM_BEGIN, strlen(PEM_BEGIN));
+	struct key_text text;
+	bool found;
+
+	memset(k, 0, sizeof *k);
+	if (!len)
+		return err_set(e, ERR_KEY, 0,
+			       "is empty; make a key with "
+			       "'btrfs-ktls-pipe keygen'");
+	if (key_text_begin(&text, data, len, e) < 0)
+		return -1;
+	if (begin)
+		return key_parse_pem(data, len, begin, k, e);
+	if (key_parse_entry(&text, &found, k, e) < 0)
+		return -1;
+	return found ? 0 : key_parse_raw(&text, data, len, k, e);
 }
 
 /* Is path below the folder that systemd makes for a unit's credentials? */
@@ -270,6 +320,20 @@ static bool key_is_systemd_credential(const char *path)
 	return !strncmp(real_path, real_dir, n) && real_path[n] == '/';
 }
 
+/* Who owns a file can read it and put another key into it at any time. */
+static int key_refuse_owner(uid_t owner, const char *path, struct err *e)
+{
+	const struct passwd *pw = getpwuid(owner);
+
+	return err_set(e, ERR_KEY, 0,
+		       "belongs to %s (uid %lu), neither to the user who runs "
+		       "this (uid %lu) nor to root; run 'chown %lu %s' if that "
+		       "is right",
+		       pw ? pw->pw_name : "another user", (unsigned long)owner,
+		       (unsigned long)geteuid(), (unsigned long)geteuid(),
+		       strcmp(path, "-") ? path : "FILE");
+}
+
 static int key_check_mode(int fd, const char *path, struct err *e)
 {
 	mode_t refused = S_IRWXG | S_IRWXO;
@@ -282,6 +346,8 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 			       "is a directory; name the file in it");
 	if (!S_ISREG(st.st_mode))
 		return 0;
+	if (st.st_uid != 0 && st.st_uid != geteuid())
+		return key_refuse_owner(st.st_uid, path, e);
 	if (key_is_systemd_credential(path))
 		refused &= ~(mode_t)S_IRGRP;
 	if (st.st_mode & refused)
@@ -365,27 +431,36 @@ int key_read(const char *path, struct key *k, struct err *e)
 	return 0;
 }
 
+/*
+ * The first line counts, as with openssl's file: and sshpass -f.  Blanks and
+ * quotation marks may well be a part of it.
+ */
 static int key_take_password(const struct key_file *f, struct secret *password,
 			     struct err *e)
 {
-	const uint8_t *eol = memchr(f->bytes, '\n', f->len);
-	size_t len = eol ? (size_t)(eol - f->bytes) : f->len;
+	struct key_text t, more;
 
-	if (len && f->bytes[len - 1] == '\r')
-		len--;
-	if (!len)
+	if (key_text_begin(&t, f->bytes, f->len, e) < 0)
+		return -1;
+	if (!key_text_next(&t) || !t.len)
 		return err_set(e, ERR_KEY, 0,
 			       "its first line, the password, is empty");
-	if (len > SECRET_MAX)
+	if (t.len > SECRET_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "its first line is too long for a password: at "
 			       "most %d bytes are possible",
 			       SECRET_MAX);
-	if (memchr(f->bytes, '\0', len))
+	if (memchr(t.line, '\0', t.len) || memchr(t.line, '\r', t.len))
 		return err_set(e, ERR_KEY, 0,
 			       "is not text: a password is a line of text");
-	memcpy(password->bytes, f->bytes, len);
-	password->len = len;
+	more = t;
+	if (key_text_comment(&t) && key_text_next_entry(&more))
+		return err_set(e, ERR_KEY, 0,
+			       "its first line is the password, but looks like "
+			       "a comment on line %zu; remove one of the two",
+			       more.number);
+	memcpy(password->bytes, t.line, t.len);
+	password->len = t.len;
 	return 0;
 }
 
@@ -399,38 +474,79 @@ int key_read_password(const char *path, struct secret *password, struct err *e)
 	return 0;
 }
 
-static int key_make_pem(gnutls_datum_t *pem, struct err *e)
+/* What keygen writes */
+struct key_output {
+	size_t len;
+	char text[KEY_OUTPUT_MAX];
+};
+
+static void key_wipe_output(struct key_output *out)
+{
+	explicit_bzero(out, sizeof *out);
+}
+
+static int key_format_pem(const struct secret *s, struct key_output *out)
+{
+	attr_cleanup(key_datum_wipe) gnutls_datum_t pem = { NULL, 0 };
+	gnutls_datum_t raw = { (uint8_t *)s->bytes, (unsigned int)s->len };
+	int ret = gnutls_pem_base64_encode2(PEM_LABEL, &raw, &pem);
+
+	if (ret < 0)
+		return ret;
+	if (pem.size > sizeof out->text)
+		return GNUTLS_E_SHORT_MEMORY_BUFFER;
+	memcpy(out->text, pem.data, pem.size);
+	out->len = pem.size;
+	return 0;
+}
+
+static int key_format_line(const struct secret *s, const char *identity,
+			   struct key_output *out)
+{
+	gnutls_datum_t raw = { (uint8_t *)s->bytes, (unsigned int)s->len };
+	int n = snprintf(out->text, sizeof out->text, "%s:", identity);
+	size_t room = sizeof out->text - (size_t)n;
+	int ret = gnutls_hex_encode(&raw, out->text + n, &room);
+
+	if (ret < 0)
+		return ret;
+	out->len = (size_t)n + 2 * s->len;
+	out->text[out->len++] = '\n';
+	return 0;
+}
+
+static int key_make(const char *identity, struct key_output *out, struct err *e)
 {
 	autowipe struct secret s = { .len = KEY_NEW_BYTES };
-	gnutls_datum_t raw = { s.bytes, KEY_NEW_BYTES };
 	int ret = gnutls_rnd(GNUTLS_RND_KEY, s.bytes, s.len);
 
 	if (ret >= 0)
-		ret = gnutls_pem_base64_encode2(PEM_LABEL, &raw, pem);
+		ret = identity ? key_format_line(&s, identity, out)
+			       : key_format_pem(&s, out);
 	if (ret < 0)
 		return err_set(e, ERR_KEY, 0, "cannot make a key: %s",
 			       gnutls_strerror(ret));
 	return 0;
 }
 
-static int key_store(int fd, const gnutls_datum_t *pem, const char *path,
+static int key_store(int fd, const struct key_output *out, const char *path,
 		     struct err *e)
 {
 	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0)
 		return err_set(e, ERR_IO, errno, "cannot set the mode of %s",
 			       path);
-	if (io_write_all(fd, pem->data, pem->size, path, e) < 0)
+	if (io_write_all(fd, out->text, out->len, path, e) < 0)
 		return -1;
 	if (fsync(fd) < 0)
 		return err_set(e, ERR_IO, errno, "cannot write %s", path);
 	return 0;
 }
 
-static int key_write_stdout(const gnutls_datum_t *pem, struct err *e)
+static int key_write_stdout(const struct key_output *out, struct err *e)
 {
 	struct stat st;
 
-	if (io_write_all(STDOUT_FILENO, pem->data, pem->size, "standard output",
+	if (io_write_all(STDOUT_FILENO, out->text, out->len, "standard output",
 			 e) < 0)
 		return -1;
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -440,15 +556,15 @@ static int key_write_stdout(const gnutls_datum_t *pem, struct err *e)
 	return 0;
 }
 
-int key_generate(const char *path, struct err *e)
+int key_generate(const char *path, const char *identity, struct err *e)
 {
-	attr_cleanup(key_datum_wipe) gnutls_datum_t pem = { NULL, 0 };
+	attr_cleanup(key_wipe_output) struct key_output out = { .len = 0 };
 	autoclose int fd = -1;
 
-	if (key_make_pem(&pem, e) < 0)
+	if (key_make(identity, &out, e) < 0)
 		return -1;
 	if (!path || !strcmp(path, "-"))
-		return key_write_stdout(&pem, e);
+		return key_write_stdout(&out, e);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		  S_IRUSR | S_IWUSR);
 	if (fd < 0)
@@ -456,7 +572,7 @@ int key_generate(const char *path, struct err *e)
 			       errno == EEXIST ? "will not overwrite %s"
 					       : "cannot create key file %s",
 			       path);
-	if (key_store(fd, &pem, path, e) < 0 || close(steal_fd(&fd)) < 0) {
+	if (key_store(fd, &out, path, e) < 0 || close(steal_fd(&fd)) < 0) {
 		if (!e->kind)
 			err_set(e, ERR_IO, errno, "cannot write %s", path);
 		unlink(path);

@@ -10,9 +10,8 @@
 #include <stdint.h>
 
 #include "err.h"
+#include "key_text.h"
 #include "secret.h"
-
-enum { KEY_IDENTITY_MAX = 64 }; /* bytes, without the terminator */
 
 #define KEY_DEFAULT_FILE "/etc/btrfs-ktls-pipe/key"
 
@@ -40,12 +39,6 @@ bool key_identity_ok(const char *text);
 bool key_identity_span(const char *text, size_t len);
 
 /*
- * Turn an even number of hex digits into bytes.  Returns whether all are hex
- * digits; if not, out holds nonsense.  No branch on a digit.
- */
-bool key_unhex(const uint8_t *hex, size_t chars, uint8_t *out);
-
-/*
  * Read a file that holds secrets, "-" for standard input; it must not be open to
  * others.  *len: bytes read; size of them: there may be more.  The caller wipes
  * bytes, on failure too.  Errors: ERR_KEY, with num where the system said no.
@@ -61,21 +54,24 @@ int key_read(const char *path, struct key *k, struct err *e) attr_must_check;
 
 /*
  * Find the key in the bytes of a key file: a PEM block, else one identity:hex
- * line, else the bytes themselves.  Borrows data.
+ * line, else the bytes themselves; but not where these look like a damaged PEM
+ * block or identity:hex line.  Borrows data.
  */
 int key_parse(const uint8_t *data, size_t len, struct key *k,
 	      struct err *e) attr_must_check;
 
 /*
  * Read a password: the first line of the file at path, "-" for standard input,
- * without its line end.  What holds for a key's file holds for this one.  The
- * caller owns and wipes *password.
+ * without its line end and without a byte order mark.  What holds for a key's
+ * file holds for this one.  The caller owns and wipes *password.
  */
 int key_read_password(const char *path, struct secret *password,
 		      struct err *e) attr_must_check;
 
 /*
- * Write a new random 32-byte key as PEM to path, a file that must not exist
- * yet (mode 0600), or to standard output if path is NULL or "-".
+ * Write a new random 32-byte key to path, a file that must not exist yet (mode
+ * 0600), or to standard output if path is NULL or "-": as PEM, or if identity is
+ * not NULL as the line identity:hex.
  */
-int key_generate(const char *path, struct err *e) attr_must_check;
+int key_generate(const char *path, const char *identity,
+		 struct err *e) attr_must_check;

@@ -21,107 +21,62 @@ struct keys {
 	struct keys_entry *entries;
 };
 
-/* What is left of the file, and the line that was taken from it. */
-struct keys_reader {
-	const uint8_t *next, *end;
-	const uint8_t *line;
-	size_t len, number;
-};
-
-/* The next line that is neither blank nor a comment. */
-static bool keys_next_line(struct keys_reader *r)
+/* A key of -k, given to --keys */
+static bool keys_is_pem(const uint8_t *data, size_t len)
 {
-	while (r->next < r->end) {
-		const uint8_t *eol =
-			memchr(r->next, '\n', (size_t)(r->end - r->next));
-		size_t blank = 0;
-
-		r->line = r->next;
-		r->len = (size_t)((eol ? eol : r->end) - r->line);
-		r->next = eol ? eol + 1 : r->end;
-		r->number++;
-		if (r->len && r->line[r->len - 1] == '\r')
-			r->len--;
-		while (blank < r->len &&
-		       (r->line[blank] == ' ' || r->line[blank] == '\t'))
-			blank++;
-		if (blank < r->len && r->line[0] != '#')
-			return true;
-	}
-	return false;
+	return memmem(data, len, "-----BEGIN ", 11);
 }
 
-static int keys_take_secret(const uint8_t *hex, size_t chars, struct secret *s,
-			    struct err *e)
-{
-	if (chars % 2)
-		return err_set(e, ERR_KEY, 0,
-			       "its key has an odd number of hex digits; copy "
-			       "the whole line again");
-	if (chars / 2 < SECRET_MIN)
-		return err_set(e, ERR_KEY, 0,
-			       "its key is too short: %zu bytes, at least %d "
-			       "are needed; make one with 'psktool'",
-			       chars / 2, SECRET_MIN);
-	if (chars / 2 > SECRET_MAX)
-		return err_set(e, ERR_KEY, 0,
-			       "its key is too long: %zu bytes, at most %d are "
-			       "possible",
-			       chars / 2, SECRET_MAX);
-	s->len = chars / 2;
-	if (!key_unhex(hex, chars, s->bytes))
-		return err_set(e, ERR_KEY, 0,
-			       "its key is not made of hex digits alone; write "
-			       "identity:hex");
-	return 0;
-}
-
-static int keys_take_line(struct keys *k, const struct keys_reader *r,
+static int keys_take_line(struct keys *k, const struct key_text *t,
 			  struct err *e)
 {
 	struct keys_entry *new = &k->entries[k->count];
-	const uint8_t *colon = memchr(r->line, ':', r->len);
-	size_t name = colon ? (size_t)(colon - r->line) : 0;
+	char identity[KEY_IDENTITY_MAX + 1];
 
-	if (!colon)
-		return err_set(e, ERR_KEY, 0, "is not identity:hex");
-	if (!key_identity_span((const char *)r->line, name))
-		return err_set(e, ERR_KEY, 0,
-			       "has no proper identity: 1 to %d letters, "
-			       "digits and ._@-, the first a letter or digit",
-			       KEY_IDENTITY_MAX);
-	memcpy(new->identity, r->line, name);
-	new->line = r->number;
-	for (size_t i = 0; i < k->count; i++)
+	k->count++; /* from here on there is something to wipe */
+	if (key_text_entry(t, identity, &new->secret, e) < 0)
+		return -1;
+	memcpy(new->identity, identity, sizeof new->identity);
+	new->line = t->number;
+	for (size_t i = 0; i + 1 < k->count; i++)
 		if (!memcmp(k->entries[i].identity, new->identity,
 			    sizeof new->identity))
 			return err_set(e, ERR_KEY, 0,
 				       "has the identity of line %zu; every "
 				       "client needs one of its own",
 				       k->entries[i].line);
-	k->count++; /* from here on there is something to wipe */
-	return keys_take_secret(colon + 1, r->len - name - 1, &new->secret, e);
+	return 0;
 }
 
 static int keys_fill(struct keys *k, const uint8_t *data, size_t len,
 		     struct err *e)
 {
-	struct keys_reader r = { .next = data, .end = data + len }, all = r;
+	struct key_text t, all;
 
-	while (keys_next_line(&r))
+	if (key_text_begin(&t, data, len, e) < 0)
+		return -1;
+	if (keys_is_pem(data, len))
+		return err_set(e, ERR_KEY, 0,
+			       "holds a PEM block, which has no name for its "
+			       "client; write a line identity:hex for each, as "
+			       "'btrfs-ktls-pipe keygen --identity NAME' "
+			       "prints it (-k takes PEM)");
+	all = t;
+	while (key_text_next_entry(&t))
 		k->size++;
 	if (!k->size)
 		return err_set(e, ERR_KEY, 0,
 			       "has no key; write a line identity:hex for each "
-			       "client, or let 'psktool' do it");
+			       "client, as 'btrfs-ktls-pipe keygen --identity "
+			       "NAME' prints it");
 	if (k->size > KEYS_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "has too many keys: at most %d are possible",
 			       KEYS_MAX);
-	k->entries = calloc(k->size, sizeof *k->entries);
+	k->entries = secret_alloc(k->size * sizeof *k->entries);
 	if (!k->entries)
 		return err_set(e, ERR_KEY, 0, "out of memory");
-	while (keys_next_line(&all))
+	while (key_text_next_entry(&all))
 		if (keys_take_line(k, &all, e) < 0)
 			return err_wrap(e, "line %zu", all.number);
 	return 0;
@@ -179,9 +134,7 @@ void keys_free(struct keys *k)
 {
 	if (!k)
 		return;
-	if (k->entries)
-		explicit_bzero(k->entries, k->size * sizeof *k->entries);
-	free(k->entries);
+	secret_free(k->entries, k->size * sizeof *k->entries);
 	free(k);
 }
 

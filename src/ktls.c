@@ -272,8 +272,10 @@ ssize_t ktls_recv_record(int fd, unsigned int *type, void *buf, size_t len)
 	if (n < 0)
 		return n;
 	c = CMSG_FIRSTHDR(&msg);
-	if (!c && !(msg.msg_flags & MSG_CTRUNC))
-		return n; /* end of file */
+	if (!c && !(msg.msg_flags & MSG_CTRUNC)) {
+		*type = n ? REC_DATA : REC_NONE;
+		return n;
+	}
 	if (!c || (msg.msg_flags & MSG_CTRUNC) || c->cmsg_level != SOL_TLS ||
 	    c->cmsg_type != TLS_GET_RECORD_TYPE || c->cmsg_len != CMSG_LEN(1)) {
 		errno = EBADMSG;

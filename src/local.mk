@@ -20,6 +20,7 @@ src_libbkp_a_SOURCES = \
 	src/greet.c src/greet.h \
 	src/stream.c src/stream.h \
 	src/key.c src/key.h \
+	src/key_text.c src/key_text.h \
 	src/preface.c src/preface.h \
 	src/guess.c src/guess.h \
 	src/retry.c src/retry.h \

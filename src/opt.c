@@ -59,6 +59,8 @@ static const struct opt_spec specs[] = {
 	  "(" KEY_DEFAULT_FILE ")" },
 	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
 	  "identity that goes with the key (btrfs)" },
+	{ "identity", 0, OPT_KEYGEN, TYPE_IDENTITY, FIELD(identity), 0, "NAME",
+	  NULL, "make a line NAME:hex for a listener's file of keys" },
 	{ "keys", 0, OPT_LISTEN, TYPE_STRING, FIELD(keys), 0, "FILE", NULL,
 	  "many clients: a line identity:hex for each" },
 	{ "password-file", 0, BOTH, TYPE_STRING, FIELD(password_file), 0,
@@ -147,7 +149,7 @@ static const struct {
 	  "reach a listener and send it standard input" },
 	{ "listen", OPT_LISTEN, "listen [OPTION]... [-- COMMAND]",
 	  "wait for a peer and write what it sends to standard output" },
-	{ "keygen", OPT_KEYGEN, "keygen [-o FILE]", "make a pre-shared key" },
+	{ "keygen", OPT_KEYGEN, "keygen [OPTION]...", "make a pre-shared key" },
 	{ "probe", OPT_PROBE, "probe [--json]",
 	  "tell what this kernel and GnuTLS can do" },
 };

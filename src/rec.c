@@ -6,16 +6,61 @@ enum {
 	ALERT_FATAL = 2,
 	HANDSHAKE_NEW_SESSION_TICKET = 4,
 	HANDSHAKE_KEY_UPDATE = 24,
+	HANDSHAKE_HEADER_BYTES = 4, /* type, length in 24 bits */
+	KEY_UPDATE_BYTES = HANDSHAKE_HEADER_BYTES + 1,
 };
+
+static enum rec_meaning rec_violation(uint8_t *alert, enum rec_alert answer)
+{
+	*alert = (uint8_t)answer;
+	return REC_MEANS_VIOLATION;
+}
 
 static enum rec_meaning rec_parse_alert(const uint8_t *body, size_t len,
 					uint8_t *alert)
 {
-	/* Section 6: two bytes, never fragmented, one alert a record. */
+	/* Section 6: two bytes, never fragmented, one alert a record; 5.4 */
+	if (!len)
+		return rec_violation(alert, REC_UNEXPECTED_MESSAGE);
 	if (len != REC_ALERT_BYTES)
-		return REC_MEANS_NOTHING_KNOWN;
+		return rec_violation(alert, REC_DECODE_ERROR);
 	*alert = body[1];
 	return body[1] == REC_CLOSE_NOTIFY ? REC_MEANS_END : REC_MEANS_ABORT;
+}
+
+/* What is left of a record begins with KeyUpdate.  Section 4.6.3 */
+static enum rec_meaning rec_parse_key_update(const uint8_t *body, size_t len,
+					     uint8_t *alert)
+{
+	if (len < KEY_UPDATE_BYTES || body[1] || body[2] || body[3] != 1)
+		return rec_violation(alert, REC_DECODE_ERROR);
+	if (body[HANDSHAKE_HEADER_BYTES] > 1)
+		return rec_violation(alert, REC_ILLEGAL_PARAMETER);
+	/* Section 5.1: the keys change between two records. */
+	if (len > KEY_UPDATE_BYTES)
+		return rec_violation(alert, REC_UNEXPECTED_MESSAGE);
+	return REC_MEANS_REKEY;
+}
+
+/* A ticket may be longer than a record, or one of several messages in it. */
+static enum rec_meaning rec_parse_handshake(const uint8_t *body, size_t len,
+					    uint8_t *alert)
+{
+	size_t size;
+
+	while (len && body[0] == HANDSHAKE_NEW_SESSION_TICKET) {
+		if (len < HANDSHAKE_HEADER_BYTES)
+			return REC_MEANS_TICKET;
+		size = HANDSHAKE_HEADER_BYTES +
+		       ((size_t)body[1] << 16 | (size_t)body[2] << 8 | body[3]);
+		if (size >= len)
+			return REC_MEANS_TICKET;
+		body += size;
+		len -= size;
+	}
+	if (len && body[0] == HANDSHAKE_KEY_UPDATE)
+		return rec_parse_key_update(body, len, alert);
+	return rec_violation(alert, REC_UNEXPECTED_MESSAGE);
 }
 
 enum rec_meaning rec_parse(unsigned int type, const uint8_t *body, size_t len,
@@ -24,13 +69,9 @@ enum rec_meaning rec_parse(unsigned int type, const uint8_t *body, size_t len,
 	*alert = 0;
 	if (type == REC_ALERT)
 		return rec_parse_alert(body, len, alert);
-	if (type == REC_HANDSHAKE && len > 0) {
-		if (body[0] == HANDSHAKE_NEW_SESSION_TICKET)
-			return REC_MEANS_TICKET;
-		if (body[0] == HANDSHAKE_KEY_UPDATE)
-			return REC_MEANS_REKEY;
-	}
-	return REC_MEANS_NOTHING_KNOWN;
+	if (type == REC_HANDSHAKE)
+		return rec_parse_handshake(body, len, alert);
+	return rec_violation(alert, REC_UNEXPECTED_MESSAGE);
 }
 
 void rec_header(uint8_t out[static REC_HEADER_BYTES], uint8_t type, size_t len)

@@ -11,6 +11,7 @@
 
 /* Content types, RFC 8446 section 5.1 */
 enum rec_type {
+	REC_NONE = 0, /* section 5.1: reserved */
 	REC_ALERT = 21,
 	REC_HANDSHAKE = 22,
 	REC_DATA = 23,
@@ -21,6 +22,7 @@ enum rec_alert {
 	REC_CLOSE_NOTIFY = 0,
 	REC_UNEXPECTED_MESSAGE = 10,
 	REC_BAD_RECORD_MAC = 20,
+	REC_RECORD_OVERFLOW = 22,
 	REC_HANDSHAKE_FAILURE = 40,
 	REC_BAD_CERTIFICATE = 42,
 	REC_UNSUPPORTED_CERTIFICATE = 43,
@@ -28,6 +30,7 @@ enum rec_alert {
 	REC_ILLEGAL_PARAMETER = 47,
 	REC_UNKNOWN_CA = 48,
 	REC_ACCESS_DENIED = 49,
+	REC_DECODE_ERROR = 50,
 	REC_DECRYPT_ERROR = 51,
 	REC_INTERNAL_ERROR = 80,
 	REC_USER_CANCELED = 90,
@@ -39,6 +42,7 @@ enum {
 	REC_HEADER_BYTES = 5, /* type, version, length; section 5.1 */
 	REC_MAX = 16384, /* bytes of data in a full record, section 5.1 */
 	REC_ALERT_BYTES = 2, /* level, description */
+	REC_EMPTY_MAX = 32, /* records without data in a row, as OpenSSL */
 	REC_OVERHEAD = 64, /* more than header, nonce, tag and type add */
 };
 
@@ -48,10 +52,13 @@ enum rec_meaning {
 	REC_MEANS_ABORT, /* another alert: the peer gives up */
 	REC_MEANS_TICKET, /* NewSessionTicket, section 4.6.1 */
 	REC_MEANS_REKEY, /* KeyUpdate, section 4.6.3 */
-	REC_MEANS_NOTHING_KNOWN,
+	REC_MEANS_VIOLATION, /* no peer may send it */
 };
 
-/* Classify a record of the given type; *alert is set for END and ABORT. */
+/*
+ * Classify a record of the given type.  *alert: of END and ABORT, the peer's; of
+ * VIOLATION, the one that answers it; else 0.
+ */
 enum rec_meaning rec_parse(unsigned int type, const uint8_t *body, size_t len,
 			   uint8_t *alert);
 

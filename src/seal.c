@@ -155,14 +155,11 @@ size_t seal_body_bytes(const struct seal *s,
 }
 
 /* The type is the last byte that is not 0; what is behind it is padding. */
-static int seal_strip_padding(const uint8_t *inner, size_t *len, uint8_t *type)
+static void seal_strip_padding(const uint8_t *inner, size_t *len, uint8_t *type)
 {
 	while (*len && !inner[*len - 1])
 		--*len;
-	if (!*len)
-		return -1;
-	*type = inner[--*len];
-	return 0;
+	*type = *len ? inner[--*len] : 0;
 }
 
 int seal_decrypt(struct seal *s, const uint8_t *record, uint8_t *type,
@@ -190,5 +187,7 @@ int seal_decrypt(struct seal *s, const uint8_t *record, uint8_t *type,
 				       len) < 0)
 		return -1;
 	s->seq++;
-	return s->v13 ? seal_strip_padding(out, len, type) : 0;
+	if (s->v13)
+		seal_strip_padding(out, len, type);
+	return 0;
 }

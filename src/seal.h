@@ -46,7 +46,8 @@ size_t seal_body_bytes(const struct seal *s,
 /*
  * Open the next record: header and the whole body behind it.  out has room for
  * the body.  *type and *len: what it was.  Returns -1 if it does not
- * authenticate.
+ * authenticate.  A peer that breaks the protocol can make one that does, and has
+ * type 0, or more than REC_MAX bytes.
  */
 int seal_decrypt(struct seal *s, const uint8_t *record, uint8_t *type,
 		 uint8_t *out, size_t *len) attr_must_check;

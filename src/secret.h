@@ -30,6 +30,21 @@ struct traffic {
 	uint8_t seq[8]; /* sequence number of the next record, big-endian */
 };
 
+/*
+ * Zeroed memory for what lasts.  It is in no core dump, and in a process that is
+ * forked it is zeroed again: no child inherits a secret that is in it (Linux
+ * 4.14).  NULL: there is no memory.  secret_free() wipes it; p may be NULL.
+ */
+void *secret_alloc(size_t bytes);
+void secret_free(void *p, size_t bytes);
+
+/*
+ * Overwrite the stack below the caller, where functions that have returned may
+ * have left parts of secrets: libraries do not wipe theirs, and the dynamic
+ * linker saves vector registers there.
+ */
+void secret_scrub_stack(void);
+
 void secret_wipe(struct secret *s);
 void secret_wipe_traffic(struct traffic *t);
 

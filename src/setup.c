@@ -51,12 +51,15 @@ static int setup_password(struct setup *s, const struct opts *o, struct err *e)
 {
 	int ret = pake_init(e);
 
+	s->password = secret_alloc(sizeof *s->password);
+	if (!s->password)
+		return err_set(e, ERR_KEY, 0, "out of memory");
 	if (ret == 0)
 		ret = o->password_file
-			      ? key_read_password(o->password_file,
-						  &s->password, e)
+			      ? key_read_password(o->password_file, s->password,
+						  e)
 			      : ask_secret("Password for btrfs-ktls-pipe: ",
-					   &s->password, e);
+					   s->password, e);
 	if (ret < 0)
 		return -1;
 	s->cred = cred_new_password(NULL, o->verb == OPT_LISTEN, e);
@@ -136,13 +139,12 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 			   "or write the stream");
 	else if (setup_credential(s, o, e) < 0)
 		return -1;
+	secret_scrub_stack();
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
 	s->link = (struct link_params){ .o = o,
 					.cred = s->cred,
-					.password = s->password.len
-							    ? &s->password
-							    : NULL,
+					.password = s->password,
 					.modes = &s->modes,
 					.ktls = setup_ktls(o) };
 	return 0;
@@ -150,7 +152,8 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 
 void setup_fini(struct setup *s)
 {
-	secret_wipe(&s->password);
+	secret_free(s->password, sizeof *s->password);
+	s->password = NULL;
 	cred_free(s->cred);
 	s->cred = NULL;
 	/* What was not written: with --keep each stream's process writes. */

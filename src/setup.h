@@ -14,7 +14,7 @@ struct setup {
 	struct mode_list modes;
 	const char *host; /* the name to expect, or NULL */
 	struct cred *cred;
-	struct secret password; /* len 0: none */
+	struct secret *password; /* secret_alloc(), or NULL */
 	struct link_params link; /* borrows modes, cred and password */
 	struct stats stats;
 	int stats_fd; /* -1: none */

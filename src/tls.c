@@ -27,6 +27,7 @@ enum {
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
 	TLS_EXPORT_BYTES = 32,
+	RECV_CALLS = 256, /* of a record each, before signals are seen to */
 	HANDSHAKE_BYTES = 65536, /* of one message: a peer's whole chain */
 	PRIORITY_CHARS = 1024,
 };
@@ -46,6 +47,9 @@ struct tls {
 	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
 	bool write_gone; /* that direction is no longer this session's */
 	bool forged; /* a record did not authenticate, here or there */
+	bool starved; /* GnuTLS asked for bytes that are not here yet */
+	bool opened; /* the record that GnuTLS failed at did authenticate */
+	enum rec_alert violation; /* the answer to one; 0: there was none */
 	bool put_off; /* the peer has no time for us now */
 };
 
@@ -144,6 +148,7 @@ static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 	struct tls *t = p;
 	ssize_t n = wire_read(&t->wire, buf, len);
 
+	t->starved = n < 0;
 	if (n < 0)
 		gnutls_transport_set_errno(t->session, errno);
 	return n;
@@ -624,6 +629,23 @@ static int tls_check_asked(struct tls *t, struct err *e)
 		       "s_server -Verify 1)");
 }
 
+/*
+ * TLS 1.2: without an extended master secret (RFC 7627) somebody who has both
+ * ends' trust could make two connections share their keys.  GnuTLS can be told
+ * to require it from 3.8 on only.
+ */
+static int tls_check_master_secret(struct tls *t, struct err *e)
+{
+	if (t->mode->version != MODE_TLS12 ||
+	    gnutls_session_ext_master_secret_status(t->session))
+		return 0;
+	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer does TLS 1.2 without extended master secret "
+		       "(RFC 7627), which is refused; use TLS 1.3, or a newer "
+		       "library there");
+}
+
 static void tls_learn_name(struct tls *t)
 {
 	const char *name;
@@ -641,7 +663,7 @@ static void tls_learn_name(struct tls *t)
 static int tls_shaken(struct tls *t, struct err *e)
 {
 	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
-	    tls_check_asked(t, e) < 0)
+	    tls_check_master_secret(t, e) < 0 || tls_check_asked(t, e) < 0)
 		return -1;
 	tls_learn_name(t);
 	return 0;
@@ -881,6 +903,39 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 		       rec_alert_name(alert));
 }
 
+/* What RFC 8446 asks for where a peer breaks the protocol. */
+static enum rec_alert tls_answer(int ret)
+{
+	switch (ret) {
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+		return REC_ILLEGAL_PARAMETER;
+	case GNUTLS_E_RECORD_OVERFLOW:
+		return REC_RECORD_OVERFLOW;
+	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+		return REC_DECODE_ERROR;
+	default:
+		return REC_UNEXPECTED_MESSAGE;
+	}
+}
+
+static int tls_peer_violates(struct tls *t, int ret, struct err *e)
+{
+	t->violation = tls_answer(ret);
+	tls_alert(t, t->violation);
+	return err_set(e, ERR_STREAM, 0,
+		       ret == GNUTLS_E_REHANDSHAKE
+			       ? "the peer wants to renegotiate, which is "
+				 "refused (alert %s)"
+		       : ret == GNUTLS_E_TOO_MANY_EMPTY_PACKETS
+			       ? "the peer sent too many records without data "
+				 "in a row (alert %s)"
+		       : ret == GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS
+			       ? "the peer changed its keys (KeyUpdate) too "
+				 "often (alert %s)"
+			       : "the peer broke the TLS protocol (alert %s)",
+		       rec_alert_name((uint8_t)t->violation));
+}
+
 static int tls_recv_error(struct tls *t, int ret, struct err *e)
 {
 	switch (ret) {
@@ -895,30 +950,67 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 		return err_set(e, ERR_NET, t->wire.lost_errno,
 			       "the connection was lost");
 	case GNUTLS_E_REHANDSHAKE:
-		tls_alert(t, REC_UNEXPECTED_MESSAGE);
-		return err_set(e, ERR_NET, 0,
-			       "the peer wants to renegotiate, which is "
-			       "refused");
+	case GNUTLS_E_TOO_MANY_EMPTY_PACKETS:
+	case GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS:
+		return tls_peer_violates(t, ret, e);
+	}
+	if (t->opened)
+		return tls_peer_violates(t, ret, e);
 	/*
 	 * A record that cannot be decrypted, or whose header, which nothing
 	 * protects, makes no sense: whoever did that, it was not the peer.
 	 */
-	default:
-		t->forged = true;
-		tls_alert(t, REC_BAD_RECORD_MAC);
-		return err_set(e, ERR_NET, 0,
-			       "a record was forged or damaged on its way (%s)",
-			       ret == GNUTLS_E_DECRYPTION_FAILED
-				       ? "bad_record_mac"
-				       : gnutls_strerror(ret));
+	t->forged = true;
+	tls_alert(t, REC_BAD_RECORD_MAC);
+	return err_set(
+		e, ERR_NET, 0, "a record was forged or damaged on its way (%s)",
+		ret == GNUTLS_E_DECRYPTION_FAILED ? "bad_record_mac"
+						  : gnutls_strerror(ret));
+}
+
+/*
+ * One call of the library.  *n 0: a record without data, or nothing is here.  The
+ * sequence number tells whether the record that it fails at could be decrypted;
+ * new keys begin at 0.
+ */
+static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
+{
+	uint64_t before = tls_records(t, TLS_READ);
+	ssize_t ret;
+
+	t->starved = false;
+	ret = gnutls_record_recv(t->session, buf, len);
+	*n = ret > 0 ? (size_t)ret : 0;
+	if (ret > 0)
+		return true;
+	if (ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED)
+		return !t->starved;
+	t->final = (int)ret;
+	t->opened = tls_records(t, TLS_READ) != before;
+	return false;
+}
+
+/* Read as long as there is something.  A peer of ours sends no empty records. */
+static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
+{
+	unsigned int empties = 0, calls = RECV_CALLS;
+	bool more = true;
+	size_t n;
+
+	while (more && *done < len && calls--) {
+		more = tls_recv_once(t, buf + *done, len - *done, &n);
+		*done += n;
+		empties = n ? 0 : empties + 1;
+		if (more && empties > REC_EMPTY_MAX) {
+			t->final = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+			return;
+		}
 	}
 }
 
 int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	     struct err *e)
 {
-	uint8_t *p = buf;
-
 	if (!t->session) {
 		int ret =
 			plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
@@ -928,22 +1020,19 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	}
 	*done = 0;
 	*end = false;
-	while (*done < len && t->final > 0) {
-		ssize_t ret =
-			gnutls_record_recv(t->session, p + *done, len - *done);
-
-		if (ret > 0)
-			*done += (size_t)ret;
-		else if (ret == GNUTLS_E_AGAIN)
-			return 0;
-		else if (ret != GNUTLS_E_INTERRUPTED)
-			t->final = (int)ret;
-	}
+	if (t->final > 0)
+		tls_recv_all(t, buf, len, done);
 	/* What came before the end or an error is given out first. */
-	if (*done)
+	if (*done || t->final > 0)
 		return 0;
 	*end = t->final == 0;
 	return *end ? 0 : tls_recv_error(t, t->final, e);
+}
+
+bool tls_violated(const struct tls *t, enum rec_alert *alert)
+{
+	*alert = t->violation;
+	return t->violation;
 }
 
 bool tls_put_off(const struct tls *t)

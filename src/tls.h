@@ -156,7 +156,7 @@ void tls_alert(struct tls *t, enum rec_alert alert);
  * Decrypt up to len bytes.  *done 0: nothing now, or, with *end, the peer's
  * close_notify.  Poll only after *done was 0: records may wait inside.
  * Errors: ERR_NET for a lost connection, a forged record and a peer that
- * aborts.
+ * aborts; ERR_STREAM for one that breaks the protocol.
  */
 int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	     struct err *e) attr_must_check;
@@ -167,6 +167,12 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
  * it is known to be the peer's.
  */
 bool tls_put_off(const struct tls *t);
+
+/*
+ * Did the peer break the protocol, in a record that authenticated?  Then *alert
+ * is the answer, which was sent unless that direction was given away.
+ */
+bool tls_violated(const struct tls *t, enum rec_alert *alert);
 
 /*
  * Is the connection lost, by TCP's word or because a record did not

@@ -83,6 +83,48 @@ openssl_receives() {
 	openssl_receives tls12-aes256-gcm
 }
 
+# OpenSSL 3.0 has no option for it.
+no_extended_master_secret() {
+	cat >openssl.cnf <<-'END'
+		openssl_conf = conf
+		[conf]
+		ssl_conf = ssl
+		[ssl]
+		system_default = default
+		[default]
+		Options = -ExtendedMasterSecret
+	END
+	export OPENSSL_CONF=$TMP/openssl.cnf
+	mode_of tls12-aes128-gcm
+}
+
+@test "a client of TLS 1.2 without extended master secret is refused, and told so" {
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
+	(
+		no_extended_master_secret
+		timeout "$BKP_DEADLINE" openssl s_client -ign_eof -msg \
+			-connect "127.0.0.1:$PORT" "${OPENSSL[@]}" <<<secret \
+			>client.out 2>&1 3>&- || :
+	)
+	grep -q 'Extended master secret: no' client.out || fail "$(<client.out)"
+	assert_stderr_has '<<< .*Alert.*handshake_failure' client.out
+	assert_stderr_has 'refused 127.*without extended master secret' \
+		"$RECEIVER_ERR"
+	mode_of tls12-aes128-gcm
+	s_client <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+@test "a server of TLS 1.2 without extended master secret: connect exits 5" {
+	no_extended_master_secret
+	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
+		-quiet "${OPENSSL[@]}"
+	bkp_send 5 --raw -q --ktls "$WHEN" -m tls12-aes128-gcm <<<secret
+	assert_stderr_has 'without extended master secret'
+	run ! grep -q secret server.out
+}
+
 @test "session tickets of a TLS 1.3 server do no harm" {
 	mode_of tls13-aes128-gcm
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \

@@ -98,6 +98,35 @@ key_bytes() {
 	takes_key printed
 }
 
+@test "keygen --identity makes the line NAME:hex, other ones each time" {
+	bkp keygen --identity host1
+	put one <"$OUT"
+	[[ $(<one) =~ ^host1:[0-9a-f]{64}$ ]] || fail "$(<one)"
+	assert_lines 1 one
+	bkp keygen --identity host1
+	run ! cmp -s one "$OUT"
+	takes_key one
+}
+
+@test "keygen --identity -o makes a file of mode 0600 that is both sides' key" {
+	(umask 0 && bkp keygen --identity host1 -o new)
+	[[ $(stat -c %a new) == 600 ]] || fail "mode $(stat -c %a new)"
+	transfers new new
+	bkp 3 keygen --identity host1 -o new
+	assert_stderr_has 'will not overwrite new'
+}
+
+@test "keygen --identity with a name that is no identity is wrong usage: 2" {
+	local name
+	for name in '' a:b ' a' 'a b' .a a/b $'a\n' $'\e[2J' "$(printf '%065d' 0)"; do
+		bkp 2 keygen --identity "$name" -o new
+		assert_stderr_has '^btrfs-ktls-pipe: --identity: an identity is 1 to 64'
+		[[ ! -e new ]] || fail "a key for '$name'"
+	done
+	bkp keygen --identity "$(printf '%064d' 0)" -o new
+	takes_key new
+}
+
 @test "keygen that cannot write exits 8" {
 	local code=0
 	"$BKP" keygen >/dev/full 2>"$ERR" || code=$?
@@ -130,6 +159,15 @@ key_bytes() {
 	printf 'btrfs:%s\r\n' "$KEY_HEX" | put crlf
 	transfers upper key
 	transfers key crlf
+}
+
+# What editors put around a line is not the key.
+@test "a byte order mark, comments, blank lines and CR do not matter" {
+	printf '\xef\xbb\xbf# key of the backup host\r\n\r\nbtrfs:%s\r\n\r\n' \
+		"$KEY_HEX" | put windows
+	printf '# one\n\n \t\n#two\nbtrfs:%s\n# three' "$KEY_HEX" | put comments
+	transfers windows key
+	transfers key comments
 }
 
 @test "a key has 16 to 512 bytes" {
@@ -324,6 +362,98 @@ key_bytes() {
 	refuses_key odd 'odd'
 	printf '%s\n%s\n' "one:$KEY_HEX" "two:$KEY_HEX" | put two
 	refuses_key two 'more than one'
+}
+
+@test "a damaged identity:hex line is refused and its flaw named, never another key" {
+	printf '# x\nbtrfs: %s\n' "$KEY_HEX" | put blank
+	refuses_key blank 'line 2: has a blank'
+	printf '"btrfs:%s"\n' "$KEY_HEX" | put quotes
+	refuses_key quotes 'line 1: .*quotation marks'
+	printf 'btrfs:%s\n' "$KEY_HEX" | iconv -t UTF-16 | put utf16
+	refuses_key utf16 'UTF-16.*iconv'
+	printf 'btrfs:%s\n' "$KEY_HEX" | iconv -t UTF-16BE | put utf16be
+	refuses_key utf16be 'UTF-16'
+	printf 'btrfs:%s\0\n' "$KEY_HEX" | put nul
+	refuses_key nul 'line 1: has a NUL'
+	printf 'btrfs=%s\n' "$KEY_HEX" | put equals
+	refuses_key equals 'line 1: is not identity:hex'
+	printf 'btrfs:%sg\n' "${KEY_HEX%?}" | put digit
+	refuses_key digit 'line 1: .*hex digits alone'
+}
+
+@test "text that would be a key with its comment or line end is refused" {
+	printf '# mine\ncorrect horse battery staple, again\n' | put comment
+	refuses_key comment 'line 1 is a comment.*would be a part of the key'
+	printf 'correct horse battery staple, again\r\n' | put crlf
+	refuses_key crlf 'line 1 has a carriage return'
+	printf '\xef\xbb\xbfcorrect horse battery staple, again\n' | put mark
+	refuses_key mark 'byte order mark'
+}
+
+@test "a PEM block without its first line is refused" {
+	bkp keygen -o whole
+	tail -n +2 whole | put tail
+	refuses_key tail 'looks like a PEM block'
+}
+
+@test "a key file that belongs to neither the user nor root is refused, with its owner" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	chown 12345 key
+	refuses_key key "uid 12345.*chown 0 key"
+	bkp 3 listen -k - -b 127.0.0.1 -p 0 --wait 1ms <key
+	assert_stderr_has 'uid 12345'
+	bkp 3 listen --keys key -b 127.0.0.1 -p 0 --wait 1ms
+	assert_stderr_has 'keys file key: .*uid 12345'
+	bkp 3 listen --password-file key -b 127.0.0.1 -p 0 --wait 1ms
+	assert_stderr_has 'password file key: .*uid 12345|without libsodium'
+	takes_key <(cat key)
+}
+
+# places_of HEX PID...: sets PLACES to where the key is in their memory
+places_of() {
+	"$BKP_TOOLS/findkey" "$@" 3>&- | sort -u >places
+	mapfile -t PLACES <places
+}
+
+# family PID: it and all processes below it
+family() {
+	local pid
+	FAMILY+=("$1")
+	for pid in $(ps -o pid= --ppid "$1"); do
+		family "$pid"
+	done
+}
+
+@test "a key is in one place of a process, and in no process that it starts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local hex form FAMILY
+	bkp keygen -o pem
+	hex=$(key_bytes pem)
+	printf 'btrfs:%s\n' "$hex" | put line
+	have_fifo in
+	for form in "-k pem" "-k line" "--keys line"; do
+		read -ra SERVER <<<"$form"
+		start_receiver --ktls "$WHEN" -- cat
+		places_of "$hex" "$RECEIVER_PID"
+		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
+		exec 8<>in
+		CREDENTIAL=(-k "${SERVER[1]}")
+		spawn_sender --ktls "$WHEN" <in
+		echo word >&8
+		until_true grep -q word "$RECEIVED"
+		FAMILY=()
+		family "$RECEIVER_PID"
+		((${#FAMILY[@]} == 3)) || fail "no supervisor: ${FAMILY[*]}"
+		places_of "$hex" "${FAMILY[@]}"
+		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
+		places_of "$hex" "$SENDER_PID"
+		((${#PLACES[@]} == 1)) || fail "$form, sender:" "${PLACES[@]}"
+		exec 8>&-
+		wait_sender 0
+		wait_receiver 0
+	done
 }
 
 @test "core dumps are off before a key is read" {

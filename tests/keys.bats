@@ -52,10 +52,10 @@ refuses_keys() {
 
 @test "the recipe of the manual makes a line, which is the client's key file too" {
 	local recipe
-	recipe=$(sed -n 's/\\e/\\/g; /^echo "host1:/p' \
+	recipe=$(sed -n 's/^btrfs-ktls-pipe \(keygen --identity host1\)/\1/p' \
 		"$BATS_TEST_DIRNAME/../man/btrfs-ktls-pipe.1")
 	[[ $recipe ]]
-	eval "$recipe" >host1.key
+	eval "bkp $recipe"
 	cat host1.key >keys
 	listens --keys keys
 	sends_as host1 <<<word
@@ -167,6 +167,32 @@ stripped() {
 	refuses_keys 'has no key; write a line identity:hex'
 	printf '# nobody\n\n' >keys
 	refuses_keys 'has no key; write a line identity:hex'
+}
+
+@test "a PEM file: 3, and keygen --identity is named" {
+	bkp keygen -o keys
+	refuses_keys 'holds a PEM block, .*keygen --identity NAME'
+	head -c 100 /dev/urandom | base64 >keys
+	refuses_keys 'line 1: is not identity:hex; .*keygen --identity NAME'
+}
+
+@test "lines that keygen --identity prints make a keys file" {
+	bkp keygen --identity alice -o alice.key
+	bkp keygen --identity bob -o bob.key
+	printf '\xef\xbb\xbf' | cat - alice.key bob.key >keys
+	listens --keys keys
+	sends_as bob <<<word
+	wait_listener 0
+	[[ $(<listener.out) == word ]]
+}
+
+@test "a keys file of UTF-16, or with blanks or quotation marks in a line: 3" {
+	printf 'a:%s\n' "$HEX" | iconv -t UTF-16 >keys
+	refuses_keys 'is UTF-16 text'
+	printf 'a:%s\nb: %s\n' "$HEX" "$HEX" >keys
+	refuses_keys 'line 2: has a blank'
+	printf 'a:"%s"\n' "$HEX" >keys
+	refuses_keys 'line 1: has quotation marks'
 }
 
 @test "an identity with shell metacharacters: 3, and it is not printed" {

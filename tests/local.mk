@@ -3,6 +3,7 @@
 check_PROGRAMS += \
 	tests/tools/cost \
 	tests/tools/deadline \
+	tests/tools/findkey \
 	tests/tools/flood \
 	tests/tools/json \
 	tests/tools/nonblock \

@@ -686,6 +686,34 @@ refuses_password() {
 	takes_password - <password
 }
 
+@test "a byte order mark is no part of a password, blanks and quotes are" {
+	start_receiver --ktls "$WHEN"
+	printf '\xef\xbb\xbfcorrect horse\r\n' >mark
+	bkp_send --ktls "$WHEN" --password-file mark <<<word
+	wait_receiver 0
+	printf ' "correct" #horse' >quotes
+	CREDENTIAL=(--password-file quotes)
+	start_receiver --ktls "$WHEN"
+	printf '"correct" #horse' >blank
+	bkp_send 5 --password-file blank <<<word
+	printf ' correct #horse' >quote
+	bkp_send 5 --password-file quote <<<word
+	printf ' "correct" #horse\r\n' >same
+	bkp_send --ktls "$WHEN" --password-file same <<<word
+	wait_receiver 0
+}
+
+@test "a password file of UTF-16, or with a comment above the password, is refused" {
+	iconv -t UTF-16 <password >utf16
+	refuses_password utf16 'UTF-16.*iconv'
+	iconv -t UTF-16LE <password >utf16le
+	refuses_password utf16le 'UTF-16'
+	printf '# of the backup host\ncorrect horse\n' >comment
+	refuses_password comment 'looks like a comment on line 2'
+	printf '#correct horse\n\n' >numbered
+	takes_password numbered
+}
+
 @test "an empty first line is refused" {
 	: >empty
 	refuses_password empty 'empty'
@@ -726,6 +754,29 @@ refuses_password() {
 	bkp 2 connect --password-file - 127.0.0.1
 	assert_stderr_has 'standard input is the stream'
 	bkp 2 connect --password-file '' 127.0.0.1
+}
+
+@test "a password is in one place of a process, and in no process that it starts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local hex places
+	printf %s 'a password of thirty-two letters' >password
+	hex=$(od -An -v -tx1 password | tr -d ' \n')
+	start_receiver --ktls "$WHEN" -- cat
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true grep -q word "$RECEIVED"
+	"$BKP_TOOLS/findkey" "$hex" "$RECEIVER_PID" "$SENDER_PID" \
+		"$(ps -o pid= --ppid "$RECEIVER_PID" | tr -d ' ')" 3>&- |
+		sort -u >found
+	mapfile -t places <found
+	((${#places[@]} == 2)) || fail "${places[@]}"
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
 }
 
 @test "the password is in no message, on no command line and in no environment" {

@@ -165,7 +165,7 @@ meets() {
 			23:61667465720a 21:0100 >answer || fail "$record: no end"
 		wait_receiver 7 || fail "$record"
 		[[ $(<"$RECEIVED") == before ]] || fail "$record: $(<"$RECEIVED")"
-		grep -qE 'alert (unexpected_message|bad_record_mac|user_canceled)' \
+		grep -qE 'alert (unexpected_message|decode_error|bad_record_mac|user_canceled)' \
 			answer || fail "$record: $(<answer)"
 	done
 }
@@ -191,4 +191,132 @@ UNKNOWN=(24:010001aa 20:01 22:14000000 22:0100000161 22:00000000 99:00 0:
 @test "TLS 1.2 in the kernel: what is neither data nor close_notify ends it" {
 	require_ktls
 	meets tls12-aes128-gcm kernel "${UNKNOWN[@]}" 21:010061
+}
+
+# --- a peer that holds the key and breaks the protocol
+
+# violates ROLE kernel|user MODE RECORD ALERT: a client that is raw, sends or
+# receives; the listener ends at once, with 7, and does not wait for it again
+violates() {
+	local args=()
+	case $1 in
+	raw) args=(--raw -q) ;;
+	*) RETRY=(--retry 60s) ;;
+	esac
+	[[ $1 != receives ]] || args=(--send)
+	start_receiver "${args[@]}" --ktls "${KTLS[$2]}" -m "$3" <feed
+	[[ $1 == raw ]] && args=() || args=("$1")
+	"$BKP_TOOLS/records" "$PORT" key "$3" "${args[@]}" "$4" >answer ||
+		fail "$1 $4: no end"
+	wait_receiver 7 || fail "$1 $4"
+	grep -q "alert $5" answer || fail "$1 $4: answered $(<answer)"
+	grep -q "alert $5" "$RECEIVER_ERR" || {
+		show "$RECEIVER_ERR"
+		fail "$1 $4: says something else"
+	}
+	assert_stderr_lacks 'forged|waiting for the peer' "$RECEIVER_ERR"
+}
+
+# all_violations ROLE PATH MODE
+all_violations() {
+	have_fifo feed
+	exec 8<>feed
+	violates "$@" 24:0100 unexpected_message
+	# In TLS 1.2 GnuTLS refuses a type that it does not know before it
+	# decrypts, and skips any empty record.
+	if [[ "$1 $3" != "receives tls12"* ]]; then
+		violates "$@" 99:00 unexpected_message
+		violates "$@" 21: unexpected_message
+	fi
+	[[ $3 != tls13-* ]] || violates "$@" 22:1800000103 illegal_parameter
+	exec 8>&-
+}
+
+@test "a sender that breaks TLS 1.3 in user space: the receiver says which rule and exits 7" {
+	all_violations sends user tls13-aes128-gcm
+	exec 8<>feed
+	violates sends user tls13-aes128-gcm 21:01 decode_error
+	violates sends user tls13-aes128-gcm 22:1800000200 decode_error
+	violates sends user tls13-aes128-gcm 0: unexpected_message
+	exec 8>&-
+}
+
+@test "a sender that breaks TLS 1.2 in user space: the receiver says which rule and exits 7" {
+	all_violations sends user tls12-aes128-gcm
+}
+
+@test "a receiver that breaks TLS 1.3: the sender in user space says which rule and exits 7" {
+	all_violations receives user tls13-aes128-gcm
+}
+
+@test "a receiver that breaks TLS 1.2: the sender in user space says which rule and exits 7" {
+	all_violations receives user tls12-aes128-gcm
+}
+
+@test "a foreign sender that breaks TLS 1.3 in user space: the receiver exits 7" {
+	all_violations raw user tls13-aes128-gcm
+}
+
+@test "a sender that breaks TLS 1.3 in the kernel: the receiver says which rule and exits 7" {
+	require_ktls
+	all_violations sends kernel tls13-aes128-gcm
+}
+
+@test "a sender that breaks TLS 1.2 in the kernel: the receiver says which rule and exits 7" {
+	require_ktls
+	all_violations sends kernel tls12-aes128-gcm
+}
+
+@test "a receiver that breaks TLS 1.3: the sender in the kernel says which rule and exits 7" {
+	require_ktls
+	all_violations receives kernel tls13-aes128-gcm
+}
+
+@test "a foreign sender that changes its keys all the time: the receiver in user space exits 7" {
+	local i
+	WHEN=off
+	client_says K KEYUPDATE tls13-aes128-gcm -tls1_3
+	for ((i = 0; i < 2000; i++)); do
+		kill -0 "$RECEIVER_PID" 2>/dev/null || break
+		echo K >&8
+		sleep 0.01
+	done
+	wait_receiver 7
+	exec 8>&-
+	assert_stderr_has 'changed its keys .* too often .alert unexpected_message' \
+		"$RECEIVER_ERR"
+}
+
+# --- empty records
+
+# empty_records kernel|user MODE OPTION...: a few in a row are no end
+empty_records() {
+	start_receiver --raw --ktls "${KTLS[$1]}" -m "$2" -q "${@:3}"
+	"$BKP_TOOLS/records" "$PORT" key "$2" '23:*5' 23:6265666f72650a 23: \
+		'23:*20' 23:61667465720a '23:*20' 21:0100 >answer
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == $'before\nafter' ]] || fail "$(<"$RECEIVED")"
+}
+
+@test "empty records between and behind data do not end a stream in user space" {
+	empty_records user tls13-aes128-gcm
+	empty_records user tls12-aes128-gcm
+}
+
+@test "empty records between and behind data do not end a stream in the kernel" {
+	require_ktls
+	local how
+	for how in read splice; do
+		empty_records kernel tls13-aes128-gcm --rx "$how"
+		empty_records kernel tls12-aes128-gcm --rx "$how"
+	done
+}
+
+@test "a peer that sends nothing but empty records: the receiver and the sender exit 7" {
+	have_fifo feed
+	exec 8<>feed
+	violates sends user tls13-aes128-gcm '23:*1000' unexpected_message
+	violates sends user tls12-aes128-gcm '23:*1000' unexpected_message
+	violates raw user tls13-aes128-gcm '23:*1000' unexpected_message
+	violates receives user tls13-aes128-gcm '23:*1000' unexpected_message
 }

@@ -11,6 +11,8 @@ static void check_keys(const struct keys *k, const uint8_t *data, size_t size)
 {
 	size_t lines = 0;
 
+	if (size >= 3 && !memcmp(data, "\xef\xbb\xbf", 3))
+		data += 3, size -= 3;
 	for (const uint8_t *p = data, *end = data + size; p < end;) {
 		const uint8_t *eol = memchr(p, '\n', (size_t)(end - p));
 		const uint8_t *stop = eol ? eol : end;

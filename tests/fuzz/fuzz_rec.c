@@ -25,10 +25,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	case REC_MEANS_REKEY:
 		assert(data[0] == REC_HANDSHAKE);
 		break;
-	case REC_MEANS_NOTHING_KNOWN:
+	case REC_MEANS_VIOLATION:
+		assert(alert == REC_UNEXPECTED_MESSAGE ||
+		       alert == REC_ILLEGAL_PARAMETER ||
+		       alert == REC_DECODE_ERROR);
 		break;
 	}
-	assert(alert == 0 || meaning == REC_MEANS_ABORT);
+	assert(alert == 0 || meaning == REC_MEANS_ABORT ||
+	       meaning == REC_MEANS_VIOLATION);
 	assert(*rec_alert_name(alert));
 	return 0;
 }

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * records PORT KEYFILE MODE TYPE:HEX...: a client without a protocol of its own,
- * for a listener with --raw. It shakes hands, sends the records as they are
- * named, properly encrypted, and then prints how the listener ends it.
+ * records PORT KEYFILE MODE [sends|receives] RECORD...: a client without a
+ * protocol of its own, for a listener with --raw; or one that greets as sender or
+ * receiver first. It shakes hands, sends the records as they are named, properly
+ * encrypted, and then prints how the listener ends it. RECORD is TYPE:HEX; with
+ * *N behind it, N times; with +N, N bytes of zeros more.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "cred.h"
+#include "greet.h"
 #include "key.h"
 #include "seal.h"
 #include "visitor.h"
@@ -28,18 +32,29 @@ static int put(int fd, const uint8_t *p, size_t len)
 
 static int send_record(struct seal *s, int fd, const char *text)
 {
-	uint8_t body[REC_MAX], out[REC_MAX + REC_OVERHEAD];
+	uint8_t body[SEAL_BODY_MAX], out[SEAL_BODY_MAX + REC_OVERHEAD];
+	unsigned long type, times = 1, zeros = 0;
 	size_t len = 0, size;
 	char *hex;
-	unsigned long type = strtoul(text, &hex, 10);
 
-	for (hex += *hex == ':'; hex[0] && hex[1]; hex += 2)
+	type = strtoul(text, &hex, 10);
+	for (hex += *hex == ':'; hex[0] && hex[1] && !strchr("*+", *hex);
+	     hex += 2)
 		if (len == sizeof body ||
 		    sscanf(hex, "%2hhx", &body[len++]) != 1)
 			return err_set(&e, ERR_USAGE, 0, "bad record %s", text);
-	if (seal_encrypt(s, (uint8_t)type, body, len, out, &size, &e) < 0)
-		return -1;
-	return put(fd, out, size);
+	if (*hex == '*')
+		times = strtoul(hex + 1, NULL, 10);
+	if (*hex == '+')
+		zeros = strtoul(hex + 1, NULL, 10);
+	memset(body + len, 0, zeros);
+	len += zeros;
+	while (times--)
+		if (seal_encrypt(s, (uint8_t)type, body, len, out, &size, &e) <
+			    0 ||
+		    put(fd, out, size) < 0)
+			return -1;
+	return 0;
 }
 
 static int send_records(struct tls *t, int fd, char **records)
@@ -55,6 +70,28 @@ static int send_records(struct tls *t, int fd, char **records)
 		ret = send_record(s, fd, *records++);
 	seal_free(s);
 	return s ? ret : -1;
+}
+
+/* As a peer of the listener's own kind, with a stream that nobody knows. */
+static int greet(struct tls *t, int fd, enum frame_role role)
+{
+	struct frame f = { .type = FRAME_HELLO };
+	struct frame_reader reader = { 0 };
+	bool got = false;
+
+	f.hello = (struct frame_hello){ .version = FRAME_VERSION,
+					.role = role,
+					.connection = 1,
+					.store_bytes = 1 << 20,
+					.retry_ms = 1000 };
+	memset(f.hello.stream, role + 1, sizeof f.hello.stream);
+	if (greet_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+		return -1;
+	while (!got)
+		if (greet_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		    (!got && wait_for(fd, POLLIN) < 0))
+			return -1;
+	return greet_check(&f.welcome, role, &e);
 }
 
 /* The listener may have enough of it before the last. */
@@ -76,16 +113,25 @@ static void print_end(struct tls *t, int fd)
 	printf("%s\n", end ? "close_notify" : e.msg);
 }
 
+/* Returns whether a role was named. */
+static bool find_role(const char *word, enum frame_role *role)
+{
+	*role = strcmp(word, "sends") ? FRAME_RECEIVES : FRAME_SENDS;
+	return !strcmp(word, "sends") || !strcmp(word, "receives");
+}
+
 int main(int argc, char **argv)
 {
 	autowipe_key struct key key = { 0 };
 	struct mode_list modes = { 0 };
-	struct tls_params p = { .modes = &modes, .raw = true };
+	struct tls_params p = { .modes = &modes };
+	enum frame_role role;
 	struct tls *t;
 	int ret = -1;
 
 	if (argc < 5)
 		return 2;
+	p.raw = !find_role(argv[4], &role);
 	if (tls_global_init(&e) < 0 || key_read(argv[2], &key, &e) < 0 ||
 	    mode_parse(argv[3], &modes, &e) < 0)
 		return fail("records");
@@ -93,7 +139,9 @@ int main(int argc, char **argv)
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	t = p.fd < 0 ? NULL : tls_new(&p, &e);
 	if (t && shake_hands(t, p.fd) == 0)
-		ret = send_records(t, p.fd, argv + 4);
+		ret = p.raw ? 0 : greet(t, p.fd, role);
+	if (ret == 0)
+		ret = send_records(t, p.fd, argv + 4 + !p.raw);
 	if (ret < 0 && is_over(e.num))
 		ret = 0;
 	if (ret == 0)

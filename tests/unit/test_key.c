@@ -63,6 +63,18 @@ static const struct {
 	  16,
 	  "0123456789012345678901234567890123456789012345678901234567890"
 	  "123" },
+	{ "identity:hex behind a byte order mark",
+	  TEXT("\xef\xbb\xbf"
+	       "b:" HEX_16 "\n"),
+	  16, "b" },
+	{ "identity:hex behind comments and blank lines",
+	  TEXT("# the key of b\n\n \t\nb:" HEX_16 "\n# the end\n"), 16, "b" },
+	{ "the same with CRLF", TEXT("#c\r\n\r\nb:" HEX_16 "\r\n\r\n"), 16,
+	  "b" },
+	{ "a comment of any bytes", TEXT("# \xfc\xff\1\nb:" HEX_16 "\n"), 16,
+	  "b" },
+	{ "PEM behind a byte order mark",
+	  TEXT("\xef\xbb\xbf" PEM(OURS, BASE64_32)), 32, "" },
 	{ "raw bytes", TEXT("\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17"), 16,
 	  "" },
 };
@@ -118,7 +130,13 @@ static const struct {
 	  "(CERTIFICATE)" },
 	{ "identity:hex, then a certificate",
 	  TEXT("b:" HEX_32 "\n" PEM("CERTIFICATE", BASE64_32)),
-	  "(CERTIFICATE)" },
+	  "a PEM block and an identity:hex line" },
+	{ "identity:hex, then our PEM",
+	  TEXT("b:" HEX_32 "\n" PEM(OURS, BASE64_32)),
+	  "a PEM block and an identity:hex line" },
+	{ "our PEM, then identity:hex",
+	  TEXT(PEM(OURS, BASE64_32) "b:" HEX_32 "\r\n"),
+	  "a PEM block and an identity:hex line" },
 
 	{ "PEM without an end", TEXT(BEGIN(OURS) BASE64_32 "\n"),
 	  "does not parse" },
@@ -142,12 +160,124 @@ static const struct {
 	{ "a word", TEXT("secret\n"), "looks like a password" },
 	{ "one character", TEXT("x"), "looks like a password" },
 	{ "an empty line", TEXT("\n"), "looks like a password" },
+	{ "blank lines", TEXT("\n \n\t\r\n\n          \n          \n"),
+	  "nothing but comments and blank lines" },
+	{ "comments", TEXT("# It was a dark and stormy night\n#\n"),
+	  "nothing but comments" },
+	{ "identity:hex that is a comment", TEXT("#b:" HEX_32 "\n"),
+	  "nothing but comments" },
 	{ "a line of 31 characters", TEXT(CHARS_31), "like a password" },
 	{ "31 characters and LF", TEXT(CHARS_31 "\n"), "like a password" },
 	{ "31 characters and CRLF", TEXT(CHARS_31 "\r\n"), "like a password" },
 	{ "user:password", TEXT("root:hunter2\n"), "looks like a password" },
 	{ "an identity without hex", TEXT("btrfs:\n"),
 	  "looks like a password" },
+
+	/* Almost identity:hex */
+	{ "an identity that begins with a dot", TEXT(".b:" HEX_16 "\n"),
+	  "line 1: has no proper identity" },
+	{ "an identity with a blank", TEXT("b c:" HEX_16 "\n"),
+	  "proper identity, but a blank" },
+	{ "an identity with a NUL", TEXT("b\0c:" HEX_16 "\n"),
+	  "proper identity, but a NUL" },
+	{ "an identity of 65 characters",
+	  TEXT("0123456789012345678901234567890123456789012345678901234567890"
+	       "1234:" HEX_16),
+	  "no proper identity: 1 to 64" },
+	{ "no identity", TEXT(":" HEX_32 "\n"), "no proper identity" },
+	{ "a colon in the second line only", TEXT("b\nc:" HEX_16 "\n"),
+	  "line 2 is too many" },
+	{ "CR in the middle of hex", TEXT("b:" HEX_16 "\r" HEX_16 "\n"),
+	  "line 1: has a carriage return" },
+	{ "CR instead of LF", TEXT("# b\rb:" HEX_16 "\r"),
+	  "nothing but comments" },
+	{ "a blank in front", TEXT(" b:" HEX_32 "\n"), "a blank in it" },
+	{ "a blank behind", TEXT("b:" HEX_32 " \n"), "line 1: has a blank" },
+	{ "a blank behind the colon", TEXT("# c\n\nb: " HEX_32 "\n"),
+	  "line 3: has a blank" },
+	{ "a blank behind each byte",
+	  TEXT("b:00 01 02 03 04 05 06 07 08 09 0a\n"), "line 1: has a blank" },
+	{ "a colon behind each byte",
+	  TEXT("b:00:01:02:03:04:05:06:07:08:09:0a\n"),
+	  "not made of hex digits alone" },
+	{ "an equals sign", TEXT("b=" HEX_32 "\n"), "is not identity:hex" },
+	{ "0x", TEXT("b:0x" HEX_32 "\n"), "not made of hex digits alone" },
+	{ "a wrong digit", TEXT("b:" HEX_16 "O0" HEX_15 "\n"),
+	  "not made of hex digits alone" },
+	{ "quotes around it", TEXT("\"b:" HEX_32 "\"\n"), "quotation marks" },
+	{ "quotes around the key", TEXT("b:'" HEX_32 "'\n"),
+	  "line 1: has quotation marks" },
+	{ "quotes around hex digits", TEXT("'" HEX_32 "'\n"),
+	  "line 1: has quotation marks" },
+	{ "a byte order mark and a blank",
+	  TEXT("\xef\xbb\xbf"
+	       " b:" HEX_32 "\n"),
+	  "a blank in it" },
+	{ "UTF-16",
+	  TEXT("\xff\xfe"
+	       "b\0:\0"
+	       "0\0"
+	       "1\0"
+	       "2\0"
+	       "3\0"
+	       "4\0"
+	       "5\0"
+	       "6\0"
+	       "7\0"
+	       "8\0"
+	       "9\0\n\0"),
+	  "is UTF-16" },
+	{ "UTF-16 of big ends",
+	  TEXT("\xfe\xff\0b\0:\0"
+	       "0\0"
+	       "1\0"
+	       "2\0"
+	       "3\0"
+	       "4\0"
+	       "5\0"
+	       "6\0"
+	       "7\0"
+	       "8\0"
+	       "9\0\n"),
+	  "is UTF-16" },
+	{ "UTF-16 without a mark", TEXT("-\0-\0-\0-\0-\0B\0E\0G\0I\0N\0"),
+	  "is UTF-16" },
+
+	/* Almost PEM */
+	{ "PEM without its first line", TEXT(BASE64_32 "\n" END(OURS)),
+	  "looks like a PEM block" },
+	{ "PEM with four dashes",
+	  TEXT("----BEGIN " OURS "-----\n" BASE64_32 "\n"),
+	  "looks like a PEM block" },
+	{ "a public key of SSH2",
+	  TEXT("---- BEGIN SSH2 PUBLIC KEY ----\n" BASE64_32 "\n"),
+	  "looks like a PEM block" },
+	{ "a key of PuTTY", TEXT("PuTTY-User-Key-File-3: ssh-ed25519\n"),
+	  "looks like a PEM block" },
+
+	/* Text that would be another key, and nobody would see it */
+	{ "a line behind a byte order mark",
+	  TEXT("\xef\xbb\xbf" CHARS_31 "!\n"),
+	  "line 1 begins with a byte order mark" },
+	{ "a line behind a comment", TEXT("# k\n" CHARS_31 "!\n"),
+	  "line 1 is a comment" },
+	{ "a line behind a blank one", TEXT("\n" CHARS_31 "!\n"),
+	  "line 1 is blank" },
+	{ "two newlines", TEXT(CHARS_31 "!\n\n"), "line 2 is blank" },
+	{ "a line with CRLF", TEXT(CHARS_31 "!\r\n"),
+	  "line 1 has a carriage return" },
+	{ "a line with a CR at its end", TEXT(CHARS_31 "!\r"),
+	  "line 1 has a carriage return" },
+	{ "hex without an identity, with CRLF", TEXT(HEX_32 "\r\n"),
+	  "line 1 has a carriage return" },
+	{ "a line that ends in a blank", TEXT(CHARS_31 "! \n"),
+	  "line 1 begins or ends with a blank" },
+	{ "a line that begins with a tab", TEXT("\t" CHARS_31 "!"),
+	  "line 1 begins or ends with a blank" },
+	{ "a line in quotes", TEXT("\"" CHARS_31 "!\"\n"),
+	  "line 1 is in quotation marks" },
+	{ "a line of UTF-8 with CRLF", TEXT("\xc3\xa9" CHARS_31 "\r\n"),
+	  "line 1 has a carriage return" },
 };
 
 /* These are raw bytes, whatever they look like. */
@@ -161,15 +291,16 @@ static const struct {
 	  TEXT("It was\ta dark and stormy night,") },
 	{ "two lines", TEXT("It was a dark\nand stormy night\n") },
 	{ "hex without an identity", TEXT(HEX_32 "\n") },
-	{ "an identity that begins with a dot", TEXT(".b:" HEX_16 "\n") },
-	{ "an identity with a blank", TEXT("b c:" HEX_16 "\n") },
-	{ "an identity with a NUL", TEXT("b\0c:" HEX_16 "\n") },
-	{ "an identity of 65 characters",
-	  TEXT("0123456789012345678901234567890123456789012345678901234567890"
-	       "1234:" HEX_16) },
-	{ "no identity", TEXT(":" HEX_32 "\n") },
-	{ "a colon in the second line only", TEXT("b\nc:" HEX_16 "\n") },
-	{ "CR in the middle of hex", TEXT("b:" HEX_16 "\r" HEX_16 "\n") },
+	{ "bytes that begin with a byte order mark",
+	  TEXT("\xef\xbb\xbf\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17") },
+	{ "bytes that begin like UTF-16",
+	  TEXT("\xff\xfe\0\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17") },
+	{ "bytes with a CR",
+	  TEXT("\xee\r\n\xff\4\5\6\7\10\11\13\14\15\16\17\20") },
+	{ "bytes that begin with #",
+	  TEXT("#\1\2\3\4\5\6\7\10\11\12\13\14\15\16\17") },
+	{ "base64", TEXT(BASE64_32 "\n") },
+	{ "a line of UTF-8", TEXT("\xc3\xa9" CHARS_31 "\n") },
 };
 
 static int parse(const char *text, size_t len)
@@ -276,6 +407,22 @@ static void test_digits(void)
 	is_int(wrong, 0, "0-9, a-f and A-F are hex digits, and nothing else");
 }
 
+/* Random bytes are a key, however many NULs and line ends are in them. */
+static void test_random(void)
+{
+	uint8_t bytes[SECRET_MIN];
+	unsigned int wrong = 0, x = 1;
+
+	for (int n = 0; n < 100000; n++) {
+		for (size_t i = 0; i < sizeof bytes; i++) {
+			x = x * 1103515245 + 12345;
+			bytes[i] = (uint8_t)(x >> 16);
+		}
+		wrong += parse((char *)bytes, sizeof bytes) < 0;
+	}
+	is_int(wrong, 0, "100,000 keys of 16 random bytes are taken");
+}
+
 static void test_identities(void)
 {
 	static const struct {
@@ -331,6 +478,7 @@ int main(void)
 	test_raw_sizes();
 	test_hex();
 	test_digits();
+	test_random();
 	test_identities();
 	test_wipe();
 	return tap_end();

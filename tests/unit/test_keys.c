@@ -23,6 +23,12 @@ static const struct {
 	{ "one line", TEXT("a:" HEX_16 "\n"), 1, 16, "a" },
 	{ "one without a newline", TEXT("a:" HEX_32), 1, 32, "a" },
 	{ "one with CRLF", TEXT("a:" HEX_16 "\r\n"), 1, 16, "a" },
+	{ "a byte order mark of UTF-8",
+	  TEXT("\xef\xbb\xbf"
+	       "a:" HEX_16 "\r\n# b\r\n\r\n"),
+	  1, 16, "a" },
+	{ "a byte order mark in front of a comment",
+	  TEXT("\xef\xbb\xbf# b\na:" HEX_16 "\n"), 1, 16, "a" },
 	{ "the last of several",
 	  TEXT("b:" HEX_32 "\nc:" HEX_32 "\na:" HEX_16 "\n"), 3, 16, "a" },
 	{ "comments and blank lines",
@@ -46,8 +52,40 @@ static const struct {
 	{ "comments alone", TEXT("# nobody\n\n#\n"), "has no key" },
 	{ "no colon", TEXT("# x\n\n" HEX_32 "\n"), "line 3: is not identity" },
 	{ "an empty identity", TEXT(":" HEX_32), "line 1: has no proper" },
-	{ "a blank in front", TEXT(" a:" HEX_32), "line 1: has no proper" },
-	{ "a comment behind a blank", TEXT(" # a"), "line 1: is not" },
+	{ "a blank in front", TEXT(" a:" HEX_32),
+	  "proper identity, but a blank" },
+	{ "a comment behind a blank", TEXT(" # a"), "line 1: has a blank" },
+	{ "two words", TEXT("a: " HEX_32), "line 1: has a blank" },
+	{ "a blank in the key", TEXT("a:" HEX_16 " " HEX_16), "has a blank" },
+	{ "a tab", TEXT("a:" HEX_32 "\t\n"), "line 1: has a blank" },
+	{ "quotes around the line", TEXT("\"a:" HEX_32 "\"\n"),
+	  "proper identity, but quotation marks" },
+	{ "quotes around the key", TEXT("a:'" HEX_32 "'\n"),
+	  "line 1: has quotation marks" },
+	{ "lines that end in CR", TEXT("a:" HEX_32 "\rb:" HEX_32 "\r"),
+	  "line 1: has a carriage return" },
+	{ "a comment, then a blank line, then a blank behind the key",
+	  TEXT("# x\n\na:" HEX_16 " \n"), "line 3: has a blank" },
+	{ "UTF-16",
+	  TEXT("\xff\xfe"
+	       "a\0:\0"
+	       "0\0"
+	       "0\0\n\0"),
+	  "is UTF-16" },
+	{ "UTF-16 of big ends",
+	  TEXT("\xfe\xff\0a\0:\0"
+	       "0\0"
+	       "0\0\n"),
+	  "is UTF-16" },
+	{ "UTF-16 without a mark",
+	  TEXT("a\0:\0"
+	       "0\0"
+	       "0\0\n\0"),
+	  "is UTF-16" },
+	{ "a mark of UTF-8 in the second line",
+	  TEXT("a:" HEX_16 "\n\xef\xbb\xbf"
+	       "b:" HEX_16 "\n"),
+	  "line 2: has no proper identity: 1" },
 	{ "an identity of 65 characters", TEXT(NAME_63 "34:" HEX_32),
 	  "no proper" },
 	{ "a slash", TEXT("../a:" HEX_32), "no proper" },
@@ -62,10 +100,14 @@ static const struct {
 	{ "an odd number of digits", TEXT("a:" HEX_32 "0"), "odd number" },
 	{ "15 bytes", TEXT("a:" HEX_15), "too short: 15 bytes" },
 	{ "no hex", TEXT("a:" HEX_15 "0g"), "hex digits alone" },
-	{ "a NUL for a digit", TEXT("a:" HEX_15 "0\0"), "hex digits alone" },
+	{ "a NUL for a digit", TEXT("a:" HEX_15 "0\0"), "has a NUL" },
 	{ "a second colon", TEXT("a:b:" HEX_16), "hex digits alone" },
-	{ "a blank behind", TEXT("a:" HEX_16 "  "), "hex digits alone" },
-	{ "PEM", TEXT("-----BEGIN X-----\nAAAA\n"), "line 1: is not" },
+	{ "a blank behind", TEXT("a:" HEX_16 "  "), "has a blank" },
+	{ "PEM", TEXT("-----BEGIN X-----\nAAAA\n"),
+	  "holds a PEM block, which has no name for its client" },
+	{ "PEM behind a line", TEXT("a:" HEX_16 "\n-----BEGIN X-----\nAAAA\n"),
+	  "keygen --identity NAME" },
+	{ "no PEM", TEXT("hello\n"), "line 1: is not identity:hex" },
 };
 
 static bool counts_up(const struct secret *s, size_t bytes)

@@ -10,7 +10,7 @@ static const struct {
 	const char *name;
 	unsigned int type;
 	size_t len;
-	uint8_t body[4];
+	uint8_t body[10];
 	enum rec_meaning meaning;
 	uint8_t alert;
 } records[] = {
@@ -19,25 +19,69 @@ static const struct {
 	{ "bad_record_mac", 21, 2, { 2, 20 }, REC_MEANS_ABORT, 20 },
 	{ "user_canceled, a warning", 21, 2, { 1, 90 }, REC_MEANS_ABORT, 90 },
 	{ "an alert nobody knows", 21, 2, { 2, 255 }, REC_MEANS_ABORT, 255 },
-	{ "an empty alert", 21, 0, { 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "half an alert", 21, 1, { 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "an alert too long", 21, 3, { 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "two alerts", 21, 4, { 1, 0, 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
+	{ "an empty alert", 21, 0, { 1, 0 }, REC_MEANS_VIOLATION, 10 },
+	{ "half an alert", 21, 1, { 1, 0 }, REC_MEANS_VIOLATION, 50 },
+	{ "an alert too long", 21, 3, { 1, 0 }, REC_MEANS_VIOLATION, 50 },
+	{ "two alerts", 21, 4, { 1, 0, 1, 0 }, REC_MEANS_VIOLATION, 50 },
 	{ "a ticket", 22, 4, { 4, 0, 0, 0 }, REC_MEANS_TICKET, 0 },
 	{ "a cut ticket", 22, 1, { 4 }, REC_MEANS_TICKET, 0 },
-	{ "a key update", 22, 4, { 24, 0, 0, 1 }, REC_MEANS_REKEY, 0 },
-	{ "an empty handshake", 22, 0, { 4 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "a client hello", 22, 4, { 1 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "a change of ciphers", 20, 1, { 1 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "data like an alert", 23, 2, { 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "a heartbeat", 24, 2, { 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "type 0", 0, 2, { 1, 0 }, REC_MEANS_NOTHING_KNOWN, 0 },
-	{ "type 277, 21 in 8 bits",
-	  277,
-	  2,
-	  { 1, 0 },
-	  REC_MEANS_NOTHING_KNOWN,
+	{ "a ticket that goes on in the next record",
+	  22,
+	  6,
+	  { 4, 0, 1, 0, 24, 0 },
+	  REC_MEANS_TICKET,
 	  0 },
+	{ "two tickets",
+	  22,
+	  10,
+	  { 4, 0, 0, 1, 24, 4, 0, 0, 1, 24 },
+	  REC_MEANS_TICKET,
+	  0 },
+	{ "a KeyUpdate", 22, 5, { 24, 0, 0, 1, 0 }, REC_MEANS_REKEY, 0 },
+	{ "a KeyUpdate that asks for one",
+	  22,
+	  5,
+	  { 24, 0, 0, 1, 1 },
+	  REC_MEANS_REKEY,
+	  0 },
+	{ "a ticket and a KeyUpdate",
+	  22,
+	  10,
+	  { 4, 0, 0, 1, 4, 24, 0, 0, 1, 1 },
+	  REC_MEANS_REKEY,
+	  0 },
+	{ "a KeyUpdate of kind 2",
+	  22,
+	  5,
+	  { 24, 0, 0, 1, 2 },
+	  REC_MEANS_VIOLATION,
+	  47 },
+	{ "a cut KeyUpdate", 22, 4, { 24, 0, 0, 1 }, REC_MEANS_VIOLATION, 50 },
+	{ "a KeyUpdate of two bytes",
+	  22,
+	  6,
+	  { 24, 0, 0, 2, 0, 0 },
+	  REC_MEANS_VIOLATION,
+	  50 },
+	{ "two KeyUpdates",
+	  22,
+	  10,
+	  { 24, 0, 0, 1, 0, 24, 0, 0, 1, 0 },
+	  REC_MEANS_VIOLATION,
+	  10 },
+	{ "an empty handshake", 22, 0, { 4 }, REC_MEANS_VIOLATION, 10 },
+	{ "a client hello", 22, 4, { 1 }, REC_MEANS_VIOLATION, 10 },
+	{ "a ticket and a client hello",
+	  22,
+	  8,
+	  { 4, 0, 0, 0, 1 },
+	  REC_MEANS_VIOLATION,
+	  10 },
+	{ "a change of ciphers", 20, 1, { 1 }, REC_MEANS_VIOLATION, 10 },
+	{ "data like an alert", 23, 2, { 1, 0 }, REC_MEANS_VIOLATION, 10 },
+	{ "a heartbeat", 24, 2, { 1, 0 }, REC_MEANS_VIOLATION, 10 },
+	{ "type 0", 0, 2, { 1, 0 }, REC_MEANS_VIOLATION, 10 },
+	{ "type 277, 21 in 8 bits", 277, 2, { 1, 0 }, REC_MEANS_VIOLATION, 10 },
 };
 
 /* RFC 8446 section 6: all that it defines */
@@ -57,7 +101,7 @@ static void test_parse(void)
 		   "%s means %d", records[i].name, records[i].meaning);
 	}
 	ok(rec_parse(REC_HANDSHAKE, NULL, 0, &(uint8_t){ 0 }) ==
-		   REC_MEANS_NOTHING_KNOWN,
+		   REC_MEANS_VIOLATION,
 	   "a record without a body may be NULL");
 }
 
