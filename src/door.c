@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "clock.h"
+#include "crowd.h"
 #include "greet.h"
 #include "guess.h"
 #include "host.h"
@@ -23,7 +24,6 @@ enum {
 	VISITORS_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
 	PLACE_PAUSE_MS = 20, /* when all places are taken, not for long yet */
-	GRACE_MS = 500, /* nobody has to go before */
 	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
 };
 
@@ -43,10 +43,10 @@ struct visitor {
 	enum visitor_state state;
 	struct pass pass;
 	bool guesses; /* a password, which counts as wrong so far */
-	uint8_t source[NET_SOURCE_BYTES]; /* of the guess */
+	struct net_source source; /* whose places and guesses count together */
 	struct frame_reader reader;
 	struct frame_hello hello;
-	uint64_t deadline_ms;
+	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
 };
 
@@ -64,9 +64,6 @@ struct door {
 	struct guess guess;
 	struct visitor visitors[VISITORS_MAX];
 };
-
-_Static_assert((int)NET_SOURCE_BYTES == (int)GUESS_SOURCE_BYTES,
-	       "addresses of one size");
 
 /* epoll's user data: a visitor's number, or behind them a listener's */
 enum { LISTENER_0 = VISITORS_MAX };
@@ -174,28 +171,6 @@ static void door_see_off(struct door *d, struct visitor *v, const char *why)
 	door_watch_visitor(d, EPOLL_CTL_MOD, v);
 }
 
-/* The part of "[address]:port" in front of the port. */
-static size_t visitor_address_len(const struct visitor *v)
-{
-	const char *colon = strrchr(v->name, ':');
-
-	return colon ? (size_t)(colon - v->name) : strlen(v->name);
-}
-
-static bool visitor_same_address(const struct visitor *a,
-				 const struct visitor *b)
-{
-	size_t len = visitor_address_len(a);
-
-	return len == visitor_address_len(b) && !memcmp(a->name, b->name, len);
-}
-
-/* Who has come just now may be about to say who it is. */
-static bool visitor_is_new(const struct door *d, const struct visitor *v)
-{
-	return clock_now_ms() + d->p.handshake_ms < v->deadline_ms + GRACE_MS;
-}
-
 /*
  * Who is honest may come again, and is told so in what it waits for: before TLS
  * that is the answer to a password.
@@ -210,34 +185,28 @@ static void door_put_off(const struct door *d, const struct visitor *v)
 }
 
 /*
- * All places or descriptors are taken: the address that holds most of them
- * loses its oldest, so that one host that opens many does not keep another out.
- * NULL: nobody is there, or nobody has been for long.
+ * All places or descriptors are taken: one peer has to go.  NULL: nobody is
+ * there, or nobody has been for long enough.
  */
 static struct visitor *door_evict(struct door *d)
 {
-	struct visitor *loser = NULL;
-	unsigned int most = 0;
+	struct crowd_place places[VISITORS_MAX] = { 0 };
+	struct visitor *loser;
+	int pick;
 
 	for (size_t i = 0; i < VISITORS_MAX; i++) {
 		struct visitor *v = &d->visitors[i];
-		unsigned int held = 0;
 
-		if (!v->tls || visitor_is_new(d, v))
-			continue;
-		for (size_t k = 0; k < VISITORS_MAX; k++)
-			held += d->visitors[k].tls &&
-				visitor_same_address(v, &d->visitors[k]);
-		if (held > most || (loser && held == most &&
-				    v->deadline_ms < loser->deadline_ms)) {
-			most = held;
-			loser = v;
-		}
+		if (v->tls)
+			places[i] =
+				(struct crowd_place){ &v->source, v->since_ms };
 	}
-	if (loser) {
-		door_put_off(d, loser);
-		door_refuse(d, loser, "too many handshakes at the same time");
-	}
+	pick = crowd_pick(places, VISITORS_MAX, clock_now_ms());
+	if (pick < 0)
+		return NULL;
+	loser = &d->visitors[pick];
+	door_put_off(d, loser);
+	door_refuse(d, loser, "too many handshakes at the same time");
 	return loser;
 }
 
@@ -276,7 +245,9 @@ static void door_welcome(struct door *d, struct visitor *v, int fd)
 			       .want = TLS_WANT_READ,
 			       .state = d->p.claim ? VISITOR_STRANGE
 						   : VISITOR_NEW };
+	v->since_ms = clock_now_ms();
 	v->deadline_ms = clock_deadline(d->p.handshake_ms);
+	v->source = net_peer_source(fd);
 	net_peer_name(fd, v->name);
 	chan_attach(&v->socket, d->p.ktls);
 	v->tls = door_session(d, fd, NULL, &e);
@@ -435,8 +406,7 @@ static enum preface_refusal door_judge_guess(struct door *d, struct visitor *v)
 {
 	if (!d->p.password)
 		return PREFACE_REFUSED_UNUSED;
-	net_peer_source(v->socket.fd, v->source);
-	v->guesses = guess_begin(&d->guess, v->source, clock_now_ms());
+	v->guesses = guess_begin(&d->guess, &v->source, clock_now_ms());
 	return v->guesses ? PREFACE_ACCEPTED : PREFACE_REFUSED_LATER;
 }
 
@@ -489,7 +459,7 @@ static int door_handshake(struct door *d, struct visitor *v, bool *done,
 		return 0;
 	v->state = VISITOR_GREETING;
 	if (v->guesses)
-		guess_right(&d->guess, v->source);
+		guess_right(&d->guess, &v->source);
 	*done = d->p.raw;
 	if (*done && d->stream)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");

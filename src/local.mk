@@ -21,6 +21,8 @@ src_libbkp_a_SOURCES = \
 	src/stream.c src/stream.h \
 	src/key.c src/key.h \
 	src/preface.c src/preface.h \
+	src/net_source.c src/net_source.h \
+	src/crowd.c src/crowd.h \
 	src/guess.c src/guess.h \
 	src/ask.c src/ask.h \
 	src/pake.c src/pake.h \

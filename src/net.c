@@ -84,25 +84,14 @@ bool net_peer_is_loopback(int fd)
 		mapped[0] == IN_LOOPBACKNET);
 }
 
-void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES])
+struct net_source net_peer_source(int fd)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} u = { .sa.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof u;
-	const struct in6_addr *v6 = &u.in6.sin6_addr;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof ss;
 
-	memset(source, 0, NET_SOURCE_BYTES);
-	if (getpeername(fd, &u.sa, &len) < 0)
-		return;
-	if (u.sa.sa_family == AF_INET) {
-		memset(source + 10, 0xff, 2);
-		memcpy(source + 12, &u.in.sin_addr, 4);
-	} else if (u.sa.sa_family == AF_INET6) {
-		memcpy(source, v6, IN6_IS_ADDR_V4MAPPED(v6) ? 16 : 8);
-	}
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		ss.ss_family = AF_UNSPEC;
+	return net_source_of((struct sockaddr *)&ss);
 }
 
 static int net_resolve(const char *host, uint16_t port, int family, int flags,

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "err.h"
+#include "net_source.h"
 
 enum {
 	NET_DEFAULT_PORT = 6330,
@@ -83,12 +84,8 @@ int net_pass(int over, int fd) attr_must_check;
  */
 void net_bound_unsent(int fd);
 
-/*
- * Whom a peer's address belongs to, for limits: an IPv4 address (mapped), or the
- * /64 of an IPv6 address, of which one host can have all.  Zeros: unknown.
- */
-enum { NET_SOURCE_BYTES = 16 };
-void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES]);
+/* Whom the peer's address belongs to; without a peer: unknown. */
+struct net_source net_peer_source(int fd);
 
 /* Does the peer of a connection have an address of the loopback interface? */
 bool net_peer_is_loopback(int fd);
