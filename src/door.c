@@ -46,6 +46,7 @@ struct visitor {
 	struct net_source source; /* whose places and guesses count together */
 	struct frame_reader reader;
 	struct frame_hello hello;
+	size_t discarded; /* bytes that came once it was refused */
 	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
 };
@@ -56,7 +57,6 @@ struct door {
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* out of visitors' reach; -1: released */
 	const struct door_stream *stream; /* the one that runs, or NULL */
-	bool shut; /* nobody gets a stream of his own */
 	bool paused; /* accepts nobody until accept_after_ms */
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
@@ -156,13 +156,26 @@ static void door_refuse(struct door *d, struct visitor *v, const char *why)
 }
 
 /*
+ * The peer of the stream that runs dials for its next connection in good time,
+ * and drops that when the stream ends meanwhile: nobody has refused it.
+ */
+static bool door_was_left(const struct door *d, const struct visitor *v)
+{
+	return d->stream && net_source_same(&v->source, &d->stream->source) &&
+	       net_is_closed(v->socket.fd);
+}
+
+/*
  * The same to a visitor that was told why, by an alert or a WELCOME: what it
  * sends before it has read that, such as its HELLO after a handshake of TLS 1.3
  * that only the client found complete, must not cost it the reason.
  */
 static void door_see_off(struct door *d, struct visitor *v, const char *why)
 {
-	door_log_refusal(d, v, why);
+	if (door_was_left(d, v))
+		log_debug("%s has left: %s", v->name, why);
+	else
+		door_log_refusal(d, v, why);
 	v->state = VISITOR_LEAVING;
 	v->want = TLS_WANT_READ;
 	v->deadline_ms =
@@ -375,7 +388,18 @@ static enum frame_refusal door_judge(const struct door *d,
 		return FRAME_REFUSED_ROLE;
 	if (visitor_goes_on(v))
 		return FRAME_REFUSED_STREAM;
-	return d->shut ? FRAME_REFUSED_BUSY : FRAME_ACCEPTED;
+	return FRAME_ACCEPTED;
+}
+
+/* It may have a stream: is there one for it? */
+static int door_admit(struct door *d, struct visitor *v, struct err *e)
+{
+	struct err ignored = { 0 };
+
+	if (d->stream || !d->p.admit ||
+	    d->p.admit(d->p.callback_arg, v->tls, &v->source, e) == 0)
+		return 0;
+	return door_say_no(v->tls, v->socket.fd, FRAME_REFUSED_BUSY, &ignored);
 }
 
 static int door_greet(struct door *d, struct visitor *v, bool *done,
@@ -397,8 +421,10 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	if (!*done)
 		return 0;
 	v->hello = f.hello;
-	refusal = door_judge(d, v);
-	return refusal ? door_say_no(v->tls, v->socket.fd, refusal, e) : 0;
+	refusal = tls_pending_read(v->tls) ? FRAME_REFUSED_MALFORMED
+					   : door_judge(d, v);
+	return refusal ? door_say_no(v->tls, v->socket.fd, refusal, e)
+		       : door_admit(d, v, e);
 }
 
 /* May this visitor try a password? */
@@ -491,7 +517,7 @@ static bool door_peek(struct door *d, struct visitor *v, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !ended)
 		return false;
 	if (n > 0)
-		claim = d->p.claim(d->p.claim_arg, v->socket.fd, bytes,
+		claim = d->p.claim(d->p.callback_arg, v->socket.fd, bytes,
 				   (size_t)n);
 	if (claim == DOOR_GONE) {
 		door_drop(d, v);
@@ -510,7 +536,7 @@ static bool door_advance(struct door *d, struct visitor *v, uint32_t events)
 	bool done = false;
 
 	if (v->state == VISITOR_LEAVING) {
-		if (!net_discard(v->socket.fd))
+		if (!net_discard(v->socket.fd, &v->discarded))
 			door_drop(d, v);
 		return false;
 	}
@@ -531,7 +557,8 @@ static void door_take(struct door *d, struct visitor *v,
 	door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
 	*guest = (struct door_guest){ .socket = v->socket,
 				      .tls = v->tls,
-				      .hello = v->hello };
+				      .hello = v->hello,
+				      .source = v->source };
 	memcpy(guest->name, v->name, sizeof v->name);
 	v->tls = NULL;
 }
@@ -616,11 +643,6 @@ void door_serve(struct door *d, const struct door_stream *s)
 	door_release_fds(d);
 }
 
-void door_shut(struct door *d, bool shut)
-{
-	d->shut = shut;
-}
-
 struct door *door_open(const struct door_params *p, struct err *e)
 {
 	struct door *d = calloc(1, sizeof *d);
@@ -644,11 +666,8 @@ struct door *door_open(const struct door_params *p, struct err *e)
 	return d;
 }
 
-void door_close(struct door *d)
+static void door_free(struct door *d)
 {
-	if (!d)
-		return;
-	door_log_summary(d);
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (d->visitors[i].tls)
 			visitor_drop(&d->visitors[i]);
@@ -657,8 +676,19 @@ void door_close(struct door *d)
 	free(d);
 }
 
+void door_close(struct door *d)
+{
+	if (!d)
+		return;
+	door_log_summary(d);
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d->visitors[i].tls &&
+		    d->visitors[i].state != VISITOR_LEAVING)
+			door_put_off(d, &d->visitors[i]);
+	door_free(d);
+}
+
 void door_leave(struct door *d)
 {
-	d->unlogged = 0; /* not ours to tell */
-	door_close(d);
+	door_free(d);
 }

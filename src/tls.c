@@ -917,6 +917,13 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	return *end ? 0 : tls_recv_error(t, t->final, e);
 }
 
+bool tls_pending_read(const struct tls *t)
+{
+	if (!t->session)
+		return plain_pending(&t->plain);
+	return gnutls_record_check_pending(t->session) > 0;
+}
+
 bool tls_put_off(const struct tls *t)
 {
 	return t->put_off;
