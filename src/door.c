@@ -161,8 +161,10 @@ static void door_refuse(struct door *d, struct visitor *v, const char *why)
  */
 static bool door_was_left(const struct door *d, const struct visitor *v)
 {
+	bool silent = v->state == VISITOR_NEW && !v->pass.have;
+
 	return d->stream && net_source_same(&v->source, &d->stream->source) &&
-	       net_is_closed(v->socket.fd);
+	       (tls_lost(v->tls) || (silent && net_is_closed(v->socket.fd)));
 }
 
 /*
