@@ -30,7 +30,6 @@ struct cred {
 	struct key *key; /* secret_alloc(); no identity: there are keys */
 	struct keys *keys; /* or NULL */
 	struct key admitted; /* no identity: none */
-	char asked[KEY_IDENTITY_MAX + 1];
 };
 
 /* The key that goes with an identity, or NULL. */
@@ -54,13 +53,14 @@ static const struct secret *cred_lookup(const struct cred *c,
 static int cred_find_psk(gnutls_session_t session, const gnutls_datum_t *name,
 			 gnutls_datum_t *key)
 {
-	struct cred *c = gnutls_session_get_ptr(session);
+	struct cred_session *peer = gnutls_session_get_ptr(session);
+	const struct cred *c = peer->cred;
 	const struct secret *s = NULL;
 	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
 
-	log_printable(c->asked, sizeof c->asked, name->data, name->size);
+	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
 	if (key_identity_span((const char *)name->data, name->size))
-		s = cred_lookup(c, c->asked);
+		s = cred_lookup(c, peer->asked);
 	if (s)
 		len = s->len;
 	key->data = gnutls_malloc(len);
@@ -346,7 +346,8 @@ void cred_free(struct cred *c)
 
 static int cred_judge(gnutls_session_t session)
 {
-	struct cred *c = gnutls_session_get_ptr(session);
+	const struct cred_session *peer = gnutls_session_get_ptr(session);
+	struct cred *c = peer->cred;
 
 	c->refusal = (struct err){ 0 };
 	return cert_judge(session, &c->rules, &c->alert, &c->refusal);
@@ -361,11 +362,12 @@ static int cred_apply_x509(struct cred *c, gnutls_session_t session)
 	return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->x509);
 }
 
-int cred_apply(struct cred *c, gnutls_session_t session)
+int cred_apply(struct cred *c, gnutls_session_t session, struct cred_session *s)
 {
 	int ret = c->x509 ? cred_apply_x509(c, session) : 0;
 
-	gnutls_session_set_ptr(session, c);
+	*s = (struct cred_session){ .cred = c };
+	gnutls_session_set_ptr(session, s);
 	if (ret < 0 || !(cred_kinds(c) & CRED_PSK))
 		return ret;
 	return gnutls_credentials_set(session, GNUTLS_CRD_PSK,
@@ -389,12 +391,7 @@ void cred_peer_name(const struct cred *c, gnutls_session_t session,
 
 const char *cred_identity(const struct cred *c)
 {
-	return *c->key->identity ? c->key->identity : c->asked;
-}
-
-const char *cred_asked_identity(const struct cred *c)
-{
-	return c->asked;
+	return c->key->identity;
 }
 
 bool cred_knows(const struct cred *c, const char *identity)

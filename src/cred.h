@@ -89,14 +89,18 @@ static inline void cred_cleanup(struct cred **c)
 }
 #define autofree_cred attr_cleanup(cred_cleanup)
 
-/*
- * Give the credential to a session, whose user pointer it takes (a server's
- * callback needs it).  c must outlive the session.  Returns GnuTLS's code.
- */
-int cred_apply(struct cred *c, gnutls_session_t session);
+/* What belongs to one session of those that share a credential. */
+struct cred_session {
+	struct cred *cred;
+	char asked[KEY_IDENTITY_MAX + 1]; /* as the client named itself; "" */
+};
 
-/* The identity that a client named last, made printable; "" before. */
-const char *cred_asked_identity(const struct cred *c);
+/*
+ * Give the credential to a session, whose user pointer becomes s (a server's
+ * callbacks need it).  c and s must outlive the session.  Returns GnuTLS's code.
+ */
+int cred_apply(struct cred *c, gnutls_session_t session,
+	       struct cred_session *s);
 
 /*
  * Certificates: why the peer's was refused, within the call of GnuTLS that just
@@ -119,7 +123,7 @@ bool cred_knows(const struct cred *c, const char *identity);
 const char *cred_method(const struct cred *c);
 
 /*
- * Our identity: presented by a client, expected by a server; where it expects
- * many, the one named last.  "": certificates.
+ * Our identity: presented by a client, expected by a server.  "": certificates,
+ * or a server that expects many.
  */
 const char *cred_identity(const struct cred *c);

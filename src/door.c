@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 
 #include "clock.h"
+#include "crowd.h"
 #include "greet.h"
 #include "guess.h"
 #include "host.h"
@@ -23,7 +24,6 @@ enum {
 	VISITORS_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
 	PLACE_PAUSE_MS = 20, /* when all places are taken, not for long yet */
-	GRACE_MS = 500, /* nobody has to go before */
 	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
 };
 
@@ -43,10 +43,11 @@ struct visitor {
 	enum visitor_state state;
 	struct pass pass;
 	bool guesses; /* a password, which counts as wrong so far */
-	uint8_t source[NET_SOURCE_BYTES]; /* of the guess */
+	struct net_source source; /* whose places and guesses count together */
 	struct frame_reader reader;
 	struct frame_hello hello;
-	uint64_t deadline_ms;
+	size_t discarded; /* bytes that came once it was refused */
+	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
 };
 
@@ -56,7 +57,6 @@ struct door {
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* out of visitors' reach; -1: released */
 	const struct door_stream *stream; /* the one that runs, or NULL */
-	bool shut; /* nobody gets a stream of his own */
 	bool paused; /* accepts nobody until accept_after_ms */
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
@@ -65,9 +65,6 @@ struct door {
 	struct guess guess;
 	struct visitor visitors[VISITORS_MAX];
 };
-
-_Static_assert((int)NET_SOURCE_BYTES == (int)GUESS_SOURCE_BYTES,
-	       "addresses of one size");
 
 /* epoll's user data: a visitor's number, or behind them a listener's */
 enum { LISTENER_0 = VISITORS_MAX };
@@ -164,41 +161,34 @@ static void door_refuse(struct door *d, struct visitor *v, const char *why)
 }
 
 /*
+ * The peer of the stream that runs dials for its next connection in good time,
+ * and drops that when the stream ends meanwhile: nobody has refused it.
+ */
+static bool door_was_left(const struct door *d, const struct visitor *v)
+{
+	bool silent = v->state == VISITOR_NEW && !v->pass.have;
+
+	return d->stream && net_source_same(&v->source, &d->stream->source) &&
+	       (tls_lost(v->tls) || (silent && net_is_closed(v->socket.fd)));
+}
+
+/*
  * The same to a visitor that was told why, by an alert or a WELCOME: what it
  * sends before it has read that, such as its HELLO after a handshake of TLS 1.3
  * that only the client found complete, must not cost it the reason.
  */
 static void door_see_off(struct door *d, struct visitor *v, const char *why)
 {
-	door_log_refusal(d, v, why);
+	if (door_was_left(d, v))
+		log_debug("%s has left: %s", v->name, why);
+	else
+		door_log_refusal(d, v, why);
 	v->state = VISITOR_LEAVING;
 	v->want = TLS_WANT_READ;
 	v->deadline_ms =
 		clock_earlier(v->deadline_ms, clock_deadline(LEAVE_MS));
 	net_say_goodbye(v->socket.fd);
 	door_watch_visitor(d, EPOLL_CTL_MOD, v);
-}
-
-/* The part of "[address]:port" in front of the port. */
-static size_t visitor_address_len(const struct visitor *v)
-{
-	const char *colon = strrchr(v->name, ':');
-
-	return colon ? (size_t)(colon - v->name) : strlen(v->name);
-}
-
-static bool visitor_same_address(const struct visitor *a,
-				 const struct visitor *b)
-{
-	size_t len = visitor_address_len(a);
-
-	return len == visitor_address_len(b) && !memcmp(a->name, b->name, len);
-}
-
-/* Who has come just now may be about to say who it is. */
-static bool visitor_is_new(const struct door *d, const struct visitor *v)
-{
-	return clock_now_ms() + d->p.handshake_ms < v->deadline_ms + GRACE_MS;
 }
 
 /*
@@ -215,34 +205,28 @@ static void door_put_off(const struct door *d, const struct visitor *v)
 }
 
 /*
- * All places or descriptors are taken: the address that holds most of them
- * loses its oldest, so that one host that opens many does not keep another out.
- * NULL: nobody is there, or nobody has been for long.
+ * All places or descriptors are taken: one peer has to go.  NULL: nobody is
+ * there, or nobody has been for long enough.
  */
 static struct visitor *door_evict(struct door *d)
 {
-	struct visitor *loser = NULL;
-	unsigned int most = 0;
+	struct crowd_place places[VISITORS_MAX] = { 0 };
+	struct visitor *loser;
+	int pick;
 
 	for (size_t i = 0; i < VISITORS_MAX; i++) {
 		struct visitor *v = &d->visitors[i];
-		unsigned int held = 0;
 
-		if (!v->tls || visitor_is_new(d, v))
-			continue;
-		for (size_t k = 0; k < VISITORS_MAX; k++)
-			held += d->visitors[k].tls &&
-				visitor_same_address(v, &d->visitors[k]);
-		if (held > most || (loser && held == most &&
-				    v->deadline_ms < loser->deadline_ms)) {
-			most = held;
-			loser = v;
-		}
+		if (v->tls)
+			places[i] =
+				(struct crowd_place){ &v->source, v->since_ms };
 	}
-	if (loser) {
-		door_put_off(d, loser);
-		door_refuse(d, loser, "too many handshakes at the same time");
-	}
+	pick = crowd_pick(places, VISITORS_MAX, clock_now_ms());
+	if (pick < 0)
+		return NULL;
+	loser = &d->visitors[pick];
+	door_put_off(d, loser);
+	door_refuse(d, loser, "too many handshakes at the same time");
 	return loser;
 }
 
@@ -281,7 +265,9 @@ static void door_welcome(struct door *d, struct visitor *v, int fd)
 			       .want = TLS_WANT_READ,
 			       .state = d->p.claim ? VISITOR_STRANGE
 						   : VISITOR_NEW };
+	v->since_ms = clock_now_ms();
 	v->deadline_ms = clock_deadline(d->p.handshake_ms);
+	v->source = net_peer_source(fd);
 	net_peer_name(fd, v->name);
 	chan_attach(&v->socket, d->p.ktls);
 	v->tls = door_session(d, fd, NULL, &e);
@@ -415,7 +401,18 @@ static enum frame_refusal door_judge(const struct door *d,
 		return FRAME_REFUSED_ROLE;
 	if (visitor_goes_on(v))
 		return FRAME_REFUSED_STREAM;
-	return d->shut ? FRAME_REFUSED_BUSY : FRAME_ACCEPTED;
+	return FRAME_ACCEPTED;
+}
+
+/* It may have a stream: is there one for it? */
+static int door_admit(struct door *d, struct visitor *v, struct err *e)
+{
+	struct err ignored = { 0 };
+
+	if (d->stream || !d->p.admit ||
+	    d->p.admit(d->p.callback_arg, v->tls, &v->source, e) == 0)
+		return 0;
+	return door_say_no(v->tls, v->socket.fd, FRAME_REFUSED_BUSY, &ignored);
 }
 
 static int door_greet(struct door *d, struct visitor *v, bool *done,
@@ -437,9 +434,10 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	if (!*done)
 		return 0;
 	v->hello = f.hello;
-	refusal = door_judge(d, v);
+	refusal = tls_pending_read(v->tls) ? FRAME_REFUSED_MALFORMED
+					   : door_judge(d, v);
 	if (!refusal)
-		return 0;
+		return door_admit(d, v, e);
 	door_say_no(v->tls, v->socket.fd, refusal, e);
 	if (refusal == FRAME_REFUSED_VERSION)
 		err_set(e, ERR_AUTH, 0, "%s",
@@ -452,8 +450,7 @@ static enum preface_refusal door_judge_guess(struct door *d, struct visitor *v)
 {
 	if (!d->p.password)
 		return PREFACE_REFUSED_UNUSED;
-	net_peer_source(v->socket.fd, v->source);
-	v->guesses = guess_begin(&d->guess, v->source, clock_now_ms());
+	v->guesses = guess_begin(&d->guess, &v->source, clock_now_ms());
 	return v->guesses ? PREFACE_ACCEPTED : PREFACE_REFUSED_LATER;
 }
 
@@ -506,7 +503,7 @@ static int door_handshake(struct door *d, struct visitor *v, bool *done,
 		return 0;
 	v->state = VISITOR_GREETING;
 	if (v->guesses)
-		guess_right(&d->guess, v->source);
+		guess_right(&d->guess, &v->source);
 	*done = d->p.raw;
 	if (*done && d->stream)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");
@@ -538,7 +535,7 @@ static bool door_peek(struct door *d, struct visitor *v, uint32_t events)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !ended)
 		return false;
 	if (n > 0)
-		claim = d->p.claim(d->p.claim_arg, v->socket.fd, bytes,
+		claim = d->p.claim(d->p.callback_arg, v->socket.fd, bytes,
 				   (size_t)n);
 	if (claim == DOOR_GONE) {
 		door_drop(d, v);
@@ -557,7 +554,7 @@ static bool door_advance(struct door *d, struct visitor *v, uint32_t events)
 	bool done = false;
 
 	if (v->state == VISITOR_LEAVING) {
-		if (!net_discard(v->socket.fd))
+		if (!net_discard(v->socket.fd, &v->discarded))
 			door_drop(d, v);
 		return false;
 	}
@@ -578,7 +575,8 @@ static void door_take(struct door *d, struct visitor *v,
 	door_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
 	*guest = (struct door_guest){ .socket = v->socket,
 				      .tls = v->tls,
-				      .hello = v->hello };
+				      .hello = v->hello,
+				      .source = v->source };
 	memcpy(guest->name, v->name, sizeof v->name);
 	v->tls = NULL;
 }
@@ -675,11 +673,6 @@ void door_serve(struct door *d, const struct door_stream *s)
 	door_release_fds(d);
 }
 
-void door_shut(struct door *d, bool shut)
-{
-	d->shut = shut;
-}
-
 struct door *door_open(const struct door_params *p, struct err *e)
 {
 	struct door *d = calloc(1, sizeof *d);
@@ -704,11 +697,8 @@ struct door *door_open(const struct door_params *p, struct err *e)
 	return d;
 }
 
-void door_close(struct door *d)
+static void door_free(struct door *d)
 {
-	if (!d)
-		return;
-	door_log_summary(d);
 	for (size_t i = 0; i < VISITORS_MAX; i++)
 		if (d->visitors[i].tls)
 			visitor_drop(&d->visitors[i]);
@@ -717,8 +707,19 @@ void door_close(struct door *d)
 	free(d);
 }
 
+void door_close(struct door *d)
+{
+	if (!d)
+		return;
+	door_log_summary(d);
+	for (size_t i = 0; i < VISITORS_MAX; i++)
+		if (d->visitors[i].tls &&
+		    d->visitors[i].state != VISITOR_LEAVING)
+			door_put_off(d, &d->visitors[i]);
+	door_free(d);
+}
+
 void door_leave(struct door *d)
 {
-	d->unlogged = 0; /* not ours to tell */
-	door_close(d);
+	door_free(d);
 }

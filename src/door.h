@@ -44,7 +44,16 @@ struct door_params {
 	 */
 	enum door_claim (*claim)(void *arg, int fd, const uint8_t *bytes,
 				 size_t len);
-	void *claim_arg;
+
+	/*
+	 * May this peer have a stream of its own, now that it has authenticated
+	 * and greeted?  Returns 0, or -1 with what is to be logged: the peer is
+	 * told that we are busy.  NULL: it may.
+	 */
+	int (*admit)(void *arg, const struct tls *t,
+		     const struct net_source *source, struct err *e);
+
+	void *callback_arg; /* of both */
 };
 
 /* Who was let in; the caller owns the session and the socket. */
@@ -52,6 +61,7 @@ struct door_guest {
 	struct chan_socket socket;
 	struct tls *tls;
 	struct frame_hello hello; /* not with raw */
+	struct net_source source;
 	char name[NET_NAME_MAX];
 };
 
@@ -61,6 +71,7 @@ struct door_stream {
 	const uint8_t *id; /* FRAME_ID_BYTES */
 	const struct key *ticket; /* NULL: mode none */
 	uint32_t connection; /* number of the last that was let in */
+	struct net_source source; /* of its peer */
 };
 
 /* NULL: ERR_NET (no descriptors, no memory). */
@@ -89,15 +100,10 @@ int door_check(const struct door *d, struct err *e) attr_must_check;
  */
 void door_serve(struct door *d, const struct door_stream *s);
 
-/*
- * Tell all who want a stream of their own that we are busy, or no longer.  The
- * other way to run a door, beside door_serve().
- */
-void door_shut(struct door *d, bool shut);
-
 /* Refuse a guest that was let in; closes and frees what is in g. */
 void door_turn_away(struct door_guest *g, enum frame_refusal why);
 
+/* Who is in the middle of a handshake is told that it may come again. */
 void door_close(struct door *d);
 
 /* In a process that was forked: close our copy of it, which nobody notices. */

@@ -22,6 +22,9 @@
 
 enum {
 	STREAMS_MAX = 16,
+	PROCESSES_MAX = 2 * STREAMS_MAX, /* with those that have to end */
+	PER_CLIENT = 4, /* streams, where each client has a name of its own */
+	ALONE_MS = 500, /* without a connection, before a stream gives way */
 	QUEUE_BYTES = 16384, /* some ten connections on their way to a stream */
 	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
 };
@@ -29,7 +32,12 @@ enum {
 /* A stream that runs, as its parent knows it. */
 struct keep_stream {
 	pid_t pid; /* 0: the place is free */
-	int fd; /* its connections go there */
+	int fd; /* its connections go there; it tells whether it has one */
+	bool silent; /* it has closed its end */
+	bool gives_way; /* it was told to end, and has no place any more */
+	uint64_t alone_since_ms; /* without a connection; 0: it has one */
+	char identity[KEY_IDENTITY_MAX + 1]; /* "": its source counts */
+	struct net_source source;
 	uint8_t id[FRAME_ID_BYTES];
 	char handle[LINK_HEX_CHARS + 1];
 	char name[NAME_MAX_CHARS]; /* identity and address of its peer */
@@ -46,13 +54,132 @@ struct keep {
 	bool aborts; /* it was not the first */
 	bool served; /* there was a stream */
 	uint64_t wait_ms; /* deadline of --wait */
-	unsigned int running;
-	struct keep_stream streams[STREAMS_MAX];
+	unsigned int running; /* streams that have a place */
+	struct keep_stream streams[PROCESSES_MAX];
 };
 
-static void keep_update_door(struct keep *k)
+/* Is there a process in this place, whose stream is to go on? */
+static bool keep_runs(const struct keep_stream *s)
 {
-	door_shut(k->door, k->stop_sig || k->running == STREAMS_MAX);
+	return s->pid && !s->gives_way;
+}
+
+static bool keep_is_empty(const struct keep *k)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		if (k->streams[i].pid)
+			return false;
+	return true;
+}
+
+/* What the processes of the streams have told. */
+static void keep_hear(struct keep *k)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct keep_stream *s = &k->streams[i];
+		bool connected;
+
+		if (s->pid && net_told(s->fd, &connected))
+			s->alone_since_ms = connected ? 0 : clock_now_ms();
+	}
+}
+
+/*
+ * The name that a client's streams are counted by.  "": it has none of its own,
+ * because many may have the same key; then its source counts.
+ */
+static const char *keep_client(const struct keep *k, const struct tls *t)
+{
+	const struct opts *o = k->setup->link.o;
+
+	return o->keys || o->cert ? link_identity(&k->setup->link, t) : "";
+}
+
+static bool keep_is_of(const struct keep_stream *s, const char *identity,
+		       const struct net_source *source)
+{
+	return !strcmp(s->identity, identity) &&
+	       (*identity || net_source_same(&s->source, source));
+}
+
+/* The streams of a client, those without a connection included. */
+static uint64_t keep_count(const struct keep *k, const char *identity,
+			   const struct net_source *source)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		count += keep_runs(&k->streams[i]) &&
+			 keep_is_of(&k->streams[i], identity, source);
+	return count;
+}
+
+static uint64_t keep_limit(const struct keep *k)
+{
+	const struct opts *o = k->setup->link.o;
+
+	if (o->per_client)
+		return o->per_client;
+	return o->keys || o->cert ? PER_CLIENT : UINT64_MAX;
+}
+
+/*
+ * Which stream gives way to a new one of this client, when all places are taken?
+ * Of those without a connection one of its own, or else any: the one that has been
+ * so for the longest.  NULL: none, or that one may be about to be back.
+ */
+static struct keep_stream *keep_pick(struct keep *k, const char *identity,
+				     const struct net_source *source)
+{
+	uint64_t now = clock_now_ms();
+	struct keep_stream *pick = NULL;
+	bool pick_is_own = false;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct keep_stream *s = &k->streams[i];
+		bool own = keep_is_of(s, identity, source);
+
+		if (!keep_runs(s) || !s->alone_since_ms)
+			continue;
+		if (!pick || own > pick_is_own ||
+		    (own == pick_is_own &&
+		     s->alone_since_ms < pick->alone_since_ms)) {
+			pick = s;
+			pick_is_own = own;
+		}
+	}
+	return pick && now >= pick->alone_since_ms + ALONE_MS ? pick : NULL;
+}
+
+/* A place for another process; NULL: none. */
+static struct keep_stream *keep_place(struct keep *k)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		if (!k->streams[i].pid)
+			return &k->streams[i];
+	return NULL;
+}
+
+static int keep_admit(void *arg, const struct tls *t,
+		      const struct net_source *source, struct err *e)
+{
+	struct keep *k = arg;
+	const char *identity = keep_client(k, t);
+
+	if (k->stop_sig)
+		return err_set(e, ERR_AUTH, 0, "no new streams");
+	if (keep_count(k, identity, source) >= keep_limit(k))
+		return err_set(e, ERR_AUTH, 0,
+			       "this client has %" PRIu64
+			       " streams already (--per-client)",
+			       keep_limit(k));
+	keep_hear(k);
+	if (!keep_place(k) ||
+	    (k->running == STREAMS_MAX && !keep_pick(k, identity, source)))
+		return err_set(e, ERR_AUTH, 0,
+			       "busy: all %d places for streams are taken",
+			       STREAMS_MAX);
+	return 0;
 }
 
 /* The stream of a connection, by what it says first. */
@@ -66,11 +193,11 @@ static enum peek_result keep_find(struct keep *k, const uint8_t *bytes,
 				      : peek_stream(bytes, len, id);
 
 	*found = NULL;
-	for (size_t i = 0; result == PEEK_FOUND && i < STREAMS_MAX; i++) {
+	for (size_t i = 0; result == PEEK_FOUND && i < PROCESSES_MAX; i++) {
 		struct keep_stream *s = &k->streams[i];
 
-		if (s->pid && (tls ? !strcmp(name, s->handle)
-				   : !memcmp(id, s->id, sizeof id)))
+		if (keep_runs(s) && (tls ? !strcmp(name, s->handle)
+					 : !memcmp(id, s->id, sizeof id)))
 			*found = s;
 	}
 	return result;
@@ -125,7 +252,7 @@ static void keep_reread(struct keep *k)
 
 static void keep_signal_streams(const struct keep *k, int sig)
 {
-	for (size_t i = 0; i < STREAMS_MAX; i++)
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
 			kill(k->streams[i].pid, sig);
 }
@@ -134,7 +261,6 @@ static void keep_stop(struct keep *k, int sig)
 {
 	k->aborts = k->stop_sig;
 	k->stop_sig = sig;
-	keep_update_door(k);
 	if (k->aborts) {
 		log_notice("signal %d (%s): aborting what still runs", sig,
 			   strsignal(sig));
@@ -158,16 +284,15 @@ static void keep_ended(struct keep *k, struct keep_stream *s, int wstatus)
 	else
 		log_debug("%s: the process of this stream has ended", s->name);
 	close(s->fd);
+	k->running -= keep_runs(s);
 	s->pid = 0;
-	k->running--;
-	keep_update_door(k);
 }
 
 static void keep_reap(struct keep *k)
 {
 	int wstatus;
 
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
 		struct keep_stream *s = &k->streams[i];
 
 		if (s->pid && waitpid(s->pid, &wstatus, WNOHANG) == s->pid)
@@ -199,7 +324,7 @@ static void keep_take_signals(struct keep *k)
 /* In the new process of a stream: nothing is left of the others. */
 static void keep_leave(struct keep *k, int fd)
 {
-	for (size_t i = 0; i < STREAMS_MAX; i++)
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
 			close(k->streams[i].fd);
 	door_leave(k->door);
@@ -265,15 +390,21 @@ static pid_t keep_fork(int *fd)
 	return pid;
 }
 
-/* The door lets nobody in where there is none. */
-static struct keep_stream *keep_place(struct keep *k)
+/* One stream ends, because a new one needs its place. */
+static void keep_evict(struct keep *k, const char *identity,
+		       const struct net_source *source, const char *name)
 {
-	struct keep_stream *s = k->streams;
+	struct keep_stream *s = keep_pick(k, identity, source);
 
-	assert(k->running < STREAMS_MAX);
-	while (s->pid)
-		s++;
-	return s;
+	assert(s);
+	log_notice(
+		"%s: gives its place to %s: it has been without a connection "
+		"for %" PRIu64 " s, and all %d places are taken",
+		s->name, name, (clock_now_ms() - s->alone_since_ms) / 1000,
+		STREAMS_MAX);
+	s->gives_way = true;
+	k->running--;
+	kill(s->pid, SIGTERM);
 }
 
 static void keep_name(const struct keep *k, const struct door_guest *g,
@@ -291,13 +422,17 @@ static void keep_name(const struct keep *k, const struct door_guest *g,
  */
 static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 {
+	const char *identity = keep_client(k, g->tls);
 	struct keep_stream *s = keep_place(k);
 	uint8_t handle[FRAME_ID_BYTES];
 	char name[NAME_MAX_CHARS];
 	pid_t pid;
 	int fd;
 
+	assert(s); /* else it was not admitted */
 	keep_name(k, g, name);
+	if (k->running == STREAMS_MAX)
+		keep_evict(k, identity, &g->source, name);
 	pid = link_door_draw(handle, e) < 0 ? -1 : keep_fork(&fd);
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
@@ -315,7 +450,8 @@ static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 		keep_leave(k, fd);
 		return keep_stream(k, g, handle, e);
 	}
-	*s = (struct keep_stream){ .pid = pid, .fd = fd };
+	*s = (struct keep_stream){ .pid = pid, .fd = fd, .source = g->source };
+	snprintf(s->identity, sizeof s->identity, "%s", identity);
 	memcpy(s->id, g->hello.stream, sizeof s->id);
 	link_hex(handle, s->handle);
 	memcpy(s->name, name, sizeof name);
@@ -324,22 +460,36 @@ static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 	close(g->socket.fd);
 	k->running++;
 	k->served = true;
-	keep_update_door(k);
 	return 1;
 }
 
-static int keep_wait(const struct keep *k, struct err *e)
+/* -1: nothing comes from there */
+static int keep_poll_fd(const struct keep_stream *s)
 {
-	struct pollfd fds[2] = {
+	return s->pid && !s->silent ? s->fd : -1;
+}
+
+static int keep_wait(struct keep *k, struct err *e)
+{
+	struct pollfd fds[PROCESSES_MAX + 2] = {
 		{ .fd = door_fd(k->door), .events = POLLIN },
 		{ .fd = k->signal_fd, .events = POLLIN },
 	};
 	uint64_t due_ms = door_due(k->door);
 
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		fds[i + 2] =
+			(struct pollfd){ .fd = keep_poll_fd(&k->streams[i]),
+					 .events = POLLIN };
+
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
-	if (poll(fds, 2, clock_poll_ms(due_ms)) < 0 && errno != EINTR)
+	if (poll(fds, array_len(fds), clock_poll_ms(due_ms)) < 0 &&
+	    errno != EINTR)
 		return err_call(e, ERR_NET, "poll", "cannot wait");
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		k->streams[i].silent |= fds[i + 2].revents & POLLHUP;
+	keep_hear(k);
 	if (!k->served && clock_now_ms() >= k->wait_ms)
 		return err_set(e, ERR_NET, 0,
 			       "nobody came within the time of --wait");
@@ -361,7 +511,7 @@ int keep_run(struct keep *k, struct err *e)
 
 	for (;;) {
 		keep_take_signals(k);
-		if (k->stop_sig && !k->running)
+		if (k->stop_sig && keep_is_empty(k))
 			return keep_end(k, e);
 		while (door_step(k->door, &guest))
 			if ((ret = keep_begin(k, &guest, e)) <= 0)
@@ -416,7 +566,8 @@ struct keep *keep_new(struct setup *setup, struct net_listener *l,
 				    .allow_self = o->allow_self,
 				    .handshake_ms = o->handshake_ms,
 				    .claim = keep_claim,
-				    .claim_arg = k };
+				    .admit = keep_admit,
+				    .callback_arg = k };
 
 	if (!k) {
 		err_set(e, ERR_BUG, 0, "out of memory");

@@ -17,6 +17,8 @@ struct link_door {
 	struct door_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	uint64_t deadline_ms; /* of --wait */
+	const struct net_listener *listener;
+	bool connected; /* as the process was told that hands connections over */
 };
 
 static struct link_door *link_door_of(struct link *l)
@@ -84,7 +86,8 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 	memcpy(l->stream, g->hello.stream, sizeof l->stream);
 	d->stream = (struct door_stream){ .resumes = link_resumes(l),
 					  .id = l->stream,
-					  .connection = g->hello.connection };
+					  .connection = g->hello.connection,
+					  .source = g->source };
 	if (!l->p.o->raw && l->p.cred) {
 		cred_admit(l->p.cred, &l->ticket);
 		d->stream.ticket = &l->ticket;
@@ -154,6 +157,7 @@ static int link_door_return(struct link *l, struct door_guest *g,
 			    const struct link_span *span, struct err *e)
 {
 	link_door_of(l)->stream.connection = g->hello.connection;
+	link_door_of(l)->stream.source = g->source;
 	/* A receiver that wants fresh keys again is done with the old ones. */
 	if (g->hello.rotate_at && l->role == CHAN_SENDER)
 		link_arrived(l, g->hello.offset);
@@ -164,6 +168,16 @@ static int link_door_return(struct link *l, struct door_guest *g,
 	else
 		guest_drop(g);
 	return 0;
+}
+
+/* Who has no connection may have to give way to another stream. */
+static void link_door_tell(struct link_door *d)
+{
+	bool connected = d->link.chan;
+
+	if (d->listener->handed && connected != d->connected)
+		net_tell(d->listener, connected);
+	d->connected = connected;
 }
 
 static int link_door_run(struct link *l, const struct link_span *span,
@@ -179,6 +193,7 @@ static int link_door_run(struct link *l, const struct link_span *span,
 	}
 	if (door_check(d->door, e) < 0)
 		return -1;
+	link_door_tell(d);
 	l->due_ms = door_due(d->door);
 	if (l->count)
 		return 0;
@@ -191,6 +206,7 @@ static int link_door_run(struct link *l, const struct link_span *span,
 
 static void link_door_lost(struct link *l)
 {
+	link_door_tell(link_door_of(l));
 }
 
 static void link_door_free(struct link *l)
@@ -232,6 +248,7 @@ static struct link_door *link_door_alloc(const struct link_params *p,
 		return NULL;
 	}
 	link_init(&d->link, &link_door_ops, p);
+	d->listener = l;
 	d->door = door_open(&door, e);
 	if (!d->door) {
 		free(d);
@@ -270,8 +287,10 @@ struct link *link_door_take(const struct link_params *p,
 		return NULL;
 	}
 	memcpy(d->handle, handle, sizeof d->handle);
-	if (link_door_begin(&d->link, g, e) == 0 && d->link.chan)
+	if (link_door_begin(&d->link, g, e) == 0 && d->link.chan) {
+		d->connected = true;
 		return &d->link;
+	}
 	if (!e->kind)
 		err_set(e, ERR_NET, 0, "there is no stream");
 	link_free(&d->link);

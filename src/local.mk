@@ -22,6 +22,8 @@ src_libbkp_a_SOURCES = \
 	src/key.c src/key.h \
 	src/key_text.c src/key_text.h \
 	src/preface.c src/preface.h \
+	src/net_source.c src/net_source.h \
+	src/crowd.c src/crowd.h \
 	src/guess.c src/guess.h \
 	src/retry.c src/retry.h \
 	src/stuck.c src/stuck.h \

@@ -125,21 +125,14 @@ bool net_peer_is_loopback(int fd)
 		mapped[0] == IN_LOOPBACKNET);
 }
 
-void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES])
+struct net_source net_peer_source(int fd)
 {
-	union net_sockaddr u = { .sa.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof u;
-	const struct in6_addr *v6 = &u.in6.sin6_addr;
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof ss;
 
-	memset(source, 0, NET_SOURCE_BYTES);
-	if (getpeername(fd, &u.sa, &len) < 0)
-		return;
-	if (u.sa.sa_family == AF_INET) {
-		memset(source + 10, 0xff, 2);
-		memcpy(source + 12, &u.in.sin_addr, 4);
-	} else if (u.sa.sa_family == AF_INET6) {
-		memcpy(source, v6, IN6_IS_ADDR_V4MAPPED(v6) ? 16 : 8);
-	}
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		ss.ss_family = AF_UNSPEC;
+	return net_source_of((struct sockaddr *)&ss);
 }
 
 int net_cannot_resolve(const char *host, int code, int num, struct err *e)
@@ -204,24 +197,36 @@ void net_say_goodbye(int fd)
 	shutdown(fd, SHUT_WR);
 }
 
-bool net_discard(int fd)
+bool net_discard(int fd, size_t *total)
 {
 	char scratch[16384];
 	ssize_t n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
 
-	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	*total += (size_t)n;
+	return n > 0 && *total <= NET_DISCARD_BYTES;
+}
+
+bool net_is_closed(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
 void net_see_off(int fd, uint64_t timeout_ms)
 {
 	uint64_t deadline_ms = clock_deadline(timeout_ms);
+	size_t total = 0;
 
 	net_say_goodbye(fd);
 	while (clock_now_ms() < deadline_ms) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 
 		if (poll(&p, 1, clock_poll_ms(deadline_ms)) > 0 &&
-		    !net_discard(fd))
+		    !net_discard(fd, &total))
 			return;
 	}
 }
@@ -471,6 +476,27 @@ int net_pass(int over, int fd)
 	c->cmsg_len = CMSG_LEN(sizeof fd);
 	memcpy(CMSG_DATA(c), &fd, sizeof fd);
 	return sendmsg(over, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+void net_tell(const struct net_listener *l, bool connected)
+{
+	uint8_t byte = connected;
+
+	if (send(l->fds[0], &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("cannot tell the listener about a connection: %s",
+			  strerror(errno));
+}
+
+bool net_told(int over, bool *connected)
+{
+	bool told = false;
+	uint8_t byte;
+
+	while (recv(over, &byte, 1, MSG_DONTWAIT) > 0) {
+		*connected = byte;
+		told = true;
+	}
+	return told;
 }
 
 static int net_take(int over)

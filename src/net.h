@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "err.h"
+#include "net_source.h"
 
 enum {
 	NET_DEFAULT_PORT = 6330,
@@ -98,7 +99,13 @@ int net_check_pass(struct err *e) attr_must_check;
  */
 int net_pass(int over, int fd) attr_must_check;
 
-/* The peer's address and port as text, "unknown" if there is no peer. */
+/*
+ * Tell who has the other end of the socket pair l whether there is a connection:
+ * net_told() returns whether something was told, and the last of it.  Best effort.
+ */
+void net_tell(const struct net_listener *l, bool connected);
+bool net_told(int over, bool *connected);
+
 /*
  * For who sends much: at most 1 MiB of it waits in the kernel for its turn,
  * whatever the window takes besides.  That is enough to keep the wire busy, what
@@ -107,16 +114,13 @@ int net_pass(int over, int fd) attr_must_check;
  */
 void net_bound_unsent(int fd);
 
-/*
- * Whom a peer's address belongs to, for limits: an IPv4 address (mapped), or the
- * /64 of an IPv6 address, of which one host can have all.  Zeros: unknown.
- */
-enum { NET_SOURCE_BYTES = 16 };
-void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES]);
+/* Whom the peer's address belongs to; without a peer: unknown. */
+struct net_source net_peer_source(int fd);
 
 /* Does the peer of a connection have an address of the loopback interface? */
 bool net_peer_is_loopback(int fd);
 
+/* The peer's address and port as text, "unknown" if there is no peer. */
 void net_peer_name(int fd, char name[static NET_NAME_MAX]);
 
 /*
@@ -132,8 +136,16 @@ void net_keepalive(int fd);
  */
 void net_say_goodbye(int fd);
 
-/* Throw away some of what came; returns false when the peer has closed. */
-bool net_discard(int fd);
+/*
+ * Throw away some of what came.  Returns false when the peer has closed, or has
+ * sent more than a peer does that leaves: *total counts its bytes.  Who closes fd
+ * then resets the connection.
+ */
+enum { NET_DISCARD_BYTES = 65536 };
+bool net_discard(int fd, size_t *total);
+
+/* Has the peer closed its end, or reset the connection? */
+bool net_is_closed(int fd);
 
 /* Both, and wait for the peer, timeout_ms at the most. */
 void net_see_off(int fd, uint64_t timeout_ms);

@@ -32,6 +32,7 @@ enum opt_type {
 	TYPE_DURATION, /* uint64_t: milliseconds */
 	TYPE_SIZE, /* uint64_t: bytes */
 	TYPE_PORT, /* uint64_t */
+	TYPE_LIMIT, /* uint64_t: at least 1 */
 	TYPE_FD, /* int */
 	TYPE_WORD, /* int: which of the row's words */
 	TYPE_MODES, /* struct mode_list */
@@ -116,6 +117,10 @@ static const struct opt_spec specs[] = {
 	{ "keep", 0, OPT_LISTEN, TYPE_FLAG, FIELD(keep), 0, NULL, NULL,
 	  "serve up to 16 streams side by side until ended,\n"
 	  "each with a COMMAND of its own" },
+	{ "per-client", 0, OPT_LISTEN, TYPE_LIMIT, FIELD(per_client), 0, "N",
+	  NULL,
+	  "streams of one client side by side (4 with --keys or\n"
+	  "certificates); --keep only" },
 	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
 	  "DURATION", NULL, "how long a handshake may take (10s)" },
 	{ "ready-fd", 0, OPT_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD", NULL,
@@ -251,6 +256,8 @@ static int opt_store(struct opts *o, const struct opt_spec *spec,
 		return num_size(text, field, e);
 	case TYPE_PORT:
 		return num_uint(text, 0, 65535, field, e);
+	case TYPE_LIMIT:
+		return num_uint(text, 1, UINT32_MAX, field, e);
 	case TYPE_FD:
 		return opt_fd(text, field, e);
 	case TYPE_WORD:
@@ -554,6 +561,10 @@ static int opt_check_key(const struct opts *o, struct err *e)
 /* Many streams at once */
 static int opt_check_keep(const struct opts *o, struct err *e)
 {
+	if (!o->keep && o->per_client)
+		return err_set(e, ERR_USAGE, 0,
+			       "--per-client is for many streams: it needs "
+			       "--keep");
 	if (!o->keep)
 		return 0;
 	if (!o->command)

@@ -72,6 +72,7 @@ struct opts {
 	char **command; /* NULL-terminated, or NULL */
 	bool allow_self; /* listen */
 	bool keep; /* listen */
+	uint64_t per_client; /* listen --keep; 0: the default */
 	bool json;
 	const char *output; /* keygen -o, or NULL */
 

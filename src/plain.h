@@ -35,6 +35,12 @@ void plain_alert(struct wire *w, enum rec_alert alert);
 int plain_recv(struct plain *p, struct wire *w, void *buf, size_t len,
 	       size_t *done, bool *end, struct err *e) attr_must_check;
 
+/* Is there more to come of the record that was read last? */
+static inline bool plain_pending(const struct plain *p)
+{
+	return p->have == REC_HEADER_BYTES && p->left > 0;
+}
+
 /* Was what plain_recv() failed with the alert user_canceled? */
 static inline bool plain_canceled(const struct plain *p)
 {

@@ -42,6 +42,7 @@ struct tls {
 	const struct mode_list *modes;
 	struct cred *cred;
 	bool owns_cred;
+	struct cred_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
 	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
@@ -305,7 +306,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
 	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
 	gnutls_dh_set_prime_bits(t->session, DH_BITS);
-	return cred_apply(p->cred, t->session);
+	return cred_apply(p->cred, t->session, &t->peer);
 }
 
 static struct tls *tls_new_failed(struct tls *t)
@@ -426,6 +427,7 @@ static int tls_peer_put_off(struct tls *t, struct err *e)
 
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
+	const char *identity = cred_identity(t->cred);
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
 	if (tls_peer_verdict(alert))
@@ -448,7 +450,8 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 			       "the peer refused the key: both sides need the "
 			       "same key and the same identity, here '%s' "
 			       "(alert %s)",
-			       cred_identity(t->cred), rec_alert_name(alert));
+			       *identity ? identity : t->peer.asked,
+			       rec_alert_name(alert));
 	case GNUTLS_A_HANDSHAKE_FAILURE:
 	case GNUTLS_A_INSUFFICIENT_SECURITY:
 	case GNUTLS_A_PROTOCOL_VERSION:
@@ -469,10 +472,9 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 		       rec_alert_name(alert));
 }
 
-/* The callback that looked the key up ran within the call that failed. */
 static int tls_wrong_key(struct tls *t, struct err *e)
 {
-	const char *identity = cred_asked_identity(t->cred);
+	const char *identity = t->peer.asked;
 
 	if (cred_is_password(t->cred))
 		return err_set(e, ERR_AUTH, 0,
@@ -1033,6 +1035,13 @@ bool tls_violated(const struct tls *t, enum rec_alert *alert)
 {
 	*alert = t->violation;
 	return t->violation;
+}
+
+bool tls_pending_read(const struct tls *t)
+{
+	if (!t->session)
+		return plain_pending(&t->plain);
+	return gnutls_record_check_pending(t->session) > 0;
 }
 
 bool tls_put_off(const struct tls *t)

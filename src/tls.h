@@ -161,6 +161,9 @@ void tls_alert(struct tls *t, enum rec_alert alert);
 int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	     struct err *e) attr_must_check;
 
+/* Is there more in the record that tls_recv() took the last bytes from? */
+bool tls_pending_read(const struct tls *t);
+
 /*
  * Did the peer cancel (user_canceled)?  Before it greets that means: not now,
  * come again.  With a password it counts only once the handshake is done, when

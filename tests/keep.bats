@@ -311,6 +311,150 @@ cpu_of() {
 	stop_listener
 }
 
+# begins_and_vanishes COUNT NAME [OPTION]...: so many streams of one client, that
+# would like to come back for ever; then its processes are killed
+WAITING='waiting for the peer'
+begins_and_vanishes() {
+	local i pids=() children lines
+	children=$(($(pgrep -c -P "$LISTENER_PID" || :) + $1))
+	lines=$(($(grep -c "$WAITING" listener.err || :) + $1))
+	have_fifo never
+	exec 7<>never
+	credential_of "$2"
+	for ((i = 0; i < $1; i++)); do
+		"$BKP" connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" \
+			--retry 365h "${@:3}" 127.0.0.1 <never 2>>"$2.err" 3>&- 7>&- &
+		pids+=($!)
+	done
+	PIDS+=("${pids[@]}")
+	until_true children_are "$children"
+	kill -9 "${pids[@]}"
+	wait "${pids[@]}" || :
+	exec 7>&-
+	until_true lines_are "$lines" "$WAITING" listener.err
+}
+
+children_are() {
+	[[ $(pgrep -c -P "$LISTENER_PID") == "$1" ]]
+}
+
+# lines_are COUNT REGEX FILE
+lines_are() {
+	[[ $(grep -c "$2" "$3") == "$1" ]]
+}
+
+@test "16 streams of a client that vanished do not keep another one out" {
+	RETRY=(--retry 1h)
+	keeps --per-client 16
+	begins_and_vanishes 16 alice
+	takes_at_most 20 sends_as bob --retry 15s <<<word
+	[[ $(<got.bob) == word ]]
+	listener_says ': alice 127[^ ]*: gives its place to bob 127[^ ]*: it has been without'
+	until_true children_are 15
+	kill -TERM "$LISTENER_PID"
+	listener_says 'finishing 15'
+	kill -TERM "$LISTENER_PID"
+	wait_listener 143
+}
+
+@test "16 streams that vanished do not keep another one out: -m none" {
+	WHEN=off RETRY=(--retry 1h)
+	CREDENTIAL=(-m none)
+	credential_of() { CREDENTIAL=(-m none); }
+	listens --keep "${RETRY[@]}" -m none -- sh -c 'exec cat >>got'
+	begins_and_vanishes 16 nobody
+	takes_at_most 20 sends_as nobody --retry 15s <<<word
+	[[ $(<got) == word ]]
+	listener_says 'gives its place to 127[^ ]*: it has been without'
+}
+
+@test "a stream without a connection gives way to its own client first" {
+	local i
+	RETRY=(--retry 1h)
+	keeps --per-client 16
+	begins_and_vanishes 1 bob
+	begins_and_vanishes 15 alice
+	takes_at_most 20 sends_as alice --retry 15s <<<word
+	listener_says ': alice 127[^ ]*: gives its place to alice'
+	assert_stderr_lacks ': bob .*gives its place' listener.err
+}
+
+@test "the stream that has been without a connection the longest gives way" {
+	RETRY=(--retry 1h)
+	keeps --per-client 16
+	begins_and_vanishes 1 bob
+	begins_and_vanishes 15 alice
+	takes_at_most 20 sends_as carol --retry 15s <<<word
+	listener_says ': bob 127[^ ]*: gives its place to carol'
+	assert_stderr_lacks ': alice .*gives its place' listener.err
+}
+
+@test "a stream that has its connection, or has it again, does not give way" {
+	local i direct
+	RETRY=(--retry 1h)
+	keeps --per-client 16
+	direct=$PORT
+	start_relay rst -a 300000 -k 1
+	stands_as bob 8
+	head -c 500000 /dev/zero >&8
+	listener_says ': bob 127[^ ]*: the stream goes on'
+	PORT=$direct
+	begins_and_vanishes 15 alice
+	for ((i = 1; i <= 16; i++)); do
+		sends_as carol --retry 15s <<<word
+	done
+	exec 8>&-
+	client bob 0
+	assert_stderr_lacks ': bob .*gives its place' listener.err
+}
+
+@test "a client has 4 streams side by side with --keys, and then hears busy" {
+	keeps
+	begins_and_vanishes 4 alice
+	sends_as alice 5 --retry 0 <<<word
+	assert_stderr_has 'busy'
+	listener_says 'refused 127.*has 4 streams already .--per-client'
+	sends_as bob <<<word
+	[[ $(<got.bob) == word ]]
+}
+
+@test "a client at its limit gets in when one of its streams has ended" {
+	keeps --per-client 1
+	stands_as alice 8
+	cp alice.key again.key
+	spawn_as again /dev/null
+	until_true has_line 'busy.*trying again' again.err
+	ends_as alice 8
+	client again 0
+	stop_listener
+}
+
+@test "--per-client counts addresses where all clients have one key" {
+	listens -k alice.key --keep --per-client 1 "${RETRY[@]}" -- \
+		sh -c 'exec cat >>got.alice'
+	stands_as alice 8
+	sends_as alice 5 --retry 0 <<<word
+	sends_as alice --retry 0 -b 127.0.0.2 <<<word
+	exec 8>&-
+	client alice 0
+	stop_listener
+}
+
+@test "with one key for all there is no limit for a client unless it is given" {
+	listens -k alice.key --keep "${RETRY[@]}" -- sh -c 'exec cat >>got.alice'
+	begins_and_vanishes 6 alice
+	sends_as alice --retry 0 <<<word
+}
+
+@test "with certificates a client has 4 streams side by side" {
+	certified
+	keeps -m tls13-aes256-gcm
+	begins_and_vanishes 4 alice
+	sends_as alice 5 --retry 0 <<<word
+	sends_as bob <<<word
+	[[ $(<got.bob) == word ]]
+}
+
 # The names of what the issue asks for: good, killed, wrong
 crowd() {
 	local i
@@ -660,4 +804,11 @@ no_children() {
 	bkp 2 listen --keys keys --keep --size 1M -- cat
 	assert_stderr_has 'SIGUSR1'
 	bkp 2 connect --keep host -- cat
+}
+
+@test "--per-client without --keep, for connect, or of 0: 2" {
+	bkp 2 listen --keys keys --per-client 2
+	assert_stderr_has 'needs --keep'
+	bkp 2 listen --keys keys --keep --per-client 0 -- cat
+	bkp 2 connect --per-client 2 host
 }

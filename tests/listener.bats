@@ -217,6 +217,60 @@ line_is() {
 	[[ $(<took) == word ]] || fail "received $(<took)"
 }
 
+@test "a peer in mid-handshake with a listener that ends is told to come again: 4" {
+	local door
+	start_listener
+	door=$PORT
+	RETRY=(--retry 6s)
+	start_relay pause -a 300 -k 1 -w 2000
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	until_true grep -q '\.' tool.err
+	kill -STOP "$SENDER_PID"
+	PORT=$door real_peer 8
+	until_true answered # when the relay goes on
+	kill "$TOOL_PID" # from here on nobody listens there
+	kill -CONT "$SENDER_PID"
+	wait_sender 4
+	assert_stderr_has 'user_canceled.*trying again' "$SENDER_ERR"
+}
+
+# answered: something waits for the sender that we stopped
+answered() {
+	[[ $(ss -tnH state established state close-wait "dport = :$PORT") =~ \
+		(^|[[:space:]])[1-9][0-9]*[[:space:]]+0[[:space:]]+127 ]]
+}
+
+@test "a peer that has to come again hears so before its listener has ended" {
+	start_listener
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf '\x16\3\1\2\0\1\0' >&7 # how a ClientHello begins
+	real_peer 4
+	timeout 10 cat <&7 >answer
+	exec 7>&-
+	[[ $(od -An -tx1 answer) =~ ^\ 15\ 03\ 0.\ 00\ 02\ 0.\ 5a$ ]] ||
+		fail "$(od -tx1 answer)"
+}
+
+@test "a peer with a byte behind its HELLO is refused, and listen goes on" {
+	start_listener
+	"$BKP_TOOLS/thief" "$PORT" key sends+ 0123456789abcdef0123456789abcdef 1 \
+		>"$OUT" 2>"$ERR" 3>&-
+	has_line 'does not understand' "$OUT" || fail "$(<"$OUT")"
+	real_peer 4
+	assert_stderr_has '^btrfs-ktls-pipe: refused 127.*' "$RECEIVER_ERR"
+}
+
+# What was sent before a peer can hear that it is refused is taken from it, so that
+# the reason is not lost; no more.
+@test "a refused peer that sends without end is reset" {
+	start_listener
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	! { printf 'GET / HTTP/1.1\r\n\r\n' && head -c 64000000 /dev/zero; } \
+		>&7 2>/dev/null || fail 'all of it was taken'
+	exec 7>&-
+	real_peer 4
+}
+
 # --- while a stream runs
 
 @test "100 connections do not disturb a stream that runs" {
@@ -237,6 +291,22 @@ line_is() {
 	stands_end
 	stream_ends 0 0
 	assert_same_file <(head -c 100000 in) "$RECEIVED"
+}
+
+# A peer that has dialled for new keys drops that connection when the stream ends.
+@test "a peer that leaves while its own stream runs is not called refused" {
+	stands push
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	exec 7>&-
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf '\x16\3\1\2\0\1\0' >&7
+	exec 7>&-
+	make_key wrong
+	bkp_send 5 -k wrong -b 127.0.0.2 </dev/null
+	until_true has_line 'refused 127.0.0.2' "$RECEIVER_ERR"
+	stands_end
+	stream_ends 0 0
+	assert_stderr_lacks 'refused 127.0.0.1' "$RECEIVER_ERR"
 }
 
 # --- --raw

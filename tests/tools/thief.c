@@ -5,7 +5,8 @@
  * (32 hexadecimal digits), and would like to take it over: connects to
  * 127.0.0.1, says HELLO for it with connection NUMBER, and prints what the
  * listener answers.  Further NUMBERs: the same again, each over a new
- * connection, and with the ticket of the first one if that was welcome.
+ * connection, and with the ticket of the first one if that was welcome.  sends+:
+ * a byte comes behind the HELLO, in the same record.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +27,14 @@ static int take_ticket(struct tls *t, const uint8_t handle[FRAME_ID_BYTES],
 	return tls_export(t, &key->secret, &e);
 }
 
+static int send_one_more(struct tls *t, const struct frame *f)
+{
+	uint8_t bytes[FRAME_MAX_BYTES + 1] = { 0 };
+	size_t done;
+
+	return tls_send(t, bytes, frame_encode(f, bytes) + 1, &done, &e);
+}
+
 static int ask(struct tls *t, int fd, char **argv, const char *number,
 	       struct key *key)
 {
@@ -35,7 +44,8 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
-		.role = strcmp(argv[3], "sends") ? FRAME_RECEIVES : FRAME_SENDS,
+		.role = strncmp(argv[3], "sends", 5) ? FRAME_RECEIVES
+						     : FRAME_SENDS,
 		.connection = (uint32_t)strtoul(number, NULL, 10),
 		.store_bytes = 1 << 20,
 		.retry_ms = 1000,
@@ -43,7 +53,9 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
 		if (sscanf(argv[4] + 2 * i, "%2hhx", &f.hello.stream[i]) != 1)
 			return err_set(&e, ERR_USAGE, 0, "bad stream id");
-	if (greet_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+	if (strchr(argv[3], '+')
+		    ? send_one_more(t, &f) < 0
+		    : greet_send(t, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
 		if (greet_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||

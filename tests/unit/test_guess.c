@@ -5,15 +5,20 @@
 
 static struct guess g;
 
-static const uint8_t *source(unsigned int n)
+/* Each of a site of its own, but for those of one_site() */
+static const struct net_source *source(unsigned int n)
 {
-	static uint8_t address[GUESS_SOURCE_BYTES];
+	static struct net_source s;
 
-	address[0] = (uint8_t)(n >> 16);
-	address[1] = (uint8_t)(n >> 8);
-	address[2] = (uint8_t)n;
-	address[3] = 1;
-	return address;
+	s = (struct net_source){ { (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+				   (uint8_t)n, 1, 0, 0, (uint8_t)(n >> 24) } };
+	return &s;
+}
+
+/* The n-th /64 of a /48 */
+static unsigned int one_site(unsigned int n)
+{
+	return 0x123456 + (n << 24);
 }
 
 /* How many of so many tries at one moment are let through? */
@@ -141,8 +146,57 @@ static void test_right_beyond(void)
 	       "a right one of those that fit is their own");
 }
 
+/* Whoever has a /48 has 65536 sources, but not the memory for all. */
+static void test_site(void)
+{
+	uint64_t t = 1000000;
+	int through = 0, own = 5 * GUESS_SITE_SOURCES;
+
+	g = (struct guess){ 0 };
+	for (unsigned int i = 0; i < 200; i++)
+		through += wrong(one_site(i), 5, t);
+	is_int(through, own + GUESS_BURST,
+	       "a /48: 32 sources by themselves, the others share one's tries");
+	is_int(wrong(one_site(0), 1, t + 1000), 1, "the first have theirs");
+	through = 0;
+	for (unsigned int i = 100; i < 200; i++)
+		through += wrong(one_site(i), 5, t + 1000);
+	is_int(through, 1, "the others have one a second, together");
+	is_int(wrong_from(1, GUESS_SOURCES - GUESS_SITE_SOURCES - 1, 5, t + 1),
+	       5 * (GUESS_SOURCES - GUESS_SITE_SOURCES - 1),
+	       "all the rest of the memory is for other sources");
+	through = 0;
+	for (unsigned int i = 100; i < 200; i++) {
+		through += guess_begin(&g, source(one_site(i)), t + 2000);
+		guess_right(&g, source(one_site(i)));
+	}
+	is_int(through, 100, "right passwords of such a /48 are not limited");
+	is_int(wrong(one_site(100), 5, t + 2000), 1,
+	       "and leave nothing behind");
+	is_int(wrong(one_site(150), 20, t + 3600000), GUESS_BURST,
+	       "in time all is well");
+}
+
+static void test_site_of_ipv4(void)
+{
+	int through = 0;
+
+	g = (struct guess){ 0 };
+	for (unsigned int i = 0; i < 200; i++) {
+		const struct net_source v4 = { { [10] = 0xff,
+						 [11] = 0xff,
+						 [12] = 192,
+						 [15] = (uint8_t)i } };
+
+		through += guess_begin(&g, &v4, 1000000);
+	}
+	is_int(through, 200, "each IPv4 address is a site by itself");
+}
+
 int main(void)
 {
+	test_site();
+	test_site_of_ipv4();
 	test_rate();
 	test_others();
 	test_right();

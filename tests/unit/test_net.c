@@ -29,17 +29,24 @@ int __wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	return -1;
 }
 
+static struct net_source source_of(const char *address)
+{
+	peer = address;
+	return net_peer_source(-1);
+}
+
 static bool one_source(const char *a, const char *b)
 {
-	uint8_t source_a[NET_SOURCE_BYTES], source_b[NET_SOURCE_BYTES];
+	const struct net_source x = source_of(a), y = source_of(b);
 
-	memset(source_a, 1, sizeof source_a);
-	memset(source_b, 2, sizeof source_b);
-	peer = a;
-	net_peer_source(-1, source_a);
-	peer = b;
-	net_peer_source(-1, source_b);
-	return !memcmp(source_a, source_b, sizeof source_a);
+	return net_source_same(&x, &y);
+}
+
+static bool one_site(const char *a, const char *b)
+{
+	const struct net_source x = source_of(a), y = source_of(b);
+
+	return net_source_same_site(&x, &y);
 }
 
 int main(void)
@@ -59,5 +66,14 @@ int main(void)
 	ok(!one_source("::1", "192.0.2.1"), "IPv6 and IPv4 are two");
 	ok(one_source(NULL, NULL) && !one_source(NULL, "192.0.2.1"),
 	   "nobody is nobody");
+	ok(one_site("2001:db8:0:1::1", "2001:db8:0:ffff::1"),
+	   "IPv6: a /48 is one site");
+	ok(!one_site("2001:db8::1", "2001:db8:1::1"),
+	   "IPv6: the next /48 is another one");
+	ok(one_site("192.0.2.1", "::ffff:192.0.2.1"),
+	   "IPv4: an address is a site");
+	ok(!one_site("192.0.2.1", "192.0.2.2"), "IPv4: and no other is of it");
+	ok(!one_site("::1", "192.0.2.1"),
+	   "IPv4 and the /48 of its mapped addresses are two sites");
 	return tap_end();
 }

@@ -285,6 +285,76 @@ static void test_failures(void)
 	}
 }
 
+/* Take what is there from one socket to another one, or a record of it. */
+static void forward(int from, int to, bool record)
+{
+	static uint8_t bytes[65536];
+	ssize_t n = recv(from, bytes, record ? 5 : sizeof bytes, MSG_DONTWAIT);
+
+	if (record && n == 5)
+		n += recv(from, bytes + 5, (size_t)bytes[3] << 8 | bytes[4],
+			  MSG_DONTWAIT);
+	if (n > 0 && write(to, bytes, (size_t)n) != n)
+		exit(1);
+}
+
+/* The server's credential is that of another one, too. */
+static void share_cred(struct end end[2], struct cred *c)
+{
+	struct tls_params p = { .server = true,
+				.fd = end[SERVER].fd,
+				.cred = c,
+				.modes = &end[SERVER].modes };
+
+	tls_free(end[SERVER].tls);
+	end[SERVER].tls = tls_new(&p, &end[SERVER].e);
+	if (!end[SERVER].tls)
+		exit(1);
+}
+
+/* In TLS 1.2 it shows long after the identity came whether the key is right. */
+static void test_two_at_once(void)
+{
+	const struct setup alice = {
+		.modes = { "tls12-aes128-gcm", "tls12-aes128-gcm" },
+		.identity = { "alice", "alice" },
+		.key = { 1, 0 },
+	};
+	struct setup mallory = alice;
+	struct end end[2], other[2];
+	int wire[2]; /* the client's end of the connection, and the rest of it */
+
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) < 0)
+		exit(1);
+	pair_init(end, &alice);
+	mallory.identity[CLIENT] = "mallory";
+	pair_init(other, &mallory);
+	share_cred(other, end[SERVER].cred);
+	/* The client's socket stays the way to the server; it talks to wire[1] */
+	dup2(wire[0], 100);
+	dup2(end[CLIENT].fd, 101);
+	dup2(100, end[CLIENT].fd);
+	step(&end[CLIENT]); /* ClientHello */
+	forward(wire[1], 101, false);
+	step(&end[SERVER]);
+	forward(101, wire[1], false);
+	step(&end[CLIENT]); /* its key exchange, and Finished */
+	forward(wire[1], 101, true);
+	ok(!step(&end[SERVER]), "a server has the identity, and not all yet");
+	ok(!handshake(other), "another client of it is refused");
+	forward(wire[1], 101, false);
+	ok(step(&end[SERVER]) && end[SERVER].ret < 0,
+	   "then so is the first, whose key is wrong");
+	if (!ok(strstr(end[SERVER].e.msg, "'alice'"), "under its own name"))
+		printf("#   %s\n", end[SERVER].e.msg);
+	close(100);
+	close(101);
+	close(wire[0]);
+	close(wire[1]);
+	pair_fini(other);
+	pair_fini(end);
+}
+
 /* A server whose peer says something else than a client hello. */
 static void test_strangers(void)
 {
@@ -615,6 +685,7 @@ int main(void)
 	test_names();
 	test_choices();
 	test_failures();
+	test_two_at_once();
 	test_strangers();
 	for (size_t i = 0; i < array_len(sizes); i++) {
 		test_traffic(i, CLIENT);

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* crowd: who has to give way when all places are taken, and who has not yet. */
+#include "crowd.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+
+#include "tap.h"
+
+enum { PLACES = 32, NOW_MS = 1000000 };
+
+static struct net_source sources[PLACES];
+static struct crowd_place places[PLACES];
+
+static struct net_source source_of(const char *address)
+{
+	struct sockaddr_in6 sa = { .sin6_family = AF_INET6 };
+
+	inet_pton(AF_INET6, address, &sa.sin6_addr);
+	return net_source_of((struct sockaddr *)&sa);
+}
+
+static void clear(void)
+{
+	memset(places, 0, sizeof places);
+}
+
+static void take(int i, const char *address, uint64_t age_ms)
+{
+	sources[i] = source_of(address);
+	places[i] = (struct crowd_place){ &sources[i], NOW_MS - age_ms };
+}
+
+/* Places first to last, each one taken a millisecond after the one before */
+static void take_some(int first, int last, const char *address, uint64_t age_ms)
+{
+	for (int i = first; i <= last; i++)
+		take(i, address, age_ms - (uint64_t)(i - first));
+}
+
+static int pick(void)
+{
+	return crowd_pick(places, PLACES, NOW_MS);
+}
+
+static void test_one_source(void)
+{
+	clear();
+	is_int(pick(), -1, "nobody is there: nobody has to go");
+	take(5, "::ffff:192.0.2.1", 499);
+	is_int(pick(), -1, "one that came just now stays");
+	take(5, "::ffff:192.0.2.1", 500);
+	is_int(pick(), 5, "until its time is over");
+	take(3, "::ffff:192.0.2.2", 501);
+	is_int(pick(), 3, "of two the one that came first goes");
+	take(9, "::ffff:192.0.2.1", 300);
+	is_int(pick(), 5,
+	       "whatever its age, the source with more places loses");
+}
+
+static void test_crowd(void)
+{
+	clear();
+	take_some(0, CROWD_MAX, "2001:db8::1", 50);
+	take(31, "2001:db8:1::1", 400);
+	is_int(pick(), 0, "a source with more than 8 places has no grace");
+	places[0].source = NULL;
+	is_int(pick(), -1, "one with 8 has, but a short one");
+	take_some(0, CROWD_MAX - 1, "2001:db8::1", 80);
+	is_int(pick(), 0, "which is over after an eighth of the time");
+	take(31, "2001:db8:1::1", 9000);
+	is_int(pick(), 0, "and then it loses before one that is alone and old");
+}
+
+static void test_addresses_of_a_subnet(void)
+{
+	clear();
+	for (int i = 0; i < PLACES - 1; i++) {
+		char address[64];
+
+		snprintf(address, sizeof address, "2001:db8::%x:1", i + 1);
+		take(i, address, (uint64_t)(40 - i));
+	}
+	take(PLACES - 1, "2001:db8:1::1", 400);
+	is_int(pick(), 0, "all addresses of a /64 are one source");
+}
+
+static void test_subnets_of_a_site(void)
+{
+	clear();
+	for (int i = 0; i < PLACES - 1; i++) {
+		char address[64];
+
+		snprintf(address, sizeof address, "2001:db8:0:%x::1", i + 1);
+		take(i, address, (uint64_t)(40 - i));
+	}
+	take(PLACES - 1, "2001:db8:1::1", 400);
+	is_int(pick(), 0, "a /48 with more than 16 places has no grace");
+	for (int i = CROWD_SITE_MAX; i < PLACES - 1; i++)
+		places[i].source = NULL;
+	is_int(pick(), -1, "one with 16 has some");
+}
+
+/* Two, four or more hosts that share all places, and somebody else */
+static int pick_among(int hosts, uint64_t age_ms)
+{
+	clear();
+	for (int i = 0; i < PLACES - 1; i++) {
+		char address[64];
+
+		snprintf(address, sizeof address, "::ffff:192.0.2.%d",
+			 i % hosts);
+		take(i, address, age_ms);
+	}
+	take(PLACES - 1, "::ffff:198.51.100.1", 499);
+	return pick();
+}
+
+static void test_several(void)
+{
+	ok(pick_among(2, 0) == 0, "2 hosts hold all places: no grace");
+	ok(pick_among(4, 72) == 0, "4 hosts: less than a tenth of a second");
+	ok(pick_among(8, 126) == 0, "8 hosts: an eighth of a second");
+	ok(pick_among(31, 0) == -1, "31 hosts, a place each: they have time");
+	ok(pick_among(31, 501) == 0, "until that is over");
+}
+
+int main(void)
+{
+	test_one_source();
+	test_crowd();
+	test_addresses_of_a_subnet();
+	test_subnets_of_a_site();
+	test_several();
+	return tap_end();
+}
