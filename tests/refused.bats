@@ -266,8 +266,8 @@ each() {
 		ends listen "$num" keep clone [45],4
 		ends listen "$num" keep socketpair [45],4
 		ends listen "$num" keep wait4 -,4
-		ends listen "$num" keep sendmsg -,4
-		ends listen "$num" keep recvmsg -,4
+		ends listen "$num" keep sendmsg -,[46]
+		ends listen "$num" keep recvmsg -,[46]
 	done
 }
 
