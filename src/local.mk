@@ -47,6 +47,7 @@ src_libbkp_a_SOURCES = \
 	src/store_pipe.c src/store_pipe.h \
 	src/store_file.c src/store_file.h \
 	src/sink.c src/sink.h \
+	src/read_ahead.c src/read_ahead.h \
 	src/sender.c src/sender.h \
 	src/receiver.c src/receiver.h \
 	src/door.c src/door.h \

@@ -81,6 +81,7 @@ unit_tests = \
 	tests/unit/test_peek \
 	tests/unit/test_plain \
 	tests/unit/test_preface \
+	tests/unit/test_read_ahead \
 	tests/unit/test_rec \
 	tests/unit/test_receiver \
 	tests/unit/test_resume_model \
@@ -128,6 +129,7 @@ tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
+tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
