@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "read_ahead.h"
 #include "stop.h"
 
 /*
@@ -47,6 +48,7 @@ struct sender {
 	bool worn; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
+	struct read_ahead ahead;
 };
 
 /* Bytes that should go out now: whole records, or all if nothing comes. */
@@ -72,6 +74,20 @@ static void sender_note_input(struct sender *s)
 		clock_earlier(now + PAUSE_MS, s->partial_since + PAUSE_MAX_MS);
 }
 
+/* What the store holds is sent out of memory from now on. */
+static int sender_use_memory(struct sender *s, struct err *e)
+{
+	struct store *m;
+
+	if (!s->store->ops->to_memory)
+		return 0;
+	m = s->store->ops->to_memory(s->store, e);
+	if (!m)
+		return -1;
+	s->store = m;
+	return 0;
+}
+
 static int sender_fill(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
@@ -80,9 +96,12 @@ static int sender_fill(struct sender *s, struct err *e)
 
 	if (st->ops->fill(st, e) < 0)
 		return -1;
+	if (st->cramped)
+		return sender_use_memory(s, e);
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
+	read_ahead_got(&s->ahead, st->head - head, clock_now_ms());
 	if (!s->p->check_end || !st->peeks || head >= sizeof first ||
 	    st->head < sizeof first)
 		return 0;
@@ -95,9 +114,12 @@ static int sender_fill(struct sender *s, struct err *e)
 /* A btrfs stream tells by its last bytes that nothing is missing. */
 static int sender_check_end(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
 	uint8_t last[sizeof btrfs_end];
+	struct store *st;
 
+	if (sender_use_memory(s, e) < 0)
+		return -1;
+	st = s->store;
 	if (st->ops->peek(st, st->head - sizeof last, last, sizeof last, e) < 0)
 		return -1;
 	if (!memcmp(last, btrfs_end, sizeof last))
@@ -137,23 +159,37 @@ static uint64_t sender_may_send(struct sender *s)
 	return clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
 }
 
-static int sender_send(struct sender *s, struct err *e)
+static int sender_send_some(struct sender *s, size_t len, struct err *e)
 {
 	struct store *st = s->store;
-	uint64_t len = 0, end = st->sent + STEP_BYTES;
 	struct chan_io io;
 
+	if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
+		return -1;
+	/* What only lacks room for itself says nothing of the socket. */
+	if (st->cramped)
+		return sender_use_memory(s, e);
+	s->blocked = io.bytes == 0;
+	if (!st->keeps)
+		st->ops->ack(st, st->sent);
+	return 0;
+}
+
+static int sender_send(struct sender *s, struct err *e)
+{
+	uint64_t len = 0, end = s->store->sent + STEP_BYTES;
+	struct store *st;
+
 	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
-	       st->sent < end) {
-		if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
+	       s->store->sent < end)
+		if (sender_send_some(s, len, e) < 0)
 			return -1;
-		s->blocked = io.bytes == 0;
-		if (!st->keeps)
-			st->ops->ack(st, st->sent);
-	}
+	st = s->store;
 	s->more = !s->blocked && len;
-	if (st->sent == st->head)
+	if (st->sent == st->head) {
 		s->partial_since = 0;
+		read_ahead_ran_dry(&s->ahead, clock_now_ms());
+	}
 	return s->ended ? 0 : link_wear(s->link, e);
 }
 
@@ -297,12 +333,18 @@ static int sender_control(struct sender *s, struct err *e)
  * While an unfinished record waits in the input's own pipe, poll(2) would
  * return at once: then only time passes.
  */
-static bool sender_wants_input(const struct sender *s)
+static bool sender_wants_input(struct sender *s)
 {
-	const struct store *st = s->store;
+	struct store *st = s->store;
 
+	/* Without a connection whatever is read is a gain. */
+	st->ahead = s->link->chan ? s->ahead.bytes : UINT64_MAX;
 	if (st->eof || store_full(st))
 		return false;
+	if (!store_wants(st)) {
+		read_ahead_hold_back(&s->ahead);
+		return false;
+	}
 	return !st->in_place || st->head == st->sent;
 }
 
@@ -398,8 +440,15 @@ static int sender_go_back(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
 
-	if (st->ops->rewind(st, s->link->offset, e) < 0)
-		return -1;
+	if (s->link->offset != st->sent) {
+		if (st->keeps && sender_use_memory(s, e) < 0)
+			return -1;
+		st = s->store;
+		if (!st->ops->rewind)
+			return store_never_sent(e);
+		if (st->ops->rewind(st, s->link->offset, e) < 0)
+			return -1;
+	}
 	if (s->link->offset > s->confirmed)
 		s->confirmed = s->link->offset;
 	if (st->keeps)
@@ -440,8 +489,12 @@ static int sender_run_link(struct sender *s, struct err *e)
 /* What there is to do on the connection before waiting. */
 static int sender_use_chan(struct sender *s, struct err *e)
 {
-	if (!s->link->chan)
+	struct chan *chan = s->link->chan;
+
+	if (!chan)
 		return 0;
+	if (!chan_in_kernel(chan) && sender_use_memory(s, e) < 0)
+		return -1;
 	if (sender_send(s, e) < 0)
 		return -1;
 	return sender_flush(s, e);
@@ -478,10 +531,10 @@ static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 
 static int sender_step(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
 	struct pollfd fds[POLL_COUNT];
+	struct store *st;
 
-	if (st->eof && !s->complete && sender_check_input(s, e) < 0)
+	if (s->store->eof && !s->complete && sender_check_input(s, e) < 0)
 		return -1;
 	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
@@ -503,8 +556,10 @@ static int sender_step(struct sender *s, struct err *e)
 	/* A full socket does not keep the store from filling.  An input that
 	 * was not polled, because an unfinished record waits in its own pipe,
 	 * may have grown by the time that the record goes out. */
-	if (fds[POLL_INPUT].revents || (fds[POLL_INPUT].fd < 0 && !st->eof &&
-					!s->blocked && !store_full(st)))
+	st = s->store;
+	if (!st->eof && store_wants(st) &&
+	    (fds[POLL_INPUT].revents ||
+	     (fds[POLL_INPUT].fd < 0 && !s->blocked)))
 		return sender_fill(s, e);
 	return 0;
 }
@@ -547,7 +602,11 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 			    .connection = p->link->count,
 			    .heard_ms = clock_now_ms(),
 			    .status_due_ms = clock_now_ms() };
-	int ret = sender_loop(&s, e);
+	int ret;
+
+	read_ahead_init(&s.ahead, s.store->room);
+	ret = sender_loop(&s, e);
+	s.store->ops->free(s.store);
 
 	/* The receiver waits to hear that its outcome was read; and if it is our
 	 * own input's fault, that. */

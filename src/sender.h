@@ -13,9 +13,9 @@
 #include "status.h"
 #include "store.h"
 
-/* Everything is borrowed. */
+/* Everything but the store is borrowed. */
 struct sender_params {
-	struct store *store;
+	struct store *store; /* sender_run() frees it */
 	struct link *link;
 	struct child *source; /* COMMAND, or NULL: standard input */
 	const char *source_name; /* for messages, if there is one */

@@ -122,8 +122,6 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	}
 	p.store = stream_store(l, in_fd, &in, e);
 	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
-	if (p.store)
-		p.store->ops->free(p.store);
 	input_fini(&in);
 	child_free(p.source);
 	return ret;
