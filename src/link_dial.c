@@ -550,7 +550,8 @@ struct link *link_dial_new(const struct link_params *p, struct err *e)
 	d->to = (struct net_endpoint){ .host = p->o->host,
 				       .bind = p->o->bind,
 				       .port = (uint16_t)p->o->port,
-				       .family = p->o->family };
+				       .family = p->o->family,
+				       .tcp = &p->o->tcp };
 	d->socket.fd = -1;
 	host_id(d->host);
 	d->backoff_ms = BACKOFF_MS;

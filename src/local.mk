@@ -29,6 +29,7 @@ src_libbkp_a_SOURCES = \
 	src/peek.c src/peek.h \
 	src/keep.c src/keep.h \
 	src/opt.c src/opt.h \
+	src/tcp_options.c src/tcp_options.h \
 	src/net.c src/net.h \
 	src/ktls.c src/ktls.h \
 	src/diag.c src/diag.h \
@@ -47,6 +48,7 @@ src_libbkp_a_SOURCES = \
 	src/store_pipe.c src/store_pipe.h \
 	src/store_file.c src/store_file.h \
 	src/sink.c src/sink.h \
+	src/pace.c src/pace.h \
 	src/read_ahead.c src/read_ahead.h \
 	src/sender.c src/sender.h \
 	src/receiver.c src/receiver.h \

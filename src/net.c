@@ -232,6 +232,8 @@ int net_connect(const struct net_endpoint *to, const struct addrinfo *ai,
 
 	if (fd < 0)
 		return net_cannot_connect(ai, errno, e);
+	if (to->tcp)
+		tcp_options_apply(to->tcp, fd);
 	if (to->bind && net_bind_source(fd, to, ai->ai_family, e) < 0)
 		return -1;
 	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 &&
@@ -251,7 +253,8 @@ int net_connected(int fd, const struct addrinfo *ai, struct err *e)
 	return error ? net_cannot_connect(ai, error, e) : 0;
 }
 
-static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
+static int net_listen_one(const struct net_endpoint *at,
+			  const struct addrinfo *ai, bool both, uint16_t port,
 			  struct err *e)
 {
 	struct sockaddr_storage ss = { 0 };
@@ -267,6 +270,8 @@ static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
 		    IPPROTO_TCP);
 	if (fd < 0)
 		return err_set(e, ERR_NET, errno, "cannot listen on %s", name);
+	if (at->tcp)
+		tcp_options_apply(at->tcp, fd);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
@@ -318,7 +323,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 
 		if (net_is_repeated(list, ai))
 			continue;
-		fd = net_listen_one(ai, both, l->port, e);
+		fd = net_listen_one(at, ai, both, l->port, e);
 		if (fd < 0 && both && e->num == EAFNOSUPPORT) {
 			struct net_endpoint v4 = *at;
 

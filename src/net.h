@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "err.h"
+#include "tcp_options.h"
 
 enum {
 	NET_DEFAULT_PORT = 6330,
@@ -22,6 +23,7 @@ struct net_endpoint {
 	const char *bind; /* connect: source address or NULL */
 	uint16_t port;
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+	const struct tcp_options *tcp; /* or NULL */
 };
 
 struct net_listener {

@@ -11,6 +11,7 @@
 
 #include "err.h"
 #include "mode.h"
+#include "tcp_options.h"
 
 enum opt_verb {
 	OPT_CONNECT = 1,
@@ -65,6 +66,8 @@ struct opts {
 	uint64_t buffer_bytes;
 	uint64_t retry_ms; /* 0: one try */
 	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
+	uint64_t limit_bytes_per_s; /* 0: none */
+	struct tcp_options tcp;
 	bool progress;
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */

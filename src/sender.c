@@ -8,6 +8,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "pace.h"
 #include "read_ahead.h"
 #include "stop.h"
 
@@ -49,6 +50,8 @@ struct sender {
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
 	struct read_ahead ahead;
+	struct pace pace;
+	uint64_t paced_ms; /* when --limit allows more, or 0: it does */
 };
 
 /* Bytes that should go out now: whole records, or all if nothing comes. */
@@ -156,7 +159,10 @@ static uint64_t sender_may_send(struct sender *s)
 	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
 
 	s->worn = !may;
-	return clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
+	ready = clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
+	may = pace_budget(&s->pace, ready, clock_now_ms());
+	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
+	return may;
 }
 
 static int sender_send_some(struct sender *s, size_t len, struct err *e)
@@ -166,6 +172,7 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 
 	if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
 		return -1;
+	pace_spend(&s->pace, io.bytes);
 	/* What only lacks room for itself says nothing of the socket. */
 	if (st->cramped)
 		return sender_use_memory(s, e);
@@ -366,14 +373,16 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	const struct link *link = s->link;
 	uint64_t until = s->status_due_ms;
 
-	if (link->chan && !s->blocked && !s->worn && s->partial_since &&
-	    s->store->sent < s->store->limit)
+	if (link->chan && !s->blocked && !s->worn && !s->paced_ms &&
+	    s->partial_since && s->store->sent < s->store->limit)
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
 	if (!link->chan)
 		until = clock_earlier(until, link->give_up_ms);
 	until = clock_earlier(until, link->due_ms);
+	if (link->chan && !s->blocked && s->paced_ms)
+		until = clock_earlier(until, s->paced_ms);
 	if (link->chan && s->more)
 		until = 0;
 	for (int i = 0; i < POLL_COUNT; i++)
@@ -605,6 +614,7 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	int ret;
 
 	read_ahead_init(&s.ahead, s.store->room);
+	pace_init(&s.pace, p->limit_bytes_per_s, clock_now_ms());
 	ret = sender_loop(&s, e);
 	s.store->ops->free(s.store);
 

@@ -21,6 +21,7 @@ struct sender_params {
 	const char *source_name; /* for messages, if there is one */
 	bool raw; /* no frames: close_notify is all there is */
 	bool check_end; /* a btrfs stream must have its last command */
+	uint64_t limit_bytes_per_s; /* 0: as fast as it goes */
 	struct status *status;
 	int stop_fd; /* of stop_arm() */
 };

@@ -108,6 +108,7 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	struct sender_params p = { .link = l,
 				   .raw = o->raw,
 				   .check_end = o->buffer_bytes != 0,
+				   .limit_bytes_per_s = o->limit_bytes_per_s,
 				   .status = status,
 				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
