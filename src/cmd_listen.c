@@ -94,7 +94,8 @@ int cmd_listen(const struct opts *o, struct err *e)
 {
 	struct net_endpoint at = { .host = o->bind,
 				   .port = (uint16_t)o->port,
-				   .family = o->family };
+				   .family = o->family,
+				   .tcp = &o->tcp };
 	autofini_setup struct setup setup = { .cred = NULL };
 	struct net_listener l;
 	int ret;

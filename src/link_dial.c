@@ -114,7 +114,8 @@ static struct net_target dial_target(const struct link_dial *d)
 {
 	const struct net_addresses *from = &d->source;
 	struct net_target t = { .to = &d->list.all[d->next],
-				.port = (uint16_t)d->link.p.o->port };
+				.port = (uint16_t)d->link.p.o->port,
+				.tcp = &d->link.p.o->tcp };
 
 	for (size_t i = 0; d->link.p.o->bind && i < from->count && !t.from; i++)
 		if (from->all[i].family == t.to->family)

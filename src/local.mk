@@ -34,6 +34,7 @@ src_libbkp_a_SOURCES = \
 	src/peek.c src/peek.h \
 	src/keep.c src/keep.h \
 	src/opt.c src/opt.h \
+	src/tcp_options.c src/tcp_options.h \
 	src/net.c src/net.h \
 	src/resolve.c src/resolve.h \
 	src/ktls.c src/ktls.h \
@@ -53,6 +54,8 @@ src_libbkp_a_SOURCES = \
 	src/store_pipe.c src/store_pipe.h \
 	src/store_file.c src/store_file.h \
 	src/sink.c src/sink.h \
+	src/pace.c src/pace.h \
+	src/read_ahead.c src/read_ahead.h \
 	src/sender.c src/sender.h \
 	src/receiver.c src/receiver.h \
 	src/door.c src/door.h \

@@ -311,6 +311,8 @@ int net_connect(const struct net_target *t, struct err *e)
 
 	if (fd < 0)
 		return err_call(e, ERR_NET, "socket", "cannot connect");
+	if (t->tcp)
+		tcp_options_apply(t->tcp, fd);
 	if (t->from && net_bind_source(fd, t->from, e) < 0)
 		return -1;
 	if (connect(fd, &u.sa, len) < 0 && errno != EINPROGRESS)
@@ -330,7 +332,8 @@ int net_connected(int fd, const struct net_target *t, struct err *e)
 	return error ? net_cannot_connect(t, error, e) : 0;
 }
 
-static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
+static int net_listen_one(const struct net_endpoint *at,
+			  const struct addrinfo *ai, bool both, uint16_t port,
 			  struct err *e)
 {
 	struct sockaddr_storage ss = { 0 };
@@ -347,6 +350,8 @@ static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
 	if (fd < 0)
 		return err_call(e, ERR_NET, "socket", "cannot listen on %s",
 				name);
+	if (at->tcp)
+		tcp_options_apply(at->tcp, fd);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
@@ -402,7 +407,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 
 		if (net_is_repeated(list, ai))
 			continue;
-		fd = net_listen_one(ai, both, l->port, e);
+		fd = net_listen_one(at, ai, both, l->port, e);
 		if (fd < 0 && both && e->num == EAFNOSUPPORT) {
 			struct net_endpoint v4 = *at;
 

@@ -11,6 +11,7 @@
 
 #include "err.h"
 #include "net_source.h"
+#include "tcp_options.h"
 
 enum {
 	NET_DEFAULT_PORT = 6330,
@@ -24,6 +25,7 @@ struct net_endpoint {
 	const char *host; /* name or address; NULL: every address */
 	uint16_t port;
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+	const struct tcp_options *tcp; /* or NULL */
 };
 
 /* One host's address, without a port.  Bytes not used are 0. */
@@ -43,6 +45,7 @@ struct net_target {
 	const struct net_address *to;
 	const struct net_address *from; /* or NULL */
 	uint16_t port;
+	const struct tcp_options *tcp; /* or NULL */
 };
 
 struct net_listener {

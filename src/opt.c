@@ -15,6 +15,7 @@
 #include "key.h"
 #include "net.h"
 #include "num.h"
+#include "tcp_options.h"
 
 /* --retry that was not given; no duration is that long. */
 #define RETRY_UNSET UINT64_MAX
@@ -36,6 +37,7 @@ enum opt_type {
 	TYPE_FD, /* int */
 	TYPE_WORD, /* int: which of the row's words */
 	TYPE_MODES, /* struct mode_list */
+	TYPE_DSCP, /* int */
 };
 
 struct opt_spec {
@@ -106,6 +108,14 @@ static const struct opt_spec specs[] = {
 	  "listen: the most that it grants for that (1h)" },
 	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "fresh keys after SIZE at the latest (256G)" },
+	{ "limit", 0, BOTH, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
+	  NULL, "send RATE bytes a second at the most" },
+	{ "tcp-buffer", 0, BOTH, TYPE_SIZE, FIELD(tcp.buffer_bytes), 0, "SIZE",
+	  NULL, "bytes in flight on a long fat network" },
+	{ "congestion", 0, BOTH, TYPE_STRING, FIELD(tcp.congestion), 0, "NAME",
+	  NULL, "congestion control of TCP, such as bbr" },
+	{ "dscp", 0, BOTH, TYPE_DSCP, FIELD(tcp.dscp), 0, "CLASS", NULL,
+	  "traffic class: cs0-cs7, af11-af43, ef, le or 0-63" },
 	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
 	  "show a meter of confirmed bytes" },
 	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
@@ -264,6 +274,8 @@ static int opt_store(struct opts *o, const struct opt_spec *spec,
 		return opt_word(spec, text, field, e);
 	case TYPE_MODES:
 		return mode_parse(text, field, e);
+	case TYPE_DSCP:
+		return tcp_options_dscp(text, field, e);
 	}
 	return err_set(e, ERR_BUG, 0, "option type");
 }
@@ -586,10 +598,14 @@ static int opt_check_keep(const struct opts *o, struct err *e)
 static int opt_check_stream(const struct opts *o, struct err *e)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
 
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");
+	if (o->limit_bytes_per_s && !sends)
+		return err_set(e, ERR_USAGE, 0,
+			       "--limit is for the side that sends");
 	if (o->rekey_bytes < REKEY_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
 	if (pages > 0 && page > 0 &&
@@ -654,6 +670,7 @@ int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
 			    .handshake_ms = 10000,
 			    .retry_ms = RETRY_UNSET,
 			    .ready_fd = -1,
+			    .tcp.dscp = -1,
 			    .buffer_bytes = BUFFER_BYTES,
 			    .rekey_bytes = UINT64_MAX };
 	if (opt_split_command(o, &argc, argv, e) < 0)

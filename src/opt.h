@@ -11,6 +11,7 @@
 
 #include "err.h"
 #include "mode.h"
+#include "tcp_options.h"
 
 enum opt_verb {
 	OPT_CONNECT = 1,
@@ -66,6 +67,8 @@ struct opts {
 	uint64_t
 		retry_ms; /* listen: the most to grant; 0: no resume, one try */
 	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
+	uint64_t limit_bytes_per_s; /* 0: none */
+	struct tcp_options tcp;
 	bool progress;
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */

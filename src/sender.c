@@ -8,6 +8,8 @@
 
 #include "clock.h"
 #include "log.h"
+#include "pace.h"
+#include "read_ahead.h"
 #include "stop.h"
 #include "stuck.h"
 
@@ -53,6 +55,9 @@ struct sender {
 	bool worn; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
+	struct read_ahead ahead;
+	struct pace pace;
+	uint64_t paced_ms; /* when --limit allows more, or 0: it does */
 };
 
 /* Bytes that should go out now: whole records, or all if nothing comes. */
@@ -78,6 +83,20 @@ static void sender_note_input(struct sender *s)
 		clock_earlier(now + PAUSE_MS, s->partial_since + PAUSE_MAX_MS);
 }
 
+/* What the store holds is sent out of memory from now on. */
+static int sender_use_memory(struct sender *s, struct err *e)
+{
+	struct store *m;
+
+	if (!s->store->ops->to_memory)
+		return 0;
+	m = s->store->ops->to_memory(s->store, e);
+	if (!m)
+		return -1;
+	s->store = m;
+	return 0;
+}
+
 static int sender_fill(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
@@ -86,9 +105,12 @@ static int sender_fill(struct sender *s, struct err *e)
 
 	if (st->ops->fill(st, e) < 0)
 		return -1;
+	if (st->cramped)
+		return sender_use_memory(s, e);
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
+	read_ahead_got(&s->ahead, st->head - head, clock_now_ms());
 	if (!s->p->check_end || !st->peeks || head >= sizeof first ||
 	    st->head < sizeof first)
 		return 0;
@@ -101,9 +123,12 @@ static int sender_fill(struct sender *s, struct err *e)
 /* A btrfs stream tells by its last bytes that nothing is missing. */
 static int sender_check_end(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
 	uint8_t last[sizeof btrfs_end];
+	struct store *st;
 
+	if (sender_use_memory(s, e) < 0)
+		return -1;
+	st = s->store;
 	if (st->ops->peek(st, st->head - sizeof last, last, sizeof last, e) < 0)
 		return -1;
 	if (!memcmp(last, btrfs_end, sizeof last))
@@ -140,26 +165,44 @@ static uint64_t sender_may_send(struct sender *s)
 	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
 
 	s->worn = !may;
-	return clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
+	ready = clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
+	may = pace_budget(&s->pace, ready, clock_now_ms());
+	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
+	return may;
+}
+
+static int sender_send_some(struct sender *s, size_t len, struct err *e)
+{
+	struct store *st = s->store;
+	struct chan_io io;
+
+	if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
+		return -1;
+	pace_spend(&s->pace, io.bytes);
+	/* What only lacks room for itself says nothing of the socket. */
+	if (st->cramped)
+		return sender_use_memory(s, e);
+	s->blocked = io.bytes == 0;
+	if (!st->keeps)
+		st->ops->ack(st, st->sent);
+	return 0;
 }
 
 static int sender_send(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
-	uint64_t len = 0, end = st->sent + STEP_BYTES;
-	struct chan_io io;
+	uint64_t len = 0, end = s->store->sent + STEP_BYTES;
+	struct store *st;
 
 	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
-	       st->sent < end) {
-		if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
+	       s->store->sent < end)
+		if (sender_send_some(s, len, e) < 0)
 			return -1;
-		s->blocked = io.bytes == 0;
-		if (!st->keeps)
-			st->ops->ack(st, st->sent);
-	}
+	st = s->store;
 	s->more = !s->blocked && len;
-	if (st->sent == st->head)
+	if (st->sent == st->head) {
 		s->partial_since = 0;
+		read_ahead_ran_dry(&s->ahead, clock_now_ms());
+	}
 	return s->ended ? 0 : link_wear(s->link, e);
 }
 
@@ -325,12 +368,18 @@ static int sender_control(struct sender *s, struct err *e)
  * While an unfinished record waits in the input's own pipe, poll(2) would
  * return at once: then only time passes.
  */
-static bool sender_wants_input(const struct sender *s)
+static bool sender_wants_input(struct sender *s)
 {
-	const struct store *st = s->store;
+	struct store *st = s->store;
 
+	/* Without a connection whatever is read is a gain. */
+	st->ahead = s->link->chan ? s->ahead.bytes : UINT64_MAX;
 	if (st->eof || store_full(st))
 		return false;
+	if (!store_wants(st)) {
+		read_ahead_hold_back(&s->ahead);
+		return false;
+	}
 	return !st->in_place || st->head == st->sent;
 }
 
@@ -362,8 +411,8 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	const struct link *link = s->link;
 	uint64_t until = s->status_due_ms;
 
-	if (link->chan && !s->blocked && !s->worn && s->partial_since &&
-	    s->store->sent < s->store->limit)
+	if (link->chan && !s->blocked && !s->worn && !s->paced_ms &&
+	    s->partial_since && s->store->sent < s->store->limit)
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
@@ -372,6 +421,8 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	until = clock_earlier(until, link_deadline(link));
 	until = clock_earlier(until, link->due_ms);
 	until = clock_earlier(until, s->speak_ms);
+	if (link->chan && !s->blocked && s->paced_ms)
+		until = clock_earlier(until, s->paced_ms);
 	if (link->chan && s->more)
 		until = 0;
 	for (int i = 0; i < POLL_COUNT; i++)
@@ -452,8 +503,15 @@ static int sender_go_back(struct sender *s, struct err *e)
 {
 	struct store *st = s->store;
 
-	if (st->ops->rewind(st, s->link->offset, e) < 0)
-		return -1;
+	if (s->link->offset != st->sent) {
+		if (st->keeps && sender_use_memory(s, e) < 0)
+			return -1;
+		st = s->store;
+		if (!st->ops->rewind)
+			return store_never_sent(e);
+		if (st->ops->rewind(st, s->link->offset, e) < 0)
+			return -1;
+	}
 	if (s->link->offset > s->confirmed) {
 		s->confirmed = s->link->offset;
 		link_moved(s->link); /* over a connection before this one */
@@ -497,8 +555,12 @@ static int sender_run_link(struct sender *s, struct err *e)
 /* What there is to do on the connection before waiting. */
 static int sender_use_chan(struct sender *s, struct err *e)
 {
-	if (!s->link->chan)
+	struct chan *chan = s->link->chan;
+
+	if (!chan)
 		return 0;
+	if (!chan_in_kernel(chan) && sender_use_memory(s, e) < 0)
+		return -1;
 	if (sender_send(s, e) < 0)
 		return -1;
 	return sender_flush(s, e);
@@ -539,10 +601,10 @@ static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 
 static int sender_step(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
 	struct pollfd fds[POLL_COUNT];
+	struct store *st;
 
-	if (st->eof && !s->complete && sender_check_input(s, e) < 0)
+	if (s->store->eof && !s->complete && sender_check_input(s, e) < 0)
 		return -1;
 	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
@@ -566,8 +628,10 @@ static int sender_step(struct sender *s, struct err *e)
 	/* A full socket does not keep the store from filling.  An input that
 	 * was not polled, because an unfinished record waits in its own pipe,
 	 * may have grown by the time that the record goes out. */
-	if (fds[POLL_INPUT].revents || (fds[POLL_INPUT].fd < 0 && !st->eof &&
-					!s->blocked && !store_full(st)))
+	st = s->store;
+	if (!st->eof && store_wants(st) &&
+	    (fds[POLL_INPUT].revents ||
+	     (fds[POLL_INPUT].fd < 0 && !s->blocked)))
 		return sender_fill(s, e);
 	return 0;
 }
@@ -614,7 +678,10 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	int ret;
 
 	stuck_begin(&s.stuck, 0);
+	read_ahead_init(&s.ahead, s.store->room);
+	pace_init(&s.pace, p->limit_bytes_per_s, clock_now_ms());
 	ret = sender_loop(&s, e);
+	s.store->ops->free(s.store);
 
 	/* The receiver waits to hear that its outcome was read; and if it is our
 	 * own input's fault, that. */

@@ -13,14 +13,15 @@
 #include "status.h"
 #include "store.h"
 
-/* Everything is borrowed. */
+/* Everything but the store is borrowed. */
 struct sender_params {
-	struct store *store;
+	struct store *store; /* sender_run() frees it */
 	struct link *link;
 	struct child *source; /* COMMAND, or NULL: standard input */
 	const char *source_name; /* for messages, if there is one */
 	bool raw; /* no frames: close_notify is all there is */
 	bool check_end; /* a btrfs stream must have its last command */
+	uint64_t limit_bytes_per_s; /* 0: as fast as it goes */
 	struct status *status;
 	int stop_fd; /* of stop_arm() */
 };

@@ -181,6 +181,7 @@ struct store *store_file_new(const struct input *in, struct err *e)
 				   .in = in,
 				   .room = UINT64_MAX,
 				   .limit = UINT64_MAX,
+				   .ahead = UINT64_MAX,
 				   .keeps = true,
 				   .peeks = true,
 				   .in_place = true };

@@ -72,7 +72,7 @@ static void store_mem_space(const struct store_mem *m,
 			    struct iovec space[static 2])
 {
 	const struct store *s = &m->store;
-	uint64_t room = s->room - (s->head - s->acked);
+	uint64_t room = store_wants(s);
 	size_t len = store_mem_clip(s->head, room > m->piece ? room : m->piece);
 
 	space[0].iov_base = store_mem_at(m, s->head);
@@ -198,6 +198,7 @@ struct store *store_mem_new(const struct input *in, uint64_t bytes,
 				   .room = (bytes + REC_MAX - 1) / REC_MAX *
 					   REC_MAX,
 				   .limit = UINT64_MAX,
+				   .ahead = UINT64_MAX,
 				   .keeps = keeps,
 				   .peeks = true };
 	m->start = start;

@@ -12,13 +12,15 @@
 enum {
 	AHEAD_BYTES = 1 << 20, /* where nothing is kept */
 	TAIL_BYTES = 64, /* in front of what is not acknowledged, for peek() */
+	LOOK_BYTES = 16 *
+		     4096, /* room for 16 buffers, of a byte at the least */
 	WASTE_PARTS = 4, /* a pipe that is full with less of it holds little */
 };
 
 /*
- * Bytes go from the input into ahead, from there to the channel, and before they
- * do into keep as well.  Offsets: keep holds what lies from kept to teed, ahead
- * what lies from taken to head, and kept <= taken <= teed <= head.
+ * Bytes go from the input into ahead, from there to the connection, and before
+ * they do into keep as well.  Offsets: keep holds what lies from kept to teed,
+ * ahead what lies from taken to head, and kept <= taken <= teed <= head.
  */
 struct store_pipe {
 	struct store store; /* first: a store is this */
@@ -27,8 +29,6 @@ struct store_pipe {
 	int look[2]; /* empty: for peek(), which must not fail for want of it */
 	int null_fd; /* /dev/null: where splice(2) drops bytes */
 	uint64_t kept, taken, teed;
-	struct store *memory; /* holds what comes before kept, or NULL */
-	bool by_memory; /* it holds all there is, from now on */
 };
 
 static struct store_pipe *store_pipe_of(struct store *s)
@@ -57,80 +57,50 @@ static int store_pipe_drop(const struct store_pipe *p, int pipe_fd,
 	return 0;
 }
 
-static int store_pipe_read_to(struct store_pipe *p, uint64_t end, struct err *e)
-{
-	struct store *m = p->memory;
-
-	while (m->head < end) {
-		uint64_t head = m->head;
-
-		if (m->ops->fill(m, e) < 0)
-			return -1;
-		if (m->head == head)
-			return store_pipe_bug(e);
-		m->ops->ack(m, p->store.acked < m->head ? p->store.acked
-							: m->head);
-	}
-	return 0;
-}
-
 /* Read what a pipe holds, up to the offset end, to the end of memory. */
-static int store_pipe_read(struct store_pipe *p, int pipe_fd, uint64_t end,
-			   struct err *e)
+static int store_pipe_read(const struct store_pipe *p, struct store *m,
+			   int pipe_fd, uint64_t end, struct err *e)
 {
 	const struct input held = { .fd = pipe_fd,
 				    .own_fd = -1,
 				    .kind = IO_PIPE };
-	int ret;
+	uint64_t acked = p->store.acked;
+	int ret = 0;
 
-	p->memory->in = &held;
-	ret = store_pipe_read_to(p, end, e);
-	p->memory->in = p->store.in;
+	m->in = &held;
+	while (ret == 0 && m->head < end) {
+		uint64_t head = m->head;
+
+		ret = m->ops->fill(m, e);
+		if (ret == 0 && m->head == head)
+			ret = store_pipe_bug(e);
+		m->ops->ack(m, acked < m->head ? acked : m->head);
+	}
+	m->in = p->store.in;
 	return ret;
 }
 
-/* Into memory with what was sent; ahead does not hold it any more. */
-static int store_pipe_load(struct store_pipe *p, struct err *e)
-{
-	if (!p->memory)
-		p->memory = store_mem_new(p->store.in, p->store.room, p->kept,
-					  true, e);
-	if (!p->memory || store_pipe_read(p, p->keep[0], p->teed, e) < 0 ||
-	    store_pipe_drop(p, p->ahead[0], p->teed - p->taken, e) < 0)
-		return -1;
-	p->kept = p->taken = p->teed;
-	/* There is room in ahead, which may be empty by now. */
-	p->store.full = false;
-	return 0;
-}
+static void store_pipe_free(struct store *s);
 
-static void store_pipe_show_memory(struct store_pipe *p)
+static struct store *store_pipe_to_memory(struct store *s, struct err *e)
 {
-	p->store.head = p->memory->head;
-	p->store.room = p->memory->room;
-	p->store.eof = p->memory->eof;
-	p->store.full = false;
-	p->store.limit = UINT64_MAX;
-}
+	struct store_pipe *p = store_pipe_of(s);
+	struct store *m = store_mem_new(s->in, s->room, p->kept, s->keeps, e);
 
-/* From here on the input is read into memory, as it would be by store_mem. */
-static int store_pipe_go_by_memory(struct store_pipe *p, struct err *e)
-{
-	if (store_pipe_load(p, e) < 0 ||
-	    store_pipe_read(p, p->ahead[0], p->store.head, e) < 0)
-		return -1;
-	p->by_memory = true;
-	p->memory->eof = p->store.eof;
-	store_pipe_show_memory(p);
-	return 0;
-}
-
-static int store_pipe_fill_memory(struct store_pipe *p, struct err *e)
-{
-	if (p->memory->ops->fill(p->memory, e) < 0)
-		return -1;
-	store_pipe_show_memory(p);
-	return 0;
+	if (!m)
+		return NULL;
+	if (store_pipe_read(p, m, p->keep[0], p->teed, e) < 0 ||
+	    store_pipe_drop(p, p->ahead[0], p->teed - p->taken, e) < 0 ||
+	    store_pipe_read(p, m, p->ahead[0], s->head, e) < 0) {
+		m->ops->free(m);
+		return NULL;
+	}
+	m->sent = s->sent;
+	m->acked = s->acked;
+	m->eof = s->eof;
+	m->ahead = s->ahead;
+	store_pipe_free(s);
+	return m;
 }
 
 /*
@@ -144,13 +114,10 @@ static bool store_pipe_wasted(const struct store_pipe *p, uint64_t held)
 
 static int store_pipe_fill(struct store *s, struct err *e)
 {
-	struct store_pipe *p = store_pipe_of(s);
-	uint64_t room = s->room - (s->head - s->acked);
-	ssize_t n;
+	const struct store_pipe *p = store_pipe_of(s);
+	ssize_t n = splice(s->in->fd, NULL, p->ahead[1], NULL, store_wants(s),
+			   SPLICE_F_NONBLOCK);
 
-	if (p->by_memory)
-		return store_pipe_fill_memory(p, e);
-	n = splice(s->in->fd, NULL, p->ahead[1], NULL, room, SPLICE_F_NONBLOCK);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return input_error(e);
 	if (n >= 0) {
@@ -162,22 +129,8 @@ static int store_pipe_fill(struct store *s, struct err *e)
 	if (errno == EINTR || s->head == p->taken ||
 	    !io_ready(s->in->fd, POLLIN))
 		return 0;
-	if (store_pipe_wasted(p, s->head - p->taken))
-		return store_pipe_go_by_memory(p, e);
 	s->full = true;
-	return 0;
-}
-
-static int store_pipe_send_memory(struct store_pipe *p, struct chan *c,
-				  size_t len, struct chan_io *io, struct err *e)
-{
-	struct store *m = p->memory;
-	uint64_t there = m->head - p->store.sent;
-
-	m->sent = p->store.sent;
-	if (m->ops->send(m, c, len < there ? len : (size_t)there, io, e) < 0)
-		return -1;
-	p->store.sent = m->sent;
+	s->cramped = store_pipe_wasted(p, s->head - p->taken);
 	return 0;
 }
 
@@ -192,9 +145,8 @@ static int store_pipe_tee(struct store_pipe *p, size_t len, struct err *e)
 		return 0;
 	if (errno != EAGAIN)
 		return store_pipe_bug(e);
-	if (store_pipe_wasted(p, p->teed - p->kept))
-		return store_pipe_go_by_memory(p, e);
 	p->store.limit = p->store.sent;
+	p->store.cramped = store_pipe_wasted(p, p->teed - p->kept);
 	return 0;
 }
 
@@ -217,34 +169,15 @@ static int store_pipe_send(struct store *s, struct chan *c, size_t len,
 	struct store_pipe *p = store_pipe_of(s);
 
 	*io = (struct chan_io){ 0 };
-	if (!chan_in_kernel(c) && !p->by_memory &&
-	    store_pipe_go_by_memory(p, e) < 0)
-		return -1;
-	if (p->memory && s->sent < p->memory->head)
-		return store_pipe_send_memory(p, c, len, io, e);
 	if (!s->keeps)
 		return store_pipe_splice(p, c, len, io, e);
 	if (p->teed == p->taken && store_pipe_tee(p, len, e) < 0)
 		return -1;
-	if (p->by_memory)
-		return store_pipe_send_memory(p, c, len, io, e);
 	if (p->teed == p->taken)
 		return 0;
 	if (len > p->teed - p->taken)
 		len = (size_t)(p->teed - p->taken);
 	return store_pipe_splice(p, c, len, io, e);
-}
-
-static void store_pipe_ack_memory(struct store_pipe *p, uint64_t offset)
-{
-	struct store *m = p->memory;
-
-	m->ops->ack(m, offset < m->head ? offset : m->head);
-	if (p->by_memory || offset < m->head + TAIL_BYTES ||
-	    p->store.sent < m->head)
-		return;
-	m->ops->free(m);
-	p->memory = NULL;
 }
 
 static void store_pipe_ack(struct store *s, uint64_t offset)
@@ -255,10 +188,7 @@ static void store_pipe_ack(struct store *s, uint64_t offset)
 
 	s->acked = offset;
 	s->limit = UINT64_MAX;
-	if (p->memory)
-		store_pipe_ack_memory(p, offset);
-	/* What is in keep follows what is in memory. */
-	if (p->memory || !s->keeps)
+	if (!s->keeps)
 		return;
 	if (keep > offset)
 		keep = offset;
@@ -266,19 +196,6 @@ static void store_pipe_ack(struct store *s, uint64_t offset)
 	if (keep > p->kept &&
 	    store_pipe_drop(p, p->keep[0], keep - p->kept, &ignored) == 0)
 		p->kept = keep;
-}
-
-static int store_pipe_rewind(struct store *s, uint64_t offset, struct err *e)
-{
-	struct store_pipe *p = store_pipe_of(s);
-
-	if (offset > (p->by_memory ? p->memory->head : p->taken))
-		return store_never_sent(e);
-	if (s->keeps && !p->by_memory && store_pipe_load(p, e) < 0)
-		return -1;
-	s->sent = offset;
-	s->limit = UINT64_MAX;
-	return 0;
 }
 
 /* Read len bytes that a pipe holds, in as many packets as they came. */
@@ -325,20 +242,10 @@ static int store_pipe_peek(const struct store *s, uint64_t offset, void *buf,
 			   size_t len, struct err *e)
 {
 	const struct store_pipe *p = (const struct store_pipe *)s;
-	const struct store *m = p->memory;
+	size_t part = store_pipe_below(p->taken, offset, len);
 	uint8_t *out = buf;
-	size_t part;
 
-	if (!s->keeps || offset + len > s->head)
-		return store_not_held(e);
-	part = m ? store_pipe_below(m->head, offset, len) : 0;
-	if (part && m->ops->peek(m, offset, out, part, e) < 0)
-		return -1;
-	offset += part;
-	out += part;
-	len -= part;
-	part = store_pipe_below(p->taken, offset, len);
-	if (part && offset < p->kept)
+	if (!s->keeps || offset + len > s->head || (part && offset < p->kept))
 		return store_not_held(e);
 	if (store_pipe_look(p, p->keep[0], offset - p->kept, out, part, e) < 0)
 		return -1;
@@ -358,8 +265,6 @@ static void store_pipe_free(struct store *s)
 {
 	struct store_pipe *p = store_pipe_of(s);
 
-	if (p->memory)
-		p->memory->ops->free(p->memory);
 	store_pipe_close(p->ahead);
 	store_pipe_close(p->keep);
 	store_pipe_close(p->look);
@@ -372,8 +277,8 @@ static const struct store_ops store_pipe_ops = {
 	.fill = store_pipe_fill,
 	.send = store_pipe_send,
 	.ack = store_pipe_ack,
-	.rewind = store_pipe_rewind,
 	.peek = store_pipe_peek,
+	.to_memory = store_pipe_to_memory,
 	.free = store_pipe_free,
 };
 
@@ -411,7 +316,7 @@ static int store_pipe_open(struct store_pipe *p, struct err *e)
 	if (store_pipe_open_pipe(p->ahead, bytes, e) < 0)
 		return -1;
 	if (p->store.keeps && (store_pipe_open_pipe(p->keep, bytes, e) < 0 ||
-			       store_pipe_open_pipe(p->look, bytes, e) < 0))
+			       store_pipe_open_pipe(p->look, LOOK_BYTES, e) < 0))
 		return -1;
 	return store_pipe_try(p, e);
 }
@@ -429,6 +334,7 @@ struct store *store_pipe_new(const struct input *in, uint64_t bytes,
 				   .in = in,
 				   .room = bytes ? bytes : AHEAD_BYTES,
 				   .limit = UINT64_MAX,
+				   .ahead = UINT64_MAX,
 				   .keeps = bytes != 0,
 				   .peeks = bytes != 0 };
 	for (int i = 0; i < 2; i++)

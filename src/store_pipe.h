@@ -3,9 +3,9 @@
  * Bytes go from the input's pipe through one of our own into the kernel's TLS by
  * splice(2).  What is to be kept is kept by tee(2) in a second one: the same
  * pages, not a copy.
- * After a lost connection it is sent again out of memory, and so is everything
- * if an input of small writes wastes the pipe's room, or if a connection has no
- * TLS in the kernel.
+ * It cannot go back: whoever has to send bytes again calls to_memory() first, and
+ * so does whoever has a connection without TLS in the kernel, an input of small
+ * writes that waste the pipe's room, or a question about the stream's last bytes.
  */
 #pragma once
 

@@ -108,6 +108,7 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	struct sender_params p = { .link = l,
 				   .raw = o->raw,
 				   .check_end = o->buffer_bytes != 0,
+				   .limit_bytes_per_s = o->limit_bytes_per_s,
 				   .status = status,
 				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
@@ -122,8 +123,6 @@ static int stream_send(struct link *l, struct status *status, int stop_fd,
 	}
 	p.store = stream_store(l, in_fd, &in, e);
 	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
-	if (p.store)
-		p.store->ops->free(p.store);
 	input_fini(&in);
 	child_free(p.source);
 	return ret;

@@ -59,6 +59,7 @@ EXTRA_DIST += \
 	tests/refused.bats \
 	tests/resume.bats \
 	tests/rotation.bats \
+	tests/tcp.bats \
 	tests/timeouts.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
@@ -86,8 +87,10 @@ unit_tests = \
 	tests/unit/test_num \
 	tests/unit/test_opt \
 	tests/unit/test_peek \
+	tests/unit/test_pace \
 	tests/unit/test_plain \
 	tests/unit/test_preface \
+	tests/unit/test_read_ahead \
 	tests/unit/test_rec \
 	tests/unit/test_receiver \
 	tests/unit/test_resolve \
@@ -137,8 +140,10 @@ tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_pake_LDADD = $(unit_libs)
 tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_peek_LDADD = $(unit_libs)
+tests_unit_test_pace_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
+tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resolve_LDADD = $(unit_libs)

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * read_ahead stays small while the producer keeps up, and grows where it works
+ * in bursts that the connection could have carried in its pauses.
+ */
+#include "read_ahead.h"
+#include "tap.h"
+
+enum { MAX = 64 << 20, BURST = 32 << 20, PAUSE_MS = 2000, CYCLES = 12 };
+
+static void test_limits(void)
+{
+	struct read_ahead r;
+
+	read_ahead_init(&r, MAX);
+	is_int(r.bytes, READ_AHEAD_MIN, "it begins small");
+	read_ahead_init(&r, 4096);
+	is_int(r.bytes, 4096, "but never beyond --buffer");
+}
+
+/* Runs dry at 1000 ms for so long, then gets bytes. */
+static uint64_t after_pause(struct read_ahead *r, uint64_t pause_ms)
+{
+	read_ahead_ran_dry(r, 1000);
+	read_ahead_ran_dry(r, 1001);
+	read_ahead_got(r, 4096, 1000 + pause_ms);
+	return r->bytes;
+}
+
+static void test_growth(void)
+{
+	struct read_ahead r;
+
+	read_ahead_init(&r, MAX);
+	is_int(after_pause(&r, 500), READ_AHEAD_MIN,
+	       "a slow producer, never held back, does not make it grow");
+	read_ahead_hold_back(&r);
+	is_int(after_pause(&r, READ_AHEAD_DRY_MS - 1), READ_AHEAD_MIN,
+	       "nor does a pause that the socket bridges");
+	read_ahead_hold_back(&r);
+	is_int(after_pause(&r, READ_AHEAD_DRY_MS), 4 * READ_AHEAD_MIN,
+	       "a pause of one that was held back does");
+	is_int(after_pause(&r, 500), 4 * READ_AHEAD_MIN,
+	       "but only if it was held back since");
+	for (int i = 0; i < 10; i++) {
+		read_ahead_hold_back(&r);
+		after_pause(&r, 500);
+	}
+	is_int(r.bytes, MAX, "up to --buffer");
+}
+
+static void test_calm(void)
+{
+	struct read_ahead r;
+	uint64_t bytes = 0;
+
+	read_ahead_init(&r, MAX);
+	r.bytes = MAX;
+	while (r.bytes > READ_AHEAD_MIN && bytes < (4ull << 30)) {
+		read_ahead_hold_back(&r);
+		read_ahead_got(&r, 1 << 20, 0);
+		bytes += 1 << 20;
+	}
+	is_int(r.bytes, READ_AHEAD_MIN, "without pauses it shrinks again");
+	ok(bytes < (3ull << 30), "within 3 GiB");
+}
+
+/*
+ * A producer that gives BURST bytes as fast as they are taken and then pauses,
+ * over a link of 20 MB/s, in steps of a millisecond.  Returns how long CYCLES
+ * of it take, after as many to get used to it.
+ */
+static uint64_t simulate(struct read_ahead *r, bool follows)
+{
+	const uint64_t link_bytes_per_ms = 20000;
+	uint64_t now = 1, unsent = 0, burst = 0, wakes = 0, began = 0;
+
+	for (int cycles = 0; cycles < 2 * CYCLES; now++) {
+		uint64_t room = r->bytes -
+				(unsent < r->bytes ? unsent : r->bytes);
+
+		if (now >= wakes && room && burst < BURST) {
+			uint64_t n = BURST - burst < room ? BURST - burst
+							  : room;
+
+			burst += n;
+			unsent += n;
+			if (follows)
+				read_ahead_got(r, n, now);
+		}
+		if (now >= wakes && burst < BURST)
+			read_ahead_hold_back(r);
+		if (burst == BURST) {
+			burst = 0;
+			wakes = now + PAUSE_MS;
+			if (++cycles == CYCLES)
+				began = now;
+		}
+		unsent -= unsent < link_bytes_per_ms ? unsent
+						     : link_bytes_per_ms;
+		if (!unsent)
+			read_ahead_ran_dry(r, now);
+	}
+	return now - began;
+}
+
+static void test_bursts(void)
+{
+	struct read_ahead follows, largest, smallest;
+	uint64_t ms, best, worst;
+
+	read_ahead_init(&follows, MAX);
+	read_ahead_init(&largest, MAX);
+	largest.bytes = MAX;
+	read_ahead_init(&smallest, MAX);
+	ms = simulate(&follows, true);
+	best = simulate(&largest, false);
+	worst = simulate(&smallest, false);
+	ok(worst > best * 3 / 2,
+	   "bursts over a small one take half as long again");
+	ok(ms <= best * 21 / 20,
+	   "bursts keep the link as busy as the largest one does");
+}
+
+int main(void)
+{
+	test_limits();
+	test_growth();
+	test_calm();
+	test_bursts();
+	return tap_end();
+}
