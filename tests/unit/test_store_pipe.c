@@ -227,7 +227,7 @@ static void test_liar(void)
 		exit(1);
 	is_int(s->head, 100, "100 bytes wait");
 	is_int(s->ops->rewind(s, 50, &e), -1, "byte 50 was never sent");
-	is_int(e.kind, ERR_NET, "that is the peer's fault");
+	is_int(e.kind, ERR_STREAM, "that is the peer's fault");
 	s->ops->free(s);
 	close(p[0]);
 	close(p[1]);
