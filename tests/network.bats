@@ -160,7 +160,8 @@ peer_gets_in() {
 	until_true test -s "$RECEIVED"
 	PORT=$port flood_comes
 	head -c 600000 /dev/zero >&8
-	takes_at_most $([[ ! ${BKP_GUEST-} ]] && echo 3 || echo 12) until_true has_line 'goes on at byte' \
+	by_tier 3 12 3 12
+	takes_at_most "$SIZE" until_true has_line 'goes on at byte' \
 		"$SENDER_ERR"
 	exec 8>&-
 	wait_sender 0
