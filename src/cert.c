@@ -414,8 +414,8 @@ static const char *cert_shown(gnutls_x509_crt_t crt,
 	return out;
 }
 
-/* What the peer sent first is its own certificate. */
-static gnutls_x509_crt_t cert_of_peer(gnutls_session_t session)
+/* What the peer sent first is its own certificate, its chain's end comes last. */
+static gnutls_x509_crt_t cert_of_peer(gnutls_session_t session, bool last)
 {
 	unsigned int count = 0;
 	const gnutls_datum_t *der =
@@ -424,7 +424,8 @@ static gnutls_x509_crt_t cert_of_peer(gnutls_session_t session)
 
 	if (!der || !count || gnutls_x509_crt_init(&crt) < 0)
 		return NULL;
-	if (gnutls_x509_crt_import(crt, der, GNUTLS_X509_FMT_DER) < 0) {
+	if (gnutls_x509_crt_import(crt, der + (last ? count - 1 : 0),
+				   GNUTLS_X509_FMT_DER) < 0) {
 		gnutls_x509_crt_deinit(crt);
 		return NULL;
 	}
@@ -433,8 +434,26 @@ static gnutls_x509_crt_t cert_of_peer(gnutls_session_t session)
 
 /* Judgement */
 
-static int cert_no_good(gnutls_x509_crt_t crt, unsigned int status, bool server,
-			enum rec_alert *alert, struct err *e)
+/* Nothing tells a foreign CA from an intermediate one that was not sent. */
+static int cert_no_signer(gnutls_session_t session, struct err *e)
+{
+	attr_cleanup(cert_datum_free) gnutls_datum_t dn = { NULL, 0 };
+	attr_cleanup(cert_crt_free)
+		gnutls_x509_crt_t crt = cert_of_peer(session, true);
+	char issuer[SHOWN_MAX] = "unknown";
+
+	if (crt && gnutls_x509_crt_get_issuer_dn3(crt, &dn, 0) == 0)
+		log_printable(issuer, sizeof issuer, dn.data, dn.size);
+	return err_set(e, ERR_AUTH, 0,
+		       "is not signed by a CA of --ca, but by %s; if that is "
+		       "an intermediate one, its certificate is missing in "
+		       "the peer's --cert file",
+		       issuer);
+}
+
+static int cert_no_good(gnutls_session_t session, gnutls_x509_crt_t crt,
+			unsigned int status, bool server, enum rec_alert *alert,
+			struct err *e)
 {
 	*alert = REC_BAD_CERTIFICATE;
 	if (status & GNUTLS_CERT_SIGNATURE_FAILURE)
@@ -446,7 +465,7 @@ static int cert_no_good(gnutls_x509_crt_t crt, unsigned int status, bool server,
 			       "bits, and SHA-1 and MD5 are broken");
 	*alert = REC_UNKNOWN_CA;
 	if (status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA))
-		return err_set(e, ERR_AUTH, 0, "is not signed by a CA of --ca");
+		return cert_no_signer(session, e);
 	*alert = REC_CERTIFICATE_EXPIRED;
 	if (status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED))
 		return cert_check_time(crt, ERR_AUTH, e) < 0
@@ -465,17 +484,29 @@ static int cert_no_good(gnutls_x509_crt_t crt, unsigned int status, bool server,
 }
 
 static int cert_judge_name(gnutls_subject_alt_names_t sans,
-			   const struct cert_rules *rules,
+			   const struct cert_rules *rules, const char *shown,
 			   enum rec_alert *alert, struct err *e)
 {
+	gnutls_datum_t san;
+	unsigned int type;
+
 	if (!rules->count || cert_which_name(sans, rules))
 		return 0;
 	*alert = REC_ACCESS_DENIED;
 	if (rules->count == 1)
-		return err_set(e, ERR_AUTH, 0,
-			       "is for another name than '%s' (subject "
-			       "alternative names)",
-			       rules->names[0]);
+		err_set(e, ERR_AUTH, 0,
+			"is for another name than '%s' (subject alternative "
+			"names)",
+			rules->names[0]);
+	if (rules->count == 1 && !rules->wildcards)
+		return err_append(e, ", which --peer asks for");
+	if (rules->count == 1)
+		return cert_san(sans, 0, &type, &san)
+			       ? err_append(e,
+					    "; if it is the host that is "
+					    "meant, say --peer %s",
+					    shown)
+			       : err_append(e, ": it has none");
 	return err_set(e, ERR_AUTH, 0, "is for none of the names of --peer");
 }
 
@@ -490,7 +521,7 @@ int cert_judge(gnutls_session_t session, const struct cert_rules *rules,
 	};
 	attr_cleanup(cert_sans_free) gnutls_subject_alt_names_t sans = NULL;
 	attr_cleanup(cert_crt_free)
-		gnutls_x509_crt_t crt = cert_of_peer(session);
+		gnutls_x509_crt_t crt = cert_of_peer(session, false);
 	struct err why = { 0 };
 	unsigned int status = 0;
 	char shown[SHOWN_MAX];
@@ -507,11 +538,12 @@ int cert_judge(gnutls_session_t session, const struct cert_rules *rules,
 		ret = err_set(&why, ERR_AUTH, 0, "cannot be verified (%s)",
 			      gnutls_strerror(ret));
 	else if (status)
-		ret = cert_no_good(crt, status, rules->server, alert, &why);
+		ret = cert_no_good(session, crt, status, rules->server, alert,
+				   &why);
 	else if (san < 0 && san != GNUTLS_E_REQUESTED_DATA_NOT_AVAILABLE)
 		ret = err_set(&why, ERR_AUTH, 0, "has names that do not parse");
 	else
-		ret = cert_judge_name(sans, rules, alert, &why);
+		ret = cert_judge_name(sans, rules, shown, alert, &why);
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0, "the peer's certificate (%s) %s",
 			       shown, why.msg);
@@ -523,7 +555,7 @@ void cert_identity(gnutls_session_t session, const struct cert_rules *rules,
 {
 	attr_cleanup(cert_sans_free) gnutls_subject_alt_names_t sans = NULL;
 	attr_cleanup(cert_crt_free)
-		gnutls_x509_crt_t crt = cert_of_peer(session);
+		gnutls_x509_crt_t crt = cert_of_peer(session, false);
 	const char *name;
 	gnutls_datum_t san;
 	unsigned int type;

@@ -119,6 +119,18 @@ static int chan_user_bulk(struct chan *c, struct err *e)
 	return c->bulk ? 0 : -1;
 }
 
+/* Once: later connections of a process find the same kernel. */
+static void chan_tell_why(const struct err *why)
+{
+	static bool told;
+
+	if (told)
+		log_debug("%s; going on in user space", why->msg);
+	else
+		log_notice("%s; going on in user space", why->msg);
+	told = true;
+}
+
 static int chan_choose_path(struct chan *c, const struct chan_socket *s,
 			    enum chan_ktls when, struct err *e)
 {
@@ -132,7 +144,7 @@ static int chan_choose_path(struct chan *c, const struct chan_socket *s,
 		return -1;
 	}
 	if (when == CHAN_KTLS_AUTO)
-		log_notice("%s; going on in user space", why.msg);
+		chan_tell_why(&why);
 	return chan_user_bulk(c, e);
 }
 
@@ -203,10 +215,13 @@ bool chan_in_kernel(const struct chan *c)
 	return c->kernel;
 }
 
-/* A lost connection is ERR_NET to a sender, a cut stream to a receiver. */
+/*
+ * There is a stream: what would have been a reason to have none breaks it.  A
+ * raw client hears only now whether its certificate is welcome.
+ */
 static int chan_fail(struct chan *c, struct err *e)
 {
-	if (c->role == CHAN_RECEIVER && e->kind == ERR_NET)
+	if (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->raw))
 		e->kind = ERR_STREAM;
 	return -1;
 }
@@ -214,7 +229,7 @@ static int chan_fail(struct chan *c, struct err *e)
 static int chan_fail_lost(struct chan *c, int num, struct err *e)
 {
 	c->lost = true;
-	err_set(e, ERR_NET, num, "the connection was lost");
+	err_set(e, ERR_STREAM, num, "the connection was lost");
 	return chan_fail(c, e);
 }
 
@@ -253,10 +268,12 @@ int chan_send(struct chan *c, uint8_t *buf, size_t len, struct chan_io *io,
 
 	assert(c->role == CHAN_SENDER);
 	*io = (struct chan_io){ 0 };
-	if (c->bulk)
-		return bulk_send(c->bulk, buf, len, &io->bytes, e);
-	if (!c->kernel)
-		return tls_send(c->tls, buf, len, &io->bytes, e);
+	if (!c->kernel) {
+		if ((c->bulk ? bulk_send(c->bulk, buf, len, &io->bytes, e)
+			     : tls_send(c->tls, buf, len, &io->bytes, e)) < 0)
+			return chan_fail(c, e);
+		return 0;
+	}
 	do
 		n = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -287,7 +304,7 @@ int chan_sendfile(struct chan *c, int file_fd, uint64_t offset, size_t len,
 	do
 		n = sendfile(c->fd, file_fd, &at, len);
 	while (n < 0 && errno == EINTR);
-	if (n < 0 && errno == EINVAL)
+	if (n < 0 && (errno == EINVAL || err_refuses(errno)))
 		return err_set(e, ERR_IO, errno, "cannot send a file");
 	return chan_sent(c, n, io, e);
 }
@@ -337,7 +354,7 @@ static int chan_user_alert(struct chan *c, enum rec_alert alert, struct err *e)
 static int chan_say_close(struct chan *c, bool *done, struct err *e)
 {
 	if (!c->said && chan_user_alert(c, REC_CLOSE_NOTIFY, e) < 0)
-		return -1;
+		return chan_fail(c, e);
 	c->said = true;
 	return chan_flush(c, done, e);
 }
@@ -413,7 +430,7 @@ static int chan_session_failed(struct chan *c, struct err *e)
 
 static int chan_bad_frame(struct err *e)
 {
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "the peer sent a frame that makes no sense");
 }
 
@@ -485,7 +502,7 @@ static int chan_bad_record(struct chan *c, int num, struct err *e)
 {
 	if (num == EBADMSG || num == EMSGSIZE || num == EINVAL) {
 		c->lost = true;
-		err_set(e, ERR_NET, 0,
+		err_set(e, ERR_STREAM, 0,
 			"a record was forged or damaged on its way "
 			"(bad_record_mac)");
 		return chan_refuse(c, REC_BAD_RECORD_MAC, e);
@@ -535,7 +552,7 @@ static int chan_control_record(struct chan *c, unsigned int type,
 	case REC_MEANS_ABORT:
 		/* Damage on the way to the peer: it has met no fault of ours. */
 		c->lost |= alert == REC_BAD_RECORD_MAC;
-		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
+		err_set(e, ERR_STREAM, 0, "the peer gave up (alert %s)",
 			rec_alert_name(alert));
 		return chan_fail(c, e);
 	case REC_MEANS_TICKET:
@@ -585,7 +602,7 @@ static int chan_take_record(struct chan *c, void *buf, size_t len, bool *took,
 		return errno == EAGAIN ? 0 : chan_bad_record(c, errno, e);
 	if (n == 0 && type == REC_NONE) {
 		c->lost = true;
-		err_set(e, ERR_NET, 0,
+		err_set(e, ERR_STREAM, 0,
 			"the connection closed without close_notify");
 		return chan_fail(c, e);
 	}

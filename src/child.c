@@ -13,9 +13,11 @@
 
 #include "clock.h"
 #include "io.h"
-#include "missing.h"
 
-enum { TERM_GRACE_MS = 2000 };
+enum {
+	TERM_GRACE_MS = 2000,
+	LOOK_MS = 50, /* between two looks where SIGCHLD cannot be had */
+};
 
 /* What we tell the supervisor; the end of the socket means KILL too. */
 enum { ORDER_CLOSE = 'c', ORDER_KILL = 'k' };
@@ -91,8 +93,8 @@ static void child_exec(char *const argv[], enum child_role role,
 		fcntl(control_fd, F_SETFD, FD_CLOEXEC);
 		/* Whatever was inherited stays out of COMMAND. */
 		if (control_fd > 3)
-			missing_close_range(3, (unsigned int)control_fd - 1);
-		missing_close_range((unsigned int)control_fd + 1, ~0u);
+			io_close_range(3, (unsigned int)control_fd - 1);
+		io_close_range((unsigned int)control_fd + 1, ~0u);
 		execvp(argv[0], argv);
 	}
 	s.start_errno = errno ? errno : ENOEXEC;
@@ -100,10 +102,12 @@ static void child_exec(char *const argv[], enum child_role role,
 	_exit(127);
 }
 
-/* Wait for pid without blocking.  Returns whether it ended. */
-static bool supervisor_reap(pid_t pid, int *wstatus)
+/* Wait for pid without blocking.  Returns 0 while it runs, or its pid, or -1. */
+static pid_t supervisor_reap(pid_t pid, int *wstatus)
 {
-	return waitpid(pid, wstatus, WNOHANG) == pid;
+	pid_t got = waitpid(pid, wstatus, WNOHANG);
+
+	return got < 0 && errno == EINTR ? 0 : got;
 }
 
 /* Kill COMMAND's whole group and whoever was left to us, then reap them. */
@@ -124,6 +128,10 @@ static int supervisor_kill(pid_t pid)
 			continue;
 		if (got < 0 && errno == ECHILD)
 			return wstatus;
+		if (got < 0 && err_refuses(errno)) {
+			kill(-pid, SIGKILL);
+			return wstatus;
+		}
 		/* The group keeps its number while a member lives. */
 		if (!killed && clock_now_ms() >= deadline) {
 			kill(-pid, SIGKILL);
@@ -136,9 +144,10 @@ static int supervisor_kill(pid_t pid)
 	}
 }
 
-static void supervisor_report(int control_fd, int wstatus)
+/* num: why nobody can tell how COMMAND ended, or 0. */
+static void supervisor_report(int control_fd, int wstatus, int num)
 {
-	struct child_status s = { 0 };
+	struct child_status s = { .start_errno = num };
 
 	if (WIFSIGNALED(wstatus))
 		s.signal = WTERMSIG(wstatus);
@@ -152,17 +161,20 @@ static void supervisor_report(int control_fd, int wstatus)
  * gone.  SIGCHLD comes through sigchld_fd.
  */
 static void supervisor_run(pid_t pid, int control_fd, int pipe_fd,
-			   int sigchld_fd)
+			   int sigchld_fd, bool has_sigchld)
 {
 	struct pollfd fds[2] = { { .fd = control_fd, .events = POLLIN },
 				 { .fd = sigchld_fd, .events = POLLIN } };
-	int wstatus;
+	int wstatus = 0, num = 0;
+	pid_t got;
 	char order;
 
-	for (;;) {
-		if (supervisor_reap(pid, &wstatus))
+	while ((got = supervisor_reap(pid, &wstatus)) == 0) {
+		if (poll(fds, 2, has_sigchld ? -1 : LOOK_MS) < 0 &&
+		    errno != EINTR) {
+			got = -1;
 			break;
-		poll(fds, 2, -1);
+		}
 		if (fds[1].revents & POLLIN) {
 			char drain[64];
 
@@ -180,7 +192,11 @@ static void supervisor_run(pid_t pid, int control_fd, int pipe_fd,
 		wstatus = supervisor_kill(pid);
 		break;
 	}
-	supervisor_report(control_fd, wstatus);
+	if (got < 0) {
+		num = errno;
+		supervisor_kill(pid);
+	}
+	supervisor_report(control_fd, wstatus, num);
 	/* Who reads from a consumer's pipe now is no child that we know of:
 	 * we may go, and the pipe with us, as soon as we are told to. */
 	while (recv(control_fd, &order, 1, 0) == 1)
@@ -206,11 +222,10 @@ static void supervisor_close_others(int a, int b)
 	int low = a < b ? a : b, high = a < b ? b : a;
 
 	if (low > 3)
-		missing_close_range(3, (unsigned int)low - 1);
+		io_close_range(3, (unsigned int)low - 1);
 	if (high > low + 1)
-		missing_close_range((unsigned int)low + 1,
-				    (unsigned int)high - 1);
-	missing_close_range((unsigned int)high + 1, ~0u);
+		io_close_range((unsigned int)low + 1, (unsigned int)high - 1);
+	io_close_range((unsigned int)high + 1, ~0u);
 }
 
 /*
@@ -241,6 +256,7 @@ static void supervisor_main(char *const argv[], enum child_role role,
 			    int keep, int control_fd)
 {
 	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
+	bool has_sigchld;
 	sigset_t chld;
 	pid_t pid;
 
@@ -270,10 +286,9 @@ static void supervisor_main(char *const argv[], enum child_role role,
 	/* Standard input and output are not ours to hold open. */
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
-	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-		_exit(1);
-	sigaction(SIGCHLD, &sa, NULL);
-	supervisor_run(pid, control_fd, keep, sigchld_pipe[0]);
+	has_sigchld = pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
+		      sigaction(SIGCHLD, &sa, NULL) == 0;
+	supervisor_run(pid, control_fd, keep, sigchld_pipe[0], has_sigchld);
 }
 
 /* The supervisor's first word; COMMAND's own, if it cannot be run, may be
@@ -306,24 +321,31 @@ struct child *child_start(char *const argv[], enum child_role role,
 	struct child *c = calloc(1, sizeof *c);
 
 	if (!c || pipe2(data, O_CLOEXEC) < 0) {
-		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
+		err_call(e, ERR_COMMAND, "pipe2", "cannot start %s", argv[0]);
 		free(c);
 		return NULL;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) <
 		    0 ||
 	    (c->supervisor = fork()) < 0) {
-		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
+		err_call(e, ERR_COMMAND,
+			 c->supervisor < 0 ? "clone" : "socketpair",
+			 "cannot start %s", argv[0]);
 		/* The control pair, if made, ends with this process. */
 		close(data[0]);
 		close(data[1]);
 		free(c);
 		return NULL;
 	}
-	if (c->supervisor == 0)
+	if (c->supervisor == 0) {
+		/* Our ends, by themselves: COMMAND's end shows by them. */
+		close(control[0]);
+		if (role == CHILD_SOURCE)
+			close(data[0]);
 		supervisor_main(argv, role, peer, data[!ours],
 				role == CHILD_CONSUMER ? data[1] : -1,
 				control[1]);
+	}
 	close(data[!ours]);
 	close(control[1]);
 	c->role = role;
@@ -332,6 +354,7 @@ struct child *child_start(char *const argv[], enum child_role role,
 	io_grow_pipe(c->pipe_fd);
 	child_take_group(c);
 	if (io_set_nonblocking(c->pipe_fd, e) < 0) {
+		e->kind = ERR_COMMAND;
 		child_free(c);
 		return NULL;
 	}
@@ -412,9 +435,11 @@ bool child_succeeded(const struct child_status *s)
 
 int child_fail(const struct child_status *s, const char *name, struct err *e)
 {
-	if (s->start_errno)
-		return err_set(e, ERR_COMMAND, s->start_errno, "cannot run %s",
-			       name);
+	if (s->start_errno) {
+		errno = s->start_errno;
+		return err_call(e, ERR_COMMAND, "execve, dup2 or wait4",
+				"cannot run %s", name);
+	}
 	if (s->signal)
 		return err_set(e, ERR_COMMAND, 0,
 			       "%s was killed by signal %d (%s)", name,

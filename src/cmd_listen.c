@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "cmd.h"
 #include "io.h"
@@ -64,6 +65,31 @@ static int listen_keep(const struct opts *o, struct setup *setup,
 	return ret;
 }
 
+/* Whoever sits at a terminal may have to tell others where to connect. */
+static void listen_say_where(const struct opts *o, const struct net_listener *l)
+{
+	char text[NET_LISTENERS_MAX * (NET_NAME_MAX + 2)] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; o->bind && i < l->count; i++) {
+		char name[NET_NAME_MAX];
+
+		net_listener_name(l, i, name);
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s",
+					len ? ", " : "", name);
+	}
+	if (!o->bind)
+		snprintf(text, sizeof text, "port %u of every%s address",
+			 l->port,
+			 o->family == AF_INET	 ? " IPv4"
+			 : o->family == AF_INET6 ? " IPv6"
+						 : "");
+	if (isatty(STDERR_FILENO))
+		log_notice("listening on %s", text);
+	else
+		log_info("listening on %s", text);
+}
+
 int cmd_listen(const struct opts *o, struct err *e)
 {
 	struct net_endpoint at = { .host = o->bind,
@@ -77,7 +103,7 @@ int cmd_listen(const struct opts *o, struct err *e)
 		return -1;
 	ret = net_listen(&at, &l, e);
 	if (ret == 0) {
-		log_info("listening on port %u", l.port);
+		listen_say_where(o, &l);
 		ret = o->keep ? listen_keep(o, &setup, &l, e)
 			      : listen_run(o, &setup, &l, e);
 		net_listener_close(&l);

@@ -61,6 +61,7 @@ struct door {
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
 	unsigned int logged, unlogged; /* lines since then */
+	struct err broken; /* why it cannot go on; no kind: it can */
 	struct guess guess;
 	struct visitor visitors[VISITORS_MAX];
 };
@@ -76,8 +77,12 @@ static void door_watch(struct door *d, int op, int fd, uint32_t events,
 {
 	struct epoll_event ev = { .events = events, .data.u32 = who };
 
-	if (epoll_ctl(d->epoll_fd, op, fd, &ev) < 0)
-		log_debug("epoll_ctl: %s", strerror(errno));
+	if (epoll_ctl(d->epoll_fd, op, fd, &ev) == 0)
+		return;
+	log_debug("epoll_ctl: %s", strerror(errno));
+	if (err_refuses(errno))
+		err_call(&d->broken, ERR_NET, "epoll_ctl",
+			 "cannot wait for connections");
 }
 
 static void door_watch_visitor(struct door *d, int op, const struct visitor *v)
@@ -313,6 +318,12 @@ static void door_accept(struct door *d, size_t i)
 	}
 	if (errno == EPIPE)
 		door_watch(d, EPOLL_CTL_DEL, d->p.listener->fds[i], 0, 0);
+	if (err_refuses(errno)) {
+		err_call(&d->broken, ERR_NET,
+			 d->p.listener->handed ? "recvmsg" : "accept4",
+			 "cannot accept connections");
+		return;
+	}
 	/* A connection that is gone again, or one that we cannot take now. */
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
@@ -321,8 +332,8 @@ static void door_accept(struct door *d, size_t i)
 		if (door_evict(d))
 			return;
 		if (door_is_empty(d) && door_may_log(d))
-			log_notice("cannot accept a connection: %s",
-				   strerror(num));
+			log_notice("cannot accept a connection: %s%s",
+				   strerror(num), err_remedy(num));
 		door_pause(d, ACCEPT_PAUSE_MS);
 	}
 }
@@ -376,24 +387,24 @@ static bool door_is_self(const struct door *d, const struct visitor *v)
 }
 
 /*
- * Does it want to go on with a stream?  Then it is not a new one.  (A sender of
- * mode none that comes back to nobody finds it out by the offset it is told; one
- * with a ticket in its handshake does not come this far.)
+ * Does it want to go on with a stream?  Then it is not a new one.  (One with a
+ * ticket in its handshake does not come this far.)
  */
 static bool visitor_goes_on(const struct visitor *v)
 {
 	static const uint8_t no_proof[FRAME_PROOF_BYTES];
 
-	return v->hello.rotate_at ||
-	       (v->hello.role == FRAME_RECEIVES && v->hello.offset) ||
+	return v->hello.rotate_at || v->hello.offset ||
 	       memcmp(v->hello.proof, no_proof, sizeof no_proof);
 }
 
 static enum frame_refusal door_judge(const struct door *d,
 				     const struct visitor *v)
 {
-	if (v->hello.version != FRAME_VERSION)
+	if (v->hello.version != FRAME_VERSION || tls_is_old(v->tls))
 		return FRAME_REFUSED_VERSION;
+	if (v->hello.flags & FRAME_HELLO_NAMED)
+		return FRAME_REFUSED_NAME;
 	if (door_is_self(d, v))
 		return FRAME_REFUSED_SELF;
 	if (d->stream && v->hello.role != d->p.role)
@@ -427,7 +438,13 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 		return 0;
 	v->hello = f.hello;
 	refusal = door_judge(d, v);
-	return refusal ? door_say_no(v->tls, v->socket.fd, refusal, e) : 0;
+	if (!refusal)
+		return 0;
+	door_say_no(v->tls, v->socket.fd, refusal, e);
+	if (refusal == FRAME_REFUSED_VERSION)
+		err_set(e, ERR_AUTH, 0, "%s",
+			frame_version_text(v->hello.version));
+	return -1;
 }
 
 /* May this visitor try a password? */
@@ -588,8 +605,12 @@ bool door_step(struct door *d, struct door_guest *guest)
 	 */
 	for (int i = 0; i < 2 * VISITORS_MAX; i++) {
 		struct visitor *v;
+		int n = epoll_wait(d->epoll_fd, &ev, 1, 0);
 
-		if (epoll_wait(d->epoll_fd, &ev, 1, 0) <= 0)
+		if (n < 0 && errno != EINTR)
+			err_call(&d->broken, ERR_NET, "epoll_wait",
+				 "cannot wait for connections");
+		if (n <= 0)
 			break;
 		if (ev.data.u32 >= LISTENER_0) {
 			door_accept(d, ev.data.u32 - LISTENER_0);
@@ -603,6 +624,14 @@ bool door_step(struct door *d, struct door_guest *guest)
 	}
 	door_check_deadlines(d);
 	return false;
+}
+
+int door_check(const struct door *d, struct err *e)
+{
+	if (!d->broken.kind)
+		return 0;
+	*e = d->broken;
+	return -1;
 }
 
 uint64_t door_due(const struct door *d)
@@ -656,7 +685,8 @@ struct door *door_open(const struct door_params *p, struct err *e)
 	struct door *d = calloc(1, sizeof *d);
 
 	if (!d || (d->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
-		err_set(e, ERR_NET, errno, "cannot wait for connections");
+		err_call(e, ERR_NET, "epoll_create1",
+			 "cannot wait for connections");
 		free(d);
 		return NULL;
 	}

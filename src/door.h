@@ -79,6 +79,9 @@ uint64_t door_due(const struct door *d);
  */
 bool door_step(struct door *d, struct door_guest *guest);
 
+/* Does it still work?  ERR_NET: no connection can ever come in. */
+int door_check(const struct door *d, struct err *e) attr_must_check;
+
 /*
  * From now on this stream runs: others who authenticate are told that we are
  * busy.  Borrows s, which the caller keeps up to date.  Releases the descriptors

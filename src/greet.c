@@ -12,7 +12,7 @@ static int greet_wait(int fd, short events, uint64_t deadline_ms, struct err *e)
 	int n = poll(&p, 1, clock_poll_ms(deadline_ms));
 
 	if (n < 0 && errno != EINTR)
-		return err_set(e, ERR_BUG, errno, "poll");
+		return err_call(e, ERR_NET, "poll", "cannot wait");
 	if (n == 0)
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer does not answer our greeting");
@@ -81,6 +81,9 @@ int greet_check(const struct frame_welcome *w, enum frame_role role,
 		refusal = FRAME_REFUSED_ROLE;
 	if (!refusal)
 		return 0;
+	if (refusal == FRAME_REFUSED_VERSION)
+		return err_set(e, ERR_AUTH, 0, "refused: %s",
+			       frame_version_text(w->version));
 	return err_set(e, ERR_AUTH, 0, "refused: %s",
 		       frame_refusal_text(refusal));
 }

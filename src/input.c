@@ -19,10 +19,11 @@ static bool input_is_messages(const struct input *in)
 /* A size is to be believed if the last byte is there. */
 static off_t input_file_end(int fd)
 {
+	off_t at = lseek(fd, 0, SEEK_CUR);
 	struct stat st;
 	char last;
 
-	if (fstat(fd, &st) < 0 || lseek(fd, 0, SEEK_CUR) >= st.st_size ||
+	if (at < 0 || fstat(fd, &st) < 0 || at >= st.st_size ||
 	    pread(fd, &last, 1, st.st_size - 1) != 1)
 		return 0;
 	return st.st_size;

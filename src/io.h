@@ -33,7 +33,7 @@ bool io_ready(int fd, short events);
 /* Make a pipe hold as much as it may, 1 MiB at the most.  Best effort. */
 void io_grow_pipe(int fd);
 
-/* Set O_NONBLOCK; only for descriptors that this program made. */
+/* Set O_NONBLOCK; only for descriptors that this program made.  ERR_STREAM. */
 int io_set_nonblocking(int fd, struct err *e) attr_must_check;
 
 /*
@@ -47,6 +47,19 @@ int io_reopen_nonblocking(int fd, int access);
 /* read(2) and write(2), again after EINTR. */
 ssize_t io_read(int fd, void *buf, size_t len);
 ssize_t io_write(int fd, const void *buf, size_t len);
+
+/*
+ * Close the descriptors from first to last, which need not be open.  Works
+ * without close_range(2): before Linux 5.9 there is none, and the system call
+ * lists of some containers refuse it.
+ */
+void io_close_range(unsigned int first, unsigned int last);
+
+/*
+ * Fill buf with random bytes: from getrandom(2), or where that is refused from
+ * /dev/urandom.  ERR_NET: there are none.
+ */
+int io_random(void *buf, size_t len, struct err *e) attr_must_check;
 
 /* Write all of buf to a blocking descriptor; ERR_IO, naming what. */
 int io_write_all(int fd, const void *buf, size_t len, const char *what,

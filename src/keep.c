@@ -300,9 +300,14 @@ static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 	keep_name(k, g, name);
 	pid = link_door_draw(handle, e) < 0 ? -1 : keep_fork(&fd);
 	if (pid < 0) {
-		log_notice("%s: cannot begin a stream: %s", name,
-			   strerror(errno));
+		err_call(e, ERR_NET, "clone and socketpair",
+			 "%s: cannot begin a stream", name);
 		door_turn_away(g, FRAME_REFUSED_BUSY);
+		/* No stream can ever begin. */
+		if (err_refuses(e->num))
+			return -1;
+		log_notice("%s", e->msg);
+		*e = (struct err){ 0 };
 		return 1;
 	}
 	if (pid == 0) {
@@ -334,7 +339,7 @@ static int keep_wait(const struct keep *k, struct err *e)
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
 	if (poll(fds, 2, clock_poll_ms(due_ms)) < 0 && errno != EINTR)
-		return err_set(e, ERR_BUG, errno, "poll");
+		return err_call(e, ERR_NET, "poll", "cannot wait");
 	if (!k->served && clock_now_ms() >= k->wait_ms)
 		return err_set(e, ERR_NET, 0,
 			       "nobody came within the time of --wait");
@@ -361,7 +366,7 @@ int keep_run(struct keep *k, struct err *e)
 		while (door_step(k->door, &guest))
 			if ((ret = keep_begin(k, &guest, e)) <= 0)
 				return ret;
-		if (keep_wait(k, e) < 0)
+		if (door_check(k->door, e) < 0 || keep_wait(k, e) < 0)
 			return -1;
 	}
 }
@@ -382,8 +387,19 @@ static int keep_catch_signals(struct keep *k, struct err *e)
 	sigprocmask(SIG_BLOCK, &mask, &k->old_mask);
 	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (k->signal_fd < 0)
-		return err_set(e, ERR_BUG, errno, "signalfd");
+		return err_call(e, ERR_NET, "signalfd4",
+				"cannot wait for signals");
 	return 0;
+}
+
+/* Without these, places would be lost, or streams could not be resumed. */
+static int keep_check_calls(struct err *e)
+{
+	/* There is no process of ours yet. */
+	if (waitpid(-1, NULL, WNOHANG) < 0 && err_refuses(errno))
+		return err_call(e, ERR_NET, "wait4",
+				"cannot wait for the processes of streams");
+	return net_check_pass(e);
 }
 
 struct keep *keep_new(struct setup *setup, struct net_listener *l,
@@ -414,7 +430,7 @@ struct keep *keep_new(struct setup *setup, struct net_listener *l,
 		free(k);
 		return NULL;
 	}
-	if (keep_catch_signals(k, e) < 0) {
+	if (keep_catch_signals(k, e) < 0 || keep_check_calls(e) < 0) {
 		keep_free(k);
 		return NULL;
 	}

@@ -360,6 +360,15 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 	return 0;
 }
 
+static int key_cannot_open(int num, struct err *e)
+{
+	err_set(e, ERR_KEY, num, "cannot be opened");
+	if (num == EACCES)
+		err_append(e, " (readable by root only? then run this as root, "
+			      "for example by sudo)");
+	return -1;
+}
+
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e)
 {
@@ -370,7 +379,7 @@ int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	if (strcmp(path, "-")) {
 		opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 		if (opened < 0)
-			return err_set(e, ERR_KEY, errno, "cannot be opened");
+			return key_cannot_open(errno, e);
 		fd = opened;
 	}
 	if (key_check_mode(fd, path, e) < 0)
@@ -396,12 +405,14 @@ static int key_read_key(const char *path, struct key_file *f, struct key *k,
 			struct err *e)
 {
 	if (key_load(path, f->bytes, sizeof f->bytes, &f->len, e) < 0)
-		return e->num ? err_append(e,
-					   "; make a key with 'btrfs-ktls-pipe "
-					   "keygen -o %s', or name another "
-					   "with -k",
-					   path)
-			      : -1;
+		return e->num == ENOENT
+			       ? err_append(
+					 e,
+					 "; make a key with 'btrfs-ktls-pipe "
+					 "keygen -o %s', or name another "
+					 "with -k",
+					 path)
+			       : -1;
 	if (f->len > KEY_FILE_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "is too long for a key: at most %d bytes are "

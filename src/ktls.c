@@ -70,6 +70,29 @@ static int ktls_option(enum ktls_direction dir)
 	return dir == KTLS_TX ? TLS_TX : TLS_RX;
 }
 
+/*
+ * Once the kernel has the keys there is no way back: is what else that path
+ * needs refused here?
+ */
+static int ktls_check_calls(int fd, struct err *e)
+{
+	struct tls_crypto_info info;
+	struct msghdr msg = { 0 };
+	socklen_t len = sizeof info;
+	const char *call = NULL;
+
+	/* A refusal comes before the complaint that there are no keys yet, or
+	 * that -1 is no socket. */
+	if (getsockopt(fd, SOL_TLS, TLS_TX, &info, &len) < 0 &&
+	    err_refuses(errno))
+		call = "getsockopt";
+	else if (sendmsg(-1, &msg, 0) < 0 && err_refuses(errno))
+		call = "sendmsg";
+	else if (recvmsg(-1, &msg, 0) < 0 && err_refuses(errno))
+		call = "recvmsg";
+	return call ? err_call(e, ERR_KTLS, call, "cannot use kernel TLS") : 0;
+}
+
 int ktls_available(struct err *e)
 {
 	autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -77,23 +100,23 @@ int ktls_available(struct err *e)
 	if (fd < 0)
 		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
-		return err_set(e, ERR_KTLS, errno, "cannot open a socket");
+		return err_call(e, ERR_KTLS, "socket", "cannot open a socket");
 	/* Not connected: a kernel that knows the ULP says just that. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
 	    errno == ENOTCONN)
-		return 0;
+		return ktls_check_calls(fd, e);
 	if (errno == ENOENT || errno == ENOPROTOOPT)
 		return err_set(e, ERR_KTLS, 0, NO_MODULE);
-	return err_set(e, ERR_KTLS, errno, "cannot use kernel TLS");
+	return err_call(e, ERR_KTLS, "setsockopt", "cannot use kernel TLS");
 }
 
 int ktls_attach(int fd, struct err *e)
 {
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0)
-		return 0;
+		return ktls_check_calls(fd, e);
 	switch (errno) {
 	case EEXIST: /* by who handed us the socket */
-		return 0;
+		return ktls_check_calls(fd, e);
 	case ENOENT:
 	case ENOPROTOOPT:
 		return err_set(e, ERR_KTLS, 0, NO_MODULE);
@@ -102,7 +125,8 @@ int ktls_attach(int fd, struct err *e)
 			       "the connection closed before kernel TLS could "
 			       "be attached");
 	default:
-		return err_set(e, ERR_KTLS, errno, "cannot attach kernel TLS");
+		return err_call(e, ERR_KTLS, "setsockopt",
+				"cannot attach kernel TLS");
 	}
 }
 
@@ -159,9 +183,9 @@ int ktls_install(int fd, enum ktls_direction dir, const struct mode *mode,
 		return err_set(e, ERR_KTLS, errno,
 			       "kernel TLS is not attached to the connection");
 	default:
-		return err_set(e, ERR_KTLS, errno,
-			       "cannot give the keys of %s to the kernel",
-			       mode->name);
+		return err_call(e, ERR_KTLS, "setsockopt",
+				"cannot give the keys of %s to the kernel",
+				mode->name);
 	}
 }
 
@@ -173,8 +197,8 @@ int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
 
 	/* The short form tells version and cipher, and no key. */
 	if (getsockopt(fd, SOL_TLS, ktls_option(dir), &info, &len) < 0)
-		return err_set(e, ERR_KTLS, errno,
-			       "cannot read back the kernel's TLS state");
+		return err_call(e, ERR_KTLS, "getsockopt",
+				"cannot read back the kernel's TLS state");
 	if (info.version != ktls_version(mode) ||
 	    info.cipher_type != cipher_rows[mode->cipher].kernel_id)
 		return err_set(e, ERR_KTLS, 0,

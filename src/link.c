@@ -11,17 +11,11 @@
 #include "log.h"
 #include "net.h"
 
-/* A connection that lived this long was of use, even if no byte moved. */
-enum { USEFUL_MS = 10000 };
-
 /*
  * Records under one key: RFC 8446 section 5.5 allows AES-GCM 2^24.5 full ones.
  * The protocol stops before; where nothing can be changed it is the limit.
  */
 enum { RECORD_LIMIT = 1 << 24, RECORD_LIMIT_RAW = 23726566 };
-
-/* A peer may wish for more, but who believes that? */
-#define RETRY_MAX_MS (365ull * 24 * 3600 * 1000)
 
 enum chan_role link_role(const struct opts *o)
 {
@@ -56,8 +50,7 @@ void link_init(struct link *l, const struct link_ops *ops,
 			    .record_limit = link_record_limit(p->o),
 			    .fd = -1,
 			    .events = POLLIN,
-			    .due_ms = CLOCK_NEVER,
-			    .give_up_ms = CLOCK_NEVER };
+			    .due_ms = CLOCK_NEVER };
 }
 
 void link_free(struct link *l)
@@ -83,7 +76,7 @@ int link_first(struct link *l, struct err *e)
 			return 0;
 		p = (struct pollfd){ .fd = l->fd, .events = l->events };
 		if (poll(&p, 1, clock_poll_ms(l->due_ms)) < 0 && errno != EINTR)
-			return err_set(e, ERR_BUG, errno, "poll");
+			return err_call(e, ERR_NET, "poll", "cannot wait");
 	}
 }
 
@@ -91,7 +84,7 @@ int link_run(struct link *l, const struct link_span *span, struct err *e)
 {
 	if (l->ops->run(l, span, e) == 0)
 		return 0;
-	if (l->role == CHAN_RECEIVER && e->kind == ERR_NET)
+	if (e->kind == ERR_NET)
 		e->kind = ERR_STREAM;
 	return -1;
 }
@@ -106,12 +99,10 @@ static void link_agree_retry(struct link *l, uint64_t peer_ms)
 {
 	uint64_t own_ms = l->p.o->retry_ms;
 
-	l->retry_ms = own_ms > peer_ms ? own_ms : peer_ms;
-	if (l->retry_ms > RETRY_MAX_MS)
-		l->retry_ms = RETRY_MAX_MS;
+	l->retry.limit_ms = retry_agree(own_ms, peer_ms);
 	if (!l->store_bytes)
 		l->final = "nothing was kept to be sent again: no --buffer";
-	else if (!own_ms || !peer_ms)
+	else if (!l->retry.limit_ms)
 		l->final = "no way back: --retry 0";
 }
 
@@ -208,13 +199,14 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 		l->hold = false;
 	} else {
 		link_close(l);
+		if (l->count)
+			retry_lost(&l->retry, clock_now_ms());
 	}
 	if (!l->count)
 		snprintf(l->name, sizeof l->name, "%s", name);
 	l->chan = chan;
 	l->offset = offset;
-	l->since_ms = clock_now_ms();
-	l->give_up_ms = CLOCK_NEVER;
+	retry_connected(&l->retry, clock_now_ms());
 	l->count++;
 	link_announce(l);
 	return 0;
@@ -222,10 +214,23 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 
 void link_miss(struct link *l)
 {
-	if (l->give_up_ms != CLOCK_NEVER)
-		return;
-	l->stuck_ms = clock_now_ms();
-	l->give_up_ms = l->stuck_ms + l->retry_ms;
+	l->useful = !l->retry.since_ms;
+	retry_lost(&l->retry, clock_now_ms());
+}
+
+void link_moved(struct link *l)
+{
+	retry_moved(&l->retry);
+}
+
+void link_excuse(struct link *l)
+{
+	retry_excuse(&l->retry, clock_now_ms());
+}
+
+uint64_t link_deadline(const struct link *l)
+{
+	return retry_deadline(&l->retry);
 }
 
 static void link_drop(struct link *l)
@@ -234,25 +239,21 @@ static void link_drop(struct link *l)
 	l->ops->lost(l);
 }
 
-int link_lost(struct link *l, uint64_t progress, struct err *e)
+int link_lost(struct link *l, struct err *e)
 {
-	uint64_t now = clock_now_ms();
+	uint64_t now = clock_now_ms(), until;
 
 	if (!chan_lost(l->chan) && !(l->old && chan_lost(l->old)))
 		return -1;
 	if (l->final)
 		return l->p.o->raw ? -1 : err_append(e, " (%s)", l->final);
-	l->useful = progress > l->progress || now - l->since_ms >= USEFUL_MS;
-	if (!l->stuck_ms || l->useful)
-		l->stuck_ms = now;
-	l->give_up_ms = l->stuck_ms + l->retry_ms;
-	l->progress = progress;
+	link_miss(l);
+	until = link_deadline(l);
 	l->why = *e;
 	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
 		   l->p.o->verb == OPT_CONNECT ? "dialling again"
 					       : "waiting for the peer",
-		   l->give_up_ms > now ? (l->give_up_ms - now + 999) / 1000
-				       : 0);
+		   until > now ? (until - now + 999) / 1000 : 0);
 	*e = (struct err){ 0 };
 	link_drop(l);
 	return 0;
@@ -261,8 +262,8 @@ int link_lost(struct link *l, uint64_t progress, struct err *e)
 int link_spoilt(struct link *l, struct err *e)
 {
 	chan_set_lost(l->chan);
-	e->kind = l->role == CHAN_SENDER ? ERR_NET : ERR_STREAM;
-	return link_lost(l, l->progress, e);
+	e->kind = ERR_STREAM;
+	return link_lost(l, e);
 }
 
 struct chan *link_source(const struct link *l)
@@ -283,7 +284,7 @@ uint64_t link_may_send(const struct link *l)
 
 int link_wear(struct link *l, struct err *e)
 {
-	bool raw = l->p.o->raw, sends = l->role == CHAN_SENDER;
+	bool raw = l->p.o->raw;
 	uint64_t limit = l->record_limit;
 
 	if (!raw)
@@ -298,7 +299,7 @@ int link_wear(struct link *l, struct err *e)
 		return 0;
 	}
 	return err_set(
-		e, sends ? ERR_NET : ERR_STREAM, 0,
+		e, ERR_STREAM, 0,
 		"%" PRIu64 " records are all that one key may protect, "
 		"and --raw knows no way to fresh keys: the stream is too "
 		"long for it",
@@ -323,20 +324,23 @@ void link_renew(struct link *l)
 	if (l->final || l->p.o->verb != OPT_CONNECT)
 		return;
 	log_info("nothing has come for a while; dialling again, to be sure");
-	l->useful = true;
 	link_miss(l);
-	err_set(&l->why, ERR_NET, 0, "the connection fell silent");
+	err_set(&l->why, ERR_STREAM, 0, "the connection fell silent");
 	link_drop(l);
+}
+
+uint64_t link_outage_end_ms(const struct link *l)
+{
+	return l->chan ? CLOCK_NEVER : link_deadline(l);
 }
 
 int link_check(const struct link *l, struct err *e)
 {
-	if (l->chan || clock_now_ms() < l->give_up_ms)
+	if (clock_now_ms() < link_deadline(l))
 		return 0;
-	err_set(e, l->role == CHAN_SENDER ? ERR_NET : ERR_STREAM, 0, "%s",
-		l->why.msg);
-	return err_append(e,
-			  ", and no other connection came about within "
-			  "%" PRIu64 " s",
-			  l->retry_ms / 1000);
+	err_set(e, ERR_STREAM, 0, "%s", l->why.msg);
+	return err_append(e, ", and %s within %" PRIu64 " s",
+			  l->chan ? "nothing moved over another connection"
+				  : "no other connection came about",
+			  l->retry.limit_ms / 1000);
 }

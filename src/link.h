@@ -19,6 +19,7 @@
 #include "mode.h"
 #include "net.h"
 #include "opt.h"
+#include "retry.h"
 
 struct link;
 
@@ -77,7 +78,6 @@ struct link {
 	const struct link_ops *ops;
 	struct link_params p;
 	enum chan_role role; /* ours */
-	uint64_t retry_ms; /* agreed: how long to go on without a connection */
 	uint64_t record_limit; /* agreed: records under one key */
 	uint64_t rotate_ms; /* since when we dial for fresh keys, or 0 */
 	const char *final; /* why a lost connection is final, or NULL */
@@ -86,11 +86,9 @@ struct link {
 	char identity[KEY_IDENTITY_MAX + 1]; /* the peer's; "": none */
 	char name[NET_NAME_MAX]; /* its address at the beginning */
 	struct key ticket; /* what later connections authenticate with */
-	uint64_t since_ms; /* when the newest connection came */
-	uint64_t give_up_ms; /* without a connection; CLOCK_NEVER with one */
-	uint64_t stuck_ms; /* since when no connection was of any use, or 0 */
+	struct retry retry; /* since when there has been none of use */
+	uint64_t peer_sent; /* a sender's word: how far its input goes */
 	bool useful; /* was the last one? */
-	uint64_t progress; /* the loop's, when the last one was lost */
 	struct err why; /* it was lost */
 };
 
@@ -125,7 +123,7 @@ int link_first(struct link *l, struct err *e) attr_must_check;
 /*
  * Something is to be done: l->fd is ready or l->due_ms has come.  A new l->count
  * says that l->chan is another one, and that the stream goes on at l->offset.
- * Errors: ERR_KTLS, ERR_NET or ERR_STREAM: no other connection will do.
+ * Errors: ERR_KTLS or ERR_STREAM: no other connection will do.
  */
 int link_run(struct link *l, const struct link_span *span,
 	     struct err *e) attr_must_check;
@@ -133,9 +131,21 @@ int link_run(struct link *l, const struct link_span *span,
 /*
  * The connection failed with *e.  If the stream can go on over another one:
  * says so, closes it, wipes *e and returns 0; l->chan is NULL then.  Else
- * returns -1, with the reason in *e.  progress: bytes confirmed or received.
+ * returns -1, with the reason in *e.
  */
-int link_lost(struct link *l, uint64_t progress, struct err *e) attr_must_check;
+int link_lost(struct link *l, struct err *e) attr_must_check;
+
+/*
+ * The connection in use is of use: bytes came or were acknowledged over it, or
+ * there are none that should.
+ */
+void link_moved(struct link *l);
+
+/* It cannot be judged at present: nobody waits for bytes. */
+void link_excuse(struct link *l);
+
+/* When link_check() may fail; CLOCK_NEVER: not as long as all goes well. */
+uint64_t link_deadline(const struct link *l);
 
 /*
  * A receiver has heard nothing for long.  Where it is the one to dial, and may,
@@ -155,7 +165,7 @@ uint64_t link_may_send(const struct link *l);
 /*
  * Bytes went through.  When the keys are nearly worn out whoever connects dials
  * for the next ones (RFC 8446 section 5.5); without a protocol to do so that is
- * an error: ERR_NET or ERR_STREAM.
+ * an error: ERR_STREAM.
  */
 int link_wear(struct link *l, struct err *e) attr_must_check;
 
@@ -168,9 +178,12 @@ void link_arrived(struct link *l, uint64_t offset);
 /* Can a stream outlive a connection at all? */
 bool link_resumes(const struct link *l);
 
+/* When it is too late for another connection; CLOCK_NEVER: there is one. */
+uint64_t link_outage_end_ms(const struct link *l);
+
 /*
- * There has been no connection for too long: returns -1 with the error, ERR_NET
- * for a sender and ERR_STREAM for a receiver.  Else 0.
+ * There has been no connection for too long, or none that moved anything:
+ * returns -1 with an ERR_STREAM.  Else 0.
  */
 int link_check(const struct link *l, struct err *e) attr_must_check;
 

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,20 +11,26 @@
 #include "clock.h"
 #include "greet.h"
 #include "host.h"
+#include "io.h"
 #include "log.h"
 #include "net.h"
 #include "pass.h"
+#include "resolve.h"
 
 enum {
+	RESOLVE_MS = 30000,
 	CONNECT_MS = 30000,
 	PER_ADDRESS_MS = 5000, /* where a name has several */
 	BACKOFF_MS = 100, /* the first pause; each is twice the last */
 	BACKOFF_MAX_MS = 5000,
 	LEAVE_MS = 500, /* for a peer that we refuse to hear why */
+	SPEAK_MS = 3000, /* without an answer, before we say so */
+	SPEAK_HANDSHAKE_MS = 5000, /* the same for one that needs computing */
 };
 
 enum dial_state {
 	DIAL_IDLE,
+	DIAL_RESOLVING,
 	DIAL_CONNECTING,
 	DIAL_PASSWORD, /* the exchange before TLS */
 	DIAL_HANDSHAKE,
@@ -34,10 +39,13 @@ enum dial_state {
 
 struct link_dial {
 	struct link link; /* first: a link is this */
-	struct net_endpoint to;
 	/* From the second connection on; NULL where the mode cannot do it */
 	struct cred *ticket_cred;
-	struct addrinfo *list, *next; /* addresses; the one to try */
+	struct resolve resolve;
+	struct net_addresses list, source; /* to connect to, and from */
+	size_t next; /* the one to try; list.count: none is left */
+	struct resolve_answer known; /* at the last connection, its own first */
+	bool look_up; /* known is not good enough */
 	enum dial_state state;
 	struct chan_socket socket;
 	struct pass pass;
@@ -46,10 +54,15 @@ struct link_dial {
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
-	uint64_t deadline_ms; /* else: of this step */
+	uint64_t wait_ms; /* else: since when this step waits, */
+	uint64_t deadline_ms; /* and its end */
+	uint64_t speak_ms; /* when to say that no answer has come */
+	unsigned int spoke; /* about these states since the last connection */
+	uint64_t since_ms; /* when we began to be without a connection */
 	uint64_t backoff_ms;
+	uint64_t give_up_ms; /* reaching the listener for the first time */
 	bool hope; /* the first connection may still come about */
-	bool told; /* why it has not, the first time */
+	char told[sizeof((struct err *)0)->msg]; /* why it has not, last time */
 };
 
 static struct link_dial *dial_of(struct link *l)
@@ -62,11 +75,82 @@ static void dial_watch(struct link_dial *d, enum tls_want want)
 {
 	struct link *l = &d->link;
 
-	l->fd = d->state == DIAL_IDLE ? -1 : d->socket.fd;
+	l->fd = d->state == DIAL_IDLE	     ? -1
+		: d->state == DIAL_RESOLVING ? d->resolve.fd
+					     : d->socket.fd;
 	l->events = want == TLS_WANT_WRITE ? POLLOUT : POLLIN;
-	l->due_ms = d->state == DIAL_IDLE ? d->start_ms : d->deadline_ms;
+	l->due_ms = d->state == DIAL_IDLE
+			    ? d->start_ms
+			    : clock_earlier(d->deadline_ms, d->speak_ms);
+	if (d->state == DIAL_RESOLVING && d->known.host.count)
+		l->due_ms = clock_earlier(l->due_ms, d->wait_ms + SPEAK_MS);
 	if (l->chan && !l->rotate_ms && d->state == DIAL_IDLE)
 		l->due_ms = CLOCK_NEVER;
+}
+
+/* When there is no more hope for this connection */
+static uint64_t dial_end_ms(const struct link_dial *d)
+{
+	return d->link.count ? link_deadline(&d->link) : d->give_up_ms;
+}
+
+/* Somebody else has to answer now, within timeout_ms. */
+static void dial_wait(struct link_dial *d, enum dial_state state,
+		      uint64_t timeout_ms, enum tls_want want)
+{
+	bool computes = state == DIAL_PASSWORD || state == DIAL_HANDSHAKE;
+
+	d->state = state;
+	d->wait_ms = clock_now_ms();
+	d->deadline_ms = clock_deadline(timeout_ms);
+	d->speak_ms = CLOCK_NEVER;
+	if (!(d->spoke & 1u << state))
+		d->speak_ms = clock_deadline(computes ? SPEAK_HANDSHAKE_MS
+						      : SPEAK_MS);
+	dial_watch(d, want);
+}
+
+static struct net_target dial_target(const struct link_dial *d)
+{
+	const struct net_addresses *from = &d->source;
+	struct net_target t = { .to = &d->list.all[d->next],
+				.port = (uint16_t)d->link.p.o->port };
+
+	for (size_t i = 0; d->link.p.o->bind && i < from->count && !t.from; i++)
+		if (from->all[i].family == t.to->family)
+			t.from = &from->all[i];
+	return t;
+}
+
+/* No answer for a while: say what we wait for, and what to look at. */
+static void dial_speak(struct link_dial *d)
+{
+	struct net_target t = dial_target(d);
+	char name[NET_NAME_MAX];
+
+	d->spoke |= d->state < DIAL_PASSWORD ? 1u << d->state
+					     : ~0u << DIAL_PASSWORD;
+	d->speak_ms = CLOCK_NEVER;
+	if (d->state == DIAL_RESOLVING) {
+		log_notice("no name server has answered for %d s about %s; %s",
+			   SPEAK_MS / 1000, d->link.p.o->host,
+			   d->known.host.count
+				   ? "trying the addresses of before"
+				   : "still waiting");
+	} else if (d->state == DIAL_CONNECTING) {
+		net_target_name(&t, name);
+		log_notice("no answer from %s for %d s: is TCP port %u open "
+			   "there (firewall), and is 'btrfs-ktls-pipe listen' "
+			   "running there?",
+			   name, SPEAK_MS / 1000, t.port);
+	} else {
+		log_notice("%s has taken the connection, but not said a word "
+			   "for %d s: is that 'btrfs-ktls-pipe listen', and "
+			   "is its host overloaded?",
+			   d->name, SPEAK_HANDSHAKE_MS / 1000);
+	}
+	dial_watch(d, d->state == DIAL_CONNECTING ? TLS_WANT_WRITE
+						  : TLS_WANT_READ);
 }
 
 static bool dial_ready(const struct link_dial *d)
@@ -94,6 +178,7 @@ static void dial_pause(struct link_dial *d)
 
 static void dial_hang_up(struct link_dial *d)
 {
+	resolve_stop(&d->resolve);
 	pass_wipe(&d->pass);
 	tls_free(d->tls);
 	d->tls = NULL;
@@ -102,7 +187,11 @@ static void dial_hang_up(struct link_dial *d)
 	d->state = DIAL_IDLE;
 }
 
-/* May a later try fare better than one that failed with *e? */
+/*
+ * May a later try fare better than one that failed with *e?  A firewall that
+ * rejects looks like a missing route, or like a lack of permission; a link or a
+ * listener may be about to come up.
+ */
 static bool dial_may_mend(const struct err *e)
 {
 	switch (e->num) {
@@ -111,15 +200,52 @@ static bool dial_may_mend(const struct err *e)
 	case ECONNRESET:
 	case ECONNABORTED:
 	case ETIMEDOUT:
+	case EHOSTUNREACH:
+	case EHOSTDOWN:
+	case ENETUNREACH:
+	case ENETDOWN:
+	case ENETRESET:
+	case ENONET:
+	case EACCES: /* ICMPv6, administratively prohibited */
+	case EINVAL: /* a route that discards */
+	case EPROTO: /* ICMPv6, parameter problem */
+	case ENOPROTOOPT: /* ICMP, protocol unreachable */
+	case EADDRNOTAVAIL: /* no address yet, or no free port */
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
 		return e->kind == ERR_NET;
 	}
 	return false;
 }
 
 /*
+ * Say why a try failed: before the first connection at once, later on when
+ * SPEAK_MS have passed without one; and again if it is for another reason.
+ */
+static void dial_explain(struct link_dial *d, const struct err *e)
+{
+	const struct link *l = &d->link;
+	uint64_t now = clock_now_ms(), end_ms = dial_end_ms(d);
+	uint64_t since_ms = l->chan ? l->rotate_ms : d->since_ms;
+
+	if (!strcmp(d->told, e->msg) ||
+	    (l->count && now - since_ms < SPEAK_MS)) {
+		log_debug("%s", e->msg);
+		return;
+	}
+	snprintf(d->told, sizeof d->told, "%s", e->msg);
+	if (l->chan)
+		log_notice("%s; trying again, for fresh keys", e->msg);
+	else
+		log_notice("%s; trying again for %" PRIu64 " s", e->msg,
+			   end_ms > now ? (end_ms - now + 999) / 1000 : 0);
+}
+
+/*
  * One try failed.  hope: another may fare better.  Before the first connection
- * that is not so for everything, and the first failure is said aloud; later on
- * whatever did not come from the authenticated peer is just a lost connection.
+ * that is not so for everything; later on whatever did not come from the
+ * authenticated peer is just a lost connection.
  */
 static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 {
@@ -128,24 +254,20 @@ static int dial_failed(struct link_dial *d, bool hope, struct err *e)
 
 	dial_hang_up(d);
 	d->hope |= hope;
-	if (d->next)
-		d->next = d->next->ai_next;
+	if (d->next < d->list.count)
+		d->next++;
 	/* Nobody but the peer is on the other side of a handshake. */
 	if (first && !hope && e->kind == ERR_AUTH)
 		return -1;
-	more = d->next;
-	if (!more)
-		net_free_addresses(&d->list);
-	if (first && !more && (!d->hope || clock_now_ms() >= l->give_up_ms))
+	more = d->next < d->list.count;
+	if (first && !more && (!d->hope || clock_now_ms() >= dial_end_ms(d)))
 		return -1;
-	if (first && !more && !d->told) {
-		d->told = true;
-		log_notice("%s; trying again for %" PRIu64 " s", e->msg,
-			   l->p.o->retry_ms / 1000);
-	} else {
+	if (more)
 		log_debug("%s", e->msg);
-	}
+	else
+		dial_explain(d, e);
 	*e = (struct err){ 0 };
+	d->look_up |= !more;
 	if (more)
 		d->start_ms = clock_now_ms();
 	else
@@ -182,38 +304,99 @@ static int dial_refused(struct link_dial *d, struct err *e)
 	return dial_failed(d, busy || reset, e);
 }
 
-static int dial_lookup(struct link_dial *d, struct err *e)
+/* How long a step may take that nobody but us counts. */
+static uint64_t dial_patience(const struct link_dial *d, uint64_t most_ms)
 {
-	if (net_lookup(&d->to, &d->list, e) < 0)
+	uint64_t now = clock_now_ms(), end_ms = dial_end_ms(d);
+
+	if (!d->link.count && !d->link.p.o->retry_ms)
+		return most_ms;
+	return clock_earlier(most_ms, end_ms > now ? end_ms - now : 0);
+}
+
+/* Connect to the address whose turn it is. */
+static int dial_connect(struct link_dial *d, struct err *e)
+{
+	struct net_target t = dial_target(d);
+
+	d->socket = (struct chan_socket){ .fd = -1 };
+	if (d->link.p.o->bind && !t.from) {
+		char name[NET_NAME_MAX];
+
+		net_target_name(&t, name);
+		err_set(e, ERR_NET, 0,
+			"cannot connect to %s from %s: it is of another "
+			"address family",
+			name, d->link.p.o->bind);
+		return dial_failed(d, false, e);
+	}
+	d->socket.fd = net_connect(&t, e);
+	if (d->socket.fd < 0)
 		return dial_failed(d, dial_may_mend(e), e);
-	d->next = d->list;
-	d->hope = false;
+	dial_wait(d, DIAL_CONNECTING,
+		  dial_patience(d, d->list.count > 1 ? PER_ADDRESS_MS
+						     : CONNECT_MS),
+		  TLS_WANT_WRITE);
 	return 0;
 }
 
-/* Begin with the next address. */
+/* The addresses that a look-up found, or that were good before. */
+static int dial_found(struct link_dial *d, const struct resolve_answer *a,
+		      struct err *e)
+{
+	d->list = a->host;
+	d->source = a->source;
+	d->next = 0;
+	d->hope = false;
+	return dial_connect(d, e);
+}
+
+static int dial_resolving(struct link_dial *d, struct err *e)
+{
+	uint64_t now = clock_now_ms();
+	bool done, late;
+	int ret = resolve_take(&d->resolve, &done, e);
+
+	if (ret == 0 && done)
+		return dial_found(d, &d->resolve.answer, e);
+	late = now >= d->deadline_ms;
+	if (ret == 0 && d->known.host.count)
+		late |= now >= d->wait_ms + SPEAK_MS;
+	if (ret == 0 && !late)
+		return 0;
+	if (ret == 0) {
+		err_set(e, ERR_NET, ETIMEDOUT, "cannot resolve %s",
+			d->link.p.o->host);
+		err_append(e, " (does a name server answer?)");
+	}
+	if (!d->known.host.count)
+		return dial_failed(d, dial_may_mend(e), e);
+	log_debug("%s; trying the addresses of before", e->msg);
+	*e = (struct err){ 0 };
+	resolve_stop(&d->resolve);
+	return dial_found(d, &d->known, e);
+}
+
+/*
+ * Begin with the next address, or look the name up again.  The peer of a stream
+ * that runs is where it was.
+ */
 static int dial_begin(struct link_dial *d, struct err *e)
 {
-	uint64_t patience_ms;
+	const struct opts *o = d->link.p.o;
+	const struct resolve_query q = { .host = o->host,
+					 .source = o->bind,
+					 .family = o->family };
 
-	if (!d->next) {
-		int ret = dial_lookup(d, e);
-
-		if (ret < 0 || !d->next)
-			return ret;
-	}
-	patience_ms = d->list->ai_next ? PER_ADDRESS_MS : CONNECT_MS;
-	d->socket = (struct chan_socket){
-		.fd = net_connect(&d->to, d->next, e),
-	};
-	if (d->socket.fd < 0)
+	if (d->next < d->list.count)
+		return dial_connect(d, e);
+	if (!d->look_up)
+		return dial_found(d, &d->known, e);
+	d->list.count = d->next = 0;
+	if (resolve_start(&d->resolve, &q, e) < 0)
 		return dial_failed(d, dial_may_mend(e), e);
-	d->state = DIAL_CONNECTING;
-	d->deadline_ms = clock_deadline(patience_ms);
-	if (d->link.count || d->link.p.o->retry_ms)
-		d->deadline_ms =
-			clock_earlier(d->deadline_ms, d->link.give_up_ms);
-	dial_watch(d, TLS_WANT_WRITE);
+	dial_wait(d, DIAL_RESOLVING, dial_patience(d, RESOLVE_MS),
+		  TLS_WANT_READ);
 	return 0;
 }
 
@@ -245,27 +428,26 @@ static int dial_connected(struct link_dial *d, struct err *e)
 
 	net_peer_name(d->socket.fd, d->name);
 	chan_attach(&d->socket, p->ktls);
-	d->deadline_ms = clock_deadline(p->o->handshake_ms);
-	if (!p->password || d->ticket_cred)
+	dial_wait(d,
+		  p->password && !d->ticket_cred ? DIAL_PASSWORD
+						 : DIAL_HANDSHAKE,
+		  p->o->handshake_ms, TLS_WANT_READ);
+	if (d->state == DIAL_HANDSHAKE)
 		return dial_start_tls(d, NULL, e);
-	d->state = DIAL_PASSWORD;
-	dial_watch(d, TLS_WANT_READ);
 	return pass_offer(&d->pass, d->socket.fd, p->password, e);
 }
 
 static int dial_connecting(struct link_dial *d, struct err *e)
 {
-	int ret = 0;
+	struct net_target t = dial_target(d);
+	int ret;
 
-	if (!dial_ready(d)) {
-		if (clock_now_ms() < d->deadline_ms)
-			return 0;
-		net_address_name(d->next, d->name);
-		ret = err_set(e, ERR_NET, ETIMEDOUT, "cannot connect to %s",
-			      d->name);
-	} else {
-		ret = net_connected(d->socket.fd, d->next, e);
-	}
+	if (dial_ready(d))
+		ret = net_connected(d->socket.fd, &t, e);
+	else if (clock_now_ms() < d->deadline_ms)
+		return 0;
+	else
+		ret = net_cannot_connect(&t, ETIMEDOUT, e);
 	if (ret < 0)
 		return dial_failed(d, dial_may_mend(e), e);
 	if (dial_connected(d, e) < 0)
@@ -330,6 +512,18 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 	return greet_send(d->tls, d->socket.fd, &f, d->deadline_ms, e);
 }
 
+/* This address is good: the next connection begins with it. */
+static void dial_know(struct link_dial *d)
+{
+	struct net_address used = d->list.all[d->next];
+
+	d->list.all[d->next] = d->list.all[0];
+	d->list.all[0] = used;
+	d->known.host = d->list;
+	d->known.source = d->source;
+	d->look_up = false;
+}
+
 /* The connection is authenticated and welcome: make it the stream's. */
 static int dial_use(struct link_dial *d, uint64_t offset, bool rotates,
 		    struct err *e)
@@ -347,8 +541,10 @@ static int dial_use(struct link_dial *d, uint64_t offset, bool rotates,
 		return link_spoilt(l, e);
 	if (ret < 0)
 		return l->count ? dial_failed(d, true, e) : -1;
-	net_free_addresses(&d->list);
-	d->next = NULL;
+	dial_know(d);
+	d->list.count = d->next = 0;
+	d->spoke = 0;
+	*d->told = '\0';
 	if (rotates)
 		d->backoff_ms = BACKOFF_MS;
 	dial_watch(d, TLS_WANT_READ);
@@ -381,7 +577,7 @@ static int dial_rotated(struct link_dial *d, const struct link_span *span,
 
 	if (l->role == CHAN_SENDER ? at == span->at : at >= span->at)
 		return dial_use(d, at, true, e);
-	err_set(e, ERR_NET, 0,
+	err_set(e, ERR_STREAM, 0,
 		"the peer wants fresh keys from byte %" PRIu64
 		" on, which is not where we are (%" PRIu64 ")",
 		at, span->at);
@@ -398,13 +594,14 @@ static int dial_welcomed(struct link_dial *d, const struct link_span *span,
 	if (l->chan && w->rotate_at)
 		return dial_rotated(d, span, w->rotate_at, e);
 	if (offset < span->low || offset > span->high)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, l->count ? ERR_STREAM : ERR_AUTH, 0,
 			       "the receiver wants to go on at byte %" PRIu64
 			       ", but what is kept begins at %" PRIu64
 			       " and ends at %" PRIu64,
 			       offset, span->low, span->high);
 	if (!l->count && dial_agree(d, w, e) < 0)
 		return -1;
+	l->peer_sent = w->offset;
 	return dial_use(d, offset, false, e);
 }
 
@@ -427,7 +624,7 @@ static int dial_greeting(struct link_dial *d, const struct link_span *span,
 			return dial_failed(d, true, e);
 		/* The peer itself says so: it is of no use to ask again. */
 		if (l->count)
-			e->kind = ERR_NET;
+			e->kind = ERR_STREAM;
 		return -1;
 	}
 	return dial_welcomed(d, span, &f.welcome, e);
@@ -473,12 +670,19 @@ static int dial_too_late(struct link_dial *d, struct err *e)
 static int dial_step(struct link_dial *d, const struct link_span *span,
 		     struct err *e)
 {
+	if (d->state != DIAL_IDLE && clock_now_ms() >= d->speak_ms)
+		dial_speak(d);
+	/* The stream ended meanwhile. */
+	if (d->state <= DIAL_CONNECTING && d->link.chan && !d->link.rotate_ms)
+		dial_hang_up(d);
 	switch (d->state) {
 	case DIAL_IDLE:
 		if ((d->link.chan && !d->link.rotate_ms) ||
 		    clock_now_ms() < d->start_ms)
 			return 0;
 		return dial_begin(d, e);
+	case DIAL_RESOLVING:
+		return dial_resolving(d, e);
 	case DIAL_CONNECTING:
 		return dial_connecting(d, e);
 	case DIAL_PASSWORD:
@@ -516,6 +720,8 @@ static void dial_lost(struct link *l)
 	struct link_dial *d = dial_of(l);
 
 	dial_hang_up(d);
+	d->since_ms = clock_now_ms();
+	d->look_up = true;
 	if (l->useful)
 		d->backoff_ms = BACKOFF_MS;
 	dial_pause(d);
@@ -527,7 +733,6 @@ static void dial_free(struct link *l)
 	struct link_dial *d = dial_of(l);
 
 	dial_hang_up(d);
-	net_free_addresses(&d->list);
 	cred_free(d->ticket_cred);
 	free(d);
 }
@@ -547,20 +752,19 @@ struct link *link_dial_new(const struct link_params *p, struct err *e)
 		return NULL;
 	}
 	link_init(&d->link, &dial_ops, p);
-	d->to = (struct net_endpoint){ .host = p->o->host,
-				       .bind = p->o->bind,
-				       .port = (uint16_t)p->o->port,
-				       .family = p->o->family };
+	resolve_init(&d->resolve);
 	d->socket.fd = -1;
 	host_id(d->host);
+	d->look_up = true;
 	d->backoff_ms = BACKOFF_MS;
 	d->start_ms = clock_now_ms();
 	d->link.due_ms = d->start_ms;
 	/* How long the listener may keep us waiting in the first place */
-	d->link.give_up_ms = clock_deadline(p->o->retry_ms);
-	/* 128 bits that nobody else draws; not a secret.  Short reads happen
-	 * only above 256 bytes (getrandom(2)). */
-	if (getrandom(d->link.stream, sizeof d->link.stream, 0) < 0)
-		log_debug("no random stream id");
+	d->give_up_ms = clock_deadline(p->o->retry_ms);
+	/* 128 bits that nobody else draws; not a secret. */
+	if (io_random(d->link.stream, sizeof d->link.stream, e) < 0) {
+		link_free(&d->link);
+		return NULL;
+	}
 	return &d->link;
 }

@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "clock.h"
 #include "door.h"
 #include "greet.h"
+#include "io.h"
 #include "log.h"
 
 struct link_door {
@@ -30,7 +30,10 @@ static void guest_drop(struct door_guest *g)
 	close(g->socket.fd);
 }
 
-/* The WELCOME has left our buffers before the kernel takes over. */
+/*
+ * The WELCOME has left our buffers before the kernel takes over.  offset: where
+ * a receiver is, or how far a sender's input goes.
+ */
 static int link_door_welcome(const struct opts *o, struct door_guest *g,
 			     uint64_t offset, bool rotates,
 			     const uint8_t *handle, struct err *e)
@@ -47,7 +50,7 @@ static int link_door_welcome(const struct opts *o, struct door_guest *g,
 		.store_bytes = link_store_bytes(o),
 		.record_limit = link_record_limit(o),
 		.rotate_at = rotates ? offset : 0,
-		.retry_ms = o->retry_ms,
+		.retry_ms = retry_agree(o->retry_ms, g->hello.retry_ms),
 	};
 	if (handle)
 		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
@@ -123,6 +126,7 @@ static void link_door_resume(struct link *l, struct door_guest *g,
 {
 	uint64_t offset = l->role == CHAN_SENDER ? g->hello.offset : span->low;
 	struct err e = { 0 };
+	uint64_t said;
 
 	if (offset < span->low || offset > span->high) {
 		log_notice("%s wants to go on at byte %" PRIu64
@@ -131,8 +135,13 @@ static void link_door_resume(struct link *l, struct door_guest *g,
 		guest_drop(g);
 		return;
 	}
+	said = l->role == CHAN_SENDER ? span->high : offset;
+	if (l->chan)
+		err_set(&l->why, ERR_STREAM, 0,
+			"the peer gave its connection up");
 	link_close(l);
-	if (link_door_welcome(l->p.o, g, offset, false, NULL, &e) < 0)
+	l->peer_sent = g->hello.offset;
+	if (link_door_welcome(l->p.o, g, said, false, NULL, &e) < 0)
 		guest_drop(g);
 	else if (link_door_use(l, g, offset, false, &e) == 0)
 		return;
@@ -168,6 +177,8 @@ static int link_door_run(struct link *l, const struct link_span *span,
 			      : link_door_begin(l, &guest, e)) < 0)
 			return -1;
 	}
+	if (door_check(d->door, e) < 0)
+		return -1;
 	l->due_ms = door_due(d->door);
 	if (l->count)
 		return 0;
@@ -198,9 +209,7 @@ static const struct link_ops link_door_ops = {
 
 int link_door_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
 {
-	if (getrandom(handle, FRAME_ID_BYTES, 0) < 0)
-		return err_set(e, ERR_BUG, errno, "no random numbers");
-	return 0;
+	return io_random(handle, FRAME_ID_BYTES, e);
 }
 
 static struct link_door *link_door_alloc(const struct link_params *p,

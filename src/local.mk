@@ -23,6 +23,8 @@ src_libbkp_a_SOURCES = \
 	src/key_text.c src/key_text.h \
 	src/preface.c src/preface.h \
 	src/guess.c src/guess.h \
+	src/retry.c src/retry.h \
+	src/stuck.c src/stuck.h \
 	src/ask.c src/ask.h \
 	src/pake.c src/pake.h \
 	src/pass.c src/pass.h \
@@ -31,6 +33,7 @@ src_libbkp_a_SOURCES = \
 	src/keep.c src/keep.h \
 	src/opt.c src/opt.h \
 	src/net.c src/net.h \
+	src/resolve.c src/resolve.h \
 	src/ktls.c src/ktls.h \
 	src/diag.c src/diag.h \
 	src/cert.c src/cert.h \

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -30,20 +31,30 @@ static int main_standard_fds(struct err *e)
 	return 0;
 }
 
-/* No core dump and no debugger may see a key. */
-static int main_harden(struct err *e)
+/*
+ * No core dump and no debugger may see a key.  The limit keeps the kernel from
+ * making a file, and only that; where it is refused the other does.
+ */
+static void main_forbid_dumps(void)
 {
 	struct rlimit core;
 
-	if (getrlimit(RLIMIT_CORE, &core) < 0)
-		return err_set(e, ERR_BUG, errno, "getrlimit");
-	child_save_core_limit(core.rlim_cur);
-	core.rlim_cur = 0;
-	if (setrlimit(RLIMIT_CORE, &core) < 0 ||
-	    prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
-		return err_set(e, ERR_BUG, errno,
-			       "cannot switch core dumps "
-			       "off");
+	if (getrlimit(RLIMIT_CORE, &core) == 0) {
+		child_save_core_limit(core.rlim_cur);
+		core.rlim_cur = 0;
+		setrlimit(RLIMIT_CORE, &core);
+	}
+	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
+		log_notice("cannot forbid debuggers and core dumps: prctl: %s; "
+			   "who may read the memory of this process may see "
+			   "its keys (allow prctl in this container's system "
+			   "call list)",
+			   strerror(errno));
+}
+
+static void main_harden(void)
+{
+	main_forbid_dumps();
 	/* Both come back as errors of the call that met them. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
@@ -51,12 +62,12 @@ static int main_harden(struct err *e)
 	signal(SIGUSR1, SIG_IGN);
 	/* Of ignored children nobody learns how they ended. */
 	signal(SIGCHLD, SIG_DFL);
-	return 0;
 }
 
 static int main_run_verb(const struct opts *o, struct err *e)
 {
-	if (main_harden(e) < 0 || tls_global_init(e) < 0)
+	main_harden();
+	if (tls_global_init(e) < 0)
 		return -1;
 	switch (o->verb) {
 	case OPT_CONNECT:

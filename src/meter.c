@@ -93,3 +93,14 @@ void meter_print(const struct meter *m, uint64_t now_ms, uint64_t size,
 		meter_print_size(m, now_ms, size, out + n,
 				 out_size - (size_t)n);
 }
+
+void meter_print_outage(const struct meter *m, uint64_t now_ms,
+			uint64_t left_ms, char *out, size_t out_size)
+{
+	char bytes[24], elapsed[32], left[32];
+
+	snprintf(out, out_size, "%s %s reconnecting, %s left",
+		 meter_bytes(m->bytes, bytes),
+		 meter_time(now_ms - m->start_ms, elapsed),
+		 meter_time(left_ms, left));
+}

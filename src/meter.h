@@ -32,3 +32,8 @@ uint64_t meter_rate_average(const struct meter *m, uint64_t now_ms);
  */
 void meter_print(const struct meter *m, uint64_t now_ms, uint64_t size,
 		 char *out, size_t out_size);
+
+/* Without a connection, for left_ms at the most: "1.23 GiB 0:00:03 reconnecting,
+ * 0:01:57 left". */
+void meter_print_outage(const struct meter *m, uint64_t now_ms,
+			uint64_t left_ms, char *out, size_t out_size);

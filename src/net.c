@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "net.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -21,11 +22,55 @@ enum {
 	UNSENT_BYTES = 1 << 20,
 };
 
-void net_free_addresses(struct addrinfo **list)
+static void net_free_list(struct addrinfo **list)
 {
 	if (*list)
 		freeaddrinfo(*list);
 	*list = NULL;
+}
+
+#define autofree_list attr_cleanup(net_free_list)
+
+union net_sockaddr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* Returns its length. */
+static socklen_t net_sockaddr_of(const struct net_address *a, uint16_t port,
+				 union net_sockaddr *u)
+{
+	memset(u, 0, sizeof *u);
+	if (a->family == AF_INET) {
+		u->in.sin_family = AF_INET;
+		u->in.sin_port = htons(port);
+		memcpy(&u->in.sin_addr, a->bytes, sizeof u->in.sin_addr);
+		return sizeof u->in;
+	}
+	u->in6.sin6_family = AF_INET6;
+	u->in6.sin6_port = htons(port);
+	u->in6.sin6_scope_id = a->scope;
+	memcpy(&u->in6.sin6_addr, a->bytes, sizeof u->in6.sin6_addr);
+	return sizeof u->in6;
+}
+
+bool net_address_from(const struct sockaddr *sa, struct net_address *a)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	memset(a, 0, sizeof *a);
+	a->family = sa->sa_family;
+	if (sa->sa_family == AF_INET) {
+		memcpy(a->bytes, &in->sin_addr, sizeof in->sin_addr);
+		return true;
+	}
+	if (sa->sa_family != AF_INET6)
+		return false;
+	memcpy(a->bytes, &in6->sin6_addr, sizeof in6->sin6_addr);
+	a->scope = in6->sin6_scope_id;
+	return true;
 }
 
 static void net_name(const struct sockaddr *sa, socklen_t len,
@@ -65,11 +110,7 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX])
 
 bool net_peer_is_loopback(int fd)
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} u = { .sa.sa_family = AF_UNSPEC };
+	union net_sockaddr u = { .sa.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof u;
 	const uint8_t *mapped = u.in6.sin6_addr.s6_addr + 12;
 
@@ -86,11 +127,7 @@ bool net_peer_is_loopback(int fd)
 
 void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES])
 {
-	union {
-		struct sockaddr sa;
-		struct sockaddr_in in;
-		struct sockaddr_in6 in6;
-	} u = { .sa.sa_family = AF_UNSPEC };
+	union net_sockaddr u = { .sa.sa_family = AF_UNSPEC };
 	socklen_t len = sizeof u;
 	const struct in6_addr *v6 = &u.in6.sin6_addr;
 
@@ -103,6 +140,15 @@ void net_peer_source(int fd, uint8_t source[static NET_SOURCE_BYTES])
 	} else if (u.sa.sa_family == AF_INET6) {
 		memcpy(source, v6, IN6_IS_ADDR_V4MAPPED(v6) ? 16 : 8);
 	}
+}
+
+int net_cannot_resolve(const char *host, int code, int num, struct err *e)
+{
+	err_set(e, ERR_NET, 0, "cannot resolve %s: %s", host,
+		code == EAI_SYSTEM ? strerror(num) : gai_strerror(code));
+	err_append(e, "%s", code == EAI_SYSTEM ? err_remedy(num) : "");
+	e->num = code == EAI_SYSTEM ? num : code == EAI_AGAIN ? EAGAIN : 0;
+	return -1;
 }
 
 static int net_resolve(const char *host, uint16_t port, int family, int flags,
@@ -119,17 +165,8 @@ static int net_resolve(const char *host, uint16_t port, int family, int flags,
 	ret = getaddrinfo(host, service, &hints, list);
 	if (!ret)
 		return 0;
-	err_set(e, ERR_NET, 0, "cannot resolve %s: %s",
-		host ? host : "the local address",
-		ret == EAI_SYSTEM ? strerror(errno) : gai_strerror(ret));
-	e->num = ret == EAI_SYSTEM ? errno : ret == EAI_AGAIN ? EAGAIN : 0;
-	return -1;
-}
-
-int net_lookup(const struct net_endpoint *to, struct addrinfo **list,
-	       struct err *e)
-{
-	return net_resolve(to->host, to->port, to->family, 0, list, e);
+	return net_cannot_resolve(host ? host : "the local address", ret, errno,
+				  e);
 }
 
 /* The last record of a stream must not wait for an acknowledgement. */
@@ -197,58 +234,95 @@ void net_close_hard(int fd)
 	close(fd);
 }
 
-static int net_bind_source(int fd, const struct net_endpoint *to, int family,
-			   struct err *e)
+void net_target_name(const struct net_target *t, char name[static NET_NAME_MAX])
 {
-	autofree_addresses struct addrinfo *list = NULL;
+	union net_sockaddr u;
+	socklen_t len = net_sockaddr_of(t->to, t->port, &u);
 
-	if (net_resolve(to->bind, 0, family, AI_PASSIVE, &list, e) < 0)
-		return -1;
-	if (bind(fd, list->ai_addr, list->ai_addrlen) < 0)
-		return err_set(e, ERR_NET, errno, "cannot bind to %s",
-			       to->bind);
-	return 0;
+	net_name(&u.sa, len, name);
 }
 
-void net_address_name(const struct addrinfo *ai, char name[static NET_NAME_MAX])
+static bool net_lacks_zone(const struct net_address *a)
 {
-	net_name(ai->ai_addr, ai->ai_addrlen, name);
+	return a->family == AF_INET6 && a->bytes[0] == 0xfe &&
+	       (a->bytes[1] & 0xc0) == 0x80 && !a->scope;
 }
 
-static int net_cannot_connect(const struct addrinfo *ai, int num, struct err *e)
+/* What to look at when a connection does not come about, or "" */
+static const char *net_connect_hint(int num)
+{
+	switch (num) {
+	case ECONNREFUSED:
+		return " (is 'btrfs-ktls-pipe listen' running there?)";
+	case ETIMEDOUT:
+		return " (is that TCP port open there, and 'btrfs-ktls-pipe "
+		       "listen' running?)";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EACCES:
+	case EPERM:
+	case EINVAL:
+		return " (is there a route, and is that TCP port open in the "
+		       "firewalls?)";
+	}
+	return "";
+}
+
+int net_cannot_connect(const struct net_target *t, int num, struct err *e)
 {
 	char name[NET_NAME_MAX];
 
-	net_address_name(ai, name);
-	return err_set(e, ERR_NET, num, "cannot connect to %s", name);
+	net_target_name(t, name);
+	err_set(e, ERR_NET, num, "cannot connect to %s", name);
+	if (num == EINVAL && net_lacks_zone(t->to)) {
+		e->num = 0;
+		return err_append(e, " (a link-local address needs its "
+				     "interface: ADDRESS%%INTERFACE)");
+	}
+	return err_append(e, "%s", net_connect_hint(num));
 }
 
-int net_connect(const struct net_endpoint *to, const struct addrinfo *ai,
-		struct err *e)
+static int net_bind_source(int fd, const struct net_address *from,
+			   struct err *e)
 {
-	autoclose int fd = socket(ai->ai_family,
+	union net_sockaddr u;
+	socklen_t len = net_sockaddr_of(from, 0, &u);
+	char name[INET6_ADDRSTRLEN];
+
+	if (bind(fd, &u.sa, len) == 0)
+		return 0;
+	err_set(e, ERR_NET, errno, "cannot bind to %s",
+		inet_ntop(from->family, from->bytes, name, sizeof name));
+	return err_append(e, " (-b)");
+}
+
+int net_connect(const struct net_target *t, struct err *e)
+{
+	autoclose int fd = socket(t->to->family,
 				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 				  IPPROTO_TCP);
+	union net_sockaddr u;
+	socklen_t len = net_sockaddr_of(t->to, t->port, &u);
 
 	if (fd < 0)
-		return net_cannot_connect(ai, errno, e);
-	if (to->bind && net_bind_source(fd, to, ai->ai_family, e) < 0)
+		return err_call(e, ERR_NET, "socket", "cannot connect");
+	if (t->from && net_bind_source(fd, t->from, e) < 0)
 		return -1;
-	if (connect(fd, ai->ai_addr, ai->ai_addrlen) < 0 &&
-	    errno != EINPROGRESS)
-		return net_cannot_connect(ai, errno, e);
+	if (connect(fd, &u.sa, len) < 0 && errno != EINPROGRESS)
+		return net_cannot_connect(t, errno, e);
 	net_no_delay(fd);
 	return steal_fd(&fd);
 }
 
-int net_connected(int fd, const struct addrinfo *ai, struct err *e)
+int net_connected(int fd, const struct net_target *t, struct err *e)
 {
 	int error = 0;
 	socklen_t len = sizeof error;
 
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
-		error = errno;
-	return error ? net_cannot_connect(ai, error, e) : 0;
+		return err_call(e, ERR_NET, "getsockopt",
+				"cannot tell whether the connection is there");
+	return error ? net_cannot_connect(t, error, e) : 0;
 }
 
 static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
@@ -266,27 +340,32 @@ static int net_listen_one(const struct addrinfo *ai, bool both, uint16_t port,
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    IPPROTO_TCP);
 	if (fd < 0)
-		return err_set(e, ERR_NET, errno, "cannot listen on %s", name);
+		return err_call(e, ERR_NET, "socket", "cannot listen on %s",
+				name);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
 	if (ai->ai_family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
 			   sizeof on);
 	if (bind(fd, (struct sockaddr *)&ss, ai->ai_addrlen) < 0 ||
 	    listen(fd, BACKLOG) < 0)
-		return err_set(e, ERR_NET, errno, "cannot listen on %s%s", name,
-			       errno == EADDRINUSE
-				       ? " (choose another port with -p)"
-				       : "");
+		return err_call(e, ERR_NET, "bind and listen",
+				"cannot listen on %s%s", name,
+				errno == EADDRINUSE
+					? " (choose another port with -p)"
+					: "");
 	return steal_fd(&fd);
 }
 
-static uint16_t net_local_port(int fd)
+static int net_local_port(int fd, uint16_t *port, struct err *e)
 {
 	struct sockaddr_in6 sa = { 0 };
 	socklen_t len = sizeof sa;
 
-	getsockname(fd, (struct sockaddr *)&sa, &len);
-	return ntohs(sa.sin6_port);
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return err_call(e, ERR_NET, "getsockname",
+				"cannot tell the port");
+	*port = ntohs(sa.sin6_port);
+	return 0;
 }
 
 /* Does an address stand in the list before?  Resolvers tell some twice. */
@@ -303,7 +382,7 @@ static bool net_is_repeated(const struct addrinfo *list,
 int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	       struct err *e)
 {
-	autofree_addresses struct addrinfo *list = NULL;
+	autofree_list struct addrinfo *list = NULL;
 	/* Every address: one IPv6 socket that takes IPv4 too, if there is v6 */
 	bool both = !at->host && at->family == AF_UNSPEC;
 	int family = both ? AF_INET6 : at->family;
@@ -330,11 +409,26 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 			return -1;
 		}
 		l->fds[l->count++] = fd;
-		l->port = net_local_port(fd);
+		if (net_local_port(fd, &l->port, e) < 0) {
+			net_listener_close(l);
+			return -1;
+		}
 		if (l->count == NET_LISTENERS_MAX || !at->host)
 			break;
 	}
 	return 0;
+}
+
+void net_listener_name(const struct net_listener *l, size_t i,
+		       char name[static NET_NAME_MAX])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	if (getsockname(l->fds[i], (struct sockaddr *)&ss, &len) < 0)
+		snprintf(name, NET_NAME_MAX, "unknown");
+	else
+		net_name((struct sockaddr *)&ss, len, name);
 }
 
 void net_listener_close(struct net_listener *l)
@@ -348,6 +442,18 @@ union net_rights {
 	char bytes[CMSG_SPACE(sizeof(int))];
 	struct cmsghdr align;
 };
+
+/* A refusal comes before the complaint that -1 is no socket. */
+int net_check_pass(struct err *e)
+{
+	struct msghdr m = { 0 };
+
+	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
+	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
+		return err_call(e, ERR_NET, "sendmsg and recvmsg",
+				"cannot pass connections on");
+	return 0;
+}
 
 int net_pass(int over, int fd)
 {

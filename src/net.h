@@ -14,14 +14,34 @@
 enum {
 	NET_DEFAULT_PORT = 6330,
 	NET_NAME_MAX = 80, /* "[address%scope]:port" */
-	NET_LISTENERS_MAX = 8 /* addresses that one name may stand for */
+	NET_LISTENERS_MAX = 8, /* addresses that one name may stand for */
+	NET_ADDRESSES_MAX = 16, /* the same, to connect to */
 };
 
+/* Where to listen. */
 struct net_endpoint {
-	const char *host; /* name or address; NULL: every address (listen) */
-	const char *bind; /* connect: source address or NULL */
+	const char *host; /* name or address; NULL: every address */
 	uint16_t port;
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
+};
+
+/* One host's address, without a port.  Bytes not used are 0. */
+struct net_address {
+	int family; /* AF_INET or AF_INET6 */
+	uint8_t bytes[16];
+	uint32_t scope; /* the interface of a link-local one, or 0 */
+};
+
+struct net_addresses {
+	size_t count;
+	struct net_address all[NET_ADDRESSES_MAX];
+};
+
+/* Where to connect.  Everything is borrowed. */
+struct net_target {
+	const struct net_address *to;
+	const struct net_address *from; /* or NULL */
+	uint16_t port;
 };
 
 struct net_listener {
@@ -31,30 +51,27 @@ struct net_listener {
 	uint16_t port; /* the one chosen, if 0 was asked for */
 };
 
-/* The addresses of a name. */
-struct addrinfo;
-void net_free_addresses(struct addrinfo **list);
-#define autofree_addresses attr_cleanup(net_free_addresses)
+/* Returns whether sa is of a family that is known here; only then *a is set. */
+struct sockaddr;
+bool net_address_from(const struct sockaddr *sa, struct net_address *a);
+
+/* Describe a failed getaddrinfo(3), which returned code: ERR_NET.  Returns -1. */
+int net_cannot_resolve(const char *host, int code, int num, struct err *e);
 
 /*
- * Look to->host up, which may take as long as the resolver likes.  The caller
- * owns *list.  Errors: ERR_NET, with num 0 if trying again is of no use.
+ * Begin to connect.  Returns the socket: when poll(2) says POLLOUT,
+ * net_connected() tells how it went.  Errors: ERR_NET.
  */
-int net_lookup(const struct net_endpoint *to, struct addrinfo **list,
-	       struct err *e) attr_must_check;
-
-/*
- * Begin to connect to one address.  Returns the socket: when poll(2) says
- * POLLOUT, net_connected() tells how it went.  Errors: ERR_NET.
- */
-int net_connect(const struct net_endpoint *to, const struct addrinfo *ai,
-		struct err *e) attr_must_check;
-int net_connected(int fd, const struct addrinfo *ai,
+int net_connect(const struct net_target *t, struct err *e) attr_must_check;
+int net_connected(int fd, const struct net_target *t,
 		  struct err *e) attr_must_check;
 
-/* The address and port that ai stands for, as text. */
-void net_address_name(const struct addrinfo *ai,
-		      char name[static NET_NAME_MAX]);
+/* The same error, for a reason found by others: num is an errno.  Returns -1. */
+int net_cannot_connect(const struct net_target *t, int num, struct err *e);
+
+/* The address and port of t as text. */
+void net_target_name(const struct net_target *t,
+		     char name[static NET_NAME_MAX]);
 
 /* Listen on all addresses of at->host.  Errors: ERR_NET. */
 int net_listen(const struct net_endpoint *at, struct net_listener *l,
@@ -62,11 +79,18 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 
 void net_listener_close(struct net_listener *l);
 
+/* The address and port of the i-th socket as text. */
+void net_listener_name(const struct net_listener *l, size_t i,
+		       char name[static NET_NAME_MAX]);
+
 /*
  * Accept one connection of the i-th socket.  Returns its socket, -1 if none is
  * there (any more); errno EPIPE: nor will there be.
  */
 int net_accept(const struct net_listener *l, size_t i);
+
+/* Can connections be passed on?  ERR_NET: the system calls are refused. */
+int net_check_pass(struct err *e) attr_must_check;
 
 /*
  * Hand a connection to who has the other end of the socket pair over, which takes

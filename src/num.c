@@ -75,13 +75,14 @@ int num_duration(const char *text, uint64_t *ms, struct err *e)
 {
 	static const struct unit units[] = {
 		{ "ms", 1 },	{ "s", 1000 },	  { "", 1000 },
-		{ "m", 60000 }, { "h", 3600000 }, { NULL, 0 },
+		{ "m", 60000 }, { "h", 3600000 }, { "d", 86400000 },
+		{ NULL, 0 },
 	};
 
 	if (!num_with_unit(text, units, ms) || *ms > INT64_MAX)
 		return err_set(e, ERR_USAGE, 0,
 			       "'%s' is not a duration; write it like 500ms, "
-			       "10s, 2m or 1h",
+			       "10s, 2m, 1h or 7d",
 			       text);
 	return 0;
 }

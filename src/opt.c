@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "opt.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <getopt.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +15,12 @@
 #include "key.h"
 #include "net.h"
 #include "num.h"
+
+/* --retry that was not given; no duration is that long. */
+#define RETRY_UNSET UINT64_MAX
+
+/* Its defaults */
+enum { RETRY_CONNECT_MS = 120000, RETRY_LISTEN_MS = 3600000 };
 
 enum opt_type {
 	TYPE_FLAG, /* bool: true */
@@ -93,7 +101,8 @@ static const struct opt_spec specs[] = {
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
-	  "how long to go on without a connection (2m)" },
+	  "connect: how long to go on without a connection (2m);\n"
+	  "listen: the most that it grants for that (1h)" },
 	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "fresh keys after SIZE at the latest (256G)" },
 	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
@@ -326,6 +335,66 @@ static int opt_parse_options(struct opts *o, int argc, char **argv,
 	return 0;
 }
 
+/* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
+static bool opt_is_ipv6(const char *text, size_t len, bool *lacks_zone)
+{
+	size_t zone = strcspn(text, "%");
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	*lacks_zone = false;
+	if (zone > len)
+		zone = len;
+	if (zone >= sizeof address)
+		return false;
+	memcpy(address, text, zone);
+	address[zone] = '\0';
+	if (inet_pton(AF_INET6, address, &a) != 1)
+		return false;
+	*lacks_zone = IN6_IS_ADDR_LINKLOCAL(&a) && len < zone + 2;
+	return true;
+}
+
+/*
+ * More than one colon and no brackets.  "2001:db8::1:7000" is an address, and
+ * reads as one with a port.
+ */
+static int opt_check_bare(const char *text, bool port_given, struct err *e)
+{
+	const char *port = strrchr(text, ':') + 1, *zone = strchr(text, '%');
+	size_t digits = strspn(port, "0123456789"), before = port - text - 1;
+	bool whole, part, ignored;
+
+	whole = opt_is_ipv6(text, strlen(text), &ignored) &&
+		!(zone && zone < port);
+	part = opt_is_ipv6(text, before, &ignored) && digits && !port[digits];
+	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
+		return err_set(
+			e, ERR_USAGE, 0,
+			"'%s' looks like an IPv6 address with a port: "
+			"put the address into brackets, as in [%.*s]:%s%s",
+			text, (int)before, text, port,
+			whole ? ", or all of it if it is the address" : "");
+	if (!whole)
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is neither HOST:PORT nor an IPv6 address",
+			       text);
+	return 0;
+}
+
+static int opt_check_zone(const char *host, struct err *e)
+{
+	bool lacks_zone;
+
+	opt_is_ipv6(host, strlen(host), &lacks_zone);
+	if (!lacks_zone)
+		return 0;
+	return err_set(e, ERR_USAGE, 0,
+		       "'%s' is a link-local address, which needs its "
+		       "interface: %s%%INTERFACE (see 'ip -6 address')",
+		       host, host);
+}
+
 /* HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it is. */
 static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
 			  struct err *e)
@@ -333,6 +402,12 @@ static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
 	const char *host = text, *port = NULL, *colon = strchr(text, ':');
 	size_t len = strlen(text);
 
+	if (strchr(text, '@'))
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s': no user@ here, only the host; whoever "
+			       "runs 'btrfs-ktls-pipe listen' there takes the "
+			       "stream (start it by ssh, for example)",
+			       text);
 	if (*text == '[') {
 		const char *close = strchr(text, ']');
 
@@ -345,12 +420,17 @@ static int opt_parse_host(struct opts *o, const char *text, bool *with_port,
 	} else if (colon && !strchr(colon + 1, ':')) {
 		len = (size_t)(colon - text);
 		port = colon + 1;
+	} else if (colon &&
+		   opt_check_bare(text, o->port != UINT64_MAX, e) < 0) {
+		return -1;
 	}
 	if (len < 1 || len >= sizeof o->host)
 		return err_set(e, ERR_USAGE, 0, "'%s' names no host", text);
 	memcpy(o->host, host, len);
 	o->host[len] = '\0';
 	*with_port = port;
+	if (opt_check_zone(o->host, e) < 0)
+		return -1;
 	if (!port)
 		return 0;
 	if (num_uint(port, 1, 65535, &o->port, e) < 0)
@@ -521,11 +601,16 @@ static int opt_check(struct opts *o, int argc, char **argv, struct err *e)
 	}
 	if (o->port == UINT64_MAX)
 		o->port = NET_DEFAULT_PORT;
+	if (o->retry_ms == RETRY_UNSET)
+		o->retry_ms = o->verb == OPT_LISTEN ? RETRY_LISTEN_MS
+						    : RETRY_CONNECT_MS;
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
 			       "only connect and listen take a COMMAND");
 	if (!(o->verb & BOTH))
 		return 0;
+	if (o->bind && opt_check_zone(o->bind, e) < 0)
+		return err_wrap(e, "-b");
 	if (opt_check_key(o, e) < 0 || opt_check_keep(o, e) < 0)
 		return -1;
 	return opt_check_stream(o, e);
@@ -556,7 +641,7 @@ int opt_parse(struct opts *o, int argc, char **argv, struct err *e)
 	*o = (struct opts){ .port = UINT64_MAX,
 			    .wait_ms = CLOCK_NEVER,
 			    .handshake_ms = 10000,
-			    .retry_ms = 120000,
+			    .retry_ms = RETRY_UNSET,
 			    .ready_fd = -1,
 			    .buffer_bytes = BUFFER_BYTES,
 			    .rekey_bytes = UINT64_MAX };

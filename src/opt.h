@@ -63,7 +63,8 @@ struct opts {
 	bool receive; /* connect */
 	bool send; /* listen */
 	uint64_t buffer_bytes;
-	uint64_t retry_ms; /* 0: one try */
+	uint64_t
+		retry_ms; /* listen: the most to grant; 0: no resume, one try */
 	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
 	bool progress;
 	uint64_t size_bytes; /* 0: not known */

@@ -3,10 +3,10 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/socket.h>
 
 #include "frame.h"
+#include "io.h"
 #include "log.h"
 
 /* The draft's CI, and what ADa and ADb begin with */
@@ -80,9 +80,8 @@ static int pass_draw(enum preface_type type, const struct secret *password,
 	struct preface p = { .type = type, .version = PREFACE_VERSION };
 	const struct pake_input in = pass_input(password);
 
-	if (getrandom(p.nonce, sizeof p.nonce, 0) < 0)
-		return err_set(e, ERR_BUG, errno, "no random numbers");
-	if (pake_draw(&in, scalar, p.point, e) < 0)
+	if (io_random(p.nonce, sizeof p.nonce, e) < 0 ||
+	    pake_draw(&in, scalar, p.point, e) < 0)
 		return -1;
 	preface_encode(&p, message);
 	return 0;
@@ -164,6 +163,12 @@ struct cred *pass_accept(struct pass *x, const struct secret *password,
 	bool read = preface_decode(x->came, PREFACE_ANSWER, &p) == 0;
 
 	*refusal = PREFACE_ACCEPTED;
+	if (read && p.version == PREFACE_VERSION_OLD) {
+		*refusal = PREFACE_REFUSED_VERSION;
+		err_set(e, ERR_AUTH, 0, "%s",
+			frame_version_text(FRAME_VERSION_OLD));
+		return NULL;
+	}
 	if (read && p.refusal)
 		*refusal = p.refusal;
 	else if (read && p.version != PREFACE_VERSION)
@@ -235,7 +240,10 @@ struct cred *pass_answer(const struct pass *x, int fd,
 	if (p.version != PREFACE_VERSION) {
 		pass_refuse(fd, PREFACE_REFUSED_VERSION);
 		err_set(e, ERR_AUTH, 0, "%s",
-			preface_refusal_text(PREFACE_REFUSED_VERSION));
+			p.version == PREFACE_VERSION_OLD
+				? frame_version_text(FRAME_VERSION_OLD)
+				: preface_refusal_text(
+					  PREFACE_REFUSED_VERSION));
 		return NULL;
 	}
 	c = pass_reply(x, fd, password, scalar, e);

@@ -108,7 +108,7 @@ static int receiver_sink_failed(struct receiver *r, struct err *e)
 static int receiver_lost(struct receiver *r, struct err *e)
 {
 	r->want_chan = true;
-	return link_lost(r->link, r->total, e);
+	return link_lost(r->link, e);
 }
 
 /*
@@ -125,16 +125,29 @@ static void receiver_hung_up(struct receiver *r, struct err *e)
 	*e = (struct err){ 0 };
 }
 
+/*
+ * Is there nothing left to be consumed, so that only the network can give us
+ * something to do?
+ */
+static bool receiver_waits(const struct receiver *r)
+{
+	return r->want_chan && r->start == r->end && !r->piped && !r->ended &&
+	       !r->over;
+}
+
 /* Acknowledgements, signs of life, the meter: whatever time asks for. */
 static void receiver_tick(struct receiver *r)
 {
 	uint64_t step =
 		clock_earlier(r->link->store_bytes / ACK_PARTS, ACK_BYTES);
 	uint64_t now = clock_now_ms();
-	struct frame f = { .type = FRAME_ACK, .ack = r->total };
+	bool waits = receiver_waits(r);
+	struct frame f = { .type = FRAME_ACK,
+			   .ack = { waits ? FRAME_ACK_WAITS : 0, r->total } };
 	struct err e = { 0 };
 	bool taken = true;
 
+	status_set_outage(r->p->status, link_outage_end_ms(r->link));
 	r->status_due_ms = status_update(r->p->status, now, r->total);
 	if (r->p->raw || r->mute || r->over || !r->link->chan)
 		return;
@@ -243,8 +256,8 @@ static uint64_t receiver_due(const struct receiver *r)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
 	if (l->chan && r->want_chan && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
-	if (!l->chan && !r->ended)
-		until_ms = clock_earlier(until_ms, l->give_up_ms);
+	if (!r->ended)
+		until_ms = clock_earlier(until_ms, link_deadline(l));
 	if (r->want_chan && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	return until_ms;
@@ -269,6 +282,9 @@ static void receiver_go_on(struct receiver *r)
 	r->mute = r->told = false;
 	r->spin_ms = 0;
 	r->heard_ms = clock_now_ms();
+	/* A sender that is quiet has nothing: only what it has must come. */
+	if (r->link->peer_sent <= r->total)
+		link_moved(r->link);
 	receiver_arrived(r);
 }
 
@@ -330,7 +346,7 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 	until_ms = clock_earlier(until_ms, receiver_due(r));
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until_ms)) < 0) {
 		if (errno != EINTR)
-			return err_set(e, ERR_BUG, errno, "poll");
+			return err_call(e, ERR_STREAM, "poll", "cannot wait");
 		return 0;
 	}
 	r->rest = false;
@@ -373,6 +389,7 @@ static void receiver_got(struct receiver *r, const struct chan_io *io)
 	if (io->bytes) {
 		r->spin_ms = 0;
 		r->heard_ms = clock_now_ms();
+		link_moved(r->link);
 	} else if (r->said_ready && chan_in_kernel(link_source(r->link))) {
 		r->rest = true;
 	}
@@ -490,6 +507,14 @@ static int receiver_splice(struct receiver *r, struct err *e)
 	return receiver_check_wear(r, &io, e);
 }
 
+/* While there is something to consume no connection can show that it is of use. */
+static int receiver_check_link(struct receiver *r, struct err *e)
+{
+	if (r->link->chan && !receiver_waits(r))
+		link_excuse(r->link);
+	return link_check(r->link, e);
+}
+
 /* What cannot wait until the stream has a pause */
 static int receiver_work_on(struct receiver *r, struct err *e)
 {
@@ -500,7 +525,7 @@ static int receiver_work_on(struct receiver *r, struct err *e)
 		return 0;
 	if (receiver_run_link(r, e) < 0)
 		return -1;
-	return link_check(r->link, e);
+	return receiver_check_link(r, e);
 }
 
 static int receiver_transfer(struct receiver *r, struct err *e)
@@ -512,7 +537,7 @@ static int receiver_transfer(struct receiver *r, struct err *e)
 			return -1;
 		if (r->want_chan || r->want_sink) {
 			if (receiver_poll(r, CLOCK_NEVER, e) < 0 ||
-			    link_check(r->link, e) < 0)
+			    receiver_check_link(r, e) < 0)
 				return -1;
 		} else if (receiver_work_on(r, e) < 0) {
 			return -1;
@@ -636,7 +661,8 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
-	if (receiver_poll(r, deadline_ms, e) < 0 || link_check(r->link, e) < 0)
+	if (receiver_poll(r, deadline_ms, e) < 0 ||
+	    receiver_check_link(r, e) < 0)
 		return -1;
 	if (clock_now_ms() >= deadline_ms)
 		return err_set(e, ERR_STREAM, 0, "it does not answer");
@@ -650,7 +676,7 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 static void receiver_tell(struct receiver *r)
 {
 	uint64_t deadline_ms = clock_deadline(
-		link_resumes(r->link) ? r->link->retry_ms : LINGER_MS);
+		link_resumes(r->link) ? r->link->retry.limit_ms : LINGER_MS);
 	bool confirmed = false;
 	struct err e = { 0 };
 
@@ -681,7 +707,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	r->buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
 			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (r->buffer == MAP_FAILED)
-		return err_set(e, ERR_BUG, errno, "no memory for a buffer");
+		return err_call(e, ERR_STREAM, "mmap",
+				"no memory for a buffer");
 	if (r->p->no_consumer) {
 		r->outcome.failure = FRAME_FAIL_START;
 		return -1;
@@ -691,8 +718,13 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
 	if (r->splice) {
 		if (pipe2(r->pipe, O_CLOEXEC) < 0)
-			return err_set(e, ERR_BUG, errno, "cannot make a pipe");
+			return err_call(e, ERR_STREAM, "pipe2",
+					"cannot make a pipe");
 		io_grow_pipe(r->pipe[0]);
+		/* An empty pipe says EAGAIN where splice(2) is allowed. */
+		r->splice = splice(r->pipe[0], NULL, sink_fd(r->sink), NULL, 1,
+				   SPLICE_F_NONBLOCK) >= 0 ||
+			    !err_refuses(errno);
 	}
 	if (receiver_transfer(r, e) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "log.h"
 #include "stop.h"
+#include "stuck.h"
 
 /*
  * A record that is not full waits for more input: this long after the last
@@ -22,6 +23,9 @@ enum { STEP_BYTES = 16 << 20 };
 
 /* A receiver that lives says so every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SILENCE_MS = 30000 };
+
+/* All is sent: so long without the outcome, before we say so */
+enum { SPEAK_MS = 5000 };
 
 /* What a btrfs stream begins with, and its last command: size, number, CRC. */
 static const uint8_t btrfs_magic[13] = "btrfs-stream";
@@ -42,8 +46,10 @@ struct sender {
 	bool more; /* it would have taken more */
 	bool ended; /* this connection was told the end of the stream */
 	bool told_end; /* this or an earlier one */
+	uint64_t speak_ms; /* when to say that we wait for the outcome */
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
+	struct stuck stuck; /* does this connection move anything? */
 	bool worn; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
@@ -174,23 +180,36 @@ static int sender_flush(struct sender *s, struct err *e)
 	if (chan_end(chan, &s->ended, e) < 0)
 		return -1;
 	s->blocked = !s->ended;
+	if (s->ended && !s->told_end)
+		s->speak_ms = clock_deadline(SPEAK_MS);
 	s->told_end |= s->ended;
 	if (s->ended)
 		link_wear_no_more(s->link);
 	return 0;
 }
 
-static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
+/* Something was sent over this connection that has not arrived, so far. */
+static bool sender_owes(const struct sender *s)
+{
+	return s->store->sent > s->stuck.acked || s->ended;
+}
+
+static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
+			 struct err *e)
 {
 	struct store *st = s->store;
+	uint64_t offset = ack->offset;
 
 	if (offset > st->sent)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, ERR_STREAM, 0,
 			       "the receiver acknowledges byte %" PRIu64
 			       ", but only %" PRIu64 " were sent",
 			       offset, st->sent);
 	/* It came over the new connection: the receiver knows of that. */
 	link_arrived(s->link, offset);
+	if (stuck_ack(&s->stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
+	    !sender_owes(s))
+		link_moved(s->link);
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
@@ -202,7 +221,7 @@ static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
 	if (!s->told_end || total != s->store->head)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, ERR_STREAM, 0,
 			       "the receiver says done after %" PRIu64
 			       " bytes of %" PRIu64,
 			       total, s->store->head);
@@ -246,7 +265,7 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 {
 	switch (f->type) {
 	case FRAME_ACK:
-		return sender_on_ack(s, f->ack, e);
+		return sender_on_ack(s, &f->ack, e);
 	case FRAME_DONE:
 		return sender_on_done(s, f->outcome.total, e);
 	case FRAME_FAIL:
@@ -254,16 +273,25 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 		return sender_on_fail(&f->outcome, e);
 	case FRAME_HELLO:
 	case FRAME_WELCOME:
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver greets a second time");
+	case FRAME_NAME:
+	case FRAME_HAVE:
+	case FRAME_CHECKING:
+	case FRAME_WORDS:
 		break;
 	}
-	return err_set(e, ERR_NET, 0, "the receiver greets a second time");
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver sends a frame that does not belong here "
+		       "(type %u)",
+		       (unsigned int)f->type);
 }
 
 /* A raw receiver's close_notify is all the word there will be. */
 static int sender_on_end(struct sender *s, struct err *e)
 {
 	if (!s->p->raw || !s->ended)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, ERR_STREAM, 0,
 			       "the receiver ended the connection before it "
 			       "confirmed the stream");
 	s->confirmed = s->store->head;
@@ -306,6 +334,16 @@ static bool sender_wants_input(const struct sender *s)
 	return !st->in_place || st->head == st->sent;
 }
 
+/* A consumer may have much to do before it is done. */
+static void sender_speak(struct sender *s)
+{
+	if (clock_now_ms() < s->speak_ms)
+		return;
+	s->speak_ms = CLOCK_NEVER;
+	log_notice("everything is sent; waiting for the receiver to confirm "
+		   "that it was taken");
+}
+
 /* What to poll: the connection, the input, the source's exit status. */
 enum {
 	POLL_CHAN,
@@ -329,9 +367,11 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		until = clock_earlier(until, s->push_at);
 	if (link->chan && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
-	if (!link->chan)
-		until = clock_earlier(until, link->give_up_ms);
+	if (link->chan && !link->hold)
+		until = clock_earlier(until, stuck_due(&s->stuck));
+	until = clock_earlier(until, link_deadline(link));
 	until = clock_earlier(until, link->due_ms);
+	until = clock_earlier(until, s->speak_ms);
 	if (link->chan && s->more)
 		until = 0;
 	for (int i = 0; i < POLL_COUNT; i++)
@@ -352,7 +392,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	if (p->source && !s->complete)
 		fds[POLL_SOURCE].fd = child_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
-		return err_set(e, ERR_BUG, errno, "poll");
+		return err_call(e, ERR_STREAM, "poll", "cannot wait");
 	return stop_check(e);
 }
 
@@ -371,9 +411,23 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
 		return 0;
 	chan_set_lost(s->link->chan);
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has not been heard of for %d s",
 		       SILENCE_MS / 1000);
+}
+
+/* While another connection is agreed on nobody listens to this one. */
+static int sender_check_stuck(struct sender *s, struct err *e)
+{
+	if (s->p->raw || s->link->hold ||
+	    !stuck_judge(&s->stuck, sender_owes(s), clock_now_ms()))
+		return 0;
+	chan_set_lost(s->link->chan);
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver has waited for %d s for bytes that were "
+		       "sent: something on the way swallows them (the path's "
+		       "MTU is too small? a firewall?)",
+		       STUCK_MS / 1000);
 }
 
 /*
@@ -388,7 +442,7 @@ static int sender_check_wear(struct sender *s, struct err *e)
 	if (!s->worn || !since || clock_now_ms() < since + SILENCE_MS)
 		return 0;
 	chan_set_lost(s->link->chan);
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "no connection with fresh keys came about within %d s",
 		       SILENCE_MS / 1000);
 }
@@ -400,8 +454,10 @@ static int sender_go_back(struct sender *s, struct err *e)
 
 	if (st->ops->rewind(st, s->link->offset, e) < 0)
 		return -1;
-	if (s->link->offset > s->confirmed)
+	if (s->link->offset > s->confirmed) {
 		s->confirmed = s->link->offset;
+		link_moved(s->link); /* over a connection before this one */
+	}
 	if (st->keeps)
 		st->ops->ack(st, s->confirmed);
 	return 0;
@@ -416,6 +472,7 @@ static int sender_go_on(struct sender *s, struct err *e)
 	if (!s->link->old && sender_go_back(s, e) < 0)
 		return -1;
 	s->heard_ms = now;
+	stuck_begin(&s->stuck, s->confirmed);
 	s->worn = false;
 	s->blocked = s->ended = false;
 	/* What is less than a record has waited long enough. */
@@ -473,7 +530,11 @@ static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 	if (sender_check_wear(s, e) < 0)
 		return -1;
 	/* Silence is judged after listening: we may have been asleep. */
-	return sender_check_silence(s, e);
+	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
+		return -1;
+	if (!s->stuck.waits)
+		link_excuse(s->link);
+	return link_check(s->link, e);
 }
 
 static int sender_step(struct sender *s, struct err *e)
@@ -485,6 +546,8 @@ static int sender_step(struct sender *s, struct err *e)
 		return -1;
 	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
+	sender_speak(s);
+	status_set_outage(s->p->status, link_outage_end_ms(s->link));
 	s->status_due_ms =
 		status_update(s->p->status, clock_now_ms(), s->confirmed);
 	/* The outcome may be here already: it comes before a new connection. */
@@ -518,7 +581,7 @@ static int sender_recover(struct sender *s, struct err *e)
 {
 	struct err said = { 0 };
 
-	if (e->kind != ERR_NET || !s->link->chan)
+	if (e->kind != ERR_STREAM || !s->link->chan)
 		return -1;
 	if (sender_control(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
@@ -527,7 +590,7 @@ static int sender_recover(struct sender *s, struct err *e)
 		return 0;
 	if (s->refused)
 		return -1;
-	return link_lost(s->link, s->confirmed, e);
+	return link_lost(s->link, e);
 }
 
 static int sender_loop(struct sender *s, struct err *e)
@@ -546,14 +609,18 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 			    .link = p->link,
 			    .connection = p->link->count,
 			    .heard_ms = clock_now_ms(),
+			    .speak_ms = CLOCK_NEVER,
 			    .status_due_ms = clock_now_ms() };
-	int ret = sender_loop(&s, e);
+	int ret;
+
+	stuck_begin(&s.stuck, 0);
+	ret = sender_loop(&s, e);
 
 	/* The receiver waits to hear that its outcome was read; and if it is our
 	 * own input's fault, that. */
 	if (!p->raw && p->link->chan && (s.done || s.refused))
 		chan_confirm(p->link->chan);
-	else if (p->link->chan && ret < 0 && e->kind != ERR_NET)
+	else if (p->link->chan && ret < 0 && e->kind != ERR_STREAM)
 		chan_abort(p->link->chan);
 	*confirmed = s.confirmed;
 	return ret;

@@ -24,10 +24,29 @@ void status_start(struct status *s, bool shown, uint64_t size)
 
 	*s = (struct status){ .shown = shown,
 			      .tty = shown && isatty(STDERR_FILENO),
-			      .size = size };
+			      .size = size,
+			      .outage_end_ms = CLOCK_NEVER };
 	s->due_ms = shown ? now + (s->tty ? TTY_MS : LINE_MS) : CLOCK_NEVER;
 	meter_start(&s->meter, now);
 	sigaction(SIGUSR1, &sa, NULL);
+}
+
+void status_set_outage(struct status *s, uint64_t end_ms)
+{
+	s->outage_end_ms = end_ms;
+}
+
+static void status_print(const struct status *s, uint64_t now_ms, char *out,
+			 size_t out_size)
+{
+	uint64_t end_ms = s->outage_end_ms;
+
+	if (end_ms == CLOCK_NEVER)
+		meter_print(&s->meter, now_ms, s->size, out, out_size);
+	else
+		meter_print_outage(&s->meter, now_ms,
+				   end_ms > now_ms ? end_ms - now_ms : 0, out,
+				   out_size);
 }
 
 uint64_t status_update(struct status *s, uint64_t now_ms, uint64_t bytes)
@@ -37,7 +56,7 @@ uint64_t status_update(struct status *s, uint64_t now_ms, uint64_t bytes)
 	meter_update(&s->meter, now_ms, bytes);
 	if (now_ms < s->due_ms && !status_asked)
 		return s->due_ms;
-	meter_print(&s->meter, now_ms, s->size, line, sizeof line);
+	status_print(s, now_ms, line, sizeof line);
 	if (status_asked || !s->tty)
 		log_always("%s", line);
 	else

@@ -27,7 +27,7 @@ int stop_arm(struct err *e)
 			 old;
 
 	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_set(e, ERR_BUG, errno, "cannot make a pipe");
+		return err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
 	for (size_t i = 0; i < array_len(signals); i++)
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)

@@ -112,7 +112,7 @@ static int store_file_sendfile(struct store_file *f, struct chan *c, size_t len,
 			*e = of_file;
 		if (e->kind != ERR_IO || !e->num)
 			return -1;
-		f->copies = e->num == EINVAL;
+		f->copies = e->num == EINVAL || err_refuses(e->num);
 		return f->copies ? 0 : -1;
 	}
 	return io->bytes ? 0 : store_file_check(s, e);

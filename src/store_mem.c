@@ -205,6 +205,7 @@ struct store *store_mem_new(const struct input *in, uint64_t bytes,
 	if (store_mem_alloc(m) < 0) {
 		err_set(e, ERR_BUG, errno,
 			"no memory for a buffer of %" PRIu64 " bytes", bytes);
+		err_append(e, "; or choose a smaller --buffer");
 		store_mem_free((struct store *)m);
 		return NULL;
 	}

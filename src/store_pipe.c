@@ -387,6 +387,20 @@ static int store_pipe_open_pipe(int p[static 2], uint64_t bytes, struct err *e)
 		       "cannot have a pipe as large as --buffer");
 }
 
+/* Empty pipes say EAGAIN where the system calls are allowed. */
+static int store_pipe_try(const struct store_pipe *p, struct err *e)
+{
+	if (splice(p->ahead[0], NULL, p->null_fd, NULL, 1, SPLICE_F_NONBLOCK) <
+		    0 &&
+	    err_refuses(errno))
+		return err_call(e, ERR_IO, "splice", "cannot splice");
+	if (p->store.keeps &&
+	    tee(p->ahead[0], p->keep[1], 1, SPLICE_F_NONBLOCK) < 0 &&
+	    err_refuses(errno))
+		return err_call(e, ERR_IO, "tee", "cannot splice");
+	return 0;
+}
+
 static int store_pipe_open(struct store_pipe *p, struct err *e)
 {
 	uint64_t bytes = p->store.room;
@@ -396,11 +410,10 @@ static int store_pipe_open(struct store_pipe *p, struct err *e)
 		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
 	if (store_pipe_open_pipe(p->ahead, bytes, e) < 0)
 		return -1;
-	if (!p->store.keeps)
-		return 0;
-	if (store_pipe_open_pipe(p->keep, bytes, e) < 0)
+	if (p->store.keeps && (store_pipe_open_pipe(p->keep, bytes, e) < 0 ||
+			       store_pipe_open_pipe(p->look, bytes, e) < 0))
 		return -1;
-	return store_pipe_open_pipe(p->look, bytes, e);
+	return store_pipe_try(p, e);
 }
 
 struct store *store_pipe_new(const struct input *in, uint64_t bytes,

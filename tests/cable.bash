@@ -34,3 +34,46 @@ wire_is() {
 	fi
 	ip netns exec "$CABLE" tc qdisc add dev "$CABLE.p" root netem "$@"
 }
+
+# net_alone: from then on the program and the relay run in a network of their own,
+# whose host has the addresses 127.0.0.1 and 198.51.100.1. What is sent to
+# 198.51.100.9 is lost without a word.
+net_alone() {
+	local name=bkpn$$
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	ip netns add "$name" 2>ip.err ||
+		skip "own kernel only: no network namespaces ($(<ip.err))"
+	cleanup_add ip netns del "$name"
+	ip -n "$name" link add v type veth peer name w ||
+		skip "own kernel only: no veth"
+	ip -n "$name" link set lo up
+	ip -n "$name" link set v up
+	ip -n "$name" link set w up
+	ip -n "$name" addr add 198.51.100.1/24 dev v
+	ip -n "$name" neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev v
+	NET=$name LISTEN=(--allow-self)
+	PROGRAM=$BKP
+	wrapped '' "ip netns exec $name"
+	mkdir net.tools
+	ln -s "$BKP_TOOLS"/* net.tools
+	rm net.tools/relay
+	printf '%s\n' '#!/bin/sh' \
+		"exec ip netns exec $name \"$BKP_TOOLS/relay\" \"\$@\"" >net.tools/relay
+	chmod +x net.tools/relay
+	BKP_TOOLS=$TMP/net.tools
+}
+
+# no_name_server [OPTION]: in that network "there" is 127.0.0.1 by the file hosts,
+# and the one name server never answers
+no_name_server() {
+	printf '127.0.0.1 there\n' >hosts
+	printf '%s\n' 'nameserver 198.51.100.9' "options ${1-timeout:30 attempts:2}" >resolv.conf
+	printf 'hosts: files dns\n' >nsswitch.conf
+	BKP=$PROGRAM
+	wrapped "[[ \${INSIDE-} ]] || INSIDE=y exec unshare -m \"\$0\" \"\$@\"
+		for i in hosts resolv.conf nsswitch.conf; do
+			[[ -e /etc/\$i ]] || : >/etc/\$i
+			mount --bind $TMP/\$i /etc/\$i
+		done" "ip netns exec $NET"
+	HOST=there
+}

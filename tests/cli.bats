@@ -88,6 +88,38 @@ assert_help_is_the_table() {
 	wrong_usage '' connect -k key ':7000'
 }
 
+@test "a user@ in HOST is wrong usage, and it says who is to listen there" {
+	wrong_usage "'root@host'.*no user@.*btrfs-ktls-pipe listen" connect -k key root@host
+	wrong_usage 'no user@' connect -k key root@host:7000
+	wrong_usage 'no user@' connect -k key 'root@[::1]:7000'
+}
+
+@test "an IPv6 address with a port, but without brackets, is wrong usage, and they are named" {
+	wrong_usage 'brackets, as in \[2001:db8::1\]:7000, or all of it' \
+		connect -k key 2001:db8::1:7000
+	wrong_usage '\[::1\]:6330' connect -k key ::1:6330
+	wrong_usage '\[2001:db8:0:0:0:0:0:1\]:70$' \
+		connect -k key 2001:db8:0:0:0:0:0:1:70
+	wrong_usage '\[2001:db8::1\]:17000$' connect -k key 2001:db8::1:17000
+	wrong_usage '\[fe80::1%eth0\]:70$' connect -k key fe80::1%eth0:70
+	wrong_usage "'a:b:c' is neither" connect -k key a:b:c
+}
+
+@test "an IPv6 address that reads like one with a port is taken in brackets, or with -p" {
+	bkp 3 connect -k nowhere -p 1 2001:db8::1:1234
+	bkp 3 connect -k nowhere '[2001:db8::1:1234]'
+	bkp 3 connect -k nowhere '[2001:db8::1]:1234'
+}
+
+@test "a link-local address without its interface is wrong usage, and it says how to write it" {
+	wrong_usage "'fe80::1'.*fe80::1%INTERFACE" connect -k key fe80::1
+	wrong_usage "'fe80::1'.*fe80::1%INTERFACE" connect -k key '[fe80::1]:7000'
+	wrong_usage '-b: .*febf::1%INTERFACE' connect -k key -b febf::1 ::1
+	wrong_usage '-b: .*fe80::1%INTERFACE' listen -k key -b fe80::1
+	bkp 4 connect --retry 0 -k key fe80::1%nosuch0
+	assert_stderr_has "is there an interface 'nosuch0' here"
+}
+
 @test "a port that is none is wrong usage" {
 	wrong_usage '65536' listen -k key -p 65536
 	wrong_usage '12x' listen -k key -p 12x

@@ -3,6 +3,7 @@
 # Key files: what is taken, what is refused, how one is made.
 
 load helpers
+load delivery
 
 # A listener that nobody calls exits 4 once its key was fine.
 takes_key() {
@@ -468,4 +469,27 @@ family() {
 	cat key >&8
 	exec 8>&-
 	wait_for 4 $! listener "$ERR"
+}
+
+# --- what cannot be opened
+
+# As everybody but root: files that are not open to us stay closed.
+unprivileged() {
+	[[ $(id -u) != 0 ]] ||
+		wrapped '' 'setpriv --bounding-set=-all --inh-caps=-all'
+}
+
+@test "a key file that only root may read is no reason for another key" {
+	unprivileged
+	chmod 0 key
+	refuses_key key 'Permission denied.*by root only.*sudo'
+	assert_stderr_lacks keygen
+	bkp 3 listen --password-file key -p 0 --wait 1ms
+	assert_stderr_has 'password file key: .*sudo'
+	bkp 3 listen --keys key -p 0 --wait 1ms
+	assert_stderr_has 'key: .*sudo'
+}
+
+@test "a key file that is missing still is" {
+	refuses_key nowhere 'No such file.*keygen -o nowhere'
 }

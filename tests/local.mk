@@ -11,6 +11,7 @@ check_PROGRAMS += \
 	tests/tools/peer \
 	tests/tools/prompt \
 	tests/tools/records \
+	tests/tools/refuse \
 	tests/tools/relay \
 	tests/tools/thief \
 	tests/tools/tinywrites \
@@ -45,6 +46,7 @@ EXTRA_DIST += \
 	tests/delivery.bash \
 	tests/keys.bash \
 	tests/delivery.bats \
+	tests/dial.bats \
 	tests/exit_codes.bats \
 	tests/keep.bats \
 	tests/kills.bats \
@@ -54,6 +56,7 @@ EXTRA_DIST += \
 	tests/password.bats \
 	tests/probes.bats \
 	tests/progress.bats \
+	tests/refused.bats \
 	tests/resume.bats \
 	tests/rotation.bats \
 	tests/timeouts.bats
@@ -67,6 +70,8 @@ unit_tests = \
 	tests/unit/test_err \
 	tests/unit/test_frame \
 	tests/unit/test_guess \
+	tests/unit/test_retry \
+	tests/unit/test_stuck \
 	tests/unit/test_host \
 	tests/unit/test_input \
 	tests/unit/test_io \
@@ -84,6 +89,7 @@ unit_tests = \
 	tests/unit/test_preface \
 	tests/unit/test_rec \
 	tests/unit/test_receiver \
+	tests/unit/test_resolve \
 	tests/unit/test_resume_model \
 	tests/unit/test_seal \
 	tests/unit/test_secret \
@@ -112,6 +118,8 @@ tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_guess_LDADD = $(unit_libs)
+tests_unit_test_retry_LDADD = $(unit_libs)
+tests_unit_test_stuck_LDADD = $(unit_libs)
 tests_unit_test_host_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
@@ -131,6 +139,7 @@ tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_preface_LDADD = $(unit_libs)
 tests_unit_test_rec_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
+tests_unit_test_resolve_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_seal_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
@@ -150,7 +159,8 @@ tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_close
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write
+	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write \
+	-Wl,--wrap=getrandom -Wl,--wrap=opendir -Wl,--wrap=syscall
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt -Wl,--wrap=splice \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
@@ -163,6 +173,8 @@ tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_abort \
 	-Wl,--wrap=chan_send_frame -Wl,--wrap=child_close_pipe \
 	-Wl,--wrap=child_ended -Wl,--wrap=child_status_fd \
 	-Wl,--wrap=link_run -Wl,--wrap=link_wear -Wl,--wrap=sink_unread
+tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
 tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) \

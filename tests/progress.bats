@@ -191,6 +191,72 @@ terminal_stream() {
 	run ! grep -E '.{80}' meters
 }
 
+@test "on a terminal listen says where it listens" {
+	mkfifo feed ready
+	exec 8<>feed
+	on_terminal listen -k key --ktls off -b 127.0.0.1 -p 0 --ready-fd 9
+	read_port
+	until_true grep -q "listening on 127\.0\.0\.1:$PORT" screen
+	kill "$RECEIVER_PID"
+	on_terminal listen -k key --ktls off -p 0 --ready-fd 9
+	read_port
+	until_true grep -q "listening on port $PORT of every address" screen
+}
+
+@test "elsewhere listen says where it listens with -v only" {
+	start_receiver --ktls off
+	[[ ! -s $RECEIVER_ERR ]] || fail "$(<"$RECEIVER_ERR")"
+	start_receiver --ktls off -v
+	assert_stderr_has "listening on 127\.0\.0\.1:$PORT\$" "$RECEIVER_ERR"
+}
+
+# --- an outage
+
+@test "SIGUSR1 during an outage tells of it, and how long is left" {
+	outage() {
+		stands "$1"
+		if [[ $1 == push ]]; then
+			kill -KILL "$RECEIVER_PID"
+		else
+			kill -KILL "$SENDER_PID"
+		fi
+		until_true grep -q 'dialling again' "$SENDER_ERR" "$RECEIVER_ERR"
+		kill -USR1 "$CONNECT_PID"
+		until_true grep -Eq ': [0-9.]+ (Ki)?B [0-9:]+ reconnecting, 0:00:[0-9]{2} left$' \
+			"$SENDER_ERR" "$RECEIVER_ERR"
+		kill "$CONNECT_PID"
+	}
+	RETRY=(--retry 50s)
+	both_ways outage
+}
+
+@test "on a terminal the meter of --progress says that it is reconnecting" {
+	mkfifo feed ready
+	exec 8<>feed
+	ktls_here
+	RETRY=(--retry 50s)
+	on_terminal listen -k key --ktls "$WHEN" "${BIND[@]}" -p 0 --ready-fd 9 \
+		"${RETRY[@]}" --progress
+	read_port
+	mkfifo source
+	exec 7<>source
+	spawn_sender --ktls "$WHEN" <source
+	head -c 100000 /dev/zero >&7
+	until_true size_is 100000 received
+	kill -KILL "$SENDER_PID"
+	until_true grep -Eq '97\.7 KiB [0-9:]+ reconnecting, 0:00:[0-9]{2} left' screen
+}
+
+@test "a sender whose receiver takes long after the last byte says what it waits for" {
+	mkfifo go
+	CONSUMER=(sh -c 'cat >/dev/null; : <go')
+	stream_starts push <<<word
+	until_true grep -q 'everything is sent; waiting' "$SENDER_ERR"
+	: >go
+	stream_ends 0 0
+	assert_lines 1 "$SENDER_ERR"
+}
+
 # --- --stats
 
 # stats_of FILE: valid, and has the keys that the manual names and no other;
@@ -304,9 +370,9 @@ path_here() {
 	TX=(--stats sender.json) RX=(--stats receiver.json)
 	stands push
 	kill -TERM "$RECEIVER_PID"
-	stream_ends 4 143
+	stream_ends 7 143
 	stats_of sender.json
-	stat_is exit 4
+	stat_is exit 7
 	stats_of receiver.json
 	stat_is exit 143
 }

@@ -126,6 +126,24 @@ survives_cut_against() {
 	both_ways survives_cut rst -a 2000000
 }
 
+@test "that the kernel has no TLS is said once, and not with every connection" {
+	once() {
+		directions "$1"
+		TX=(--ktls auto --rekey-after 4M "${TX[@]}") RX=(--ktls auto)
+		HARM=(rst -c "$WITH" -a 1500000 -k 2)
+		with_stats
+		survives "$1"
+		counted reconnects 1
+		for i in "$SENDER_ERR" "$RECEIVER_ERR"; do
+			[[ $(grep -c 'going on in user space' "$i") == 1 ]] ||
+				fail "$(<"$i")"
+		done
+	}
+	local i
+	without_tls
+	both_ways once
+}
+
 @test "a COMMAND at both ends does not notice" {
 	commands() {
 		directions "$1"
@@ -267,25 +285,127 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-@test "the receiver is killed: the sender gives up after --retry, 4" {
+@test "the receiver is killed: the sender gives up after --retry, 7" {
 	gives_up() {
 		RETRY=(--retry 1s)
 		stands "$1"
 		kill -9 "$RECEIVER_PID"
-		takes_at_most 8 stream_ends 4 137
+		takes_at_most 8 stream_ends 7 137
 		says sender 'no other connection came about within 1 s'
 	}
 	both_ways gives_up
 }
 
-@test "the larger of both --retry counts" {
-	RETRY=(--retry 1s)
-	RX=(--retry 4s)
+# gives_up_by WHO REGEX: the other one is gone, and a minute would be too long
+gives_up_by() {
+	stands push
+	if [[ $1 == sender ]]; then
+		kill -9 "$RECEIVER_PID"
+		takes_at_most 20 stream_ends 7 137
+	else
+		kill -9 "$SENDER_PID"
+		takes_at_most 20 stream_ends 137 7
+	fi
+	says "$1" "$2"
+}
+
+@test "the smaller of both --retry counts for both sides" {
+	RETRY=() TX=(--retry 60s) RX=(--retry 1s)
+	gives_up_by sender 'no other connection came about within 1 s'
+	gives_up_by receiver 'no other connection came about within 1 s'
+	TX=(--retry 1s) RX=(--retry 60s)
+	gives_up_by sender 'no other connection came about within 1 s'
+	gives_up_by receiver 'no other connection came about within 1 s'
+}
+
+@test "--retry is 2 minutes for connect, which listen grants, and takes days" {
+	RETRY=()
 	stands push
 	kill -9 "$RECEIVER_PID"
-	local before=$SECONDS
-	stream_ends 4 137
-	((SECONDS - before >= 3)) || fail "gave up after $((SECONDS - before)) s"
+	until_true has_line 'dialling again, for 120 s at the most' "$SENDER_ERR"
+	kill -9 "$SENDER_PID"
+	TX=(--retry 7d)
+	stands push
+	kill -9 "$SENDER_PID"
+	until_true has_line 'waiting for the peer, for 3600 s' "$RECEIVER_ERR"
+	kill -9 "$RECEIVER_PID"
+	RX=(--retry 1d)
+	stands push
+	kill -9 "$SENDER_PID"
+	until_true has_line 'waiting for the peer, for 86400 s' "$RECEIVER_ERR"
+}
+
+# --- connections that live and move nothing
+
+# swallowed push|pull BYTES [OPTION]...: both sides see that it is of no use
+swallowed() {
+	directions "$1"
+	RETRY=(--retry 5s)
+	HARM=(hole -c "$WITH" -a "$2" "${@:3}")
+	stream_starts "$1" <in
+	stream_ends 7 7
+	says sender "${SENDER_SAYS-nothing moved over another connection within 5 s}"
+	assert_beginning "$RECEIVED" in
+}
+
+# Once they look for a connection, one that moves nothing is none.
+@test "a resume over a connection that swallows the stream: 7 and 7" {
+	soon() {
+		takes_at_most 30 swallowed "$1" 3000 -f 500000
+	}
+	both_ways soon
+}
+
+@test "connections that swallow the stream from the first one on: 7 and 7" {
+	full_tier_only 42
+	stuck() {
+		takes_at_most 60 swallowed "$1" 3000
+		says sender 'waited for 30 s for bytes.*MTU.*firewall'
+	}
+	both_ways stuck
+}
+
+@test "a sender whose last byte is swallowed, or the end behind it, exits 7" {
+	full_tier_only 42
+	RETRY=(--retry 0)
+	HARM=(hole -l 19)
+	stream_starts push <in
+	takes_at_most 60 wait_sender 7
+	says sender 'waited for 30 s for bytes'
+}
+
+@test "a quiet source does not end a stream that was resumed" {
+	quiet() {
+		RETRY=(--retry 2s)
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 50000 -k 1)
+		stands "$1"
+		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		sleep 13 # longer than --retry, and than a connection's trial
+		head -c 100000 in >&8
+		stands_end
+		stream_ends 0 0
+	}
+	full_tier_only 15
+	both_ways quiet
+}
+
+@test "a consumer that stalls does not end a stream that was resumed" {
+	stalled() {
+		RETRY=(--retry 2s)
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 2000000 -k 1)
+		have_fifo go
+		CONSUMER=(sh -c 'head -c 1000; read -r _ <go; cat')
+		stream_starts "$1" <in
+		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		sleep 13
+		echo >go
+		stream_ends 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	full_tier_only 15
+	both_ways stalled
 }
 
 # stopped SENDER|RECEIVER: the other side does not wait
@@ -297,7 +417,7 @@ stopped() {
 		takes_at_most 10 stream_ends "$4" 7
 	else
 		kill -"$3" "$RECEIVER_PID"
-		takes_at_most 10 stream_ends 4 "$4"
+		takes_at_most 10 stream_ends 7 "$4"
 	fi
 	says "$2" 'stopped by signal'
 }
@@ -317,7 +437,7 @@ final() {
 	ends() {
 		directions "$1"
 		HARM=(rst -c "$WITH" -a 1000000)
-		streams "$1" 4 7 <in
+		streams "$1" 7 7 <in
 		says sender "$2"
 		says receiver "$2"
 		assert_prefix "$RECEIVED" in

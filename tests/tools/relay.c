@@ -8,6 +8,8 @@
  *  fin      FIN to the harmed direction's reader; its later bytes are thrown away
  *  cut      FIN to both ends
  *  rst      RST to both ends
+ *  hole     swallow all that follows in the harmed direction, its end too: the
+ *           connections live, and nothing moves
  *  silence  forward nothing more, keep both connections open
  *  pause    wait -w milliseconds, then go on
  *  flip     flip one bit of the next byte (-r: in the middle of the next record,
@@ -62,6 +64,7 @@ enum action {
 	FIN,
 	CUT,
 	RST,
+	HOLE,
 	SILENCE,
 	PAUSE,
 	FLIP,
@@ -74,8 +77,8 @@ enum action {
 };
 
 static const char *const action_names[ACTIONS] = {
-	"pass", "fin",	"cut", "rst",  "silence", "pause",
-	"flip", "drop", "dup", "swap", "insert",  "random",
+	"pass", "fin",	"cut", "rst",  "hole",	 "silence", "pause",
+	"flip", "drop", "dup", "swap", "insert", "random",
 };
 
 enum { C2S, S2C };
@@ -105,6 +108,7 @@ struct dir {
 	int from, to;
 	uint64_t bytes, records;
 	bool discard; /* read on, forward nothing */
+	bool swallow; /* not even the end */
 	bool ended;
 };
 
@@ -276,6 +280,9 @@ static bool harm_now(struct conn *c, const struct plan *p)
 	case INSERT:
 		forward(&c->dir[p->harmed], p->insert, p->insert_len);
 		break;
+	case HOLE:
+		c->dir[p->harmed].discard = c->dir[p->harmed].swallow = true;
+		break;
 	case SILENCE:
 		for (;;)
 			pause();
@@ -308,7 +315,8 @@ static void pass_on(struct conn *c, struct dir *d, const struct plan *p)
 	len = p->by_record ? read_record(c, d, buf) : read_some(c, d, buf, max);
 	if (len == 0) {
 		d->ended = true;
-		shutdown(d->to, SHUT_WR);
+		if (!d->swallow)
+			shutdown(d->to, SHUT_WR);
 	}
 	if (p->record && d == &c->dir[C2S] &&
 	    write(p->record_fd, buf, len) != (ssize_t)len)

@@ -28,15 +28,13 @@ static int wait_for(int fd, short events)
 
 static int dial(uint16_t port)
 {
-	struct net_endpoint to = { .host = "127.0.0.1", .port = port };
-	autofree_addresses struct addrinfo *list = NULL;
-	int fd;
+	static const struct net_address here = { .family = AF_INET,
+						 .bytes = { 127, 0, 0, 1 } };
+	const struct net_target to = { .to = &here, .port = port };
+	int fd = net_connect(&to, &e);
 
-	if (net_lookup(&to, &list, &e) < 0)
-		return -1;
-	fd = net_connect(&to, list, &e);
 	if (fd < 0 || wait_for(fd, POLLOUT) < 0 ||
-	    net_connected(fd, list, &e) < 0)
+	    net_connected(fd, &to, &e) < 0)
 		return -1;
 	return fd;
 }

@@ -41,6 +41,12 @@ static void test_set(void)
 	is_int(e->num, ECONNREFUSED, "err_set keeps the number");
 	is_str(e->msg, "cannot connect to x: Connection refused",
 	       "err_set appends what the number means");
+	err_set(e, ERR_NET, EMFILE, "cannot listen");
+	ok(strstr(e->msg, "Too many open files (") &&
+		   strstr(e->msg, "ulimit -n"),
+	   "err_set names the limit that is to be raised: %s", e->msg);
+	err_set(e, ERR_BUG, ENOMEM, "no buffer");
+	ok(strstr(e->msg, "ulimit -v"), "that on memory, too: %s", e->msg);
 	err_set(e, ERR_KEY, 0, "%d%%", 7);
 	is_str(e->msg, "7%", "err_set without a number appends nothing");
 	is_int(e->num, 0, "err_set replaces the number");
@@ -104,10 +110,36 @@ static void test_truncation(void)
 	   "err_append cuts what it appends");
 }
 
+static void test_call(void)
+{
+	struct err *e = &guarded.e;
+
+	reset();
+	errno = EMFILE;
+	is_int(err_call(e, ERR_NET, "pipe2", "cannot make %d pipes", 2), -1,
+	       "err_call returns -1");
+	ok(!strcmp(e->msg, "cannot make 2 pipes: Too many open files") &&
+		   e->num == EMFILE && e->kind == ERR_NET,
+	   "err_call is err_set with errno");
+	reset();
+	errno = ENOSYS;
+	err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
+	ok(strstr(e->msg, "pipe: pipe2: Function not implemented") &&
+		   strstr(e->msg, "allow pipe2 in") && e->num == ENOSYS,
+	   "a call that is refused is named, with the remedy");
+	ok(err_refuses(EPERM) && err_refuses(ENOSYS) && !err_refuses(EACCES),
+	   "EPERM and ENOSYS are refusals");
+	reset();
+	errno = EPERM;
+	err_call(e, ERR_NET, "pipe2", "%s", longer);
+	ok(fits(), "err_call cuts a long message");
+}
+
 int main(void)
 {
 	test_set();
 	test_wrap();
 	test_truncation();
+	test_call();
 	return tap_end();
 }

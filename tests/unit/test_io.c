@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* io: what a descriptor is, and calls that survive a signal. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -76,6 +78,94 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	}
 	fake.size = arg;
 	return fake.size;
+}
+
+/* What an environment lacks: close_range(2), /proc */
+static bool refused, hidden;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+	unsigned int a, b, c;
+	va_list ap;
+
+	va_start(ap, number);
+	a = va_arg(ap, unsigned int);
+	b = va_arg(ap, unsigned int);
+	c = va_arg(ap, unsigned int);
+	va_end(ap);
+	if (!refused)
+		return __real_syscall(number, a, b, c);
+	errno = ENOSYS;
+	return -1;
+}
+
+DIR *__real_opendir(const char *name);
+DIR *__wrap_opendir(const char *name);
+DIR *__wrap_opendir(const char *name)
+{
+	return hidden ? NULL : __real_opendir(name);
+}
+
+ssize_t __real_getrandom(void *buf, size_t len, unsigned int flags);
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags);
+ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags)
+{
+	if (!refused)
+		return __real_getrandom(buf, len, flags);
+	errno = EPERM;
+	return -1;
+}
+
+static void test_random(const char *how)
+{
+	static const uint8_t none[32];
+	uint8_t a[32] = { 0 }, b[32] = { 0 };
+	struct err e = { 0 };
+
+	is_int(io_random(a, sizeof a, &e), 0, "%s: random numbers", how);
+	ok(io_random(b, sizeof b, &e) == 0 && memcmp(a, b, sizeof a) &&
+		   memcmp(a, none, sizeof a),
+	   "others each time");
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Four descriptors in a row, of which the two in the middle are closed */
+static void test_close_range(const char *how)
+{
+	int below = dup(0), first = dup(0), last = dup(0), above = dup(0);
+
+	io_close_range((unsigned int)first, (unsigned int)last);
+	ok(!is_open(first) && !is_open(last), "%s closes a range", how);
+	ok(is_open(below) && is_open(above), "and nothing else");
+	io_close_range((unsigned int)above, ~0u);
+	ok(!is_open(above) && is_open(below), "%s closes to the end", how);
+	io_close_range((unsigned int)below, (unsigned int)below - 1);
+	ok(is_open(below), "an empty range is none");
+	close(below);
+}
+
+static void test_close_ranges(void)
+{
+	test_close_range("io_close_range");
+	refused = true;
+	test_close_range("without close_range(2) /proc");
+	hidden = true;
+	test_close_range("without /proc a loop");
+	refused = hidden = false;
+}
+
+static void test_randoms(void)
+{
+	test_random("getrandom(2)");
+	refused = true;
+	test_random("/dev/urandom");
+	refused = false;
 }
 
 static void test_calls(void)
@@ -236,6 +326,8 @@ int main(void)
 	test_ready();
 	test_reopen(O_RDONLY, 0);
 	test_reopen(O_WRONLY, 1);
+	test_close_ranges();
+	test_randoms();
 	test_refusals();
 	test_grow();
 	return tap_end();

@@ -58,6 +58,11 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return 0;
 }
 
+/* What is wrong with a socket that is none */
+static struct {
+	int sendmsg, recvmsg;
+} no_socket = { EBADF, EBADF };
+
 /* What recvmsg(2) finds: a body, and a control message where level is not 0 */
 static struct {
 	ssize_t n;
@@ -72,6 +77,10 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 
+	if (fd < 0) {
+		errno = no_socket.recvmsg;
+		return -1;
+	}
 	rcv.asked_flags = flags;
 	msg->msg_flags = rcv.flags;
 	msg->msg_controllen = rcv.level ? CMSG_SPACE(rcv.data_len) : 0;
@@ -97,6 +106,10 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
 
+	if (fd < 0) {
+		errno = no_socket.sendmsg;
+		return -1;
+	}
 	sent.flags = flags;
 	sent.control_len = msg->msg_controllen;
 	sent.level = c->cmsg_level;
@@ -267,6 +280,23 @@ static void test_errors(void)
 	ok(set.level == IPPROTO_TCP && set.name == TCP_ULP && set.len == 3 &&
 		   !memcmp(set.bytes, "tls", 3),
 	   "attaching names the ULP 'tls'");
+}
+
+/* Everything that the path needs is tried before the kernel has the keys. */
+static void test_refused(const char *name, int *num)
+{
+	int before = *num;
+	struct err e = { 0 };
+
+	memset(&set, 0, sizeof set);
+	*num = EPERM;
+	ok(ktls_attach(FD, &e) == -1 && e.kind == ERR_KTLS && e.num == EPERM &&
+		   strstr(e.msg, name),
+	   "%s is refused: no kernel TLS, and the message names it", name);
+	memset(&set, 0, sizeof set);
+	*num = ENOSYS;
+	is_int(ktls_available(&e), -1, "%s is missing: not available", name);
+	*num = before;
 }
 
 static void test_verify(void)
@@ -477,6 +507,9 @@ int main(void)
 	}
 	is_int(array_len(modes), MODE_COUNT, "all modes were tested");
 	test_errors();
+	test_refused("getsockopt", &get.num);
+	test_refused("sendmsg", &no_socket.sendmsg);
+	test_refused("recvmsg", &no_socket.recvmsg);
 	test_verify();
 	test_no_pad();
 	test_send_record();

@@ -143,6 +143,16 @@ static void test_print(void)
 	ok(strstr(text, " 100:00:00"), "hours go on after 99");
 }
 
+static void test_outage(void)
+{
+	struct meter m = meter_at(4000, 4 * 300 * MIB);
+	char text[80];
+
+	meter_print_outage(&m, START_MS + 65000, 117999, text, sizeof text);
+	is_str(text, "1.17 GiB 0:01:05 reconnecting, 0:01:57 left",
+	       "without a connection there is no rate, but a deadline");
+}
+
 int main(void)
 {
 	test_start();
@@ -150,5 +160,6 @@ int main(void)
 	test_huge();
 	test_units();
 	test_print();
+	test_outage();
 	return tap_end();
 }

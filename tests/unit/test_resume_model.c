@@ -2,8 +2,9 @@
 /*
  * Resume and rotation as a state machine, explored to its last state: bytes,
  * acknowledgements and outcome over a connection that can be cut between any
- * two steps, or replaced while it still stands, or rotated, with either process
- * dying at any moment.  It models the protocol page, not the code.
+ * two steps, or replaced while it still stands, or rotated, or that swallows
+ * what is sent from some moment on, with either process dying at any moment.  It
+ * models the protocol page, not the code.
  *
  * Checked in every state that can be reached:
  *   - a byte is received once, in its place
@@ -14,8 +15,10 @@
  *     process giving up
  * And that the checks can fail: with a receiver that takes FIN for the sender's
  * confirmation, with one that acknowledges what it has not got, with one that
- * reads from a new connection before the old one is empty, and with a sender
- * that keeps using the old one after it said where it ends.
+ * reads from a new connection before the old one is empty, with a sender
+ * that keeps using the old one after it said where it ends, with one that does
+ * not miss the ACK of its end, and with a receiver that does not say that it
+ * waits.
  */
 #include <stdlib.h>
 
@@ -33,8 +36,11 @@ enum life { RUNS, EXITED_0, LOST, DIED };
 
 /* On its way to the receiver: a byte's number, or one of */
 enum { END = 100, CONFIRM };
-/* On its way to the sender: an acknowledged offset, or */
-enum { DONE = 100 };
+/* On its way to the sender: an acknowledged offset, with WAITS or not, or */
+enum { WAITS = 16, DONE = 100 };
+
+/* The receiver's latest word on this connection */
+enum word { NO_WORD, HAS_ALL, STILL_WAITS };
 
 struct state {
 	uint8_t sender, receiver; /* enum life */
@@ -44,6 +50,8 @@ struct state {
 	bool got_end, over, told; /* over: consumed, told: on this connection */
 	uint8_t last_ack;
 	bool up; /* there is a connection */
+	bool hole; /* which swallows what the sender sends */
+	uint8_t word; /* enum word, as the sender knows it */
 	bool confirmed; /* the receiver left because it knew */
 	bool wrong; /* a byte out of its place, or an impossible frame */
 	uint8_t to_receiver[QUEUE], to_sender[QUEUE];
@@ -64,6 +72,8 @@ enum variant {
 	NEW_FIRST,
 	NO_HOLD,
 	CLOSES_EARLY,
+	FORGETS_END,
+	NEVER_WAITS,
 };
 
 static enum variant variant;
@@ -112,7 +122,8 @@ static uint8_t take(uint8_t queue[QUEUE], uint8_t *n)
 
 static void drop_connection(struct state *s)
 {
-	s->up = s->ended = s->told = false;
+	s->up = s->ended = s->told = s->hole = false;
+	s->word = NO_WORD;
 	s->hold = s->answered = s->keeps_old = s->old = s->knows = false;
 	s->at = s->old_n = 0;
 	memset(s->on_old, 0, QUEUE);
@@ -174,12 +185,14 @@ static void sender_takes(struct state *s)
 	if (what == DONE) {
 		s->wrong |= !s->ever_ended;
 		s->sender = EXITED_0;
-		if (s->receiver_n < QUEUE)
+		if (s->receiver_n < QUEUE && !s->hole)
 			s->to_receiver[s->receiver_n++] = CONFIRM;
 		else
 			drop_connection(s);
 		return;
 	}
+	s->word = what & WAITS ? STILL_WAITS : HAS_ALL;
+	what &= WAITS - 1;
 	s->wrong |= what > s->sent;
 	if (what > s->acked)
 		s->acked = what;
@@ -215,9 +228,11 @@ enum step {
 	ASK, /* the receiver dials, and the sender welcomes it; */
 	LEARN, /* which the receiver hears */
 	RECEIVE_OLD,
+	CALL_STUCK, /* the sender, of a connection that moves nothing */
 	RECEIVER_LEAVES, /* nobody is there any more */
 	FAULTS,
 	CUT = FAULTS,
+	SWALLOW,
 	TAKE_OVER,
 	SENDER_DIES,
 	RECEIVER_DIES,
@@ -240,13 +255,16 @@ static bool step_sender(struct state *s, enum step step)
 		if (!s->up || s->sent == s->head || s->receiver_n == QUEUE ||
 		    (s->hold && variant != NO_HOLD))
 			return false;
-		s->to_receiver[s->receiver_n++] = s->sent++;
+		if (!s->hole)
+			s->to_receiver[s->receiver_n++] = s->sent;
+		s->sent++;
 		return true;
 	case SEND_END:
 		if (!s->up || s->head < BYTES || s->sent < BYTES || s->ended ||
 		    s->hold || s->receiver_n == QUEUE)
 			return false;
-		s->to_receiver[s->receiver_n++] = END;
+		if (!s->hole)
+			s->to_receiver[s->receiver_n++] = END;
 		s->ended = s->ever_ended = true;
 		return true;
 	case HEAR:
@@ -268,6 +286,14 @@ static bool step_sender(struct state *s, enum step step)
 	}
 }
 
+/* What an ACK says now. */
+static uint8_t ack_of(const struct state *s)
+{
+	bool waits = !s->got_end && variant != NEVER_WAITS;
+
+	return s->total + (waits ? WAITS : 0);
+}
+
 static bool step_receiver(struct state *s, enum step step)
 {
 	if (s->receiver != RUNS)
@@ -284,14 +310,14 @@ static bool step_receiver(struct state *s, enum step step)
 		receiver_takes(s, take(s->on_old, &s->old_n));
 		return true;
 	case ACK:
-		if (!s->up || s->over || s->last_ack == s->total ||
+		if (!s->up || s->over || s->last_ack == ack_of(s) ||
 		    s->sender_n == QUEUE)
 			return false;
-		s->last_ack = s->total;
+		s->last_ack = ack_of(s);
 		if (s->old && !s->knows)
 			return true; /* the sender does not listen there */
 		s->to_sender[s->sender_n++] =
-			s->total +
+			ack_of(s) +
 			(variant == ACKS_TOO_MUCH && s->total < s->sent);
 		return true;
 	case CONSUME:
@@ -321,11 +347,42 @@ static bool step_receiver(struct state *s, enum step step)
 	}
 }
 
+/* Bytes or the end were sent over this connection and not acknowledged. */
+static bool sender_owes(const struct state *s)
+{
+	return s->sent > s->acked || (s->ended && variant != FORGETS_END);
+}
+
+/*
+ * A connection that swallows lives for ever otherwise, and a rotation does not
+ * begin on it.
+ */
+static bool step_hole(struct state *s, enum step step)
+{
+	switch (step) {
+	case SWALLOW:
+		if (!s->up || s->hole || s->hold || s->keeps_old || s->old)
+			return false;
+		s->hole = true;
+		memset(s->to_receiver, 0, QUEUE);
+		s->receiver_n = 0;
+		return true;
+	case CALL_STUCK:
+		if (!s->hole || s->sender != RUNS || !sender_owes(s) ||
+		    s->word != STILL_WAITS)
+			return false;
+		drop_connection(s);
+		return true;
+	default:
+		return false;
+	}
+}
+
 static bool step_connection(struct state *s, enum step step)
 {
 	switch (step) {
 	case CUT:
-		if (!s->up)
+		if (!s->up || s->hole)
 			return false;
 		if (variant == FIN_CONFIRMS && s->told && s->receiver == RUNS) {
 			s->receiver = EXITED_0;
@@ -347,7 +404,7 @@ static bool step_connection(struct state *s, enum step step)
 
 static bool step_rotation(struct state *s, enum step step)
 {
-	bool calm = s->up && !s->hold && !s->keeps_old && !s->old;
+	bool calm = s->up && !s->hold && !s->keeps_old && !s->old && !s->hole;
 
 	if (s->sender != RUNS || s->receiver != RUNS)
 		return false;
@@ -393,7 +450,8 @@ static bool step_rotation(struct state *s, enum step step)
 static bool take_step(struct state *s, enum step step)
 {
 	return step_sender(s, step) || step_receiver(s, step) ||
-	       step_connection(s, step) || step_rotation(s, step);
+	       step_hole(s, step) || step_connection(s, step) ||
+	       step_rotation(s, step);
 }
 
 static void explore(void)
@@ -516,6 +574,12 @@ int main(void)
 	explore();
 	ok(count_if(is_pulled_away) > 0,
 	   "who goes by older ACKs closes the old one too early");
+	variant = FORGETS_END;
+	explore();
+	ok(dead_ends() > 0, "who forgets its end waits for ever if it is lost");
+	variant = NEVER_WAITS;
+	explore();
+	ok(dead_ends() > 0, "without the word that it waits nobody finds out");
 	free(states);
 	free(table);
 	return tap_end();

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * resolve: what getaddrinfo(3) says reaches us through another process, and
+ * neither a resolver that hangs nor one that lies does harm.
+ */
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+
+#include "resolve.h"
+#include "tap.h"
+
+enum { MANY = 40, FIRST_FD = 3, LAST_FD = 20 };
+
+int __wrap_getaddrinfo(const char *host, const char *service,
+		       const struct addrinfo *hints, struct addrinfo **list);
+int __real_getaddrinfo(const char *host, const char *service,
+		       const struct addrinfo *hints, struct addrinfo **list);
+void __wrap_freeaddrinfo(struct addrinfo *list);
+
+static struct sockaddr_in6 addresses[MANY];
+static struct addrinfo infos[MANY];
+
+/* Two of each, in both families by turns; among them one that is unknown. */
+static int many(struct addrinfo **list)
+{
+	for (int i = 0; i < MANY; i++) {
+		struct sockaddr_in *v4 = (void *)&addresses[i];
+		bool six = i / 2 % 2;
+
+		addresses[i].sin6_family = six ? AF_INET6 : AF_INET;
+		if (i == 4)
+			addresses[i].sin6_family = AF_UNIX;
+		if (six)
+			addresses[i].sin6_addr.s6_addr[15] = (uint8_t)(i / 2);
+		else
+			v4->sin_addr.s_addr = htonl((uint32_t)(i / 2));
+		infos[i].ai_addr = (void *)&addresses[i];
+		infos[i].ai_next = i + 1 < MANY ? &infos[i + 1] : NULL;
+	}
+	*list = infos;
+	return 0;
+}
+
+/* The process has nothing open but the pipe to us. */
+static void lie(void)
+{
+	struct resolve_answer a = { .host.count = 1000 };
+
+	for (int fd = FIRST_FD; fd < LAST_FD; fd++)
+		if (write(fd, &a, sizeof a) > 0)
+			_exit(0);
+}
+
+/* The name says what happens. */
+__attribute__((used)) int __wrap_getaddrinfo(const char *host,
+					     const char *service,
+					     const struct addrinfo *hints,
+					     struct addrinfo **list)
+{
+	if ((hints->ai_flags & AI_NUMERICHOST) || *host == '1')
+		return __real_getaddrinfo(host, service, hints, list);
+	if (!strcmp(host, "many"))
+		return many(list);
+	if (!strcmp(host, "again"))
+		return EAI_AGAIN;
+	if (!strcmp(host, "system")) {
+		errno = EMFILE;
+		return EAI_SYSTEM;
+	}
+	if (!strcmp(host, "liar"))
+		lie();
+	if (!strcmp(host, "dies"))
+		_exit(0);
+	while (!strcmp(host, "hangs"))
+		pause();
+	return EAI_NONAME;
+}
+
+/* Static ones, and as small leaks in a process that ends here or there. */
+__attribute__((used)) void __wrap_freeaddrinfo(struct addrinfo *list)
+{
+}
+
+/* Returns 1 with an answer, -1 with an error. */
+static int ask(struct resolve *r, const char *host, const char *source,
+	       struct err *e)
+{
+	const struct resolve_query q = { .host = host,
+					 .source = source,
+					 .family = AF_UNSPEC };
+	bool done = false;
+
+	if (resolve_start(r, &q, e) < 0)
+		return -1;
+	while (!done) {
+		struct pollfd p = { .fd = r->fd, .events = POLLIN };
+
+		if (r->fd >= 0)
+			poll(&p, 1, 30000);
+		if (resolve_take(r, &done, e) < 0)
+			return -1;
+	}
+	return 1;
+}
+
+static void test_digits(struct resolve *r)
+{
+	struct err e = { 0 };
+
+	is_int(ask(r, "192.0.2.7", "::1", &e), 1, "digits are an answer");
+	is_int(r->pid, -1, "without a process");
+	is_int(r->answer.host.count, 1, "of one address");
+	is_int(r->answer.host.all[0].family, AF_INET, "of its family");
+	is_int(r->answer.host.all[0].bytes[3], 7, "and value");
+	is_int(r->answer.source.all[0].bytes[15], 1, "the source as well");
+}
+
+static void test_names(struct resolve *r)
+{
+	const struct net_addresses *l = &r->answer.host;
+	struct err e = { 0 };
+	int wrong = 0;
+
+	is_int(ask(r, "many", NULL, &e), 1, "a name has an answer");
+	is_int(l->count, NET_ADDRESSES_MAX, "of as many as there is room for");
+	for (size_t i = 0; i < l->count; i++)
+		wrong += l->all[i].family != (i % 2 ? AF_INET6 : AF_INET);
+	is_int(wrong, 0, "in their order, each once");
+	is_int(r->pid, -1, "and the process is gone");
+	is_int(ask(r, "127.0.0.1", "many", &e), 1, "a source may be a name");
+	is_int(r->answer.source.count, NET_ADDRESSES_MAX, "of many addresses");
+}
+
+static void test_failures(struct resolve *r)
+{
+	static const struct {
+		const char *host, *source, *about;
+		int num;
+	} rows[] = {
+		{ "nobody", NULL, "nobody: Name or service", 0 },
+		{ "again", NULL, "again: Temporary failure", EAGAIN },
+		{ "system", NULL, "system: Too many open files", EMFILE },
+		{ "many", "again", "again: Temporary failure", EAGAIN },
+		{ "dies", NULL, "dies: the process", EAGAIN },
+		{ "liar", NULL, "liar: the process", EAGAIN },
+		{ "fe80::1%nobody", NULL, "interface 'nobody'", 0 },
+	};
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		struct err e = { 0 };
+
+		is_int(ask(r, rows[i].host, rows[i].source, &e), -1, "%s fails",
+		       rows[i].host);
+		is_int(e.kind, ERR_NET, "%s: of the network", rows[i].host);
+		is_int(e.num, rows[i].num, "%s: the number", rows[i].host);
+		ok(strstr(e.msg, rows[i].about), "%s: %s", rows[i].host, e.msg);
+		is_int(r->pid, -1, "%s: no process is left", rows[i].host);
+	}
+}
+
+static void test_stop(struct resolve *r)
+{
+	const struct resolve_query q = { .host = "hangs" };
+	struct err e = { 0 };
+	bool done = true;
+	pid_t pid;
+
+	is_int(resolve_start(r, &q, &e), 0, "a name that hangs is begun with");
+	is_int(resolve_take(r, &done, &e), 0, "to ask for it does not block");
+	ok(!done, "it has no answer");
+	pid = r->pid;
+	ok(pid > 0 && kill(pid, 0) == 0, "a process waits for it");
+	resolve_stop(r);
+	ok(kill(pid, 0) < 0, "which ends when nobody waits any more");
+	resolve_stop(r);
+	is_int(r->fd, -1, "to stop twice does no harm");
+}
+
+int main(void)
+{
+	struct resolve r;
+
+	resolve_init(&r);
+	test_digits(&r);
+	test_names(&r);
+	test_failures(&r);
+	test_stop(&r);
+	return tap_end();
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* stuck: a connection that lives and moves nothing, and all that it is not. */
+#include "stuck.h"
+
+#include "clock.h"
+#include "tap.h"
+
+/* The clock of a test, and the connection that it is about. */
+static uint64_t now;
+static struct stuck s;
+
+static void begins(uint64_t offset)
+{
+	now = 1000;
+	stuck_begin(&s, offset);
+	stuck_judge(&s, false, now);
+}
+
+/*
+ * For so many seconds the receiver says the same every 5.  Returns after how
+ * many the connection was called stuck, or 0.
+ */
+static int passes(int seconds, uint64_t acked, bool waits, bool owed)
+{
+	for (int i = 1; i <= seconds; i++) {
+		now += 1000;
+		if (i % 5 == 0)
+			stuck_ack(&s, acked, waits);
+		if (stuck_judge(&s, owed, now))
+			return i;
+	}
+	return 0;
+}
+
+static void test_stuck(void)
+{
+	begins(0);
+	is_int(passes(100, 0, true, true), 31,
+	       "a receiver waits half a minute for what was sent: stuck");
+	begins(500);
+	is_int(passes(100, 500, true, true), 31, "also after a resume");
+	begins(0);
+	passes(20, 0, true, true);
+	stuck_ack(&s, 1000, true);
+	is_int(passes(100, 1000, true, true), 31, "the time counts from news");
+}
+
+static void test_not_stuck(void)
+{
+	begins(0);
+	is_int(passes(600, 0, true, false), 0, "a source that is quiet");
+	begins(0);
+	is_int(passes(600, 0, false, true), 0, "a consumer that stalls");
+	begins(0);
+	for (uint64_t i = 1; i < 100; i++)
+		if (passes(29, i, true, true))
+			ok(false, "stuck at byte %d", (int)i);
+	ok(true, "a slow network: a byte in half a minute");
+	begins(0);
+	for (int i = 0; i < 20; i++)
+		if (passes(25, 0, true, true) || passes(5, 0, false, true))
+			ok(false, "stuck in round %d", i);
+	ok(true, "a consumer that takes something now and then");
+	begins(0);
+	for (int i = 0; i < 20; i++)
+		if (passes(25, 0, true, true) || passes(1, 0, true, false))
+			ok(false, "stuck in round %d", i);
+	ok(true, "what is owed for less than that");
+}
+
+static void test_unheard(void)
+{
+	begins(0);
+	for (int i = 0; i < 60; i++)
+		if (stuck_judge(&s, true, now += 1000))
+			ok(false, "stuck after %d s", i);
+	ok(stuck_due(&s) == CLOCK_NEVER,
+	   "a receiver that says nothing is silent, not stuck");
+}
+
+static void test_slept(void)
+{
+	begins(0);
+	passes(10, 0, true, true);
+	now += 3600000;
+	stuck_ack(&s, 0, true);
+	ok(!stuck_judge(&s, true, now), "a sender that was suspended itself");
+	is_int(passes(100, 0, true, true), 30, "has to see it again");
+}
+
+static void test_due(void)
+{
+	begins(0);
+	stuck_ack(&s, 0, true);
+	stuck_judge(&s, false, now);
+	ok(stuck_due(&s) == CLOCK_NEVER, "nothing owed: nothing to look at");
+	stuck_judge(&s, true, now);
+	is_int(stuck_due(&s), now + STUCK_MS, "else in half a minute");
+}
+
+static void test_news(void)
+{
+	begins(7);
+	ok(!stuck_ack(&s, 7, true), "what was known is no news");
+	ok(stuck_ack(&s, 8, true), "a byte more is");
+	ok(!stuck_ack(&s, 3, false), "an older ACK is not");
+	is_int(s.acked, 8, "and takes nothing back");
+}
+
+int main(void)
+{
+	test_stuck();
+	test_not_stuck();
+	test_unheard();
+	test_slept();
+	test_due();
+	test_news();
+	return tap_end();
+}
