@@ -22,6 +22,7 @@
 
 enum {
 	STREAMS_MAX = 16,
+	LAST_WORD_MS = 1000, /* how a stream ended waits so long to be read */
 	QUEUE_BYTES = 16384, /* some ten connections on their way to a stream */
 	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
 };
@@ -211,6 +212,8 @@ static void keep_leave(struct keep *k, int fd)
 	/* ^C is for our parent, which lets us finish; so is SIGHUP. */
 	setpgid(0, 0);
 	signal(SIGHUP, SIG_IGN);
+	/* Messages of the background do not stop us (stty tostop). */
+	signal(SIGTTOU, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
 }
 
@@ -232,6 +235,7 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	if (link)
 		ret = stream_run(link, stats, e);
 	link_free(link);
+	log_set_patience(LAST_WORD_MS);
 	if (ret == 0)
 		log_notice("delivered, %" PRIu64 " bytes", stats->bytes);
 	else
@@ -306,6 +310,7 @@ static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 		return 1;
 	}
 	if (pid == 0) {
+		log_after_fork();
 		log_set_subject(name);
 		keep_leave(k, fd);
 		return keep_stream(k, g, handle, e);

@@ -6,6 +6,7 @@ src_libbkp_a_SOURCES = \
 	src/err.c src/err.h \
 	src/secret.c src/secret.h \
 	src/clock.c src/clock.h \
+	src/nowait.c src/nowait.h \
 	src/log.c src/log.h \
 	src/num.c src/num.h \
 	src/io.c src/io.h \

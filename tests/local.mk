@@ -49,6 +49,7 @@ EXTRA_DIST += \
 	tests/kills.bats \
 	tests/listener.bats \
 	tests/matrix.bats \
+	tests/messages.bats \
 	tests/network.bats \
 	tests/password.bats \
 	tests/probes.bats \
@@ -76,6 +77,7 @@ unit_tests = \
 	tests/unit/test_meter \
 	tests/unit/test_mode \
 	tests/unit/test_net \
+	tests/unit/test_nowait \
 	tests/unit/test_num \
 	tests/unit/test_opt \
 	tests/unit/test_peek \
@@ -121,6 +123,7 @@ tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_meter_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
+tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_pake_LDADD = $(unit_libs)
