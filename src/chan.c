@@ -197,10 +197,13 @@ bool chan_in_kernel(const struct chan *c)
 	return c->kernel;
 }
 
-/* A lost connection is ERR_NET to a sender, a cut stream to a receiver. */
+/*
+ * There is a stream: what would have been a reason to have none breaks it.  A
+ * raw client hears only now whether its certificate is welcome.
+ */
 static int chan_fail(struct chan *c, struct err *e)
 {
-	if (c->role == CHAN_RECEIVER && e->kind == ERR_NET)
+	if (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->raw))
 		e->kind = ERR_STREAM;
 	return -1;
 }
@@ -208,7 +211,7 @@ static int chan_fail(struct chan *c, struct err *e)
 static int chan_fail_lost(struct chan *c, int num, struct err *e)
 {
 	c->lost = true;
-	err_set(e, ERR_NET, num, "the connection was lost");
+	err_set(e, ERR_STREAM, num, "the connection was lost");
 	return chan_fail(c, e);
 }
 
@@ -246,10 +249,12 @@ int chan_send(struct chan *c, uint8_t *buf, size_t len, struct chan_io *io,
 
 	assert(c->role == CHAN_SENDER);
 	*io = (struct chan_io){ 0 };
-	if (c->bulk)
-		return bulk_send(c->bulk, buf, len, &io->bytes, e);
-	if (!c->kernel)
-		return tls_send(c->tls, buf, len, &io->bytes, e);
+	if (!c->kernel) {
+		if ((c->bulk ? bulk_send(c->bulk, buf, len, &io->bytes, e)
+			     : tls_send(c->tls, buf, len, &io->bytes, e)) < 0)
+			return chan_fail(c, e);
+		return 0;
+	}
 	do
 		n = send(c->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -330,7 +335,7 @@ static int chan_user_alert(struct chan *c, enum rec_alert alert, struct err *e)
 static int chan_say_close(struct chan *c, bool *done, struct err *e)
 {
 	if (!c->said && chan_user_alert(c, REC_CLOSE_NOTIFY, e) < 0)
-		return -1;
+		return chan_fail(c, e);
 	c->said = true;
 	return chan_flush(c, done, e);
 }
@@ -365,7 +370,7 @@ int chan_control_end(struct chan *c, bool *done, struct err *e)
 
 static int chan_bad_frame(struct err *e)
 {
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "the peer sent a frame that makes no sense");
 }
 
@@ -437,7 +442,7 @@ static int chan_bad_record(struct chan *c, int num, struct err *e)
 {
 	if (num == EBADMSG || num == EMSGSIZE || num == EINVAL) {
 		c->lost = true;
-		err_set(e, ERR_NET, 0,
+		err_set(e, ERR_STREAM, 0,
 			"a record was forged or damaged on its way "
 			"(bad_record_mac)");
 		return chan_refuse(c, REC_BAD_RECORD_MAC, e);
@@ -464,7 +469,7 @@ static int chan_control_record(struct chan *c, unsigned int type,
 	case REC_MEANS_ABORT:
 		/* Damage on the way to the peer: it has met no fault of ours. */
 		c->lost |= alert == REC_BAD_RECORD_MAC;
-		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
+		err_set(e, ERR_STREAM, 0, "the peer gave up (alert %s)",
 			rec_alert_name(alert));
 		return chan_fail(c, e);
 	case REC_MEANS_TICKET:
@@ -472,15 +477,15 @@ static int chan_control_record(struct chan *c, unsigned int type,
 			return 0;
 		break;
 	case REC_MEANS_REKEY:
-		err_set(e, ERR_NET, 0,
+		err_set(e, ERR_STREAM, 0,
 			"the peer changed its keys (KeyUpdate), which kernel "
 			"TLS cannot follow here; --ktls off can");
 		return chan_refuse(c, REC_UNEXPECTED_MESSAGE, e);
 	case REC_MEANS_NOTHING_KNOWN:
 		break;
 	}
-	err_set(e, ERR_NET, 0, "the peer sent a record of unexpected type %u",
-		type);
+	err_set(e, ERR_STREAM, 0,
+		"the peer sent a record of unexpected type %u", type);
 	return chan_refuse(c, REC_UNEXPECTED_MESSAGE, e);
 }
 
@@ -502,7 +507,7 @@ static int chan_recv_kernel(struct chan *c, void *buf, size_t len,
 	if (n > 0)
 		return 0;
 	c->lost = true;
-	err_set(e, ERR_NET, 0, "the connection closed without close_notify");
+	err_set(e, ERR_STREAM, 0, "the connection closed without close_notify");
 	return chan_fail(c, e);
 }
 

@@ -94,7 +94,7 @@ bool chan_in_kernel(const struct chan *c);
 /*
  * Sender: send up to len bytes of buf.  The byte behind them is lent, and must
  * be there (seal_encrypt).  All calls move whole records if len is a multiple of
- * REC_MAX.  Errors: ERR_NET.
+ * REC_MAX.  Errors: ERR_STREAM.
  */
 int chan_send(struct chan *c, uint8_t *buf, size_t len, struct chan_io *io,
 	      struct err *e) attr_must_check;
@@ -157,7 +157,7 @@ int chan_splice_to(struct chan *c, int pipe_fd, size_t len, struct chan_io *io,
 /*
  * Against the bulk: the next frame from the receiver, if a whole one is there
  * (*got), or its close_notify (*closed).  A raw channel has no frames: bytes of
- * the peer are dropped.  Errors: ERR_NET.
+ * the peer are dropped.  Errors: ERR_STREAM.
  */
 int chan_recv_frame(struct chan *c, struct frame *f, bool *got, bool *closed,
 		    struct err *e) attr_must_check;

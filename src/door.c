@@ -392,8 +392,10 @@ static bool visitor_goes_on(const struct visitor *v)
 static enum frame_refusal door_judge(const struct door *d,
 				     const struct visitor *v)
 {
-	if (v->hello.version != FRAME_VERSION)
+	if (v->hello.version != FRAME_VERSION || tls_is_old(v->tls))
 		return FRAME_REFUSED_VERSION;
+	if (v->hello.flags & FRAME_HELLO_NAMED)
+		return FRAME_REFUSED_NAME;
 	if (door_is_self(d, v))
 		return FRAME_REFUSED_SELF;
 	if (d->stream && v->hello.role != d->p.role)
@@ -427,7 +429,13 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 		return 0;
 	v->hello = f.hello;
 	refusal = door_judge(d, v);
-	return refusal ? door_say_no(v->tls, v->socket.fd, refusal, e) : 0;
+	if (!refusal)
+		return 0;
+	door_say_no(v->tls, v->socket.fd, refusal, e);
+	if (refusal == FRAME_REFUSED_VERSION)
+		err_set(e, ERR_AUTH, 0, "%s",
+			frame_version_text(v->hello.version));
+	return -1;
 }
 
 /* May this visitor try a password? */

@@ -13,10 +13,10 @@ enum err_kind {
 	ERR_NONE = 0,
 	ERR_USAGE = 2, /* wrong usage */
 	ERR_KEY = 3, /* key or credential unusable */
-	ERR_NET = 4, /* network, or the connection was lost (sender) */
-	ERR_AUTH = 5, /* handshake or authentication failed */
+	ERR_NET = 4, /* network: there never was a stream */
+	ERR_AUTH = 5, /* refused: there never was a stream */
 	ERR_KTLS = 6, /* kernel TLS required and not available */
-	ERR_STREAM = 7, /* the stream is incomplete (receiver) */
+	ERR_STREAM = 7, /* the stream broke */
 	ERR_IO = 8, /* our own standard input or output failed */
 	ERR_COMMAND = 9, /* a COMMAND failed, here or there */
 	ERR_BUG = 70,

@@ -38,6 +38,14 @@ size_t frame_size(uint8_t first_byte)
 	case FRAME_DONE:
 	case FRAME_FAIL:
 		return FRAME_OUTCOME_BYTES;
+	case FRAME_NAME:
+		return FRAME_NAME_FRAME_BYTES;
+	case FRAME_HAVE:
+		return FRAME_HAVE_BYTES;
+	case FRAME_CHECKING:
+		return FRAME_CHECKING_BYTES;
+	case FRAME_WORDS:
+		return FRAME_WORDS_BYTES;
 	default:
 		return 0;
 	}
@@ -47,6 +55,7 @@ static void frame_encode_hello(const struct frame_hello *h, uint8_t *out)
 {
 	out[1] = h->version;
 	out[2] = (uint8_t)h->role;
+	out[3] = h->flags;
 	put32(out + 4, h->connection);
 	memcpy(out + 8, h->stream, FRAME_ID_BYTES);
 	put64(out + 24, h->offset);
@@ -63,12 +72,21 @@ static void frame_encode_welcome(const struct frame_welcome *w, uint8_t *out)
 	out[1] = w->version;
 	out[2] = (uint8_t)w->refusal;
 	out[3] = (uint8_t)w->role;
+	out[4] = w->flags;
 	put64(out + 8, w->offset);
 	put64(out + 16, w->store_bytes);
 	put64(out + 24, w->record_limit);
 	put64(out + 32, w->retry_ms);
 	put64(out + 40, w->rotate_at);
 	memcpy(out + 48, w->handle, FRAME_ID_BYTES);
+}
+
+static void frame_encode_outcome(const struct frame_outcome *o, uint8_t *out)
+{
+	out[1] = (uint8_t)o->failure;
+	out[2] = (uint8_t)(o->detail >> 8);
+	out[3] = (uint8_t)o->detail;
+	put64(out + 8, o->total);
 }
 
 size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES])
@@ -85,14 +103,28 @@ size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES])
 		frame_encode_welcome(&f->welcome, out);
 		break;
 	case FRAME_ACK:
-		put64(out + 8, f->ack);
+		out[1] = f->ack.flags;
+		put64(out + 8, f->ack.offset);
 		break;
 	case FRAME_DONE:
 	case FRAME_FAIL:
-		out[1] = (uint8_t)f->outcome.failure;
-		out[2] = (uint8_t)(f->outcome.detail >> 8);
-		out[3] = (uint8_t)f->outcome.detail;
-		put64(out + 8, f->outcome.total);
+		frame_encode_outcome(&f->outcome, out);
+		break;
+	case FRAME_NAME:
+		memcpy(out + 8, f->name, FRAME_NAME_BYTES);
+		break;
+	case FRAME_HAVE:
+		out[1] = (uint8_t)f->have.kind;
+		put64(out + 8, f->have.offset);
+		memcpy(out + 16, f->have.digest, FRAME_DIGEST_BYTES);
+		break;
+	case FRAME_CHECKING:
+		out[1] = (uint8_t)f->checking.check;
+		put64(out + 8, f->checking.offset);
+		break;
+	case FRAME_WORDS:
+		out[1] = f->words.len;
+		memcpy(out + 8, f->words.text, f->words.len);
 		break;
 	}
 	return size;
@@ -104,6 +136,21 @@ static int frame_decode_role(uint8_t byte, enum frame_role *role)
 		return -1;
 	*role = (enum frame_role)byte;
 	return 0;
+}
+
+static bool frame_flags_known(uint8_t flags, uint8_t known)
+{
+	return !(flags & ~known);
+}
+
+static bool frame_hello_flags_valid(const struct frame_hello *h)
+{
+	bool named = h->flags & FRAME_HELLO_NAMED;
+	bool discards = h->flags & FRAME_HELLO_DISCARD;
+	bool has = h->flags & FRAME_HELLO_HAVE;
+
+	return frame_flags_known(h->flags, FRAME_HELLO_FLAGS) &&
+	       (named || !discards) && (h->role == FRAME_RECEIVES || !has);
 }
 
 static int frame_decode_hello(const uint8_t *in, struct frame_hello *h)
@@ -120,9 +167,11 @@ static int frame_decode_hello(const uint8_t *in, struct frame_hello *h)
 	h->rotate_at = get64(in + 56);
 	memcpy(h->host, in + 64, FRAME_HOST_BYTES);
 	memcpy(h->proof, in + 96, FRAME_PROOF_BYTES);
-	if (in[3] || !h->connection)
+	h->flags = in[3];
+	if (frame_decode_role(in[2], &h->role) < 0 ||
+	    !frame_hello_flags_valid(h))
 		return -1;
-	return frame_decode_role(in[2], &h->role);
+	return h->connection ? 0 : -1;
 }
 
 static int frame_decode_welcome(const uint8_t *in, struct frame_welcome *w)
@@ -138,7 +187,56 @@ static int frame_decode_welcome(const uint8_t *in, struct frame_welcome *w)
 	w->retry_ms = get64(in + 32);
 	w->rotate_at = get64(in + 40);
 	memcpy(w->handle, in + 48, FRAME_ID_BYTES);
-	return frame_decode_role(in[3], &w->role);
+	w->flags = in[4];
+	if (frame_decode_role(in[3], &w->role) < 0 ||
+	    !frame_flags_known(w->flags, FRAME_WELCOME_FLAGS))
+		return -1;
+	return w->flags && w->role != FRAME_RECEIVES ? -1 : 0;
+}
+
+static int frame_decode_ack(const uint8_t *in, struct frame_ack *a)
+{
+	a->flags = in[1];
+	a->offset = get64(in + 8);
+	return frame_flags_known(a->flags, FRAME_ACK_FLAGS) ? 0 : -1;
+}
+
+static bool frame_all_zero(const uint8_t *p, size_t len)
+{
+	uint8_t any = 0;
+
+	while (len--)
+		any |= *p++;
+	return !any;
+}
+
+static int frame_decode_have(const uint8_t *in, struct frame_have *h)
+{
+	h->kind = (enum frame_digest)in[1];
+	h->offset = get64(in + 8);
+	memcpy(h->digest, in + 16, FRAME_DIGEST_BYTES);
+	return in[1] == FRAME_XXH3_128 && frame_all_zero(in + 32, 16) ? 0 : -1;
+}
+
+static int frame_decode_checking(const uint8_t *in, struct frame_checking *c)
+{
+	c->check = (enum frame_check)in[1];
+	c->offset = get64(in + 8);
+	return in[1] <= FRAME_CHECK_OTHER ? 0 : -1;
+}
+
+/* What another host wants to put on a terminal here. */
+static int frame_decode_words(const uint8_t *in, struct frame_words *w)
+{
+	if (!in[1] || in[1] > FRAME_WORDS_MAX ||
+	    !frame_all_zero(in + 8 + in[1], FRAME_WORDS_MAX - in[1]))
+		return -1;
+	w->len = in[1];
+	for (size_t i = 0; i < w->len; i++)
+		if (in[8 + i] < 0x20 || in[8 + i] > 0x7e)
+			return -1;
+	memcpy(w->text, in + 8, w->len);
+	return 0;
 }
 
 static int frame_decode_outcome(const uint8_t *in, struct frame *f)
@@ -159,11 +257,19 @@ int frame_decode(const uint8_t *in, struct frame *f)
 	case FRAME_WELCOME:
 		return frame_decode_welcome(in, &f->welcome);
 	case FRAME_ACK:
-		f->ack = get64(in + 8);
-		return 0;
+		return frame_decode_ack(in, &f->ack);
 	case FRAME_DONE:
 	case FRAME_FAIL:
 		return frame_decode_outcome(in, f);
+	case FRAME_NAME:
+		memcpy(f->name, in + 8, FRAME_NAME_BYTES);
+		return 0;
+	case FRAME_HAVE:
+		return frame_decode_have(in, &f->have);
+	case FRAME_CHECKING:
+		return frame_decode_checking(in, &f->checking);
+	case FRAME_WORDS:
+		return frame_decode_words(in, &f->words);
 	}
 	return -1;
 }
@@ -196,6 +302,15 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 		       "wanted, the listener needs --allow-self";
 	case FRAME_REFUSED_MALFORMED:
 		return "the listener does not understand our greeting";
+	case FRAME_REFUSED_NAME:
+		return "the listener does not serve streams by name";
 	}
 	return "refused for a reason that this version does not know";
+}
+
+const char *frame_version_text(uint8_t version)
+{
+	return version == FRAME_VERSION_OLD
+		       ? "the peer runs 0.1: upgrade it"
+		       : frame_refusal_text(FRAME_REFUSED_VERSION);
 }

@@ -91,7 +91,7 @@ int link_run(struct link *l, const struct link_span *span, struct err *e)
 {
 	if (l->ops->run(l, span, e) == 0)
 		return 0;
-	if (l->role == CHAN_RECEIVER && e->kind == ERR_NET)
+	if (e->kind == ERR_NET)
 		e->kind = ERR_STREAM;
 	return -1;
 }
@@ -261,7 +261,7 @@ int link_lost(struct link *l, uint64_t progress, struct err *e)
 int link_spoilt(struct link *l, struct err *e)
 {
 	chan_set_lost(l->chan);
-	e->kind = l->role == CHAN_SENDER ? ERR_NET : ERR_STREAM;
+	e->kind = ERR_STREAM;
 	return link_lost(l, l->progress, e);
 }
 
@@ -283,7 +283,7 @@ uint64_t link_may_send(const struct link *l)
 
 int link_wear(struct link *l, struct err *e)
 {
-	bool raw = l->p.o->raw, sends = l->role == CHAN_SENDER;
+	bool raw = l->p.o->raw;
 	uint64_t limit = l->record_limit;
 
 	if (!raw)
@@ -298,7 +298,7 @@ int link_wear(struct link *l, struct err *e)
 		return 0;
 	}
 	return err_set(
-		e, sends ? ERR_NET : ERR_STREAM, 0,
+		e, ERR_STREAM, 0,
 		"%" PRIu64 " records are all that one key may protect, "
 		"and --raw knows no way to fresh keys: the stream is too "
 		"long for it",
@@ -325,7 +325,7 @@ void link_renew(struct link *l)
 	log_info("nothing has come for a while; dialling again, to be sure");
 	l->useful = true;
 	link_miss(l);
-	err_set(&l->why, ERR_NET, 0, "the connection fell silent");
+	err_set(&l->why, ERR_STREAM, 0, "the connection fell silent");
 	link_drop(l);
 }
 
@@ -333,8 +333,7 @@ int link_check(const struct link *l, struct err *e)
 {
 	if (l->chan || clock_now_ms() < l->give_up_ms)
 		return 0;
-	err_set(e, l->role == CHAN_SENDER ? ERR_NET : ERR_STREAM, 0, "%s",
-		l->why.msg);
+	err_set(e, ERR_STREAM, 0, "%s", l->why.msg);
 	return err_append(e,
 			  ", and no other connection came about within "
 			  "%" PRIu64 " s",

@@ -125,7 +125,7 @@ int link_first(struct link *l, struct err *e) attr_must_check;
 /*
  * Something is to be done: l->fd is ready or l->due_ms has come.  A new l->count
  * says that l->chan is another one, and that the stream goes on at l->offset.
- * Errors: ERR_KTLS, ERR_NET or ERR_STREAM: no other connection will do.
+ * Errors: ERR_KTLS or ERR_STREAM: no other connection will do.
  */
 int link_run(struct link *l, const struct link_span *span,
 	     struct err *e) attr_must_check;
@@ -155,7 +155,7 @@ uint64_t link_may_send(const struct link *l);
 /*
  * Bytes went through.  When the keys are nearly worn out whoever connects dials
  * for the next ones (RFC 8446 section 5.5); without a protocol to do so that is
- * an error: ERR_NET or ERR_STREAM.
+ * an error: ERR_STREAM.
  */
 int link_wear(struct link *l, struct err *e) attr_must_check;
 

@@ -381,7 +381,7 @@ static int dial_rotated(struct link_dial *d, const struct link_span *span,
 
 	if (l->role == CHAN_SENDER ? at == span->at : at >= span->at)
 		return dial_use(d, at, true, e);
-	err_set(e, ERR_NET, 0,
+	err_set(e, ERR_STREAM, 0,
 		"the peer wants fresh keys from byte %" PRIu64
 		" on, which is not where we are (%" PRIu64 ")",
 		at, span->at);
@@ -398,7 +398,7 @@ static int dial_welcomed(struct link_dial *d, const struct link_span *span,
 	if (l->chan && w->rotate_at)
 		return dial_rotated(d, span, w->rotate_at, e);
 	if (offset < span->low || offset > span->high)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, l->count ? ERR_STREAM : ERR_AUTH, 0,
 			       "the receiver wants to go on at byte %" PRIu64
 			       ", but what is kept begins at %" PRIu64
 			       " and ends at %" PRIu64,
@@ -427,7 +427,7 @@ static int dial_greeting(struct link_dial *d, const struct link_span *span,
 			return dial_failed(d, true, e);
 		/* The peer itself says so: it is of no use to ask again. */
 		if (l->count)
-			e->kind = ERR_NET;
+			e->kind = ERR_STREAM;
 		return -1;
 	}
 	return dial_welcomed(d, span, &f.welcome, e);

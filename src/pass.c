@@ -164,6 +164,12 @@ struct cred *pass_accept(struct pass *x, const struct secret *password,
 	bool read = preface_decode(x->came, PREFACE_ANSWER, &p) == 0;
 
 	*refusal = PREFACE_ACCEPTED;
+	if (read && p.version == PREFACE_VERSION_OLD) {
+		*refusal = PREFACE_REFUSED_VERSION;
+		err_set(e, ERR_AUTH, 0, "%s",
+			frame_version_text(FRAME_VERSION_OLD));
+		return NULL;
+	}
 	if (read && p.refusal)
 		*refusal = p.refusal;
 	else if (read && p.version != PREFACE_VERSION)
@@ -235,7 +241,10 @@ struct cred *pass_answer(const struct pass *x, int fd,
 	if (p.version != PREFACE_VERSION) {
 		pass_refuse(fd, PREFACE_REFUSED_VERSION);
 		err_set(e, ERR_AUTH, 0, "%s",
-			preface_refusal_text(PREFACE_REFUSED_VERSION));
+			p.version == PREFACE_VERSION_OLD
+				? frame_version_text(FRAME_VERSION_OLD)
+				: preface_refusal_text(
+					  PREFACE_REFUSED_VERSION));
 		return NULL;
 	}
 	c = pass_reply(x, fd, password, scalar, e);

@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-enum { PREFACE_VERSION = 1 };
+enum { PREFACE_VERSION = 2, PREFACE_VERSION_OLD = 1 };
 
 /* Neither begins like TLS, or like a record of mode none. */
 enum preface_type {

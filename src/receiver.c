@@ -131,7 +131,7 @@ static void receiver_tick(struct receiver *r)
 	uint64_t step =
 		clock_earlier(r->link->store_bytes / ACK_PARTS, ACK_BYTES);
 	uint64_t now = clock_now_ms();
-	struct frame f = { .type = FRAME_ACK, .ack = r->total };
+	struct frame f = { .type = FRAME_ACK, .ack.offset = r->total };
 	struct err e = { 0 };
 	bool taken = true;
 

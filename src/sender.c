@@ -180,12 +180,14 @@ static int sender_flush(struct sender *s, struct err *e)
 	return 0;
 }
 
-static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
+static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
+			 struct err *e)
 {
 	struct store *st = s->store;
+	uint64_t offset = ack->offset;
 
 	if (offset > st->sent)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, ERR_STREAM, 0,
 			       "the receiver acknowledges byte %" PRIu64
 			       ", but only %" PRIu64 " were sent",
 			       offset, st->sent);
@@ -202,7 +204,7 @@ static int sender_on_ack(struct sender *s, uint64_t offset, struct err *e)
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
 	if (!s->told_end || total != s->store->head)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, ERR_STREAM, 0,
 			       "the receiver says done after %" PRIu64
 			       " bytes of %" PRIu64,
 			       total, s->store->head);
@@ -246,7 +248,7 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 {
 	switch (f->type) {
 	case FRAME_ACK:
-		return sender_on_ack(s, f->ack, e);
+		return sender_on_ack(s, &f->ack, e);
 	case FRAME_DONE:
 		return sender_on_done(s, f->outcome.total, e);
 	case FRAME_FAIL:
@@ -254,16 +256,25 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 		return sender_on_fail(&f->outcome, e);
 	case FRAME_HELLO:
 	case FRAME_WELCOME:
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver greets a second time");
+	case FRAME_NAME:
+	case FRAME_HAVE:
+	case FRAME_CHECKING:
+	case FRAME_WORDS:
 		break;
 	}
-	return err_set(e, ERR_NET, 0, "the receiver greets a second time");
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver sends a frame that does not belong here "
+		       "(type %u)",
+		       (unsigned int)f->type);
 }
 
 /* A raw receiver's close_notify is all the word there will be. */
 static int sender_on_end(struct sender *s, struct err *e)
 {
 	if (!s->p->raw || !s->ended)
-		return err_set(e, ERR_NET, 0,
+		return err_set(e, ERR_STREAM, 0,
 			       "the receiver ended the connection before it "
 			       "confirmed the stream");
 	s->confirmed = s->store->head;
@@ -371,7 +382,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
 		return 0;
 	chan_set_lost(s->link->chan);
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has not been heard of for %d s",
 		       SILENCE_MS / 1000);
 }
@@ -388,7 +399,7 @@ static int sender_check_wear(struct sender *s, struct err *e)
 	if (!s->worn || !since || clock_now_ms() < since + SILENCE_MS)
 		return 0;
 	chan_set_lost(s->link->chan);
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "no connection with fresh keys came about within %d s",
 		       SILENCE_MS / 1000);
 }
@@ -518,7 +529,7 @@ static int sender_recover(struct sender *s, struct err *e)
 {
 	struct err said = { 0 };
 
-	if (e->kind != ERR_NET || !s->link->chan)
+	if (e->kind != ERR_STREAM || !s->link->chan)
 		return -1;
 	if (sender_control(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
@@ -553,7 +564,7 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	 * own input's fault, that. */
 	if (!p->raw && p->link->chan && (s.done || s.refused))
 		chan_confirm(p->link->chan);
-	else if (p->link->chan && ret < 0 && e->kind != ERR_NET)
+	else if (p->link->chan && ret < 0 && e->kind != ERR_STREAM)
 		chan_abort(p->link->chan);
 	*confirmed = s.confirmed;
 	return ret;

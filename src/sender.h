@@ -28,7 +28,7 @@ struct sender_params {
 /*
  * Send what the store's input gives, to its end, and wait for the receiver's
  * word that its consumer took all of it.  *confirmed: bytes acknowledged.
- * Errors: ERR_IO (input failed or was cut short), ERR_NET (connection),
+ * Errors: ERR_IO (input failed or was cut short), ERR_STREAM (connection),
  * ERR_COMMAND (source, or the receiver's consumer).
  */
 int sender_run(const struct sender_params *p, uint64_t *confirmed,

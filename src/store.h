@@ -37,7 +37,7 @@ struct store_ops {
 
 	/*
 	 * Send again from offset, which is not below acked.  A store that does
-	 * not keep can only go on where it is.  Errors: ERR_NET if offset was
+	 * not keep can only go on where it is.  Errors: ERR_STREAM if offset was
 	 * never sent, ERR_IO.
 	 */
 	int (*rewind)(struct store *s, uint64_t offset, struct err *e);
@@ -76,7 +76,7 @@ static inline bool store_full(const struct store *s)
 /* For rewind(): a receiver that wants to go on behind what it can have. */
 static inline int store_never_sent(struct err *e)
 {
-	return err_set(e, ERR_NET, 0,
+	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has bytes that were never sent");
 }
 

@@ -37,6 +37,7 @@ struct tls {
 	struct plain plain; /* mode none */
 	bool server;
 	bool raw;
+	bool old; /* the peer speaks the old version of the protocol */
 	const struct mode_list *modes;
 	struct cred *cred;
 	bool owns_cred;
@@ -210,27 +211,49 @@ static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
 
 /*
  * ALPN (RFC 7301) tells our own peers from other TLS programs.  A raw listener
- * knows the name too, to refuse a client that expects the protocol.
+ * knows the name too, to refuse a client that expects the protocol.  The name of
+ * the old version is there to be recognised: nothing is said in that version but
+ * that it is refused.
  */
 static int tls_offer_protocol(struct tls *t)
 {
-	static const unsigned char name[] = FRAME_ALPN;
-	gnutls_datum_t alpn = { (unsigned char *)name, sizeof name - 1 };
+	static const unsigned char name[] = FRAME_ALPN, old[] = FRAME_ALPN_OLD;
+	const gnutls_datum_t alpn[] = {
+		{ (unsigned char *)name, sizeof name - 1 },
+		{ (unsigned char *)old, sizeof old - 1 },
+	};
+	unsigned int flags = GNUTLS_ALPN_SERVER_PRECEDENCE;
 
 	if (t->raw && !t->server)
 		return 0;
-	return gnutls_alpn_set_protocols(t->session, &alpn, 1,
-					 t->raw ? 0 : GNUTLS_ALPN_MANDATORY);
+	if (!t->raw)
+		flags |= GNUTLS_ALPN_MANDATORY;
+	return gnutls_alpn_set_protocols(t->session, alpn, array_len(alpn),
+					 flags);
 }
 
+static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
+{
+	return alpn->size == strlen(FRAME_ALPN_OLD) &&
+	       !memcmp(alpn->data, FRAME_ALPN_OLD, alpn->size);
+}
+
+/*
+ * A client of the old version is let through: it gets to read why it is refused,
+ * in answer to its HELLO.
+ */
 static int tls_check_protocol(struct tls *t, struct err *e)
 {
 	gnutls_datum_t alpn;
 	bool ours = gnutls_alpn_get_selected_protocol(t->session, &alpn) >= 0;
 
-	if (ours != t->raw)
+	t->old = ours && tls_alpn_is_old(&alpn);
+	if (ours != t->raw && (!t->old || t->server))
 		return 0;
 	tls_alert(t, REC_NO_APPLICATION_PROTOCOL);
+	if (t->old && !t->raw)
+		return err_set(e, ERR_AUTH, 0, "%s",
+			       frame_version_text(FRAME_VERSION_OLD));
 	if (t->raw)
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer is btrfs-ktls-pipe without --raw; "
@@ -674,6 +697,11 @@ const struct mode *tls_mode(const struct tls *t)
 const char *tls_identity(const struct tls *t)
 {
 	return t->name;
+}
+
+bool tls_is_old(const struct tls *t)
+{
+	return t->old;
 }
 
 static int tls_exporter(const struct tls *t, const char *label,

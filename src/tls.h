@@ -81,6 +81,12 @@ const struct mode *tls_mode(const struct tls *t);
 const char *tls_identity(const struct tls *t);
 
 /*
+ * Has the handshake settled on the old version of the protocol?  Only a server
+ * can meet that, and has to refuse the HELLO that follows.
+ */
+bool tls_is_old(const struct tls *t);
+
+/*
  * A secret of this connection alone, which both ends and nobody else can
  * compute (RFC 8446 section 7.5, RFC 5705); in mode none zeros.  The caller
  * owns and wipes *out.  Errors: ERR_AUTH.

@@ -443,7 +443,7 @@ asks_nothing() {
 }
 
 @test "a server that does not ask who we are gets nothing without --raw: 5" {
-	foreign_server server -alpn btrfs-ktls-pipe/1
+	foreign_server server -alpn btrfs-ktls-pipe/2
 	asks_nothing
 }
 

@@ -199,7 +199,7 @@ killed_receiver() {
 	consumes_until_end
 	stands "$1"
 	kill -"${2:-9}" "$RECEIVER_PID"
-	no_end_seen 4 "${3:-137}"
+	no_end_seen 7 "${3:-137}"
 }
 
 rounds() {
@@ -254,8 +254,8 @@ rounds() {
 		consumes_until_end
 		HARM=(cut -a 1000000)
 		[[ $1 == push ]] || HARM+=(-c s2c)
-		streams "$1" 4 7 < <(head -c 3000000 /dev/zero)
-		no_end_seen 4 7
+		streams "$1" 7 7 < <(head -c 3000000 /dev/zero)
+		no_end_seen 7 7
 	}
 	both_ways cuts
 }
@@ -272,7 +272,7 @@ rounds() {
 	stands push
 	pkill -STOP -f "untilend end $MARK\$"
 	kill -9 "$RECEIVER_PID"
-	no_end_seen 4 137
+	no_end_seen 7 137
 }
 
 @test "the supervisor is killed: COMMAND goes with it, 9 and 9" {
@@ -319,7 +319,7 @@ endless_source() {
 		stream_starts "$1"
 		until_true test -s "$RECEIVED"
 		kill -9 "$RECEIVER_PID"
-		stream_ends 4 137
+		stream_ends 7 137
 		until_true marked_gone
 	}
 	both_ways ended

@@ -255,7 +255,7 @@ leaves_nothing() {
 
 @test "a receiver that is terminated while the disk is slow leaves its port" {
 	leaves_nothing TERM
-	wait_sender 4
+	wait_sender 7
 }
 
 @test "an empty stream into a full device: 0 and 0" {

@@ -202,23 +202,53 @@ zeros() {
 	printf '\\0%.0s' $(seq "$1")
 }
 
-# greets BYTES: a client that has the key and the ALPN, and says that
+# greets BYTES [ALPN]: a client that has the key and the ALPN, and says that
 greets() {
 	ktls_here
 	start_receiver --ktls "$WHEN"
-	openssl_client -alpn btrfs-ktls-pipe/1
+	openssl_client -alpn "${2-btrfs-ktls-pipe/2}"
 	printf "$1" >server.in
 	listener_goes_on
 }
 
 @test "5: a HELLO of another version is refused, listen goes on" {
-	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)"
+	greets "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
 	says receiver version
 	serves_its_peer
 }
 
+# What release 0.1 says to begin with
+OLD_HELLO="\x01\x01\x01\0\0\0\0\x01"
+UPGRADE='the peer runs 0\.1: upgrade it'
+
+@test "5: a peer that runs 0.1 is told of the other version, listen goes on" {
+	greets "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
+	says receiver "refused .*$UPGRADE"
+	# openssl prints what it got: WELCOME, version 2, refusal 1
+	cmp <(tail -c 64 server.out) <(printf '\2\2\1'"$(zeros 61)")
+	serves_its_peer
+}
+
+@test "5: version 2 is not spoken with a peer that negotiated version 1" {
+	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
+	says receiver 'refused .*version'
+	serves_its_peer
+}
+
+@test "5: the flags of a HELLO that nobody knows are refused, listen goes on" {
+	greets "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
+	says receiver 'refused .*greet'
+	serves_its_peer
+}
+
+@test "5: a stream that wants a name is refused, listen goes on" {
+	greets "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
+	says receiver 'refused .*name'
+	serves_its_peer
+}
+
 @test "5: a HELLO that makes no sense is refused, listen goes on" {
-	greets "\x01\x01\x09\0\0\0\0\x01$(zeros 120)"
+	greets "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
@@ -232,7 +262,7 @@ greets() {
 # answered REGEX BYTES: what connect says to a listener that has the key and
 # the ALPN, and answers with that
 answered() {
-	openssl_server -alpn btrfs-ktls-pipe/1
+	openssl_server -alpn btrfs-ktls-pipe/2
 	printf "$2" >server.in
 	bkp_send 5 --ktls off <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*$1"
@@ -240,15 +270,28 @@ answered() {
 }
 
 @test "5: a WELCOME of another version" {
-	answered 'version' "\x02\x02\0\x02$(zeros 60)"
+	answered 'version' "\x02\x03\0\x02$(zeros 60)"
+}
+
+@test "5: a WELCOME of version 1: the peer runs 0.1" {
+	answered "$UPGRADE" "\x02\x01\x01\0$(zeros 60)"
+}
+
+@test "5: a listener that runs 0.1, with the remedy" {
+	openssl_server -alpn btrfs-ktls-pipe/1
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
+	assert_lines 1 "$ERR"
+	bkp_send 5 --ktls off --receive
+	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
 }
 
 @test "5: a WELCOME that says busy" {
-	answered 'busy' "\x02\x01\x03\0$(zeros 60)"
+	answered 'busy' "\x02\x02\x03\0$(zeros 60)"
 }
 
 @test "5: a WELCOME that refuses for an unknown reason" {
-	answered 'refused' "\x02\x01\xee\0$(zeros 60)"
+	answered 'refused' "\x02\x02\xee\0$(zeros 60)"
 }
 
 @test "5: another frame instead of a WELCOME" {
@@ -271,31 +314,81 @@ answered() {
 	in_both_roles 6 listen --ktls require
 }
 
-# --- 4 and 7: connection lost, peer killed, record forged
+# --- 4, 5 and 6: the input is still there
+
+# untouched CODE ARG...: what is on standard input can be read by the next
+untouched() {
+	{
+		bkp "$@"
+		cat >rest
+	} <"$IN"
+	assert_same_file rest "$IN"
+	cat "$IN" | {
+		bkp "$@"
+		cat >rest
+	}
+	assert_same_file rest "$IN"
+	bkp "$@" -- sh -c 'touch started' <"$IN"
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+@test "4: the input is untouched and COMMAND not started" {
+	untouched 4 connect -k key --retry 0 -p 1 127.0.0.1
+	untouched 4 connect -k key --retry 0 no..such..host
+	untouched 4 listen -k key -b 127.0.0.1 -p 0 --send --wait 100ms
+}
+
+@test "5: the input is untouched and COMMAND not started" {
+	make_key wrong
+	start_receiver
+	untouched 5 connect -k wrong --retry 0 -p "$PORT" 127.0.0.1
+	start_tool peer close $'SSH-2.0-OpenSSH\r\n'
+	untouched 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1
+	openssl_server -alpn btrfs-ktls-pipe/2
+	# a WELCOME that refuses: the greeting has been sent
+	printf "\x02\x02\x04\0$(zeros 60)" >server.in
+	bkp 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1 <"$IN" -- touch started
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+@test "5: a sender that is told busy for as long as --retry leaves its input" {
+	stands push
+	untouched 5 connect -k key --retry 200ms -p "$PORT" 127.0.0.1
+	stands_end
+	stream_ends 0 0
+}
+
+@test "6: the input is untouched and COMMAND not started" {
+	without_tls
+	untouched 6 connect -k key --ktls require -p 1 127.0.0.1
+	untouched 6 listen -k key --send -b 127.0.0.1 -p 0 --ktls require
+}
+
+# --- 7 and 7: connection lost, peer killed, record forged
 
 # lost push|pull ACTION OPTION...: what a relay does in the middle
 lost() {
 	HARM=("${@:2}")
 	[[ $1 == push ]] || HARM+=(-c s2c)
-	streams "$1" 4 7 <"$IN"
+	streams "$1" 7 7 <"$IN"
 	says sender .
 	says receiver .
 	assert_prefix "$RECEIVED" "$IN"
 }
 
-@test "4 and 7: the connection is cut" {
+@test "7 and 7: the connection is cut" {
 	both_ways lost cut -a 1000001
 }
 
-@test "4 and 7: the connection is reset" {
+@test "7 and 7: the connection is reset" {
 	both_ways lost rst -a 1000001
 }
 
-@test "4 and 7: a record is forged" {
+@test "7 and 7: a record is forged" {
 	both_ways lost flip -a 1000001
 }
 
-@test "4 and 7: a record is left out" {
+@test "7 and 7: a record is left out" {
 	both_ways lost drop -r 20
 }
 
@@ -309,7 +402,7 @@ killed_sender() {
 killed_receiver() {
 	stands "$1"
 	kill -"$2" "$RECEIVER_PID"
-	stream_ends 4 "$3"
+	stream_ends 7 "$3"
 	says sender .
 }
 
@@ -321,11 +414,11 @@ killed_receiver() {
 	both_ways killed_sender TERM 143
 }
 
-@test "4: the receiver is killed" {
+@test "7: the receiver is killed" {
 	both_ways killed_receiver KILL 137
 }
 
-@test "4: the receiver is hung up" {
+@test "7: the receiver is hung up" {
 	both_ways killed_receiver HUP 129
 }
 

@@ -436,7 +436,7 @@ wrapped() {
 	kill -TERM "$LISTENER_PID"
 	wait_listener 143
 	listener_says ': alice 127[^ ]*: stopped by signal 15'
-	client alice 4
+	client alice 7
 	[[ ! -e whole ]]
 }
 
@@ -511,7 +511,7 @@ wrapped() {
 
 # --- death
 
-@test "the process of a stream is killed: 4 for its peer, no harm to others" {
+@test "the process of a stream is killed: 7 for its peer, no harm to others" {
 	local pid
 	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
@@ -521,7 +521,7 @@ wrapped() {
 	stands_as bob 7
 	kill -9 "$pid"
 	listener_says ': alice 127[^ ]*: the process of this stream was killed by signal 9'
-	client alice 4
+	client alice 7
 	[[ ! -e whole ]]
 	ends_as bob 7
 	stop_listener
@@ -542,12 +542,12 @@ wrapped() {
 	stop_listener
 }
 
-@test "with certificates: a sender that finds its stream gone gets no other one: 4" {
+@test "with certificates: a sender that finds its stream gone gets no other one: 7" {
 	certified
 	keeps -m tls13-aes256-gcm
 	stands_as alice 8 -m tls13-aes256-gcm
 	kill -9 "$(pgrep -P "$LISTENER_PID")"
-	client alice 4
+	client alice 7
 	assert_stderr_has 'does not let this connection resume' alice.err
 	[[ $(<got.alice) == 'first of alice' && $(<how.alice) == certificate ]]
 	stop_listener
@@ -583,7 +583,7 @@ wrapped() {
 	make_data more 300000
 	cat more >&8
 	exec 8>&-
-	client alice 4
+	client alice 7
 	until_true gone "$pid"
 	assert_stderr_has ': alice 127[^ ]*: .*no other connection' listener.err
 	[[ ! -e whole ]]

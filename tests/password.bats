@@ -241,7 +241,7 @@ first_flight() {
 	[[ $(stat -c %s other) == 59 ]] || fail "$(od -tx1 other)"
 	# type, version, no refusal; in the end the alert, decrypt_error
 	cmp <(head -c 4 right) <(head -c 4 other)
-	cmp <(head -c 4 right) <(printf '\x71\1\0\0')
+	cmp <(head -c 4 right) <(printf '\x71\2\0\0')
 	cmp <(tail -c 7 right) <(tail -c 7 other)
 	cmp <(tail -c 7 right) <(printf '\x15\3\3\0\2\2\x33')
 	run ! cmp -s <(head -c 52 right) <(head -c 52 other)
@@ -295,10 +295,19 @@ says() {
 
 ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 
-@test "a point that is none is refused, and listen goes on" {
+@test "a peer that runs 0.1 is told of the other version, and listen goes on" {
 	start_receiver --ktls "$WHEN"
 	says "\x70\1\0\0nonce-of-sixteen$ZEROS32"
-	cmp -n 4 answer <(printf '\x71\1\4\0')
+	cmp -n 4 answer <(printf '\x71\2\1\0')
+	assert_stderr_has 'refused 127.*the peer runs 0\.1: upgrade it' \
+		"$RECEIVER_ERR"
+	still_serves 1
+}
+
+@test "a point that is none is refused, and listen goes on" {
+	start_receiver --ktls "$WHEN"
+	says "\x70\2\0\0nonce-of-sixteen$ZEROS32"
+	cmp -n 4 answer <(printf '\x71\2\4\0')
 	[[ $(stat -c %s answer) == 52 ]]
 	assert_stderr_has 'refused 127.*invalid' "$RECEIVER_ERR"
 	still_serves 1
@@ -306,7 +315,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 
 @test "half a message is dropped in time, and listen goes on" {
 	start_receiver --ktls "$WHEN" --handshake-timeout 2s
-	says '\x70\1\0\0nonce'
+	says '\x70\2\0\0nonce'
 	[[ ! -s answer ]]
 	assert_stderr_has 'refused 127.*too long' "$RECEIVER_ERR"
 	still_serves 1
@@ -314,7 +323,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 
 @test "half a message, then the end of the connection: listen goes on" {
 	start_receiver --ktls "$WHEN"
-	printf '\x70\1\0\0nonce' >"/dev/tcp/127.0.0.1/$PORT"
+	printf '\x70\2\0\0nonce' >"/dev/tcp/127.0.0.1/$PORT"
 	until_true test -s "$RECEIVER_ERR"
 	assert_stderr_has 'refused 127.*closed' "$RECEIVER_ERR"
 	still_serves 1
@@ -322,7 +331,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 
 @test "100 that begin and say no more do not hold up the right one" {
 	start_receiver --ktls "$WHEN"
-	flood 100 '\x70\1\0\0'
+	flood 100 '\x70\2\0\0'
 	still_serves
 }
 

@@ -133,9 +133,9 @@ server_says() {
 	echo "$1" >server.in
 }
 
-@test "a server that renegotiates: the sender exits 4" {
+@test "a server that renegotiates: the sender exits 7" {
 	server_says r tls12-aes128-gcm -tls1_2
-	wait_sender 4
+	wait_sender 7
 	exec 8>&-
 	says_why 'the peer wants to renegotiate'
 }

@@ -304,9 +304,9 @@ path_here() {
 	TX=(--stats sender.json) RX=(--stats receiver.json)
 	stands push
 	kill -TERM "$RECEIVER_PID"
-	stream_ends 4 143
+	stream_ends 7 143
 	stats_of sender.json
-	stat_is exit 4
+	stat_is exit 7
 	stats_of receiver.json
 	stat_is exit 143
 }

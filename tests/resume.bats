@@ -267,12 +267,12 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-@test "the receiver is killed: the sender gives up after --retry, 4" {
+@test "the receiver is killed: the sender gives up after --retry, 7" {
 	gives_up() {
 		RETRY=(--retry 1s)
 		stands "$1"
 		kill -9 "$RECEIVER_PID"
-		takes_at_most 8 stream_ends 4 137
+		takes_at_most 8 stream_ends 7 137
 		says sender 'no other connection came about within 1 s'
 	}
 	both_ways gives_up
@@ -284,7 +284,7 @@ outcome_lost() {
 	stands push
 	kill -9 "$RECEIVER_PID"
 	local before=$SECONDS
-	stream_ends 4 137
+	stream_ends 7 137
 	((SECONDS - before >= 3)) || fail "gave up after $((SECONDS - before)) s"
 }
 
@@ -297,7 +297,7 @@ stopped() {
 		takes_at_most 10 stream_ends "$4" 7
 	else
 		kill -"$3" "$RECEIVER_PID"
-		takes_at_most 10 stream_ends 4 "$4"
+		takes_at_most 10 stream_ends 7 "$4"
 	fi
 	says "$2" 'stopped by signal'
 }
@@ -317,7 +317,7 @@ final() {
 	ends() {
 		directions "$1"
 		HARM=(rst -c "$WITH" -a 1000000)
-		streams "$1" 4 7 <in
+		streams "$1" 7 7 <in
 		says sender "$2"
 		says receiver "$2"
 		assert_prefix "$RECEIVED" in

@@ -29,7 +29,7 @@ streams_with_stats() {
 
 # fails push|pull: both sides say so
 fails() {
-	streams "$1" 4 7 <in
+	streams "$1" 7 7 <in
 	assert_beginning "$RECEIVED" in
 }
 

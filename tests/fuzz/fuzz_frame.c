@@ -23,7 +23,8 @@ static void check_frame(const struct frame *f)
 	switch (f->type) {
 	case FRAME_HELLO:
 		assert(f->hello.version != FRAME_VERSION ||
-		       (f->hello.connection && f->hello.role));
+		       (f->hello.connection && f->hello.role &&
+			!(f->hello.flags & ~FRAME_HELLO_FLAGS)));
 		break;
 	case FRAME_WELCOME:
 		assert(f->welcome.version != FRAME_VERSION ||
@@ -31,6 +32,23 @@ static void check_frame(const struct frame *f)
 		assert(*frame_refusal_text(f->welcome.refusal));
 		break;
 	case FRAME_ACK:
+		assert(!(f->ack.flags & ~FRAME_ACK_FLAGS));
+		break;
+	case FRAME_NAME:
+		break;
+	case FRAME_HAVE:
+		assert(f->have.kind == FRAME_XXH3_128);
+		break;
+	case FRAME_CHECKING:
+		assert(f->checking.check <= FRAME_CHECK_OTHER);
+		break;
+	case FRAME_WORDS:
+		assert(f->words.len && f->words.len <= FRAME_WORDS_MAX);
+		for (size_t i = 0; i < FRAME_WORDS_MAX; i++)
+			assert(i < f->words.len
+				       ? f->words.text[i] >= ' ' &&
+						 f->words.text[i] <= '~'
+				       : !f->words.text[i]);
 		break;
 	case FRAME_DONE:
 		assert(!f->outcome.failure);

@@ -24,6 +24,18 @@ static enum frame_role any_role(void)
 	return any() & 256 ? FRAME_SENDS : FRAME_RECEIVES;
 }
 
+/* Any that is valid, of both roles. */
+static uint8_t any_hello_flags(enum frame_role role)
+{
+	static const uint8_t valid[] = {
+		0, FRAME_HELLO_NAMED, FRAME_HELLO_NAMED | FRAME_HELLO_DISCARD
+	};
+	uint8_t flags = valid[any() % array_len(valid)];
+
+	return role == FRAME_RECEIVES && any() & 64 ? flags | FRAME_HELLO_HAVE
+						    : flags;
+}
+
 static struct frame any_hello(void)
 {
 	struct frame f = { .type = FRAME_HELLO,
@@ -36,6 +48,7 @@ static struct frame any_hello(void)
 				      .retry_ms = any(),
 				      .rotate_at = any() } };
 
+	f.hello.flags = any_hello_flags(f.hello.role);
 	any_bytes(f.hello.stream, sizeof f.hello.stream);
 	any_bytes(f.hello.host, sizeof f.hello.host);
 	any_bytes(f.hello.proof, sizeof f.hello.proof);
@@ -53,6 +66,8 @@ static struct frame any_welcome(void)
 					.retry_ms = any(),
 					.rotate_at = any() } };
 
+	if (f.welcome.role == FRAME_RECEIVES && any() & 64)
+		f.welcome.flags = FRAME_WELCOME_HAVE;
 	any_bytes(f.welcome.handle, sizeof f.welcome.handle);
 	return f;
 }
@@ -71,6 +86,34 @@ static struct frame any_outcome(enum frame_type type)
 	};
 }
 
+static struct frame any_name(void)
+{
+	struct frame f = { .type = FRAME_NAME };
+
+	any_bytes(f.name, sizeof f.name);
+	return f;
+}
+
+static struct frame any_have(void)
+{
+	struct frame f = { .type = FRAME_HAVE,
+			   .have = { .kind = FRAME_XXH3_128,
+				     .offset = any() } };
+
+	any_bytes(f.have.digest, 16);
+	return f;
+}
+
+static struct frame any_words(void)
+{
+	struct frame f = { .type = FRAME_WORDS };
+
+	f.words.len = (uint8_t)(any() % FRAME_WORDS_MAX + 1);
+	for (size_t i = 0; i < f.words.len; i++)
+		f.words.text[i] = (char)(' ' + any() % 95);
+	return f;
+}
+
 static struct frame any_frame(enum frame_type type)
 {
 	switch (type) {
@@ -79,7 +122,20 @@ static struct frame any_frame(enum frame_type type)
 	case FRAME_WELCOME:
 		return any_welcome();
 	case FRAME_ACK:
-		return (struct frame){ .type = type, .ack = any() };
+		return (struct frame){ .type = type,
+				       .ack = { .flags = any() & 1,
+						.offset = any() } };
+	case FRAME_NAME:
+		return any_name();
+	case FRAME_HAVE:
+		return any_have();
+	case FRAME_CHECKING:
+		return (struct frame){
+			.type = type,
+			.checking = { (enum frame_check)(any() % 3), any() }
+		};
+	case FRAME_WORDS:
+		return any_words();
 	case FRAME_DONE:
 	case FRAME_FAIL:
 		break;
@@ -90,8 +146,8 @@ static struct frame any_frame(enum frame_type type)
 static bool same_hello(const struct frame_hello *a, const struct frame_hello *b)
 {
 	return a->version == b->version && a->role == b->role &&
-	       a->connection == b->connection && a->offset == b->offset &&
-	       a->store_bytes == b->store_bytes &&
+	       a->flags == b->flags && a->connection == b->connection &&
+	       a->offset == b->offset && a->store_bytes == b->store_bytes &&
 	       a->record_limit == b->record_limit &&
 	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
 	       !memcmp(a->stream, b->stream, sizeof a->stream) &&
@@ -103,8 +159,8 @@ static bool same_welcome(const struct frame_welcome *a,
 			 const struct frame_welcome *b)
 {
 	return a->version == b->version && a->refusal == b->refusal &&
-	       a->role == b->role && a->offset == b->offset &&
-	       a->store_bytes == b->store_bytes &&
+	       a->role == b->role && a->flags == b->flags &&
+	       a->offset == b->offset && a->store_bytes == b->store_bytes &&
 	       a->record_limit == b->record_limit &&
 	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
 	       !memcmp(a->handle, b->handle, sizeof a->handle);
@@ -120,7 +176,22 @@ static bool same_frame(const struct frame *a, const struct frame *b)
 	case FRAME_WELCOME:
 		return same_welcome(&a->welcome, &b->welcome);
 	case FRAME_ACK:
-		return a->ack == b->ack;
+		return a->ack.flags == b->ack.flags &&
+		       a->ack.offset == b->ack.offset;
+	case FRAME_NAME:
+		return !memcmp(a->name, b->name, sizeof a->name);
+	case FRAME_HAVE:
+		return a->have.kind == b->have.kind &&
+		       a->have.offset == b->have.offset &&
+		       !memcmp(a->have.digest, b->have.digest,
+			       sizeof a->have.digest);
+	case FRAME_CHECKING:
+		return a->checking.check == b->checking.check &&
+		       a->checking.offset == b->checking.offset;
+	case FRAME_WORDS:
+		return a->words.len == b->words.len &&
+		       !memcmp(a->words.text, b->words.text,
+			       sizeof a->words.text);
 	case FRAME_DONE:
 	case FRAME_FAIL:
 		break;
@@ -137,7 +208,9 @@ static const struct {
 } types[] = {
 	{ "HELLO", FRAME_HELLO, 128 }, { "WELCOME", FRAME_WELCOME, 64 },
 	{ "ACK", FRAME_ACK, 16 },      { "DONE", FRAME_DONE, 16 },
-	{ "FAIL", FRAME_FAIL, 16 },
+	{ "FAIL", FRAME_FAIL, 16 },    { "NAME", FRAME_NAME, 40 },
+	{ "HAVE", FRAME_HAVE, 48 },    { "CHECKING", FRAME_CHECKING, 16 },
+	{ "WORDS", FRAME_WORDS, 208 },
 };
 
 static void test_round_trip(void)
@@ -184,6 +257,7 @@ static void test_hello_bytes(void)
 		.type = FRAME_HELLO,
 		.hello = { .version = FRAME_VERSION,
 			   .role = FRAME_RECEIVES,
+			   .flags = FRAME_HELLO_NAMED | FRAME_HELLO_HAVE,
 			   .connection = 0x84858687,
 			   .offset = 0x98999a9b9c9d9e9f,
 			   .store_bytes = 0xa0a1a2a3a4a5a6a7,
@@ -192,7 +266,7 @@ static void test_hello_bytes(void)
 			   .rotate_at = 0xb8b9babbbcbdbebf }
 	};
 	struct frame hello = f;
-	uint8_t want[128] = { 1, 1, 2, 0 };
+	uint8_t want[128] = { 1, 2, 2, 5 };
 
 	rising(hello.hello.stream, sizeof hello.hello.stream, 0x88);
 	rising(hello.hello.host, sizeof hello.hello.host, 0xc0);
@@ -206,7 +280,8 @@ static void test_welcome_bytes(void)
 	static const struct frame f = {
 		.type = FRAME_WELCOME,
 		.welcome = { .version = FRAME_VERSION,
-			     .role = FRAME_SENDS,
+			     .role = FRAME_RECEIVES,
+			     .flags = FRAME_WELCOME_HAVE,
 			     .offset = 0x88898a8b8c8d8e8f,
 			     .store_bytes = 0x9091929394959697,
 			     .record_limit = 0x98999a9b9c9d9e9f,
@@ -214,7 +289,7 @@ static void test_welcome_bytes(void)
 			     .rotate_at = 0xa8a9aaabacadaeaf }
 	};
 	struct frame welcome = f;
-	uint8_t want[64] = { 2, 1, 0, 1, 0, 0, 0, 0 };
+	uint8_t want[64] = { 2, 2, 0, 2, 1, 0, 0, 0 };
 
 	rising(welcome.welcome.handle, sizeof welcome.welcome.handle, 0xb0);
 	rising(want + 8, sizeof want - 8, 0x88);
@@ -227,7 +302,8 @@ static void test_welcome_bytes(void)
 static void test_short_bytes(void)
 {
 	static const struct frame ack = { .type = FRAME_ACK,
-					  .ack = 0x8182838485868788 };
+					  .ack = { FRAME_ACK_WAITS,
+						   0x8182838485868788 } };
 	static const struct frame done = {
 		.type = FRAME_DONE, .outcome = { .total = 0x8182838485868788 }
 	};
@@ -235,14 +311,43 @@ static void test_short_bytes(void)
 		.type = FRAME_FAIL,
 		.outcome = { FRAME_FAIL_UNREAD, 0x9192, 0x8182838485868788 }
 	};
-	uint8_t want[16] = { 3 };
+	static const struct frame checking = {
+		.type = FRAME_CHECKING,
+		.checking = { FRAME_CHECK_OTHER, 0x8182838485868788 }
+	};
+	uint8_t want[16] = { 3, 1 };
 
 	rising(want + 8, 8, 0x81);
 	is_encoded(&ack, want, sizeof want, "ACK");
-	want[0] = 4;
+	memcpy(want, (uint8_t[]){ 8, 2 }, 2);
+	is_encoded(&checking, want, sizeof want, "CHECKING");
+	memcpy(want, (uint8_t[]){ 4, 0 }, 2);
 	is_encoded(&done, want, sizeof want, "DONE");
 	memcpy(want, (uint8_t[]){ 5, 3, 0x91, 0x92 }, 4);
 	is_encoded(&fail, want, sizeof want, "FAIL");
+}
+
+static void test_long_bytes(void)
+{
+	struct frame name = { .type = FRAME_NAME };
+	struct frame have = { .type = FRAME_HAVE,
+			      .have = { .kind = FRAME_XXH3_128,
+					.offset = 0x8182838485868788 } };
+	struct frame words = { .type = FRAME_WORDS, .words = { 3, "Yes" } };
+	uint8_t want[208] = { 6 };
+
+	rising(name.name, sizeof name.name, 0xa0);
+	rising(want + 8, 32, 0xa0);
+	is_encoded(&name, want, 40, "NAME");
+	memset(want, 0, sizeof want);
+	memcpy(want, (uint8_t[]){ 7, 1 }, 2);
+	rising(want + 8, 24, 0x81);
+	rising(have.have.digest, 16, 0x89);
+	is_encoded(&have, want, 48, "HAVE");
+	memset(want, 0, sizeof want);
+	memcpy(want, (uint8_t[]){ 9, 3 }, 2);
+	memcpy(want + 8, "Yes", 3);
+	is_encoded(&words, want, 208, "WORDS");
 }
 
 /* Encode any frame of a type, change a byte, and decode it. */
@@ -262,27 +367,76 @@ static void test_malformed(void)
 
 	for (unsigned int i = 0; i < 256; i++) {
 		uint8_t b = (uint8_t)i;
-		int role = i == FRAME_SENDS || i == FRAME_RECEIVES ? 0 : -1;
-
-		wrong += decode_changed(FRAME_HELLO, 2, b) != role;
-		wrong += decode_changed(FRAME_WELCOME, 3, b) != role;
-	}
-	is_int(wrong, 0, "only two roles have a meaning");
-	wrong = 0;
-	for (unsigned int i = 0; i < 256; i++) {
-		uint8_t b = (uint8_t)i;
-
-		wrong += decode_changed(FRAME_HELLO, 3, b) != (i ? -1 : 0);
-	}
-	is_int(wrong, 0, "the reserved byte of HELLO is 0");
-	wrong = 0;
-	for (unsigned int i = 0; i < 256; i++) {
-		uint8_t b = (uint8_t)i;
 
 		wrong += decode_changed(FRAME_DONE, 1, b) != (i ? -1 : 0);
 		wrong += decode_changed(FRAME_FAIL, 1, b) != (i ? 0 : -1);
 	}
 	is_int(wrong, 0, "DONE is no failure, and FAIL is one");
+}
+
+/* How many of the values of byte at change whether this frame is read? */
+static int readable_values(const struct frame *f, size_t at)
+{
+	uint8_t bytes[FRAME_MAX_BYTES];
+	struct frame g;
+	int readable = 0;
+
+	frame_encode(f, bytes);
+	for (unsigned int i = 0; i < 256; i++) {
+		bytes[at] = (uint8_t)i;
+		readable += frame_decode(bytes, &g) == 0;
+	}
+	return readable;
+}
+
+static void test_flags(void)
+{
+	struct frame hello = any_hello(), welcome = any_welcome();
+	struct frame ack = any_frame(FRAME_ACK);
+
+	hello.hello.flags = welcome.welcome.flags = 0;
+	hello.hello.role = welcome.welcome.role = FRAME_SENDS;
+	is_int(readable_values(&hello, 2), 2, "only two roles have a meaning");
+	is_int(readable_values(&welcome, 3), 2, "in WELCOME too");
+	is_int(readable_values(&hello, 3), 3,
+	       "HELLO of a sender: no flag, a name, a name to discard");
+	is_int(readable_values(&welcome, 4), 1, "WELCOME of a sender: none");
+	hello.hello.role = welcome.welcome.role = FRAME_RECEIVES;
+	is_int(readable_values(&hello, 3), 6,
+	       "HELLO of a receiver: the same, with HAVE or without");
+	is_int(readable_values(&welcome, 4), 2,
+	       "WELCOME of a receiver: with HAVE or without");
+	is_int(readable_values(&ack, 1), 2, "ACK: it waits or not");
+}
+
+static void test_codes(void)
+{
+	struct frame have = any_have();
+	struct frame checking = any_frame(FRAME_CHECKING);
+
+	is_int(readable_values(&have, 1), 1, "one digest is known");
+	is_int(readable_values(&have, 32), 1, "which ends in zeros");
+	is_int(readable_values(&have, 47), 1, "to the last byte");
+	is_int(readable_values(&have, 31), 256, "and begins with anything");
+	is_int(readable_values(&checking, 1), 3,
+	       "a comparison goes on, or has two outcomes");
+}
+
+static void test_words(void)
+{
+	struct frame words = { .type = FRAME_WORDS };
+
+	words.words.len = FRAME_WORDS_MAX;
+	memset(words.words.text, 'w', FRAME_WORDS_MAX);
+	is_int(readable_values(&words, 1), 1,
+	       "200 bytes of words are 200, not more and not fewer");
+	is_int(readable_values(&words, 8), 95, "all of them printable ASCII");
+	is_int(readable_values(&words, 207), 95, "to the last one");
+	words.words.len = 1;
+	is_int(readable_values(&words, 9), 1, "behind them are zeros");
+	is_int(readable_values(&words, 207), 1, "to the last byte");
+	memset(words.words.text, 0, FRAME_WORDS_MAX);
+	is_int(readable_values(&words, 1), 0, "no words are not sent");
 }
 
 static void test_connection(void)
@@ -312,7 +466,7 @@ static void test_types(void)
 		is_int(frame_size((uint8_t)types[i].type), types[i].size,
 		       "%s is that long", types[i].name);
 	for (unsigned int i = 0; i < 256; i++) {
-		if (i >= FRAME_HELLO && i <= FRAME_FAIL)
+		if (i >= FRAME_HELLO && i <= FRAME_WORDS)
 			continue;
 		bytes[0] = (uint8_t)i;
 		wrong += frame_size(bytes[0]) || frame_decode(bytes, &f) == 0;
@@ -364,12 +518,16 @@ static void test_refusals(void)
 		wrong += !*frame_refusal_text(want.welcome.refusal);
 	}
 	is_int(wrong, 0, "a refusal may be any, and is all that is read");
-	for (int i = wrong = 0; i < FRAME_REFUSED_MALFORMED; i++)
-		for (int j = i + 1; j <= FRAME_REFUSED_MALFORMED + 1; j++)
+	for (int i = wrong = 0; i < FRAME_REFUSAL_LAST; i++)
+		for (int j = i + 1; j <= FRAME_REFUSAL_LAST + 1; j++)
 			wrong += !strcmp(
 				frame_refusal_text((enum frame_refusal)i),
 				frame_refusal_text((enum frame_refusal)j));
 	is_int(wrong, 0, "and each has a text of its own");
+	is_str(frame_version_text(1), "the peer runs 0.1: upgrade it",
+	       "version 1 is known by name");
+	is_str(frame_version_text(3), frame_refusal_text(FRAME_REFUSED_VERSION),
+	       "others are not");
 }
 
 /* Feed size bytes of a frame and what follows, in pieces up to step. */
@@ -413,7 +571,11 @@ int main(void)
 	test_hello_bytes();
 	test_welcome_bytes();
 	test_short_bytes();
+	test_long_bytes();
 	test_malformed();
+	test_flags();
+	test_codes();
+	test_words();
 	test_connection();
 	test_types();
 	test_versions();

@@ -55,14 +55,14 @@ struct page {
 
 static const struct pake_input page_input = {
 	.password = { "word", 4 },
-	.channel = { "btrfs-ktls-pipe/1", 17 },
+	.channel = { "btrfs-ktls-pipe/2", 17 },
 };
 
 static void page_draw(struct page *p, uint8_t type)
 {
 	memset(p, 0, sizeof *p);
 	p->message[0] = type;
-	p->message[1] = 1;
+	p->message[1] = 2;
 	memcpy(p->message + 4, "sixteen bytes...", 16);
 	if (pake_draw(&page_input, p->scalar, p->message + 20, &e) < 0)
 		ok(false, "%s", e.msg);
@@ -72,8 +72,8 @@ static void page_key(struct page *p, const uint8_t *offer,
 		     const uint8_t *answer, const uint8_t *peer)
 {
 	uint8_t a[128], b[128];
-	static const char role_a[] = "btrfs-ktls-pipe/1 connecting side";
-	static const char role_b[] = "btrfs-ktls-pipe/1 listening side";
+	static const char role_a[] = "btrfs-ktls-pipe/2 connecting side";
+	static const char role_b[] = "btrfs-ktls-pipe/2 listening side";
 	const struct pake_transcript t = {
 		offer + 20,
 		answer + 20,
@@ -117,7 +117,7 @@ static void test_connecting(void)
 	is_int(pass_offer(&x, ours, &password, &e), 0, "an offer is made");
 	is_int(recv(theirs, offer, sizeof offer, MSG_DONTWAIT), 52,
 	       "it has 52 bytes");
-	ok(!memcmp(offer, "\x70\1\0\0", 4), "type, version and two zeros");
+	ok(!memcmp(offer, "\x70\2\0\0", 4), "type, version and two zeros");
 	page_draw(&page, 0x71);
 	page_key(&page, offer, page.message, offer);
 	is_int(send(theirs, page.message, 52, 0), 52, "an answer");
@@ -142,7 +142,7 @@ static void test_listening(void)
 	ok(pass_answer(&x, ours, &password, &e), "is answered");
 	is_int(recv(theirs, answer, sizeof answer, MSG_DONTWAIT), 52,
 	       "with 52 bytes");
-	ok(!memcmp(answer, "\x71\1\0\0", 4), "type, version and two zeros");
+	ok(!memcmp(answer, "\x71\2\0\0", 4), "type, version and two zeros");
 	page_key(&page, page.message, answer, answer);
 	ok(same_key(&page), "the listener's key is the one of the page");
 	ok(psk_server, "for a server");
@@ -215,7 +215,7 @@ static struct cred *answered(const uint8_t *bytes,
 
 static void test_refused(void)
 {
-	uint8_t bytes[52] = { 0x71, 1, 3 };
+	uint8_t bytes[52] = { 0x71, 2, 3 };
 	enum preface_refusal refusal;
 
 	ok(!answered(bytes, &refusal) && refusal == PREFACE_REFUSED_LATER &&
@@ -224,9 +224,17 @@ static void test_refused(void)
 	bytes[2] = 0;
 	ok(!answered(bytes, &refusal) && !refusal && e.kind == ERR_AUTH,
 	   "the neutral element is no answer");
-	bytes[1] = 2;
+	bytes[1] = 3;
 	ok(!answered(bytes, &refusal) && refusal == PREFACE_REFUSED_VERSION,
 	   "nor is one of another version");
+	bytes[1] = 1;
+	ok(!answered(bytes, &refusal) && refusal == PREFACE_REFUSED_VERSION &&
+		   !strcmp(e.msg, "the peer runs 0.1: upgrade it"),
+	   "the old version is known by name");
+	bytes[2] = 1;
+	ok(!answered(bytes, &refusal) && refusal == PREFACE_REFUSED_VERSION &&
+		   !strcmp(e.msg, "the peer runs 0.1: upgrade it"),
+	   "also where it refuses us for ours");
 }
 
 /* Our own offer, reflected as an answer, is not even the right type; made one, it

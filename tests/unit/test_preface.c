@@ -17,7 +17,7 @@ static struct preface filled(enum preface_type type)
 static void test_bytes(enum preface_type type)
 {
 	struct preface p = filled(type), back;
-	uint8_t out[PREFACE_BYTES], want[PREFACE_BYTES] = { (uint8_t)type, 1 };
+	uint8_t out[PREFACE_BYTES], want[PREFACE_BYTES] = { (uint8_t)type, 2 };
 
 	memcpy(want + 4, p.nonce, sizeof p.nonce);
 	memcpy(want + 20, p.point, sizeof p.point);
@@ -25,7 +25,7 @@ static void test_bytes(enum preface_type type)
 	is_int(sizeof out, 52, "%#x has 52 bytes", type);
 	ok(!memcmp(out, want, sizeof out), "%#x as the page says", type);
 	ok(preface_decode(out, type, &back) == 0 && back.type == type &&
-		   back.version == 1 && !back.refusal &&
+		   back.version == 2 && !back.refusal &&
 		   !memcmp(back.nonce, p.nonce, sizeof p.nonce) &&
 		   !memcmp(back.point, p.point, sizeof p.point),
 	   "%#x and back", type);
@@ -84,11 +84,11 @@ static void test_versions(void)
 	struct preface p = filled(PREFACE_OFFER), back;
 	uint8_t out[PREFACE_BYTES], zeros[PREFACE_POINT_BYTES] = { 0 };
 
-	p.version = 2;
+	p.version = 3;
 	preface_encode(&p, out);
 	out[2] = out[3] = 9;
 	ok(preface_decode(out, PREFACE_OFFER, &back) == 0 &&
-		   back.version == 2 &&
+		   back.version == 3 &&
 		   !memcmp(back.point, zeros, sizeof zeros),
 	   "of another version the version is read");
 }

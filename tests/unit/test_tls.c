@@ -112,7 +112,7 @@ static bool name_gets_in(struct end *server, const void *name, unsigned int len)
 {
 	gnutls_psk_client_credentials_t cred;
 	gnutls_datum_t user = { (void *)(uintptr_t)name, len };
-	gnutls_datum_t alpn = { (void *)(uintptr_t) "btrfs-ktls-pipe/1", 17 };
+	gnutls_datum_t alpn = { (void *)(uintptr_t) "btrfs-ktls-pipe/2", 17 };
 	unsigned char bytes[32];
 	gnutls_datum_t key = { bytes, sizeof bytes };
 	gnutls_session_t session;
