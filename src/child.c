@@ -13,7 +13,6 @@
 
 #include "clock.h"
 #include "io.h"
-#include "missing.h"
 
 enum { TERM_GRACE_MS = 2000 };
 
@@ -91,8 +90,8 @@ static void child_exec(char *const argv[], enum child_role role,
 		fcntl(control_fd, F_SETFD, FD_CLOEXEC);
 		/* Whatever was inherited stays out of COMMAND. */
 		if (control_fd > 3)
-			missing_close_range(3, (unsigned int)control_fd - 1);
-		missing_close_range((unsigned int)control_fd + 1, ~0u);
+			io_close_range(3, (unsigned int)control_fd - 1);
+		io_close_range((unsigned int)control_fd + 1, ~0u);
 		execvp(argv[0], argv);
 	}
 	s.start_errno = errno ? errno : ENOEXEC;
@@ -206,11 +205,10 @@ static void supervisor_close_others(int a, int b)
 	int low = a < b ? a : b, high = a < b ? b : a;
 
 	if (low > 3)
-		missing_close_range(3, (unsigned int)low - 1);
+		io_close_range(3, (unsigned int)low - 1);
 	if (high > low + 1)
-		missing_close_range((unsigned int)low + 1,
-				    (unsigned int)high - 1);
-	missing_close_range((unsigned int)high + 1, ~0u);
+		io_close_range((unsigned int)low + 1, (unsigned int)high - 1);
+	io_close_range((unsigned int)high + 1, ~0u);
 }
 
 /*
@@ -320,10 +318,15 @@ struct child *child_start(char *const argv[], enum child_role role,
 		free(c);
 		return NULL;
 	}
-	if (c->supervisor == 0)
+	if (c->supervisor == 0) {
+		/* Our ends, by themselves: COMMAND's end shows by them. */
+		close(control[0]);
+		if (role == CHILD_SOURCE)
+			close(data[0]);
 		supervisor_main(argv, role, peer, data[!ours],
 				role == CHILD_CONSUMER ? data[1] : -1,
 				control[1]);
+	}
 	close(data[!ours]);
 	close(control[1]);
 	c->role = role;

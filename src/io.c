@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include "missing.h"
 
 /* /proc/sys/fs/pipe-max-size unless root raised it; 64 full TLS records */
 #define PIPE_BYTES (1 << 20)
@@ -107,4 +113,38 @@ int io_write_all(int fd, const void *buf, size_t len, const char *what,
 		len -= (size_t)n;
 	}
 	return 0;
+}
+
+/* By the list of our open descriptors.  Returns whether there is one. */
+static bool io_close_listed(unsigned int first, unsigned int last)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return false;
+	while ((entry = readdir(dir))) {
+		unsigned long fd = strtoul(entry->d_name, NULL, 10);
+
+		if (entry->d_name[0] != '.' && fd >= first && fd <= last &&
+		    fd != (unsigned long)dirfd(dir))
+			close((int)fd);
+	}
+	closedir(dir);
+	return true;
+}
+
+void io_close_range(unsigned int first, unsigned int last)
+{
+	/* No more than we could have opened; without a limit: a guess. */
+	unsigned int end = 1 << 16;
+	struct rlimit limit;
+
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0 ||
+	    io_close_listed(first, last))
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end)
+		end = (unsigned int)limit.rlim_cur;
+	for (unsigned int fd = first; fd < end && fd <= last; fd++)
+		close((int)fd);
 }

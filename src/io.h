@@ -48,6 +48,13 @@ int io_reopen_nonblocking(int fd, int access);
 ssize_t io_read(int fd, void *buf, size_t len);
 ssize_t io_write(int fd, const void *buf, size_t len);
 
+/*
+ * Close the descriptors from first to last, which need not be open.  Works
+ * without close_range(2): before Linux 5.9 there is none, and the system call
+ * lists of some containers refuse it.
+ */
+void io_close_range(unsigned int first, unsigned int last);
+
 /* Write all of buf to a blocking descriptor; ERR_IO, naming what. */
 int io_write_all(int fd, const void *buf, size_t len, const char *what,
 		 struct err *e) attr_must_check;

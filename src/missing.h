@@ -8,7 +8,6 @@
 #include <linux/tls.h>
 #include <netinet/tcp.h>
 #include <sys/syscall.h>
-#include <unistd.h>
 
 #ifndef TLS_RX_EXPECT_NO_PAD
 #define TLS_RX_EXPECT_NO_PAD 4 /* Linux 6.0 */
@@ -25,9 +24,3 @@
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* Linux 5.9, the same on every architecture */
 #endif
-
-/* close_range(2), for C libraries that lack it; older kernels leave all open */
-static inline void missing_close_range(unsigned int first, unsigned int last)
-{
-	syscall(SYS_close_range, first, last, 0);
-}

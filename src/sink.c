@@ -13,8 +13,6 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-#include "missing.h"
-
 void sink_init(struct sink *s, int fd)
 {
 	*s = (struct sink){
@@ -114,8 +112,8 @@ static void sink_sync_main(const struct sink *s)
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (fd > 0)
-		missing_close_range(0, fd - 1);
-	missing_close_range(fd + 1, ~0u);
+		io_close_range(0, fd - 1);
+	io_close_range(fd + 1, ~0u);
 	_exit(sink_flush(s));
 }
 

@@ -10,6 +10,7 @@ check_PROGRAMS += \
 	tests/tools/peer \
 	tests/tools/prompt \
 	tests/tools/records \
+	tests/tools/refuse \
 	tests/tools/relay \
 	tests/tools/thief \
 	tests/tools/tinywrites \
@@ -54,6 +55,7 @@ EXTRA_DIST += \
 	tests/password.bats \
 	tests/probes.bats \
 	tests/progress.bats \
+	tests/refused.bats \
 	tests/resume.bats \
 	tests/rotation.bats \
 	tests/timeouts.bats
@@ -152,7 +154,8 @@ tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_close
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write
+	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write \
+	-Wl,--wrap=opendir -Wl,--wrap=syscall
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt -Wl,--wrap=splice \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg

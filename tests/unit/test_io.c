@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* io: what a descriptor is, and calls that survive a signal. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -76,6 +77,64 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	}
 	fake.size = arg;
 	return fake.size;
+}
+
+/* What an environment lacks: close_range(2), /proc */
+static bool refused, hidden;
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+long __wrap_syscall(long number, ...)
+{
+	unsigned int a, b, c;
+	va_list ap;
+
+	va_start(ap, number);
+	a = va_arg(ap, unsigned int);
+	b = va_arg(ap, unsigned int);
+	c = va_arg(ap, unsigned int);
+	va_end(ap);
+	if (!refused)
+		return __real_syscall(number, a, b, c);
+	errno = ENOSYS;
+	return -1;
+}
+
+DIR *__real_opendir(const char *name);
+DIR *__wrap_opendir(const char *name);
+DIR *__wrap_opendir(const char *name)
+{
+	return hidden ? NULL : __real_opendir(name);
+}
+
+static bool is_open(int fd)
+{
+	return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Four descriptors in a row, of which the two in the middle are closed */
+static void test_close_range(const char *how)
+{
+	int below = dup(0), first = dup(0), last = dup(0), above = dup(0);
+
+	io_close_range((unsigned int)first, (unsigned int)last);
+	ok(!is_open(first) && !is_open(last), "%s closes a range", how);
+	ok(is_open(below) && is_open(above), "and nothing else");
+	io_close_range((unsigned int)above, ~0u);
+	ok(!is_open(above) && is_open(below), "%s closes to the end", how);
+	io_close_range((unsigned int)below, (unsigned int)below - 1);
+	ok(is_open(below), "an empty range is none");
+	close(below);
+}
+
+static void test_close_ranges(void)
+{
+	test_close_range("io_close_range");
+	refused = true;
+	test_close_range("without close_range(2) /proc");
+	hidden = true;
+	test_close_range("without /proc a loop");
+	refused = hidden = false;
 }
 
 static void test_calls(void)
@@ -236,6 +295,7 @@ int main(void)
 	test_ready();
 	test_reopen(O_RDONLY, 0);
 	test_reopen(O_WRONLY, 1);
+	test_close_ranges();
 	test_refusals();
 	test_grow();
 	return tap_end();
