@@ -379,9 +379,11 @@ bool child_ended(struct child *c, struct child_status *s)
 	return c->ended;
 }
 
+/* A supervisor that somebody stopped has to go on for it. */
 static void child_order(struct child *c, char order)
 {
 	send(c->control_fd, &order, 1, MSG_NOSIGNAL);
+	kill(c->supervisor, SIGCONT);
 }
 
 void child_close_pipe(struct child *c)

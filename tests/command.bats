@@ -294,6 +294,60 @@ rounds() {
 	stream_ends 0 0
 }
 
+# --- signals
+
+# A source that SIGTERM does not end
+deaf_source() {
+	make_mark
+	SOURCE=(sh -c 'trap "" TERM; echo word; exec tail -f /dev/null "$0"' "$MARK")
+}
+
+# second_signal FIRST SECOND CODE: the sender does not wait for its COMMAND
+second_signal() {
+	deaf_source
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -"$1" "$SENDER_PID"
+	wait_receiver 7
+	kill -"$2" "$SENDER_PID"
+	wait_sender "$3"
+	run -0 pgrep -f "$MARK"
+	until_true marked_gone
+}
+
+@test "a second signal ends a sender at once: INT and then TERM" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal INT TERM 143
+}
+
+@test "a second signal ends a sender at once: TERM and then HUP" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal TERM HUP 129
+}
+
+@test "a second signal ends a sender at once: INT and then INT" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal INT INT 130
+}
+
+@test "a signal ends a sender though the supervisor of its COMMAND is stopped" {
+	deaf_source
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -STOP "$(pgrep -P "$SENDER_PID")"
+	kill -TERM "$SENDER_PID"
+	stream_ends 143 7
+	until_true marked_gone
+}
+
+@test "a signal ends a receiver though the supervisor of its COMMAND is stopped" {
+	consumes_until_end
+	stands pull
+	kill -STOP "$(pgrep -P "$RECEIVER_PID")"
+	kill -TERM "$RECEIVER_PID"
+	no_end_seen 7 143
+}
+
 # --- nothing is left behind
 
 # A source that never ends by itself, with a child in the background
