@@ -18,6 +18,8 @@ src_libbkp_a_SOURCES = \
 	src/stop.c src/stop.h \
 	src/stats.c src/stats.h \
 	src/child.c src/child.h \
+	src/command_group.c src/command_group.h \
+	src/command_log.c src/command_log.h \
 	src/greet.c src/greet.h \
 	src/stream.c src/stream.h \
 	src/key.c src/key.h \

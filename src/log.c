@@ -69,13 +69,6 @@ static struct nowait *log_output(void)
 	return &log_out;
 }
 
-int log_fd(void)
-{
-	const struct nowait *w = log_output();
-
-	return w->own_fd >= 0 ? w->own_fd : w->fd;
-}
-
 /* A write that waits as long as patience lasts.  Returns as write(2) does. */
 static ssize_t log_write(const char *text, size_t len)
 {

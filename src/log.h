@@ -64,9 +64,6 @@ bool log_pass_on(const char *text, size_t len) attr_must_check;
 /* These lines of that program were not written. */
 void log_count_dropped(uint64_t lines);
 
-/* For poll(2): writable when log_pass_on() may find room.  Not to be kept. */
-int log_fd(void);
-
 /* Writes the subject into out, with the ": " behind it, or nothing. */
 size_t log_subject_prefix(char out[static LOG_SUBJECT_BYTES]);
 

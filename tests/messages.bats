@@ -102,3 +102,95 @@ without_reader() {
 	done <"$RECEIVED"
 	exec 7<&-
 }
+
+# --- what a COMMAND says
+
+# A consumer that writes a lot to its standard error before it takes its input
+CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
+	exec cat' "some words that mean nothing")
+
+@test "a chatty consumer whose messages nobody reads: 0 and 0" {
+	without_reader
+	chatty() {
+		CONSUMER=("${CHATTY[@]}")
+		streams "$1" 0 0 < <(head -c 3000000 /dev/zero)
+		size_is 3000000 "$RECEIVED"
+	}
+	both_ways chatty
+	exec 7<&-
+}
+
+@test "a chatty consumer whose messages have lost their reader gets no SIGPIPE" {
+	wrapped "exec 2> >(exec true); wait $!"
+	CONSUMER=("${CHATTY[@]}")
+	streams push 0 0 < <(head -c 3000000 /dev/zero)
+	size_is 3000000 "$RECEIVED"
+}
+
+@test "all that a chatty consumer says arrives where somebody reads" {
+	CONSUMER=("${CHATTY[@]}")
+	streams push 0 0 <<<word
+	[[ $(grep -cx 'some words that mean nothing' "$RECEIVER_ERR") == 20000 ]]
+}
+
+@test "the sender is told the last line of a consumer that fails" {
+	fails() {
+		CONSUMER=(sh -c "cat >/dev/null; echo first >&2
+			echo 'ERROR: cannot find parent subvolume' >&2; echo >&2; exit 1")
+		streams "$1" 9 9 <<<word
+		says sender 'command exited with status 1: ERROR: cannot find parent'
+		assert_stderr_has '^ERROR: cannot find parent subvolume$' "$RECEIVER_ERR"
+		says receiver 'sh exited with status 1$'
+	}
+	both_ways fails
+}
+
+@test "the last line is made printable and cut, with or without a newline" {
+	CONSUMER=(bash -c 'cat >/dev/null; printf "%0300d\n" 0 >&2
+		printf "\e[31mred\xff\0end" >&2; kill -TERM $$')
+	streams push 9 9 <<<word
+	says sender 'by signal 15 .Terminated.: [?].31mred[?][?]end$'
+	CONSUMER=(bash -c 'cat >/dev/null; printf "%03000d\n" 0 >&2; exit 3')
+	streams push 9 9 <<<word
+	says sender 'status 3: 0{200}$'
+	run ! grep -E '0{201}' "$SENDER_ERR"
+}
+
+@test "what overwrites its line, as a meter does, is passed on as it is" {
+	CONSUMER=(sh -c 'cat; printf "10%%\r20%%\r" >&2; sleep 0.5; printf "30%%" >&2
+		until grep -q 30% "$0"; do sleep 0.05; done; echo >&2' "$RECEIVER_ERR")
+	streams push 0 0 <<<word
+	[[ $(tr '\r\n' '||' <"$RECEIVER_ERR") == *'10%|20%|30%|'* ]] ||
+		fail "$(cat -A "$RECEIVER_ERR")"
+}
+
+@test "--keep: what a COMMAND says begins with the name of its stream" {
+	make_keys keys alice
+	SERVER=(--keys keys)
+	start_receiver --keep --ktls "$WHEN" -- \
+		sh -c 'cat >&2; printf "a\033b\r100%%\nno newline" >&2'
+	CREDENTIAL=(-k alice.key)
+	bkp_send --ktls "$WHEN" < <(printf 'one\ntwo\n')
+	kill -TERM "$RECEIVER_PID"
+	wait_receiver 0
+	for text in one two '100%' 'no newline'; do
+		assert_stderr_has "^alice 127.0.0.1:[0-9]+: $text\$" "$RECEIVER_ERR"
+	done
+	assert_stderr_lacks 'a.b' "$RECEIVER_ERR"
+}
+
+@test "--keep --send: what a source says begins with the name of its stream" {
+	make_keys keys alice
+	SERVER=(--keys keys)
+	start_receiver --keep --send --ktls "$WHEN" -- sh -c 'echo word; echo said >&2'
+	bkp connect -k alice.key -p "$PORT" --ktls "$WHEN" --receive 127.0.0.1
+	kill -TERM "$RECEIVER_PID"
+	wait_receiver 0
+	assert_stderr_has '^alice 127.0.0.1:[0-9]+: said$' "$RECEIVER_ERR"
+}
+
+@test "a source of connect has our standard error itself" {
+	SOURCE=(readlink /proc/self/fd/2)
+	streams push 0 0
+	[[ $(<"$RECEIVED") == "$SENDER_ERR" ]]
+}
