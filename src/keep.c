@@ -225,7 +225,7 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	struct link *link;
 	int ret = -1;
 
-	stats->start_ms = clock_now_ms();
+	stats_start(stats);
 	/* Who comes back has a ticket. */
 	setup->link.password = NULL;
 	secret_wipe(&setup->password);
@@ -235,13 +235,13 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	if (link)
 		ret = stream_run(link, stats, e);
 	link_free(link);
+	setup_write_stats(setup, ret < 0 ? e : NULL);
 	log_set_patience(LAST_WORD_MS);
 	if (ret == 0)
 		log_notice("delivered, %" PRIu64 " bytes", stats->bytes);
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
 			   stats->bytes, stop_exit_status((int)e->kind));
-	setup_write_stats(setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }
 
