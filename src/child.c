@@ -130,34 +130,58 @@ static bool supervisor_failed(int wstatus)
 	return !WIFEXITED(wstatus) || WEXITSTATUS(wstatus);
 }
 
-/* A user may stop COMMAND; but from the background nobody gets the terminal. */
-static bool supervisor_wants_terminal(const struct supervisor *s, pid_t pid,
-				      int wstatus)
+/*
+ * Nobody does this to a process of his own in passing: it counts even if there
+ * was no time to find out whether the stream was open.
+ */
+static bool supervisor_was_struck_down(int wstatus)
 {
-	int sig = WSTOPSIG(wstatus);
+	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
 
-	return (sig == SIGTTIN || sig == SIGTTOU) && getpgid(pid) == s->pid;
+	return sig && sig != SIGHUP && sig != SIGINT && sig != SIGPIPE &&
+	       sig != SIGTERM;
+}
+
+/*
+ * pid ended or stopped.  A user may stop COMMAND; but from the background nobody
+ * gets the terminal.
+ */
+static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
+			    int wstatus)
+{
+	if (WIFSTOPPED(wstatus)) {
+		int sig = WSTOPSIG(wstatus);
+
+		if (is_member && (sig == SIGTTIN || sig == SIGTTOU))
+			s->stop_signal = sig;
+	} else if (pid == s->pid) {
+		s->exited = true;
+		s->wstatus = wstatus;
+	} else if ((command_group_held(&s->group, pid) &&
+		    supervisor_failed(wstatus)) ||
+		   (is_member && supervisor_was_struck_down(wstatus))) {
+		s->left_wstatus = wstatus;
+	}
 }
 
 /* Take note of whoever ended or stopped.  Returns false if nobody is left. */
 static bool supervisor_reap(struct supervisor *s)
 {
-	int wstatus;
-	pid_t pid;
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+		bool is_member;
+		int wstatus;
 
-	while ((pid = waitpid(-1, &wstatus, WNOHANG | WUNTRACED)) > 0) {
-		if (WIFSTOPPED(wstatus)) {
-			if (supervisor_wants_terminal(s, pid, wstatus))
-				s->stop_signal = WSTOPSIG(wstatus);
-		} else if (pid == s->pid) {
-			s->exited = true;
-			s->wstatus = wstatus;
-		} else if (command_group_held(&s->group, pid) &&
-			   supervisor_failed(wstatus)) {
-			s->left_wstatus = wstatus;
-		}
+		if (waitid(P_ALL, 0, &info,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0)
+			return errno != ECHILD;
+		if (!info.si_pid)
+			return true;
+		is_member = getpgid(info.si_pid) == s->pid;
+		if (waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED) ==
+		    info.si_pid)
+			supervisor_note(s, info.si_pid, is_member, wstatus);
 	}
-	return pid == 0;
 }
 
 /*
@@ -195,8 +219,11 @@ static bool supervisor_is_over(struct supervisor *s)
 	if (!s->exited || now < s->look_ms)
 		return false;
 	s->look_ms = now + LOOK_MS;
-	if (!command_group_find(&s->group))
+	if (!command_group_find(&s->group)) {
+		/* One may have ended meanwhile. */
+		supervisor_reap(s);
 		return true;
+	}
 	if (s->tell_ms && now >= s->tell_ms && s->group.count)
 		log_notice("COMMAND has exited, but process %d, which it left "
 			   "behind, has the stream open: waiting for it",

@@ -18,6 +18,7 @@ struct command_group {
 	ino_t ino;
 	pid_t holders[COMMAND_GROUP_MAX]; /* all that were ever found */
 	size_t count;
+	unsigned int waits; /* how often for members that are just ending */
 };
 
 /* fd: either end of the pipe. */
@@ -27,8 +28,9 @@ void command_group_init(struct command_group *g, pid_t group, int fd);
 bool command_group_lives(const struct command_group *g);
 
 /*
- * Look for members that have the pipe open.  One that cannot be asked has it.
- * Returns whether there are any.
+ * Look for members that have the pipe open.  One that cannot be asked has it,
+ * and for a while one that is about to end: how is not known yet.  Returns
+ * whether there are any.
  */
 bool command_group_find(struct command_group *g);
 

@@ -514,6 +514,15 @@ endless_source() {
 	stream_ends 9 9
 }
 
+@test "a source leaves a writer of the stream behind that is killed at once: 9 and 7" {
+	local i
+	by_tier 5 3 100 50
+	for ((i = 0; i < SIZE; i++)); do
+		SOURCE=(sh -c '{ echo word; kill -9 $(exec sh -c "echo \$PPID"); } & exit 0')
+		streams push 9 7
+	done
+}
+
 @test "a source leaves a writer of the stream behind that fails: 9 and 7" {
 	left() {
 		SOURCE=(sh -c '{ echo one; sleep 0.5; exit 3; } & exit 0')
