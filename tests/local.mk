@@ -65,6 +65,7 @@ unit_tests = \
 	tests/unit/test_cert \
 	tests/unit/test_child \
 	tests/unit/test_clock \
+	tests/unit/test_command_log \
 	tests/unit/test_diag \
 	tests/unit/test_err \
 	tests/unit/test_frame \
@@ -111,6 +112,7 @@ tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_cert_LDADD = $(unit_libs)
 tests_unit_test_child_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
+tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
