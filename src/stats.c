@@ -179,8 +179,8 @@ int stats_write(int fd, const struct stats *s, int exit_status,
 	clock_gettime(CLOCK_REALTIME, &now);
 	stats_add(&t,
 		  "{\"bytes\": %" PRIu64 ", \"seconds\": %" PRIu64
-		  ".%03u, \"reconnects\": %" PRIu64 ", \"rekeys\": %" PRIu64
-		  ", \"rotations\": %" PRIu64,
+		  ".%03u, \"reconnects\": %" PRIu64 ", \"rotations\": %" PRIu64
+		  ", \"rekeys\": %" PRIu64,
 		  s->bytes, ms / 1000, (unsigned int)(ms % 1000), s->reconnects,
 		  s->rotations, s->rotations);
 	stats_add_time(&t, "start", &s->start);
