@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -12,11 +13,15 @@
 #include <sys/wait.h>
 
 #include "clock.h"
+#include "command_group.h"
 #include "io.h"
+#include "log.h"
 
 enum {
-	TERM_GRACE_MS = 2000,
-	LOOK_MS = 50, /* between two looks where SIGCHLD cannot be had */
+	TERM_GRACE_MS = 2000, /* between SIGTERM and SIGKILL, and after that */
+	LOOK_MS = 100, /* between looks at what COMMAND left behind */
+	TELL_MS = 3000, /* before people hear that it is waited for */
+	SUPERVISOR_MS = 10000, /* for it to go when it is told to */
 };
 
 /* What we tell the supervisor; the end of the socket means KILL too. */
@@ -69,7 +74,7 @@ static void child_set_environment(const struct child_peer *peer)
 /* In the process that becomes COMMAND. */
 static void child_exec(char *const argv[], enum child_role role,
 		       const struct child_peer *peer, int pipe_fd,
-		       int control_fd)
+		       int messages_fd, int control_fd)
 {
 	struct child_status s = { 0 };
 	struct rlimit core;
@@ -80,7 +85,8 @@ static void child_exec(char *const argv[], enum child_role role,
 	/* Should somebody kill the supervisor: late, but better than not. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(pipe_fd,
-		 role == CHILD_SOURCE ? STDOUT_FILENO : STDIN_FILENO) >= 0) {
+		 role == CHILD_SOURCE ? STDOUT_FILENO : STDIN_FILENO) >= 0 &&
+	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0)) {
 		for (int sig = 1; sig < NSIG; sig++)
 			signal(sig, SIG_DFL);
 		sigemptyset(&none);
@@ -102,107 +108,247 @@ static void child_exec(char *const argv[], enum child_role role,
 	_exit(127);
 }
 
-/* Wait for pid without blocking.  Returns 0 while it runs, or its pid, or -1. */
-static pid_t supervisor_reap(pid_t pid, int *wstatus)
-{
-	pid_t got = waitpid(pid, wstatus, WNOHANG);
+/* The process that watches over COMMAND. */
+struct supervisor {
+	pid_t pid; /* of COMMAND, and its group */
+	int control_fd;
+	int pipe_fd; /* keeps a consumer's input open, or -1 */
+	int sigchld_fd;
+	int wstatus; /* valid once it has exited */
+	bool exited;
+	bool over; /* its status was reported */
+	uint64_t look_ms; /* when to look again at what it left behind */
+	uint64_t tell_ms; /* when to tell that it is waited for; 0: not known */
+	int stop_signal; /* it was stopped because it wants the terminal */
+	int left_wstatus; /* how something that it left behind failed, or 0 */
+	struct command_group group;
+	struct command_log log;
+};
 
-	return got < 0 && errno == EINTR ? 0 : got;
+static bool supervisor_failed(int wstatus)
+{
+	return !WIFEXITED(wstatus) || WEXITSTATUS(wstatus);
 }
 
-/* Kill COMMAND's whole group and whoever was left to us, then reap them. */
-static int supervisor_kill(pid_t pid)
+/*
+ * Nobody does this to a process of his own in passing: it counts even if there
+ * was no time to find out whether the stream was open.
+ */
+static bool supervisor_was_struck_down(int wstatus)
+{
+	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
+
+	return sig && sig != SIGHUP && sig != SIGINT && sig != SIGPIPE &&
+	       sig != SIGTERM;
+}
+
+/*
+ * pid ended or stopped.  A user may stop COMMAND; but from the background nobody
+ * gets the terminal.
+ */
+static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
+			    int wstatus)
+{
+	if (WIFSTOPPED(wstatus)) {
+		int sig = WSTOPSIG(wstatus);
+
+		if (is_member && (sig == SIGTTIN || sig == SIGTTOU))
+			s->stop_signal = sig;
+	} else if (pid == s->pid) {
+		s->exited = true;
+		s->wstatus = wstatus;
+	} else if ((command_group_held(&s->group, pid) &&
+		    supervisor_failed(wstatus)) ||
+		   (is_member && supervisor_was_struck_down(wstatus))) {
+		s->left_wstatus = wstatus;
+	}
+}
+
+/* Take note of whoever ended or stopped.  Returns false if nobody is left. */
+static bool supervisor_reap(struct supervisor *s)
+{
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+		bool is_member;
+		int wstatus;
+
+		if (waitid(P_ALL, 0, &info,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0)
+			return errno != ECHILD;
+		if (!info.si_pid)
+			return true;
+		is_member = getpgid(info.si_pid) == s->pid;
+		if (waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED) ==
+		    info.si_pid)
+			supervisor_note(s, info.si_pid, is_member, wstatus);
+	}
+}
+
+/*
+ * Kill COMMAND's whole group and whoever was left to us, then reap them.  all:
+ * wait for those outside of the group, too.
+ */
+static void supervisor_kill(struct supervisor *s, bool all)
 {
 	uint64_t deadline = clock_deadline(TERM_GRACE_MS);
 	bool killed = false;
-	int wstatus = 0, ws;
 
-	kill(-pid, SIGTERM);
-	kill(-pid, SIGCONT);
-	for (;;) {
-		pid_t got = waitpid(-1, &ws, WNOHANG);
-
-		if (got == pid)
-			wstatus = ws;
-		if (got > 0)
-			continue;
-		if (got < 0 && errno == ECHILD)
-			return wstatus;
-		if (got < 0 && err_refuses(errno)) {
-			kill(-pid, SIGKILL);
-			return wstatus;
-		}
+	kill(-s->pid, SIGTERM);
+	kill(-s->pid, SIGCONT);
+	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
+		command_log_step(&s->log);
 		/* The group keeps its number while a member lives. */
 		if (!killed && clock_now_ms() >= deadline) {
-			kill(-pid, SIGKILL);
+			kill(-s->pid, SIGKILL);
 			killed = true;
 			deadline = clock_deadline(TERM_GRACE_MS);
 		} else if (killed && clock_now_ms() >= deadline) {
-			return wstatus; /* a daemon of its own, or in D state */
+			return; /* a daemon of its own, or in D state */
 		}
 		poll(NULL, 0, 5);
 	}
 }
 
-/* num: why nobody can tell how COMMAND ended, or 0. */
-static void supervisor_report(int control_fd, int wstatus, int num)
+/* Has it ended, with all that counts? */
+static bool supervisor_is_over(struct supervisor *s)
 {
-	struct child_status s = { .start_errno = num };
+	uint64_t now = clock_now_ms();
 
-	if (WIFSIGNALED(wstatus))
-		s.signal = WTERMSIG(wstatus);
-	else
-		s.exit_status = WEXITSTATUS(wstatus);
-	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
+	if (s->stop_signal || (s->exited && supervisor_failed(s->wstatus)))
+		return true;
+	if (!s->exited || now < s->look_ms)
+		return false;
+	s->look_ms = now + LOOK_MS;
+	if (!command_group_find(&s->group)) {
+		/* One may have ended meanwhile. */
+		supervisor_reap(s);
+		return true;
+	}
+	if (s->tell_ms && now >= s->tell_ms && s->group.count)
+		log_notice("COMMAND has exited, but process %d, which it left "
+			   "behind, has the stream open: waiting for it",
+			   (int)s->group.holders[s->group.count - 1]);
+	if (now >= s->tell_ms)
+		s->tell_ms = s->tell_ms ? CLOCK_NEVER : now + TELL_MS;
+	return false;
+}
+
+static void supervisor_report(struct supervisor *s)
+{
+	struct child_status status = { 0 };
+	int wstatus = s->wstatus;
+
+	if (s->exited && !supervisor_failed(wstatus) && s->left_wstatus) {
+		status.left_behind = true;
+		wstatus = s->left_wstatus;
+	}
+	if (s->stop_signal) {
+		status.wanted_terminal = true;
+		status.signal = s->stop_signal;
+	} else if (!s->exited) {
+		status.signal = SIGKILL; /* that was the last try */
+	} else if (WIFSIGNALED(wstatus)) {
+		status.signal = WTERMSIG(wstatus);
+	} else {
+		status.exit_status = WEXITSTATUS(wstatus);
+	}
+	s->over = true;
+	command_log_finish(&s->log);
+	memcpy(status.words, s->log.words, sizeof status.words);
+	if (s->stop_signal)
+		snprintf(status.words, sizeof status.words,
+			 "it wants the terminal, which it cannot have");
+	send(s->control_fd, &status, sizeof status, MSG_NOSIGNAL);
+}
+
+/* Wait for an order, the end of somebody, or something to pass on. */
+static void supervisor_wait(struct supervisor *s, bool *ordered)
+{
+	struct pollfd fds[] = {
+		{ .fd = s->control_fd, .events = POLLIN },
+		{ .fd = s->sigchld_fd, .events = POLLIN },
+		{ .fd = command_log_fd(&s->log), .events = POLLIN },
+	};
+	uint64_t due_ms = command_log_due(&s->log);
+	char drain[64];
+
+	/* Nobody tells us when a child of what was left behind ends. */
+	if (s->exited && !s->over)
+		due_ms = clock_earlier(due_ms, s->look_ms);
+	*ordered = poll(fds, array_len(fds), clock_poll_ms(due_ms)) > 0 &&
+		   fds[0].revents;
+	while (read(s->sigchld_fd, drain, sizeof drain) > 0)
+		;
+	command_log_step(&s->log);
+}
+
+/* Returns false if the order is to kill, or if who gives orders is gone. */
+static bool supervisor_obey(struct supervisor *s)
+{
+	char order;
+
+	if (recv(s->control_fd, &order, 1, 0) != 1 || order != ORDER_CLOSE)
+		return false;
+	attr_close(&s->pipe_fd);
+	s->pipe_fd = -1;
+	return true;
 }
 
 /*
- * The supervisor's life: until COMMAND ends by itself, or we say so, or we are
+ * Our parent may go on.  What stays needs us all the same: somebody who writes
+ * to the pipe that is COMMAND's standard error, or a COMMAND that cannot be
+ * killed and must not find its input at an end.
+ */
+static void supervisor_linger(struct supervisor *s)
+{
+	bool ignored;
+
+	if (!s->exited)
+		log_notice("process %d, the COMMAND, cannot be ended (another "
+			   "user's?): its input stays open until it ends",
+			   (int)s->pid);
+	close(steal_fd(&s->control_fd));
+	while (!s->exited || s->log.fd >= 0) {
+		if (s->exited) {
+			attr_close(&s->pipe_fd);
+			s->pipe_fd = -1;
+		}
+		supervisor_reap(s);
+		supervisor_wait(s, &ignored);
+	}
+	_exit(0);
+}
+
+/* The supervisor's life: until COMMAND ends by itself, or we say so, or we are
  * gone.  SIGCHLD comes through sigchld_fd.
  */
-static void supervisor_run(pid_t pid, int control_fd, int pipe_fd,
-			   int sigchld_fd, bool has_sigchld)
+static void supervisor_run(struct supervisor *s)
 {
-	struct pollfd fds[2] = { { .fd = control_fd, .events = POLLIN },
-				 { .fd = sigchld_fd, .events = POLLIN } };
-	int wstatus = 0, num = 0;
-	pid_t got;
-	char order;
+	bool ordered = false, killed = false;
 
-	while ((got = supervisor_reap(pid, &wstatus)) == 0) {
-		if (poll(fds, 2, has_sigchld ? -1 : LOOK_MS) < 0 &&
-		    errno != EINTR) {
-			got = -1;
+	for (;;) {
+		supervisor_reap(s);
+		if (supervisor_is_over(s))
+			break;
+		supervisor_wait(s, &ordered);
+		if (ordered && !supervisor_obey(s)) {
+			supervisor_kill(s, true);
+			killed = true;
 			break;
 		}
-		if (fds[1].revents & POLLIN) {
-			char drain[64];
-
-			while (read(sigchld_fd, drain, sizeof drain) > 0)
-				;
-		}
-		if (!fds[0].revents)
-			continue;
-		if (recv(control_fd, &order, 1, 0) == 1 &&
-		    order == ORDER_CLOSE) {
-			close(pipe_fd);
-			pipe_fd = -1;
-			continue;
-		}
-		wstatus = supervisor_kill(pid);
-		break;
 	}
-	if (got < 0) {
-		num = errno;
-		supervisor_kill(pid);
-	}
-	supervisor_report(control_fd, wstatus, num);
-	/* Who reads from a consumer's pipe now is no child that we know of:
-	 * we may go, and the pipe with us, as soon as we are told to. */
-	while (recv(control_fd, &order, 1, 0) == 1)
-		;
-	close(control_fd);
-	_exit(0);
+	if (s->stop_signal && !killed)
+		supervisor_kill(s, true);
+	supervisor_report(s);
+	/* Nobody of a COMMAND that failed goes on with the stream. */
+	if (!killed && s->exited && supervisor_failed(s->wstatus))
+		supervisor_kill(s, false);
+	/* We may go, and the pipe with us, as soon as we are told to. */
+	do {
+		supervisor_reap(s);
+		supervisor_wait(s, &ordered);
+	} while (!ordered || supervisor_obey(s));
+	supervisor_linger(s);
 }
 
 static int sigchld_pipe[2] = { -1, -1 };
@@ -216,16 +362,25 @@ static void supervisor_on_sigchld(int sig)
 	errno = saved;
 }
 
-/* Close every descriptor but the two (2 stays for COMMAND's messages). */
-static void supervisor_close_others(int a, int b)
+static int supervisor_compare(const void *a, const void *b)
 {
-	int low = a < b ? a : b, high = a < b ? b : a;
+	return *(const int *)a - *(const int *)b;
+}
 
-	if (low > 3)
-		io_close_range(3, (unsigned int)low - 1);
-	if (high > low + 1)
-		io_close_range((unsigned int)low + 1, (unsigned int)high - 1);
-	io_close_range((unsigned int)high + 1, ~0u);
+/* Close every descriptor but these (2 stays for messages); -1 is none. */
+static void supervisor_close_others(int *kept, size_t count)
+{
+	unsigned int first = 3;
+
+	qsort(kept, count, sizeof *kept, supervisor_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] < (int)first)
+			continue;
+		if ((unsigned int)kept[i] > first)
+			io_close_range(first, (unsigned int)kept[i] - 1);
+		first = (unsigned int)kept[i] + 1;
+	}
+	io_close_range(first, ~0u);
 }
 
 /*
@@ -247,6 +402,31 @@ static void supervisor_rename(char *const argv[])
 	memcpy(first, title, sizeof title);
 }
 
+/* Out of the terminal's foreground group: ^C is for our parent, and we have work
+ * to do after it. */
+static void supervisor_detach(void)
+{
+	sigset_t chld;
+
+	setpgid(0, 0);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
+	/* Whoever started us may have it blocked. */
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &chld, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* Nobody is left to watch over COMMAND: it must not begin. */
+static void supervisor_give_up(int control_fd)
+{
+	struct child_status s = { .start_errno = errno };
+
+	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
+	_exit(1);
+}
+
 /*
  * In the supervisor.  child_end is COMMAND's end of the pipe; keep is the end
  * that keeps a consumer's input open, or -1.
@@ -256,39 +436,37 @@ static void supervisor_main(char *const argv[], enum child_role role,
 			    int keep, int control_fd)
 {
 	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
-	bool has_sigchld;
-	sigset_t chld;
-	pid_t pid;
+	struct supervisor s = { .control_fd = control_fd, .pipe_fd = keep };
+	int messages[2] = { -1, -1 };
 
-	/* Out of the terminal's foreground group: ^C is for our parent, and
-	 * we have work to do after it. */
-	setpgid(0, 0);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
-	/* Whoever started us may have it blocked. */
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	sigprocmask(SIG_UNBLOCK, &chld, NULL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	pid = fork();
-	if (pid == 0)
-		child_exec(argv, role, peer, child_end, control_fd);
-	if (pid < 0) {
-		struct child_status s = { .start_errno = errno };
-
-		send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
-		_exit(1);
-	}
-	setpgid(pid, pid); /* both do it: whoever comes first */
-	send(control_fd, &pid, sizeof pid, MSG_NOSIGNAL);
-	supervisor_close_others(control_fd, keep >= 0 ? keep : control_fd);
+	supervisor_detach();
+	log_after_fork();
+	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    ((role == CHILD_CONSUMER || log_has_subject()) &&
+	     pipe2(messages, O_CLOEXEC) < 0))
+		supervisor_give_up(control_fd);
+	s.pid = fork();
+	if (s.pid == 0)
+		child_exec(argv, role, peer, child_end, messages[1],
+			   control_fd);
+	if (s.pid < 0)
+		supervisor_give_up(control_fd);
+	setpgid(s.pid, s.pid); /* both do it: whoever comes first */
+	command_group_init(&s.group, s.pid, child_end);
+	send(control_fd, &s.pid, sizeof s.pid, MSG_NOSIGNAL);
+	supervisor_close_others((int[]){ control_fd, keep, messages[0],
+					 sigchld_pipe[0], sigchld_pipe[1] },
+				5);
 	supervisor_rename(argv);
 	/* Standard input and output are not ours to hold open. */
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
-	has_sigchld = pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
-		      sigaction(SIGCHLD, &sa, NULL) == 0;
-	supervisor_run(pid, control_fd, keep, sigchld_pipe[0], has_sigchld);
+	s.sigchld_fd = sigchld_pipe[0];
+	if (messages[0] >= 0)
+		fcntl(messages[0], F_SETFL, O_NONBLOCK);
+	command_log_init(&s.log, messages[0]);
+	sigaction(SIGCHLD, &sa, NULL);
+	supervisor_run(&s);
 }
 
 /* The supervisor's first word; COMMAND's own, if it cannot be run, may be
@@ -321,16 +499,14 @@ struct child *child_start(char *const argv[], enum child_role role,
 	struct child *c = calloc(1, sizeof *c);
 
 	if (!c || pipe2(data, O_CLOEXEC) < 0) {
-		err_call(e, ERR_COMMAND, "pipe2", "cannot start %s", argv[0]);
+		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
 		free(c);
 		return NULL;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) <
 		    0 ||
 	    (c->supervisor = fork()) < 0) {
-		err_call(e, ERR_COMMAND,
-			 c->supervisor < 0 ? "clone" : "socketpair",
-			 "cannot start %s", argv[0]);
+		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
 		/* The control pair, if made, ends with this process. */
 		close(data[0]);
 		close(data[1]);
@@ -354,7 +530,6 @@ struct child *child_start(char *const argv[], enum child_role role,
 	io_grow_pipe(c->pipe_fd);
 	child_take_group(c);
 	if (io_set_nonblocking(c->pipe_fd, e) < 0) {
-		e->kind = ERR_COMMAND;
 		child_free(c);
 		return NULL;
 	}
@@ -399,9 +574,11 @@ bool child_ended(struct child *c, struct child_status *s)
 	return c->ended;
 }
 
+/* A supervisor that somebody stopped has to go on for it. */
 static void child_order(struct child *c, char order)
 {
 	send(c->control_fd, &order, 1, MSG_NOSIGNAL);
+	kill(c->supervisor, SIGCONT);
 }
 
 void child_close_pipe(struct child *c)
@@ -413,6 +590,26 @@ void child_close_pipe(struct child *c)
 	close(steal_fd(&c->pipe_fd));
 }
 
+/*
+ * The supervisor has nothing more to do for us: it goes, or closes its end at
+ * least.
+ */
+static void child_dismiss(struct child *c)
+{
+	struct pollfd p = { .fd = c->control_fd, .events = POLLIN };
+	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
+	char ignored;
+
+	shutdown(c->control_fd, SHUT_WR);
+	kill(c->supervisor, SIGCONT);
+	while (clock_now_ms() < deadline)
+		if (poll(&p, 1, clock_poll_ms(deadline)) > 0 &&
+		    recv(c->control_fd, &ignored, 1, 0) <= 0)
+			break;
+	close(c->control_fd);
+	waitpid(c->supervisor, NULL, WNOHANG);
+}
+
 void child_free(struct child *c)
 {
 	if (!c)
@@ -421,8 +618,7 @@ void child_free(struct child *c)
 		child_order(c, ORDER_KILL);
 		child_take_status(c, 0);
 	}
-	close(c->control_fd);
-	waitpid(c->supervisor, NULL, 0);
+	child_dismiss(c);
 	if (c->pipe_fd >= 0)
 		close(c->pipe_fd);
 	free(c);
@@ -435,15 +631,21 @@ bool child_succeeded(const struct child_status *s)
 
 int child_fail(const struct child_status *s, const char *name, struct err *e)
 {
-	if (s->start_errno) {
-		errno = s->start_errno;
-		return err_call(e, ERR_COMMAND, "execve, dup2 or wait4",
-				"cannot run %s", name);
-	}
+	const char *left = s->left_behind ? "what was left behind by " : "";
+
+	if (s->start_errno)
+		return err_set(e, ERR_COMMAND, s->start_errno, "cannot run %s",
+			       name);
+	if (s->wanted_terminal)
+		return err_set(e, ERR_COMMAND, 0,
+			       "%s wants the terminal, which a COMMAND cannot "
+			       "have; if sudo asks for a password, run 'sudo "
+			       "-v' before, or run all of it as root",
+			       name);
 	if (s->signal)
 		return err_set(e, ERR_COMMAND, 0,
-			       "%s was killed by signal %d (%s)", name,
+			       "%s%s was killed by signal %d (%s)", left, name,
 			       s->signal, strsignal(s->signal));
-	return err_set(e, ERR_COMMAND, 0, "%s exited with status %d", name,
-		       s->exit_status);
+	return err_set(e, ERR_COMMAND, 0, "%s%s exited with status %d", left,
+		       name, s->exit_status);
 }

@@ -11,17 +11,24 @@
 #include <stdbool.h>
 #include <sys/resource.h>
 
+#include "command_log.h"
 #include "err.h"
 
 struct child;
 
 enum child_role { CHILD_SOURCE, CHILD_CONSUMER };
 
-/* How COMMAND ended. */
+/*
+ * How COMMAND ended.  It has ended when it has exited, and so has whatever it
+ * left behind in its process group with the stream open.
+ */
 struct child_status {
 	int start_errno; /* not 0: it could not be started */
 	int exit_status; /* valid if signal is 0 */
 	int signal; /* not 0: killed by it */
+	bool wanted_terminal; /* the signal stopped it, and we ended it */
+	bool left_behind; /* not COMMAND itself, but what it left behind */
+	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line, see below */
 };
 
 /* What COMMAND finds about the peer in its environment; NULL: not set. */
@@ -38,8 +45,13 @@ void child_save_core_limit(rlim_t limit);
 /*
  * Start argv[0], found in PATH, with the other arguments; no shell.  It gets
  * descriptors 0, 1 and 2 and no other, default signal dispositions, the
- * environment but for what peer says, and a process group of its own.  Owned by the caller, who ends
- * with child_free().  Errors: ERR_COMMAND (no processes, no descriptors; a
+ * environment but for what peer says, and a background process group of its own.
+ *
+ * The standard error of a consumer, and of a source too where our messages have
+ * a subject, is a pipe to the supervisor, which passes its lines on to ours
+ * (command_log.h) and reports the last one as child_status.words.
+ *
+ * Owned by the caller, who ends with child_free().  Errors: ERR_COMMAND (no processes, no descriptors; a
  * COMMAND that does not exist shows in child_status).
  */
 struct child *child_start(char *const argv[], enum child_role role,
@@ -65,7 +77,10 @@ void child_close_pipe(struct child *c);
 
 /*
  * End COMMAND and its process group (SIGTERM, after 2 s SIGKILL), unless it
- * has ended already, wait for that, then close everything and free c.
+ * has ended already, wait for that, then close everything and free c.  After a
+ * COMMAND that failed the rest of its group is ended, too; after one that did
+ * not, the rest goes on.  One that cannot be ended (it runs as another user)
+ * does not see the end of its input before it ends by itself.
  */
 void child_free(struct child *c);
 

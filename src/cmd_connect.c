@@ -16,6 +16,6 @@ int cmd_connect(const struct opts *o, struct err *e)
 	if (link && link_first(link, e) == 0)
 		ret = stream_run(link, &setup.stats, e);
 	link_free(link);
-	setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
+	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;
 }

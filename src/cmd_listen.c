@@ -110,6 +110,6 @@ int cmd_listen(const struct opts *o, struct err *e)
 		net_listener_close(&l);
 	}
 	if (!o->keep) /* else each stream has */
-		setup_write_stats(&setup, ret < 0 ? (int)e->kind : 0);
+		setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;
 }

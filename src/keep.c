@@ -25,6 +25,7 @@ enum {
 	PROCESSES_MAX = 2 * STREAMS_MAX, /* with those that have to end */
 	PER_CLIENT = 4, /* streams, where each client has a name of its own */
 	ALONE_MS = 500, /* without a connection, before a stream gives way */
+	LAST_WORD_MS = 1000, /* how a stream ended waits so long to be read */
 	QUEUE_BYTES = 16384, /* some ten connections on their way to a stream */
 	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
 };
@@ -337,6 +338,8 @@ static void keep_leave(struct keep *k, int fd)
 	/* ^C is for our parent, which lets us finish; so is SIGHUP. */
 	setpgid(0, 0);
 	signal(SIGHUP, SIG_IGN);
+	/* Messages of the background do not stop us (stty tostop). */
+	signal(SIGTTOU, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
 }
 
@@ -348,7 +351,7 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	struct link *link;
 	int ret = -1;
 
-	stats->start_ms = clock_now_ms();
+	stats_start(stats);
 	/* Who comes back has a ticket; our parent's password is not here. */
 	setup->link.password = NULL;
 	link = link_door_take(&setup->link, &k->handed, g, handle, e);
@@ -357,12 +360,13 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	if (link)
 		ret = stream_run(link, stats, e);
 	link_free(link);
+	setup_write_stats(setup, ret < 0 ? e : NULL);
+	log_set_patience(LAST_WORD_MS);
 	if (ret == 0)
 		log_notice("delivered, %" PRIu64 " bytes", stats->bytes);
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
 			   stats->bytes, stop_exit_status((int)e->kind));
-	setup_write_stats(setup, ret < 0 ? (int)e->kind : 0);
 	return ret;
 }
 
@@ -446,6 +450,7 @@ static int keep_begin(struct keep *k, struct door_guest *g, struct err *e)
 		return 1;
 	}
 	if (pid == 0) {
+		log_after_fork();
 		log_set_subject(name);
 		keep_leave(k, fd);
 		return keep_stream(k, g, handle, e);

@@ -6,6 +6,7 @@ src_libbkp_a_SOURCES = \
 	src/err.c src/err.h \
 	src/secret.c src/secret.h \
 	src/clock.c src/clock.h \
+	src/nowait.c src/nowait.h \
 	src/log.c src/log.h \
 	src/num.c src/num.h \
 	src/io.c src/io.h \
@@ -17,6 +18,8 @@ src_libbkp_a_SOURCES = \
 	src/stop.c src/stop.h \
 	src/stats.c src/stats.h \
 	src/child.c src/child.h \
+	src/command_group.c src/command_group.h \
+	src/command_log.c src/command_log.h \
 	src/greet.c src/greet.h \
 	src/stream.c src/stream.h \
 	src/key.c src/key.h \

@@ -15,6 +15,9 @@
 #include "stop.h"
 #include "tls.h"
 
+/* How long the last message waits for somebody who reads standard error. */
+enum { LAST_WORD_MS = 1000 };
+
 /*
  * A closed standard descriptor would become some socket's number.  What takes
  * its place fails as a closed one does: the direction is the wrong one.
@@ -113,8 +116,11 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int ret = main_run(argc, argv, &e);
 
-	if (ret == 0)
+	log_set_patience(LAST_WORD_MS);
+	if (ret == 0) {
+		log_flush();
 		return 0;
+	}
 	log_error("%s", e.msg);
 	stop_act();
 	return e.kind ? (int)e.kind : ERR_BUG;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "clock.h"
@@ -49,6 +50,7 @@ struct receiver {
 	uint64_t link_due_ms; /* look at the link, however busy we are */
 	uint64_t heard_ms; /* when a byte came last */
 	struct frame_outcome outcome; /* of a failure */
+	struct frame_words words; /* len 0: the consumer said nothing */
 };
 
 /* A consumer that failed: what to say here and there. */
@@ -57,6 +59,8 @@ static int receiver_consumer_failed(struct receiver *r,
 {
 	struct frame_outcome *o = &r->outcome;
 
+	r->words.len = (uint8_t)strlen(s->words);
+	memcpy(r->words.text, s->words, r->words.len);
 	if (child_succeeded(s)) {
 		o->failure = FRAME_FAIL_UNREAD;
 		return err_set(e, ERR_COMMAND, 0,
@@ -619,6 +623,10 @@ static int receiver_consumed(struct receiver *r, struct err *e)
 	return 0;
 }
 
+_Static_assert(COMMAND_LOG_WORDS_BYTES == FRAME_WORDS_MAX + 1,
+	       "WORDS takes the last line as it is");
+
+/* What the consumer said comes before FAIL; if there is no room, not at all. */
 static int receiver_say_outcome(struct receiver *r, struct err *e)
 {
 	struct frame f = { .type = r->outcome.failure ? FRAME_FAIL : FRAME_DONE,
@@ -627,6 +635,12 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 
 	f.outcome.total = r->total;
 	r->told = true;
+	if (r->outcome.failure && r->words.len &&
+	    chan_send_frame(
+		    r->link->chan,
+		    &(struct frame){ .type = FRAME_WORDS, .words = r->words },
+		    &taken, e) < 0)
+		return -1;
 	if (chan_send_frame(r->link->chan, &f, &taken, e) < 0)
 		return -1;
 	if (!taken)

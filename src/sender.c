@@ -52,6 +52,7 @@ struct sender {
 	bool done; /* the receiver said that it has everything */
 	bool refused; /* the receiver said FAIL */
 	struct stuck stuck; /* does this connection move anything? */
+	char words[FRAME_WORDS_MAX + 1]; /* what its COMMAND said last */
 	bool worn; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
@@ -313,7 +314,14 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 		return sender_on_done(s, f->outcome.total, e);
 	case FRAME_FAIL:
 		s->refused = true;
-		return sender_on_fail(&f->outcome, e);
+		sender_on_fail(&f->outcome, e);
+		if (*s->words)
+			err_append(e, ": %s", s->words);
+		return -1;
+	case FRAME_WORDS:
+		memcpy(s->words, f->words.text, f->words.len);
+		s->words[f->words.len] = '\0';
+		return 0;
 	case FRAME_HELLO:
 	case FRAME_WELCOME:
 		return err_set(e, ERR_STREAM, 0,
@@ -321,7 +329,6 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 	case FRAME_NAME:
 	case FRAME_HAVE:
 	case FRAME_CHECKING:
-	case FRAME_WORDS:
 		break;
 	}
 	return err_set(e, ERR_STREAM, 0,

@@ -5,7 +5,6 @@
 #include <stdio.h>
 
 #include "ask.h"
-#include "clock.h"
 #include "ktls.h"
 #include "log.h"
 #include "pake.h"
@@ -122,8 +121,10 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 	unsigned int kinds = o->cert ? CRED_X509 : CRED_PSK;
 
 	*s = (struct setup){ .modes = o->modes,
-			     .stats.start_ms = clock_now_ms(),
+			     .stats.sends = o->verb == OPT_LISTEN ? o->send
+								  : !o->receive,
 			     .stats_fd = -1 };
+	stats_start(&s->stats);
 	if (!s->modes.count)
 		tls_default_modes(&s->modes, kinds);
 	if (tls_check_modes(&s->modes, kinds, e) < 0)
@@ -161,13 +162,13 @@ void setup_fini(struct setup *s)
 		close(steal_fd(&s->stats_fd));
 }
 
-void setup_write_stats(struct setup *s, int exit_status)
+void setup_write_stats(struct setup *s, const struct err *e)
 {
-	struct err e = { 0 };
+	int exit_status = stop_exit_status(e ? (int)e->kind : 0);
+	struct err failed = { 0 };
 
-	if (s->stats_fd >= 0 &&
-	    stats_write(s->stats_fd, &s->stats, stop_exit_status(exit_status),
-			&e) < 0)
-		log_error("%s", e.msg);
+	if (s->stats_fd >= 0 && stats_write(s->stats_fd, &s->stats, exit_status,
+					    e ? e->msg : NULL, &failed) < 0)
+		log_error("%s", failed.msg);
 	s->stats_fd = -1;
 }

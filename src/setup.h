@@ -33,7 +33,7 @@ void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
 
 /*
- * With --stats: write it, and say so if that fails.  exit_status: what it will
- * be unless a signal came.
+ * With --stats: write it, and say so if that fails.  e: how the stream failed, or
+ * NULL; the exit status is that of its kind, unless a signal came.
  */
-void setup_write_stats(struct setup *s, int exit_status);
+void setup_write_stats(struct setup *s, const struct err *e);

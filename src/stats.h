@@ -1,15 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* --stats: one JSON object about a stream, at its end. */
+/* --stats: one JSON object about a stream, on one line, at its end. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <sys/types.h>
+#include <time.h>
+
 #include "err.h"
 #include "mode.h"
 
 struct stats {
-	uint64_t start_ms;
+	uint64_t start_ms; /* clock_now_ms(), for the seconds */
+	struct timespec start; /* the same moment, of CLOCK_REALTIME */
+	bool sends;
+	char stream[40]; /* id; "": none */
+	const char *method; /* how the peer authenticated; NULL: no peer yet */
 	uint64_t bytes; /* sender: confirmed; receiver: received */
 	uint64_t reconnects;
 	uint64_t rotations; /* of keys, over another connection */
@@ -24,6 +31,13 @@ struct stats {
  */
 int stats_open(const char *path, bool append, struct err *e) attr_must_check;
 
-/* Write the object to fd and close it, unless it is standard error. */
+/* The clock starts now. */
+void stats_start(struct stats *s);
+
+/*
+ * Write the object to fd and close it, unless it is standard error.  error: what
+ * went wrong, or NULL.  If it is a pipe that is full it waits 2 s at the most.
+ * Errors: ERR_IO.
+ */
 int stats_write(int fd, const struct stats *s, int exit_status,
-		struct err *e) attr_must_check;
+		const char *error, struct err *e) attr_must_check;

@@ -13,18 +13,22 @@ static void stop_on_signal(int sig)
 {
 	int saved = errno;
 
-	if (!stop_came && write(stop_pipe[1], "", 1) < 0)
-		errno = saved; /* poll(2) was interrupted all the same */
+	if (stop_came) {
+		/* The second, whichever: it ends us when this returns. */
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
 	stop_came = sig;
+	if (write(stop_pipe[1], "", 1) < 0)
+		errno = saved; /* poll(2) was interrupted all the same */
 	errno = saved;
 }
 
 int stop_arm(struct err *e)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
-	struct sigaction sa = { .sa_handler = stop_on_signal,
-				.sa_flags = SA_RESETHAND },
-			 old;
+	struct sigaction sa = { .sa_handler = stop_on_signal }, old;
 
 	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * SIGINT, SIGTERM and SIGHUP while a stream runs: the peer is told, then the
- * signal does what it does by default.  A second one does that at once.
+ * signal does what it does by default.  A second one, whichever of them, does
+ * that at once.
  */
 #pragma once
 

@@ -165,6 +165,7 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 {
 	const struct opts *o = l->p.o;
 	bool sends = l->role == CHAN_SENDER;
+	char stream[LINK_HEX_CHARS + 1];
 	struct status status;
 	int stop_fd = stop_arm(e), ret;
 
@@ -174,6 +175,9 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 	stats->mode = chan_mode(l->chan);
 	snprintf(stats->identity, sizeof stats->identity, "%s", l->identity);
 	snprintf(stats->peer, sizeof stats->peer, "%s", l->name);
+	stats->method = link_method(l);
+	link_stream_name(l, stream);
+	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
 	/* The direction against the bulk is always made in user space. */
 	stats->tx = sends ? chan_path(l->chan) : "user";
 	stats->rx = sends ? "user" : chan_path(l->chan);

@@ -170,6 +170,77 @@ load delivery
 	wait_receiver 0
 }
 
+# --- the terminal
+
+# The program runs in the foreground of a terminal of its own.
+on_terminals() {
+	wrapped '' "'$BKP_TOOLS/prompt' ''"
+}
+
+REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
+
+@test "a source that reads from the terminal, as sudo does: 9 and 7, and a remedy" {
+	reads() {
+		SOURCE=(sh -c 'echo word; read -r line </dev/tty; echo "$line"')
+		streams "$1" 9 7
+		says sender "sh $REMEDY"
+	}
+	on_terminals
+	both_ways reads
+}
+
+@test "a source that switches the echo off, as sudo does: 9 and 7, and a remedy" {
+	SOURCE=(sh -c 'stty -echo </dev/tty; echo word')
+	on_terminals
+	streams push 9 7
+	says sender "sh $REMEDY"
+}
+
+@test "a consumer that reads from the terminal: 9 and 9, and a remedy on both" {
+	reads() {
+		SOURCE=(sh -c 'echo word; sleep 0.2')
+		CONSUMER=(sh -c 'read -r line </dev/tty; cat')
+		streams "$1" 9 9
+		says receiver "sh $REMEDY"
+		says sender "the receiver's command .*wants the terminal"
+	}
+	on_terminals
+	both_ways reads
+}
+
+@test "a pipeline of which one program reads from the terminal: 9 and 7" {
+	SOURCE=(sh -c 'cat /dev/tty | cat')
+	on_terminals
+	streams push 9 7
+	says sender "sh $REMEDY"
+}
+
+@test "COMMAND keeps our session and terminal, in a group of its own" {
+	CONSUMER=(sh -c 'cat >/dev/null; ps -o sid=,tty=,pgid= -p $$
+		ps -o sid=,tty=,pgid= -p $(ps -o ppid= -p $PPID)')
+	on_terminals
+	streams push 0 0 </dev/null
+	[[ $(awk '{print $1, $2}' "$RECEIVED" | uniq | wc -l) == 1 ]]
+	[[ $(awk '{print $3}' "$RECEIVED" | uniq | wc -l) == 2 ]]
+	run ! grep '?' "$RECEIVED"
+}
+
+@test "a COMMAND that a user stops goes on when it is continued: 0 and 0" {
+	local pid
+	CONSUMER=(sh -c 'echo $$ >pid; exec cat')
+	stands push
+	read -r pid <pid
+	kill -STOP "$pid"
+	tail -c 100000 in >&8
+	stands_end
+	# the supervisor has to have seen it, or will
+	sleep 0.3
+	alive "$RECEIVER_PID"
+	kill -CONT "$pid"
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
 # --- an aborted stream never looks like a whole one
 
 # consumes_until_end [COMMAND...]: a consumer that tells if it ever saw the end of
@@ -294,6 +365,60 @@ rounds() {
 	stream_ends 0 0
 }
 
+# --- signals
+
+# A source that SIGTERM does not end
+deaf_source() {
+	make_mark
+	SOURCE=(sh -c 'trap "" TERM; echo word; exec tail -f /dev/null "$0"' "$MARK")
+}
+
+# second_signal FIRST SECOND CODE: the sender does not wait for its COMMAND
+second_signal() {
+	deaf_source
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -"$1" "$SENDER_PID"
+	wait_receiver 7
+	kill -"$2" "$SENDER_PID"
+	wait_sender "$3"
+	run -0 pgrep -f "$MARK"
+	until_true marked_gone
+}
+
+@test "a second signal ends a sender at once: INT and then TERM" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal INT TERM 143
+}
+
+@test "a second signal ends a sender at once: TERM and then HUP" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal TERM HUP 129
+}
+
+@test "a second signal ends a sender at once: INT and then INT" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal INT INT 130
+}
+
+@test "a signal ends a sender though the supervisor of its COMMAND is stopped" {
+	deaf_source
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -STOP "$(pgrep -P "$SENDER_PID")"
+	kill -TERM "$SENDER_PID"
+	stream_ends 143 7
+	until_true marked_gone
+}
+
+@test "a signal ends a receiver though the supervisor of its COMMAND is stopped" {
+	consumes_until_end
+	stands pull
+	kill -STOP "$(pgrep -P "$RECEIVER_PID")"
+	kill -TERM "$RECEIVER_PID"
+	no_end_seen 7 143
+}
+
 # --- nothing is left behind
 
 # A source that never ends by itself, with a child in the background
@@ -343,6 +468,77 @@ endless_source() {
 	stands push got
 	kill -9 "$SENDER_PID"
 	stream_ends 137 7
+	until_true marked_gone
+}
+
+@test "the children of a COMMAND that fails are ended with it: 9 and 7" {
+	make_mark
+	SOURCE=(sh -c 'tail -f /dev/null "$0" & echo word; exit 4' "$MARK")
+	streams push 9 7
+	until_true marked_gone
+}
+
+@test "the children of a consumer that fails are ended with it: 9 and 9" {
+	make_mark
+	CONSUMER=(sh -c 'exec 5<&0; tail -f /dev/null "$0" <&5 & cat >/dev/null; exit 4' "$MARK")
+	streams push 9 9 <<<word
+	until_true marked_gone
+}
+
+# --- what COMMAND leaves behind
+
+@test "a consumer leaves a reader of the stream behind: both sides wait for it" {
+	left() {
+		rm -f got
+		CONSUMER=(sh -c 'exec 5<&0; { cat >part; sleep 0.5; mv part got; } <&5 & exit 0')
+		streams "$1" 0 0 < <(sleep 0.3; head -c 300000 /dev/zero)
+		size_is 300000 got
+	}
+	both_ways left
+}
+
+@test "a consumer leaves a reader of the stream behind that fails: 9 and 9" {
+	left() {
+		CONSUMER=(sh -c 'exec 5<&0; { cat >/dev/null; sleep 0.3; exit 3; } <&5 & exit 0')
+		streams "$1" 9 9 < <(sleep 0.3; echo word)
+		says receiver 'left behind by sh exited with status 3'
+	}
+	both_ways left
+}
+
+@test "a consumer leaves a reader of the stream behind that is killed: 9 and 9" {
+	CONSUMER=(sh -c 'exec 5<&0; sh -c "echo \$\$ >pid; exec cat >got" <&5 & exit 0')
+	stands push got
+	kill -9 "$(<pid)"
+	stands_end
+	stream_ends 9 9
+}
+
+@test "a source leaves a writer of the stream behind that is killed at once: 9 and 7" {
+	local i
+	by_tier 5 3 100 50
+	for ((i = 0; i < SIZE; i++)); do
+		SOURCE=(sh -c '{ echo word; kill -9 $(exec sh -c "echo \$PPID"); } & exit 0')
+		streams push 9 7
+	done
+}
+
+@test "a source leaves a writer of the stream behind that fails: 9 and 7" {
+	left() {
+		SOURCE=(sh -c '{ echo one; sleep 0.5; exit 3; } & exit 0')
+		streams "$1" 9 7
+		says sender 'left behind by sh exited with status 3'
+	}
+	both_ways left
+}
+
+@test "what COMMAND leaves behind without the stream goes on: 0 and 0" {
+	make_mark
+	CONSUMER=(sh -c 'tail -f /dev/null "$0" </dev/null >/dev/null 2>&1 & exec cat' \
+		"$MARK")
+	streams push 0 0 <<<word
+	run -0 pgrep -f "$MARK"
+	kill "$output"
 	until_true marked_gone
 }
 

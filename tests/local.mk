@@ -52,6 +52,7 @@ EXTRA_DIST += \
 	tests/kills.bats \
 	tests/listener.bats \
 	tests/matrix.bats \
+	tests/messages.bats \
 	tests/network.bats \
 	tests/password.bats \
 	tests/probes.bats \
@@ -67,6 +68,7 @@ unit_tests = \
 	tests/unit/test_cert \
 	tests/unit/test_child \
 	tests/unit/test_clock \
+	tests/unit/test_command_log \
 	tests/unit/test_crowd \
 	tests/unit/test_diag \
 	tests/unit/test_err \
@@ -84,6 +86,7 @@ unit_tests = \
 	tests/unit/test_meter \
 	tests/unit/test_mode \
 	tests/unit/test_net \
+	tests/unit/test_nowait \
 	tests/unit/test_num \
 	tests/unit/test_opt \
 	tests/unit/test_peek \
@@ -118,6 +121,7 @@ tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_cert_LDADD = $(unit_libs)
 tests_unit_test_child_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
+tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
@@ -135,6 +139,7 @@ tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_meter_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
+tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_num_LDADD = $(unit_libs)
 tests_unit_test_opt_LDADD = $(unit_libs)
 tests_unit_test_pake_LDADD = $(unit_libs)

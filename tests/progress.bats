@@ -7,7 +7,8 @@ load delivery
 
 METER='[0-9.]+ ([KMGT]i)?B [0-9.]+ ([KMGT]i)?B/s \(avg [0-9.]+ ([KMGT]i)?B/s\)'
 METER+=' [0-9]+:[0-9][0-9]:[0-9][0-9]'
-STATS_KEYS='.bytes .cipher .exit .identity .peer .reconnects .rotations .rx .seconds .tls_version .tx'
+STATS_KEYS='.bytes .cipher .direction .end .error .exit .identity .method .peer .reconnects .rekeys'
+STATS_KEYS+=' .rotations .rx .seconds .start .stream .tls_version .tx .version'
 
 assert_meter() {
 	assert_stderr_has "^btrfs-ktls-pipe: $METER${2-}\$" "$1"
@@ -299,6 +300,45 @@ path_here() {
 		stat_is tx '"user"'
 	}
 	both_ways delivered
+}
+
+@test "--stats tells when, which stream, how, which way and by which release" {
+	local id now start
+	now=$(date -u +%FT%T)
+	TX=(--stats sender.json -v) RX=(--stats receiver.json)
+	SOURCE=(sh -c 'echo "$BTRFS_KTLS_PIPE_STREAM"')
+	streams push 0 0
+	id=$(<"$RECEIVED")
+	stats_of sender.json
+	stat_is direction '"send"'
+	stat_is stream "\"$id\""
+	stat_is method '"psk"'
+	stat_is error null
+	stat_is version "\"$("$BKP" --version | sed 's/.* //')\""
+	grep -qxE '\.end="[0-9-]{10}T[0-9:]{8}\.[0-9]{3}Z"' flat
+	start=$(sed -nE 's/^\.start="([0-9-]{10}T[0-9:]{8})\.[0-9]{3}Z"$/\1/p' flat)
+	[[ $start && ! $start < $now && ! $start > $(date -u +%FT%T) ]]
+	stats_of receiver.json
+	stat_is direction '"receive"'
+	stat_is stream "\"$id\""
+}
+
+@test "--stats of a stream that failed has the error, as a proper JSON string" {
+	TX=(--stats sender.json)
+	SOURCE=($'/no/such/"program\\\x01\x1b\n\xff\xc3\xa4\xed\xa0\x80')
+	streams push 9 7
+	stats_of sender.json
+	stat_is error '"cannot run /no/such/\"program\\\u0001\u001b\u000a\ufffd'$'\xc3\xa4''\ufffd\ufffd\ufffd: No such file or directory"'
+}
+
+@test "--stats in a pipe that nobody reads are told, and hold nothing up" {
+	mkfifo pipe
+	exec 7<>pipe
+	dd if=/dev/zero bs=4096 oflag=nonblock status=none >&7 2>/dev/null || :
+	TX=(--stats pipe)
+	streams push 0 0 <<<word
+	says sender 'cannot write --stats: nobody reads it'
+	exec 7<&-
 }
 
 @test "--stats - goes to standard error" {
