@@ -264,6 +264,7 @@ line_is() {
 # --- addresses
 
 @test "-b with a name listens on all of its addresses" {
+	require_localhost
 	local address
 	ktls_here
 	BIND=(-b localhost)
@@ -276,6 +277,7 @@ line_is() {
 }
 
 @test "-b with a name and -4 listens on its IPv4 address" {
+	require_localhost
 	BIND=(-b localhost -4)
 	start_listener
 	real_peer 4

@@ -29,7 +29,7 @@ static int put(int fd, const uint8_t *p, size_t len)
 static int send_record(struct seal *s, int fd, const char *text)
 {
 	uint8_t body[REC_MAX], out[REC_MAX + REC_OVERHEAD];
-	size_t len = 0, size;
+	size_t len = 0, size = 0;
 	char *hex;
 	unsigned long type = strtoul(text, &hex, 10);
 
