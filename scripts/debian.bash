@@ -45,7 +45,8 @@ find_mirror()
 	echo "${uris%%$'\n'*}"
 }
 
-# use_suite MIRROR SUITE: what from_suite takes packages from
+# use_suite MIRROR SUITE: what from_suite takes packages from; those of another
+# architecture if APT_CONFIG names a file that says so
 use_suite()
 {
 	local keys=/usr/share/keyrings/debian-archive-keyring.gpg

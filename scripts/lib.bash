@@ -8,6 +8,29 @@ set -euo pipefail
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 PATH=$PATH:/usr/sbin:/sbin # depmod, losetup: not in a user's PATH
 
+# Prints where fetched files are kept. A home directory may be missing or
+# read-only: then it is in the build directory.
+cache_directory()
+{
+	local dir=${XDG_CACHE_HOME:-${HOME:-~}/.cache}/btrfs-ktls-pipe
+
+	mkdir -p "$dir" 2>/dev/null && [ -w "$dir" ] || dir=$root/build/cache
+	echo "$dir"
+}
+
+# configure and make take no spaces in a path: such a checkout has a link to it.
+case $root in
+*[[:space:]]*)
+	link=$(cache_directory)/checkout-$(printf %s "$root" | cksum | tr ' ' -)
+	case $link in
+	*[[:space:]]*) echo "${0##*/}: no path to build in has no spaces" >&2; exit 1 ;;
+	esac
+	mkdir -p "${link%/*}"
+	ln -sfn "$root" "$link"
+	root=$link
+	;;
+esac
+
 # prints the comment that opens the script
 usage()
 {
@@ -28,6 +51,25 @@ wrong_usage()
 {
 	echo "${0##*/}: $* (see ${0##*/} --help)" >&2
 	exit 2
+}
+
+# tell_during WHAT LOG COMMAND...: runs COMMAND, with all that it says in LOG.
+# Every 3 seconds a line tells that it goes on, and what it said last.
+tell_during()
+{
+	local what=$1 log=$2 pid start=$SECONDS ticks=0 said
+	shift 2
+
+	"$@" >>"$log" 2>&1 </dev/null &
+	pid=$!
+	while [ -e "/proc/$pid" ]; do
+		sleep 0.2
+		ticks=$((ticks + 1))
+		[ $((ticks % 15)) = 0 ] || continue
+		said=$(tail -n 1 "$log")
+		echo "${0##*/}: $what, $((SECONDS - start)) s${said:+: ${said:0:60}}"
+	done
+	wait "$pid"
 }
 
 # check NAME COMMAND...: one line of TAP, and what COMMAND said if it failed

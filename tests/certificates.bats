@@ -149,6 +149,7 @@ delivers_with() {
 # --- names
 
 @test "connect checks the host name that it dials" {
+	require_localhost
 	BIND=(-b 0.0.0.0)
 	start_receiver --ktls "$WHEN"
 	bkp 5 connect "${CREDENTIAL[@]}" --retry 0 -p "$PORT" 127.0.0.2 <<<word

@@ -182,6 +182,12 @@ ktls_here() {
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
+# For a test that connects to a name: /etc/hosts may lack even this one.
+require_localhost() {
+	getent ahostsv4 localhost >/dev/null ||
+		skip "own kernel only: the name localhost is not known here"
+}
+
 # not_under valgrind|sanitizers WHY: scripts/test says what the program is under
 not_under() {
 	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"

@@ -334,6 +334,7 @@ answered() {
 # --- addresses
 
 @test "-b with a name listens on all of its addresses" {
+	require_localhost
 	local address
 	ktls_here
 	BIND=(-b localhost)
@@ -346,6 +347,7 @@ answered() {
 }
 
 @test "-b with a name and -4 listens on its IPv4 address" {
+	require_localhost
 	BIND=(-b localhost -4)
 	start_listener
 	real_peer 4

@@ -20,6 +20,7 @@ check_PROGRAMS += \
 bats_tests = \
 	tests/helpers.bats \
 	tests/cli.bats \
+	tests/hardening.bats \
 	tests/key.bats \
 	tests/keys.bats \
 	tests/addresses.bats \
@@ -112,10 +113,23 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/tap.h tests/unit/bytes.h tests/tools/visitor.h \
+EXTRA_DIST += tests/unit/bytes.h tests/unit/tap.h tests/unit/wrap.h \
+	tests/tools/visitor.h \
 	tests/tools/guest-xstate.c
 
-unit_libs = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
+# Link-time optimisation binds calls before --wrap can: here it is turned off.
+if LTO
+check_LIBRARIES += tests/unit/libtested.a
+tests_unit_libtested_a_SOURCES = $(src_libbkp_a_SOURCES)
+tests_unit_libtested_a_CFLAGS = $(AM_CFLAGS)
+unit_objects = $(unit_tests:%=%.$(OBJEXT)) $(tests_unit_libtested_a_OBJECTS)
+$(unit_objects) $(unit_tests): override CFLAGS += -fno-lto
+tested = tests/unit/libtested.a
+else
+tested = src/libbkp.a
+endif
+
+unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_cert_LDADD = $(unit_libs)
@@ -161,7 +175,8 @@ tests_unit_test_store_mem_LDADD = $(unit_libs)
 tests_unit_test_store_pipe_LDADD = $(unit_libs)
 tests_unit_test_tls_LDADD = $(unit_libs)
 
-tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
 tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_open2 \
 	-Wl,--wrap=mnl_socket_bind \
@@ -171,15 +186,18 @@ tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_close
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fcntl -Wl,--wrap=read -Wl,--wrap=write \
+	-Wl,--wrap=fcntl -Wl,--wrap=fcntl64 -Wl,--wrap=__fcntl_time64 \
+	-Wl,--wrap=read -Wl,--wrap=write \
 	-Wl,--wrap=getrandom -Wl,--wrap=opendir -Wl,--wrap=syscall
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt -Wl,--wrap=splice \
-	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
+	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg \
+	-Wl,--wrap=__setsockopt64 -Wl,--wrap=__getsockopt64 \
+	-Wl,--wrap=__sendmsg64 -Wl,--wrap=__recvmsg64
 tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
 tests_unit_test_pass_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cred_new_password
 tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_abort \
-	-Wl,--wrap=chan_lost -Wl,--wrap=mmap -Wl,--wrap=pipe2 \
+	-Wl,--wrap=chan_lost -Wl,--wrap=mmap -Wl,--wrap=mmap64 -Wl,--wrap=pipe2 \
 	-Wl,--wrap=chan_control_end \
 	-Wl,--wrap=chan_in_kernel -Wl,--wrap=chan_pending -Wl,--wrap=chan_recv \
 	-Wl,--wrap=chan_send_frame -Wl,--wrap=child_close_pipe \

@@ -34,7 +34,7 @@ static int send_record(struct seal *s, int fd, const char *text)
 {
 	uint8_t body[SEAL_BODY_MAX], out[SEAL_BODY_MAX + REC_OVERHEAD];
 	unsigned long type, times = 1, zeros = 0;
-	size_t len = 0, size;
+	size_t len = 0, size = 0;
 	char *hex;
 
 	type = strtoul(text, &hex, 10);

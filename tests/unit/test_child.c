@@ -340,6 +340,8 @@ int main(void)
 	alarm(120);
 	if (!mkdtemp(dir))
 		exit(1);
+	/* With a directory that we may not search, ENOENT would be EACCES. */
+	setenv("PATH", "/usr/bin:/bin", 1);
 	test_status(CHILD_SOURCE, "source");
 	test_status(CHILD_CONSUMER, "consumer");
 	test_missing("/nonexistent/program", ENOENT);

@@ -5,11 +5,12 @@
 
 #include "clock.h"
 #include "tap.h"
+#include "wrap.h"
 
 static struct timespec now;
 static clockid_t asked;
 
-int __wrap_clock_gettime(clockid_t id, struct timespec *ts);
+WRAP64(clock_gettime, __clock_gettime64, clock_gettime);
 int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 {
 	asked = id;
@@ -50,8 +51,8 @@ static const struct {
 
 int main(void)
 {
-	now = (struct timespec){ 12345678901, 999999999 };
-	is_int(clock_now_ms(), 12345678901999, "nanoseconds are rounded down");
+	now = (struct timespec){ 1234567890, 999999999 };
+	is_int(clock_now_ms(), 1234567890999, "nanoseconds are rounded down");
 	is_int(asked, CLOCK_MONOTONIC, "the clock never steps back");
 
 	now = (struct timespec){ 1, 0 };

@@ -10,6 +10,7 @@
 
 #include "diag.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { PORT_ID = 4711 };
 
@@ -21,29 +22,27 @@ static struct {
 } asked;
 static int opened, closed;
 
-struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags);
+WRAP(mnl_socket_open2);
 struct mnl_socket *__wrap_mnl_socket_open2(int bus, int flags)
 {
 	opened++;
 	return (struct mnl_socket *)reply;
 }
 
-int __wrap_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups,
-			   pid_t pid);
+WRAP(mnl_socket_bind);
 int __wrap_mnl_socket_bind(struct mnl_socket *nl, unsigned int groups,
 			   pid_t pid)
 {
 	return 0;
 }
 
-unsigned int __wrap_mnl_socket_get_portid(const struct mnl_socket *nl);
+WRAP(mnl_socket_get_portid);
 unsigned int __wrap_mnl_socket_get_portid(const struct mnl_socket *nl)
 {
 	return PORT_ID;
 }
 
-ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *msg,
-				 size_t len);
+WRAP(mnl_socket_sendto);
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *msg,
 				 size_t len)
 {
@@ -51,8 +50,7 @@ ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *nl, const void *msg,
 	return (ssize_t)len;
 }
 
-ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
-				   size_t len);
+WRAP(mnl_socket_recvfrom);
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 				   size_t len)
 {
@@ -64,7 +62,7 @@ ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *nl, void *buf,
 	return reply_len;
 }
 
-int __wrap_mnl_socket_close(struct mnl_socket *nl);
+WRAP(mnl_socket_close);
 int __wrap_mnl_socket_close(struct mnl_socket *nl)
 {
 	closed++;

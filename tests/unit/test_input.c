@@ -12,11 +12,11 @@
 
 #include "input.h"
 #include "tap.h"
+#include "wrap.h"
 
 static bool no_proc; /* pretend that a pipe cannot be opened again */
 
-int __real_io_reopen_nonblocking(int fd, int access);
-int __wrap_io_reopen_nonblocking(int fd, int access);
+WRAP(io_reopen_nonblocking);
 int __wrap_io_reopen_nonblocking(int fd, int access)
 {
 	return no_proc ? -1 : __real_io_reopen_nonblocking(fd, access);

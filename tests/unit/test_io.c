@@ -11,6 +11,7 @@
 
 #include "io.h"
 #include "tap.h"
+#include "wrap.h"
 
 /* A descriptor that no system call sees: the wrappers below answer for it. */
 enum { FAKE_FD = 1000 };
@@ -29,15 +30,13 @@ static ssize_t next_answer(size_t len)
 	return (size_t)*script <= len ? *script++ : (ssize_t)len;
 }
 
-ssize_t __real_read(int fd, void *buf, size_t len);
-ssize_t __wrap_read(int fd, void *buf, size_t len);
+WRAP(read);
 ssize_t __wrap_read(int fd, void *buf, size_t len)
 {
 	return fd == FAKE_FD ? next_answer(len) : __real_read(fd, buf, len);
 }
 
-ssize_t __real_write(int fd, const void *buf, size_t len);
-ssize_t __wrap_write(int fd, const void *buf, size_t len);
+WRAP(write);
 ssize_t __wrap_write(int fd, const void *buf, size_t len)
 {
 	ssize_t n;
@@ -57,8 +56,7 @@ static struct {
 	int size, limit, num, tries;
 } fake;
 
-int __real_fcntl(int fd, int cmd, ...);
-int __wrap_fcntl(int fd, int cmd, ...);
+WRAP64(fcntl, __fcntl_time64, fcntl64);
 int __wrap_fcntl(int fd, int cmd, ...)
 {
 	int arg;

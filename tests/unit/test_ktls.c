@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* ktls: what goes to the kernel byte for byte, and what its errors say. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/tls.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 #include "missing.h"
 #include "rec.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { FD = 1000 }; /* goes no further than the wrappers below */
 
@@ -22,8 +24,7 @@ static struct {
 	int answers[8];
 } set;
 
-int __wrap_setsockopt(int fd, int level, int name, const void *value,
-		      socklen_t len);
+WRAP64(setsockopt, __setsockopt64, setsockopt);
 int __wrap_setsockopt(int fd, int level, int name, const void *value,
 		      socklen_t len)
 {
@@ -43,7 +44,7 @@ static struct {
 	socklen_t len;
 } get;
 
-int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+WRAP64(getsockopt, __getsockopt64, getsockopt);
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
 	uint16_t info[2] = { get.version, get.cipher };
@@ -72,7 +73,7 @@ static struct {
 	int asked_flags;
 } rcv;
 
-ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags);
+WRAP64(recvmsg, __recvmsg64, recvmsg);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
@@ -101,7 +102,7 @@ static struct {
 	uint8_t record_type, body[8];
 } sent;
 
-ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags);
+WRAP64(sendmsg, __sendmsg64, sendmsg);
 ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 {
 	struct cmsghdr *c = CMSG_FIRSTHDR(msg);
@@ -459,8 +460,7 @@ static struct {
 	size_t rest;
 } wire;
 
-ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len,
-		      unsigned int flags);
+WRAP(splice);
 ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len,
 		      unsigned int flags)
 {

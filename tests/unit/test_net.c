@@ -7,11 +7,12 @@
 #include <netinet/in.h>
 
 #include "tap.h"
+#include "wrap.h"
 
 /* The peer, as getpeername(2) tells it; NULL: there is none */
 static const char *peer;
 
-int __wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len);
+WRAP(getpeername);
 int __wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = 4711 };

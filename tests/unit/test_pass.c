@@ -9,13 +9,13 @@
 #include <sys/socket.h>
 
 #include "tap.h"
+#include "wrap.h"
 
 /* The seam: what would become the pre-shared key */
 static struct secret psk;
 static bool psk_server;
 
-struct cred *__wrap_cred_new_password(const struct secret *key, bool server,
-				      struct err *e);
+WRAP(cred_new_password);
 struct cred *__wrap_cred_new_password(const struct secret *key, bool server,
 				      struct err *e)
 {

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "receiver.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { STREAM_BYTES = 1000 };
 
@@ -28,14 +29,14 @@ static bool has_acted(void)
 	return consumer.asked++ >= consumer.acts_after;
 }
 
-size_t __wrap_sink_unread(const struct sink *s);
+WRAP(sink_unread);
 size_t __wrap_sink_unread(const struct sink *s)
 {
 	(void)s;
 	return has_acted() ? consumer.leaves : STREAM_BYTES;
 }
 
-bool __wrap_child_ended(struct child *c, struct child_status *s);
+WRAP(child_ended);
 bool __wrap_child_ended(struct child *c, struct child_status *s)
 {
 	(void)c;
@@ -43,14 +44,14 @@ bool __wrap_child_ended(struct child *c, struct child_status *s)
 	return has_acted();
 }
 
-int __wrap_child_status_fd(const struct child *c);
+WRAP(child_status_fd);
 int __wrap_child_status_fd(const struct child *c)
 {
 	(void)c;
 	return -1;
 }
 
-void __wrap_child_close_pipe(struct child *c);
+WRAP(child_close_pipe);
 void __wrap_child_close_pipe(struct child *c)
 {
 	(void)c;
@@ -60,8 +61,7 @@ void __wrap_child_close_pipe(struct child *c)
 static int received;
 static struct frame said;
 
-int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
-		     struct err *e);
+WRAP(chan_recv);
 int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 		     struct err *e)
 {
@@ -79,8 +79,7 @@ int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 	return 0;
 }
 
-int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
-			   struct err *e);
+WRAP(chan_send_frame);
 int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
 			   struct err *e)
 {
@@ -91,7 +90,7 @@ int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
 	return 0;
 }
 
-int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e);
+WRAP(chan_control_end);
 int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e)
 {
 	(void)c;
@@ -102,21 +101,21 @@ int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e)
 
 static bool in_kernel;
 
-bool __wrap_chan_in_kernel(const struct chan *c);
+WRAP(chan_in_kernel);
 bool __wrap_chan_in_kernel(const struct chan *c)
 {
 	(void)c;
 	return in_kernel;
 }
 
-bool __wrap_chan_pending(const struct chan *c);
+WRAP(chan_pending);
 bool __wrap_chan_pending(const struct chan *c)
 {
 	(void)c;
 	return false;
 }
 
-int __wrap_link_wear(struct link *l, struct err *e);
+WRAP(link_wear);
 int __wrap_link_wear(struct link *l, struct err *e)
 {
 	(void)l;
@@ -124,8 +123,7 @@ int __wrap_link_wear(struct link *l, struct err *e)
 	return 0;
 }
 
-int __wrap_link_run(struct link *l, const struct link_span *span,
-		    struct err *e);
+WRAP(link_run);
 int __wrap_link_run(struct link *l, const struct link_span *span, struct err *e)
 {
 	(void)l;
@@ -136,14 +134,14 @@ int __wrap_link_run(struct link *l, const struct link_span *span, struct err *e)
 
 static bool aborted;
 
-void __wrap_chan_abort(struct chan *c);
+WRAP(chan_abort);
 void __wrap_chan_abort(struct chan *c)
 {
 	(void)c;
 	aborted = true;
 }
 
-bool __wrap_chan_lost(const struct chan *c);
+WRAP(chan_lost);
 bool __wrap_chan_lost(const struct chan *c)
 {
 	(void)c;
@@ -152,10 +150,7 @@ bool __wrap_chan_lost(const struct chan *c)
 
 static bool no_memory, no_pipe;
 
-void *__real_mmap(void *addr, size_t len, int prot, int flags, int fd,
-		  off_t offset);
-void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd,
-		  off_t offset);
+WRAP64(mmap, mmap64, mmap64);
 void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd,
 		  off_t offset)
 {
@@ -164,8 +159,7 @@ void *__wrap_mmap(void *addr, size_t len, int prot, int flags, int fd,
 			 : __real_mmap(addr, len, prot, flags, fd, offset);
 }
 
-int __real_pipe2(int fds[2], int flags);
-int __wrap_pipe2(int fds[2], int flags);
+WRAP(pipe2);
 int __wrap_pipe2(int fds[2], int flags)
 {
 	errno = EMFILE;

@@ -2,6 +2,7 @@
 /* secret: bytes that are gone when their scope is. */
 #include "secret.h"
 #include "tap.h"
+#include "wrap.h"
 
 static int wiped, clean;
 
@@ -15,8 +16,7 @@ static bool is_zero(const void *p, size_t len)
 	return true;
 }
 
-void __real_secret_wipe(struct secret *s);
-void __wrap_secret_wipe(struct secret *s);
+WRAP(secret_wipe);
 void __wrap_secret_wipe(struct secret *s)
 {
 	__real_secret_wipe(s);
@@ -24,8 +24,7 @@ void __wrap_secret_wipe(struct secret *s)
 	clean += is_zero(s, sizeof *s);
 }
 
-void __real_secret_wipe_traffic(struct traffic *t);
-void __wrap_secret_wipe_traffic(struct traffic *t);
+WRAP(secret_wipe_traffic);
 void __wrap_secret_wipe_traffic(struct traffic *t)
 {
 	__real_secret_wipe_traffic(t);

@@ -8,11 +8,11 @@
 
 #include "sink.h"
 #include "tap.h"
+#include "wrap.h"
 
 static bool no_proc; /* pretend that a pipe cannot be opened again */
 
-int __real_io_reopen_nonblocking(int fd, int access);
-int __wrap_io_reopen_nonblocking(int fd, int access);
+WRAP(io_reopen_nonblocking);
 int __wrap_io_reopen_nonblocking(int fd, int access)
 {
 	return no_proc ? -1 : __real_io_reopen_nonblocking(fd, access);
@@ -20,7 +20,7 @@ int __wrap_io_reopen_nonblocking(int fd, int access)
 
 static int (*on_fdatasync)(int fd);
 
-int __wrap_fdatasync(int fd);
+WRAP(fdatasync);
 int __wrap_fdatasync(int fd)
 {
 	return on_fdatasync(fd);
@@ -29,8 +29,7 @@ int __wrap_fdatasync(int fd)
 static pid_t ourselves;
 static bool no_fork; /* pretend that there are too many processes */
 
-pid_t __real_fork(void);
-pid_t __wrap_fork(void);
+WRAP(fork);
 pid_t __wrap_fork(void)
 {
 	return no_fork ? -1 : __real_fork();

@@ -6,28 +6,27 @@
 #include "bytes.h"
 #include "store_file.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { START = 1000, SIZE = 3 << 20 };
 
 static bool in_kernel, refuses;
 static int file;
 
-bool __wrap_chan_in_kernel(const struct chan *c);
+WRAP(chan_in_kernel);
 bool __wrap_chan_in_kernel(const struct chan *c)
 {
 	return in_kernel;
 }
 
-int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
-		     struct chan_io *io, struct err *e);
+WRAP(chan_send);
 int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
 	return take_lent(buf, len, io);
 }
 
-int __wrap_chan_sendfile(struct chan *c, int file_fd, uint64_t offset,
-			 size_t len, struct chan_io *io, struct err *e);
+WRAP(chan_sendfile);
 int __wrap_chan_sendfile(struct chan *c, int file_fd, uint64_t offset,
 			 size_t len, struct chan_io *io, struct err *e)
 {

@@ -4,14 +4,14 @@
 #include "bytes.h"
 #include "store_mem.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { STEPS = 20000, ROOM = 3 * REC_MAX };
 
 static uintptr_t lowest, highest; /* where the channel took from */
 
 /* The channel takes some of what it gets. */
-int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
-		     struct chan_io *io, struct err *e);
+WRAP(chan_send);
 int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {

@@ -9,19 +9,19 @@
 #include "bytes.h"
 #include "store_pipe.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { ROUNDS = 30, STEPS = 2000, KEEPS = 256 << 10 };
 
 static bool in_kernel;
 
-bool __wrap_chan_in_kernel(const struct chan *c);
+WRAP(chan_in_kernel);
 bool __wrap_chan_in_kernel(const struct chan *c)
 {
 	return in_kernel;
 }
 
-int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
-		     struct chan_io *io, struct err *e);
+WRAP(chan_send);
 int __wrap_chan_send(struct chan *c, uint8_t *buf, size_t len,
 		     struct chan_io *io, struct err *e)
 {
@@ -50,8 +50,7 @@ static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
 static int asked_too_much;
 static bool stuck; /* the socket takes nothing */
 
-int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
-			    struct chan_io *io, struct err *e);
+WRAP(chan_splice_from);
 int __wrap_chan_splice_from(struct chan *c, int pipe_fd, size_t len,
 			    struct chan_io *io, struct err *e)
 {
