@@ -18,6 +18,7 @@ check_PROGRAMS += \
 bats_tests = \
 	tests/helpers.bats \
 	tests/cli.bats \
+	tests/completion.bats \
 	tests/key.bats \
 	tests/keys.bats \
 	tests/addresses.bats \
@@ -55,7 +56,8 @@ EXTRA_DIST += \
 	tests/progress.bats \
 	tests/resume.bats \
 	tests/rotation.bats \
-	tests/timeouts.bats
+	tests/timeouts.bats \
+	tests/units.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
