@@ -20,6 +20,7 @@ check_PROGRAMS += \
 bats_tests = \
 	tests/helpers.bats \
 	tests/cli.bats \
+	tests/completion.bats \
 	tests/hardening.bats \
 	tests/key.bats \
 	tests/keys.bats \
@@ -62,7 +63,8 @@ EXTRA_DIST += \
 	tests/resume.bats \
 	tests/rotation.bats \
 	tests/tcp.bats \
-	tests/timeouts.bats
+	tests/timeouts.bats \
+	tests/units.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
