@@ -315,8 +315,9 @@ static int store_pipe_open(struct store_pipe *p, struct err *e)
 		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
 	if (store_pipe_open_pipe(p->ahead, bytes, e) < 0)
 		return -1;
-	if (p->store.keeps && (store_pipe_open_pipe(p->keep, bytes, e) < 0 ||
-			       store_pipe_open_pipe(p->look, LOOK_BYTES, e) < 0))
+	if (p->store.keeps &&
+	    (store_pipe_open_pipe(p->keep, bytes, e) < 0 ||
+	     store_pipe_open_pipe(p->look, LOOK_BYTES, e) < 0))
 		return -1;
 	return store_pipe_try(p, e);
 }

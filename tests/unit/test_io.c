@@ -82,7 +82,7 @@ int __wrap_fcntl(int fd, int cmd, ...)
 static bool refused, hidden;
 
 long __real_syscall(long number, ...);
-long __wrap_syscall(long number, ...);
+WRAP(syscall);
 long __wrap_syscall(long number, ...)
 {
 	unsigned int a, b, c;
@@ -100,14 +100,14 @@ long __wrap_syscall(long number, ...)
 }
 
 DIR *__real_opendir(const char *name);
-DIR *__wrap_opendir(const char *name);
+WRAP(opendir);
 DIR *__wrap_opendir(const char *name)
 {
 	return hidden ? NULL : __real_opendir(name);
 }
 
 ssize_t __real_getrandom(void *buf, size_t len, unsigned int flags);
-ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags);
+WRAP(getrandom);
 ssize_t __wrap_getrandom(void *buf, size_t len, unsigned int flags)
 {
 	if (!refused)

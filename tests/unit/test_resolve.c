@@ -12,14 +12,12 @@
 
 #include "resolve.h"
 #include "tap.h"
+#include "wrap.h"
 
 enum { MANY = 40, FIRST_FD = 3, LAST_FD = 20 };
 
-int __wrap_getaddrinfo(const char *host, const char *service,
-		       const struct addrinfo *hints, struct addrinfo **list);
-int __real_getaddrinfo(const char *host, const char *service,
-		       const struct addrinfo *hints, struct addrinfo **list);
-void __wrap_freeaddrinfo(struct addrinfo *list);
+WRAP(getaddrinfo);
+WRAP(freeaddrinfo);
 
 static struct sockaddr_in6 addresses[MANY];
 static struct addrinfo infos[MANY];
@@ -56,10 +54,8 @@ static void lie(void)
 }
 
 /* The name says what happens. */
-__attribute__((used)) int __wrap_getaddrinfo(const char *host,
-					     const char *service,
-					     const struct addrinfo *hints,
-					     struct addrinfo **list)
+int __wrap_getaddrinfo(const char *host, const char *service,
+		       const struct addrinfo *hints, struct addrinfo **list)
 {
 	if ((hints->ai_flags & AI_NUMERICHOST) || *host == '1')
 		return __real_getaddrinfo(host, service, hints, list);
@@ -81,7 +77,7 @@ __attribute__((used)) int __wrap_getaddrinfo(const char *host,
 }
 
 /* Static ones, and as small leaks in a process that ends here or there. */
-__attribute__((used)) void __wrap_freeaddrinfo(struct addrinfo *list)
+void __wrap_freeaddrinfo(struct addrinfo *list)
 {
 }
 
