@@ -14,7 +14,7 @@ int cmd_connect(const struct opts *o, struct err *e)
 		return -1;
 	link = link_dial_new(&setup.link, e);
 	if (link && link_first(link, e) == 0)
-		ret = stream_run(link, &setup.stats, e);
+		ret = stream_run(link, &setup.stream, &setup.stats, e);
 	link_free(link);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;

@@ -48,7 +48,7 @@ static int listen_run(const struct opts *o, struct setup *setup,
 
 	if (link && listen_tell_ready(o, l->port, e) == 0 &&
 	    link_first(link, e) == 0)
-		ret = stream_run(link, &setup->stats, e);
+		ret = stream_run(link, &setup->stream, &setup->stats, e);
 	link_free(link);
 	return ret;
 }

@@ -91,7 +91,7 @@ static void keep_hear(struct keep *k)
  */
 static const char *keep_client(const struct keep *k, const struct tls *t)
 {
-	const struct opts *o = k->setup->link.o;
+	const struct opts *o = k->setup->o;
 
 	return o->keys || o->cert ? link_identity(&k->setup->link, t) : "";
 }
@@ -117,7 +117,7 @@ static uint64_t keep_count(const struct keep *k, const char *identity,
 
 static uint64_t keep_limit(const struct keep *k)
 {
-	const struct opts *o = k->setup->link.o;
+	const struct opts *o = k->setup->o;
 
 	if (o->per_client)
 		return o->per_client;
@@ -226,7 +226,7 @@ static enum door_claim keep_claim(void *arg, int fd, const uint8_t *bytes,
 
 static void keep_reread(struct keep *k)
 {
-	const char *path = k->setup->link.o->keys;
+	const char *path = k->setup->o->keys;
 	struct err e = { 0 };
 	struct keys *keys;
 	struct stat st;
@@ -358,7 +358,7 @@ static int keep_stream(struct keep *k, struct door_guest *g,
 	if (link && setup->cred)
 		cred_forget(setup->cred);
 	if (link)
-		ret = stream_run(link, stats, e);
+		ret = stream_run(link, &setup->stream, stats, e);
 	link_free(link);
 	setup_write_stats(setup, ret < 0 ? e : NULL);
 	log_set_patience(LAST_WORD_MS);
@@ -560,14 +560,14 @@ static int keep_check_calls(struct err *e)
 struct keep *keep_new(struct setup *setup, struct net_listener *l,
 		      struct err *e)
 {
-	const struct opts *o = setup->link.o;
+	const struct opts *o = setup->o;
 	struct keep *k = calloc(1, sizeof *k);
 	struct door_params door = { .listener = l,
 				    .cred = setup->cred,
 				    .password = setup->link.password,
 				    .modes = &setup->modes,
 				    .ktls = setup->link.ktls,
-				    .role = link_frame_role(o),
+				    .role = link_frame_role(setup->link.config),
 				    .allow_self = o->allow_self,
 				    .handshake_ms = o->handshake_ms,
 				    .claim = keep_claim,

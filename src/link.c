@@ -17,24 +17,17 @@
  */
 enum { RECORD_LIMIT = 1 << 24, RECORD_LIMIT_RAW = 23726566 };
 
-enum chan_role link_role(const struct opts *o)
+enum frame_role link_frame_role(const struct link_config *o)
 {
-	bool sends = o->verb == OPT_CONNECT ? !o->receive : o->send;
-
-	return sends ? CHAN_SENDER : CHAN_RECEIVER;
+	return o->role == CHAN_SENDER ? FRAME_SENDS : FRAME_RECEIVES;
 }
 
-enum frame_role link_frame_role(const struct opts *o)
-{
-	return link_role(o) == CHAN_SENDER ? FRAME_SENDS : FRAME_RECEIVES;
-}
-
-uint64_t link_store_bytes(const struct opts *o)
+uint64_t link_store_bytes(const struct link_config *o)
 {
 	return o->raw ? 0 : o->buffer_bytes;
 }
 
-uint64_t link_record_limit(const struct opts *o)
+uint64_t link_record_limit(const struct link_config *o)
 {
 	uint64_t limit = o->raw ? RECORD_LIMIT_RAW : RECORD_LIMIT;
 
@@ -46,8 +39,8 @@ void link_init(struct link *l, const struct link_ops *ops,
 {
 	*l = (struct link){ .ops = ops,
 			    .p = *p,
-			    .role = link_role(p->o),
-			    .record_limit = link_record_limit(p->o),
+			    .role = p->config->role,
+			    .record_limit = link_record_limit(p->config),
 			    .fd = -1,
 			    .events = POLLIN,
 			    .due_ms = CLOCK_NEVER };
@@ -97,7 +90,7 @@ bool link_resumes(const struct link *l)
 /* Both sides take part in coming back, so both must want to. */
 static void link_agree_retry(struct link *l, uint64_t peer_ms)
 {
-	uint64_t own_ms = l->p.o->retry_ms;
+	uint64_t own_ms = l->p.config->retry_ms;
 
 	l->retry.limit_ms = retry_agree(own_ms, peer_ms);
 	if (!l->store_bytes)
@@ -122,7 +115,7 @@ void link_hex(const uint8_t id[static FRAME_ID_BYTES],
 void link_stream_name(const struct link *l, char out[static LINK_HEX_CHARS + 1])
 {
 	link_hex(l->stream, out);
-	if (l->p.o->raw)
+	if (l->p.config->raw)
 		*out = '\0';
 }
 
@@ -141,13 +134,13 @@ int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 {
 	snprintf(l->identity, sizeof l->identity, "%s",
 		 link_identity(&l->p, t));
-	l->store_bytes = l->role == CHAN_SENDER ? link_store_bytes(l->p.o)
+	l->store_bytes = l->role == CHAN_SENDER ? link_store_bytes(l->p.config)
 						: peer->store_bytes;
 	link_agree_retry(l, peer->retry_ms);
 	if (peer->record_limit)
 		l->record_limit =
 			clock_earlier(l->record_limit, peer->record_limit);
-	if (l->p.o->raw)
+	if (l->p.config->raw)
 		return 0;
 	link_hex(peer->handle, l->ticket.identity);
 	return tls_export(t, &l->ticket.secret, e);
@@ -189,7 +182,7 @@ int link_use(struct link *l, struct tls *t, const struct chan_socket *s,
 		net_keepalive(s->fd);
 	else
 		net_bound_unsent(s->fd);
-	chan = chan_open(t, s, l->role, l->p.ktls, l->p.o->raw, e);
+	chan = chan_open(t, s, l->role, l->p.ktls, l->p.config->raw, e);
 	if (!chan)
 		return -1;
 	if (rotates) {
@@ -246,13 +239,13 @@ int link_lost(struct link *l, struct err *e)
 	if (!chan_lost(l->chan) && !(l->old && chan_lost(l->old)))
 		return -1;
 	if (l->final)
-		return l->p.o->raw ? -1 : err_append(e, " (%s)", l->final);
+		return l->p.config->raw ? -1 : err_append(e, " (%s)", l->final);
 	link_miss(l);
 	until = link_deadline(l);
 	l->why = *e;
 	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
-		   l->p.o->verb == OPT_CONNECT ? "dialling again"
-					       : "waiting for the peer",
+		   l->p.config->connects ? "dialling again"
+					 : "waiting for the peer",
 		   until > now ? (until - now + 999) / 1000 : 0);
 	*e = (struct err){ 0 };
 	link_drop(l);
@@ -284,13 +277,13 @@ uint64_t link_may_send(const struct link *l)
 
 int link_wear(struct link *l, struct err *e)
 {
-	bool raw = l->p.o->raw;
+	bool raw = l->p.config->raw;
 	uint64_t limit = l->record_limit;
 
 	if (!raw)
 		limit -= limit / 4; /* in good time */
 	if (l->rotate_ms || l->old || !l->chan ||
-	    (l->p.o->verb == OPT_LISTEN && !raw) ||
+	    (!l->p.config->connects && !raw) ||
 	    chan_records(l->chan, limit) < limit)
 		return 0;
 	if (!raw) {
@@ -321,7 +314,7 @@ void link_arrived(struct link *l, uint64_t offset)
 
 void link_renew(struct link *l)
 {
-	if (l->final || l->p.o->verb != OPT_CONNECT)
+	if (l->final || !l->p.config->connects)
 		return;
 	log_info("nothing has come for a while; dialling again, to be sure");
 	link_miss(l);

@@ -18,7 +18,7 @@
 #include "key.h"
 #include "mode.h"
 #include "net.h"
-#include "opt.h"
+#include "tcp_options.h"
 #include "retry.h"
 
 struct link;
@@ -45,9 +45,27 @@ struct link_ops {
 	void (*free)(struct link *l);
 };
 
+/* What the command line says about connections.  Everything is borrowed. */
+struct link_config {
+	bool connects; /* else it listens */
+	enum chan_role role; /* ours */
+	bool raw; /* the peer is another program */
+	bool allow_self; /* listen: a peer may be this host */
+	const char *host; /* connect */
+	const char *bind; /* connect: source address, or NULL */
+	uint16_t port;
+	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
+	struct tcp_options tcp;
+	uint64_t wait_ms; /* listen: for the first peer */
+	uint64_t handshake_ms;
+	uint64_t retry_ms; /* 0: one try */
+	uint64_t buffer_bytes; /* 0: nothing is kept */
+	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
+};
+
 /* What both implementations are made of.  Everything is borrowed. */
 struct link_params {
-	const struct opts *o;
+	const struct link_config *config;
 	struct cred *cred; /* NULL: mode none */
 	const struct secret *password; /* or NULL; then cred admits tickets */
 	const struct mode_list *modes;
@@ -92,9 +110,8 @@ struct link {
 	struct err why; /* it was lost */
 };
 
-/* Does this side send or receive? */
-enum chan_role link_role(const struct opts *o);
-enum frame_role link_frame_role(const struct opts *o);
+/* Does this side send or receive, as HELLO says it? */
+enum frame_role link_frame_role(const struct link_config *o);
 
 /*
  * The stream's id in hex, as both sides know it; "" if there is none (--raw).
@@ -112,7 +129,7 @@ const char *link_identity(const struct link_params *p, const struct tls *t);
 const char *link_method(const struct link *l);
 
 /* What our sender keeps: nothing for a peer that cannot come back. */
-uint64_t link_store_bytes(const struct opts *o);
+uint64_t link_store_bytes(const struct link_config *o);
 
 /*
  * Wait for the first connection.  Errors: those of the implementation; every
@@ -209,7 +226,7 @@ int link_agree(struct link *l, struct tls *t, const struct link_peer *peer,
 	       struct err *e) attr_must_check;
 
 /* Records under one key, as we announce it. */
-uint64_t link_record_limit(const struct opts *o);
+uint64_t link_record_limit(const struct link_config *o);
 
 /*
  * Between the greetings of a rotation something failed: the two sides do not

@@ -114,10 +114,11 @@ static struct net_target dial_target(const struct link_dial *d)
 {
 	const struct net_addresses *from = &d->source;
 	struct net_target t = { .to = &d->list.all[d->next],
-				.port = (uint16_t)d->link.p.o->port,
-				.tcp = &d->link.p.o->tcp };
+				.port = d->link.p.config->port,
+				.tcp = &d->link.p.config->tcp };
 
-	for (size_t i = 0; d->link.p.o->bind && i < from->count && !t.from; i++)
+	for (size_t i = 0; d->link.p.config->bind && i < from->count && !t.from;
+	     i++)
 		if (from->all[i].family == t.to->family)
 			t.from = &from->all[i];
 	return t;
@@ -134,7 +135,7 @@ static void dial_speak(struct link_dial *d)
 	d->speak_ms = CLOCK_NEVER;
 	if (d->state == DIAL_RESOLVING) {
 		log_notice("no name server has answered for %d s about %s; %s",
-			   SPEAK_MS / 1000, d->link.p.o->host,
+			   SPEAK_MS / 1000, d->link.p.config->host,
 			   d->known.host.count
 				   ? "trying the addresses of before"
 				   : "still waiting");
@@ -310,7 +311,7 @@ static uint64_t dial_patience(const struct link_dial *d, uint64_t most_ms)
 {
 	uint64_t now = clock_now_ms(), end_ms = dial_end_ms(d);
 
-	if (!d->link.count && !d->link.p.o->retry_ms)
+	if (!d->link.count && !d->link.p.config->retry_ms)
 		return most_ms;
 	return clock_earlier(most_ms, end_ms > now ? end_ms - now : 0);
 }
@@ -321,14 +322,14 @@ static int dial_connect(struct link_dial *d, struct err *e)
 	struct net_target t = dial_target(d);
 
 	d->socket = (struct chan_socket){ .fd = -1 };
-	if (d->link.p.o->bind && !t.from) {
+	if (d->link.p.config->bind && !t.from) {
 		char name[NET_NAME_MAX];
 
 		net_target_name(&t, name);
 		err_set(e, ERR_NET, 0,
 			"cannot connect to %s from %s: it is of another "
 			"address family",
-			name, d->link.p.o->bind);
+			name, d->link.p.config->bind);
 		return dial_failed(d, false, e);
 	}
 	d->socket.fd = net_connect(&t, e);
@@ -367,7 +368,7 @@ static int dial_resolving(struct link_dial *d, struct err *e)
 		return 0;
 	if (ret == 0) {
 		err_set(e, ERR_NET, ETIMEDOUT, "cannot resolve %s",
-			d->link.p.o->host);
+			d->link.p.config->host);
 		err_append(e, " (does a name server answer?)");
 	}
 	if (!d->known.host.count)
@@ -384,7 +385,7 @@ static int dial_resolving(struct link_dial *d, struct err *e)
  */
 static int dial_begin(struct link_dial *d, struct err *e)
 {
-	const struct opts *o = d->link.p.o;
+	const struct link_config *o = d->link.p.config;
 	const struct resolve_query q = { .host = o->host,
 					 .source = o->bind,
 					 .family = o->family };
@@ -412,7 +413,7 @@ static int dial_start_tls(struct link_dial *d, struct cred *own, struct err *e)
 					 : p->cred,
 		.owns_cred = own,
 		.modes = p->modes,
-		.raw = p->o->raw,
+		.raw = p->config->raw,
 		/* Whoever serves many streams finds ours by it. */
 		.server_name = d->link.ticket.identity,
 	};
@@ -432,7 +433,7 @@ static int dial_connected(struct link_dial *d, struct err *e)
 	dial_wait(d,
 		  p->password && !d->ticket_cred ? DIAL_PASSWORD
 						 : DIAL_HANDSHAKE,
-		  p->o->handshake_ms, TLS_WANT_READ);
+		  p->config->handshake_ms, TLS_WANT_READ);
 	if (d->state == DIAL_HANDSHAKE)
 		return dial_start_tls(d, NULL, e);
 	return pass_offer(&d->pass, d->socket.fd, p->password, e);
@@ -487,7 +488,7 @@ static int dial_hello(struct link_dial *d, const struct link_span *span,
 		      struct err *e)
 {
 	struct link *l = &d->link;
-	const struct opts *o = l->p.o;
+	const struct link_config *o = l->p.config;
 	struct frame f = { .type = FRAME_HELLO };
 
 	l->hold = l->chan; /* what comes from here on goes the new way */
@@ -563,7 +564,7 @@ static int dial_agree(struct link_dial *d, const struct frame_welcome *w,
 
 	if (link_agree(l, d->tls, &peer, e) < 0)
 		return -1;
-	if (l->p.o->raw || !l->p.cred ||
+	if (l->p.config->raw || !l->p.cred ||
 	    !tls_mode_usable(tls_mode(d->tls), CRED_PSK))
 		return 0;
 	d->ticket_cred = cred_new_psk(&l->ticket, false, e);
@@ -617,7 +618,7 @@ static int dial_greeting(struct link_dial *d, const struct link_span *span,
 		return dial_refused(d, e);
 	if (!got)
 		return 0;
-	if (greet_check(&f.welcome, link_frame_role(l->p.o), e) < 0) {
+	if (greet_check(&f.welcome, link_frame_role(l->p.config), e) < 0) {
 		if (l->hold)
 			return dial_refused(d, e);
 		err_wrap(e, "%s", d->name);
@@ -651,7 +652,7 @@ static int dial_handshake(struct link_dial *d, const struct link_span *span,
 		dial_watch(d, TLS_WANT_READ);
 		return 0;
 	}
-	if (d->link.p.o->raw)
+	if (d->link.p.config->raw)
 		return dial_welcomed(d, span, &(struct frame_welcome){ 0 }, e);
 	if (dial_hello(d, span, e) < 0)
 		return dial_refused(d, e);
@@ -664,7 +665,7 @@ static int dial_too_late(struct link_dial *d, struct err *e)
 	err_set(e, ERR_AUTH, 0,
 		"no handshake within %" PRIu64
 		" ms: the peer does not answer, or not in TLS",
-		d->link.p.o->handshake_ms);
+		d->link.p.config->handshake_ms);
 	return dial_refused(d, e);
 }
 
@@ -761,7 +762,7 @@ struct link *link_dial_new(const struct link_params *p, struct err *e)
 	d->start_ms = clock_now_ms();
 	d->link.due_ms = d->start_ms;
 	/* How long the listener may keep us waiting in the first place */
-	d->give_up_ms = clock_deadline(p->o->retry_ms);
+	d->give_up_ms = clock_deadline(p->config->retry_ms);
 	/* 128 bits that nobody else draws; not a secret. */
 	if (io_random(d->link.stream, sizeof d->link.stream, e) < 0) {
 		link_free(&d->link);

@@ -36,7 +36,7 @@ static void guest_drop(struct door_guest *g)
  * The WELCOME has left our buffers before the kernel takes over.  offset: where
  * a receiver is, or how far a sender's input goes.
  */
-static int link_door_welcome(const struct opts *o, struct door_guest *g,
+static int link_door_welcome(const struct link_config *o, struct door_guest *g,
 			     uint64_t offset, bool rotates,
 			     const uint8_t *handle, struct err *e)
 {
@@ -76,7 +76,7 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 					.record_limit = g->hello.record_limit,
 					.handle = d->handle };
 
-	if (link_door_welcome(l->p.o, g, 0, false, d->handle, e) < 0 ||
+	if (link_door_welcome(l->p.config, g, 0, false, d->handle, e) < 0 ||
 	    link_agree(l, g->tls, &peer, e) < 0) {
 		log_notice("a peer went away again: %s", e->msg);
 		*e = (struct err){ 0 };
@@ -88,7 +88,7 @@ static int link_door_begin(struct link *l, struct door_guest *g, struct err *e)
 					  .id = l->stream,
 					  .connection = g->hello.connection,
 					  .source = g->source };
-	if (!l->p.o->raw && l->p.cred) {
+	if (!l->p.config->raw && l->p.cred) {
 		cred_admit(l->p.cred, &l->ticket);
 		d->stream.ticket = &l->ticket;
 	}
@@ -113,7 +113,7 @@ static int link_door_rotate(struct link *l, struct door_guest *g,
 		guest_drop(g);
 		return 0;
 	}
-	if (link_door_welcome(l->p.o, g, at, true, NULL, e) < 0)
+	if (link_door_welcome(l->p.config, g, at, true, NULL, e) < 0)
 		guest_drop(g);
 	else if (link_door_use(l, g, at, true, e) == 0)
 		return 0;
@@ -144,7 +144,7 @@ static void link_door_resume(struct link *l, struct door_guest *g,
 			"the peer gave its connection up");
 	link_close(l);
 	l->peer_sent = g->hello.offset;
-	if (link_door_welcome(l->p.o, g, said, false, NULL, &e) < 0)
+	if (link_door_welcome(l->p.config, g, said, false, NULL, &e) < 0)
 		guest_drop(g);
 	else if (link_door_use(l, g, offset, false, &e) == 0)
 		return;
@@ -237,10 +237,10 @@ static struct link_door *link_door_alloc(const struct link_params *p,
 				    .password = p->password,
 				    .modes = p->modes,
 				    .ktls = p->ktls,
-				    .raw = p->o->raw,
-				    .role = link_frame_role(p->o),
-				    .allow_self = p->o->allow_self,
-				    .handshake_ms = p->o->handshake_ms };
+				    .raw = p->config->raw,
+				    .role = link_frame_role(p->config),
+				    .allow_self = p->config->allow_self,
+				    .handshake_ms = p->config->handshake_ms };
 	struct link_door *d = calloc(1, sizeof *d);
 
 	if (!d) {
@@ -267,7 +267,7 @@ struct link *link_door_new(const struct link_params *p,
 
 	if (!d)
 		return NULL;
-	d->deadline_ms = clock_deadline(p->o->wait_ms);
+	d->deadline_ms = clock_deadline(p->config->wait_ms);
 	if (link_door_draw(d->handle, e) < 0) {
 		link_free(&d->link);
 		return NULL;

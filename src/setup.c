@@ -116,14 +116,51 @@ static int setup_credential(struct setup *s, const struct opts *o,
 	return -1;
 }
 
+static const enum stream_how setup_how[] = {
+	[OPT_HOW_AUTO] = STREAM_AUTO,
+	[OPT_HOW_SPLICE] = STREAM_SPLICE,
+	[OPT_HOW_COPY] = STREAM_COPY,
+};
+
+/* Hand down what the layers below have to know of the command line. */
+static void setup_configure(struct setup *s, const struct opts *o)
+{
+	bool connects = o->verb == OPT_CONNECT;
+	bool sends = connects ? !o->receive : o->send;
+
+	s->stats.sends = sends;
+	s->connections = (struct link_config){
+		.connects = connects,
+		.role = sends ? CHAN_SENDER : CHAN_RECEIVER,
+		.raw = o->raw,
+		.allow_self = o->allow_self,
+		.host = o->host,
+		.bind = o->bind,
+		.port = (uint16_t)o->port,
+		.family = o->family,
+		.tcp = o->tcp,
+		.wait_ms = o->wait_ms,
+		.handshake_ms = o->handshake_ms,
+		.retry_ms = o->retry_ms,
+		.buffer_bytes = o->buffer_bytes,
+		.rekey_bytes = o->rekey_bytes,
+	};
+	s->stream = (struct stream_config){
+		.tx = setup_how[o->tx],
+		.rx = setup_how[o->rx],
+		.command = o->command,
+		.limit_bytes_per_s = o->limit_bytes_per_s,
+		.size_bytes = o->size_bytes,
+		.progress = o->progress,
+	};
+}
+
 int setup_init(struct setup *s, const struct opts *o, struct err *e)
 {
 	unsigned int kinds = o->cert ? CRED_X509 : CRED_PSK;
 
-	*s = (struct setup){ .modes = o->modes,
-			     .stats.sends = o->verb == OPT_LISTEN ? o->send
-								  : !o->receive,
-			     .stats_fd = -1 };
+	*s = (struct setup){ .o = o, .modes = o->modes, .stats_fd = -1 };
+	setup_configure(s, o);
 	stats_start(&s->stats);
 	if (!s->modes.count)
 		tls_default_modes(&s->modes, kinds);
@@ -143,7 +180,7 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 	secret_scrub_stack();
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
-	s->link = (struct link_params){ .o = o,
+	s->link = (struct link_params){ .config = &s->connections,
 					.cred = s->cred,
 					.password = s->password,
 					.modes = &s->modes,

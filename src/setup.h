@@ -9,13 +9,17 @@
 #include "mode.h"
 #include "opt.h"
 #include "stats.h"
+#include "stream.h"
 
 struct setup {
+	const struct opts *o;
 	struct mode_list modes;
 	const char *host; /* the name to expect, or NULL */
 	struct cred *cred;
 	struct secret *password; /* secret_alloc(), or NULL */
-	struct link_params link; /* borrows modes, cred and password */
+	struct link_config connections;
+	struct link_params link; /* borrows all of the above */
+	struct stream_config stream;
 	struct stats stats;
 	int stats_fd; /* -1: none */
 };

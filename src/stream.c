@@ -20,14 +20,13 @@
 #define SMALL_STORE_BYTES (1 << 20)
 
 /* Is --tx auto better off with a copy of what comes through a pipe? */
-static bool stream_auto_copies(const struct link *l)
+static bool stream_auto_copies(const struct stream_config *c,
+			       const struct link *l)
 {
-	const struct opts *o = l->p.o;
-
-	if (o->tx != OPT_HOW_AUTO)
+	if (c->tx != STREAM_AUTO)
 		return false;
 	/* Where nothing is kept nobody sees the end of a btrfs stream. */
-	if (o->raw && o->buffer_bytes)
+	if (l->p.config->raw && l->p.config->buffer_bytes)
 		return true;
 	if (ktls_splices_pieces(chan_mode(l->chan)))
 		return false;
@@ -39,20 +38,21 @@ static bool stream_auto_copies(const struct link *l)
  * Bytes that lie in a pipe or in a file need not be copied on their way into
  * the kernel's records.
  */
-static struct store *stream_store_in_place(const struct link *l,
+static struct store *stream_store_in_place(const struct stream_config *c,
+					   const struct link *l,
 					   const struct input *in,
 					   struct err *e)
 {
 	struct store *s = NULL;
 
-	if (!chan_in_kernel(l->chan) || l->p.o->tx == OPT_HOW_COPY)
+	if (!chan_in_kernel(l->chan) || c->tx == STREAM_COPY)
 		return NULL;
 	if (in->end)
 		return store_file_new(in, e);
-	if (in->kind != IO_PIPE || stream_auto_copies(l))
+	if (in->kind != IO_PIPE || stream_auto_copies(c, l))
 		return NULL;
-	s = store_pipe_new(in, link_store_bytes(l->p.o), e);
-	if (!s && l->p.o->tx == OPT_HOW_SPLICE)
+	s = store_pipe_new(in, link_store_bytes(l->p.config), e);
+	if (!s && c->tx == STREAM_SPLICE)
 		log_notice("%s; going on by read and send (root may have "
 			   "larger pipes, or a larger "
 			   "/proc/sys/fs/pipe-max-size)",
@@ -60,15 +60,16 @@ static struct store *stream_store_in_place(const struct link *l,
 	return s;
 }
 
-static struct store *stream_store(const struct link *l, int in_fd,
+static struct store *stream_store(const struct stream_config *c,
+				  const struct link *l, int in_fd,
 				  struct input *in, struct err *e)
 {
-	uint64_t keeps = link_store_bytes(l->p.o);
+	uint64_t keeps = link_store_bytes(l->p.config);
 	struct store *s;
 
 	if (input_init(in, in_fd, e) < 0)
 		return NULL;
-	s = stream_store_in_place(l, in, e);
+	s = stream_store_in_place(c, l, in, e);
 	log_debug("input by %s", s ? "splice" : "read and send");
 	if (s)
 		return s;
@@ -79,7 +80,8 @@ static struct store *stream_store(const struct link *l, int in_fd,
 			     keeps != 0, e);
 }
 
-static struct child *stream_command(const struct link *l, enum child_role role,
+static struct child *stream_command(const struct stream_config *c,
+				    const struct link *l, enum child_role role,
 				    struct err *e)
 {
 	char stream[LINK_HEX_CHARS + 1];
@@ -91,7 +93,7 @@ static struct child *stream_command(const struct link *l, enum child_role role,
 		peer.stream = stream;
 	if (*l->identity)
 		peer.identity = l->identity;
-	return child_start(l->p.o->command, role, &peer, e);
+	return child_start(c->command, role, &peer, e);
 }
 
 /* It cannot even begin: the peer is not to wait for what will not come. */
@@ -101,54 +103,54 @@ static int stream_give_up(struct link *l)
 	return -1;
 }
 
-static int stream_send(struct link *l, struct status *status, int stop_fd,
-		       uint64_t *bytes, struct err *e)
+static int stream_send(const struct stream_config *c, struct link *l,
+		       struct status *status, int stop_fd, uint64_t *bytes,
+		       struct err *e)
 {
-	const struct opts *o = l->p.o;
 	struct sender_params p = { .link = l,
-				   .raw = o->raw,
-				   .check_end = o->buffer_bytes != 0,
-				   .limit_bytes_per_s = o->limit_bytes_per_s,
+				   .raw = l->p.config->raw,
+				   .check_end = l->p.config->buffer_bytes != 0,
+				   .limit_bytes_per_s = c->limit_bytes_per_s,
 				   .status = status,
 				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
 	struct input in;
 
-	if (o->command) {
-		p.source = stream_command(l, CHILD_SOURCE, e);
-		p.source_name = o->command[0];
+	if (c->command) {
+		p.source = stream_command(c, l, CHILD_SOURCE, e);
+		p.source_name = c->command[0];
 		if (!p.source)
 			return stream_give_up(l);
 		in_fd = child_pipe_fd(p.source);
 	}
-	p.store = stream_store(l, in_fd, &in, e);
+	p.store = stream_store(c, l, in_fd, &in, e);
 	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
 	input_fini(&in);
 	child_free(p.source);
 	return ret;
 }
 
-static int stream_receive(struct link *l, struct status *status, int stop_fd,
-			  uint64_t *bytes, struct err *e)
+static int stream_receive(const struct stream_config *c, struct link *l,
+			  struct status *status, int stop_fd, uint64_t *bytes,
+			  struct err *e)
 {
-	const struct opts *o = l->p.o;
 	static const enum receiver_how how[] = {
-		[OPT_HOW_AUTO] = RECEIVER_AUTO,
-		[OPT_HOW_SPLICE] = RECEIVER_SPLICE,
-		[OPT_HOW_COPY] = RECEIVER_READ,
+		[STREAM_AUTO] = RECEIVER_AUTO,
+		[STREAM_SPLICE] = RECEIVER_SPLICE,
+		[STREAM_COPY] = RECEIVER_READ,
 	};
 	struct sink sink;
 	struct receiver_params p = { .link = l,
 				     .sink = &sink,
-				     .how = how[o->rx],
-				     .raw = o->raw,
+				     .how = how[c->rx],
+				     .raw = l->p.config->raw,
 				     .status = status,
 				     .stop_fd = stop_fd };
 	int ret;
 
-	if (o->command) {
-		p.consumer = stream_command(l, CHILD_CONSUMER, e);
-		p.consumer_name = o->command[0];
+	if (c->command) {
+		p.consumer = stream_command(c, l, CHILD_CONSUMER, e);
+		p.consumer_name = c->command[0];
 		p.no_consumer = !p.consumer;
 		sink_init_borrowed(&sink,
 				   p.consumer ? child_pipe_fd(p.consumer) : -1);
@@ -161,9 +163,9 @@ static int stream_receive(struct link *l, struct status *status, int stop_fd,
 	return ret;
 }
 
-int stream_run(struct link *l, struct stats *stats, struct err *e)
+int stream_run(struct link *l, const struct stream_config *c,
+	       struct stats *stats, struct err *e)
 {
-	const struct opts *o = l->p.o;
 	bool sends = l->role == CHAN_SENDER;
 	char stream[LINK_HEX_CHARS + 1];
 	struct status status;
@@ -181,9 +183,9 @@ int stream_run(struct link *l, struct stats *stats, struct err *e)
 	/* The direction against the bulk is always made in user space. */
 	stats->tx = sends ? chan_path(l->chan) : "user";
 	stats->rx = sends ? "user" : chan_path(l->chan);
-	status_start(&status, o->progress, o->size_bytes);
-	ret = sends ? stream_send(l, &status, stop_fd, &stats->bytes, e)
-		    : stream_receive(l, &status, stop_fd, &stats->bytes, e);
+	status_start(&status, c->progress, c->size_bytes);
+	ret = sends ? stream_send(c, l, &status, stop_fd, &stats->bytes, e)
+		    : stream_receive(c, l, &status, stop_fd, &stats->bytes, e);
 	status_finish(&status, stats->bytes);
 	stop_disarm();
 	stats->rotations = l->rotations;
