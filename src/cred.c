@@ -81,7 +81,8 @@ static int cred_find_psk(gnutls_session_t session, const gnutls_datum_t *name,
 static int cred_give_psk(gnutls_session_t session, gnutls_datum_t *name,
 			 gnutls_datum_t *key)
 {
-	const struct cred *c = gnutls_session_get_ptr(session);
+	const struct cred_session *peer = gnutls_session_get_ptr(session);
+	const struct cred *c = peer->cred;
 	size_t len = strlen(c->key->identity);
 
 	name->data = gnutls_malloc(len);
