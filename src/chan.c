@@ -32,6 +32,7 @@ struct chan {
 	bool raw;
 	struct bulk *bulk; /* if not, but made by ourselves, not by GnuTLS */
 	bool said; /* the last alert is in a buffer */
+	bool gave_up; /* the peer, by an alert that we read */
 	bool final; /* the peer broke the protocol, and was told so */
 	unsigned int empties; /* records without data in a row, in the kernel */
 	unsigned int closes; /* how often close_notify was sent or received */
@@ -550,6 +551,7 @@ static int chan_control_record(struct chan *c, unsigned int type,
 		chan_met_close(c, io);
 		return 0;
 	case REC_MEANS_ABORT:
+		c->gave_up = true;
 		/* Damage on the way to the peer: it has met no fault of ours. */
 		c->lost |= alert == REC_BAD_RECORD_MAC;
 		err_set(e, ERR_STREAM, 0, "the peer gave up (alert %s)",
@@ -747,6 +749,9 @@ void chan_linger(struct chan *c, uint64_t timeout_ms)
 
 void chan_abort(struct chan *c)
 {
+	/* A peer that gave up waits for nothing but our closing. */
+	if (c->gave_up || tls_gave_up(c->tls))
+		return;
 	if (!c->final)
 		chan_last_alert(c, REC_USER_CANCELED);
 	chan_linger(c, ABORT_MS);

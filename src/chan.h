@@ -179,5 +179,8 @@ int chan_control_end(struct chan *c, bool *done, struct err *e) attr_must_check;
  */
 void chan_linger(struct chan *c, uint64_t timeout_ms);
 
-/* Tell the peer that the stream is given up: a fatal alert.  Best effort. */
+/*
+ * Tell the peer that the stream is given up: a fatal alert, then chan_linger()
+ * for 2 s at the most.  Best effort.  Nothing if the peer said so before.
+ */
 void chan_abort(struct chan *c);

@@ -20,6 +20,7 @@
 enum {
 	TERM_GRACE_MS = 2000, /* between SIGTERM and SIGKILL, and after that */
 	LOOK_MS = 100, /* between looks at what COMMAND left behind */
+	BLIND_MS = 50, /* between looks where SIGCHLD cannot be had */
 	TELL_MS = 3000, /* before people hear that it is waited for */
 	SUPERVISOR_MS = 10000, /* for it to go when it is told to */
 };
@@ -114,6 +115,8 @@ struct supervisor {
 	int control_fd;
 	int pipe_fd; /* keeps a consumer's input open, or -1 */
 	int sigchld_fd;
+	bool blind; /* SIGCHLD cannot be had: look again and again */
+	int lost_errno; /* why nobody can tell how COMMAND ends, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
 	bool over; /* its status was reported */
@@ -164,24 +167,48 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 	}
 }
 
-/* Take note of whoever ended or stopped.  Returns false if nobody is left. */
+/* A call failed without which nobody can watch over COMMAND. */
+static void supervisor_lose(struct supervisor *s)
+{
+	if (errno != ECHILD && errno != EINTR)
+		s->lost_errno = errno;
+}
+
+/*
+ * Take note of whoever ended or stopped.  Returns false if nobody is left, or
+ * nobody can be waited for.
+ */
 static bool supervisor_reap(struct supervisor *s)
 {
 	for (;;) {
 		siginfo_t info = { .si_pid = 0 };
 		bool is_member;
 		int wstatus;
+		pid_t pid;
 
 		if (waitid(P_ALL, 0, &info,
-			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0)
-			return errno != ECHILD;
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0) {
+			supervisor_lose(s);
+			return errno == EINTR;
+		}
 		if (!info.si_pid)
 			return true;
 		is_member = getpgid(info.si_pid) == s->pid;
-		if (waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED) ==
-		    info.si_pid)
-			supervisor_note(s, info.si_pid, is_member, wstatus);
+		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
+		if (pid < 0)
+			supervisor_lose(s);
+		if (s->lost_errno)
+			return false;
+		if (pid == info.si_pid)
+			supervisor_note(s, pid, is_member, wstatus);
 	}
+}
+
+/* To COMMAND's group, or to COMMAND alone where it could not have a group. */
+static void supervisor_signal(const struct supervisor *s, int sig)
+{
+	if (kill(-s->pid, sig) < 0 && !s->exited)
+		kill(s->pid, sig);
 }
 
 /*
@@ -193,13 +220,13 @@ static void supervisor_kill(struct supervisor *s, bool all)
 	uint64_t deadline = clock_deadline(TERM_GRACE_MS);
 	bool killed = false;
 
-	kill(-s->pid, SIGTERM);
-	kill(-s->pid, SIGCONT);
+	supervisor_signal(s, SIGTERM);
+	supervisor_signal(s, SIGCONT);
 	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
 		command_log_step(&s->log);
 		/* The group keeps its number while a member lives. */
 		if (!killed && clock_now_ms() >= deadline) {
-			kill(-s->pid, SIGKILL);
+			supervisor_signal(s, SIGKILL);
 			killed = true;
 			deadline = clock_deadline(TERM_GRACE_MS);
 		} else if (killed && clock_now_ms() >= deadline) {
@@ -207,6 +234,8 @@ static void supervisor_kill(struct supervisor *s, bool all)
 		}
 		poll(NULL, 0, 5);
 	}
+	if (s->lost_errno)
+		supervisor_signal(s, SIGKILL);
 }
 
 /* Has it ended, with all that counts? */
@@ -214,7 +243,8 @@ static bool supervisor_is_over(struct supervisor *s)
 {
 	uint64_t now = clock_now_ms();
 
-	if (s->stop_signal || (s->exited && supervisor_failed(s->wstatus)))
+	if (s->stop_signal || s->lost_errno ||
+	    (s->exited && supervisor_failed(s->wstatus)))
 		return true;
 	if (!s->exited || now < s->look_ms)
 		return false;
@@ -245,6 +275,8 @@ static void supervisor_report(struct supervisor *s)
 	if (s->stop_signal) {
 		status.wanted_terminal = true;
 		status.signal = s->stop_signal;
+	} else if (!s->exited && s->lost_errno) {
+		status.start_errno = s->lost_errno;
 	} else if (!s->exited) {
 		status.signal = SIGKILL; /* that was the last try */
 	} else if (WIFSIGNALED(wstatus)) {
@@ -271,12 +303,18 @@ static void supervisor_wait(struct supervisor *s, bool *ordered)
 	};
 	uint64_t due_ms = command_log_due(&s->log);
 	char drain[64];
+	int n;
 
+	if (s->blind)
+		due_ms = clock_earlier(due_ms, clock_deadline(BLIND_MS));
 	/* Nobody tells us when a child of what was left behind ends. */
 	if (s->exited && !s->over)
 		due_ms = clock_earlier(due_ms, s->look_ms);
-	*ordered = poll(fds, array_len(fds), clock_poll_ms(due_ms)) > 0 &&
-		   fds[0].revents;
+	n = poll(fds, array_len(fds), clock_poll_ms(due_ms));
+	if (n < 0)
+		supervisor_lose(s);
+	/* Who cannot poll waits for the order itself. */
+	*ordered = n > 0 ? fds[0].revents != 0 : s->over && s->lost_errno;
 	while (read(s->sigchld_fd, drain, sizeof drain) > 0)
 		;
 	command_log_step(&s->log);
@@ -303,12 +341,12 @@ static void supervisor_linger(struct supervisor *s)
 {
 	bool ignored;
 
-	if (!s->exited)
+	if (!s->exited && !s->lost_errno)
 		log_notice("process %d, the COMMAND, cannot be ended (another "
 			   "user's?): its input stays open until it ends",
 			   (int)s->pid);
 	close(steal_fd(&s->control_fd));
-	while (!s->exited || s->log.fd >= 0) {
+	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
 		if (s->exited) {
 			attr_close(&s->pipe_fd);
 			s->pipe_fd = -1;
@@ -337,7 +375,7 @@ static void supervisor_run(struct supervisor *s)
 			break;
 		}
 	}
-	if (s->stop_signal && !killed)
+	if ((s->stop_signal || s->lost_errno) && !killed)
 		supervisor_kill(s, true);
 	supervisor_report(s);
 	/* Nobody of a COMMAND that failed goes on with the stream. */
@@ -443,7 +481,8 @@ static void supervisor_main(char *const argv[], enum child_role role,
 	log_after_fork();
 	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
 	    ((role == CHILD_CONSUMER || log_has_subject()) &&
-	     pipe2(messages, O_CLOEXEC) < 0))
+	     (pipe2(messages, O_CLOEXEC) < 0 ||
+	      fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0)))
 		supervisor_give_up(control_fd);
 	s.pid = fork();
 	if (s.pid == 0)
@@ -462,10 +501,8 @@ static void supervisor_main(char *const argv[], enum child_role role,
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
 	s.sigchld_fd = sigchld_pipe[0];
-	if (messages[0] >= 0)
-		fcntl(messages[0], F_SETFL, O_NONBLOCK);
 	command_log_init(&s.log, messages[0]);
-	sigaction(SIGCHLD, &sa, NULL);
+	s.blind = sigaction(SIGCHLD, &sa, NULL) < 0;
 	supervisor_run(&s);
 }
 
@@ -499,14 +536,16 @@ struct child *child_start(char *const argv[], enum child_role role,
 	struct child *c = calloc(1, sizeof *c);
 
 	if (!c || pipe2(data, O_CLOEXEC) < 0) {
-		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
+		err_call(e, ERR_COMMAND, "pipe2", "cannot start %s", argv[0]);
 		free(c);
 		return NULL;
 	}
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) <
 		    0 ||
 	    (c->supervisor = fork()) < 0) {
-		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
+		err_call(e, ERR_COMMAND,
+			 c->supervisor < 0 ? "clone" : "socketpair",
+			 "cannot start %s", argv[0]);
 		/* The control pair, if made, ends with this process. */
 		close(data[0]);
 		close(data[1]);
@@ -530,6 +569,7 @@ struct child *child_start(char *const argv[], enum child_role role,
 	io_grow_pipe(c->pipe_fd);
 	child_take_group(c);
 	if (io_set_nonblocking(c->pipe_fd, e) < 0) {
+		e->kind = ERR_COMMAND;
 		child_free(c);
 		return NULL;
 	}
@@ -600,12 +640,17 @@ static void child_dismiss(struct child *c)
 	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
 	char ignored;
 
-	shutdown(c->control_fd, SHUT_WR);
+	/* Where it cannot be told so, our closing tells it. */
+	if (shutdown(c->control_fd, SHUT_WR) < 0)
+		deadline = 0;
 	kill(c->supervisor, SIGCONT);
-	while (clock_now_ms() < deadline)
-		if (poll(&p, 1, clock_poll_ms(deadline)) > 0 &&
-		    recv(c->control_fd, &ignored, 1, 0) <= 0)
+	while (clock_now_ms() < deadline) {
+		int n = poll(&p, 1, clock_poll_ms(deadline));
+
+		if ((n < 0 && errno != EINTR) ||
+		    (n > 0 && recv(c->control_fd, &ignored, 1, 0) <= 0))
 			break;
+	}
 	close(c->control_fd);
 	waitpid(c->supervisor, NULL, WNOHANG);
 }
@@ -633,9 +678,11 @@ int child_fail(const struct child_status *s, const char *name, struct err *e)
 {
 	const char *left = s->left_behind ? "what was left behind by " : "";
 
-	if (s->start_errno)
-		return err_set(e, ERR_COMMAND, s->start_errno, "cannot run %s",
-			       name);
+	if (s->start_errno) {
+		errno = s->start_errno;
+		return err_call(e, ERR_COMMAND, "execve, dup2, wait4 or waitid",
+				"cannot run %s", name);
+	}
 	if (s->wanted_terminal)
 		return err_set(e, ERR_COMMAND, 0,
 			       "%s wants the terminal, which a COMMAND cannot "

@@ -41,9 +41,15 @@ static inline bool plain_pending(const struct plain *p)
 	return p->have == REC_HEADER_BYTES && p->left > 0;
 }
 
-/* Was what plain_recv() failed with the alert user_canceled? */
-static inline bool plain_canceled(const struct plain *p)
+/* Was what plain_recv() failed with an alert of the peer? */
+static inline bool plain_gave_up(const struct plain *p)
 {
 	return p->have == REC_HEADER_BYTES && !p->left &&
-	       p->header[0] == REC_ALERT && p->alert[1] == REC_USER_CANCELED;
+	       p->header[0] == REC_ALERT;
+}
+
+/* Was it the alert user_canceled? */
+static inline bool plain_canceled(const struct plain *p)
+{
+	return plain_gave_up(p) && p->alert[1] == REC_USER_CANCELED;
 }

@@ -52,6 +52,7 @@ struct tls {
 	bool opened; /* the record that GnuTLS failed at did authenticate */
 	enum rec_alert violation; /* the answer to one; 0: there was none */
 	bool put_off; /* the peer has no time for us now */
+	bool gave_up; /* the peer, by an alert, after the handshake */
 };
 
 /*
@@ -896,6 +897,7 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 {
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
+	t->gave_up = true;
 	/* TLS 1.3: a client is done before the server objects. */
 	if (alert == REC_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
 		return tls_peer_alert(t, e);
@@ -1018,6 +1020,7 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 			plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
 
 		t->put_off |= ret < 0 && plain_canceled(&t->plain);
+		t->gave_up |= ret < 0 && plain_gave_up(&t->plain);
 		return ret;
 	}
 	*done = 0;
@@ -1047,6 +1050,11 @@ bool tls_pending_read(const struct tls *t)
 bool tls_put_off(const struct tls *t)
 {
 	return t->put_off;
+}
+
+bool tls_gave_up(const struct tls *t)
+{
+	return t->gave_up;
 }
 
 bool tls_lost(const struct tls *t)

@@ -177,6 +177,9 @@ bool tls_put_off(const struct tls *t);
  */
 bool tls_violated(const struct tls *t, enum rec_alert *alert);
 
+/* Did an alert of the peer end the connection, after the handshake? */
+bool tls_gave_up(const struct tls *t);
+
 /*
  * Is the connection lost, by TCP's word or because a record did not
  * authenticate here or there?  Not if the peer said that it gives up.

@@ -253,6 +253,8 @@ each() {
 		listen command dup2 [79],9
 		listen command wait4 [79],9
 		connect command wait4 9,[79]
+		connect command waitid 9,[79]
+		listen command waitid [79],9
 		connect command fcntl:1=4 9,[79]
 		listen command fcntl:1=4 [79],9
 	END
