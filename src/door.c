@@ -434,8 +434,9 @@ static int door_greet(struct door *d, struct visitor *v, bool *done,
 	if (!*done)
 		return 0;
 	v->hello = f.hello;
-	refusal = tls_pending_read(v->tls) ? FRAME_REFUSED_MALFORMED
-					   : door_judge(d, v);
+	refusal = door_judge(d, v);
+	if (!refusal && tls_pending_read(v->tls))
+		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return door_admit(d, v, e);
 	door_say_no(v->tls, v->socket.fd, refusal, e);

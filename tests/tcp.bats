@@ -99,10 +99,11 @@ wait_exit() {
 @test "--tcp-buffer for an ordinary user: what can be had, and the sysctl for more" {
 	[[ $EUID = 0 ]] || skip "not root: cannot become another user"
 	command -v setpriv >/dev/null || skip "no setpriv"
-	chmod 755 . && chmod 644 key && chown 65534 key && chmod 600 key
+	chmod 755 .
+	cp key theirs && chown 65534 theirs
 	start_receiver
 	local code=0
-	setpriv --reuid 65534 --regid 65534 --clear-groups "$BKP" connect -k key \
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$BKP" connect -k theirs \
 		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <<<bytes 2>"$ERR" || code=$?
 	((code == 0)) || { show "$ERR"; fail "exit status $code"; }
 	assert_stderr_has 'net.core.wmem_max'
