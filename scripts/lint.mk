@@ -7,16 +7,17 @@ include Makefile
 compile = gcc $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(AM_CFLAGS) \
 	-Wall -Wextra -Werror
 src = $(abs_top_srcdir)/src
-sources = $(notdir $(wildcard $(src)/*.c))
-headers = $(notdir $(wildcard $(src)/*.h))
+sources = $(patsubst $(src)/%,%,$(wildcard $(src)/*.c $(src)/*/*.c))
+headers = $(patsubst $(src)/%,%,$(wildcard $(src)/*/*.h))
 
 # To GCC 13 and newer it is a leak that a descriptor becomes 0, 1 or 2.
 lint-analyze: $(sources:%.c=$(out)/%.o)
 $(out)/%.o: $(src)/%.c
+	mkdir -p $(@D)
 	$(compile) -O2 -fanalyzer -Wno-analyzer-fd-leak -c -o $@ $<
 
 lint-headers: $(headers:%=lint-%)
-lint-%.h: $(src)/%.h
+$(headers:%=lint-%): lint-%.h: $(src)/%.h
 	$(compile) -fsyntax-only -include $< -x c /dev/null
 
 .PHONY: lint-analyze lint-headers

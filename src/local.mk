@@ -2,76 +2,77 @@
 # All but main.c goes into one library, so that tests link the real objects.
 noinst_LIBRARIES += src/libbkp.a
 src_libbkp_a_SOURCES = \
-	src/attr.h src/missing.h \
-	src/err.c src/err.h \
-	src/secret.c src/secret.h \
-	src/clock.c src/clock.h \
-	src/nowait.c src/nowait.h \
-	src/log.c src/log.h \
-	src/num.c src/num.h \
-	src/io.c src/io.h \
-	src/mode.c src/mode.h \
-	src/rec.c src/rec.h \
-	src/frame.c src/frame.h \
-	src/meter.c src/meter.h \
-	src/status.c src/status.h \
-	src/stop.c src/stop.h \
-	src/stats.c src/stats.h \
-	src/child.c src/child.h \
-	src/command_group.c src/command_group.h \
-	src/command_log.c src/command_log.h \
-	src/greet.c src/greet.h \
-	src/stream.c src/stream.h \
-	src/key.c src/key.h \
-	src/key_text.c src/key_text.h \
-	src/preface.c src/preface.h \
-	src/net_source.c src/net_source.h \
-	src/crowd.c src/crowd.h \
-	src/guess.c src/guess.h \
-	src/retry.c src/retry.h \
-	src/stuck.c src/stuck.h \
-	src/ask.c src/ask.h \
-	src/pake.c src/pake.h \
-	src/pass.c src/pass.h \
-	src/keys.c src/keys.h \
-	src/peek.c src/peek.h \
-	src/keep.c src/keep.h \
-	src/opt.c src/opt.h \
-	src/tcp_options.c src/tcp_options.h \
-	src/net.c src/net.h \
-	src/resolve.c src/resolve.h \
-	src/ktls.c src/ktls.h \
-	src/diag.c src/diag.h \
-	src/cert.c src/cert.h \
-	src/cred.c src/cred.h \
-	src/wire.c src/wire.h \
-	src/plain.c src/plain.h \
-	src/seal.c src/seal.h \
-	src/host.c src/host.h \
-	src/bulk.c src/bulk.h \
-	src/tls.c src/tls.h \
-	src/chan.c src/chan.h \
-	src/input.c src/input.h \
-	src/store.h \
-	src/store_mem.c src/store_mem.h \
-	src/store_pipe.c src/store_pipe.h \
-	src/store_file.c src/store_file.h \
-	src/sink.c src/sink.h \
-	src/pace.c src/pace.h \
-	src/read_ahead.c src/read_ahead.h \
-	src/sender.c src/sender.h \
-	src/receiver.c src/receiver.h \
-	src/door.c src/door.h \
-	src/link.c src/link.h \
-	src/link_dial.c src/link_dial.h \
-	src/link_door.c src/link_door.h \
-	src/probe.c src/probe.h \
-	src/setup.c src/setup.h \
-	src/cmd.h \
-	src/cmd_connect.c \
-	src/cmd_listen.c \
-	src/cmd_keygen.c \
-	src/cmd_probe.c
+	src/base/attr.h \
+	src/base/clock.c src/base/clock.h \
+	src/base/missing.h \
+	src/base/net_source.c src/base/net_source.h \
+	src/base/err.c src/base/err.h \
+	src/base/nowait.c src/base/nowait.h \
+	src/base/secret.c src/base/secret.h \
+	src/base/io.c src/base/io.h \
+	src/base/log.c src/base/log.h \
+	src/base/num.c src/base/num.h \
+	src/base/stop.c src/base/stop.h \
+	src/proto/frame.c src/proto/frame.h \
+	src/proto/preface.c src/proto/preface.h \
+	src/proto/rec.c src/proto/rec.h \
+	src/auth/ask.c src/auth/ask.h \
+	src/auth/cert.c src/auth/cert.h \
+	src/auth/guess.c src/auth/guess.h \
+	src/auth/key_text.c src/auth/key_text.h \
+	src/auth/pake.c src/auth/pake.h \
+	src/auth/key.c src/auth/key.h \
+	src/auth/keys.c src/auth/keys.h \
+	src/auth/cred.c src/auth/cred.h \
+	src/auth/pass.c src/auth/pass.h \
+	src/tls/diag.c src/tls/diag.h \
+	src/tls/mode.c src/tls/mode.h \
+	src/tls/wire.c src/tls/wire.h \
+	src/tls/ktls.c src/tls/ktls.h \
+	src/tls/plain.c src/tls/plain.h \
+	src/tls/seal.c src/tls/seal.h \
+	src/tls/bulk.c src/tls/bulk.h \
+	src/tls/tls.c src/tls/tls.h \
+	src/conn/crowd.c src/conn/crowd.h \
+	src/conn/greet.c src/conn/greet.h \
+	src/conn/host.c src/conn/host.h \
+	src/conn/peek.c src/conn/peek.h \
+	src/conn/retry.c src/conn/retry.h \
+	src/conn/stuck.c src/conn/stuck.h \
+	src/conn/tcp_options.c src/conn/tcp_options.h \
+	src/conn/net.c src/conn/net.h \
+	src/conn/chan.c src/conn/chan.h \
+	src/conn/resolve.c src/conn/resolve.h \
+	src/conn/door.c src/conn/door.h \
+	src/conn/link.c src/conn/link.h \
+	src/conn/link_dial.c src/conn/link_dial.h \
+	src/conn/link_door.c src/conn/link_door.h \
+	src/stream/command_group.c src/stream/command_group.h \
+	src/stream/command_log.c src/stream/command_log.h \
+	src/stream/input.c src/stream/input.h \
+	src/stream/meter.c src/stream/meter.h \
+	src/stream/pace.c src/stream/pace.h \
+	src/stream/read_ahead.c src/stream/read_ahead.h \
+	src/stream/sink.c src/stream/sink.h \
+	src/stream/stats.c src/stream/stats.h \
+	src/stream/child.c src/stream/child.h \
+	src/stream/status.c src/stream/status.h \
+	src/stream/store.h \
+	src/stream/receiver.c src/stream/receiver.h \
+	src/stream/sender.c src/stream/sender.h \
+	src/stream/store_file.c src/stream/store_file.h \
+	src/stream/store_mem.c src/stream/store_mem.h \
+	src/stream/store_pipe.c src/stream/store_pipe.h \
+	src/stream/stream.c src/stream/stream.h \
+	src/cli/opt.c src/cli/opt.h \
+	src/cli/probe.c src/cli/probe.h \
+	src/cli/cmd.h \
+	src/cli/setup.c src/cli/setup.h \
+	src/cli/cmd_connect.c \
+	src/cli/cmd_keygen.c \
+	src/cli/cmd_probe.c \
+	src/cli/keep.c src/cli/keep.h \
+	src/cli/cmd_listen.c
 
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c

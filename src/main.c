@@ -8,12 +8,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
-#include "child.h"
-#include "cmd.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "cli/cmd.h"
 #include "config.h"
-#include "log.h"
-#include "stop.h"
-#include "tls.h"
+#include "stream/child.h"
+#include "tls/tls.h"
 
 /* How long the last message waits for somebody who reads standard error. */
 enum { LAST_WORD_MS = 1000 };

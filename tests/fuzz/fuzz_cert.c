@@ -2,8 +2,8 @@
 /* Files of certificates with any bytes: accepted, or refused with a reason. */
 #include <assert.h>
 
-#include "cert.h"
-#include "tls.h"
+#include "auth/cert.h"
+#include "tls/tls.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)

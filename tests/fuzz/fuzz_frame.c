@@ -3,7 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
-#include "frame.h"
+#include "proto/frame.h"
 
 /* What is read once must read the same ever after. */
 static void check_stable(const struct frame *f)

@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "key.h"
-#include "tls.h"
+#include "auth/key.h"
+#include "tls/tls.h"
 
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerInitialize(int *argc, char ***argv)

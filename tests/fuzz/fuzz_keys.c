@@ -3,8 +3,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "key.h"
-#include "keys.h"
+#include "auth/key.h"
+#include "auth/keys.h"
 
 /* Each line that begins as one of them has to be in. */
 static void check_keys(const struct keys *k, const uint8_t *data, size_t size)

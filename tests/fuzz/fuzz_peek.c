@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "peek.h"
+#include "conn/peek.h"
 
 static enum peek_result name_of(const uint8_t *data, size_t size,
 				char name[PEEK_NAME_MAX + 1])

@@ -6,8 +6,8 @@
 #include <assert.h>
 #include <string.h>
 
-#include "pake.h"
-#include "preface.h"
+#include "auth/pake.h"
+#include "proto/preface.h"
 
 static void check_stable(const struct preface *p)
 {

@@ -2,7 +2,7 @@
 /* rec_parse() with any record: the first byte is its type. */
 #include <assert.h>
 
-#include "rec.h"
+#include "proto/rec.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "cred.h"
-#include "greet.h"
-#include "key.h"
-#include "seal.h"
+#include "auth/cred.h"
+#include "auth/key.h"
+#include "base/clock.h"
+#include "conn/greet.h"
+#include "tls/seal.h"
 #include "visitor.h"
 
 static int put(int fd, const uint8_t *p, size_t len)

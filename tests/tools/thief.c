@@ -12,9 +12,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "clock.h"
-#include "cred.h"
-#include "greet.h"
+#include "auth/cred.h"
+#include "base/clock.h"
+#include "conn/greet.h"
 #include "visitor.h"
 
 /* The PSK of later connections, as link_agree() makes it. */

@@ -6,9 +6,9 @@
 #include <poll.h>
 #include <stdio.h>
 
-#include "err.h"
-#include "net.h"
-#include "tls.h"
+#include "base/err.h"
+#include "conn/net.h"
+#include "tls/tls.h"
 
 static struct err e;
 

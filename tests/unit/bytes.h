@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "chan.h"
-#include "input.h"
+#include "conn/chan.h"
+#include "stream/input.h"
 
 static uint64_t bytes_seed = 1;
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "attr.h"
+#include "base/attr.h"
 
 static int tap_count, tap_failures;
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* cert: names, and what files hold; certificates.bats has real ones. */
-#include "cert.h"
+#include "auth/cert.h"
 #include "tap.h"
 
 #define TEXT(s) s, sizeof s - 1

@@ -6,8 +6,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-#include "child.h"
-#include "clock.h"
+#include "base/clock.h"
+#include "stream/child.h"
 #include "tap.h"
 
 static char dir[] = "/tmp/test_child.XXXXXX";

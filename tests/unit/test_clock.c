@@ -3,7 +3,7 @@
 #include <limits.h>
 #include <time.h>
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 #include "wrap.h"
 

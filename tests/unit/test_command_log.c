@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "command_log.h"
+#include "stream/command_log.h"
 #include "tap.h"
 
 static int heard_fd; /* what comes out of our standard error */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* crowd: who has to give way when all places are taken, and who has not yet. */
-#include "crowd.h"
+#include "conn/crowd.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -8,8 +8,8 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include "diag.h"
 #include "tap.h"
+#include "tls/diag.h"
 #include "wrap.h"
 
 enum { PORT_ID = 4711 };

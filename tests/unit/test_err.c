@@ -2,7 +2,7 @@
 /* err: one line that says what, and never more than fits. */
 #include <errno.h>
 
-#include "err.h"
+#include "base/err.h"
 #include "tap.h"
 
 #define ROOM (sizeof((struct err *)0)->msg)

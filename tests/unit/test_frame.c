@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* frame: every field in its place, and nothing without a meaning gets in. */
-#include "frame.h"
+#include "proto/frame.h"
 #include "tap.h"
 
 static uint64_t state = 0x9e3779b97f4a7c15;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* guess: five wrong passwords at once, then one a second, and each for itself. */
-#include "guess.h"
+#include "auth/guess.h"
 #include "tap.h"
 
 static struct guess g;

@@ -10,7 +10,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "input.h"
+#include "stream/input.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "io.h"
+#include "base/io.h"
 #include "tap.h"
 #include "wrap.h"
 

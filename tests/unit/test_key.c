@@ -2,9 +2,9 @@
 /* key: what a key file may hold, byte for byte, and what is refused. */
 #include <ctype.h>
 
-#include "key.h"
+#include "auth/key.h"
 #include "tap.h"
-#include "tls.h"
+#include "tls/tls.h"
 
 #define OURS "BTRFS-KTLS-PIPE PRE-SHARED KEY"
 #define BEGIN(label) "-----BEGIN " label "-----\n"

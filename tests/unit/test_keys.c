@@ -2,7 +2,7 @@
 /* keys: which lines make a key, which is whose, and what is refused. */
 #include <stdlib.h>
 
-#include "keys.h"
+#include "auth/keys.h"
 #include "tap.h"
 
 #define HEX_15 "000102030405060708090a0b0c0d0e"

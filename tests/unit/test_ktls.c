@@ -8,10 +8,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "ktls.h"
-#include "missing.h"
-#include "rec.h"
+#include "base/missing.h"
+#include "proto/rec.h"
 #include "tap.h"
+#include "tls/ktls.h"
 #include "wrap.h"
 
 enum { FD = 1000 }; /* goes no further than the wrappers below */

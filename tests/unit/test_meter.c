@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* meter: rates that are right at any time and size, and their text. */
-#include "meter.h"
+#include "stream/meter.h"
 #include "tap.h"
 
 enum { START_MS = 123456 };

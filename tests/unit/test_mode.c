@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* mode: names, and lists of them. */
-#include "mode.h"
 #include "tap.h"
+#include "tls/mode.h"
 
 /* Digits stand for rows of mode_table. */
 static const struct {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* net: whom an address belongs to. */
-#include "net.h"
+#include "conn/net.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

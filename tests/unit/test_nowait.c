@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <termios.h>
 
-#include "nowait.h"
+#include "base/nowait.h"
 #include "tap.h"
 
 static void stuck(int signal)

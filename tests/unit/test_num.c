@@ -2,7 +2,7 @@
 /* num: what is a number, and that nothing else is. */
 #include <inttypes.h>
 
-#include "num.h"
+#include "base/num.h"
 #include "tap.h"
 
 static const struct {

@@ -6,8 +6,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "opt.h"
+#include "base/clock.h"
+#include "cli/opt.h"
 #include "tap.h"
 
 #define CERTIFICATES " --cert c --cert-key k --ca a"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* A paced sender never exceeds its rate, and comes near to it. */
-#include "pace.h"
+#include "stream/pace.h"
 #include "tap.h"
 
 enum { SECONDS = 20 };

@@ -3,7 +3,7 @@
  * pake: the vectors of draft-irtf-cfrg-cpace-21, appendix B.3, and what one who
  * has recorded an exchange could do with it: nothing.
  */
-#include "pake.h"
+#include "auth/pake.h"
 
 #include <stdlib.h>
 

@@ -3,7 +3,7 @@
  * pass: against another end that is made from the protocol page, word for word;
  * and that nothing is read that is TLS's.
  */
-#include "pass.h"
+#include "auth/pass.h"
 
 #include <errno.h>
 #include <sys/socket.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* peek: the server name of a ClientHello, the stream id of a plain HELLO. */
-#include "peek.h"
+#include "conn/peek.h"
 #include "tap.h"
 
 #define HANDLE "00112233445566778899aabbccddeeff"

@@ -4,8 +4,8 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "plain.h"
 #include "tap.h"
+#include "tls/plain.h"
 
 enum { ALL = 300000, ROOM = 4 * (REC_MAX + REC_HEADER_BYTES) };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* preface: every field in its place, and nothing without a meaning gets in. */
-#include "preface.h"
+#include "proto/preface.h"
 #include "tap.h"
 
 static struct preface filled(enum preface_type type)

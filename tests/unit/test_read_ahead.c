@@ -3,7 +3,7 @@
  * read_ahead stays small while the producer keeps up, and grows where it works
  * in bursts that the connection could have carried in its pauses.
  */
-#include "read_ahead.h"
+#include "stream/read_ahead.h"
 #include "tap.h"
 
 enum { MAX = 64 << 20, BURST = 32 << 20, PAUSE_MS = 2000, CYCLES = 12 };

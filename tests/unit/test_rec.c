@@ -3,7 +3,7 @@
 #include <ctype.h>
 #include <gnutls/gnutls.h>
 
-#include "rec.h"
+#include "proto/rec.h"
 #include "tap.h"
 
 static const struct {

@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "clock.h"
-#include "receiver.h"
+#include "base/clock.h"
+#include "stream/receiver.h"
 #include "tap.h"
 #include "wrap.h"
 

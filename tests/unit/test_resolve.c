@@ -10,7 +10,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "resolve.h"
+#include "conn/resolve.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* retry: how long a stream goes on without a connection that is of use. */
-#include "retry.h"
+#include "conn/retry.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 static void test_agree(void)

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* seal: records as the RFC has them, and nothing else is opened. */
-#include "mode.h"
-#include "rec.h"
-#include "seal.h"
+#include "proto/rec.h"
 #include "tap.h"
-#include "tls.h"
+#include "tls/mode.h"
+#include "tls/seal.h"
+#include "tls/tls.h"
 
 enum { ROOM = REC_MAX + REC_HEADER_BYTES + REC_OVERHEAD };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* secret: bytes that are gone when their scope is. */
-#include "secret.h"
+#include "base/secret.h"
 #include "tap.h"
 #include "wrap.h"
 

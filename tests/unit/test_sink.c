@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "sink.h"
+#include "stream/sink.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "bytes.h"
-#include "store_file.h"
+#include "stream/store_file.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -2,7 +2,7 @@
 /* store_mem never loses, doubles or mixes up a byte. */
 
 #include "bytes.h"
-#include "store_mem.h"
+#include "stream/store_mem.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 
 #include "bytes.h"
-#include "store_pipe.h"
+#include "stream/store_pipe.h"
 #include "tap.h"
 #include "wrap.h"
 

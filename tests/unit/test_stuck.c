@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* stuck: a connection that lives and moves nothing, and all that it is not. */
-#include "stuck.h"
+#include "conn/stuck.h"
 
-#include "clock.h"
+#include "base/clock.h"
 #include "tap.h"
 
 /* The clock of a test, and the connection that it is about. */

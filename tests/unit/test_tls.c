@@ -4,9 +4,9 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "log.h"
+#include "base/log.h"
 #include "tap.h"
-#include "tls.h"
+#include "tls/tls.h"
 
 enum { CLIENT, SERVER };
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/io.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/missing.h"
+
+/* /proc/sys/fs/pipe-max-size unless root raised it; 64 full TLS records */
+#define PIPE_BYTES (1 << 20)
+
+enum io_kind io_kind(int fd)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return IO_OTHER;
+	switch (st.st_mode & S_IFMT) {
+	case S_IFIFO:
+		return IO_PIPE;
+	case S_IFSOCK:
+		return IO_SOCKET;
+	case S_IFREG:
+	case S_IFBLK:
+		return IO_FILE;
+	case S_IFCHR:
+		return IO_DEVICE;
+	default:
+		return IO_OTHER;
+	}
+}
+
+bool io_is_append(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_APPEND);
+}
+
+bool io_ready(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 0) == 1;
+}
+
+void io_grow_pipe(int fd)
+{
+	int size = PIPE_BYTES;
+
+	/* A user's pipes are limited together: take the most that is given. */
+	for (; size > 65536 && fcntl(fd, F_GETPIPE_SZ) < size; size /= 2)
+		if (fcntl(fd, F_SETPIPE_SZ, size) >= 0 || errno != EPERM)
+			return;
+}
+
+int io_set_nonblocking(int fd, struct err *e)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
+		return err_call(e, ERR_STREAM, "fcntl",
+				"cannot set O_NONBLOCK");
+	return 0;
+}
+
+int io_reopen_nonblocking(int fd, int access)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+ssize_t io_read(int fd, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+ssize_t io_write(int fd, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+int io_random(void *buf, size_t len, struct err *e)
+{
+	autoclose int fd = -1;
+
+	/* Short reads happen only above 256 bytes. */
+	if (getrandom(buf, len, 0) == (ssize_t)len)
+		return 0;
+	fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && io_read(fd, buf, len) == (ssize_t)len)
+		return 0;
+	return err_call(e, ERR_NET, "getrandom", "no random numbers");
+}
+
+int io_write_all(int fd, const void *buf, size_t len, const char *what,
+		 struct err *e)
+{
+	const char *p = buf;
+
+	while (len) {
+		ssize_t n = io_write(fd, p, len);
+
+		if (n < 0)
+			return err_set(e, ERR_IO, errno, "cannot write %s",
+				       what);
+		p += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/* By the list of our open descriptors.  Returns whether there is one. */
+static bool io_close_listed(unsigned int first, unsigned int last)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	struct dirent *entry;
+
+	if (!dir)
+		return false;
+	while ((entry = readdir(dir))) {
+		unsigned long fd = strtoul(entry->d_name, NULL, 10);
+
+		if (entry->d_name[0] != '.' && fd >= first && fd <= last &&
+		    fd != (unsigned long)dirfd(dir))
+			close((int)fd);
+	}
+	closedir(dir);
+	return true;
+}
+
+void io_close_range(unsigned int first, unsigned int last)
+{
+	/* No more than we could have opened; without a limit: a guess. */
+	unsigned int end = 1 << 16;
+	struct rlimit limit;
+
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0 ||
+	    io_close_listed(first, last))
+		return;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end)
+		end = (unsigned int)limit.rlim_cur;
+	for (unsigned int fd = first; fd < end && fd <= last; fd++)
+		close((int)fd);
+}

@@ -1,0 +1,229 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/log.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/nowait.h"
+
+static enum log_level log_level = LOG_NOTICE;
+static char log_subject[LOG_SUBJECT_BYTES]; /* with ": ", or "" */
+static bool log_status_shown; /* the cursor stands behind a status line */
+
+static struct nowait log_out;
+static bool log_open;
+static uint64_t log_patience_end; /* clock_now_ms(); 0: none */
+static uint64_t log_dropped; /* lines that nobody was told of yet */
+static char log_rest[LOG_PASS_BYTES]; /* of a line that was begun */
+static size_t log_rest_len;
+
+#define CLEAR_LINE "\r\033[K"
+#define LOG_PREFIX "btrfs-ktls-pipe: "
+
+void log_set_level(enum log_level level)
+{
+	log_level = level;
+}
+
+void log_set_subject(const char *subject)
+{
+	snprintf(log_subject, sizeof log_subject, "%.160s: ", subject);
+}
+
+bool log_has_subject(void)
+{
+	return *log_subject;
+}
+
+size_t log_subject_prefix(char out[static LOG_SUBJECT_BYTES])
+{
+	memcpy(out, log_subject, sizeof log_subject);
+	return strlen(log_subject);
+}
+
+void log_set_patience(uint64_t ms)
+{
+	log_patience_end = clock_deadline(ms);
+}
+
+void log_after_fork(void)
+{
+	log_dropped = 0;
+	log_rest_len = 0;
+	log_status_shown = false;
+	if (log_open)
+		nowait_fini(&log_out);
+	log_open = false;
+}
+
+static struct nowait *log_output(void)
+{
+	if (!log_open)
+		nowait_init(&log_out, STDERR_FILENO);
+	log_open = true;
+	return &log_out;
+}
+
+/* A write that waits as long as patience lasts.  Returns as write(2) does. */
+static ssize_t log_write(const char *text, size_t len)
+{
+	struct nowait *w = log_output();
+	ssize_t n;
+
+	while ((n = nowait_write(w, text, len)) < 0 && errno == EAGAIN &&
+	       log_patience_end > clock_now_ms())
+		/* There may be room, but not enough. */
+		if (nowait_room(w, clock_poll_ms(log_patience_end)))
+			poll(NULL, 0, 1);
+	return n;
+}
+
+/*
+ * Write text as a whole, or, if it cannot be, not at all: what was begun is
+ * kept for the next time.  Returns false if there is no room.
+ */
+static bool log_put(const char *text, size_t len)
+{
+	ssize_t n;
+
+	if (log_rest_len) {
+		n = log_write(log_rest, log_rest_len);
+		if (n < 0 && errno != EAGAIN)
+			n = (ssize_t)log_rest_len;
+		if (n > 0)
+			log_rest_len -= (size_t)n;
+		if (n > 0)
+			memmove(log_rest, log_rest + n, log_rest_len);
+		if (log_rest_len)
+			return false;
+	}
+	n = len ? log_write(text, len) : 0;
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	/* Nobody is left to tell if standard error fails. */
+	if (n < 0 || (size_t)n == len)
+		return true;
+	log_rest_len = len - (size_t)n;
+	memcpy(log_rest, text + n, log_rest_len);
+	return true;
+}
+
+/* Returns false if there is no room even for this. */
+static bool log_tell_dropped(void)
+{
+	char text[LOG_SUBJECT_BYTES + 128];
+	int len;
+
+	if (!log_dropped)
+		return true;
+	len = snprintf(text, sizeof text,
+		       LOG_PREFIX "%s%" PRIu64
+				  " line%s of messages %s dropped: standard "
+				  "error was not read\n",
+		       log_subject, log_dropped, log_dropped == 1 ? "" : "s",
+		       log_dropped == 1 ? "was" : "were");
+	if (!log_put(text, (size_t)len))
+		return false;
+	log_dropped = 0;
+	return true;
+}
+
+void log_flush(void)
+{
+	int saved = errno;
+
+	if (log_tell_dropped() && log_rest_len && !log_put("", 0))
+		errno = saved; /* it stays as it is */
+	errno = saved;
+}
+
+bool log_pass_on(const char *text, size_t len)
+{
+	return log_tell_dropped() && log_put(text, len);
+}
+
+void log_count_dropped(uint64_t lines)
+{
+	log_dropped += lines;
+}
+
+void log_defuse(char *text, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if ((unsigned char)text[i] < 0x20 || text[i] == 0x7f)
+			text[i] = '?';
+}
+
+attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
+				       va_list ap)
+{
+	static const char prefix[] = LOG_PREFIX;
+	size_t len = 0;
+	char line[1024];
+	int saved = errno, n;
+
+	if (level > log_level)
+		return;
+	if (log_status_shown) {
+		memcpy(line, CLEAR_LINE, sizeof CLEAR_LINE - 1);
+		len = sizeof CLEAR_LINE - 1;
+	}
+	memcpy(line + len, prefix, sizeof prefix - 1);
+	len += sizeof prefix - 1;
+	memcpy(line + len, log_subject, strlen(log_subject));
+	len += strlen(log_subject);
+	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
+	if (n < 0)
+		n = 0;
+	if ((size_t)n > sizeof line - len - 2)
+		n = (int)(sizeof line - len - 2);
+	log_defuse(line + len, (size_t)n);
+	len += (size_t)n;
+	line[len++] = '\n';
+	if (log_pass_on(line, len))
+		log_status_shown = false;
+	else
+		log_count_dropped(1);
+	errno = saved;
+}
+
+#define LOG_FUNCTION(name, level)         \
+	void name(const char *fmt, ...)   \
+	{                                 \
+		va_list ap;               \
+                                          \
+		va_start(ap, fmt);        \
+		log_line(level, fmt, ap); \
+		va_end(ap);               \
+	}
+
+LOG_FUNCTION(log_error, LOG_QUIET)
+LOG_FUNCTION(log_always, LOG_QUIET)
+LOG_FUNCTION(log_notice, LOG_NOTICE)
+LOG_FUNCTION(log_info, LOG_INFO)
+LOG_FUNCTION(log_debug, LOG_DEBUG)
+
+void log_status(const char *line)
+{
+	char text[256];
+	int n = snprintf(text, sizeof text, CLEAR_LINE "%s", line);
+	size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+
+	/* Of a meter that finds no room the next one tells more. */
+	log_status_shown = log_pass_on(text, len);
+}
+
+void log_printable(char *out, size_t size, const void *text, size_t len)
+{
+	const unsigned char *in = text;
+	size_t i;
+
+	for (i = 0; i < len && i + 1 < size; i++)
+		out[i] = in[i] >= 0x20 && in[i] < 0x7f ? (char)in[i] : '?';
+	out[i] = '\0';
+}

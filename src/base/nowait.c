@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/nowait.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static int nowait_reopen(int fd)
+{
+	char path[32];
+
+	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+void nowait_init(struct nowait *w, int fd)
+{
+	struct stat st = { 0 };
+	mode_t type = fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
+
+	*w = (struct nowait){ .fd = fd,
+			      .own_fd = -1,
+			      .pipe = { -1, -1 },
+			      .is_socket = type == S_IFSOCK,
+			      .is_pipe = type == S_IFIFO };
+	w->is_plain = !w->is_socket && !w->is_pipe &&
+		      !(type == S_IFCHR && isatty(fd));
+	if (w->is_socket || w->is_plain)
+		return;
+	w->own_fd = nowait_reopen(fd);
+	/* Without /proc, or behind su(1): the terminal or pipe of another user */
+	if (w->own_fd < 0 && w->is_pipe &&
+	    pipe2(w->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		w->pipe[0] = w->pipe[1] = -1;
+}
+
+/*
+ * A write waits if another process fills the pipe after we have looked; splice
+ * takes the flag with each call.  What does not fit is taken back.
+ */
+static ssize_t nowait_splice(struct nowait *w, const void *buf, size_t len)
+{
+	ssize_t done = 0, n;
+	char back[PIPE_BUF];
+
+	if (write(w->pipe[1], buf, len) != (ssize_t)len)
+		return -1;
+	n = splice(w->pipe[0], NULL, w->fd, NULL, len, SPLICE_F_NONBLOCK);
+	if (n == (ssize_t)len)
+		return n;
+	if (n > 0)
+		done = n;
+	n = errno;
+	if (read(w->pipe[0], back, sizeof back) < 0)
+		return -1;
+	errno = (int)n;
+	return done ? done : -1;
+}
+
+static ssize_t nowait_try(struct nowait *w, const void *buf, size_t len)
+{
+	if (w->is_socket)
+		return send(w->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (w->is_pipe && len > PIPE_BUF)
+		len = PIPE_BUF;
+	if (w->own_fd >= 0)
+		return write(w->own_fd, buf, len);
+	if (w->pipe[0] >= 0)
+		return nowait_splice(w, buf, len);
+	/* A terminal that is stopped (^S) has no room. */
+	if (!w->is_plain && !nowait_room(w, 0)) {
+		errno = EAGAIN;
+		return -1;
+	}
+	return write(w->fd, buf, len);
+}
+
+ssize_t nowait_write(struct nowait *w, const void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = nowait_try(w, buf, len);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+bool nowait_room(const struct nowait *w, int ms)
+{
+	struct pollfd p = { .fd = w->own_fd >= 0 ? w->own_fd : w->fd,
+			    .events = POLLOUT };
+
+	return poll(&p, 1, ms) == 1;
+}
+
+void nowait_fini(struct nowait *w)
+{
+	attr_close(&w->own_fd);
+	attr_close(&w->pipe[0]);
+	attr_close(&w->pipe[1]);
+	w->own_fd = w->pipe[0] = w->pipe[1] = -1;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Key bytes that wipe themselves: declare them autowipe, and every way out of
+ * the scope overwrites them.  Copies elsewhere are bugs.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/attr.h"
+
+enum {
+	SECRET_MAX = 512, /* bytes; the longest pre-shared key */
+	SECRET_MIN = 16, /* bytes; RFC 9257 section 6: at least 128 bits */
+};
+
+/* A pre-shared key. */
+struct secret {
+	size_t len; /* bytes */
+	uint8_t bytes[SECRET_MAX];
+};
+
+/* What protects one direction of a connection (RFC 8446 section 7.3). */
+struct traffic {
+	size_t key_len; /* 16 or 32 bytes */
+	size_t iv_len; /* TLS 1.2 GCM: 4 (the salt); else 12 */
+	uint8_t key[32];
+	uint8_t iv[12];
+	uint8_t seq[8]; /* sequence number of the next record, big-endian */
+};
+
+/*
+ * Zeroed memory for what lasts.  It is in no core dump, and in a process that is
+ * forked it is zeroed again: no child inherits a secret that is in it (Linux
+ * 4.14).  NULL: there is no memory.  secret_free() wipes it; p may be NULL.
+ */
+void *secret_alloc(size_t bytes);
+void secret_free(void *p, size_t bytes);
+
+/*
+ * Overwrite the stack below the caller, where functions that have returned may
+ * have left parts of secrets: libraries do not wipe theirs, and the dynamic
+ * linker saves vector registers there.
+ */
+void secret_scrub_stack(void);
+
+void secret_wipe(struct secret *s);
+void secret_wipe_traffic(struct traffic *t);
+
+#define autowipe attr_cleanup(secret_wipe)
+#define autowipe_traffic attr_cleanup(secret_wipe_traffic)

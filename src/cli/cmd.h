@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The verbs: one file each.  Every function runs its verb to the end and
+ * returns 0, or -1 with the error that main() prints.
+ */
+#pragma once
+
+#include "base/err.h"
+#include "cli/opt.h"
+
+int cmd_connect(const struct opts *o, struct err *e) attr_must_check;
+int cmd_listen(const struct opts *o, struct err *e) attr_must_check;
+int cmd_keygen(const struct opts *o, struct err *e) attr_must_check;
+int cmd_probe(const struct opts *o, struct err *e) attr_must_check;

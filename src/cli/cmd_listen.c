@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "cli/cmd.h"
+#include "cli/keep.h"
+#include "cli/setup.h"
+#include "conn/link_door.h"
+#include "conn/net.h"
+#include "stream/stream.h"
+
+static int listen_tell_ready(const struct opts *o, uint16_t port, struct err *e)
+{
+	char text[16];
+	int len = snprintf(text, sizeof text, "%u\n", port);
+
+	if (o->ready_fd < 0)
+		return 0;
+	if (io_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd", e) <
+	    0)
+		return -1;
+	/* Standard error stays open for messages. */
+	if (o->ready_fd > STDERR_FILENO)
+		close(o->ready_fd);
+	return 0;
+}
+
+static int listen_check_ready(const struct opts *o, struct err *e)
+{
+	if (o->ready_fd == STDOUT_FILENO)
+		return err_set(e, ERR_USAGE, 0,
+			       "--ready-fd 1: standard output is the stream");
+	if (o->ready_fd >= 0 && fcntl(o->ready_fd, F_GETFD) < 0)
+		return err_set(e, ERR_USAGE, errno, "--ready-fd %d",
+			       o->ready_fd);
+	return 0;
+}
+
+static int listen_run(const struct opts *o, struct setup *setup,
+		      const struct net_listener *l, struct err *e)
+{
+	struct link *link = link_door_new(&setup->link, l, e);
+	int ret = -1;
+
+	if (link && listen_tell_ready(o, l->port, e) == 0 &&
+	    link_first(link, e) == 0)
+		ret = stream_run(link, &setup->stream, &setup->stats, e);
+	link_free(link);
+	return ret;
+}
+
+static int listen_keep(const struct opts *o, struct setup *setup,
+		       struct net_listener *l, struct err *e)
+{
+	struct keep *keep = keep_new(setup, l, e);
+	int ret = -1;
+
+	if (keep && listen_tell_ready(o, l->port, e) == 0)
+		ret = keep_run(keep, e);
+	keep_free(keep);
+	return ret;
+}
+
+/* Whoever sits at a terminal may have to tell others where to connect. */
+static void listen_say_where(const struct opts *o, const struct net_listener *l)
+{
+	char text[NET_LISTENERS_MAX * (NET_NAME_MAX + 2)] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; o->bind && i < l->count; i++) {
+		char name[NET_NAME_MAX];
+
+		net_listener_name(l, i, name);
+		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s",
+					len ? ", " : "", name);
+	}
+	if (!o->bind)
+		snprintf(text, sizeof text, "port %u of every%s address",
+			 l->port,
+			 o->family == AF_INET	 ? " IPv4"
+			 : o->family == AF_INET6 ? " IPv6"
+						 : "");
+	if (isatty(STDERR_FILENO))
+		log_notice("listening on %s", text);
+	else
+		log_info("listening on %s", text);
+}
+
+int cmd_listen(const struct opts *o, struct err *e)
+{
+	struct net_endpoint at = { .host = o->bind,
+				   .port = (uint16_t)o->port,
+				   .family = o->family,
+				   .tcp = &o->tcp };
+	autofini_setup struct setup setup = { .cred = NULL };
+	struct net_listener l;
+	int ret;
+
+	if (listen_check_ready(o, e) < 0 || setup_init(&setup, o, e) < 0)
+		return -1;
+	ret = net_listen(&at, &l, e);
+	if (ret == 0) {
+		listen_say_where(o, &l);
+		ret = o->keep ? listen_keep(o, &setup, &l, e)
+			      : listen_run(o, &setup, &l, e);
+		net_listener_close(&l);
+	}
+	if (!o->keep) /* else each stream has */
+		setup_write_stats(&setup, ret < 0 ? e : NULL);
+	return ret;
+}

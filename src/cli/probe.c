@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/probe.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "base/log.h"
+#include "tls/tls.h"
+
+int probe_run(struct probe *p, struct err *e)
+{
+	struct err why = { 0 };
+	struct mode_list list;
+	struct utsname u;
+
+	*p = (struct probe){ .gnutls = tls_library_version(),
+			     .cpu_aes = mode_cpu_has_aes(),
+			     .ulp = ktls_available(&why) == 0 };
+	uname(&u);
+	log_printable(p->kernel, sizeof p->kernel, u.release,
+		      strlen(u.release));
+	snprintf(p->ulp_why, sizeof p->ulp_why, "%s", why.msg);
+	tls_default_modes(&list, CRED_PSK);
+	p->pick = list.modes[0];
+	for (size_t i = 0; i < MODE_COUNT; i++) {
+		p->modes[i].gnutls = tls_mode_usable(&mode_table[i], CRED_PSK);
+		p->modes[i].x509 = tls_mode_usable(&mode_table[i], CRED_X509);
+		if (ktls_probe(&mode_table[i], &p->modes[i].kernel, e) < 0)
+			return -1;
+		if (&mode_table[i] == p->pick)
+			p->usable = p->modes[i].kernel.tx &&
+				    p->modes[i].kernel.rx;
+	}
+	return 0;
+}
+
+static const char *probe_yes(bool b)
+{
+	return b ? "yes" : "no";
+}
+
+static const char *probe_true(bool b)
+{
+	return b ? "true" : "false";
+}
+
+static int probe_flush(struct err *e)
+{
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return err_set(e, ERR_IO, 0, "cannot write standard output");
+	return 0;
+}
+
+int probe_print(const struct probe *p, struct err *e)
+{
+	printf("kernel              %s\n", p->kernel);
+	printf("GnuTLS              %s\n", p->gnutls);
+	printf("CPU AES             %s\n", probe_yes(p->cpu_aes));
+	printf("kernel TLS (ULP)    %s%s%s\n", probe_yes(p->ulp),
+	       p->ulp ? "" : ": ", p->ulp_why);
+	printf("\n%-25s %-7s %-4s %-4s %-6s %s\n", "mode", "GnuTLS", "TX", "RX",
+	       "rekey", "no-pad");
+	for (size_t i = 0; i < MODE_COUNT; i++) {
+		const struct ktls_support *k = &p->modes[i].kernel;
+
+		printf("%-25s %-7s %-4s %-4s %-6s %s\n", mode_table[i].name,
+		       p->modes[i].x509 && !p->modes[i].gnutls
+			       ? "certs"
+			       : probe_yes(p->modes[i].gnutls),
+		       probe_yes(k->tx), probe_yes(k->rx), probe_yes(k->rekey),
+		       probe_yes(k->no_pad));
+	}
+	printf("\nconnect offers      %s first, records made in %s\n",
+	       p->pick->name, p->usable ? "the kernel" : "user space");
+	return probe_flush(e);
+}
+
+/* Nothing printed as a string holds a quote, a backslash or a control. */
+int probe_print_json(const struct probe *p, struct err *e)
+{
+	printf("{\"kernel\": \"%s\", \"gnutls\": \"%s\", \"cpu_aes\": %s,\n"
+	       " \"ulp\": %s, \"ulp_why\": \"%s\",\n \"modes\": {\n",
+	       p->kernel, p->gnutls, probe_true(p->cpu_aes), probe_true(p->ulp),
+	       p->ulp_why);
+	for (size_t i = 0; i < MODE_COUNT; i++) {
+		const struct ktls_support *k = &p->modes[i].kernel;
+
+		printf("  \"%s\": {\"gnutls\": %s, \"certificates\": %s, "
+		       "\"tx\": %s, \"rx\": %s, "
+		       "\"rekey\": %s, \"no_pad\": %s}%s\n",
+		       mode_table[i].name, probe_true(p->modes[i].gnutls),
+		       probe_true(p->modes[i].x509), probe_true(k->tx),
+		       probe_true(k->rx), probe_true(k->rekey),
+		       probe_true(k->no_pad), i + 1 < MODE_COUNT ? "," : "");
+	}
+	printf(" },\n \"pick\": {\"mode\": \"%s\", \"path\": \"%s\"},\n"
+	       " \"usable\": %s}\n",
+	       p->pick->name, p->usable ? "kernel" : "user",
+	       probe_true(p->usable));
+	return probe_flush(e);
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/setup.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+#include "auth/ask.h"
+#include "auth/pake.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "tls/ktls.h"
+
+static bool setup_is_none(const struct opts *o)
+{
+	return o->modes.count && o->modes.modes[0] == &mode_none;
+}
+
+static enum chan_ktls setup_ktls(const struct opts *o)
+{
+	static const enum chan_ktls when[] = {
+		[OPT_KTLS_AUTO] = CHAN_KTLS_AUTO,
+		[OPT_KTLS_REQUIRE] = CHAN_KTLS_REQUIRE,
+		[OPT_KTLS_OFF] = CHAN_KTLS_OFF,
+	};
+
+	return setup_is_none(o) ? CHAN_KTLS_OFF : when[o->ktls];
+}
+
+static int setup_keys(struct setup *s, const struct opts *o, struct err *e)
+{
+	struct keys *keys = keys_read(o->keys, e);
+
+	s->cred = keys ? cred_new_keys(keys, e) : NULL;
+	return s->cred ? 0 : -1;
+}
+
+static int setup_key(struct setup *s, const struct opts *o, struct err *e)
+{
+	autowipe_key struct key key = { 0 };
+
+	if (key_read(o->key ? o->key : KEY_DEFAULT_FILE, &key, e) < 0)
+		return -1;
+	if (o->identity)
+		snprintf(key.identity, sizeof key.identity, "%s", o->identity);
+	s->cred = cred_new_psk(&key, o->verb == OPT_LISTEN, e);
+	return s->cred ? 0 : -1;
+}
+
+static int setup_password(struct setup *s, const struct opts *o, struct err *e)
+{
+	int ret = pake_init(e);
+
+	s->password = secret_alloc(sizeof *s->password);
+	if (!s->password)
+		return err_set(e, ERR_KEY, 0, "out of memory");
+	if (ret == 0)
+		ret = o->password_file
+			      ? key_read_password(o->password_file, s->password,
+						  e)
+			      : ask_secret("Password for btrfs-ktls-pipe: ",
+					   s->password, e);
+	if (ret < 0)
+		return -1;
+	s->cred = cred_new_password(NULL, o->verb == OPT_LISTEN, e);
+	return s->cred ? 0 : -1;
+}
+
+/* Whoever is dialled must be who it says, unless --peer says who it is. */
+static int setup_certificates(struct setup *s, const struct opts *o,
+			      struct err *e)
+{
+	struct cred_x509 x = { .cert = o->cert,
+			       .key = o->cert_key,
+			       .ca = o->ca,
+			       .names = o->peers.names,
+			       .count = o->peers.count };
+
+	if (o->verb == OPT_CONNECT && !x.count) {
+		s->host = o->host;
+		x.names = &s->host;
+		x.count = 1;
+		x.wildcards = true;
+	}
+	s->cred = cred_new_x509(&x, o->verb == OPT_LISTEN, e);
+	return s->cred ? 0 : -1;
+}
+
+/* Nothing is named, and there is no key in its place: the password remains. */
+static bool setup_lacks_key(const struct opts *o)
+{
+	return !o->key && access(KEY_DEFAULT_FILE, F_OK) < 0 && errno == ENOENT;
+}
+
+static const char keygen_hint[] =
+	"make a key with 'btrfs-ktls-pipe keygen -o FILE', copy it to the "
+	"other host and name it with -k FILE (or keep it in " KEY_DEFAULT_FILE
+	")";
+
+static int setup_credential(struct setup *s, const struct opts *o,
+			    struct err *e)
+{
+	if (o->cert)
+		return setup_certificates(s, o, e);
+	if (o->keys)
+		return setup_keys(s, o, e);
+	if (!o->password_file && !setup_lacks_key(o))
+		return setup_key(s, o, e);
+	/* These go with a key. */
+	if (o->identity || o->raw)
+		return err_set(e, ERR_KEY, 0, "no key: %s", keygen_hint);
+	if (setup_password(s, o, e) == 0)
+		return 0;
+	if (!o->password_file && e->num)
+		err_append(e, "; name a file with --password-file, or %s",
+			   keygen_hint);
+	return -1;
+}
+
+static const enum stream_how setup_how[] = {
+	[OPT_HOW_AUTO] = STREAM_AUTO,
+	[OPT_HOW_SPLICE] = STREAM_SPLICE,
+	[OPT_HOW_COPY] = STREAM_COPY,
+};
+
+/* Hand down what the layers below have to know of the command line. */
+static void setup_configure(struct setup *s, const struct opts *o)
+{
+	bool connects = o->verb == OPT_CONNECT;
+	bool sends = connects ? !o->receive : o->send;
+
+	s->stats.sends = sends;
+	s->connections = (struct link_config){
+		.connects = connects,
+		.role = sends ? CHAN_SENDER : CHAN_RECEIVER,
+		.raw = o->raw,
+		.allow_self = o->allow_self,
+		.host = o->host,
+		.bind = o->bind,
+		.port = (uint16_t)o->port,
+		.family = o->family,
+		.tcp = o->tcp,
+		.wait_ms = o->wait_ms,
+		.handshake_ms = o->handshake_ms,
+		.retry_ms = o->retry_ms,
+		.buffer_bytes = o->buffer_bytes,
+		.rekey_bytes = o->rekey_bytes,
+	};
+	s->stream = (struct stream_config){
+		.tx = setup_how[o->tx],
+		.rx = setup_how[o->rx],
+		.command = o->command,
+		.limit_bytes_per_s = o->limit_bytes_per_s,
+		.size_bytes = o->size_bytes,
+		.progress = o->progress,
+	};
+}
+
+int setup_init(struct setup *s, const struct opts *o, struct err *e)
+{
+	unsigned int kinds = o->cert ? CRED_X509 : CRED_PSK;
+
+	*s = (struct setup){ .o = o, .modes = o->modes, .stats_fd = -1 };
+	setup_configure(s, o);
+	stats_start(&s->stats);
+	if (!s->modes.count)
+		tls_default_modes(&s->modes, kinds);
+	if (tls_check_modes(&s->modes, kinds, e) < 0)
+		return -1;
+	if (o->ktls == OPT_KTLS_REQUIRE && ktls_available(e) < 0)
+		return err_append(e, " (--ktls require)");
+	if (o->raw)
+		log_notice("--raw: the other side cannot confirm that the "
+			   "stream was delivered");
+	if (setup_is_none(o))
+		log_notice("-m none: nothing is encrypted and nobody is "
+			   "authenticated; whoever reaches the port can read "
+			   "or write the stream");
+	else if (setup_credential(s, o, e) < 0)
+		return -1;
+	secret_scrub_stack();
+	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
+		return -1;
+	s->link = (struct link_params){ .config = &s->connections,
+					.cred = s->cred,
+					.password = s->password,
+					.modes = &s->modes,
+					.ktls = setup_ktls(o) };
+	return 0;
+}
+
+void setup_fini(struct setup *s)
+{
+	secret_free(s->password, sizeof *s->password);
+	s->password = NULL;
+	cred_free(s->cred);
+	s->cred = NULL;
+	/* What was not written: with --keep each stream's process writes. */
+	if (s->stats_fd > STDERR_FILENO)
+		close(steal_fd(&s->stats_fd));
+}
+
+void setup_write_stats(struct setup *s, const struct err *e)
+{
+	int exit_status = stop_exit_status(e ? (int)e->kind : 0);
+	struct err failed = { 0 };
+
+	if (s->stats_fd >= 0 && stats_write(s->stats_fd, &s->stats, exit_status,
+					    e ? e->msg : NULL, &failed) < 0)
+		log_error("%s", failed.msg);
+	s->stats_fd = -1;
+}

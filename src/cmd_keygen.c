@@ -1,8 +1,0 @@
-// SPDX-License-Identifier: GPL-2.0-or-later
-#include "cmd.h"
-#include "key.h"
-
-int cmd_keygen(const struct opts *o, struct err *e)
-{
-	return key_generate(o->output, o->identity, e);
-}

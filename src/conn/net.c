@@ -1,0 +1,545 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum {
+	BACKLOG = 128,
+	KEEPALIVE_IDLE_S = 15, /* together about half a minute */
+	KEEPALIVE_INTERVAL_S = 5,
+	KEEPALIVE_PROBES = 3,
+	VANISHED_MS = 30000,
+	UNSENT_BYTES = 1 << 20,
+};
+
+static void net_free_list(struct addrinfo **list)
+{
+	if (*list)
+		freeaddrinfo(*list);
+	*list = NULL;
+}
+
+#define autofree_list attr_cleanup(net_free_list)
+
+union net_sockaddr {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* Returns its length. */
+static socklen_t net_sockaddr_of(const struct net_address *a, uint16_t port,
+				 union net_sockaddr *u)
+{
+	memset(u, 0, sizeof *u);
+	if (a->family == AF_INET) {
+		u->in.sin_family = AF_INET;
+		u->in.sin_port = htons(port);
+		memcpy(&u->in.sin_addr, a->bytes, sizeof u->in.sin_addr);
+		return sizeof u->in;
+	}
+	u->in6.sin6_family = AF_INET6;
+	u->in6.sin6_port = htons(port);
+	u->in6.sin6_scope_id = a->scope;
+	memcpy(&u->in6.sin6_addr, a->bytes, sizeof u->in6.sin6_addr);
+	return sizeof u->in6;
+}
+
+bool net_address_from(const struct sockaddr *sa, struct net_address *a)
+{
+	const struct sockaddr_in *in = (const void *)sa;
+	const struct sockaddr_in6 *in6 = (const void *)sa;
+
+	memset(a, 0, sizeof *a);
+	a->family = sa->sa_family;
+	if (sa->sa_family == AF_INET) {
+		memcpy(a->bytes, &in->sin_addr, sizeof in->sin_addr);
+		return true;
+	}
+	if (sa->sa_family != AF_INET6)
+		return false;
+	memcpy(a->bytes, &in6->sin6_addr, sizeof in6->sin6_addr);
+	a->scope = in6->sin6_scope_id;
+	return true;
+}
+
+static void net_name(const struct sockaddr *sa, socklen_t len,
+		     char name[static NET_NAME_MAX])
+{
+	char host[NI_MAXHOST], port[NI_MAXSERV];
+	struct sockaddr_in v4 = { .sin_family = AF_INET };
+	const struct sockaddr_in6 *v6 = (const void *)sa;
+
+	/* A v4 client of the one v6 socket is a v4 client to people. */
+	if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
+		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
+		v4.sin_port = v6->sin6_port;
+		sa = (const void *)&v4;
+		len = sizeof v4;
+	}
+	if (getnameinfo(sa, len, host, sizeof host, port, sizeof port,
+			NI_NUMERICHOST | NI_NUMERICSERV)) {
+		snprintf(name, NET_NAME_MAX, "unknown");
+		return;
+	}
+	snprintf(name, NET_NAME_MAX,
+		 sa->sa_family == AF_INET6 ? "[%.64s]:%.8s" : "%.64s:%.8s",
+		 host, port);
+}
+
+void net_peer_name(int fd, char name[static NET_NAME_MAX])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		snprintf(name, NET_NAME_MAX, "unknown");
+	else
+		net_name((struct sockaddr *)&ss, len, name);
+}
+
+bool net_peer_is_loopback(int fd)
+{
+	union net_sockaddr u = { .sa.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof u;
+	const uint8_t *mapped = u.in6.sin6_addr.s6_addr + 12;
+
+	if (getpeername(fd, &u.sa, &len) < 0)
+		return false;
+	if (u.sa.sa_family == AF_INET)
+		return ntohl(u.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	if (u.sa.sa_family != AF_INET6)
+		return false;
+	return IN6_IS_ADDR_LOOPBACK(&u.in6.sin6_addr) ||
+	       (IN6_IS_ADDR_V4MAPPED(&u.in6.sin6_addr) &&
+		mapped[0] == IN_LOOPBACKNET);
+}
+
+struct net_source net_peer_source(int fd)
+{
+	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
+	socklen_t len = sizeof ss;
+
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		ss.ss_family = AF_UNSPEC;
+	return net_source_of((struct sockaddr *)&ss);
+}
+
+int net_cannot_resolve(const char *host, int code, int num, struct err *e)
+{
+	err_set(e, ERR_NET, 0, "cannot resolve %s: %s", host,
+		code == EAI_SYSTEM ? strerror(num) : gai_strerror(code));
+	err_append(e, "%s", code == EAI_SYSTEM ? err_remedy(num) : "");
+	e->num = code == EAI_SYSTEM ? num : code == EAI_AGAIN ? EAGAIN : 0;
+	return -1;
+}
+
+static int net_resolve(const char *host, uint16_t port, int family, int flags,
+		       struct addrinfo **list, struct err *e)
+{
+	struct addrinfo hints = { .ai_family = family,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_protocol = IPPROTO_TCP,
+				  .ai_flags = flags | AI_NUMERICSERV };
+	char service[8];
+	int ret;
+
+	snprintf(service, sizeof service, "%u", port);
+	ret = getaddrinfo(host, service, &hints, list);
+	if (!ret)
+		return 0;
+	return net_cannot_resolve(host ? host : "the local address", ret, errno,
+				  e);
+}
+
+/* The last record of a stream must not wait for an acknowledgement. */
+static void net_no_delay(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+void net_keepalive(int fd)
+{
+	int on = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_INTERVAL_S;
+	int probes = KEEPALIVE_PROBES;
+	unsigned int unanswered_ms = VANISHED_MS;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
+	/* No probe is sent while an acknowledgement of ours is under way. */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
+		   sizeof unanswered_ms);
+}
+
+void net_bound_unsent(int fd)
+{
+	int bytes = UNSENT_BYTES;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
+void net_say_goodbye(int fd)
+{
+	shutdown(fd, SHUT_WR);
+}
+
+bool net_discard(int fd, size_t *total)
+{
+	char scratch[16384];
+	ssize_t n = recv(fd, scratch, sizeof scratch, MSG_DONTWAIT);
+
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	*total += (size_t)n;
+	return n > 0 && *total <= NET_DISCARD_BYTES;
+}
+
+bool net_is_closed(int fd)
+{
+	char byte;
+	ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
+void net_see_off(int fd, uint64_t timeout_ms)
+{
+	uint64_t deadline_ms = clock_deadline(timeout_ms);
+	size_t total = 0;
+
+	net_say_goodbye(fd);
+	while (clock_now_ms() < deadline_ms) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		if (poll(&p, 1, clock_poll_ms(deadline_ms)) > 0 &&
+		    !net_discard(fd, &total))
+			return;
+	}
+}
+
+void net_close_hard(int fd)
+{
+	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	close(fd);
+}
+
+void net_target_name(const struct net_target *t, char name[static NET_NAME_MAX])
+{
+	union net_sockaddr u;
+	socklen_t len = net_sockaddr_of(t->to, t->port, &u);
+
+	net_name(&u.sa, len, name);
+}
+
+static bool net_lacks_zone(const struct net_address *a)
+{
+	return a->family == AF_INET6 && a->bytes[0] == 0xfe &&
+	       (a->bytes[1] & 0xc0) == 0x80 && !a->scope;
+}
+
+/* What to look at when a connection does not come about, or "" */
+static const char *net_connect_hint(int num)
+{
+	switch (num) {
+	case ECONNREFUSED:
+		return " (is 'btrfs-ktls-pipe listen' running there?)";
+	case ETIMEDOUT:
+		return " (is that TCP port open there, and 'btrfs-ktls-pipe "
+		       "listen' running?)";
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+	case EACCES:
+	case EPERM:
+	case EINVAL:
+		return " (is there a route, and is that TCP port open in the "
+		       "firewalls?)";
+	}
+	return "";
+}
+
+int net_cannot_connect(const struct net_target *t, int num, struct err *e)
+{
+	char name[NET_NAME_MAX];
+
+	net_target_name(t, name);
+	err_set(e, ERR_NET, num, "cannot connect to %s", name);
+	if (num == EINVAL && net_lacks_zone(t->to)) {
+		e->num = 0;
+		return err_append(e, " (a link-local address needs its "
+				     "interface: ADDRESS%%INTERFACE)");
+	}
+	return err_append(e, "%s", net_connect_hint(num));
+}
+
+static int net_bind_source(int fd, const struct net_address *from,
+			   struct err *e)
+{
+	union net_sockaddr u;
+	socklen_t len = net_sockaddr_of(from, 0, &u);
+	char name[INET6_ADDRSTRLEN];
+
+	if (bind(fd, &u.sa, len) == 0)
+		return 0;
+	err_set(e, ERR_NET, errno, "cannot bind to %s",
+		inet_ntop(from->family, from->bytes, name, sizeof name));
+	return err_append(e, " (-b)");
+}
+
+int net_connect(const struct net_target *t, struct err *e)
+{
+	autoclose int fd = socket(t->to->family,
+				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				  IPPROTO_TCP);
+	union net_sockaddr u;
+	socklen_t len = net_sockaddr_of(t->to, t->port, &u);
+
+	if (fd < 0)
+		return err_call(e, ERR_NET, "socket", "cannot connect");
+	if (t->tcp)
+		tcp_options_apply(t->tcp, fd);
+	if (t->from && net_bind_source(fd, t->from, e) < 0)
+		return -1;
+	if (connect(fd, &u.sa, len) < 0 && errno != EINPROGRESS)
+		return net_cannot_connect(t, errno, e);
+	net_no_delay(fd);
+	return steal_fd(&fd);
+}
+
+int net_connected(int fd, const struct net_target *t, struct err *e)
+{
+	int error = 0;
+	socklen_t len = sizeof error;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+		return err_call(e, ERR_NET, "getsockopt",
+				"cannot tell whether the connection is there");
+	return error ? net_cannot_connect(t, error, e) : 0;
+}
+
+static int net_listen_one(const struct net_endpoint *at,
+			  const struct addrinfo *ai, bool both, uint16_t port,
+			  struct err *e)
+{
+	struct sockaddr_storage ss = { 0 };
+	char name[NET_NAME_MAX];
+	int on = 1, off = 0;
+	autoclose int fd = -1;
+
+	memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
+	/* sin_port and sin6_port are at the same place */
+	((struct sockaddr_in *)&ss)->sin_port = htons(port);
+	net_name((struct sockaddr *)&ss, ai->ai_addrlen, name);
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    IPPROTO_TCP);
+	if (fd < 0)
+		return err_call(e, ERR_NET, "socket", "cannot listen on %s",
+				name);
+	if (at->tcp)
+		tcp_options_apply(at->tcp, fd);
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+	if (ai->ai_family == AF_INET6)
+		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
+			   sizeof on);
+	if (bind(fd, (struct sockaddr *)&ss, ai->ai_addrlen) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		return err_call(e, ERR_NET, "bind and listen",
+				"cannot listen on %s%s", name,
+				errno == EADDRINUSE
+					? " (choose another port with -p)"
+					: "");
+	return steal_fd(&fd);
+}
+
+static int net_local_port(int fd, uint16_t *port, struct err *e)
+{
+	struct sockaddr_in6 sa = { 0 };
+	socklen_t len = sizeof sa;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+		return err_call(e, ERR_NET, "getsockname",
+				"cannot tell the port");
+	*port = ntohs(sa.sin6_port);
+	return 0;
+}
+
+/* Does an address stand in the list before?  Resolvers tell some twice. */
+static bool net_is_repeated(const struct addrinfo *list,
+			    const struct addrinfo *ai)
+{
+	for (; list != ai; list = list->ai_next)
+		if (list->ai_addrlen == ai->ai_addrlen &&
+		    !memcmp(list->ai_addr, ai->ai_addr, ai->ai_addrlen))
+			return true;
+	return false;
+}
+
+int net_listen(const struct net_endpoint *at, struct net_listener *l,
+	       struct err *e)
+{
+	autofree_list struct addrinfo *list = NULL;
+	/* Every address: one IPv6 socket that takes IPv4 too, if there is v6 */
+	bool both = !at->host && at->family == AF_UNSPEC;
+	int family = both ? AF_INET6 : at->family;
+
+	l->count = 0;
+	l->handed = false;
+	l->port = at->port;
+	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
+		return -1;
+	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
+		int fd;
+
+		if (net_is_repeated(list, ai))
+			continue;
+		fd = net_listen_one(at, ai, both, l->port, e);
+		if (fd < 0 && both && e->num == EAFNOSUPPORT) {
+			struct net_endpoint v4 = *at;
+
+			v4.family = AF_INET;
+			return net_listen(&v4, l, e);
+		}
+		if (fd < 0) {
+			net_listener_close(l);
+			return -1;
+		}
+		l->fds[l->count++] = fd;
+		if (net_local_port(fd, &l->port, e) < 0) {
+			net_listener_close(l);
+			return -1;
+		}
+		if (l->count == NET_LISTENERS_MAX || !at->host)
+			break;
+	}
+	return 0;
+}
+
+void net_listener_name(const struct net_listener *l, size_t i,
+		       char name[static NET_NAME_MAX])
+{
+	struct sockaddr_storage ss;
+	socklen_t len = sizeof ss;
+
+	if (getsockname(l->fds[i], (struct sockaddr *)&ss, &len) < 0)
+		snprintf(name, NET_NAME_MAX, "unknown");
+	else
+		net_name((struct sockaddr *)&ss, len, name);
+}
+
+void net_listener_close(struct net_listener *l)
+{
+	while (l->count)
+		close(l->fds[--l->count]);
+}
+
+/* What carries one descriptor: unix(7), SCM_RIGHTS. */
+union net_rights {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+/* A refusal comes before the complaint that -1 is no socket. */
+int net_check_pass(struct err *e)
+{
+	struct msghdr m = { 0 };
+
+	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
+	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
+		return err_call(e, ERR_NET, "sendmsg and recvmsg",
+				"cannot pass connections on");
+	return 0;
+}
+
+int net_pass(int over, int fd)
+{
+	char byte = 0;
+	struct iovec iov = { &byte, 1 };
+	union net_rights rights = { .bytes = { 0 } };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = sizeof rights.bytes };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof fd);
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	return sendmsg(over, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+void net_tell(const struct net_listener *l, bool connected)
+{
+	uint8_t byte = connected;
+
+	if (send(l->fds[0], &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("cannot tell the listener about a connection: %s",
+			  strerror(errno));
+}
+
+bool net_told(int over, bool *connected)
+{
+	bool told = false;
+	uint8_t byte;
+
+	while (recv(over, &byte, 1, MSG_DONTWAIT) > 0) {
+		*connected = byte;
+		told = true;
+	}
+	return told;
+}
+
+static int net_take(int over)
+{
+	char byte;
+	struct iovec iov = { &byte, 1 };
+	union net_rights rights;
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = sizeof rights.bytes };
+	ssize_t n = recvmsg(over, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
+	int fd;
+
+	if (n <= 0) {
+		if (n == 0 || errno == ECONNRESET)
+			errno = EPIPE;
+		return -1;
+	}
+	/* The kernel drops what finds no free descriptor. */
+	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
+		errno = EMFILE;
+		return -1;
+	}
+	memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	return fd;
+}
+
+int net_accept(const struct net_listener *l, size_t i)
+{
+	int fd;
+
+	if (l->handed)
+		return net_take(l->fds[i]);
+	fd = accept4(l->fds[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd >= 0)
+		net_no_delay(fd);
+	return fd;
+}

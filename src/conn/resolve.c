@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/resolve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include "base/io.h"
+#include "base/log.h"
+
+/* One write(2) of the answer is one read(2) of it. */
+static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
+
+void resolve_init(struct resolve *r)
+{
+	*r = (struct resolve){ .pid = -1, .fd = -1 };
+}
+
+/* A name that stands for one address twice is no reason to try it twice. */
+static void resolve_add(struct net_addresses *list, const struct net_address *a)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!memcmp(&list->all[i], a, sizeof *a))
+			return;
+	if (list->count < NET_ADDRESSES_MAX)
+		list->all[list->count++] = *a;
+}
+
+/* Returns what getaddrinfo(3) does. */
+static int resolve_name(const char *name, int family, int flags,
+			struct net_addresses *list)
+{
+	struct addrinfo hints = { .ai_family = family,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_protocol = IPPROTO_TCP,
+				  .ai_flags = flags };
+	struct addrinfo *found = NULL;
+	struct net_address a;
+	int ret = getaddrinfo(name, NULL, &hints, &found);
+
+	list->count = 0;
+	if (ret)
+		return ret;
+	for (struct addrinfo *ai = found; ai; ai = ai->ai_next)
+		if (net_address_from(ai->ai_addr, &a))
+			resolve_add(list, &a);
+	freeaddrinfo(found);
+	return list->count ? 0 : EAI_NONAME;
+}
+
+static void resolve_both(const struct resolve_query *q, int flags,
+			 struct resolve_answer *a)
+{
+	errno = 0;
+	a->of_source = 0;
+	a->code = resolve_name(q->host, q->family, flags, &a->host);
+	if (!a->code && q->source) {
+		a->of_source = 1;
+		a->code = resolve_name(q->source, q->family, flags, &a->source);
+	}
+	a->num = a->code == EAI_SYSTEM ? errno : 0;
+}
+
+/*
+ * The process that waits for a resolver.  It keeps nobody's pipe or socket open,
+ * and dies with us.
+ */
+static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+	struct resolve_answer a = { .code = 0 };
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	sigset_t none;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(0);
+	for (size_t i = 0; i < array_len(signals); i++)
+		signal(signals[i], SIG_DFL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	for (int i = 0; i <= STDERR_FILENO; i++)
+		if (null < 0 || dup2(null, i) < 0)
+			close(i);
+	if (fd > 3)
+		io_close_range(3, (unsigned int)fd - 1);
+	io_close_range((unsigned int)fd + 1, ~0u);
+	resolve_both(q, 0, &a);
+	_exit(write(fd, &a, sizeof a) < 0);
+}
+
+/* No handler of ours may run in the new process, which shares our pipes. */
+static pid_t resolve_fork(const struct resolve_query *q, int fd)
+{
+	pid_t parent = getpid(), pid;
+	sigset_t all, before;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	pid = fork();
+	if (pid == 0)
+		resolve_live(q, fd, parent);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
+int resolve_start(struct resolve *r, const struct resolve_query *q,
+		  struct err *e)
+{
+	int ends[2] = { -1, -1 };
+
+	resolve_stop(r);
+	*r = (struct resolve){ .query = *q, .pid = -1, .fd = -1 };
+	resolve_both(q, AI_NUMERICHOST, &r->answer);
+	if (r->answer.code != EAI_NONAME)
+		return 0;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(e, ERR_NET, errno,
+			       "cannot resolve %s: cannot make a pipe",
+			       q->host);
+	r->fd = ends[0];
+	r->pid = resolve_fork(q, ends[1]);
+	if (r->pid < 0) {
+		log_info("no process for a look-up (%s): data and signals wait "
+			 "for it",
+			 strerror(errno));
+		resolve_stop(r);
+		resolve_both(q, 0, &r->answer);
+	}
+	close(ends[1]);
+	return 0;
+}
+
+/* Whoever meets a hostile resolver may say what it likes in there. */
+static bool resolve_is_list(const struct net_addresses *list)
+{
+	if (list->count > NET_ADDRESSES_MAX)
+		return false;
+	for (size_t i = 0; i < list->count; i++)
+		if (list->all[i].family != AF_INET &&
+		    list->all[i].family != AF_INET6)
+			return false;
+	return true;
+}
+
+static bool resolve_is_answer(const struct resolve *r, ssize_t len)
+{
+	const struct resolve_answer *a = &r->answer;
+
+	if (len != sizeof *a || !resolve_is_list(&a->host) ||
+	    !resolve_is_list(&a->source))
+		return false;
+	return a->code ||
+	       (a->host.count && (!r->query.source || a->source.count));
+}
+
+static int resolve_failed(const struct resolve *r, struct err *e)
+{
+	const struct resolve_answer *a = &r->answer;
+	bool of_source = a->of_source && r->query.source;
+	const char *name = of_source ? r->query.source : r->query.host;
+	const char *zone = strchr(name, '%');
+
+	net_cannot_resolve(name, a->code, a->num, e);
+	if (zone && strchr(name, ':') && a->code == EAI_NONAME)
+		err_append(e, " (is there an interface '%s' here?)", zone + 1);
+	return -1;
+}
+
+int resolve_take(struct resolve *r, bool *done, struct err *e)
+{
+	ssize_t len;
+
+	*done = false;
+	if (r->fd >= 0) {
+		do
+			len = read(r->fd, &r->answer, sizeof r->answer);
+		while (len < 0 && errno == EINTR);
+		if (len < 0 && errno == EAGAIN)
+			return 0;
+		resolve_stop(r);
+		if (!resolve_is_answer(r, len))
+			return err_set(e, ERR_NET, EAGAIN,
+				       "cannot resolve %s: the process that "
+				       "looks it up ended",
+				       r->query.host);
+	}
+	if (r->answer.code)
+		return resolve_failed(r, e);
+	*done = true;
+	return 0;
+}
+
+void resolve_stop(struct resolve *r)
+{
+	int flags;
+
+	if (r->fd >= 0)
+		close(steal_fd(&r->fd));
+	if (r->pid < 0)
+		return;
+	/* One that we may not kill ends by itself, at the latest with us. */
+	flags = kill(r->pid, SIGKILL) < 0 ? WNOHANG : 0;
+	while (waitpid(r->pid, NULL, flags) < 0 && errno == EINTR)
+		;
+	r->pid = -1;
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/tcp_options.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+#include "base/num.h"
+
+int tcp_options_dscp(const char *text, int *dscp, struct err *e)
+{
+	static const struct {
+		const char *name;
+		int value;
+	} others[] = { { "le", 1 }, { "va", 44 }, { "ef", 46 } };
+	uint64_t number;
+	int a, b, end = 0;
+
+	for (size_t i = 0; i < array_len(others); i++)
+		if (!strcmp(text, others[i].name)) {
+			*dscp = others[i].value;
+			return 0;
+		}
+	if (sscanf(text, "cs%1d%n", &a, &end) == 1 && !text[end] && a < 8) {
+		*dscp = a * 8;
+		return 0;
+	}
+	end = 0;
+	if (sscanf(text, "af%1d%1d%n", &a, &b, &end) == 2 && !text[end] &&
+	    a >= 1 && a <= 4 && b >= 1 && b <= 3) {
+		*dscp = a * 8 + b * 2;
+		return 0;
+	}
+	if (num_uint(text, 0, 63, &number, e) < 0)
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is not a traffic class; write cs0 to cs7, "
+			       "af11 to af43, ef, va, le or 0 to 63",
+			       text);
+	*dscp = (int)number;
+	return 0;
+}
+
+struct tcp_buffer {
+	int option, force;
+	const char *what, *sysctl;
+};
+
+/* The kernel doubles what is set, for its own overhead: socket(7). */
+static uint64_t tcp_options_buffer_got(int fd, int option)
+{
+	int got = 0;
+	socklen_t len = sizeof got;
+
+	getsockopt(fd, SOL_SOCKET, option, &got, &len);
+	return (uint64_t)got / 2;
+}
+
+/* Setting one ends the kernel's own tuning: one that is larger already stays. */
+static void tcp_options_set_buffer(int fd, uint64_t wanted,
+				   const struct tcp_buffer *b, bool say)
+{
+	int bytes = wanted < INT_MAX / 2 ? (int)wanted : INT_MAX / 2;
+	uint64_t got;
+
+	if (setsockopt(fd, SOL_SOCKET, b->force, &bytes, sizeof bytes) < 0)
+		setsockopt(fd, SOL_SOCKET, b->option, &bytes, sizeof bytes);
+	got = tcp_options_buffer_got(fd, b->option);
+	if (got < (uint64_t)bytes && say)
+		log_notice("--tcp-buffer: the kernel gives %llu KiB for %s; "
+			   "more needs root (CAP_NET_ADMIN) or "
+			   "'sysctl -w %s=%d'",
+			   (unsigned long long)got / 1024, b->what, b->sysctl,
+			   bytes);
+}
+
+static void tcp_options_set_buffers(int fd, uint64_t bytes, bool say)
+{
+	static const struct tcp_buffer send = { SO_SNDBUF, SO_SNDBUFFORCE,
+						"sending",
+						"net.core.wmem_max" };
+	static const struct tcp_buffer receive = { SO_RCVBUF, SO_RCVBUFFORCE,
+						   "receiving",
+						   "net.core.rmem_max" };
+
+	tcp_options_set_buffer(fd, bytes, &send, say);
+	tcp_options_set_buffer(fd, bytes, &receive, say);
+}
+
+static void tcp_options_set_congestion(int fd, const char *name, bool say)
+{
+	if (setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name,
+		       (socklen_t)strlen(name)) == 0 ||
+	    !say)
+		return;
+	if (errno == EPERM)
+		log_notice("--congestion %s: only root may choose it, unless "
+			   "net.ipv4.tcp_allowed_congestion_control names it",
+			   name);
+	else
+		log_notice("--congestion %s: this kernel does not have it "
+			   "('modprobe tcp_%s' as root, or one of "
+			   "net.ipv4.tcp_available_congestion_control)",
+			   name, name);
+}
+
+/* A socket of IPv6 that takes IPv4 too has both marks. */
+static void tcp_options_set_dscp(int fd, int dscp, bool say)
+{
+	int tos = dscp << 2, v4, v6;
+
+	v4 = setsockopt(fd, IPPROTO_IP, IP_TOS, &tos, sizeof tos);
+	v6 = setsockopt(fd, IPPROTO_IPV6, IPV6_TCLASS, &tos, sizeof tos);
+	if (v4 < 0 && v6 < 0 && say)
+		log_notice("--dscp: %s", strerror(errno));
+}
+
+void tcp_options_apply(const struct tcp_options *o, int fd)
+{
+	static bool said; /* once a process is enough */
+
+	if (o->buffer_bytes)
+		tcp_options_set_buffers(fd, o->buffer_bytes, !said);
+	if (o->congestion)
+		tcp_options_set_congestion(fd, o->congestion, !said);
+	if (o->dscp >= 0)
+		tcp_options_set_dscp(fd, o->dscp, !said);
+	said = true;
+}

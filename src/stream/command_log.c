@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/command_log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+enum {
+	RETRY_MS = 20, /* between two tries to pass a block on */
+	STUCK_MS = 1000, /* then lines are dropped */
+	PARTIAL_MS = 200, /* a prompt, or a meter, has no newline */
+	FINISH_MS = 2000,
+};
+
+void command_log_init(struct command_log *l, int fd)
+{
+	memset(l, 0, sizeof *l);
+	l->fd = fd;
+	l->partial_due_ms = CLOCK_NEVER;
+	l->prefix_len = log_subject_prefix(l->prefix);
+}
+
+/* Returns false as long as the block waits for room. */
+static bool command_log_flush(struct command_log *l)
+{
+	uint64_t now = clock_now_ms();
+
+	if (!l->block_len)
+		return true;
+	if (log_pass_on(l->block, l->block_len)) {
+		l->dropping = false;
+	} else {
+		if (!l->stuck_ms)
+			l->stuck_ms = now;
+		l->dropping |= now - l->stuck_ms >= STUCK_MS;
+		if (!l->dropping)
+			return false;
+		log_count_dropped(l->block_lines);
+	}
+	l->block_len = l->block_lines = 0;
+	l->stuck_ms = 0;
+	return true;
+}
+
+/* The caller has seen to it that there is room. */
+static void command_log_add(struct command_log *l, const char *text, size_t len)
+{
+	memcpy(l->block + l->block_len, text, len);
+	l->block_len += len;
+}
+
+/* Show what of the line was not shown yet, and then end. */
+static void command_log_show(struct command_log *l, const char *end)
+{
+	if (!l->shown)
+		command_log_add(l, l->prefix, l->prefix_len);
+	log_defuse(l->line + l->shown, l->len - l->shown);
+	command_log_add(l, l->line + l->shown, l->len - l->shown);
+	command_log_add(l, end, strlen(end));
+	l->shown = l->len;
+	l->block_lines += *end == '\n';
+	l->partial_due_ms = CLOCK_NEVER;
+}
+
+/* An empty line does not take the place of one that says something. */
+static void command_log_note(struct command_log *l)
+{
+	size_t len = l->len;
+
+	while (len && strchr(" \t", l->line[len - 1]))
+		len--;
+	if (len)
+		log_printable(l->words, sizeof l->words, l->line, len);
+}
+
+static void command_log_end_line(struct command_log *l)
+{
+	command_log_note(l);
+	command_log_show(l, "\n");
+	l->len = l->shown = 0;
+	l->returned = false;
+}
+
+/*
+ * A meter overwrites its line.  Where each line has a prefix only the last of
+ * what it showed is a line.
+ */
+static void command_log_overwrite(struct command_log *l)
+{
+	if (!l->prefix_len)
+		command_log_show(l, "\r");
+	l->len = l->shown = 0;
+	l->returned = false;
+}
+
+static void command_log_take(struct command_log *l, char c)
+{
+	if (c == '\n') {
+		command_log_end_line(l);
+		return;
+	}
+	if (l->returned)
+		command_log_overwrite(l);
+	if (c == '\r') {
+		l->returned = true;
+		/* The overwriting may be a long time coming. */
+		l->partial_due_ms = clock_deadline(PARTIAL_MS);
+		return;
+	}
+	if (l->len == sizeof l->line) {
+		if (l->prefix_len)
+			return; /* cut */
+		command_log_note(l);
+		command_log_show(l, "");
+		l->len = l->shown = 0;
+	}
+	if (l->partial_due_ms == CLOCK_NEVER)
+		l->partial_due_ms = clock_deadline(PARTIAL_MS);
+	l->line[l->len++] = c;
+}
+
+/* Is there room in the block for two lines, however long? */
+static bool command_log_has_room(struct command_log *l)
+{
+	const size_t most = 2 * (LOG_SUBJECT_BYTES + COMMAND_LOG_LINE_BYTES);
+
+	return l->block_len + most <= sizeof l->block || command_log_flush(l);
+}
+
+/* What is in the buffer goes into blocks.  Returns false if one is stuck. */
+static bool command_log_digest(struct command_log *l)
+{
+	while (l->in_pos < l->in_len) {
+		if (!command_log_has_room(l))
+			return false;
+		command_log_take(l, l->in[l->in_pos++]);
+	}
+	return true;
+}
+
+/* Returns false if there is nothing to be read now. */
+static bool command_log_read(struct command_log *l)
+{
+	ssize_t n;
+
+	do
+		n = read(l->fd, l->in, sizeof l->in);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	l->in_pos = 0;
+	l->in_len = n > 0 ? (size_t)n : 0;
+	if (n > 0)
+		return true;
+	close(l->fd);
+	l->fd = -1;
+	if (l->len && command_log_has_room(l))
+		command_log_end_line(l);
+	return false;
+}
+
+static void command_log_show_partial(struct command_log *l)
+{
+	if (clock_now_ms() < l->partial_due_ms)
+		return;
+	l->partial_due_ms = CLOCK_NEVER;
+	if (l->prefix_len || !command_log_has_room(l))
+		return;
+	if (l->returned)
+		command_log_overwrite(l);
+	else
+		command_log_show(l, "");
+}
+
+void command_log_step(struct command_log *l)
+{
+	/* Somebody who writes without end does not keep us from the rest. */
+	for (int i = 0; i < 16; i++)
+		if (!command_log_digest(l) || l->fd < 0 || !command_log_read(l))
+			break;
+	command_log_show_partial(l);
+	command_log_flush(l);
+}
+
+int command_log_fd(const struct command_log *l)
+{
+	return l->block_len || l->in_pos < l->in_len ? -1 : l->fd;
+}
+
+uint64_t command_log_due(const struct command_log *l)
+{
+	if (l->block_len || l->in_pos < l->in_len)
+		return clock_deadline(RETRY_MS);
+	return l->prefix_len ? CLOCK_NEVER : l->partial_due_ms;
+}
+
+/* Is there anything left that a step could pass on? */
+static bool command_log_busy(const struct command_log *l)
+{
+	struct pollfd p = { .fd = l->fd, .events = POLLIN };
+
+	return l->block_len || l->in_pos < l->in_len ||
+	       (l->fd >= 0 && poll(&p, 1, 0) == 1);
+}
+
+void command_log_finish(struct command_log *l)
+{
+	uint64_t end_ms = clock_deadline(FINISH_MS);
+
+	while (command_log_busy(l) && clock_now_ms() < end_ms) {
+		command_log_step(l);
+		if (l->block_len)
+			poll(NULL, 0, RETRY_MS);
+	}
+	if (l->len && command_log_has_room(l))
+		command_log_end_line(l);
+	command_log_flush(l);
+	log_flush();
+}

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/input.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+static bool input_is_messages(const struct input *in)
+{
+	int type = SOCK_STREAM;
+	socklen_t len = sizeof type;
+
+	return in->kind == IO_SOCKET &&
+	       getsockopt(in->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
+	       type != SOCK_STREAM;
+}
+
+/* A size is to be believed if the last byte is there. */
+static off_t input_file_end(int fd)
+{
+	off_t at = lseek(fd, 0, SEEK_CUR);
+	struct stat st;
+	char last;
+
+	if (at < 0 || fstat(fd, &st) < 0 || at >= st.st_size ||
+	    pread(fd, &last, 1, st.st_size - 1) != 1)
+		return 0;
+	return st.st_size;
+}
+
+int input_init(struct input *in, int fd, struct err *e)
+{
+	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
+	if (in->kind == IO_FILE)
+		in->end = input_file_end(fd);
+	/* Files and plain devices never make us wait for others; sockets get
+	 * MSG_DONTWAIT. */
+	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
+		in->own_fd = io_reopen_nonblocking(fd, O_RDONLY);
+	if (input_is_messages(in))
+		return err_set(e, ERR_IO, 0,
+			       "standard input is a socket of messages, not of "
+			       "a stream");
+	return 0;
+}
+
+int input_error(struct err *e)
+{
+	return err_set(e, ERR_IO, errno, "cannot read standard input");
+}
+
+int input_shorter(struct err *e)
+{
+	return err_set(e, ERR_IO, 0,
+		       "the file on standard input became shorter while it "
+		       "was sent");
+}
+
+int input_read(const struct input *in, const struct iovec *buffers, int count,
+	       size_t *done, bool *end, struct err *e)
+{
+	ssize_t n;
+
+	*done = 0;
+	*end = false;
+	if (in->kind == IO_SOCKET) {
+		struct msghdr m = { .msg_iov = (struct iovec *)buffers,
+				    .msg_iovlen = (size_t)count };
+
+		n = recvmsg(in->fd, &m, MSG_DONTWAIT);
+	} else {
+		n = readv(in->own_fd >= 0 ? in->own_fd : in->fd, buffers,
+			  count);
+	}
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : input_error(e);
+	*done = (size_t)n;
+	*end = n == 0;
+	/* Others may have read a part of it, but nobody can have read beyond. */
+	if (*end && in->end && lseek(in->fd, 0, SEEK_CUR) < in->end)
+		return input_shorter(e);
+	return 0;
+}
+
+void input_fini(struct input *in)
+{
+	if (in->own_fd >= 0)
+		close(steal_fd(&in->own_fd));
+}

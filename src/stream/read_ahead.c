@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/read_ahead.h"
+
+static uint64_t read_ahead_clamp(const struct read_ahead *r, uint64_t bytes)
+{
+	if (bytes < READ_AHEAD_MIN)
+		bytes = READ_AHEAD_MIN;
+	return bytes < r->max ? bytes : r->max;
+}
+
+void read_ahead_init(struct read_ahead *r, uint64_t max)
+{
+	*r = (struct read_ahead){ .max = max };
+	r->bytes = read_ahead_clamp(r, READ_AHEAD_MIN);
+}
+
+void read_ahead_hold_back(struct read_ahead *r)
+{
+	r->held_back = true;
+}
+
+void read_ahead_ran_dry(struct read_ahead *r, uint64_t now_ms)
+{
+	if (!r->dry_since_ms)
+		r->dry_since_ms = now_ms;
+}
+
+/* A pause that more bytes could have bridged: the producer had had them. */
+static bool read_ahead_missed(const struct read_ahead *r, uint64_t now_ms)
+{
+	return r->dry_since_ms && r->held_back &&
+	       now_ms - r->dry_since_ms >= READ_AHEAD_DRY_MS;
+}
+
+void read_ahead_got(struct read_ahead *r, uint64_t bytes, uint64_t now_ms)
+{
+	bool missed = read_ahead_missed(r, now_ms);
+
+	r->dry_since_ms = 0;
+	r->calm_bytes += bytes;
+	if (missed)
+		r->bytes = read_ahead_clamp(r, r->bytes * READ_AHEAD_GROWTH);
+	else if (r->calm_bytes >= r->bytes * READ_AHEAD_CALM)
+		r->bytes = read_ahead_clamp(r, r->bytes / 2);
+	else
+		return;
+	r->calm_bytes = 0;
+	r->held_back = false;
+}

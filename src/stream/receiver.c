@@ -1,0 +1,772 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/receiver.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "base/stop.h"
+
+enum {
+	BUFFER_BYTES = 1 << 20, /* 64 records a call */
+	SPIN_MAX_MS = 20,
+	LINGER_MS = 10000,
+	ACK_MS = 5000, /* a sign of life at least this often */
+	SILENCE_MS = 30000, /* without a byte: is the sender still there? */
+	LINK_MS = 10, /* between looks at the door while bytes flow */
+	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store, */
+	ACK_BYTES = 1 << 20, /* but as often as is good for its cache */
+	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
+	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
+};
+
+struct receiver {
+	const struct receiver_params *p;
+	struct link *link;
+	unsigned int connection; /* link->count that we know of */
+	struct sink *sink;
+	uint8_t *buffer;
+	size_t start, end; /* bytes of buffer still to be written */
+	int pipe[2]; /* between socket and output, when splicing */
+	size_t piped; /* bytes in it */
+	bool splice;
+	bool want_chan, want_sink; /* what the last move ran short of */
+	bool ended; /* the sender told the end of the stream */
+	bool over; /* the outcome is known */
+	bool told; /* and this connection was told */
+	bool mute; /* the sender cannot be told anything */
+	bool reader_gone; /* of the output */
+	bool said_ready; /* poll(2) said that there is input */
+	bool rest; /* leave the socket alone for spin_ms */
+	unsigned int spin_ms;
+	uint64_t total, acked;
+	uint64_t ack_due_ms, status_due_ms;
+	uint64_t link_due_ms; /* look at the link, however busy we are */
+	uint64_t heard_ms; /* when a byte came last */
+	struct frame_outcome outcome; /* of a failure */
+	struct frame_words words; /* len 0: the consumer said nothing */
+};
+
+/* A consumer that failed: what to say here and there. */
+static int receiver_consumer_failed(struct receiver *r,
+				    const struct child_status *s, struct err *e)
+{
+	struct frame_outcome *o = &r->outcome;
+
+	r->words.len = (uint8_t)strlen(s->words);
+	memcpy(r->words.text, s->words, r->words.len);
+	if (child_succeeded(s)) {
+		o->failure = FRAME_FAIL_UNREAD;
+		return err_set(e, ERR_COMMAND, 0,
+			       "%s exited with bytes left unread",
+			       r->p->consumer_name);
+	}
+	o->failure = s->start_errno ? FRAME_FAIL_START
+		     : s->signal    ? FRAME_FAIL_SIGNAL
+				    : FRAME_FAIL_STATUS;
+	o->detail = (uint16_t)(s->signal ? s->signal : s->exit_status);
+	return child_fail(s, r->p->consumer_name, e);
+}
+
+static int receiver_output_failed(struct receiver *r, struct err *e)
+{
+	r->outcome.failure = e->num ? FRAME_FAIL_OUTPUT : FRAME_FAIL_READER;
+	return -1;
+}
+
+/*
+ * The output does not take bytes any more.  If there is a consumer its exit
+ * status says why, as soon as it is there.
+ */
+static int receiver_sink_failed(struct receiver *r, struct err *e)
+{
+	uint64_t deadline = clock_deadline(CONSUMER_GRACE_MS);
+	struct child_status s;
+
+	if (!r->p->consumer)
+		return receiver_output_failed(r, e);
+	while (!child_ended(r->p->consumer, &s)) {
+		struct pollfd p = { .fd = child_status_fd(r->p->consumer),
+				    .events = POLLIN };
+
+		if (clock_now_ms() >= deadline) {
+			/* It closed its input and lives on. */
+			s = (struct child_status){ 0 };
+			break;
+		}
+		poll(&p, 1, clock_poll_ms(deadline));
+	}
+	return receiver_consumer_failed(r, &s, e);
+}
+
+/*
+ * The connection failed with *e.  Returns 0 if the stream can go on over
+ * another one.
+ */
+static int receiver_lost(struct receiver *r, struct err *e)
+{
+	r->want_chan = true;
+	return link_lost(r->link, e);
+}
+
+/*
+ * The connection may be lost where nobody reads from it.  Without a way back
+ * that is for the reading to find out: what is still to be read counts.
+ */
+static void receiver_hung_up(struct receiver *r, struct err *e)
+{
+	chan_set_lost(r->link->chan);
+	if (link_resumes(r->link) && receiver_lost(r, e) == 0)
+		return;
+	log_debug("no way to tell the sender anything: %s", e->msg);
+	r->mute = true;
+	*e = (struct err){ 0 };
+}
+
+/*
+ * Is there nothing left to be consumed, so that only the network can give us
+ * something to do?
+ */
+static bool receiver_waits(const struct receiver *r)
+{
+	return r->want_chan && r->start == r->end && !r->piped && !r->ended &&
+	       !r->over;
+}
+
+/* Acknowledgements, signs of life, the meter: whatever time asks for. */
+static void receiver_tick(struct receiver *r)
+{
+	uint64_t step =
+		clock_earlier(r->link->store_bytes / ACK_PARTS, ACK_BYTES);
+	uint64_t now = clock_now_ms();
+	bool waits = receiver_waits(r);
+	struct frame f = { .type = FRAME_ACK,
+			   .ack = { waits ? FRAME_ACK_WAITS : 0, r->total } };
+	struct err e = { 0 };
+	bool taken = true;
+
+	status_set_outage(r->p->status, link_outage_end_ms(r->link));
+	r->status_due_ms = status_update(r->p->status, now, r->total);
+	if (r->p->raw || r->mute || r->over || !r->link->chan)
+		return;
+	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
+		return;
+	r->ack_due_ms = now + ACK_MS;
+	if (chan_send_frame(r->link->chan, &f, &taken, &e) < 0)
+		receiver_hung_up(r, &e);
+	else if (taken)
+		r->acked = r->total;
+}
+
+static void receiver_flush(struct receiver *r)
+{
+	struct err e = { 0 };
+	bool empty;
+
+	if (!r->mute && chan_flush(r->link->chan, &empty, &e) < 0)
+		receiver_hung_up(r, &e);
+}
+
+/*
+ * Nobody reads any more.  A COMMAND may have had all it wants: that counts as
+ * a failure only if bytes are left, or come later.
+ */
+static int receiver_reader_gone(struct receiver *r, struct err *e)
+{
+	r->reader_gone = true;
+	if (r->p->consumer && !r->want_sink && !sink_unread(r->sink))
+		return 0;
+	sink_error(EPIPE, e);
+	return receiver_sink_failed(r, e);
+}
+
+/* Did the consumer fail?  (One that ended well may have all it wants.) */
+static int receiver_check_consumer(struct receiver *r, struct err *e)
+{
+	struct child_status s;
+
+	if (r->p->consumer && child_ended(r->p->consumer, &s) &&
+	    !child_succeeded(&s))
+		return receiver_consumer_failed(r, &s, e);
+	return 0;
+}
+
+enum {
+	POLL_CHAN,
+	POLL_OLD,
+	POLL_SINK,
+	POLL_CONSUMER,
+	POLL_LINK,
+	POLL_STOP,
+	POLL_COUNT
+};
+
+static void receiver_poll_chan(struct receiver *r, struct pollfd *p,
+			       struct pollfd *old)
+{
+	struct chan *chan = r->link->chan;
+	bool pending = chan && !r->mute && chan_pending(chan);
+
+	if (!chan)
+		return;
+	if (r->want_chan && !r->rest && r->link->old)
+		*old = (struct pollfd){ .fd = chan_fd(r->link->old),
+					.events = POLLIN };
+	else if (r->want_chan && !r->rest)
+		p->events |= POLLIN;
+	if (pending)
+		p->events |= POLLOUT;
+	/* Who can come back must not find us waiting for a slow consumer. */
+	if (link_resumes(r->link) && !r->rest)
+		p->events |= POLLRDHUP;
+	if (p->events)
+		p->fd = chan_fd(chan);
+}
+
+static void receiver_poll_set(struct receiver *r,
+			      struct pollfd fds[static POLL_COUNT])
+{
+	for (int i = 0; i < POLL_COUNT; i++)
+		fds[i] = (struct pollfd){ .fd = -1 };
+	receiver_poll_chan(r, &fds[POLL_CHAN], &fds[POLL_OLD]);
+	fds[POLL_STOP].fd = r->p->stop_fd;
+	fds[POLL_STOP].events = POLLIN;
+	fds[POLL_LINK].fd = r->link->fd;
+	fds[POLL_LINK].events = r->link->events;
+	if (r->over)
+		return;
+	if (r->want_sink ||
+	    (sink_has_reader(r->sink) && r->sink->fd >= 0 && !r->reader_gone))
+		fds[POLL_SINK].fd = sink_fd(r->sink);
+	fds[POLL_SINK].events = r->want_sink ? POLLOUT : 0;
+	if (r->p->consumer) {
+		fds[POLL_CONSUMER].fd = child_status_fd(r->p->consumer);
+		fds[POLL_CONSUMER].events = POLLIN;
+	}
+}
+
+static uint64_t receiver_due(const struct receiver *r)
+{
+	const struct link *l = r->link;
+	uint64_t until_ms = clock_earlier(r->status_due_ms, l->due_ms);
+
+	if (!r->p->raw && !r->mute && !r->over && l->chan)
+		until_ms = clock_earlier(until_ms, r->ack_due_ms);
+	if (l->chan && r->want_chan && !r->over)
+		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
+	if (!r->ended)
+		until_ms = clock_earlier(until_ms, link_deadline(l));
+	if (r->want_chan && r->rest)
+		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
+	return until_ms;
+}
+
+/* The old connection is done with: the sender waits to hear that. */
+static void receiver_arrived(struct receiver *r)
+{
+	struct link *l = r->link;
+
+	if (l->old && r->total >= l->offset)
+		r->ack_due_ms = clock_now_ms();
+	link_arrived(l, r->total);
+}
+
+/* Another connection: the sender goes on where we are. */
+static void receiver_go_on(struct receiver *r)
+{
+	r->connection = r->link->count;
+	r->acked = r->total;
+	r->ack_due_ms = clock_deadline(ACK_MS);
+	r->mute = r->told = false;
+	r->spin_ms = 0;
+	r->heard_ms = clock_now_ms();
+	/* A sender that is quiet has nothing: only what it has must come. */
+	if (r->link->peer_sent <= r->total)
+		link_moved(r->link);
+	receiver_arrived(r);
+}
+
+static int receiver_run_link(struct receiver *r, struct err *e)
+{
+	const struct link_span span = { r->total, r->total, r->total };
+
+	r->link_due_ms = clock_deadline(LINK_MS);
+	if (link_run(r->link, &span, e) < 0)
+		return -1;
+	if (r->connection != r->link->count)
+		receiver_go_on(r);
+	return 0;
+}
+
+static void receiver_check_silence(struct receiver *r, short revents)
+{
+	uint64_t now = clock_now_ms();
+
+	/* A slow consumer is no silence; a process that slept neither. */
+	if (!r->want_chan || revents || r->over)
+		return;
+	if (now < r->heard_ms + SILENCE_MS)
+		return;
+	r->heard_ms = now;
+	link_renew(r->link);
+}
+
+static void receiver_hear_chan(struct receiver *r, short revents,
+			       short old_revents)
+{
+	struct err e = { 0 };
+	bool reads = r->want_chan && !r->link->old;
+
+	if (!r->link->chan)
+		return;
+	if (revents & POLLOUT)
+		receiver_flush(r);
+	receiver_check_silence(r, revents | old_revents);
+	if (!(revents & (POLLRDHUP | POLLERR | POLLHUP)) || reads ||
+	    !r->link->chan)
+		return;
+	err_set(&e, ERR_STREAM, 0, "the connection was lost");
+	receiver_hung_up(r, &e);
+}
+
+/*
+ * Wait for what the last move ran short of, or until_ms, doing what time asks
+ * for.  Returns at the first event.
+ */
+static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
+{
+	struct pollfd fds[POLL_COUNT];
+
+	if (stop_check(e) < 0)
+		return -1;
+	receiver_tick(r);
+	receiver_poll_set(r, fds);
+	until_ms = clock_earlier(until_ms, receiver_due(r));
+	if (poll(fds, POLL_COUNT, clock_poll_ms(until_ms)) < 0) {
+		if (errno != EINTR)
+			return err_call(e, ERR_STREAM, "poll", "cannot wait");
+		return 0;
+	}
+	r->rest = false;
+	r->said_ready = (fds[POLL_CHAN].revents | fds[POLL_OLD].revents) &
+			POLLIN;
+	receiver_hear_chan(r, fds[POLL_CHAN].revents, fds[POLL_OLD].revents);
+	if ((fds[POLL_LINK].revents || clock_now_ms() >= r->link->due_ms ||
+	     !r->link->chan) &&
+	    receiver_run_link(r, e) < 0)
+		return -1;
+	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
+		return -1;
+	if ((fds[POLL_SINK].revents & (POLLERR | POLLHUP)) &&
+	    sink_has_reader(r->sink))
+		return receiver_reader_gone(r, e);
+	return 0;
+}
+
+static int receiver_write_buffer(struct receiver *r, struct err *e)
+{
+	size_t done;
+
+	if (sink_write(r->sink, r->buffer + r->start, r->end - r->start, &done,
+		       e) < 0)
+		return receiver_sink_failed(r, e);
+	r->start += done;
+	r->want_sink = r->start < r->end && !done;
+	return 0;
+}
+
+/*
+ * Count what came out of the channel.  Linux 6.1 says POLLIN when only a part
+ * of a record is there: then the socket is left alone for a moment that
+ * doubles.
+ */
+static void receiver_got(struct receiver *r, const struct chan_io *io)
+{
+	r->total += io->bytes;
+	r->ended |= io->mark == CHAN_END;
+	if (io->bytes) {
+		r->spin_ms = 0;
+		r->heard_ms = clock_now_ms();
+		link_moved(r->link);
+	} else if (r->said_ready && chan_in_kernel(link_source(r->link))) {
+		r->rest = true;
+	}
+	r->said_ready = false;
+	if (r->rest && r->spin_ms < SPIN_MAX_MS)
+		r->spin_ms = r->spin_ms ? 2 * r->spin_ms : 1;
+}
+
+/*
+ * What came counts for the keys it came under, and an old connection carries
+ * exactly what was agreed on.
+ */
+static int receiver_check_wear(struct receiver *r, const struct chan_io *io,
+			       struct err *e)
+{
+	struct link *l = r->link;
+
+	if (r->ended)
+		link_wear_no_more(l);
+	else if (link_wear(l, e) < 0)
+		return -1;
+	if (!l->old)
+		return 0;
+	if (io->mark || r->total > l->offset)
+		return err_set(e, ERR_STREAM, 0,
+			       "the sender does not keep to byte %" PRIu64
+			       ", from where on it has fresh keys",
+			       l->offset);
+	receiver_arrived(r);
+	return 0;
+}
+
+/* Between two connections there is nothing to be read. */
+static bool receiver_no_chan(struct receiver *r)
+{
+	r->want_chan = !r->link->chan;
+	return r->want_chan;
+}
+
+/* One step by reading and writing. */
+static int receiver_copy(struct receiver *r, struct err *e)
+{
+	struct chan_io io;
+
+	if (r->start < r->end)
+		return receiver_write_buffer(r, e);
+	if (receiver_no_chan(r))
+		return 0;
+	if (chan_recv(link_source(r->link), r->buffer, BUFFER_BYTES, &io, e) <
+	    0)
+		return receiver_lost(r, e);
+	receiver_got(r, &io);
+	r->start = 0;
+	r->end = io.bytes;
+	r->want_chan = !io.bytes && !io.mark;
+	return receiver_check_wear(r, &io, e);
+}
+
+/*
+ * Empty our own pipe into the output.  A file that refuses splice gets the
+ * bytes by hand, and so all that follow.
+ */
+static int receiver_empty_pipe(struct receiver *r, struct err *e)
+{
+	ssize_t n = splice(r->pipe[0], NULL, sink_fd(r->sink), NULL, r->piped,
+			   SPLICE_F_NONBLOCK);
+
+	if (n < 0 && errno == EINTR)
+		return 0;
+	if (n < 0 && errno == EAGAIN) {
+		r->want_sink = true;
+		return 0;
+	}
+	if (n < 0 && errno != EINVAL) {
+		sink_error(errno, e);
+		return receiver_sink_failed(r, e);
+	}
+	if (n < 0) {
+		n = io_read(r->pipe[0], r->buffer, BUFFER_BYTES);
+		if (n < 0)
+			return err_set(e, ERR_BUG, errno, "cannot read a pipe");
+		r->start = 0;
+		r->end = (size_t)n;
+		r->splice = r->piped > (size_t)n;
+	}
+	r->piped -= (size_t)n;
+	return 0;
+}
+
+/*
+ * One step by splicing.  Never straight from the socket into the output, even
+ * if that is a pipe: Linux 6.1 and 6.12 lose what of a record a nearly full
+ * pipe does not take.  Our own pipe is always empty and has room for a record.
+ */
+static int receiver_splice(struct receiver *r, struct err *e)
+{
+	struct chan_io io;
+
+	if (r->start < r->end)
+		return receiver_write_buffer(r, e);
+	if (r->piped)
+		return receiver_empty_pipe(r, e);
+	if (receiver_no_chan(r))
+		return 0;
+	if (!chan_in_kernel(link_source(r->link))) {
+		r->splice = false;
+		return 0;
+	}
+	if (chan_splice_to(link_source(r->link), r->pipe[1], BUFFER_BYTES, &io,
+			   e) < 0)
+		return receiver_lost(r, e);
+	receiver_got(r, &io);
+	r->piped = io.bytes;
+	r->want_chan = !io.bytes && !io.mark;
+	return receiver_check_wear(r, &io, e);
+}
+
+/* While there is something to consume no connection can show that it is of use. */
+static int receiver_check_link(struct receiver *r, struct err *e)
+{
+	if (r->link->chan && !receiver_waits(r))
+		link_excuse(r->link);
+	return link_check(r->link, e);
+}
+
+/* What cannot wait until the stream has a pause */
+static int receiver_work_on(struct receiver *r, struct err *e)
+{
+	uint64_t now = clock_now_ms();
+
+	receiver_tick(r);
+	if (now < r->link_due_ms && now < r->link->due_ms)
+		return 0;
+	if (receiver_run_link(r, e) < 0)
+		return -1;
+	return receiver_check_link(r, e);
+}
+
+static int receiver_transfer(struct receiver *r, struct err *e)
+{
+	while (!r->ended || r->start < r->end || r->piped) {
+		r->want_chan = r->want_sink = false;
+		if ((r->splice ? receiver_splice(r, e) : receiver_copy(r, e)) <
+		    0)
+			return -1;
+		if (r->want_chan || r->want_sink) {
+			if (receiver_poll(r, CLOCK_NEVER, e) < 0 ||
+			    receiver_check_link(r, e) < 0)
+				return -1;
+		} else if (receiver_work_on(r, e) < 0) {
+			return -1;
+		}
+	}
+	r->want_chan = r->want_sink = false;
+	return 0;
+}
+
+/*
+ * Wait until the reader has read everything.  A consumer may read the last byte
+ * and end at any moment: only what is unread after it has ended was left.
+ */
+static int receiver_drain(struct receiver *r, struct err *e)
+{
+	struct child_status s;
+	uint64_t pause_ms = 1;
+
+	for (;;) {
+		bool ended = r->p->consumer && child_ended(r->p->consumer, &s);
+
+		if (!sink_unread(r->sink))
+			break;
+		if (ended)
+			return receiver_consumer_failed(r, &s, e);
+		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
+			return -1;
+		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
+	}
+	if (r->p->consumer || !sink_has_reader(r->sink))
+		return receiver_check_consumer(r, e);
+	/* Drained, or gone with the last byte unused: who can tell. */
+	if (io_ready(sink_fd(r->sink), 0)) {
+		sink_error(EPIPE, e);
+		return receiver_output_failed(r, e);
+	}
+	return 0;
+}
+
+/* A slow disk must not look like a dead receiver: go on meanwhile. */
+static int receiver_sync(struct receiver *r, struct err *e)
+{
+	uint64_t pause_ms = 1;
+	int num;
+
+	while (!sink_synced(r->sink, &num)) {
+		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
+			return -1;
+		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
+	}
+	if (!num)
+		return 0;
+	sink_error(num, e);
+	return receiver_output_failed(r, e);
+}
+
+/* The end of its input is given to the consumer; its exit status decides. */
+static int receiver_wait_consumer(struct receiver *r, struct err *e)
+{
+	struct child_status s;
+
+	child_close_pipe(r->p->consumer);
+	r->sink->fd = -1;
+	while (!child_ended(r->p->consumer, &s))
+		if (receiver_poll(r, CLOCK_NEVER, e) < 0)
+			return -1;
+	return child_succeeded(&s) ? 0 : receiver_consumer_failed(r, &s, e);
+}
+
+/* All bytes are out: see that they were consumed. */
+static int receiver_consumed(struct receiver *r, struct err *e)
+{
+	if (receiver_drain(r, e) < 0 || receiver_sync(r, e) < 0)
+		return -1;
+	if (r->p->consumer)
+		return receiver_wait_consumer(r, e);
+	if (sink_finish(r->sink, e) < 0)
+		return receiver_output_failed(r, e);
+	return 0;
+}
+
+_Static_assert(COMMAND_LOG_WORDS_BYTES == FRAME_WORDS_MAX + 1,
+	       "WORDS takes the last line as it is");
+
+/* What the consumer said comes before FAIL; if there is no room, not at all. */
+static int receiver_say_outcome(struct receiver *r, struct err *e)
+{
+	struct frame f = { .type = r->outcome.failure ? FRAME_FAIL : FRAME_DONE,
+			   .outcome = r->outcome };
+	bool taken = true, done;
+
+	f.outcome.total = r->total;
+	r->told = true;
+	if (r->outcome.failure && r->words.len &&
+	    chan_send_frame(
+		    r->link->chan,
+		    &(struct frame){ .type = FRAME_WORDS, .words = r->words },
+		    &taken, e) < 0)
+		return -1;
+	if (chan_send_frame(r->link->chan, &f, &taken, e) < 0)
+		return -1;
+	if (!taken)
+		return err_set(e, ERR_STREAM, 0, "no room for the outcome");
+	return chan_control_end(r->link->chan, &done, e);
+}
+
+/* Discard what comes.  *confirmed: the sender's close_notify. */
+static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
+{
+	struct chan_io io;
+
+	do {
+		if (chan_recv(r->link->chan, r->buffer, BUFFER_BYTES, &io, e) <
+		    0)
+			return -1;
+		*confirmed = io.mark == CHAN_CONFIRMED;
+	} while ((io.bytes || io.mark) && !*confirmed);
+	r->want_chan = true;
+	r->rest = r->said_ready && chan_in_kernel(r->link->chan);
+	r->spin_ms = SPIN_MAX_MS;
+	return 0;
+}
+
+/* One step towards a sender that knows the outcome. */
+static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
+			      bool *confirmed, struct err *e)
+{
+	if (r->link->chan && !r->told && receiver_say_outcome(r, e) < 0)
+		return receiver_lost(r, e);
+	if (r->link->chan && receiver_discard(r, confirmed, e) < 0)
+		return receiver_lost(r, e);
+	if (*confirmed)
+		return 0;
+	if (receiver_poll(r, deadline_ms, e) < 0 ||
+	    receiver_check_link(r, e) < 0)
+		return -1;
+	if (clock_now_ms() >= deadline_ms)
+		return err_set(e, ERR_STREAM, 0, "it does not answer");
+	return 0;
+}
+
+/*
+ * Say how it went, until the sender closes the connection after it has read
+ * that.  One that lost its connection first comes back to ask.
+ */
+static void receiver_tell(struct receiver *r)
+{
+	uint64_t deadline_ms = clock_deadline(
+		link_resumes(r->link) ? r->link->retry.limit_ms : LINGER_MS);
+	bool confirmed = false;
+	struct err e = { 0 };
+
+	r->over = true;
+	while (!confirmed)
+		if (receiver_tell_step(r, deadline_ms, &confirmed, &e) < 0) {
+			log_notice("the sender may not know the outcome: %s",
+				   e.msg);
+			return;
+		}
+}
+
+/* A raw sender gets no outcome, only our close_notify. */
+static void receiver_tell_raw(struct receiver *r)
+{
+	struct err e = { 0 };
+	bool done;
+
+	if (r->mute || chan_control_end(r->link->chan, &done, &e) < 0)
+		log_notice("the sender could not be told the outcome%s%s",
+			   *e.msg ? ": " : "", e.msg);
+	else
+		chan_linger(r->link->chan, LINGER_MS);
+}
+
+static int receiver_loop(struct receiver *r, struct err *e)
+{
+	r->buffer = mmap(NULL, BUFFER_BYTES, PROT_READ | PROT_WRITE,
+			 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (r->buffer == MAP_FAILED)
+		return err_call(e, ERR_STREAM, "mmap",
+				"no memory for a buffer");
+	if (r->p->no_consumer) {
+		r->outcome.failure = FRAME_FAIL_START;
+		return -1;
+	}
+	r->splice = r->p->how == RECEIVER_SPLICE &&
+		    chan_in_kernel(r->link->chan) && sink_takes_splice(r->sink);
+	log_debug("output by %s", r->splice ? "splice" : "read and write");
+	if (r->splice) {
+		if (pipe2(r->pipe, O_CLOEXEC) < 0)
+			return err_call(e, ERR_STREAM, "pipe2",
+					"cannot make a pipe");
+		io_grow_pipe(r->pipe[0]);
+		/* An empty pipe says EAGAIN where splice(2) is allowed. */
+		r->splice = splice(r->pipe[0], NULL, sink_fd(r->sink), NULL, 1,
+				   SPLICE_F_NONBLOCK) >= 0 ||
+			    !err_refuses(errno);
+	}
+	if (receiver_transfer(r, e) < 0)
+		return -1;
+	return receiver_consumed(r, e);
+}
+
+int receiver_run(const struct receiver_params *p, uint64_t *total,
+		 struct err *e)
+{
+	struct receiver r = { .p = p,
+			      .link = p->link,
+			      .connection = p->link->count,
+			      .sink = p->sink,
+			      .pipe = { -1, -1 },
+			      .ack_due_ms = clock_deadline(ACK_MS),
+			      .heard_ms = clock_now_ms() };
+	int ret = receiver_loop(&r, e);
+
+	if (!p->raw && (ret == 0 || r.outcome.failure))
+		receiver_tell(&r);
+	else if (p->raw && ret == 0)
+		receiver_tell_raw(&r);
+	else if (ret < 0 && p->link->chan && !chan_lost(p->link->chan))
+		chan_abort(p->link->chan);
+	*total = r.total;
+	if (r.buffer != MAP_FAILED)
+		munmap(r.buffer, BUFFER_BYTES);
+	attr_close(&r.pipe[0]);
+	attr_close(&r.pipe[1]);
+	return ret;
+}

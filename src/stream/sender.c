@@ -1,0 +1,701 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/sender.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/stop.h"
+#include "conn/stuck.h"
+#include "stream/pace.h"
+#include "stream/read_ahead.h"
+
+/*
+ * A record that is not full waits for more input: this long after the last
+ * byte came, and that long in all.  Else a producer of small writes would make
+ * a record of each.
+ */
+enum { PAUSE_MS = 2, PAUSE_MAX_MS = 20 };
+
+/* Sent in one go before the receiver is listened to */
+enum { STEP_BYTES = 16 << 20 };
+
+/* A receiver that lives says so every 5 s (btrfs-ktls-pipe-protocol(7)). */
+enum { SILENCE_MS = 30000 };
+
+/* All is sent: so long without the outcome, before we say so */
+enum { SPEAK_MS = 5000 };
+
+/* What a btrfs stream begins with, and its last command: size, number, CRC. */
+static const uint8_t btrfs_magic[13] = "btrfs-stream";
+static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
+				       0x00, 0x50, 0x6c, 0xc9, 0x9d };
+
+struct sender {
+	const struct sender_params *p;
+	struct store *store;
+	struct link *link;
+	unsigned int connection; /* link->count that we know of */
+	uint64_t confirmed; /* the receiver has this much */
+	uint64_t heard_ms; /* when it last said something */
+	uint64_t status_due_ms;
+	bool is_btrfs; /* the stream began with the magic */
+	bool complete; /* the input ended, and ended well */
+	bool blocked; /* the socket took less than it was given */
+	bool more; /* it would have taken more */
+	bool ended; /* this connection was told the end of the stream */
+	bool told_end; /* this or an earlier one */
+	uint64_t speak_ms; /* when to say that we wait for the outcome */
+	bool done; /* the receiver said that it has everything */
+	bool refused; /* the receiver said FAIL */
+	struct stuck stuck; /* does this connection move anything? */
+	char words[FRAME_WORDS_MAX + 1]; /* what its COMMAND said last */
+	bool worn; /* so are the keys: nothing can be sent under them */
+	uint64_t partial_since; /* when the unfinished record began, or 0 */
+	uint64_t push_at; /* when it goes out unfinished */
+	struct read_ahead ahead;
+	struct pace pace;
+	uint64_t paced_ms; /* when --limit allows more, or 0: it does */
+};
+
+/* Bytes that should go out now: whole records, or all if nothing comes. */
+static uint64_t sender_ready(const struct sender *s)
+{
+	const struct store *st = s->store;
+	uint64_t whole = st->head - st->head % REC_MAX;
+
+	if (st->eof || store_full(st) ||
+	    (s->partial_since && clock_now_ms() >= s->push_at))
+		return st->head - st->sent;
+	return whole > st->sent ? whole - st->sent : 0;
+}
+
+/* New bytes came: decide how long an unfinished record may wait. */
+static void sender_note_input(struct sender *s)
+{
+	uint64_t now = clock_now_ms();
+
+	if (!s->partial_since)
+		s->partial_since = now;
+	s->push_at =
+		clock_earlier(now + PAUSE_MS, s->partial_since + PAUSE_MAX_MS);
+}
+
+/* What the store holds is sent out of memory from now on. */
+static int sender_use_memory(struct sender *s, struct err *e)
+{
+	struct store *m;
+
+	if (!s->store->ops->to_memory)
+		return 0;
+	m = s->store->ops->to_memory(s->store, e);
+	if (!m)
+		return -1;
+	s->store = m;
+	return 0;
+}
+
+static int sender_fill(struct sender *s, struct err *e)
+{
+	struct store *st = s->store;
+	uint64_t head = st->head;
+	uint8_t first[sizeof btrfs_magic];
+
+	if (st->ops->fill(st, e) < 0)
+		return -1;
+	if (st->cramped)
+		return sender_use_memory(s, e);
+	if (st->head == head)
+		return 0;
+	sender_note_input(s);
+	read_ahead_got(&s->ahead, st->head - head, clock_now_ms());
+	if (!s->p->check_end || !st->peeks || head >= sizeof first ||
+	    st->head < sizeof first)
+		return 0;
+	if (st->ops->peek(st, 0, first, sizeof first, e) < 0)
+		return -1;
+	s->is_btrfs = !memcmp(first, btrfs_magic, sizeof first);
+	return 0;
+}
+
+/* A btrfs stream tells by its last bytes that nothing is missing. */
+static int sender_check_end(struct sender *s, struct err *e)
+{
+	uint8_t last[sizeof btrfs_end];
+	struct store *st;
+
+	if (sender_use_memory(s, e) < 0)
+		return -1;
+	st = s->store;
+	if (st->ops->peek(st, st->head - sizeof last, last, sizeof last, e) < 0)
+		return -1;
+	if (!memcmp(last, btrfs_end, sizeof last))
+		return 0;
+	return err_set(e, ERR_IO, 0,
+		       "the btrfs stream on the input is cut short: its last "
+		       "command is missing (was btrfs send killed?)");
+}
+
+/*
+ * The input is at its end.  A killed producer looks the same, but a btrfs
+ * stream tells, and a COMMAND has an exit status.
+ */
+static int sender_check_input(struct sender *s, struct err *e)
+{
+	struct child_status status;
+
+	if (s->p->source) {
+		if (!child_ended(s->p->source, &status))
+			return 0;
+		if (!child_succeeded(&status))
+			return child_fail(&status, s->p->source_name, e);
+	}
+	if (s->is_btrfs && sender_check_end(s, e) < 0)
+		return -1;
+	s->complete = true;
+	return 0;
+}
+
+/* What is ready to be sent under these keys, and can be kept. */
+static uint64_t sender_may_send(struct sender *s)
+{
+	const struct store *st = s->store;
+	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
+
+	s->worn = !may;
+	ready = clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
+	may = pace_budget(&s->pace, ready, clock_now_ms());
+	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
+	return may;
+}
+
+static int sender_send_some(struct sender *s, size_t len, struct err *e)
+{
+	struct store *st = s->store;
+	struct chan_io io;
+
+	if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
+		return -1;
+	pace_spend(&s->pace, io.bytes);
+	/* What only lacks room for itself says nothing of the socket. */
+	if (st->cramped)
+		return sender_use_memory(s, e);
+	s->blocked = io.bytes == 0;
+	if (!st->keeps)
+		st->ops->ack(st, st->sent);
+	return 0;
+}
+
+static int sender_send(struct sender *s, struct err *e)
+{
+	uint64_t len = 0, end = s->store->sent + STEP_BYTES;
+	struct store *st;
+
+	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
+	       s->store->sent < end)
+		if (sender_send_some(s, len, e) < 0)
+			return -1;
+	st = s->store;
+	s->more = !s->blocked && len;
+	if (st->sent == st->head) {
+		s->partial_since = 0;
+		read_ahead_ran_dry(&s->ahead, clock_now_ms());
+	}
+	return s->ended ? 0 : link_wear(s->link, e);
+}
+
+/* Push out what the channel holds, and after the last byte the end. */
+static int sender_flush(struct sender *s, struct err *e)
+{
+	struct chan *chan = s->link->chan;
+	bool empty = true;
+
+	if (chan_pending(chan) && chan_flush(chan, &empty, e) < 0)
+		return -1;
+	s->blocked |= !empty;
+	if (s->link->hold)
+		return 0;
+	if (!s->complete || s->store->sent < s->store->head || s->ended ||
+	    s->blocked)
+		return 0;
+	if (chan_end(chan, &s->ended, e) < 0)
+		return -1;
+	s->blocked = !s->ended;
+	if (s->ended && !s->told_end)
+		s->speak_ms = clock_deadline(SPEAK_MS);
+	s->told_end |= s->ended;
+	if (s->ended)
+		link_wear_no_more(s->link);
+	return 0;
+}
+
+/* Something was sent over this connection that has not arrived, so far. */
+static bool sender_owes(const struct sender *s)
+{
+	return s->store->sent > s->stuck.acked || s->ended;
+}
+
+static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
+			 struct err *e)
+{
+	struct store *st = s->store;
+	uint64_t offset = ack->offset;
+
+	if (offset > st->sent)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver acknowledges byte %" PRIu64
+			       ", but only %" PRIu64 " were sent",
+			       offset, st->sent);
+	/* It came over the new connection: the receiver knows of that. */
+	link_arrived(s->link, offset);
+	if (stuck_ack(&s->stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
+	    !sender_owes(s))
+		link_moved(s->link);
+	if (offset <= s->confirmed)
+		return 0;
+	s->confirmed = offset;
+	if (st->keeps)
+		st->ops->ack(st, offset);
+	return 0;
+}
+
+static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
+{
+	if (!s->told_end || total != s->store->head)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver says done after %" PRIu64
+			       " bytes of %" PRIu64,
+			       total, s->store->head);
+	s->confirmed = total;
+	s->done = true;
+	return 0;
+}
+
+static int sender_on_fail(const struct frame_outcome *o, struct err *e)
+{
+	switch (o->failure) {
+	case FRAME_FAIL_STATUS:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command exited with status %u",
+			       o->detail);
+	case FRAME_FAIL_SIGNAL:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command was killed by signal "
+			       "%u (%s)",
+			       o->detail, strsignal(o->detail));
+	case FRAME_FAIL_UNREAD:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command exited with bytes left "
+			       "unread");
+	case FRAME_FAIL_READER:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the reader of the receiver's output went away");
+	case FRAME_FAIL_OUTPUT:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver cannot write its output");
+	case FRAME_FAIL_START:
+		return err_set(e, ERR_COMMAND, 0,
+			       "the receiver's command could not be started");
+	}
+	return err_set(e, ERR_COMMAND, 0, "the receiver failed (reason %u)",
+		       (unsigned int)o->failure);
+}
+
+static int sender_on_frame(struct sender *s, const struct frame *f,
+			   struct err *e)
+{
+	switch (f->type) {
+	case FRAME_ACK:
+		return sender_on_ack(s, &f->ack, e);
+	case FRAME_DONE:
+		return sender_on_done(s, f->outcome.total, e);
+	case FRAME_FAIL:
+		s->refused = true;
+		sender_on_fail(&f->outcome, e);
+		if (*s->words)
+			err_append(e, ": %s", s->words);
+		return -1;
+	case FRAME_WORDS:
+		memcpy(s->words, f->words.text, f->words.len);
+		s->words[f->words.len] = '\0';
+		return 0;
+	case FRAME_HELLO:
+	case FRAME_WELCOME:
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver greets a second time");
+	case FRAME_NAME:
+	case FRAME_HAVE:
+	case FRAME_CHECKING:
+		break;
+	}
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver sends a frame that does not belong here "
+		       "(type %u)",
+		       (unsigned int)f->type);
+}
+
+/* A raw receiver's close_notify is all the word there will be. */
+static int sender_on_end(struct sender *s, struct err *e)
+{
+	if (!s->p->raw || !s->ended)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver ended the connection before it "
+			       "confirmed the stream");
+	s->confirmed = s->store->head;
+	s->done = true;
+	return 0;
+}
+
+/* What the receiver says. */
+static int sender_control(struct sender *s, struct err *e)
+{
+	struct frame f;
+	bool got, closed;
+
+	for (;;) {
+		if (chan_recv_frame(s->link->chan, &f, &got, &closed, e) < 0)
+			return -1;
+		if (closed)
+			return sender_on_end(s, e);
+		if (!got)
+			return 0;
+		s->heard_ms = clock_now_ms();
+		if (sender_on_frame(s, &f, e) < 0)
+			return -1;
+		if (s->done)
+			return 0;
+	}
+}
+
+/*
+ * Input is polled when there is room and nothing of it waits for the socket.
+ * While an unfinished record waits in the input's own pipe, poll(2) would
+ * return at once: then only time passes.
+ */
+static bool sender_wants_input(struct sender *s)
+{
+	struct store *st = s->store;
+
+	/* Without a connection whatever is read is a gain. */
+	st->ahead = s->link->chan ? s->ahead.bytes : UINT64_MAX;
+	if (st->eof || store_full(st))
+		return false;
+	if (!store_wants(st)) {
+		read_ahead_hold_back(&s->ahead);
+		return false;
+	}
+	return !st->in_place || st->head == st->sent;
+}
+
+/* A consumer may have much to do before it is done. */
+static void sender_speak(struct sender *s)
+{
+	if (clock_now_ms() < s->speak_ms)
+		return;
+	s->speak_ms = CLOCK_NEVER;
+	log_notice("everything is sent; waiting for the receiver to confirm "
+		   "that it was taken");
+}
+
+/* What to poll: the connection, the input, the source's exit status. */
+enum {
+	POLL_CHAN,
+	POLL_OLD,
+	POLL_INPUT,
+	POLL_SOURCE,
+	POLL_LINK,
+	POLL_STOP,
+	POLL_COUNT
+};
+
+static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
+		       struct err *e)
+{
+	const struct sender_params *p = s->p;
+	const struct link *link = s->link;
+	uint64_t until = s->status_due_ms;
+
+	if (link->chan && !s->blocked && !s->worn && !s->paced_ms &&
+	    s->partial_since && s->store->sent < s->store->limit)
+		until = clock_earlier(until, s->push_at);
+	if (link->chan && !p->raw)
+		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
+	if (link->chan && !link->hold)
+		until = clock_earlier(until, stuck_due(&s->stuck));
+	until = clock_earlier(until, link_deadline(link));
+	until = clock_earlier(until, link->due_ms);
+	until = clock_earlier(until, s->speak_ms);
+	if (link->chan && !s->blocked && s->paced_ms)
+		until = clock_earlier(until, s->paced_ms);
+	if (link->chan && s->more)
+		until = 0;
+	for (int i = 0; i < POLL_COUNT; i++)
+		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+	if (link->chan && (!link->hold || chan_pending(link->chan)))
+		fds[POLL_CHAN].fd = chan_fd(link->chan);
+	if (s->blocked)
+		fds[POLL_CHAN].events |= POLLOUT;
+	if (link->old && chan_pending(link->old)) {
+		fds[POLL_OLD].fd = chan_fd(link->old);
+		fds[POLL_OLD].events = POLLOUT;
+	}
+	if (sender_wants_input(s))
+		fds[POLL_INPUT].fd = s->store->in->fd;
+	fds[POLL_STOP].fd = p->stop_fd;
+	fds[POLL_LINK].fd = link->fd;
+	fds[POLL_LINK].events = link->events;
+	if (p->source && !s->complete)
+		fds[POLL_SOURCE].fd = child_status_fd(p->source);
+	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
+		return err_call(e, ERR_STREAM, "poll", "cannot wait");
+	return stop_check(e);
+}
+
+/* A source that fails ends everything, with or without an end of file. */
+static int sender_check_source(struct sender *s, struct err *e)
+{
+	struct child_status status;
+
+	if (child_ended(s->p->source, &status) && !child_succeeded(&status))
+		return child_fail(&status, s->p->source_name, e);
+	return 0;
+}
+
+static int sender_check_silence(struct sender *s, struct err *e)
+{
+	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
+		return 0;
+	chan_set_lost(s->link->chan);
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver has not been heard of for %d s",
+		       SILENCE_MS / 1000);
+}
+
+/* While another connection is agreed on nobody listens to this one. */
+static int sender_check_stuck(struct sender *s, struct err *e)
+{
+	if (s->p->raw || s->link->hold ||
+	    !stuck_judge(&s->stuck, sender_owes(s), clock_now_ms()))
+		return 0;
+	chan_set_lost(s->link->chan);
+	return err_set(e, ERR_STREAM, 0,
+		       "the receiver has waited for %d s for bytes that were "
+		       "sent: something on the way swallows them (the path's "
+		       "MTU is too small? a firewall?)",
+		       STUCK_MS / 1000);
+}
+
+/*
+ * The keys are worn out, and we have dialled for others in vain.  Who waits for
+ * the receiver, to dial or to be done with an old connection, has patience: its
+ * consumer may stand still.
+ */
+static int sender_check_wear(struct sender *s, struct err *e)
+{
+	uint64_t since = s->link->rotate_ms;
+
+	if (!s->worn || !since || clock_now_ms() < since + SILENCE_MS)
+		return 0;
+	chan_set_lost(s->link->chan);
+	return err_set(e, ERR_STREAM, 0,
+		       "no connection with fresh keys came about within %d s",
+		       SILENCE_MS / 1000);
+}
+
+/* Another connection, where the receiver is: send again what it has not got. */
+static int sender_go_back(struct sender *s, struct err *e)
+{
+	struct store *st = s->store;
+
+	if (s->link->offset != st->sent) {
+		if (st->keeps && sender_use_memory(s, e) < 0)
+			return -1;
+		st = s->store;
+		if (!st->ops->rewind)
+			return store_never_sent(e);
+		if (st->ops->rewind(st, s->link->offset, e) < 0)
+			return -1;
+	}
+	if (s->link->offset > s->confirmed) {
+		s->confirmed = s->link->offset;
+		link_moved(s->link); /* over a connection before this one */
+	}
+	if (st->keeps)
+		st->ops->ack(st, s->confirmed);
+	return 0;
+}
+
+static int sender_go_on(struct sender *s, struct err *e)
+{
+	struct store *st = s->store;
+	uint64_t now = clock_now_ms();
+
+	s->connection = s->link->count;
+	if (!s->link->old && sender_go_back(s, e) < 0)
+		return -1;
+	s->heard_ms = now;
+	stuck_begin(&s->stuck, s->confirmed);
+	s->worn = false;
+	s->blocked = s->ended = false;
+	/* What is less than a record has waited long enough. */
+	s->partial_since = st->sent < st->head ? now : 0;
+	s->push_at = now;
+	return 0;
+}
+
+static int sender_run_link(struct sender *s, struct err *e)
+{
+	const struct store *st = s->store;
+	struct link_span span = { st->keeps ? st->acked : st->sent,
+				  st->keeps ? st->head : st->sent, st->sent };
+
+	if (link_run(s->link, &span, e) < 0)
+		return -1;
+	if (s->connection != s->link->count && sender_go_on(s, e) < 0)
+		return -1;
+	return link_check(s->link, e);
+}
+
+/* What there is to do on the connection before waiting. */
+static int sender_use_chan(struct sender *s, struct err *e)
+{
+	struct chan *chan = s->link->chan;
+
+	if (!chan)
+		return 0;
+	if (!chan_in_kernel(chan) && sender_use_memory(s, e) < 0)
+		return -1;
+	if (sender_send(s, e) < 0)
+		return -1;
+	return sender_flush(s, e);
+}
+
+/* What went into the old connection leaves it. */
+static int sender_flush_old(struct sender *s, struct err *e)
+{
+	struct link *l = s->link;
+	bool empty;
+
+	if (!l->old || !chan_pending(l->old) ||
+	    chan_flush(l->old, &empty, e) == 0)
+		return 0;
+	chan_set_lost(l->chan);
+	return -1;
+}
+
+/* What the connection has to say. */
+static int sender_hear_chan(struct sender *s, short revents, struct err *e)
+{
+	if (!s->link->chan)
+		return 0;
+	if (revents & POLLOUT)
+		s->blocked = false;
+	/* A receiver that has everything of an old connection closes it. */
+	if ((revents & ~POLLOUT) && !s->link->hold && sender_control(s, e) < 0)
+		return -1;
+	if (sender_check_wear(s, e) < 0)
+		return -1;
+	/* Silence is judged after listening: we may have been asleep. */
+	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
+		return -1;
+	if (!s->stuck.waits)
+		link_excuse(s->link);
+	return link_check(s->link, e);
+}
+
+static int sender_step(struct sender *s, struct err *e)
+{
+	struct pollfd fds[POLL_COUNT];
+	struct store *st;
+
+	if (s->store->eof && !s->complete && sender_check_input(s, e) < 0)
+		return -1;
+	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
+		return -1;
+	sender_speak(s);
+	status_set_outage(s->p->status, link_outage_end_ms(s->link));
+	s->status_due_ms =
+		status_update(s->p->status, clock_now_ms(), s->confirmed);
+	/* The outcome may be here already: it comes before a new connection. */
+	if (sender_hear_chan(s, fds[POLL_CHAN].revents, e) < 0)
+		return -1;
+	if (fds[POLL_OLD].revents && sender_flush_old(s, e) < 0)
+		return -1;
+	if (s->done)
+		return 0;
+	if ((fds[POLL_LINK].revents || clock_now_ms() >= s->link->due_ms ||
+	     !s->link->chan) &&
+	    sender_run_link(s, e) < 0)
+		return -1;
+	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
+		return -1;
+	/* A full socket does not keep the store from filling.  An input that
+	 * was not polled, because an unfinished record waits in its own pipe,
+	 * may have grown by the time that the record goes out. */
+	st = s->store;
+	if (!st->eof && store_wants(st) &&
+	    (fds[POLL_INPUT].revents ||
+	     (fds[POLL_INPUT].fd < 0 && !s->blocked)))
+		return sender_fill(s, e);
+	return 0;
+}
+
+/*
+ * A failing send often is the receiver's doing, and what it had to say about
+ * it may be waiting to be read.  Else, if the connection is to blame, the
+ * stream may go on over another one.
+ */
+static int sender_recover(struct sender *s, struct err *e)
+{
+	struct err said = { 0 };
+
+	if (e->kind != ERR_STREAM || !s->link->chan)
+		return -1;
+	if (sender_control(s, &said) < 0 &&
+	    (said.num == 0 || said.kind == ERR_COMMAND))
+		*e = said;
+	if (s->done)
+		return 0;
+	if (s->refused)
+		return -1;
+	return link_lost(s->link, e);
+}
+
+static int sender_loop(struct sender *s, struct err *e)
+{
+	while (!s->done)
+		if (sender_step(s, e) < 0 && sender_recover(s, e) < 0)
+			return -1;
+	return 0;
+}
+
+int sender_run(const struct sender_params *p, uint64_t *confirmed,
+	       struct err *e)
+{
+	struct sender s = { .p = p,
+			    .store = p->store,
+			    .link = p->link,
+			    .connection = p->link->count,
+			    .heard_ms = clock_now_ms(),
+			    .speak_ms = CLOCK_NEVER,
+			    .status_due_ms = clock_now_ms() };
+	int ret;
+
+	stuck_begin(&s.stuck, 0);
+	read_ahead_init(&s.ahead, s.store->room);
+	pace_init(&s.pace, p->limit_bytes_per_s, clock_now_ms());
+	ret = sender_loop(&s, e);
+	s.store->ops->free(s.store);
+
+	/* The receiver waits to hear that its outcome was read; and if it is our
+	 * own input's fault, that. */
+	if (!p->raw && p->link->chan && (s.done || s.refused))
+		chan_confirm(p->link->chan);
+	else if (p->link->chan && ret < 0 && e->kind != ERR_STREAM)
+		chan_abort(p->link->chan);
+	*confirmed = s.confirmed;
+	return ret;
+}

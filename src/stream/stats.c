@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/stats.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/nowait.h"
+#include "config.h"
+
+int stats_open(const char *path, bool append, struct err *e)
+{
+	int fd;
+
+	if (!strcmp(path, "-"))
+		return STDERR_FILENO;
+	fd = open(path,
+		  O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
+			  O_CLOEXEC | O_NOCTTY,
+		  0666);
+	if (fd < 0)
+		return err_set(e, ERR_USAGE, errno, "--stats %s", path);
+	return fd;
+}
+
+/* Every byte of an error may become \u00XX. */
+enum { TEXT_MAX = 8192, WRITE_MS = 2000 };
+
+struct stats_text {
+	size_t len;
+	char bytes[TEXT_MAX];
+};
+
+attr_printf(2, 3) static void stats_add(struct stats_text *t, const char *fmt,
+					...)
+{
+	size_t room = sizeof t->bytes - t->len;
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(t->bytes + t->len, room, fmt, ap);
+	va_end(ap);
+	if (n > 0)
+		t->len += (size_t)n < room ? (size_t)n : room - 1;
+}
+
+/* Bytes of the well-formed UTF-8 character that text begins with, or 0. */
+static size_t stats_utf8(const unsigned char *text)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = text[0] < 0x80    ? 1
+		     : text[0] < 0xc2  ? 0
+		     : text[0] < 0xe0  ? 2
+		     : text[0] < 0xf0  ? 3
+		     : text[0] <= 0xf4 ? 4
+				       : 0;
+	uint32_t c = len > 1 ? text[0] & (0x7fu >> len) : text[0];
+
+	for (size_t i = 1; i < len; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (text[i] & 0x3f);
+	}
+	if (len &&
+	    (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
+		return 0;
+	return len;
+}
+
+/* A member whose value is a string, or null. Ref: RFC 8259. */
+static void stats_add_string(struct stats_text *t, const char *name,
+			     const char *value)
+{
+	const unsigned char *p = (const unsigned char *)value;
+
+	stats_add(t, ", \"%s\": ", name);
+	if (!value || !*value) {
+		stats_add(t, "null");
+		return;
+	}
+	stats_add(t, "\"");
+	while (*p) {
+		size_t len = stats_utf8(p);
+
+		if (!len)
+			stats_add(t, "\\ufffd");
+		else if (*p < 0x20 || *p == 0x7f)
+			stats_add(t, "\\u%04x", *p);
+		else
+			stats_add(t, "%s%.*s", strchr("\"\\", *p) ? "\\" : "",
+				  (int)len, (const char *)p);
+		p += len ? len : 1;
+	}
+	stats_add(t, "\"");
+}
+
+/* ISO 8601, in UTC */
+static void stats_add_time(struct stats_text *t, const char *name,
+			   const struct timespec *when)
+{
+	char text[40] = "", whole[64];
+	struct tm tm;
+
+	if (gmtime_r(&when->tv_sec, &tm))
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(whole, sizeof whole, "%s.%03ldZ", text,
+		 when->tv_nsec / 1000000);
+	stats_add_string(t, name, whole);
+}
+
+static void stats_add_names(struct stats_text *t, const struct stats *s)
+{
+	static const char *const versions[] = { "TLS1.2", "TLS1.3" };
+	static const char *const ciphers[] = { "AES-128-GCM", "AES-256-GCM",
+					       "CHACHA20-POLY1305" };
+	bool tls = s->mode && s->mode != &mode_none;
+
+	stats_add_string(t, "tls_version",
+			 tls ? versions[s->mode->version] : NULL);
+	stats_add_string(t, "cipher", tls ? ciphers[s->mode->cipher] : NULL);
+	stats_add_string(t, "tx", s->tx);
+	stats_add_string(t, "rx", s->rx);
+	stats_add_string(t, "direction", s->sends ? "send" : "receive");
+	stats_add_string(t, "stream", s->stream);
+	stats_add_string(t, "method", s->method);
+	stats_add_string(t, "identity", s->identity);
+	stats_add_string(t, "peer", s->peer);
+}
+
+void stats_start(struct stats *s)
+{
+	s->start_ms = clock_now_ms();
+	clock_gettime(CLOCK_REALTIME, &s->start);
+}
+
+/* Nobody may read it any more: a pipe does not hold up our exit. */
+static int stats_put(int fd, const struct stats_text *t, struct err *e)
+{
+	uint64_t end_ms = clock_deadline(WRITE_MS);
+	struct nowait w;
+	size_t done = 0;
+	ssize_t n = 0;
+	int num;
+
+	nowait_init(&w, fd);
+	while (done < t->len) {
+		n = nowait_write(&w, t->bytes + done, t->len - done);
+		if (n > 0)
+			done += (size_t)n;
+		else if (n < 0 && errno != EAGAIN)
+			break;
+		else if (clock_now_ms() >= end_ms)
+			break;
+		else if (nowait_room(&w, clock_poll_ms(end_ms)))
+			poll(NULL, 0, 1);
+	}
+	num = errno;
+	nowait_fini(&w);
+	if (done == t->len)
+		return 0;
+	return err_set(e, ERR_IO, num == EAGAIN ? 0 : num, "cannot write %s",
+		       num == EAGAIN ? "--stats: nobody reads it" : "--stats");
+}
+
+int stats_write(int fd, const struct stats *s, int exit_status,
+		const char *error, struct err *e)
+{
+	uint64_t ms = clock_now_ms() - s->start_ms;
+	struct stats_text t = { .len = 0 };
+	struct timespec now;
+	int ret;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	stats_add(&t,
+		  "{\"bytes\": %" PRIu64 ", \"seconds\": %" PRIu64
+		  ".%03u, \"reconnects\": %" PRIu64 ", \"rotations\": %" PRIu64
+		  ", \"rekeys\": %" PRIu64,
+		  s->bytes, ms / 1000, (unsigned int)(ms % 1000), s->reconnects,
+		  s->rotations, s->rotations);
+	stats_add_time(&t, "start", &s->start);
+	stats_add_time(&t, "end", &now);
+	stats_add_names(&t, s);
+	stats_add_string(&t, "version", PACKAGE_VERSION);
+	stats_add_string(&t, "error", error);
+	stats_add(&t, ", \"exit\": %d}\n", exit_status);
+	ret = stats_put(fd, &t, e);
+	if (fd != STDERR_FILENO && close(fd) < 0 && ret == 0)
+		ret = err_set(e, ERR_IO, errno, "cannot write --stats");
+	return ret;
+}

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/stream.h"
+
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/stop.h"
+#include "stream/child.h"
+#include "stream/input.h"
+#include "stream/receiver.h"
+#include "stream/sender.h"
+#include "stream/sink.h"
+#include "stream/status.h"
+#include "stream/store_file.h"
+#include "stream/store_mem.h"
+#include "stream/store_pipe.h"
+#include "tls/ktls.h"
+
+/* Without retention: enough to make full records and big sends. */
+#define SMALL_STORE_BYTES (1 << 20)
+
+/* Is --tx auto better off with a copy of what comes through a pipe? */
+static bool stream_auto_copies(const struct stream_config *c,
+			       const struct link *l)
+{
+	if (c->tx != STREAM_AUTO)
+		return false;
+	/* Where nothing is kept nobody sees the end of a btrfs stream. */
+	if (l->p.config->raw && l->p.config->buffer_bytes)
+		return true;
+	if (ktls_splices_pieces(chan_mode(l->chan)))
+		return false;
+	log_info("this kernel cannot be trusted to splice");
+	return true;
+}
+
+/*
+ * Bytes that lie in a pipe or in a file need not be copied on their way into
+ * the kernel's records.
+ */
+static struct store *stream_store_in_place(const struct stream_config *c,
+					   const struct link *l,
+					   const struct input *in,
+					   struct err *e)
+{
+	struct store *s = NULL;
+
+	if (!chan_in_kernel(l->chan) || c->tx == STREAM_COPY)
+		return NULL;
+	if (in->end)
+		return store_file_new(in, e);
+	if (in->kind != IO_PIPE || stream_auto_copies(c, l))
+		return NULL;
+	s = store_pipe_new(in, link_store_bytes(l->p.config), e);
+	if (!s && c->tx == STREAM_SPLICE)
+		log_notice("%s; going on by read and send (root may have "
+			   "larger pipes, or a larger "
+			   "/proc/sys/fs/pipe-max-size)",
+			   e->msg);
+	return s;
+}
+
+static struct store *stream_store(const struct stream_config *c,
+				  const struct link *l, int in_fd,
+				  struct input *in, struct err *e)
+{
+	uint64_t keeps = link_store_bytes(l->p.config);
+	struct store *s;
+
+	if (input_init(in, in_fd, e) < 0)
+		return NULL;
+	s = stream_store_in_place(c, l, in, e);
+	log_debug("input by %s", s ? "splice" : "read and send");
+	if (s)
+		return s;
+	*e = (struct err){ 0 };
+	if (in->kind == IO_PIPE)
+		io_grow_pipe(in->fd);
+	return store_mem_new(in, keeps ? keeps : SMALL_STORE_BYTES, 0,
+			     keeps != 0, e);
+}
+
+static struct child *stream_command(const struct stream_config *c,
+				    const struct link *l, enum child_role role,
+				    struct err *e)
+{
+	char stream[LINK_HEX_CHARS + 1];
+	struct child_peer peer = { .method = link_method(l),
+				   .address = l->name };
+
+	link_stream_name(l, stream);
+	if (*stream)
+		peer.stream = stream;
+	if (*l->identity)
+		peer.identity = l->identity;
+	return child_start(c->command, role, &peer, e);
+}
+
+/* It cannot even begin: the peer is not to wait for what will not come. */
+static int stream_give_up(struct link *l)
+{
+	chan_abort(l->chan);
+	return -1;
+}
+
+static int stream_send(const struct stream_config *c, struct link *l,
+		       struct status *status, int stop_fd, uint64_t *bytes,
+		       struct err *e)
+{
+	struct sender_params p = { .link = l,
+				   .raw = l->p.config->raw,
+				   .check_end = l->p.config->buffer_bytes != 0,
+				   .limit_bytes_per_s = c->limit_bytes_per_s,
+				   .status = status,
+				   .stop_fd = stop_fd };
+	int in_fd = STDIN_FILENO, ret;
+	struct input in;
+
+	if (c->command) {
+		p.source = stream_command(c, l, CHILD_SOURCE, e);
+		p.source_name = c->command[0];
+		if (!p.source)
+			return stream_give_up(l);
+		in_fd = child_pipe_fd(p.source);
+	}
+	p.store = stream_store(c, l, in_fd, &in, e);
+	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
+	input_fini(&in);
+	child_free(p.source);
+	return ret;
+}
+
+static int stream_receive(const struct stream_config *c, struct link *l,
+			  struct status *status, int stop_fd, uint64_t *bytes,
+			  struct err *e)
+{
+	static const enum receiver_how how[] = {
+		[STREAM_AUTO] = RECEIVER_AUTO,
+		[STREAM_SPLICE] = RECEIVER_SPLICE,
+		[STREAM_COPY] = RECEIVER_READ,
+	};
+	struct sink sink;
+	struct receiver_params p = { .link = l,
+				     .sink = &sink,
+				     .how = how[c->rx],
+				     .raw = l->p.config->raw,
+				     .status = status,
+				     .stop_fd = stop_fd };
+	int ret;
+
+	if (c->command) {
+		p.consumer = stream_command(c, l, CHILD_CONSUMER, e);
+		p.consumer_name = c->command[0];
+		p.no_consumer = !p.consumer;
+		sink_init_borrowed(&sink,
+				   p.consumer ? child_pipe_fd(p.consumer) : -1);
+	} else {
+		sink_init(&sink, STDOUT_FILENO);
+	}
+	ret = receiver_run(&p, bytes, e);
+	sink_fini(&sink);
+	child_free(p.consumer);
+	return ret;
+}
+
+int stream_run(struct link *l, const struct stream_config *c,
+	       struct stats *stats, struct err *e)
+{
+	bool sends = l->role == CHAN_SENDER;
+	char stream[LINK_HEX_CHARS + 1];
+	struct status status;
+	int stop_fd = stop_arm(e), ret;
+
+	if (stop_fd < 0)
+		return stream_give_up(l);
+
+	stats->mode = chan_mode(l->chan);
+	snprintf(stats->identity, sizeof stats->identity, "%s", l->identity);
+	snprintf(stats->peer, sizeof stats->peer, "%s", l->name);
+	stats->method = link_method(l);
+	link_stream_name(l, stream);
+	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
+	/* The direction against the bulk is always made in user space. */
+	stats->tx = sends ? chan_path(l->chan) : "user";
+	stats->rx = sends ? "user" : chan_path(l->chan);
+	status_start(&status, c->progress, c->size_bytes);
+	ret = sends ? stream_send(c, l, &status, stop_fd, &stats->bytes, e)
+		    : stream_receive(c, l, &status, stop_fd, &stats->bytes, e);
+	status_finish(&status, stats->bytes);
+	stop_disarm();
+	stats->rotations = l->rotations;
+	stats->reconnects = l->count - 1 - l->rotations;
+	return ret;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The modes a connection can run in: a TLS version with an AEAD cipher.  The
+ * one table that the option parser, GnuTLS's wall, the kernel's wall and probe
+ * share.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+
+enum mode_version { MODE_TLS12, MODE_TLS13 };
+enum mode_cipher { MODE_AES128_GCM, MODE_AES256_GCM, MODE_CHACHA20_POLY1305 };
+
+struct mode {
+	const char *name; /* tls13-aes128-gcm */
+	const char *alias; /* the original proposal's name, or NULL */
+	const char *title; /* TLS 1.3 AES-128-GCM */
+	enum mode_version version;
+	enum mode_cipher cipher;
+};
+
+enum { MODE_COUNT = 5 };
+
+/* All modes, in the order of preference on a CPU with AES instructions. */
+extern const struct mode mode_table[MODE_COUNT];
+
+/* No TLS at all: only alone, only when named, on both sides. */
+extern const struct mode mode_none;
+
+/* What may be negotiated, best first. */
+struct mode_list {
+	size_t count;
+	const struct mode *modes[MODE_COUNT];
+};
+
+/* A comma-separated list of names; ERR_USAGE names the culprit. */
+int mode_parse(const char *text, struct mode_list *list,
+	       struct err *e) attr_must_check;
+
+/* The entry of mode_table, or NULL. */
+const struct mode *mode_find(enum mode_version version,
+			     enum mode_cipher cipher);
+
+bool mode_in_list(const struct mode_list *list, const struct mode *mode);
+
+/* Add mode to the end of list unless it is in. */
+void mode_add(struct mode_list *list, const struct mode *mode);
+
+/* Does this CPU have instructions for AES-GCM?  (x86 and arm64; else no.) */
+bool mode_cpu_has_aes(void);

@@ -1,0 +1,1063 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tls/tls.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <errno.h>
+#include <gnutls/crypto.h>
+#include <gnutls/gnutls.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "proto/frame.h"
+#include "tls/plain.h"
+#include "tls/wire.h"
+
+/*
+ * The library's constructor runs before main() and reads the environment;
+ * with this it waits for tls_global_init().
+ */
+GNUTLS_SKIP_GLOBAL_INIT
+
+enum {
+	DH_BITS = 2048, /* RFC 9325 section 4.4 */
+	RECORD_BYTES = REC_MAX + REC_OVERHEAD,
+	SMALL_BYTES = 4 * RECORD_BYTES, /* handshake and control frames */
+	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
+	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
+	TLS_EXPORT_BYTES = 32,
+	RECV_CALLS = 256, /* of a record each, before signals are seen to */
+	HANDSHAKE_BYTES = 65536, /* of one message: a peer's whole chain */
+	PRIORITY_CHARS = 1024,
+};
+
+struct tls {
+	gnutls_session_t session; /* NULL: mode none */
+	struct wire wire;
+	struct plain plain; /* mode none */
+	bool server;
+	bool raw;
+	bool old; /* the peer speaks the old version of the protocol */
+	const struct mode_list *modes;
+	struct cred *cred;
+	bool owns_cred;
+	struct cred_session peer;
+	const struct mode *mode; /* NULL until it is negotiated */
+	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
+	bool write_gone; /* that direction is no longer this session's */
+	bool forged; /* a record did not authenticate, here or there */
+	bool starved; /* GnuTLS asked for bytes that are not here yet */
+	bool opened; /* the record that GnuTLS failed at did authenticate */
+	enum rec_alert violation; /* the answer to one; 0: there was none */
+	bool put_off; /* the peer has no time for us now */
+	bool gave_up; /* the peer, by an alert, after the handshake */
+};
+
+/*
+ * Variables that make GnuTLS write secrets to files, obey a configuration
+ * that is not the system's, or be talkative.
+ */
+static const char *const hostile_environment[] = {
+	"SSLKEYLOGFILE",	   "GNUTLS_SYSTEM_PRIORITY_FILE",
+	"GNUTLS_DEBUG_LEVEL",	   "GNUTLS_FORCE_FIPS_MODE",
+	"GNUTLS_NO_EXPLICIT_INIT", "GNUTLS_SYSTEM_PRIORITY_FAIL_ON_INVALID",
+};
+
+int tls_global_init(struct err *e)
+{
+	int ret;
+
+	for (size_t i = 0; i < array_len(hostile_environment); i++)
+		unsetenv(hostile_environment[i]);
+	ret = gnutls_global_init();
+	if (ret < 0)
+		return err_set(e, ERR_BUG, 0, "cannot start GnuTLS: %s",
+			       gnutls_strerror(ret));
+	return 0;
+}
+
+const char *tls_library_version(void)
+{
+	return gnutls_check_version(NULL);
+}
+
+/*
+ * TLS 1.3 binds a PSK to a hash; up to GnuTLS 3.8.10 that is always SHA-256,
+ * and AES-256-GCM needs SHA-384.  And TLS 1.2 has certificates and PSKs for all.
+ */
+bool tls_mode_usable(const struct mode *mode, unsigned int kinds)
+{
+	return (kinds & CRED_X509) || mode->version != MODE_TLS13 ||
+	       mode->cipher != MODE_AES256_GCM;
+}
+
+void tls_default_modes(struct mode_list *list, unsigned int kinds)
+{
+	const struct mode *chacha =
+		mode_find(MODE_TLS13, MODE_CHACHA20_POLY1305);
+
+	list->count = 0;
+	if (!mode_cpu_has_aes())
+		mode_add(list, chacha);
+	for (size_t i = 0; i < MODE_COUNT; i++)
+		if (mode_table[i].version == MODE_TLS13 &&
+		    tls_mode_usable(&mode_table[i], kinds))
+			mode_add(list, &mode_table[i]);
+}
+
+int tls_check_modes(const struct mode_list *list, unsigned int kinds,
+		    struct err *e)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (!tls_mode_usable(list->modes[i], kinds))
+			return err_set(
+				e, ERR_USAGE, 0,
+				"mode %s: this program cannot do it with a "
+				"pre-shared key and GnuTLS %s; for 256-bit "
+				"keys use tls13-chacha20-poly1305 or "
+				"tls12-aes256-gcm, or certificates",
+				list->modes[i]->name, tls_library_version());
+	return 0;
+}
+
+/* GnuTLS's view of the socket. */
+
+static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
+{
+	struct tls *t = p;
+
+	/* An alert or answer of its own would reach the kernel as a part of
+	 * the stream. */
+	if (t->write_gone)
+		return (ssize_t)len;
+	/* tls_send() leaves room for a record; a flight is smaller. */
+	if (len > wire_room(&t->wire)) {
+		gnutls_transport_set_errno(t->session, EAGAIN);
+		return -1;
+	}
+	wire_append(&t->wire, buf, len);
+	return (ssize_t)len;
+}
+
+/*
+ * Until the hand-over is decided no byte is read that is not asked for: GnuTLS
+ * takes one record at a time, and what follows is the kernel's.
+ */
+static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
+{
+	struct tls *t = p;
+	ssize_t n = wire_read(&t->wire, buf, len);
+
+	t->starved = n < 0;
+	if (n < 0)
+		gnutls_transport_set_errno(t->session, errno);
+	return n;
+}
+
+static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
+{
+	return 1; /* the callers poll */
+}
+
+/* Signatures of handshakes; cert judges those of certificates. */
+#define TLS_SIGNATURES                                               \
+	":+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384" \
+	":+SIGN-ECDSA-SECP521R1-SHA512:+SIGN-EdDSA-Ed25519"          \
+	":+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SHA512"  \
+	":+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-PSS-RSAE-SHA384"       \
+	":+SIGN-RSA-PSS-RSAE-SHA512:+SIGN-RSA-PSS-SHA256"            \
+	":+SIGN-RSA-PSS-SHA384:+SIGN-RSA-PSS-SHA512"                 \
+	":+SIGN-RSA-SHA256:+SIGN-RSA-SHA384:+SIGN-RSA-SHA512"
+
+/*
+ * Priorities: exactly what modes names and the credential can do, forward
+ * secret only.
+ */
+static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
+			   char *out, size_t size)
+{
+	static const char *const ciphers[] = {
+		[MODE_AES128_GCM] = ":+AES-128-GCM",
+		[MODE_AES256_GCM] = ":+AES-256-GCM",
+		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
+	};
+	bool x509 = kinds & CRED_X509, psk = kinds & CRED_PSK;
+	bool v12 = false, v13 = false;
+	size_t n;
+
+	for (size_t i = 0; i < modes->count; i++) {
+		bool usable = tls_mode_usable(modes->modes[i], kinds);
+
+		v12 |= usable && modes->modes[i]->version == MODE_TLS12;
+		v13 |= usable && modes->modes[i]->version == MODE_TLS13;
+	}
+	/* In TLS 1.3 either PSK means psk_dhe_ke (RFC 8446 4.2.9). */
+	n = (size_t)snprintf(
+		out, size, "NONE:+AEAD%s%s%s%s%s%s%s",
+		v13 ? ":+VERS-TLS1.3" : "", v12 ? ":+VERS-TLS1.2" : "",
+		x509 ? ":+CTYPE-X509:+ECDHE-ECDSA:+ECDHE-RSA" TLS_SIGNATURES
+		     : ":+SIGN-ALL",
+		v13 && psk ? ":+ECDHE-PSK" : "", v12 && psk ? ":+DHE-PSK" : "",
+		v13 || x509 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
+		v12 && psk ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
+	/* One list of ciphers serves both versions.  TLS 1.3 wins wherever
+	 * both sides have it: its ciphers come first. */
+	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
+		for (size_t i = 0; i < modes->count; i++) {
+			const char *cipher = ciphers[modes->modes[i]->cipher];
+
+			if ((int)modes->modes[i]->version == v &&
+			    tls_mode_usable(modes->modes[i], kinds) &&
+			    !strstr(out, cipher))
+				n += (size_t)snprintf(out + n, size - n, "%s",
+						      cipher);
+		}
+}
+
+/*
+ * ALPN (RFC 7301) tells our own peers from other TLS programs.  A raw listener
+ * knows the name too, to refuse a client that expects the protocol.  The name of
+ * the old version is there to be recognised: nothing is said in that version but
+ * that it is refused.
+ */
+static int tls_offer_protocol(struct tls *t)
+{
+	static const unsigned char name[] = FRAME_ALPN, old[] = FRAME_ALPN_OLD;
+	const gnutls_datum_t alpn[] = {
+		{ (unsigned char *)name, sizeof name - 1 },
+		{ (unsigned char *)old, sizeof old - 1 },
+	};
+	unsigned int flags = GNUTLS_ALPN_SERVER_PRECEDENCE;
+
+	if (t->raw && !t->server)
+		return 0;
+	if (!t->raw)
+		flags |= GNUTLS_ALPN_MANDATORY;
+	return gnutls_alpn_set_protocols(t->session, alpn, array_len(alpn),
+					 flags);
+}
+
+static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
+{
+	return alpn->size == strlen(FRAME_ALPN_OLD) &&
+	       !memcmp(alpn->data, FRAME_ALPN_OLD, alpn->size);
+}
+
+/*
+ * A client of the old version is let through: it gets to read why it is refused,
+ * in answer to its HELLO.
+ */
+static int tls_check_protocol(struct tls *t, struct err *e)
+{
+	gnutls_datum_t alpn;
+	bool ours = gnutls_alpn_get_selected_protocol(t->session, &alpn) >= 0;
+
+	t->old = ours && tls_alpn_is_old(&alpn);
+	if (ours != t->raw && (!t->old || t->server))
+		return 0;
+	tls_alert(t, REC_NO_APPLICATION_PROTOCOL);
+	if (t->old && !t->raw)
+		return err_set(e, ERR_AUTH, 0, "%s",
+			       frame_version_text(FRAME_VERSION_OLD));
+	if (t->raw)
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer is btrfs-ktls-pipe without --raw; "
+			       "give --raw to both sides or to none");
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer is not btrfs-ktls-pipe, or runs with --raw; "
+		       "--raw talks to other TLS programs");
+}
+
+static int tls_init_session(struct tls *t, const struct tls_params *p)
+{
+	unsigned int flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
+			     GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_REKEY;
+	char priorities[PRIORITY_CHARS];
+	int ret;
+
+	/* Ours, though it may be none of those that the server asks for: then
+	 * that can say so. */
+	flags |= p->server ? GNUTLS_SERVER
+			   : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT;
+	ret = gnutls_init(&t->session, flags);
+	if (ret < 0)
+		return ret;
+	tls_priorities(p->modes, cred_kinds(p->cred), priorities,
+		       sizeof priorities);
+	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
+	if (ret < 0)
+		return ret;
+	ret = tls_offer_protocol(t);
+	if (ret < 0)
+		return ret;
+	if (p->server_name && *p->server_name)
+		ret = gnutls_server_name_set(t->session, GNUTLS_NAME_DNS,
+					     p->server_name,
+					     strlen(p->server_name));
+	if (ret < 0)
+		return ret;
+	gnutls_transport_set_ptr(t->session, t);
+	gnutls_transport_set_push_function(t->session, tls_push);
+	gnutls_transport_set_pull_function(t->session, tls_pull);
+	gnutls_transport_set_pull_timeout_function(t->session,
+						   tls_pull_timeout);
+	gnutls_handshake_set_timeout(t->session, 0);
+	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
+	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
+	gnutls_dh_set_prime_bits(t->session, DH_BITS);
+	return cred_apply(p->cred, t->session, &t->peer);
+}
+
+static struct tls *tls_new_failed(struct tls *t)
+{
+	tls_free(t);
+	return NULL;
+}
+
+struct tls *tls_new(const struct tls_params *p, struct err *e)
+{
+	struct tls *t = calloc(1, sizeof *t);
+	int ret;
+
+	if (!t) {
+		if (p->owns_cred)
+			cred_free(p->cred);
+		err_set(e, ERR_BUG, 0, "out of memory");
+		return NULL;
+	}
+	t->cred = p->cred;
+	t->owns_cred = p->owns_cred;
+	if (wire_init(&t->wire, p->fd, SMALL_BYTES, e) < 0)
+		return tls_new_failed(t);
+	t->final = 1;
+	t->server = p->server;
+	t->raw = p->raw;
+	t->modes = p->modes;
+	if (p->modes->modes[0] == &mode_none) {
+		t->mode = &mode_none;
+		return t;
+	}
+	ret = tls_init_session(t, p);
+	if (ret < 0) {
+		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
+			gnutls_strerror(ret));
+		return tls_new_failed(t);
+	}
+	return t;
+}
+
+void tls_free(struct tls *t)
+{
+	if (!t)
+		return;
+	if (t->session)
+		gnutls_deinit(t->session);
+	if (t->owns_cred)
+		cred_free(t->cred);
+	wire_fini(&t->wire);
+	free(t);
+}
+
+/* Handshake */
+
+/* What a peer means by an alert about our certificate, or NULL. */
+static const char *tls_peer_verdict(uint8_t alert)
+{
+	switch (alert) {
+	case GNUTLS_A_BAD_CERTIFICATE:
+		return "finds it too weak, forged or damaged";
+	case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
+		return "finds that it is not made for this side of TLS "
+		       "(extended key usage), or of a kind that it cannot "
+		       "check";
+	case GNUTLS_A_CERTIFICATE_REVOKED:
+		return "knows that it is revoked";
+	case GNUTLS_A_CERTIFICATE_EXPIRED:
+		return "finds that it, or its CA's, has expired or is not "
+		       "valid yet";
+	case GNUTLS_A_CERTIFICATE_UNKNOWN:
+		return "does not say why";
+	case GNUTLS_A_UNKNOWN_CA:
+		return "does not know the CA that signed it; its --ca is "
+		       "another, or our --cert file lacks the certificate of "
+		       "an intermediate CA behind ours";
+	case GNUTLS_A_ACCESS_DENIED:
+		return "does not let in the names in it (--peer), or expects "
+		       "another host";
+	case GNUTLS_A_CERTIFICATE_REQUIRED:
+		return "got none, but requires one: --cert, --cert-key and "
+		       "--ca";
+	default:
+		return NULL;
+	}
+}
+
+/* Our certificate was refused.  TLS 1.3: perhaps long after the handshake. */
+static int tls_peer_judged(uint8_t alert, struct err *e)
+{
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer refused our certificate: it %s (alert %s)",
+		       tls_peer_verdict(alert), rec_alert_name(alert));
+}
+
+/*
+ * The one alert that is about nothing we did: RFC 8446 section 6.1.  A server
+ * means by it that we may come again.  During the handshake anybody can send it:
+ * where a password is in use whoever answers has got one guess at it by then, and
+ * would get another one each time.
+ */
+static int tls_peer_put_off(struct tls *t, struct err *e)
+{
+	const char *alert = rec_alert_name(REC_USER_CANCELED);
+
+	if (t->server)
+		return err_set(e, ERR_AUTH, 0, "the peer gave up (alert %s)",
+			       alert);
+	t->put_off = !cred_is_password(t->cred);
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer has too many handshakes at the same time "
+		       "(alert %s)%s",
+		       alert,
+		       t->put_off ? ""
+				  : "; not tried again by itself, because each "
+				    "time whoever answers can guess the "
+				    "password once");
+}
+
+static int tls_peer_alert(struct tls *t, struct err *e)
+{
+	const char *identity = cred_identity(t->cred);
+	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
+
+	if (tls_peer_verdict(alert))
+		return tls_peer_judged(alert, e);
+	switch (alert) {
+	case REC_USER_CANCELED:
+		return tls_peer_put_off(t, e);
+	case GNUTLS_A_DECRYPT_ERROR:
+	case GNUTLS_A_BAD_RECORD_MAC:
+	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
+	case GNUTLS_A_ILLEGAL_PARAMETER:
+		if (cred_is_password(t->cred))
+			return err_set(e, ERR_AUTH, 0,
+				       "the peer has another password (alert "
+				       "%s)",
+				       rec_alert_name(alert));
+		if (!(cred_kinds(t->cred) & CRED_PSK))
+			break;
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer refused the key: both sides need the "
+			       "same key and the same identity, here '%s' "
+			       "(alert %s)",
+			       *identity ? identity : t->peer.asked,
+			       rec_alert_name(alert));
+	case GNUTLS_A_HANDSHAKE_FAILURE:
+	case GNUTLS_A_INSUFFICIENT_SECURITY:
+	case GNUTLS_A_PROTOCOL_VERSION:
+		return err_set(e, ERR_AUTH, 0,
+			       "no common mode with the peer; give both sides "
+			       "the same -m and the same kind of credential "
+			       "(alert %s)",
+			       rec_alert_name(alert));
+	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer does not speak btrfs-ktls-pipe's "
+			       "protocol, or not with this side's --raw (alert "
+			       "%s)",
+			       rec_alert_name(alert));
+	}
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer refused the handshake (alert %s)",
+		       rec_alert_name(alert));
+}
+
+static int tls_wrong_key(struct tls *t, struct err *e)
+{
+	const char *identity = t->peer.asked;
+
+	if (cred_is_password(t->cred))
+		return err_set(e, ERR_AUTH, 0,
+			       strcmp(identity, CRED_PASSWORD_IDENTITY)
+				       ? "the peer has a key, where this side "
+					 "has a password"
+				       : "the peer has another password");
+	if (!*identity)
+		return err_set(e, ERR_AUTH, 0, "the peer has another key");
+	return err_set(e, ERR_AUTH, 0,
+		       cred_knows(t->cred, identity)
+			       ? "the peer has another key for identity '%s'"
+			       : "the peer's identity '%s' is unknown here",
+		       identity);
+}
+
+static int tls_handshake_error(struct tls *t, int ret, struct err *e)
+{
+	enum rec_alert ignored;
+
+	switch (ret) {
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		return tls_peer_alert(t, e);
+	case GNUTLS_E_CERTIFICATE_ERROR:
+		return cred_refusal(t->cred, &ignored, e);
+	case GNUTLS_E_CERTIFICATE_REQUIRED:
+	case GNUTLS_E_NO_CERTIFICATE_FOUND:
+		return err_set(e, ERR_AUTH, 0, "the peer sent no certificate");
+	case GNUTLS_E_HANDSHAKE_TOO_LARGE:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer sent a handshake message, such as a "
+			       "certificate, of more than %d bytes",
+			       HANDSHAKE_BYTES);
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+	case GNUTLS_E_DECRYPTION_FAILED:
+	case GNUTLS_E_UNKNOWN_SRP_USERNAME: /* PSK too */
+	case GNUTLS_E_MAC_VERIFY_FAILED:
+		if (cred_kinds(t->cred) & CRED_PSK)
+			return tls_wrong_key(t, e);
+		break;
+	case GNUTLS_E_NO_CIPHER_SUITES:
+	case GNUTLS_E_UNKNOWN_CIPHER_SUITE:
+	case GNUTLS_E_UNSUPPORTED_VERSION_PACKET:
+	case GNUTLS_E_INSUFFICIENT_CREDENTIALS:
+	case GNUTLS_E_NO_COMMON_KEY_SHARE:
+		return err_set(e, ERR_AUTH, 0,
+			       "no common mode with the peer; give both sides "
+			       "the same -m and the same kind of credential "
+			       "(%s)",
+			       gnutls_strerror(ret));
+	case GNUTLS_E_NO_APPLICATION_PROTOCOL:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer is not btrfs-ktls-pipe; --raw talks "
+			       "to other TLS programs");
+	case GNUTLS_E_UNEXPECTED_PACKET:
+	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+	case GNUTLS_E_RECORD_OVERFLOW:
+		return err_set(e, ERR_AUTH, 0, "the peer does not speak TLS");
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer closed the connection during the "
+			       "handshake");
+	case GNUTLS_E_PULL_ERROR:
+	case GNUTLS_E_PUSH_ERROR:
+		return err_set(e, ERR_AUTH, t->wire.lost_errno,
+			       "the connection was lost during the handshake");
+	}
+	return err_set(e, ERR_AUTH, 0, "handshake failed: %s",
+		       gnutls_strerror(ret));
+}
+
+/* The alert for a failed handshake; GnuTLS sends none by itself. */
+static void tls_send_reason(struct tls *t, int ret)
+{
+	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
+	struct err ignored = { 0 };
+	enum rec_alert alert;
+
+	switch (ret) {
+	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+		alert = t->server ? REC_DECRYPT_ERROR : REC_ILLEGAL_PARAMETER;
+		break;
+	case GNUTLS_E_CERTIFICATE_ERROR:
+		cred_refusal(t->cred, &alert, &ignored);
+		break;
+	/* RFC 8446 section 4.4.2.4; RFC 5246 section 7.4.6 */
+	case GNUTLS_E_CERTIFICATE_REQUIRED:
+	case GNUTLS_E_NO_CERTIFICATE_FOUND:
+		alert = v13 ? REC_CERTIFICATE_REQUIRED : REC_HANDSHAKE_FAILURE;
+		break;
+	default:
+		gnutls_alert_send_appropriate(t->session, ret);
+		return;
+	}
+	gnutls_alert_send(t->session, GNUTLS_AL_FATAL,
+			  (gnutls_alert_description_t)alert);
+}
+
+static void tls_send_failure(struct tls *t, int ret)
+{
+	struct err ignored = { 0 };
+	bool empty;
+
+	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED ||
+	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->wire.lost_errno)
+		return;
+	tls_send_reason(t, ret);
+	if (tls_flush(t, &empty, &ignored) < 0)
+		log_debug("alert not sent: %s", ignored.msg);
+}
+
+static int tls_find_mode(struct tls *t, struct err *e)
+{
+	bool v12 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_2;
+	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
+	enum mode_cipher cipher;
+
+	switch (gnutls_cipher_get(t->session)) {
+	case GNUTLS_CIPHER_AES_128_GCM:
+		cipher = MODE_AES128_GCM;
+		break;
+	case GNUTLS_CIPHER_AES_256_GCM:
+		cipher = MODE_AES256_GCM;
+		break;
+	case GNUTLS_CIPHER_CHACHA20_POLY1305:
+		cipher = MODE_CHACHA20_POLY1305;
+		break;
+	default:
+		return err_set(e, ERR_AUTH, 0, "negotiated a foreign cipher");
+	}
+	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
+			     : NULL;
+	if (!t->mode || !mode_in_list(t->modes, t->mode)) {
+		tls_alert(t, REC_HANDSHAKE_FAILURE);
+		return err_set(e, ERR_AUTH, 0,
+			       "no common mode with the peer: it chose %s, "
+			       "which -m does not name",
+			       t->mode ? t->mode->name : "a foreign one");
+	}
+	return 0;
+}
+
+/* Certificates: does the server care who we are? */
+static int tls_check_asked(struct tls *t, struct err *e)
+{
+	if (t->server || !(cred_kinds(t->cred) & CRED_X509) ||
+	    gnutls_certificate_client_get_request_status(t->session))
+		return 0;
+	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer did not ask for our certificate, so it is "
+		       "there for anybody; make it require one (openssl "
+		       "s_server -Verify 1)");
+}
+
+/*
+ * TLS 1.2: without an extended master secret (RFC 7627) somebody who has both
+ * ends' trust could make two connections share their keys.  GnuTLS can be told
+ * to require it from 3.8 on only.
+ */
+static int tls_check_master_secret(struct tls *t, struct err *e)
+{
+	if (t->mode->version != MODE_TLS12 ||
+	    gnutls_session_ext_master_secret_status(t->session))
+		return 0;
+	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	return err_set(e, ERR_AUTH, 0,
+		       "the peer does TLS 1.2 without extended master secret "
+		       "(RFC 7627), which is refused; use TLS 1.3, or a newer "
+		       "library there");
+}
+
+static void tls_learn_name(struct tls *t)
+{
+	const char *name;
+
+	if (gnutls_auth_get_type(t->session) == GNUTLS_CRD_CERTIFICATE) {
+		cred_peer_name(t->cred, t->session, t->name);
+		return;
+	}
+	name = t->server ? gnutls_psk_server_get_username(t->session)
+			 : cred_identity(t->cred);
+	snprintf(t->name, sizeof t->name, "%s", name ? name : "");
+}
+
+/* The handshake is done: is the outcome what we want? */
+static int tls_shaken(struct tls *t, struct err *e)
+{
+	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
+	    tls_check_master_secret(t, e) < 0 || tls_check_asked(t, e) < 0)
+		return -1;
+	tls_learn_name(t);
+	return 0;
+}
+
+/*
+ * In TLS 1.2 GnuTLS takes a client's alert in the place of its certificate for
+ * none.  Where there was no alert the last one is 0, which is close_notify.
+ */
+static int tls_shake(struct tls *t)
+{
+	int ret = gnutls_handshake(t->session);
+
+	if (ret == GNUTLS_E_NO_CERTIFICATE_FOUND &&
+	    gnutls_alert_get(t->session) != GNUTLS_A_CLOSE_NOTIFY)
+		return GNUTLS_E_FATAL_ALERT_RECEIVED;
+	return ret;
+}
+
+int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
+{
+	bool empty;
+	int ret;
+
+	do {
+		*want = TLS_WANT_WRITE;
+		if (tls_flush(t, &empty, e) < 0)
+			return err_set(e, ERR_AUTH, t->wire.lost_errno,
+				       "the connection was lost during the "
+				       "handshake");
+		if (!empty)
+			return 0;
+		if (t->mode) {
+			*want = TLS_DONE;
+			return 0;
+		}
+		*want = TLS_WANT_READ;
+		ret = tls_shake(t);
+		if (ret == GNUTLS_E_SUCCESS && tls_shaken(t, e) < 0)
+			return -1;
+		if (ret < 0 && gnutls_error_is_fatal(ret)) {
+			tls_send_failure(t, ret);
+			return tls_handshake_error(t, ret, e);
+		}
+	} while (ret != GNUTLS_E_AGAIN || wire_pending(&t->wire));
+	return 0;
+}
+
+const struct mode *tls_mode(const struct tls *t)
+{
+	return t->mode;
+}
+
+const char *tls_identity(const struct tls *t)
+{
+	return t->name;
+}
+
+bool tls_is_old(const struct tls *t)
+{
+	return t->old;
+}
+
+static int tls_exporter(const struct tls *t, const char *label,
+			struct secret *out, struct err *e)
+{
+	int ret;
+
+	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
+	ret = gnutls_prf_rfc5705(t->session, strlen(label), label, 0, NULL,
+				 out->len, (char *)out->bytes);
+	if (ret < 0)
+		return err_set(e, ERR_AUTH, 0, "cannot export a secret: %s",
+			       gnutls_strerror(ret));
+	return 0;
+}
+
+int tls_export(const struct tls *t, struct secret *out, struct err *e)
+{
+	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
+	if (!t->session)
+		return 0;
+	return tls_exporter(t, "EXPORTER-btrfs-ktls-pipe-resume", out, e);
+}
+
+int tls_prove(const struct tls *t, const struct key *ticket,
+	      uint8_t proof[static TLS_PROOF_BYTES], struct err *e)
+{
+	autowipe struct secret here = { 0 };
+	int ret;
+
+	if (tls_exporter(t, "EXPORTER-btrfs-ktls-pipe-proof", &here, e) < 0)
+		return -1;
+	ret = gnutls_hmac_fast(GNUTLS_MAC_SHA256, ticket->secret.bytes,
+			       ticket->secret.len, here.bytes, here.len, proof);
+	if (ret < 0)
+		return err_set(e, ERR_AUTH, 0, "cannot prove the ticket: %s",
+			       gnutls_strerror(ret));
+	return 0;
+}
+
+bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
+		      const uint8_t proof[static TLS_PROOF_BYTES])
+{
+	const char *identity = gnutls_psk_server_get_username(t->session);
+	uint8_t right[TLS_PROOF_BYTES];
+	struct err ignored = { 0 };
+
+	if (identity)
+		return !strcmp(identity, ticket->identity);
+	/* In TLS 1.2 a connection can be made to export what another does. */
+	return t->mode->version == MODE_TLS13 &&
+	       tls_prove(t, ticket, right, &ignored) == 0 &&
+	       !gnutls_memcmp(right, proof, sizeof right);
+}
+
+int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
+		struct err *e)
+{
+	gnutls_datum_t mac, iv, key;
+	int ret;
+
+	if (!t->session)
+		return err_set(e, ERR_KTLS, 0, "mode none has no keys");
+	/* Decrypted bytes in here would be lost to the kernel; unsent ones
+	 * would be encrypted twice. */
+	if (dir == TLS_READ && gnutls_record_check_pending(t->session))
+		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
+	assert(dir == TLS_READ || !tls_pending_write(t));
+	ret = gnutls_record_get_state(t->session, dir == TLS_READ, &mac, &iv,
+				      &key, out->seq);
+	if (ret < 0)
+		return err_set(e, ERR_KTLS, 0,
+			       "cannot get the traffic keys: %s",
+			       gnutls_strerror(ret));
+	if (key.size > sizeof out->key || iv.size > sizeof out->iv)
+		return err_set(e, ERR_BUG, 0,
+			       "a key of %u and an IV of %u "
+			       "bytes",
+			       key.size, iv.size);
+	out->key_len = key.size;
+	out->iv_len = iv.size;
+	memcpy(out->key, key.data, key.size);
+	memcpy(out->iv, iv.data, iv.size);
+	return 0;
+}
+
+uint64_t tls_records(const struct tls *t, enum tls_direction dir)
+{
+	uint64_t seq = 0;
+
+	if (t->session)
+		gnutls_record_get_state(t->session, dir == TLS_READ, NULL, NULL,
+					NULL, (unsigned char *)&seq);
+	return be64toh(seq);
+}
+
+void tls_give_away(struct tls *t, enum tls_direction dir)
+{
+	t->write_gone |= dir == TLS_WRITE;
+}
+
+/* Records */
+
+int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
+{
+	if (dir == TLS_READ)
+		return wire_grow(&t->wire.in, READ_AHEAD_BYTES, e);
+	return wire_grow(&t->wire.out, BULK_BYTES, e);
+}
+
+bool tls_pending_write(const struct tls *t)
+{
+	return wire_pending(&t->wire);
+}
+
+int tls_flush(struct tls *t, bool *empty, struct err *e)
+{
+	return wire_flush(&t->wire, empty, e);
+}
+
+static int tls_encrypt(struct tls *t, const uint8_t *p, size_t len,
+		       size_t *done, struct err *e)
+{
+	while (*done < len && wire_room(&t->wire) >= RECORD_BYTES) {
+		size_t n = len - *done < REC_MAX ? len - *done : REC_MAX;
+		ssize_t ret = gnutls_record_send(t->session, p + *done, n);
+
+		if (ret < 0)
+			return err_set(e, ERR_NET, 0, "cannot encrypt: %s",
+				       gnutls_strerror((int)ret));
+		*done += (size_t)ret;
+	}
+	return 0;
+}
+
+int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
+	     struct err *e)
+{
+	bool empty;
+
+	*done = 0;
+	if (!t->session)
+		plain_send(&t->wire, buf, len, done);
+	else if (tls_encrypt(t, buf, len, done, e) < 0)
+		return -1;
+	return tls_flush(t, &empty, e);
+}
+
+void tls_alert(struct tls *t, enum rec_alert alert)
+{
+	struct err ignored = { 0 };
+	bool empty;
+
+	if (!t->session)
+		plain_alert(&t->wire, alert);
+	else
+		gnutls_alert_send(t->session,
+				  alert == REC_CLOSE_NOTIFY ? GNUTLS_AL_WARNING
+							    : GNUTLS_AL_FATAL,
+				  (gnutls_alert_description_t)alert);
+	if (tls_flush(t, &empty, &ignored) < 0)
+		log_debug("alert %s not sent: %s",
+			  rec_alert_name((uint8_t)alert), ignored.msg);
+}
+
+static int tls_peer_gave_up(struct tls *t, struct err *e)
+{
+	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
+
+	t->gave_up = true;
+	/* TLS 1.3: a client is done before the server objects. */
+	if (alert == REC_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
+		return tls_peer_alert(t, e);
+	t->forged |= alert == REC_BAD_RECORD_MAC;
+	t->put_off |= alert == REC_USER_CANCELED;
+	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
+		       rec_alert_name(alert));
+}
+
+/* What RFC 8446 asks for where a peer breaks the protocol. */
+static enum rec_alert tls_answer(int ret)
+{
+	switch (ret) {
+	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
+		return REC_ILLEGAL_PARAMETER;
+	case GNUTLS_E_RECORD_OVERFLOW:
+		return REC_RECORD_OVERFLOW;
+	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
+		return REC_DECODE_ERROR;
+	default:
+		return REC_UNEXPECTED_MESSAGE;
+	}
+}
+
+static int tls_peer_violates(struct tls *t, int ret, struct err *e)
+{
+	t->violation = tls_answer(ret);
+	tls_alert(t, t->violation);
+	return err_set(e, ERR_STREAM, 0,
+		       ret == GNUTLS_E_REHANDSHAKE
+			       ? "the peer wants to renegotiate, which is "
+				 "refused (alert %s)"
+		       : ret == GNUTLS_E_TOO_MANY_EMPTY_PACKETS
+			       ? "the peer sent too many records without data "
+				 "in a row (alert %s)"
+		       : ret == GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS
+			       ? "the peer changed its keys (KeyUpdate) too "
+				 "often (alert %s)"
+			       : "the peer broke the TLS protocol (alert %s)",
+		       rec_alert_name((uint8_t)t->violation));
+}
+
+static int tls_recv_error(struct tls *t, int ret, struct err *e)
+{
+	switch (ret) {
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		return err_set(e, ERR_NET, 0,
+			       "the connection closed without close_notify");
+	/* TLS 1.3 has no warnings; in 1.2 none of them is harmless here. */
+	case GNUTLS_E_WARNING_ALERT_RECEIVED:
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+		return tls_peer_gave_up(t, e);
+	case GNUTLS_E_PULL_ERROR:
+		return err_set(e, ERR_NET, t->wire.lost_errno,
+			       "the connection was lost");
+	case GNUTLS_E_REHANDSHAKE:
+	case GNUTLS_E_TOO_MANY_EMPTY_PACKETS:
+	case GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS:
+		return tls_peer_violates(t, ret, e);
+	}
+	if (t->opened)
+		return tls_peer_violates(t, ret, e);
+	/*
+	 * A record that cannot be decrypted, or whose header, which nothing
+	 * protects, makes no sense: whoever did that, it was not the peer.
+	 */
+	t->forged = true;
+	tls_alert(t, REC_BAD_RECORD_MAC);
+	return err_set(
+		e, ERR_NET, 0, "a record was forged or damaged on its way (%s)",
+		ret == GNUTLS_E_DECRYPTION_FAILED ? "bad_record_mac"
+						  : gnutls_strerror(ret));
+}
+
+/*
+ * One call of the library.  *n 0: a record without data, or nothing is here.  The
+ * sequence number tells whether the record that it fails at could be decrypted;
+ * new keys begin at 0.
+ */
+static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
+{
+	uint64_t before = tls_records(t, TLS_READ);
+	ssize_t ret;
+
+	t->starved = false;
+	ret = gnutls_record_recv(t->session, buf, len);
+	*n = ret > 0 ? (size_t)ret : 0;
+	if (ret > 0)
+		return true;
+	if (ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED)
+		return !t->starved;
+	t->final = (int)ret;
+	t->opened = tls_records(t, TLS_READ) != before;
+	return false;
+}
+
+/* Read as long as there is something.  A peer of ours sends no empty records. */
+static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
+{
+	unsigned int empties = 0, calls = RECV_CALLS;
+	bool more = true;
+	size_t n;
+
+	while (more && *done < len && calls--) {
+		more = tls_recv_once(t, buf + *done, len - *done, &n);
+		*done += n;
+		empties = n ? 0 : empties + 1;
+		if (more && empties > REC_EMPTY_MAX) {
+			t->final = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
+			return;
+		}
+	}
+}
+
+int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
+	     struct err *e)
+{
+	if (!t->session) {
+		int ret =
+			plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
+
+		t->put_off |= ret < 0 && plain_canceled(&t->plain);
+		t->gave_up |= ret < 0 && plain_gave_up(&t->plain);
+		return ret;
+	}
+	*done = 0;
+	*end = false;
+	if (t->final > 0)
+		tls_recv_all(t, buf, len, done);
+	/* What came before the end or an error is given out first. */
+	if (*done || t->final > 0)
+		return 0;
+	*end = t->final == 0;
+	return *end ? 0 : tls_recv_error(t, t->final, e);
+}
+
+bool tls_violated(const struct tls *t, enum rec_alert *alert)
+{
+	*alert = t->violation;
+	return t->violation;
+}
+
+bool tls_pending_read(const struct tls *t)
+{
+	if (!t->session)
+		return plain_pending(&t->plain);
+	return gnutls_record_check_pending(t->session) > 0;
+}
+
+bool tls_put_off(const struct tls *t)
+{
+	return t->put_off;
+}
+
+bool tls_gave_up(const struct tls *t)
+{
+	return t->gave_up;
+}
+
+bool tls_lost(const struct tls *t)
+{
+	return wire_gone(&t->wire) || t->forged;
+}

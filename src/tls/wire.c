@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tls/wire.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int wire_init(struct wire *w, int fd, size_t out_bytes, struct err *e)
+{
+	*w = (struct wire){ .fd = fd };
+	return wire_grow(&w->out, out_bytes, e);
+}
+
+void wire_fini(struct wire *w)
+{
+	free(w->out.bytes);
+	free(w->in.bytes);
+}
+
+int wire_grow(struct wire_buffer *b, size_t bytes, struct err *e)
+{
+	uint8_t *larger = realloc(b->bytes, bytes);
+
+	if (!larger)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	b->bytes = larger;
+	b->size = bytes;
+	return 0;
+}
+
+size_t wire_room(const struct wire *w)
+{
+	return w->out.size - w->out.end;
+}
+
+void wire_append(struct wire *w, const void *bytes, size_t len)
+{
+	assert(len <= wire_room(w));
+	memcpy(w->out.bytes + w->out.end, bytes, len);
+	w->out.end += len;
+}
+
+bool wire_pending(const struct wire *w)
+{
+	return w->out.start < w->out.end;
+}
+
+/* The first error of the socket is the one to remember. */
+static int wire_lost(struct wire *w)
+{
+	if (!w->lost_errno)
+		w->lost_errno = errno;
+	return w->lost_errno;
+}
+
+int wire_flush(struct wire *w, bool *empty, struct err *e)
+{
+	struct wire_buffer *out = &w->out;
+
+	*empty = false;
+	while (out->start < out->end) {
+		ssize_t n = send(w->fd, out->bytes + out->start,
+				 out->end - out->start,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n >= 0)
+			out->start += (size_t)n;
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
+			return err_set(e, ERR_NET, wire_lost(w),
+				       "the connection was lost");
+	}
+	out->start = out->end = 0;
+	*empty = true;
+	return 0;
+}
+
+static ssize_t wire_recv(struct wire *w, void *buf, size_t len)
+{
+	ssize_t n;
+
+	do
+		n = recv(w->fd, buf, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		wire_lost(w);
+	w->ended |= n == 0 && len;
+	return n;
+}
+
+ssize_t wire_read(struct wire *w, void *buf, size_t len)
+{
+	struct wire_buffer *in = &w->in;
+
+	if (!in->size)
+		return wire_recv(w, buf, len);
+	if (in->start == in->end) {
+		ssize_t n = wire_recv(w, in->bytes, in->size);
+
+		if (n <= 0)
+			return n;
+		in->start = 0;
+		in->end = (size_t)n;
+	}
+	if (len > in->end - in->start)
+		len = in->end - in->start;
+	memcpy(buf, in->bytes + in->start, len);
+	in->start += len;
+	return (ssize_t)len;
+}
+
+/* What a read that returned got means. */
+static int wire_result(const struct wire *w, ssize_t got, size_t *n,
+		       struct err *e)
+{
+	*n = got > 0 ? (size_t)got : 0;
+	if (got > 0 || (got < 0 && errno == EAGAIN))
+		return 0;
+	if (got < 0)
+		return err_set(e, ERR_NET, w->lost_errno,
+			       "the connection was lost");
+	return err_set(e, ERR_NET, 0,
+		       "the connection closed without close_notify");
+}
+
+int wire_read_some(struct wire *w, void *buf, size_t len, size_t *n,
+		   struct err *e)
+{
+	return wire_result(w, wire_read(w, buf, len), n, e);
+}
+
+int wire_fill(struct wire *w, size_t *n, struct err *e)
+{
+	struct wire_buffer *in = &w->in;
+
+	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+	in->end -= in->start;
+	in->start = 0;
+	if (wire_result(w,
+			wire_recv(w, in->bytes + in->end, in->size - in->end),
+			n, e) < 0)
+		return -1;
+	in->end += *n;
+	return 0;
+}
+
+bool wire_gone(const struct wire *w)
+{
+	return w->lost_errno || w->ended;
+}
