@@ -9,10 +9,10 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
-#include "base/stop.h"
+#include "base/signals.h"
 #include "cli/cmd.h"
 #include "config.h"
-#include "stream/child.h"
+#include "stream/command.h"
 #include "tls/tls.h"
 
 /* How long the last message waits for somebody who reads standard error. */
@@ -43,7 +43,7 @@ static void main_forbid_dumps(void)
 	struct rlimit core;
 
 	if (getrlimit(RLIMIT_CORE, &core) == 0) {
-		child_save_core_limit(core.rlim_cur);
+		command_save_core_limit(core.rlim_cur);
 		core.rlim_cur = 0;
 		setrlimit(RLIMIT_CORE, &core);
 	}
@@ -67,19 +67,19 @@ static void main_harden(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-static int main_run_verb(const struct opts *o, struct err *e)
+static int main_run_verb(const struct options *o, struct err *e)
 {
 	main_harden();
 	if (tls_global_init(e) < 0)
 		return -1;
 	switch (o->verb) {
-	case OPT_CONNECT:
+	case OPTIONS_CONNECT:
 		return cmd_connect(o, e);
-	case OPT_LISTEN:
+	case OPTIONS_LISTEN:
 		return cmd_listen(o, e);
-	case OPT_KEYGEN:
+	case OPTIONS_KEYGEN:
 		return cmd_keygen(o, e);
-	case OPT_PROBE:
+	case OPTIONS_PROBE:
 		return cmd_probe(o, e);
 	}
 	return err_set(e, ERR_BUG, 0, "no such verb");
@@ -87,25 +87,25 @@ static int main_run_verb(const struct opts *o, struct err *e)
 
 static int main_run(int argc, char **argv, struct err *e)
 {
-	struct opts o;
+	struct options o;
 
-	if (main_standard_fds(e) < 0 || opt_parse(&o, argc, argv, e) < 0)
+	if (main_standard_fds(e) < 0 || options_parse(&o, argc, argv, e) < 0)
 		return -1;
 	log_set_level(
 		o.quiet ? LOG_QUIET
 			: (enum log_level)(LOG_NOTICE +
 					   (o.verbose > 2 ? 2 : o.verbose)));
 	switch (o.action) {
-	case OPT_HELP:
-		return opt_print_help(o.verb, e);
-	case OPT_LONG_OPTIONS:
-		return opt_print_long_options(o.verb, e);
-	case OPT_VERSION:
+	case OPTIONS_HELP:
+		return options_print_help(o.verb, e);
+	case OPTIONS_LONG_OPTIONS:
+		return options_print_long_options(o.verb, e);
+	case OPTIONS_VERSION:
 		if (printf("%s\n", PACKAGE_STRING) < 0 || fflush(stdout))
 			return err_set(e, ERR_IO, errno,
 				       "cannot write standard output");
 		return 0;
-	case OPT_RUN:
+	case OPTIONS_RUN:
 		break;
 	}
 	return main_run_verb(&o, e);
@@ -122,6 +122,6 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	log_error("%s", e.msg);
-	stop_act();
+	signals_act();
 	return e.kind ? (int)e.kind : ERR_BUG;
 }

@@ -68,49 +68,49 @@ EXTRA_DIST += \
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
-	tests/unit/test_cert \
-	tests/unit/test_child \
+	tests/unit/test_x509 \
+	tests/unit/test_command \
 	tests/unit/test_clock \
 	tests/unit/test_command_log \
 	tests/unit/test_crowd \
-	tests/unit/test_diag \
+	tests/unit/test_sock_diag \
 	tests/unit/test_err \
 	tests/unit/test_frame \
-	tests/unit/test_guess \
+	tests/unit/test_rate_limit \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
-	tests/unit/test_host \
+	tests/unit/test_host_id \
 	tests/unit/test_input \
 	tests/unit/test_io \
 	tests/unit/test_key \
-	tests/unit/test_keys \
+	tests/unit/test_key_list \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
-	tests/unit/test_meter \
+	tests/unit/test_rate \
 	tests/unit/test_mode \
 	tests/unit/test_net \
 	tests/unit/test_nowait \
-	tests/unit/test_num \
-	tests/unit/test_opt \
+	tests/unit/test_parse \
+	tests/unit/test_options \
 	tests/unit/test_peek \
 	tests/unit/test_pace \
 	tests/unit/test_plain \
-	tests/unit/test_preface \
+	tests/unit/test_password_message \
 	tests/unit/test_read_ahead \
-	tests/unit/test_rec \
+	tests/unit/test_record \
 	tests/unit/test_receiver \
 	tests/unit/test_resolve \
 	tests/unit/test_resume_model \
-	tests/unit/test_seal \
+	tests/unit/test_aead \
 	tests/unit/test_secret \
-	tests/unit/test_sink \
-	tests/unit/test_store_file \
-	tests/unit/test_store_mem \
-	tests/unit/test_store_pipe \
+	tests/unit/test_output \
+	tests/unit/test_resend_file \
+	tests/unit/test_resend_memory \
+	tests/unit/test_resend_pipes \
 	tests/unit/test_tls
 
 if SODIUM
-unit_tests += tests/unit/test_pake tests/unit/test_pass
+unit_tests += tests/unit/test_cpace tests/unit/test_password_exchange
 endif
 
 check_PROGRAMS += $(unit_tests)
@@ -134,52 +134,52 @@ endif
 unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
-tests_unit_test_cert_LDADD = $(unit_libs)
-tests_unit_test_child_LDADD = $(unit_libs)
+tests_unit_test_x509_LDADD = $(unit_libs)
+tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
-tests_unit_test_diag_LDADD = $(unit_libs)
+tests_unit_test_sock_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
-tests_unit_test_guess_LDADD = $(unit_libs)
+tests_unit_test_rate_limit_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
-tests_unit_test_host_LDADD = $(unit_libs)
+tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
-tests_unit_test_keys_LDADD = $(unit_libs)
+tests_unit_test_key_list_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
-tests_unit_test_meter_LDADD = $(unit_libs)
+tests_unit_test_rate_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
-tests_unit_test_num_LDADD = $(unit_libs)
-tests_unit_test_opt_LDADD = $(unit_libs)
-tests_unit_test_pake_LDADD = $(unit_libs)
-tests_unit_test_pass_LDADD = $(unit_libs)
+tests_unit_test_parse_LDADD = $(unit_libs)
+tests_unit_test_options_LDADD = $(unit_libs)
+tests_unit_test_cpace_LDADD = $(unit_libs)
+tests_unit_test_password_exchange_LDADD = $(unit_libs)
 tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_pace_LDADD = $(unit_libs)
 tests_unit_test_plain_LDADD = $(unit_libs)
-tests_unit_test_preface_LDADD = $(unit_libs)
+tests_unit_test_password_message_LDADD = $(unit_libs)
 tests_unit_test_read_ahead_LDADD = $(unit_libs)
-tests_unit_test_rec_LDADD = $(unit_libs)
+tests_unit_test_record_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resolve_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
-tests_unit_test_seal_LDADD = $(unit_libs)
+tests_unit_test_aead_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
-tests_unit_test_sink_LDADD = $(unit_libs)
-tests_unit_test_store_file_LDADD = $(unit_libs)
-tests_unit_test_store_mem_LDADD = $(unit_libs)
-tests_unit_test_store_pipe_LDADD = $(unit_libs)
+tests_unit_test_output_LDADD = $(unit_libs)
+tests_unit_test_resend_file_LDADD = $(unit_libs)
+tests_unit_test_resend_memory_LDADD = $(unit_libs)
+tests_unit_test_resend_pipes_LDADD = $(unit_libs)
 tests_unit_test_tls_LDADD = $(unit_libs)
 
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
-tests_unit_test_diag_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_open2 \
 	-Wl,--wrap=mnl_socket_bind \
 	-Wl,--wrap=mnl_socket_get_portid \
@@ -197,33 +197,33 @@ tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=__setsockopt64 -Wl,--wrap=__getsockopt64 \
 	-Wl,--wrap=__sendmsg64 -Wl,--wrap=__recvmsg64
 tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
-tests_unit_test_pass_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=cred_new_password
-tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_abort \
-	-Wl,--wrap=chan_lost -Wl,--wrap=mmap -Wl,--wrap=mmap64 -Wl,--wrap=pipe2 \
-	-Wl,--wrap=chan_control_end \
-	-Wl,--wrap=chan_in_kernel -Wl,--wrap=chan_pending -Wl,--wrap=chan_recv \
-	-Wl,--wrap=chan_send_frame -Wl,--wrap=child_close_pipe \
-	-Wl,--wrap=child_ended -Wl,--wrap=child_status_fd \
-	-Wl,--wrap=link_run -Wl,--wrap=link_wear -Wl,--wrap=sink_unread
+tests_unit_test_password_exchange_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=credential_new_password
+tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_abort \
+	-Wl,--wrap=connection_lost -Wl,--wrap=mmap -Wl,--wrap=mmap64 -Wl,--wrap=pipe2 \
+	-Wl,--wrap=connection_control_end \
+	-Wl,--wrap=connection_in_kernel -Wl,--wrap=connection_pending -Wl,--wrap=connection_recv \
+	-Wl,--wrap=connection_send_frame -Wl,--wrap=command_close_pipe \
+	-Wl,--wrap=command_ended -Wl,--wrap=command_status_fd \
+	-Wl,--wrap=session_run -Wl,--wrap=session_check_rekey -Wl,--wrap=output_unread
 tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
-tests_unit_test_sink_LDFLAGS = $(AM_LDFLAGS) \
+tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork
-tests_unit_test_store_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
-	-Wl,--wrap=chan_send -Wl,--wrap=chan_sendfile
-tests_unit_test_store_mem_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_send
-tests_unit_test_store_pipe_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=chan_in_kernel \
-	-Wl,--wrap=chan_send -Wl,--wrap=chan_splice_from
+tests_unit_test_resend_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_in_kernel \
+	-Wl,--wrap=connection_send -Wl,--wrap=connection_sendfile
+tests_unit_test_resend_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_send
+tests_unit_test_resend_pipes_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_in_kernel \
+	-Wl,--wrap=connection_send -Wl,--wrap=connection_splice_from
 
 # Fuzz targets, and all sources once more, as libFuzzer wants them.
 EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
-fuzz_targets = tests/fuzz/fuzz_cert tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_keys tests/fuzz/fuzz_peek \
-	tests/fuzz/fuzz_preface tests/fuzz/fuzz_rec
+fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek \
+	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -235,25 +235,25 @@ fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_cert_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_cert_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_cert_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_x509_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_x509_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_x509_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_frame_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_frame_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_frame_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_key_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_key_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_key_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_keys_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_keys_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_keys_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_preface_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_preface_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_preface_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_key_list_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_key_list_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_key_list_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_password_message_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_password_message_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_rec_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_rec_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_rec_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)
 endif

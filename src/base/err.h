@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "base/attr.h"
+#include "base/cleanup.h"
 
 /* The kind of an error is the exit status it leads to (see the man page). */
 enum err_kind {

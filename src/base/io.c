@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/missing.h"
+#include "base/compat.h"
 
 /* /proc/sys/fs/pipe-max-size unless root raised it; 64 full TLS records */
 #define PIPE_BYTES (1 << 20)

@@ -13,7 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/attr.h"
+#include "base/cleanup.h"
 
 enum { LOG_SUBJECT_BYTES = 160 + sizeof ": " };
 

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "base/attr.h"
+#include "base/cleanup.h"
 
 struct nowait {
 	int fd; /* as it was given; not owned */

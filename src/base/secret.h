@@ -8,7 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/attr.h"
+#include "base/cleanup.h"
 
 enum {
 	SECRET_MAX = 512, /* bytes; the longest pre-shared key */

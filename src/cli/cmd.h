@@ -6,9 +6,9 @@
 #pragma once
 
 #include "base/err.h"
-#include "cli/opt.h"
+#include "cli/options.h"
 
-int cmd_connect(const struct opts *o, struct err *e) attr_must_check;
-int cmd_listen(const struct opts *o, struct err *e) attr_must_check;
-int cmd_keygen(const struct opts *o, struct err *e) attr_must_check;
-int cmd_probe(const struct opts *o, struct err *e) attr_must_check;
+int cmd_connect(const struct options *o, struct err *e) attr_must_check;
+int cmd_listen(const struct options *o, struct err *e) attr_must_check;
+int cmd_keygen(const struct options *o, struct err *e) attr_must_check;
+int cmd_probe(const struct options *o, struct err *e) attr_must_check;

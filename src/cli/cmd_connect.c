@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/cmd.h"
 #include "cli/setup.h"
-#include "conn/link_dial.h"
+#include "conn/session_client.h"
 #include "stream/stream.h"
 
-int cmd_connect(const struct opts *o, struct err *e)
+int cmd_connect(const struct options *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .cred = NULL };
-	struct link *link;
+	struct session *session;
 	int ret = -1;
 
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
-	link = link_dial_new(&setup.link, e);
-	if (link && link_first(link, e) == 0)
-		ret = stream_run(link, &setup.stream, &setup.stats, e);
-	link_free(link);
+	session = session_client_new(&setup.session, e);
+	if (session && session_first(session, e) == 0)
+		ret = stream_run(session, &setup.stream, &setup.stats, e);
+	session_free(session);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;
 }

@@ -2,7 +2,7 @@
 #include "auth/key.h"
 #include "cli/cmd.h"
 
-int cmd_keygen(const struct opts *o, struct err *e)
+int cmd_keygen(const struct options *o, struct err *e)
 {
 	return key_generate(o->output, o->identity, e);
 }

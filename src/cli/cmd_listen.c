@@ -7,13 +7,14 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "cli/cmd.h"
-#include "cli/keep.h"
+#include "cli/serve.h"
 #include "cli/setup.h"
-#include "conn/link_door.h"
 #include "conn/net.h"
+#include "conn/session_server.h"
 #include "stream/stream.h"
 
-static int listen_tell_ready(const struct opts *o, uint16_t port, struct err *e)
+static int listen_tell_ready(const struct options *o, uint16_t port,
+			     struct err *e)
 {
 	char text[16];
 	int len = snprintf(text, sizeof text, "%u\n", port);
@@ -29,7 +30,7 @@ static int listen_tell_ready(const struct opts *o, uint16_t port, struct err *e)
 	return 0;
 }
 
-static int listen_check_ready(const struct opts *o, struct err *e)
+static int listen_check_ready(const struct options *o, struct err *e)
 {
 	if (o->ready_fd == STDOUT_FILENO)
 		return err_set(e, ERR_USAGE, 0,
@@ -40,33 +41,34 @@ static int listen_check_ready(const struct opts *o, struct err *e)
 	return 0;
 }
 
-static int listen_run(const struct opts *o, struct setup *setup,
+static int listen_run(const struct options *o, struct setup *setup,
 		      const struct net_listener *l, struct err *e)
 {
-	struct link *link = link_door_new(&setup->link, l, e);
+	struct session *session = session_server_new(&setup->session, l, e);
 	int ret = -1;
 
-	if (link && listen_tell_ready(o, l->port, e) == 0 &&
-	    link_first(link, e) == 0)
-		ret = stream_run(link, &setup->stream, &setup->stats, e);
-	link_free(link);
+	if (session && listen_tell_ready(o, l->port, e) == 0 &&
+	    session_first(session, e) == 0)
+		ret = stream_run(session, &setup->stream, &setup->stats, e);
+	session_free(session);
 	return ret;
 }
 
-static int listen_keep(const struct opts *o, struct setup *setup,
+static int listen_keep(const struct options *o, struct setup *setup,
 		       struct net_listener *l, struct err *e)
 {
-	struct keep *keep = keep_new(setup, l, e);
+	struct serve *keep = serve_new(setup, l, e);
 	int ret = -1;
 
 	if (keep && listen_tell_ready(o, l->port, e) == 0)
-		ret = keep_run(keep, e);
-	keep_free(keep);
+		ret = serve_run(keep, e);
+	serve_free(keep);
 	return ret;
 }
 
 /* Whoever sits at a terminal may have to tell others where to connect. */
-static void listen_say_where(const struct opts *o, const struct net_listener *l)
+static void listen_say_where(const struct options *o,
+			     const struct net_listener *l)
 {
 	char text[NET_LISTENERS_MAX * (NET_NAME_MAX + 2)] = "";
 	size_t len = 0;
@@ -90,7 +92,7 @@ static void listen_say_where(const struct opts *o, const struct net_listener *l)
 		log_info("listening on %s", text);
 }
 
-int cmd_listen(const struct opts *o, struct err *e)
+int cmd_listen(const struct options *o, struct err *e)
 {
 	struct net_endpoint at = { .host = o->bind,
 				   .port = (uint16_t)o->port,

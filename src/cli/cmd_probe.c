@@ -2,7 +2,7 @@
 #include "cli/cmd.h"
 #include "cli/probe.h"
 
-int cmd_probe(const struct opts *o, struct err *e)
+int cmd_probe(const struct options *o, struct err *e)
 {
 	struct probe p;
 

@@ -4,37 +4,37 @@
 #include <errno.h>
 #include <stdio.h>
 
-#include "auth/ask.h"
-#include "auth/pake.h"
+#include "auth/cpace.h"
+#include "auth/prompt.h"
 #include "base/log.h"
-#include "base/stop.h"
+#include "base/signals.h"
 #include "tls/ktls.h"
 
-static bool setup_is_none(const struct opts *o)
+static bool setup_is_none(const struct options *o)
 {
 	return o->modes.count && o->modes.modes[0] == &mode_none;
 }
 
-static enum chan_ktls setup_ktls(const struct opts *o)
+static enum connection_ktls setup_ktls(const struct options *o)
 {
-	static const enum chan_ktls when[] = {
-		[OPT_KTLS_AUTO] = CHAN_KTLS_AUTO,
-		[OPT_KTLS_REQUIRE] = CHAN_KTLS_REQUIRE,
-		[OPT_KTLS_OFF] = CHAN_KTLS_OFF,
+	static const enum connection_ktls when[] = {
+		[OPTIONS_KTLS_AUTO] = CONNECTION_KTLS_AUTO,
+		[OPTIONS_KTLS_REQUIRE] = CONNECTION_KTLS_REQUIRE,
+		[OPTIONS_KTLS_OFF] = CONNECTION_KTLS_OFF,
 	};
 
-	return setup_is_none(o) ? CHAN_KTLS_OFF : when[o->ktls];
+	return setup_is_none(o) ? CONNECTION_KTLS_OFF : when[o->ktls];
 }
 
-static int setup_keys(struct setup *s, const struct opts *o, struct err *e)
+static int setup_keys(struct setup *s, const struct options *o, struct err *e)
 {
-	struct keys *keys = keys_read(o->keys, e);
+	struct key_list *keys = key_list_read(o->keys, e);
 
-	s->cred = keys ? cred_new_keys(keys, e) : NULL;
+	s->cred = keys ? credential_new_keys(keys, e) : NULL;
 	return s->cred ? 0 : -1;
 }
 
-static int setup_key(struct setup *s, const struct opts *o, struct err *e)
+static int setup_key(struct setup *s, const struct options *o, struct err *e)
 {
 	autowipe_key struct key key = { 0 };
 
@@ -42,13 +42,14 @@ static int setup_key(struct setup *s, const struct opts *o, struct err *e)
 		return -1;
 	if (o->identity)
 		snprintf(key.identity, sizeof key.identity, "%s", o->identity);
-	s->cred = cred_new_psk(&key, o->verb == OPT_LISTEN, e);
+	s->cred = credential_new_psk(&key, o->verb == OPTIONS_LISTEN, e);
 	return s->cred ? 0 : -1;
 }
 
-static int setup_password(struct setup *s, const struct opts *o, struct err *e)
+static int setup_password(struct setup *s, const struct options *o,
+			  struct err *e)
 {
-	int ret = pake_init(e);
+	int ret = cpace_init(e);
 
 	s->password = secret_alloc(sizeof *s->password);
 	if (!s->password)
@@ -57,36 +58,36 @@ static int setup_password(struct setup *s, const struct opts *o, struct err *e)
 		ret = o->password_file
 			      ? key_read_password(o->password_file, s->password,
 						  e)
-			      : ask_secret("Password for btrfs-ktls-pipe: ",
-					   s->password, e);
+			      : prompt_secret("Password for btrfs-ktls-pipe: ",
+					      s->password, e);
 	if (ret < 0)
 		return -1;
-	s->cred = cred_new_password(NULL, o->verb == OPT_LISTEN, e);
+	s->cred = credential_new_password(NULL, o->verb == OPTIONS_LISTEN, e);
 	return s->cred ? 0 : -1;
 }
 
 /* Whoever is dialled must be who it says, unless --peer says who it is. */
-static int setup_certificates(struct setup *s, const struct opts *o,
+static int setup_certificates(struct setup *s, const struct options *o,
 			      struct err *e)
 {
-	struct cred_x509 x = { .cert = o->cert,
-			       .key = o->cert_key,
-			       .ca = o->ca,
-			       .names = o->peers.names,
-			       .count = o->peers.count };
+	struct credential_x509 x = { .cert = o->cert,
+				     .key = o->cert_key,
+				     .ca = o->ca,
+				     .names = o->peers.names,
+				     .count = o->peers.count };
 
-	if (o->verb == OPT_CONNECT && !x.count) {
+	if (o->verb == OPTIONS_CONNECT && !x.count) {
 		s->host = o->host;
 		x.names = &s->host;
 		x.count = 1;
 		x.wildcards = true;
 	}
-	s->cred = cred_new_x509(&x, o->verb == OPT_LISTEN, e);
+	s->cred = credential_new_x509(&x, o->verb == OPTIONS_LISTEN, e);
 	return s->cred ? 0 : -1;
 }
 
 /* Nothing is named, and there is no key in its place: the password remains. */
-static bool setup_lacks_key(const struct opts *o)
+static bool setup_lacks_key(const struct options *o)
 {
 	return !o->key && access(KEY_DEFAULT_FILE, F_OK) < 0 && errno == ENOENT;
 }
@@ -96,7 +97,7 @@ static const char keygen_hint[] =
 	"other host and name it with -k FILE (or keep it in " KEY_DEFAULT_FILE
 	")";
 
-static int setup_credential(struct setup *s, const struct opts *o,
+static int setup_credential(struct setup *s, const struct options *o,
 			    struct err *e)
 {
 	if (o->cert)
@@ -117,21 +118,21 @@ static int setup_credential(struct setup *s, const struct opts *o,
 }
 
 static const enum stream_how setup_how[] = {
-	[OPT_HOW_AUTO] = STREAM_AUTO,
-	[OPT_HOW_SPLICE] = STREAM_SPLICE,
-	[OPT_HOW_COPY] = STREAM_COPY,
+	[OPTIONS_HOW_AUTO] = STREAM_AUTO,
+	[OPTIONS_HOW_SPLICE] = STREAM_SPLICE,
+	[OPTIONS_HOW_COPY] = STREAM_COPY,
 };
 
 /* Hand down what the layers below have to know of the command line. */
-static void setup_configure(struct setup *s, const struct opts *o)
+static void setup_configure(struct setup *s, const struct options *o)
 {
-	bool connects = o->verb == OPT_CONNECT;
+	bool connects = o->verb == OPTIONS_CONNECT;
 	bool sends = connects ? !o->receive : o->send;
 
 	s->stats.sends = sends;
-	s->connections = (struct link_config){
+	s->connections = (struct session_config){
 		.connects = connects,
-		.role = sends ? CHAN_SENDER : CHAN_RECEIVER,
+		.role = sends ? CONNECTION_SENDER : CONNECTION_RECEIVER,
 		.raw = o->raw,
 		.allow_self = o->allow_self,
 		.host = o->host,
@@ -155,9 +156,9 @@ static void setup_configure(struct setup *s, const struct opts *o)
 	};
 }
 
-int setup_init(struct setup *s, const struct opts *o, struct err *e)
+int setup_init(struct setup *s, const struct options *o, struct err *e)
 {
-	unsigned int kinds = o->cert ? CRED_X509 : CRED_PSK;
+	unsigned int kinds = o->cert ? CREDENTIAL_X509 : CREDENTIAL_PSK;
 
 	*s = (struct setup){ .o = o, .modes = o->modes, .stats_fd = -1 };
 	setup_configure(s, o);
@@ -166,7 +167,7 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 		tls_default_modes(&s->modes, kinds);
 	if (tls_check_modes(&s->modes, kinds, e) < 0)
 		return -1;
-	if (o->ktls == OPT_KTLS_REQUIRE && ktls_available(e) < 0)
+	if (o->ktls == OPTIONS_KTLS_REQUIRE && ktls_available(e) < 0)
 		return err_append(e, " (--ktls require)");
 	if (o->raw)
 		log_notice("--raw: the other side cannot confirm that the "
@@ -180,11 +181,11 @@ int setup_init(struct setup *s, const struct opts *o, struct err *e)
 	secret_scrub_stack();
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
-	s->link = (struct link_params){ .config = &s->connections,
-					.cred = s->cred,
-					.password = s->password,
-					.modes = &s->modes,
-					.ktls = setup_ktls(o) };
+	s->session = (struct session_params){ .config = &s->connections,
+					      .cred = s->cred,
+					      .password = s->password,
+					      .modes = &s->modes,
+					      .ktls = setup_ktls(o) };
 	return 0;
 }
 
@@ -192,7 +193,7 @@ void setup_fini(struct setup *s)
 {
 	secret_free(s->password, sizeof *s->password);
 	s->password = NULL;
-	cred_free(s->cred);
+	credential_free(s->cred);
 	s->cred = NULL;
 	/* What was not written: with --keep each stream's process writes. */
 	if (s->stats_fd > STDERR_FILENO)
@@ -201,7 +202,7 @@ void setup_fini(struct setup *s)
 
 void setup_write_stats(struct setup *s, const struct err *e)
 {
-	int exit_status = stop_exit_status(e ? (int)e->kind : 0);
+	int exit_status = signals_exit_status(e ? (int)e->kind : 0);
 	struct err failed = { 0 };
 
 	if (s->stats_fd >= 0 && stats_write(s->stats_fd, &s->stats, exit_status,

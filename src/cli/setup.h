@@ -2,23 +2,23 @@
 /* What connect and listen do alike before they open a socket. */
 #pragma once
 
-#include "auth/cred.h"
+#include "auth/credential.h"
 #include "base/err.h"
-#include "cli/opt.h"
-#include "conn/chan.h"
-#include "conn/link.h"
+#include "cli/options.h"
+#include "conn/connection.h"
+#include "conn/session.h"
 #include "stream/stats.h"
 #include "stream/stream.h"
 #include "tls/mode.h"
 
 struct setup {
-	const struct opts *o;
+	const struct options *o;
 	struct mode_list modes;
 	const char *host; /* the name to expect, or NULL */
-	struct cred *cred;
+	struct credential *cred;
 	struct secret *password; /* secret_alloc(), or NULL */
-	struct link_config connections;
-	struct link_params link; /* borrows all of the above */
+	struct session_config connections;
+	struct session_params session; /* borrows all of the above */
 	struct stream_config stream;
 	struct stats stats;
 	int stats_fd; /* -1: none */
@@ -31,7 +31,7 @@ struct setup {
  * where it is.
  * The caller calls setup_fini().  Errors: ERR_USAGE, ERR_KTLS, ERR_KEY.
  */
-int setup_init(struct setup *s, const struct opts *o,
+int setup_init(struct setup *s, const struct options *o,
 	       struct err *e) attr_must_check;
 void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)

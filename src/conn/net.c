@@ -192,7 +192,7 @@ void net_bound_unsent(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
-void net_say_goodbye(int fd)
+void net_shutdown_send(int fd)
 {
 	shutdown(fd, SHUT_WR);
 }
@@ -216,12 +216,12 @@ bool net_is_closed(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
 }
 
-void net_see_off(int fd, uint64_t timeout_ms)
+void net_discard_all(int fd, uint64_t timeout_ms)
 {
 	uint64_t deadline_ms = clock_deadline(timeout_ms);
 	size_t total = 0;
 
-	net_say_goodbye(fd);
+	net_shutdown_send(fd);
 	while (clock_now_ms() < deadline_ms) {
 		struct pollfd p = { .fd = fd, .events = POLLIN };
 

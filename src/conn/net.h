@@ -137,7 +137,7 @@ void net_keepalive(int fd);
  * has sent meanwhile must be discarded until it closes, because to close with
  * bytes unread makes an RST, which can destroy what was said last.
  */
-void net_say_goodbye(int fd);
+void net_shutdown_send(int fd);
 
 /*
  * Throw away some of what came.  Returns false when the peer has closed, or has
@@ -151,7 +151,7 @@ bool net_discard(int fd, size_t *total);
 bool net_is_closed(int fd);
 
 /* Both, and wait for the peer, timeout_ms at the most. */
-void net_see_off(int fd, uint64_t timeout_ms);
+void net_discard_all(int fd, uint64_t timeout_ms);
 
 /* Close so that the peer gets an RST and unsent bytes are dropped. */
 void net_close_hard(int fd);

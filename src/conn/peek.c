@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "proto/rec.h"
+#include "proto/record.h"
 
 enum {
 	CLIENT_HELLO = 1,
@@ -47,13 +47,13 @@ static bool peek_unwrap(struct peek_reader *r, uint8_t type,
 
 		if (bytes[0] != type || (len > 1 && bytes[1] != 3))
 			return false;
-		if (len < REC_HEADER_BYTES)
+		if (len < RECORD_HEADER_BYTES)
 			return true;
 		body = peek_number(bytes + 3, 2);
-		if (!body || body > REC_MAX)
+		if (!body || body > RECORD_MAX)
 			return false;
-		bytes += REC_HEADER_BYTES;
-		len -= REC_HEADER_BYTES;
+		bytes += RECORD_HEADER_BYTES;
+		len -= RECORD_HEADER_BYTES;
 		there = body < len ? body : len;
 		memcpy(r->bytes + r->have, bytes, there);
 		r->have += there;
@@ -154,7 +154,7 @@ enum peek_result peek_server_name(const uint8_t *bytes, size_t len,
 	struct peek_reader r;
 	size_t type, size;
 
-	if (!peek_unwrap(&r, REC_HANDSHAKE, bytes, len))
+	if (!peek_unwrap(&r, RECORD_HANDSHAKE, bytes, len))
 		return PEEK_NONE;
 	if (!peek_client_hello(&r))
 		return r.result;
@@ -174,7 +174,7 @@ enum peek_result peek_stream(const uint8_t *bytes, size_t len,
 	size_t type;
 	const uint8_t *p;
 
-	if (!peek_unwrap(&r, REC_DATA, bytes, len))
+	if (!peek_unwrap(&r, RECORD_DATA, bytes, len))
 		return PEEK_NONE;
 	if (!peek_take_number(&r, 1, &type))
 		return r.result;

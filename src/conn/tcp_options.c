@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "base/num.h"
+#include "base/parse.h"
 
 int tcp_options_dscp(const char *text, int *dscp, struct err *e)
 {
@@ -37,7 +37,7 @@ int tcp_options_dscp(const char *text, int *dscp, struct err *e)
 		*dscp = a * 8 + b * 2;
 		return 0;
 	}
-	if (num_uint(text, 0, 63, &number, e) < 0)
+	if (parse_uint(text, 0, 63, &number, e) < 0)
 		return err_set(e, ERR_USAGE, 0,
 			       "'%s' is not a traffic class; write cs0 to cs7, "
 			       "af11 to af43, ef, va, le or 0 to 63",

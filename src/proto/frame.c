@@ -59,10 +59,10 @@ static void frame_encode_hello(const struct frame_hello *h, uint8_t *out)
 	put32(out + 4, h->connection);
 	memcpy(out + 8, h->stream, FRAME_ID_BYTES);
 	put64(out + 24, h->offset);
-	put64(out + 32, h->store_bytes);
+	put64(out + 32, h->buffer_bytes);
 	put64(out + 40, h->record_limit);
 	put64(out + 48, h->retry_ms);
-	put64(out + 56, h->rotate_at);
+	put64(out + 56, h->rekey_at);
 	memcpy(out + 64, h->host, FRAME_HOST_BYTES);
 	memcpy(out + 96, h->proof, FRAME_PROOF_BYTES);
 }
@@ -74,10 +74,10 @@ static void frame_encode_welcome(const struct frame_welcome *w, uint8_t *out)
 	out[3] = (uint8_t)w->role;
 	out[4] = w->flags;
 	put64(out + 8, w->offset);
-	put64(out + 16, w->store_bytes);
+	put64(out + 16, w->buffer_bytes);
 	put64(out + 24, w->record_limit);
 	put64(out + 32, w->retry_ms);
-	put64(out + 40, w->rotate_at);
+	put64(out + 40, w->rekey_at);
 	memcpy(out + 48, w->handle, FRAME_ID_BYTES);
 }
 
@@ -161,10 +161,10 @@ static int frame_decode_hello(const uint8_t *in, struct frame_hello *h)
 	h->connection = get32(in + 4);
 	memcpy(h->stream, in + 8, FRAME_ID_BYTES);
 	h->offset = get64(in + 24);
-	h->store_bytes = get64(in + 32);
+	h->buffer_bytes = get64(in + 32);
 	h->record_limit = get64(in + 40);
 	h->retry_ms = get64(in + 48);
-	h->rotate_at = get64(in + 56);
+	h->rekey_at = get64(in + 56);
 	memcpy(h->host, in + 64, FRAME_HOST_BYTES);
 	memcpy(h->proof, in + 96, FRAME_PROOF_BYTES);
 	h->flags = in[3];
@@ -182,10 +182,10 @@ static int frame_decode_welcome(const uint8_t *in, struct frame_welcome *w)
 	if (w->version != FRAME_VERSION || w->refusal)
 		return 0;
 	w->offset = get64(in + 8);
-	w->store_bytes = get64(in + 16);
+	w->buffer_bytes = get64(in + 16);
 	w->record_limit = get64(in + 24);
 	w->retry_ms = get64(in + 32);
-	w->rotate_at = get64(in + 40);
+	w->rekey_at = get64(in + 40);
 	memcpy(w->handle, in + 48, FRAME_ID_BYTES);
 	w->flags = in[4];
 	if (frame_decode_role(in[3], &w->role) < 0 ||

@@ -111,10 +111,10 @@ struct frame_hello {
 	uint32_t connection; /* rising within a stream, from 1 */
 	uint8_t stream[FRAME_ID_BYTES];
 	uint64_t offset; /* counts if the role is FRAME_RECEIVES */
-	uint64_t store_bytes; /* what the sender keeps */
+	uint64_t buffer_bytes; /* what the sender keeps */
 	uint64_t record_limit; /* records under one key; 0: the protocol's */
 	uint64_t retry_ms; /* wished for; 0: no resume */
-	uint64_t rotate_at; /* offset; 0: no rotation */
+	uint64_t rekey_at; /* offset; 0: no rotation */
 	uint8_t host[FRAME_HOST_BYTES];
 	uint8_t proof[FRAME_PROOF_BYTES]; /* of the ticket; zeros: none */
 };
@@ -125,10 +125,10 @@ struct frame_welcome {
 	enum frame_role role; /* of the listener */
 	uint8_t flags; /* FRAME_WELCOME_... */
 	uint64_t offset; /* counts if the role is FRAME_RECEIVES */
-	uint64_t store_bytes;
+	uint64_t buffer_bytes;
 	uint64_t record_limit;
 	uint64_t retry_ms; /* granted; 0: no resume */
-	uint64_t rotate_at;
+	uint64_t rekey_at;
 	uint8_t handle[FRAME_ID_BYTES]; /* PSK identity of a resumption */
 };
 

@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/stop.h"
+#include "base/signals.h"
 
 enum {
 	BUFFER_BYTES = 1 << 20, /* 64 records a call */
@@ -28,9 +28,9 @@ enum {
 
 struct receiver {
 	const struct receiver_params *p;
-	struct link *link;
+	struct session *session;
 	unsigned int connection; /* link->count that we know of */
-	struct sink *sink;
+	struct output *output;
 	uint8_t *buffer;
 	size_t start, end; /* bytes of buffer still to be written */
 	int pipe[2]; /* between socket and output, when splicing */
@@ -55,13 +55,14 @@ struct receiver {
 
 /* A consumer that failed: what to say here and there. */
 static int receiver_consumer_failed(struct receiver *r,
-				    const struct child_status *s, struct err *e)
+				    const struct command_status *s,
+				    struct err *e)
 {
 	struct frame_outcome *o = &r->outcome;
 
 	r->words.len = (uint8_t)strlen(s->words);
 	memcpy(r->words.text, s->words, r->words.len);
-	if (child_succeeded(s)) {
+	if (command_succeeded(s)) {
 		o->failure = FRAME_FAIL_UNREAD;
 		return err_set(e, ERR_COMMAND, 0,
 			       "%s exited with bytes left unread",
@@ -71,7 +72,7 @@ static int receiver_consumer_failed(struct receiver *r,
 		     : s->signal    ? FRAME_FAIL_SIGNAL
 				    : FRAME_FAIL_STATUS;
 	o->detail = (uint16_t)(s->signal ? s->signal : s->exit_status);
-	return child_fail(s, r->p->consumer_name, e);
+	return command_fail(s, r->p->consumer_name, e);
 }
 
 static int receiver_output_failed(struct receiver *r, struct err *e)
@@ -87,17 +88,17 @@ static int receiver_output_failed(struct receiver *r, struct err *e)
 static int receiver_sink_failed(struct receiver *r, struct err *e)
 {
 	uint64_t deadline = clock_deadline(CONSUMER_GRACE_MS);
-	struct child_status s;
+	struct command_status s;
 
 	if (!r->p->consumer)
 		return receiver_output_failed(r, e);
-	while (!child_ended(r->p->consumer, &s)) {
-		struct pollfd p = { .fd = child_status_fd(r->p->consumer),
+	while (!command_ended(r->p->consumer, &s)) {
+		struct pollfd p = { .fd = command_status_fd(r->p->consumer),
 				    .events = POLLIN };
 
 		if (clock_now_ms() >= deadline) {
 			/* It closed its input and lives on. */
-			s = (struct child_status){ 0 };
+			s = (struct command_status){ 0 };
 			break;
 		}
 		poll(&p, 1, clock_poll_ms(deadline));
@@ -112,7 +113,7 @@ static int receiver_sink_failed(struct receiver *r, struct err *e)
 static int receiver_lost(struct receiver *r, struct err *e)
 {
 	r->want_chan = true;
-	return link_lost(r->link, e);
+	return session_lost(r->session, e);
 }
 
 /*
@@ -121,8 +122,8 @@ static int receiver_lost(struct receiver *r, struct err *e)
  */
 static void receiver_hung_up(struct receiver *r, struct err *e)
 {
-	chan_set_lost(r->link->chan);
-	if (link_resumes(r->link) && receiver_lost(r, e) == 0)
+	connection_set_lost(r->session->conn);
+	if (session_resumes(r->session) && receiver_lost(r, e) == 0)
 		return;
 	log_debug("no way to tell the sender anything: %s", e->msg);
 	r->mute = true;
@@ -143,7 +144,7 @@ static bool receiver_waits(const struct receiver *r)
 static void receiver_tick(struct receiver *r)
 {
 	uint64_t step =
-		clock_earlier(r->link->store_bytes / ACK_PARTS, ACK_BYTES);
+		clock_earlier(r->session->buffer_bytes / ACK_PARTS, ACK_BYTES);
 	uint64_t now = clock_now_ms();
 	bool waits = receiver_waits(r);
 	struct frame f = { .type = FRAME_ACK,
@@ -151,14 +152,14 @@ static void receiver_tick(struct receiver *r)
 	struct err e = { 0 };
 	bool taken = true;
 
-	status_set_outage(r->p->status, link_outage_end_ms(r->link));
-	r->status_due_ms = status_update(r->p->status, now, r->total);
-	if (r->p->raw || r->mute || r->over || !r->link->chan)
+	progress_set_outage(r->p->status, session_outage_end_ms(r->session));
+	r->status_due_ms = progress_update(r->p->status, now, r->total);
+	if (r->p->raw || r->mute || r->over || !r->session->conn)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
 		return;
 	r->ack_due_ms = now + ACK_MS;
-	if (chan_send_frame(r->link->chan, &f, &taken, &e) < 0)
+	if (connection_send_frame(r->session->conn, &f, &taken, &e) < 0)
 		receiver_hung_up(r, &e);
 	else if (taken)
 		r->acked = r->total;
@@ -169,7 +170,7 @@ static void receiver_flush(struct receiver *r)
 	struct err e = { 0 };
 	bool empty;
 
-	if (!r->mute && chan_flush(r->link->chan, &empty, &e) < 0)
+	if (!r->mute && connection_flush(r->session->conn, &empty, &e) < 0)
 		receiver_hung_up(r, &e);
 }
 
@@ -180,19 +181,19 @@ static void receiver_flush(struct receiver *r)
 static int receiver_reader_gone(struct receiver *r, struct err *e)
 {
 	r->reader_gone = true;
-	if (r->p->consumer && !r->want_sink && !sink_unread(r->sink))
+	if (r->p->consumer && !r->want_sink && !output_unread(r->output))
 		return 0;
-	sink_error(EPIPE, e);
+	output_error(EPIPE, e);
 	return receiver_sink_failed(r, e);
 }
 
 /* Did the consumer fail?  (One that ended well may have all it wants.) */
 static int receiver_check_consumer(struct receiver *r, struct err *e)
 {
-	struct child_status s;
+	struct command_status s;
 
-	if (r->p->consumer && child_ended(r->p->consumer, &s) &&
-	    !child_succeeded(&s))
+	if (r->p->consumer && command_ended(r->p->consumer, &s) &&
+	    !command_succeeded(&s))
 		return receiver_consumer_failed(r, &s, e);
 	return 0;
 }
@@ -210,23 +211,23 @@ enum {
 static void receiver_poll_chan(struct receiver *r, struct pollfd *p,
 			       struct pollfd *old)
 {
-	struct chan *chan = r->link->chan;
-	bool pending = chan && !r->mute && chan_pending(chan);
+	struct connection *conn = r->session->conn;
+	bool pending = conn && !r->mute && connection_pending(conn);
 
-	if (!chan)
+	if (!conn)
 		return;
-	if (r->want_chan && !r->rest && r->link->old)
-		*old = (struct pollfd){ .fd = chan_fd(r->link->old),
+	if (r->want_chan && !r->rest && r->session->old)
+		*old = (struct pollfd){ .fd = connection_fd(r->session->old),
 					.events = POLLIN };
 	else if (r->want_chan && !r->rest)
 		p->events |= POLLIN;
 	if (pending)
 		p->events |= POLLOUT;
 	/* Who can come back must not find us waiting for a slow consumer. */
-	if (link_resumes(r->link) && !r->rest)
+	if (session_resumes(r->session) && !r->rest)
 		p->events |= POLLRDHUP;
 	if (p->events)
-		p->fd = chan_fd(chan);
+		p->fd = connection_fd(conn);
 }
 
 static void receiver_poll_set(struct receiver *r,
@@ -237,31 +238,31 @@ static void receiver_poll_set(struct receiver *r,
 	receiver_poll_chan(r, &fds[POLL_CHAN], &fds[POLL_OLD]);
 	fds[POLL_STOP].fd = r->p->stop_fd;
 	fds[POLL_STOP].events = POLLIN;
-	fds[POLL_LINK].fd = r->link->fd;
-	fds[POLL_LINK].events = r->link->events;
+	fds[POLL_LINK].fd = r->session->fd;
+	fds[POLL_LINK].events = r->session->events;
 	if (r->over)
 		return;
-	if (r->want_sink ||
-	    (sink_has_reader(r->sink) && r->sink->fd >= 0 && !r->reader_gone))
-		fds[POLL_SINK].fd = sink_fd(r->sink);
+	if (r->want_sink || (output_has_reader(r->output) &&
+			     r->output->fd >= 0 && !r->reader_gone))
+		fds[POLL_SINK].fd = output_fd(r->output);
 	fds[POLL_SINK].events = r->want_sink ? POLLOUT : 0;
 	if (r->p->consumer) {
-		fds[POLL_CONSUMER].fd = child_status_fd(r->p->consumer);
+		fds[POLL_CONSUMER].fd = command_status_fd(r->p->consumer);
 		fds[POLL_CONSUMER].events = POLLIN;
 	}
 }
 
 static uint64_t receiver_due(const struct receiver *r)
 {
-	const struct link *l = r->link;
+	const struct session *l = r->session;
 	uint64_t until_ms = clock_earlier(r->status_due_ms, l->due_ms);
 
-	if (!r->p->raw && !r->mute && !r->over && l->chan)
+	if (!r->p->raw && !r->mute && !r->over && l->conn)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
-	if (l->chan && r->want_chan && !r->over)
+	if (l->conn && r->want_chan && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
 	if (!r->ended)
-		until_ms = clock_earlier(until_ms, link_deadline(l));
+		until_ms = clock_earlier(until_ms, session_deadline(l));
 	if (r->want_chan && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	return until_ms;
@@ -270,36 +271,36 @@ static uint64_t receiver_due(const struct receiver *r)
 /* The old connection is done with: the sender waits to hear that. */
 static void receiver_arrived(struct receiver *r)
 {
-	struct link *l = r->link;
+	struct session *l = r->session;
 
 	if (l->old && r->total >= l->offset)
 		r->ack_due_ms = clock_now_ms();
-	link_arrived(l, r->total);
+	session_retire_old(l, r->total);
 }
 
 /* Another connection: the sender goes on where we are. */
 static void receiver_go_on(struct receiver *r)
 {
-	r->connection = r->link->count;
+	r->connection = r->session->count;
 	r->acked = r->total;
 	r->ack_due_ms = clock_deadline(ACK_MS);
 	r->mute = r->told = false;
 	r->spin_ms = 0;
 	r->heard_ms = clock_now_ms();
 	/* A sender that is quiet has nothing: only what it has must come. */
-	if (r->link->peer_sent <= r->total)
-		link_moved(r->link);
+	if (r->session->peer_sent <= r->total)
+		session_moved(r->session);
 	receiver_arrived(r);
 }
 
 static int receiver_run_link(struct receiver *r, struct err *e)
 {
-	const struct link_span span = { r->total, r->total, r->total };
+	const struct session_span span = { r->total, r->total, r->total };
 
 	r->link_due_ms = clock_deadline(LINK_MS);
-	if (link_run(r->link, &span, e) < 0)
+	if (session_run(r->session, &span, e) < 0)
 		return -1;
-	if (r->connection != r->link->count)
+	if (r->connection != r->session->count)
 		receiver_go_on(r);
 	return 0;
 }
@@ -314,22 +315,22 @@ static void receiver_check_silence(struct receiver *r, short revents)
 	if (now < r->heard_ms + SILENCE_MS)
 		return;
 	r->heard_ms = now;
-	link_renew(r->link);
+	session_redial(r->session);
 }
 
 static void receiver_hear_chan(struct receiver *r, short revents,
 			       short old_revents)
 {
 	struct err e = { 0 };
-	bool reads = r->want_chan && !r->link->old;
+	bool reads = r->want_chan && !r->session->old;
 
-	if (!r->link->chan)
+	if (!r->session->conn)
 		return;
 	if (revents & POLLOUT)
 		receiver_flush(r);
 	receiver_check_silence(r, revents | old_revents);
 	if (!(revents & (POLLRDHUP | POLLERR | POLLHUP)) || reads ||
-	    !r->link->chan)
+	    !r->session->conn)
 		return;
 	err_set(&e, ERR_STREAM, 0, "the connection was lost");
 	receiver_hung_up(r, &e);
@@ -343,7 +344,7 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 {
 	struct pollfd fds[POLL_COUNT];
 
-	if (stop_check(e) < 0)
+	if (signals_check(e) < 0)
 		return -1;
 	receiver_tick(r);
 	receiver_poll_set(r, fds);
@@ -357,14 +358,14 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 	r->said_ready = (fds[POLL_CHAN].revents | fds[POLL_OLD].revents) &
 			POLLIN;
 	receiver_hear_chan(r, fds[POLL_CHAN].revents, fds[POLL_OLD].revents);
-	if ((fds[POLL_LINK].revents || clock_now_ms() >= r->link->due_ms ||
-	     !r->link->chan) &&
+	if ((fds[POLL_LINK].revents || clock_now_ms() >= r->session->due_ms ||
+	     !r->session->conn) &&
 	    receiver_run_link(r, e) < 0)
 		return -1;
 	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
 		return -1;
 	if ((fds[POLL_SINK].revents & (POLLERR | POLLHUP)) &&
-	    sink_has_reader(r->sink))
+	    output_has_reader(r->output))
 		return receiver_reader_gone(r, e);
 	return 0;
 }
@@ -373,8 +374,8 @@ static int receiver_write_buffer(struct receiver *r, struct err *e)
 {
 	size_t done;
 
-	if (sink_write(r->sink, r->buffer + r->start, r->end - r->start, &done,
-		       e) < 0)
+	if (output_write(r->output, r->buffer + r->start, r->end - r->start,
+			 &done, e) < 0)
 		return receiver_sink_failed(r, e);
 	r->start += done;
 	r->want_sink = r->start < r->end && !done;
@@ -386,15 +387,16 @@ static int receiver_write_buffer(struct receiver *r, struct err *e)
  * of a record is there: then the socket is left alone for a moment that
  * doubles.
  */
-static void receiver_got(struct receiver *r, const struct chan_io *io)
+static void receiver_got(struct receiver *r, const struct connection_io *io)
 {
 	r->total += io->bytes;
-	r->ended |= io->mark == CHAN_END;
+	r->ended |= io->mark == CONNECTION_END;
 	if (io->bytes) {
 		r->spin_ms = 0;
 		r->heard_ms = clock_now_ms();
-		link_moved(r->link);
-	} else if (r->said_ready && chan_in_kernel(link_source(r->link))) {
+		session_moved(r->session);
+	} else if (r->said_ready &&
+		   connection_in_kernel(session_source(r->session))) {
 		r->rest = true;
 	}
 	r->said_ready = false;
@@ -406,14 +408,14 @@ static void receiver_got(struct receiver *r, const struct chan_io *io)
  * What came counts for the keys it came under, and an old connection carries
  * exactly what was agreed on.
  */
-static int receiver_check_wear(struct receiver *r, const struct chan_io *io,
-			       struct err *e)
+static int receiver_check_rekey(struct receiver *r,
+				const struct connection_io *io, struct err *e)
 {
-	struct link *l = r->link;
+	struct session *l = r->session;
 
 	if (r->ended)
-		link_wear_no_more(l);
-	else if (link_wear(l, e) < 0)
+		session_cancel_rekey(l);
+	else if (session_check_rekey(l, e) < 0)
 		return -1;
 	if (!l->old)
 		return 0;
@@ -429,27 +431,27 @@ static int receiver_check_wear(struct receiver *r, const struct chan_io *io,
 /* Between two connections there is nothing to be read. */
 static bool receiver_no_chan(struct receiver *r)
 {
-	r->want_chan = !r->link->chan;
+	r->want_chan = !r->session->conn;
 	return r->want_chan;
 }
 
 /* One step by reading and writing. */
 static int receiver_copy(struct receiver *r, struct err *e)
 {
-	struct chan_io io;
+	struct connection_io io;
 
 	if (r->start < r->end)
 		return receiver_write_buffer(r, e);
 	if (receiver_no_chan(r))
 		return 0;
-	if (chan_recv(link_source(r->link), r->buffer, BUFFER_BYTES, &io, e) <
-	    0)
+	if (connection_recv(session_source(r->session), r->buffer, BUFFER_BYTES,
+			    &io, e) < 0)
 		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->start = 0;
 	r->end = io.bytes;
 	r->want_chan = !io.bytes && !io.mark;
-	return receiver_check_wear(r, &io, e);
+	return receiver_check_rekey(r, &io, e);
 }
 
 /*
@@ -458,8 +460,8 @@ static int receiver_copy(struct receiver *r, struct err *e)
  */
 static int receiver_empty_pipe(struct receiver *r, struct err *e)
 {
-	ssize_t n = splice(r->pipe[0], NULL, sink_fd(r->sink), NULL, r->piped,
-			   SPLICE_F_NONBLOCK);
+	ssize_t n = splice(r->pipe[0], NULL, output_fd(r->output), NULL,
+			   r->piped, SPLICE_F_NONBLOCK);
 
 	if (n < 0 && errno == EINTR)
 		return 0;
@@ -468,7 +470,7 @@ static int receiver_empty_pipe(struct receiver *r, struct err *e)
 		return 0;
 	}
 	if (n < 0 && errno != EINVAL) {
-		sink_error(errno, e);
+		output_error(errno, e);
 		return receiver_sink_failed(r, e);
 	}
 	if (n < 0) {
@@ -490,7 +492,7 @@ static int receiver_empty_pipe(struct receiver *r, struct err *e)
  */
 static int receiver_splice(struct receiver *r, struct err *e)
 {
-	struct chan_io io;
+	struct connection_io io;
 
 	if (r->start < r->end)
 		return receiver_write_buffer(r, e);
@@ -498,25 +500,25 @@ static int receiver_splice(struct receiver *r, struct err *e)
 		return receiver_empty_pipe(r, e);
 	if (receiver_no_chan(r))
 		return 0;
-	if (!chan_in_kernel(link_source(r->link))) {
+	if (!connection_in_kernel(session_source(r->session))) {
 		r->splice = false;
 		return 0;
 	}
-	if (chan_splice_to(link_source(r->link), r->pipe[1], BUFFER_BYTES, &io,
-			   e) < 0)
+	if (connection_splice_to(session_source(r->session), r->pipe[1],
+				 BUFFER_BYTES, &io, e) < 0)
 		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->piped = io.bytes;
 	r->want_chan = !io.bytes && !io.mark;
-	return receiver_check_wear(r, &io, e);
+	return receiver_check_rekey(r, &io, e);
 }
 
 /* While there is something to consume no connection can show that it is of use. */
 static int receiver_check_link(struct receiver *r, struct err *e)
 {
-	if (r->link->chan && !receiver_waits(r))
-		link_excuse(r->link);
-	return link_check(r->link, e);
+	if (r->session->conn && !receiver_waits(r))
+		session_excuse(r->session);
+	return session_check(r->session, e);
 }
 
 /* What cannot wait until the stream has a pause */
@@ -525,7 +527,7 @@ static int receiver_work_on(struct receiver *r, struct err *e)
 	uint64_t now = clock_now_ms();
 
 	receiver_tick(r);
-	if (now < r->link_due_ms && now < r->link->due_ms)
+	if (now < r->link_due_ms && now < r->session->due_ms)
 		return 0;
 	if (receiver_run_link(r, e) < 0)
 		return -1;
@@ -557,13 +559,14 @@ static int receiver_transfer(struct receiver *r, struct err *e)
  */
 static int receiver_drain(struct receiver *r, struct err *e)
 {
-	struct child_status s;
+	struct command_status s;
 	uint64_t pause_ms = 1;
 
 	for (;;) {
-		bool ended = r->p->consumer && child_ended(r->p->consumer, &s);
+		bool ended = r->p->consumer &&
+			     command_ended(r->p->consumer, &s);
 
-		if (!sink_unread(r->sink))
+		if (!output_unread(r->output))
 			break;
 		if (ended)
 			return receiver_consumer_failed(r, &s, e);
@@ -571,11 +574,11 @@ static int receiver_drain(struct receiver *r, struct err *e)
 			return -1;
 		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
 	}
-	if (r->p->consumer || !sink_has_reader(r->sink))
+	if (r->p->consumer || !output_has_reader(r->output))
 		return receiver_check_consumer(r, e);
 	/* Drained, or gone with the last byte unused: who can tell. */
-	if (io_ready(sink_fd(r->sink), 0)) {
-		sink_error(EPIPE, e);
+	if (io_ready(output_fd(r->output), 0)) {
+		output_error(EPIPE, e);
 		return receiver_output_failed(r, e);
 	}
 	return 0;
@@ -587,28 +590,28 @@ static int receiver_sync(struct receiver *r, struct err *e)
 	uint64_t pause_ms = 1;
 	int num;
 
-	while (!sink_synced(r->sink, &num)) {
+	while (!output_synced(r->output, &num)) {
 		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
 			return -1;
 		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
 	}
 	if (!num)
 		return 0;
-	sink_error(num, e);
+	output_error(num, e);
 	return receiver_output_failed(r, e);
 }
 
 /* The end of its input is given to the consumer; its exit status decides. */
 static int receiver_wait_consumer(struct receiver *r, struct err *e)
 {
-	struct child_status s;
+	struct command_status s;
 
-	child_close_pipe(r->p->consumer);
-	r->sink->fd = -1;
-	while (!child_ended(r->p->consumer, &s))
+	command_close_pipe(r->p->consumer);
+	r->output->fd = -1;
+	while (!command_ended(r->p->consumer, &s))
 		if (receiver_poll(r, CLOCK_NEVER, e) < 0)
 			return -1;
-	return child_succeeded(&s) ? 0 : receiver_consumer_failed(r, &s, e);
+	return command_succeeded(&s) ? 0 : receiver_consumer_failed(r, &s, e);
 }
 
 /* All bytes are out: see that they were consumed. */
@@ -618,7 +621,7 @@ static int receiver_consumed(struct receiver *r, struct err *e)
 		return -1;
 	if (r->p->consumer)
 		return receiver_wait_consumer(r, e);
-	if (sink_finish(r->sink, e) < 0)
+	if (output_finish(r->output, e) < 0)
 		return receiver_output_failed(r, e);
 	return 0;
 }
@@ -636,31 +639,31 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 	f.outcome.total = r->total;
 	r->told = true;
 	if (r->outcome.failure && r->words.len &&
-	    chan_send_frame(
-		    r->link->chan,
+	    connection_send_frame(
+		    r->session->conn,
 		    &(struct frame){ .type = FRAME_WORDS, .words = r->words },
 		    &taken, e) < 0)
 		return -1;
-	if (chan_send_frame(r->link->chan, &f, &taken, e) < 0)
+	if (connection_send_frame(r->session->conn, &f, &taken, e) < 0)
 		return -1;
 	if (!taken)
 		return err_set(e, ERR_STREAM, 0, "no room for the outcome");
-	return chan_control_end(r->link->chan, &done, e);
+	return connection_control_end(r->session->conn, &done, e);
 }
 
 /* Discard what comes.  *confirmed: the sender's close_notify. */
 static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 {
-	struct chan_io io;
+	struct connection_io io;
 
 	do {
-		if (chan_recv(r->link->chan, r->buffer, BUFFER_BYTES, &io, e) <
-		    0)
+		if (connection_recv(r->session->conn, r->buffer, BUFFER_BYTES,
+				    &io, e) < 0)
 			return -1;
-		*confirmed = io.mark == CHAN_CONFIRMED;
+		*confirmed = io.mark == CONNECTION_CONFIRMED;
 	} while ((io.bytes || io.mark) && !*confirmed);
 	r->want_chan = true;
-	r->rest = r->said_ready && chan_in_kernel(r->link->chan);
+	r->rest = r->said_ready && connection_in_kernel(r->session->conn);
 	r->spin_ms = SPIN_MAX_MS;
 	return 0;
 }
@@ -669,9 +672,9 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 			      bool *confirmed, struct err *e)
 {
-	if (r->link->chan && !r->told && receiver_say_outcome(r, e) < 0)
+	if (r->session->conn && !r->told && receiver_say_outcome(r, e) < 0)
 		return receiver_lost(r, e);
-	if (r->link->chan && receiver_discard(r, confirmed, e) < 0)
+	if (r->session->conn && receiver_discard(r, confirmed, e) < 0)
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
@@ -690,7 +693,8 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 static void receiver_tell(struct receiver *r)
 {
 	uint64_t deadline_ms = clock_deadline(
-		link_resumes(r->link) ? r->link->retry.limit_ms : LINGER_MS);
+		session_resumes(r->session) ? r->session->retry.limit_ms
+					    : LINGER_MS);
 	bool confirmed = false;
 	struct err e = { 0 };
 
@@ -709,11 +713,11 @@ static void receiver_tell_raw(struct receiver *r)
 	struct err e = { 0 };
 	bool done;
 
-	if (r->mute || chan_control_end(r->link->chan, &done, &e) < 0)
+	if (r->mute || connection_control_end(r->session->conn, &done, &e) < 0)
 		log_notice("the sender could not be told the outcome%s%s",
 			   *e.msg ? ": " : "", e.msg);
 	else
-		chan_linger(r->link->chan, LINGER_MS);
+		connection_linger(r->session->conn, LINGER_MS);
 }
 
 static int receiver_loop(struct receiver *r, struct err *e)
@@ -728,7 +732,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 		return -1;
 	}
 	r->splice = r->p->how == RECEIVER_SPLICE &&
-		    chan_in_kernel(r->link->chan) && sink_takes_splice(r->sink);
+		    connection_in_kernel(r->session->conn) &&
+		    output_takes_splice(r->output);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
 	if (r->splice) {
 		if (pipe2(r->pipe, O_CLOEXEC) < 0)
@@ -736,8 +741,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 					"cannot make a pipe");
 		io_grow_pipe(r->pipe[0]);
 		/* An empty pipe says EAGAIN where splice(2) is allowed. */
-		r->splice = splice(r->pipe[0], NULL, sink_fd(r->sink), NULL, 1,
-				   SPLICE_F_NONBLOCK) >= 0 ||
+		r->splice = splice(r->pipe[0], NULL, output_fd(r->output), NULL,
+				   1, SPLICE_F_NONBLOCK) >= 0 ||
 			    !err_refuses(errno);
 	}
 	if (receiver_transfer(r, e) < 0)
@@ -749,9 +754,9 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e)
 {
 	struct receiver r = { .p = p,
-			      .link = p->link,
-			      .connection = p->link->count,
-			      .sink = p->sink,
+			      .session = p->session,
+			      .connection = p->session->count,
+			      .output = p->output,
 			      .pipe = { -1, -1 },
 			      .ack_due_ms = clock_deadline(ACK_MS),
 			      .heard_ms = clock_now_ms() };
@@ -761,8 +766,9 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 		receiver_tell(&r);
 	else if (p->raw && ret == 0)
 		receiver_tell_raw(&r);
-	else if (ret < 0 && p->link->chan && !chan_lost(p->link->chan))
-		chan_abort(p->link->chan);
+	else if (ret < 0 && p->session->conn &&
+		 !connection_lost(p->session->conn))
+		connection_abort(p->session->conn);
 	*total = r.total;
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, BUFFER_BYTES);

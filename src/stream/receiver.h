@@ -9,10 +9,10 @@
 #include <stdint.h>
 
 #include "base/err.h"
-#include "conn/link.h"
-#include "stream/child.h"
-#include "stream/sink.h"
-#include "stream/status.h"
+#include "conn/session.h"
+#include "stream/command.h"
+#include "stream/output.h"
+#include "stream/progress.h"
 
 enum receiver_how {
 	RECEIVER_AUTO, /* what costs least: read */
@@ -22,15 +22,15 @@ enum receiver_how {
 
 /* Everything is borrowed. */
 struct receiver_params {
-	struct link *link;
-	struct sink *sink; /* closed on success */
-	struct child *consumer; /* COMMAND behind the sink, or NULL */
+	struct session *session;
+	struct output *output; /* closed on success */
+	struct command *consumer; /* COMMAND behind the sink, or NULL */
 	const char *consumer_name; /* for messages, if there is one */
 	bool no_consumer; /* it could not be started: only tell the sender */
 	enum receiver_how how;
 	bool raw; /* no frames: close_notify is the answer */
-	struct status *status;
-	int stop_fd; /* of stop_arm() */
+	struct progress *status;
+	int stop_fd; /* of signals_arm() */
 };
 
 /*

@@ -8,7 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/stop.h"
+#include "base/signals.h"
 #include "conn/stuck.h"
 #include "stream/pace.h"
 #include "stream/read_ahead.h"
@@ -36,8 +36,8 @@ static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
 
 struct sender {
 	const struct sender_params *p;
-	struct store *store;
-	struct link *link;
+	struct resend_buffer *resend;
+	struct session *session;
 	unsigned int connection; /* link->count that we know of */
 	uint64_t confirmed; /* the receiver has this much */
 	uint64_t heard_ms; /* when it last said something */
@@ -53,7 +53,7 @@ struct sender {
 	bool refused; /* the receiver said FAIL */
 	struct stuck stuck; /* does this connection move anything? */
 	char words[FRAME_WORDS_MAX + 1]; /* what its COMMAND said last */
-	bool worn; /* so are the keys: nothing can be sent under them */
+	bool key_used_up; /* so are the keys: nothing can be sent under them */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
 	uint64_t push_at; /* when it goes out unfinished */
 	struct read_ahead ahead;
@@ -64,10 +64,10 @@ struct sender {
 /* Bytes that should go out now: whole records, or all if nothing comes. */
 static uint64_t sender_ready(const struct sender *s)
 {
-	const struct store *st = s->store;
-	uint64_t whole = st->head - st->head % REC_MAX;
+	const struct resend_buffer *st = s->resend;
+	uint64_t whole = st->head - st->head % RECORD_MAX;
 
-	if (st->eof || store_full(st) ||
+	if (st->eof || resend_buffer_full(st) ||
 	    (s->partial_since && clock_now_ms() >= s->push_at))
 		return st->head - st->sent;
 	return whole > st->sent ? whole - st->sent : 0;
@@ -87,20 +87,20 @@ static void sender_note_input(struct sender *s)
 /* What the store holds is sent out of memory from now on. */
 static int sender_use_memory(struct sender *s, struct err *e)
 {
-	struct store *m;
+	struct resend_buffer *m;
 
-	if (!s->store->ops->to_memory)
+	if (!s->resend->ops->to_memory)
 		return 0;
-	m = s->store->ops->to_memory(s->store, e);
+	m = s->resend->ops->to_memory(s->resend, e);
 	if (!m)
 		return -1;
-	s->store = m;
+	s->resend = m;
 	return 0;
 }
 
 static int sender_fill(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
+	struct resend_buffer *st = s->resend;
 	uint64_t head = st->head;
 	uint8_t first[sizeof btrfs_magic];
 
@@ -125,11 +125,11 @@ static int sender_fill(struct sender *s, struct err *e)
 static int sender_check_end(struct sender *s, struct err *e)
 {
 	uint8_t last[sizeof btrfs_end];
-	struct store *st;
+	struct resend_buffer *st;
 
 	if (sender_use_memory(s, e) < 0)
 		return -1;
-	st = s->store;
+	st = s->resend;
 	if (st->ops->peek(st, st->head - sizeof last, last, sizeof last, e) < 0)
 		return -1;
 	if (!memcmp(last, btrfs_end, sizeof last))
@@ -145,13 +145,13 @@ static int sender_check_end(struct sender *s, struct err *e)
  */
 static int sender_check_input(struct sender *s, struct err *e)
 {
-	struct child_status status;
+	struct command_status status;
 
 	if (s->p->source) {
-		if (!child_ended(s->p->source, &status))
+		if (!command_ended(s->p->source, &status))
 			return 0;
-		if (!child_succeeded(&status))
-			return child_fail(&status, s->p->source_name, e);
+		if (!command_succeeded(&status))
+			return command_fail(&status, s->p->source_name, e);
 	}
 	if (s->is_btrfs && sender_check_end(s, e) < 0)
 		return -1;
@@ -162,10 +162,10 @@ static int sender_check_input(struct sender *s, struct err *e)
 /* What is ready to be sent under these keys, and can be kept. */
 static uint64_t sender_may_send(struct sender *s)
 {
-	const struct store *st = s->store;
-	uint64_t ready = sender_ready(s), may = link_may_send(s->link);
+	const struct resend_buffer *st = s->resend;
+	uint64_t ready = sender_ready(s), may = session_key_budget(s->session);
 
-	s->worn = !may;
+	s->key_used_up = !may;
 	ready = clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
 	may = pace_budget(&s->pace, ready, clock_now_ms());
 	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
@@ -174,10 +174,10 @@ static uint64_t sender_may_send(struct sender *s)
 
 static int sender_send_some(struct sender *s, size_t len, struct err *e)
 {
-	struct store *st = s->store;
-	struct chan_io io;
+	struct resend_buffer *st = s->resend;
+	struct connection_io io;
 
-	if (st->ops->send(st, s->link->chan, len, &io, e) < 0)
+	if (st->ops->send(st, s->session->conn, len, &io, e) < 0)
 		return -1;
 	pace_spend(&s->pace, io.bytes);
 	/* What only lacks room for itself says nothing of the socket. */
@@ -191,57 +191,57 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 
 static int sender_send(struct sender *s, struct err *e)
 {
-	uint64_t len = 0, end = s->store->sent + STEP_BYTES;
-	struct store *st;
+	uint64_t len = 0, end = s->resend->sent + STEP_BYTES;
+	struct resend_buffer *st;
 
 	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
-	       s->store->sent < end)
+	       s->resend->sent < end)
 		if (sender_send_some(s, len, e) < 0)
 			return -1;
-	st = s->store;
+	st = s->resend;
 	s->more = !s->blocked && len;
 	if (st->sent == st->head) {
 		s->partial_since = 0;
 		read_ahead_ran_dry(&s->ahead, clock_now_ms());
 	}
-	return s->ended ? 0 : link_wear(s->link, e);
+	return s->ended ? 0 : session_check_rekey(s->session, e);
 }
 
 /* Push out what the channel holds, and after the last byte the end. */
 static int sender_flush(struct sender *s, struct err *e)
 {
-	struct chan *chan = s->link->chan;
+	struct connection *conn = s->session->conn;
 	bool empty = true;
 
-	if (chan_pending(chan) && chan_flush(chan, &empty, e) < 0)
+	if (connection_pending(conn) && connection_flush(conn, &empty, e) < 0)
 		return -1;
 	s->blocked |= !empty;
-	if (s->link->hold)
+	if (s->session->rekey_agreed)
 		return 0;
-	if (!s->complete || s->store->sent < s->store->head || s->ended ||
+	if (!s->complete || s->resend->sent < s->resend->head || s->ended ||
 	    s->blocked)
 		return 0;
-	if (chan_end(chan, &s->ended, e) < 0)
+	if (connection_end(conn, &s->ended, e) < 0)
 		return -1;
 	s->blocked = !s->ended;
 	if (s->ended && !s->told_end)
 		s->speak_ms = clock_deadline(SPEAK_MS);
 	s->told_end |= s->ended;
 	if (s->ended)
-		link_wear_no_more(s->link);
+		session_cancel_rekey(s->session);
 	return 0;
 }
 
 /* Something was sent over this connection that has not arrived, so far. */
 static bool sender_owes(const struct sender *s)
 {
-	return s->store->sent > s->stuck.acked || s->ended;
+	return s->resend->sent > s->stuck.acked || s->ended;
 }
 
 static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			 struct err *e)
 {
-	struct store *st = s->store;
+	struct resend_buffer *st = s->resend;
 	uint64_t offset = ack->offset;
 
 	if (offset > st->sent)
@@ -250,10 +250,10 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			       ", but only %" PRIu64 " were sent",
 			       offset, st->sent);
 	/* It came over the new connection: the receiver knows of that. */
-	link_arrived(s->link, offset);
+	session_retire_old(s->session, offset);
 	if (stuck_ack(&s->stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
 	    !sender_owes(s))
-		link_moved(s->link);
+		session_moved(s->session);
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
@@ -264,11 +264,11 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
-	if (!s->told_end || total != s->store->head)
+	if (!s->told_end || total != s->resend->head)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver says done after %" PRIu64
 			       " bytes of %" PRIu64,
-			       total, s->store->head);
+			       total, s->resend->head);
 	s->confirmed = total;
 	s->done = true;
 	return 0;
@@ -344,7 +344,7 @@ static int sender_on_end(struct sender *s, struct err *e)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver ended the connection before it "
 			       "confirmed the stream");
-	s->confirmed = s->store->head;
+	s->confirmed = s->resend->head;
 	s->done = true;
 	return 0;
 }
@@ -356,7 +356,8 @@ static int sender_control(struct sender *s, struct err *e)
 	bool got, closed;
 
 	for (;;) {
-		if (chan_recv_frame(s->link->chan, &f, &got, &closed, e) < 0)
+		if (connection_recv_frame(s->session->conn, &f, &got, &closed,
+					  e) < 0)
 			return -1;
 		if (closed)
 			return sender_on_end(s, e);
@@ -377,13 +378,13 @@ static int sender_control(struct sender *s, struct err *e)
  */
 static bool sender_wants_input(struct sender *s)
 {
-	struct store *st = s->store;
+	struct resend_buffer *st = s->resend;
 
 	/* Without a connection whatever is read is a gain. */
-	st->ahead = s->link->chan ? s->ahead.bytes : UINT64_MAX;
-	if (st->eof || store_full(st))
+	st->ahead = s->session->conn ? s->ahead.bytes : UINT64_MAX;
+	if (st->eof || resend_buffer_full(st))
 		return false;
-	if (!store_wants(st)) {
+	if (!resend_buffer_wants(st)) {
 		read_ahead_hold_back(&s->ahead);
 		return false;
 	}
@@ -415,52 +416,53 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		       struct err *e)
 {
 	const struct sender_params *p = s->p;
-	const struct link *link = s->link;
+	const struct session *session = s->session;
 	uint64_t until = s->status_due_ms;
 
-	if (link->chan && !s->blocked && !s->worn && !s->paced_ms &&
-	    s->partial_since && s->store->sent < s->store->limit)
+	if (session->conn && !s->blocked && !s->key_used_up && !s->paced_ms &&
+	    s->partial_since && s->resend->sent < s->resend->limit)
 		until = clock_earlier(until, s->push_at);
-	if (link->chan && !p->raw)
+	if (session->conn && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
-	if (link->chan && !link->hold)
+	if (session->conn && !session->rekey_agreed)
 		until = clock_earlier(until, stuck_due(&s->stuck));
-	until = clock_earlier(until, link_deadline(link));
-	until = clock_earlier(until, link->due_ms);
+	until = clock_earlier(until, session_deadline(session));
+	until = clock_earlier(until, session->due_ms);
 	until = clock_earlier(until, s->speak_ms);
-	if (link->chan && !s->blocked && s->paced_ms)
+	if (session->conn && !s->blocked && s->paced_ms)
 		until = clock_earlier(until, s->paced_ms);
-	if (link->chan && s->more)
+	if (session->conn && s->more)
 		until = 0;
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	if (link->chan && (!link->hold || chan_pending(link->chan)))
-		fds[POLL_CHAN].fd = chan_fd(link->chan);
+	if (session->conn &&
+	    (!session->rekey_agreed || connection_pending(session->conn)))
+		fds[POLL_CHAN].fd = connection_fd(session->conn);
 	if (s->blocked)
 		fds[POLL_CHAN].events |= POLLOUT;
-	if (link->old && chan_pending(link->old)) {
-		fds[POLL_OLD].fd = chan_fd(link->old);
+	if (session->old && connection_pending(session->old)) {
+		fds[POLL_OLD].fd = connection_fd(session->old);
 		fds[POLL_OLD].events = POLLOUT;
 	}
 	if (sender_wants_input(s))
-		fds[POLL_INPUT].fd = s->store->in->fd;
+		fds[POLL_INPUT].fd = s->resend->in->fd;
 	fds[POLL_STOP].fd = p->stop_fd;
-	fds[POLL_LINK].fd = link->fd;
-	fds[POLL_LINK].events = link->events;
+	fds[POLL_LINK].fd = session->fd;
+	fds[POLL_LINK].events = session->events;
 	if (p->source && !s->complete)
-		fds[POLL_SOURCE].fd = child_status_fd(p->source);
+		fds[POLL_SOURCE].fd = command_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
 		return err_call(e, ERR_STREAM, "poll", "cannot wait");
-	return stop_check(e);
+	return signals_check(e);
 }
 
 /* A source that fails ends everything, with or without an end of file. */
 static int sender_check_source(struct sender *s, struct err *e)
 {
-	struct child_status status;
+	struct command_status status;
 
-	if (child_ended(s->p->source, &status) && !child_succeeded(&status))
-		return child_fail(&status, s->p->source_name, e);
+	if (command_ended(s->p->source, &status) && !command_succeeded(&status))
+		return command_fail(&status, s->p->source_name, e);
 	return 0;
 }
 
@@ -468,7 +470,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 {
 	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
 		return 0;
-	chan_set_lost(s->link->chan);
+	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has not been heard of for %d s",
 		       SILENCE_MS / 1000);
@@ -477,10 +479,10 @@ static int sender_check_silence(struct sender *s, struct err *e)
 /* While another connection is agreed on nobody listens to this one. */
 static int sender_check_stuck(struct sender *s, struct err *e)
 {
-	if (s->p->raw || s->link->hold ||
+	if (s->p->raw || s->session->rekey_agreed ||
 	    !stuck_judge(&s->stuck, sender_owes(s), clock_now_ms()))
 		return 0;
-	chan_set_lost(s->link->chan);
+	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has waited for %d s for bytes that were "
 		       "sent: something on the way swallows them (the path's "
@@ -493,13 +495,13 @@ static int sender_check_stuck(struct sender *s, struct err *e)
  * the receiver, to dial or to be done with an old connection, has patience: its
  * consumer may stand still.
  */
-static int sender_check_wear(struct sender *s, struct err *e)
+static int sender_check_rekey(struct sender *s, struct err *e)
 {
-	uint64_t since = s->link->rotate_ms;
+	uint64_t since = s->session->rekey_since_ms;
 
-	if (!s->worn || !since || clock_now_ms() < since + SILENCE_MS)
+	if (!s->key_used_up || !since || clock_now_ms() < since + SILENCE_MS)
 		return 0;
-	chan_set_lost(s->link->chan);
+	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
 		       "no connection with fresh keys came about within %d s",
 		       SILENCE_MS / 1000);
@@ -508,20 +510,21 @@ static int sender_check_wear(struct sender *s, struct err *e)
 /* Another connection, where the receiver is: send again what it has not got. */
 static int sender_go_back(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
+	struct resend_buffer *st = s->resend;
 
-	if (s->link->offset != st->sent) {
+	if (s->session->offset != st->sent) {
 		if (st->keeps && sender_use_memory(s, e) < 0)
 			return -1;
-		st = s->store;
+		st = s->resend;
 		if (!st->ops->rewind)
-			return store_never_sent(e);
-		if (st->ops->rewind(st, s->link->offset, e) < 0)
+			return resend_buffer_never_sent(e);
+		if (st->ops->rewind(st, s->session->offset, e) < 0)
 			return -1;
 	}
-	if (s->link->offset > s->confirmed) {
-		s->confirmed = s->link->offset;
-		link_moved(s->link); /* over a connection before this one */
+	if (s->session->offset > s->confirmed) {
+		s->confirmed = s->session->offset;
+		session_moved(
+			s->session); /* over a connection before this one */
 	}
 	if (st->keeps)
 		st->ops->ack(st, s->confirmed);
@@ -530,15 +533,15 @@ static int sender_go_back(struct sender *s, struct err *e)
 
 static int sender_go_on(struct sender *s, struct err *e)
 {
-	struct store *st = s->store;
+	struct resend_buffer *st = s->resend;
 	uint64_t now = clock_now_ms();
 
-	s->connection = s->link->count;
-	if (!s->link->old && sender_go_back(s, e) < 0)
+	s->connection = s->session->count;
+	if (!s->session->old && sender_go_back(s, e) < 0)
 		return -1;
 	s->heard_ms = now;
 	stuck_begin(&s->stuck, s->confirmed);
-	s->worn = false;
+	s->key_used_up = false;
 	s->blocked = s->ended = false;
 	/* What is less than a record has waited long enough. */
 	s->partial_since = st->sent < st->head ? now : 0;
@@ -548,25 +551,26 @@ static int sender_go_on(struct sender *s, struct err *e)
 
 static int sender_run_link(struct sender *s, struct err *e)
 {
-	const struct store *st = s->store;
-	struct link_span span = { st->keeps ? st->acked : st->sent,
-				  st->keeps ? st->head : st->sent, st->sent };
+	const struct resend_buffer *st = s->resend;
+	struct session_span span = { st->keeps ? st->acked : st->sent,
+				     st->keeps ? st->head : st->sent,
+				     st->sent };
 
-	if (link_run(s->link, &span, e) < 0)
+	if (session_run(s->session, &span, e) < 0)
 		return -1;
-	if (s->connection != s->link->count && sender_go_on(s, e) < 0)
+	if (s->connection != s->session->count && sender_go_on(s, e) < 0)
 		return -1;
-	return link_check(s->link, e);
+	return session_check(s->session, e);
 }
 
 /* What there is to do on the connection before waiting. */
 static int sender_use_chan(struct sender *s, struct err *e)
 {
-	struct chan *chan = s->link->chan;
+	struct connection *conn = s->session->conn;
 
-	if (!chan)
+	if (!conn)
 		return 0;
-	if (!chan_in_kernel(chan) && sender_use_memory(s, e) < 0)
+	if (!connection_in_kernel(conn) && sender_use_memory(s, e) < 0)
 		return -1;
 	if (sender_send(s, e) < 0)
 		return -1;
@@ -576,49 +580,50 @@ static int sender_use_chan(struct sender *s, struct err *e)
 /* What went into the old connection leaves it. */
 static int sender_flush_old(struct sender *s, struct err *e)
 {
-	struct link *l = s->link;
+	struct session *l = s->session;
 	bool empty;
 
-	if (!l->old || !chan_pending(l->old) ||
-	    chan_flush(l->old, &empty, e) == 0)
+	if (!l->old || !connection_pending(l->old) ||
+	    connection_flush(l->old, &empty, e) == 0)
 		return 0;
-	chan_set_lost(l->chan);
+	connection_set_lost(l->conn);
 	return -1;
 }
 
 /* What the connection has to say. */
 static int sender_hear_chan(struct sender *s, short revents, struct err *e)
 {
-	if (!s->link->chan)
+	if (!s->session->conn)
 		return 0;
 	if (revents & POLLOUT)
 		s->blocked = false;
 	/* A receiver that has everything of an old connection closes it. */
-	if ((revents & ~POLLOUT) && !s->link->hold && sender_control(s, e) < 0)
+	if ((revents & ~POLLOUT) && !s->session->rekey_agreed &&
+	    sender_control(s, e) < 0)
 		return -1;
-	if (sender_check_wear(s, e) < 0)
+	if (sender_check_rekey(s, e) < 0)
 		return -1;
 	/* Silence is judged after listening: we may have been asleep. */
 	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
 		return -1;
 	if (!s->stuck.waits)
-		link_excuse(s->link);
-	return link_check(s->link, e);
+		session_excuse(s->session);
+	return session_check(s->session, e);
 }
 
 static int sender_step(struct sender *s, struct err *e)
 {
 	struct pollfd fds[POLL_COUNT];
-	struct store *st;
+	struct resend_buffer *st;
 
-	if (s->store->eof && !s->complete && sender_check_input(s, e) < 0)
+	if (s->resend->eof && !s->complete && sender_check_input(s, e) < 0)
 		return -1;
 	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
 	sender_speak(s);
-	status_set_outage(s->p->status, link_outage_end_ms(s->link));
+	progress_set_outage(s->p->status, session_outage_end_ms(s->session));
 	s->status_due_ms =
-		status_update(s->p->status, clock_now_ms(), s->confirmed);
+		progress_update(s->p->status, clock_now_ms(), s->confirmed);
 	/* The outcome may be here already: it comes before a new connection. */
 	if (sender_hear_chan(s, fds[POLL_CHAN].revents, e) < 0)
 		return -1;
@@ -626,8 +631,8 @@ static int sender_step(struct sender *s, struct err *e)
 		return -1;
 	if (s->done)
 		return 0;
-	if ((fds[POLL_LINK].revents || clock_now_ms() >= s->link->due_ms ||
-	     !s->link->chan) &&
+	if ((fds[POLL_LINK].revents || clock_now_ms() >= s->session->due_ms ||
+	     !s->session->conn) &&
 	    sender_run_link(s, e) < 0)
 		return -1;
 	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
@@ -635,8 +640,8 @@ static int sender_step(struct sender *s, struct err *e)
 	/* A full socket does not keep the store from filling.  An input that
 	 * was not polled, because an unfinished record waits in its own pipe,
 	 * may have grown by the time that the record goes out. */
-	st = s->store;
-	if (!st->eof && store_wants(st) &&
+	st = s->resend;
+	if (!st->eof && resend_buffer_wants(st) &&
 	    (fds[POLL_INPUT].revents ||
 	     (fds[POLL_INPUT].fd < 0 && !s->blocked)))
 		return sender_fill(s, e);
@@ -652,7 +657,7 @@ static int sender_recover(struct sender *s, struct err *e)
 {
 	struct err said = { 0 };
 
-	if (e->kind != ERR_STREAM || !s->link->chan)
+	if (e->kind != ERR_STREAM || !s->session->conn)
 		return -1;
 	if (sender_control(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
@@ -661,7 +666,7 @@ static int sender_recover(struct sender *s, struct err *e)
 		return 0;
 	if (s->refused)
 		return -1;
-	return link_lost(s->link, e);
+	return session_lost(s->session, e);
 }
 
 static int sender_loop(struct sender *s, struct err *e)
@@ -676,26 +681,26 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	       struct err *e)
 {
 	struct sender s = { .p = p,
-			    .store = p->store,
-			    .link = p->link,
-			    .connection = p->link->count,
+			    .resend = p->resend,
+			    .session = p->session,
+			    .connection = p->session->count,
 			    .heard_ms = clock_now_ms(),
 			    .speak_ms = CLOCK_NEVER,
 			    .status_due_ms = clock_now_ms() };
 	int ret;
 
 	stuck_begin(&s.stuck, 0);
-	read_ahead_init(&s.ahead, s.store->room);
+	read_ahead_init(&s.ahead, s.resend->room);
 	pace_init(&s.pace, p->limit_bytes_per_s, clock_now_ms());
 	ret = sender_loop(&s, e);
-	s.store->ops->free(s.store);
+	s.resend->ops->free(s.resend);
 
 	/* The receiver waits to hear that its outcome was read; and if it is our
 	 * own input's fault, that. */
-	if (!p->raw && p->link->chan && (s.done || s.refused))
-		chan_confirm(p->link->chan);
-	else if (p->link->chan && ret < 0 && e->kind != ERR_STREAM)
-		chan_abort(p->link->chan);
+	if (!p->raw && p->session->conn && (s.done || s.refused))
+		connection_confirm(p->session->conn);
+	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM)
+		connection_abort(p->session->conn);
 	*confirmed = s.confirmed;
 	return ret;
 }

@@ -8,22 +8,22 @@
 #include <stdbool.h>
 
 #include "base/err.h"
-#include "conn/link.h"
-#include "stream/child.h"
-#include "stream/status.h"
-#include "stream/store.h"
+#include "conn/session.h"
+#include "stream/command.h"
+#include "stream/progress.h"
+#include "stream/resend_buffer.h"
 
 /* Everything but the store is borrowed. */
 struct sender_params {
-	struct store *store; /* sender_run() frees it */
-	struct link *link;
-	struct child *source; /* COMMAND, or NULL: standard input */
+	struct resend_buffer *resend; /* sender_run() frees it */
+	struct session *session;
+	struct command *source; /* COMMAND, or NULL: standard input */
 	const char *source_name; /* for messages, if there is one */
 	bool raw; /* no frames: close_notify is all there is */
 	bool check_end; /* a btrfs stream must have its last command */
 	uint64_t limit_bytes_per_s; /* 0: as fast as it goes */
-	struct status *status;
-	int stop_fd; /* of stop_arm() */
+	struct progress *status;
+	int stop_fd; /* of signals_arm() */
 };
 
 /*

@@ -182,7 +182,7 @@ int stats_write(int fd, const struct stats *s, int exit_status,
 		  ".%03u, \"reconnects\": %" PRIu64 ", \"rotations\": %" PRIu64
 		  ", \"rekeys\": %" PRIu64,
 		  s->bytes, ms / 1000, (unsigned int)(ms % 1000), s->reconnects,
-		  s->rotations, s->rotations);
+		  s->rekeys, s->rekeys);
 	stats_add_time(&t, "start", &s->start);
 	stats_add_time(&t, "end", &now);
 	stats_add_names(&t, s);

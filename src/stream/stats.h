@@ -19,7 +19,7 @@ struct stats {
 	const char *method; /* how the peer authenticated; NULL: no peer yet */
 	uint64_t bytes; /* sender: confirmed; receiver: received */
 	uint64_t reconnects;
-	uint64_t rotations; /* of keys, over another connection */
+	uint64_t rekeys; /* of keys, over another connection */
 	char identity[80], peer[80]; /* "": none */
 	const struct mode *mode; /* NULL: no connection came about */
 	const char *tx, *rx; /* kernel, kernel-sw, kernel-hw, user; NULL */

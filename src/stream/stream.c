@@ -4,16 +4,16 @@
 #include <stdio.h>
 
 #include "base/log.h"
-#include "base/stop.h"
-#include "stream/child.h"
+#include "base/signals.h"
+#include "stream/command.h"
 #include "stream/input.h"
+#include "stream/output.h"
+#include "stream/progress.h"
 #include "stream/receiver.h"
+#include "stream/resend_file.h"
+#include "stream/resend_memory.h"
+#include "stream/resend_pipes.h"
 #include "stream/sender.h"
-#include "stream/sink.h"
-#include "stream/status.h"
-#include "stream/store_file.h"
-#include "stream/store_mem.h"
-#include "stream/store_pipe.h"
 #include "tls/ktls.h"
 
 /* Without retention: enough to make full records and big sends. */
@@ -21,14 +21,14 @@
 
 /* Is --tx auto better off with a copy of what comes through a pipe? */
 static bool stream_auto_copies(const struct stream_config *c,
-			       const struct link *l)
+			       const struct session *l)
 {
 	if (c->tx != STREAM_AUTO)
 		return false;
 	/* Where nothing is kept nobody sees the end of a btrfs stream. */
 	if (l->p.config->raw && l->p.config->buffer_bytes)
 		return true;
-	if (ktls_splices_pieces(chan_mode(l->chan)))
+	if (ktls_splices_pieces(connection_mode(l->conn)))
 		return false;
 	log_info("this kernel cannot be trusted to splice");
 	return true;
@@ -38,20 +38,19 @@ static bool stream_auto_copies(const struct stream_config *c,
  * Bytes that lie in a pipe or in a file need not be copied on their way into
  * the kernel's records.
  */
-static struct store *stream_store_in_place(const struct stream_config *c,
-					   const struct link *l,
-					   const struct input *in,
-					   struct err *e)
+static struct resend_buffer *stream_store_in_place(
+	const struct stream_config *c, const struct session *l,
+	const struct input *in, struct err *e)
 {
-	struct store *s = NULL;
+	struct resend_buffer *s = NULL;
 
-	if (!chan_in_kernel(l->chan) || c->tx == STREAM_COPY)
+	if (!connection_in_kernel(l->conn) || c->tx == STREAM_COPY)
 		return NULL;
 	if (in->end)
-		return store_file_new(in, e);
+		return resend_file_new(in, e);
 	if (in->kind != IO_PIPE || stream_auto_copies(c, l))
 		return NULL;
-	s = store_pipe_new(in, link_store_bytes(l->p.config), e);
+	s = resend_pipes_new(in, session_buffer_bytes(l->p.config), e);
 	if (!s && c->tx == STREAM_SPLICE)
 		log_notice("%s; going on by read and send (root may have "
 			   "larger pipes, or a larger "
@@ -60,12 +59,12 @@ static struct store *stream_store_in_place(const struct stream_config *c,
 	return s;
 }
 
-static struct store *stream_store(const struct stream_config *c,
-				  const struct link *l, int in_fd,
-				  struct input *in, struct err *e)
+static struct resend_buffer *stream_store(const struct stream_config *c,
+					  const struct session *l, int in_fd,
+					  struct input *in, struct err *e)
 {
-	uint64_t keeps = link_store_bytes(l->p.config);
-	struct store *s;
+	uint64_t keeps = session_buffer_bytes(l->p.config);
+	struct resend_buffer *s;
 
 	if (input_init(in, in_fd, e) < 0)
 		return NULL;
@@ -76,38 +75,38 @@ static struct store *stream_store(const struct stream_config *c,
 	*e = (struct err){ 0 };
 	if (in->kind == IO_PIPE)
 		io_grow_pipe(in->fd);
-	return store_mem_new(in, keeps ? keeps : SMALL_STORE_BYTES, 0,
-			     keeps != 0, e);
+	return resend_memory_new(in, keeps ? keeps : SMALL_STORE_BYTES, 0,
+				 keeps != 0, e);
 }
 
-static struct child *stream_command(const struct stream_config *c,
-				    const struct link *l, enum child_role role,
-				    struct err *e)
+static struct command *stream_command(const struct stream_config *c,
+				      const struct session *l,
+				      enum command_role role, struct err *e)
 {
-	char stream[LINK_HEX_CHARS + 1];
-	struct child_peer peer = { .method = link_method(l),
-				   .address = l->name };
+	char stream[SESSION_HEX_CHARS + 1];
+	struct command_peer peer = { .method = session_method(l),
+				     .address = l->name };
 
-	link_stream_name(l, stream);
+	session_stream_name(l, stream);
 	if (*stream)
 		peer.stream = stream;
 	if (*l->identity)
 		peer.identity = l->identity;
-	return child_start(c->command, role, &peer, e);
+	return command_start(c->command, role, &peer, e);
 }
 
 /* It cannot even begin: the peer is not to wait for what will not come. */
-static int stream_give_up(struct link *l)
+static int stream_give_up(struct session *l)
 {
-	chan_abort(l->chan);
+	connection_abort(l->conn);
 	return -1;
 }
 
-static int stream_send(const struct stream_config *c, struct link *l,
-		       struct status *status, int stop_fd, uint64_t *bytes,
+static int stream_send(const struct stream_config *c, struct session *l,
+		       struct progress *status, int stop_fd, uint64_t *bytes,
 		       struct err *e)
 {
-	struct sender_params p = { .link = l,
+	struct sender_params p = { .session = l,
 				   .raw = l->p.config->raw,
 				   .check_end = l->p.config->buffer_bytes != 0,
 				   .limit_bytes_per_s = c->limit_bytes_per_s,
@@ -117,21 +116,21 @@ static int stream_send(const struct stream_config *c, struct link *l,
 	struct input in;
 
 	if (c->command) {
-		p.source = stream_command(c, l, CHILD_SOURCE, e);
+		p.source = stream_command(c, l, COMMAND_SOURCE, e);
 		p.source_name = c->command[0];
 		if (!p.source)
 			return stream_give_up(l);
-		in_fd = child_pipe_fd(p.source);
+		in_fd = command_pipe_fd(p.source);
 	}
-	p.store = stream_store(c, l, in_fd, &in, e);
-	ret = p.store ? sender_run(&p, bytes, e) : stream_give_up(l);
+	p.resend = stream_store(c, l, in_fd, &in, e);
+	ret = p.resend ? sender_run(&p, bytes, e) : stream_give_up(l);
 	input_fini(&in);
-	child_free(p.source);
+	command_free(p.source);
 	return ret;
 }
 
-static int stream_receive(const struct stream_config *c, struct link *l,
-			  struct status *status, int stop_fd, uint64_t *bytes,
+static int stream_receive(const struct stream_config *c, struct session *l,
+			  struct progress *status, int stop_fd, uint64_t *bytes,
 			  struct err *e)
 {
 	static const enum receiver_how how[] = {
@@ -139,9 +138,9 @@ static int stream_receive(const struct stream_config *c, struct link *l,
 		[STREAM_SPLICE] = RECEIVER_SPLICE,
 		[STREAM_COPY] = RECEIVER_READ,
 	};
-	struct sink sink;
-	struct receiver_params p = { .link = l,
-				     .sink = &sink,
+	struct output output;
+	struct receiver_params p = { .session = l,
+				     .output = &output,
 				     .how = how[c->rx],
 				     .raw = l->p.config->raw,
 				     .status = status,
@@ -149,46 +148,46 @@ static int stream_receive(const struct stream_config *c, struct link *l,
 	int ret;
 
 	if (c->command) {
-		p.consumer = stream_command(c, l, CHILD_CONSUMER, e);
+		p.consumer = stream_command(c, l, COMMAND_CONSUMER, e);
 		p.consumer_name = c->command[0];
 		p.no_consumer = !p.consumer;
-		sink_init_borrowed(&sink,
-				   p.consumer ? child_pipe_fd(p.consumer) : -1);
+		output_init_borrowed(
+			&output, p.consumer ? command_pipe_fd(p.consumer) : -1);
 	} else {
-		sink_init(&sink, STDOUT_FILENO);
+		output_init(&output, STDOUT_FILENO);
 	}
 	ret = receiver_run(&p, bytes, e);
-	sink_fini(&sink);
-	child_free(p.consumer);
+	output_fini(&output);
+	command_free(p.consumer);
 	return ret;
 }
 
-int stream_run(struct link *l, const struct stream_config *c,
+int stream_run(struct session *l, const struct stream_config *c,
 	       struct stats *stats, struct err *e)
 {
-	bool sends = l->role == CHAN_SENDER;
-	char stream[LINK_HEX_CHARS + 1];
-	struct status status;
-	int stop_fd = stop_arm(e), ret;
+	bool sends = l->role == CONNECTION_SENDER;
+	char stream[SESSION_HEX_CHARS + 1];
+	struct progress status;
+	int stop_fd = signals_arm(e), ret;
 
 	if (stop_fd < 0)
 		return stream_give_up(l);
 
-	stats->mode = chan_mode(l->chan);
+	stats->mode = connection_mode(l->conn);
 	snprintf(stats->identity, sizeof stats->identity, "%s", l->identity);
 	snprintf(stats->peer, sizeof stats->peer, "%s", l->name);
-	stats->method = link_method(l);
-	link_stream_name(l, stream);
+	stats->method = session_method(l);
+	session_stream_name(l, stream);
 	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
 	/* The direction against the bulk is always made in user space. */
-	stats->tx = sends ? chan_path(l->chan) : "user";
-	stats->rx = sends ? "user" : chan_path(l->chan);
-	status_start(&status, c->progress, c->size_bytes);
+	stats->tx = sends ? connection_path(l->conn) : "user";
+	stats->rx = sends ? "user" : connection_path(l->conn);
+	progress_start(&status, c->progress, c->size_bytes);
 	ret = sends ? stream_send(c, l, &status, stop_fd, &stats->bytes, e)
 		    : stream_receive(c, l, &status, stop_fd, &stats->bytes, e);
-	status_finish(&status, stats->bytes);
-	stop_disarm();
-	stats->rotations = l->rotations;
-	stats->reconnects = l->count - 1 - l->rotations;
+	progress_finish(&status, stats->bytes);
+	signals_disarm();
+	stats->rekeys = l->rekeys;
+	stats->reconnects = l->count - 1 - l->rekeys;
 	return ret;
 }

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "base/err.h"
-#include "conn/link.h"
+#include "conn/session.h"
 #include "stream/stats.h"
 
 /* How bytes get into the kernel and out of it */
@@ -27,5 +27,5 @@ struct stream_config {
  * Errors: those of sender_run() and receiver_run(), and ERR_BUG where the system
  * is out of resources.  The peer hears of each.
  */
-int stream_run(struct link *l, const struct stream_config *c,
+int stream_run(struct session *l, const struct stream_config *c,
 	       struct stats *stats, struct err *e) attr_must_check;

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "base/missing.h"
-#include "proto/rec.h"
+#include "base/compat.h"
+#include "proto/record.h"
 
 #define NO_MODULE                                                            \
 	"this kernel has no TLS; load it with 'modprobe tls', and at every " \
@@ -268,12 +268,12 @@ ssize_t ktls_recv_record(int fd, unsigned int *type, void *buf, size_t len)
 	ssize_t n = recvmsg(fd, &msg, MSG_DONTWAIT);
 	struct cmsghdr *c;
 
-	*type = REC_DATA;
+	*type = RECORD_DATA;
 	if (n < 0)
 		return n;
 	c = CMSG_FIRSTHDR(&msg);
 	if (!c && !(msg.msg_flags & MSG_CTRUNC)) {
-		*type = n ? REC_DATA : REC_NONE;
+		*type = n ? RECORD_DATA : RECORD_NONE;
 		return n;
 	}
 	if (!c || (msg.msg_flags & MSG_CTRUNC) || c->cmsg_level != SOL_TLS ||
@@ -342,16 +342,16 @@ static bool ktls_whole_records(int fd, const struct mode *mode)
 {
 	size_t overhead = mode->version == MODE_TLS13 ? 17 : 24, body;
 	struct pollfd in = { .fd = fd, .events = POLLIN };
-	uint8_t record[REC_HEADER_BYTES + REC_MAX];
+	uint8_t record[RECORD_HEADER_BYTES + RECORD_MAX];
 	size_t pieces = 0;
 
 	while (pieces < PIECES) {
 		if (poll(&in, 1, TRIAL_MS) <= 0 ||
-		    recv(fd, record, REC_HEADER_BYTES, MSG_DONTWAIT) !=
-			    REC_HEADER_BYTES)
+		    recv(fd, record, RECORD_HEADER_BYTES, MSG_DONTWAIT) !=
+			    RECORD_HEADER_BYTES)
 			return false;
-		body = rec_body_bytes(record);
-		if (record[0] != REC_DATA || body <= overhead ||
+		body = record_body_bytes(record);
+		if (record[0] != RECORD_DATA || body <= overhead ||
 		    body > overhead + PIECES ||
 		    recv(fd, record, body, MSG_DONTWAIT) != (ssize_t)body)
 			return false;

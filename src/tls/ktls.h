@@ -63,7 +63,7 @@ ssize_t ktls_send_record(int fd, uint8_t type, const void *body, size_t len);
 /*
  * recvmsg(2) without waiting: bytes of one record type, which goes to *type
  * (never mixed; data records are joined up to len).  Result and errno are
- * recvmsg's own; 0 of REC_DATA is an empty record, and 0 of REC_NONE TCP's end.
+ * recvmsg's own; 0 of RECORD_DATA is an empty record, and 0 of RECORD_NONE TCP's end.
  * EBADMSG also stands for a control message that does not make sense.
  */
 ssize_t ktls_recv_record(int fd, unsigned int *type, void *buf, size_t len);

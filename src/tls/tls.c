@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "proto/frame.h"
 #include "tls/plain.h"
-#include "tls/wire.h"
+#include "tls/socket_buffer.h"
 
 /*
  * The library's constructor runs before main() and reads the environment;
@@ -22,7 +22,7 @@ GNUTLS_SKIP_GLOBAL_INIT
 
 enum {
 	DH_BITS = 2048, /* RFC 9325 section 4.4 */
-	RECORD_BYTES = REC_MAX + REC_OVERHEAD,
+	RECORD_BYTES = RECORD_MAX + RECORD_OVERHEAD,
 	SMALL_BYTES = 4 * RECORD_BYTES, /* handshake and control frames */
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
@@ -34,15 +34,15 @@ enum {
 
 struct tls {
 	gnutls_session_t session; /* NULL: mode none */
-	struct wire wire;
+	struct socket_buffer wire;
 	struct plain plain; /* mode none */
 	bool server;
 	bool raw;
 	bool old; /* the peer speaks the old version of the protocol */
 	const struct mode_list *modes;
-	struct cred *cred;
+	struct credential *cred;
 	bool owns_cred;
-	struct cred_session peer;
+	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
 	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
 	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
@@ -50,7 +50,7 @@ struct tls {
 	bool forged; /* a record did not authenticate, here or there */
 	bool starved; /* GnuTLS asked for bytes that are not here yet */
 	bool opened; /* the record that GnuTLS failed at did authenticate */
-	enum rec_alert violation; /* the answer to one; 0: there was none */
+	enum record_alert violation; /* the answer to one; 0: there was none */
 	bool put_off; /* the peer has no time for us now */
 	bool gave_up; /* the peer, by an alert, after the handshake */
 };
@@ -89,7 +89,7 @@ const char *tls_library_version(void)
  */
 bool tls_mode_usable(const struct mode *mode, unsigned int kinds)
 {
-	return (kinds & CRED_X509) || mode->version != MODE_TLS13 ||
+	return (kinds & CREDENTIAL_X509) || mode->version != MODE_TLS13 ||
 	       mode->cipher != MODE_AES256_GCM;
 }
 
@@ -133,11 +133,11 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 	if (t->write_gone)
 		return (ssize_t)len;
 	/* tls_send() leaves room for a record; a flight is smaller. */
-	if (len > wire_room(&t->wire)) {
+	if (len > socket_buffer_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
 		return -1;
 	}
-	wire_append(&t->wire, buf, len);
+	socket_buffer_append(&t->wire, buf, len);
 	return (ssize_t)len;
 }
 
@@ -148,7 +148,7 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
 	struct tls *t = p;
-	ssize_t n = wire_read(&t->wire, buf, len);
+	ssize_t n = socket_buffer_read(&t->wire, buf, len);
 
 	t->starved = n < 0;
 	if (n < 0)
@@ -183,7 +183,7 @@ static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
 		[MODE_AES256_GCM] = ":+AES-256-GCM",
 		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
 	};
-	bool x509 = kinds & CRED_X509, psk = kinds & CRED_PSK;
+	bool x509 = kinds & CREDENTIAL_X509, psk = kinds & CREDENTIAL_PSK;
 	bool v12 = false, v13 = false;
 	size_t n;
 
@@ -257,7 +257,7 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 	t->old = ours && tls_alpn_is_old(&alpn);
 	if (ours != t->raw && (!t->old || t->server))
 		return 0;
-	tls_alert(t, REC_NO_APPLICATION_PROTOCOL);
+	tls_alert(t, RECORD_NO_APPLICATION_PROTOCOL);
 	if (t->old && !t->raw)
 		return err_set(e, ERR_AUTH, 0, "%s",
 			       frame_version_text(FRAME_VERSION_OLD));
@@ -284,7 +284,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	ret = gnutls_init(&t->session, flags);
 	if (ret < 0)
 		return ret;
-	tls_priorities(p->modes, cred_kinds(p->cred), priorities,
+	tls_priorities(p->modes, credential_kinds(p->cred), priorities,
 		       sizeof priorities);
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
@@ -307,7 +307,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
 	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
 	gnutls_dh_set_prime_bits(t->session, DH_BITS);
-	return cred_apply(p->cred, t->session, &t->peer);
+	return credential_apply(p->cred, t->session, &t->peer);
 }
 
 static struct tls *tls_new_failed(struct tls *t)
@@ -323,13 +323,13 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 
 	if (!t) {
 		if (p->owns_cred)
-			cred_free(p->cred);
+			credential_free(p->cred);
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
 	t->cred = p->cred;
 	t->owns_cred = p->owns_cred;
-	if (wire_init(&t->wire, p->fd, SMALL_BYTES, e) < 0)
+	if (socket_buffer_init(&t->wire, p->fd, SMALL_BYTES, e) < 0)
 		return tls_new_failed(t);
 	t->final = 1;
 	t->server = p->server;
@@ -355,8 +355,8 @@ void tls_free(struct tls *t)
 	if (t->session)
 		gnutls_deinit(t->session);
 	if (t->owns_cred)
-		cred_free(t->cred);
-	wire_fini(&t->wire);
+		credential_free(t->cred);
+	socket_buffer_fini(&t->wire);
 	free(t);
 }
 
@@ -399,7 +399,7 @@ static int tls_peer_judged(uint8_t alert, struct err *e)
 {
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer refused our certificate: it %s (alert %s)",
-		       tls_peer_verdict(alert), rec_alert_name(alert));
+		       tls_peer_verdict(alert), record_alert_name(alert));
 }
 
 /*
@@ -410,12 +410,12 @@ static int tls_peer_judged(uint8_t alert, struct err *e)
  */
 static int tls_peer_put_off(struct tls *t, struct err *e)
 {
-	const char *alert = rec_alert_name(REC_USER_CANCELED);
+	const char *alert = record_alert_name(RECORD_USER_CANCELED);
 
 	if (t->server)
 		return err_set(e, ERR_AUTH, 0, "the peer gave up (alert %s)",
 			       alert);
-	t->put_off = !cred_is_password(t->cred);
+	t->put_off = !credential_is_password(t->cred);
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer has too many handshakes at the same time "
 		       "(alert %s)%s",
@@ -428,31 +428,31 @@ static int tls_peer_put_off(struct tls *t, struct err *e)
 
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
-	const char *identity = cred_identity(t->cred);
+	const char *identity = credential_identity(t->cred);
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
 	if (tls_peer_verdict(alert))
 		return tls_peer_judged(alert, e);
 	switch (alert) {
-	case REC_USER_CANCELED:
+	case RECORD_USER_CANCELED:
 		return tls_peer_put_off(t, e);
 	case GNUTLS_A_DECRYPT_ERROR:
 	case GNUTLS_A_BAD_RECORD_MAC:
 	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
 	case GNUTLS_A_ILLEGAL_PARAMETER:
-		if (cred_is_password(t->cred))
+		if (credential_is_password(t->cred))
 			return err_set(e, ERR_AUTH, 0,
 				       "the peer has another password (alert "
 				       "%s)",
-				       rec_alert_name(alert));
-		if (!(cred_kinds(t->cred) & CRED_PSK))
+				       record_alert_name(alert));
+		if (!(credential_kinds(t->cred) & CREDENTIAL_PSK))
 			break;
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer refused the key: both sides need the "
 			       "same key and the same identity, here '%s' "
 			       "(alert %s)",
 			       *identity ? identity : t->peer.asked,
-			       rec_alert_name(alert));
+			       record_alert_name(alert));
 	case GNUTLS_A_HANDSHAKE_FAILURE:
 	case GNUTLS_A_INSUFFICIENT_SECURITY:
 	case GNUTLS_A_PROTOCOL_VERSION:
@@ -460,33 +460,33 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 			       "no common mode with the peer; give both sides "
 			       "the same -m and the same kind of credential "
 			       "(alert %s)",
-			       rec_alert_name(alert));
+			       record_alert_name(alert));
 	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer does not speak btrfs-ktls-pipe's "
 			       "protocol, or not with this side's --raw (alert "
 			       "%s)",
-			       rec_alert_name(alert));
+			       record_alert_name(alert));
 	}
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer refused the handshake (alert %s)",
-		       rec_alert_name(alert));
+		       record_alert_name(alert));
 }
 
 static int tls_wrong_key(struct tls *t, struct err *e)
 {
 	const char *identity = t->peer.asked;
 
-	if (cred_is_password(t->cred))
+	if (credential_is_password(t->cred))
 		return err_set(e, ERR_AUTH, 0,
-			       strcmp(identity, CRED_PASSWORD_IDENTITY)
+			       strcmp(identity, CREDENTIAL_PASSWORD_IDENTITY)
 				       ? "the peer has a key, where this side "
 					 "has a password"
 				       : "the peer has another password");
 	if (!*identity)
 		return err_set(e, ERR_AUTH, 0, "the peer has another key");
 	return err_set(e, ERR_AUTH, 0,
-		       cred_knows(t->cred, identity)
+		       credential_knows(t->cred, identity)
 			       ? "the peer has another key for identity '%s'"
 			       : "the peer's identity '%s' is unknown here",
 		       identity);
@@ -494,13 +494,13 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 
 static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 {
-	enum rec_alert ignored;
+	enum record_alert ignored;
 
 	switch (ret) {
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return tls_peer_alert(t, e);
 	case GNUTLS_E_CERTIFICATE_ERROR:
-		return cred_refusal(t->cred, &ignored, e);
+		return credential_refusal(t->cred, &ignored, e);
 	case GNUTLS_E_CERTIFICATE_REQUIRED:
 	case GNUTLS_E_NO_CERTIFICATE_FOUND:
 		return err_set(e, ERR_AUTH, 0, "the peer sent no certificate");
@@ -513,7 +513,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_DECRYPTION_FAILED:
 	case GNUTLS_E_UNKNOWN_SRP_USERNAME: /* PSK too */
 	case GNUTLS_E_MAC_VERIFY_FAILED:
-		if (cred_kinds(t->cred) & CRED_PSK)
+		if (credential_kinds(t->cred) & CREDENTIAL_PSK)
 			return tls_wrong_key(t, e);
 		break;
 	case GNUTLS_E_NO_CIPHER_SUITES:
@@ -552,20 +552,22 @@ static void tls_send_reason(struct tls *t, int ret)
 {
 	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
 	struct err ignored = { 0 };
-	enum rec_alert alert;
+	enum record_alert alert;
 
 	switch (ret) {
 	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
 	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
-		alert = t->server ? REC_DECRYPT_ERROR : REC_ILLEGAL_PARAMETER;
+		alert = t->server ? RECORD_DECRYPT_ERROR
+				  : RECORD_ILLEGAL_PARAMETER;
 		break;
 	case GNUTLS_E_CERTIFICATE_ERROR:
-		cred_refusal(t->cred, &alert, &ignored);
+		credential_refusal(t->cred, &alert, &ignored);
 		break;
 	/* RFC 8446 section 4.4.2.4; RFC 5246 section 7.4.6 */
 	case GNUTLS_E_CERTIFICATE_REQUIRED:
 	case GNUTLS_E_NO_CERTIFICATE_FOUND:
-		alert = v13 ? REC_CERTIFICATE_REQUIRED : REC_HANDSHAKE_FAILURE;
+		alert = v13 ? RECORD_CERTIFICATE_REQUIRED
+			    : RECORD_HANDSHAKE_FAILURE;
 		break;
 	default:
 		gnutls_alert_send_appropriate(t->session, ret);
@@ -610,7 +612,7 @@ static int tls_find_mode(struct tls *t, struct err *e)
 	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
 			     : NULL;
 	if (!t->mode || !mode_in_list(t->modes, t->mode)) {
-		tls_alert(t, REC_HANDSHAKE_FAILURE);
+		tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 		return err_set(e, ERR_AUTH, 0,
 			       "no common mode with the peer: it chose %s, "
 			       "which -m does not name",
@@ -622,10 +624,10 @@ static int tls_find_mode(struct tls *t, struct err *e)
 /* Certificates: does the server care who we are? */
 static int tls_check_asked(struct tls *t, struct err *e)
 {
-	if (t->server || !(cred_kinds(t->cred) & CRED_X509) ||
+	if (t->server || !(credential_kinds(t->cred) & CREDENTIAL_X509) ||
 	    gnutls_certificate_client_get_request_status(t->session))
 		return 0;
-	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer did not ask for our certificate, so it is "
 		       "there for anybody; make it require one (openssl "
@@ -642,7 +644,7 @@ static int tls_check_master_secret(struct tls *t, struct err *e)
 	if (t->mode->version != MODE_TLS12 ||
 	    gnutls_session_ext_master_secret_status(t->session))
 		return 0;
-	tls_alert(t, REC_HANDSHAKE_FAILURE);
+	tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 	return err_set(e, ERR_AUTH, 0,
 		       "the peer does TLS 1.2 without extended master secret "
 		       "(RFC 7627), which is refused; use TLS 1.3, or a newer "
@@ -654,16 +656,16 @@ static void tls_learn_name(struct tls *t)
 	const char *name;
 
 	if (gnutls_auth_get_type(t->session) == GNUTLS_CRD_CERTIFICATE) {
-		cred_peer_name(t->cred, t->session, t->name);
+		credential_peer_name(t->cred, t->session, t->name);
 		return;
 	}
 	name = t->server ? gnutls_psk_server_get_username(t->session)
-			 : cred_identity(t->cred);
+			 : credential_identity(t->cred);
 	snprintf(t->name, sizeof t->name, "%s", name ? name : "");
 }
 
 /* The handshake is done: is the outcome what we want? */
-static int tls_shaken(struct tls *t, struct err *e)
+static int tls_handshake_check(struct tls *t, struct err *e)
 {
 	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
 	    tls_check_master_secret(t, e) < 0 || tls_check_asked(t, e) < 0)
@@ -676,7 +678,7 @@ static int tls_shaken(struct tls *t, struct err *e)
  * In TLS 1.2 GnuTLS takes a client's alert in the place of its certificate for
  * none.  Where there was no alert the last one is 0, which is close_notify.
  */
-static int tls_shake(struct tls *t)
+static int tls_handshake_step(struct tls *t)
 {
 	int ret = gnutls_handshake(t->session);
 
@@ -704,14 +706,14 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 			return 0;
 		}
 		*want = TLS_WANT_READ;
-		ret = tls_shake(t);
-		if (ret == GNUTLS_E_SUCCESS && tls_shaken(t, e) < 0)
+		ret = tls_handshake_step(t);
+		if (ret == GNUTLS_E_SUCCESS && tls_handshake_check(t, e) < 0)
 			return -1;
 		if (ret < 0 && gnutls_error_is_fatal(ret)) {
 			tls_send_failure(t, ret);
 			return tls_handshake_error(t, ret, e);
 		}
-	} while (ret != GNUTLS_E_AGAIN || wire_pending(&t->wire));
+	} while (ret != GNUTLS_E_AGAIN || socket_buffer_pending(&t->wire));
 	return 0;
 }
 
@@ -834,25 +836,25 @@ void tls_give_away(struct tls *t, enum tls_direction dir)
 int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
 {
 	if (dir == TLS_READ)
-		return wire_grow(&t->wire.in, READ_AHEAD_BYTES, e);
-	return wire_grow(&t->wire.out, BULK_BYTES, e);
+		return socket_buffer_grow(&t->wire.in, READ_AHEAD_BYTES, e);
+	return socket_buffer_grow(&t->wire.out, BULK_BYTES, e);
 }
 
 bool tls_pending_write(const struct tls *t)
 {
-	return wire_pending(&t->wire);
+	return socket_buffer_pending(&t->wire);
 }
 
 int tls_flush(struct tls *t, bool *empty, struct err *e)
 {
-	return wire_flush(&t->wire, empty, e);
+	return socket_buffer_flush(&t->wire, empty, e);
 }
 
 static int tls_encrypt(struct tls *t, const uint8_t *p, size_t len,
 		       size_t *done, struct err *e)
 {
-	while (*done < len && wire_room(&t->wire) >= RECORD_BYTES) {
-		size_t n = len - *done < REC_MAX ? len - *done : REC_MAX;
+	while (*done < len && socket_buffer_room(&t->wire) >= RECORD_BYTES) {
+		size_t n = len - *done < RECORD_MAX ? len - *done : RECORD_MAX;
 		ssize_t ret = gnutls_record_send(t->session, p + *done, n);
 
 		if (ret < 0)
@@ -876,7 +878,7 @@ int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
 	return tls_flush(t, &empty, e);
 }
 
-void tls_alert(struct tls *t, enum rec_alert alert)
+void tls_alert(struct tls *t, enum record_alert alert)
 {
 	struct err ignored = { 0 };
 	bool empty;
@@ -885,12 +887,13 @@ void tls_alert(struct tls *t, enum rec_alert alert)
 		plain_alert(&t->wire, alert);
 	else
 		gnutls_alert_send(t->session,
-				  alert == REC_CLOSE_NOTIFY ? GNUTLS_AL_WARNING
-							    : GNUTLS_AL_FATAL,
+				  alert == RECORD_CLOSE_NOTIFY
+					  ? GNUTLS_AL_WARNING
+					  : GNUTLS_AL_FATAL,
 				  (gnutls_alert_description_t)alert);
 	if (tls_flush(t, &empty, &ignored) < 0)
 		log_debug("alert %s not sent: %s",
-			  rec_alert_name((uint8_t)alert), ignored.msg);
+			  record_alert_name((uint8_t)alert), ignored.msg);
 }
 
 static int tls_peer_gave_up(struct tls *t, struct err *e)
@@ -899,26 +902,26 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 
 	t->gave_up = true;
 	/* TLS 1.3: a client is done before the server objects. */
-	if (alert == REC_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
+	if (alert == RECORD_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
 		return tls_peer_alert(t, e);
-	t->forged |= alert == REC_BAD_RECORD_MAC;
-	t->put_off |= alert == REC_USER_CANCELED;
+	t->forged |= alert == RECORD_BAD_RECORD_MAC;
+	t->put_off |= alert == RECORD_USER_CANCELED;
 	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
-		       rec_alert_name(alert));
+		       record_alert_name(alert));
 }
 
 /* What RFC 8446 asks for where a peer breaks the protocol. */
-static enum rec_alert tls_answer(int ret)
+static enum record_alert tls_answer(int ret)
 {
 	switch (ret) {
 	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
-		return REC_ILLEGAL_PARAMETER;
+		return RECORD_ILLEGAL_PARAMETER;
 	case GNUTLS_E_RECORD_OVERFLOW:
-		return REC_RECORD_OVERFLOW;
+		return RECORD_RECORD_OVERFLOW;
 	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-		return REC_DECODE_ERROR;
+		return RECORD_DECODE_ERROR;
 	default:
-		return REC_UNEXPECTED_MESSAGE;
+		return RECORD_UNEXPECTED_MESSAGE;
 	}
 }
 
@@ -937,7 +940,7 @@ static int tls_peer_violates(struct tls *t, int ret, struct err *e)
 			       ? "the peer changed its keys (KeyUpdate) too "
 				 "often (alert %s)"
 			       : "the peer broke the TLS protocol (alert %s)",
-		       rec_alert_name((uint8_t)t->violation));
+		       record_alert_name((uint8_t)t->violation));
 }
 
 static int tls_recv_error(struct tls *t, int ret, struct err *e)
@@ -965,7 +968,7 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	 * protects, makes no sense: whoever did that, it was not the peer.
 	 */
 	t->forged = true;
-	tls_alert(t, REC_BAD_RECORD_MAC);
+	tls_alert(t, RECORD_BAD_RECORD_MAC);
 	return err_set(
 		e, ERR_NET, 0, "a record was forged or damaged on its way (%s)",
 		ret == GNUTLS_E_DECRYPTION_FAILED ? "bad_record_mac"
@@ -1005,7 +1008,7 @@ static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
 		more = tls_recv_once(t, buf + *done, len - *done, &n);
 		*done += n;
 		empties = n ? 0 : empties + 1;
-		if (more && empties > REC_EMPTY_MAX) {
+		if (more && empties > RECORD_EMPTY_MAX) {
 			t->final = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
 			return;
 		}
@@ -1034,7 +1037,7 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	return *end ? 0 : tls_recv_error(t, t->final, e);
 }
 
-bool tls_violated(const struct tls *t, enum rec_alert *alert)
+bool tls_violated(const struct tls *t, enum record_alert *alert)
 {
 	*alert = t->violation;
 	return t->violation;
@@ -1059,5 +1062,5 @@ bool tls_gave_up(const struct tls *t)
 
 bool tls_lost(const struct tls *t)
 {
-	return wire_gone(&t->wire) || t->forged;
+	return socket_buffer_gone(&t->wire) || t->forged;
 }

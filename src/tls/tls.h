@@ -13,10 +13,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "auth/cred.h"
+#include "auth/credential.h"
 #include "base/err.h"
 #include "base/secret.h"
-#include "proto/rec.h"
+#include "proto/record.h"
 #include "tls/mode.h"
 
 struct tls;
@@ -29,7 +29,7 @@ enum tls_direction { TLS_WRITE, TLS_READ };
 struct tls_params {
 	bool server;
 	int fd; /* borrowed: non-blocking, must outlive the session */
-	struct cred *cred; /* borrowed, must outlive the session */
+	struct credential *cred; /* borrowed, must outlive the session */
 	bool owns_cred; /* or taken over, on failure too */
 	const struct mode_list *modes;
 	bool raw; /* the peer must not be one of ours: no ALPN */
@@ -46,7 +46,7 @@ int tls_global_init(struct err *e) attr_must_check;
 /* The version of the library that runs. */
 const char *tls_library_version(void);
 
-/* Can this library negotiate mode with one of the kinds of enum cred_kind? */
+/* Can this library negotiate mode with one of the kinds of enum credential_kind? */
 bool tls_mode_usable(const struct mode *mode, unsigned int kinds);
 
 /* The TLS 1.3 modes that it can do with them, best for this CPU first. */
@@ -74,7 +74,7 @@ const struct mode *tls_mode(const struct tls *t);
 
 /*
  * The name that the peer authenticated under.  Certificates: see
- * cred_peer_name().  Pre-shared keys: the client's identity; on its own side
+ * credential_peer_name().  Pre-shared keys: the client's identity; on its own side
  * too, for a listener has no other name.  "": nobody was authenticated, or a
  * certificate has no such name.  Only after TLS_DONE, until tls_free().
  */
@@ -150,7 +150,7 @@ int tls_flush(struct tls *t, bool *empty, struct err *e) attr_must_check;
 bool tls_pending_write(const struct tls *t);
 
 /* Put an alert into the buffer and try to send it; failure goes unreported. */
-void tls_alert(struct tls *t, enum rec_alert alert);
+void tls_alert(struct tls *t, enum record_alert alert);
 
 /*
  * Decrypt up to len bytes.  *done 0: nothing now, or, with *end, the peer's
@@ -175,7 +175,7 @@ bool tls_put_off(const struct tls *t);
  * Did the peer break the protocol, in a record that authenticated?  Then *alert
  * is the answer, which was sent unless that direction was given away.
  */
-bool tls_violated(const struct tls *t, enum rec_alert *alert);
+bool tls_violated(const struct tls *t, enum record_alert *alert);
 
 /* Did an alert of the peer end the connection, after the handshake? */
 bool tls_gave_up(const struct tls *t);

@@ -51,18 +51,18 @@ static void open_tcp(int fd[2])
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof at;
-	int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int acceptor = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	fd[OURS] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (bind(door, (struct sockaddr *)&at, len) < 0 ||
-	    listen(door, 1) < 0 ||
-	    getsockname(door, (struct sockaddr *)&at, &len) < 0 ||
+	if (bind(acceptor, (struct sockaddr *)&at, len) < 0 ||
+	    listen(acceptor, 1) < 0 ||
+	    getsockname(acceptor, (struct sockaddr *)&at, &len) < 0 ||
 	    connect(fd[OURS], (struct sockaddr *)&at, len) < 0)
 		die("tcp");
-	fd[THEIRS] = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+	fd[THEIRS] = accept4(acceptor, NULL, NULL, SOCK_CLOEXEC);
 	if (fd[THEIRS] < 0)
 		die("accept");
-	close(door);
+	close(acceptor);
 }
 
 static void open_pair(const char *kind, int fd[2])

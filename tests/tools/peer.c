@@ -52,16 +52,16 @@ int main(int argc, char **argv)
 {
 	struct linger hard = { .l_onoff = 1, .l_linger = 0 };
 	const char *text = argc > 2 ? argv[2] : "";
-	int door, fd;
+	int acceptor, fd;
 	char heard;
 
 	if (argc < 2 || !strchr("hcr", argv[1][0])) {
 		fprintf(stderr, "usage: peer hold|close|reset [TEXT]\n");
 		return 2;
 	}
-	door = open_door();
+	acceptor = open_door();
 	for (;;) {
-		fd = accept(door, NULL, NULL);
+		fd = accept(acceptor, NULL, NULL);
 		if (fd < 0)
 			die("accept");
 		if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)

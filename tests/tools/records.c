@@ -10,11 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/cred.h"
+#include "auth/credential.h"
 #include "auth/key.h"
 #include "base/clock.h"
-#include "conn/greet.h"
-#include "tls/seal.h"
+#include "conn/hello.h"
+#include "tls/aead.h"
 #include "visitor.h"
 
 static int put(int fd, const uint8_t *p, size_t len)
@@ -30,9 +30,9 @@ static int put(int fd, const uint8_t *p, size_t len)
 	return 0;
 }
 
-static int send_record(struct seal *s, int fd, const char *text)
+static int send_record(struct aead *s, int fd, const char *text)
 {
-	uint8_t body[SEAL_BODY_MAX], out[SEAL_BODY_MAX + REC_OVERHEAD];
+	uint8_t body[AEAD_BODY_MAX], out[AEAD_BODY_MAX + RECORD_OVERHEAD];
 	unsigned long type, times = 1, zeros = 0;
 	size_t len = 0, size = 0;
 	char *hex;
@@ -50,7 +50,7 @@ static int send_record(struct seal *s, int fd, const char *text)
 	memset(body + len, 0, zeros);
 	len += zeros;
 	while (times--)
-		if (seal_encrypt(s, (uint8_t)type, body, len, out, &size, &e) <
+		if (aead_encrypt(s, (uint8_t)type, body, len, out, &size, &e) <
 			    0 ||
 		    put(fd, out, size) < 0)
 			return -1;
@@ -60,15 +60,15 @@ static int send_record(struct seal *s, int fd, const char *text)
 static int send_records(struct tls *t, int fd, char **records)
 {
 	autowipe_traffic struct traffic traffic = { 0 };
-	struct seal *s;
+	struct aead *s;
 	int ret = 0;
 
 	if (tls_traffic(t, TLS_WRITE, &traffic, &e) < 0)
 		return -1;
-	s = seal_new(tls_mode(t), &traffic, &e);
+	s = aead_new(tls_mode(t), &traffic, &e);
 	while (s && ret == 0 && *records)
 		ret = send_record(s, fd, *records++);
-	seal_free(s);
+	aead_free(s);
 	return s ? ret : -1;
 }
 
@@ -82,16 +82,16 @@ static int greet(struct tls *t, int fd, enum frame_role role)
 	f.hello = (struct frame_hello){ .version = FRAME_VERSION,
 					.role = role,
 					.connection = 1,
-					.store_bytes = 1 << 20,
+					.buffer_bytes = 1 << 20,
 					.retry_ms = 1000 };
 	memset(f.hello.stream, role + 1, sizeof f.hello.stream);
-	if (greet_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+	if (hello_send(t, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
-		if (greet_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		if (hello_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
-	return greet_check(&f.welcome, role, &e);
+	return hello_check(&f.welcome, role, &e);
 }
 
 /* The listener may have enough of it before the last. */
@@ -135,7 +135,7 @@ int main(int argc, char **argv)
 	if (tls_global_init(&e) < 0 || key_read(argv[2], &key, &e) < 0 ||
 	    mode_parse(argv[3], &modes, &e) < 0)
 		return fail("records");
-	p.cred = cred_new_psk(&key, false, &e);
+	p.cred = credential_new_psk(&key, false, &e);
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	t = p.fd < 0 ? NULL : tls_new(&p, &e);
 	if (t && shake_hands(t, p.fd) == 0)
@@ -147,6 +147,6 @@ int main(int argc, char **argv)
 	if (ret == 0)
 		print_end(t, p.fd);
 	tls_free(t);
-	cred_free(p.cred);
+	credential_free(p.cred);
 	return ret ? fail("records") : 0;
 }

@@ -436,7 +436,7 @@ static int open_record(const struct plan *p, unsigned long n)
 	return fd;
 }
 
-static void accept_all(int door, uint16_t port, const struct plan *all)
+static void accept_all(int acceptor, uint16_t port, const struct plan *all)
 {
 	pid_t self = getpid();
 	int one = 1;
@@ -444,7 +444,7 @@ static void accept_all(int door, uint16_t port, const struct plan *all)
 	signal(SIGCHLD, SIG_IGN);
 	srandom(all->seed);
 	for (unsigned long n = 0;; n++) {
-		int client = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+		int client = accept4(acceptor, NULL, NULL, SOCK_CLOEXEC);
 		struct plan plan = plan_for(all, n);
 
 		if (client < 0)
@@ -454,7 +454,7 @@ static void accept_all(int door, uint16_t port, const struct plan *all)
 			if (getppid() != self)
 				exit(1);
 			alarm(LIFE_SECONDS);
-			close(door);
+			close(acceptor);
 			plan.record_fd = open_record(&plan, n);
 			setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &one,
 				   sizeof one);

@@ -12,12 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/cred.h"
+#include "auth/credential.h"
 #include "base/clock.h"
-#include "conn/greet.h"
+#include "conn/hello.h"
 #include "visitor.h"
 
-/* The PSK of later connections, as link_agree() makes it. */
+/* The PSK of later connections, as session_agree() makes it. */
 static int take_ticket(struct tls *t, const uint8_t handle[FRAME_ID_BYTES],
 		       struct key *key)
 {
@@ -47,7 +47,7 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 		.role = strncmp(argv[3], "sends", 5) ? FRAME_RECEIVES
 						     : FRAME_SENDS,
 		.connection = (uint32_t)strtoul(number, NULL, 10),
-		.store_bytes = 1 << 20,
+		.buffer_bytes = 1 << 20,
 		.retry_ms = 1000,
 	};
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
@@ -55,10 +55,10 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 			return err_set(&e, ERR_USAGE, 0, "bad stream id");
 	if (strchr(argv[3], '+')
 		    ? send_one_more(t, &f) < 0
-		    : greet_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+		    : hello_send(t, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
-		if (greet_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		if (hello_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
 	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal)
@@ -68,19 +68,19 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 	return take_ticket(t, f.welcome.handle, key);
 }
 
-static struct cred *credential(const char *files, const struct key *key)
+static struct credential *credential(const char *files, const struct key *key)
 {
 	static char copy[4096];
 	char *rest = copy;
-	struct cred_x509 x = { 0 };
+	struct credential_x509 x = { 0 };
 
 	if (!strchr(files, ','))
-		return cred_new_psk(key, false, &e);
+		return credential_new_psk(key, false, &e);
 	snprintf(copy, sizeof copy, "%s", files);
 	x.cert = strsep(&rest, ",");
 	x.key = strsep(&rest, ",");
 	x.ca = rest;
-	return cred_new_x509(&x, false, &e);
+	return credential_new_x509(&x, false, &e);
 }
 
 static int visit(char **argv, const char *number, struct key *key)
@@ -92,7 +92,7 @@ static int visit(char **argv, const char *number, struct key *key)
 
 	p.cred = credential(argv[2], key);
 	if (p.cred)
-		tls_default_modes(&modes, cred_kinds(p.cred));
+		tls_default_modes(&modes, credential_kinds(p.cred));
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	if (p.fd < 0)
 		return -1;
@@ -100,7 +100,7 @@ static int visit(char **argv, const char *number, struct key *key)
 	ret = t && shake_hands(t, p.fd) == 0 ? ask(t, p.fd, argv, number, key)
 					     : -1;
 	tls_free(t);
-	cred_free(p.cred);
+	credential_free(p.cred);
 	return ret;
 }
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "conn/chan.h"
+#include "conn/connection.h"
 #include "stream/input.h"
 
 static uint64_t bytes_seed = 1;
@@ -74,16 +74,18 @@ static uint64_t sent;
 static int differ;
 
 /* It takes what it gets, and compares it. */
-static inline int take(const uint8_t *bytes, size_t len, struct chan_io *io)
+static inline int take(const uint8_t *bytes, size_t len,
+		       struct connection_io *io)
 {
-	*io = (struct chan_io){ .bytes = len };
+	*io = (struct connection_io){ .bytes = len };
 	for (size_t i = 0; i < len; i++)
 		differ += bytes[i] != byte_at(sent++);
 	return 0;
 }
 
-/* As chan_send(): some of it, and the byte behind it is lent. */
-static inline int take_lent(uint8_t *bytes, size_t len, struct chan_io *io)
+/* As connection_send(): some of it, and the byte behind it is lent. */
+static inline int take_lent(uint8_t *bytes, size_t len,
+			    struct connection_io *io)
 {
 	const uint8_t behind = bytes[len];
 	int ret;

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "base/attr.h"
+#include "base/cleanup.h"
 
 static int tap_count, tap_failures;
 

@@ -43,10 +43,10 @@ static struct frame any_hello(void)
 				      .role = any_role(),
 				      .connection = (uint32_t)any() | 1,
 				      .offset = any(),
-				      .store_bytes = any(),
+				      .buffer_bytes = any(),
 				      .record_limit = any(),
 				      .retry_ms = any(),
-				      .rotate_at = any() } };
+				      .rekey_at = any() } };
 
 	f.hello.flags = any_hello_flags(f.hello.role);
 	any_bytes(f.hello.stream, sizeof f.hello.stream);
@@ -61,10 +61,10 @@ static struct frame any_welcome(void)
 			   .welcome = { .version = FRAME_VERSION,
 					.role = any_role(),
 					.offset = any(),
-					.store_bytes = any(),
+					.buffer_bytes = any(),
 					.record_limit = any(),
 					.retry_ms = any(),
-					.rotate_at = any() } };
+					.rekey_at = any() } };
 
 	if (f.welcome.role == FRAME_RECEIVES && any() & 64)
 		f.welcome.flags = FRAME_WELCOME_HAVE;
@@ -147,9 +147,9 @@ static bool same_hello(const struct frame_hello *a, const struct frame_hello *b)
 {
 	return a->version == b->version && a->role == b->role &&
 	       a->flags == b->flags && a->connection == b->connection &&
-	       a->offset == b->offset && a->store_bytes == b->store_bytes &&
+	       a->offset == b->offset && a->buffer_bytes == b->buffer_bytes &&
 	       a->record_limit == b->record_limit &&
-	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
+	       a->retry_ms == b->retry_ms && a->rekey_at == b->rekey_at &&
 	       !memcmp(a->stream, b->stream, sizeof a->stream) &&
 	       !memcmp(a->host, b->host, sizeof a->host) &&
 	       !memcmp(a->proof, b->proof, sizeof a->proof);
@@ -160,9 +160,9 @@ static bool same_welcome(const struct frame_welcome *a,
 {
 	return a->version == b->version && a->refusal == b->refusal &&
 	       a->role == b->role && a->flags == b->flags &&
-	       a->offset == b->offset && a->store_bytes == b->store_bytes &&
+	       a->offset == b->offset && a->buffer_bytes == b->buffer_bytes &&
 	       a->record_limit == b->record_limit &&
-	       a->retry_ms == b->retry_ms && a->rotate_at == b->rotate_at &&
+	       a->retry_ms == b->retry_ms && a->rekey_at == b->rekey_at &&
 	       !memcmp(a->handle, b->handle, sizeof a->handle);
 }
 
@@ -260,10 +260,10 @@ static void test_hello_bytes(void)
 			   .flags = FRAME_HELLO_NAMED | FRAME_HELLO_HAVE,
 			   .connection = 0x84858687,
 			   .offset = 0x98999a9b9c9d9e9f,
-			   .store_bytes = 0xa0a1a2a3a4a5a6a7,
+			   .buffer_bytes = 0xa0a1a2a3a4a5a6a7,
 			   .record_limit = 0xa8a9aaabacadaeaf,
 			   .retry_ms = 0xb0b1b2b3b4b5b6b7,
-			   .rotate_at = 0xb8b9babbbcbdbebf }
+			   .rekey_at = 0xb8b9babbbcbdbebf }
 	};
 	struct frame hello = f;
 	uint8_t want[128] = { 1, 2, 2, 5 };
@@ -283,10 +283,10 @@ static void test_welcome_bytes(void)
 			     .role = FRAME_RECEIVES,
 			     .flags = FRAME_WELCOME_HAVE,
 			     .offset = 0x88898a8b8c8d8e8f,
-			     .store_bytes = 0x9091929394959697,
+			     .buffer_bytes = 0x9091929394959697,
 			     .record_limit = 0x98999a9b9c9d9e9f,
 			     .retry_ms = 0xa0a1a2a3a4a5a6a7,
-			     .rotate_at = 0xa8a9aaabacadaeaf }
+			     .rekey_at = 0xa8a9aaabacadaeaf }
 	};
 	struct frame welcome = f;
 	uint8_t want[64] = { 2, 2, 0, 2, 1, 0, 0, 0 };

@@ -8,8 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "base/missing.h"
-#include "proto/rec.h"
+#include "base/compat.h"
+#include "proto/record.h"
 #include "tap.h"
 #include "tls/ktls.h"
 #include "wrap.h"
@@ -468,8 +468,8 @@ ssize_t __wrap_splice(int in, off_t *in_at, int out, off_t *out_at, size_t len,
 	size_t n = 0;
 
 	for (size_t i = 0; i < sizeof wire.pieces && wire.pieces[i]; i++) {
-		rec_header(bytes + n, REC_DATA, wire.pieces[i] + 17u);
-		n += REC_HEADER_BYTES + wire.pieces[i] + 17u;
+		record_header(bytes + n, RECORD_DATA, wire.pieces[i] + 17u);
+		n += RECORD_HEADER_BYTES + wire.pieces[i] + 17u;
 	}
 	n += wire.rest;
 	return write(out, bytes, n) == (ssize_t)n ? (ssize_t)len : -1;

@@ -7,14 +7,14 @@
 #include "tap.h"
 #include "tls/plain.h"
 
-enum { ALL = 300000, ROOM = 4 * (REC_MAX + REC_HEADER_BYTES) };
+enum { ALL = 300000, ROOM = 4 * (RECORD_MAX + RECORD_HEADER_BYTES) };
 
-static uint8_t sent[ALL], received[ALL + REC_MAX];
+static uint8_t sent[ALL], received[ALL + RECORD_MAX];
 
 /* Both ends of a connection: what w writes, peer reads, and back. */
 struct line {
 	int peer;
-	struct wire w;
+	struct socket_buffer w;
 	struct plain p;
 	struct err e;
 	bool end;
@@ -27,7 +27,7 @@ static void line_open(struct line *l)
 
 	*l = (struct line){ 0 };
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
-	    wire_init(&l->w, fds[0], ROOM, &l->e) < 0)
+	    socket_buffer_init(&l->w, fds[0], ROOM, &l->e) < 0)
 		exit(1);
 	l->peer = fds[1];
 }
@@ -42,7 +42,7 @@ static void line_close(struct line *l)
 	if (l->peer >= 0)
 		close(l->peer);
 	close(l->w.fd);
-	wire_fini(&l->w);
+	socket_buffer_fini(&l->w);
 }
 
 static void line_feed(struct line *l, const void *bytes, size_t len)
@@ -77,7 +77,7 @@ static void pump(struct line *from, struct line *to, size_t ahead)
 	bool empty;
 	ssize_t n;
 
-	if (ahead && wire_grow(&to->w.in, ahead, &to->e) < 0)
+	if (ahead && socket_buffer_grow(&to->w.in, ahead, &to->e) < 0)
 		exit(1);
 	while (to->got < ALL && to->e.kind == ERR_NONE) {
 		size_t len = 1 + (size_t)rand() % 40000;
@@ -86,13 +86,13 @@ static void pump(struct line *from, struct line *to, size_t ahead)
 			len = ALL - out;
 		plain_send(&from->w, sent + out, len, &done);
 		out += done;
-		if (wire_flush(&from->w, &empty, &from->e) < 0)
+		if (socket_buffer_flush(&from->w, &empty, &from->e) < 0)
 			return;
 		n = recv(from->peer, piece, 1 + (size_t)rand() % sizeof piece,
 			 MSG_DONTWAIT);
 		if (n > 0)
 			line_feed(to, piece, (size_t)n);
-		if (line_recv(to, 1 + (size_t)rand() % REC_MAX) < 0)
+		if (line_recv(to, 1 + (size_t)rand() % RECORD_MAX) < 0)
 			return;
 	}
 }
@@ -124,8 +124,8 @@ static void test_dribble(void)
 	line_open(&l);
 	plain_send(&l.w, sent, 100, &done);
 	is_int(done, 100, "a small piece is taken at once");
-	plain_alert(&l.w, REC_CLOSE_NOTIFY);
-	if (wire_flush(&l.w, &empty, &l.e) < 0)
+	plain_alert(&l.w, RECORD_CLOSE_NOTIFY);
+	if (socket_buffer_flush(&l.w, &empty, &l.e) < 0)
 		exit(1);
 	all = (size_t)recv(l.peer, bytes, sizeof bytes, 0);
 	is_int(all, 5 + 100 + 5 + 2, "a record has 5 bytes of header");
@@ -150,11 +150,11 @@ static void test_room(void)
 
 	line_open(&l);
 	plain_send(&l.w, sent, ALL, &done);
-	is_int(done, 4 * REC_MAX, "what has no room stays outside");
+	is_int(done, 4 * RECORD_MAX, "what has no room stays outside");
 	plain_send(&l.w, sent, 1, &done);
 	is_int(done, 0, "all of it");
-	plain_alert(&l.w, REC_CLOSE_NOTIFY);
-	rest = wire_room(&l.w);
+	plain_alert(&l.w, RECORD_CLOSE_NOTIFY);
+	rest = socket_buffer_room(&l.w);
 	is_int(rest, 0, "and an alert, too");
 	line_close(&l);
 }

@@ -15,7 +15,7 @@
 
 enum { STREAM_BYTES = 1000 };
 
-static struct link the_link;
+static struct session the_link;
 
 /* A consumer that acts as soon as it was asked about so many times */
 static struct {
@@ -29,30 +29,30 @@ static bool has_acted(void)
 	return consumer.asked++ >= consumer.acts_after;
 }
 
-WRAP(sink_unread);
-size_t __wrap_sink_unread(const struct sink *s)
+WRAP(output_unread);
+size_t __wrap_output_unread(const struct output *s)
 {
 	(void)s;
 	return has_acted() ? consumer.leaves : STREAM_BYTES;
 }
 
-WRAP(child_ended);
-bool __wrap_child_ended(struct child *c, struct child_status *s)
+WRAP(command_ended);
+bool __wrap_command_ended(struct command *c, struct command_status *s)
 {
 	(void)c;
-	*s = (struct child_status){ 0 };
+	*s = (struct command_status){ 0 };
 	return has_acted();
 }
 
-WRAP(child_status_fd);
-int __wrap_child_status_fd(const struct child *c)
+WRAP(command_status_fd);
+int __wrap_command_status_fd(const struct command *c)
 {
 	(void)c;
 	return -1;
 }
 
-WRAP(child_close_pipe);
-void __wrap_child_close_pipe(struct child *c)
+WRAP(command_close_pipe);
+void __wrap_command_close_pipe(struct command *c)
 {
 	(void)c;
 }
@@ -61,14 +61,14 @@ void __wrap_child_close_pipe(struct child *c)
 static int received;
 static struct frame said;
 
-WRAP(chan_recv);
-int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
-		     struct err *e)
+WRAP(connection_recv);
+int __wrap_connection_recv(struct connection *c, void *buf, size_t len,
+			   struct connection_io *io, struct err *e)
 {
-	static const struct chan_io script[] = {
+	static const struct connection_io script[] = {
 		{ .bytes = STREAM_BYTES },
-		{ .mark = CHAN_END },
-		{ .mark = CHAN_CONFIRMED },
+		{ .mark = CONNECTION_END },
+		{ .mark = CONNECTION_CONFIRMED },
 	};
 
 	(void)c;
@@ -79,9 +79,9 @@ int __wrap_chan_recv(struct chan *c, void *buf, size_t len, struct chan_io *io,
 	return 0;
 }
 
-WRAP(chan_send_frame);
-int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
-			   struct err *e)
+WRAP(connection_send_frame);
+int __wrap_connection_send_frame(struct connection *c, const struct frame *f,
+				 bool *taken, struct err *e)
 {
 	(void)c;
 	(void)e;
@@ -90,8 +90,9 @@ int __wrap_chan_send_frame(struct chan *c, const struct frame *f, bool *taken,
 	return 0;
 }
 
-WRAP(chan_control_end);
-int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e)
+WRAP(connection_control_end);
+int __wrap_connection_control_end(struct connection *c, bool *done,
+				  struct err *e)
 {
 	(void)c;
 	(void)e;
@@ -101,30 +102,31 @@ int __wrap_chan_control_end(struct chan *c, bool *done, struct err *e)
 
 static bool in_kernel;
 
-WRAP(chan_in_kernel);
-bool __wrap_chan_in_kernel(const struct chan *c)
+WRAP(connection_in_kernel);
+bool __wrap_connection_in_kernel(const struct connection *c)
 {
 	(void)c;
 	return in_kernel;
 }
 
-WRAP(chan_pending);
-bool __wrap_chan_pending(const struct chan *c)
+WRAP(connection_pending);
+bool __wrap_connection_pending(const struct connection *c)
 {
 	(void)c;
 	return false;
 }
 
-WRAP(link_wear);
-int __wrap_link_wear(struct link *l, struct err *e)
+WRAP(session_check_rekey);
+int __wrap_session_check_rekey(struct session *l, struct err *e)
 {
 	(void)l;
 	(void)e;
 	return 0;
 }
 
-WRAP(link_run);
-int __wrap_link_run(struct link *l, const struct link_span *span, struct err *e)
+WRAP(session_run);
+int __wrap_session_run(struct session *l, const struct session_span *span,
+		       struct err *e)
 {
 	(void)l;
 	(void)span;
@@ -134,15 +136,15 @@ int __wrap_link_run(struct link *l, const struct link_span *span, struct err *e)
 
 static bool aborted;
 
-WRAP(chan_abort);
-void __wrap_chan_abort(struct chan *c)
+WRAP(connection_abort);
+void __wrap_connection_abort(struct connection *c)
 {
 	(void)c;
 	aborted = true;
 }
 
-WRAP(chan_lost);
-bool __wrap_chan_lost(const struct chan *c)
+WRAP(connection_lost);
+bool __wrap_connection_lost(const struct connection *c)
 {
 	(void)c;
 	return false;
@@ -177,11 +179,11 @@ static void stuck(int signal)
 /* A whole stream; the outcome is in said. */
 static int receive(struct err *e)
 {
-	struct status status;
-	struct sink sink;
-	struct receiver_params p = { .link = &the_link,
-				     .sink = &sink,
-				     .consumer = (struct child *)&consumer,
+	struct progress status;
+	struct output output;
+	struct receiver_params p = { .session = &the_link,
+				     .output = &output,
+				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .how = RECEIVER_SPLICE,
 				     .status = &status,
@@ -194,13 +196,13 @@ static int receive(struct err *e)
 	said = (struct frame){ 0 };
 	aborted = false;
 	received = 0;
-	the_link = (struct link){ .chan = (struct chan *)&the_link,
-				  .count = 1,
-				  .fd = -1,
-				  .due_ms = CLOCK_NEVER,
-				  .final = "nobody comes back" };
-	status_start(&status, false, 0);
-	sink_init_borrowed(&sink, fds[1]);
+	the_link = (struct session){ .conn = (struct connection *)&the_link,
+				     .count = 1,
+				     .fd = -1,
+				     .due_ms = CLOCK_NEVER,
+				     .final = "nobody comes back" };
+	progress_start(&status, false, 0);
+	output_init_borrowed(&output, fds[1]);
 	ret = receiver_run(&p, &total, e);
 	close(fds[0]);
 	close(fds[1]);

@@ -59,7 +59,8 @@ struct state {
 
 	/* Rotation */
 	uint8_t at; /* where the new connection takes over */
-	bool hold, answered; /* the sender's HELLO is out, was accepted */
+	bool rekey_agreed,
+		answered; /* the sender's HELLO is out, was accepted */
 	bool keeps_old; /* the sender, until an ACK on the new one covers it */
 	bool old, knows; /* the receiver reads an old one, and knows where to */
 	uint8_t on_old[QUEUE], old_n; /* what is on its way there */
@@ -124,7 +125,8 @@ static void drop_connection(struct state *s)
 {
 	s->up = s->ended = s->told = s->hole = false;
 	s->word = NO_WORD;
-	s->hold = s->answered = s->keeps_old = s->old = s->knows = false;
+	s->rekey_agreed = s->answered = s->keeps_old = s->old = s->knows =
+		false;
 	s->at = s->old_n = 0;
 	memset(s->on_old, 0, QUEUE);
 	memset(s->to_receiver, 0, QUEUE);
@@ -253,7 +255,7 @@ static bool step_sender(struct state *s, enum step step)
 		return true;
 	case SEND:
 		if (!s->up || s->sent == s->head || s->receiver_n == QUEUE ||
-		    (s->hold && variant != NO_HOLD))
+		    (s->rekey_agreed && variant != NO_HOLD))
 			return false;
 		if (!s->hole)
 			s->to_receiver[s->receiver_n++] = s->sent;
@@ -261,14 +263,14 @@ static bool step_sender(struct state *s, enum step step)
 		return true;
 	case SEND_END:
 		if (!s->up || s->head < BYTES || s->sent < BYTES || s->ended ||
-		    s->hold || s->receiver_n == QUEUE)
+		    s->rekey_agreed || s->receiver_n == QUEUE)
 			return false;
 		if (!s->hole)
 			s->to_receiver[s->receiver_n++] = END;
 		s->ended = s->ever_ended = true;
 		return true;
 	case HEAR:
-		if (!s->sender_n || s->hold)
+		if (!s->sender_n || s->rekey_agreed)
 			return false;
 		sender_takes(s);
 		return true;
@@ -361,7 +363,8 @@ static bool step_hole(struct state *s, enum step step)
 {
 	switch (step) {
 	case SWALLOW:
-		if (!s->up || s->hole || s->hold || s->keeps_old || s->old)
+		if (!s->up || s->hole || s->rekey_agreed || s->keeps_old ||
+		    s->old)
 			return false;
 		s->hole = true;
 		memset(s->to_receiver, 0, QUEUE);
@@ -404,7 +407,8 @@ static bool step_connection(struct state *s, enum step step)
 
 static bool step_rotation(struct state *s, enum step step)
 {
-	bool calm = s->up && !s->hold && !s->keeps_old && !s->old && !s->hole;
+	bool calm = s->up && !s->rekey_agreed && !s->keeps_old && !s->old &&
+		    !s->hole;
 
 	if (s->sender != RUNS || s->receiver != RUNS)
 		return false;
@@ -412,11 +416,11 @@ static bool step_rotation(struct state *s, enum step step)
 	case GREET:
 		if (!calm || s->ended)
 			return false;
-		s->hold = true;
+		s->rekey_agreed = true;
 		s->at = s->sent;
 		return true;
 	case ANSWER:
-		if (!s->hold || s->answered)
+		if (!s->rekey_agreed || s->answered)
 			return false;
 		s->answered = true;
 		split(s);
@@ -425,7 +429,7 @@ static bool step_rotation(struct state *s, enum step step)
 	case SWITCH:
 		if (!s->answered)
 			return false;
-		s->hold = s->answered = false;
+		s->rekey_agreed = s->answered = false;
 		s->keeps_old = variant != CLOSES_EARLY || s->acked < s->at;
 		return true;
 	case ASK:

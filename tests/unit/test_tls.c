@@ -13,7 +13,7 @@ enum { CLIENT, SERVER };
 /* One end of a connection. */
 struct end {
 	int fd;
-	struct cred *cred;
+	struct credential *cred;
 	struct mode_list modes;
 	struct tls *tls;
 	int ret; /* of the handshake */
@@ -41,7 +41,7 @@ static void end_init(struct end *end, int side, const struct setup *s)
 		snprintf(key.identity, sizeof key.identity, "%s",
 			 s->identity[side]);
 	end->e = (struct err){ 0 };
-	end->cred = cred_new_psk(&key, side == SERVER, &end->e);
+	end->cred = credential_new_psk(&key, side == SERVER, &end->e);
 	if (!end->cred || mode_parse(s->modes[side], &end->modes, &end->e) < 0)
 		exit(1);
 	p.cred = end->cred;
@@ -67,7 +67,7 @@ static void pair_fini(struct end end[2])
 {
 	for (int side = 0; side < 2; side++) {
 		tls_free(end[side].tls);
-		cred_free(end[side].cred);
+		credential_free(end[side].cred);
 		if (end[side].fd >= 0)
 			close(end[side].fd);
 	}
@@ -144,7 +144,7 @@ static bool name_gets_in(struct end *server, const void *name, unsigned int len)
 	gnutls_deinit(session);
 	gnutls_psk_free_client_credentials(cred);
 	tls_free(server->tls);
-	cred_free(server->cred);
+	credential_free(server->cred);
 	close(fds[0]);
 	close(fds[1]);
 	return done;
@@ -173,7 +173,7 @@ static void test_modes(void)
 		struct setup s = { .modes = { mode->name, mode->name } };
 		struct end end[2];
 
-		if (!tls_mode_usable(mode, CRED_PSK)) {
+		if (!tls_mode_usable(mode, CREDENTIAL_PSK)) {
 			tap_skip(mode->name, "GnuTLS cannot do it");
 			continue;
 		}
@@ -299,7 +299,7 @@ static void forward(int from, int to, bool record)
 }
 
 /* The server's credential is that of another one, too. */
-static void share_cred(struct end end[2], struct cred *c)
+static void share_cred(struct end end[2], struct credential *c)
 {
 	struct tls_params p = { .server = true,
 				.fd = end[SERVER].fd,
@@ -480,7 +480,7 @@ static void test_bulk(const char *mode, size_t total, size_t len)
 	}
 	is_int(got, total, "%s: %zu bytes by %zu arrive", mode, total, len);
 	is_int(wrong, 0, "%s: unchanged", mode);
-	tls_alert(end[CLIENT].tls, REC_CLOSE_NOTIFY);
+	tls_alert(end[CLIENT].tls, RECORD_CLOSE_NOTIFY);
 	ok(!tls_pending_write(end[CLIENT].tls) &&
 		   tls_recv(end[SERVER].tls, in, 1, &done, &eof, &e) == 0 &&
 		   done == 0 && eof,
@@ -588,9 +588,9 @@ static void test_ending(size_t row, const char *mode, bool bulk)
 	if (endings[row].ending == CUT || endings[row].ending == FORGED)
 		tamper(end, endings[row].ending);
 	if (endings[row].ending == CLOSE_NOTIFY)
-		tls_alert(end[CLIENT].tls, REC_CLOSE_NOTIFY);
+		tls_alert(end[CLIENT].tls, RECORD_CLOSE_NOTIFY);
 	if (endings[row].ending == ABORT)
-		tls_alert(end[CLIENT].tls, REC_INTERNAL_ERROR);
+		tls_alert(end[CLIENT].tls, RECORD_INTERNAL_ERROR);
 	shutdown(end[CLIENT].fd, SHUT_WR);
 
 	for (int again = 0; again < 2; again++) {
@@ -609,7 +609,7 @@ static void test_ending(size_t row, const char *mode, bool bulk)
 }
 
 /* Bytes before an end are given out before it, in one call or in more. */
-static void test_data_then_end(enum rec_alert alert)
+static void test_data_then_end(enum record_alert alert)
 {
 	struct end end[2];
 	struct err e = { 0 };
@@ -624,11 +624,11 @@ static void test_data_then_end(enum rec_alert alert)
 	tls_alert(end[CLIENT].tls, alert);
 	ok(tls_recv(end[SERVER].tls, in, sizeof in, &done, &eof, &e) == 0 &&
 		   done == 5 && !eof,
-	   "data comes before %s", rec_alert_name((uint8_t)alert));
+	   "data comes before %s", record_alert_name((uint8_t)alert));
 	ok(tls_recv(end[SERVER].tls, in, sizeof in, &done, &eof, &e) ==
 			   (alert ? -1 : 0) &&
 		   eof == !alert,
-	   "and then comes %s", rec_alert_name((uint8_t)alert));
+	   "and then comes %s", record_alert_name((uint8_t)alert));
 	pair_fini(end);
 }
 
@@ -644,23 +644,23 @@ static void test_mode_lists(void)
 	struct err e = { 0 };
 	bool all_13 = true;
 
-	tls_default_modes(&list, CRED_PSK);
+	tls_default_modes(&list, CREDENTIAL_PSK);
 	for (size_t i = 0; i < list.count; i++)
 		all_13 &= list.modes[i]->version == MODE_TLS13;
 	ok(list.count >= 2 && all_13, "by default only TLS 1.3 is offered");
-	is_int(tls_check_modes(&list, CRED_PSK, &e), 0,
+	is_int(tls_check_modes(&list, CREDENTIAL_PSK, &e), 0,
 	       "all of which can be had");
 	is_int(list.modes[0]->cipher == MODE_CHACHA20_POLY1305,
 	       !mode_cpu_has_aes(), "ChaCha20 first where AES is slow");
-	tls_default_modes(&list, CRED_X509);
-	ok(list.count == 3 && tls_check_modes(&list, CRED_X509, &e) == 0,
+	tls_default_modes(&list, CREDENTIAL_X509);
+	ok(list.count == 3 && tls_check_modes(&list, CREDENTIAL_X509, &e) == 0,
 	   "with certificates that is all of TLS 1.3");
 	list.count = 0;
 	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (!tls_mode_usable(&mode_table[i], CRED_PSK))
+		if (!tls_mode_usable(&mode_table[i], CREDENTIAL_PSK))
 			mode_add(&list, &mode_table[i]);
 	if (list.count)
-		ok(tls_check_modes(&list, CRED_PSK, &e) == -1 &&
+		ok(tls_check_modes(&list, CREDENTIAL_PSK, &e) == -1 &&
 			   e.kind == ERR_USAGE &&
 			   strstr(e.msg, list.modes[0]->name),
 		   "a mode that cannot be had is refused by name");
@@ -692,15 +692,15 @@ int main(void)
 		test_traffic(i, SERVER);
 		test_bulk(sizes[i].mode, 4 << 20, 300000);
 	}
-	test_bulk("tls13-aes128-gcm", 3 * REC_MAX, REC_MAX);
-	test_bulk("tls13-aes128-gcm", REC_MAX + 1, REC_MAX + 1);
+	test_bulk("tls13-aes128-gcm", 3 * RECORD_MAX, RECORD_MAX);
+	test_bulk("tls13-aes128-gcm", RECORD_MAX + 1, RECORD_MAX + 1);
 	test_bulk("tls13-aes128-gcm", 5000, 1);
 	test_back_pressure();
 	for (size_t i = 0; i < array_len(endings); i++) {
 		test_ending(i, "tls13-aes128-gcm", false);
 		test_ending(i, "tls12-aes128-gcm", true);
 	}
-	test_data_then_end(REC_CLOSE_NOTIFY);
-	test_data_then_end(REC_INTERNAL_ERROR);
+	test_data_then_end(RECORD_CLOSE_NOTIFY);
+	test_data_then_end(RECORD_INTERNAL_ERROR);
 	return tap_end();
 }

@@ -1,0 +1,417 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "auth/credential.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gnutls/crypto.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "auth/x509.h"
+#include "base/io.h"
+#include "base/log.h"
+
+enum {
+	PEM_FILE_MAX =
+		1 << 20, /* bytes of certificates: all of a system's CAs */
+	DECOY_BYTES = 32, /* of a key for nobody, where there is none or many */
+};
+
+struct credential {
+	bool server;
+	bool password;
+	gnutls_certificate_credentials_t x509; /* NULL: a pre-shared key */
+	struct x509_rules rules;
+	struct err refusal; /* of the last certificate that was refused */
+	enum record_alert alert;
+	gnutls_psk_client_credentials_t client_psk;
+	gnutls_psk_server_credentials_t server_psk;
+	struct key *key; /* secret_alloc(); no identity: there are keys */
+	struct key_list *keys; /* or NULL */
+	struct key admitted; /* no identity: none */
+};
+
+/* The key that goes with an identity, or NULL. */
+static const struct secret *credential_lookup(const struct credential *c,
+					      const char *identity)
+{
+	const struct secret *s = c->keys ? key_list_find(c->keys, identity)
+					 : NULL;
+
+	if (!*identity)
+		return NULL;
+	if (!strcmp(identity, c->admitted.identity))
+		return &c->admitted.secret;
+	return strcmp(identity, c->key->identity) ? s : &c->key->secret;
+}
+
+/*
+ * An unknown identity gets a random key, so that the handshake takes the same
+ * way and ends in the same alert as with a wrong key (RFC 9257 section 7.1.2).
+ * What is no text, as with a NUL in it, is unknown.
+ */
+static int credential_find_psk(gnutls_session_t session,
+			       const gnutls_datum_t *name, gnutls_datum_t *key)
+{
+	struct credential_session *peer = gnutls_session_get_ptr(session);
+	const struct credential *c = peer->cred;
+	const struct secret *s = NULL;
+	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
+
+	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
+	if (key_identity_span((const char *)name->data, name->size))
+		s = credential_lookup(c, peer->asked);
+	if (s)
+		len = s->len;
+	key->data = gnutls_malloc(len);
+	if (!key->data)
+		return -1;
+	key->size = (unsigned int)len;
+	if (gnutls_rnd(GNUTLS_RND_KEY, key->data, len) < 0) {
+		gnutls_free(key->data);
+		key->data = NULL;
+		return -1;
+	}
+	if (s)
+		memcpy(key->data, s->bytes, s->len);
+	return 0;
+}
+
+/* GnuTLS asks for the key when it needs it, so it keeps no copy. */
+static int credential_give_psk(gnutls_session_t session, gnutls_datum_t *name,
+			       gnutls_datum_t *key)
+{
+	const struct credential_session *peer = gnutls_session_get_ptr(session);
+	const struct credential *c = peer->cred;
+	size_t len = strlen(c->key->identity);
+
+	name->data = gnutls_malloc(len);
+	key->data = gnutls_malloc(c->key->secret.len);
+	if (!name->data || !key->data) {
+		gnutls_free(name->data);
+		gnutls_free(key->data);
+		return -1;
+	}
+	memcpy(name->data, c->key->identity, len);
+	memcpy(key->data, c->key->secret.bytes, c->key->secret.len);
+	name->size = (unsigned int)len;
+	key->size = (unsigned int)c->key->secret.len;
+	return 0;
+}
+
+static int credential_init_client(struct credential *c)
+{
+	int ret = gnutls_psk_allocate_client_credentials(&c->client_psk);
+
+	if (ret >= 0)
+		gnutls_psk_set_client_credentials_function2(
+			c->client_psk, credential_give_psk);
+	return ret;
+}
+
+static int credential_init_server(struct credential *c)
+{
+	int ret = gnutls_psk_allocate_server_credentials(&c->server_psk);
+
+	if (ret < 0)
+		return ret;
+	gnutls_psk_set_server_credentials_function2(c->server_psk,
+						    credential_find_psk);
+	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits and up */
+	return gnutls_psk_set_server_known_dh_params(c->server_psk,
+						     GNUTLS_SEC_PARAM_MEDIUM);
+}
+
+/* Let GnuTLS know what is in c.  On failure c is freed. */
+static struct credential *credential_init(struct credential *c, struct err *e)
+{
+	int ret = c->server ? credential_init_server(c)
+			    : credential_init_client(c);
+
+	if (ret >= 0)
+		return c;
+	err_set(e, ERR_KEY, 0, "cannot use the key: %s", gnutls_strerror(ret));
+	credential_free(c);
+	return NULL;
+}
+
+static struct credential *credential_alloc(bool server, struct err *e)
+{
+	struct credential *c = calloc(1, sizeof *c);
+
+	if (c)
+		c->key = secret_alloc(sizeof *c->key);
+	if (!c || !c->key) {
+		err_set(e, ERR_KEY, 0, "out of memory");
+		free(c);
+		return NULL;
+	}
+	c->server = server;
+	return c;
+}
+
+struct credential *credential_new_psk(const struct key *k, bool server,
+				      struct err *e)
+{
+	struct credential *c = credential_alloc(server, e);
+
+	if (!c)
+		return NULL;
+	*c->key = *k;
+	if (!*c->key->identity)
+		snprintf(c->key->identity, sizeof c->key->identity, "%s",
+			 CREDENTIAL_DEFAULT_IDENTITY);
+	return credential_init(c, e);
+}
+
+struct credential *credential_new_keys(struct key_list *k, struct err *e)
+{
+	struct credential *c = credential_alloc(true, e);
+
+	if (!c) {
+		key_list_free(k);
+		return NULL;
+	}
+	c->keys = k;
+	return credential_init(c, e);
+}
+
+void credential_set_keys(struct credential *c, struct key_list *k)
+{
+	key_list_free(c->keys);
+	c->keys = k;
+}
+
+struct credential *credential_new_password(const struct secret *key,
+					   bool server, struct err *e)
+{
+	autowipe_key struct key k = { .identity =
+					      CREDENTIAL_PASSWORD_IDENTITY };
+	struct credential *c;
+
+	if (key)
+		k.secret = *key;
+	else
+		k.secret.len = SECRET_MIN;
+	if (!key &&
+	    gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, k.secret.len) < 0) {
+		err_set(e, ERR_KEY, 0, "no random numbers");
+		return NULL;
+	}
+	c = credential_new_psk(&k, server, e);
+	if (c)
+		c->password = true;
+	return c;
+}
+
+bool credential_is_password(const struct credential *c)
+{
+	return c->password;
+}
+
+/* A file that is no secret. */
+static int credential_read_public(const char *path, gnutls_datum_t *out,
+				  struct err *e)
+{
+	autofree uint8_t *bytes = malloc(PEM_FILE_MAX);
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	size_t len = 0;
+	ssize_t n = 1;
+
+	if (!bytes)
+		return err_set(e, ERR_KEY, 0, "out of memory");
+	if (fd < 0)
+		return err_set(e, ERR_KEY, errno, "cannot be opened");
+	while (n > 0 && len < PEM_FILE_MAX) {
+		n = io_read(fd, bytes + len, PEM_FILE_MAX - len);
+		if (n < 0)
+			return err_set(e, ERR_KEY, errno, "cannot be read");
+		len += (size_t)n;
+	}
+	if (len == PEM_FILE_MAX)
+		return err_set(e, ERR_KEY, 0, "is too long: 1 MiB or more");
+	*out = (gnutls_datum_t){ bytes, (unsigned int)len };
+	bytes = NULL;
+	return 0;
+}
+
+static void credential_datum_free(gnutls_datum_t *d)
+{
+	free(d->data);
+}
+
+static int credential_load_ca(struct credential *c, const char *path,
+			      struct err *e)
+{
+	attr_cleanup(credential_datum_free) gnutls_datum_t pem = { NULL, 0 };
+
+	if (credential_read_public(path, &pem, e) < 0 ||
+	    x509_check_ca(&pem, e) < 0 || x509_set_ca(c->x509, &pem, e) < 0)
+		return err_wrap(e, "CA file %s", path);
+	return 0;
+}
+
+static int credential_load_own(struct credential *c,
+			       const struct credential_x509 *x, struct err *e)
+{
+	attr_cleanup(credential_datum_free) gnutls_datum_t own = { NULL, 0 };
+	autowipe_key_file struct key_file f = { .len = 0 };
+	gnutls_datum_t key = { f.bytes, 0 };
+
+	if (credential_read_public(x->cert, &own, e) < 0 ||
+	    x509_check_own(&own, e) < 0)
+		return err_wrap(e, "certificate file %s", x->cert);
+	if (key_load(x->key, f.bytes, sizeof f.bytes, &f.len, e) < 0)
+		return err_wrap(e, "private key file %s", x->key);
+	if (f.len > KEY_FILE_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "private key file %s: is too long: at most %d "
+			       "bytes are possible",
+			       x->key, KEY_FILE_MAX);
+	key.size = (unsigned int)f.len;
+	if (x509_check_key(&key, e) < 0 ||
+	    x509_set_own(c->x509, &own, &key, e) < 0)
+		return err_wrap(e, "private key file %s", x->key);
+	return 0;
+}
+
+/*
+ * A server takes tickets, too.  Who names an identity before there is one, or
+ * another, meets a key that nobody has.
+ */
+static int credential_init_x509(struct credential *c,
+				const struct credential_x509 *x, struct err *e)
+{
+	int ret = gnutls_certificate_allocate_credentials(&c->x509);
+
+	c->key->secret.len = DECOY_BYTES;
+	if (ret == 0)
+		ret = gnutls_rnd(GNUTLS_RND_KEY, c->key->secret.bytes,
+				 DECOY_BYTES);
+	if (ret == 0 && c->server)
+		ret = credential_init_server(c);
+	if (ret < 0)
+		return err_set(e, ERR_KEY, 0, "cannot use certificates: %s",
+			       gnutls_strerror(ret));
+	return credential_load_own(c, x, e) < 0
+		       ? -1
+		       : credential_load_ca(c, x->ca, e);
+}
+
+struct credential *credential_new_x509(const struct credential_x509 *x,
+				       bool server, struct err *e)
+{
+	struct credential *c = credential_alloc(server, e);
+
+	if (!c)
+		return NULL;
+	c->rules = (struct x509_rules){ .server = server,
+					.names = x->names,
+					.count = x->count,
+					.wildcards = x->wildcards };
+	if (credential_init_x509(c, x, e) < 0) {
+		credential_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+unsigned int credential_kinds(const struct credential *c)
+{
+	if (!c->x509)
+		return CREDENTIAL_PSK;
+	return CREDENTIAL_X509 | (*c->admitted.identity ? CREDENTIAL_PSK : 0);
+}
+
+void credential_admit(struct credential *c, const struct key *k)
+{
+	c->admitted = *k;
+}
+
+void credential_forget(struct credential *c)
+{
+	key_list_free(c->keys);
+	c->keys = NULL;
+	key_wipe(c->key);
+}
+
+void credential_free(struct credential *c)
+{
+	if (!c)
+		return;
+	key_wipe(&c->admitted);
+	if (c->x509)
+		gnutls_certificate_free_credentials(c->x509);
+	if (c->client_psk)
+		gnutls_psk_free_client_credentials(c->client_psk);
+	if (c->server_psk)
+		gnutls_psk_free_server_credentials(c->server_psk);
+	secret_free(c->key, sizeof *c->key);
+	key_list_free(c->keys);
+	free(c);
+}
+
+static int credential_judge(gnutls_session_t session)
+{
+	const struct credential_session *peer = gnutls_session_get_ptr(session);
+	struct credential *c = peer->cred;
+
+	c->refusal = (struct err){ 0 };
+	return x509_judge(session, &c->rules, &c->alert, &c->refusal);
+}
+
+static int credential_apply_x509(struct credential *c, gnutls_session_t session)
+{
+	gnutls_session_set_verify_function(session, credential_judge);
+	if (c->server)
+		gnutls_certificate_server_set_request(session,
+						      GNUTLS_CERT_REQUIRE);
+	return gnutls_credentials_set(session, GNUTLS_CRD_CERTIFICATE, c->x509);
+}
+
+int credential_apply(struct credential *c, gnutls_session_t session,
+		     struct credential_session *s)
+{
+	int ret = c->x509 ? credential_apply_x509(c, session) : 0;
+
+	*s = (struct credential_session){ .cred = c };
+	gnutls_session_set_ptr(session, s);
+	if (ret < 0 || !(credential_kinds(c) & CREDENTIAL_PSK))
+		return ret;
+	return gnutls_credentials_set(session, GNUTLS_CRD_PSK,
+				      c->server ? (void *)c->server_psk
+						: (void *)c->client_psk);
+}
+
+int credential_refusal(const struct credential *c, enum record_alert *alert,
+		       struct err *e)
+{
+	*alert = c->alert;
+	*e = c->refusal;
+	return -1;
+}
+
+void credential_peer_name(const struct credential *c, gnutls_session_t session,
+			  char out[static KEY_IDENTITY_MAX + 1])
+{
+	x509_identity(session, &c->rules, key_identity_ok, out,
+		      KEY_IDENTITY_MAX + 1);
+}
+
+const char *credential_identity(const struct credential *c)
+{
+	return c->key->identity;
+}
+
+bool credential_knows(const struct credential *c, const char *identity)
+{
+	return credential_lookup(c, identity);
+}
+
+const char *credential_method(const struct credential *c)
+{
+	if (c->x509)
+		return "certificate";
+	return c->password ? "password" : "psk";
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "auth/key_list.h"
+
+#include <string.h>
+
+#include "auth/key.h"
+
+enum {
+	KEY_LIST_MAX = 4096, /* identities; 2.4 MB of memory */
+	KEY_LIST_FILE_MAX = 8 << 20, /* bytes; that many of the longest lines */
+};
+
+struct key_list_entry {
+	char identity[KEY_IDENTITY_MAX]; /* the rest of it is 0 */
+	size_t line;
+	struct secret secret;
+};
+
+struct key_list {
+	size_t count, size;
+	struct key_list_entry *entries;
+};
+
+/* A key of -k, given to --keys */
+static bool key_list_is_pem(const uint8_t *data, size_t len)
+{
+	return memmem(data, len, "-----BEGIN ", 11);
+}
+
+static int key_list_take_line(struct key_list *k, const struct key_text *t,
+			      struct err *e)
+{
+	struct key_list_entry *new = &k->entries[k->count];
+	char identity[KEY_IDENTITY_MAX + 1];
+
+	k->count++; /* from here on there is something to wipe */
+	if (key_text_entry(t, identity, &new->secret, e) < 0)
+		return -1;
+	memcpy(new->identity, identity, sizeof new->identity);
+	new->line = t->number;
+	for (size_t i = 0; i + 1 < k->count; i++)
+		if (!memcmp(k->entries[i].identity, new->identity,
+			    sizeof new->identity))
+			return err_set(e, ERR_KEY, 0,
+				       "has the identity of line %zu; every "
+				       "client needs one of its own",
+				       k->entries[i].line);
+	return 0;
+}
+
+static int key_list_fill(struct key_list *k, const uint8_t *data, size_t len,
+			 struct err *e)
+{
+	struct key_text t, all;
+
+	if (key_text_begin(&t, data, len, e) < 0)
+		return -1;
+	if (key_list_is_pem(data, len))
+		return err_set(e, ERR_KEY, 0,
+			       "holds a PEM block, which has no name for its "
+			       "client; write a line identity:hex for each, as "
+			       "'btrfs-ktls-pipe keygen --identity NAME' "
+			       "prints it (-k takes PEM)");
+	all = t;
+	while (key_text_next_entry(&t))
+		k->size++;
+	if (!k->size)
+		return err_set(e, ERR_KEY, 0,
+			       "has no key; write a line identity:hex for each "
+			       "client, as 'btrfs-ktls-pipe keygen --identity "
+			       "NAME' prints it");
+	if (k->size > KEY_LIST_MAX)
+		return err_set(e, ERR_KEY, 0,
+			       "has too many keys: at most %d are possible",
+			       KEY_LIST_MAX);
+	k->entries = secret_alloc(k->size * sizeof *k->entries);
+	if (!k->entries)
+		return err_set(e, ERR_KEY, 0, "out of memory");
+	while (key_text_next_entry(&all))
+		if (key_list_take_line(k, &all, e) < 0)
+			return err_wrap(e, "line %zu", all.number);
+	return 0;
+}
+
+struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e)
+{
+	struct key_list *k = calloc(1, sizeof *k);
+
+	if (!k) {
+		err_set(e, ERR_KEY, 0, "out of memory");
+		return NULL;
+	}
+	if (key_list_fill(k, data, len, e) < 0) {
+		key_list_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+/* bytes has room for one byte more than is possible. */
+static struct key_list *key_list_read_into(const char *path, uint8_t *bytes,
+					   size_t *len, struct err *e)
+{
+	if (key_load(path, bytes, KEY_LIST_FILE_MAX + 1, len, e) < 0)
+		return NULL;
+	if (*len > KEY_LIST_FILE_MAX) {
+		err_set(e, ERR_KEY, 0, "is too long: at most %d bytes",
+			KEY_LIST_FILE_MAX);
+		return NULL;
+	}
+	return key_list_parse(bytes, *len, e);
+}
+
+struct key_list *key_list_read(const char *path, struct err *e)
+{
+	uint8_t *bytes = malloc(KEY_LIST_FILE_MAX + 1);
+	struct key_list *k = NULL;
+	size_t len = 0;
+
+	if (bytes)
+		k = key_list_read_into(path, bytes, &len, e);
+	else
+		err_set(e, ERR_KEY, 0, "out of memory");
+	if (!k)
+		err_wrap(e, "keys file %s",
+			 strcmp(path, "-") ? path : "(standard input)");
+	if (bytes)
+		explicit_bzero(bytes, len);
+	free(bytes);
+	return k;
+}
+
+void key_list_free(struct key_list *k)
+{
+	if (!k)
+		return;
+	secret_free(k->entries, k->size * sizeof *k->entries);
+	free(k);
+}
+
+size_t key_list_count(const struct key_list *k)
+{
+	return k->count;
+}
+
+/* All bits set if the two are the same, else none; takes always as long. */
+static size_t key_list_same(const char *a, const char *b)
+{
+	unsigned int differ = 0;
+
+	for (size_t i = 0; i < KEY_IDENTITY_MAX; i++)
+		differ |= (unsigned char)(a[i] ^ b[i]);
+	return (size_t)0 - ((differ - 1u) >> 31);
+}
+
+const struct secret *key_list_find(const struct key_list *k,
+				   const char *identity)
+{
+	char asked[KEY_IDENTITY_MAX] = { 0 };
+	size_t len = strlen(identity), found = 0;
+
+	/* What is too long is looked up as "", which nobody is called. */
+	memcpy(asked, identity, len <= sizeof asked ? len : 0);
+	for (size_t i = 0; i < k->count; i++)
+		found |= key_list_same(asked, k->entries[i].identity) & (i + 1);
+	return found ? &k->entries[found - 1].secret : NULL;
+}

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "auth/password_exchange.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "proto/frame.h"
+
+/* The draft's CI, and what ADa and ADb begin with */
+#define CHANNEL FRAME_ALPN
+#define CONNECTING CHANNEL " connecting side"
+#define LISTENING CHANNEL " listening side"
+
+/* ADa or ADb: the role, and a message without its point */
+struct password_exchange_said {
+	size_t len;
+	uint8_t bytes[sizeof CONNECTING + PASSWORD_MESSAGE_HEAD_BYTES];
+};
+
+_Static_assert((int)PASSWORD_MESSAGE_POINT_BYTES == (int)CPACE_POINT_BYTES,
+	       "points of one size");
+
+void password_exchange_wipe(struct password_exchange *x)
+{
+	explicit_bzero(x, sizeof *x);
+}
+
+static struct password_exchange_said password_exchange_say(
+	const char *role, const uint8_t *message)
+{
+	struct password_exchange_said said = { .len = strlen(role) };
+
+	memcpy(said.bytes, role, said.len);
+	memcpy(said.bytes + said.len, message, PASSWORD_MESSAGE_HEAD_BYTES);
+	said.len += PASSWORD_MESSAGE_HEAD_BYTES;
+	return said;
+}
+
+static struct cpace_input password_exchange_input(const struct secret *password)
+{
+	return (struct cpace_input){
+		.password = { password->bytes, password->len },
+		.channel = { CHANNEL, strlen(CHANNEL) },
+	};
+}
+
+/* What a key is made of besides the password: both messages, whole. */
+struct password_exchange_exchange {
+	const uint8_t *scalar; /* ours */
+	const uint8_t *peer; /* the peer's point */
+	const uint8_t *offer, *answer;
+};
+
+static struct credential *password_exchange_cred(
+	const struct password_exchange_exchange *x,
+	const struct secret *password, bool server, struct err *e)
+{
+	const struct password_exchange_said a =
+		password_exchange_say(CONNECTING, x->offer);
+	const struct password_exchange_said b =
+		password_exchange_say(LISTENING, x->answer);
+	const struct cpace_transcript t = {
+		.point_a = x->offer + PASSWORD_MESSAGE_HEAD_BYTES,
+		.point_b = x->answer + PASSWORD_MESSAGE_HEAD_BYTES,
+		.said_a = { a.bytes, a.len },
+		.said_b = { b.bytes, b.len },
+	};
+	const struct cpace_input in = password_exchange_input(password);
+	autowipe struct secret key = { 0 };
+
+	if (cpace_key(&in, x->scalar, x->peer, &t, &key, e) < 0)
+		return NULL;
+	return credential_new_password(&key, server, e);
+}
+
+/* Draw nonce and scalar, and write our message. */
+static int password_exchange_draw(enum password_message_type type,
+				  const struct secret *password,
+				  uint8_t *scalar, uint8_t *message,
+				  struct err *e)
+{
+	struct password_message p = { .type = type,
+				      .version = PASSWORD_MESSAGE_VERSION };
+	const struct cpace_input in = password_exchange_input(password);
+
+	if (io_random(p.nonce, sizeof p.nonce, e) < 0 ||
+	    cpace_draw(&in, scalar, p.point, e) < 0)
+		return -1;
+	password_message_encode(&p, message);
+	return 0;
+}
+
+/* A new connection takes so few bytes at once. */
+static int password_exchange_send(int fd, const uint8_t *message, struct err *e)
+{
+	ssize_t n = send(fd, message, PASSWORD_MESSAGE_BYTES,
+			 MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	if (n == PASSWORD_MESSAGE_BYTES)
+		return 0;
+	return err_set(e, ERR_AUTH, n < 0 ? errno : 0,
+		       "the connection was lost during the password exchange");
+}
+
+/* As recv(2).  *n 0: nothing there now.  Errors: ERR_AUTH. */
+static int password_exchange_recv(int fd, void *buf, size_t len, int flags,
+				  size_t *n, struct err *e)
+{
+	ssize_t got = recv(fd, buf, len, MSG_DONTWAIT | flags);
+
+	*n = 0;
+	if (got < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	if (got < 0)
+		return err_set(e, ERR_AUTH, errno,
+			       "the connection was lost during the handshake");
+	if (got == 0)
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer closed the connection during the "
+			       "handshake");
+	*n = (size_t)got;
+	return 0;
+}
+
+int password_exchange_receive(struct password_exchange *x, int fd,
+			      enum password_message_type type,
+			      enum password_exchange_event *event,
+			      struct err *e)
+{
+	size_t n;
+
+	*event = PASSWORD_EXCHANGE_WAIT;
+	if (!x->have) {
+		if (password_exchange_recv(fd, x->came, 1, MSG_PEEK, &n, e) < 0)
+			return -1;
+		if (n && x->came[0] != type)
+			*event = PASSWORD_EXCHANGE_OTHER;
+		if (!n || *event == PASSWORD_EXCHANGE_OTHER)
+			return 0;
+	}
+	if (password_exchange_recv(fd, x->came + x->have,
+				   PASSWORD_MESSAGE_BYTES - x->have, 0, &n,
+				   e) < 0)
+		return -1;
+	x->have += n;
+	if (x->have == PASSWORD_MESSAGE_BYTES)
+		*event = PASSWORD_EXCHANGE_HERE;
+	return 0;
+}
+
+int password_exchange_offer(struct password_exchange *x, int fd,
+			    const struct secret *password, struct err *e)
+{
+	*x = (struct password_exchange){ .have = 0 };
+	if (password_exchange_draw(PASSWORD_MESSAGE_OFFER, password, x->scalar,
+				   x->sent, e) < 0)
+		return -1;
+	return password_exchange_send(fd, x->sent, e);
+}
+
+struct credential *password_exchange_accept(
+	struct password_exchange *x, const struct secret *password,
+	enum password_message_refusal *refusal, struct err *e)
+{
+	const struct password_exchange_exchange exchange = {
+		.scalar = x->scalar,
+		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
+		.offer = x->sent,
+		.answer = x->came
+	};
+	struct password_message p;
+	bool read = password_message_decode(x->came, PASSWORD_MESSAGE_ANSWER,
+					    &p) == 0;
+
+	*refusal = PASSWORD_MESSAGE_ACCEPTED;
+	if (read && p.version == PASSWORD_MESSAGE_VERSION_OLD) {
+		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
+		err_set(e, ERR_AUTH, 0, "%s",
+			frame_version_text(FRAME_VERSION_OLD));
+		return NULL;
+	}
+	if (read && p.refusal)
+		*refusal = p.refusal;
+	else if (read && p.version != PASSWORD_MESSAGE_VERSION)
+		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
+	else if (read)
+		return password_exchange_cred(&exchange, password, false, e);
+	if (*refusal)
+		err_set(e, ERR_AUTH, 0, "refused: %s",
+			password_message_refusal_text(*refusal));
+	else
+		err_set(e, ERR_AUTH, 0,
+			"the peer's part of the password exchange is invalid");
+	return NULL;
+}
+
+void password_exchange_refuse(int fd, enum password_message_refusal refusal)
+{
+	const struct password_message p = { .type = PASSWORD_MESSAGE_ANSWER,
+					    .version = PASSWORD_MESSAGE_VERSION,
+					    .refusal = refusal };
+	uint8_t message[PASSWORD_MESSAGE_BYTES];
+	struct err ignored = { 0 };
+
+	password_message_encode(&p, message);
+	if (password_exchange_send(fd, message, &ignored) < 0)
+		log_debug("%s", ignored.msg);
+}
+
+/* Nothing here depends on whether the password is the peer's. */
+static struct credential *password_exchange_reply(
+	const struct password_exchange *x, int fd,
+	const struct secret *password, uint8_t *scalar, struct err *e)
+{
+	uint8_t answer[PASSWORD_MESSAGE_BYTES];
+	const struct password_exchange_exchange exchange = {
+		.scalar = scalar,
+		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
+		.offer = x->came,
+		.answer = answer
+	};
+	struct credential *c;
+
+	if (password_exchange_draw(PASSWORD_MESSAGE_ANSWER, password, scalar,
+				   answer, e) < 0)
+		return NULL;
+	c = password_exchange_cred(&exchange, password, true, e);
+	if (!c) {
+		password_exchange_refuse(fd,
+					 PASSWORD_MESSAGE_REFUSED_MALFORMED);
+		return NULL;
+	}
+	if (password_exchange_send(fd, answer, e) < 0) {
+		credential_free(c);
+		return NULL;
+	}
+	return c;
+}
+
+struct credential *password_exchange_answer(const struct password_exchange *x,
+					    int fd,
+					    const struct secret *password,
+					    struct err *e)
+{
+	uint8_t scalar[CPACE_SCALAR_BYTES];
+	struct password_message p;
+	struct credential *c;
+
+	if (password_message_decode(x->came, PASSWORD_MESSAGE_OFFER, &p) < 0) {
+		password_exchange_refuse(fd,
+					 PASSWORD_MESSAGE_REFUSED_MALFORMED);
+		err_set(e, ERR_AUTH, 0,
+			"the peer's part of the password exchange is invalid");
+		return NULL;
+	}
+	if (p.version != PASSWORD_MESSAGE_VERSION) {
+		password_exchange_refuse(fd, PASSWORD_MESSAGE_REFUSED_VERSION);
+		err_set(e, ERR_AUTH, 0, "%s",
+			p.version == PASSWORD_MESSAGE_VERSION_OLD
+				? frame_version_text(FRAME_VERSION_OLD)
+				: password_message_refusal_text(
+					  PASSWORD_MESSAGE_REFUSED_VERSION));
+		return NULL;
+	}
+	c = password_exchange_reply(x, fd, password, scalar, e);
+	explicit_bzero(scalar, sizeof scalar);
+	return c;
+}

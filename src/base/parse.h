@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Numbers from outside: the whole text must be one number in range, else the
+ * error (ERR_USAGE) says what is accepted.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+/* Decimal digits, min to max. */
+int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out,
+	       struct err *e) attr_must_check;
+
+/* Bytes: digits, then nothing, K, M, G or T (powers of 1024). */
+int parse_size(const char *text, uint64_t *bytes,
+	       struct err *e) attr_must_check;
+
+/* Milliseconds: digits, then ms, s, m or h; bare digits are seconds. */
+int parse_duration(const char *text, uint64_t *ms,
+		   struct err *e) attr_must_check;

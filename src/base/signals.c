@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/signals.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+
+static volatile sig_atomic_t stop_came;
+static int stop_pipe[2] = { -1, -1 };
+
+static void signals_on_signal(int sig)
+{
+	int saved = errno;
+
+	if (stop_came) {
+		/* The second, whichever: it ends us when this returns. */
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	stop_came = sig;
+	if (write(stop_pipe[1], "", 1) < 0)
+		errno = saved; /* poll(2) was interrupted all the same */
+	errno = saved;
+}
+
+int signals_arm(struct err *e)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	struct sigaction sa = { .sa_handler = signals_on_signal }, old;
+
+	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
+	for (size_t i = 0; i < array_len(signals); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(signals[i], &sa, NULL);
+	return stop_pipe[0];
+}
+
+void signals_disarm(void)
+{
+	/* First out of the handler's reach */
+	close(steal_fd(&stop_pipe[1]));
+	close(steal_fd(&stop_pipe[0]));
+}
+
+int signals_check(struct err *e)
+{
+	int sig = stop_came;
+
+	if (!sig)
+		return 0;
+	return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)", sig,
+		       strsignal(sig));
+}
+
+void signals_note(int sig)
+{
+	stop_came = sig;
+}
+
+int signals_exit_status(int status)
+{
+	return stop_came ? 128 + stop_came : status;
+}
+
+void signals_act(void)
+{
+	int sig = stop_came;
+
+	if (!sig)
+		return;
+	signal(sig, SIG_DFL);
+	raise(sig);
+}

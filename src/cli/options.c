@@ -1,0 +1,769 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/options.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <getopt.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "auth/key.h"
+#include "base/clock.h"
+#include "base/parse.h"
+#include "conn/net.h"
+#include "conn/tcp_options.h"
+
+/* --retry that was not given; no duration is that long. */
+#define RETRY_UNSET UINT64_MAX
+
+/* Its defaults */
+enum { RETRY_CONNECT_MS = 120000, RETRY_LISTEN_MS = 3600000 };
+
+enum options_type {
+	TYPE_FLAG, /* bool: true */
+	TYPE_COUNT, /* int: one more */
+	TYPE_SET, /* int: the row's value */
+	TYPE_STRING, /* const char *: not empty */
+	TYPE_NAMES, /* struct options_names: one more, not empty */
+	TYPE_IDENTITY, /* const char *: the grammar of an identity */
+	TYPE_DURATION, /* uint64_t: milliseconds */
+	TYPE_SIZE, /* uint64_t: bytes */
+	TYPE_PORT, /* uint64_t */
+	TYPE_LIMIT, /* uint64_t: at least 1 */
+	TYPE_FD, /* int */
+	TYPE_WORD, /* int: which of the row's words */
+	TYPE_MODES, /* struct mode_list */
+	TYPE_DSCP, /* int */
+};
+
+struct options_spec {
+	const char *name;
+	char letter; /* '\0': only the long form */
+	unsigned int verbs;
+	enum options_type type;
+	size_t offset;
+	int value;
+	const char *arg; /* its name in the help, NULL: takes none */
+	const char *words; /* TYPE_WORD: separated by '|' */
+	const char *help;
+};
+
+#define BOTH (OPTIONS_CONNECT | OPTIONS_LISTEN)
+#define EVERY (BOTH | OPTIONS_KEYGEN | OPTIONS_PROBE)
+#define FIELD(f) offsetof(struct options, f)
+
+static const struct options_spec specs[] = {
+	{ "key", 'k', BOTH, TYPE_STRING, FIELD(key), 0, "FILE", NULL,
+	  "pre-shared key: PEM, identity:hex or raw bytes\n"
+	  "(" KEY_DEFAULT_FILE ")" },
+	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
+	  "identity that goes with the key (btrfs)" },
+	{ "identity", 0, OPTIONS_KEYGEN, TYPE_IDENTITY, FIELD(identity), 0,
+	  "NAME", NULL, "make a line NAME:hex for a listener's file of keys" },
+	{ "keys", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(keys), 0, "FILE", NULL,
+	  "many clients: a line identity:hex for each" },
+	{ "password-file", 0, BOTH, TYPE_STRING, FIELD(password_file), 0,
+	  "FILE", NULL, "the first line of FILE is the password" },
+	{ "cert", 0, BOTH, TYPE_STRING, FIELD(cert), 0, "FILE", NULL,
+	  "certificate instead of a key: PEM, chain behind it" },
+	{ "cert-key", 0, BOTH, TYPE_STRING, FIELD(cert_key), 0, "FILE", NULL,
+	  "the certificate's private key" },
+	{ "ca", 0, BOTH, TYPE_STRING, FIELD(ca), 0, "FILE", NULL,
+	  "certificates of those who sign the peer's" },
+	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), 0, "NAME", NULL,
+	  "connect: name to expect instead of HOST;\n"
+	  "listen: name to let in (any of the CA's); repeat" },
+	{ "port", 'p', BOTH, TYPE_PORT, FIELD(port), 0, "PORT", NULL,
+	  "TCP port (6330); listen: 0 takes any free one" },
+	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
+	  "listen: address (all); connect: source address" },
+	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), AF_INET, NULL, NULL,
+	  "IPv4 only" },
+	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), AF_INET6, NULL, NULL,
+	  "IPv6 only" },
+	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
+	  "what may be negotiated, best first (TLS 1.3), of:\n"
+	  "tls13-aes128-gcm, tls13-aes256-gcm,\n"
+	  "tls13-chacha20-poly1305,\n"
+	  "tls12-aes128-gcm, tls12-aes256-gcm; or none" },
+	{ "ktls", 0, BOTH, TYPE_WORD, FIELD(ktls), 0, "WHEN",
+	  "auto|require|off", "kernel TLS: auto, require or off (auto)" },
+	{ "tx", 0, BOTH, TYPE_WORD, FIELD(tx), 0, "HOW", "auto|splice|send",
+	  "into the kernel: auto, splice or send (auto)" },
+	{ "rx", 0, BOTH, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
+	  "out of the kernel: auto, splice or read (auto)" },
+	{ "receive", 0, OPTIONS_CONNECT, TYPE_FLAG, FIELD(receive), 0, NULL,
+	  NULL, "receive the stream instead of sending it" },
+	{ "send", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(send), 0, NULL, NULL,
+	  "send the stream instead of receiving it" },
+	{ "buffer", 0, BOTH, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
+	  "what the sender keeps until acknowledged (64M);\n"
+	  "0: nothing" },
+	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
+	  "connect: how long to go on without a connection (2m);\n"
+	  "listen: the most that it grants for that (1h)" },
+	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
+	  NULL, "fresh keys after SIZE at the latest (256G)" },
+	{ "limit", 0, BOTH, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
+	  NULL, "send RATE bytes a second at the most" },
+	{ "tcp-buffer", 0, BOTH, TYPE_SIZE, FIELD(tcp.buffer_bytes), 0, "SIZE",
+	  NULL, "bytes in flight on a long fat network" },
+	{ "congestion", 0, BOTH, TYPE_STRING, FIELD(tcp.congestion), 0, "NAME",
+	  NULL, "congestion control of TCP, such as bbr" },
+	{ "dscp", 0, BOTH, TYPE_DSCP, FIELD(tcp.dscp), 0, "CLASS", NULL,
+	  "traffic class: cs0-cs7, af11-af43, ef, le or 0-63" },
+	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
+	  "show a meter of confirmed bytes" },
+	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
+	  "size of the stream, for the meter" },
+	{ "stats", 0, BOTH, TYPE_STRING, FIELD(stats), 0, "FILE", NULL,
+	  "write a JSON object at the end (-: standard error)" },
+	{ "wait", 0, OPTIONS_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0,
+	  "DURATION", NULL, "how long to wait for the first peer (for ever)" },
+	{ "keep", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(keep), 0, NULL, NULL,
+	  "serve up to 16 streams side by side until ended,\n"
+	  "each with a COMMAND of its own" },
+	{ "per-client", 0, OPTIONS_LISTEN, TYPE_LIMIT, FIELD(per_client), 0,
+	  "N", NULL,
+	  "streams of one client side by side (4 with --keys or\n"
+	  "certificates); --keep only" },
+	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
+	  "DURATION", NULL, "how long a handshake may take (10s)" },
+	{ "ready-fd", 0, OPTIONS_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD",
+	  NULL, "write the port there once listening, then close it" },
+	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), 0, NULL, NULL,
+	  "talk to another TLS program; delivery is not confirmed" },
+	{ "allow-self", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(allow_self), 0,
+	  NULL, NULL, "let in a peer that is this very host" },
+	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
+	  NULL, "write a new FILE of mode 0600 (standard output)" },
+	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
+	  "answer in JSON" },
+	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), 0, NULL, NULL,
+	  "errors only" },
+	{ "verbose", 'v', EVERY, TYPE_COUNT, FIELD(verbose), 0, NULL, NULL,
+	  "milestones; twice: details" },
+	{ "version", 'V', EVERY, TYPE_SET, FIELD(action), OPTIONS_VERSION, NULL,
+	  NULL, "print the version" },
+	{ "help", 'h', EVERY, TYPE_SET, FIELD(action), OPTIONS_HELP, NULL, NULL,
+	  "print this help" },
+	{ "long-options", 0, EVERY, TYPE_SET, FIELD(action),
+	  OPTIONS_LONG_OPTIONS, NULL, NULL, NULL },
+};
+
+static const struct {
+	const char *name;
+	enum options_verb verb;
+	const char *synopsis, *help;
+} verbs[] = {
+	{ "connect", OPTIONS_CONNECT, "connect [OPTION]... HOST [-- COMMAND]",
+	  "reach a listener and send it standard input" },
+	{ "listen", OPTIONS_LISTEN, "listen [OPTION]... [-- COMMAND]",
+	  "wait for a peer and write what it sends to standard output" },
+	{ "keygen", OPTIONS_KEYGEN, "keygen [OPTION]...",
+	  "make a pre-shared key" },
+	{ "probe", OPTIONS_PROBE, "probe [--json]",
+	  "tell what this kernel and GnuTLS can do" },
+};
+
+enum {
+	BUFFER_BYTES = 64 << 20,
+	BUFFER_MIN_BYTES = 1 << 20,
+	REKEY_MIN_BYTES = 1 << 20,
+};
+
+#define HINT "; see 'btrfs-ktls-pipe --help'"
+
+static enum options_verb options_find_verb(const char *name)
+{
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (!strcmp(verbs[i].name, name))
+			return verbs[i].verb;
+	return 0;
+}
+
+static int options_word(const struct options_spec *spec, const char *text,
+			int *out, struct err *e)
+{
+	const char *word = spec->words;
+	size_t len = strcspn(text, "|");
+
+	for (int i = 0; word && !text[len]; i++, word = strchr(word, '|')) {
+		word += *word == '|';
+		if (!strncmp(word, text, len) &&
+		    (word[len] == '|' || word[len] == '\0') && len) {
+			*out = i;
+			return 0;
+		}
+	}
+	return err_set(e, ERR_USAGE, 0, "'%s' is not one of %s", text,
+		       spec->words);
+}
+
+static int options_string(const char *text, const char **out, struct err *e)
+{
+	if (!*text)
+		return err_set(e, ERR_USAGE, 0, "needs a value");
+	*out = text;
+	return 0;
+}
+
+static int options_name(const char *text, struct options_names *list,
+			struct err *e)
+{
+	if (list->count == OPTIONS_NAMES_MAX)
+		return err_set(e, ERR_USAGE, 0, "may be given %d times",
+			       OPTIONS_NAMES_MAX);
+	return options_string(text, &list->names[list->count++], e);
+}
+
+static int options_fd(const char *text, int *out, struct err *e)
+{
+	uint64_t fd;
+
+	if (parse_uint(text, 0, INT_MAX, &fd, e) < 0)
+		return -1;
+	*out = (int)fd;
+	return 0;
+}
+
+static int options_identity(const char *text, const char **out, struct err *e)
+{
+	if (!key_identity_ok(text))
+		return err_set(e, ERR_USAGE, 0,
+			       "an identity is 1 to 64 letters, digits and "
+			       "._@-, and begins with a letter or digit");
+	*out = text;
+	return 0;
+}
+
+static int options_store(struct options *o, const struct options_spec *spec,
+			 const char *text, struct err *e)
+{
+	void *field = (char *)o + spec->offset;
+
+	switch (spec->type) {
+	case TYPE_FLAG:
+		*(bool *)field = true;
+		return 0;
+	case TYPE_COUNT:
+		++*(int *)field;
+		return 0;
+	case TYPE_SET:
+		*(int *)field = spec->value;
+		return 0;
+	case TYPE_STRING:
+		return options_string(text, field, e);
+	case TYPE_NAMES:
+		return options_name(text, field, e);
+	case TYPE_IDENTITY:
+		return options_identity(text, field, e);
+	case TYPE_DURATION:
+		return parse_duration(text, field, e);
+	case TYPE_SIZE:
+		return parse_size(text, field, e);
+	case TYPE_PORT:
+		return parse_uint(text, 0, 65535, field, e);
+	case TYPE_LIMIT:
+		return parse_uint(text, 1, UINT32_MAX, field, e);
+	case TYPE_FD:
+		return options_fd(text, field, e);
+	case TYPE_WORD:
+		return options_word(spec, text, field, e);
+	case TYPE_MODES:
+		return mode_parse(text, field, e);
+	case TYPE_DSCP:
+		return tcp_options_dscp(text, field, e);
+	}
+	return err_set(e, ERR_BUG, 0, "option type");
+}
+
+/* The two forms that getopt_long(3) wants, for the rows of one verb. */
+struct options_getopt {
+	char letters[2 * array_len(specs) + 2];
+	struct option names[array_len(specs) + 1];
+};
+
+static void options_fill_getopt(struct options_getopt *g,
+				enum options_verb verb)
+{
+	char *letter = g->letters;
+	size_t n = 0;
+
+	*letter++ = ':'; /* tell a missing value from an unknown option */
+	for (size_t i = 0; i < array_len(specs); i++) {
+		const struct options_spec *spec = &specs[i];
+
+		if (!(spec->verbs & verb))
+			continue;
+		g->names[n++] = (struct option){
+			.name = spec->name,
+			.has_arg = spec->arg ? required_argument : no_argument,
+			.val = 256 + (int)i,
+		};
+		if (!spec->letter)
+			continue;
+		*letter++ = spec->letter;
+		if (spec->arg)
+			*letter++ = ':';
+	}
+	*letter = '\0';
+	g->names[n] = (struct option){ 0 };
+}
+
+static const struct options_spec *options_find_spec(enum options_verb verb,
+						    int val)
+{
+	if (val >= 256)
+		return &specs[val - 256];
+	for (size_t i = 0; i < array_len(specs); i++)
+		if ((specs[i].verbs & verb) && specs[i].letter == val)
+			return &specs[i];
+	return NULL;
+}
+
+static int options_parse_options(struct options *o, int argc, char **argv,
+				 struct err *e)
+{
+	struct options_getopt g;
+	int val;
+
+	options_fill_getopt(&g, o->verb ? o->verb : EVERY);
+	opterr = 0;
+	optind = 0;
+	while ((val = getopt_long(argc, argv, g.letters, g.names, NULL)) >= 0) {
+		const struct options_spec *spec;
+
+		if (val == ':')
+			return err_set(e, ERR_USAGE, 0,
+				       "option %s needs a value" HINT,
+				       argv[optind - 1]);
+		if (val == '?' && optopt > 0 && optopt < 256)
+			return err_set(e, ERR_USAGE, 0,
+				       "unknown option -%c" HINT, optopt);
+		if (val == '?')
+			return err_set(e, ERR_USAGE, 0,
+				       "unknown or ambiguous option %s, or a "
+				       "value too many" HINT,
+				       argv[optind - 1]);
+		spec = options_find_spec(o->verb ? o->verb : EVERY, val);
+		assert(spec);
+		if (options_store(o, spec, optarg, e) < 0)
+			return err_wrap(e, "--%s", spec->name);
+	}
+	return 0;
+}
+
+/* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
+static bool options_is_ipv6(const char *text, size_t len, bool *lacks_zone)
+{
+	size_t zone = strcspn(text, "%");
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	*lacks_zone = false;
+	if (zone > len)
+		zone = len;
+	if (zone >= sizeof address)
+		return false;
+	memcpy(address, text, zone);
+	address[zone] = '\0';
+	if (inet_pton(AF_INET6, address, &a) != 1)
+		return false;
+	*lacks_zone = IN6_IS_ADDR_LINKLOCAL(&a) && len < zone + 2;
+	return true;
+}
+
+/*
+ * More than one colon and no brackets.  "2001:db8::1:7000" is an address, and
+ * reads as one with a port.
+ */
+static int options_check_bare(const char *text, bool port_given, struct err *e)
+{
+	const char *port = strrchr(text, ':') + 1, *zone = strchr(text, '%');
+	size_t digits = strspn(port, "0123456789"), before = port - text - 1;
+	bool whole, part, ignored;
+
+	whole = options_is_ipv6(text, strlen(text), &ignored) &&
+		!(zone && zone < port);
+	part = options_is_ipv6(text, before, &ignored) && digits &&
+	       !port[digits];
+	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
+		return err_set(
+			e, ERR_USAGE, 0,
+			"'%s' looks like an IPv6 address with a port: "
+			"put the address into brackets, as in [%.*s]:%s%s",
+			text, (int)before, text, port,
+			whole ? ", or all of it if it is the address" : "");
+	if (!whole)
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is neither HOST:PORT nor an IPv6 address",
+			       text);
+	return 0;
+}
+
+static int options_check_zone(const char *host, struct err *e)
+{
+	bool lacks_zone;
+
+	options_is_ipv6(host, strlen(host), &lacks_zone);
+	if (!lacks_zone)
+		return 0;
+	return err_set(e, ERR_USAGE, 0,
+		       "'%s' is a link-local address, which needs its "
+		       "interface: %s%%INTERFACE (see 'ip -6 address')",
+		       host, host);
+}
+
+/* HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it is. */
+static int options_parse_host(struct options *o, const char *text,
+			      bool *with_port, struct err *e)
+{
+	const char *host = text, *port = NULL, *colon = strchr(text, ':');
+	size_t len = strlen(text);
+
+	if (strchr(text, '@'))
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s': no user@ here, only the host; whoever "
+			       "runs 'btrfs-ktls-pipe listen' there takes the "
+			       "stream (start it by ssh, for example)",
+			       text);
+	if (*text == '[') {
+		const char *close = strchr(text, ']');
+
+		if (!close || (close[1] && close[1] != ':'))
+			return err_set(e, ERR_USAGE, 0,
+				       "'%s' is not [address]:port", text);
+		host = text + 1;
+		len = (size_t)(close - host);
+		port = close[1] ? close + 2 : NULL;
+	} else if (colon && !strchr(colon + 1, ':')) {
+		len = (size_t)(colon - text);
+		port = colon + 1;
+	} else if (colon &&
+		   options_check_bare(text, o->port != UINT64_MAX, e) < 0) {
+		return -1;
+	}
+	if (len < 1 || len >= sizeof o->host)
+		return err_set(e, ERR_USAGE, 0, "'%s' names no host", text);
+	memcpy(o->host, host, len);
+	o->host[len] = '\0';
+	*with_port = port;
+	if (options_check_zone(o->host, e) < 0)
+		return -1;
+	if (!port)
+		return 0;
+	if (parse_uint(port, 1, 65535, &o->port, e) < 0)
+		return err_wrap(e, "port in '%s'", text);
+	return 0;
+}
+
+static int options_check_connect(struct options *o, int argc, char **argv,
+				 struct err *e)
+{
+	bool port_given = o->port != UINT64_MAX, with_port = false;
+
+	if (argc != 1)
+		return err_set(e, ERR_USAGE, 0,
+			       argc ? "connect takes one HOST" HINT
+				    : "connect needs a HOST" HINT);
+	if (port_given && o->port == 0)
+		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0");
+	if (options_parse_host(o, argv[0], &with_port, e) < 0)
+		return -1;
+	if (port_given && with_port)
+		return err_set(e, ERR_USAGE, 0,
+			       "the port is given twice: in '%s' and with -p",
+			       argv[0]);
+	return 0;
+}
+
+static bool options_is_stdin(const char *file)
+{
+	return file && !strcmp(file, "-");
+}
+
+static int options_check_password(const struct options *o, bool stdin_is_stream,
+				  struct err *e)
+{
+	if (!o->password_file)
+		return 0;
+	if (options_is_stdin(o->password_file) && stdin_is_stream)
+		return err_set(e, ERR_USAGE, 0,
+			       "--password-file -: standard input is the "
+			       "stream; name the password file");
+	if (o->key)
+		return err_set(e, ERR_USAGE, 0,
+			       "give exactly one kind of credential: --key or "
+			       "--password-file");
+	if (o->identity)
+		return err_set(e, ERR_USAGE, 0,
+			       "--identity goes with a key, not with a "
+			       "password");
+	if (o->raw)
+		return err_set(e, ERR_USAGE, 0,
+			       "--raw: other TLS programs exchange no "
+			       "passwords; it needs a key or certificates");
+	return 0;
+}
+
+/* Certificates: all three files, and nothing of another credential. */
+static int options_check_certificates(const struct options *o, struct err *e)
+{
+	if (!o->cert && !o->cert_key && !o->ca) {
+		if (!o->peers.count)
+			return 0;
+		return err_set(e, ERR_USAGE, 0,
+			       "--peer needs certificates: --cert, --cert-key "
+			       "and --ca");
+	}
+	if (!o->cert || !o->cert_key || !o->ca)
+		return err_set(e, ERR_USAGE, 0,
+			       "certificates need three files; missing:%s%s%s",
+			       o->cert ? "" : " --cert",
+			       o->cert_key ? "" : " --cert-key",
+			       o->ca ? "" : " --ca");
+	if (o->key || o->identity || o->password_file)
+		return err_set(e, ERR_USAGE, 0,
+			       "give exactly one kind of credential: --cert "
+			       "goes with no %s",
+			       o->key	     ? "--key"
+			       : o->identity ? "--identity"
+					     : "--password-file");
+	if (o->verb == OPTIONS_CONNECT && o->peers.count > 1)
+		return err_set(e, ERR_USAGE, 0,
+			       "connect takes one --peer: there is one "
+			       "listener");
+	return 0;
+}
+
+/* One kind of credential, and standard input for one thing. */
+static int options_check_key(const struct options *o, struct err *e)
+{
+	bool sends = o->verb == OPTIONS_CONNECT ? !o->receive : o->send;
+	bool none = o->modes.count && o->modes.modes[0] == &mode_none;
+
+	if ((options_is_stdin(o->key) || options_is_stdin(o->cert_key)) &&
+	    sends && !o->command)
+		return err_set(e, ERR_USAGE, 0,
+			       "%s -: standard input is the stream; name the "
+			       "key file",
+			       o->key ? "-k" : "--cert-key");
+	if (options_is_stdin(o->keys) && sends && !o->command)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keys -: standard input is the stream; name "
+			       "the file");
+	if (o->keys && (o->key || o->identity || o->password_file || o->cert ||
+			o->cert_key || o->ca))
+		return err_set(e, ERR_USAGE, 0,
+			       "--keys has all keys and identities: it goes "
+			       "with no --key, no --identity, no password and "
+			       "no certificate");
+	if (none &&
+	    (o->key || o->keys || o->identity || o->password_file || o->cert ||
+	     o->cert_key || o->ca || o->ktls == OPTIONS_KTLS_REQUIRE || o->raw))
+		return err_set(e, ERR_USAGE, 0,
+			       "-m none encrypts nothing: it goes with no key, "
+			       "no identity, no password, no certificate, no "
+			       "--ktls require and no --raw");
+	if (options_check_password(o, sends && !o->command, e) < 0)
+		return -1;
+	return options_check_certificates(o, e);
+}
+
+/* Many streams at once */
+static int options_check_keep(const struct options *o, struct err *e)
+{
+	if (!o->keep && o->per_client)
+		return err_set(e, ERR_USAGE, 0,
+			       "--per-client is for many streams: it needs "
+			       "--keep");
+	if (!o->keep)
+		return 0;
+	if (!o->command)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keep needs a COMMAND, which is started for "
+			       "each stream" HINT);
+	if (o->raw)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keep serves this program's own streams: it "
+			       "does not go with --raw");
+	if (o->progress || o->size_bytes)
+		return err_set(e, ERR_USAGE, 0,
+			       "--keep has no meter: it goes with no "
+			       "--progress and no --size; SIGUSR1 asks all "
+			       "streams how far they are");
+	return 0;
+}
+
+static int options_check_stream(const struct options *o, struct err *e)
+{
+	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	bool sends = o->verb == OPTIONS_CONNECT ? !o->receive : o->send;
+
+	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
+		return err_set(e, ERR_USAGE, 0,
+			       "--buffer: at least 1M, or 0 for none");
+	if (o->limit_bytes_per_s && !sends)
+		return err_set(e, ERR_USAGE, 0,
+			       "--limit is for the side that sends");
+	if (o->rekey_bytes < REKEY_MIN_BYTES)
+		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
+	if (pages > 0 && page > 0 &&
+	    o->buffer_bytes / (uint64_t)page >= (uint64_t)pages)
+		return err_set(e, ERR_USAGE, 0,
+			       "--buffer: this machine has %llu MiB of memory",
+			       (unsigned long long)pages *
+				       (unsigned long long)page / 1048576);
+	return 0;
+}
+
+static int options_check(struct options *o, int argc, char **argv,
+			 struct err *e)
+{
+	if (o->verb == OPTIONS_CONNECT) {
+		if (options_check_connect(o, argc, argv, e) < 0)
+			return -1;
+	} else if (argc) {
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is one argument too many" HINT, argv[0]);
+	}
+	if (o->port == UINT64_MAX)
+		o->port = NET_DEFAULT_PORT;
+	if (o->retry_ms == RETRY_UNSET)
+		o->retry_ms = o->verb == OPTIONS_LISTEN ? RETRY_LISTEN_MS
+							: RETRY_CONNECT_MS;
+	if (o->command && !(o->verb & BOTH))
+		return err_set(e, ERR_USAGE, 0,
+			       "only connect and listen take a COMMAND");
+	if (!(o->verb & BOTH))
+		return 0;
+	if (o->bind && options_check_zone(o->bind, e) < 0)
+		return err_wrap(e, "-b");
+	if (options_check_key(o, e) < 0 || options_check_keep(o, e) < 0)
+		return -1;
+	return options_check_stream(o, e);
+}
+
+/* Everything behind the first "--" is COMMAND. */
+static int options_split_command(struct options *o, int *argc, char **argv,
+				 struct err *e)
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--"))
+			continue;
+		if (i + 1 == *argc || !*argv[i + 1])
+			return err_set(e, ERR_USAGE, 0,
+				       "there is no COMMAND after '--'");
+		o->command = argv + i + 1;
+		argv[i] = NULL;
+		*argc = i;
+		return 0;
+	}
+	return 0;
+}
+
+int options_parse(struct options *o, int argc, char **argv, struct err *e)
+{
+	bool verb_first = argc > 1 && argv[1][0] != '-';
+
+	*o = (struct options){ .port = UINT64_MAX,
+			       .wait_ms = CLOCK_NEVER,
+			       .handshake_ms = 10000,
+			       .retry_ms = RETRY_UNSET,
+			       .ready_fd = -1,
+			       .tcp.dscp = -1,
+			       .buffer_bytes = BUFFER_BYTES,
+			       .rekey_bytes = UINT64_MAX };
+	if (options_split_command(o, &argc, argv, e) < 0)
+		return -1;
+	if (argc < 2)
+		return err_set(e, ERR_USAGE, 0, "no verb given" HINT);
+	if (verb_first) {
+		o->verb = options_find_verb(argv[1]);
+		if (!o->verb)
+			return err_set(e, ERR_USAGE, 0,
+				       "unknown verb '%s'" HINT, argv[1]);
+		argc--;
+		argv++;
+	}
+	if (options_parse_options(o, argc, argv, e) < 0)
+		return -1;
+	if (o->action != OPTIONS_RUN)
+		return 0;
+	if (!o->verb)
+		return err_set(e, ERR_USAGE, 0,
+			       "the verb comes first: connect, listen, keygen "
+			       "or probe" HINT);
+	return options_check(o, argc - optind, argv + optind, e);
+}
+
+static void options_print_spec(const struct options_spec *spec)
+{
+	const char *line = spec->help, *end;
+	char left[64];
+	int n;
+
+	if (!spec->help)
+		return;
+	n = snprintf(left, sizeof left, spec->letter ? "-%c, " : "    ",
+		     spec->letter);
+	snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", spec->name,
+		 spec->arg ? " " : "", spec->arg ? spec->arg : "");
+	/* A left side that is too wide has the line to itself. */
+	if (strlen(left) > 21) {
+		printf("  %s\n", left);
+		left[0] = '\0';
+	}
+	for (; line; line = end ? end + 1 : NULL) {
+		end = strchr(line, '\n');
+		printf("  %-21s %.*s\n", left,
+		       end ? (int)(end - line) : (int)strlen(line), line);
+		left[0] = '\0';
+	}
+}
+
+static int options_flush(struct err *e)
+{
+	if (fflush(stdout) == EOF || ferror(stdout))
+		return err_set(e, ERR_IO, 0, "cannot write standard output");
+	return 0;
+}
+
+int options_print_help(enum options_verb verb, struct err *e)
+{
+	const char *lead = "usage:";
+
+	for (size_t i = 0; i < array_len(verbs); i++) {
+		if (verb && verbs[i].verb != verb)
+			continue;
+		printf("%-6s btrfs-ktls-pipe %s\n", lead, verbs[i].synopsis);
+		lead = "";
+	}
+	printf("\n");
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (!verb || verbs[i].verb == verb)
+			printf("  %-8s %s\n", verbs[i].name, verbs[i].help);
+	if (!verb)
+		printf("\n"
+		       "  btrfs send /snap | btrfs-ktls-pipe connect HOST\n"
+		       "  btrfs-ktls-pipe listen | btrfs receive /mnt\n");
+	printf("\n");
+	for (size_t i = 0; i < array_len(specs); i++)
+		if (specs[i].verbs & (verb ? verb : EVERY))
+			options_print_spec(&specs[i]);
+	printf("\nSee btrfs-ktls-pipe(1).\n");
+	return options_flush(e);
+}
+
+int options_print_long_options(enum options_verb verb, struct err *e)
+{
+	for (size_t i = 0; i < array_len(specs); i++)
+		if (specs[i].help && (specs[i].verbs & (verb ? verb : EVERY)))
+			printf("--%s\n", specs[i].name);
+	return options_flush(e);
+}

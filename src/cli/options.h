@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The command line: one table that parses, checks and prints the help.
+ * Ref: the manual page, which a test compares with it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "conn/tcp_options.h"
+#include "tls/mode.h"
+
+enum options_verb {
+	OPTIONS_CONNECT = 1,
+	OPTIONS_LISTEN = 2,
+	OPTIONS_KEYGEN = 4,
+	OPTIONS_PROBE = 8,
+};
+
+/* What to do; everything else is for a verb. */
+enum options_action {
+	OPTIONS_RUN,
+	OPTIONS_HELP,
+	OPTIONS_VERSION,
+	OPTIONS_LONG_OPTIONS, /* for tests and shell completion */
+};
+
+/* --ktls, --tx and --rx, in the order of their words */
+enum options_ktls { OPTIONS_KTLS_AUTO, OPTIONS_KTLS_REQUIRE, OPTIONS_KTLS_OFF };
+enum options_how { OPTIONS_HOW_AUTO, OPTIONS_HOW_SPLICE, OPTIONS_HOW_COPY };
+
+/* What an option collects that may be given again */
+enum { OPTIONS_NAMES_MAX = 64 };
+struct options_names {
+	size_t count;
+	const char *names[OPTIONS_NAMES_MAX];
+};
+
+struct options {
+	enum options_action action;
+	enum options_verb verb; /* 0: none was named, only with an action */
+
+	char host[256]; /* connect: without port and brackets */
+	const char *bind; /* or NULL */
+	uint64_t port;
+	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
+
+	const char *key; /* or NULL */
+	const char *identity; /* or NULL */
+	const char *keys; /* listen: many identities, or NULL */
+	const char *password_file; /* or NULL */
+	const char *cert, *cert_key, *ca; /* all or none; else NULL */
+	struct options_names peers;
+	struct mode_list modes; /* empty: the default */
+
+	int ktls, tx, rx; /* enum options_ktls, enum options_how */
+	uint64_t wait_ms; /* CLOCK_NEVER: for ever */
+	uint64_t handshake_ms;
+	int ready_fd; /* -1: none */
+	bool raw;
+	bool receive; /* connect */
+	bool send; /* listen */
+	uint64_t buffer_bytes;
+	uint64_t
+		retry_ms; /* listen: the most to grant; 0: no resume, one try */
+	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
+	uint64_t limit_bytes_per_s; /* 0: none */
+	struct tcp_options tcp;
+	bool progress;
+	uint64_t size_bytes; /* 0: not known */
+	const char *stats; /* or NULL */
+	char **command; /* NULL-terminated, or NULL */
+	bool allow_self; /* listen */
+	bool keep; /* listen */
+	uint64_t per_client; /* listen --keep; 0: the default */
+	bool json;
+	const char *output; /* keygen -o, or NULL */
+
+	bool quiet;
+	int verbose; /* how many -v */
+};
+
+/*
+ * Parse argv into *o.  The strings of argv are borrowed.  Errors: ERR_USAGE.
+ */
+int options_parse(struct options *o, int argc, char **argv,
+		  struct err *e) attr_must_check;
+
+/* The help for a verb (0: the program) on standard output. */
+int options_print_help(enum options_verb verb, struct err *e) attr_must_check;
+
+/* One long option of a verb a line, on standard output. */
+int options_print_long_options(enum options_verb verb,
+			       struct err *e) attr_must_check;

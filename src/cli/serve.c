@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/serve.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/signals.h"
+#include "conn/acceptor.h"
+#include "conn/peek.h"
+#include "conn/session_server.h"
+#include "stream/stream.h"
+
+enum {
+	STREAMS_MAX = 16,
+	PROCESSES_MAX = 2 * STREAMS_MAX, /* with those that have to end */
+	PER_CLIENT = 4, /* streams, where each client has a name of its own */
+	ALONE_MS = 500, /* without a connection, before a stream gives way */
+	LAST_WORD_MS = 1000, /* how a stream ended waits so long to be read */
+	QUEUE_BYTES = 16384, /* some ten connections on their way to a stream */
+	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
+};
+
+/* A stream that runs, as its parent knows it. */
+struct serve_stream {
+	pid_t pid; /* 0: the place is free */
+	int fd; /* its connections go there; it tells whether it has one */
+	bool silent; /* it has closed its end */
+	bool gives_way; /* it was told to end, and has no place any more */
+	uint64_t alone_since_ms; /* without a connection; 0: it has one */
+	char identity[KEY_IDENTITY_MAX + 1]; /* "": its source counts */
+	struct net_source source;
+	uint8_t id[FRAME_ID_BYTES];
+	char handle[SESSION_HEX_CHARS + 1];
+	char name[NAME_MAX_CHARS]; /* identity and address of its peer */
+};
+
+struct serve {
+	struct setup *setup;
+	struct net_listener *listener;
+	struct net_listener handed; /* in the process of a stream: its own */
+	struct acceptor *acceptor;
+	int signal_fd;
+	sigset_t old_mask;
+	int stop_sig; /* the last that asks us to end, or 0 */
+	bool aborts; /* it was not the first */
+	bool served; /* there was a stream */
+	uint64_t wait_ms; /* deadline of --wait */
+	unsigned int running; /* streams that have a place */
+	struct serve_stream streams[PROCESSES_MAX];
+};
+
+/* Is there a process in this place, whose stream is to go on? */
+static bool serve_runs(const struct serve_stream *s)
+{
+	return s->pid && !s->gives_way;
+}
+
+static bool serve_is_empty(const struct serve *k)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		if (k->streams[i].pid)
+			return false;
+	return true;
+}
+
+/* What the processes of the streams have told. */
+static void serve_hear(struct serve *k)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct serve_stream *s = &k->streams[i];
+		bool connected;
+
+		if (s->pid && net_told(s->fd, &connected))
+			s->alone_since_ms = connected ? 0 : clock_now_ms();
+	}
+}
+
+/*
+ * The name that a client's streams are counted by.  "": it has none of its own,
+ * because many may have the same key; then its source counts.
+ */
+static const char *serve_client(const struct serve *k, const struct tls *t)
+{
+	const struct options *o = k->setup->o;
+
+	return o->keys || o->cert ? session_identity(&k->setup->session, t)
+				  : "";
+}
+
+static bool serve_is_of(const struct serve_stream *s, const char *identity,
+			const struct net_source *source)
+{
+	return !strcmp(s->identity, identity) &&
+	       (*identity || net_source_same(&s->source, source));
+}
+
+/* The streams of a client, those without a connection included. */
+static uint64_t serve_count(const struct serve *k, const char *identity,
+			    const struct net_source *source)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		count += serve_runs(&k->streams[i]) &&
+			 serve_is_of(&k->streams[i], identity, source);
+	return count;
+}
+
+static uint64_t serve_limit(const struct serve *k)
+{
+	const struct options *o = k->setup->o;
+
+	if (o->per_client)
+		return o->per_client;
+	return o->keys || o->cert ? PER_CLIENT : UINT64_MAX;
+}
+
+/*
+ * Which stream gives way to a new one of this client, when all places are taken?
+ * Of those without a connection one of its own, or else any: the one that has been
+ * so for the longest.  NULL: none, or that one may be about to be back.
+ */
+static struct serve_stream *serve_pick(struct serve *k, const char *identity,
+				       const struct net_source *source)
+{
+	uint64_t now = clock_now_ms();
+	struct serve_stream *pick = NULL;
+	bool pick_is_own = false;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct serve_stream *s = &k->streams[i];
+		bool own = serve_is_of(s, identity, source);
+
+		if (!serve_runs(s) || !s->alone_since_ms)
+			continue;
+		if (!pick || own > pick_is_own ||
+		    (own == pick_is_own &&
+		     s->alone_since_ms < pick->alone_since_ms)) {
+			pick = s;
+			pick_is_own = own;
+		}
+	}
+	return pick && now >= pick->alone_since_ms + ALONE_MS ? pick : NULL;
+}
+
+/* A place for another process; NULL: none. */
+static struct serve_stream *serve_place(struct serve *k)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		if (!k->streams[i].pid)
+			return &k->streams[i];
+	return NULL;
+}
+
+static int serve_admit(void *arg, const struct tls *t,
+		       const struct net_source *source, struct err *e)
+{
+	struct serve *k = arg;
+	const char *identity = serve_client(k, t);
+
+	if (k->stop_sig)
+		return err_set(e, ERR_AUTH, 0, "no new streams");
+	if (serve_count(k, identity, source) >= serve_limit(k))
+		return err_set(e, ERR_AUTH, 0,
+			       "this client has %" PRIu64
+			       " streams already (--per-client)",
+			       serve_limit(k));
+	serve_hear(k);
+	if (!serve_place(k) ||
+	    (k->running == STREAMS_MAX && !serve_pick(k, identity, source)))
+		return err_set(e, ERR_AUTH, 0,
+			       "busy: all %d places for streams are taken",
+			       STREAMS_MAX);
+	return 0;
+}
+
+/* The stream of a connection, by what it says first. */
+static enum peek_result serve_find(struct serve *k, const uint8_t *bytes,
+				   size_t len, struct serve_stream **found)
+{
+	char name[PEEK_NAME_MAX + 1];
+	uint8_t id[FRAME_ID_BYTES];
+	bool tls = k->setup->cred;
+	enum peek_result result = tls ? peek_server_name(bytes, len, name)
+				      : peek_stream(bytes, len, id);
+
+	*found = NULL;
+	for (size_t i = 0; result == PEEK_FOUND && i < PROCESSES_MAX; i++) {
+		struct serve_stream *s = &k->streams[i];
+
+		if (serve_runs(s) && (tls ? !strcmp(name, s->handle)
+					  : !memcmp(id, s->id, sizeof id)))
+			*found = s;
+	}
+	return result;
+}
+
+/* One that finds its stream gone fails in its handshake here. */
+static enum acceptor_claim serve_claim(void *arg, int fd, const uint8_t *bytes,
+				       size_t len)
+{
+	struct serve_stream *s;
+	enum peek_result result = serve_find(arg, bytes, len, &s);
+
+	if (result == PEEK_MORE)
+		return ACCEPTOR_MORE;
+	if (!s)
+		return ACCEPTOR_OURS;
+	if (net_pass(s->fd, fd) < 0) {
+		log_debug("%s: cannot pass a connection on: %s", s->name,
+			  strerror(errno));
+		return ACCEPTOR_OURS;
+	}
+	log_debug("%s: one more connection", s->name);
+	return ACCEPTOR_GONE;
+}
+
+static void serve_reread(struct serve *k)
+{
+	const char *path = k->setup->o->keys;
+	struct err e = { 0 };
+	struct key_list *keys;
+	struct stat st;
+
+	if (!path) {
+		log_notice("there is no --keys to read again");
+		return;
+	}
+	/* A pipe could keep us waiting, and is read once. */
+	if (!strcmp(path, "-") ||
+	    (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		err_set(&e, ERR_KEY, 0, "keys file %s: is no regular file",
+			path);
+	keys = e.kind ? NULL : key_list_read(path, &e);
+	secret_scrub_stack();
+	if (!keys) {
+		log_error("%s; the keys of before stay in use", e.msg);
+		return;
+	}
+	log_notice("keys file %s: %zu keys are in use from now on", path,
+		   key_list_count(keys));
+	credential_set_keys(k->setup->cred, keys);
+}
+
+static void serve_signal_streams(const struct serve *k, int sig)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		if (k->streams[i].pid)
+			kill(k->streams[i].pid, sig);
+}
+
+static void serve_stop(struct serve *k, int sig)
+{
+	k->aborts = k->stop_sig;
+	k->stop_sig = sig;
+	if (k->aborts) {
+		log_notice("signal %d (%s): aborting what still runs", sig,
+			   strsignal(sig));
+		serve_signal_streams(k, SIGTERM);
+	} else {
+		log_notice("signal %d (%s): no new streams; finishing %u (the "
+			   "signal again aborts them)",
+			   sig, strsignal(sig), k->running);
+	}
+}
+
+/* A stream that fails says so itself, unless it cannot any more. */
+static void serve_ended(struct serve *k, struct serve_stream *s, int wstatus)
+{
+	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
+
+	if (sig && sig != SIGTERM && sig != SIGINT)
+		log_notice("%s: the process of this stream was killed by "
+			   "signal %d (%s)",
+			   s->name, sig, strsignal(sig));
+	else
+		log_debug("%s: the process of this stream has ended", s->name);
+	close(s->fd);
+	k->running -= serve_runs(s);
+	s->pid = 0;
+}
+
+static void serve_reap(struct serve *k)
+{
+	int wstatus;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct serve_stream *s = &k->streams[i];
+
+		if (s->pid && waitpid(s->pid, &wstatus, WNOHANG) == s->pid)
+			serve_ended(k, s, wstatus);
+	}
+}
+
+static void serve_take_signals(struct serve *k)
+{
+	struct signalfd_siginfo info;
+
+	while (read(k->signal_fd, &info, sizeof info) == sizeof info) {
+		switch (info.ssi_signo) {
+		case SIGCHLD:
+			serve_reap(k);
+			break;
+		case SIGHUP:
+			serve_reread(k);
+			break;
+		case SIGUSR1:
+			serve_signal_streams(k, SIGUSR1);
+			break;
+		default:
+			serve_stop(k, (int)info.ssi_signo);
+		}
+	}
+}
+
+/* In the new process of a stream: nothing is left of the others. */
+static void serve_child_init(struct serve *k, int fd)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		if (k->streams[i].pid)
+			close(k->streams[i].fd);
+	acceptor_leave(k->acceptor);
+	k->acceptor = NULL;
+	net_listener_close(k->listener);
+	close(steal_fd(&k->signal_fd));
+	k->handed = (struct net_listener){ .fds = { fd },
+					   .count = 1,
+					   .handed = true };
+	/* ^C is for our parent, which lets us finish; so is SIGHUP. */
+	setpgid(0, 0);
+	signal(SIGHUP, SIG_IGN);
+	/* Messages of the background do not stop us (stty tostop). */
+	signal(SIGTTOU, SIG_IGN);
+	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
+}
+
+static int serve_stream(struct serve *k, struct accepted_peer *g,
+			const uint8_t *handle, struct err *e)
+{
+	struct setup *setup = k->setup;
+	struct stats *stats = &setup->stats;
+	struct session *session;
+	int ret = -1;
+
+	stats_start(stats);
+	/* Who comes back has a ticket; our parent's password is not here. */
+	setup->session.password = NULL;
+	session =
+		session_server_take(&setup->session, &k->handed, g, handle, e);
+	if (session && setup->cred)
+		credential_forget(setup->cred);
+	if (session)
+		ret = stream_run(session, &setup->stream, stats, e);
+	session_free(session);
+	setup_write_stats(setup, ret < 0 ? e : NULL);
+	log_set_patience(LAST_WORD_MS);
+	if (ret == 0)
+		log_notice("delivered, %" PRIu64 " bytes", stats->bytes);
+	else
+		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
+			   stats->bytes, signals_exit_status((int)e->kind));
+	return ret;
+}
+
+/* Fork.  Returns the pid as fork(2) does; *fd is the end of who returned. */
+static pid_t serve_fork(int *fd)
+{
+	int ends[2], bytes = QUEUE_BYTES;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, ends) < 0)
+		return -1;
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	pid = fork();
+	if (pid < 0) {
+		int num = errno;
+
+		close(ends[0]);
+		close(ends[1]);
+		errno = num;
+		return -1;
+	}
+	*fd = ends[!pid];
+	close(ends[!!pid]);
+	return pid;
+}
+
+/* One stream ends, because a new one needs its place. */
+static void serve_evict(struct serve *k, const char *identity,
+			const struct net_source *source, const char *name)
+{
+	struct serve_stream *s = serve_pick(k, identity, source);
+
+	assert(s);
+	log_notice(
+		"%s: gives its place to %s: it has been without a connection "
+		"for %" PRIu64 " s, and all %d places are taken",
+		s->name, name, (clock_now_ms() - s->alone_since_ms) / 1000,
+		STREAMS_MAX);
+	s->gives_way = true;
+	k->running--;
+	kill(s->pid, SIGTERM);
+}
+
+static void serve_name(const struct serve *k, const struct accepted_peer *g,
+		       char name[NAME_MAX_CHARS])
+{
+	const char *identity = session_identity(&k->setup->session, g->tls);
+
+	snprintf(name, NAME_MAX_CHARS, "%s%s%s", identity, *identity ? " " : "",
+		 g->name);
+}
+
+/*
+ * A guest gets a stream.  Returns 1 here; in the process made for it what came of
+ * the stream, 0 or -1.
+ */
+static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
+{
+	const char *identity = serve_client(k, g->tls);
+	struct serve_stream *s = serve_place(k);
+	uint8_t handle[FRAME_ID_BYTES];
+	char name[NAME_MAX_CHARS];
+	pid_t pid;
+	int fd;
+
+	assert(s); /* else it was not admitted */
+	serve_name(k, g, name);
+	if (k->running == STREAMS_MAX)
+		serve_evict(k, identity, &g->source, name);
+	pid = session_server_draw(handle, e) < 0 ? -1 : serve_fork(&fd);
+	if (pid < 0) {
+		err_call(e, ERR_NET, "clone and socketpair",
+			 "%s: cannot begin a stream", name);
+		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+		/* No stream can ever begin. */
+		if (err_refuses(e->num))
+			return -1;
+		log_notice("%s", e->msg);
+		*e = (struct err){ 0 };
+		return 1;
+	}
+	if (pid == 0) {
+		log_after_fork();
+		log_set_subject(name);
+		serve_child_init(k, fd);
+		return serve_stream(k, g, handle, e);
+	}
+	*s = (struct serve_stream){ .pid = pid, .fd = fd, .source = g->source };
+	snprintf(s->identity, sizeof s->identity, "%s", identity);
+	memcpy(s->id, g->hello.stream, sizeof s->id);
+	session_hex(handle, s->handle);
+	memcpy(s->name, name, sizeof name);
+	/* Nothing goes over the wire: the session lives on over there. */
+	tls_free(g->tls);
+	close(g->socket.fd);
+	k->running++;
+	k->served = true;
+	return 1;
+}
+
+/* -1: nothing comes from there */
+static int serve_poll_fd(const struct serve_stream *s)
+{
+	return s->pid && !s->silent ? s->fd : -1;
+}
+
+static int serve_wait(struct serve *k, struct err *e)
+{
+	struct pollfd fds[PROCESSES_MAX + 2] = {
+		{ .fd = acceptor_fd(k->acceptor), .events = POLLIN },
+		{ .fd = k->signal_fd, .events = POLLIN },
+	};
+	uint64_t due_ms = acceptor_due(k->acceptor);
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		fds[i + 2] =
+			(struct pollfd){ .fd = serve_poll_fd(&k->streams[i]),
+					 .events = POLLIN };
+
+	if (!k->served)
+		due_ms = clock_earlier(due_ms, k->wait_ms);
+	if (poll(fds, array_len(fds), clock_poll_ms(due_ms)) < 0 &&
+	    errno != EINTR)
+		return err_call(e, ERR_NET, "poll", "cannot wait");
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		k->streams[i].silent |= fds[i + 2].revents & POLLHUP;
+	serve_hear(k);
+	if (!k->served && clock_now_ms() >= k->wait_ms)
+		return err_set(e, ERR_NET, 0,
+			       "nobody came within the time of --wait");
+	return 0;
+}
+
+static int serve_end(const struct serve *k, struct err *e)
+{
+	if (!k->aborts)
+		return 0;
+	signals_note(k->stop_sig);
+	return signals_check(e);
+}
+
+int serve_run(struct serve *k, struct err *e)
+{
+	struct accepted_peer accepted;
+	int ret;
+
+	for (;;) {
+		serve_take_signals(k);
+		if (k->stop_sig && serve_is_empty(k))
+			return serve_end(k, e);
+		while (acceptor_step(k->acceptor, &accepted))
+			if ((ret = serve_begin(k, &accepted, e)) <= 0)
+				return ret;
+		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
+			return -1;
+	}
+}
+
+static int serve_catch_signals(struct serve *k, struct err *e)
+{
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1,
+				       SIGCHLD };
+	struct sigaction old;
+	sigset_t mask;
+
+	sigemptyset(&mask);
+	/* SIGINT is ignored by what a script has in the background. */
+	for (size_t i = 0; i < array_len(signals); i++)
+		if (sigaction(signals[i], NULL, &old) == 0 &&
+		    (old.sa_handler != SIG_IGN || signals[i] != SIGINT))
+			sigaddset(&mask, signals[i]);
+	sigprocmask(SIG_BLOCK, &mask, &k->old_mask);
+	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (k->signal_fd < 0)
+		return err_call(e, ERR_NET, "signalfd4",
+				"cannot wait for signals");
+	return 0;
+}
+
+/* Without these, places would be lost, or streams could not be resumed. */
+static int serve_check_calls(struct err *e)
+{
+	/* There is no process of ours yet. */
+	if (waitpid(-1, NULL, WNOHANG) < 0 && err_refuses(errno))
+		return err_call(e, ERR_NET, "wait4",
+				"cannot wait for the processes of streams");
+	return net_check_pass(e);
+}
+
+struct serve *serve_new(struct setup *setup, struct net_listener *l,
+			struct err *e)
+{
+	const struct options *o = setup->o;
+	struct serve *k = calloc(1, sizeof *k);
+	struct acceptor_params acceptor = { .listener = l,
+					    .cred = setup->cred,
+					    .password = setup->session.password,
+					    .modes = &setup->modes,
+					    .ktls = setup->session.ktls,
+					    .role = session_frame_role(
+						    setup->session.config),
+					    .allow_self = o->allow_self,
+					    .handshake_ms = o->handshake_ms,
+					    .claim = serve_claim,
+					    .admit = serve_admit,
+					    .callback_arg = k };
+
+	if (!k) {
+		err_set(e, ERR_BUG, 0, "out of memory");
+		return NULL;
+	}
+	k->setup = setup;
+	k->listener = l;
+	k->wait_ms = clock_deadline(o->wait_ms);
+	k->acceptor = acceptor_open(&acceptor, e);
+	if (!k->acceptor) {
+		free(k);
+		return NULL;
+	}
+	if (serve_catch_signals(k, e) < 0 || serve_check_calls(e) < 0) {
+		serve_free(k);
+		return NULL;
+	}
+	return k;
+}
+
+void serve_free(struct serve *k)
+{
+	if (!k)
+		return;
+	if (k->signal_fd >= 0) {
+		close(k->signal_fd);
+		sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
+	}
+	net_listener_close(&k->handed);
+	acceptor_close(k->acceptor);
+	free(k);
+}

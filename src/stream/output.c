@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/output.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/sockios.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+void output_init(struct output *s, int fd)
+{
+	*s = (struct output){
+		.fd = fd, .own_fd = -1, .kind = io_kind(fd), .at_once = SIZE_MAX
+	};
+	/* Files and plain devices (tapes) take a write whole; sockets get
+	 * MSG_DONTWAIT. */
+	if (s->kind == IO_PIPE || (s->kind == IO_DEVICE && isatty(fd))) {
+		s->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
+		/* poll(2) promises room for one page at least */
+		if (s->own_fd < 0)
+			s->at_once = PIPE_BUF;
+	}
+	if (s->kind == IO_PIPE)
+		io_grow_pipe(fd);
+}
+
+int output_fd(const struct output *s)
+{
+	return s->own_fd >= 0 ? s->own_fd : s->fd;
+}
+
+bool output_has_reader(const struct output *s)
+{
+	return s->kind == IO_PIPE || s->kind == IO_SOCKET;
+}
+
+bool output_takes_splice(const struct output *s)
+{
+	return s->kind == IO_PIPE ||
+	       (s->kind == IO_FILE && !io_is_append(s->fd));
+}
+
+int output_error(int num, struct err *e)
+{
+	if (num == EPIPE || num == ECONNRESET)
+		return err_set(e, ERR_IO, 0,
+			       "the reader of standard output went away");
+	return err_set(e, ERR_IO, num, "cannot write standard output");
+}
+
+int output_write(struct output *s, const void *buf, size_t len, size_t *done,
+		 struct err *e)
+{
+	ssize_t n;
+
+	*done = 0;
+	if (s->at_once != SIZE_MAX && !io_ready(s->fd, POLLOUT))
+		return 0;
+	if (len > s->at_once)
+		len = s->at_once;
+	if (s->kind == IO_SOCKET)
+		do
+			n = send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+		while (n < 0 && errno == EINTR);
+	else
+		n = io_write(output_fd(s), buf, len);
+	if (n < 0 && errno != EAGAIN)
+		return output_error(errno, e);
+	*done = n > 0 ? (size_t)n : 0;
+	return 0;
+}
+
+void output_init_borrowed(struct output *s, int pipe_fd)
+{
+	*s = (struct output){ .fd = pipe_fd,
+			      .borrowed = true,
+			      .own_fd = -1,
+			      .kind = IO_PIPE,
+			      .at_once = SIZE_MAX };
+}
+
+size_t output_unread(const struct output *s)
+{
+	int bytes = 0;
+
+	if (s->kind == IO_PIPE && ioctl(s->fd, FIONREAD, &bytes) < 0)
+		bytes = 0;
+	if (s->kind == IO_SOCKET && ioctl(s->fd, SIOCOUTQ, &bytes) < 0)
+		bytes = 0;
+	return (size_t)bytes;
+}
+
+static int output_flush(const struct output *s)
+{
+	return fdatasync(s->fd) < 0 ? errno : 0;
+}
+
+/*
+ * In a process of its own.  Of what it shares with its parent it keeps the
+ * file only: no connection and no port may outlive the parent, however long
+ * the disk takes.
+ */
+static void output_sync_main(const struct output *s)
+{
+	unsigned int fd = (unsigned int)s->fd;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (fd > 0)
+		io_close_range(0, fd - 1);
+	io_close_range(fd + 1, ~0u);
+	_exit(output_flush(s));
+}
+
+/* Signals are for the parent: the child has them blocked, all but SIGKILL. */
+static pid_t output_fork_sync(const struct output *s)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	pid = fork();
+	if (pid == 0)
+		output_sync_main(s);
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+/*
+ * The kernel tells of an error once: what that process did not tell us, nobody
+ * tells any more.
+ */
+bool output_synced(struct output *s, int *num)
+{
+	int status;
+	pid_t pid;
+
+	*num = 0;
+	if (s->kind != IO_FILE)
+		return true;
+	if (!s->sync_pid)
+		s->sync_pid = output_fork_sync(s);
+	if (s->sync_pid < 0) {
+		*num = output_flush(s);
+		return true;
+	}
+	pid = waitpid(s->sync_pid, &status, WNOHANG);
+	if (pid == 0)
+		return false;
+	if (pid < 0)
+		*num = errno;
+	else
+		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
+	return true;
+}
+
+void output_fini(struct output *s)
+{
+	if (s->own_fd >= 0)
+		close(steal_fd(&s->own_fd));
+}
+
+int output_finish(struct output *s, struct err *e)
+{
+	output_fini(s);
+	if (s->borrowed)
+		return 0;
+	if (close(steal_fd(&s->fd)) < 0)
+		return output_error(errno, e);
+	return 0;
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/progress.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { TTY_MS = 500, LINE_MS = 10000 };
+
+static volatile sig_atomic_t status_asked;
+
+static void progress_on_signal(int sig)
+{
+	status_asked = 1;
+}
+
+void progress_start(struct progress *s, bool shown, uint64_t size)
+{
+	/* No SA_RESTART: poll(2) must return for the line to be printed. */
+	struct sigaction sa = { .sa_handler = progress_on_signal };
+	uint64_t now = clock_now_ms();
+
+	*s = (struct progress){ .shown = shown,
+				.tty = shown && isatty(STDERR_FILENO),
+				.size = size,
+				.outage_end_ms = CLOCK_NEVER };
+	s->due_ms = shown ? now + (s->tty ? TTY_MS : LINE_MS) : CLOCK_NEVER;
+	rate_start(&s->meter, now);
+	sigaction(SIGUSR1, &sa, NULL);
+}
+
+void progress_set_outage(struct progress *s, uint64_t end_ms)
+{
+	s->outage_end_ms = end_ms;
+}
+
+static void progress_print(const struct progress *s, uint64_t now_ms, char *out,
+			   size_t out_size)
+{
+	uint64_t end_ms = s->outage_end_ms;
+
+	if (end_ms == CLOCK_NEVER)
+		rate_print(&s->meter, now_ms, s->size, out, out_size);
+	else
+		rate_print_outage(&s->meter, now_ms,
+				  end_ms > now_ms ? end_ms - now_ms : 0, out,
+				  out_size);
+}
+
+uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes)
+{
+	char line[160];
+
+	rate_update(&s->meter, now_ms, bytes);
+	if (now_ms < s->due_ms && !status_asked)
+		return s->due_ms;
+	progress_print(s, now_ms, line, sizeof line);
+	if (status_asked || !s->tty)
+		log_always("%s", line);
+	else
+		log_status(line);
+	status_asked = 0;
+	if (s->shown && now_ms >= s->due_ms)
+		s->due_ms = now_ms + (s->tty ? TTY_MS : LINE_MS);
+	return s->due_ms;
+}
+
+void progress_finish(struct progress *s, uint64_t bytes)
+{
+	uint64_t now = clock_now_ms();
+	char line[160];
+
+	if (!s->shown)
+		return;
+	rate_update(&s->meter, now, bytes);
+	rate_print(&s->meter, now, s->size, line, sizeof line);
+	log_always("%s", line);
+}

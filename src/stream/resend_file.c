@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/resend_file.h"
+
+#include <errno.h>
+#include <sys/stat.h>
+
+#include "base/io.h"
+
+enum {
+	CALL_BYTES = 64 * RECORD_MAX, /* in one sendfile(2) */
+	COPY_BYTES = 16 * RECORD_MAX, /* in one read, where the kernel cannot */
+};
+
+struct resend_file {
+	struct resend_buffer resend; /* first: a store is this */
+	uint64_t start; /* where in the file the stream begins */
+	uint8_t *buffer; /* COPY_BYTES and one, once needed */
+	uint64_t copied; /* stream offset of what is in it */
+	size_t copied_bytes;
+	bool copies; /* sendfile(2) does not do for this file */
+};
+
+static struct resend_file *resend_file_of(struct resend_buffer *s)
+{
+	return (struct resend_file *)s;
+}
+
+/*
+ * The stream ends where the file does when everything in it was sent: it may
+ * grow until then.
+ */
+static int resend_file_fill(struct resend_buffer *s, struct err *e)
+{
+	struct resend_file *f = resend_file_of(s);
+	uint64_t head = s->head;
+	struct stat st;
+
+	if (fstat(s->in->fd, &st) < 0)
+		return input_error(e);
+	if ((uint64_t)st.st_size > f->start + head)
+		s->head = (uint64_t)st.st_size - f->start;
+	else
+		s->eof = s->sent == head;
+	/* Whoever reads from this description next goes on behind it. */
+	if (s->eof && lseek(s->in->fd, (off_t)(f->start + head), SEEK_SET) < 0)
+		return input_error(e);
+	return 0;
+}
+
+/* Is the next byte still there? */
+static int resend_file_check(struct resend_buffer *s, struct err *e)
+{
+	uint8_t byte;
+	ssize_t n = pread(s->in->fd, &byte, 1,
+			  (off_t)(resend_file_of(s)->start + s->sent));
+
+	if (n < 0)
+		return input_error(e);
+	return n == 0 ? input_shorter(e) : 0;
+}
+
+static bool resend_file_copied(const struct resend_file *f, uint64_t offset)
+{
+	return offset >= f->copied && offset - f->copied < f->copied_bytes;
+}
+
+static int resend_file_copy(struct resend_file *f, struct err *e)
+{
+	struct resend_buffer *s = &f->resend;
+	ssize_t n;
+
+	if (resend_file_copied(f, s->sent))
+		return 0;
+	if (!f->buffer && !(f->buffer = malloc(COPY_BYTES + 1)))
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	n = pread(s->in->fd, f->buffer, COPY_BYTES,
+		  (off_t)(f->start + s->sent));
+	if (n <= 0)
+		return resend_file_check(s, e);
+	f->copied = s->sent;
+	f->copied_bytes = (size_t)n;
+	return 0;
+}
+
+/* In user space, and of files that sendfile(2) does not take. */
+static int resend_file_send_copy(struct resend_file *f, struct connection *c,
+				 size_t len, struct connection_io *io,
+				 struct err *e)
+{
+	uint64_t sent = f->resend.sent;
+	size_t rest;
+
+	*io = (struct connection_io){ 0 };
+	if (resend_file_copy(f, e) < 0)
+		return -1;
+	if (!resend_file_copied(f, sent))
+		return 0;
+	rest = f->copied_bytes - (size_t)(sent - f->copied);
+	return connection_send(c, f->buffer + (sent - f->copied),
+			       len < rest ? len : rest, io, e);
+}
+
+static int resend_file_sendfile(struct resend_file *f, struct connection *c,
+				size_t len, struct connection_io *io,
+				struct err *e)
+{
+	struct resend_buffer *s = &f->resend;
+	struct err of_file = { 0 };
+
+	if (len > CALL_BYTES)
+		len = CALL_BYTES;
+	if (connection_sendfile(c, s->in->fd, f->start + s->sent, len, io, e) <
+	    0) {
+		if (resend_file_check(s, &of_file) < 0)
+			*e = of_file;
+		if (e->kind != ERR_IO || !e->num)
+			return -1;
+		f->copies = e->num == EINVAL || err_refuses(e->num);
+		return f->copies ? 0 : -1;
+	}
+	return io->bytes ? 0 : resend_file_check(s, e);
+}
+
+static int resend_file_send(struct resend_buffer *s, struct connection *c,
+			    size_t len, struct connection_io *io, struct err *e)
+{
+	struct resend_file *f = resend_file_of(s);
+
+	if (!f->copies && connection_in_kernel(c) &&
+	    resend_file_sendfile(f, c, len, io, e) < 0)
+		return -1;
+	if ((f->copies || !connection_in_kernel(c)) &&
+	    resend_file_send_copy(f, c, len, io, e) < 0)
+		return -1;
+	s->sent += io->bytes;
+	return 0;
+}
+
+static void resend_file_ack(struct resend_buffer *s, uint64_t offset)
+{
+	s->acked = offset;
+}
+
+static int resend_file_peek(const struct resend_buffer *s, uint64_t offset,
+			    void *buf, size_t len, struct err *e)
+{
+	const struct resend_file *f = (const struct resend_file *)s;
+	ssize_t n;
+
+	if (offset + len > s->head)
+		return resend_buffer_not_held(e);
+	n = pread(s->in->fd, buf, len, (off_t)(f->start + offset));
+	if (n < 0)
+		return input_error(e);
+	return n == (ssize_t)len ? 0 : input_shorter(e);
+}
+
+static void resend_file_free(struct resend_buffer *s)
+{
+	free(resend_file_of(s)->buffer);
+	free(s);
+}
+
+static const struct resend_buffer_ops store_file_ops = {
+	.fill = resend_file_fill,
+	.send = resend_file_send,
+	.ack = resend_file_ack,
+	.rewind = resend_buffer_rewind,
+	.peek = resend_file_peek,
+	.free = resend_file_free,
+};
+
+struct resend_buffer *resend_file_new(const struct input *in, struct err *e)
+{
+	off_t start = lseek(in->fd, 0, SEEK_CUR);
+	struct resend_file *f = calloc(1, sizeof *f);
+
+	if (start < 0 || !f) {
+		input_error(e);
+		free(f);
+		return NULL;
+	}
+	f->resend = (struct resend_buffer){ .ops = &store_file_ops,
+					    .in = in,
+					    .room = UINT64_MAX,
+					    .limit = UINT64_MAX,
+					    .ahead = UINT64_MAX,
+					    .keeps = true,
+					    .peeks = true,
+					    .in_place = true };
+	f->start = (uint64_t)start;
+	return (struct resend_buffer *)f;
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/resend_pipes.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <poll.h>
+
+#include "base/io.h"
+#include "stream/resend_memory.h"
+
+enum {
+	AHEAD_BYTES = 1 << 20, /* where nothing is kept */
+	TAIL_BYTES = 64, /* in front of what is not acknowledged, for peek() */
+	LOOK_BYTES = 16 *
+		     4096, /* room for 16 buffers, of a byte at the least */
+	WASTE_PARTS = 4, /* a pipe that is full with less of it holds little */
+};
+
+/*
+ * Bytes go from the input into ahead, from there to the connection, and before
+ * they do into keep as well.  Offsets: keep holds what lies from kept to teed,
+ * ahead what lies from taken to head, and kept <= taken <= teed <= head.
+ */
+struct resend_pipes {
+	struct resend_buffer resend; /* first: a store is this */
+	int ahead[2]; /* pipes, the others only where bytes are kept */
+	int keep[2];
+	int look[2]; /* empty: for peek(), which must not fail for want of it */
+	int null_fd; /* /dev/null: where splice(2) drops bytes */
+	uint64_t kept, taken, teed;
+};
+
+static struct resend_pipes *resend_pipes_of(struct resend_buffer *s)
+{
+	return (struct resend_pipes *)s;
+}
+
+static int resend_pipes_bug(struct err *e)
+{
+	return err_set(e, ERR_BUG, errno, "a pipe of our own fails");
+}
+
+/* Drop len bytes that a pipe holds. */
+static int resend_pipes_drop(const struct resend_pipes *p, int pipe_fd,
+			     uint64_t len, struct err *e)
+{
+	while (len) {
+		ssize_t n = splice(pipe_fd, NULL, p->null_fd, NULL, len,
+				   SPLICE_F_NONBLOCK);
+
+		if (n > 0)
+			len -= (uint64_t)n;
+		else if (n == 0 || errno != EINTR)
+			return resend_pipes_bug(e);
+	}
+	return 0;
+}
+
+/* Read what a pipe holds, up to the offset end, to the end of memory. */
+static int resend_pipes_read(const struct resend_pipes *p,
+			     struct resend_buffer *m, int pipe_fd, uint64_t end,
+			     struct err *e)
+{
+	const struct input held = { .fd = pipe_fd,
+				    .own_fd = -1,
+				    .kind = IO_PIPE };
+	uint64_t acked = p->resend.acked;
+	int ret = 0;
+
+	m->in = &held;
+	while (ret == 0 && m->head < end) {
+		uint64_t head = m->head;
+
+		ret = m->ops->fill(m, e);
+		if (ret == 0 && m->head == head)
+			ret = resend_pipes_bug(e);
+		m->ops->ack(m, acked < m->head ? acked : m->head);
+	}
+	m->in = p->resend.in;
+	return ret;
+}
+
+static void resend_pipes_free(struct resend_buffer *s);
+
+static struct resend_buffer *resend_pipes_to_memory(struct resend_buffer *s,
+						    struct err *e)
+{
+	struct resend_pipes *p = resend_pipes_of(s);
+	struct resend_buffer *m =
+		resend_memory_new(s->in, s->room, p->kept, s->keeps, e);
+
+	if (!m)
+		return NULL;
+	if (resend_pipes_read(p, m, p->keep[0], p->teed, e) < 0 ||
+	    resend_pipes_drop(p, p->ahead[0], p->teed - p->taken, e) < 0 ||
+	    resend_pipes_read(p, m, p->ahead[0], s->head, e) < 0) {
+		m->ops->free(m);
+		return NULL;
+	}
+	m->sent = s->sent;
+	m->acked = s->acked;
+	m->eof = s->eof;
+	m->ahead = s->ahead;
+	resend_pipes_free(s);
+	return m;
+}
+
+/*
+ * A pipe may be full with fewer bytes than its size: its room is counted in
+ * buffers, as they were written.
+ */
+static bool resend_pipes_wasted(const struct resend_pipes *p, uint64_t held)
+{
+	return p->resend.keeps && held < p->resend.room / WASTE_PARTS;
+}
+
+static int resend_pipes_fill(struct resend_buffer *s, struct err *e)
+{
+	const struct resend_pipes *p = resend_pipes_of(s);
+	ssize_t n = splice(s->in->fd, NULL, p->ahead[1], NULL,
+			   resend_buffer_wants(s), SPLICE_F_NONBLOCK);
+
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return input_error(e);
+	if (n >= 0) {
+		s->head += (uint64_t)n;
+		s->eof = n == 0;
+		return 0;
+	}
+	/* The input is empty, unless it is ahead that has no buffer left. */
+	if (errno == EINTR || s->head == p->taken ||
+	    !io_ready(s->in->fd, POLLIN))
+		return 0;
+	s->full = true;
+	s->cramped = resend_pipes_wasted(p, s->head - p->taken);
+	return 0;
+}
+
+/* Keep up to len bytes of what goes out next. */
+static int resend_pipes_tee(struct resend_pipes *p, size_t len, struct err *e)
+{
+	ssize_t n = tee(p->ahead[0], p->keep[1], len, SPLICE_F_NONBLOCK);
+
+	if (n > 0)
+		p->teed += (uint64_t)n;
+	if (n > 0 || errno == EINTR)
+		return 0;
+	if (errno != EAGAIN)
+		return resend_pipes_bug(e);
+	p->resend.limit = p->resend.sent;
+	p->resend.cramped = resend_pipes_wasted(p, p->teed - p->kept);
+	return 0;
+}
+
+static int resend_pipes_splice(struct resend_pipes *p, struct connection *c,
+			       size_t len, struct connection_io *io,
+			       struct err *e)
+{
+	if (connection_splice_from(c, p->ahead[0], len, io, e) < 0)
+		return -1;
+	p->taken += io->bytes;
+	if (!p->resend.keeps)
+		p->kept = p->teed = p->taken;
+	p->resend.sent = p->taken;
+	p->resend.full = false;
+	return 0;
+}
+
+static int resend_pipes_send(struct resend_buffer *s, struct connection *c,
+			     size_t len, struct connection_io *io,
+			     struct err *e)
+{
+	struct resend_pipes *p = resend_pipes_of(s);
+
+	*io = (struct connection_io){ 0 };
+	if (!s->keeps)
+		return resend_pipes_splice(p, c, len, io, e);
+	if (p->teed == p->taken && resend_pipes_tee(p, len, e) < 0)
+		return -1;
+	if (p->teed == p->taken)
+		return 0;
+	if (len > p->teed - p->taken)
+		len = (size_t)(p->teed - p->taken);
+	return resend_pipes_splice(p, c, len, io, e);
+}
+
+static void resend_pipes_ack(struct resend_buffer *s, uint64_t offset)
+{
+	struct resend_pipes *p = resend_pipes_of(s);
+	uint64_t keep = p->taken < TAIL_BYTES ? 0 : p->taken - TAIL_BYTES;
+	struct err ignored = { 0 };
+
+	s->acked = offset;
+	s->limit = UINT64_MAX;
+	if (!s->keeps)
+		return;
+	if (keep > offset)
+		keep = offset;
+	/* What stays would only be kept for longer. */
+	if (keep > p->kept &&
+	    resend_pipes_drop(p, p->keep[0], keep - p->kept, &ignored) == 0)
+		p->kept = keep;
+}
+
+/* Read len bytes that a pipe holds, in as many packets as they came. */
+static int resend_pipes_take(int pipe_fd, uint8_t *buf, size_t len,
+			     struct err *e)
+{
+	while (len) {
+		ssize_t n = io_read(pipe_fd, buf, len);
+
+		if (n <= 0)
+			return resend_pipes_bug(e);
+		buf += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+/*
+ * Copy bytes out of a pipe and leave them there: what tee(2) copies are the
+ * buffers, into a pipe with as many, which is read empty.
+ */
+static int resend_pipes_look(const struct resend_pipes *p, int pipe_fd,
+			     uint64_t skip, uint8_t *buf, size_t len,
+			     struct err *e)
+{
+	if (!len)
+		return 0;
+	if (tee(pipe_fd, p->look[1], skip + len, SPLICE_F_NONBLOCK) !=
+	    (ssize_t)(skip + len))
+		return resend_pipes_bug(e);
+	if (resend_pipes_drop(p, p->look[0], skip, e) < 0)
+		return -1;
+	return resend_pipes_take(p->look[0], buf, len, e);
+}
+
+/* The part of len bytes from offset on that lies below end. */
+static size_t resend_pipes_below(uint64_t end, uint64_t offset, size_t len)
+{
+	uint64_t part = end > offset ? end - offset : 0;
+
+	return part < len ? (size_t)part : len;
+}
+
+static int resend_pipes_peek(const struct resend_buffer *s, uint64_t offset,
+			     void *buf, size_t len, struct err *e)
+{
+	const struct resend_pipes *p = (const struct resend_pipes *)s;
+	size_t part = resend_pipes_below(p->taken, offset, len);
+	uint8_t *out = buf;
+
+	if (!s->keeps || offset + len > s->head || (part && offset < p->kept))
+		return resend_buffer_not_held(e);
+	if (resend_pipes_look(p, p->keep[0], offset - p->kept, out, part, e) <
+	    0)
+		return -1;
+	offset += part;
+	return resend_pipes_look(p, p->ahead[0], offset - p->taken, out + part,
+				 len - part, e);
+}
+
+static void resend_pipes_close(int p[static 2])
+{
+	for (int i = 0; i < 2; i++)
+		if (p[i] >= 0)
+			close(p[i]);
+}
+
+static void resend_pipes_free(struct resend_buffer *s)
+{
+	struct resend_pipes *p = resend_pipes_of(s);
+
+	resend_pipes_close(p->ahead);
+	resend_pipes_close(p->keep);
+	resend_pipes_close(p->look);
+	if (p->null_fd >= 0)
+		close(p->null_fd);
+	free(p);
+}
+
+static const struct resend_buffer_ops store_pipe_ops = {
+	.fill = resend_pipes_fill,
+	.send = resend_pipes_send,
+	.ack = resend_pipes_ack,
+	.peek = resend_pipes_peek,
+	.to_memory = resend_pipes_to_memory,
+	.free = resend_pipes_free,
+};
+
+static int resend_pipes_open_pipe(int p[static 2], uint64_t bytes,
+				  struct err *e)
+{
+	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(e, ERR_IO, errno, "cannot make a pipe");
+	if (bytes <= INT_MAX && fcntl(p[1], F_SETPIPE_SZ, (int)bytes) >= 0)
+		return 0;
+	return err_set(e, ERR_IO, bytes > INT_MAX ? EPERM : errno,
+		       "cannot have a pipe as large as --buffer");
+}
+
+/* Empty pipes say EAGAIN where the system calls are allowed. */
+static int resend_pipes_try(const struct resend_pipes *p, struct err *e)
+{
+	if (splice(p->ahead[0], NULL, p->null_fd, NULL, 1, SPLICE_F_NONBLOCK) <
+		    0 &&
+	    err_refuses(errno))
+		return err_call(e, ERR_IO, "splice", "cannot splice");
+	if (p->resend.keeps &&
+	    tee(p->ahead[0], p->keep[1], 1, SPLICE_F_NONBLOCK) < 0 &&
+	    err_refuses(errno))
+		return err_call(e, ERR_IO, "tee", "cannot splice");
+	return 0;
+}
+
+static int resend_pipes_open(struct resend_pipes *p, struct err *e)
+{
+	uint64_t bytes = p->resend.room;
+
+	p->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	if (p->null_fd < 0)
+		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
+	if (resend_pipes_open_pipe(p->ahead, bytes, e) < 0)
+		return -1;
+	if (p->resend.keeps &&
+	    (resend_pipes_open_pipe(p->keep, bytes, e) < 0 ||
+	     resend_pipes_open_pipe(p->look, LOOK_BYTES, e) < 0))
+		return -1;
+	return resend_pipes_try(p, e);
+}
+
+struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
+				       struct err *e)
+{
+	struct resend_pipes *p = calloc(1, sizeof *p);
+
+	if (!p) {
+		err_set(e, ERR_IO, 0, "out of memory");
+		return NULL;
+	}
+	p->resend = (struct resend_buffer){ .ops = &store_pipe_ops,
+					    .in = in,
+					    .room = bytes ? bytes : AHEAD_BYTES,
+					    .limit = UINT64_MAX,
+					    .ahead = UINT64_MAX,
+					    .keeps = bytes != 0,
+					    .peeks = bytes != 0 };
+	for (int i = 0; i < 2; i++)
+		p->ahead[i] = p->keep[i] = p->look[i] = -1;
+	p->null_fd = -1;
+	if (resend_pipes_open(p, e) < 0) {
+		resend_pipes_free((struct resend_buffer *)p);
+		return NULL;
+	}
+	io_grow_pipe(in->fd);
+	return (struct resend_buffer *)p;
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tls/aead.h"
+
+#include <assert.h>
+#include <gnutls/crypto.h>
+#include <string.h>
+
+enum {
+	NONCE_BYTES = 12,
+	TAG_BYTES = 16,
+	EXPLICIT_BYTES = 8, /* TLS 1.2: the half of the nonce that is sent */
+	SALT_BYTES = 4, /* TLS 1.2: the half that is not */
+	AAD_MAX = 13,
+};
+
+struct aead {
+	gnutls_aead_cipher_hd_t cipher;
+	bool v13;
+	uint64_t seq; /* of the next record */
+	uint8_t iv[NONCE_BYTES];
+};
+
+static void aead_put64(uint8_t *out, uint64_t n)
+{
+	for (int i = 7; i >= 0; i--, n >>= 8)
+		out[i] = (uint8_t)n;
+}
+
+static uint64_t aead_get64(const uint8_t *in)
+{
+	uint64_t n = 0;
+
+	for (int i = 0; i < 8; i++)
+		n = n << 8 | in[i];
+	return n;
+}
+
+struct aead *aead_new(const struct mode *mode, const struct traffic *t,
+		      struct err *e)
+{
+	static const gnutls_cipher_algorithm_t ciphers[] = {
+		[MODE_AES128_GCM] = GNUTLS_CIPHER_AES_128_GCM,
+		[MODE_AES256_GCM] = GNUTLS_CIPHER_AES_256_GCM,
+		[MODE_CHACHA20_POLY1305] = GNUTLS_CIPHER_CHACHA20_POLY1305,
+	};
+	gnutls_datum_t key = { (uint8_t *)t->key, (unsigned int)t->key_len };
+	struct aead *s = calloc(1, sizeof *s);
+	int ret;
+
+	if (!s) {
+		err_set(e, ERR_BUG, 0, "out of memory");
+		return NULL;
+	}
+	ret = gnutls_aead_cipher_init(&s->cipher, ciphers[mode->cipher], &key);
+	if (ret < 0) {
+		err_set(e, ERR_BUG, 0, "cannot encrypt in user space: %s",
+			gnutls_strerror(ret));
+		free(s);
+		return NULL;
+	}
+	s->v13 = mode->version == MODE_TLS13;
+	s->seq = aead_get64(t->seq);
+	memcpy(s->iv, t->iv, t->iv_len);
+	return s;
+}
+
+void aead_free(struct aead *s)
+{
+	if (!s)
+		return;
+	gnutls_aead_cipher_deinit(s->cipher);
+	explicit_bzero(s, sizeof *s);
+	free(s);
+}
+
+uint64_t aead_records(const struct aead *s)
+{
+	return s->seq;
+}
+
+/* RFC 8446 section 5.3: the IV, with the sequence number XORed in. */
+static void aead_nonce13(const struct aead *s, uint8_t nonce[NONCE_BYTES])
+{
+	uint8_t seq[8];
+
+	aead_put64(seq, s->seq);
+	memcpy(nonce, s->iv, NONCE_BYTES);
+	for (int i = 0; i < 8; i++)
+		nonce[NONCE_BYTES - 8 + i] ^= seq[i];
+}
+
+/* RFC 5288 section 3: salt and explicit half. */
+static void aead_nonce12(const struct aead *s, const uint8_t *explicit_half,
+			 uint8_t nonce[NONCE_BYTES])
+{
+	memcpy(nonce, s->iv, SALT_BYTES);
+	memcpy(nonce + SALT_BYTES, explicit_half, EXPLICIT_BYTES);
+}
+
+/* RFC 5246 section 6.2.3.3: sequence number and the header of the plaintext */
+static void aead_aad12(const struct aead *s, uint8_t type, size_t len,
+		       uint8_t aad[AAD_MAX])
+{
+	aead_put64(aad, s->seq);
+	record_header(aad + 8, type, len);
+}
+
+int aead_encrypt(struct aead *s, uint8_t type, uint8_t *data, size_t len,
+		 uint8_t *out, size_t *size, struct err *e)
+{
+	size_t in_len = len + s->v13, out_len = in_len + TAG_BYTES;
+	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX], *body = out;
+	const uint8_t behind = data[len];
+	size_t aad_len = RECORD_HEADER_BYTES;
+	int ret;
+
+	assert(len <= RECORD_MAX);
+	body += RECORD_HEADER_BYTES;
+	if (s->v13) {
+		record_header(out, RECORD_DATA, out_len);
+		aead_nonce13(s, nonce);
+		memcpy(aad, out, RECORD_HEADER_BYTES);
+	} else {
+		record_header(out, type, EXPLICIT_BYTES + out_len);
+		aead_put64(body, s->seq);
+		aead_nonce12(s, body, nonce);
+		aead_aad12(s, type, len, aad);
+		aad_len = AAD_MAX;
+		body += EXPLICIT_BYTES;
+	}
+	/* In one piece: else the library would make it one. */
+	data[len] = type;
+	ret = gnutls_aead_cipher_encrypt(s->cipher, nonce, sizeof nonce, aad,
+					 aad_len, TAG_BYTES, data, in_len, body,
+					 &out_len);
+	data[len] = behind;
+	if (ret < 0)
+		return err_set(e, ERR_BUG, 0, "cannot encrypt: %s",
+			       gnutls_strerror(ret));
+	s->seq++;
+	*size = (size_t)(body - out) + out_len;
+	return 0;
+}
+
+size_t aead_body_bytes(const struct aead *s,
+		       const uint8_t header[static RECORD_HEADER_BYTES])
+{
+	size_t len = record_body_bytes(header);
+	size_t least = s->v13 ? TAG_BYTES + 1 : EXPLICIT_BYTES + TAG_BYTES;
+
+	if (header[1] != 3 || header[2] != 3 || len < least ||
+	    len > AEAD_BODY_MAX || (s->v13 && header[0] != RECORD_DATA))
+		return 0;
+	return len;
+}
+
+/* The type is the last byte that is not 0; what is behind it is padding. */
+static void aead_strip_padding(const uint8_t *inner, size_t *len, uint8_t *type)
+{
+	while (*len && !inner[*len - 1])
+		--*len;
+	*type = *len ? inner[--*len] : 0;
+}
+
+int aead_decrypt(struct aead *s, const uint8_t *record, uint8_t *type,
+		 uint8_t *out, size_t *len)
+{
+	size_t body_len = aead_body_bytes(s, record), aad_len;
+	const uint8_t *body = record + RECORD_HEADER_BYTES;
+	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX];
+
+	*type = record[0];
+	if (s->v13) {
+		aead_nonce13(s, nonce);
+		memcpy(aad, record, RECORD_HEADER_BYTES);
+		aad_len = RECORD_HEADER_BYTES;
+	} else {
+		aead_nonce12(s, body, nonce);
+		body += EXPLICIT_BYTES;
+		body_len -= EXPLICIT_BYTES;
+		aead_aad12(s, *type, body_len - TAG_BYTES, aad);
+		aad_len = AAD_MAX;
+	}
+	*len = body_len;
+	if (gnutls_aead_cipher_decrypt(s->cipher, nonce, sizeof nonce, aad,
+				       aad_len, TAG_BYTES, body, body_len, out,
+				       len) < 0)
+		return -1;
+	s->seq++;
+	if (s->v13)
+		aead_strip_padding(out, len, type);
+	return 0;
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tls/sock_diag.h"
+
+#include <errno.h>
+#include <libmnl/libmnl.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/compat.h"
+
+static void sock_diag_close(struct mnl_socket **nl)
+{
+	if (*nl)
+		mnl_socket_close(*nl);
+}
+
+static int sock_diag_parse_conf(const struct nlattr *attr, void *data)
+{
+	struct sock_diag_tls *out = data;
+	enum sock_diag_conf *conf;
+
+	switch (mnl_attr_get_type(attr)) {
+	case TLS_INFO_TXCONF:
+		conf = &out->tx;
+		break;
+	case TLS_INFO_RXCONF:
+		conf = &out->rx;
+		break;
+	default:
+		return MNL_CB_OK;
+	}
+	if (mnl_attr_validate(attr, MNL_TYPE_U16) < 0)
+		return MNL_CB_ERROR;
+	*conf = mnl_attr_get_u16(attr) <= SOCK_DIAG_HW_RECORD
+			? (enum sock_diag_conf)mnl_attr_get_u16(attr)
+			: SOCK_DIAG_UNKNOWN;
+	return MNL_CB_OK;
+}
+
+static int sock_diag_parse_ulp(const struct nlattr *attr, void *data)
+{
+	if (mnl_attr_get_type(attr) != INET_ULP_INFO_TLS)
+		return MNL_CB_OK;
+	if (mnl_attr_validate(attr, MNL_TYPE_NESTED) < 0)
+		return MNL_CB_ERROR;
+	return mnl_attr_parse_nested(attr, sock_diag_parse_conf, data);
+}
+
+static int sock_diag_parse_attr(const struct nlattr *attr, void *data)
+{
+	if (mnl_attr_get_type(attr) != INET_DIAG_ULP_INFO)
+		return MNL_CB_OK;
+	if (mnl_attr_validate(attr, MNL_TYPE_NESTED) < 0)
+		return MNL_CB_ERROR;
+	return mnl_attr_parse_nested(attr, sock_diag_parse_ulp, data);
+}
+
+static int sock_diag_parse_message(const struct nlmsghdr *h, void *data)
+{
+	if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
+	    mnl_nlmsg_get_payload_len(h) < sizeof(struct inet_diag_msg))
+		return MNL_CB_ERROR;
+	if (mnl_attr_parse(h, sizeof(struct inet_diag_msg),
+			   sock_diag_parse_attr, data) < 0)
+		return MNL_CB_ERROR;
+	return MNL_CB_STOP;
+}
+
+static int sock_diag_addresses(int fd, struct inet_diag_req_v2 *req)
+{
+	struct sockaddr_storage local, remote;
+	socklen_t local_len = sizeof local, remote_len = sizeof remote;
+
+	if (getsockname(fd, (struct sockaddr *)&local, &local_len) < 0 ||
+	    getpeername(fd, (struct sockaddr *)&remote, &remote_len) < 0)
+		return -1;
+	req->sdiag_family = (uint8_t)local.ss_family;
+	if (local.ss_family == AF_INET6) {
+		const struct sockaddr_in6 *l = (const void *)&local;
+		const struct sockaddr_in6 *r = (const void *)&remote;
+
+		req->id.idiag_sport = l->sin6_port;
+		req->id.idiag_dport = r->sin6_port;
+		memcpy(req->id.idiag_src, &l->sin6_addr, 16);
+		memcpy(req->id.idiag_dst, &r->sin6_addr, 16);
+		req->id.idiag_if = r->sin6_scope_id;
+	} else {
+		const struct sockaddr_in *l = (const void *)&local;
+		const struct sockaddr_in *r = (const void *)&remote;
+
+		req->id.idiag_sport = l->sin_port;
+		req->id.idiag_dport = r->sin_port;
+		memcpy(req->id.idiag_src, &l->sin_addr, 4);
+		memcpy(req->id.idiag_dst, &r->sin_addr, 4);
+	}
+	return 0;
+}
+
+int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)
+{
+	attr_cleanup(sock_diag_close) struct mnl_socket *nl = NULL;
+	char buf[8192] __attribute__((aligned(8)));
+	struct nlmsghdr *h = mnl_nlmsg_put_header(buf);
+	struct inet_diag_req_v2 *req;
+	ssize_t n;
+
+	*out = (struct sock_diag_tls){ SOCK_DIAG_UNKNOWN, SOCK_DIAG_UNKNOWN };
+	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	h->nlmsg_flags = NLM_F_REQUEST;
+	h->nlmsg_seq = 1;
+	req = mnl_nlmsg_put_extra_header(h, sizeof *req);
+	req->sdiag_protocol = IPPROTO_TCP;
+	/* Without any extension asked for, the ULP is left out too. */
+	req->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	req->idiag_states = ~0u;
+	req->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;
+	req->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	if (sock_diag_addresses(fd, req) < 0)
+		return err_set(e, ERR_KTLS, errno, "cannot name the socket");
+	nl = mnl_socket_open2(NETLINK_SOCK_DIAG, SOCK_CLOEXEC);
+	if (!nl || mnl_socket_bind(nl, 0, MNL_SOCKET_AUTOPID) < 0 ||
+	    mnl_socket_sendto(nl, h, h->nlmsg_len) < 0 ||
+	    (n = mnl_socket_recvfrom(nl, buf, sizeof buf)) < 0)
+		return err_set(e, ERR_KTLS, errno, "cannot ask sock_diag");
+	if (mnl_cb_run(buf, (size_t)n, 1, mnl_socket_get_portid(nl),
+		       sock_diag_parse_message, out) < 0)
+		return err_set(e, ERR_KTLS, errno, "sock_diag does not answer");
+	return 0;
+}
+
+const char *sock_diag_conf_name(enum sock_diag_conf conf)
+{
+	switch (conf) {
+	case SOCK_DIAG_SW:
+		return "sw";
+	case SOCK_DIAG_HW:
+	case SOCK_DIAG_HW_RECORD:
+		return "hw";
+	default:
+		return NULL;
+	}
+}

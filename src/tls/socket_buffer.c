@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "tls/socket_buffer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+int socket_buffer_init(struct socket_buffer *w, int fd, size_t out_bytes,
+		       struct err *e)
+{
+	*w = (struct socket_buffer){ .fd = fd };
+	return socket_buffer_grow(&w->out, out_bytes, e);
+}
+
+void socket_buffer_fini(struct socket_buffer *w)
+{
+	free(w->out.bytes);
+	free(w->in.bytes);
+}
+
+int socket_buffer_grow(struct socket_buffer_buffer *b, size_t bytes,
+		       struct err *e)
+{
+	uint8_t *larger = realloc(b->bytes, bytes);
+
+	if (!larger)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	b->bytes = larger;
+	b->size = bytes;
+	return 0;
+}
+
+size_t socket_buffer_room(const struct socket_buffer *w)
+{
+	return w->out.size - w->out.end;
+}
+
+void socket_buffer_append(struct socket_buffer *w, const void *bytes,
+			  size_t len)
+{
+	assert(len <= socket_buffer_room(w));
+	memcpy(w->out.bytes + w->out.end, bytes, len);
+	w->out.end += len;
+}
+
+bool socket_buffer_pending(const struct socket_buffer *w)
+{
+	return w->out.start < w->out.end;
+}
+
+/* The first error of the socket is the one to remember. */
+static int socket_buffer_lost(struct socket_buffer *w)
+{
+	if (!w->lost_errno)
+		w->lost_errno = errno;
+	return w->lost_errno;
+}
+
+int socket_buffer_flush(struct socket_buffer *w, bool *empty, struct err *e)
+{
+	struct socket_buffer_buffer *out = &w->out;
+
+	*empty = false;
+	while (out->start < out->end) {
+		ssize_t n = send(w->fd, out->bytes + out->start,
+				 out->end - out->start,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n >= 0)
+			out->start += (size_t)n;
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
+			return err_set(e, ERR_NET, socket_buffer_lost(w),
+				       "the connection was lost");
+	}
+	out->start = out->end = 0;
+	*empty = true;
+	return 0;
+}
+
+static ssize_t socket_buffer_recv(struct socket_buffer *w, void *buf,
+				  size_t len)
+{
+	ssize_t n;
+
+	do
+		n = recv(w->fd, buf, len, MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && errno != EAGAIN)
+		socket_buffer_lost(w);
+	w->ended |= n == 0 && len;
+	return n;
+}
+
+ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len)
+{
+	struct socket_buffer_buffer *in = &w->in;
+
+	if (!in->size)
+		return socket_buffer_recv(w, buf, len);
+	if (in->start == in->end) {
+		ssize_t n = socket_buffer_recv(w, in->bytes, in->size);
+
+		if (n <= 0)
+			return n;
+		in->start = 0;
+		in->end = (size_t)n;
+	}
+	if (len > in->end - in->start)
+		len = in->end - in->start;
+	memcpy(buf, in->bytes + in->start, len);
+	in->start += len;
+	return (ssize_t)len;
+}
+
+/* What a read that returned got means. */
+static int socket_buffer_result(const struct socket_buffer *w, ssize_t got,
+				size_t *n, struct err *e)
+{
+	*n = got > 0 ? (size_t)got : 0;
+	if (got > 0 || (got < 0 && errno == EAGAIN))
+		return 0;
+	if (got < 0)
+		return err_set(e, ERR_NET, w->lost_errno,
+			       "the connection was lost");
+	return err_set(e, ERR_NET, 0,
+		       "the connection closed without close_notify");
+}
+
+int socket_buffer_read_some(struct socket_buffer *w, void *buf, size_t len,
+			    size_t *n, struct err *e)
+{
+	return socket_buffer_result(w, socket_buffer_read(w, buf, len), n, e);
+}
+
+int socket_buffer_fill(struct socket_buffer *w, size_t *n, struct err *e)
+{
+	struct socket_buffer_buffer *in = &w->in;
+
+	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+	in->end -= in->start;
+	in->start = 0;
+	if (socket_buffer_result(w,
+				 socket_buffer_recv(w, in->bytes + in->end,
+						    in->size - in->end),
+				 n, e) < 0)
+		return -1;
+	in->end += *n;
+	return 0;
+}
+
+bool socket_buffer_gone(const struct socket_buffer *w)
+{
+	return w->lost_errno || w->ended;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* sink: bytes go out without a wait, and no failure goes unseen. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+
+#include "stream/output.h"
+#include "tap.h"
+#include "wrap.h"
+
+static bool no_proc; /* pretend that a pipe cannot be opened again */
+
+WRAP(io_reopen_nonblocking);
+int __wrap_io_reopen_nonblocking(int fd, int access)
+{
+	return no_proc ? -1 : __real_io_reopen_nonblocking(fd, access);
+}
+
+static int (*on_fdatasync)(int fd);
+
+WRAP(fdatasync);
+int __wrap_fdatasync(int fd)
+{
+	return on_fdatasync(fd);
+}
+
+static pid_t ourselves;
+static bool no_fork; /* pretend that there are too many processes */
+
+WRAP(fork);
+pid_t __wrap_fork(void)
+{
+	return no_fork ? -1 : __real_fork();
+}
+
+static char block[65536];
+
+/* Write blocks of len bytes until there is no more room; how much went. */
+static size_t fill(struct output *s, size_t len, struct err *e)
+{
+	size_t all = 0, done;
+
+	do {
+		if (output_write(s, block, len, &done, e) < 0)
+			return 0;
+		all += done;
+	} while (done);
+	return all;
+}
+
+static void pair_of(bool socket, int fds[2])
+{
+	int ret = socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, fds) : pipe(fds);
+
+	if (ret < 0)
+		exit(1);
+}
+
+static void stuck(int signal)
+{
+	static const char text[] = "Bail out! a write waits for room\n";
+
+	_exit(write(STDOUT_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
+}
+
+static void test_full(const char *name, bool socket)
+{
+	struct err e = { 0 };
+	struct output s;
+	size_t all, done;
+	int fds[2];
+
+	pair_of(socket, fds);
+	output_init(&s, fds[1]);
+	all = fill(&s, sizeof block, &e) + fill(&s, 100, &e);
+	ok(all >= 4096 && e.kind == ERR_NONE, "a full %s does not block", name);
+	ok(!(fcntl(fds[1], F_GETFL) & O_NONBLOCK),
+	   "and has no O_NONBLOCK that others would see");
+	for (size_t n = 0; n < 8192;)
+		n += (size_t)read(fds[0], block, 8192 - n);
+	if (!socket)
+		ok(output_write(&s, block, sizeof block, &done, &e) == 0 &&
+			   done > 0 && done <= 8192,
+		   "a %s with some room takes some", name);
+	is_int(output_finish(&s, &e), 0, "a full %s can be finished", name);
+	is_int(fcntl(fds[1], F_GETFD), -1, "and is closed then");
+	close(fds[0]);
+}
+
+static void test_reader_gone(const char *name, bool socket)
+{
+	struct err e = { 0 };
+	struct output s;
+	size_t done = 99;
+	int fds[2];
+
+	pair_of(socket, fds);
+	output_init(&s, fds[1]);
+	ok(output_has_reader(&s), "a %s has a reader", name);
+	close(fds[0]);
+	is_int(output_write(&s, "x", 1, &done, &e), -1,
+	       "a %s whose reader left is an error", name);
+	ok(e.kind == ERR_IO && done == 0 && strstr(e.msg, "went away"),
+	   "which says so");
+	is_int(output_finish(&s, &e), 0, "but it can be closed");
+}
+
+static void test_errors(void)
+{
+	struct err e = { 0 };
+
+	ok(output_error(EPIPE, &e) == -1 && strstr(e.msg, "reader"),
+	   "EPIPE means that the reader left");
+	ok(output_error(ECONNRESET, &e) == -1 && strstr(e.msg, "reader"),
+	   "and so does ECONNRESET");
+	ok(output_error(EIO, &e) == -1 && !strstr(e.msg, "reader") &&
+		   e.num == EIO,
+	   "other errors speak for themselves");
+}
+
+static void test_file(void)
+{
+	char path[] = "/tmp/test_sink.XXXXXX", text[16] = "";
+	struct err e = { 0 };
+	int fd = mkstemp(path), again = open(path, O_RDONLY);
+	struct output s;
+	size_t done;
+
+	unlink(path);
+	if (fd < 0 || again < 0)
+		exit(1);
+	output_init(&s, fd);
+	ok(output_write(&s, "hello ", 6, &done, &e) == 0 && done == 6 &&
+		   output_write(&s, "world", 5, &done, &e) == 0 && done == 5,
+	   "a file takes all at once");
+	ok(!output_has_reader(&s), "and has no reader that could leave");
+	is_int(output_finish(&s, &e), 0, "it can be finished");
+	is_int(fcntl(fd, F_GETFD), -1, "and is closed then");
+	is_int(read(again, text, sizeof text), 11, "with all in it");
+	is_str(text, "hello world", "as it was written");
+	close(again);
+}
+
+static int sync_well(int fd)
+{
+	return fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
+static int sync_fail(int fd)
+{
+	(void)fd;
+	errno = EIO;
+	return -1;
+}
+
+/* Does nothing of ours stay open there, and no signal disturb it? */
+static int sync_alone(int fd)
+{
+	sigset_t set;
+	int open = 0;
+
+	for (int i = 0; i < 100; i++)
+		open += fcntl(i, F_GETFD) >= 0;
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	errno = EIO;
+	return fcntl(fd, F_GETFD) >= 0 && open == 1 &&
+			       sigismember(&set, SIGTERM)
+		       ? 0
+		       : -1;
+}
+
+/* Who asks a second time hears that all is well. */
+static int sync_die(int fd)
+{
+	(void)fd;
+	return getpid() == ourselves ? 0 : raise(SIGKILL);
+}
+
+static int sync_to_end(struct output *s)
+{
+	int num;
+
+	while (!output_synced(s, &num))
+		poll(NULL, 0, 5);
+	return num;
+}
+
+static void test_sync(void)
+{
+	static const struct {
+		const char *name;
+		int (*sync)(int fd);
+		bool no_fork, ignore_children;
+		int num;
+	} rows[] = {
+		{ "a file goes to disk", sync_well, false, false, 0 },
+		{ "with nothing else", sync_alone, false, false, 0 },
+		{ "an error of the disk", sync_fail, false, false, EIO },
+		{ "no process left", sync_well, true, false, 0 },
+		{ "no process left and an error", sync_fail, true, false, EIO },
+		{ "the process is killed", sync_die, false, false, ECANCELED },
+		{ "nobody tells how it ended", sync_fail, false, true, ECHILD },
+	};
+	char path[] = "/tmp/test_sink.XXXXXX";
+	struct output s;
+	sigset_t set;
+	int fd = mkstemp(path);
+
+	unlink(path);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		no_fork = rows[i].no_fork;
+		on_fdatasync = rows[i].sync;
+		signal(SIGCHLD, rows[i].ignore_children ? SIG_IGN : SIG_DFL);
+		output_init(&s, fd);
+		is_int(sync_to_end(&s), rows[i].num, "%s", rows[i].name);
+	}
+	no_fork = false;
+	signal(SIGCHLD, SIG_DFL);
+	sigprocmask(SIG_BLOCK, NULL, &set);
+	is_int(sigismember(&set, SIGTERM), 0, "signals are ours afterwards");
+	output_init(&s, open("/dev/null", O_WRONLY));
+	on_fdatasync = sync_fail;
+	is_int(sync_to_end(&s), 0, "a device does not go to disk");
+	close(s.fd);
+	close(fd);
+}
+
+static void test_devices(void)
+{
+	struct err e = { 0 };
+	struct output s;
+	size_t done;
+
+	output_init(&s, open("/dev/full", O_WRONLY));
+	is_int(output_write(&s, "x", 1, &done, &e), -1,
+	       "/dev/full is an error");
+	ok(e.kind == ERR_IO && e.num == ENOSPC, "which errno tells");
+	is_int(output_finish(&s, &e), 0, "but it can be closed");
+	output_init(&s, open("/dev/null", O_WRONLY));
+	ok(output_write(&s, block, sizeof block, &done, &e) == 0 &&
+		   done == sizeof block,
+	   "/dev/null takes everything");
+	is_int(output_finish(&s, &e), 0, "and can be finished");
+	s = (struct output){ .fd = -1, .own_fd = -1 };
+	is_int(output_finish(&s, &e), -1, "what is not open cannot be closed");
+}
+
+static void test_splice(void)
+{
+	char path[] = "/tmp/test_sink.XXXXXX";
+	struct err e = { 0 };
+	int pipe_fds[2], sock_fds[2];
+	int file = mkstemp(path), append = open(path, O_WRONLY | O_APPEND);
+	const struct {
+		const char *name;
+		int fd;
+		bool takes;
+	} rows[] = {
+		{ "a pipe", (pair_of(false, pipe_fds), pipe_fds[1]), true },
+		{ "a file", file, true },
+		{ "a file to append to", append, false },
+		{ "a socket", (pair_of(true, sock_fds), sock_fds[1]), false },
+		{ "a device", open("/dev/null", O_WRONLY), false },
+	};
+
+	unlink(path);
+	for (size_t i = 0; i < array_len(rows); i++) {
+		struct output s;
+
+		output_init(&s, rows[i].fd);
+		is_int(output_takes_splice(&s), rows[i].takes,
+		       "splice(2) writes to %s: %d", rows[i].name,
+		       rows[i].takes);
+		is_int(output_finish(&s, &e), 0, "%s can be finished",
+		       rows[i].name);
+	}
+	close(pipe_fds[0]);
+	close(sock_fds[0]);
+}
+
+int main(void)
+{
+	ourselves = getpid();
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGALRM, stuck);
+	alarm(20);
+	test_full("pipe", false);
+	test_full("socket", true);
+	test_reader_gone("pipe", false);
+	test_reader_gone("socket", true);
+	test_errors();
+	test_file();
+	test_sync();
+	test_devices();
+	test_splice();
+	no_proc = true;
+	test_reader_gone("pipe without /proc", false);
+	test_full("pipe without /proc", false);
+	return tap_end();
+}

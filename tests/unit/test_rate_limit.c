@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* guess: five wrong passwords at once, then one a second, and each for itself. */
+#include "auth/rate_limit.h"
+#include "tap.h"
+
+static struct rate_limit g;
+
+/* Each of a site of its own, but for those of one_site() */
+static const struct net_source *source(unsigned int n)
+{
+	static struct net_source s;
+
+	s = (struct net_source){ { (uint8_t)(n >> 16), (uint8_t)(n >> 8),
+				   (uint8_t)n, 1, 0, 0, (uint8_t)(n >> 24) } };
+	return &s;
+}
+
+/* The n-th /64 of a /48 */
+static unsigned int one_site(unsigned int n)
+{
+	return 0x123456 + (n << 24);
+}
+
+/* How many of so many tries at one moment are let through? */
+static int wrong(unsigned int who, int tries, uint64_t now_ms)
+{
+	int through = 0;
+
+	while (tries--)
+		through += rate_limit_begin(&g, source(who), now_ms);
+	return through;
+}
+
+static void test_rate(void)
+{
+	uint64_t t = 100000;
+	int through = 0;
+
+	g = (struct rate_limit){ 0 };
+	is_int(wrong(1, 20, t), RATE_LIMIT_BURST, "five at once");
+	is_int(wrong(1, 20, t + 999), 0, "none within the next second");
+	is_int(wrong(1, 20, t + 1000), 1, "then one");
+	is_int(wrong(1, 20, t + 1999), 0, "one a second");
+	is_int(wrong(1, 20, t + 4000), 3, "what is not used is saved up");
+	is_int(wrong(1, 20, t + 3600000), RATE_LIMIT_BURST,
+	       "but no more than five");
+	t += 7200000;
+	for (int ms = 0; ms < 60000; ms += 10)
+		through += wrong(1, 1, t + (uint64_t)ms);
+	is_int(through, RATE_LIMIT_BURST + 59, "a minute of trying: 5 and 59");
+}
+
+static void test_others(void)
+{
+	uint64_t t = 1;
+
+	g = (struct rate_limit){ 0 };
+	wrong(1, 1000, t);
+	is_int(wrong(2, 20, t), RATE_LIMIT_BURST,
+	       "another address is not held up");
+	is_int(wrong(1, 1, t), 0, "nor does it help the first");
+}
+
+static void test_right(void)
+{
+	uint64_t t = 5000;
+	int through = 0;
+
+	g = (struct rate_limit){ 0 };
+	for (int i = 0; i < 1000; i++) {
+		through += rate_limit_begin(&g, source(1), t);
+		rate_limit_right(&g, source(1));
+	}
+	is_int(through, 1000, "right passwords are not limited");
+	is_int(wrong(1, 20, t), RATE_LIMIT_BURST, "and leave nothing behind");
+	rate_limit_right(&g, source(1));
+	is_int(wrong(1, 20, t), 1, "a right one gives back its own try alone");
+	rate_limit_right(&g, source(77));
+	is_int(wrong(77, 20, t), RATE_LIMIT_BURST,
+	       "one that is forgotten is none");
+	/* Handshakes that have begun and are not over yet */
+	g = (struct rate_limit){ 0 };
+	is_int(wrong(1, 32, t), RATE_LIMIT_BURST,
+	       "many at the same time are many");
+}
+
+/* So many tries from each of so many addresses, at one moment */
+static int wrong_from(unsigned int first, unsigned int count, int tries,
+		      uint64_t now_ms)
+{
+	int through = 0;
+
+	for (unsigned int i = 0; i < count; i++)
+		through += wrong(first + i, tries, now_ms);
+	return through;
+}
+
+static void test_memory(void)
+{
+	uint64_t t = 1000000;
+
+	g = (struct rate_limit){ 0 };
+	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 5, t), 5 * RATE_LIMIT_SOURCES,
+	       "as many addresses as fit have their tries each");
+	is_int(wrong_from(5000, 100000, 5, t + 1), RATE_LIMIT_BURST,
+	       "all those beyond have those of one");
+	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 1, t + 2), 0,
+	       "and nobody's are forgotten for them");
+	is_int(wrong_from(200000, 100000, 1, t + 1001), 1,
+	       "one a second, together");
+	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 2, t + 1001),
+	       RATE_LIMIT_SOURCES, "while the first have theirs");
+	is_int(wrong_from(300000, 3, 20, t + 6001), 3 * RATE_LIMIT_BURST,
+	       "who comes when some have paid is one by itself");
+	is_int(wrong_from(300000, 3, 20, t + 6002), 0, "and stays so");
+	is_int(wrong(5, 20, t + 3600000), RATE_LIMIT_BURST,
+	       "in time all is well");
+}
+
+/* The most that many can do: five each of those that fit, then one a second. */
+static void test_many(void)
+{
+	uint64_t t = 1000000;
+	int through = 0;
+
+	g = (struct rate_limit){ 0 };
+	for (unsigned int i = 0; i < 600000; i++)
+		through += wrong(i, 1, t + i / 100);
+	ok(through <= (RATE_LIMIT_SOURCES + 1) * (RATE_LIMIT_BURST + 6),
+	   "6 s of an address each try: %d were let through", through);
+	is_int(wrong_from(700000, 20, 1, t + 8000), 20,
+	       "2 s later nobody is held up");
+}
+
+static void test_right_beyond(void)
+{
+	uint64_t t = 1000000;
+	int through = 0;
+
+	g = (struct rate_limit){ 0 };
+	wrong_from(1, RATE_LIMIT_SOURCES, 5, t);
+	for (unsigned int i = 0; i < 1000; i++) {
+		through += rate_limit_begin(&g, source(5000 + i), t);
+		rate_limit_right(&g, source(5000 + i));
+	}
+	is_int(through, 1000, "beyond, right passwords are not limited either");
+	is_int(wrong_from(5000, 100, 1, t), RATE_LIMIT_BURST,
+	       "and leave nothing behind");
+	rate_limit_right(&g, source(1));
+	is_int(wrong_from(5000, 100, 1, t), 0,
+	       "a right one of those that fit is their own");
+}
+
+/* Whoever has a /48 has 65536 sources, but not the memory for all. */
+static void test_site(void)
+{
+	uint64_t t = 1000000;
+	int through = 0, own = 5 * RATE_LIMIT_SITE_SOURCES;
+
+	g = (struct rate_limit){ 0 };
+	for (unsigned int i = 0; i < 200; i++)
+		through += wrong(one_site(i), 5, t);
+	is_int(through, own + RATE_LIMIT_BURST,
+	       "a /48: 32 sources by themselves, the others share one's tries");
+	is_int(wrong(one_site(0), 1, t + 1000), 1, "the first have theirs");
+	through = 0;
+	for (unsigned int i = 100; i < 200; i++)
+		through += wrong(one_site(i), 5, t + 1000);
+	is_int(through, 1, "the others have one a second, together");
+	is_int(wrong_from(1, RATE_LIMIT_SOURCES - RATE_LIMIT_SITE_SOURCES - 1,
+			  5, t + 1),
+	       5 * (RATE_LIMIT_SOURCES - RATE_LIMIT_SITE_SOURCES - 1),
+	       "all the rest of the memory is for other sources");
+	through = 0;
+	for (unsigned int i = 100; i < 200; i++) {
+		through += rate_limit_begin(&g, source(one_site(i)), t + 2000);
+		rate_limit_right(&g, source(one_site(i)));
+	}
+	is_int(through, 100, "right passwords of such a /48 are not limited");
+	is_int(wrong(one_site(100), 5, t + 2000), 1,
+	       "and leave nothing behind");
+	is_int(wrong(one_site(150), 20, t + 3600000), RATE_LIMIT_BURST,
+	       "in time all is well");
+}
+
+static void test_site_of_ipv4(void)
+{
+	int through = 0;
+
+	g = (struct rate_limit){ 0 };
+	for (unsigned int i = 0; i < 200; i++) {
+		const struct net_source v4 = { { [10] = 0xff,
+						 [11] = 0xff,
+						 [12] = 192,
+						 [15] = (uint8_t)i } };
+
+		through += rate_limit_begin(&g, &v4, 1000000);
+	}
+	is_int(through, 200, "each IPv4 address is a site by itself");
+}
+
+int main(void)
+{
+	test_site();
+	test_site_of_ipv4();
+	test_rate();
+	test_others();
+	test_right();
+	test_memory();
+	test_many();
+	test_right_beyond();
+	return tap_end();
+}
