@@ -82,7 +82,7 @@ static void acceptor_watch(struct acceptor *d, int op, int fd, uint32_t events,
 			 "cannot wait for connections");
 }
 
-static void acceptor_watch_visitor(struct acceptor *d, int op,
+static void acceptor_watch_pending(struct acceptor *d, int op,
 				   const struct pending *v)
 {
 	uint32_t events = v->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
@@ -191,7 +191,7 @@ static void acceptor_close_lingering(struct acceptor *d, struct pending *v,
 	v->deadline_ms =
 		clock_earlier(v->deadline_ms, clock_deadline(LEAVE_MS));
 	net_shutdown_send(v->socket.fd);
-	acceptor_watch_visitor(d, EPOLL_CTL_MOD, v);
+	acceptor_watch_pending(d, EPOLL_CTL_MOD, v);
 }
 
 /*
@@ -280,7 +280,7 @@ static void acceptor_add(struct acceptor *d, struct pending *v, int fd)
 		acceptor_refuse(d, v, e.msg);
 		return;
 	}
-	acceptor_watch_visitor(d, EPOLL_CTL_ADD, v);
+	acceptor_watch_pending(d, EPOLL_CTL_ADD, v);
 	log_debug("connection from %s", v->name);
 }
 
@@ -421,8 +421,8 @@ static int acceptor_admit(struct acceptor *d, struct pending *v, struct err *e)
 				     &ignored);
 }
 
-static int acceptor_greet(struct acceptor *d, struct pending *v, bool *done,
-			  struct err *e)
+static int acceptor_read_hello(struct acceptor *d, struct pending *v,
+			       bool *done, struct err *e)
 {
 	enum frame_refusal refusal;
 	struct frame f;
@@ -454,8 +454,8 @@ static int acceptor_greet(struct acceptor *d, struct pending *v, bool *done,
 }
 
 /* May this visitor try a password? */
-static enum password_message_refusal acceptor_judge_guess(struct acceptor *d,
-							  struct pending *v)
+static enum password_message_refusal acceptor_judge_password(struct acceptor *d,
+							     struct pending *v)
 {
 	if (!d->p.password)
 		return PASSWORD_MESSAGE_REFUSED_UNUSED;
@@ -465,10 +465,10 @@ static enum password_message_refusal acceptor_judge_guess(struct acceptor *d,
 }
 
 /* The visitor's handshake is with what both passwords led to. */
-static int acceptor_answer_guess(struct acceptor *d, struct pending *v,
-				 struct err *e)
+static int acceptor_answer_password(struct acceptor *d, struct pending *v,
+				    struct err *e)
 {
-	enum password_message_refusal refusal = acceptor_judge_guess(d, v);
+	enum password_message_refusal refusal = acceptor_judge_password(d, v);
 	struct credential *own;
 	struct tls *t;
 
@@ -493,8 +493,8 @@ static int acceptor_answer_guess(struct acceptor *d, struct pending *v,
 }
 
 /* What does the visitor begin with, TLS or the password exchange before it? */
-static int acceptor_preface(struct acceptor *d, struct pending *v,
-			    struct err *e)
+static int acceptor_read_password_message(struct acceptor *d, struct pending *v,
+					  struct err *e)
 {
 	enum password_exchange_event event;
 
@@ -502,7 +502,7 @@ static int acceptor_preface(struct acceptor *d, struct pending *v,
 				      PASSWORD_MESSAGE_OFFER, &event, e) < 0)
 		return -1;
 	if (event == PASSWORD_EXCHANGE_HERE)
-		return acceptor_answer_guess(d, v, e);
+		return acceptor_answer_password(d, v, e);
 	if (event == PASSWORD_EXCHANGE_OTHER)
 		v->state = PENDING_HANDSHAKE;
 	return 0;
@@ -528,13 +528,14 @@ static int acceptor_handshake(struct acceptor *d, struct pending *v, bool *done,
 static int acceptor_step_peer(struct acceptor *d, struct pending *v, bool *done,
 			      struct err *e)
 {
-	if (v->state == PENDING_NEW && acceptor_preface(d, v, e) < 0)
+	if (v->state == PENDING_NEW &&
+	    acceptor_read_password_message(d, v, e) < 0)
 		return -1;
 	if (v->state == PENDING_HANDSHAKE &&
 	    acceptor_handshake(d, v, done, e) < 0)
 		return -1;
 	if (v->state == PENDING_GREETING && !*done)
-		return acceptor_greet(d, v, done, e);
+		return acceptor_read_hello(d, v, done, e);
 	return 0;
 }
 
@@ -582,7 +583,7 @@ static bool acceptor_advance(struct acceptor *d, struct pending *v,
 		return false;
 	}
 	if (!done)
-		acceptor_watch_visitor(d, EPOLL_CTL_MOD, v);
+		acceptor_watch_pending(d, EPOLL_CTL_MOD, v);
 	return done;
 }
 

@@ -107,7 +107,7 @@ static int connection_report(struct connection *c, struct err *e)
  * In user space.  A raw peer may do what only a whole TLS library follows, and
  * mode none has no keys: those stay with the session.
  */
-static int connection_user_bulk(struct connection *c, struct err *e)
+static int connection_open_records(struct connection *c, struct err *e)
 {
 	enum tls_direction dir = connection_direction(c);
 	autowipe_traffic struct traffic traffic = { 0 };
@@ -149,7 +149,7 @@ static int connection_choose_path(struct connection *c,
 	}
 	if (when == CONNECTION_KTLS_AUTO)
 		connection_tell_why(&why);
-	return connection_user_bulk(c, e);
+	return connection_open_records(c, e);
 }
 
 struct connection *connection_open(struct tls *t,
@@ -640,8 +640,8 @@ static int connection_recv_kernel(struct connection *c, void *buf, size_t len,
 	return connection_take_record(c, buf, len, &took, io, e);
 }
 
-static int connection_recv_bulk(struct connection *c, void *buf, size_t len,
-				struct connection_io *io, struct err *e)
+static int connection_recv_records(struct connection *c, void *buf, size_t len,
+				   struct connection_io *io, struct err *e)
 {
 	enum record_alert alert;
 	unsigned int type;
@@ -670,7 +670,7 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 	if (c->kernel)
 		return connection_recv_kernel(c, buf, len, io, e);
 	if (c->bulk)
-		return connection_recv_bulk(c, buf, len, io, e);
+		return connection_recv_records(c, buf, len, io, e);
 	if (tls_recv(c->tls, buf, len, &io->bytes, &end, e) < 0)
 		return connection_session_failed(c, e);
 	if (end)

@@ -179,7 +179,7 @@ void session_close(struct session *l)
 
 int session_use(struct session *l, struct tls *t,
 		const struct connection_socket *s, const char *name,
-		uint64_t offset, bool rotates, struct err *e)
+		uint64_t offset, bool rekeys_now, struct err *e)
 {
 	struct connection *conn;
 
@@ -191,7 +191,7 @@ int session_use(struct session *l, struct tls *t,
 	conn = connection_open(t, s, l->role, l->p.ktls, l->p.config->raw, e);
 	if (!conn)
 		return -1;
-	if (rotates) {
+	if (rekeys_now) {
 		l->old = l->conn;
 		l->rekeys++;
 		l->rekey_since_ms = 0;

@@ -247,9 +247,10 @@ void session_start_retry(struct session *l);
 
 /*
  * Use a connection that is authenticated and welcome from now on; name is the
- * peer's.  rotates: the one in use becomes the old one, else it is closed.
+ * peer's.  rekeys_now: the one in use becomes the old one, else it is closed.
  * Takes over t and s->fd, on failure too.  Errors: those of connection_open().
  */
 int session_use(struct session *l, struct tls *t,
 		const struct connection_socket *s, const char *name,
-		uint64_t offset, bool rotates, struct err *e) attr_must_check;
+		uint64_t offset, bool rekeys_now,
+		struct err *e) attr_must_check;

@@ -533,8 +533,8 @@ static void client_know(struct session_client *d)
 }
 
 /* The connection is authenticated and welcome: make it the stream's. */
-static int client_use(struct session_client *d, uint64_t offset, bool rotates,
-		      struct err *e)
+static int client_use(struct session_client *d, uint64_t offset,
+		      bool rekeys_now, struct err *e)
 {
 	struct session *l = &d->session;
 	struct tls *t = d->tls;
@@ -542,7 +542,7 @@ static int client_use(struct session_client *d, uint64_t offset, bool rotates,
 
 	d->tls = NULL;
 	d->state = CLIENT_IDLE;
-	ret = session_use(l, t, &d->socket, d->name, offset, rotates, e);
+	ret = session_use(l, t, &d->socket, d->name, offset, rekeys_now, e);
 	d->socket.fd = -1;
 	/* A connection that is cut by now cannot be given to the kernel. */
 	if (ret < 0 && l->conn)
@@ -553,7 +553,7 @@ static int client_use(struct session_client *d, uint64_t offset, bool rotates,
 	d->list.count = d->next = 0;
 	d->spoke = 0;
 	*d->told = '\0';
-	if (rotates)
+	if (rekeys_now)
 		d->backoff_ms = BACKOFF_MS;
 	client_watch(d, TLS_WANT_READ);
 	return 0;

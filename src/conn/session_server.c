@@ -38,7 +38,7 @@ static void accepted_drop(struct accepted_peer *g)
  */
 static int session_server_welcome(const struct session_config *o,
 				  struct accepted_peer *g, uint64_t offset,
-				  bool rotates, const uint8_t *handle,
+				  bool rekeys_now, const uint8_t *handle,
 				  struct err *e)
 {
 	struct frame f = { .type = FRAME_WELCOME };
@@ -52,7 +52,7 @@ static int session_server_welcome(const struct session_config *o,
 		.offset = offset,
 		.buffer_bytes = session_buffer_bytes(o),
 		.record_limit = session_record_limit(o),
-		.rekey_at = rotates ? offset : 0,
+		.rekey_at = rekeys_now ? offset : 0,
 		.retry_ms = retry_agree(o->retry_ms, g->hello.retry_ms),
 	};
 	if (handle)
@@ -62,10 +62,11 @@ static int session_server_welcome(const struct session_config *o,
 }
 
 static int session_server_use(struct session *l, struct accepted_peer *g,
-			      uint64_t offset, bool rotates, struct err *e)
+			      uint64_t offset, bool rekeys_now, struct err *e)
 {
 	l->number = g->hello.connection;
-	return session_use(l, g->tls, &g->socket, g->name, offset, rotates, e);
+	return session_use(l, g->tls, &g->socket, g->name, offset, rekeys_now,
+			   e);
 }
 
 /* The first that is still there when it is welcomed gets the stream. */
@@ -224,7 +225,7 @@ static void session_server_free(struct session *l)
 	free(d);
 }
 
-static const struct session_ops link_door_ops = {
+static const struct session_ops session_server_ops = {
 	.run = session_server_run,
 	.lost = session_server_lost,
 	.free = session_server_free,
@@ -256,7 +257,7 @@ static struct session_server *session_server_alloc(
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&d->session, &link_door_ops, p);
+	session_init(&d->session, &session_server_ops, p);
 	d->listener = l;
 	d->acceptor = acceptor_open(&acceptor, e);
 	if (!d->acceptor) {

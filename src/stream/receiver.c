@@ -36,7 +36,7 @@ struct receiver {
 	int pipe[2]; /* between socket and output, when splicing */
 	size_t piped; /* bytes in it */
 	bool splice;
-	bool want_chan, want_sink; /* what the last move ran short of */
+	bool want_data, want_output; /* what the last move ran short of */
 	bool ended; /* the sender told the end of the stream */
 	bool over; /* the outcome is known */
 	bool told; /* and this connection was told */
@@ -47,7 +47,7 @@ struct receiver {
 	unsigned int spin_ms;
 	uint64_t total, acked;
 	uint64_t ack_due_ms, status_due_ms;
-	uint64_t link_due_ms; /* look at the link, however busy we are */
+	uint64_t session_due_ms; /* look at the link, however busy we are */
 	uint64_t heard_ms; /* when a byte came last */
 	struct frame_outcome outcome; /* of a failure */
 	struct frame_words words; /* len 0: the consumer said nothing */
@@ -85,7 +85,7 @@ static int receiver_output_failed(struct receiver *r, struct err *e)
  * The output does not take bytes any more.  If there is a consumer its exit
  * status says why, as soon as it is there.
  */
-static int receiver_sink_failed(struct receiver *r, struct err *e)
+static int receiver_output_error(struct receiver *r, struct err *e)
 {
 	uint64_t deadline = clock_deadline(CONSUMER_GRACE_MS);
 	struct command_status s;
@@ -112,7 +112,7 @@ static int receiver_sink_failed(struct receiver *r, struct err *e)
  */
 static int receiver_lost(struct receiver *r, struct err *e)
 {
-	r->want_chan = true;
+	r->want_data = true;
 	return session_lost(r->session, e);
 }
 
@@ -136,7 +136,7 @@ static void receiver_hung_up(struct receiver *r, struct err *e)
  */
 static bool receiver_waits(const struct receiver *r)
 {
-	return r->want_chan && r->start == r->end && !r->piped && !r->ended &&
+	return r->want_data && r->start == r->end && !r->piped && !r->ended &&
 	       !r->over;
 }
 
@@ -181,10 +181,10 @@ static void receiver_flush(struct receiver *r)
 static int receiver_reader_gone(struct receiver *r, struct err *e)
 {
 	r->reader_gone = true;
-	if (r->p->consumer && !r->want_sink && !output_unread(r->output))
+	if (r->p->consumer && !r->want_output && !output_unread(r->output))
 		return 0;
 	output_error(EPIPE, e);
-	return receiver_sink_failed(r, e);
+	return receiver_output_error(r, e);
 }
 
 /* Did the consumer fail?  (One that ended well may have all it wants.) */
@@ -199,27 +199,27 @@ static int receiver_check_consumer(struct receiver *r, struct err *e)
 }
 
 enum {
-	POLL_CHAN,
+	POLL_CONNECTION,
 	POLL_OLD,
-	POLL_SINK,
+	POLL_OUTPUT,
 	POLL_CONSUMER,
-	POLL_LINK,
+	POLL_SESSION,
 	POLL_STOP,
 	POLL_COUNT
 };
 
-static void receiver_poll_chan(struct receiver *r, struct pollfd *p,
-			       struct pollfd *old)
+static void receiver_poll_connection(struct receiver *r, struct pollfd *p,
+				     struct pollfd *old)
 {
 	struct connection *conn = r->session->conn;
 	bool pending = conn && !r->mute && connection_pending(conn);
 
 	if (!conn)
 		return;
-	if (r->want_chan && !r->rest && r->session->old)
+	if (r->want_data && !r->rest && r->session->old)
 		*old = (struct pollfd){ .fd = connection_fd(r->session->old),
 					.events = POLLIN };
-	else if (r->want_chan && !r->rest)
+	else if (r->want_data && !r->rest)
 		p->events |= POLLIN;
 	if (pending)
 		p->events |= POLLOUT;
@@ -235,17 +235,17 @@ static void receiver_poll_set(struct receiver *r,
 {
 	for (int i = 0; i < POLL_COUNT; i++)
 		fds[i] = (struct pollfd){ .fd = -1 };
-	receiver_poll_chan(r, &fds[POLL_CHAN], &fds[POLL_OLD]);
+	receiver_poll_connection(r, &fds[POLL_CONNECTION], &fds[POLL_OLD]);
 	fds[POLL_STOP].fd = r->p->stop_fd;
 	fds[POLL_STOP].events = POLLIN;
-	fds[POLL_LINK].fd = r->session->fd;
-	fds[POLL_LINK].events = r->session->events;
+	fds[POLL_SESSION].fd = r->session->fd;
+	fds[POLL_SESSION].events = r->session->events;
 	if (r->over)
 		return;
-	if (r->want_sink || (output_has_reader(r->output) &&
-			     r->output->fd >= 0 && !r->reader_gone))
-		fds[POLL_SINK].fd = output_fd(r->output);
-	fds[POLL_SINK].events = r->want_sink ? POLLOUT : 0;
+	if (r->want_output || (output_has_reader(r->output) &&
+			       r->output->fd >= 0 && !r->reader_gone))
+		fds[POLL_OUTPUT].fd = output_fd(r->output);
+	fds[POLL_OUTPUT].events = r->want_output ? POLLOUT : 0;
 	if (r->p->consumer) {
 		fds[POLL_CONSUMER].fd = command_status_fd(r->p->consumer);
 		fds[POLL_CONSUMER].events = POLLIN;
@@ -259,11 +259,11 @@ static uint64_t receiver_due(const struct receiver *r)
 
 	if (!r->p->raw && !r->mute && !r->over && l->conn)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
-	if (l->conn && r->want_chan && !r->over)
+	if (l->conn && r->want_data && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
 	if (!r->ended)
 		until_ms = clock_earlier(until_ms, session_deadline(l));
-	if (r->want_chan && r->rest)
+	if (r->want_data && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	return until_ms;
 }
@@ -293,11 +293,11 @@ static void receiver_go_on(struct receiver *r)
 	receiver_arrived(r);
 }
 
-static int receiver_run_link(struct receiver *r, struct err *e)
+static int receiver_run_session(struct receiver *r, struct err *e)
 {
 	const struct session_span span = { r->total, r->total, r->total };
 
-	r->link_due_ms = clock_deadline(LINK_MS);
+	r->session_due_ms = clock_deadline(LINK_MS);
 	if (session_run(r->session, &span, e) < 0)
 		return -1;
 	if (r->connection != r->session->count)
@@ -310,7 +310,7 @@ static void receiver_check_silence(struct receiver *r, short revents)
 	uint64_t now = clock_now_ms();
 
 	/* A slow consumer is no silence; a process that slept neither. */
-	if (!r->want_chan || revents || r->over)
+	if (!r->want_data || revents || r->over)
 		return;
 	if (now < r->heard_ms + SILENCE_MS)
 		return;
@@ -318,11 +318,11 @@ static void receiver_check_silence(struct receiver *r, short revents)
 	session_redial(r->session);
 }
 
-static void receiver_hear_chan(struct receiver *r, short revents,
-			       short old_revents)
+static void receiver_hear_connection(struct receiver *r, short revents,
+				     short old_revents)
 {
 	struct err e = { 0 };
-	bool reads = r->want_chan && !r->session->old;
+	bool reads = r->want_data && !r->session->old;
 
 	if (!r->session->conn)
 		return;
@@ -355,16 +355,17 @@ static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 		return 0;
 	}
 	r->rest = false;
-	r->said_ready = (fds[POLL_CHAN].revents | fds[POLL_OLD].revents) &
+	r->said_ready = (fds[POLL_CONNECTION].revents | fds[POLL_OLD].revents) &
 			POLLIN;
-	receiver_hear_chan(r, fds[POLL_CHAN].revents, fds[POLL_OLD].revents);
-	if ((fds[POLL_LINK].revents || clock_now_ms() >= r->session->due_ms ||
-	     !r->session->conn) &&
-	    receiver_run_link(r, e) < 0)
+	receiver_hear_connection(r, fds[POLL_CONNECTION].revents,
+				 fds[POLL_OLD].revents);
+	if ((fds[POLL_SESSION].revents ||
+	     clock_now_ms() >= r->session->due_ms || !r->session->conn) &&
+	    receiver_run_session(r, e) < 0)
 		return -1;
 	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
 		return -1;
-	if ((fds[POLL_SINK].revents & (POLLERR | POLLHUP)) &&
+	if ((fds[POLL_OUTPUT].revents & (POLLERR | POLLHUP)) &&
 	    output_has_reader(r->output))
 		return receiver_reader_gone(r, e);
 	return 0;
@@ -376,9 +377,9 @@ static int receiver_write_buffer(struct receiver *r, struct err *e)
 
 	if (output_write(r->output, r->buffer + r->start, r->end - r->start,
 			 &done, e) < 0)
-		return receiver_sink_failed(r, e);
+		return receiver_output_error(r, e);
 	r->start += done;
-	r->want_sink = r->start < r->end && !done;
+	r->want_output = r->start < r->end && !done;
 	return 0;
 }
 
@@ -429,10 +430,10 @@ static int receiver_check_rekey(struct receiver *r,
 }
 
 /* Between two connections there is nothing to be read. */
-static bool receiver_no_chan(struct receiver *r)
+static bool receiver_lacks_connection(struct receiver *r)
 {
-	r->want_chan = !r->session->conn;
-	return r->want_chan;
+	r->want_data = !r->session->conn;
+	return r->want_data;
 }
 
 /* One step by reading and writing. */
@@ -442,7 +443,7 @@ static int receiver_copy(struct receiver *r, struct err *e)
 
 	if (r->start < r->end)
 		return receiver_write_buffer(r, e);
-	if (receiver_no_chan(r))
+	if (receiver_lacks_connection(r))
 		return 0;
 	if (connection_recv(session_source(r->session), r->buffer, BUFFER_BYTES,
 			    &io, e) < 0)
@@ -450,7 +451,7 @@ static int receiver_copy(struct receiver *r, struct err *e)
 	receiver_got(r, &io);
 	r->start = 0;
 	r->end = io.bytes;
-	r->want_chan = !io.bytes && !io.mark;
+	r->want_data = !io.bytes && !io.mark;
 	return receiver_check_rekey(r, &io, e);
 }
 
@@ -466,12 +467,12 @@ static int receiver_empty_pipe(struct receiver *r, struct err *e)
 	if (n < 0 && errno == EINTR)
 		return 0;
 	if (n < 0 && errno == EAGAIN) {
-		r->want_sink = true;
+		r->want_output = true;
 		return 0;
 	}
 	if (n < 0 && errno != EINVAL) {
 		output_error(errno, e);
-		return receiver_sink_failed(r, e);
+		return receiver_output_error(r, e);
 	}
 	if (n < 0) {
 		n = io_read(r->pipe[0], r->buffer, BUFFER_BYTES);
@@ -498,7 +499,7 @@ static int receiver_splice(struct receiver *r, struct err *e)
 		return receiver_write_buffer(r, e);
 	if (r->piped)
 		return receiver_empty_pipe(r, e);
-	if (receiver_no_chan(r))
+	if (receiver_lacks_connection(r))
 		return 0;
 	if (!connection_in_kernel(session_source(r->session))) {
 		r->splice = false;
@@ -509,12 +510,12 @@ static int receiver_splice(struct receiver *r, struct err *e)
 		return receiver_lost(r, e);
 	receiver_got(r, &io);
 	r->piped = io.bytes;
-	r->want_chan = !io.bytes && !io.mark;
+	r->want_data = !io.bytes && !io.mark;
 	return receiver_check_rekey(r, &io, e);
 }
 
 /* While there is something to consume no connection can show that it is of use. */
-static int receiver_check_link(struct receiver *r, struct err *e)
+static int receiver_check_session(struct receiver *r, struct err *e)
 {
 	if (r->session->conn && !receiver_waits(r))
 		session_excuse(r->session);
@@ -527,29 +528,29 @@ static int receiver_work_on(struct receiver *r, struct err *e)
 	uint64_t now = clock_now_ms();
 
 	receiver_tick(r);
-	if (now < r->link_due_ms && now < r->session->due_ms)
+	if (now < r->session_due_ms && now < r->session->due_ms)
 		return 0;
-	if (receiver_run_link(r, e) < 0)
+	if (receiver_run_session(r, e) < 0)
 		return -1;
-	return receiver_check_link(r, e);
+	return receiver_check_session(r, e);
 }
 
 static int receiver_transfer(struct receiver *r, struct err *e)
 {
 	while (!r->ended || r->start < r->end || r->piped) {
-		r->want_chan = r->want_sink = false;
+		r->want_data = r->want_output = false;
 		if ((r->splice ? receiver_splice(r, e) : receiver_copy(r, e)) <
 		    0)
 			return -1;
-		if (r->want_chan || r->want_sink) {
+		if (r->want_data || r->want_output) {
 			if (receiver_poll(r, CLOCK_NEVER, e) < 0 ||
-			    receiver_check_link(r, e) < 0)
+			    receiver_check_session(r, e) < 0)
 				return -1;
 		} else if (receiver_work_on(r, e) < 0) {
 			return -1;
 		}
 	}
-	r->want_chan = r->want_sink = false;
+	r->want_data = r->want_output = false;
 	return 0;
 }
 
@@ -662,7 +663,7 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 			return -1;
 		*confirmed = io.mark == CONNECTION_CONFIRMED;
 	} while ((io.bytes || io.mark) && !*confirmed);
-	r->want_chan = true;
+	r->want_data = true;
 	r->rest = r->said_ready && connection_in_kernel(r->session->conn);
 	r->spin_ms = SPIN_MAX_MS;
 	return 0;
@@ -679,7 +680,7 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 	if (*confirmed)
 		return 0;
 	if (receiver_poll(r, deadline_ms, e) < 0 ||
-	    receiver_check_link(r, e) < 0)
+	    receiver_check_session(r, e) < 0)
 		return -1;
 	if (clock_now_ms() >= deadline_ms)
 		return err_set(e, ERR_STREAM, 0, "it does not answer");

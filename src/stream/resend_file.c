@@ -161,7 +161,7 @@ static void resend_file_free(struct resend_buffer *s)
 	free(s);
 }
 
-static const struct resend_buffer_ops store_file_ops = {
+static const struct resend_buffer_ops resend_file_ops = {
 	.fill = resend_file_fill,
 	.send = resend_file_send,
 	.ack = resend_file_ack,
@@ -180,7 +180,7 @@ struct resend_buffer *resend_file_new(const struct input *in, struct err *e)
 		free(f);
 		return NULL;
 	}
-	f->resend = (struct resend_buffer){ .ops = &store_file_ops,
+	f->resend = (struct resend_buffer){ .ops = &resend_file_ops,
 					    .in = in,
 					    .room = UINT64_MAX,
 					    .limit = UINT64_MAX,

@@ -151,7 +151,7 @@ static void resend_memory_free(struct resend_buffer *s)
 	free(m);
 }
 
-static const struct resend_buffer_ops store_mem_ops = {
+static const struct resend_buffer_ops resend_memory_ops = {
 	.fill = resend_memory_fill,
 	.send = resend_memory_send,
 	.ack = resend_memory_ack,
@@ -193,7 +193,7 @@ struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	m->resend = (struct resend_buffer){ .ops = &store_mem_ops,
+	m->resend = (struct resend_buffer){ .ops = &resend_memory_ops,
 					    .in = in,
 					    .head = start,
 					    .sent = start,

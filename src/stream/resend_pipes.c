@@ -280,7 +280,7 @@ static void resend_pipes_free(struct resend_buffer *s)
 	free(p);
 }
 
-static const struct resend_buffer_ops store_pipe_ops = {
+static const struct resend_buffer_ops resend_pipes_ops = {
 	.fill = resend_pipes_fill,
 	.send = resend_pipes_send,
 	.ack = resend_pipes_ack,
@@ -339,7 +339,7 @@ struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 		err_set(e, ERR_IO, 0, "out of memory");
 		return NULL;
 	}
-	p->resend = (struct resend_buffer){ .ops = &store_pipe_ops,
+	p->resend = (struct resend_buffer){ .ops = &resend_pipes_ops,
 					    .in = in,
 					    .room = bytes ? bytes : AHEAD_BYTES,
 					    .limit = UINT64_MAX,

@@ -403,11 +403,11 @@ static void sender_speak(struct sender *s)
 
 /* What to poll: the connection, the input, the source's exit status. */
 enum {
-	POLL_CHAN,
+	POLL_CONNECTION,
 	POLL_OLD,
 	POLL_INPUT,
 	POLL_SOURCE,
-	POLL_LINK,
+	POLL_SESSION,
 	POLL_STOP,
 	POLL_COUNT
 };
@@ -437,9 +437,9 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
 	if (session->conn &&
 	    (!session->rekey_agreed || connection_pending(session->conn)))
-		fds[POLL_CHAN].fd = connection_fd(session->conn);
+		fds[POLL_CONNECTION].fd = connection_fd(session->conn);
 	if (s->blocked)
-		fds[POLL_CHAN].events |= POLLOUT;
+		fds[POLL_CONNECTION].events |= POLLOUT;
 	if (session->old && connection_pending(session->old)) {
 		fds[POLL_OLD].fd = connection_fd(session->old);
 		fds[POLL_OLD].events = POLLOUT;
@@ -447,8 +447,8 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	if (sender_wants_input(s))
 		fds[POLL_INPUT].fd = s->resend->in->fd;
 	fds[POLL_STOP].fd = p->stop_fd;
-	fds[POLL_LINK].fd = session->fd;
-	fds[POLL_LINK].events = session->events;
+	fds[POLL_SESSION].fd = session->fd;
+	fds[POLL_SESSION].events = session->events;
 	if (p->source && !s->complete)
 		fds[POLL_SOURCE].fd = command_status_fd(p->source);
 	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
@@ -549,7 +549,7 @@ static int sender_go_on(struct sender *s, struct err *e)
 	return 0;
 }
 
-static int sender_run_link(struct sender *s, struct err *e)
+static int sender_run_session(struct sender *s, struct err *e)
 {
 	const struct resend_buffer *st = s->resend;
 	struct session_span span = { st->keeps ? st->acked : st->sent,
@@ -564,7 +564,7 @@ static int sender_run_link(struct sender *s, struct err *e)
 }
 
 /* What there is to do on the connection before waiting. */
-static int sender_use_chan(struct sender *s, struct err *e)
+static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
 
@@ -591,7 +591,8 @@ static int sender_flush_old(struct sender *s, struct err *e)
 }
 
 /* What the connection has to say. */
-static int sender_hear_chan(struct sender *s, short revents, struct err *e)
+static int sender_hear_connection(struct sender *s, short revents,
+				  struct err *e)
 {
 	if (!s->session->conn)
 		return 0;
@@ -618,22 +619,22 @@ static int sender_step(struct sender *s, struct err *e)
 
 	if (s->resend->eof && !s->complete && sender_check_input(s, e) < 0)
 		return -1;
-	if (sender_use_chan(s, e) < 0 || sender_wait(s, fds, e) < 0)
+	if (sender_use_connection(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
 	sender_speak(s);
 	progress_set_outage(s->p->status, session_outage_end_ms(s->session));
 	s->status_due_ms =
 		progress_update(s->p->status, clock_now_ms(), s->confirmed);
 	/* The outcome may be here already: it comes before a new connection. */
-	if (sender_hear_chan(s, fds[POLL_CHAN].revents, e) < 0)
+	if (sender_hear_connection(s, fds[POLL_CONNECTION].revents, e) < 0)
 		return -1;
 	if (fds[POLL_OLD].revents && sender_flush_old(s, e) < 0)
 		return -1;
 	if (s->done)
 		return 0;
-	if ((fds[POLL_LINK].revents || clock_now_ms() >= s->session->due_ms ||
-	     !s->session->conn) &&
-	    sender_run_link(s, e) < 0)
+	if ((fds[POLL_SESSION].revents ||
+	     clock_now_ms() >= s->session->due_ms || !s->session->conn) &&
+	    sender_run_session(s, e) < 0)
 		return -1;
 	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
 		return -1;

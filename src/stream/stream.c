@@ -17,7 +17,7 @@
 #include "tls/ktls.h"
 
 /* Without retention: enough to make full records and big sends. */
-#define SMALL_STORE_BYTES (1 << 20)
+#define SMALL_BUFFER_BYTES (1 << 20)
 
 /* Is --tx auto better off with a copy of what comes through a pipe? */
 static bool stream_auto_copies(const struct stream_config *c,
@@ -38,7 +38,7 @@ static bool stream_auto_copies(const struct stream_config *c,
  * Bytes that lie in a pipe or in a file need not be copied on their way into
  * the kernel's records.
  */
-static struct resend_buffer *stream_store_in_place(
+static struct resend_buffer *stream_resend_in_place(
 	const struct stream_config *c, const struct session *l,
 	const struct input *in, struct err *e)
 {
@@ -59,23 +59,24 @@ static struct resend_buffer *stream_store_in_place(
 	return s;
 }
 
-static struct resend_buffer *stream_store(const struct stream_config *c,
-					  const struct session *l, int in_fd,
-					  struct input *in, struct err *e)
+static struct resend_buffer *stream_resend_buffer(const struct stream_config *c,
+						  const struct session *l,
+						  int in_fd, struct input *in,
+						  struct err *e)
 {
 	uint64_t keeps = session_buffer_bytes(l->p.config);
 	struct resend_buffer *s;
 
 	if (input_init(in, in_fd, e) < 0)
 		return NULL;
-	s = stream_store_in_place(c, l, in, e);
+	s = stream_resend_in_place(c, l, in, e);
 	log_debug("input by %s", s ? "splice" : "read and send");
 	if (s)
 		return s;
 	*e = (struct err){ 0 };
 	if (in->kind == IO_PIPE)
 		io_grow_pipe(in->fd);
-	return resend_memory_new(in, keeps ? keeps : SMALL_STORE_BYTES, 0,
+	return resend_memory_new(in, keeps ? keeps : SMALL_BUFFER_BYTES, 0,
 				 keeps != 0, e);
 }
 
@@ -122,7 +123,7 @@ static int stream_send(const struct stream_config *c, struct session *l,
 			return stream_give_up(l);
 		in_fd = command_pipe_fd(p.source);
 	}
-	p.resend = stream_store(c, l, in_fd, &in, e);
+	p.resend = stream_resend_buffer(c, l, in_fd, &in, e);
 	ret = p.resend ? sender_run(&p, bytes, e) : stream_give_up(l);
 	input_fini(&in);
 	command_free(p.source);

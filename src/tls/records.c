@@ -55,8 +55,8 @@ void records_free(struct records *b)
 	free(b);
 }
 
-static int records_seal(struct records *b, uint8_t type, uint8_t *data,
-			size_t len, struct err *e)
+static int records_encrypt(struct records *b, uint8_t type, uint8_t *data,
+			   size_t len, struct err *e)
 {
 	struct socket_buffer_buffer *out = &b->wire.out;
 	size_t size;
@@ -78,7 +78,7 @@ int records_send(struct records *b, uint8_t *buf, size_t len, size_t *done,
 				      RECORD_BYTES + 2 * RECORD_OVERHEAD) {
 		size_t n = len - *done < RECORD_MAX ? len - *done : RECORD_MAX;
 
-		if (records_seal(b, RECORD_DATA, buf + *done, n, e) < 0)
+		if (records_encrypt(b, RECORD_DATA, buf + *done, n, e) < 0)
 			return -1;
 		*done += n;
 	}
@@ -94,7 +94,7 @@ int records_alert(struct records *b, enum record_alert alert, struct err *e)
 	body[RECORD_ALERT_BYTES] = 0;
 	if (socket_buffer_room(&b->wire) < RECORD_ALERT_BYTES + RECORD_OVERHEAD)
 		return err_set(e, ERR_NET, 0, "no room for an alert");
-	if (records_seal(b, RECORD_ALERT, body, RECORD_ALERT_BYTES, e) < 0)
+	if (records_encrypt(b, RECORD_ALERT, body, RECORD_ALERT_BYTES, e) < 0)
 		return -1;
 	return socket_buffer_flush(&b->wire, &empty, e);
 }
@@ -170,8 +170,8 @@ static int records_open(struct records *b, const uint8_t *record, size_t size,
 }
 
 /* It waits until the data in front of it was given out. */
-static void records_hold(struct records *b, unsigned int type,
-			 const uint8_t *body, size_t len)
+static void records_queue(struct records *b, unsigned int type,
+			  const uint8_t *body, size_t len)
 {
 	b->holds = true;
 	b->held_type = type;
@@ -206,7 +206,7 @@ static int records_open_all(struct records *b, unsigned int *type, uint8_t *buf,
 		if (next == RECORD_DATA) {
 			*n += got;
 		} else if (*n) {
-			records_hold(b, next, buf + *n, got);
+			records_queue(b, next, buf + *n, got);
 			return 0;
 		} else {
 			*type = next;

@@ -405,7 +405,7 @@ static bool step_connection(struct state *s, enum step step)
 	}
 }
 
-static bool step_rotation(struct state *s, enum step step)
+static bool step_rekey(struct state *s, enum step step)
 {
 	bool calm = s->up && !s->rekey_agreed && !s->keeps_old && !s->old &&
 		    !s->hole;
@@ -455,7 +455,7 @@ static bool take_step(struct state *s, enum step step)
 {
 	return step_sender(s, step) || step_receiver(s, step) ||
 	       step_hole(s, step) || step_connection(s, step) ||
-	       step_rotation(s, step);
+	       step_rekey(s, step);
 }
 
 static void explore(void)
