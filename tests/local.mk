@@ -18,53 +18,53 @@ check_PROGRAMS += \
 	tests/tools/untilend
 
 bats_tests = \
-	tests/helpers.bats \
-	tests/cli.bats \
-	tests/completion.bats \
-	tests/hardening.bats \
-	tests/key.bats \
-	tests/keys.bats \
-	tests/addresses.bats \
-	tests/probe.bats \
-	tests/handshake.bats \
-	tests/transfer.bats \
-	tests/stdio.bats \
-	tests/truncation.bats \
-	tests/ktls_path.bats \
-	tests/interop.bats \
-	tests/btrfs.bats
+	tests/e2e/harness/helpers.bats \
+	tests/e2e/cli/cli.bats \
+	tests/e2e/cli/completion.bats \
+	tests/e2e/cli/hardening.bats \
+	tests/e2e/cli/key.bats \
+	tests/e2e/cli/key_list.bats \
+	tests/e2e/cli/addresses.bats \
+	tests/e2e/cli/probe.bats \
+	tests/e2e/tls/handshake.bats \
+	tests/e2e/stream/transfer.bats \
+	tests/e2e/stream/stdio.bats \
+	tests/e2e/stream/truncation.bats \
+	tests/e2e/kernel/ktls_path.bats \
+	tests/e2e/tls/interop.bats \
+	tests/e2e/stream/btrfs.bats
 
 TESTS += $(bats_tests)
-EXTRA_DIST += $(bats_tests) tests/helpers.bash tests/peers.bash
+EXTRA_DIST += $(bats_tests) tests/lib/helpers.bash tests/lib/peers.bash
 
 # These take minutes: scripts/test runs them, make check does not.
 EXTRA_DIST += \
-	tests/cable.bash \
-	tests/certificates.bats \
-	tests/certs.bash \
-	tests/chaos.bash \
-	tests/chaos.bats \
-	tests/command.bats \
-	tests/delivery.bash \
-	tests/keys.bash \
-	tests/delivery.bats \
-	tests/dial.bats \
-	tests/exit_codes.bats \
-	tests/keep.bats \
-	tests/kills.bats \
-	tests/listener.bats \
-	tests/matrix.bats \
-	tests/messages.bats \
-	tests/network.bats \
-	tests/password.bats \
-	tests/probes.bats \
-	tests/progress.bats \
-	tests/refused.bats \
-	tests/resume.bats \
-	tests/rotation.bats \
-	tests/tcp.bats \
-	tests/timeouts.bats \
-	tests/units.bats
+	tests/lib/cable.bash \
+	tests/e2e/tls/certificates.bats \
+	tests/lib/certs.bash \
+	tests/lib/chaos.bash \
+	tests/e2e/stream/chaos.bats \
+	tests/e2e/stream/command.bats \
+	tests/lib/delivery.bash \
+	tests/lib/keys.bash \
+	tests/e2e/stream/delivery.bats \
+	tests/e2e/conn/dial.bats \
+	tests/e2e/cli/exit_codes.bats \
+	tests/e2e/listener/keep.bats \
+	tests/e2e/stream/kills.bats \
+	tests/e2e/listener/listener.bats \
+	tests/e2e/stream/matrix.bats \
+	tests/e2e/cli/messages.bats \
+	tests/e2e/conn/network.bats \
+	tests/e2e/tls/password.bats \
+	tests/e2e/listener/hostile_peers.bats \
+	tests/e2e/cli/progress.bats \
+	tests/e2e/stream/refused.bats \
+	tests/e2e/stream/resume.bats \
+	tests/e2e/stream/rekey.bats \
+	tests/e2e/conn/tcp.bats \
+	tests/e2e/stream/timeouts.bats \
+	tests/e2e/listener/units.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \

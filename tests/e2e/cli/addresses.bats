@@ -1,0 +1,117 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Where it listens and what it connects to.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+require_ipv6() {
+	[[ -e /proc/sys/net/ipv6/conf/lo/disable_ipv6 &&
+		$(</proc/sys/net/ipv6/conf/lo/disable_ipv6) == 0 ]] && return
+	skip "own kernel only: no IPv6 on this loopback device"
+}
+
+# reaches RECEIVER_ARGS -- SENDER_ARGS: a word gets through
+reaches() {
+	local to=()
+	while [[ $1 != -- ]]; do
+		to+=("$1")
+		shift
+	done
+	shift
+	start_receiver --ktls off "${to[@]}"
+	bkp connect -k key --ktls off "${@//PORT/$PORT}" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+}
+
+@test "HOST is an IPv4 address" {
+	reaches -- -p PORT 127.0.0.1
+}
+
+@test "HOST is an address with its port" {
+	reaches -- 127.0.0.1:PORT
+}
+
+@test "HOST is a name" {
+	require_localhost
+	reaches -- -4 -p PORT localhost
+}
+
+@test "HOST is an IPv6 address" {
+	require_ipv6
+	BIND=(-b ::1)
+	reaches -- -p PORT ::1
+}
+
+@test "HOST is an IPv6 address with its port" {
+	require_ipv6
+	BIND=(-b ::1)
+	reaches -- '[::1]:PORT'
+}
+
+@test "one listener without -b takes IPv4 and IPv6" {
+	require_ipv6
+	BIND=()
+	reaches -- 127.0.0.1:PORT
+	reaches -- '[::1]:PORT'
+}
+
+# As Debian's /etc/hosts has it: for IPv4 the resolver takes ::1 for 127.0.0.1.
+@test "an address that a name has twice is listened on once" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	printf '%s localhost\n' 127.0.0.1 ::1 >hosts
+	wrapped "[[ \${INSIDE-} ]] || INSIDE=y exec unshare -m \"\$0\" \"\$@\"
+		mount --bind $TMP/hosts /etc/hosts"
+	BIND=(-b localhost -4)
+	reaches -- -p PORT 127.0.0.1
+}
+
+@test "-b of connect chooses the source address" {
+	start_receiver -v --ktls off
+	bkp_send --ktls off -b 127.0.0.7 <<<word
+	wait_receiver 0
+	assert_stderr_has '127\.0\.0\.7' "$RECEIVER_ERR"
+}
+
+@test "nobody listens: connect exits 4 and says so" {
+	bkp 4 connect --retry 0 -k key -p 1 127.0.0.1
+	assert_stderr_has '^btrfs-ktls-pipe: .*127\.0\.0\.1:1.*Connection refused'
+}
+
+@test "a name that does not exist: connect exits 4 and says so" {
+	bkp 4 connect --retry 0 -k key no..such..host
+	assert_stderr_has '^btrfs-ktls-pipe: cannot resolve no\.\.such\.\.host'
+}
+
+@test "an address of the other family: connect exits 4" {
+	bkp 4 connect --retry 0 -k key -6 127.0.0.1
+	assert_stderr_has '^btrfs-ktls-pipe: cannot resolve 127\.0\.0\.1'
+}
+
+@test "a port that is taken: listen exits 4 and says so" {
+	start_receiver
+	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --wait 1s
+	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT.*in use"
+}
+
+@test "nobody comes: listen exits 4 after --wait" {
+	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 200ms
+	assert_lines 1 "$ERR"
+}
+
+@test "the same port can be listened on again at once" {
+	local port
+	start_receiver --ktls off
+	port=$PORT
+	bkp_send --ktls off <<<word
+	wait_receiver 0
+	bkp 4 listen -k key -b 127.0.0.1 -p "$port" --wait 10ms
+	assert_stderr_lacks 'in use'
+}
+
+@test "a signal ends a waiting listener as signals do" {
+	start_receiver
+	kill -TERM "$RECEIVER_PID"
+	wait_receiver 143
+}

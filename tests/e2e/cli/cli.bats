@@ -1,0 +1,260 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The command line: usage errors, help, and that program and manual agree.
+
+load ../../lib/helpers
+
+MAN=$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1
+
+# wrong_usage REGEX ARG...: exits 2 and says why in one line
+wrong_usage() {
+	bkp 2 "${@:2}" || return
+	assert_lines 1 "$ERR" || return
+	assert_stderr_has "^btrfs-ktls-pipe: .*$1" || return
+	[[ ! -s $OUT ]] || fail "standard output is not empty"
+}
+
+# help_of [VERB]
+help_of() {
+	bkp "$@" --help
+	[[ ! -s $ERR ]] || fail "help on standard error"
+	[[ -s $OUT ]] || fail "no help"
+	awk 'length($0) > 79 { print FILENAME ": " $0; bad = 1 } /\t/ { bad = 1 }
+		END { exit bad }' "$OUT" >&2 || fail "lines over 79 columns, or tabs"
+}
+
+# long_options TEXT: the --options that a text names
+long_options() {
+	grep -oE -- '(^|[^-a-z])--[a-z][a-z0-9-]+' "$1" | grep -oE -- '--.*' |
+		LC_ALL=C sort -u
+}
+
+# The table prints its own options, with or without the dashes.
+table_of() {
+	bkp "$1" --long-options
+	sed 's/^-*/--/' "$OUT" | LC_ALL=C sort -u
+}
+
+assert_help_is_the_table() {
+	table_of "$1" >table
+	help_of "$1"
+	long_options "$OUT" >help
+	[[ -s table ]] || fail "$1 --long-options prints nothing"
+	diff table help >&2 || fail "$1: --help and --long-options differ"
+}
+
+@test "without a verb it exits 2 and points to the help" {
+	wrong_usage 'btrfs-ktls-pipe --help'
+}
+
+@test "an unknown verb is wrong usage and named" {
+	wrong_usage 'conect.*--help' conect localhost
+}
+
+@test "an unknown option is wrong usage and named" {
+	wrong_usage '--no-such' listen --no-such
+	wrong_usage 'Z' listen -Z
+	wrong_usage 'compress' connect --compress localhost
+}
+
+@test "an option without its argument is wrong usage" {
+	wrong_usage 'key' connect localhost --key
+	wrong_usage 'p' listen -p
+}
+
+@test "connect wants one HOST" {
+	wrong_usage 'HOST' connect -k key
+	wrong_usage '' connect -k key one two
+	wrong_usage '' connect -k key ''
+}
+
+@test "listen, keygen and probe want no operand" {
+	wrong_usage 'word' listen -k key word
+	wrong_usage 'word' keygen word
+	wrong_usage 'word' probe word
+}
+
+@test "a port in HOST together with -p is wrong usage" {
+	wrong_usage 'port' connect -k key -p 7000 localhost:7001
+	wrong_usage 'port' connect -k key -p 7000 '[::1]:7001'
+}
+
+@test "a HOST that makes no sense is wrong usage" {
+	wrong_usage '' connect -k key 'localhost:'
+	wrong_usage '' connect -k key 'localhost:70000'
+	wrong_usage '' connect -k key 'localhost:ssh x'
+	wrong_usage '' connect -k key '[::1'
+	wrong_usage '' connect -k key '[::1]7000'
+	wrong_usage '' connect -k key ':7000'
+}
+
+@test "a user@ in HOST is wrong usage, and it says who is to listen there" {
+	wrong_usage "'root@host'.*no user@.*btrfs-ktls-pipe listen" connect -k key root@host
+	wrong_usage 'no user@' connect -k key root@host:7000
+	wrong_usage 'no user@' connect -k key 'root@[::1]:7000'
+}
+
+@test "an IPv6 address with a port, but without brackets, is wrong usage, and they are named" {
+	wrong_usage 'brackets, as in \[2001:db8::1\]:7000, or all of it' \
+		connect -k key 2001:db8::1:7000
+	wrong_usage '\[::1\]:6330' connect -k key ::1:6330
+	wrong_usage '\[2001:db8:0:0:0:0:0:1\]:70$' \
+		connect -k key 2001:db8:0:0:0:0:0:1:70
+	wrong_usage '\[2001:db8::1\]:17000$' connect -k key 2001:db8::1:17000
+	wrong_usage '\[fe80::1%eth0\]:70$' connect -k key fe80::1%eth0:70
+	wrong_usage "'a:b:c' is neither" connect -k key a:b:c
+}
+
+@test "an IPv6 address that reads like one with a port is taken in brackets, or with -p" {
+	bkp 3 connect -k nowhere -p 1 2001:db8::1:1234
+	bkp 3 connect -k nowhere '[2001:db8::1:1234]'
+	bkp 3 connect -k nowhere '[2001:db8::1]:1234'
+}
+
+@test "a link-local address without its interface is wrong usage, and it says how to write it" {
+	wrong_usage "'fe80::1'.*fe80::1%INTERFACE" connect -k key fe80::1
+	wrong_usage "'fe80::1'.*fe80::1%INTERFACE" connect -k key '[fe80::1]:7000'
+	wrong_usage '-b: .*febf::1%INTERFACE' connect -k key -b febf::1 ::1
+	wrong_usage '-b: .*fe80::1%INTERFACE' listen -k key -b fe80::1
+	bkp 4 connect --retry 0 -k key fe80::1%nosuch0
+	assert_stderr_has "is there an interface 'nosuch0' here"
+}
+
+@test "a port that is none is wrong usage" {
+	wrong_usage '65536' listen -k key -p 65536
+	wrong_usage '12x' listen -k key -p 12x
+	wrong_usage '-1' listen -k key -p -1
+	wrong_usage '' listen -k key -p ''
+	wrong_usage 'port' connect -k key -p 0 localhost
+}
+
+@test "an unknown mode is wrong usage and named, with the modes there are" {
+	wrong_usage "tls11-rc4.*tls13-aes128-gcm" listen -k key -m tls11-rc4
+	wrong_usage '' listen -k key -m ''
+	wrong_usage '' listen -k key -m tls13-aes128-gcm,
+}
+
+@test "an unknown way is wrong usage and named" {
+	wrong_usage 'maybe' listen -k key --ktls maybe
+	wrong_usage 'pigeon' connect -k key --tx pigeon localhost
+	wrong_usage 'pigeon' listen -k key --rx pigeon
+}
+
+@test "a duration that is none is wrong usage and named" {
+	wrong_usage '5x' listen -k key --wait 5x
+	wrong_usage '-5s' listen -k key --wait -5s
+	wrong_usage '' listen -k key --handshake-timeout ''
+	wrong_usage '99999999999999999999h' listen -k key \
+		--handshake-timeout 99999999999999999999h
+}
+
+@test "a name with a newline and an escape makes one harmless line" {
+	bkp 3 connect -k $'no\nsuch\e[31m' host
+	assert_lines 1 "$ERR"
+	assert_stderr_has 'no\?such\?\[31m'
+	bkp 2 $'no\nverb'
+	assert_lines 1 "$ERR"
+}
+
+@test "less than 1M between fresh keys, or kept, is wrong usage" {
+	local size
+	for size in 0 1 1023K; do
+		bkp 2 listen --rekey-after "$size"
+		assert_stderr_has '^btrfs-ktls-pipe: --rekey-after: at least 1M'
+	done
+	bkp 2 listen --buffer 1023K
+	assert_stderr_has '^btrfs-ktls-pipe: --buffer: at least 1M'
+}
+
+@test "an identity outside the grammar is wrong usage" {
+	wrong_usage 'identity' connect -k key --identity -x localhost
+	wrong_usage 'identity' connect -k key --identity 'a b' localhost
+	wrong_usage 'identity' connect -k key --identity '' localhost
+	wrong_usage 'identity' connect -k key \
+		--identity "$(printf '%65s' '' | tr ' ' a)" localhost
+}
+
+@test "connect does not read the key from the stream" {
+	wrong_usage 'standard input' connect -k - localhost
+}
+
+@test "an option of the other verb is wrong usage" {
+	wrong_usage 'wait' connect -k key --wait 1s localhost
+	wrong_usage 'ready-fd' connect -k key --ready-fd 5 localhost
+	wrong_usage 'json' listen -k key --json
+	wrong_usage 'key' keygen --key key
+}
+
+@test "a descriptor for --ready-fd that is not open is refused at once" {
+	wrong_usage '77' listen -k key -b 127.0.0.1 -p 0 --wait 10ms --ready-fd 77
+}
+
+@test "--help goes to standard output, in at most 79 columns" {
+	help_of
+	help_of connect
+	help_of listen
+	help_of keygen
+	help_of probe
+}
+
+@test "-h is --help" {
+	bkp --help
+	mv "$OUT" long
+	bkp -h
+	assert_same_file long "$OUT"
+	bkp connect --help
+	mv "$OUT" long
+	bkp connect -h
+	assert_same_file long "$OUT"
+}
+
+@test "-V prints name and version on one line" {
+	bkp -V
+	assert_lines 1 "$OUT"
+	assert_stderr_has '^btrfs-ktls-pipe [0-9]+\.[0-9]+' "$OUT"
+	mv "$OUT" short
+	bkp --version
+	assert_same_file short "$OUT"
+	bkp connect -V
+	assert_same_file short "$OUT"
+}
+
+@test "help that cannot be written is not a success" {
+	local code=0
+	"$BKP" --help >/dev/full 2>"$ERR" || code=$?
+	((code == 8)) || fail "exit status $code"
+}
+
+@test "each verb's help names exactly the options of the table" {
+	assert_help_is_the_table connect
+	assert_help_is_the_table listen
+	assert_help_is_the_table keygen
+	assert_help_is_the_table probe
+}
+
+@test "the manual names exactly the options of the table" {
+	local verb
+	for verb in connect listen keygen probe; do
+		table_of "$verb"
+	done | LC_ALL=C sort -u >table
+	grep -oE 'Fl -[a-z][a-z0-9-]+' "$MAN" | sed 's/Fl -/--/' |
+		LC_ALL=C sort -u >manual
+	diff table manual >&2 || fail "options of the program and of the manual differ"
+}
+
+@test "the manual names every mode" {
+	bkp 2 listen -m no-such-mode
+	grep -oE 'tls1[23]-[a-z0-9-]+[a-z0-9]' "$ERR" | LC_ALL=C sort -u >modes
+	[[ -s modes ]]
+	while read -r mode; do
+		grep -qF "$mode" "$MAN" || fail "$mode is not in the manual"
+	done <modes
+}
+
+@test "the manual and the program know the same exit statuses" {
+	sed -nE 's/^\tERR_[A-Z]+ = ([0-9]+),.*/\1/p' \
+		"$BATS_TEST_DIRNAME/../../../src/base/err.h" >program
+	sed -n '/^\.Sh EXIT STATUS/,/^\.Sh EX/p' "$MAN" |
+		sed -nE 's/^\.It (Er |Li |Ic )?([0-9]+)$/\2/p' >manual
+	diff program manual >&2 || fail "exit statuses differ"
+}

@@ -1,0 +1,531 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Every exit status of the manual, and every event that leads to one, on both
+# sides, whichever side connects: push (connect sends) and pull (listen sends).
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup_file() {
+	make_data "$BATS_FILE_TMPDIR/in" 3000001
+	export IN=$BATS_FILE_TMPDIR/in
+}
+
+# in_both_roles CODE connect|listen OPTION...: one that gets no stream
+in_both_roles() {
+	if [[ $2 == connect ]]; then
+		bkp "$1" connect --retry 0 -k key "${@:3}" 127.0.0.1
+		bkp "$1" connect --retry 0 -k key --receive "${@:3}" 127.0.0.1
+	else
+		bkp "$1" listen -k key -b 127.0.0.1 -p 0 "${@:3}"
+		bkp "$1" listen -k key -b 127.0.0.1 -p 0 --send "${@:3}"
+	fi
+	assert_lines 1 "$ERR"
+}
+
+# --- 0
+
+@test "0 and 0: the stream was delivered" {
+	delivered() {
+		streams "$1" 0 0 <"$IN"
+		assert_same_file "$IN" "$RECEIVED"
+	}
+	both_ways delivered
+}
+
+@test "0 and 0: the stream was delivered from COMMAND to COMMAND" {
+	delivered() {
+		SOURCE=(cat "$IN") CONSUMER=(dd of=got bs=64K status=none)
+		streams "$1" 0 0
+		assert_same_file "$IN" got
+	}
+	both_ways delivered
+}
+
+# --- 2
+
+@test "2: wrong usage" {
+	in_both_roles 2 connect --no-such-option
+	in_both_roles 2 listen --no-such-option
+}
+
+@test "2: --receive belongs to connect and --send to listen" {
+	bkp 2 listen -k key --receive
+	bkp 2 connect -k key --send 127.0.0.1
+}
+
+@test "2: no COMMAND behind --" {
+	bkp 2 listen -k key --
+	bkp 2 connect -k key 127.0.0.1 -- ''
+}
+
+# --- 3
+
+@test "3: a key that cannot be used" {
+	echo short >key
+	in_both_roles 3 connect
+	in_both_roles 3 listen
+}
+
+@test "3: COMMAND is not even started when the key cannot be used" {
+	rm key
+	bkp 3 connect -k key 127.0.0.1 -- touch started
+	bkp 3 listen -k key -- touch started
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+# --- 4: never had a stream
+
+@test "4: a host that cannot be resolved" {
+	bkp 4 connect --retry 0 -k key no..such..host
+	bkp 4 connect --retry 0 -k key --receive no..such..host
+}
+
+@test "4: a port where nobody listens" {
+	in_both_roles 4 connect -p 1
+}
+
+@test "4: an address that is not ours" {
+	in_both_roles 4 listen -b 203.0.113.1
+	bkp 4 connect --retry 0 -k key -p 1 -b 203.0.113.1 127.0.0.1
+}
+
+@test "4: nobody came within --wait" {
+	in_both_roles 4 listen --wait 100ms
+}
+
+@test "4: COMMAND is not even started when nobody is there" {
+	bkp 4 connect --retry 0 -k key -p 1 127.0.0.1 -- touch started
+	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 100ms -- touch started
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+# --- 5: the connecting side is refused, the listener goes on
+
+# refused REGEX LISTEN_OPTION... -- CONNECT_OPTION...: connect exits 5 and says
+# so; the listener has one line about it
+refused() {
+	local to=() why=$1
+	shift
+	while [[ $1 != -- ]]; do
+		to+=("$1")
+		shift
+	done
+	ktls_here
+	start_receiver --ktls "$WHEN" "${to[@]}"
+	bkp_send 5 --ktls off "${@:2}" <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: .*$why"
+	assert_lines 1 "$ERR"
+	listener_goes_on
+}
+
+listener_goes_on() {
+	until_true test -s "$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+	[[ ! -s $RECEIVED ]] || fail "something was received"
+}
+
+serves_its_peer() {
+	bkp_send --ktls "$WHEN" "$@" <<<word
+	wait_receiver 0
+}
+
+@test "5: another key, listen --send goes on" {
+	make_key wrong
+	refused 'key' --send -- -k wrong --receive
+	serves_its_peer --receive
+}
+
+@test "5: no common mode, listen --send goes on" {
+	refused 'no common mode' --send -- -m tls12-aes128-gcm --receive
+	serves_its_peer --receive
+}
+
+@test "5: both sides send, listen goes on" {
+	refused 'both sides send' --send --
+	assert_stderr_has 'both sides send' "$RECEIVER_ERR"
+	serves_its_peer --receive
+}
+
+@test "5: both sides receive, listen goes on" {
+	refused 'both receive' -- --receive
+	serves_its_peer
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+@test "5: a second peer while a stream runs is told that the listener is busy" {
+	stands push
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*busy'
+	stands_end
+	stream_ends 0 0
+}
+
+# openssl_peer s_client|s_server OPTION...: one that has our key, in the
+# background; it says what is written to server.in
+openssl_peer() {
+	have_fifo server.in
+	"$BKP_TOOLS/deadline" 60 openssl "$@" -tls1_3 -quiet -psk "$KEY_HEX" \
+		-ciphersuites TLS_AES_128_GCM_SHA256 -psk_identity btrfs \
+		<>server.in >server.out 2>&1 3>&- 7>&- 8>&- &
+	SERVER_PID=$!
+	PIDS+=("$SERVER_PID")
+}
+
+openssl_server() {
+	openssl_peer s_server -accept 127.0.0.1:0 -nocert "$@"
+	until_true find_port "$SERVER_PID"
+}
+
+openssl_client() {
+	openssl_peer s_client -connect "127.0.0.1:$PORT" "$@"
+}
+
+@test "5: a foreign TLS server, with a hint to --raw" {
+	openssl_server
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*--raw'
+	bkp_send 5 --ktls off --receive
+	assert_stderr_has '^btrfs-ktls-pipe: .*--raw'
+}
+
+@test "5: a foreign TLS client, with a hint to --raw, listen goes on" {
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	openssl_client
+	listener_goes_on
+	assert_stderr_has '^btrfs-ktls-pipe: .*--raw' "$RECEIVER_ERR"
+	serves_its_peer
+}
+
+zeros() {
+	printf '\\0%.0s' $(seq "$1")
+}
+
+# greets BYTES [ALPN]: a client that has the key and the ALPN, and says that
+greets() {
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	openssl_client -alpn "${2-btrfs-ktls-pipe/2}"
+	printf "$1" >server.in
+	listener_goes_on
+}
+
+@test "5: a HELLO of another version is refused, listen goes on" {
+	greets "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
+	says receiver version
+	serves_its_peer
+}
+
+# What release 0.1 says to begin with
+OLD_HELLO="\x01\x01\x01\0\0\0\0\x01"
+UPGRADE='the peer runs 0\.1: upgrade it'
+
+@test "5: a peer that runs 0.1 is told of the other version, listen goes on" {
+	greets "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
+	says receiver "refused .*$UPGRADE"
+	# openssl prints what it got: WELCOME, version 2, refusal 1
+	cmp <(tail -c 64 server.out) <(printf '\2\2\1'"$(zeros 61)")
+	serves_its_peer
+}
+
+@test "5: version 2 is not spoken with a peer that negotiated version 1" {
+	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
+	says receiver 'refused .*version'
+	serves_its_peer
+}
+
+@test "5: the flags of a HELLO that nobody knows are refused, listen goes on" {
+	greets "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
+	says receiver 'refused .*greet'
+	serves_its_peer
+}
+
+@test "5: a stream that wants a name is refused, listen goes on" {
+	greets "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
+	says receiver 'refused .*name'
+	serves_its_peer
+}
+
+@test "a HELLO that wishes to retry for ever is granted what listen grants" {
+	RETRY=(--retry 3s)
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	openssl_client -alpn btrfs-ktls-pipe/2
+	printf "\\1\\2\\1\\0\\0\\0\\0\\1$(zeros 40)$(
+		printf '\\xff%.0s' 1 2 3 4 5 6 7 8)$(zeros 72)" >server.in
+	# 3000 ms, and no rotation offset
+	until_true grep -qaP '\x00{6}\x0b\xb8\x00{8}' server.out
+}
+
+@test "5: a HELLO that makes no sense is refused, listen goes on" {
+	greets "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
+	says receiver 'refused .*greet'
+	serves_its_peer
+}
+
+@test "5: another frame instead of a HELLO is refused, listen goes on" {
+	greets "\x04$(zeros 15)"
+	says receiver 'refused .*greet'
+	serves_its_peer
+}
+
+# answered REGEX BYTES: what connect says to a listener that has the key and
+# the ALPN, and answers with that
+answered() {
+	openssl_server -alpn btrfs-ktls-pipe/2
+	printf "$2" >server.in
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: .*$1"
+	assert_lines 1 "$ERR"
+}
+
+@test "5: a WELCOME of another version" {
+	answered 'version' "\x02\x03\0\x02$(zeros 60)"
+}
+
+@test "5: a WELCOME of version 1: the peer runs 0.1" {
+	answered "$UPGRADE" "\x02\x01\x01\0$(zeros 60)"
+}
+
+@test "5: a listener that runs 0.1, with the remedy" {
+	openssl_server -alpn btrfs-ktls-pipe/1
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
+	assert_lines 1 "$ERR"
+	bkp_send 5 --ktls off --receive
+	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
+}
+
+@test "5: a WELCOME that says busy" {
+	answered 'busy' "\x02\x02\x03\0$(zeros 60)"
+}
+
+@test "5: a WELCOME that refuses for an unknown reason" {
+	answered 'refused' "\x02\x02\xee\0$(zeros 60)"
+}
+
+@test "5: another frame instead of a WELCOME" {
+	answered 'greet' "\x04$(zeros 15)"
+}
+
+# --- 6
+
+@test "6: kernel TLS is required and not there, the other side still waits" {
+	without_tls
+	start_receiver --ktls off
+	bkp_send 6 --ktls require <<<secret
+	bkp_send 6 --ktls require --receive
+	alive "$RECEIVER_PID" || fail "the listener ended"
+	[[ ! -s $RECEIVED ]]
+}
+
+@test "6: kernel TLS is required of listen and not there" {
+	without_tls
+	in_both_roles 6 listen --ktls require
+}
+
+# --- 4, 5 and 6: the input is still there
+
+# untouched CODE ARG...: what is on standard input can be read by the next
+untouched() {
+	{
+		bkp "$@"
+		cat >rest
+	} <"$IN"
+	assert_same_file rest "$IN"
+	cat "$IN" | {
+		bkp "$@"
+		cat >rest
+	}
+	assert_same_file rest "$IN"
+	bkp "$@" -- sh -c 'touch started' <"$IN"
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+@test "4: the input is untouched and COMMAND not started" {
+	untouched 4 connect -k key --retry 0 -p 1 127.0.0.1
+	untouched 4 connect -k key --retry 0 no..such..host
+	untouched 4 listen -k key -b 127.0.0.1 -p 0 --send --wait 100ms
+}
+
+@test "5: the input is untouched and COMMAND not started" {
+	make_key wrong
+	start_receiver
+	untouched 5 connect -k wrong --retry 0 -p "$PORT" 127.0.0.1
+	start_tool peer close $'SSH-2.0-OpenSSH\r\n'
+	untouched 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1
+	openssl_server -alpn btrfs-ktls-pipe/2
+	# a WELCOME that refuses: the greeting has been sent
+	printf "\x02\x02\x04\0$(zeros 60)" >server.in
+	bkp 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1 <"$IN" -- touch started
+	[[ ! -e started ]] || fail "COMMAND was started"
+}
+
+@test "5: a sender that is told busy for as long as --retry leaves its input" {
+	stands push
+	untouched 5 connect -k key --retry 200ms -p "$PORT" 127.0.0.1
+	stands_end
+	stream_ends 0 0
+}
+
+@test "6: the input is untouched and COMMAND not started" {
+	without_tls
+	untouched 6 connect -k key --ktls require -p 1 127.0.0.1
+	untouched 6 listen -k key --send -b 127.0.0.1 -p 0 --ktls require
+}
+
+# --- 7 and 7: connection lost, peer killed, record forged
+
+# lost push|pull ACTION OPTION...: what a relay does in the middle
+lost() {
+	HARM=("${@:2}")
+	[[ $1 == push ]] || HARM+=(-c s2c)
+	streams "$1" 7 7 <"$IN"
+	says sender .
+	says receiver .
+	assert_prefix "$RECEIVED" "$IN"
+}
+
+@test "7 and 7: the connection is cut" {
+	both_ways lost cut -a 1000001
+}
+
+@test "7 and 7: the connection is reset" {
+	both_ways lost rst -a 1000001
+}
+
+@test "7 and 7: a record is forged" {
+	both_ways lost flip -a 1000001
+}
+
+@test "7 and 7: a record is left out" {
+	both_ways lost drop -r 20
+}
+
+killed_sender() {
+	stands "$1"
+	kill -"$2" "$SENDER_PID"
+	stream_ends "$3" 7
+	says receiver .
+}
+
+killed_receiver() {
+	stands "$1"
+	kill -"$2" "$RECEIVER_PID"
+	stream_ends 7 "$3"
+	says sender .
+}
+
+@test "7: the sender is killed" {
+	both_ways killed_sender KILL 137
+}
+
+@test "7: the sender is terminated" {
+	both_ways killed_sender TERM 143
+}
+
+@test "7: the receiver is killed" {
+	both_ways killed_receiver KILL 137
+}
+
+@test "7: the receiver is hung up" {
+	both_ways killed_receiver HUP 129
+}
+
+# --- 9 and 7: the source COMMAND
+
+@test "9 and 7: the source COMMAND fails" {
+	source_fails() {
+		SOURCE=(sh -c 'head -c 1000000 "$1"; exit 3' sh "$IN")
+		streams "$1" 9 7
+		says sender 'sh exited with status 3'
+		says receiver .
+		assert_prefix "$RECEIVED" "$IN"
+	}
+	both_ways source_fails
+}
+
+# --- 8 and 7: the sender's input
+
+@test "8 and 7: standard input cannot be read" {
+	input_fails() {
+		streams "$1" 8 7 <.
+		says sender 'standard input.*directory'
+		says receiver .
+		[[ ! -s $RECEIVED ]]
+	}
+	both_ways input_fails
+}
+
+@test "8 and 7: a btrfs stream without its end" {
+	cut_short() {
+		streams "$1" 8 7 <"cut"
+		says sender 'btrfs.*cut short'
+		says receiver .
+		assert_beginning "$RECEIVED" cut
+	}
+	make_btrfs_like whole 2000000
+	head -c 1999999 whole >"cut"
+	both_ways cut_short
+}
+
+# --- 9 and 8: the receiver's output
+
+@test "9 and 8: standard output is full" {
+	output_fails() {
+		OUTPUT=/dev/full
+		streams "$1" 9 8 <"$IN"
+		says sender "receiver.*output"
+		says receiver 'standard output.*No space'
+	}
+	both_ways output_fails
+}
+
+@test "9 and 8: the reader of standard output goes away early" {
+	reader_leaves() {
+		start_consumer head -c 100000
+		OUTPUT=consumer
+		streams "$1" 9 8 <"$IN"
+		says sender 'reader.*went away'
+		says receiver 'reader.*went away'
+	}
+	both_ways reader_leaves
+}
+
+# --- 9 and 9: the consumer COMMAND
+
+@test "9 and 9: the consumer COMMAND fails" {
+	consumer_fails() {
+		CONSUMER=(sh -c 'cat >got; exit 7')
+		streams "$1" 9 9 <"$IN"
+		says sender 'command exited with status 7'
+		says receiver 'sh exited with status 7'
+	}
+	both_ways consumer_fails
+}
+
+@test "9 and 9: the consumer COMMAND exits 0 and leaves bytes unread" {
+	consumer_leaves() {
+		CONSUMER=(head -c 1000)
+		streams "$1" 9 9 <"$IN"
+		says sender 'unread'
+		says receiver 'head .*unread'
+	}
+	both_ways consumer_leaves
+}
+
+# --- 70: out of resources (other bugs cannot be had)
+
+@test "70 and 7: no memory for the sender's buffer, which the receiver hears at once" {
+	not_under valgrind 'it needs more memory'
+	not_under sanitizers 'they need more memory'
+	no_memory() {
+		takes_at_most 10 streams "$1" 70 7 <"$IN"
+		says sender 'no memory for a buffer'
+		says receiver 'gave up'
+	}
+	wrapped 'ulimit -v 300000'
+	TX=(--tx send --buffer 512M) RETRY=()
+	both_ways no_memory
+}

@@ -1,0 +1,70 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What configure's hardening leaves in the program. make check says in
+# BKP_HARDENING which flags configure took; without that, all of them are
+# expected.
+
+load ../../lib/helpers
+
+setup() {
+	not_under sanitizers 'configure leaves hardening out'
+	not_under valgrind 'the program is a script'
+	command -v readelf >/dev/null || skip 'readelf (binutils) is not installed'
+	set_up
+}
+
+# expects FLAG...: skips the test where configure left one of them out
+expects() {
+	local flag
+	[[ ${BKP_HARDENING+set} ]] || return 0
+	for flag; do
+		[[ " $BKP_HARDENING " == *" $flag"* ]] ||
+			skip "configure left out $flag"
+	done
+}
+
+# reads OPTION REGEX: readelf shows such a line of the program
+reads() {
+	readelf -W "$1" "$BKP" >lines
+	has_line "$2" lines && return
+	show lines
+	fail "readelf $1 shows no $2"
+}
+
+@test "the program is a position-independent executable" {
+	expects -fPIE -pie
+	reads --file-header 'Type: +DYN'
+	reads --dynamic 'FLAGS_1.* PIE'
+}
+
+@test "all symbols are bound at the start, and their table is read-only from then on" {
+	expects -Wl,-z,relro -Wl,-z,now
+	reads --dynamic 'FLAGS.* NOW'
+	reads --program-headers 'GNU_RELRO'
+}
+
+@test "the stack is not executable" {
+	expects -Wl,-z,noexecstack
+	reads --program-headers 'GNU_STACK.* RW +0x'
+}
+
+@test "functions with buffers check the stack before they return" {
+	expects -fstack-protector-strong
+	reads --dyn-syms '__stack_chk_fail'
+}
+
+@test "copies and prints into buffers check their sizes" {
+	expects -D_FORTIFY_SOURCE=
+	readelf -d "$BKP" >lines
+	has_line 'NEEDED.*libc\.so\.6' lines ||
+		skip "this C library has no checked functions"
+	reads --dyn-syms '__(v?s?n?printf|memcpy)_chk'
+}
+
+@test "jumps and returns are checked by processors that can do that" {
+	[[ $(uname -m) == x86_64 ]] || skip "this is about x86-64"
+	expects -fcf-protection
+	objdump -d -j .text "$BKP" >lines
+	(($(grep -c endbr64 lines) > 100)) || fail "few functions begin with endbr64"
+}

@@ -1,0 +1,495 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Key files: what is taken, what is refused, how one is made.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+# A listener that nobody calls exits 4 once its key was fine.
+takes_key() {
+	bkp 4 listen -k "$1" -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+# refuses_key FILE REGEX: exits 3 with one line that names the file and says
+# what is wrong
+refuses_key() {
+	bkp 3 listen -k "$1" -b 127.0.0.1 -p 0 --wait 1ms || return
+	assert_lines 1 "$ERR" || return
+	assert_stderr_has "^btrfs-ktls-pipe: key file $1: .*$2"
+}
+
+# put FILE: standard input into a file, of mode 0600 as the umask is
+put() {
+	cat >"$1"
+}
+
+# binary N: N bytes that are not text
+binary() {
+	printf "%$1s" '' | tr ' ' '\377'
+}
+
+# hex N: N bytes as hex digits
+hex() {
+	printf "%$((2 * $1))s" '' | tr ' ' d
+}
+
+pem() {
+	printf -- '-----BEGIN %s-----\n' "$1"
+	head -c "${2:-48}" /dev/urandom | base64
+	printf -- '-----END %s-----\n' "$1"
+}
+
+# transfers LISTEN_KEY CONNECT_KEY
+transfers() {
+	start_receiver -k "$1" --ktls off
+	bkp_send -k "$2" --ktls off <<<word
+	wait_receiver 0
+}
+
+# The bytes of a key file that keygen made, as hex digits.
+key_bytes() {
+	grep -v -- '^---' "$1" | base64 -d | od -An -v -tx1 | tr -d ' \n'
+}
+
+# --- keygen
+
+@test "keygen -o makes a file of mode 0600 whatever the umask is" {
+	(umask 0 && bkp keygen -o new)
+	[[ $(stat -c %a new) == 600 ]] || fail "mode $(stat -c %a new)"
+	(umask 0777 && bkp keygen -o other)
+	[[ $(stat -c %a other) == 600 ]] || fail "mode $(stat -c %a other)"
+}
+
+@test "keygen makes 32 bytes of key, as PEM, other ones each time" {
+	bkp keygen -o one
+	bkp keygen -o two
+	[[ $(key_bytes one) =~ ^[0-9a-f]{64}$ ]] || fail "$(key_bytes one)"
+	[[ $(key_bytes one) != "$(key_bytes two)" ]]
+	head -1 one | grep -q '^-----BEGIN .*-----$'
+	takes_key one
+}
+
+@test "keygen -o prints nothing" {
+	bkp keygen -o new
+	[[ ! -s $OUT && ! -s $ERR ]]
+}
+
+@test "keygen never overwrites a file" {
+	echo precious >old
+	bkp 3 keygen -o old
+	assert_stderr_has '^btrfs-ktls-pipe: .*old'
+	[[ $(<old) == precious ]]
+}
+
+@test "keygen does not write through a symbolic link" {
+	ln -s elsewhere link
+	bkp 3 keygen -o link
+	[[ ! -e elsewhere ]]
+}
+
+@test "keygen says where it cannot make a file" {
+	bkp 3 keygen -o no-such-dir/key
+	assert_stderr_has '^btrfs-ktls-pipe: .*no-such-dir/key.*No such file'
+}
+
+@test "keygen without -o writes the key to standard output" {
+	bkp keygen
+	put printed <"$OUT"
+	takes_key printed
+}
+
+@test "keygen --identity makes the line NAME:hex, other ones each time" {
+	bkp keygen --identity host1
+	put one <"$OUT"
+	[[ $(<one) =~ ^host1:[0-9a-f]{64}$ ]] || fail "$(<one)"
+	assert_lines 1 one
+	bkp keygen --identity host1
+	run ! cmp -s one "$OUT"
+	takes_key one
+}
+
+@test "keygen --identity -o makes a file of mode 0600 that is both sides' key" {
+	(umask 0 && bkp keygen --identity host1 -o new)
+	[[ $(stat -c %a new) == 600 ]] || fail "mode $(stat -c %a new)"
+	transfers new new
+	bkp 3 keygen --identity host1 -o new
+	assert_stderr_has 'will not overwrite new'
+}
+
+@test "keygen --identity with a name that is no identity is wrong usage: 2" {
+	local name
+	for name in '' a:b ' a' 'a b' .a a/b $'a\n' $'\e[2J' "$(printf '%065d' 0)"; do
+		bkp 2 keygen --identity "$name" -o new
+		assert_stderr_has '^btrfs-ktls-pipe: --identity: an identity is 1 to 64'
+		[[ ! -e new ]] || fail "a key for '$name'"
+	done
+	bkp keygen --identity "$(printf '%064d' 0)" -o new
+	takes_key new
+}
+
+@test "keygen that cannot write exits 8" {
+	local code=0
+	"$BKP" keygen >/dev/full 2>"$ERR" || code=$?
+	((code == 8)) || fail "exit status $code"
+}
+
+# --- what is taken
+
+@test "PEM, identity:hex and raw bytes are the same key" {
+	bkp keygen -o pem
+	printf 'btrfs:%s\n' "$(key_bytes pem)" | put hex
+	grep -v -- '^---' pem | base64 -d | put raw
+	transfers pem hex
+	transfers hex raw
+	transfers raw pem
+}
+
+@test "prose around a PEM block does not matter" {
+	bkp keygen -o pem
+	{
+		printf 'Key of the backup host\n\n'
+		cat pem
+		printf '\nmade on a Monday\n'
+	} | put prose
+	transfers pem prose
+}
+
+@test "upper case hex, a missing line end and CR LF do not matter" {
+	printf 'btrfs:%s' "${KEY_HEX^^}" | put upper
+	printf 'btrfs:%s\r\n' "$KEY_HEX" | put crlf
+	transfers upper key
+	transfers key crlf
+}
+
+# What editors put around a line is not the key.
+@test "a byte order mark, comments, blank lines and CR do not matter" {
+	printf '\xef\xbb\xbf# key of the backup host\r\n\r\nbtrfs:%s\r\n\r\n' \
+		"$KEY_HEX" | put windows
+	printf '# one\n\n \t\n#two\nbtrfs:%s\n# three' "$KEY_HEX" | put comments
+	transfers windows key
+	transfers key comments
+}
+
+@test "a key has 16 to 512 bytes" {
+	binary 16 | put raw16
+	binary 512 | put raw512
+	echo "a:$(hex 16)" | put hex16
+	echo "a:$(hex 512)" | put hex512
+	takes_key raw16
+	takes_key raw512
+	takes_key hex16
+	takes_key hex512
+	pem 'BTRFS-KTLS-PIPE PRE-SHARED KEY' 512 | put pem512
+	takes_key pem512
+}
+
+@test "a key of less than 16 bytes is refused" {
+	binary 15 | put raw
+	echo "a:$(hex 15)" | put hex
+	pem 'BTRFS-KTLS-PIPE PRE-SHARED KEY' 15 | put pem
+	refuses_key raw 'too short.*keygen'
+	refuses_key hex 'too short.*keygen'
+	refuses_key pem 'too short.*keygen'
+}
+
+@test "a key of more than 512 bytes is refused" {
+	binary 513 | put raw
+	binary 100000 | put huge
+	echo "a:$(hex 513)" | put hex
+	pem 'BTRFS-KTLS-PIPE PRE-SHARED KEY' 513 | put pem
+	refuses_key raw 'too long.*keygen'
+	refuses_key huge 'too long.*keygen'
+	refuses_key hex 'too long.*keygen'
+	refuses_key pem 'too long.*keygen'
+}
+
+@test "a long printable line is a key" {
+	echo 'correct horse battery staple, again' | put line
+	takes_key line
+}
+
+@test "an endless key file is refused, not read for ever" {
+	refuses_key /dev/zero 'too long'
+}
+
+@test "the key can come through a pipe" {
+	takes_key <(cat key)
+	takes_key /dev/fd/8 8< <(cat key)
+}
+
+@test "listen reads the key from standard input for -" {
+	takes_key - <key
+	takes_key - < <(cat key)
+}
+
+@test "the key in /etc is used where none is named" {
+	[[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null ||
+		skip "own kernel only: needs root and a mount namespace"
+	cat >inside <<-END
+		mount -t tmpfs tmpfs /etc && mkdir /etc/btrfs-ktls-pipe &&
+		cp key /etc/btrfs-ktls-pipe/key && chmod 600 /etc/btrfs-ktls-pipe/key &&
+		exec "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	END
+	run -4 unshare -m sh inside
+}
+
+# --- what is refused
+
+@test "without any key, and nobody to ask, it exits 3 and names keygen" {
+	[[ ! -e /etc/btrfs-ktls-pipe/key ]] ||
+		skip "own kernel only: /etc/btrfs-ktls-pipe/key exists"
+	run -3 setsid -w "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	assert_stderr_has '^btrfs-ktls-pipe: .*keygen' <(echo "$output")
+	run -3 setsid -w "$BKP" connect -p 1 127.0.0.1
+	assert_stderr_has '^btrfs-ktls-pipe: .*keygen' <(echo "$output")
+}
+
+@test "a missing key file is refused and keygen named" {
+	refuses_key missing 'No such file.*keygen -o missing'
+}
+
+@test "a key file that cannot be opened is refused" {
+	ln -s loop loop
+	refuses_key loop 'cannot be opened|Too many levels'
+}
+
+@test "a key file that cannot be read is refused" {
+	refuses_key /proc/self/mem 'cannot be (read|opened)'
+}
+
+@test "an empty key file is refused" {
+	put empty </dev/null
+	refuses_key empty 'empty.*keygen'
+}
+
+@test "a directory is refused" {
+	mkdir dir
+	refuses_key dir 'directory'
+}
+
+@test "a key file that others can read is refused, with its mode and the remedy" {
+	chmod 0604 key
+	refuses_key key "mode 0604.*chmod 600 key"
+	chmod 0644 key
+	refuses_key key "mode 0644.*chmod 600 key"
+}
+
+@test "a key file that the group can read or write is refused" {
+	chmod 0640 key
+	refuses_key key 'mode 0640'
+	chmod 0620 key
+	refuses_key key 'mode 0620'
+}
+
+@test "below CREDENTIALS_DIRECTORY the group may read a key file" {
+	mkdir credentials
+	mv key credentials/key
+	chmod 0440 credentials/key
+	CREDENTIALS_DIRECTORY=$TMP/credentials takes_key credentials/key
+}
+
+@test "below CREDENTIALS_DIRECTORY neither may the group write nor others read" {
+	export CREDENTIALS_DIRECTORY=$TMP/credentials
+	mkdir credentials
+	mv key credentials/key
+	chmod 0460 credentials/key
+	refuses_key credentials/key 'mode 0460'
+	chmod 0444 credentials/key
+	refuses_key credentials/key 'mode 0444'
+}
+
+@test "beside CREDENTIALS_DIRECTORY the group may not read a key file" {
+	mkdir credentials credentials-of-others
+	mv key credentials-of-others/key
+	chmod 0440 credentials-of-others/key
+	CREDENTIALS_DIRECTORY=$TMP/credentials \
+		refuses_key credentials-of-others/key 'mode 0440'
+}
+
+@test "PEM of a certificate, CRL, public or private key is refused" {
+	local label
+	for label in CERTIFICATE 'TRUSTED CERTIFICATE' 'X509 CRL' 'PUBLIC KEY' \
+		'RSA PUBLIC KEY' 'PRIVATE KEY' 'EC PRIVATE KEY' \
+		'ENCRYPTED PRIVATE KEY' 'OPENSSH PRIVATE KEY' \
+		'CERTIFICATE REQUEST' 'DH PARAMETERS'; do
+		pem "$label" | put pem
+		refuses_key pem 'no pre-shared key.*keygen'
+	done
+}
+
+@test "a real certificate is refused" {
+	openssl req -x509 -newkey rsa:1024 -nodes -subj /CN=x -batch \
+		-keyout private -out public 2>/dev/null
+	chmod 600 private public
+	refuses_key public 'no pre-shared key'
+	refuses_key private 'no pre-shared key'
+}
+
+@test "a certificate behind the key is refused too" {
+	bkp keygen -o both
+	pem CERTIFICATE >>both
+	refuses_key both 'no pre-shared key'
+}
+
+@test "PEM that does not parse is refused" {
+	bkp keygen -o whole
+	head -2 whole | put cut
+	refuses_key cut 'does not parse'
+	sed 's/^-----END.*//' whole | put endless
+	refuses_key endless 'does not parse'
+	printf -- '-----BEGIN' | put begin
+	refuses_key begin 'does not parse'
+	sed '2s/^..../%%%%/' whole | put garbled
+	refuses_key garbled 'does not parse'
+}
+
+@test "a short printable line looks like a password and is refused" {
+	echo 'correct horse battery staple' | put password
+	refuses_key password 'looks like a password.*keygen'
+	printf '0123456789012345678901234567890' | put thirty-one
+	refuses_key thirty-one 'looks like a password.*keygen'
+}
+
+@test "a public key of OpenSSH is refused" {
+	echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8v5yLm2Yy1 root@host" | put ssh
+	refuses_key ssh 'public.*keygen'
+	echo "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI x" | put ecdsa
+	refuses_key ecdsa 'public.*keygen'
+}
+
+@test "an identity:hex line that is not quite one is refused" {
+	echo "btrfs:${KEY_HEX}0" | put odd
+	refuses_key odd 'odd'
+	printf '%s\n%s\n' "one:$KEY_HEX" "two:$KEY_HEX" | put two
+	refuses_key two 'more than one'
+}
+
+@test "a damaged identity:hex line is refused and its flaw named, never another key" {
+	printf '# x\nbtrfs: %s\n' "$KEY_HEX" | put blank
+	refuses_key blank 'line 2: has a blank'
+	printf '"btrfs:%s"\n' "$KEY_HEX" | put quotes
+	refuses_key quotes 'line 1: .*quotation marks'
+	printf 'btrfs:%s\n' "$KEY_HEX" | iconv -t UTF-16 | put utf16
+	refuses_key utf16 'UTF-16.*iconv'
+	printf 'btrfs:%s\n' "$KEY_HEX" | iconv -t UTF-16BE | put utf16be
+	refuses_key utf16be 'UTF-16'
+	printf 'btrfs:%s\0\n' "$KEY_HEX" | put nul
+	refuses_key nul 'line 1: has a NUL'
+	printf 'btrfs=%s\n' "$KEY_HEX" | put equals
+	refuses_key equals 'line 1: is not identity:hex'
+	printf 'btrfs:%sg\n' "${KEY_HEX%?}" | put digit
+	refuses_key digit 'line 1: .*hex digits alone'
+}
+
+@test "text that would be a key with its comment or line end is refused" {
+	printf '# mine\ncorrect horse battery staple, again\n' | put comment
+	refuses_key comment 'line 1 is a comment.*would be a part of the key'
+	printf 'correct horse battery staple, again\r\n' | put crlf
+	refuses_key crlf 'line 1 has a carriage return'
+	printf '\xef\xbb\xbfcorrect horse battery staple, again\n' | put mark
+	refuses_key mark 'byte order mark'
+}
+
+@test "a PEM block without its first line is refused" {
+	bkp keygen -o whole
+	tail -n +2 whole | put tail
+	refuses_key tail 'looks like a PEM block'
+}
+
+@test "a key file that belongs to neither the user nor root is refused, with its owner" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	chown 12345 key
+	refuses_key key "uid 12345.*chown 0 key"
+	bkp 3 listen -k - -b 127.0.0.1 -p 0 --wait 1ms <key
+	assert_stderr_has 'uid 12345'
+	bkp 3 listen --keys key -b 127.0.0.1 -p 0 --wait 1ms
+	assert_stderr_has 'keys file key: .*uid 12345'
+	bkp 3 listen --password-file key -b 127.0.0.1 -p 0 --wait 1ms
+	assert_stderr_has 'password file key: .*uid 12345|without libsodium'
+	takes_key <(cat key)
+}
+
+# places_of HEX PID...: sets PLACES to where the key is in their memory
+places_of() {
+	"$BKP_TOOLS/findkey" "$@" 3>&- | sort -u >places
+	mapfile -t PLACES <places
+}
+
+# family PID: it and all processes below it
+family() {
+	local pid
+	FAMILY+=("$1")
+	for pid in $(ps -o pid= --ppid "$1"); do
+		family "$pid"
+	done
+}
+
+@test "a key is in one place of a process, and in no process that it starts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local hex form FAMILY
+	bkp keygen -o pem
+	hex=$(key_bytes pem)
+	printf 'btrfs:%s\n' "$hex" | put line
+	have_fifo in
+	for form in "-k pem" "-k line" "--keys line"; do
+		read -ra SERVER <<<"$form"
+		start_receiver --ktls "$WHEN" -- cat
+		places_of "$hex" "$RECEIVER_PID"
+		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
+		exec 8<>in
+		CREDENTIAL=(-k "${SERVER[1]}")
+		spawn_sender --ktls "$WHEN" <in
+		echo word >&8
+		until_true grep -q word "$RECEIVED"
+		FAMILY=()
+		family "$RECEIVER_PID"
+		((${#FAMILY[@]} == 3)) || fail "no supervisor: ${FAMILY[*]}"
+		places_of "$hex" "${FAMILY[@]}"
+		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
+		places_of "$hex" "$SENDER_PID"
+		((${#PLACES[@]} == 1)) || fail "$form, sender:" "${PLACES[@]}"
+		exec 8>&-
+		wait_sender 0
+		wait_receiver 0
+	done
+}
+
+@test "core dumps are off before a key is read" {
+	mkfifo pipe
+	"$BKP_TOOLS/deadline" 30 "$BKP" listen -k pipe -b 127.0.0.1 -p 0 \
+		--wait 1ms 2>"$ERR" 3>&- &
+	PIDS+=($!)
+	exec 8>pipe # waits until it is there to read
+	grep -Eq '^Max core file size +0 ' "/proc/$!/limits" || {
+		exec 8>&-
+		fail "$(grep core "/proc/$!/limits")"
+	}
+	cat key >&8
+	exec 8>&-
+	wait_for 4 $! listener "$ERR"
+}
+
+# --- what cannot be opened
+
+# As everybody but root: files that are not open to us stay closed.
+unprivileged() {
+	[[ $(id -u) != 0 ]] ||
+		wrapped '' 'setpriv --bounding-set=-all --inh-caps=-all'
+}
+
+@test "a key file that only root may read is no reason for another key" {
+	unprivileged
+	chmod 0 key
+	refuses_key key 'Permission denied.*by root only.*sudo'
+	assert_stderr_lacks keygen
+	bkp 3 listen --password-file key -p 0 --wait 1ms
+	assert_stderr_has 'password file key: .*sudo'
+	bkp 3 listen --keys key -p 0 --wait 1ms
+	assert_stderr_has 'key: .*sudo'
+}
+
+@test "a key file that is missing still is" {
+	refuses_key nowhere 'No such file.*keygen -o nowhere'
+}

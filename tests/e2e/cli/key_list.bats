@@ -1,0 +1,262 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# --keys: many clients, each with an identity and a key of its own.
+
+load ../../lib/helpers
+load ../../lib/keys
+
+HEX=000102030405060708090a0b0c0d0e0f
+
+# refuses_keys REGEX: the file "keys" leads to 3, with one line that names it
+refuses_keys() {
+	bkp 3 listen --keys keys -b 127.0.0.1 -p 0 --wait 1ms || return
+	assert_lines 1 "$ERR" || return
+	assert_stderr_has "^btrfs-ktls-pipe: keys file keys: $1" || return
+	assert_stderr_lacks '[^ -~]' || return
+	(($(wc -c <"$ERR") < 300)) || fail "a line of $(wc -c <"$ERR") bytes"
+}
+
+# --- who gets in
+
+@test "each of the clients gets in with its own key" {
+	local name
+	make_keys keys alice bob carol@backup.example
+	for name in bob alice carol@backup.example; do
+		listens --keys keys
+		sends_as "$name" <<<"from $name"
+		wait_listener 0
+		[[ $(<listener.out) == "from $name" ]] || fail "$(<listener.out)"
+	done
+}
+
+@test "each of the clients gets in with its own key, in TLS 1.2 too" {
+	local name
+	make_keys keys alice bob
+	for name in alice bob; do
+		listens --keys keys -m tls12-aes128-gcm
+		sends_as "$name" -m tls12-aes128-gcm <<<"from $name"
+		wait_listener 0
+		[[ $(<listener.out) == "from $name" ]] || fail "$(<listener.out)"
+	done
+}
+
+@test "--identity of connect chooses the name for a key without one" {
+	make_keys keys alice
+	head -c 32 /dev/urandom >raw.key
+	echo "bob:$(od -An -v -tx1 raw.key | tr -d ' \n')" >>keys
+	listens --keys keys
+	sends_as raw --identity bob <<<word
+	wait_listener 0
+	[[ $(<listener.out) == word ]]
+}
+
+@test "the recipe of the manual makes a line, which is the client's key file too" {
+	local recipe
+	recipe=$(sed -n 's/^btrfs-ktls-pipe \(keygen --identity host1\)/\1/p' \
+		"$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1")
+	[[ $recipe ]]
+	eval "bkp $recipe"
+	cat host1.key >keys
+	listens --keys keys
+	sends_as host1 <<<word
+	wait_listener 0
+	[[ $(<listener.out) == word ]]
+}
+
+@test "a client with the key of another is refused: 5, and the listener goes on" {
+	make_keys keys alice bob
+	sed 's/^alice/bob/' alice.key >thief.key
+	listens --keys keys
+	sends_as thief 5 <<<secret
+	listener_says "refused 127.*another key for identity 'bob'"
+	sends_as bob <<<word
+	wait_listener 0
+	[[ $(<listener.out) == word ]]
+}
+
+# stripped: the client's last message, without what differs by name
+stripped() {
+	sed "s/'[a-z]*'/NAME/; s/:[0-9]*:/:PORT:/" "$ERR"
+}
+
+@test "an unknown identity looks like a wrong key to the client" {
+	make_keys keys alice
+	make_key wrong.key alice
+	make_key unknown.key mallory
+	listens --keys keys
+	sends_as wrong 5 <<<secret
+	stripped >one
+	sends_as unknown 5 <<<secret
+	stripped >two
+	assert_same_file one two
+	listener_says "identity 'mallory' is unknown"
+	sends_as alice </dev/null
+	wait_listener 0
+}
+
+# --- what COMMAND learns
+
+@test "COMMAND finds identity, method, peer and stream in its environment" {
+	local stream='^BTRFS_KTLS_PIPE_STREAM=[0-9a-f]{32}$'
+	make_keys keys alice bob
+	listens --keys keys -- sh -c 'env; cat'
+	bkp connect -k bob.key -p "$PORT" --ktls "$WHEN" "${RETRY[@]}" \
+		127.0.0.1 -- sh -c 'env >sender.env'
+	wait_listener 0
+	assert_stderr_has '^BTRFS_KTLS_PIPE_IDENTITY=bob$' listener.out
+	assert_stderr_has '^BTRFS_KTLS_PIPE_METHOD=psk$' listener.out
+	assert_stderr_has '^BTRFS_KTLS_PIPE_PEER=127\.0\.0\.1:[0-9]+$' listener.out
+	assert_stderr_has "$stream" listener.out
+	assert_stderr_has '^BTRFS_KTLS_PIPE_IDENTITY=bob$' sender.env
+	assert_stderr_has "^BTRFS_KTLS_PIPE_PEER=127\.0\.0\.1:$PORT\$" sender.env
+	diff <(grep -E "$stream" listener.out) <(grep -E "$stream" sender.env)
+}
+
+@test "with a password there is a method, but no identity" {
+	echo secret >password
+	bkp 4 listen --password-file password -b 127.0.0.1 -p 0 --wait 1ms ||
+		{ has_line 'without libsodium' "$ERR" && skip 'built without libsodium'; }
+	listens --password-file password -- sh -c 'env; cat'
+	bkp connect --password-file password -p "$PORT" --ktls "$WHEN" \
+		"${RETRY[@]}" 127.0.0.1 -- sh -c 'env >sender.env'
+	wait_listener 0
+	for f in listener.out sender.env; do
+		assert_stderr_lacks '^BTRFS_KTLS_PIPE_IDENTITY=' "$f"
+		assert_stderr_has '^BTRFS_KTLS_PIPE_METHOD=password$' "$f"
+	done
+}
+
+@test "inherited variables that look like ours do not reach COMMAND" {
+	export BTRFS_KTLS_PIPE_IDENTITY=root BTRFS_KTLS_PIPE_X=1
+	export BTRFS_KTLS_PIPE_=2 BTRFS_KTLS_PIPES=kept
+	WHEN=off
+	listens -m none -- sh -c 'env; cat'
+	bkp connect -m none -p "$PORT" "${RETRY[@]}" 127.0.0.1 \
+		-- sh -c 'env >sender.env'
+	wait_listener 0
+	for f in listener.out sender.env; do
+		assert_stderr_lacks '^BTRFS_KTLS_PIPE_(IDENTITY|X|)=' "$f"
+		assert_stderr_has '^BTRFS_KTLS_PIPE_METHOD=none$' "$f"
+		assert_stderr_has '^BTRFS_KTLS_PIPES=kept$' "$f"
+	done
+}
+
+@test "with --raw there is an identity, but no stream" {
+	make_keys keys alice
+	listens --keys keys --raw -- sh -c 'env; cat'
+	sends_as alice --raw </dev/null
+	wait_listener 0
+	assert_stderr_has '^BTRFS_KTLS_PIPE_IDENTITY=alice$' listener.out
+	assert_stderr_lacks '^BTRFS_KTLS_PIPE_STREAM=' listener.out
+}
+
+# --- the file
+
+@test "a keys file that is missing, a directory or open to others: 3" {
+	refuses_keys 'cannot be opened: No such file'
+	echo "a:$HEX" >keys
+	chmod 640 keys
+	refuses_keys "is open to others .mode 0640.; run 'chmod 600 keys'"
+	rm keys
+	mkdir -m 700 keys
+	refuses_keys 'is a directory'
+}
+
+@test "a keys file that is empty, or all comments: 3" {
+	: >keys
+	refuses_keys 'has no key; write a line identity:hex'
+	printf '# nobody\n\n' >keys
+	refuses_keys 'has no key; write a line identity:hex'
+}
+
+@test "a PEM file: 3, and keygen --identity is named" {
+	bkp keygen -o keys
+	refuses_keys 'holds a PEM block, .*keygen --identity NAME'
+	head -c 100 /dev/urandom | base64 >keys
+	refuses_keys 'line 1: is not identity:hex; .*keygen --identity NAME'
+}
+
+@test "lines that keygen --identity prints make a keys file" {
+	bkp keygen --identity alice -o alice.key
+	bkp keygen --identity bob -o bob.key
+	printf '\xef\xbb\xbf' | cat - alice.key bob.key >keys
+	listens --keys keys
+	sends_as bob <<<word
+	wait_listener 0
+	[[ $(<listener.out) == word ]]
+}
+
+@test "a keys file of UTF-16, or with blanks or quotation marks in a line: 3" {
+	printf 'a:%s\n' "$HEX" | iconv -t UTF-16 >keys
+	refuses_keys 'is UTF-16 text'
+	printf 'a:%s\nb: %s\n' "$HEX" "$HEX" >keys
+	refuses_keys 'line 2: has a blank'
+	printf 'a:"%s"\n' "$HEX" >keys
+	refuses_keys 'line 1: has quotation marks'
+}
+
+@test "an identity with shell metacharacters: 3, and it is not printed" {
+	printf '# x\na:%s\n$(reboot);`id`:%s\n' "$HEX" "$HEX" >keys
+	refuses_keys 'line 3: has no proper identity'
+	assert_stderr_lacks 'reboot'
+}
+
+@test "an identity with a NUL, a newline or an escape in it: 3" {
+	printf 'a\0b:%s\n' "$HEX" >keys
+	refuses_keys 'line 1: has no proper identity'
+	printf 'a\nb:%s\n' "$HEX" >keys
+	refuses_keys 'line 1: is not identity:hex'
+	printf 'a\033[2J:%s\n' "$HEX" >keys
+	refuses_keys 'line 1: has no proper identity'
+}
+
+@test "an identity of 1 MB: 3, in a short line" {
+	{
+		head -c 1000000 /dev/zero | tr '\0' a
+		echo ":$HEX"
+	} >keys
+	refuses_keys 'line 1: has no proper identity: 1 to 64'
+}
+
+@test "a file of more than 8 MiB: 3" {
+	head -c 9000000 /dev/zero | tr '\0' '#' >keys
+	refuses_keys 'is too long'
+}
+
+@test "an identity that comes twice: 3, and both lines are named" {
+	printf 'a:%s\n\nb:%s\na:%s\n' "$HEX" "$HEX" "$HEX" >keys
+	refuses_keys 'line 4: has the identity of line 1'
+}
+
+@test "a key that is no hex, odd, too short or too long: 3" {
+	printf 'a:%s\nb:0g%s\n' "$HEX" "$HEX" >keys
+	refuses_keys 'line 2: its key is not made of hex'
+	printf 'a:%s0\n' "$HEX" >keys
+	refuses_keys 'line 1: its key has an odd number'
+	printf 'a:%s\n' "${HEX%0f}" >keys
+	refuses_keys 'line 1: its key is too short: 15 bytes'
+	{
+		printf a:
+		head -c 1026 /dev/zero | tr '\0' 0
+	} >keys
+	refuses_keys 'line 1: its key is too long: 513 bytes'
+}
+
+@test "a keys file from a pipe, and from standard input" {
+	make_keys keys alice
+	bkp 4 listen --keys <(cat keys) -b 127.0.0.1 -p 0 --wait 1ms
+	bkp 4 listen --keys - -b 127.0.0.1 -p 0 --wait 1ms <keys
+}
+
+@test "--keys with another credential, with -m none, or for connect: 2" {
+	make_keys keys alice
+	bkp 2 listen --keys keys -k key
+	assert_stderr_has 'no --key, no --identity'
+	bkp 2 listen --keys keys --identity alice
+	assert_stderr_has 'no --key, no --identity'
+	bkp 2 listen --keys keys -m none
+	assert_stderr_has '-m none encrypts nothing'
+	bkp 2 listen --keys - --send
+	assert_stderr_has 'standard input is the stream'
+	bkp 2 connect --keys keys host
+}

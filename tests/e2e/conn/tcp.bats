@@ -1,0 +1,111 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# How fast a stream may be, and what TCP is told: --limit, --tcp-buffer,
+# --congestion, --dscp.
+
+load ../../lib/helpers
+
+# socket_has REGEX: what ss tells of the connections of the listener's port
+socket_has() {
+	local said
+	said=$(ss -tinmOH --tos "( sport = :$PORT or dport = :$PORT )")
+	[[ $said =~ $1 ]] || fail "no match for $1 in:" "$said"
+}
+
+# both_sides OPTION...: a stream that waits for its input; 7 feeds it
+both_sides() {
+	mkfifo feed
+	exec 7<>feed
+	start_receiver "$@"
+	spawn_sender "$@" <feed
+	echo begin >&7
+	until_true test -s "$RECEIVED"
+}
+
+finish() {
+	exec 7>&-
+	wait_exit 0 "$SENDER_PID"
+	wait_exit 0 "$RECEIVER_PID"
+}
+
+wait_exit() {
+	local code=0
+	wait "$2" || code=$?
+	((code == $1)) || fail "exit status $code, expected $1"
+}
+
+@test "--limit: 3 MiB at 1 MiB a second take nearly 3 seconds" {
+	make_data in 3145728
+	start_receiver
+	local begin=${EPOCHREALTIME/./} ms
+	bkp_send --limit 1M <in
+	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
+	wait_exit 0 "$RECEIVER_PID"
+	assert_same_file in "$RECEIVED"
+	((ms >= 2700)) || fail "took only $ms ms"
+}
+
+@test "--limit: a rate of a few bytes a second still sends them" {
+	start_receiver
+	bkp_send --limit 20 <<<"some thirty bytes, in a second"
+	wait_exit 0 "$RECEIVER_PID"
+	assert_lines 1 "$RECEIVED"
+}
+
+@test "--limit is refused on the side that receives: exit status 2" {
+	bkp 2 connect -k key --receive --limit 1M 127.0.0.1
+	assert_stderr_has 'limit is for the side that sends'
+	bkp 2 listen -k key --limit 1M
+	assert_stderr_has 'limit is for the side that sends'
+}
+
+@test "--dscp marks the packets of both sides" {
+	both_sides --dscp cs1
+	socket_has 'tos:0x20'
+	[[ ! $(ss -tinmOH --tos "( sport = :$PORT or dport = :$PORT )" |
+		grep -v tos:0x20) ]] || fail "one side is not marked"
+	finish
+}
+
+@test "--dscp takes classes and numbers, and names what it takes: exit status 2" {
+	local class
+	for class in cs8 af14 af51 64 best -1; do
+		bkp 2 connect -k key --dscp "$class" 127.0.0.1
+		assert_stderr_has "'$class' is not a traffic class"
+	done
+}
+
+@test "--congestion chooses the algorithm of both sides" {
+	both_sides --congestion reno
+	socket_has ' reno '
+	finish
+}
+
+@test "--congestion that this kernel lacks: a notice, and the stream is delivered" {
+	start_receiver
+	bkp_send --congestion nosuch <<<bytes
+	assert_stderr_has 'congestion nosuch: .*modprobe tcp_nosuch'
+	wait_exit 0 "$RECEIVER_PID"
+}
+
+@test "--tcp-buffer is what the sockets have" {
+	both_sides --tcp-buffer 12M
+	# twice as much, for the kernel's own overhead
+	socket_has "tb$((2 * 12 << 20))"
+	socket_has "rb$((2 * 12 << 20))"
+	finish
+}
+
+@test "--tcp-buffer for an ordinary user: what can be had, and the sysctl for more" {
+	[[ $EUID = 0 ]] || skip "not root: cannot become another user"
+	command -v setpriv >/dev/null || skip "no setpriv"
+	chmod 755 .
+	cp key theirs && chown 65534 theirs
+	start_receiver
+	local code=0
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$BKP" connect -k theirs \
+		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <<<bytes 2>"$ERR" || code=$?
+	((code == 0)) || { show "$ERR"; fail "exit status $code"; }
+	assert_stderr_has 'net.core.wmem_max'
+	wait_exit 0 "$RECEIVER_PID"
+}

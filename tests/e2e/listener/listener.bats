@@ -1,0 +1,370 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A listener stays calm: whoever knocks, the real peer gets in, in about the time
+# that it takes without the others.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+# A ClientHello of TLS 1.0, as a very old browser would say it
+OLD_HELLO=$'\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x01'
+OLD_HELLO+=0123456789abcdef0123456789abcdef
+
+# start_listener OPTION...
+start_listener() {
+	ktls_here
+	start_receiver --ktls "$WHEN" "$@"
+}
+
+# real_peer SECONDS: it gets its word through within that time
+real_peer() {
+	[[ ! ${BKP_GUEST-} ]] || set -- $(($1 * 4))
+	takes_at_most "$1" bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+}
+
+assert_memory_bounded() {
+	local kib
+	[[ ! ${BKP_UNDER-} ]] || return 0 # most of it is not the program's
+	kib=$(awk '/^VmHWM:/ { print $2 }' "/proc/$RECEIVER_PID/status")
+	((kib > 0 && kib < 20000)) || fail "peak memory $kib KiB"
+}
+
+# assert_calm LINES: not more about those who were refused
+assert_calm() {
+	local lines
+	lines=$(grep -c . "$RECEIVER_ERR") || :
+	((lines <= $1)) && return
+	show "$RECEIVER_ERR"
+	fail "$lines lines of log, expected $1 at most"
+}
+
+# --- those who stall, and those who talk nonsense
+
+@test "100 connections that say nothing do not hold up the real peer" {
+	start_listener
+	flood 100 ''
+	assert_memory_bounded
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 connections from the real peer's own address do not hold it up" {
+	start_listener
+	flood 100 '' -s 127.0.0.1
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 half handshakes do not hold up the real peer" {
+	start_listener
+	flood 100 '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 connections that talk HTTP do not hold up the real peer" {
+	start_listener
+	flood 100 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
+	real_peer 4
+	assert_calm 25
+}
+
+@test "100 ClientHellos of TLS 1.0 do not hold up the real peer" {
+	start_listener
+	flood 100 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0'
+	real_peer 4
+	assert_calm 25
+}
+
+@test "connections that come again and again do not hold up the real peer" {
+	start_listener
+	flood 40 'SSH-2.0-OpenSSH_9.2\r\n' -r
+	flood 40 '' -s 127.0.0.3 -r
+	sleep 1
+	assert_memory_bounded
+	real_peer 8
+	assert_calm 45
+}
+
+# has_to_give_way ARG...: its first connection stands still for a while from
+# where the relay's arguments say, when all places are taken by others
+has_to_give_way() {
+	local door
+	RETRY=(--retry 20s)
+	start_listener
+	door=$PORT
+	start_relay pause "$@" -k 1 -w 2000
+	spawn_sender -v --ktls "$WHEN" < <(echo word)
+	until_true grep -q '\.' tool.err
+	PORT=$door flood 40 '' -s 127.0.0.1
+	wait_receiver 0
+	wait_sender 0
+	[[ $(<"$RECEIVED") == word ]]
+	assert_stderr_has 'refused .*too many' "$RECEIVER_ERR"
+}
+
+@test "who has to give way to a crowd within his ClientHello comes again" {
+	has_to_give_way -a 300
+}
+
+@test "who has to give way to a crowd in front of his Finished comes again" {
+	has_to_give_way -r 1
+}
+
+@test "who has to give way to a crowd without TLS comes again" {
+	[[ ! ${BKP_GUEST-} ]] || skip 'guests: no kernel has a say in it'
+	CREDENTIAL=(-m none) SERVER=(-m none)
+	has_to_give_way -a 50
+}
+
+@test "a client that cancels its handshake is said to have given up" {
+	start_listener -m tls12-aes128-gcm
+	start_relay insert -r 1 -i 1503030002025a
+	bkp_send 5 --ktls off -m tls12-aes128-gcm <<<secret
+	until_true grep -q refused "$RECEIVER_ERR"
+	assert_stderr_has 'refused 127.*the peer gave up \(alert user_canceled\)' \
+		"$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+}
+
+# foreign_clients COUNT: openssl's, without a key
+foreign_clients() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		timeout 20 openssl s_client -connect "127.0.0.1:$PORT" \
+			</dev/null >/dev/null 2>&1 || :
+	done
+}
+
+# wrong_keys COUNT
+wrong_keys() {
+	local i
+	make_key wrong
+	for ((i = 0; i < $1; i++)); do
+		bkp_send 5 -k wrong --ktls off </dev/null
+	done
+}
+
+@test "the real peer among 100 of every kind: delivered, memory is bounded" {
+	start_listener
+	flood 30 ''
+	flood 20 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' -r -s 127.0.0.3
+	flood 30 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0' -s 127.0.0.4
+	by_tier 5 1 10 10
+	foreign_clients "$SIZE"
+	by_tier 5 2 10 10
+	wrong_keys "$SIZE"
+	assert_memory_bounded
+	real_peer 8
+}
+
+@test "one line each, that names address and reason" {
+	start_listener --handshake-timeout 2s
+	flood 1 'GET / HTTP/1.1\r\n\r\n'
+	until_true line_is 1 'refused 127\.0\.0\.2:.*TLS'
+	flood 1 '' -s 127.0.0.3
+	until_true line_is 2 'refused 127\.0\.0\.3:.*too long'
+	foreign_clients 1
+	until_true line_is 3 'refused 127\.0\.0\.1:'
+	wrong_keys 1
+	until_true line_is 4 'refused 127\.0\.0\.1:.*key'
+	real_peer 4
+	assert_lines 4 "$RECEIVER_ERR"
+}
+
+line_is() {
+	[[ $(sed -n "$1p" "$RECEIVER_ERR") =~ ^btrfs-ktls-pipe:\ $2 ]]
+}
+
+@test "refusals that are not logged are counted" {
+	start_listener
+	flood 100 'GET / HTTP/1.1\r\n\r\n'
+	real_peer 4
+	assert_stderr_has '^btrfs-ktls-pipe: refused [0-9]+ more' "$RECEIVER_ERR"
+}
+
+@test "nonsense does not prolong --wait" {
+	ktls_here
+	start_receiver --ktls "$WHEN" --wait 1s
+	flood 20 'nonsense nonsense' -r
+	takes_at_most 10 wait_receiver 4
+}
+
+@test "a listener without descriptors left is calm, and recovers" {
+	ktls_here
+	ulimit -S -n 36
+	start_receiver --ktls "$WHEN" --handshake-timeout 1s
+	ulimit -S -n 1024
+	flood 40 ''
+	real_peer 12
+	assert_calm 30
+}
+
+# While the real peer's handshake runs others take every descriptor that is left.
+@test "a stream finds the descriptors it needs, however many knock" {
+	ktls_here
+	ulimit -S -n 40
+	start_receiver --ktls "$WHEN" --handshake-timeout 2s -- dd of=took \
+		status=none
+	ulimit -S -n 1024
+	flood 60 ''
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	flood 60 '' -s 127.0.0.3
+	wait_receiver 0
+	wait_sender 0
+	[[ $(<took) == word ]] || fail "received $(<took)"
+}
+
+@test "a peer in mid-handshake with a listener that ends is told to come again: 4" {
+	local door
+	start_listener
+	door=$PORT
+	RETRY=(--retry 6s)
+	start_relay pause -a 300 -k 1 -w 2000
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	until_true grep -q '\.' tool.err
+	kill -STOP "$SENDER_PID"
+	PORT=$door real_peer 8
+	until_true answered # when the relay goes on
+	kill "$TOOL_PID" # from here on nobody listens there
+	kill -CONT "$SENDER_PID"
+	wait_sender 4
+	assert_stderr_has 'user_canceled.*trying again' "$SENDER_ERR"
+}
+
+# answered: something waits for the sender that we stopped
+answered() {
+	[[ $(ss -tnH state established state close-wait "dport = :$PORT") =~ \
+		(^|[[:space:]])[1-9][0-9]*[[:space:]]+0[[:space:]]+127 ]]
+}
+
+@test "a peer that has to come again hears so before its listener has ended" {
+	start_listener
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf '\x16\3\1\2\0\1\0' >&7 # how a ClientHello begins
+	real_peer 4
+	timeout 10 cat <&7 >answer
+	exec 7>&-
+	[[ $(od -An -tx1 answer) =~ ^\ 15\ 03\ 0.\ 00\ 02\ 0.\ 5a$ ]] ||
+		fail "$(od -tx1 answer)"
+}
+
+@test "a peer with a byte behind its HELLO is refused, and listen goes on" {
+	start_listener
+	"$BKP_TOOLS/thief" "$PORT" key sends+ 0123456789abcdef0123456789abcdef 1 \
+		>"$OUT" 2>"$ERR" 3>&-
+	has_line 'does not understand' "$OUT" || fail "$(<"$OUT")"
+	real_peer 4
+	assert_stderr_has '^btrfs-ktls-pipe: refused 127.*' "$RECEIVER_ERR"
+}
+
+# What was sent before a peer can hear that it is refused is taken from it, so that
+# the reason is not lost; no more.
+@test "a refused peer that sends without end is reset" {
+	start_listener
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	! { printf 'GET / HTTP/1.1\r\n\r\n' && head -c 64000000 /dev/zero; } \
+		>&7 2>/dev/null || fail 'all of it was taken'
+	exec 7>&-
+	real_peer 4
+}
+
+# --- while a stream runs
+
+@test "100 connections do not disturb a stream that runs" {
+	stands push
+	flood 60 '' -s 127.0.0.3
+	flood 40 'GET / HTTP/1.1\r\n\r\n' -r
+	make_data more 3000000
+	cat more >&8
+	stands_end
+	takes_at_most 20 stream_ends 0 0
+	assert_same_file <(head -c 100000 in && cat more) "$RECEIVED"
+}
+
+@test "peers that come while a stream runs are refused and do it no harm" {
+	stands push
+	bkp_send 5 --ktls off <<<secret
+	bkp_send 5 --ktls off --receive
+	stands_end
+	stream_ends 0 0
+	assert_same_file <(head -c 100000 in) "$RECEIVED"
+}
+
+# A peer that has dialled for new keys drops that connection when the stream ends.
+@test "a peer that leaves while its own stream runs is not called refused" {
+	stands push
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	exec 7>&-
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	printf '\x16\3\1\2\0\1\0' >&7
+	exec 7>&-
+	make_key wrong
+	bkp_send 5 -k wrong -b 127.0.0.2 </dev/null
+	until_true has_line 'refused 127.0.0.2' "$RECEIVER_ERR"
+	stands_end
+	stream_ends 0 0
+	assert_stderr_lacks 'refused 127.0.0.1' "$RECEIVER_ERR"
+}
+
+# --- --raw
+
+@test "a --raw listener refuses a client without --raw, and goes on" {
+	ktls_here
+	start_receiver --raw --ktls "$WHEN"
+	bkp_send 5 --ktls off <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*--raw'
+	until_true grep -q refused "$RECEIVER_ERR"
+	assert_stderr_has 'refused .*--raw' "$RECEIVER_ERR"
+	bkp_send --raw --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+@test "a listener refuses a client with --raw, and goes on" {
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --raw -q --ktls off <<<secret
+	until_true grep -q refused "$RECEIVER_ERR"
+	real_peer 4
+}
+
+# --- addresses
+
+@test "-b with a name listens on all of its addresses" {
+	require_localhost
+	local address
+	ktls_here
+	BIND=(-b localhost)
+	for address in $(getent ahosts localhost | awk '{ print $1 }' | sort -u); do
+		start_receiver --ktls "$WHEN"
+		bkp connect -k key -p "$PORT" --ktls "$WHEN" "$address" <<<word
+		wait_receiver 0
+		[[ $(<"$RECEIVED") == word ]] || fail "$address"
+	done
+}
+
+@test "-b with a name and -4 listens on its IPv4 address" {
+	require_localhost
+	BIND=(-b localhost -4)
+	start_listener
+	real_peer 4
+}
+
+@test "a taken port is told in one clear line: 4" {
+	start_receiver
+	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT"
+	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT.*-p.*in use"
+	assert_lines 1 "$ERR"
+}
+
+@test "--ready-fd gets the port and a newline, and is closed" {
+	"$BKP" listen -k key -b 127.0.0.1 -p 0 --ready-fd 5 --wait 5s \
+		5>port.txt 2>"$ERR" 3>&- &
+	PIDS+=($!)
+	until_true test -s port.txt
+	[[ $(wc -l <port.txt) == 1 && $(<port.txt) =~ ^[1-9][0-9]*$ ]]
+	run ! test -e "/proc/$!/fd/5"
+}

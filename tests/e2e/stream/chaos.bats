@@ -1,0 +1,56 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whatever is done to the bytes on their way: no side exits 0 unless the output
+# is complete, and what came out is how the input begins.
+
+load ../../lib/helpers
+load ../../lib/delivery
+load ../../lib/chaos
+
+# harm BYTES LENGTH COUNTED HARMED: something is done to less than LENGTH bytes
+# in the direction HARMED, somewhere within the first BYTES of COUNTED
+harm() {
+	choose ACTION fin cut rst flip drop dup swap insert
+	choose_number AT "$1"
+	choose_number LENGTH "$2"
+	HARM=("$ACTION" -a "$AT" -n $((LENGTH + 1)) -i 170303000348
+		-c "$3" -x "$4")
+	choose_consumer
+	SOURCE=(cat "$IN")
+	starts
+	honest
+}
+
+# The directions of the stream; c2s is from the connecting side to the listener
+forward() {
+	if [[ $WAY == push ]]; then echo c2s; else echo s2c; fi
+}
+
+backward() {
+	if [[ $WAY == push ]]; then echo s2c; else echo c2s; fi
+}
+
+harm_to_receiver() {
+	harm $((BYTES - 100000)) 20000 "$(forward)" "$(forward)"
+}
+
+harm_to_sender() {
+	harm $((BYTES - 100000)) 10 "$(forward)" "$(backward)"
+}
+
+harm_to_handshake() {
+	choose DIRECTION c2s s2c
+	harm 700 20 "$DIRECTION" "$DIRECTION"
+}
+
+@test "random harm is done to what goes to the receiver" {
+	rounds harm_to_receiver
+}
+
+@test "random harm is done to what goes to the sender" {
+	rounds harm_to_sender
+}
+
+@test "random harm is done to the handshake" {
+	rounds harm_to_handshake
+}

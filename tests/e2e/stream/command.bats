@@ -1,0 +1,573 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# COMMAND as the source of a stream and as its consumer: what it gets, how its
+# end counts, and that it never takes an aborted stream for a whole one.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+# --- what it is given
+
+@test "the arguments of COMMAND are taken as they are, by no shell" {
+	arguments() {
+		SOURCE=(printf '%s|' 'a b' '$HOME' '*' ';' '' -- -k)
+		streams "$1" 0 0
+		[[ $(<"$RECEIVED") == 'a b|$HOME|*|;||--|-k|' ]] ||
+			fail "$(<"$RECEIVED")"
+	}
+	both_ways arguments
+}
+
+@test "a source COMMAND has our standard input and error" {
+	SOURCE=(sh -c 'cat; echo said by COMMAND >&2')
+	streams push 0 0 <<<word
+	[[ $(<"$RECEIVED") == word ]]
+	assert_stderr_has '^said by COMMAND$' "$SENDER_ERR"
+}
+
+@test "a consumer COMMAND has our standard output and error" {
+	CONSUMER=(sh -c 'tr a-z A-Z; echo said by COMMAND >&2')
+	streams push 0 0 <<<word
+	[[ $(<"$RECEIVED") == WORD ]]
+	assert_stderr_has '^said by COMMAND$' "$RECEIVER_ERR"
+}
+
+@test "COMMAND gets the descriptors 0, 1 and 2 and no other" {
+	descriptors() {
+		SOURCE=(ls /proc/self/fd)
+		CONSUMER=(sh -c 'cat; exec ls /proc/self/fd')
+		streams "$1" 0 0
+		# 3 is the directory that ls reads
+		diff <(printf '%s\n' 0 1 2 3 0 1 2 3) "$RECEIVED"
+	}
+	exec 5</dev/null 6>/dev/null
+	both_ways descriptors
+	exec 5<&- 6>&-
+}
+
+@test "COMMAND gets default signal dispositions, whatever we were given" {
+	wrapped "trap '' HUP QUIT USR2 CHLD" 'env --block-signal=USR1,WINCH'
+	SOURCE=(grep '^Sig[BI]' /proc/self/status)
+	CONSUMER=(sh -c 'cat; exec grep "^Sig[BI]" /proc/self/status')
+	streams push 0 0
+	assert_lines 4 "$RECEIVED"
+	sed 's/.*\t//' "$RECEIVED" >masks
+	run ! grep '[1-9a-f]' masks
+}
+
+@test "COMMAND gets our limit of core dumps, although we make none" {
+	not_under sanitizers 'these forbid core dumps'
+	ulimit -H -c unlimited 2>/dev/null || :
+	[[ $(ulimit -H -c) != 0 ]] ||
+		skip "own kernel only: core dumps are forbidden here"
+	wrapped 'ulimit -S -c 77; ulimit -H -c >hard'
+	SOURCE=(bash -c 'ulimit -H -c; ulimit -S -c')
+	CONSUMER=(bash -c 'cat; ulimit -H -c; ulimit -S -c')
+	streams push 0 0
+	printf '%s\n' "$(<hard)" 77 "$(<hard)" 77 >want
+	diff want "$RECEIVED"
+}
+
+# --- how its end counts
+
+@test "a program that does not exist, as the source: 9 and 7" {
+	missing() {
+		SOURCE=(/no/such/program)
+		streams "$1" 9 7
+		says sender 'cannot run /no/such/program: No such file'
+	}
+	both_ways missing
+}
+
+@test "a program that does not exist, as the consumer: 9 and 9" {
+	missing() {
+		CONSUMER=(/no/such/program)
+		streams "$1" 9 9 <<<word
+		says receiver 'cannot run /no/such/program: No such file'
+		says sender 'could not be started'
+	}
+	both_ways missing
+}
+
+@test "a source that is killed by a signal: 9 and 7, and the signal is named" {
+	killed() {
+		SOURCE=(sh -c 'echo word; kill -SEGV $$')
+		streams "$1" 9 7
+		says sender 'signal 11 .*Segmentation'
+	}
+	both_ways killed
+}
+
+@test "a consumer that is killed by a signal: 9 and 9, and the signal is named" {
+	killed() {
+		CONSUMER=(sh -c 'cat >/dev/null; kill -KILL $$')
+		streams "$1" 9 9 <<<word
+		says sender 'signal 9 .*Killed'
+		says receiver 'signal 9 .*Killed'
+	}
+	both_ways killed
+}
+
+@test "a source that fails long after its end of file: 9 and 7" {
+	SOURCE=(sh -c 'echo word; exec >&-; sleep 0.5; exit 4')
+	streams push 9 7
+	says sender 'status 4'
+}
+
+@test "a source fails while a child of it still writes: 9 and 7 at once" {
+	make_mark
+	SOURCE=(sh -c 'tail -f /dev/null & echo word; exit 4' "$MARK")
+	takes_at_most 20 streams push 9 7
+}
+
+@test "a source ends well before a child of it: all is delivered" {
+	SOURCE=(sh -c '{ sleep 0.5; echo two; } & echo one')
+	streams push 0 0
+	[[ $(<"$RECEIVED") == $'one\ntwo' ]]
+}
+
+@test "a consumer that reads nothing of an empty stream: 0 and 0" {
+	CONSUMER=(true)
+	streams push 0 0
+}
+
+@test "a consumer that reads nothing of what comes late: 9 and 9" {
+	CONSUMER=(true)
+	SOURCE=(sh -c 'sleep 0.5; echo word')
+	streams push 9 9
+	says sender unread
+	says receiver unread
+}
+
+@test "a consumer that leaves the last byte: 9 and 9" {
+	CONSUMER=(dd bs=1 count=9 status=none)
+	streams push 9 9 < <(printf 0123456789)
+	says sender unread
+}
+
+@test "a consumer that takes the last byte and no end of file: 0 and 0" {
+	CONSUMER=(dd bs=1 count=10 status=none) # like btrfs receive -e
+	SOURCE=(sh -c 'printf 0123456789; sleep 0.5')
+	streams push 0 0
+}
+
+@test "a consumer that closes its input and lives on: 9 and 9, and it is ended" {
+	make_mark
+	CONSUMER=(sh -c 'exec <&-; exec tail -f /dev/null "$0"' "$MARK")
+	streams push 9 9 </dev/zero
+	until_true marked_gone
+}
+
+@test "the sender waits for the consumer's exit, not just for its reading" {
+	CONSUMER=(sh -c 'cat >part; until [ -e go ]; do sleep 0.1; done; mv part got')
+	stream_starts push <<<word
+	until_true test -s part
+	sleep 1
+	alive "$SENDER_PID" || fail "the sender did not wait"
+	touch go
+	wait_sender 0
+	[[ $(<got) == word ]] || fail "the sender was faster"
+	wait_receiver 0
+}
+
+# --- the terminal
+
+# The program runs in the foreground of a terminal of its own.
+on_terminals() {
+	wrapped '' "'$BKP_TOOLS/prompt' ''"
+}
+
+REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
+
+@test "a source that reads from the terminal, as sudo does: 9 and 7, and a remedy" {
+	reads() {
+		SOURCE=(sh -c 'echo word; read -r line </dev/tty; echo "$line"')
+		streams "$1" 9 7
+		says sender "sh $REMEDY"
+	}
+	on_terminals
+	both_ways reads
+}
+
+@test "a source that switches the echo off, as sudo does: 9 and 7, and a remedy" {
+	SOURCE=(sh -c 'stty -echo </dev/tty; echo word')
+	on_terminals
+	streams push 9 7
+	says sender "sh $REMEDY"
+}
+
+@test "a consumer that reads from the terminal: 9 and 9, and a remedy on both" {
+	reads() {
+		SOURCE=(sh -c 'echo word; sleep 0.2')
+		CONSUMER=(sh -c 'read -r line </dev/tty; cat')
+		streams "$1" 9 9
+		says receiver "sh $REMEDY"
+		says sender "the receiver's command .*wants the terminal"
+	}
+	on_terminals
+	both_ways reads
+}
+
+@test "a pipeline of which one program reads from the terminal: 9 and 7" {
+	SOURCE=(sh -c 'cat /dev/tty | cat')
+	on_terminals
+	streams push 9 7
+	says sender "sh $REMEDY"
+}
+
+@test "COMMAND keeps our session and terminal, in a group of its own" {
+	CONSUMER=(sh -c 'cat >/dev/null; ps -o sid=,tty=,pgid= -p $$
+		ps -o sid=,tty=,pgid= -p $(ps -o ppid= -p $PPID)')
+	on_terminals
+	streams push 0 0 </dev/null
+	[[ $(awk '{print $1, $2}' "$RECEIVED" | uniq | wc -l) == 1 ]]
+	[[ $(awk '{print $3}' "$RECEIVED" | uniq | wc -l) == 2 ]]
+	run ! grep '?' "$RECEIVED"
+}
+
+@test "a COMMAND that a user stops goes on when it is continued: 0 and 0" {
+	local pid
+	CONSUMER=(sh -c 'echo $$ >pid; exec cat')
+	stands push
+	read -r pid <pid
+	kill -STOP "$pid"
+	tail -c 100000 in >&8
+	stands_end
+	# the supervisor has to have seen it, or will
+	sleep 0.3
+	alive "$RECEIVER_PID"
+	kill -CONT "$pid"
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+# --- an aborted stream never looks like a whole one
+
+# consumes_until_end [COMMAND...]: a consumer that tells if it ever saw the end of
+# its input
+consumes_until_end() {
+	make_mark
+	rm -f end
+	CONSUMER=("$@" "$BKP_TOOLS/untilend" end "$MARK")
+}
+
+# no_end_seen SENDER_CODE RECEIVER_CODE
+no_end_seen() {
+	stream_ends "$1" "$2"
+	until_true marked_gone
+	[[ ! -e end ]] || fail "the consumer saw an end of file"
+	exec 8>&-
+}
+
+killed_sender() {
+	consumes_until_end
+	stands "$1"
+	kill -9 "$SENDER_PID"
+	no_end_seen 137 7
+}
+
+killed_receiver() {
+	consumes_until_end
+	stands "$1"
+	kill -"${2:-9}" "$RECEIVER_PID"
+	no_end_seen 7 "${3:-137}"
+}
+
+rounds() {
+	local i
+	by_tier 6 2 100 30
+	for ((i = 0; i < SIZE; i++)); do
+		both_ways "$@"
+	done
+}
+
+@test "the sender is killed: the consumer sees no end of file" {
+	both_ways killed_sender
+}
+
+@test "the receiver is killed: the consumer sees no end of file" {
+	rounds killed_receiver
+}
+
+@test "the receiver is terminated: the consumer sees no end of file" {
+	both_ways killed_receiver TERM 143
+}
+
+@test "the source fails: the consumer sees no end of file" {
+	fails() {
+		consumes_until_end
+		SOURCE=(sh -c 'head -c 100000 /dev/zero; exit 1')
+		streams "$1" 9 7
+		no_end_seen 9 7
+	}
+	both_ways fails
+}
+
+@test "standard input cannot be read: the consumer sees no end of file" {
+	fails() {
+		consumes_until_end
+		streams "$1" 8 7 <.
+		no_end_seen 8 7
+	}
+	both_ways fails
+}
+
+@test "a btrfs stream is cut short: the consumer sees no end of file" {
+	make_btrfs_like whole 300000
+	head -c 200000 whole >"cut"
+	consumes_until_end
+	streams push 8 7 <"cut"
+	no_end_seen 8 7
+}
+
+@test "the wire is cut: the consumer sees no end of file" {
+	cuts() {
+		consumes_until_end
+		HARM=(cut -a 1000000)
+		[[ $1 == push ]] || HARM+=(-c s2c)
+		streams "$1" 7 7 < <(head -c 3000000 /dev/zero)
+		no_end_seen 7 7
+	}
+	both_ways cuts
+}
+
+@test "a consumer that ignores SIGTERM sees no end of file either" {
+	consumes_until_end sh -c 'trap "" TERM; exec "$@"' sh
+	stands push
+	kill -9 "$SENDER_PID"
+	no_end_seen 137 7
+}
+
+@test "a stopped consumer sees no end of file either" {
+	consumes_until_end
+	stands push
+	pkill -STOP -f "untilend end $MARK\$"
+	kill -9 "$RECEIVER_PID"
+	no_end_seen 7 137
+}
+
+@test "the supervisor is killed: COMMAND goes with it, 9 and 9" {
+	consumes_until_end
+	stands push
+	kill -9 "$(pgrep -P "$RECEIVER_PID")"
+	no_end_seen 9 9
+}
+
+@test "who kills the program by its name does not hit the supervisor" {
+	not_under valgrind 'its own name is in the arguments'
+	local supervisor
+	CONSUMER=(cat)
+	stands push
+	supervisor=$(pgrep -P "$RECEIVER_PID")
+	run ! grep -qa btrfs-ktls-pipe "/proc/$supervisor/comm" \
+		"/proc/$supervisor/cmdline"
+	stands_end
+	stream_ends 0 0
+}
+
+# --- signals
+
+# A source that SIGTERM does not end
+deaf_source() {
+	make_mark
+	SOURCE=(sh -c 'trap "" TERM; echo word; exec tail -f /dev/null "$0"' "$MARK")
+}
+
+# second_signal FIRST SECOND CODE: the sender does not wait for its COMMAND
+second_signal() {
+	deaf_source
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -"$1" "$SENDER_PID"
+	wait_receiver 7
+	kill -"$2" "$SENDER_PID"
+	wait_sender "$3"
+	run -0 pgrep -f "$MARK"
+	until_true marked_gone
+}
+
+@test "a second signal ends a sender at once: INT and then TERM" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal INT TERM 143
+}
+
+@test "a second signal ends a sender at once: TERM and then HUP" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal TERM HUP 129
+}
+
+@test "a second signal ends a sender at once: INT and then INT" {
+	wrapped '' 'env --default-signal=INT,HUP'
+	second_signal INT INT 130
+}
+
+@test "a signal ends a sender though the supervisor of its COMMAND is stopped" {
+	deaf_source
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -STOP "$(pgrep -P "$SENDER_PID")"
+	kill -TERM "$SENDER_PID"
+	stream_ends 143 7
+	until_true marked_gone
+}
+
+@test "a signal ends a receiver though the supervisor of its COMMAND is stopped" {
+	consumes_until_end
+	stands pull
+	kill -STOP "$(pgrep -P "$RECEIVER_PID")"
+	kill -TERM "$RECEIVER_PID"
+	no_end_seen 7 143
+}
+
+# --- nothing is left behind
+
+# A source that never ends by itself, with a child in the background
+endless_source() {
+	make_mark
+	SOURCE=(sh -c 'tail -f /dev/null "$0" & yes "$0"' "$MARK")
+}
+
+@test "the receiver's reader goes away: the source and its children are ended" {
+	ended() {
+		endless_source
+		start_consumer head -c 100000
+		OUTPUT=consumer
+		streams "$1" 9 8
+		until_true marked_gone
+	}
+	both_ways ended
+}
+
+@test "the receiver is killed: the source and its children are ended" {
+	ended() {
+		endless_source
+		stream_starts "$1"
+		until_true test -s "$RECEIVED"
+		kill -9 "$RECEIVER_PID"
+		stream_ends 7 137
+		until_true marked_gone
+	}
+	both_ways ended
+}
+
+@test "the sender is killed: the source and its children are ended" {
+	ended() {
+		endless_source
+		stream_starts "$1"
+		until_true test -s "$RECEIVED"
+		kill -9 "$SENDER_PID"
+		stream_ends 137 7
+		until_true marked_gone
+	}
+	both_ways ended
+}
+
+@test "the consumer's children are ended with it when the stream is aborted" {
+	make_mark
+	CONSUMER=(sh -c 'tail -f /dev/null "$0" & cat >got' "$MARK")
+	stands push got
+	kill -9 "$SENDER_PID"
+	stream_ends 137 7
+	until_true marked_gone
+}
+
+@test "the children of a COMMAND that fails are ended with it: 9 and 7" {
+	make_mark
+	SOURCE=(sh -c 'tail -f /dev/null "$0" & echo word; exit 4' "$MARK")
+	streams push 9 7
+	until_true marked_gone
+}
+
+@test "the children of a consumer that fails are ended with it: 9 and 9" {
+	make_mark
+	CONSUMER=(sh -c 'exec 5<&0; tail -f /dev/null "$0" <&5 & cat >/dev/null; exit 4' "$MARK")
+	streams push 9 9 <<<word
+	until_true marked_gone
+}
+
+# --- what COMMAND leaves behind
+
+@test "a consumer leaves a reader of the stream behind: both sides wait for it" {
+	left() {
+		rm -f got
+		CONSUMER=(sh -c 'exec 5<&0; { cat >part; sleep 0.5; mv part got; } <&5 & exit 0')
+		streams "$1" 0 0 < <(sleep 0.3; head -c 300000 /dev/zero)
+		size_is 300000 got
+	}
+	both_ways left
+}
+
+@test "a consumer leaves a reader of the stream behind that fails: 9 and 9" {
+	left() {
+		CONSUMER=(sh -c 'exec 5<&0; { cat >/dev/null; sleep 0.3; exit 3; } <&5 & exit 0')
+		streams "$1" 9 9 < <(sleep 0.3; echo word)
+		says receiver 'left behind by sh exited with status 3'
+	}
+	both_ways left
+}
+
+@test "a consumer leaves a reader of the stream behind that is killed: 9 and 9" {
+	CONSUMER=(sh -c 'exec 5<&0; sh -c "echo \$\$ >pid; exec cat >got" <&5 & exit 0')
+	stands push got
+	kill -9 "$(<pid)"
+	stands_end
+	stream_ends 9 9
+}
+
+@test "a source leaves a writer of the stream behind that is killed at once: 9 and 7" {
+	local i
+	by_tier 5 3 100 50
+	for ((i = 0; i < SIZE; i++)); do
+		SOURCE=(sh -c '{ echo word; kill -9 $(exec sh -c "echo \$PPID"); } & exit 0')
+		streams push 9 7
+	done
+}
+
+@test "a source leaves a writer of the stream behind that fails: 9 and 7" {
+	left() {
+		SOURCE=(sh -c '{ echo one; sleep 0.5; exit 3; } & exit 0')
+		streams "$1" 9 7
+		says sender 'left behind by sh exited with status 3'
+	}
+	both_ways left
+}
+
+@test "what COMMAND leaves behind without the stream goes on: 0 and 0" {
+	make_mark
+	CONSUMER=(sh -c 'tail -f /dev/null "$0" </dev/null >/dev/null 2>&1 & exec cat' \
+		"$MARK")
+	streams push 0 0 <<<word
+	run -0 pgrep -f "$MARK"
+	kill "$output"
+	until_true marked_gone
+}
+
+# --- no process can be made
+
+# Runs the program as a user who may not have another process.
+alone() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	printf '%s\n' '#!/bin/sh' "exec setpriv --reuid=65534 --clear-groups \
+		prlimit --nproc=0 '$BKP' \"\$@\"" >alone
+	chmod 755 alone
+}
+
+@test "a consumer that cannot be started is told to the sender" {
+	not_under sanitizers 'LeakSanitizer needs a process of its own'
+	alone
+	start_receiver --send --ktls "$WHEN" < <(sleep 1; head -c 1000000 /dev/zero)
+	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" --receive \
+		127.0.0.1 -- cat <key
+	wait_receiver 9
+	assert_stderr_has "command could not be started" "$RECEIVER_ERR"
+}
+
+@test "a source that cannot be started is told to the receiver" {
+	not_under sanitizers 'LeakSanitizer needs a process of its own'
+	alone
+	start_receiver --ktls "$WHEN"
+	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" 127.0.0.1 -- \
+		echo word <key
+	wait_receiver 7
+	assert_stderr_has 'gave up' "$RECEIVER_ERR"
+}

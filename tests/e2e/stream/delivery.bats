@@ -1,0 +1,606 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Exit status 0 means that the receiver's consumer has taken every byte.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup_file() {
+	make_data "$BATS_FILE_TMPDIR/in" 300001
+	export IN=$BATS_FILE_TMPDIR/in
+}
+
+# still_runs PID: it has had the time to end, and did not
+still_runs() {
+	sleep 0.7
+	alive "$1" || fail "it did not wait"
+}
+
+# --- DONE means consumed
+
+# A reader of the receiver's output that takes nothing until the test says so
+start_waiting_reader() {
+	mkfifo go
+	start_consumer sh -c 'read line <go; exec cat'
+	OUTPUT=consumer
+}
+
+@test "both sides wait until the reader of the output has read all" {
+	waits() {
+		rm -f go
+		start_waiting_reader
+		stream_starts "$1" <"$IN"
+		still_runs "$SENDER_PID"
+		alive "$RECEIVER_PID"
+		echo >go
+		stream_ends 0 0
+		wait_consumer
+		assert_same_file "$IN" "$RECEIVED"
+	}
+	both_ways waits
+}
+
+@test "both sides wait until the reader of the output has read the last byte" {
+	start_waiting_reader
+	stream_starts push < <(printf x)
+	still_runs "$SENDER_PID"
+	alive "$RECEIVER_PID"
+	echo >go
+	stream_ends 0 0
+	wait_consumer
+	[[ $(<"$RECEIVED") == x ]]
+}
+
+@test "a reader that waits and then goes away: 9 and 8" {
+	mkfifo go
+	start_consumer sh -c 'read line <go'
+	OUTPUT=consumer
+	stream_starts push < <(printf x)
+	still_runs "$SENDER_PID"
+	echo >go
+	stream_ends 9 8
+}
+
+@test "a reader that leaves the last byte: 9 and 8" {
+	leaves() {
+		start_consumer dd bs=1 count=9 status=none
+		OUTPUT=consumer
+		streams "$1" 9 8 < <(printf 0123456789)
+	}
+	both_ways leaves
+}
+
+@test "a reader that was never there: 9 and 8" {
+	start_consumer true
+	exec 7>consumer
+	wait_consumer
+	ktls_here
+	spawn_receiver --ktls "$WHEN" >&7
+	exec 7>&-
+	bkp_send 9 --ktls "$WHEN" < <(printf x)
+	wait_receiver 8
+}
+
+@test "a socket as output whose reader goes away: 9 and 8" {
+	ktls_here
+	have_fifo ready
+	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" unix out "$BKP" listen \
+		-k key --ktls "$WHEN" -b 127.0.0.1 -p 0 --ready-fd 9 \
+		2>"$RECEIVER_ERR" 3>&- 9>ready | head -c 100000 >"$RECEIVED" &
+	PIDS+=($!)
+	read_port
+	bkp_send 9 --ktls "$WHEN" < <(head -c 5000000 /dev/zero)
+	assert_stderr_has 'reader.*went away'
+}
+
+@test "a socket as output whose reader has read all and leaves early: 9 and 8" {
+	ktls_here
+	have_fifo ready
+	have_fifo feed
+	exec 8<>feed
+	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" unix out "$BKP" listen \
+		-k key --ktls "$WHEN" -b 127.0.0.1 -p 0 --ready-fd 9 \
+		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- 8>&- 9>ready &
+	RECEIVER_PID=$!
+	PIDS+=("$RECEIVER_PID")
+	read_port
+	spawn_sender --ktls "$WHEN" <feed
+	printf x >&8
+	until_true size_is 1 "$RECEIVED"
+	kill -USR1 "$RECEIVER_PID"
+	stream_ends 9 8
+	says receiver 'reader of standard output went away'
+}
+
+@test "a file is complete as soon as the sender has ended" {
+	complete() {
+		stream_starts "$1" <"$IN"
+		wait_sender 0
+		assert_same_file "$IN" "$RECEIVED"
+		wait_receiver 0
+	}
+	both_ways complete
+}
+
+@test "a file that may not grow further: 9 and 8" {
+	ulimit -S -f 100
+	trap '' XFSZ
+	stream_starts push <"$IN"
+	ulimit -S -f unlimited
+	trap - XFSZ
+	stream_ends 9 8
+	assert_prefix "$RECEIVED" "$IN"
+}
+
+# full_disk: a block device in $DISK that takes 8 MiB of what is written to it; of
+# the rest it can tell only when it is flushed
+full_disk() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	mkdir disk
+	mount -t tmpfs -o size=8M tmpfs disk 2>disk.err ||
+		skip "own kernel only: no mounts ($(<disk.err))"
+	cleanup_add umount "$TMP/disk"
+	truncate -s 64M disk/image
+	DISK=$(losetup --show -f disk/image 2>disk.err) ||
+		skip "own kernel only: no loop devices ($(<disk.err))"
+	cleanup_add losetup -d "$DISK"
+}
+
+@test "a block device that did not take what was written: 9 and 8" {
+	disk_fails() {
+		streams "$1" 9 8 <big
+		says receiver 'standard output.*error'
+	}
+	full_disk
+	OUTPUT=$DISK
+	make_data big 16000000
+	both_ways disk_fails
+}
+
+@test "a block device that did not take it, where SIGCHLD was ignored: 9 and 8" {
+	full_disk
+	OUTPUT=$DISK
+	make_data big 16000000
+	wrapped "trap '' CHLD"
+	streams push 9 8 <big
+	says receiver 'standard output.*error'
+}
+
+@test "a block device: 0 and 0" {
+	full_disk
+	OUTPUT=$DISK
+	local how
+	for how in splice read; do
+		RX=(--rx "$how")
+		streams push 0 0 <"$IN"
+		head -c 300001 "$DISK" | cmp - "$IN"
+		head -c 300001 /dev/zero >"$DISK"
+	done
+}
+
+# slow_disk: a block device in $DISK that does not take anything until
+# "fsfreeze -u lower", which ends the test at the latest
+slow_disk() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	mkdir lower
+	truncate -s 256M image
+	mkfs.btrfs -q image >/dev/null 2>&1
+	mount -o loop image lower 2>lower.err ||
+		skip "own kernel only: no loop mount of btrfs ($(<lower.err))"
+	cleanup_add umount -l "$TMP/lower"
+	truncate -s 16M lower/image
+	DISK=$(losetup --show -f lower/image)
+	cleanup_add losetup -d "$DISK"
+	fsfreeze -f lower
+	cleanup_add thaw
+}
+
+# Also if it was thawed: then it says so, which is no harm
+thaw() {
+	fsfreeze -u "$TMP/lower" 2>/dev/null || :
+}
+
+# flushes: a receiver whose bytes are all there, but not on the disk yet
+flushes() {
+	slow_disk
+	OUTPUT=$DISK
+	RETRY=()
+	stream_starts push <"$IN"
+	until_true has_child "$RECEIVER_PID"
+}
+
+has_child() {
+	pgrep -P "$1" >/dev/null
+}
+
+@test "both sides wait for a slow disk" {
+	flushes
+	still_runs "$SENDER_PID"
+	thaw
+	stream_ends 0 0
+}
+
+@test "a visitor who leaves while the disk is slow costs no processor time" {
+	not_under valgrind 'it costs time'
+	slow_disk
+	OUTPUT=$DISK
+	RETRY=()
+	have_fifo feed
+	exec 8<>feed
+	stream_starts push <feed
+	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
+	sleep 0.3
+	cat "$IN" >&8
+	exec 8>&-
+	until_true has_child "$RECEIVER_PID"
+	exec 7>&-
+	sleep 0.2
+	idles "$RECEIVER_PID"
+	thaw
+	stream_ends 0 0
+}
+
+# leaves_nothing SIGNAL: the port is free and the sender knows at once
+leaves_nothing() {
+	flushes
+	kill -"$1" "$RECEIVER_PID"
+	wait_receiver $((128 + $(kill -l "$1")))
+	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --wait 100ms
+	assert_stderr_lacks 'in use'
+}
+
+@test "a receiver that is killed while the disk is slow leaves its port" {
+	leaves_nothing KILL
+}
+
+@test "a receiver that is terminated while the disk is slow leaves its port" {
+	leaves_nothing TERM
+	wait_sender 7
+}
+
+@test "an empty stream into a full device: 0 and 0" {
+	OUTPUT=/dev/full
+	streams push 0 0
+}
+
+@test "one byte into a full device: 9 and 8" {
+	OUTPUT=/dev/full
+	streams push 9 8 < <(printf x)
+}
+
+# --- the outcome reaches the sender
+
+@test "the outcome waits for a sender that is slow to read it" {
+	not_under valgrind 'half a second is too short'
+	start_waiting_reader
+	stream_starts push < <(printf x)
+	sleep 0.5
+	kill -STOP "$SENDER_PID"
+	echo >go
+	wait_consumer
+	sleep 1
+	kill -CONT "$SENDER_PID"
+	stream_ends 0 0
+}
+
+@test "the outcome survives a receiver that is gone long before it is read" {
+	full_tier_only 15
+	start_waiting_reader
+	stream_starts push < <(printf x)
+	sleep 1
+	kill -STOP "$SENDER_PID"
+	echo >go
+	wait_receiver 0
+	kill -CONT "$SENDER_PID"
+	wait_sender 0
+}
+
+@test "a failure reaches a sender that is stopped meanwhile" {
+	CONSUMER=(sh -c 'cat >got; until [ -e go ]; do sleep 0.1; done; exit 3')
+	stream_starts push <"$IN"
+	until_true size_is 300001 got
+	sleep 0.3
+	kill -STOP "$SENDER_PID"
+	touch go
+	sleep 1
+	kill -CONT "$SENDER_PID"
+	stream_ends 9 9
+	says sender 'status 3'
+}
+
+@test "a failure reaches a sender that has much left to send" {
+	CONSUMER=(sh -c 'head -c 100000 >got; exit 3')
+	streams push 9 9 </dev/zero
+	says sender 'status 3'
+}
+
+# --- a btrfs stream has an end mark
+
+# btrfs_stream CODE_SENDER CODE_RECEIVER FORMAT...: one whose beginning and end
+# are written out; 300000 bytes are between the first FORMAT and the others
+btrfs_stream() {
+	{
+		printf "$3"
+		head -c 300000 "$IN"
+		[[ $# -lt 4 ]] || printf "${@:4}"
+	} >stream
+	streams push "$1" "$2" < <(cat stream)
+	assert_beginning "$RECEIVED" stream
+}
+
+@test "a btrfs stream with its end: 0 and 0" {
+	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END"
+	assert_same_file stream "$RECEIVED"
+}
+
+@test "a btrfs stream without its end: 8 and 7" {
+	btrfs_stream 8 7 "$BTRFS_MAGIC"
+}
+
+@test "a btrfs stream whose last byte is missing: 8 and 7" {
+	btrfs_stream 8 7 "$BTRFS_MAGIC" "${BTRFS_END%\\x9d}"
+}
+
+@test "a btrfs stream with one byte behind its end: 8 and 7" {
+	btrfs_stream 8 7 "$BTRFS_MAGIC" "$BTRFS_END\\0"
+}
+
+@test "a btrfs stream that is cut after its first 13 bytes: 8 and 7" {
+	streams push 8 7 < <(printf "$BTRFS_MAGIC")
+}
+
+@test "two btrfs streams behind each other: 0 and 0" {
+	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END$BTRFS_MAGIC$BTRFS_END"
+}
+
+@test "the shortest btrfs stream: 0 and 0" {
+	streams push 0 0 < <(printf "$BTRFS_MAGIC$BTRFS_END")
+}
+
+@test "a text that only begins like a btrfs stream: 0 and 0" {
+	streams push 0 0 < <(printf 'btrfs-streams are what they are')
+}
+
+@test "a btrfs stream in very small pieces is known, and its missing end: 8 and 7" {
+	streams push 8 7 < <(
+		for ((i = 0; i < 12; i++)); do
+			printf %s "${BTRFS_MAGIC:i:1}"
+			sleep 0.02
+		done
+		printf '\0rest'
+	)
+}
+
+@test "a btrfs stream's end in very small pieces: 0 and 0" {
+	streams push 0 0 < <(
+		printf "$BTRFS_MAGIC"
+		sleep 0.1
+		for byte in 0 0 0 0 x15 0 x50 x6c xc9 x9d; do
+			printf "\\$byte"
+			sleep 0.02
+		done
+	)
+}
+
+@test "a btrfs stream out of a COMMAND that exits 0, without its end: 8 and 7" {
+	SOURCE=(printf 'btrfs-stream\0but no end')
+	streams push 8 7
+	says sender 'cut short'
+}
+
+# ends_at OFFSET: the end mark lies across the end of a buffer of 1 MiB
+ends_at() {
+	make_btrfs_like stream $(((1 << 20) + $1))
+	TX=(--buffer 1M)
+	streams push 0 0 <stream
+	assert_same_file stream "$RECEIVED"
+	head -c $(((1 << 20) + $1 - 1)) stream >"cut"
+	streams push 8 7 <"cut"
+}
+
+@test "a btrfs stream whose end is at the end of the buffer" {
+	ends_at 0
+}
+
+@test "a btrfs stream whose end lies across the end of the buffer" {
+	ends_at 5
+}
+
+@test "a btrfs stream whose end is behind the end of the buffer" {
+	ends_at 10
+}
+
+@test "the end is missed when sent to the kernel" {
+	require_ktls
+	TX=(--tx send)
+	btrfs_stream 8 7 "$BTRFS_MAGIC"
+}
+
+@test "the end is missed when spliced into the kernel" {
+	require_ktls
+	TX=(--tx splice)
+	btrfs_stream 8 7 "$BTRFS_MAGIC"
+}
+
+@test "the end is found when spliced into the kernel" {
+	require_ktls
+	TX=(--tx splice)
+	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END"
+}
+
+# of_file SENDER_CODE RECEIVER_CODE BYTES: so much of a stream in a file
+of_file() {
+	make_btrfs_like stream 300000
+	head -c "$3" stream >part
+	streams push "$1" "$2" <part
+}
+
+@test "the end is missed in a file" {
+	of_file 8 7 200000
+}
+
+@test "the end is found in a file" {
+	of_file 0 0 300000
+	assert_same_file stream "$RECEIVED"
+}
+
+# Where nothing is kept nobody looks, and the manual says so.
+@test "--buffer 0 does not look for the end" {
+	TX=(--buffer 0)
+	make_btrfs_like stream 300000
+	head -c 200000 stream >part
+	streams push 0 0 < <(cat part)
+	assert_same_file part "$RECEIVED"
+}
+
+@test "a real btrfs stream, whole and cut short" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	truncate -s 512M image
+	mkfs.btrfs -q image >/dev/null 2>&1
+	mkdir fs
+	mount -o loop image fs 2>mount.err ||
+		skip "own kernel only: no loop mount of btrfs ($(<mount.err))"
+	cleanup_add umount "$TMP/fs"
+	btrfs -q subvolume create fs/work >/dev/null
+	cp "$IN" fs/work/
+	btrfs -q subvolume snapshot -r fs/work fs/snap >/dev/null
+	SOURCE=(btrfs send -q fs/snap)
+	streams push 0 0
+	cp "$RECEIVED" stream
+	SOURCE=()
+	streams push 8 7 < <(head -c 200000 stream)
+	streams push 0 0 <stream
+}
+
+# --- the buffer
+
+# with_buffer SIZE: a stream that is longer than the smallest buffers
+with_buffer() {
+	by_tier $((6 << 20)) $((3 << 20)) $((200 << 20)) $((100 << 20))
+	make_data big "$SIZE"
+	TX=(--buffer "$1")
+	streams push 0 0 <big
+	assert_same_file big "$RECEIVED"
+}
+
+@test "--buffer 1M" {
+	with_buffer 1M
+}
+
+@test "--buffer of no whole number of records" {
+	with_buffer 1100001
+}
+
+@test "--buffer 64M" {
+	with_buffer 64M
+}
+
+@test "--buffer 0" {
+	with_buffer 0
+}
+
+@test "a --buffer that makes no sense is wrong usage and named" {
+	local size
+	for size in 1 1023K 1.5M -1 0x10 '' ' 1M' 1MB 1E 99999999999999999999; do
+		bkp 2 connect -k key --buffer "$size" -p 1 127.0.0.1
+		assert_stderr_has '^btrfs-ktls-pipe: --buffer' || fail "$size"
+	done
+}
+
+@test "a --buffer beyond the memory of the machine is wrong usage" {
+	bkp 2 connect -k key --buffer 1000T -p 1 127.0.0.1
+	assert_stderr_has '^btrfs-ktls-pipe: --buffer.*memory'
+}
+
+# produces MIB: a producer that tells how many MiB it got rid of
+produces() {
+	mkfifo feed
+	for ((i = 1; i <= $1; i++)); do
+		head -c 1048576 /dev/zero
+		echo "$i" >produced
+	done >feed 3>&- &
+	PIDS+=($!)
+}
+
+@test "a producer's burst fits into the buffer while nobody reads" {
+	produces 24
+	start_waiting_reader
+	stream_starts push <feed
+	until_true grep -qx 24 produced
+	echo >go
+	stream_ends 0 0
+	size_is $((24 << 20)) "$RECEIVED"
+}
+
+@test "a small buffer holds the producer up while nobody reads" {
+	produces 24
+	start_waiting_reader
+	TX=(--buffer 1M)
+	stream_starts push <feed
+	until_true test -e produced
+	sleep 1
+	(($(<produced) < 12)) || fail "$(<produced) MiB are on their way"
+	echo >go
+	stream_ends 0 0
+	size_is $((24 << 20)) "$RECEIVED"
+}
+
+# ticks PID: processor time that it has taken, in 1/100 s
+ticks() {
+	awk '{ print $14 + $15 }' "/proc/$1/stat"
+}
+
+# idles PID: takes next to no processor time within a second
+idles() {
+	local before
+	before=$(ticks "$1")
+	sleep 1
+	(($(ticks "$1") - before < 10)) ||
+		fail "took $(($(ticks "$1") - before))/100 s of a second"
+}
+
+# stalled OPTION...: both sides wait for a reader that does not read
+stalled() {
+	TX=("$@")
+	start_waiting_reader
+	stream_starts push </dev/zero
+	sleep 1
+	idles "$SENDER_PID"
+	idles "$RECEIVER_PID"
+}
+
+@test "waiting for a reader costs no processor time" {
+	not_under valgrind 'it costs time'
+	stalled --buffer 64M
+}
+
+@test "waiting for a reader costs no processor time, with a small buffer" {
+	not_under valgrind 'it costs time'
+	stalled --buffer 1M
+}
+
+@test "waiting for a reader costs no processor time, without a buffer" {
+	not_under valgrind 'it costs time'
+	stalled --buffer 0
+}
+
+@test "waiting for input costs no processor time" {
+	not_under valgrind 'it costs time'
+	stands push
+	idles "$SENDER_PID"
+	idles "$RECEIVER_PID"
+}
+
+@test "a bursty producer and a slow receiver" {
+	bursty() {
+		make_data big 3000001
+		start_consumer "$BKP_TOOLS/tinywrites" -m 20000 -p 500000:50
+		OUTPUT=consumer
+		streams "$1" 0 0 \
+			< <("$BKP_TOOLS/tinywrites" -m 60000 -p 1000000:30 <big)
+		wait_consumer
+		assert_same_file big "$RECEIVED"
+	}
+	TX=(--buffer 1M)
+	both_ways bursty
+}

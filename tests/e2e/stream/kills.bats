@@ -1,0 +1,99 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Whoever is killed at whatever moment: no side exits 0 unless the output is
+# complete.
+
+load ../../lib/helpers
+load ../../lib/delivery
+load ../../lib/chaos
+
+# kill_one PID [MOMENT]: it may be gone already
+kill_one() {
+	kill -9 "$1" 2>/dev/null || :
+	honest
+}
+
+sender_killed() {
+	choose_source
+	choose_consumer
+	starts
+	choose_moment
+	kill_one "$SENDER_PID"
+}
+
+receiver_killed() {
+	choose_source
+	choose_consumer
+	starts
+	choose_moment
+	kill_one "$RECEIVER_PID"
+}
+
+# A COMMAND has written down what it is in the file pid.
+COMMAND_WITH_PID=(sh -c 'echo $$ >pid.new; mv pid.new pid; exec "$@"' sh)
+
+command_pid() {
+	rm -f pid
+	starts
+	choose_moment
+	[[ -s pid ]] || until_true test -s pid
+	read -r COMMAND_PID <pid
+}
+
+source_command_killed() {
+	choose_consumer
+	SOURCE=("${COMMAND_WITH_PID[@]}" "$BKP_TOOLS/tinywrites" -m 60000 \
+		-p 200000:20)
+	command_pid
+	kill_one "$COMMAND_PID"
+}
+
+consumer_command_killed() {
+	choose_source
+	CONSUMED_BY=command CAME=got
+	CONSUMER=("${COMMAND_WITH_PID[@]}" dd of=got bs=64K status=none)
+	command_pid
+	kill_one "$COMMAND_PID"
+}
+
+# Only the end mark of a btrfs stream can tell; without a buffer nobody looks.
+source_in_pipe_killed() {
+	[[ $BUFFER != 0 ]] || TX+=(--buffer 1M)
+	choose_consumer
+	starts
+	choose_moment
+	kill_one "$PRODUCER_PID"
+}
+
+consumer_in_pipe_killed() {
+	choose_source
+	CONSUMED_BY=pipe OUTPUT=consumer CAME=received
+	start_consumer cat
+	starts
+	choose_moment
+	kill_one "$CONSUMER_PID"
+}
+
+@test "the sender is killed at random moments" {
+	rounds sender_killed
+}
+
+@test "the receiver is killed at random moments" {
+	rounds receiver_killed
+}
+
+@test "the source COMMAND is killed at random moments" {
+	rounds source_command_killed
+}
+
+@test "the source of a btrfs stream in a pipe is killed at random moments" {
+	rounds source_in_pipe_killed
+}
+
+@test "the consumer COMMAND is killed at random moments" {
+	rounds consumer_command_killed
+}
+
+@test "the consumer in a pipe is killed at random moments" {
+	rounds consumer_in_pipe_killed
+}

@@ -1,0 +1,330 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# System calls that an environment refuses: the seccomp list of a container, or
+# a kernel that lacks them. The program does without, or ends at once and says
+# so; tests/tools/refuse is the environment.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	not_under sanitizers 'these need what is refused here'
+	not_under valgrind 'it needs what is refused here'
+	REAL=$BKP
+	make_data in 300000
+}
+
+# refused SIDE EPERM|ENOSYS CALL...: to SIDE, connect, listen or both, from here
+# on
+refused() {
+	BKP=$REAL
+	wrapped '' "\"$BKP_TOOLS/refuse\" ${*:2} --"
+	case $1 in
+	connect) THERE=$REAL ;;
+	listen) THERE=$BKP BKP=$REAL ;;
+	both) THERE= ;;
+	esac
+}
+
+# form FORM: what the sides read and write
+form() {
+	SOURCE=() CONSUMER=() LISTEN=() INPUT=pipe
+	case $1 in
+	plain) ;;
+	command)
+		SOURCE=(cat in)
+		CONSUMER=(cat)
+		;;
+	file) INPUT='file' ;;
+	keep)
+		CONSUMER=(cat)
+		LISTEN=(--keep)
+		;;
+	esac
+}
+
+# A listener that ends before it is ready closes the pipe.
+read_port() {
+	PORT=
+	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
+}
+
+# runs push|pull: a stream, as far as it comes. Sets the exit statuses CONNECT
+# and LISTENER: "-" for a side that was not to be started, "on" for a listener
+# that goes on listening after the other side has ended.
+runs() {
+	CONNECT=0 LISTENER=0
+	rm -f "$RECEIVED" ready "$SENDER_ERR" "$RECEIVER_ERR"
+	if [[ $INPUT == file ]]; then
+		stream_starts "$1" <in
+	else
+		stream_starts "$1" < <(cat in)
+	fi 2>start.err || :
+	LISTENER_PID=$RECEIVER_PID
+	[[ $1 == push ]] || LISTENER_PID=$SENDER_PID
+	wait "$CONNECT_PID" || CONNECT=$?
+	[[ $PORT ]] || CONNECT=-
+	if [[ $GOES_ON ]] && alive "$LISTENER_PID"; then
+		kill "$LISTENER_PID"
+		wait "$LISTENER_PID" || LISTENER=$?
+		((LISTENER && LISTENER != 143)) || LISTENER=on
+	else
+		wait "$LISTENER_PID" || LISTENER=$?
+	fi
+}
+
+# does_without SIDE EPERM|ENOSYS FORM CALL...: the whole stream is delivered,
+# although these system calls are refused
+does_without() {
+	local way=${WAY-push}
+
+	refused "$1" "$2" "${@:4}"
+	form "$3"
+	GOES_ON=
+	[[ $3 != keep ]] || GOES_ON=y
+	runs "$way"
+	[[ $CONNECT == 0 && $LISTENER == @(0|on) ]] || {
+		show start.err "$SENDER_ERR" "$RECEIVER_ERR"
+		fail "$way, $3, $1: $2 of ${*:4}: exit $CONNECT, $LISTENER"
+	}
+	assert_same_file in "$RECEIVED"
+}
+
+# ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides end at once. CODES is what
+# connect and listen exit with, a pattern; the refused one names the call and
+# the remedy, unless CODES begins with "~".
+ends() {
+	local way=${WAY-push} codes=${5#\~} said=$SENDER_ERR
+
+	refused "$1" "$2" "$4"
+	form "$3"
+	# A side that was not told would wait for the other to come back.
+	RETRY=(--retry 0)
+	[[ $codes == *[456n-]* ]] || RETRY=(--retry 1h)
+	GOES_ON=
+	[[ $codes != *on ]] || GOES_ON=y
+	runs "$way"
+	# shellcheck disable=SC2053
+	[[ "$CONNECT,$LISTENER" == $codes ]] || {
+		show start.err "$SENDER_ERR" "$RECEIVER_ERR"
+		fail "$way, $3, $1: $2 of $4: exit $CONNECT,$LISTENER, not $codes"
+	}
+	[[ $5 != \~* ]] || return 0
+	[[ "$1 $way" != @(listen push|connect pull) ]] || said=$RECEIVER_ERR
+	assert_stderr_has "^btrfs-ktls-pipe: .*allow .*${4%%:*}.* in this container" \
+		"$said"
+}
+
+# each FUNCTION [STEP], with lines SIDE FORM ... on standard input: in the full
+# tier with both errnos and in both directions. The quick tier takes one of
+# these by turns, and of the lines every STEPth.
+each() {
+	local line num turn n=0 step=${2-1}
+	while read -r -u 7 -a line; do
+		turn=0
+		for num in EPERM ENOSYS; do
+			for WAY in push pull; do
+				if [[ $BKP_TIER == full ]] ||
+					((n % step == 0 && turn++ == n / step % 4)); then
+					"$1" "${line[0]}" "$num" "${line[@]:1}"
+				fi
+			done
+		done
+		n=$((n + 1))
+	done 7<&0
+}
+
+# --- COMMAND
+
+@test "without close_range COMMAND and its supervisor get no descriptor of ours" {
+	descriptors() {
+		SOURCE=(sh -c 'ls /proc/self/fd; cat in')
+		CONSUMER=(sh -c 'cat; exec ls /proc/self/fd')
+		streams "$1" 0 0
+		# 3 is the directory that ls reads
+		diff <(printf '%s\n' 0 1 2 3; cat in; printf '%s\n' 0 1 2 3) \
+			"$RECEIVED"
+	}
+	seq 1000 >in
+	exec 5</dev/null 6>/dev/null
+	for num in EPERM ENOSYS; do
+		refused both "$num" close_range
+		both_ways descriptors
+	done
+	exec 5<&- 6>&-
+}
+
+# --- what the program can do without
+
+@test "what can be done without is done without, on both sides" {
+	# fcntl: F_SETPIPE_SZ, F_GETPIPE_SZ; socket: AF_NETLINK
+	local calls=(close_range tee splice vmsplice sendfile getrandom prctl
+		prlimit64 setsockopt:1=1 setsockopt:1=6 fcntl:1=1031 fcntl:1=1032
+		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16
+		shutdown statx sysinfo uname fadvise64 clone3 sched_yield)
+	local WAY
+	# Without these options there is no kernel TLS.
+	ktls_here() { WHEN=auto; }
+	for WAY in push pull; do
+		does_without both ENOSYS command "${calls[@]}"
+		does_without both EPERM plain "${calls[@]}"
+	done
+	WAY=push
+	does_without both ENOSYS keep "${calls[@]}"
+	with_stats
+	TX+=(--progress)
+	does_without both EPERM file "${calls[@]}"
+	CREDENTIAL=(-m none)
+	does_without both ENOSYS file "${calls[@]}"
+	bkp 3 listen --password-file none
+	! has_line 'without libsodium' "$ERR" || return 0
+	echo 'correct horse' >password
+	CREDENTIAL=(--password-file password)
+	does_without both EPERM command "${calls[@]}"
+}
+
+@test "each call that can be done without is done without" {
+	local form call WAY num
+	full_tier_only 100
+	for call in close_range tee splice vmsplice sendfile getrandom prctl \
+		prctl:0=1 prctl:0=4 prctl:0=15 prctl:0=36 prlimit64 setsockopt:1=1 \
+		setsockopt:1=6:2=1 setsockopt:1=6:2=25 fcntl:1=1031 fcntl:1=1032 \
+		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16 \
+		shutdown statx sysinfo uname fadvise64 clone3 sched_yield lseek \
+		pread64 getsockopt:1=1:2=3; do
+		for num in EPERM ENOSYS; do
+			for form in plain command file keep; do
+				for WAY in push pull; do
+					[[ $form:$WAY != keep:pull ]] || continue
+					does_without both "$num" "$form" "$call"
+				done
+			done
+		done
+	done
+}
+
+# --- what it cannot do without
+
+# Where nothing else can be meant the refused side names the call; the other
+# codes are those of any error of that call.
+
+@test "what listen cannot do without is named, and both sides end" {
+	each ends <<-END
+		listen plain socket -,[46]
+		listen plain bind -,4
+		listen plain listen -,4
+		listen plain getsockname -,4
+		listen plain epoll_create1 -,4
+		listen plain epoll_ctl [-45],4
+		listen plain epoll_wait [45],4
+		listen plain accept4 [45],4
+		listen plain poll [45],4
+	END
+}
+
+@test "what connect cannot do without is named, and it ends at once" {
+	each ends <<-END
+		connect plain socket [46],on
+		connect plain connect ~4,on
+		connect plain getsockopt:1=1:2=4 4,on
+		connect plain poll 4,on
+	END
+}
+
+@test "a stream that cannot begin, or go on, ends on both sides" {
+	each ends <<-END
+		listen plain pipe2 7,7
+		connect plain pipe2 7,7
+		connect plain recvfrom ~5,on
+		listen plain recvfrom ~5,on
+		connect plain sendto ~5,on
+		listen plain sendto ~5,on
+	END
+}
+
+@test "what a COMMAND needs is named: 9, and the other side hears of it" {
+	each ends 2 <<-END
+		connect command socketpair 9,[79]
+		listen command socketpair [79],9
+		listen command clone [79],9
+		connect command clone 9,[79]
+		connect command dup2 9,[79]
+		listen command dup2 [79],9
+		listen command wait4 [79],9
+		connect command wait4 9,[79]
+		connect command waitid 9,[79]
+		listen command waitid [79],9
+		connect command fcntl:1=4 9,[79]
+		listen command fcntl:1=4 [79],9
+	END
+}
+
+@test "what --keep cannot do without is named, and no place is lost" {
+	local WAY=push num
+	for num in EPERM ENOSYS; do
+		ends listen "$num" keep signalfd4 -,4
+		ends listen "$num" keep epoll_wait [45],4
+		ends listen "$num" keep clone [45],4
+		ends listen "$num" keep socketpair [45],4
+		ends listen "$num" keep wait4 -,4
+		ends listen "$num" keep sendmsg -,[46]
+		ends listen "$num" keep recvmsg -,[46]
+	done
+}
+
+# --- kernel TLS
+
+@test "without tee, splice and sendfile kernel TLS goes on by read and send" {
+	local WAY num side
+	require_ktls
+	for num in EPERM ENOSYS; do
+		does_without both "$num" command tee
+		does_without both "$num" plain splice
+		does_without both "$num" file sendfile
+		TX=(--tx splice) RX=(--rx splice)
+		does_without connect "$num" command splice tee
+		does_without listen "$num" plain splice
+		TX=() RX=()
+	done
+	WAY=pull
+	does_without both EPERM command tee splice
+	does_without both ENOSYS file sendfile
+}
+
+# 6, 31: TCP_ULP; 282: TLS_TX, TLS_RX
+@test "where kernel TLS is refused --ktls auto goes on in user space" {
+	local call side
+	require_ktls
+	ktls_here() { WHEN=auto; }
+	while read -r side call; do
+		((ROW++ % 2)) || [[ $BKP_TIER == full ]] ||
+			[[ $side == connect ]] || continue
+		does_without "$side" EPERM plain "$call"
+		assert_stderr_has 'going on in user space' \
+			"$TMP/$([[ $side == connect ]] && echo sender || echo receiver).err"
+	done <<-END
+		connect sendmsg
+		connect setsockopt:1=6:2=31
+		connect setsockopt:1=282:2=1
+		connect getsockopt:1=282
+		listen recvmsg
+		listen setsockopt:1=6:2=31
+		listen setsockopt:1=282:2=2
+		listen getsockopt:1=282
+	END
+}
+
+@test "where kernel TLS is refused --ktls require is 6, and names the call" {
+	require_ktls
+	each ends <<-END
+		connect plain sendmsg 6,on
+		listen plain recvmsg -,6
+		connect plain getsockopt:1=282 6,on
+		listen plain getsockopt:1=282 -,6
+		connect plain setsockopt:1=6:2=31 6,on
+		listen plain setsockopt:1=6:2=31 -,6
+		connect plain setsockopt:1=282 6,[457]
+		listen plain setsockopt:1=282 [47],6
+	END
+}

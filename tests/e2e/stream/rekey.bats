@@ -1,0 +1,226 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# No stream is too long for a key: the next connection brings fresh ones while
+# the old one still carries data.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	RETRY=(--retry 20s)
+	make_data in 20000000
+}
+
+# rotates push|pull LEAST: a stream of "in" arrives, over so many fresh keys at
+# least and without a connection that was lost
+rotates() {
+	streams_with_stats "$1" 0 0
+	assert_same_file in "$RECEIVED"
+	counted rotations "$2"
+	counted reconnects 0 0
+}
+
+streams_with_stats() {
+	TX=(-v "${TX[@]}")
+	with_stats
+	streams "$@" <"${INPUT:-in}"
+}
+
+# fails push|pull: both sides say so
+fails() {
+	streams "$1" 7 7 <in
+	assert_beginning "$RECEIVED" in
+}
+
+# intervals_within BYTES: no key protected more than that
+intervals_within() {
+	local at last=0
+	while read -r at; do
+		((at - last <= $1)) || fail "$last to $at under one key"
+		last=$at
+	done < <(sed -nE 's/.*: fresh keys from byte ([0-9]+) on.*/\1/p' "$SENDER_ERR")
+}
+
+@test "--rekey-after of the sender is kept" {
+	kept() {
+		TX=(--rekey-after 2M) RX=()
+		rotates "$1" 9
+		intervals_within $((2 << 20))
+	}
+	both_ways kept
+}
+
+@test "--rekey-after of the receiver is kept" {
+	kept() {
+		TX=() RX=(--rekey-after 2M)
+		rotates "$1" 9
+		intervals_within $((2 << 20))
+	}
+	both_ways kept
+}
+
+@test "in every mode" {
+	local mode
+	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
+		tls12-aes256-gcm; do
+		TX=(-m "$mode" --rekey-after 4M) RX=(-m "$mode")
+		both_ways rotates 4
+	done
+}
+
+@test "nothing needs to be kept, nor is a way back needed" {
+	unkept() {
+		TX=(--rekey-after 2M --buffer 0) RX=()
+		rotates "$1" 9
+		intervals_within $((2 << 20))
+		RETRY=(--retry 0)
+		TX=(--rekey-after 2M) RX=()
+		rotates "$1" 9
+	}
+	both_ways unkept
+}
+
+@test "spliced into the kernel and out of it" {
+	require_ktls
+	TX=(--rekey-after 2M --tx splice) RX=(--rx splice)
+	spliced() {
+		have_fifo feed
+		cat in >feed 3>&- &
+		PIDS+=($!)
+		INPUT=feed
+		streams_with_stats "$1" 0 0
+		assert_same_file in "$RECEIVED"
+		counted rotations 9
+		intervals_within $((2 << 20))
+	}
+	both_ways spliced
+}
+
+@test "from kernel to user space and back" {
+	require_ktls
+	TX=(--rekey-after 2M --ktls off) RX=(--ktls require)
+	both_ways rotates 9
+	TX=(--rekey-after 2M --ktls require) RX=(--ktls off)
+	both_ways rotates 9
+}
+
+# 1M are 64 records, of whatever size.
+@test "records count, not bytes" {
+	small() {
+		head -c 2000 /dev/urandom >in
+		TX=(--rekey-after 1M) RX=()
+		SOURCE=("$BKP_TOOLS/tinywrites" -m 10 -p 10:6)
+		rotates "$1" 2
+	}
+	both_ways small
+}
+
+@test "a slow consumer delays fresh keys, and no more" {
+	slow() {
+		head -c 8000000 in >less
+		TX=(--rekey-after 1M) RX=()
+		CONSUMER=(sh -c 'sleep 1; head -c 4000000; sleep 1; cat')
+		INPUT=less
+		streams_with_stats "$1" 0 0
+		assert_same_file less "$RECEIVED"
+		counted reconnects 0 0
+	}
+	both_ways slow
+}
+
+# Everything is acknowledged when the sender moves; the relay holds up the WELCOME
+# that tells the receiver so.
+@test "the old connection does not end before the new one is heard of" {
+	local i
+	have_fifo feed
+	exec 8<>feed
+	TX=(--rekey-after 1M --buffer 1M) RX=()
+	with_stats
+	HARM=(pause -f 100000000 -c s2c -l 81 -k 1 -w 1000)
+	stream_starts pull <feed
+	for ((i = 1; i <= 6; i++)); do # an ACK each, and then fresh keys
+		head -c $((i << 17)) in | tail -c $((1 << 17)) >&8
+		until_true size_is $((i << 17)) "$RECEIVED"
+	done
+	until_true grep -q '\.' tool.err
+	sleep 0.5
+	tail -c +$(((6 << 17) + 1)) in >&8
+	exec 8>&-
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+	counted rotations 1
+	counted reconnects 0 0
+}
+
+# Its keys are worn out on both connections by then: that is no lost connection.
+@test "a consumer that stands still for long costs no connection" {
+	full_tier_only 40
+	still() {
+		TX=(--rekey-after 1M) RX=()
+		CONSUMER=(sh -c 'head -c 500000; sleep 38; cat')
+		streams_with_stats "$1" 0 0
+		assert_same_file in "$RECEIVED"
+		counted reconnects 0 0
+	}
+	both_ways still
+}
+
+# --- with harm
+
+# The connections of a rotation: the old one is in use, the new one is the
+# relay's second.
+@test "a rotation whose greeting is damaged is made up for by coming back" {
+	damaged() {
+		TX=(--rekey-after 2M) RX=()
+		HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
+		streams_with_stats "$1" 0 0
+		assert_same_file in "$RECEIVED"
+		counted reconnects 1 1
+	}
+	both_ways damaged
+}
+
+@test "without a way back a rotation that fails is final" {
+	RETRY=(--retry 0)
+	TX=(--rekey-after 2M)
+	HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
+	both_ways fails
+	says sender 'no way back: --retry 0'
+}
+
+@test "the old connection is cut while both live" {
+	cut() {
+		directions "$1"
+		TX=(--rekey-after 2M) RX=()
+		# what a rotation takes is little: the cut is somewhere near
+		HARM=(rst -c "$WITH" -a "$2" -k 3)
+		streams_with_stats "$1" 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	local at
+	for at in 1570000 1580000 1600000 1700000 1900000; do
+		both_ways cut "$at"
+	done
+}
+
+@test "random cuts between rotations" {
+	local seed=${CHAOS_SEED:-$SRANDOM} way=push
+	echo "CHAOS_SEED=$seed"
+	((seed % 2)) || way=pull
+	RETRY=(--retry 60s --handshake-timeout 5s)
+	TX=(--buffer 1M --rekey-after 1M)
+	directions "$way"
+	HARM=(random -c "$WITH" -a 2000000 -k 30 -s "$seed")
+	streams_with_stats "$way" 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+# --- where there is no way to fresh keys
+
+@test "--raw: a stream that is too long for its key stops, and says so" {
+	TX=(--raw --rekey-after 1M) RX=(--raw)
+	both_ways fails
+	says sender '64 records are all .* --raw'
+	(($(stat -c %s "$RECEIVED") <= 1 << 20)) || fail "too much came"
+}

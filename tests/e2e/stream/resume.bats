@@ -1,0 +1,579 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A dropped connection does not end the stream: it goes on at the exact byte,
+# or says why not.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	RETRY=(--retry 20s)
+	make_data in 8000000
+}
+
+# survives push|pull: a stream of "in" arrives through HARM
+# The input is a pipe: a file needs no store, and so never waits for an ACK.
+survives() {
+	streams "$1" 0 0 < <(cat in)
+	assert_same_file in "$RECEIVED"
+}
+
+# survives_cut push|pull ACTION ARG...: of the relay, which counts the stream
+survives_cut() {
+	directions "$1"
+	HARM=("$2" -c "$WITH" "${@:3}")
+	with_stats
+	survives "$1"
+	counted reconnects 1
+}
+
+# survives_cut_against push|pull ACTION ARG...: harm done against the stream
+survives_cut_against() {
+	directions "$1"
+	survives_cut "$1" "$2" -x "$AGAINST" "${@:3}"
+}
+
+# --- whatever ends a connection, wherever
+
+@test "a reset after each megabyte" {
+	both_ways survives_cut rst -a 1000000
+}
+
+@test "FIN in both directions" {
+	both_ways survives_cut cut -a 1500000
+}
+
+@test "FIN in the direction of the stream alone" {
+	both_ways survives_cut fin -a 1500000
+}
+
+@test "FIN against the stream alone" {
+	both_ways survives_cut_against fin -a 1500000 -k 3
+}
+
+@test "a forged record costs a connection, not the stream" {
+	both_ways survives_cut flip -r 40 -k 2
+}
+
+@test "a forged acknowledgement costs a connection, not the stream" {
+	forged() {
+		directions "$1"
+		TX=(--buffer 1M)
+		HARM=(flip -c "$AGAINST" -r 9 -k 2)
+		with_stats
+		survives "$1"
+		counted reconnects 1
+	}
+	both_ways forged
+}
+
+# The listener has let the peer in by then, and hears of the damage by an alert.
+@test "a damaged WELCOME costs a connection, not the stream" {
+	damaged() {
+		TX=(--buffer 1M)
+		# a frame of 64 bytes, its type and a tag
+		HARM=(flip -f 1500000 -c s2c -l 81 -k 2)
+		with_stats
+		survives "$1"
+		counted reconnects 1
+	}
+	both_ways damaged
+}
+
+# The type, the version and the length of a record are in the clear.
+@test "a damaged record header costs a connection, not the stream" {
+	local byte mode=tls13-aes128-gcm
+	damaged() {
+		TX=(-m "$mode" --buffer 1M) RX=(-m "$mode")
+		directions "$1"
+		HARM=(flip -c "$WITH" -r 40 -o "$byte" -k 1)
+		with_stats
+		survives "$1"
+		# Kernels do not look at the type that TLS 1.3 pretends.
+		[[ $byte == 0 && $WHEN == require ]] || counted reconnects 1
+		HARM=(flip -c "$AGAINST" -r 9 -o "$byte" -k 1)
+		survives "$1"
+		counted reconnects 1
+	}
+	for byte in 0 1 2 4; do
+		[[ $byte != 2 ]] || mode=tls12-aes128-gcm
+		both_ways damaged
+	done
+}
+
+@test "the smallest store will do" {
+	TX=(--buffer 1M)
+	both_ways survives_cut rst -a 700000
+}
+
+@test "in every mode" {
+	local mode
+	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
+		tls12-aes256-gcm; do
+		TX=(-m "$mode") RX=(-m "$mode")
+		both_ways survives_cut rst -a 3000000
+	done
+}
+
+@test "the paths of a stream may change from connection to connection" {
+	require_ktls
+	TX=(--ktls off) RX=(--ktls require)
+	both_ways survives_cut rst -a 2000000
+	TX=(--ktls require) RX=(--ktls off)
+	both_ways survives_cut rst -a 2000000
+	TX=(--ktls require) RX=(--ktls require --rx splice)
+	both_ways survives_cut rst -a 2000000
+}
+
+@test "that the kernel has no TLS is said once, and not with every connection" {
+	once() {
+		directions "$1"
+		TX=(--ktls auto --rekey-after 4M "${TX[@]}") RX=(--ktls auto)
+		HARM=(rst -c "$WITH" -a 1500000 -k 2)
+		with_stats
+		survives "$1"
+		counted reconnects 1
+		for i in "$SENDER_ERR" "$RECEIVER_ERR"; do
+			[[ $(grep -c 'going on in user space' "$i") == 1 ]] ||
+				fail "$(<"$i")"
+		done
+	}
+	local i
+	without_tls
+	both_ways once
+}
+
+@test "a COMMAND at both ends does not notice" {
+	commands() {
+		directions "$1"
+		SOURCE=(cat in) CONSUMER=(dd of=got bs=64K status=none)
+		HARM=(rst -c "$WITH" -a 1500000)
+		rm -f got
+		streams "$1" 0 0
+		assert_same_file in got
+	}
+	both_ways commands
+}
+
+# The peer waits for us no longer than --retry: we must notice by ourselves,
+# at the latest when it does not take a sign of life.
+@test "a connection that goes while the consumer stands still" {
+	stalled() {
+		have_fifo consumer
+		have_fifo go
+		OUTPUT=consumer HARM=(pass)
+		RETRY=(--retry 20s)
+		{
+			: <go
+			cat
+		} <consumer >got 3>&- &
+		CONSUMER_PID=$!
+		PIDS+=("$CONSUMER_PID")
+		stream_starts "$1" <in
+		until_true stands_still
+		pkill -9 -P "$TOOL_PID"
+		until_true grep -q 'goes on at byte' "$RECEIVER_ERR"
+		: >go
+		stream_ends 0 0
+		wait "$CONSUMER_PID" || :
+		assert_same_file in got
+	}
+	# some bytes have gone out, and none has for a while
+	stands_still() {
+		local before
+		before=$(written)
+		sleep 0.3
+		((before > 60000 && before == $(written)))
+	}
+	written() {
+		sed -n 's/^wchar: //p' "/proc/$RECEIVER_PID/io"
+	}
+	both_ways stalled
+}
+
+# --- the outcome
+
+# outcome_lost push|pull ACTION: on the record of a short stream that carries
+# DONE or FAIL, 16 bytes of frame: no ACK of the same size comes before it
+outcome_lost() {
+	directions "$1"
+	TX=() RX=()
+	HARM=("$2" -c "$AGAINST" -l 33 -k 1)
+	with_stats
+}
+
+@test "an outcome that is lost is fetched by coming back" {
+	local action
+	fetched() {
+		outcome_lost "$1" "$2"
+		head -c 100000 in >part
+		streams "$1" 0 0 <part
+		assert_same_file part "$RECEIVED"
+		counted reconnects 1
+	}
+	for action in rst cut fin; do
+		fetched push "$action"
+		fetched pull "$action"
+	done
+}
+
+@test "a failure that is lost is never taken for success" {
+	failed() {
+		outcome_lost "$1" "$2"
+		CONSUMER=(sh -c 'cat >/dev/null; exit 3')
+		head -c 100000 in >part
+		streams "$1" 9 9 <part
+		says sender 'exited with status 3'
+	}
+	failed push rst
+	failed pull cut
+}
+
+# --- who gives up, and when
+
+@test "connect waits for a listener that starts later" {
+	local port
+	start_receiver
+	port=$PORT
+	kill "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	spawn_sender -v <in
+	until_true grep -q 'trying again' "$SENDER_ERR"
+	"$BKP" listen -k key "${BIND[@]}" -p "$port" --retry 5s \
+		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- &
+	RECEIVER_PID=$!
+	PIDS+=("$RECEIVER_PID")
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "connect gives up when --retry has passed without a listener: 4" {
+	takes_at_most 10 bkp 4 connect -k key -p 1 --retry 1s 127.0.0.1
+	assert_stderr_has 'refused.*trying again for 1 s'
+	assert_lines 2 "$ERR"
+}
+
+@test "a listener that is busy is asked again" {
+	stands push
+	until_true grep -q . "$RECEIVED"
+	RECEIVER=$RECEIVER_PID
+	bkp_send 5 --retry 1s <<<word
+	assert_stderr_has 'busy'
+	stands_end
+	wait_receiver 0
+}
+
+@test "a name that does not exist is final at once" {
+	takes_at_most 20 bkp 4 connect -k key --retry 60s no..such..host
+}
+
+@test "a wrong key is final at once" {
+	start_receiver
+	make_key wrong
+	takes_at_most 10 bkp_send 5 -k wrong --retry 60s <<<word
+}
+
+@test "the sender is killed: the receiver gives up after --retry, 7" {
+	gives_up() {
+		RETRY=(--retry 1s)
+		stands "$1"
+		kill -9 "$SENDER_PID"
+		takes_at_most 8 stream_ends 137 7
+		says receiver 'no other connection came about within 1 s'
+	}
+	both_ways gives_up
+}
+
+@test "the receiver is killed: the sender gives up after --retry, 7" {
+	gives_up() {
+		RETRY=(--retry 1s)
+		stands "$1"
+		kill -9 "$RECEIVER_PID"
+		takes_at_most 8 stream_ends 7 137
+		says sender 'no other connection came about within 1 s'
+	}
+	both_ways gives_up
+}
+
+# gives_up_by WHO REGEX: the other one is gone, and a minute would be too long
+gives_up_by() {
+	stands push
+	if [[ $1 == sender ]]; then
+		kill -9 "$RECEIVER_PID"
+		takes_at_most 20 stream_ends 7 137
+	else
+		kill -9 "$SENDER_PID"
+		takes_at_most 20 stream_ends 137 7
+	fi
+	says "$1" "$2"
+}
+
+@test "the smaller of both --retry counts for both sides" {
+	RETRY=() TX=(--retry 60s) RX=(--retry 1s)
+	gives_up_by sender 'no other connection came about within 1 s'
+	gives_up_by receiver 'no other connection came about within 1 s'
+	TX=(--retry 1s) RX=(--retry 60s)
+	gives_up_by sender 'no other connection came about within 1 s'
+	gives_up_by receiver 'no other connection came about within 1 s'
+}
+
+@test "--retry is 2 minutes for connect, which listen grants, and takes days" {
+	RETRY=()
+	stands push
+	kill -9 "$RECEIVER_PID"
+	until_true has_line 'dialling again, for 120 s at the most' "$SENDER_ERR"
+	kill -9 "$SENDER_PID"
+	TX=(--retry 7d)
+	stands push
+	kill -9 "$SENDER_PID"
+	until_true has_line 'waiting for the peer, for 3600 s' "$RECEIVER_ERR"
+	kill -9 "$RECEIVER_PID"
+	RX=(--retry 1d)
+	stands push
+	kill -9 "$SENDER_PID"
+	until_true has_line 'waiting for the peer, for 86400 s' "$RECEIVER_ERR"
+}
+
+# --- connections that live and move nothing
+
+# swallowed push|pull BYTES [OPTION]...: both sides see that it is of no use
+swallowed() {
+	directions "$1"
+	RETRY=(--retry 5s)
+	HARM=(hole -c "$WITH" -a "$2" "${@:3}")
+	stream_starts "$1" <in
+	stream_ends 7 7
+	says sender "${SENDER_SAYS-nothing moved over another connection within 5 s}"
+	assert_beginning "$RECEIVED" in
+}
+
+# Once they look for a connection, one that moves nothing is none.
+@test "a resume over a connection that swallows the stream: 7 and 7" {
+	soon() {
+		takes_at_most 30 swallowed "$1" 3000 -f 500000
+	}
+	both_ways soon
+}
+
+@test "connections that swallow the stream from the first one on: 7 and 7" {
+	full_tier_only 42
+	stuck() {
+		takes_at_most 60 swallowed "$1" 3000
+		says sender 'waited for 30 s for bytes.*MTU.*firewall'
+	}
+	both_ways stuck
+}
+
+@test "a sender whose last byte is swallowed, or the end behind it, exits 7" {
+	full_tier_only 42
+	RETRY=(--retry 0)
+	HARM=(hole -l 19)
+	stream_starts push <in
+	takes_at_most 60 wait_sender 7
+	says sender 'waited for 30 s for bytes'
+}
+
+@test "a quiet source does not end a stream that was resumed" {
+	quiet() {
+		RETRY=(--retry 2s)
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 50000 -k 1)
+		stands "$1"
+		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		sleep 13 # longer than --retry, and than a connection's trial
+		head -c 100000 in >&8
+		stands_end
+		stream_ends 0 0
+	}
+	full_tier_only 15
+	both_ways quiet
+}
+
+@test "a consumer that stalls does not end a stream that was resumed" {
+	stalled() {
+		RETRY=(--retry 2s)
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 2000000 -k 1)
+		have_fifo go
+		CONSUMER=(sh -c 'head -c 1000; read -r _ <go; cat')
+		stream_starts "$1" <in
+		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		sleep 13
+		echo >go
+		stream_ends 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	full_tier_only 15
+	both_ways stalled
+}
+
+# stopped SENDER|RECEIVER: the other side does not wait
+stopped() {
+	RETRY=(--retry 60s)
+	stands "$1"
+	if [[ $2 == sender ]]; then
+		kill -"$3" "$SENDER_PID"
+		takes_at_most 10 stream_ends "$4" 7
+	else
+		kill -"$3" "$RECEIVER_PID"
+		takes_at_most 10 stream_ends 7 "$4"
+	fi
+	says "$2" 'stopped by signal'
+}
+
+@test "a sender that is told to end tells the receiver" {
+	both_ways stopped sender TERM 143
+	both_ways stopped sender HUP 129
+}
+
+@test "a receiver that is told to end tells the sender" {
+	both_ways stopped receiver TERM 143
+	both_ways stopped receiver HUP 129
+}
+
+# final REGEX: a cut ends the stream, and both sides say why
+final() {
+	ends() {
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 1000000)
+		streams "$1" 7 7 <in
+		says sender "$2"
+		says receiver "$2"
+		assert_prefix "$RECEIVED" in
+	}
+	both_ways ends "$1"
+}
+
+@test "--buffer 0: a cut is final, and both sides say why" {
+	TX=(--buffer 0)
+	final 'no --buffer'
+}
+
+@test "--retry 0 on one side: a cut is final, and both sides say why" {
+	RX=(--retry 0)
+	final 'no way back: --retry 0'
+	RX=() TX=(--retry 0)
+	final 'no way back: --retry 0'
+}
+
+@test "a source that fails during an outage: 9 here, 7 there" {
+	RETRY=(--retry 2s)
+	SOURCE=(sh -c 'head -c 3000000 in; sleep 1; exit 5')
+	HARM=(rst -a 1000000 -k 1)
+	start_gone() {
+		stream_starts push
+		until_true grep -q 'dialling again' "$SENDER_ERR"
+	}
+	start_gone
+	stream_ends 9 7
+}
+
+# --- nobody else takes a stream over
+
+@test "whoever holds the key but not the ticket cannot resume" {
+	local stream role=sends
+	stolen() {
+		"$BKP_TOOLS/thief" "$PORT" key "$role" "$1" "$2" >answer ||
+			fail "no answer"
+		grep -q "$3" answer || fail "$(<answer)"
+	}
+	TX=(-vv) RX=(-vv)
+	stands push
+	stream=$(sed -nE 's/.*: stream ([0-9a-f]{32})$/\1/p' "$RECEIVER_ERR")
+	[[ $stream ]] || fail "no stream id"
+	stolen "$stream" 2 'does not let'
+	stolen "$stream" 1 'does not let'
+	stolen "${stream//[0-9]/a}" 2 'busy'
+	role=receives
+	stolen "$stream" 2 'busy'
+	# and the stream is none the worse
+	tail -c 100000 in >&8
+	stands_end
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+	assert_stderr_lacks 'goes on' "$SENDER_ERR"
+}
+
+# Who holds the ticket is the peer, but an old HELLO of its own comes too late.
+@test "a connection is newer than the last or does not take the stream over" {
+	local id=0123456789abcdef0123456789abcdef
+	visits() {
+		"$BKP_TOOLS/thief" "$PORT" key sends "$id" "${@:2}" >answers ||
+			fail "no answer"
+		[[ $(sed 's/.*does not let.*/no/' answers | xargs) == "$1" ]] ||
+			fail "$(<answers)"
+	}
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	visits 'welcome no no welcome no' 3 3 2 4 3
+}
+
+# --- silence
+
+@test "a connection that falls silent is replaced" {
+	full_tier_only 70
+	RETRY=(--retry 60s)
+	survives_cut push silence -a 3000000 -k 1
+	survives_cut pull silence -a 3000000 -k 1
+}
+
+@test "a source without a word for a while costs the stream nothing" {
+	full_tier_only 80
+	idle() {
+		SOURCE=(sh -c 'head -c 3000000 in; sleep 35; tail -c +3000001 in')
+		HARM=()
+		RETRY=(--retry 60s)
+		streams "$1" 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	both_ways idle
+}
+
+# --- many cuts
+
+# have_random_cuts COUNT: of a stream of SIZE bytes, in either direction
+have_random_cuts() {
+	local seed=${CHAOS_SEED:-$SRANDOM}
+	echo "CHAOS_SEED=$seed"
+	CUTS=$1
+	by_tier 40000000 8000000 $((1 << 30)) $((128 << 20))
+	make_data in "$SIZE"
+	WAY=push
+	((seed % 2)) || WAY=pull
+	# A score of connections in a row may end before a record has come.
+	RETRY=(--retry 60s --handshake-timeout 5s)
+	[[ $BKP_TIER == quick ]] || RETRY[1]=300s
+	# A damaged length can cost the half minute until silence is noticed.
+	[[ $BKP_TIER == full ]] || BKP_DEADLINE=300
+	TX=(-v --buffer 1M) RX=(-v)
+	with_stats
+	directions "$WAY"
+	HARM=(random -c "$WITH" -a $((SIZE / CUTS / 2)) -k $((CUTS + CUTS / 10)) \
+		-s "$seed")
+	# silence is noticed after half a minute
+	[[ $BKP_TIER == quick ]] || HARM+=(-w 1)
+}
+
+cut_often() {
+	# a dot each; many came before there was a connection to be lost
+	(($(stat -c %s tool.err) >= CUTS)) ||
+		fail "$(stat -c %s tool.err) cuts, expected $CUTS"
+	counted reconnects $((CUTS / 6))
+}
+
+@test "a stream under random cuts" {
+	by_tier 30 8 500 500
+	have_random_cuts "$SIZE"
+	survives "$WAY"
+	cut_often
+}
+
+# Sent from where it lies, it goes further before a cut is noticed.
+@test "a file under random cuts" {
+	by_tier 10 4 100 50
+	have_random_cuts "$SIZE"
+	streams "$WAY" 0 0 <in
+	assert_same_file in "$RECEIVED"
+	cut_often
+}

@@ -1,0 +1,355 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Standard input and output of every kind, on the kernel's path where there is
+# one. What splice cannot do is copied.
+
+load ../../lib/helpers
+
+setup_file() {
+	make_data "$BATS_FILE_TMPDIR/in" 300001
+}
+
+# from_here CODE: sends standard input, which is $IN
+from_here() {
+	start_receiver --ktls "$WHEN"
+	bkp_send --ktls "$WHEN" "$@"
+	wait_receiver 0
+}
+
+# to_here RX [CODE]: receives $IN to standard output; receiver exits with CODE
+to_here() {
+	spawn_receiver --ktls "$WHEN" --rx "$1"
+	bkp_send "${3:-0}" --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	wait_receiver "${2:-0}"
+}
+
+# by_both_ways FUNCTION: with splice and with read out of the kernel
+by_both_ways() {
+	"$1" splice
+	"$1" read
+}
+
+assert_received() {
+	assert_same_file "$BATS_FILE_TMPDIR/in" "${1:-$RECEIVED}"
+}
+
+# nonblocking FD: is O_NONBLOCK set on that descriptor of ours?
+nonblocking() {
+	local flags
+	flags=$(sed -n 's/^flags:[[:space:]]*//p' "/proc/$BASHPID/fdinfo/$1")
+	(((8#$flags & 8#4000) != 0))
+}
+
+# --- standard input
+
+@test "standard input is a file" {
+	from_here <"$BATS_FILE_TMPDIR/in"
+	assert_received
+}
+
+@test "standard input is a file, read from where it stands" {
+	exec 7<"$BATS_FILE_TMPDIR/in"
+	head -c 100001 <&7 >/dev/null
+	from_here <&7
+	tail -c 200000 "$BATS_FILE_TMPDIR/in" >rest
+	assert_same_file rest "$RECEIVED"
+}
+
+# Their sizes say nothing about what is in them.
+@test "standard input is a file of the kernel's" {
+	local file
+	for file in /sys/class/net/lo/mtu /proc/version; do
+		[[ -r $file ]] || continue
+		from_here <"$file"
+		assert_same_file <(cat "$file") "$RECEIVED"
+	done
+}
+
+@test "standard input is a file that becomes shorter: 8, and the receiver 7" {
+	make_data in 20000000
+	have_fifo gate
+	exec 8<>gate
+	start_consumer sh -c 'head -c 1; read -r go <gate; cat'
+	spawn_receiver --ktls "$WHEN" >consumer
+	spawn_sender --ktls "$WHEN" --buffer 1M <in
+	until_true test -s "$RECEIVED"
+	truncate -s 15000000 in
+	echo go >&8
+	wait_sender 8
+	assert_stderr_has 'standard input became shorter' "$SENDER_ERR"
+	wait_receiver 7
+}
+
+@test "standard input is a pipe" {
+	from_here < <(cat "$BATS_FILE_TMPDIR/in")
+	assert_received
+}
+
+# packets BYTES: of "in", each write a packet (pipe(7))
+packets() {
+	dd if=in bs="$1" iflag=fullblock oflag=direct status=none
+}
+
+@test "standard input is a pipe of packets" {
+	make_data in 5000001
+	for bytes in 10000 100; do
+		from_here < <(packets "$bytes")
+		assert_same_file in "$RECEIVED"
+	done
+}
+
+@test "standard input is a pipe of packets, and connections are lost" {
+	RETRY=(--retry 20s)
+	make_data in 5000001
+	for bytes in 10000 100; do
+		start_receiver --ktls "$WHEN"
+		start_relay rst -a 1500000 -k 2
+		bkp_send --ktls "$WHEN" --tx splice < <(packets "$bytes")
+		wait_receiver 0
+		assert_same_file in "$RECEIVED"
+	done
+}
+
+@test "standard input is a named pipe whose writers come and go" {
+	mkfifo in
+	exec 8<>in
+	start_receiver --ktls "$WHEN"
+	spawn_sender --ktls "$WHEN" <in
+	head -c 100000 "$BATS_FILE_TMPDIR/in" >in
+	tail -c +100001 "$BATS_FILE_TMPDIR/in" >in
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
+	assert_received
+}
+
+@test "standard input is a terminal" {
+	base64 "$BATS_FILE_TMPDIR/in" | head -200 >text
+	start_receiver --ktls "$WHEN"
+	"$BKP_TOOLS/onfd" tty in "$BKP" connect -k key --ktls "$WHEN" \
+		-p "$PORT" 127.0.0.1 <text
+	wait_receiver 0
+	assert_same_file text "$RECEIVED"
+}
+
+@test "standard input is a socket" {
+	start_receiver --ktls "$WHEN"
+	"$BKP_TOOLS/onfd" unix in "$BKP" connect -k key --ktls "$WHEN" \
+		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
+	wait_receiver 0
+	assert_received
+}
+
+@test "standard input is a TCP socket" {
+	start_receiver --ktls "$WHEN"
+	"$BKP_TOOLS/onfd" tcp in "$BKP" connect -k key --ktls "$WHEN" \
+		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
+	wait_receiver 0
+	assert_received
+}
+
+@test "standard input that is a socket of messages: 8, and the receiver 7" {
+	start_receiver --ktls "$WHEN"
+	run -8 "$BKP_TOOLS/onfd" messages in "$BKP" connect -k key \
+		--ktls "$WHEN" -p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
+	[[ $output == *'standard input is a socket of messages'* ]]
+	wait_receiver 7
+	[[ ! -s $RECEIVED ]]
+}
+
+@test "standard input is /dev/null" {
+	from_here </dev/null
+	[[ ! -s $RECEIVED ]]
+}
+
+@test "standard input is /dev/zero, until the receiver goes away" {
+	start_consumer head -c 1000000
+	spawn_receiver --ktls "$WHEN" >consumer
+	bkp_send 9 --ktls "$WHEN" </dev/zero
+	wait_receiver 8
+}
+
+@test "standard input that cannot be read: 8, and the receiver 7" {
+	start_receiver --ktls "$WHEN"
+	bkp_send 8 --ktls "$WHEN" <.
+	assert_stderr_has '^btrfs-ktls-pipe: .*standard input.*directory'
+	wait_receiver 7
+}
+
+@test "standard input that is closed: 8, and nothing is sent" {
+	not_under valgrind 'its log would take the place'
+	start_receiver --ktls "$WHEN"
+	bkp_send 8 --ktls "$WHEN" <&-
+	[[ ! -s $RECEIVED ]]
+}
+
+# --- standard output
+
+@test "standard output is a file" {
+	file() {
+		to_here "$1" >"$RECEIVED"
+		assert_received
+	}
+	by_both_ways file
+}
+
+@test "standard output is a file that is appended to" {
+	append() {
+		echo before >grown
+		to_here "$1" >>grown
+		{
+			echo before
+			cat "$BATS_FILE_TMPDIR/in"
+		} >want
+		assert_same_file want grown
+	}
+	by_both_ways append
+}
+
+@test "standard output is a pipe" {
+	pipe() {
+		start_consumer cat
+		to_here "$1" >consumer
+		wait_consumer
+		assert_received
+	}
+	by_both_ways pipe
+}
+
+@test "standard output is a socket" {
+	socket unix
+}
+
+@test "standard output is a TCP socket" {
+	socket tcp
+}
+
+@test "standard output is a terminal" {
+	socket tty
+}
+
+# socket KIND: what the receiver writes there comes out of there
+socket() {
+	have_fifo ready
+	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" "$1" out "$BKP" listen \
+		-k key --ktls "$WHEN" --rx splice -b 127.0.0.1 -p 0 --ready-fd 9 \
+		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- 9>ready &
+	RECEIVER_PID=$!
+	PIDS+=("$RECEIVER_PID")
+	read_port
+	bkp_send --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	wait_receiver 0
+	assert_received
+}
+
+@test "standard output is /dev/null" {
+	null() {
+		to_here "$1" >/dev/null
+	}
+	by_both_ways null
+}
+
+@test "standard output is full: the receiver exits 8 and says why" {
+	full() {
+		to_here "$1" 8 9 >/dev/full
+		assert_stderr_has '^btrfs-ktls-pipe: .*standard output.*No space' \
+			"$RECEIVER_ERR"
+	}
+	by_both_ways full
+}
+
+@test "standard output is closed early: the receiver exits 8, the sender 9" {
+	early() {
+		start_consumer head -c 100000
+		spawn_receiver --ktls "$WHEN" --rx "$1" >consumer
+		bkp_send 9 --ktls "$WHEN" < <(head -c 50000000 /dev/zero)
+		wait_receiver 8
+		assert_stderr_has '^btrfs-ktls-pipe: .*reader of standard output went away' \
+			"$RECEIVER_ERR"
+	}
+	by_both_ways early
+}
+
+@test "standard output that is closed: the receiver exits 8" {
+	not_under valgrind 'its log would take the place'
+	spawn_receiver --ktls "$WHEN" >&-
+	bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	wait_receiver 8
+}
+
+@test "a file that may not grow further: the receiver exits 8" {
+	limited() {
+		ulimit -S -f 100
+		trap '' XFSZ
+		start_receiver --ktls "$WHEN" --rx "$1"
+		ulimit -S -f unlimited
+		trap - XFSZ
+		bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+		wait_receiver 8
+	}
+	by_both_ways limited
+}
+
+# --- what is left behind
+
+@test "O_NONBLOCK is not left on the sender's descriptors, nor set meanwhile" {
+	mkfifo in
+	exec 8<>in
+	start_receiver --ktls "$WHEN"
+	spawn_sender --ktls "$WHEN" <&8
+	printf x >&8
+	until_true test -s "$RECEIVED"
+	run ! nonblocking 8
+	kill -9 "$SENDER_PID"
+	wait_sender 137
+	wait_receiver 7
+	run ! nonblocking 8
+}
+
+@test "O_NONBLOCK is not left on the receiver's descriptors, nor set meanwhile" {
+	mkfifo out
+	exec 7<>out
+	spawn_receiver --ktls "$WHEN" --rx splice >&7
+	mkfifo in
+	exec 8<>in
+	spawn_sender --ktls "$WHEN" <in
+	printf x >&8
+	[[ $(head -c 1 <&7) == x ]]
+	run ! nonblocking 7
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
+	run ! nonblocking 7
+}
+
+@test "an input pipe that somebody made non-blocking does no harm" {
+	mkfifo in
+	exec 8<>in
+	"$BKP_TOOLS/nonblock" 8
+	exec 7<in
+	"$BKP_TOOLS/nonblock" 7
+	start_receiver --ktls "$WHEN"
+	spawn_sender --ktls "$WHEN" <&7
+	printf 'one ' >&8
+	until_true grep -q one "$RECEIVED"
+	printf 'two' >&8
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == 'one two' ]]
+	nonblocking 7
+}
+
+@test "an output pipe that somebody made non-blocking does no harm" {
+	nonblock() {
+		start_consumer "$BKP_TOOLS/tinywrites" -m 9000 -p 100000:20
+		exec 7>consumer
+		"$BKP_TOOLS/nonblock" 7
+		to_here "$1" >&7
+		nonblocking 7
+		exec 7>&-
+		wait_consumer
+		assert_received
+	}
+	by_both_ways nonblock
+}

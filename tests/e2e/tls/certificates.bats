@@ -1,0 +1,817 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Certificates instead of a key: who is let in, who is not, and that both sides
+# are told why.
+
+load ../../lib/helpers
+load ../../lib/delivery
+load ../../lib/certs
+
+setup_file() {
+	make_certs
+	make_data in 3000001
+}
+
+setup() {
+	set_up
+	SIGN=()
+	IN=$BATS_FILE_TMPDIR/in
+	server_is server
+	client_is alice
+}
+
+# --- delivery
+
+# delivers MODE TITLE kernel|user
+delivers() {
+	start_receiver -v -m "$1" --ktls "${KTLS[$3]}"
+	bkp_send -v -m "$1" --ktls "${KTLS[$3]}" <"$IN"
+	wait_receiver 0
+	assert_same_file "$IN" "$RECEIVED"
+	assert_stderr_has "peer .*, $2\$" "$RECEIVER_ERR"
+	[[ $3 == kernel ]] || return 0
+	assert_stderr_has "kernel TLS: tx.*$2"
+	assert_stderr_has "kernel TLS: rx.*$2" "$RECEIVER_ERR"
+}
+
+@test "TLS 1.3 AES-128-GCM through user space" {
+	delivers tls13-aes128-gcm 'TLS 1\.3 AES-128-GCM' user
+}
+
+@test "TLS 1.3 AES-256-GCM through user space" {
+	delivers tls13-aes256-gcm 'TLS 1\.3 AES-256-GCM' user
+}
+
+@test "TLS 1.3 ChaCha20-Poly1305 through user space" {
+	delivers tls13-chacha20-poly1305 'TLS 1\.3 CHACHA20-POLY1305' user
+}
+
+@test "TLS 1.2 AES-128-GCM through user space" {
+	delivers tls12-aes128-gcm 'TLS 1\.2 AES-128-GCM' user
+}
+
+@test "TLS 1.2 AES-256-GCM through user space" {
+	delivers tls12-aes256-gcm 'TLS 1\.2 AES-256-GCM' user
+}
+
+@test "TLS 1.3 AES-128-GCM through the kernel" {
+	require_ktls
+	delivers tls13-aes128-gcm 'TLS 1\.3 AES-128-GCM' kernel
+}
+
+@test "TLS 1.3 AES-256-GCM through the kernel" {
+	require_ktls
+	delivers tls13-aes256-gcm 'TLS 1\.3 AES-256-GCM' kernel
+}
+
+@test "TLS 1.3 ChaCha20-Poly1305 through the kernel" {
+	require_ktls
+	delivers tls13-chacha20-poly1305 'TLS 1\.3 CHACHA20-POLY1305' kernel
+}
+
+@test "TLS 1.2 AES-128-GCM through the kernel" {
+	require_ktls
+	delivers tls12-aes128-gcm 'TLS 1\.2 AES-128-GCM' kernel
+}
+
+@test "TLS 1.2 AES-256-GCM through the kernel" {
+	require_ktls
+	delivers tls12-aes256-gcm 'TLS 1\.2 AES-256-GCM' kernel
+}
+
+@test "AES-256-GCM of TLS 1.3 is among what is offered by itself" {
+	start_receiver --ktls "$WHEN" -m tls13-aes256-gcm
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+}
+
+@test "TLS 1.2 must be named" {
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --ktls "$WHEN" -m tls12-aes128-gcm <<<word
+	assert_stderr_has 'no common mode'
+}
+
+@test "a receiver that connects, and a listener that sends" {
+	TX=() RX=()
+	streams pull 0 0 <"$IN"
+	assert_same_file "$IN" "$RECEIVED"
+}
+
+# delivers_with CERTTOOL_OPTION...: for keys of both sides
+delivers_with() {
+	local mode
+	make_key_file server "$@"
+	make_key_file alice "$@"
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
+		tls_www_server
+	make_cert alice "$BATS_FILE_TMPDIR/ca" 'dns_name = alice' tls_www_client
+	server_is server
+	client_is alice
+	for mode in tls13-aes128-gcm tls12-aes128-gcm; do
+		start_receiver --ktls "$WHEN" -m "$mode"
+		bkp_send --ktls "$WHEN" -m "$mode" <<<word
+		wait_receiver 0
+	done
+}
+
+@test "RSA keys of 2048 bits will do" {
+	delivers_with --key-type rsa --bits 2048
+}
+
+@test "RSA-PSS keys will do" {
+	delivers_with --key-type rsa-pss --bits 2048
+}
+
+@test "Ed25519 keys will do" {
+	delivers_with --key-type ed25519
+}
+
+@test "keys on P-384 and P-521 will do" {
+	delivers_with --key-type ecdsa --curve secp384r1
+	delivers_with --key-type ecdsa --curve secp521r1
+}
+
+@test "a certificate that another one of the CA has signed comes with its chain" {
+	make_cert middle "$BATS_FILE_TMPDIR/ca" ca cert_signing_key
+	make_cert server middle 'ip_address = 127.0.0.1' tls_www_server
+	server_is server
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --ktls "$WHEN" <<<word # the chain is missing
+	assert_stderr_has "not signed by a CA of --ca, but by CN=middle; .*missing in the peer's --cert file"
+	until_true grep -q 'our --cert file lacks .* intermediate CA' "$RECEIVER_ERR"
+	kill "$RECEIVER_PID"
+	cat middle.crt >>server.crt
+	start_receiver --ktls "$WHEN"
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+}
+
+# --- names
+
+@test "connect checks the host name that it dials" {
+	require_localhost
+	BIND=(-b 0.0.0.0)
+	start_receiver --ktls "$WHEN"
+	bkp 5 connect "${CREDENTIAL[@]}" --retry 0 -p "$PORT" 127.0.0.2 <<<word
+	assert_stderr_has "\(server\.example\) is for another name than '127\.0\.0\.2'.*say --peer server\.example"
+	bkp connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" -4 localhost <<<word
+	wait_receiver 0
+}
+
+@test "an IP address that the certificate does not name: 5, and both know why" {
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.2' \
+		'dns_name = 127.0.0.1' tls_www_server
+	server_is server
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 <<<word
+	assert_stderr_has "the peer's certificate \(.*\) is for another name than '127\.0\.0\.1'"
+	until_true grep -q 'expects another host (alert access_denied)' "$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+}
+
+@test "an IPv6 address is checked too" {
+	[[ -e /proc/net/if_inet6 ]] || skip "own kernel only: no IPv6"
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = ::1' tls_www_server
+	server_is server
+	BIND=(-b ::1)
+	start_receiver --ktls "$WHEN"
+	bkp connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" ::1 <<<word
+	wait_receiver 0
+}
+
+@test "a common name counts for nothing" {
+	make_cert 127.0.0.1 "$BATS_FILE_TMPDIR/ca" tls_www_server
+	server_is 127.0.0.1
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 <<<word
+	assert_stderr_has 'is for another name .*: it has none$'
+}
+
+@test "connect --peer: that name instead of the host's" {
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --peer other.example <<<word
+	assert_stderr_has "is for another name than 'other\.example'.*, which --peer asks for"
+	bkp_send --ktls "$WHEN" --peer server.example <<<word
+	wait_receiver 0
+}
+
+@test "listen --peer: only those, and ten others do not keep them out" {
+	local i
+	start_receiver --ktls "$WHEN" --peer carol --peer alice
+	client_is bob
+	for i in 1 2 3 4 5 6 7 8 9 10; do
+		bkp_send 5 <<<word
+		assert_stderr_has 'does not let in the names in it \(--peer\).*access_denied'
+	done
+	client_is alice
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+	assert_lines 10 "$RECEIVER_ERR"
+	assert_stderr_has '\(bob\) is for none of the names of --peer' "$RECEIVER_ERR"
+}
+
+# --- refused, with the reason on both sides
+
+# refused_client WHY ALERT: at the listener, and at connect
+refused_client() {
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --ktls "$WHEN" <<<word
+	assert_stderr_has "the peer refused our certificate: .*\\(alert $2\\)"
+	assert_lines 1 "$ERR"
+	client_is alice
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	assert_stderr_has "refused 127.*certificate.*$1" "$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+}
+
+# refused_server WHY ALERT [OPTION]...: at connect, and at the listener
+refused_server() {
+	start_receiver --ktls "$WHEN" "${@:3}"
+	bkp_send 5 --ktls "$WHEN" "${@:3}" <<<word
+	assert_stderr_has "the peer's certificate \\(.*\\) .*$1"
+	assert_lines 1 "$ERR"
+	until_true test -s "$RECEIVER_ERR"
+	assert_stderr_has "refused 127.*the peer refused our certificate: .*\\(alert $2\\)" \
+		"$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+}
+
+@test "a client of another CA" {
+	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
+	client_is bob
+	refused_client '\(bob\) is not signed by a CA of --ca' unknown_ca
+}
+
+@test "a client of another CA in TLS 1.2" {
+	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
+	client_is bob
+	start_receiver --ktls "$WHEN" -m tls12-aes128-gcm
+	bkp_send 5 -m tls12-aes128-gcm <<<word
+	assert_stderr_has 'the peer refused our certificate: .*\(alert unknown_ca\)'
+	until_true grep -q 'not signed by a CA' "$RECEIVER_ERR"
+}
+
+@test "a server of another CA" {
+	client_is alice otherca
+	refused_server 'is not signed by a CA of --ca' unknown_ca
+}
+
+# There the client's alert comes in the place of its own certificate.
+@test "a server of another CA in TLS 1.2" {
+	client_is alice otherca
+	refused_server 'is not signed by a CA of --ca' unknown_ca -m tls12-aes128-gcm
+}
+
+@test "a server with another name in TLS 1.2" {
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'dns_name = other' tls_www_server
+	server_is server
+	refused_server 'is for another name' access_denied -m tls12-aes128-gcm
+}
+
+@test "a server that is refused does not answer the alert with another" {
+	local mode
+	client_is alice otherca
+	for mode in tls12-aes128-gcm tls13-aes128-gcm; do
+		start_receiver --ktls "$WHEN" -m "$mode"
+		start_relay pause -w 1 -c s2c -l 2 # a dot for an alert in clear
+		bkp_send 5 -m "$mode" <<<word
+		until_true grep -q 'refused our certificate' "$RECEIVER_ERR"
+		[[ ! -s tool.err ]] || fail "it answered"
+	done
+}
+
+@test "a client with a certificate for servers" {
+	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_server
+	client_is bob
+	refused_client 'is not made for TLS clients' unsupported_certificate
+}
+
+@test "a server with a certificate for clients" {
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
+		tls_www_client
+	server_is server
+	refused_server 'is not made for TLS servers' unsupported_certificate
+}
+
+@test "a client with an RSA key of 1024 bits" {
+	make_key_file bob --key-type rsa --bits 1024
+	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client
+	client_is bob
+	refused_client 'is too weak' bad_certificate
+}
+
+@test "a server with an RSA key of 1024 bits" {
+	make_key_file server --key-type rsa --bits 1024
+	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
+		tls_www_server
+	server_is server
+	refused_server 'is too weak' bad_certificate
+}
+
+@test "a client whose certificate is signed with SHA-1" {
+	SIGN=(--hash SHA1)
+	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client
+	client_is bob
+	refused_client 'is too weak' bad_certificate
+}
+
+@test "a certificate that expires between start and connection" {
+	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client \
+		"activation_date = \"$(date -u '+%F %T' -d '1 hour ago')\"" \
+		"expiration_date = \"$(date -u '+%F %T' -d '4 seconds')\""
+	client_is bob
+	start_receiver --ktls "$WHEN" # a port
+	kill "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	RETRY=(--retry 60s)
+	spawn_sender --ktls "$WHEN" <<<word
+	sleep 5
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${SERVER[@]}" \
+		-b 127.0.0.1 -p "$PORT" --wait 20s >/dev/null 2>"$RECEIVER_ERR" 3>&- &
+	PIDS+=($!)
+	wait_sender 5
+	says sender 'refused our certificate: .*expired.*\(alert certificate_expired\)'
+	says receiver 'refused 127.*\(bob\) has expired on 20'
+}
+
+# openssl_seen OPTION...: what s_client says of how our listener refuses
+openssl_seen() {
+	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -ign_eof "$@" \
+		<<<word >seen 2>&1 3>&- || :
+}
+
+@test "a client without a certificate" {
+	start_receiver --raw --ktls "$WHEN"
+	openssl_seen -tls1_3
+	assert_stderr_has 'alert certificate required' seen
+	until_true grep -q 'refused 127.*the peer sent no certificate' "$RECEIVER_ERR"
+}
+
+@test "a client without a certificate in TLS 1.2" {
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
+	openssl_seen -tls1_2
+	assert_stderr_has 'alert handshake failure' seen
+	until_true grep -q 'refused 127.*the peer sent no certificate' "$RECEIVER_ERR"
+}
+
+# make_dated NAME FROM TO LINE...: a certificate valid from then to then
+make_dated() {
+	make_cert "$1" "$BATS_FILE_TMPDIR/ca" \
+		"activation_date = \"$(date -u '+%F %T' -d "$2")\"" \
+		"expiration_date = \"$(date -u '+%F %T' -d "$3")\"" "${@:4}"
+}
+
+@test "a client whose certificate has expired" {
+	make_dated bob '3 days ago' '1 day ago' 'dns_name = bob' tls_www_client
+	openssl_is bob
+	start_receiver --raw --ktls "$WHEN"
+	openssl_seen "${OPENSSL[@]}"
+	assert_stderr_has 'alert certificate expired' seen
+	until_true grep -q '(bob) has expired on 20' "$RECEIVER_ERR"
+}
+
+@test "a client whose certificate is not valid yet" {
+	make_dated bob '1 day' '3 days' 'dns_name = bob' tls_www_client
+	openssl_is bob
+	start_receiver --raw --ktls "$WHEN"
+	openssl_seen "${OPENSSL[@]}"
+	assert_stderr_has 'alert certificate expired' seen
+	until_true grep -q '(bob) is not valid before 20' "$RECEIVER_ERR"
+}
+
+# foreign_server NAME [OPTION]...: s_server with that certificate
+foreign_server() {
+	openssl_is "$1"
+	start_server openssl s_server -accept 127.0.0.1:0 -naccept 1 -quiet \
+		"${OPENSSL[@]}" "${@:2}"
+}
+
+# mutual_server NAME: one that wants ours, too
+mutual_server() {
+	foreign_server "$1" -Verify 1 -verify_return_error
+}
+
+@test "a server whose certificate has expired: 5, and it is told" {
+	make_dated server '3 days ago' '1 day ago' 'ip_address = 127.0.0.1'
+	mutual_server server
+	bkp_send 5 --raw -q <<<word
+	assert_stderr_has 'has expired on 20'
+	until_true grep -q 'alert certificate expired' server.err
+}
+
+@test "a server whose certificate is not valid yet: 5" {
+	make_dated server '1 day' '3 days' 'ip_address = 127.0.0.1'
+	mutual_server server
+	bkp_send 5 --raw -q <<<word
+	assert_stderr_has 'is not valid before 20'
+}
+
+# damaged_at RECORD MODE: of the client's handshake
+damaged_at() {
+	start_receiver --ktls "$WHEN" -m "$2"
+	start_relay flip -r "$1"
+	bkp_send 5 -m "$2" <<<word
+	until_true grep -q 'refused 127' "$RECEIVER_ERR"
+	assert_stderr_has 'refused 127.*handshake failed' "$RECEIVER_ERR"
+	assert_stderr_lacks 'another key' "$RECEIVER_ERR"
+	assert_stderr_lacks ' key' "$ERR"
+}
+
+@test "a record that was damaged on its way is no matter of keys" {
+	damaged_at 2 tls13-aes128-gcm # its certificate
+	damaged_at 5 tls12-aes128-gcm # its Finished
+}
+
+# asks_nothing CONNECT_OPTION...: of a server that lets everybody in
+asks_nothing() {
+	bkp_send 5 "$@" <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not ask for our certificate.*-Verify 1'
+	assert_lines 1 "$ERR"
+	wait "$SERVER_PID" || :
+	assert_stderr_lacks secret server.out
+	assert_stderr_has 'alert handshake failure' server.err
+}
+
+@test "a server that does not ask who we are gets nothing: 5" {
+	foreign_server server
+	asks_nothing --raw -q
+}
+
+@test "a server that does not ask who we are gets nothing in TLS 1.2: 5" {
+	foreign_server server -tls1_2
+	asks_nothing --raw -q -m tls12-aes128-gcm
+}
+
+@test "a server that does not ask who we are gets nothing without --raw: 5" {
+	foreign_server server -alpn btrfs-ktls-pipe/2
+	asks_nothing
+}
+
+@test "a key meets certificates: 5, and both hear of the kind of credential" {
+	start_receiver --ktls "$WHEN"
+	CREDENTIAL=(-k key)
+	bkp_send 5 <<<word
+	assert_stderr_has 'the same kind of credential'
+	until_true grep -q 'refused 127.*the same kind of credential' "$RECEIVER_ERR"
+	kill "$RECEIVER_PID"
+	SERVER=(-k key)
+	start_receiver --ktls "$WHEN"
+	client_is alice
+	bkp_send 5 <<<word
+	assert_stderr_has 'the same kind of credential'
+	until_true grep -q 'refused 127.*the same kind of credential' "$RECEIVER_ERR"
+}
+
+# --- files
+
+# refuses_files REGEX: at start, with 3
+refuses_files() {
+	bkp 3 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1 <<<word
+	assert_stderr_has "^btrfs-ktls-pipe: $1"
+	assert_lines 1 "$ERR"
+}
+
+# files: CERT names copies that may be damaged
+files() {
+	cp "$BATS_FILE_TMPDIR"/alice.{crt,key} "$BATS_FILE_TMPDIR/ca.crt" .
+	CERT=(--cert alice.crt --cert-key alice.key --ca ca.crt)
+}
+
+@test "a file that is missing is refused" {
+	files
+	mv alice.crt away
+	refuses_files 'certificate file alice.crt: cannot be opened: No such file'
+	mv away alice.crt
+	mv alice.key away
+	refuses_files 'private key file alice.key: cannot be opened: No such file'
+	mv away alice.key
+	rm ca.crt
+	refuses_files 'CA file ca.crt: cannot be opened: No such file'
+}
+
+@test "an empty file is refused" {
+	local f
+	for f in alice.crt alice.key ca.crt; do
+		files
+		: >"$f"
+		refuses_files ".* file $f: is empty"
+	done
+}
+
+@test "a file that is cut short is refused" {
+	local f
+	for f in alice.crt alice.key ca.crt; do
+		files
+		head -c -80 "$f" >part
+		cat part >"$f"
+		refuses_files ".* file $f: holds .* cut short"
+	done
+}
+
+@test "the second of two certificates that is cut short is refused" {
+	files
+	head -c 300 "$BATS_FILE_TMPDIR/otherca.crt" >>ca.crt
+	refuses_files 'CA file ca.crt: holds .* cut short'
+}
+
+# cut_header FILE: wherever the first line of another certificate behind it is cut
+cut_header() {
+	local n header='-----BEGIN CERTIFICATE-----'
+	cp "$1" whole
+	for n in 1 5 6 11 15 25; do
+		{ cat whole && printf '%s' "${header:0:n}"; } >"$1"
+		refuses_files ".* file $1: holds .* cut short"
+	done
+	{ printf '%s' "${header:0:15}" && cat whole; } >"$1"
+	refuses_files ".* file $1: holds .* cut short"
+	cp whole "$1"
+}
+
+@test "a file that is cut short in the first line of a certificate is refused" {
+	files
+	cut_header alice.crt
+	cut_header ca.crt
+	{ echo '- a comment' && cat whole && printf -- '-- and another'; } >ca.crt
+	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
+}
+
+@test "an Ed448 key, which no signature that is offered goes with, is refused" {
+	make_key_file alice --key-type ed448
+	make_cert alice "$BATS_FILE_TMPDIR/ca" 'dns_name = alice'
+	certs_of alice
+	refuses_files 'certificate file .*: has a key of a kind .*Ed448.*use .*Ed25519'
+}
+
+@test "PEM of something else is refused" {
+	files
+	cat alice.key >alice.crt
+	refuses_files "certificate file alice.crt: holds no certificate, but .*PRIVATE KEY"
+	files
+	cat alice.crt >alice.key
+	refuses_files "private key file alice.key: holds no private key, but .*'CERTIFICATE'"
+	files
+	certtool --generate-request --load-privkey alice.key \
+		--template "$BATS_FILE_TMPDIR/alice.tmpl" --outfile ca.crt 2>/dev/null
+	refuses_files "CA file ca.crt: holds no certificate, but .*CERTIFICATE REQUEST"
+}
+
+@test "a CA file without a certificate is refused" {
+	files
+	echo 'nothing to see here' >ca.crt
+	refuses_files 'CA file ca.crt: holds no certificate'
+}
+
+@test "DER is refused, with how to convert it" {
+	files
+	openssl x509 -in alice.crt -outform DER -out der
+	CERT[1]=der
+	refuses_files 'certificate file der: is not PEM.*openssl x509 -inform DER'
+	files
+	openssl pkey -in alice.key -outform DER -out der
+	CERT[3]=der
+	refuses_files 'private key file der: is not PEM.*openssl pkey -inform DER'
+}
+
+@test "an encrypted private key is refused, with how to decrypt it" {
+	files
+	openssl pkey -in alice.key -aes256 -passout pass:secret -out sealed
+	CERT[3]=sealed
+	refuses_files 'private key file sealed: is encrypted.*openssl pkey -in'
+	openssl ec -in alice.key -aes256 -passout pass:secret -out sealed 2>/dev/null
+	refuses_files 'private key file sealed: is encrypted.*openssl pkey -in'
+}
+
+@test "the key of another certificate is refused" {
+	files
+	CERT[3]=$BATS_FILE_TMPDIR/bob.key
+	refuses_files 'private key file .*bob.key: is not the key of the certificate'
+}
+
+@test "a private key that others may read is refused, a certificate is not" {
+	files
+	chmod 644 alice.crt ca.crt alice.key
+	refuses_files 'private key file alice.key: is open to others \(mode 0644\)'
+	chmod 600 alice.key
+	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
+}
+
+@test "our own certificate that has expired, or is not valid yet, is refused at start" {
+	files
+	make_dated alice '3 days ago' '1 day ago' 'dns_name = alice'
+	refuses_files 'certificate file alice.crt: has expired on 20'
+	make_dated alice '1 day' '3 days' 'dns_name = alice'
+	refuses_files 'certificate file alice.crt: is not valid before 20'
+	bkp 3 listen "${CERT[@]}" -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+@test "a private key comes from a pipe, too" {
+	start_receiver --ktls "$WHEN"
+	bkp connect --cert "${CREDENTIAL[1]}" --cert-key <(cat "${CREDENTIAL[3]}") \
+		--ca "${CREDENTIAL[5]}" -p "$PORT" --ktls "$WHEN" 127.0.0.1 <<<word
+	wait_receiver 0
+}
+
+# --- names that are not nice
+
+# nasty DER_HEX: a client with those bytes as subject alternative names
+nasty() {
+	openssl req -new -key "$BATS_FILE_TMPDIR/bob.key" -subj /CN=x -out csr
+	printf '2.5.29.17=DER:%s\nextendedKeyUsage=clientAuth\n' "$1" >ext
+	openssl x509 -req -in csr -CA "$BATS_FILE_TMPDIR/ca.crt" \
+		-CAkey "$BATS_FILE_TMPDIR/ca.key" -days 3 -extfile ext \
+		-out nasty.crt 2>/dev/null
+	cp "$BATS_FILE_TMPDIR/bob.key" nasty.key
+	client_is nasty
+	start_receiver --ktls "$WHEN" --peer alice
+	bkp_send 5 <<<word
+	until_true grep -q 'refused 127' "$RECEIVER_ERR"
+	assert_lines 1 "$RECEIVER_ERR"
+	run ! grep -qP '[^\x20-\x7e]' "$RECEIVER_ERR"
+}
+
+@test "a name with NUL in it is not the one before the NUL" {
+	nasty 300d820b616c69636500626f622e78 # alice, NUL, bob.x
+}
+
+@test "a name with a newline and an escape is logged harmlessly" {
+	nasty 300982071b5b33316d0a78
+}
+
+@test "a certificate with a name of a megabyte is refused" {
+	head -c 1000000 /dev/zero | tr '\0' a >long
+	make_cert bob "$BATS_FILE_TMPDIR/ca" "dns_name = $(<long)" tls_www_client
+	openssl_is bob
+	start_receiver --ktls "$WHEN"
+	openssl_seen "${OPENSSL[@]}"
+	until_true grep -q 'refused 127.*more than 65536 bytes' "$RECEIVER_ERR"
+	(($(stat -c %s "$RECEIVER_ERR") < 300))
+	client_is alice
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+}
+
+# --- resume and rotation
+
+# survives_cuts MODE: three resets, and the stream is whole
+survives_cuts() {
+	RETRY=(--retry 20s)
+	TX=(-m "$1" --buffer 1M) RX=(-m "$1")
+	with_stats
+	survive() {
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 800000 -k 3)
+		streams "$1" 0 0 <"$IN"
+		assert_same_file "$IN" "$RECEIVED"
+		counted reconnects 1
+	}
+	both_ways survive
+}
+
+@test "TLS 1.3 AES-128-GCM resumes" {
+	survives_cuts tls13-aes128-gcm
+}
+
+@test "TLS 1.3 AES-256-GCM resumes" {
+	survives_cuts tls13-aes256-gcm
+}
+
+@test "TLS 1.3 ChaCha20-Poly1305 resumes" {
+	survives_cuts tls13-chacha20-poly1305
+}
+
+@test "TLS 1.2 AES-128-GCM resumes" {
+	survives_cuts tls12-aes128-gcm
+}
+
+@test "TLS 1.2 AES-256-GCM resumes" {
+	survives_cuts tls12-aes256-gcm
+}
+
+@test "fresh keys in TLS 1.3 with AES-256-GCM" {
+	TX=(-m tls13-aes256-gcm --rekey-after 1M) RX=(-m tls13-aes256-gcm)
+	RETRY=(--retry 20s)
+	with_stats
+	streams push 0 0 <"$IN"
+	assert_same_file "$IN" "$RECEIVED"
+	counted rotations 2
+}
+
+# withstands MODE: a thief with another certificate of the CA, and the id
+withstands() {
+	local stream
+	TX=(-vv -m "$1") RX=(-vv -m "$1")
+	RETRY=(--retry 20s)
+	stands push
+	stream=$(sed -nE 's/.*: stream ([0-9a-f]{32})$/\1/p' "$RECEIVER_ERR")
+	[[ $stream ]] || fail "no stream id"
+	certs_of bob
+	robbed() {
+		"$BKP_TOOLS/thief" "$PORT" "${CERT[1]},${CERT[3]},${CERT[5]}" \
+			sends "$1" 2 >answer || fail "no answer"
+		grep -q "$2" answer || fail "$(<answer)"
+	}
+	robbed "$stream" 'does not let'
+	robbed "${stream//[0-9]/a}" 'busy'
+	tail -c 100000 in >&8
+	stands_end
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+	assert_stderr_lacks 'goes on' "$SENDER_ERR"
+}
+
+@test "whoever has a certificate but not the ticket cannot resume" {
+	withstands tls13-aes128-gcm
+}
+
+@test "whoever has a certificate but not the proof cannot resume" {
+	withstands tls13-aes256-gcm
+}
+
+# --- other TLS programs
+
+# foreign_client MODE_OPTION...: s_client sends to our listener
+foreign_client() {
+	openssl_is alice
+	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
+		-quiet -no_ign_eof -nocommands -verify_return_error \
+		-verify_hostname localhost "${OPENSSL[@]}" "$@" \
+		<"$IN" >client.out 2>client.err 3>&- || {
+		show client.err "$RECEIVER_ERR"
+		fail "s_client failed"
+	}
+	wait_receiver 0
+	assert_same_file "$IN" "$RECEIVED"
+}
+
+@test "openssl s_client sends in TLS 1.3" {
+	start_receiver --raw -q --ktls "$WHEN" --peer alice
+	foreign_client -tls1_3
+}
+
+@test "openssl s_client sends in TLS 1.3, AES-256-GCM" {
+	start_receiver --raw -q --ktls "$WHEN" -m tls13-aes256-gcm
+	foreign_client -tls1_3
+}
+
+@test "openssl s_client sends in TLS 1.2" {
+	start_receiver --raw -q --ktls "$WHEN" -m tls12-aes256-gcm
+	foreign_client -tls1_2
+}
+
+# openssl_takes MODE: s_server receives from our connect
+openssl_takes() {
+	mutual_server server
+	bkp_send --raw -q --ktls "$WHEN" -m "$1" <"$IN"
+	wait_for 0 "$SERVER_PID" s_server server.err
+	assert_same_file "$IN" server.out
+}
+
+@test "openssl s_server receives in TLS 1.3" {
+	openssl_takes tls13-aes128-gcm
+}
+
+@test "openssl s_server receives in TLS 1.3, AES-256-GCM" {
+	openssl_takes tls13-aes256-gcm
+}
+
+@test "openssl s_server receives in TLS 1.2" {
+	openssl_takes tls12-aes128-gcm
+}
+
+# --- the manual
+
+# recipe N: that literal block of EXAMPLES about certificates
+recipe() {
+	sed -n '/^Certificates instead of a key/,/^\.Pp/p' \
+		"$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1" |
+		awk -v n="$1" '/^\.Bd/ { i++ } /^\./ { inside = /^\.Bd/; next }
+			inside && i == n' |
+		sed 's/\\e$/\\/'
+}
+
+@test "the recipe of the manual works as it is written" {
+	recipe 1 >recipe.sh
+	bash -e recipe.sh >recipe.log 2>&1 || {
+		show recipe.sh recipe.log
+		fail "the recipe failed"
+	}
+	# in place of a file system, a network and a program that is installed
+	recipe 2 | sed 's|btrfs receive .*|cat >got|; s|listen|& $WHERE|' >listen
+	recipe 3 | sed 's|btrfs send .*|cat in|; s|connect|& $WHERE|' >connect
+	sed -i 's/^  --ca ca.crt host/  --ca ca.crt --peer host 127.0.0.1/' connect
+	head -c 100000 "$IN" >in
+	btrfs-ktls-pipe() {
+		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" "$@" 3>&-
+	}
+	have_fifo ready
+	WHERE="--ktls $WHEN --ready-fd 9 -b 127.0.0.1 -p 0"
+	. ./listen 2>"$RECEIVER_ERR" 9>ready &
+	PIDS+=($!)
+	read_port
+	WHERE="--ktls $WHEN -p $PORT"
+	. ./connect
+	wait $! || fail "listen: $?"
+	assert_same_file in got
+}

@@ -1,0 +1,319 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Handshakes that must fail: who exits, with what, and what the other end sees.
+
+load ../../lib/helpers
+
+PSK_ONLY=NONE:+VERS-TLS1.3:+PSK:+AES-128-GCM:+AEAD:+SIGN-ALL:+GROUP-X25519
+
+# The listener logs one line for a failed peer, and still serves the good one.
+assert_listener_lived() {
+	local lines=$1
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")" || return
+	assert_lines "$lines" "$RECEIVER_ERR"
+}
+
+# alert_seen S_CLIENT_OPTION...: openssl's view of how the listener refuses
+alert_seen() {
+	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -msg "$@" \
+		</dev/null >msg 2>&1 || :
+	sed -nE 's/^<<< .*Alert.*(warning|fatal) ([a-z_]+).*/\2/p' msg
+}
+
+# fails_within SECONDS COMMAND...
+fails_within() {
+	local before=$EPOCHREALTIME after
+	"${@:2}" || return
+	after=$EPOCHREALTIME
+	(((${after/./} - ${before/./}) < $1 * 1000000)) ||
+		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
+}
+
+# --- wrong key, wrong identity
+
+@test "a wrong key: connect exits 5 and says so, listen goes on" {
+	start_receiver --ktls "$WHEN"
+	make_key wrong
+	bkp_send 5 -k wrong <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*key.*identity'
+	assert_lines 1 "$ERR"
+	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1.*another key" \
+		"$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "a wrong key in TLS 1.2: connect exits 5 and says so, listen goes on" {
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
+	make_key wrong
+	bkp_send 5 -k wrong -m tls12-aes128-gcm <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*key.*identity'
+	assert_listener_lived 1
+}
+
+@test "a wrong identity: connect exits 5, listen names it and goes on" {
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --identity mallory <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: .*identity.*'mallory'"
+	assert_stderr_has "identity 'mallory'" "$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "an unknown identity is answered like a wrong key" {
+	local wrong_key wrong_name
+	start_receiver --raw --ktls "$WHEN"
+	wrong_key=$(alert_seen -tls1_3 -psk_identity btrfs -psk "${KEY_HEX//[0-9]/a}")
+	wrong_name=$(alert_seen -tls1_3 -psk_identity mallory -psk "$KEY_HEX")
+	[[ $wrong_key == decrypt_error ]] || fail "wrong key: $wrong_key"
+	[[ $wrong_name == "$wrong_key" ]] || fail "wrong identity: $wrong_name"
+}
+
+@test "an unknown identity is answered like a wrong key in TLS 1.2" {
+	local wrong_key wrong_name
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
+	wrong_key=$(alert_seen -tls1_2 -psk_identity btrfs -psk "${KEY_HEX//[0-9]/a}")
+	wrong_name=$(alert_seen -tls1_2 -psk_identity mallory -psk "$KEY_HEX")
+	[[ $wrong_key == bad_record_mac ]] || fail "wrong key: $wrong_key"
+	[[ $wrong_name == "$wrong_key" ]] || fail "wrong identity: $wrong_name"
+}
+
+@test "the identity of the key file is the one presented and expected" {
+	make_key alice alice
+	start_receiver -k alice --ktls "$WHEN" -v
+	bkp_send -k alice --ktls "$WHEN" <<<word
+	wait_receiver 0
+}
+
+@test "--identity overrides that of the key file" {
+	make_key alice alice
+	start_receiver -k alice --ktls "$WHEN"
+	bkp_send 5 -k alice --identity btrfs <<<word
+	bkp_send -k alice --identity alice --ktls "$WHEN" <<<word
+	wait_receiver 0
+}
+
+@test "an identity full of control characters is logged harmlessly" {
+	start_receiver --raw --ktls "$WHEN"
+	alert_seen -tls1_3 -psk_identity $'a\e[31m\nbtrfs-ktls-pipe: forged' \
+		-psk "$KEY_HEX" >/dev/null
+	until_true grep -q refused "$RECEIVER_ERR"
+	assert_lines 2 "$RECEIVER_ERR" # one is about --raw
+	assert_stderr_lacks $'\e' "$RECEIVER_ERR"
+}
+
+# --- modes
+
+@test "no common mode: connect exits 5 and names -m, listen goes on" {
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 -m tls12-aes128-gcm <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*no common mode.* -m'
+	assert_stderr_has 'no common mode.* -m' "$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "TLS 1.2 is refused by a listener that does not name it" {
+	start_receiver --raw --ktls "$WHEN"
+	[[ $(alert_seen -tls1_2 -psk "$KEY_HEX" -psk_identity btrfs) == \
+		protocol_version ]] || fail "$(tail -5 msg)"
+}
+
+@test "a TLS 1.2 suite without DHE is refused, so no PSK-only key exchange" {
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm,tls12-aes256-gcm
+	[[ $(alert_seen -tls1_2 -psk "$KEY_HEX" -psk_identity btrfs \
+		-cipher PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384) == \
+		handshake_failure ]] || fail "$(tail -5 msg)"
+}
+
+@test "a client with PSK-only in TLS 1.3 is refused" {
+	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
+	start_receiver --raw --ktls "$WHEN"
+	run -1 timeout 20 gnutls-cli --pskusername btrfs --pskkey "$KEY_HEX" \
+		--priority "$PSK_ONLY" -p "$PORT" 127.0.0.1 </dev/null
+	assert_stderr_has 'Fatal error.*alert' <(echo "$output")
+	until_true grep -q 'refused 127' "$RECEIVER_ERR"
+}
+
+@test "a server that wants PSK-only in TLS 1.3: connect exits 5" {
+	command -v gnutls-serv >/dev/null || skip "own kernel only: no gnutls-serv"
+	start_server gnutls-serv --pskpasswd key --priority "$PSK_ONLY" -p 0
+	bkp_send 5 --raw -q <<<secret
+	assert_stderr_has 'no common mode'
+}
+
+@test "the proposal's names of modes are accepted" {
+	start_receiver --ktls "$WHEN" -m tls_12_128_gcm,tls_12_256_gcm,tls_13_128_gcm -v
+	bkp_send --ktls "$WHEN" -m tls_12_256_gcm <<<word
+	wait_receiver 0
+	assert_stderr_has 'TLS 1\.2 AES-256-GCM' "$RECEIVER_ERR"
+}
+
+@test "the connecting side's order of modes wins" {
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls13-chacha20-poly1305
+	bkp_send --ktls "$WHEN" -v -m tls13-chacha20-poly1305,tls13-aes128-gcm <<<word
+	wait_receiver 0
+	assert_stderr_has 'TLS 1\.3 CHACHA20-POLY1305'
+}
+
+@test "TLS 1.3 is chosen where both versions are named" {
+	start_receiver --ktls "$WHEN" -m tls12-aes256-gcm,tls13-aes128-gcm
+	bkp_send --ktls "$WHEN" -v -m tls12-aes256-gcm,tls13-aes128-gcm <<<word
+	wait_receiver 0
+	assert_stderr_has 'TLS 1\.3 AES-128-GCM'
+}
+
+# --- peers that are no TLS
+
+@test "a server that is not TLS: connect exits 5 and says so" {
+	start_tool peer hold $'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'
+	fails_within 5 bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*does not speak TLS'
+	assert_lines 1 "$ERR"
+}
+
+@test "a web server's answer to a handshake is not TLS either" {
+	start_tool peer close $'HTTP/1.1 400 Bad Request\r\n\r\n'
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*does not speak TLS'
+}
+
+@test "a server that hangs up: connect exits 5 and says so" {
+	start_tool peer close
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection'
+}
+
+# Nobody said a word: it may be a listener that has ended, and another may come.
+@test "a server that resets: connect exits 4 and says so, after --retry" {
+	start_tool peer reset
+	bkp_send 4 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer'
+	assert_lines 1 "$ERR"
+	fails_within 5 bkp_send 4 --retry 1s <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer; trying again for 1 s'
+	assert_lines 2 "$ERR"
+}
+
+@test "a connection that is reset before it is welcome: connect tries again" {
+	local at
+	for at in '-a 0' '-a 300' '-r 1' '-r 2' '-r 3'; do
+		start_receiver --ktls "$WHEN"
+		start_relay rst $at -k 1
+		bkp_send --retry 20s --ktls "$WHEN" <<<word
+		assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer; trying again'
+		wait_receiver 0
+		[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+	done
+}
+
+@test "who waits in the queue of a listener that ends reaches the next one" {
+	reaches_the_next
+}
+
+@test "a server that never answers: connect exits 5 after --handshake-timeout" {
+	start_tool peer hold
+	fails_within 5 bkp_send 5 --handshake-timeout 300ms <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
+	assert_lines 1 "$ERR"
+}
+
+@test "a server that stops in the middle: connect exits 5 after --handshake-timeout" {
+	start_receiver --ktls "$WHEN"
+	start_relay silence -c s2c -r 1
+	fails_within 5 bkp_send 5 --handshake-timeout 300ms <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
+}
+
+@test "a client that is not TLS is logged in one line, listen goes on" {
+	start_receiver --ktls "$WHEN"
+	# refused after the first line, while printf writes the second
+	printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$PORT" || true
+	until_true test -s "$RECEIVER_ERR"
+	assert_stderr_has '^btrfs-ktls-pipe: .*127\.0\.0\.1:[0-9]+.*not speak TLS' \
+		"$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "a client that hangs up at once does not end listen" {
+	start_receiver --ktls "$WHEN"
+	: >"/dev/tcp/127.0.0.1/$PORT"
+	assert_listener_lived 1
+}
+
+@test "a silent client is logged after --handshake-timeout, listen goes on" {
+	start_receiver --ktls "$WHEN" --handshake-timeout 300ms
+	exec 5<>"/dev/tcp/127.0.0.1/$PORT"
+	until_true test -s "$RECEIVER_ERR"
+	exec 5>&-
+	assert_stderr_has 'took too long' "$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "silent clients do not delay the real peer" {
+	local fd fds=()
+	start_receiver --ktls "$WHEN" --handshake-timeout 20s
+	for _ in 1 2 3 4 5 6 7 8; do
+		exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+		fds+=("$fd")
+	done
+	fails_within 10 bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+# --- the four failures are told apart, and leak nothing
+
+@test "not a byte of the stream is read before the handshake is done" {
+	start_receiver --ktls "$WHEN"
+	make_key wrong
+	exec 7<<<secret
+	bkp_send 5 -k wrong <&7
+	[[ $(cat <&7) == secret ]]
+	exec 7<&-
+	[[ ! -s $RECEIVED ]]
+}
+
+@test "SSLKEYLOGFILE is ignored on both sides" {
+	export SSLKEYLOGFILE=$TMP/keylog
+	start_receiver --ktls "$WHEN"
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ ! -e $SSLKEYLOGFILE ]] || fail "$(<"$SSLKEYLOGFILE")"
+}
+
+@test "GNUTLS_SYSTEM_PRIORITY_FILE is ignored on both sides" {
+	printf '[overrides]\ntls-disabled-cipher = aes-128-gcm\n' >policy
+	export GNUTLS_SYSTEM_PRIORITY_FILE=$TMP/policy
+	if command -v gnutls-cli >/dev/null; then
+		gnutls-cli --list --priority NORMAL >suites
+		run ! grep -q AES_128_GCM suites # it would have had an effect
+	fi
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm
+	bkp_send --ktls "$WHEN" -m tls13-aes128-gcm <<<word
+	wait_receiver 0
+}
+
+@test "no secret is logged, however verbose it is" {
+	local secret
+	start_receiver -vv --raw --ktls "$WHEN"
+	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -tls1_3 -quiet \
+		-no_ign_eof -psk "$KEY_HEX" -psk_identity btrfs \
+		-keylogfile "$TMP/keylog" <<<word >/dev/null 2>&1
+	wait_receiver 0
+	[[ -s keylog && -s $RECEIVER_ERR ]]
+	awk '!/^#/ { print $3 }' keylog >secrets
+	echo "$KEY_HEX" >>secrets
+	while read -r secret; do
+		assert_stderr_lacks "${secret:0:12}" "$RECEIVER_ERR"
+		assert_stderr_lacks "${secret^^}" "$RECEIVER_ERR"
+	done <secrets
+}
+
+@test "no key is on a command line or in the environment" {
+	start_receiver --ktls "$WHEN"
+	tr '\0' '\n' <"/proc/$RECEIVER_PID/cmdline" >seen
+	cat "/proc/$RECEIVER_PID/environ" >>seen 2>/dev/null || :
+	run ! grep -q "${KEY_HEX:0:12}" seen
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+}

@@ -1,0 +1,221 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The other end is OpenSSL or GnuTLS's own tools, so that a shared mistake
+# cannot cancel out.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup_file() {
+	make_data "$BATS_FILE_TMPDIR/in" 3000001
+}
+
+# mode_of OURS: sets OPENSSL to the options for the same mode
+mode_of() {
+	case $1 in
+	tls13-aes128-gcm) OPENSSL=(-tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256) ;;
+	tls13-chacha20-poly1305)
+		OPENSSL=(-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256) ;;
+	tls12-aes128-gcm) OPENSSL=(-tls1_2 -cipher DHE-PSK-AES128-GCM-SHA256) ;;
+	tls12-aes256-gcm) OPENSSL=(-tls1_2 -cipher DHE-PSK-AES256-GCM-SHA384) ;;
+	esac
+	OPENSSL+=(-psk "$KEY_HEX" -psk_identity btrfs)
+}
+
+# s_client ARG...: sends standard input as it is, and close_notify at its end
+s_client() {
+	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
+		-quiet -no_ign_eof -nocommands "${OPENSSL[@]}" "$@" \
+		>client.out 2>client.err
+}
+
+# openssl_sends MODE: to our listener
+openssl_sends() {
+	mode_of "$1"
+	start_receiver --raw -q --ktls "$WHEN" -m "$1"
+	s_client <"$BATS_FILE_TMPDIR/in" || {
+		show client.err "$RECEIVER_ERR"
+		fail "s_client failed"
+	}
+	wait_receiver 0
+	assert_same_file "$BATS_FILE_TMPDIR/in" "$RECEIVED"
+}
+
+# openssl_receives MODE: from our connect
+openssl_receives() {
+	mode_of "$1"
+	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
+		-quiet "${OPENSSL[@]}"
+	bkp_send --raw -q --ktls "$WHEN" -m "$1" <"$BATS_FILE_TMPDIR/in"
+	wait_for 0 "$SERVER_PID" s_server server.err
+	assert_same_file "$BATS_FILE_TMPDIR/in" server.out
+}
+
+@test "openssl s_client sends in TLS 1.3, AES-128-GCM" {
+	openssl_sends tls13-aes128-gcm
+}
+
+@test "openssl s_client sends in TLS 1.3, ChaCha20-Poly1305" {
+	openssl_sends tls13-chacha20-poly1305
+}
+
+@test "openssl s_client sends in TLS 1.2, AES-128-GCM" {
+	openssl_sends tls12-aes128-gcm
+}
+
+@test "openssl s_client sends in TLS 1.2, AES-256-GCM" {
+	openssl_sends tls12-aes256-gcm
+}
+
+@test "openssl s_server receives in TLS 1.3, AES-128-GCM" {
+	openssl_receives tls13-aes128-gcm
+}
+
+@test "openssl s_server receives in TLS 1.3, ChaCha20-Poly1305" {
+	openssl_receives tls13-chacha20-poly1305
+}
+
+@test "openssl s_server receives in TLS 1.2, AES-128-GCM" {
+	openssl_receives tls12-aes128-gcm
+}
+
+@test "openssl s_server receives in TLS 1.2, AES-256-GCM" {
+	openssl_receives tls12-aes256-gcm
+}
+
+# OpenSSL 3.0 has no option for it.
+no_extended_master_secret() {
+	cat >openssl.cnf <<-'END'
+		openssl_conf = conf
+		[conf]
+		ssl_conf = ssl
+		[ssl]
+		system_default = default
+		[default]
+		Options = -ExtendedMasterSecret
+	END
+	export OPENSSL_CONF=$TMP/openssl.cnf
+	mode_of tls12-aes128-gcm
+}
+
+@test "a client of TLS 1.2 without extended master secret is refused, and told so" {
+	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
+	(
+		no_extended_master_secret
+		timeout "$BKP_DEADLINE" openssl s_client -ign_eof -msg \
+			-connect "127.0.0.1:$PORT" "${OPENSSL[@]}" <<<secret \
+			>client.out 2>&1 3>&- || :
+	)
+	grep -q 'Extended master secret: no' client.out || fail "$(<client.out)"
+	assert_stderr_has '<<< .*Alert.*handshake_failure' client.out
+	assert_stderr_has 'refused 127.*without extended master secret' \
+		"$RECEIVER_ERR"
+	mode_of tls12-aes128-gcm
+	s_client <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+@test "a server of TLS 1.2 without extended master secret: connect exits 5" {
+	no_extended_master_secret
+	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
+		-quiet "${OPENSSL[@]}"
+	bkp_send 5 --raw -q --ktls "$WHEN" -m tls12-aes128-gcm <<<secret
+	assert_stderr_has 'without extended master secret'
+	run ! grep -q secret server.out
+}
+
+@test "session tickets of a TLS 1.3 server do no harm" {
+	mode_of tls13-aes128-gcm
+	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
+		-quiet -num_tickets 5 "${OPENSSL[@]}"
+	bkp_send --raw -q --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	wait_for 0 "$SERVER_PID" s_server server.err
+	assert_same_file "$BATS_FILE_TMPDIR/in" server.out
+}
+
+@test "--raw is announced on both sides, as nothing is confirmed" {
+	start_receiver --raw --ktls "$WHEN"
+	bkp_send --raw --ktls "$WHEN" <<<word
+	wait_receiver 0
+	assert_stderr_has '^btrfs-ktls-pipe: .*raw'
+	assert_stderr_has '^btrfs-ktls-pipe: .*raw' "$RECEIVER_ERR"
+	assert_lines 1 "$ERR"
+}
+
+@test "a btrfs stream goes to another program, however it is sent" {
+	local how
+	make_btrfs_like in 300000
+	for how in splice send; do
+		start_receiver --raw -q --ktls "$WHEN"
+		bkp_send --raw -q --ktls "$WHEN" --tx "$how" < <(cat in)
+		wait_receiver 0
+		assert_same_file in "$RECEIVED"
+	done
+}
+
+# The receiver hears of a stream that is cut, and exits 7.
+@test "--raw: a btrfs stream that is cut short is noticed" {
+	make_btrfs_like in 300000
+	start_receiver --raw -q --ktls "$WHEN"
+	bkp_send 8 --raw -q --ktls "$WHEN" < <(head -c 299999 in)
+	wait_receiver 7
+	assert_stderr_has 'cut short'
+}
+
+# key_update PATH: openssl changes its key between two lines
+key_update() {
+	mode_of tls13-aes128-gcm
+	start_receiver --raw --ktls "${KTLS[$1]}"
+	mkfifo in
+	exec 8<>in
+	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
+		"${OPENSSL[@]}" <in >client.out 2>&1 3>&- 8>&- &
+	PIDS+=($!)
+	echo before >&8
+	until_true grep -q before "$RECEIVED"
+	echo K >&8
+	until_true grep -q KEYUPDATE client.out
+	echo after >&8
+	exec 8>&-
+}
+
+@test "a KeyUpdate that the kernel cannot follow: the receiver exits 7" {
+	require_ktls
+	key_update kernel
+	wait_receiver 7
+	assert_stderr_has '^btrfs-ktls-pipe: .*key' "$RECEIVER_ERR"
+	[[ $(<"$RECEIVED") == before ]]
+}
+
+@test "a KeyUpdate in user space is followed" {
+	key_update user
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == $'before\nafter' ]]
+}
+
+@test "a foreign sender that is killed: the receiver exits 7" {
+	mode_of tls13-aes128-gcm
+	start_receiver --raw --ktls "$WHEN"
+	mkfifo in
+	exec 8<>in
+	openssl s_client -connect "127.0.0.1:$PORT" "${OPENSSL[@]}" \
+		<in >client.out 2>&1 3>&- 8>&- &
+	PIDS+=($!)
+	echo before >&8
+	until_true grep -q before "$RECEIVED"
+	kill -9 $!
+	wait_receiver 7
+	exec 8>&-
+}
+
+@test "gnutls-cli sends in TLS 1.3" {
+	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
+	start_receiver --raw -q --ktls "$WHEN"
+	base64 "$BATS_FILE_TMPDIR/in" >text # it copies lines
+	timeout "$BKP_DEADLINE" gnutls-cli --pskusername btrfs \
+		--pskkey "$KEY_HEX" --priority NORMAL:-KX-ALL:+ECDHE-PSK \
+		--logfile=log -p "$PORT" 127.0.0.1 <text >/dev/null
+	wait_receiver 0
+	assert_same_file text "$RECEIVED"
+}

@@ -1,0 +1,790 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A password in place of a key: both sides know it or nothing goes through, and
+# nothing on the wire helps who does not.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	require_passwords
+	CREDENTIAL=(--password-file password)
+	echo 'correct horse' >password
+	echo 'wrong horse' >wrong
+	make_data in 3000000
+}
+
+# A program built without libsodium says so for any file.
+require_passwords() {
+	bkp 3 listen --password-file none
+	! has_line 'without libsodium' "$ERR" || skip "built without libsodium"
+}
+
+# with_key, with_none COMMAND...: instead of the password
+with_key() {
+	local CREDENTIAL=(-k key)
+	"$@"
+}
+
+with_none() {
+	local CREDENTIAL=(-m none)
+	"$@"
+}
+
+# goes push|pull: the stream arrives
+goes() {
+	streams "$1" 0 0 <in
+	assert_same_file in "$RECEIVED"
+}
+
+# goes_in MODE
+goes_in() {
+	start_receiver --ktls "$WHEN" -m "$1"
+	bkp_send --ktls "$WHEN" -m "$1" <in
+	wait_receiver 0
+	assert_same_file in "$RECEIVED"
+}
+
+# still_serves [LINES]: the right password gets in; so many lines of log
+still_serves() {
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+	[[ ! ${1-} ]] || assert_lines "$1" "$RECEIVER_ERR"
+}
+
+# --- the right password
+
+@test "the same password on both sides: delivered, whoever sends" {
+	goes push
+	goes pull
+}
+
+@test "a password goes with TLS 1.3 AES-128-GCM" {
+	goes_in tls13-aes128-gcm
+}
+
+@test "a password goes with TLS 1.3 ChaCha20-Poly1305" {
+	goes_in tls13-chacha20-poly1305
+}
+
+@test "a password goes with TLS 1.2 AES-128-GCM" {
+	goes_in tls12-aes128-gcm
+}
+
+@test "a password goes with TLS 1.2 AES-256-GCM" {
+	goes_in tls12-aes256-gcm
+}
+
+@test "the kernel makes and opens the records of a password's connection" {
+	require_ktls
+	start_receiver -v --ktls require
+	bkp_send -v --ktls require <in
+	wait_receiver 0
+	assert_same_file in "$RECEIVED"
+	assert_stderr_has 'kernel TLS: tx'
+	assert_stderr_has 'kernel TLS: rx' "$RECEIVER_ERR"
+}
+
+# first_byte FILE: in hex
+first_byte() {
+	head -c 1 "$1" | od -An -tx1 | tr -d ' '
+}
+
+# It begins with TLS, and so with the ticket: the password has its own preface.
+@test "a stream that was cut goes on without the password" {
+	resumes() {
+		directions "$1"
+		RETRY=(--retry 20s) HARM=(rst -c "$WITH" -a 1000000 -k 2 -d wire)
+		with_stats
+		goes "$1"
+		counted reconnects 1
+		[[ $(first_byte wire.0) == 70 ]] || fail "$(first_byte wire.0)"
+		[[ $(first_byte wire.1) == 16 ]] || fail "$(first_byte wire.1)"
+	}
+	both_ways resumes
+}
+
+@test "a stream moves to fresh keys without the password" {
+	rotates() {
+		RETRY=(--retry 20s) HARM=(pass -d wire)
+		TX=(--rekey-after 1M)
+		with_stats
+		goes "$1"
+		counted rotations 1
+		[[ $(first_byte wire.1) == 16 ]] || fail "$(first_byte wire.1)"
+	}
+	both_ways rotates
+}
+
+# --- a connection that is reset
+
+@test "who waits in the queue of a listener that ends reaches the next one" {
+	reaches_the_next
+}
+
+# The offer shows nothing; from the answer to the handshake's end whoever answered
+# would have another guess each time.
+@test "a reset within a password's handshake is final: 5" {
+	start_receiver --ktls "$WHEN"
+	start_relay rst -a 100 -d wire
+	takes_at_most 5 bkp_send 5 --retry 20s <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer$'
+	assert_lines 1 "$ERR"
+	[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+}
+
+# --- another password, or none
+
+@test "a wrong password: connect exits 5 and says so, listen goes on" {
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --password-file wrong <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: 127.*the peer has another password'
+	assert_lines 1 "$ERR"
+	until_true test -s "$RECEIVER_ERR"
+	assert_stderr_has '^btrfs-ktls-pipe: refused 127.*another password' \
+		"$RECEIVER_ERR"
+	still_serves 1
+}
+
+@test "a wrong password in TLS 1.2: connect exits 5 and says so, listen goes on" {
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
+	bkp_send 5 --password-file wrong -m tls12-aes128-gcm <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*another password'
+	still_serves 1
+}
+
+@test "a listener that sends nothing to a wrong password" {
+	ktls_here
+	spawn_receiver --send --ktls "$WHEN" <in >/dev/null
+	bkp_send 5 --password-file wrong --receive
+	[[ ! -s $OUT ]] || fail "received $(stat -c %s "$OUT") bytes"
+	bkp_send --receive --ktls "$WHEN"
+	wait_receiver 0
+	assert_same_file in "$OUT"
+}
+
+@test "a client with a key is refused by a listener with a password" {
+	start_receiver --ktls "$WHEN"
+	with_key bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*refused the key'
+	until_true test -s "$RECEIVER_ERR"
+	assert_stderr_has 'refused .*has a key.*password' "$RECEIVER_ERR"
+	# who names the password's identity has no more luck
+	with_key bkp_send 5 --identity password <<<secret
+	still_serves 2
+}
+
+@test "a client with a password is refused by a listener with a key" {
+	with_key start_receiver --ktls "$WHEN"
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*does not use a password.*-k'
+	assert_lines 1 "$ERR"
+	assert_stderr_has 'refused .*has a password' "$RECEIVER_ERR"
+	with_key still_serves 1
+}
+
+@test "a client with a password is refused by a listener with -m none" {
+	with_none start_receiver -q
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*does not use a password'
+	with_none bkp_send -q <<<word
+	wait_receiver 0
+}
+
+@test "a client with -m none is refused by a listener with a password" {
+	start_receiver --ktls "$WHEN"
+	with_none bkp_send 5 -q <<<secret
+	still_serves
+}
+
+# --- nothing to guess on
+
+# replay FILE ANSWER: says FILE to the listener and takes what comes
+replay() {
+	local fd
+	exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
+	cat "$1" >&"$fd"
+	timeout 10 cat <&"$fd" >"$2" || fail "the connection stays open"
+	exec {fd}>&-
+}
+
+# replayed_to PASSWORD_FILE NAME: a recorded client against a listener; leaves
+# the answer in NAME and the line of log in NAME.log
+replayed_to() {
+	start_receiver --password-file "$1" --ktls "$WHEN"
+	replay recorded "$2"
+	until_true test -s "$RECEIVER_ERR"
+	sed -E 's/:[0-9]+: /: /' "$RECEIVER_ERR" >"$2.log"
+	kill "$RECEIVER_PID"
+}
+
+# first_flight FILE: the message, and the record of the ClientHello behind it
+first_flight() {
+	local high low
+	read -r high low < <(od -An -tu1 -j 55 -N 2 "$1")
+	head -c $((52 + 5 + 256 * high + low)) "$1"
+}
+
+# An answer is 52 bytes, an alert record of 7, and nothing of a ServerHello.
+@test "a recorded client, replayed, is answered the same with the right password" {
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	start_relay pass -d wire
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	first_flight wire.0 >recorded
+	replayed_to password right
+	replayed_to wrong other
+	[[ $(stat -c %s right) == 59 ]] || fail "$(od -tx1 right)"
+	[[ $(stat -c %s other) == 59 ]] || fail "$(od -tx1 other)"
+	# type, version, no refusal; in the end the alert, decrypt_error
+	cmp <(head -c 4 right) <(head -c 4 other)
+	cmp <(head -c 4 right) <(printf '\x71\2\0\0')
+	cmp <(tail -c 7 right) <(tail -c 7 other)
+	cmp <(tail -c 7 right) <(printf '\x15\3\3\0\2\2\x33')
+	run ! cmp -s <(head -c 52 right) <(head -c 52 other)
+	assert_same_file right.log other.log
+	assert_lines 1 right.log
+}
+
+# damaged DIRECTION BYTE REGEX: one bit of the exchange is changed on its way
+damaged() {
+	start_receiver --ktls "$WHEN"
+	start_relay flip -c "$1" -a "$2"
+	bkp_send 5 --handshake-timeout 2s <<<secret
+	assert_stderr_has "^btrfs-ktls-pipe: 127[^ ]* $3"
+	[[ ! -s $RECEIVED ]]
+	kill "$RECEIVER_PID"
+}
+
+@test "a changed type ends the exchange" {
+	damaged s2c 0 'the peer does not answer our password'
+	damaged c2s 0 'the peer (does not answer|closed)'
+}
+
+@test "a changed version ends the exchange, and both say so" {
+	damaged s2c 1 'refused: the other side .* version'
+	damaged c2s 1 'refused: the other side .* version'
+	assert_stderr_has 'refused 127.* version' "$RECEIVER_ERR"
+}
+
+@test "a changed refusal ends the exchange" {
+	damaged s2c 2 'refused: .*not know'
+	damaged c2s 2 'refused: .*does not understand'
+}
+
+@test "a changed nonce is another exchange" {
+	damaged s2c 4 '.*another password'
+	damaged c2s 4 '.*another password'
+	damaged s2c 19 '.*another password'
+	damaged c2s 19 '.*another password'
+}
+
+@test "a changed point ends the exchange" {
+	damaged s2c 30 '.*(another password|is invalid)'
+	damaged c2s 30 '.*(another password|does not understand)'
+}
+
+# says TEXT: in printf's language, and leaves what is answered in "answer"
+says() {
+	printf "$1" >said
+	replay said answer
+}
+
+ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
+
+@test "a peer that runs 0.1 is told of the other version, and listen goes on" {
+	start_receiver --ktls "$WHEN"
+	says "\x70\1\0\0nonce-of-sixteen$ZEROS32"
+	cmp -n 4 answer <(printf '\x71\2\1\0')
+	assert_stderr_has 'refused 127.*the peer runs 0\.1: upgrade it' \
+		"$RECEIVER_ERR"
+	still_serves 1
+}
+
+@test "a point that is none is refused, and listen goes on" {
+	start_receiver --ktls "$WHEN"
+	says "\x70\2\0\0nonce-of-sixteen$ZEROS32"
+	cmp -n 4 answer <(printf '\x71\2\4\0')
+	[[ $(stat -c %s answer) == 52 ]]
+	assert_stderr_has 'refused 127.*invalid' "$RECEIVER_ERR"
+	still_serves 1
+}
+
+@test "half a message is dropped in time, and listen goes on" {
+	start_receiver --ktls "$WHEN" --handshake-timeout 2s
+	says '\x70\2\0\0nonce'
+	[[ ! -s answer ]]
+	assert_stderr_has 'refused 127.*too long' "$RECEIVER_ERR"
+	still_serves 1
+}
+
+@test "half a message, then the end of the connection: listen goes on" {
+	start_receiver --ktls "$WHEN"
+	printf '\x70\2\0\0nonce' >"/dev/tcp/127.0.0.1/$PORT"
+	until_true test -s "$RECEIVER_ERR"
+	assert_stderr_has 'refused 127.*closed' "$RECEIVER_ERR"
+	still_serves 1
+}
+
+@test "100 that begin and say no more do not hold up the right one" {
+	start_receiver --ktls "$WHEN"
+	flood 100 '\x70\2\0\0'
+	still_serves
+}
+
+@test "a foreign server: connect exits 5 and says so" {
+	start_tool peer hold $'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*does not answer our password'
+	start_tool peer close
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection'
+	start_tool peer hold
+	bkp_send 5 --handshake-timeout 300ms <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
+}
+
+# --- guesses are few
+
+# guess COUNT [OPTION]...: wrong passwords, from another address
+guess() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		bkp_send 5 --password-file wrong --ktls off "${@:2}" </dev/null
+	done
+}
+
+@test "20 wrong guesses from elsewhere: few are taken, the right one gets in at once" {
+	local before=$EPOCHREALTIME after took
+	not_under valgrind "a guess takes longer than a second"
+	start_receiver --ktls "$WHEN"
+	guess 20 -b 127.0.0.2
+	after=$EPOCHREALTIME
+	took=$(((${after/./} - ${before/./}) / 1000000))
+	(($(grep -c 'another password' "$RECEIVER_ERR") <= 6 + took)) || {
+		show "$RECEIVER_ERR"
+		fail "more than 5 and one a second in $took s"
+	}
+	(($(grep -c 'another password' "$RECEIVER_ERR") >= 5))
+	assert_stderr_has 'refused 127\.0\.0\.2.*too many wrong passwords' \
+		"$RECEIVER_ERR"
+	before=$EPOCHREALTIME
+	still_serves
+	after=$EPOCHREALTIME
+	[[ ${BKP_GUEST-}${BKP_UNDER-} ]] ||
+		(((${after/./} - ${before/./}) < 1000000)) ||
+		fail "not at once: $(((${after/./} - ${before/./}) / 1000)) ms"
+}
+
+# A handshake that is not over is a guess as well: they cannot be made at once.
+@test "20 exchanges at the same time: few are answered" {
+	local text
+	start_receiver --ktls "$WHEN" -v
+	start_relay pass -d wire # for a first message
+	guess 1 -b 127.0.0.3
+	sleep 1 # the relay is 127.0.0.1 to the listener
+	text=$(head -c 52 wire.0 | od -An -v -tx1 | tr -d '\n')
+	PORT=$(sed -nE 's/.*listening on .*:([0-9]+)$/\1/p' "$RECEIVER_ERR")
+	flood 20 "${text// /\\x}"
+	until_true grep -q 'refused 127\.0\.0\.2.*too many' "$RECEIVER_ERR"
+	until_true refused_from 127.0.0.2 14
+	still_serves
+}
+
+refused_from() {
+	(($(grep -c "refused $1.*too many wrong" "$RECEIVER_ERR") >= $2))
+}
+
+@test "right passwords are not limited" {
+	local i
+	start_receiver --ktls "$WHEN"
+	for ((i = 0; i < 8; i++)); do
+		bkp_send 5 --receive --ktls off
+		assert_stderr_has 'both sides'
+	done
+	still_serves
+}
+
+@test "over the limit the right password is told to try later, and does" {
+	not_under valgrind "a guess takes longer than a second"
+	start_receiver --ktls "$WHEN"
+	guess 5
+	bkp_send 5 --retry 0 <<<secret
+	assert_stderr_has 'refused: too many wrong passwords.*one a second'
+	bkp_send --retry 20s --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
+@test "guesses from the peer's own address do not keep it from resuming" {
+	RETRY=(--retry 20s)
+	start_receiver --ktls "$WHEN"
+	local port=$PORT
+	start_relay rst -a 1000000 -k 1
+	mkfifo pipe
+	exec 8<>pipe
+	spawn_sender --ktls "$WHEN" <pipe
+	head -c 900000 in >&8
+	until_true at_least 800000 "$RECEIVED"
+	RETRY=(--retry 0)
+	PORT=$port
+	guess 8
+	tail -c +900001 in >&8
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
+	assert_same_file in "$RECEIVED"
+	assert_stderr_has 'goes on at byte' "$SENDER_ERR"
+}
+
+at_least() {
+	(($(stat -c %s "$2") >= $1))
+}
+
+# --- who may come again
+
+# puts_off BYTES [OPTION]...: a crowd takes all places while the first connection
+# stands still after so many bytes
+puts_off() {
+	local door
+	RETRY=(--retry 20s)
+	start_receiver --ktls "$WHEN" "${@:2}"
+	door=$PORT
+	start_relay pause -a "$1" -k 1 -w 2000 -d wire
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	until_true grep -q '\.' tool.err
+	PORT=$door flood 40 '' -s 127.0.0.1
+}
+
+comes_again() {
+	wait_receiver 0
+	wait_sender 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+	assert_stderr_has 'refused .*too many handshakes' "$RECEIVER_ERR"
+	[[ -e wire.1 ]] || fail "it did not have to give way"
+}
+
+@test "who has to give way to a crowd before he says anything comes again" {
+	puts_off 0
+	says_sender 'too many handshakes'
+	comes_again
+}
+
+@test "who has to give way before he says anything to listen --keep comes again" {
+	puts_off 0 --keep -- cat
+	says_sender 'too many handshakes'
+	wait_sender 0
+	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+}
+
+@test "who has to give way to a crowd within his first message comes again" {
+	puts_off 20
+	comes_again
+}
+
+@test "who has to give way to a crowd in front of his Finished comes again" {
+	start_receiver --ktls "$WHEN"
+	start_relay pass -d first
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	puts_off "$(first_flight first.0 | wc -c)"
+	comes_again
+}
+
+# There an alert is nobody's: the listener has not shown that it knows anything.
+@test "who has to give way within his ClientHello does not come again: 5, and why" {
+	puts_off 100
+	wait_sender 5
+	says_sender 'too many handshakes.*not tried again.*guess'
+}
+
+says_sender() {
+	until_true grep -q "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
+}
+
+# To be put off, again and again, would be a guess each time.
+@test "whoever takes the listener's place gets one guess of one connect" {
+	local mode
+	for mode in tls13-aes128-gcm tls12-aes128-gcm; do
+		start_receiver --ktls "$WHEN" -m "$mode"
+		# user_canceled behind the answer, in the place of a ServerHello
+		start_relay insert -c s2c -a 52 -i 1503030002025a -d wire
+		takes_at_most 5 bkp_send 5 --retry 20s -m "$mode" <<<secret
+		assert_stderr_has 'too many handshakes.*not tried again.*guess'
+		assert_lines 1 "$ERR"
+		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+		kill "$RECEIVER_PID"
+	done
+}
+
+# --- where the password comes from
+
+# asked KEYS COMMAND...: with a terminal, on which KEYS are typed
+asked() {
+	require_no_key
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/prompt" "$@"
+}
+
+require_no_key() {
+	[[ ! -e /etc/btrfs-ktls-pipe/key ]] ||
+		skip "own kernel only: /etc/btrfs-ktls-pipe/key exists"
+}
+
+# types FILE KEYS: a program in the place of $BKP that is typed at
+types() {
+	printf '#!/bin/sh\nexec "%s/prompt" "%s" "%s" "$@"\n' \
+		"$BKP_TOOLS" "$2" "$BKP" >"$1"
+	chmod +x "$1"
+}
+
+@test "without a key both sides ask on the terminal: delivered" {
+	require_no_key
+	types typed 'correct horse
+'
+	CREDENTIAL=()
+	THERE=$TMP/typed BKP=$TMP/typed goes push
+	assert_stderr_has '^Password for btrfs-ktls-pipe: .?$' "$SENDER_ERR"
+	assert_stderr_has '^Password for btrfs-ktls-pipe: .?$' "$RECEIVER_ERR"
+	assert_stderr_lacks 'horse' "$SENDER_ERR"
+}
+
+@test "what is typed is what a file holds" {
+	require_no_key
+	types typed 'correct horse
+'
+	start_receiver --ktls "$WHEN"
+	CREDENTIAL=()
+	BKP=$TMP/typed bkp_send --ktls "$WHEN" <in
+	wait_receiver 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "Ctrl-C at the prompt ends it by the signal, and the terminal echoes" {
+	run -130 asked '^C' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+@test "Ctrl-\\ at the prompt ends it by the signal, and the terminal echoes" {
+	run -131 asked '^\' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+@test "Ctrl-Z at the prompt: the terminal echoes, and it asks again afterwards" {
+	run -4 asked '^Z>word
+' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+@test "SIGTERM at the prompt ends it by the signal, and the terminal echoes" {
+	cat >kill-me <<-END
+		(sleep 0.5; kill -TERM \$\$) &
+		exec "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	END
+	run -143 asked '' sh kill-me
+}
+
+@test "a terminal that is stopped while it is asked on is waited for" {
+	run -4 asked '^S%word
+%^Q' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	# stopped before the prompt
+	run -4 asked '^S|%^Qword
+' sh -c 'stty -F /dev/tty -echo; sleep 0.3; stty -F /dev/tty echo; sleep 0.3
+		exec "$@"' sh "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+# Else the first would switch the echo on while the second still asks.
+@test "two that ask on one terminal do so one after the other" {
+	run -4 asked '%%one
+>two
+' sh -c '
+		exec 2>/dev/$(ps -o tty= -p $$)
+		"$@" listen -b 127.0.0.1 -p 0 --wait 1ms &
+		sleep 0.3
+		"$@" connect -p 1 --retry 0 127.0.0.1' sh "$BKP"
+	[[ $output != *one* && $output != *two* ]] || fail "$output"
+}
+
+@test "one that was stopped at its prompt does not keep others from asking" {
+	run -4 asked '>>word
+' sh -c '
+		exec 2>/dev/$(ps -o tty= -p $$)
+		"$@" listen -b 127.0.0.1 -p 0 --wait 1ms &
+		sleep 0.5
+		kill -TSTP $!
+		until [ "$(ps -o stat= -p $! | cut -c1)" = T ]; do sleep 0.1; done
+		"$@" connect -p 1 --retry 0 127.0.0.1
+		status=$?
+		kill -9 $!
+		exit $status' sh "$BKP"
+}
+
+@test "a typed password is text" {
+	run -3 asked 'a^@b
+' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	[[ $output == *"is not text"* ]] || fail "$output"
+}
+
+@test "an empty password is refused" {
+	run -3 asked '
+' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	[[ $output == *"password is empty"* ]] || fail "$output"
+	run -3 asked '^D' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+@test "a typed password has at most 512 bytes" {
+	local long
+	printf -v long '%512s' ''
+	run -4 asked "${long// /x}
+" "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	run -3 asked "${long// /x}x
+" "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
+	[[ $output == *"too long"*512* ]] || fail "$output"
+}
+
+@test "without key and terminal it exits 3 and says what to do" {
+	require_no_key
+	run -3 setsid -w "$BKP" connect -p 1 127.0.0.1
+	[[ $output == *"/dev/tty"*"--password-file"*"keygen"* ]] || fail "$output"
+	run -3 setsid -w "$BKP" listen -b 127.0.0.1 -p 0
+}
+
+@test "--raw and --identity ask for no password" {
+	require_no_key
+	run -3 asked '' "$BKP" connect --raw -p 1 127.0.0.1
+	[[ $output == *"no key"*"keygen"* ]] || fail "$output"
+	run -3 asked '' "$BKP" connect --identity me -p 1 127.0.0.1
+}
+
+# takes_password FILE: it was fine, but nobody called
+takes_password() {
+	bkp 4 listen --password-file "$1" -b 127.0.0.1 -p 0 --wait 1ms
+}
+
+# refuses_password FILE REGEX
+refuses_password() {
+	bkp 3 listen --password-file "$1" -b 127.0.0.1 -p 0 --wait 1ms
+	assert_lines 1 "$ERR"
+	assert_stderr_has "^btrfs-ktls-pipe: password file $1: .*$2"
+}
+
+@test "only the first line of a password file counts, without its line end" {
+	start_receiver --ktls "$WHEN"
+	printf 'correct horse\r\nnot this\n' >crlf
+	bkp_send --ktls "$WHEN" --password-file crlf <<<word
+	wait_receiver 0
+	start_receiver --ktls "$WHEN"
+	printf 'correct horse' >bare
+	bkp_send --ktls "$WHEN" --password-file bare <<<word
+	wait_receiver 0
+	start_receiver --ktls "$WHEN"
+	printf 'correct horse ' >space
+	bkp_send 5 --password-file space <<<word
+}
+
+@test "a password file may be a pipe, or standard input where that is not the stream" {
+	takes_password <(cat password)
+	takes_password - <password
+}
+
+@test "a byte order mark is no part of a password, blanks and quotes are" {
+	start_receiver --ktls "$WHEN"
+	printf '\xef\xbb\xbfcorrect horse\r\n' >mark
+	bkp_send --ktls "$WHEN" --password-file mark <<<word
+	wait_receiver 0
+	printf ' "correct" #horse' >quotes
+	CREDENTIAL=(--password-file quotes)
+	start_receiver --ktls "$WHEN"
+	printf '"correct" #horse' >blank
+	bkp_send 5 --password-file blank <<<word
+	printf ' correct #horse' >quote
+	bkp_send 5 --password-file quote <<<word
+	printf ' "correct" #horse\r\n' >same
+	bkp_send --ktls "$WHEN" --password-file same <<<word
+	wait_receiver 0
+}
+
+@test "a password file of UTF-16, or with a comment above the password, is refused" {
+	iconv -t UTF-16 <password >utf16
+	refuses_password utf16 'UTF-16.*iconv'
+	iconv -t UTF-16LE <password >utf16le
+	refuses_password utf16le 'UTF-16'
+	printf '# of the backup host\ncorrect horse\n' >comment
+	refuses_password comment 'looks like a comment on line 2'
+	printf '#correct horse\n\n' >numbered
+	takes_password numbered
+}
+
+@test "an empty first line is refused" {
+	: >empty
+	refuses_password empty 'empty'
+	printf '\nsecond\n' >second
+	refuses_password second 'empty'
+}
+
+@test "a password of more than 512 bytes is refused" {
+	printf '%0512d\n' 0 >fits
+	printf '%0513d\n' 0 >long
+	takes_password fits
+	refuses_password long 'too long.*512'
+	refuses_password /dev/zero 'too long|not text'
+}
+
+@test "a password file that is no text is refused" {
+	printf 'p\0w\n' >binary
+	refuses_password binary 'text'
+}
+
+@test "a password file that others can read is refused, with its mode and the remedy" {
+	chmod 0644 password
+	refuses_password password 'mode 0644.*chmod 600 password'
+}
+
+@test "a password file that is missing, or a directory, is refused" {
+	mkdir dir
+	refuses_password missing 'No such file'
+	refuses_password dir 'directory'
+}
+
+@test "a password goes with no other credential: wrong usage" {
+	bkp 2 connect --password-file password -k key 127.0.0.1
+	assert_stderr_has 'exactly one kind of credential'
+	bkp 2 listen --password-file password -m none
+	bkp 2 connect --password-file password --raw 127.0.0.1
+	bkp 2 connect --password-file password --identity me 127.0.0.1
+	bkp 2 connect --password-file - 127.0.0.1
+	assert_stderr_has 'standard input is the stream'
+	bkp 2 connect --password-file '' 127.0.0.1
+}
+
+@test "a password is in one place of a process, and in no process that it starts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local hex places
+	printf %s 'a password of thirty-two letters' >password
+	hex=$(od -An -v -tx1 password | tr -d ' \n')
+	start_receiver --ktls "$WHEN" -- cat
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true grep -q word "$RECEIVED"
+	"$BKP_TOOLS/findkey" "$hex" "$RECEIVER_PID" "$SENDER_PID" \
+		"$(ps -o pid= --ppid "$RECEIVER_PID" | tr -d ' ')" 3>&- |
+		sort -u >found
+	mapfile -t places <found
+	((${#places[@]} == 2)) || fail "${places[@]}"
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
+}
+
+@test "the password is in no message, on no command line and in no environment" {
+	start_receiver -vv --ktls "$WHEN"
+	tr '\0' '\n' <"/proc/$RECEIVER_PID/cmdline" >seen
+	cat "/proc/$RECEIVER_PID/environ" >>seen 2>/dev/null || :
+	bkp_send -vv --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ -s $ERR && -s $RECEIVER_ERR ]]
+	run ! grep -q 'horse' seen "$ERR" "$RECEIVER_ERR"
+}

@@ -1,0 +1,274 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# shellcheck shell=bash
+#
+# What the .bats files share; helpers.bats tests it. Every test runs in a
+# directory of its own, and whatever it started is gone when it ends.
+#
+# BKP           the program under test
+# BKP_TOOLS     folder with the programs of tests/tools
+# BKP_TIER      quick or full
+# BKP_GUEST     set inside a guest kernel: kernel TLS must work there
+
+bats_require_minimum_version 1.8.0
+load ../../lib/peers
+
+BKP=${BKP:-$BATS_TEST_DIRNAME/../../../build/gcc/src/btrfs-ktls-pipe}
+BKP_TOOLS=${BKP_TOOLS:-$BATS_TEST_DIRNAME/../../../build/gcc/tests/tools}
+BKP_TIER=${BKP_TIER:-quick}
+BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
+
+# --ktls by path, so that a test says "kernel" or "user"
+declare -gA KTLS=([kernel]=require [user]=off)
+
+# What both sides authenticate with, unless a test says otherwise
+CREDENTIAL=(-k key) SERVER=()
+
+# Most tests are about one connection; resume.bats is about many.
+RETRY=(--retry 0)
+
+# A file with a setup or teardown of its own calls these.
+setup() {
+	set_up
+}
+
+teardown() {
+	clean_up
+}
+
+set_up() {
+	export LC_ALL=C
+	unset CREDENTIALS_DIRECTORY SSLKEYLOGFILE GNUTLS_SYSTEM_PRIORITY_FILE
+	exec </dev/null
+	cd "$BATS_TEST_TMPDIR" || return
+	TMP=$BATS_TEST_TMPDIR
+	OUT=$TMP/out ERR=$TMP/err
+	RECEIVED=$TMP/received RECEIVER_ERR=$TMP/receiver.err
+	SENDER_ERR=$TMP/sender.err
+	BIND=(-b 127.0.0.1)
+	PIDS=() CLEANUPS=()
+	umask 077
+	make_key key
+	ktls_here
+}
+
+clean_up() {
+	local i
+	for i in "${PIDS[@]}"; do
+		kill -9 "$i" 2>/dev/null
+		wait "$i" 2>/dev/null
+	done
+	for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do
+		eval "${CLEANUPS[i]}"
+	done
+	cd / || return
+}
+
+# cleanup_add COMMAND...: run when the test ends, last one first
+cleanup_add() {
+	CLEANUPS+=("${*@Q}")
+}
+
+fail() {
+	printf '%s\n' "$@" >&2
+	return 1
+}
+
+# show FILE...: for a human who reads a failure; of a long file its two ends
+show() {
+	local f
+	for f; do
+		[[ -s $f ]] || continue
+		printf -- '--- %s\n' "${f##*/}"
+		if (($(stat -Lc %s "$f") <= 8192)); then
+			cat "$f"
+		else
+			head -c 2048 "$f"
+			printf '\n[...]\n'
+			tail -c 6144 "$f"
+		fi
+		printf '\n'
+	done >&2
+}
+
+# Descriptors: 3 is bats'; 7 and 8 are for tests, and no child keeps them open;
+# 9 is the listener's --ready-fd.
+
+# --- running the program ---------------------------------------------------
+
+# bkp [CODE] ARG...: runs the program, which must exit with CODE (0). Its
+# standard output is then in $OUT and its standard error in $ERR.
+bkp() {
+	local want=0 code=0
+	if [[ $1 =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" "$@" \
+		>"$OUT" 2>"$ERR" 3>&- || code=$?
+	if ((code != want)); then
+		show "$OUT" "$ERR" "$RECEIVER_ERR"
+		fail "btrfs-ktls-pipe ${*@Q}" "exit status $code, expected $want"
+	fi
+}
+
+# bkp_send [CODE] ARG...: sends standard input to the receiver, relay or peer
+# that was started last
+bkp_send() {
+	local want=0
+	if [[ $1 =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	bkp "$want" connect "${CREDENTIAL[@]}" -p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1
+}
+
+# spawn_sender ARG...: the same in the background; then wait_sender CODE
+spawn_sender() {
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
+		-p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1 <&0 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
+	SENDER_PID=$!
+	PIDS+=("$SENDER_PID")
+}
+
+# start_receiver ARG...: a listener that writes to $RECEIVED; sets PORT and
+# RECEIVER_PID. spawn_receiver writes to our standard output instead.
+start_receiver() {
+	spawn_receiver "$@" >"$RECEIVED"
+}
+
+spawn_receiver() {
+	local cred=("${SERVER[@]}")
+	((${#cred[@]})) || cred=("${CREDENTIAL[@]}")
+	have_fifo ready
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${cred[@]}" \
+		"${BIND[@]}" -p 0 --ready-fd 9 "${RETRY[@]}" "$@" \
+		<&0 2>"$RECEIVER_ERR" 3>&- 7>&- 8>&- 9>ready &
+	RECEIVER_PID=$!
+	PIDS+=("$RECEIVER_PID")
+	read_port || {
+		show "$RECEIVER_ERR"
+		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
+	}
+}
+
+# --- what the machine can do -----------------------------------------------
+
+# Asked once a run: the program itself knows best.
+have_ktls() {
+	local cache=$BATS_RUN_TMPDIR/have_ktls code=0
+	if [[ ! -s $cache ]]; then
+		"$BKP_TOOLS/deadline" 60 "$BKP" probe >/dev/null 2>&1 || code=$?
+		echo "$code" >"$cache"
+	fi
+	read -r code <"$cache"
+	case $code in
+	0) return 0 ;;
+	6) return 1 ;;
+	esac
+	fail "probe exits $code, neither 0 nor 6"
+	exit 1
+}
+
+# For a test that needs the kernel's path: skipped where there is none, but
+# never in a guest.
+require_ktls() {
+	have_ktls || [[ ${BKP_GUEST-} ]] ||
+		skip "no TLS in this kernel: runs in the guests"
+}
+
+# --ktls for tests that work either way: the kernel's path where there is one
+ktls_here() {
+	WHEN=require
+	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
+}
+
+# For a test that connects to a name: /etc/hosts may lack even this one.
+require_localhost() {
+	getent ahostsv4 localhost >/dev/null ||
+		skip "own kernel only: the name localhost is not known here"
+}
+
+# not_under valgrind|sanitizers WHY: scripts/test says what the program is under
+not_under() {
+	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"
+}
+
+# by_tier OWN GUEST FULL FULL_GUEST: a size for where we are
+by_tier() {
+	local i=1
+	[[ $BKP_TIER != full ]] || i=3
+	[[ -z ${BKP_GUEST-} ]] || i=$((i + 1))
+	SIZE=${!i}
+}
+
+# --- keys, data, assertions ------------------------------------------------
+
+# make_key FILE [IDENTITY]: a random key in a file of mode 0600
+make_key() {
+	local i
+	KEY_HEX=
+	for i in 1 2 3 4 5 6 7 8; do
+		printf -v KEY_HEX '%s%08x' "$KEY_HEX" "$SRANDOM"
+	done
+	printf '%s:%s\n' "${2:-btrfs}" "$KEY_HEX" >"$1"
+}
+
+# make_data FILE BYTES: random bytes
+make_data() {
+	head -c "$2" /dev/urandom >"$1"
+}
+
+assert_same_file() {
+	cmp -- "$1" "$2" >&2 && return
+	ls -l -- "$1" "$2" >&2
+	fail "$1 and $2 differ"
+}
+
+# assert_prefix PART WHOLE: PART is how WHOLE begins, and not all of it
+assert_prefix() {
+	local part whole
+	part=$(stat -Lc %s "$1") whole=$(stat -Lc %s "$2")
+	((part < whole)) || fail "$1 has $part bytes of $whole" || return
+	cmp -n "$part" -- "$1" "$2" >&2 || fail "$1 is not how $2 begins"
+}
+
+# assert_stderr_has REGEX [FILE]: some line of FILE ($ERR) matches; lacks: none
+assert_stderr_has() {
+	has_line "$1" "${2:-$ERR}" && return
+	show "${2:-$ERR}"
+	fail "no match for $1 in ${2:-$ERR}"
+}
+
+assert_stderr_lacks() {
+	has_line "$1" "${2:-$ERR}" || return 0
+	show "${2:-$ERR}"
+	fail "unexpected match for $1 in ${2:-$ERR}"
+}
+
+# A process less than grep, which counts in a guest.
+has_line() {
+	local line
+	while IFS= read -r line || [[ $line ]]; do
+		[[ ! $line =~ $1 ]] || return 0
+	done <"$2"
+	return 1
+}
+
+# assert_lines N FILE
+assert_lines() {
+	local lines
+	mapfile -t lines <"$2"
+	((${#lines[@]} == $1)) && return
+	show "$2"
+	fail "$2 has ${#lines[@]} lines, expected $1"
+}
+
+# until_true COMMAND...: waits for what gives no other sign, half a minute at
+# most, or PATIENT seconds
+until_true() {
+	local end=$((SECONDS + ${PATIENT:-30}))
+	until "$@"; do
+		((SECONDS < end)) || fail "did not come true: $*" || return
+		sleep 0.05
+	done
+}
