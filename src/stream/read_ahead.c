@@ -14,6 +14,29 @@ void read_ahead_init(struct read_ahead *r, uint64_t max)
 	r->bytes = read_ahead_clamp(r, READ_AHEAD_MIN);
 }
 
+void read_ahead_note(struct read_ahead *r, bool takes, uint64_t now_ms)
+{
+	if (takes)
+		r->stalled_since_ms = 0;
+	else if (!r->stalled_since_ms)
+		r->stalled_since_ms = now_ms;
+}
+
+uint64_t read_ahead_limit(const struct read_ahead *r, uint64_t now_ms)
+{
+	bool stalls = r->stalled_since_ms &&
+		      now_ms - r->stalled_since_ms >= READ_AHEAD_STALL_MS;
+
+	return stalls ? UINT64_MAX : r->bytes;
+}
+
+uint64_t read_ahead_due_ms(const struct read_ahead *r, uint64_t now_ms)
+{
+	if (!r->stalled_since_ms || read_ahead_limit(r, now_ms) == UINT64_MAX)
+		return UINT64_MAX;
+	return r->stalled_since_ms + READ_AHEAD_STALL_MS;
+}
+
 void read_ahead_hold_back(struct read_ahead *r)
 {
 	r->held_back = true;

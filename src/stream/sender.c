@@ -184,6 +184,7 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 	if (st->cramped)
 		return sender_use_memory(s, e);
 	s->blocked = io.bytes == 0;
+	read_ahead_note(&s->ahead, !s->blocked, clock_now_ms());
 	if (!st->keeps)
 		st->ops->ack(st, st->sent);
 	return 0;
@@ -380,8 +381,7 @@ static bool sender_wants_input(struct sender *s)
 {
 	struct resend_buffer *st = s->resend;
 
-	/* Without a connection whatever is read is a gain. */
-	st->ahead = s->session->conn ? s->ahead.bytes : UINT64_MAX;
+	st->ahead = read_ahead_limit(&s->ahead, clock_now_ms());
 	if (st->eof || resend_buffer_full(st))
 		return false;
 	if (!resend_buffer_wants(st)) {
@@ -429,6 +429,9 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	until = clock_earlier(until, session_deadline(session));
 	until = clock_earlier(until, session->due_ms);
 	until = clock_earlier(until, s->speak_ms);
+	if (!s->resend->eof)
+		until = clock_earlier(
+			until, read_ahead_due_ms(&s->ahead, clock_now_ms()));
 	if (session->conn && !s->blocked && s->paced_ms)
 		until = clock_earlier(until, s->paced_ms);
 	if (session->conn && s->more)
@@ -568,8 +571,10 @@ static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
 
-	if (!conn)
+	if (!conn) {
+		read_ahead_note(&s->ahead, false, clock_now_ms());
 		return 0;
+	}
 	if (!connection_in_kernel(conn) && sender_use_memory(s, e) < 0)
 		return -1;
 	if (sender_send(s, e) < 0)

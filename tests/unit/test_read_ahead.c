@@ -49,6 +49,26 @@ static void test_growth(void)
 	is_int(r.bytes, MAX, "up to --buffer");
 }
 
+/* Nothing is lost by reading on while the connection takes nothing. */
+static void test_stall(void)
+{
+	struct read_ahead r;
+
+	read_ahead_init(&r, MAX);
+	ok(read_ahead_due_ms(&r, 1000) == UINT64_MAX, "nothing is due");
+	read_ahead_note(&r, false, 1000);
+	read_ahead_note(&r, false, 1050);
+	is_int(read_ahead_limit(&r, 1099), READ_AHEAD_MIN,
+	       "a connection that is full for a moment changes nothing");
+	is_int(read_ahead_due_ms(&r, 1099), 1100, "the limit is lifted soon");
+	ok(read_ahead_limit(&r, 1100) == UINT64_MAX,
+	   "one that takes nothing for long: as much as there is room for");
+	ok(read_ahead_due_ms(&r, 1100) == UINT64_MAX, "and nothing is due");
+	read_ahead_note(&r, true, 1200);
+	is_int(read_ahead_limit(&r, 1200), READ_AHEAD_MIN,
+	       "until it takes bytes again");
+}
+
 static void test_calm(void)
 {
 	struct read_ahead r;
@@ -126,6 +146,7 @@ int main(void)
 {
 	test_limits();
 	test_growth();
+	test_stall();
 	test_calm();
 	test_bursts();
 	return tap_end();
