@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154,SC2034
 #
-# The programs that scripts/bench and scripts/bench-kernel compare, and how to send
-# one stream through one of them. Loaded after lib.bash; works in the current
-# directory.
+# The programs that scripts/bench and scripts/bench-kernel compare, and how to
+# send one stream through one of them. Loaded after lib.bash; works in the
+# current directory.
 #
 # client_NAME reads standard input, server_NAME writes standard output, over
 # $port; each becomes the program it is named after.

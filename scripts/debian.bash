@@ -4,8 +4,8 @@
 # Packages of another Debian release than this machine's, unpacked and not
 # installed. Loaded after lib.bash; writes only below the working directory.
 
-# An apt that writes only below the working directory: it needs no privilege, and
-# does not touch the machine's own apt.
+# An apt that writes only below the working directory: it needs no privilege,
+# and does not touch the machine's own apt.
 private_apt()
 {
 	apt_tool apt-get -q "$@"
@@ -29,8 +29,8 @@ list_mirrors()
 		'Created-By: Packages' 'Origin: Debian' 'Label: Debian'
 }
 
-# Prints the Debian mirror of this machine. apt knows the origin of a source only
-# if it has lists, which fresh images often lack.
+# Prints the Debian mirror of this machine. apt knows the origin of a source
+# only if it has lists, which fresh images often lack.
 find_mirror()
 {
 	local uris
@@ -45,8 +45,8 @@ find_mirror()
 	echo "${uris%%$'\n'*}"
 }
 
-# use_suite MIRROR SUITE: where from_suite takes packages from; APT_CONFIG may name
-# a file that sets another architecture
+# use_suite MIRROR SUITE: where from_suite takes packages from; APT_CONFIG may
+# name a file that sets another architecture
 use_suite()
 {
 	local keys=/usr/share/keyrings/debian-archive-keyring.gpg

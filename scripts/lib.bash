@@ -8,8 +8,8 @@ set -euo pipefail
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 PATH=$PATH:/usr/sbin:/sbin # depmod, losetup: not in a user's PATH
 
-# Prints the directory for fetched files: in the home directory or, where that is
-# missing or read-only, in the build directory.
+# Prints the directory for fetched files: in the home directory or, where that
+# is missing or read-only, in the build directory.
 cache_directory()
 {
 	local dir=${XDG_CACHE_HOME:-${HOME:-~}/.cache}/btrfs-ktls-pipe

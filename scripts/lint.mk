@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# For scripts/lint, in a build directory: compiles with the flags of that build for
-# the checks alone. Objects go to $(out).
+# For scripts/lint, in a build directory: compiles with the flags of that build
+# for the checks alone. Objects go to $(out).
 include Makefile
 
 compile = gcc $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(AM_CFLAGS) \
