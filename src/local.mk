@@ -5,6 +5,7 @@ src_libbkp_a_SOURCES = \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/compat.h \
+	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
 	src/base/nowait.c src/base/nowait.h \

@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "conn/hello.h"
 #include "conn/host_id.h"
 #include "conn/net.h"
@@ -175,7 +176,7 @@ static uint64_t client_jitter(uint64_t ms)
 static void client_pause(struct session_client *d)
 {
 	d->start_ms = clock_deadline(client_jitter(d->backoff_ms));
-	d->backoff_ms = clock_earlier(2 * d->backoff_ms, BACKOFF_MAX_MS);
+	d->backoff_ms = min_u64(2 * d->backoff_ms, BACKOFF_MAX_MS);
 }
 
 static void client_hang_up(struct session_client *d)
@@ -315,7 +316,7 @@ static uint64_t client_patience(const struct session_client *d,
 
 	if (!d->session.count && !d->session.p.config->retry_ms)
 		return most_ms;
-	return clock_earlier(most_ms, end_ms > now ? end_ms - now : 0);
+	return min_u64(most_ms, end_ms > now ? end_ms - now : 0);
 }
 
 /* Connect to the address whose turn it is. */
