@@ -17,6 +17,7 @@
 #include "conn/host_id.h"
 #include "conn/net.h"
 #include "conn/resolve.h"
+#include "tls/priority.h"
 
 enum {
 	RESOLVE_MS = 30000,
@@ -572,7 +573,7 @@ static int client_agree(struct session_client *d, const struct frame_welcome *w,
 	if (session_agree(l, d->tls, &peer, e) < 0)
 		return -1;
 	if (l->p.config->raw || !l->p.cred ||
-	    !tls_mode_usable(tls_mode(d->tls), CREDENTIAL_PSK))
+	    !priority_mode_usable(tls_mode(d->tls), CREDENTIAL_PSK))
 		return 0;
 	d->ticket_cred = credential_new_psk(&l->ticket, false, e);
 	return d->ticket_cred ? 0 : -1;

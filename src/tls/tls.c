@@ -11,7 +11,9 @@
 
 #include "base/log.h"
 #include "proto/frame.h"
+#include "tls/alert.h"
 #include "tls/plain.h"
+#include "tls/priority.h"
 #include "tls/socket_buffer.h"
 
 /*
@@ -29,7 +31,6 @@ enum {
 	TLS_EXPORT_BYTES = 32,
 	RECV_CALLS = 256, /* of a record each, before signals are seen to */
 	HANDSHAKE_BYTES = 65536, /* of one message: a peer's whole chain */
-	PRIORITY_CHARS = 1024,
 };
 
 struct tls {
@@ -83,35 +84,11 @@ const char *tls_library_version(void)
 	return gnutls_check_version(NULL);
 }
 
-/*
- * TLS 1.3 binds a PSK to a hash; up to GnuTLS 3.8.10 that is always SHA-256,
- * and AES-256-GCM needs SHA-384.  And TLS 1.2 has certificates and PSKs for all.
- */
-bool tls_mode_usable(const struct mode *mode, unsigned int kinds)
-{
-	return (kinds & CREDENTIAL_X509) || mode->version != MODE_TLS13 ||
-	       mode->cipher != MODE_AES256_GCM;
-}
-
-void tls_default_modes(struct mode_list *list, unsigned int kinds)
-{
-	const struct mode *chacha =
-		mode_find(MODE_TLS13, MODE_CHACHA20_POLY1305);
-
-	list->count = 0;
-	if (!mode_cpu_has_aes())
-		mode_add(list, chacha);
-	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (mode_table[i].version == MODE_TLS13 &&
-		    tls_mode_usable(&mode_table[i], kinds))
-			mode_add(list, &mode_table[i]);
-}
-
 int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 		    struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (!tls_mode_usable(list->modes[i], kinds))
+		if (!priority_mode_usable(list->modes[i], kinds))
 			return err_set(
 				e, ERR_USAGE, 0,
 				"mode %s: this program cannot do it with a "
@@ -159,61 +136,6 @@ static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 {
 	return 1; /* the callers poll */
-}
-
-/* Signatures of handshakes; cert judges those of certificates. */
-#define TLS_SIGNATURES                                               \
-	":+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384" \
-	":+SIGN-ECDSA-SECP521R1-SHA512:+SIGN-EdDSA-Ed25519"          \
-	":+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SHA512"  \
-	":+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-PSS-RSAE-SHA384"       \
-	":+SIGN-RSA-PSS-RSAE-SHA512:+SIGN-RSA-PSS-SHA256"            \
-	":+SIGN-RSA-PSS-SHA384:+SIGN-RSA-PSS-SHA512"                 \
-	":+SIGN-RSA-SHA256:+SIGN-RSA-SHA384:+SIGN-RSA-SHA512"
-
-/*
- * Priorities: exactly what modes names and the credential can do, forward
- * secret only.
- */
-static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
-			   char *out, size_t size)
-{
-	static const char *const ciphers[] = {
-		[MODE_AES128_GCM] = ":+AES-128-GCM",
-		[MODE_AES256_GCM] = ":+AES-256-GCM",
-		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
-	};
-	bool x509 = kinds & CREDENTIAL_X509, psk = kinds & CREDENTIAL_PSK;
-	bool v12 = false, v13 = false;
-	size_t n;
-
-	for (size_t i = 0; i < modes->count; i++) {
-		bool usable = tls_mode_usable(modes->modes[i], kinds);
-
-		v12 |= usable && modes->modes[i]->version == MODE_TLS12;
-		v13 |= usable && modes->modes[i]->version == MODE_TLS13;
-	}
-	/* In TLS 1.3 either PSK means psk_dhe_ke (RFC 8446 4.2.9). */
-	n = (size_t)snprintf(
-		out, size, "NONE:+AEAD%s%s%s%s%s%s%s",
-		v13 ? ":+VERS-TLS1.3" : "", v12 ? ":+VERS-TLS1.2" : "",
-		x509 ? ":+CTYPE-X509:+ECDHE-ECDSA:+ECDHE-RSA" TLS_SIGNATURES
-		     : ":+SIGN-ALL",
-		v13 && psk ? ":+ECDHE-PSK" : "", v12 && psk ? ":+DHE-PSK" : "",
-		v13 || x509 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
-		v12 && psk ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
-	/* One list of ciphers serves both versions.  TLS 1.3 wins wherever
-	 * both sides have it: its ciphers come first. */
-	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
-		for (size_t i = 0; i < modes->count; i++) {
-			const char *cipher = ciphers[modes->modes[i]->cipher];
-
-			if ((int)modes->modes[i]->version == v &&
-			    tls_mode_usable(modes->modes[i], kinds) &&
-			    !strstr(out, cipher))
-				n += (size_t)snprintf(out + n, size - n, "%s",
-						      cipher);
-		}
 }
 
 /*
@@ -284,8 +206,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	ret = gnutls_init(&t->session, flags);
 	if (ret < 0)
 		return ret;
-	tls_priorities(p->modes, credential_kinds(p->cred), priorities,
-		       sizeof priorities);
+	priority_string(p->modes, credential_kinds(p->cred), priorities);
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
 		return ret;
@@ -362,115 +283,19 @@ void tls_free(struct tls *t)
 
 /* Handshake */
 
-/* What a peer means by an alert about our certificate, or NULL. */
-static const char *tls_peer_verdict(uint8_t alert)
-{
-	switch (alert) {
-	case GNUTLS_A_BAD_CERTIFICATE:
-		return "finds it too weak, forged or damaged";
-	case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
-		return "finds that it is not made for this side of TLS "
-		       "(extended key usage), or of a kind that it cannot "
-		       "check";
-	case GNUTLS_A_CERTIFICATE_REVOKED:
-		return "knows that it is revoked";
-	case GNUTLS_A_CERTIFICATE_EXPIRED:
-		return "finds that it, or its CA's, has expired or is not "
-		       "valid yet";
-	case GNUTLS_A_CERTIFICATE_UNKNOWN:
-		return "does not say why";
-	case GNUTLS_A_UNKNOWN_CA:
-		return "does not know the CA that signed it; its --ca is "
-		       "another, or our --cert file lacks the certificate of "
-		       "an intermediate CA behind ours";
-	case GNUTLS_A_ACCESS_DENIED:
-		return "does not let in the names in it (--peer), or expects "
-		       "another host";
-	case GNUTLS_A_CERTIFICATE_REQUIRED:
-		return "got none, but requires one: --cert, --cert-key and "
-		       "--ca";
-	default:
-		return NULL;
-	}
-}
-
-/* Our certificate was refused.  TLS 1.3: perhaps long after the handshake. */
-static int tls_peer_judged(uint8_t alert, struct err *e)
-{
-	return err_set(e, ERR_AUTH, 0,
-		       "the peer refused our certificate: it %s (alert %s)",
-		       tls_peer_verdict(alert), record_alert_name(alert));
-}
-
-/*
- * The one alert that is about nothing we did: RFC 8446 section 6.1.  A server
- * means by it that we may come again.  During the handshake anybody can send it:
- * where a password is in use whoever answers has got one guess at it by then, and
- * would get another one each time.
- */
-static int tls_peer_put_off(struct tls *t, struct err *e)
-{
-	const char *alert = record_alert_name(RECORD_USER_CANCELED);
-
-	if (t->server)
-		return err_set(e, ERR_AUTH, 0, "the peer gave up (alert %s)",
-			       alert);
-	t->put_off = !credential_is_password(t->cred);
-	return err_set(e, ERR_AUTH, 0,
-		       "the peer has too many handshakes at the same time "
-		       "(alert %s)%s",
-		       alert,
-		       t->put_off ? ""
-				  : "; not tried again by itself, because each "
-				    "time whoever answers can guess the "
-				    "password once");
-}
-
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
 	const char *identity = credential_identity(t->cred);
+	const struct alert_context c = {
+		.server = t->server,
+		.psk = credential_kinds(t->cred) & CREDENTIAL_PSK,
+		.password = credential_is_password(t->cred),
+		.identity = *identity ? identity : t->peer.asked,
+	};
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
-	if (tls_peer_verdict(alert))
-		return tls_peer_judged(alert, e);
-	switch (alert) {
-	case RECORD_USER_CANCELED:
-		return tls_peer_put_off(t, e);
-	case GNUTLS_A_DECRYPT_ERROR:
-	case GNUTLS_A_BAD_RECORD_MAC:
-	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
-	case GNUTLS_A_ILLEGAL_PARAMETER:
-		if (credential_is_password(t->cred))
-			return err_set(e, ERR_AUTH, 0,
-				       "the peer has another password (alert "
-				       "%s)",
-				       record_alert_name(alert));
-		if (!(credential_kinds(t->cred) & CREDENTIAL_PSK))
-			break;
-		return err_set(e, ERR_AUTH, 0,
-			       "the peer refused the key: both sides need the "
-			       "same key and the same identity, here '%s' "
-			       "(alert %s)",
-			       *identity ? identity : t->peer.asked,
-			       record_alert_name(alert));
-	case GNUTLS_A_HANDSHAKE_FAILURE:
-	case GNUTLS_A_INSUFFICIENT_SECURITY:
-	case GNUTLS_A_PROTOCOL_VERSION:
-		return err_set(e, ERR_AUTH, 0,
-			       "no common mode with the peer; give both sides "
-			       "the same -m and the same kind of credential "
-			       "(alert %s)",
-			       record_alert_name(alert));
-	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
-		return err_set(e, ERR_AUTH, 0,
-			       "the peer does not speak btrfs-ktls-pipe's "
-			       "protocol, or not with this side's --raw (alert "
-			       "%s)",
-			       record_alert_name(alert));
-	}
-	return err_set(e, ERR_AUTH, 0,
-		       "the peer refused the handshake (alert %s)",
-		       record_alert_name(alert));
+	t->put_off |= alert_is_busy(alert, &c);
+	return alert_error(alert, &c, e);
 }
 
 static int tls_wrong_key(struct tls *t, struct err *e)
@@ -902,7 +727,8 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 
 	t->gave_up = true;
 	/* TLS 1.3: a client is done before the server objects. */
-	if (alert == RECORD_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
+	if (alert == RECORD_NO_APPLICATION_PROTOCOL ||
+	    alert_judges_certificate(alert))
 		return tls_peer_alert(t, e);
 	t->forged |= alert == RECORD_BAD_RECORD_MAC;
 	t->put_off |= alert == RECORD_USER_CANCELED;

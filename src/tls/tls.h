@@ -46,12 +46,6 @@ int tls_global_init(struct err *e) attr_must_check;
 /* The version of the library that runs. */
 const char *tls_library_version(void);
 
-/* Can this library negotiate mode with one of the kinds of enum credential_kind? */
-bool tls_mode_usable(const struct mode *mode, unsigned int kinds);
-
-/* The TLS 1.3 modes that it can do with them, best for this CPU first. */
-void tls_default_modes(struct mode_list *list, unsigned int kinds);
-
 /* ERR_USAGE, with the reason, if a named mode cannot be had here. */
 int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 		    struct err *e) attr_must_check;
