@@ -26,7 +26,7 @@ int password_message_decode(const uint8_t in[static PASSWORD_MESSAGE_BYTES],
 		return -1;
 	p->type = type;
 	p->version = in[1];
-	/* Every version refuses in the same place. */
+	/* The refusal is at the same place in every version. */
 	p->refusal = (enum password_message_refusal)in[2];
 	if (type == PASSWORD_MESSAGE_OFFER &&
 	    p->version == PASSWORD_MESSAGE_VERSION && p->refusal)

@@ -7,8 +7,9 @@
 #include "auth/credential.h"
 
 /*
- * TLS 1.3 binds a PSK to a hash; up to GnuTLS 3.8.10 that is always SHA-256,
- * and AES-256-GCM needs SHA-384.  And TLS 1.2 has certificates and PSKs for all.
+ * TLS 1.3 binds a PSK to a hash.  Up to GnuTLS 3.8.10 that is always SHA-256,
+ * and AES-256-GCM needs SHA-384.  All other modes work with certificates and
+ * PSKs.
  */
 bool priority_mode_usable(const struct mode *mode, unsigned int kinds)
 {
@@ -67,8 +68,10 @@ void priority_string(const struct mode_list *modes, unsigned int kinds,
 		v13 && psk ? ":+ECDHE-PSK" : "", v12 && psk ? ":+DHE-PSK" : "",
 		v13 || x509 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
 		v12 && psk ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
-	/* One list of ciphers serves both versions.  TLS 1.3 wins wherever
-	 * both sides have it: its ciphers come first. */
+	/*
+	 * One list of ciphers serves both versions.  The ciphers of TLS 1.3
+	 * come first: TLS 1.3 wins if both sides have it.
+	 */
 	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
 		for (size_t i = 0; i < modes->count; i++) {
 			const char *cipher = ciphers[modes->modes[i]->cipher];

@@ -14,15 +14,15 @@ enum {
 
 struct records {
 	struct aead *seal;
-	struct socket_buffer wire; /* its in is filled and emptied here */
+	struct socket_buffer wire; /* wire.in is filled and emptied here */
 	bool forged;
-	enum record_alert violation; /* the answer to one; 0: there was none */
+	enum record_alert violation; /* our answer to one; 0: none happened */
 	unsigned int empties; /* records without data in a row */
-	/* A record that is not data, met behind data that goes first */
+	/* A record that is not data waits behind data */
 	bool holds;
 	unsigned int held_type;
 	size_t held_len;
-	uint8_t held[16]; /* how it begins; alerts have 2 bytes */
+	uint8_t held[16]; /* its first bytes; an alert has 2 */
 };
 
 struct records *records_new(int fd, const struct mode *mode,
@@ -35,7 +35,7 @@ struct records *records_new(int fd, const struct mode *mode,
 		return NULL;
 	}
 	b->seal = aead_new(mode, t, e);
-	/* Room for an alert behind a full buffer. */
+	/* With room for an alert behind a full buffer. */
 	if (!b->seal ||
 	    socket_buffer_init(&b->wire, fd, OUT_BYTES + 2 * RECORD_OVERHEAD,
 			       e) < 0 ||
@@ -87,7 +87,8 @@ int records_send(struct records *b, uint8_t *buf, size_t len, size_t *done,
 
 int records_alert(struct records *b, enum record_alert alert, struct err *e)
 {
-	uint8_t body[RECORD_ALERT_BYTES + 1]; /* and one to be lent */
+	uint8_t body[RECORD_ALERT_BYTES +
+		     1]; /* and the byte that aead_encrypt() needs */
 	bool empty;
 
 	record_alert(body, alert);
@@ -117,7 +118,7 @@ static int records_set_forged(struct records *b, struct err *e)
 		       "(bad_record_mac)");
 }
 
-/* The record authenticates: it is the peer that broke the protocol. */
+/* The record authenticates: the peer itself broke the protocol. */
 static int records_set_violation(struct records *b, enum record_alert alert,
 				 struct err *e)
 {
@@ -131,7 +132,7 @@ static int records_set_violation(struct records *b, enum record_alert alert,
 		       RECORD_EMPTY_MAX);
 }
 
-/* A whole record that was read, or NULL.  Errors: it cannot be one. */
+/* The next whole record in the buffer, or NULL.  Errors: it is no record. */
 static int records_next(struct records *b, const uint8_t **record, size_t *size,
 			struct err *e)
 {
@@ -169,7 +170,7 @@ static int records_open(struct records *b, const uint8_t *record, size_t size,
 	return 0;
 }
 
-/* It waits until the data in front of it was given out. */
+/* Keep the record until the data before it was returned. */
 static void records_queue(struct records *b, unsigned int type,
 			  const uint8_t *body, size_t len)
 {
@@ -188,7 +189,7 @@ static void records_release(struct records *b, unsigned int *type, void *buf,
 	b->holds = false;
 }
 
-/* Decrypt what was read.  Stops in front of what is not data. */
+/* Decrypt the records in the buffer, up to one that is not data. */
 static int records_open_all(struct records *b, unsigned int *type, uint8_t *buf,
 			    size_t len, size_t *n, struct err *e)
 {
@@ -233,7 +234,7 @@ int records_recv(struct records *b, unsigned int *type, void *buf, size_t len,
 	if (b->violation)
 		return records_set_violation(b, b->violation, e);
 	do {
-		/* What came before an error is given out first. */
+		/* Bytes that came before an error are returned first. */
 		if (records_open_all(b, type, buf, len, n, e) < 0)
 			return *n ? 0 : -1;
 		if (*n || *type != RECORD_DATA)

@@ -50,7 +50,7 @@ bool socket_buffer_pending(const struct socket_buffer *w)
 	return w->out.start < w->out.end;
 }
 
-/* The first error of the socket is the one to remember. */
+/* Remember the first error of the socket. */
 static int socket_buffer_lost(struct socket_buffer *w)
 {
 	if (!w->lost_errno)
@@ -116,7 +116,7 @@ ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len)
 	return (ssize_t)len;
 }
 
-/* What a read that returned got means. */
+/* The meaning of a read that returned got. */
 static int socket_buffer_result(const struct socket_buffer *w, ssize_t got,
 				size_t *n, struct err *e)
 {

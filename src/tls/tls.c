@@ -140,9 +140,9 @@ static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 
 /*
  * ALPN (RFC 7301) tells our own peers from other TLS programs.  A raw listener
- * knows the name too, to refuse a client that expects the protocol.  The name of
- * the old version is there to be recognised: nothing is said in that version but
- * that it is refused.
+ * knows the name too, to refuse a client that expects the protocol.  The name
+ * of the old version is there to be recognised: nothing is said in that
+ * version but that it is refused.
  */
 static int tls_offer_protocol(struct tls *t)
 {
@@ -168,8 +168,8 @@ static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
 }
 
 /*
- * A client of the old version is let through: it gets to read why it is refused,
- * in answer to its HELLO.
+ * A client of the old version is let through: it gets to read why it is
+ * refused, in answer to its HELLO.
  */
 static int tls_check_protocol(struct tls *t, struct err *e)
 {
@@ -802,9 +802,9 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 }
 
 /*
- * One call of the library.  *n 0: a record without data, or nothing is here.  The
- * sequence number tells whether the record that it fails at could be decrypted;
- * new keys begin at 0.
+ * One call of the library.  *n 0: a record without data, or nothing is here.
+ * The sequence number tells whether the record that it fails at could be
+ * decrypted; new keys begin at 0.
  */
 static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
 {
@@ -823,7 +823,9 @@ static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
 	return false;
 }
 
-/* Read as long as there is something.  A peer of ours sends no empty records. */
+/*
+ * Read as long as there is something.  A peer of ours sends no empty records.
+ */
 static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
 {
 	unsigned int empties = 0, calls = RECV_CALLS;

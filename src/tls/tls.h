@@ -68,9 +68,9 @@ const struct mode *tls_mode(const struct tls *t);
 
 /*
  * The name that the peer authenticated under.  Certificates: see
- * credential_peer_name().  Pre-shared keys: the client's identity; on its own side
- * too, for a listener has no other name.  "": nobody was authenticated, or a
- * certificate has no such name.  Only after TLS_DONE, until tls_free().
+ * credential_peer_name().  Pre-shared keys: the client's identity; on its own
+ * side too, for a listener has no other name.  "": nobody was authenticated,
+ * or a certificate has no such name.  Only after TLS_DONE, until tls_free().
  */
 const char *tls_identity(const struct tls *t);
 
