@@ -60,7 +60,8 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 				       bool server, struct err *e);
 
 /*
- * Which kinds a session that begins now can use: bits of enum credential_kind.
+ * The kinds that a handshake can use which begins now: bits of enum
+ * credential_kind.
  * 
  */
 unsigned int credential_kinds(const struct credential *c);
@@ -102,9 +103,9 @@ struct credential_session {
 };
 
 /*
- * Give the credential to a session, whose user pointer becomes s (a server's
- * callbacks need it).  c and s must outlive the session.  Returns GnuTLS's
- * code.
+ * Set the credential of a session.  The session's user pointer becomes s, for
+ * the callbacks of a server.  c and s must outlive the session.  Returns
+ * GnuTLS's code.
  */
 int credential_apply(struct credential *c, gnutls_session_t session,
 		     struct credential_session *s);

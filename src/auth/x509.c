@@ -120,8 +120,8 @@ static size_t x509_count(const gnutls_datum_t *pem, const char *mark)
 }
 
 /*
- * Is a block without its end, be it that only a part of its first line is
- * there?  GnuTLS passes over what has no whole first line.
+ * Does a block lack its end, or even a part of its first line?  GnuTLS ignores
+ * a block without a complete first line.
  */
 static bool x509_is_cut(const gnutls_datum_t *pem)
 {
@@ -240,10 +240,11 @@ int x509_check_key(const gnutls_datum_t *pem, struct err *e)
 {
 	static const char *const words[] = { "PRIVATE KEY", "RSA PRIVATE KEY",
 					     "EC PRIVATE KEY", NULL };
-	static const char *const sealed[] = { "ENCRYPTED PRIVATE KEY", NULL };
+	static const char *const encrypted[] = { "ENCRYPTED PRIVATE KEY",
+						 NULL };
 	char other[SHOWN_MAX], ignored[SHOWN_MAX];
 
-	if (x509_count_blocks(pem, sealed, other) ||
+	if (x509_count_blocks(pem, encrypted, other) ||
 	    memmem(pem->data, pem->size, "Proc-Type: 4,ENCRYPTED", 22))
 		return err_set(e, ERR_KEY, 0,
 			       "is encrypted, and there is nobody to ask for "
@@ -422,7 +423,7 @@ static const char *x509_shown(gnutls_x509_crt_t crt,
 }
 
 /*
- * What the peer sent first is its own certificate, its chain's end comes last.
+ * The peer sends its own certificate first, the end of its chain last.
  * 
  */
 static gnutls_x509_crt_t x509_of_peer(gnutls_session_t session, bool last)

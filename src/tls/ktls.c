@@ -324,7 +324,7 @@ static int ktls_pair(int pair[static 2], struct err *e)
 }
 
 enum {
-	PIECES = 40, /* of one byte: more than two records have fragments */
+	PIECES = 40, /* of one byte: more than the fragments of two records */
 	TRIAL_MS = 200,
 };
 

@@ -13,7 +13,7 @@ enum {
 };
 
 struct records {
-	struct aead *seal;
+	struct aead *aead;
 	struct socket_buffer wire; /* wire.in is filled and emptied here */
 	bool forged;
 	enum record_alert violation; /* our answer to one; 0: none happened */
@@ -34,9 +34,9 @@ struct records *records_new(int fd, const struct mode *mode,
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	b->seal = aead_new(mode, t, e);
+	b->aead = aead_new(mode, t, e);
 	/* With room for an alert behind a full buffer. */
-	if (!b->seal ||
+	if (!b->aead ||
 	    socket_buffer_init(&b->wire, fd, OUT_BYTES + 2 * RECORD_OVERHEAD,
 			       e) < 0 ||
 	    socket_buffer_grow(&b->wire.in, IN_BYTES, e) < 0) {
@@ -50,7 +50,7 @@ void records_free(struct records *b)
 {
 	if (!b)
 		return;
-	aead_free(b->seal);
+	aead_free(b->aead);
 	socket_buffer_fini(&b->wire);
 	free(b);
 }
@@ -58,10 +58,10 @@ void records_free(struct records *b)
 static int records_encrypt(struct records *b, uint8_t type, uint8_t *data,
 			   size_t len, struct err *e)
 {
-	struct socket_buffer_buffer *out = &b->wire.out;
+	struct socket_buffer_part *out = &b->wire.out;
 	size_t size;
 
-	if (aead_encrypt(b->seal, type, data, len, out->bytes + out->end, &size,
+	if (aead_encrypt(b->aead, type, data, len, out->bytes + out->end, &size,
 			 e) < 0)
 		return -1;
 	out->end += size;
@@ -87,8 +87,7 @@ int records_send(struct records *b, uint8_t *buf, size_t len, size_t *done,
 
 int records_alert(struct records *b, enum record_alert alert, struct err *e)
 {
-	uint8_t body[RECORD_ALERT_BYTES +
-		     1]; /* and the byte that aead_encrypt() needs */
+	uint8_t body[RECORD_ALERT_BYTES + 1]; /* see aead_encrypt() */
 	bool empty;
 
 	record_alert(body, alert);
@@ -136,13 +135,13 @@ static int records_set_violation(struct records *b, enum record_alert alert,
 static int records_next(struct records *b, const uint8_t **record, size_t *size,
 			struct err *e)
 {
-	const struct socket_buffer_buffer *in = &b->wire.in;
+	const struct socket_buffer_part *in = &b->wire.in;
 	size_t have = in->end - in->start, body;
 
 	*record = NULL;
 	if (have < RECORD_HEADER_BYTES)
 		return 0;
-	body = aead_body_bytes(b->seal, in->bytes + in->start);
+	body = aead_body_bytes(b->aead, in->bytes + in->start);
 	if (!body)
 		return records_set_forged(b, e);
 	*size = RECORD_HEADER_BYTES + body;
@@ -158,7 +157,7 @@ static int records_open(struct records *b, const uint8_t *record, size_t size,
 {
 	uint8_t inner;
 
-	if (aead_decrypt(b->seal, record, &inner, out, n) < 0)
+	if (aead_decrypt(b->aead, record, &inner, out, n) < 0)
 		return records_set_forged(b, e);
 	b->wire.in.start += size;
 	*type = inner;
@@ -264,5 +263,5 @@ bool records_forged(const struct records *b)
 
 uint64_t records_records(const struct records *b)
 {
-	return aead_records(b->seal);
+	return aead_records(b->aead);
 }

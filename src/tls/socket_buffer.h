@@ -13,7 +13,7 @@
 #include "base/err.h"
 
 /* bytes[start] to bytes[end - 1] are in use. */
-struct socket_buffer_buffer {
+struct socket_buffer_part {
 	size_t size, start, end;
 	uint8_t *bytes;
 };
@@ -22,8 +22,8 @@ struct socket_buffer {
 	int fd; /* borrowed */
 	int lost_errno; /* the socket's first error, 0 if none */
 	bool ended; /* the peer's FIN was read */
-	struct socket_buffer_buffer out;
-	struct socket_buffer_buffer in; /* size 0: exact reads only */
+	struct socket_buffer_part out;
+	struct socket_buffer_part in; /* size 0: exact reads only */
 };
 
 /* out_bytes: the size of the send buffer.  Errors: ERR_BUG (memory). */
@@ -32,7 +32,7 @@ int socket_buffer_init(struct socket_buffer *w, int fd, size_t out_bytes,
 void socket_buffer_fini(struct socket_buffer *w);
 
 /* Enlarge a buffer; its contents stay.  Errors: ERR_BUG (memory). */
-int socket_buffer_grow(struct socket_buffer_buffer *b, size_t bytes,
+int socket_buffer_grow(struct socket_buffer_part *b, size_t bytes,
 		       struct err *e) attr_must_check;
 
 /* How many bytes can be appended now. */

@@ -17,8 +17,8 @@
 #include "tls/socket_buffer.h"
 
 /*
- * The library's constructor runs before main() and reads the environment;
- * with this it waits for tls_global_init().
+ * GnuTLS's constructor runs before main() and reads the environment.  With this
+ * it does nothing, and tls_global_init() starts GnuTLS.
  */
 GNUTLS_SKIP_GLOBAL_INIT
 
@@ -29,8 +29,8 @@ enum {
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
 	TLS_EXPORT_BYTES = 32,
-	RECV_CALLS = 256, /* of a record each, before signals are seen to */
-	HANDSHAKE_BYTES = 65536, /* of one message: a peer's whole chain */
+	RECV_CALLS = 256, /* of a record each, between checks for signals */
+	HANDSHAKE_BYTES = 65536, /* of one message, such as a peer's chain */
 };
 
 struct tls {
@@ -45,20 +45,20 @@ struct tls {
 	bool owns_cred;
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
-	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	int final; /* how reading ended: 1 not yet, 0 close_notify, < 0 error */
 	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
-	bool write_gone; /* that direction is no longer this session's */
-	bool forged; /* a record did not authenticate, here or there */
-	bool starved; /* GnuTLS asked for bytes that are not here yet */
-	bool opened; /* the record that GnuTLS failed at did authenticate */
-	enum record_alert violation; /* the answer to one; 0: there was none */
-	bool put_off; /* the peer has no time for us now */
-	bool gave_up; /* the peer, by an alert, after the handshake */
+	bool write_gone; /* another record layer owns that direction */
+	bool forged; /* a record did not authenticate, here or at the peer */
+	bool starved; /* GnuTLS asked for bytes that have not arrived */
+	bool opened; /* the record that GnuTLS refused did authenticate */
+	enum record_alert violation; /* our answer to one; 0: none happened */
+	bool put_off; /* the peer is busy: see tls_put_off() */
+	bool gave_up; /* the peer sent an alert after the handshake */
 };
 
 /*
- * Variables that make GnuTLS write secrets to files, obey a configuration
- * that is not the system's, or be talkative.
+ * Variables that make GnuTLS write secrets to a file, obey another
+ * configuration than the system's, or print debug messages.
  */
 static const char *const hostile_environment[] = {
 	"SSLKEYLOGFILE",	   "GNUTLS_SYSTEM_PRIORITY_FILE",
@@ -99,17 +99,21 @@ int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 	return 0;
 }
 
-/* GnuTLS's view of the socket. */
+/* The transport functions of GnuTLS. */
 
 static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 {
 	struct tls *t = p;
 
-	/* An alert or answer of its own would reach the kernel as a part of
-	 * the stream. */
+	/*
+	 * A record that GnuTLS writes by itself, such as an alert, would become
+	 * a part of the stream.
+	 */
 	if (t->write_gone)
 		return (ssize_t)len;
-	/* tls_send() leaves room for a record; a flight is smaller. */
+	/*
+	 * tls_send() leaves room for a record; a handshake flight is smaller.
+	 */
 	if (len > socket_buffer_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
 		return -1;
@@ -119,8 +123,9 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 }
 
 /*
- * Until the hand-over is decided no byte is read that is not asked for: GnuTLS
- * takes one record at a time, and what follows is the kernel's.
+ * Until the kernel has the keys, or never will, read only the bytes that
+ * GnuTLS asks for.  GnuTLS reads one record at a time; the bytes behind it
+ * belong to the kernel.
  */
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
@@ -139,10 +144,9 @@ static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 }
 
 /*
- * ALPN (RFC 7301) tells our own peers from other TLS programs.  A raw listener
- * knows the name too, to refuse a client that expects the protocol.  The name
- * of the old version is there to be recognised: nothing is said in that
- * version but that it is refused.
+ * ALPN (RFC 7301) distinguishes btrfs-ktls-pipe from other TLS programs.  A
+ * raw listener offers the name too, to refuse a client that expects the
+ * protocol. The name of the old version is offered only to refuse it by name.
  */
 static int tls_offer_protocol(struct tls *t)
 {
@@ -168,8 +172,8 @@ static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
 }
 
 /*
- * A client of the old version is let through: it gets to read why it is
- * refused, in answer to its HELLO.
+ * A client of the old version passes: the answer to its HELLO tells it why it
+ * is refused.
  */
 static int tls_check_protocol(struct tls *t, struct err *e)
 {
@@ -199,8 +203,10 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	char priorities[PRIORITY_CHARS];
 	int ret;
 
-	/* Ours, though it may be none of those that the server asks for: then
-	 * that can say so. */
+	/*
+	 * Send our certificate even if it is of no CA that the server asks for:
+	 * the server's alert then says why it is refused.
+	 */
 	flags |= p->server ? GNUTLS_SERVER
 			   : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT;
 	ret = gnutls_init(&t->session, flags);
@@ -226,7 +232,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 						   tls_pull_timeout);
 	gnutls_handshake_set_timeout(t->session, 0);
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
-	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
+	/* DHE-PSK of TLS 1.2: the server may choose a group of its own. */
 	gnutls_dh_set_prime_bits(t->session, DH_BITS);
 	return credential_apply(p->cred, t->session, &t->peer);
 }
@@ -372,7 +378,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 		       gnutls_strerror(ret));
 }
 
-/* The alert for a failed handshake; GnuTLS sends none by itself. */
+/* Send the alert for a failed handshake; GnuTLS sends none by itself. */
 static void tls_send_reason(struct tls *t, int ret)
 {
 	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
@@ -446,7 +452,7 @@ static int tls_find_mode(struct tls *t, struct err *e)
 	return 0;
 }
 
-/* Certificates: does the server care who we are? */
+/* Client with a certificate: did the server request it? */
 static int tls_check_asked(struct tls *t, struct err *e)
 {
 	if (t->server || !(credential_kinds(t->cred) & CREDENTIAL_X509) ||
@@ -460,9 +466,9 @@ static int tls_check_asked(struct tls *t, struct err *e)
 }
 
 /*
- * TLS 1.2: without an extended master secret (RFC 7627) somebody who has both
- * ends' trust could make two connections share their keys.  GnuTLS can be told
- * to require it from 3.8 on only.
+ * Without an extended master secret (RFC 7627) an attacker whom both ends
+ * trust could make two TLS 1.2 connections share their keys.  Only GnuTLS 3.8
+ * and newer can require it.
  */
 static int tls_check_master_secret(struct tls *t, struct err *e)
 {
@@ -489,7 +495,7 @@ static void tls_learn_name(struct tls *t)
 	snprintf(t->name, sizeof t->name, "%s", name ? name : "");
 }
 
-/* The handshake is done: is the outcome what we want? */
+/* The handshake is done: is its result acceptable? */
 static int tls_handshake_check(struct tls *t, struct err *e)
 {
 	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
@@ -500,8 +506,9 @@ static int tls_handshake_check(struct tls *t, struct err *e)
 }
 
 /*
- * In TLS 1.2 GnuTLS takes a client's alert in the place of its certificate for
- * none.  Where there was no alert the last one is 0, which is close_notify.
+ * In TLS 1.2 GnuTLS reports a client's alert instead of a certificate as a
+ * missing certificate.  Without an alert the last one is 0, which is
+ * close_notify.
  */
 static int tls_handshake_step(struct tls *t)
 {
@@ -604,7 +611,7 @@ bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
 
 	if (identity)
 		return !strcmp(identity, ticket->identity);
-	/* In TLS 1.2 a connection can be made to export what another does. */
+	/* In TLS 1.2 two connections can be made to export the same value. */
 	return t->mode->version == MODE_TLS13 &&
 	       tls_prove(t, ticket, right, &ignored) == 0 &&
 	       !gnutls_memcmp(right, proof, sizeof right);
@@ -618,8 +625,10 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 
 	if (!t->session)
 		return err_set(e, ERR_KTLS, 0, "mode none has no keys");
-	/* Decrypted bytes in here would be lost to the kernel; unsent ones
-	 * would be encrypted twice. */
+	/*
+	 * The kernel would never see bytes that are already decrypted, and
+	 * unsent records would be encrypted twice.
+	 */
 	if (dir == TLS_READ && gnutls_record_check_pending(t->session))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	assert(dir == TLS_READ || !tls_pending_write(t));
@@ -726,7 +735,10 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
 	t->gave_up = true;
-	/* TLS 1.3: a client is done before the server objects. */
+	/*
+	 * TLS 1.3: the client completes the handshake before the server
+	 * refuses.
+	 */
 	if (alert == RECORD_NO_APPLICATION_PROTOCOL ||
 	    alert_judges_certificate(alert))
 		return tls_peer_alert(t, e);
@@ -736,7 +748,7 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 		       record_alert_name(alert));
 }
 
-/* What RFC 8446 asks for where a peer breaks the protocol. */
+/* The alert that RFC 8446 requires when a peer breaks the protocol. */
 static enum record_alert tls_answer(int ret)
 {
 	switch (ret) {
@@ -775,7 +787,7 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		return err_set(e, ERR_NET, 0,
 			       "the connection closed without close_notify");
-	/* TLS 1.3 has no warnings; in 1.2 none of them is harmless here. */
+	/* TLS 1.3 has no warnings; in TLS 1.2 none is harmless here. */
 	case GNUTLS_E_WARNING_ALERT_RECEIVED:
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return tls_peer_gave_up(t, e);
@@ -790,8 +802,8 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	if (t->opened)
 		return tls_peer_violates(t, ret, e);
 	/*
-	 * A record that cannot be decrypted, or whose header, which nothing
-	 * protects, makes no sense: whoever did that, it was not the peer.
+	 * The record does not authenticate, or its header, which is not
+	 * protected, is invalid: the peer did not send it like that.
 	 */
 	t->forged = true;
 	tls_alert(t, RECORD_BAD_RECORD_MAC);
@@ -802,9 +814,9 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 }
 
 /*
- * One call of the library.  *n 0: a record without data, or nothing is here.
- * The sequence number tells whether the record that it fails at could be
- * decrypted; new keys begin at 0.
+ * One call of GnuTLS.  *n 0: an empty record, or nothing now.  Returns whether
+ * to call it again.  If the sequence number changed, the record that GnuTLS
+ * refused could be decrypted; new keys begin at 0.
  */
 static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
 {
@@ -824,7 +836,7 @@ static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
 }
 
 /*
- * Read as long as there is something.  A peer of ours sends no empty records.
+ * Read until nothing is left.  Another btrfs-ktls-pipe sends no empty records.
  */
 static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
 {
@@ -858,7 +870,7 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	*end = false;
 	if (t->final > 0)
 		tls_recv_all(t, buf, len, done);
-	/* What came before the end or an error is given out first. */
+	/* Bytes that came before the end or an error are returned first. */
 	if (*done || t->final > 0)
 		return 0;
 	*end = t->final == 0;
