@@ -110,7 +110,7 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 	if (key_has_entry(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a PEM block and an identity:hex line; "
-			       "keep the one that is meant");
+			       "keep the intended one");
 	/* Every block must be a key. */
 	for (const uint8_t *p = begin; p;
 	     p = memmem(p, len - (size_t)(p - data), PEM_BEGIN,
@@ -129,7 +129,7 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 		if (p != begin)
 			return err_set(e, ERR_KEY, 0,
 				       "holds more than one PEM block; keep "
-				       "the one that is meant");
+				       "the intended one");
 		p += strlen(PEM_BEGIN);
 	}
 	pem.size = (unsigned int)(len - (size_t)(begin - data));
@@ -161,7 +161,7 @@ static int key_parse_entry(const struct key_text *text, bool *found,
 				       "holds more than one line besides "
 				       "comments, one of which looks like "
 				       "identity:hex (line %zu is too many); "
-				       "keep the one that is meant",
+				       "keep the intended one",
 				       t.number);
 		}
 		entry = t;

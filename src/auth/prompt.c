@@ -190,7 +190,7 @@ static int prompt_once(struct prompt *a, const char *prompt, struct secret *s,
 	int ret;
 
 	if (lock < 0)
-		log_debug("others may ask on this terminal meanwhile");
+		log_debug("cannot lock the terminal: other prompts may appear");
 	if (tcgetattr(a->fd, &a->loud) < 0)
 		return err_set(e, ERR_KEY, errno,
 			       "cannot ask for a password on /dev/tty");

@@ -247,9 +247,8 @@ int x509_check_key(const gnutls_datum_t *pem, struct err *e)
 	if (x509_count_blocks(pem, encrypted, other) ||
 	    memmem(pem->data, pem->size, "Proc-Type: 4,ENCRYPTED", 22))
 		return err_set(e, ERR_KEY, 0,
-			       "is encrypted, and there is nobody to ask for "
-			       "its password; 'openssl pkey -in FILE -out NEW' "
-			       "decrypts it");
+			       "is encrypted, which is not supported; 'openssl "
+			       "pkey -in FILE -out NEW' decrypts it");
 	if (!x509_count_blocks(pem, words, ignored))
 		return x509_foreign(pem, other, "private key", e);
 	return 0;
@@ -263,8 +262,8 @@ int x509_set_own(gnutls_certificate_credentials_t c, const gnutls_datum_t *own,
 
 	if (ret == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
 		return err_set(e, ERR_KEY, 0,
-			       "is not the key of the certificate; name the "
-			       "two that were made together");
+			       "is not the key of the certificate; give the "
+			       "certificate and its own key");
 	if (ret < 0)
 		return err_set(e, ERR_KEY, 0,
 			       "holds a private key that is cut short, damaged "
@@ -482,8 +481,8 @@ static int x509_verify_error(gnutls_session_t session, gnutls_x509_crt_t crt,
 		return x509_check_time(crt, ERR_AUTH, e) < 0
 			       ? -1
 			       : err_set(e, ERR_AUTH, 0,
-					 "is signed by a CA whose own has "
-					 "expired, or is not valid yet");
+					 "is signed by a CA whose certificate "
+					 "has expired or is not valid yet");
 	*alert = RECORD_UNSUPPORTED_CERTIFICATE;
 	if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
 		return err_set(e, ERR_AUTH, 0,
@@ -514,8 +513,8 @@ static int x509_judge_name(gnutls_subject_alt_names_t sans,
 	if (rules->count == 1)
 		return x509_san(sans, 0, &type, &san)
 			       ? err_append(e,
-					    "; if it is the host that is "
-					    "meant, say --peer %s",
+					    "; if that is the intended "
+					    "host, give --peer %s",
 					    shown)
 			       : err_append(e, ": it has none");
 	return err_set(e, ERR_AUTH, 0, "is for none of the names of --peer");

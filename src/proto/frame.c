@@ -301,7 +301,7 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 		return "the connection leads back to its own host; if that is "
 		       "wanted, the listener needs --allow-self";
 	case FRAME_REFUSED_MALFORMED:
-		return "the listener does not understand our greeting";
+		return "the listener does not understand our HELLO";
 	case FRAME_REFUSED_NAME:
 		return "the listener does not serve streams by name";
 	}

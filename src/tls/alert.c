@@ -30,8 +30,8 @@ static const char *alert_verdict(uint8_t alert)
 		return "does not let in the names in it (--peer), or expects "
 		       "another host";
 	case RECORD_CERTIFICATE_REQUIRED:
-		return "got none, but requires one: --cert, --cert-key and "
-		       "--ca";
+		return "got none, but requires one; give --cert, --cert-key "
+		       "and --ca";
 	default:
 		return NULL;
 	}
@@ -60,9 +60,8 @@ static int alert_canceled(const struct alert_context *c, struct err *e)
 		       "(alert %s)%s",
 		       alert,
 		       c->password
-			       ? "; not tried again by itself, because each "
-				 "time whoever answers can guess the "
-				 "password once"
+			       ? "; not retried by itself, because each try "
+				 "gives the server one guess at the password"
 			       : "");
 }
 

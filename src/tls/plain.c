@@ -35,8 +35,8 @@ void plain_alert(struct socket_buffer *w, enum record_alert alert)
 static int plain_bad(struct err *e)
 {
 	return err_set(e, ERR_NET, 0,
-		       "the peer sent no record of mode none; -m none must be "
-		       "said on both sides");
+		       "the peer sent no record of mode none; give -m none to "
+		       "both sides");
 }
 
 /* Is a complete header valid?  The next call must come to the same result. */

@@ -113,8 +113,8 @@ static int records_set_forged(struct records *b, struct err *e)
 {
 	b->forged = true;
 	return err_set(e, ERR_NET, 0,
-		       "a record was forged or damaged on its way "
-		       "(bad_record_mac)");
+		       "record authentication failed: forged or corrupted in "
+		       "transit (bad_record_mac)");
 }
 
 /* The record authenticates: the peer itself broke the protocol. */

@@ -311,7 +311,7 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 	if (credential_is_password(t->cred))
 		return err_set(e, ERR_AUTH, 0,
 			       strcmp(identity, CREDENTIAL_PASSWORD_IDENTITY)
-				       ? "the peer has a key, where this side "
+				       ? "the peer has a key, but this side "
 					 "has a password"
 				       : "the peer has another password");
 	if (!*identity)
@@ -438,7 +438,8 @@ static int tls_find_mode(struct tls *t, struct err *e)
 		cipher = MODE_CHACHA20_POLY1305;
 		break;
 	default:
-		return err_set(e, ERR_AUTH, 0, "negotiated a foreign cipher");
+		return err_set(e, ERR_AUTH, 0,
+			       "negotiated an unsupported cipher suite");
 	}
 	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
 			     : NULL;
@@ -447,7 +448,7 @@ static int tls_find_mode(struct tls *t, struct err *e)
 		return err_set(e, ERR_AUTH, 0,
 			       "no common mode with the peer: it chose %s, "
 			       "which -m does not name",
-			       t->mode ? t->mode->name : "a foreign one");
+			       t->mode ? t->mode->name : "an unsupported one");
 	}
 	return 0;
 }
@@ -460,8 +461,8 @@ static int tls_check_asked(struct tls *t, struct err *e)
 		return 0;
 	tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 	return err_set(e, ERR_AUTH, 0,
-		       "the peer did not ask for our certificate, so it is "
-		       "there for anybody; make it require one (openssl "
+		       "the server did not request a client certificate, so "
+		       "it would accept anyone; make it require one (openssl "
 		       "s_server -Verify 1)");
 }
 
@@ -808,7 +809,8 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	t->forged = true;
 	tls_alert(t, RECORD_BAD_RECORD_MAC);
 	return err_set(
-		e, ERR_NET, 0, "a record was forged or damaged on its way (%s)",
+		e, ERR_NET, 0,
+		"record authentication failed: forged or corrupted in transit (%s)",
 		ret == GNUTLS_E_DECRYPTION_FAILED ? "bad_record_mac"
 						  : gnutls_strerror(ret));
 }

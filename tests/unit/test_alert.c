@@ -58,7 +58,7 @@ static const struct {
 	  "user_canceled" },
 	{ RECORD_USER_CANCELED, &client_key, "too many handshakes",
 	  "user_canceled" },
-	{ RECORD_USER_CANCELED, &client_password, "guess the password",
+	{ RECORD_USER_CANCELED, &client_password, "one guess at the password",
 	  "user_canceled" },
 	{ 200, &client_key, "refused the handshake", "unknown" },
 };

@@ -532,7 +532,7 @@ static const struct {
 	{ "a connection that just closes", FIN, "without close_notify" },
 	{ "a fatal alert", ABORT, "gave up (alert internal_error)" },
 	{ "a cut record", CUT, "" },
-	{ "a forged record", FORGED, "forged or damaged" },
+	{ "a forged record", FORGED, "record authentication failed" },
 };
 
 /* Take the record on its way to the server and do something to it. */
