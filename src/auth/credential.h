@@ -62,7 +62,6 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 /*
  * The kinds that a handshake can use which begins now: bits of enum
  * credential_kind.
- * 
  */
 unsigned int credential_kinds(const struct credential *c);
 
@@ -98,8 +97,7 @@ static inline void credential_cleanup(struct credential **c)
 /* The state of one of the TLS sessions that share a credential. */
 struct credential_session {
 	struct credential *cred;
-	char asked[KEY_IDENTITY_MAX +
-		   1]; /* the identity that the client sent, or "" */
+	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
 };
 
 /*

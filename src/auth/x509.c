@@ -320,8 +320,7 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 }
 
 /*
- * Parse an IP address, perhaps with a zone.  Returns its bytes, 0: it is none.
- * 
+ * Parse an IP address, perhaps with a zone.  Returns its size; 0: it is none.
  */
 static size_t x509_address(const char *name, uint8_t out[static 16])
 {
@@ -421,10 +420,7 @@ static const char *x509_shown(gnutls_x509_crt_t crt,
 	return out;
 }
 
-/*
- * The peer sends its own certificate first, the end of its chain last.
- * 
- */
+/* The peer sends its own certificate first, the end of its chain last. */
 static gnutls_x509_crt_t x509_of_peer(gnutls_session_t session, bool last)
 {
 	unsigned int count = 0;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * X.509: check the contents of PEM files, verify a peer's certificate, match
- * the names in it.  Knows nothing of files, options and sockets.  Ref: RFC
- * 5280; RFC 9525 (names).
+ * the names in it.  Knows nothing of files, options and sockets.
+ * Ref: RFC 5280; RFC 9525 (names).
  */
 #pragma once
 
@@ -27,7 +27,6 @@ int x509_check_key(const gnutls_datum_t *pem, struct err *e) attr_must_check;
 
 /*
  * Certificates of the CAs that may sign the peer's: at least one is valid now.
- * 
  */
 int x509_check_ca(const gnutls_datum_t *pem, struct err *e) attr_must_check;
 

@@ -86,6 +86,7 @@ int ktls_probe(const struct mode *mode, struct ktls_support *out,
  * (and 6.6.112, 6.12.53) sends uninitialised memory behind a record that came
  * out shorter than expected; the peer sees a damaged record.  Tries it on two
  * sockets over the loopback device, which takes a millisecond; false if that
- * fails.  Ref: Linux 7f846c65ca11.
+ * fails.
+ * Ref: Linux 7f846c65ca11.
  */
 bool ktls_splices_pieces(const struct mode *mode);

@@ -146,7 +146,7 @@ static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 /*
  * ALPN (RFC 7301) distinguishes btrfs-ktls-pipe from other TLS programs.  A
  * raw listener offers the name too, to refuse a client that expects the
- * protocol. The name of the old version is offered only to refuse it by name.
+ * protocol.  The name of the old version is offered only to refuse it by name.
  */
 static int tls_offer_protocol(struct tls *t)
 {

@@ -68,7 +68,7 @@ const struct mode *tls_mode(const struct tls *t);
 
 /*
  * The authenticated name of the peer.  With certificates,
- * credential_peer_name(). With pre-shared keys, the client's identity; on the
+ * credential_peer_name().  With pre-shared keys, the client's identity; on the
  * client too, because a listener has no other name.  "": no peer was
  * authenticated, or its certificate has no such name.  Only after TLS_DONE,
  * until tls_free().

@@ -335,7 +335,6 @@ static void test_two_at_once(void)
 	share_cred(other, end[SERVER].cred);
 	/*
 	 * The client's former socket leads to the server; it talks to wire[1].
-	 * 
 	 */
 	dup2(wire[0], 100);
 	dup2(end[CLIENT].fd, 101);
@@ -383,7 +382,6 @@ static void test_strangers(void)
 		shutdown(end[CLIENT].fd, SHUT_WR);
 		/*
 		 * GnuTLS reports the end within a record with its second call.
-		 * 
 		 */
 		if (!ok((step(&end[SERVER]) || step(&end[SERVER])) &&
 				end[SERVER].ret == -1 &&

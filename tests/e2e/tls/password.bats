@@ -498,7 +498,7 @@ comes_again() {
 @test "who has to give way within his ClientHello does not come again: 5, and why" {
 	puts_off 100
 	wait_sender 5
-	says_sender 'too many handshakes.*not tried again.*guess'
+	says_sender 'too many handshakes.*not retried.*guess'
 }
 
 says_sender() {
