@@ -44,8 +44,8 @@ struct rate_limit {
 };
 
 /* May this source try?  If so, the try counts as wrong from now on. */
-bool rate_limit_begin(struct rate_limit *g, const struct net_source *source,
+bool rate_limit_begin(struct rate_limit *l, const struct net_source *source,
 		      uint64_t now_ms);
 
 /* The password was right: the try no longer counts. */
-void rate_limit_right(struct rate_limit *g, const struct net_source *source);
+void rate_limit_right(struct rate_limit *l, const struct net_source *source);

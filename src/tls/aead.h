@@ -25,10 +25,10 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		      struct err *e);
 
 /* Records under these keys so far, those of the handshake included. */
-uint64_t aead_records(const struct aead *s);
+uint64_t aead_records(const struct aead *a);
 
 /* Wipes the keys. */
-void aead_free(struct aead *s);
+void aead_free(struct aead *a);
 
 /*
  * Encrypt len bytes of data, at most RECORD_MAX, into the next record, of the
@@ -37,11 +37,11 @@ void aead_free(struct aead *s);
  * RECORD_OVERHEAD and does not overlap data.  *size: bytes written.  Errors:
  * ERR_BUG.
  */
-int aead_encrypt(struct aead *s, uint8_t type, uint8_t *data, size_t len,
+int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 		 uint8_t *out, size_t *size, struct err *e) attr_must_check;
 
 /* The length of the body, from its header; 0: no valid header. */
-size_t aead_body_bytes(const struct aead *s,
+size_t aead_body_bytes(const struct aead *a,
 		       const uint8_t header[static RECORD_HEADER_BYTES]);
 
 /*
@@ -50,5 +50,5 @@ size_t aead_body_bytes(const struct aead *s,
  * does not authenticate.  A record that does may still break the protocol: the
  * caller checks for type 0 and for more than RECORD_MAX bytes.
  */
-int aead_decrypt(struct aead *s, const uint8_t *record, uint8_t *type,
+int aead_decrypt(struct aead *a, const uint8_t *record, uint8_t *type,
 		 uint8_t *out, size_t *len) attr_must_check;
