@@ -1,23 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "auth/rate_limit.h"
 
-/* What of the memory concerns one source at one moment; NULL: there is none. */
+/* The places in memory that concern one source; NULL: none. */
 struct rate_limit_places {
-	struct rate_limit_source *own; /* where it is counted by itself */
-	struct rate_limit_source
-		*site; /* where the rest of its site is counted */
-	struct rate_limit_source *free; /* owes nothing: as good as none */
+	struct rate_limit_source *own; /* of this source alone */
+	struct rate_limit_source *site; /* of the further sources of its site */
+	struct rate_limit_source *free; /* of a source that owes nothing */
 	unsigned int neighbours; /* sources of its site that owe */
 };
 
-static struct rate_limit_places rate_limit_look(struct rate_limit *g,
+static struct rate_limit_places rate_limit_look(struct rate_limit *l,
 						const struct net_source *source,
 						uint64_t now_ms)
 {
 	struct rate_limit_places p = { 0 };
 
 	for (size_t i = 0; i < RATE_LIMIT_SOURCES; i++) {
-		struct rate_limit_source *s = &g->sources[i];
+		struct rate_limit_source *s = &l->sources[i];
 		bool owes = s->paid_ms > now_ms;
 
 		if (s->site && net_source_same_site(&s->source, source))
@@ -32,11 +31,11 @@ static struct rate_limit_places rate_limit_look(struct rate_limit *g,
 	return p;
 }
 
-/* Where a try is counted. */
+/* The place where a try counts. */
 static struct rate_limit_source *rate_limit_place(
-	struct rate_limit *g, const struct net_source *source, uint64_t now_ms)
+	struct rate_limit *l, const struct net_source *source, uint64_t now_ms)
 {
-	const struct rate_limit_places p = rate_limit_look(g, source, now_ms);
+	const struct rate_limit_places p = rate_limit_look(l, source, now_ms);
 	bool site = p.neighbours >= RATE_LIMIT_SITE_SOURCES;
 
 	if (p.own && (p.own->paid_ms > now_ms || !site))
@@ -44,15 +43,15 @@ static struct rate_limit_source *rate_limit_place(
 	if (site && p.site)
 		return p.site;
 	if (!p.free)
-		return &g->others;
+		return &l->others;
 	*p.free = (struct rate_limit_source){ .source = *source, .site = site };
 	return p.free;
 }
 
-bool rate_limit_begin(struct rate_limit *g, const struct net_source *source,
+bool rate_limit_begin(struct rate_limit *l, const struct net_source *source,
 		      uint64_t now_ms)
 {
-	struct rate_limit_source *s = rate_limit_place(g, source, now_ms);
+	struct rate_limit_source *s = rate_limit_place(l, source, now_ms);
 
 	if (s->paid_ms < now_ms)
 		s->paid_ms = now_ms;
@@ -62,12 +61,12 @@ bool rate_limit_begin(struct rate_limit *g, const struct net_source *source,
 	return true;
 }
 
-void rate_limit_right(struct rate_limit *g, const struct net_source *source)
+void rate_limit_right(struct rate_limit *l, const struct net_source *source)
 {
-	const struct rate_limit_places p = rate_limit_look(g, source, 0);
+	const struct rate_limit_places p = rate_limit_look(l, source, 0);
 	struct rate_limit_source *s = p.own    ? p.own
 				      : p.site ? p.site
-					       : &g->others;
+					       : &l->others;
 
 	if (s->paid_ms >= RATE_LIMIT_EVERY_MS)
 		s->paid_ms -= RATE_LIMIT_EVERY_MS;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/min.h"
+
 /* A new connection has at least that long to move something: two ACKs. */
 enum { RETRY_TRIAL_MS = 10000 };
 
@@ -21,7 +23,7 @@ struct retry {
 /* The listener grants what the peer wishes for, up to its own limit. */
 static inline uint64_t retry_agree(uint64_t own_ms, uint64_t peer_ms)
 {
-	return own_ms < peer_ms ? own_ms : peer_ms;
+	return min_u64(own_ms, peer_ms);
 }
 
 /* The connection is gone. */

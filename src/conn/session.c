@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "conn/net.h"
 
 /*
@@ -31,7 +32,7 @@ uint64_t session_record_limit(const struct session_config *o)
 {
 	uint64_t limit = o->raw ? RECORD_LIMIT_RAW : RECORD_LIMIT;
 
-	return clock_earlier(limit, o->rekey_bytes / RECORD_MAX);
+	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
 }
 
 void session_init(struct session *l, const struct session_ops *ops,
@@ -143,8 +144,7 @@ int session_agree(struct session *l, struct tls *t,
 				  : peer->buffer_bytes;
 	session_agree_retry(l, peer->retry_ms);
 	if (peer->record_limit)
-		l->record_limit =
-			clock_earlier(l->record_limit, peer->record_limit);
+		l->record_limit = min_u64(l->record_limit, peer->record_limit);
 	if (l->p.config->raw)
 		return 0;
 	session_hex(peer->handle, l->ticket.identity);

@@ -12,10 +12,12 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "conn/hello.h"
 #include "conn/host_id.h"
 #include "conn/net.h"
 #include "conn/resolve.h"
+#include "tls/priority.h"
 
 enum {
 	RESOLVE_MS = 30000,
@@ -175,7 +177,7 @@ static uint64_t client_jitter(uint64_t ms)
 static void client_pause(struct session_client *d)
 {
 	d->start_ms = clock_deadline(client_jitter(d->backoff_ms));
-	d->backoff_ms = clock_earlier(2 * d->backoff_ms, BACKOFF_MAX_MS);
+	d->backoff_ms = min_u64(2 * d->backoff_ms, BACKOFF_MAX_MS);
 }
 
 static void client_hang_up(struct session_client *d)
@@ -315,7 +317,7 @@ static uint64_t client_patience(const struct session_client *d,
 
 	if (!d->session.count && !d->session.p.config->retry_ms)
 		return most_ms;
-	return clock_earlier(most_ms, end_ms > now ? end_ms - now : 0);
+	return min_u64(most_ms, end_ms > now ? end_ms - now : 0);
 }
 
 /* Connect to the address whose turn it is. */
@@ -571,7 +573,7 @@ static int client_agree(struct session_client *d, const struct frame_welcome *w,
 	if (session_agree(l, d->tls, &peer, e) < 0)
 		return -1;
 	if (l->p.config->raw || !l->p.cred ||
-	    !tls_mode_usable(tls_mode(d->tls), CREDENTIAL_PSK))
+	    !priority_mode_usable(tls_mode(d->tls), CREDENTIAL_PSK))
 		return 0;
 	d->ticket_cred = credential_new_psk(&l->ticket, false, e);
 	return d->ticket_cred ? 0 : -1;

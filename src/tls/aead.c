@@ -8,8 +8,8 @@
 enum {
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
-	EXPLICIT_BYTES = 8, /* TLS 1.2: the half of the nonce that is sent */
-	SALT_BYTES = 4, /* TLS 1.2: the half that is not */
+	EXPLICIT_BYTES = 8, /* TLS 1.2: the part of the nonce that is sent */
+	SALT_BYTES = 4, /* TLS 1.2: the part that is not */
 	AAD_MAX = 13,
 };
 
@@ -44,71 +44,71 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		[MODE_CHACHA20_POLY1305] = GNUTLS_CIPHER_CHACHA20_POLY1305,
 	};
 	gnutls_datum_t key = { (uint8_t *)t->key, (unsigned int)t->key_len };
-	struct aead *s = calloc(1, sizeof *s);
+	struct aead *a = calloc(1, sizeof *a);
 	int ret;
 
-	if (!s) {
+	if (!a) {
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	ret = gnutls_aead_cipher_init(&s->cipher, ciphers[mode->cipher], &key);
+	ret = gnutls_aead_cipher_init(&a->cipher, ciphers[mode->cipher], &key);
 	if (ret < 0) {
 		err_set(e, ERR_BUG, 0, "cannot encrypt in user space: %s",
 			gnutls_strerror(ret));
-		free(s);
+		free(a);
 		return NULL;
 	}
-	s->v13 = mode->version == MODE_TLS13;
-	s->seq = aead_get64(t->seq);
-	memcpy(s->iv, t->iv, t->iv_len);
-	return s;
+	a->v13 = mode->version == MODE_TLS13;
+	a->seq = aead_get64(t->seq);
+	memcpy(a->iv, t->iv, t->iv_len);
+	return a;
 }
 
-void aead_free(struct aead *s)
+void aead_free(struct aead *a)
 {
-	if (!s)
+	if (!a)
 		return;
-	gnutls_aead_cipher_deinit(s->cipher);
-	explicit_bzero(s, sizeof *s);
-	free(s);
+	gnutls_aead_cipher_deinit(a->cipher);
+	explicit_bzero(a, sizeof *a);
+	free(a);
 }
 
-uint64_t aead_records(const struct aead *s)
+uint64_t aead_records(const struct aead *a)
 {
-	return s->seq;
+	return a->seq;
 }
 
 /* RFC 8446 section 5.3: the IV, with the sequence number XORed in. */
-static void aead_nonce13(const struct aead *s, uint8_t nonce[NONCE_BYTES])
+static void aead_nonce13(const struct aead *a, uint8_t nonce[NONCE_BYTES])
 {
 	uint8_t seq[8];
 
-	aead_put64(seq, s->seq);
-	memcpy(nonce, s->iv, NONCE_BYTES);
+	aead_put64(seq, a->seq);
+	memcpy(nonce, a->iv, NONCE_BYTES);
 	for (int i = 0; i < 8; i++)
 		nonce[NONCE_BYTES - 8 + i] ^= seq[i];
 }
 
 /* RFC 5288 section 3: salt and explicit half. */
-static void aead_nonce12(const struct aead *s, const uint8_t *explicit_half,
+static void aead_nonce12(const struct aead *a, const uint8_t *explicit_half,
 			 uint8_t nonce[NONCE_BYTES])
 {
-	memcpy(nonce, s->iv, SALT_BYTES);
+	memcpy(nonce, a->iv, SALT_BYTES);
 	memcpy(nonce + SALT_BYTES, explicit_half, EXPLICIT_BYTES);
 }
 
 /* RFC 5246 section 6.2.3.3: sequence number and the header of the plaintext */
-static void aead_aad12(const struct aead *s, uint8_t type, size_t len,
+static void aead_aad12(const struct aead *a, uint8_t type, size_t len,
 		       uint8_t aad[AAD_MAX])
 {
-	aead_put64(aad, s->seq);
+	aead_put64(aad, a->seq);
 	record_header(aad + 8, type, len);
 }
 
-int aead_encrypt(struct aead *s, uint8_t type, uint8_t *data, size_t len,
+int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 		 uint8_t *out, size_t *size, struct err *e)
 {
-	size_t in_len = len + s->v13, out_len = in_len + TAG_BYTES;
+	size_t in_len = len + a->v13, out_len = in_len + TAG_BYTES;
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX], *body = out;
 	const uint8_t behind = data[len];
 	size_t aad_len = RECORD_HEADER_BYTES;
@@ -116,45 +116,45 @@ int aead_encrypt(struct aead *s, uint8_t type, uint8_t *data, size_t len,
 
 	assert(len <= RECORD_MAX);
 	body += RECORD_HEADER_BYTES;
-	if (s->v13) {
+	if (a->v13) {
 		record_header(out, RECORD_DATA, out_len);
-		aead_nonce13(s, nonce);
+		aead_nonce13(a, nonce);
 		memcpy(aad, out, RECORD_HEADER_BYTES);
 	} else {
 		record_header(out, type, EXPLICIT_BYTES + out_len);
-		aead_put64(body, s->seq);
-		aead_nonce12(s, body, nonce);
-		aead_aad12(s, type, len, aad);
+		aead_put64(body, a->seq);
+		aead_nonce12(a, body, nonce);
+		aead_aad12(a, type, len, aad);
 		aad_len = AAD_MAX;
 		body += EXPLICIT_BYTES;
 	}
-	/* In one piece: else the library would make it one. */
+	/* One contiguous buffer: otherwise the library would copy it. */
 	data[len] = type;
-	ret = gnutls_aead_cipher_encrypt(s->cipher, nonce, sizeof nonce, aad,
+	ret = gnutls_aead_cipher_encrypt(a->cipher, nonce, sizeof nonce, aad,
 					 aad_len, TAG_BYTES, data, in_len, body,
 					 &out_len);
 	data[len] = behind;
 	if (ret < 0)
 		return err_set(e, ERR_BUG, 0, "cannot encrypt: %s",
 			       gnutls_strerror(ret));
-	s->seq++;
+	a->seq++;
 	*size = (size_t)(body - out) + out_len;
 	return 0;
 }
 
-size_t aead_body_bytes(const struct aead *s,
+size_t aead_body_bytes(const struct aead *a,
 		       const uint8_t header[static RECORD_HEADER_BYTES])
 {
 	size_t len = record_body_bytes(header);
-	size_t least = s->v13 ? TAG_BYTES + 1 : EXPLICIT_BYTES + TAG_BYTES;
+	size_t least = a->v13 ? TAG_BYTES + 1 : EXPLICIT_BYTES + TAG_BYTES;
 
 	if (header[1] != 3 || header[2] != 3 || len < least ||
-	    len > AEAD_BODY_MAX || (s->v13 && header[0] != RECORD_DATA))
+	    len > AEAD_BODY_MAX || (a->v13 && header[0] != RECORD_DATA))
 		return 0;
 	return len;
 }
 
-/* The type is the last byte that is not 0; what is behind it is padding. */
+/* The type is the last byte that is not 0; padding follows it. */
 static void aead_strip_padding(const uint8_t *inner, size_t *len, uint8_t *type)
 {
 	while (*len && !inner[*len - 1])
@@ -162,32 +162,32 @@ static void aead_strip_padding(const uint8_t *inner, size_t *len, uint8_t *type)
 	*type = *len ? inner[--*len] : 0;
 }
 
-int aead_decrypt(struct aead *s, const uint8_t *record, uint8_t *type,
+int aead_decrypt(struct aead *a, const uint8_t *record, uint8_t *type,
 		 uint8_t *out, size_t *len)
 {
-	size_t body_len = aead_body_bytes(s, record), aad_len;
+	size_t body_len = aead_body_bytes(a, record), aad_len;
 	const uint8_t *body = record + RECORD_HEADER_BYTES;
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX];
 
 	*type = record[0];
-	if (s->v13) {
-		aead_nonce13(s, nonce);
+	if (a->v13) {
+		aead_nonce13(a, nonce);
 		memcpy(aad, record, RECORD_HEADER_BYTES);
 		aad_len = RECORD_HEADER_BYTES;
 	} else {
-		aead_nonce12(s, body, nonce);
+		aead_nonce12(a, body, nonce);
 		body += EXPLICIT_BYTES;
 		body_len -= EXPLICIT_BYTES;
-		aead_aad12(s, *type, body_len - TAG_BYTES, aad);
+		aead_aad12(a, *type, body_len - TAG_BYTES, aad);
 		aad_len = AAD_MAX;
 	}
 	*len = body_len;
-	if (gnutls_aead_cipher_decrypt(s->cipher, nonce, sizeof nonce, aad,
+	if (gnutls_aead_cipher_decrypt(a->cipher, nonce, sizeof nonce, aad,
 				       aad_len, TAG_BYTES, body, body_len, out,
 				       len) < 0)
 		return -1;
-	s->seq++;
-	if (s->v13)
+	a->seq++;
+	if (a->v13)
 		aead_strip_padding(out, len, type);
 	return 0;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* guess: five wrong passwords at once, then one a second, and each for itself. */
+/* rate_limit: a source has five tries at once, then one a second. */
 #include "auth/rate_limit.h"
 #include "tap.h"
 
 static struct rate_limit g;
 
-/* Each of a site of its own, but for those of one_site() */
+/* Each source has a site of its own, except for those of one_site(). */
 static const struct net_source *source(unsigned int n)
 {
 	static struct net_source s;
@@ -21,7 +21,7 @@ static unsigned int one_site(unsigned int n)
 	return 0x123456 + (n << 24);
 }
 
-/* How many of so many tries at one moment are let through? */
+/* How many of these tries at one moment are allowed? */
 static int wrong(unsigned int who, int tries, uint64_t now_ms)
 {
 	int through = 0;
@@ -41,7 +41,7 @@ static void test_rate(void)
 	is_int(wrong(1, 20, t + 999), 0, "none within the next second");
 	is_int(wrong(1, 20, t + 1000), 1, "then one");
 	is_int(wrong(1, 20, t + 1999), 0, "one a second");
-	is_int(wrong(1, 20, t + 4000), 3, "what is not used is saved up");
+	is_int(wrong(1, 20, t + 4000), 3, "unused tries add up");
 	is_int(wrong(1, 20, t + 3600000), RATE_LIMIT_BURST,
 	       "but no more than five");
 	t += 7200000;
@@ -72,19 +72,19 @@ static void test_right(void)
 		rate_limit_right(&g, source(1));
 	}
 	is_int(through, 1000, "right passwords are not limited");
-	is_int(wrong(1, 20, t), RATE_LIMIT_BURST, "and leave nothing behind");
+	is_int(wrong(1, 20, t), RATE_LIMIT_BURST, "and leave no debt");
 	rate_limit_right(&g, source(1));
-	is_int(wrong(1, 20, t), 1, "a right one gives back its own try alone");
+	is_int(wrong(1, 20, t), 1, "a right one gives back only its own try");
 	rate_limit_right(&g, source(77));
 	is_int(wrong(77, 20, t), RATE_LIMIT_BURST,
-	       "one that is forgotten is none");
-	/* Handshakes that have begun and are not over yet */
+	       "a right one of an unknown source changes nothing");
+	/* Handshakes that have begun and are not over */
 	g = (struct rate_limit){ 0 };
 	is_int(wrong(1, 32, t), RATE_LIMIT_BURST,
 	       "many at the same time are many");
 }
 
-/* So many tries from each of so many addresses, at one moment */
+/* Tries at one moment, the same number from each of many addresses */
 static int wrong_from(unsigned int first, unsigned int count, int tries,
 		      uint64_t now_ms)
 {
@@ -101,23 +101,23 @@ static void test_memory(void)
 
 	g = (struct rate_limit){ 0 };
 	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 5, t), 5 * RATE_LIMIT_SOURCES,
-	       "as many addresses as fit have their tries each");
+	       "each source that fits has its own tries");
 	is_int(wrong_from(5000, 100000, 5, t + 1), RATE_LIMIT_BURST,
-	       "all those beyond have those of one");
+	       "all further sources share the tries of one");
 	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 1, t + 2), 0,
-	       "and nobody's are forgotten for them");
+	       "and no other source is forgotten for them");
 	is_int(wrong_from(200000, 100000, 1, t + 1001), 1,
-	       "one a second, together");
+	       "together they have one a second");
 	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 2, t + 1001),
-	       RATE_LIMIT_SOURCES, "while the first have theirs");
+	       RATE_LIMIT_SOURCES, "the first sources have their own");
 	is_int(wrong_from(300000, 3, 20, t + 6001), 3 * RATE_LIMIT_BURST,
-	       "who comes when some have paid is one by itself");
+	       "once others have paid, new sources count one by one");
 	is_int(wrong_from(300000, 3, 20, t + 6002), 0, "and stays so");
 	is_int(wrong(5, 20, t + 3600000), RATE_LIMIT_BURST,
-	       "in time all is well");
+	       "an hour later no source owes anything");
 }
 
-/* The most that many can do: five each of those that fit, then one a second. */
+/* The most for many sources: five each while they fit, then one a second. */
 static void test_many(void)
 {
 	uint64_t t = 1000000;
@@ -127,9 +127,9 @@ static void test_many(void)
 	for (unsigned int i = 0; i < 600000; i++)
 		through += wrong(i, 1, t + i / 100);
 	ok(through <= (RATE_LIMIT_SOURCES + 1) * (RATE_LIMIT_BURST + 6),
-	   "6 s of an address each try: %d were let through", through);
+	   "6 s with a new address for each try: %d were allowed", through);
 	is_int(wrong_from(700000, 20, 1, t + 8000), 20,
-	       "2 s later nobody is held up");
+	       "2 s later no source is held up");
 }
 
 static void test_right_beyond(void)
@@ -145,13 +145,13 @@ static void test_right_beyond(void)
 	}
 	is_int(through, 1000, "beyond, right passwords are not limited either");
 	is_int(wrong_from(5000, 100, 1, t), RATE_LIMIT_BURST,
-	       "and leave nothing behind");
+	       "and leave no debt");
 	rate_limit_right(&g, source(1));
 	is_int(wrong_from(5000, 100, 1, t), 0,
-	       "a right one of those that fit is their own");
+	       "a right one of a source that fits helps no other source");
 }
 
-/* Whoever has a /48 has 65536 sources, but not the memory for all. */
+/* A /48 has 65536 sources, but only its share of the memory. */
 static void test_site(void)
 {
 	uint64_t t = 1000000;
@@ -161,12 +161,12 @@ static void test_site(void)
 	for (unsigned int i = 0; i < 200; i++)
 		through += wrong(one_site(i), 5, t);
 	is_int(through, own + RATE_LIMIT_BURST,
-	       "a /48: 32 sources by themselves, the others share one's tries");
+	       "a /48: 32 sources count one by one, the others as one");
 	is_int(wrong(one_site(0), 1, t + 1000), 1, "the first have theirs");
 	through = 0;
 	for (unsigned int i = 100; i < 200; i++)
 		through += wrong(one_site(i), 5, t + 1000);
-	is_int(through, 1, "the others have one a second, together");
+	is_int(through, 1, "together the others have one a second");
 	is_int(wrong_from(1, RATE_LIMIT_SOURCES - RATE_LIMIT_SITE_SOURCES - 1,
 			  5, t + 1),
 	       5 * (RATE_LIMIT_SOURCES - RATE_LIMIT_SITE_SOURCES - 1),
@@ -177,10 +177,9 @@ static void test_site(void)
 		rate_limit_right(&g, source(one_site(i)));
 	}
 	is_int(through, 100, "right passwords of such a /48 are not limited");
-	is_int(wrong(one_site(100), 5, t + 2000), 1,
-	       "and leave nothing behind");
+	is_int(wrong(one_site(100), 5, t + 2000), 1, "and leave no debt");
 	is_int(wrong(one_site(150), 20, t + 3600000), RATE_LIMIT_BURST,
-	       "in time all is well");
+	       "an hour later no source owes anything");
 }
 
 static void test_site_of_ipv4(void)
