@@ -17,319 +17,321 @@
 #include "conn/peek.h"
 
 enum {
-	LOG_BURST = 20, /* lines about refused visitors in... */
+	LOG_BURST = 20, /* log lines about refused peers in each... */
 	LOG_PERIOD_MS = 10000,
-	REFUSE_MS = 100, /* for telling a visitor why */
-	LEAVE_MS = 2000, /* for a visitor that was told to hear it */
+	REFUSE_MS = 100, /* to send a refusal */
+	LEAVE_MS = 2000, /* for a refused peer to read it and close */
 	PENDING_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
-	PLACE_PAUSE_MS = 20, /* when all places are taken, not for long yet */
-	SPARE_FDS = 16, /* a stream's: pipes, a COMMAND's, netlink */
+	PLACE_PAUSE_MS = 20, /* when no peer can be evicted yet */
+	SPARE_FDS = 16, /* for a stream's pipes, COMMAND, netlink */
 };
 
 enum pending_state {
-	PENDING_UNCLAIMED, /* ours, or somebody else's to claim? */
-	PENDING_NEW, /* TLS, or the password exchange before it? */
+	PENDING_UNCLAIMED, /* not known yet whether it is ours */
+	PENDING_NEW, /* TLS or a password exchange may begin */
 	PENDING_HANDSHAKE,
-	PENDING_GREETING, /* the handshake is done, the HELLO is not */
-	PENDING_LEAVING, /* refused: we wait until it has closed */
+	PENDING_GREETING, /* the handshake is done; no HELLO yet */
+	PENDING_LEAVING, /* refused; waiting for the peer to close */
 };
 
-/* A connection that has not shown yet who it is. */
+/* A pending handshake: a connection whose peer has yet to authenticate. */
 struct pending {
 	struct connection_socket socket;
-	struct tls *tls; /* NULL: the place is free */
+	struct tls *tls; /* NULL: this slot is free */
 	enum tls_want want;
 	enum pending_state state;
 	struct password_exchange pass;
-	bool guessed; /* a password, which counts as wrong so far */
-	struct net_source source; /* whose places and guesses count together */
+	bool password_tried; /* counted as wrong until proven right */
+	struct net_source source; /* for eviction and the rate limit */
 	struct frame_reader reader;
 	struct frame_hello hello;
-	size_t discarded; /* bytes that came once it was refused */
+	size_t discarded; /* bytes received after the refusal */
 	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
 };
 
 struct acceptor {
-	struct acceptor_params p;
+	struct acceptor_params params;
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	int epoll_fd; /* readable when there is something to do */
-	int spare_fds[SPARE_FDS]; /* out of visitors' reach; -1: released */
-	const struct acceptor_stream *stream; /* the one that runs, or NULL */
-	bool paused; /* accepts nobody until accept_after_ms */
+	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
+	const struct acceptor_stream *stream; /* the running one, or NULL */
+	bool paused; /* accepts nothing until accept_after_ms */
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
-	unsigned int logged, unlogged; /* lines since then */
-	struct err broken; /* why it cannot go on; no kind: it can */
-	struct rate_limit guess;
+	unsigned int logged, unlogged; /* refusals since log_since_ms */
+	struct err broken; /* why it cannot accept; no kind: it can */
+	struct rate_limit rate_limit;
 	struct pending pending[PENDING_MAX];
 };
 
-/* epoll's user data: a visitor's number, or behind them a listener's */
+/* epoll's user data: the index of a pending handshake, then of a listener */
 enum { LISTENER_0 = PENDING_MAX };
 
-static void acceptor_watch(struct acceptor *d, int op, int fd, uint32_t events,
+static void acceptor_watch(struct acceptor *a, int op, int fd, uint32_t events,
 			   uint32_t who)
 {
 	struct epoll_event ev = { .events = events, .data.u32 = who };
 
-	if (epoll_ctl(d->epoll_fd, op, fd, &ev) == 0)
+	if (epoll_ctl(a->epoll_fd, op, fd, &ev) == 0)
 		return;
 	log_debug("epoll_ctl: %s", strerror(errno));
 	if (err_refuses(errno))
-		err_call(&d->broken, ERR_NET, "epoll_ctl",
+		err_call(&a->broken, ERR_NET, "epoll_ctl",
 			 "cannot wait for connections");
 }
 
-static void acceptor_watch_pending(struct acceptor *d, int op,
-				   const struct pending *v)
+static void acceptor_watch_pending(struct acceptor *a, int op,
+				   const struct pending *p)
 {
-	uint32_t events = v->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
+	uint32_t events = p->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
 
-	/* What was only looked at is still there: wait for news, not for it. */
-	if (v->state == PENDING_UNCLAIMED)
+	/* Peeked bytes stay readable: wake up for new ones only. */
+	if (p->state == PENDING_UNCLAIMED)
 		events = EPOLLIN | EPOLLRDHUP | EPOLLET;
-	acceptor_watch(d, op, v->socket.fd, events, (uint32_t)(v - d->pending));
+	acceptor_watch(a, op, p->socket.fd, events, (uint32_t)(p - a->pending));
 }
 
-/* Leave the listening sockets alone for a moment, or (0) listen again. */
-static void acceptor_pause(struct acceptor *d, uint64_t pause_ms)
+/* Stop accepting for pause_ms; 0: accept again. */
+static void acceptor_pause(struct acceptor *a, uint64_t pause_ms)
 {
-	const struct net_listener *l = d->p.listener;
+	const struct net_listener *l = a->params.listener;
 	bool paused = pause_ms;
 
-	d->paused = paused;
-	d->accept_after_ms = paused ? clock_deadline(pause_ms) : CLOCK_NEVER;
+	a->paused = paused;
+	a->accept_after_ms = paused ? clock_deadline(pause_ms) : CLOCK_NEVER;
 	for (size_t i = 0; i < l->count; i++)
-		acceptor_watch(d, EPOLL_CTL_MOD, l->fds[i],
+		acceptor_watch(a, EPOLL_CTL_MOD, l->fds[i],
 			       paused ? 0 : EPOLLIN, LISTENER_0 + (uint32_t)i);
 }
 
-/* How many lines were left out, when their period is over. */
-static void acceptor_log_summary(struct acceptor *d)
+/* At the end of a period: log how many refusals were not logged. */
+static void acceptor_log_summary(struct acceptor *a)
 {
-	if (d->unlogged)
-		log_notice("refused %u more", d->unlogged);
-	d->logged = d->unlogged = 0;
+	if (a->unlogged)
+		log_notice("refused %u more", a->unlogged);
+	a->logged = a->unlogged = 0;
 }
 
-/* Is another line of log in order?  There is to be no flood of them. */
-static bool acceptor_may_log(struct acceptor *d)
+/* Limits the rate of log lines that peers can cause. */
+static bool acceptor_may_log(struct acceptor *a)
 {
 	uint64_t now = clock_now_ms();
 
-	if (now - d->log_since_ms >= LOG_PERIOD_MS) {
-		acceptor_log_summary(d);
-		d->log_since_ms = now;
+	if (now - a->log_since_ms >= LOG_PERIOD_MS) {
+		acceptor_log_summary(a);
+		a->log_since_ms = now;
 	}
-	return d->logged < LOG_BURST && ++d->logged;
+	return a->logged < LOG_BURST && ++a->logged;
 }
 
-static void acceptor_log_refusal(struct acceptor *d, const struct pending *v,
+static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 				 const char *why)
 {
-	if (acceptor_may_log(d)) {
-		log_notice("refused %s: %s", v->name, why);
+	if (acceptor_may_log(a)) {
+		log_notice("refused %s: %s", p->name, why);
 	} else {
-		d->unlogged++;
-		log_debug("refused %s: %s", v->name, why);
+		a->unlogged++;
+		log_debug("refused %s: %s", p->name, why);
 	}
 }
 
-static void pending_drop(struct pending *v)
+static void pending_drop(struct pending *p)
 {
-	tls_free(v->tls);
-	close(v->socket.fd);
-	v->tls = NULL;
+	tls_free(p->tls);
+	close(p->socket.fd);
+	p->tls = NULL;
 }
 
 /*
- * The socket may be open in another process as well, and would then be heard of
- * here for ever.
+ * close() does not remove the socket from the epoll set while another process
+ * still has it open: remove it first.
  */
-static void acceptor_drop(struct acceptor *d, struct pending *v)
+static void acceptor_drop(struct acceptor *a, struct pending *p)
 {
-	acceptor_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
-	pending_drop(v);
+	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
+	pending_drop(p);
 }
 
-static void acceptor_refuse(struct acceptor *d, struct pending *v,
+static void acceptor_refuse(struct acceptor *a, struct pending *p,
 			    const char *why)
 {
-	if (v->state != PENDING_LEAVING)
-		acceptor_log_refusal(d, v, why);
-	acceptor_drop(d, v);
+	if (p->state != PENDING_LEAVING)
+		acceptor_log_refusal(a, p, why);
+	acceptor_drop(a, p);
 }
 
 /*
- * The peer of the stream that runs dials for its next connection in good time,
- * and drops that when the stream ends meanwhile: nobody has refused it.
+ * Did the peer of the running stream give this handshake up itself?  It dials
+ * ahead of time to rekey, and hangs up when the stream ends meanwhile.
  */
-static bool acceptor_was_left(const struct acceptor *d, const struct pending *v)
+static bool acceptor_was_left(const struct acceptor *a, const struct pending *p)
 {
-	bool silent = v->state == PENDING_NEW && !v->pass.have;
+	bool silent = p->state == PENDING_NEW && !p->pass.have;
 
-	return d->stream && net_source_same(&v->source, &d->stream->source) &&
-	       (tls_lost(v->tls) || (silent && net_is_closed(v->socket.fd)));
+	return a->stream && net_source_same(&p->source, &a->stream->source) &&
+	       (tls_lost(p->tls) || (silent && net_is_closed(p->socket.fd)));
 }
 
 /*
- * The same to a visitor that was told why, by an alert or a WELCOME: what it
- * sends before it has read that, such as its HELLO after a handshake of TLS 1.3
- * that only the client found complete, must not cost it the reason.
+ * Refuse a peer that was told why, by an alert or a WELCOME, and wait until it
+ * closes.  Closing with its bytes unread would reset the connection, and it
+ * might never read the reason.  In TLS 1.3 for example the client has sent its
+ * HELLO by the time that its certificate is refused.
  */
-static void acceptor_close_lingering(struct acceptor *d, struct pending *v,
+static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 				     const char *why)
 {
-	if (acceptor_was_left(d, v))
-		log_debug("%s has left: %s", v->name, why);
+	if (acceptor_was_left(a, p))
+		log_debug("%s has left: %s", p->name, why);
 	else
-		acceptor_log_refusal(d, v, why);
-	v->state = PENDING_LEAVING;
-	v->want = TLS_WANT_READ;
-	v->deadline_ms =
-		clock_earlier(v->deadline_ms, clock_deadline(LEAVE_MS));
-	net_shutdown_send(v->socket.fd);
-	acceptor_watch_pending(d, EPOLL_CTL_MOD, v);
+		acceptor_log_refusal(a, p, why);
+	p->state = PENDING_LEAVING;
+	p->want = TLS_WANT_READ;
+	p->deadline_ms =
+		clock_earlier(p->deadline_ms, clock_deadline(LEAVE_MS));
+	net_shutdown_send(p->socket.fd);
+	acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
 }
 
 /*
- * Who is honest may come again, and is told so in what it waits for: before TLS
- * that is the answer to a password.
+ * Tell a peer to try again later, in the protocol that it speaks now: before
+ * TLS it may be waiting for the answer to its password.
  */
-static void acceptor_tell_later(const struct acceptor *d,
-				const struct pending *v)
+static void acceptor_tell_later(const struct acceptor *a,
+				const struct pending *p)
 {
-	if (d->p.password &&
-	    (v->state == PENDING_UNCLAIMED || v->state == PENDING_NEW))
-		password_exchange_refuse(v->socket.fd,
+	if (a->params.password &&
+	    (p->state == PENDING_UNCLAIMED || p->state == PENDING_NEW))
+		password_exchange_refuse(p->socket.fd,
 					 PASSWORD_MESSAGE_REFUSED_LATER);
 	else
-		tls_alert(v->tls, RECORD_USER_CANCELED);
+		tls_alert(p->tls, RECORD_USER_CANCELED);
 }
 
 /*
- * All places or descriptors are taken: one peer has to go.  NULL: nobody is
- * there, or nobody has been for long enough.
+ * All slots or descriptors are taken: refuse one peer.  Returns its slot; NULL
+ * if no peer is there, or none has had its minimum of time (crowd.h).
  */
-static struct pending *acceptor_evict(struct acceptor *d)
+static struct pending *acceptor_evict(struct acceptor *a)
 {
 	struct crowd_place places[PENDING_MAX] = { 0 };
 	struct pending *loser;
 	int pick;
 
 	for (size_t i = 0; i < PENDING_MAX; i++) {
-		struct pending *v = &d->pending[i];
+		struct pending *p = &a->pending[i];
 
-		if (v->tls)
+		if (p->tls)
 			places[i] =
-				(struct crowd_place){ &v->source, v->since_ms };
+				(struct crowd_place){ &p->source, p->since_ms };
 	}
 	pick = crowd_pick(places, PENDING_MAX, clock_now_ms());
 	if (pick < 0)
 		return NULL;
-	loser = &d->pending[pick];
-	acceptor_tell_later(d, loser);
-	acceptor_refuse(d, loser, "too many handshakes at the same time");
+	loser = &a->pending[pick];
+	acceptor_tell_later(a, loser);
+	acceptor_refuse(a, loser, "too many handshakes at the same time");
 	return loser;
 }
 
-static struct pending *acceptor_find_place(struct acceptor *d)
+static struct pending *acceptor_find_place(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (!d->pending[i].tls)
-			return &d->pending[i];
+		if (!a->pending[i].tls)
+			return &a->pending[i];
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (d->pending[i].state == PENDING_LEAVING) {
-			acceptor_drop(d, &d->pending[i]);
-			return &d->pending[i];
+		if (a->pending[i].state == PENDING_LEAVING) {
+			acceptor_drop(a, &a->pending[i]);
+			return &a->pending[i];
 		}
-	return acceptor_evict(d);
+	return acceptor_evict(a);
 }
 
-/* A session for a visitor; own: with a credential that is its alone. */
-static struct tls *acceptor_session(const struct acceptor *d, int fd,
+/* A TLS session for a peer.  own: its own credential (taken over), or NULL. */
+static struct tls *acceptor_session(const struct acceptor *a, int fd,
 				    struct credential *own, struct err *e)
 {
 	const struct tls_params params = { .server = true,
 					   .fd = fd,
-					   .cred = own ? own : d->p.cred,
+					   .cred = own ? own : a->params.cred,
 					   .owns_cred = own,
-					   .modes = d->p.modes,
-					   .raw = d->p.raw };
+					   .modes = a->params.modes,
+					   .raw = a->params.raw };
 
 	return tls_new(&params, e);
 }
 
-static void acceptor_add(struct acceptor *d, struct pending *v, int fd)
+static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 {
 	struct err e = { 0 };
 
-	*v = (struct pending){ .socket.fd = fd,
+	*p = (struct pending){ .socket.fd = fd,
 			       .want = TLS_WANT_READ,
-			       .state = d->p.claim ? PENDING_UNCLAIMED
-						   : PENDING_NEW };
-	v->since_ms = clock_now_ms();
-	v->deadline_ms = clock_deadline(d->p.handshake_ms);
-	v->source = net_peer_source(fd);
-	net_peer_name(fd, v->name);
-	connection_attach(&v->socket, d->p.ktls);
-	v->tls = acceptor_session(d, fd, NULL, &e);
-	if (!v->tls) {
-		acceptor_refuse(d, v, e.msg);
+			       .state = a->params.claim ? PENDING_UNCLAIMED
+							: PENDING_NEW };
+	p->since_ms = clock_now_ms();
+	p->deadline_ms = clock_deadline(a->params.handshake_ms);
+	p->source = net_peer_source(fd);
+	net_peer_name(fd, p->name);
+	connection_attach(&p->socket, a->params.ktls);
+	p->tls = acceptor_session(a, fd, NULL, &e);
+	if (!p->tls) {
+		acceptor_refuse(a, p, e.msg);
 		return;
 	}
-	acceptor_watch_pending(d, EPOLL_CTL_ADD, v);
-	log_debug("connection from %s", v->name);
+	acceptor_watch_pending(a, EPOLL_CTL_ADD, p);
+	log_debug("connection from %s", p->name);
 }
 
-static bool acceptor_is_empty(const struct acceptor *d)
+static bool acceptor_is_empty(const struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (d->pending[i].tls)
+		if (a->pending[i].tls)
 			return false;
 	return true;
 }
 
-static void acceptor_accept(struct acceptor *d, size_t i)
+static void acceptor_accept(struct acceptor *a, size_t i)
 {
-	struct pending *place = acceptor_find_place(d);
+	struct pending *place = acceptor_find_place(a);
 	int fd;
 
-	/* Those behind wait in the kernel's queue for their turn. */
+	/* Further connections wait in the kernel's queue. */
 	if (!place) {
-		acceptor_pause(d, PLACE_PAUSE_MS);
+		acceptor_pause(a, PLACE_PAUSE_MS);
 		return;
 	}
-	fd = net_accept(d->p.listener, i);
+	fd = net_accept(a->params.listener, i);
 	if (fd >= 0) {
-		acceptor_add(d, place, fd);
+		acceptor_add(a, place, fd);
 		return;
 	}
 	if (errno == EPIPE)
-		acceptor_watch(d, EPOLL_CTL_DEL, d->p.listener->fds[i], 0, 0);
+		acceptor_watch(a, EPOLL_CTL_DEL, a->params.listener->fds[i], 0,
+			       0);
 	if (err_refuses(errno)) {
-		err_call(&d->broken, ERR_NET,
-			 d->p.listener->handed ? "recvmsg" : "accept4",
+		err_call(&a->broken, ERR_NET,
+			 a->params.listener->handed ? "recvmsg" : "accept4",
 			 "cannot accept connections");
 		return;
 	}
-	/* A connection that is gone again, or one that we cannot take now. */
+	/* Other errors: the connection is gone already. */
 	if (errno == EMFILE || errno == ENFILE || errno == ENOMEM ||
 	    errno == ENOBUFS) {
 		int num = errno;
 
-		if (acceptor_evict(d))
+		if (acceptor_evict(a))
 			return;
-		if (acceptor_is_empty(d) && acceptor_may_log(d))
+		if (acceptor_is_empty(a) && acceptor_may_log(a))
 			log_notice("cannot accept a connection: %s%s",
 				   strerror(num), err_remedy(num));
-		acceptor_pause(d, ACCEPT_PAUSE_MS);
+		acceptor_pause(a, ACCEPT_PAUSE_MS);
 	}
 }
 
-/* Tell somebody who authenticated why it is refused all the same. */
+/* Tell an authenticated peer why it is refused. */
 static int acceptor_send_refusal(struct tls *t, int fd,
 				 enum frame_refusal refusal, struct err *e)
 {
@@ -344,136 +346,138 @@ static int acceptor_send_refusal(struct tls *t, int fd,
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
-void acceptor_refuse_accepted(struct accepted_peer *g, enum frame_refusal why)
+void acceptor_refuse_accepted(struct accepted_peer *peer,
+			      enum frame_refusal why)
 {
 	struct err ignored = { 0 };
 
-	acceptor_send_refusal(g->tls, g->socket.fd, why, &ignored);
-	tls_free(g->tls);
-	close(g->socket.fd);
+	acceptor_send_refusal(peer->tls, peer->socket.fd, why, &ignored);
+	tls_free(peer->tls);
+	close(peer->socket.fd);
 }
 
 /*
- * Who comes back for the stream that runs?  Whoever shows its ticket, over a
- * connection that is newer than the last.
+ * Is this the peer of the running stream?  It has to prove possession of the
+ * stream's ticket, over a connection with a higher number than the last.
  */
 static enum frame_refusal acceptor_judge_return(const struct acceptor_stream *s,
-						const struct pending *v)
+						const struct pending *p)
 {
-	if (memcmp(v->hello.stream, s->id, sizeof v->hello.stream))
+	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
 		return FRAME_REFUSED_BUSY;
-	if ((!s->resumes && !v->hello.rekey_at) ||
+	if ((!s->resumes && !p->hello.rekey_at) ||
 	    (s->ticket &&
-	     !tls_shows_ticket(v->tls, s->ticket, v->hello.proof)) ||
-	    v->hello.connection <= s->connection)
+	     !tls_shows_ticket(p->tls, s->ticket, p->hello.proof)) ||
+	    p->hello.connection <= s->connection)
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;
 }
 
-/* Our own connection, reflected?  Over loopback that is how tests are made. */
-static bool acceptor_is_self(const struct acceptor *d, const struct pending *v)
+/* Our own connection, reflected?  Tests over loopback are allowed. */
+static bool acceptor_is_self(const struct acceptor *a, const struct pending *p)
 {
-	return !d->p.allow_self && host_id_same(v->hello.host, d->host) &&
-	       !net_peer_is_loopback(v->socket.fd);
+	return !a->params.allow_self && host_id_same(p->hello.host, a->host) &&
+	       !net_peer_is_loopback(p->socket.fd);
 }
 
 /*
- * Does it want to go on with a stream?  Then it is not a new one.  (One with a
- * ticket in its handshake does not come this far.)
+ * Does the HELLO continue a stream, instead of starting one?  (A handshake with
+ * the ticket of a stream that is not here has failed before.)
  */
-static bool pending_goes_on(const struct pending *v)
+static bool pending_resumes(const struct pending *p)
 {
 	static const uint8_t no_proof[FRAME_PROOF_BYTES];
 
-	return v->hello.rekey_at || v->hello.offset ||
-	       memcmp(v->hello.proof, no_proof, sizeof no_proof);
+	return p->hello.rekey_at || p->hello.offset ||
+	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
 }
 
-static enum frame_refusal acceptor_judge(const struct acceptor *d,
-					 const struct pending *v)
+static enum frame_refusal acceptor_judge(const struct acceptor *a,
+					 const struct pending *p)
 {
-	if (v->hello.version != FRAME_VERSION || tls_is_old(v->tls))
+	if (p->hello.version != FRAME_VERSION || tls_is_old(p->tls))
 		return FRAME_REFUSED_VERSION;
-	if (v->hello.flags & FRAME_HELLO_NAMED)
+	if (p->hello.flags & FRAME_HELLO_NAMED)
 		return FRAME_REFUSED_NAME;
-	if (acceptor_is_self(d, v))
+	if (acceptor_is_self(a, p))
 		return FRAME_REFUSED_SELF;
-	if (d->stream && v->hello.role != d->p.role)
-		return acceptor_judge_return(d->stream, v);
-	if (d->stream)
+	if (a->stream && p->hello.role != a->params.role)
+		return acceptor_judge_return(a->stream, p);
+	if (a->stream)
 		return FRAME_REFUSED_BUSY;
-	if (v->hello.role == d->p.role)
+	if (p->hello.role == a->params.role)
 		return FRAME_REFUSED_ROLE;
-	if (pending_goes_on(v))
+	if (pending_resumes(p))
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;
 }
 
-/* It may have a stream: is there one for it? */
-static int acceptor_admit(struct acceptor *d, struct pending *v, struct err *e)
+/* Ask the admit callback, unless the peer belongs to the running stream. */
+static int acceptor_admit(struct acceptor *a, struct pending *p, struct err *e)
 {
 	struct err ignored = { 0 };
 
-	if (d->stream || !d->p.admit ||
-	    d->p.admit(d->p.callback_arg, v->tls, &v->source, e) == 0)
+	if (a->stream || !a->params.admit ||
+	    a->params.admit(a->params.callback_arg, p->tls, &p->source, e) == 0)
 		return 0;
-	return acceptor_send_refusal(v->tls, v->socket.fd, FRAME_REFUSED_BUSY,
+	return acceptor_send_refusal(p->tls, p->socket.fd, FRAME_REFUSED_BUSY,
 				     &ignored);
 }
 
-static int acceptor_read_hello(struct acceptor *d, struct pending *v,
+static int acceptor_read_hello(struct acceptor *a, struct pending *p,
 			       bool *done, struct err *e)
 {
 	enum frame_refusal refusal;
 	struct frame f;
 
-	v->want = TLS_WANT_READ;
-	if (hello_recv(v->tls, &v->reader, FRAME_HELLO, &f, done, e) < 0) {
+	p->want = TLS_WANT_READ;
+	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
 		struct err ignored = { 0 };
 
-		/* A whole frame, but no HELLO of ours */
-		if (v->reader.have && !frame_reader_wants(&v->reader))
-			acceptor_send_refusal(v->tls, v->socket.fd,
+		/* A complete frame that is not a valid HELLO */
+		if (p->reader.have && !frame_reader_wants(&p->reader))
+			acceptor_send_refusal(p->tls, p->socket.fd,
 					      FRAME_REFUSED_MALFORMED,
 					      &ignored);
 		return -1;
 	}
 	if (!*done)
 		return 0;
-	v->hello = f.hello;
-	refusal = acceptor_judge(d, v);
-	if (!refusal && tls_pending_read(v->tls))
+	p->hello = f.hello;
+	refusal = acceptor_judge(a, p);
+	if (!refusal && tls_pending_read(p->tls))
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
-		return acceptor_admit(d, v, e);
-	acceptor_send_refusal(v->tls, v->socket.fd, refusal, e);
+		return acceptor_admit(a, p, e);
+	acceptor_send_refusal(p->tls, p->socket.fd, refusal, e);
 	if (refusal == FRAME_REFUSED_VERSION)
 		err_set(e, ERR_AUTH, 0, "%s",
-			frame_version_text(v->hello.version));
+			frame_version_text(p->hello.version));
 	return -1;
 }
 
-/* May this visitor try a password? */
-static enum password_message_refusal acceptor_judge_password(struct acceptor *d,
-							     struct pending *v)
+/* May this peer try a password? */
+static enum password_message_refusal acceptor_judge_password(struct acceptor *a,
+							     struct pending *p)
 {
-	if (!d->p.password)
+	if (!a->params.password)
 		return PASSWORD_MESSAGE_REFUSED_UNUSED;
-	v->guessed = rate_limit_begin(&d->guess, &v->source, clock_now_ms());
-	return v->guessed ? PASSWORD_MESSAGE_ACCEPTED
-			  : PASSWORD_MESSAGE_REFUSED_LATER;
+	p->password_tried =
+		rate_limit_begin(&a->rate_limit, &p->source, clock_now_ms());
+	return p->password_tried ? PASSWORD_MESSAGE_ACCEPTED
+				 : PASSWORD_MESSAGE_REFUSED_LATER;
 }
 
-/* The visitor's handshake is with what both passwords led to. */
-static int acceptor_answer_password(struct acceptor *d, struct pending *v,
+/* The handshake authenticates with the key that CPace gave both sides. */
+static int acceptor_answer_password(struct acceptor *a, struct pending *p,
 				    struct err *e)
 {
-	enum password_message_refusal refusal = acceptor_judge_password(d, v);
+	enum password_message_refusal refusal = acceptor_judge_password(a, p);
 	struct credential *own;
 	struct tls *t;
 
 	if (refusal) {
-		password_exchange_refuse(v->socket.fd, refusal);
+		password_exchange_refuse(p->socket.fd, refusal);
 		return err_set(e, ERR_AUTH, 0, "%s",
 			       refusal == PASSWORD_MESSAGE_REFUSED_UNUSED
 				       ? "the peer has a password, where this "
@@ -481,196 +485,197 @@ static int acceptor_answer_password(struct acceptor *d, struct pending *v,
 				       : "too many wrong passwords from there; "
 					 "told to try again later");
 	}
-	own = password_exchange_answer(&v->pass, v->socket.fd, d->p.password,
-				       e);
-	t = own ? acceptor_session(d, v->socket.fd, own, e) : NULL;
+	own = password_exchange_answer(&p->pass, p->socket.fd,
+				       a->params.password, e);
+	t = own ? acceptor_session(a, p->socket.fd, own, e) : NULL;
 	if (!t)
 		return -1;
-	tls_free(v->tls);
-	v->tls = t;
-	v->state = PENDING_HANDSHAKE;
+	tls_free(p->tls);
+	p->tls = t;
+	p->state = PENDING_HANDSHAKE;
 	return 0;
 }
 
-/* What does the visitor begin with, TLS or the password exchange before it? */
-static int acceptor_read_password_message(struct acceptor *d, struct pending *v,
+/* Does the peer begin with TLS, or with a password exchange? */
+static int acceptor_read_password_message(struct acceptor *a, struct pending *p,
 					  struct err *e)
 {
 	enum password_exchange_event event;
 
-	if (password_exchange_receive(&v->pass, v->socket.fd,
+	if (password_exchange_receive(&p->pass, p->socket.fd,
 				      PASSWORD_MESSAGE_OFFER, &event, e) < 0)
 		return -1;
 	if (event == PASSWORD_EXCHANGE_HERE)
-		return acceptor_answer_password(d, v, e);
+		return acceptor_answer_password(a, p, e);
 	if (event == PASSWORD_EXCHANGE_OTHER)
-		v->state = PENDING_HANDSHAKE;
+		p->state = PENDING_HANDSHAKE;
 	return 0;
 }
 
-static int acceptor_handshake(struct acceptor *d, struct pending *v, bool *done,
+static int acceptor_handshake(struct acceptor *a, struct pending *p, bool *done,
 			      struct err *e)
 {
-	if (tls_handshake(v->tls, &v->want, e) < 0)
+	if (tls_handshake(p->tls, &p->want, e) < 0)
 		return -1;
-	if (v->want != TLS_DONE)
+	if (p->want != TLS_DONE)
 		return 0;
-	v->state = PENDING_GREETING;
-	if (v->guessed)
-		rate_limit_right(&d->guess, &v->source);
-	*done = d->p.raw;
-	if (*done && d->stream)
+	p->state = PENDING_GREETING;
+	if (p->password_tried)
+		rate_limit_right(&a->rate_limit, &p->source);
+	*done = a->params.raw;
+	if (*done && a->stream)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");
 	return 0;
 }
 
-/* As far as one step leads to the next. */
-static int acceptor_step_peer(struct acceptor *d, struct pending *v, bool *done,
+/* Run the steps of a handshake, as far as each completes. */
+static int acceptor_step_peer(struct acceptor *a, struct pending *p, bool *done,
 			      struct err *e)
 {
-	if (v->state == PENDING_NEW &&
-	    acceptor_read_password_message(d, v, e) < 0)
+	if (p->state == PENDING_NEW &&
+	    acceptor_read_password_message(a, p, e) < 0)
 		return -1;
-	if (v->state == PENDING_HANDSHAKE &&
-	    acceptor_handshake(d, v, done, e) < 0)
+	if (p->state == PENDING_HANDSHAKE &&
+	    acceptor_handshake(a, p, done, e) < 0)
 		return -1;
-	if (v->state == PENDING_GREETING && !*done)
-		return acceptor_read_hello(d, v, done, e);
+	if (p->state == PENDING_GREETING && !*done)
+		return acceptor_read_hello(a, p, done, e);
 	return 0;
 }
 
-/* Is a visitor one of ours, as far as its first bytes tell? */
-static bool acceptor_peek(struct acceptor *d, struct pending *v,
+/* Returns true once the first bytes show that the peer is ours. */
+static bool acceptor_peek(struct acceptor *a, struct pending *p,
 			  uint32_t events)
 {
 	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
 	enum acceptor_claim claim = ACCEPTOR_OURS;
 	uint8_t bytes[PEEK_MAX];
-	ssize_t n = recv(v->socket.fd, bytes, sizeof bytes,
+	ssize_t n = recv(p->socket.fd, bytes, sizeof bytes,
 			 MSG_PEEK | MSG_DONTWAIT);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !ended)
 		return false;
 	if (n > 0)
-		claim = d->p.claim(d->p.callback_arg, v->socket.fd, bytes,
-				   (size_t)n);
+		claim = a->params.claim(a->params.callback_arg, p->socket.fd,
+					bytes, (size_t)n);
 	if (claim == ACCEPTOR_GONE) {
-		acceptor_drop(d, v);
+		acceptor_drop(a, p);
 		return false;
 	}
 	if (claim == ACCEPTOR_MORE && !ended && n < PEEK_MAX)
 		return false;
-	v->state = PENDING_NEW;
+	p->state = PENDING_NEW;
 	return true;
 }
 
-/* Go on with one visitor.  Returns whether it is to be let in. */
-static bool acceptor_advance(struct acceptor *d, struct pending *v,
+/* Advance one handshake.  Returns whether its peer is accepted. */
+static bool acceptor_advance(struct acceptor *a, struct pending *p,
 			     uint32_t events)
 {
 	struct err e = { 0 };
 	bool done = false;
 
-	if (v->state == PENDING_LEAVING) {
-		if (!net_discard(v->socket.fd, &v->discarded))
-			acceptor_drop(d, v);
+	if (p->state == PENDING_LEAVING) {
+		if (!net_discard(p->socket.fd, &p->discarded))
+			acceptor_drop(a, p);
 		return false;
 	}
-	if (v->state == PENDING_UNCLAIMED && !acceptor_peek(d, v, events))
+	if (p->state == PENDING_UNCLAIMED && !acceptor_peek(a, p, events))
 		return false;
-	if (acceptor_step_peer(d, v, &done, &e) < 0) {
-		acceptor_close_lingering(d, v, e.msg);
+	if (acceptor_step_peer(a, p, &done, &e) < 0) {
+		acceptor_close_lingering(a, p, e.msg);
 		return false;
 	}
 	if (!done)
-		acceptor_watch_pending(d, EPOLL_CTL_MOD, v);
+		acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
 	return done;
 }
 
-static void acceptor_take(struct acceptor *d, struct pending *v,
+static void acceptor_take(struct acceptor *a, struct pending *p,
 			  struct accepted_peer *accepted)
 {
-	acceptor_watch(d, EPOLL_CTL_DEL, v->socket.fd, 0, 0);
-	*accepted = (struct accepted_peer){ .socket = v->socket,
-					    .tls = v->tls,
-					    .hello = v->hello,
-					    .source = v->source };
-	memcpy(accepted->name, v->name, sizeof v->name);
-	v->tls = NULL;
+	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
+	*accepted = (struct accepted_peer){ .socket = p->socket,
+					    .tls = p->tls,
+					    .hello = p->hello,
+					    .source = p->source };
+	memcpy(accepted->name, p->name, sizeof p->name);
+	p->tls = NULL;
 }
 
-static void acceptor_check_deadlines(struct acceptor *d)
+static void acceptor_check_deadlines(struct acceptor *a)
 {
 	uint64_t now = clock_now_ms();
 
-	if (d->paused && now >= d->accept_after_ms)
-		acceptor_pause(d, 0);
+	if (a->paused && now >= a->accept_after_ms)
+		acceptor_pause(a, 0);
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (d->pending[i].tls && now >= d->pending[i].deadline_ms)
-			acceptor_refuse(d, &d->pending[i],
+		if (a->pending[i].tls && now >= a->pending[i].deadline_ms)
+			acceptor_refuse(a, &a->pending[i],
 					"the handshake took too long");
 }
 
-bool acceptor_step(struct acceptor *d, struct accepted_peer *accepted)
+bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted)
 {
 	struct epoll_event ev;
 
 	/*
-	 * One at a time: what is edge-triggered is told once.  And one newcomer
-	 * a step, or they would take what a stream has set free for itself.
+	 * One event at a time: an edge-triggered one that is fetched and not
+	 * handled is lost.  One new connection a step: more could take the
+	 * descriptors that acceptor_serve() has just released for the stream.
 	 */
 	for (int i = 0; i < 2 * PENDING_MAX; i++) {
-		struct pending *v;
-		int n = epoll_wait(d->epoll_fd, &ev, 1, 0);
+		struct pending *p;
+		int n = epoll_wait(a->epoll_fd, &ev, 1, 0);
 
 		if (n < 0 && errno != EINTR)
-			err_call(&d->broken, ERR_NET, "epoll_wait",
+			err_call(&a->broken, ERR_NET, "epoll_wait",
 				 "cannot wait for connections");
 		if (n <= 0)
 			break;
 		if (ev.data.u32 >= LISTENER_0) {
-			acceptor_accept(d, ev.data.u32 - LISTENER_0);
+			acceptor_accept(a, ev.data.u32 - LISTENER_0);
 			break;
 		}
-		v = &d->pending[ev.data.u32];
-		if (v->tls && acceptor_advance(d, v, ev.events)) {
-			acceptor_take(d, v, accepted);
+		p = &a->pending[ev.data.u32];
+		if (p->tls && acceptor_advance(a, p, ev.events)) {
+			acceptor_take(a, p, accepted);
 			return true;
 		}
 	}
-	acceptor_check_deadlines(d);
+	acceptor_check_deadlines(a);
 	return false;
 }
 
-int acceptor_check(const struct acceptor *d, struct err *e)
+int acceptor_check(const struct acceptor *a, struct err *e)
 {
-	if (!d->broken.kind)
+	if (!a->broken.kind)
 		return 0;
-	*e = d->broken;
+	*e = a->broken;
 	return -1;
 }
 
-uint64_t acceptor_due(const struct acceptor *d)
+uint64_t acceptor_due(const struct acceptor *a)
 {
-	uint64_t due = d->paused ? d->accept_after_ms : CLOCK_NEVER;
+	uint64_t due = a->paused ? a->accept_after_ms : CLOCK_NEVER;
 
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (d->pending[i].tls)
-			due = clock_earlier(due, d->pending[i].deadline_ms);
+		if (a->pending[i].tls)
+			due = clock_earlier(due, a->pending[i].deadline_ms);
 	return due;
 }
 
-int acceptor_fd(const struct acceptor *d)
+int acceptor_fd(const struct acceptor *a)
 {
-	return d->epoll_fd;
+	return a->epoll_fd;
 }
 
-/* Descriptors for the stream to come, which visitors must not use up. */
-static int acceptor_save_fds(struct acceptor *d, struct err *e)
+/* Reserve descriptors for a stream: pending handshakes must not use them up. */
+static int acceptor_save_fds(struct acceptor *a, struct err *e)
 {
 	for (size_t i = 0; i < SPARE_FDS; i++) {
-		d->spare_fds[i] = fcntl(d->epoll_fd, F_DUPFD_CLOEXEC, 0);
-		if (d->spare_fds[i] < 0)
+		a->spare_fds[i] = fcntl(a->epoll_fd, F_DUPFD_CLOEXEC, 0);
+		if (a->spare_fds[i] < 0)
 			return err_set(e, ERR_NET, errno,
 				       "cannot wait for connections (raise "
 				       "ulimit -n)");
@@ -678,65 +683,65 @@ static int acceptor_save_fds(struct acceptor *d, struct err *e)
 	return 0;
 }
 
-static void acceptor_release_fds(struct acceptor *d)
+static void acceptor_release_fds(struct acceptor *a)
 {
 	for (size_t i = 0; i < SPARE_FDS; i++)
-		if (d->spare_fds[i] >= 0)
-			close(steal_fd(&d->spare_fds[i]));
+		if (a->spare_fds[i] >= 0)
+			close(steal_fd(&a->spare_fds[i]));
 }
 
-void acceptor_serve(struct acceptor *d, const struct acceptor_stream *s)
+void acceptor_serve(struct acceptor *a, const struct acceptor_stream *s)
 {
-	d->stream = s;
-	acceptor_release_fds(d);
+	a->stream = s;
+	acceptor_release_fds(a);
 }
 
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 {
-	struct acceptor *d = calloc(1, sizeof *d);
+	struct acceptor *a = calloc(1, sizeof *a);
 
-	if (!d || (d->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
+	if (!a || (a->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
 		err_call(e, ERR_NET, "epoll_create1",
 			 "cannot wait for connections");
-		free(d);
+		free(a);
 		return NULL;
 	}
-	memset(d->spare_fds, -1, sizeof d->spare_fds);
-	if (acceptor_save_fds(d, e) < 0) {
-		acceptor_close(d);
+	memset(a->spare_fds, -1, sizeof a->spare_fds);
+	if (acceptor_save_fds(a, e) < 0) {
+		acceptor_close(a);
 		return NULL;
 	}
-	d->p = *p;
-	host_id_own(d->host);
-	d->log_since_ms = clock_now_ms();
+	a->params = *p;
+	host_id_own(a->host);
+	a->log_since_ms = clock_now_ms();
 	for (size_t i = 0; i < p->listener->count; i++)
-		acceptor_watch(d, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
+		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
 			       LISTENER_0 + (uint32_t)i);
-	return d;
+	return a;
 }
 
-static void acceptor_free(struct acceptor *d)
+static void acceptor_free(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (d->pending[i].tls)
-			pending_drop(&d->pending[i]);
-	acceptor_release_fds(d);
-	close(d->epoll_fd);
-	free(d);
+		if (a->pending[i].tls)
+			pending_drop(&a->pending[i]);
+	acceptor_release_fds(a);
+	close(a->epoll_fd);
+	free(a);
 }
 
-void acceptor_close(struct acceptor *d)
+void acceptor_close(struct acceptor *a)
 {
-	if (!d)
+	if (!a)
 		return;
-	acceptor_log_summary(d);
+	acceptor_log_summary(a);
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (d->pending[i].tls && d->pending[i].state != PENDING_LEAVING)
-			acceptor_tell_later(d, &d->pending[i]);
-	acceptor_free(d);
+		if (a->pending[i].tls && a->pending[i].state != PENDING_LEAVING)
+			acceptor_tell_later(a, &a->pending[i]);
+	acceptor_free(a);
 }
 
-void acceptor_leave(struct acceptor *d)
+void acceptor_leave(struct acceptor *a)
 {
-	acceptor_free(d);
+	acceptor_free(a);
 }
