@@ -20,32 +20,33 @@
 enum {
 	RESOLVE_MS = 30000,
 	CONNECT_MS = 30000,
-	PER_ADDRESS_MS = 5000, /* where a name has several */
-	BACKOFF_MS = 100, /* the first pause; each is twice the last */
+	PER_ADDRESS_MS = 5000, /* if the name has several */
+	BACKOFF_MS = 100, /* the first pause; doubles each time */
 	BACKOFF_MAX_MS = 5000,
-	LEAVE_MS = 500, /* for a peer that we refuse to hear why */
-	SPEAK_MS = 3000, /* without an answer, before we say so */
-	SPEAK_HANDSHAKE_MS = 5000, /* the same for one that needs computing */
+	LEAVE_MS = 500, /* for a peer that we refuse to read our alert */
+	SPEAK_MS = 3000, /* without an answer, before we log that */
+	SPEAK_HANDSHAKE_MS = 5000, /* the same where the peer must compute */
 };
 
 enum client_state {
 	CLIENT_IDLE,
 	CLIENT_RESOLVING,
 	CLIENT_CONNECTING,
-	CLIENT_PASSWORD, /* the exchange before TLS */
+	CLIENT_PASSWORD, /* the password exchange, before TLS */
 	CLIENT_HANDSHAKE,
 	CLIENT_GREETING,
 };
 
 struct session_client {
-	struct session session; /* first: a link is this */
-	/* From the second connection on; NULL where the mode cannot do it */
+	struct session session; /* first, for the cast */
+	/* From the second connection on; NULL if the mode has no PSK */
 	struct credential *ticket_cred;
 	struct resolve resolve;
 	struct net_addresses list, source; /* to connect to, and from */
-	size_t next; /* the one to try; list.count: none is left */
-	struct resolve_answer known; /* at the last connection, its own first */
-	bool look_up; /* known is not good enough */
+	size_t next; /* index of the one to try; list.count: none left */
+	struct resolve_answer
+		known; /* of the last connection, its peer first */
+	bool look_up; /* resolve again, do not use known */
 	enum client_state state;
 	struct connection_socket socket;
 	struct password_exchange pass;
@@ -54,15 +55,15 @@ struct session_client {
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
-	uint64_t wait_ms; /* else: since when this step waits, */
-	uint64_t deadline_ms; /* and its end */
-	uint64_t speak_ms; /* when to say that no answer has come */
-	unsigned int spoke; /* about these states since the last connection */
-	uint64_t since_ms; /* when we began to be without a connection */
+	uint64_t wait_ms; /* else: when this step began... */
+	uint64_t deadline_ms; /* ...and when it fails */
+	uint64_t speak_ms; /* when to log that there is no answer */
+	unsigned int spoke; /* states logged since the last connection */
+	uint64_t since_ms; /* when the last connection was lost */
 	uint64_t backoff_ms;
-	uint64_t give_up_ms; /* reaching the listener for the first time */
-	bool hope; /* the first connection may still come about */
-	char told[sizeof((struct err *)0)->msg]; /* why it has not, last time */
+	uint64_t give_up_ms; /* deadline of the first connection */
+	bool retryable; /* another attempt at the first one may succeed */
+	char told[sizeof((struct err *)0)->msg]; /* the last failure logged */
 };
 
 static struct session_client *client_of(struct session *s)
@@ -70,7 +71,7 @@ static struct session_client *client_of(struct session *s)
 	return (struct session_client *)s;
 }
 
-/* What is to be polled in this state. */
+/* Set what the session polls in this state. */
 static void client_watch(struct session_client *client, enum tls_want want)
 {
 	struct session *s = &client->session;
@@ -90,14 +91,14 @@ static void client_watch(struct session_client *client, enum tls_want want)
 		s->due_ms = CLOCK_NEVER;
 }
 
-/* When there is no more hope for this connection */
+/* When to give up on getting a connection. */
 static uint64_t client_end_ms(const struct session_client *client)
 {
 	return client->session.count ? session_deadline(&client->session)
 				     : client->give_up_ms;
 }
 
-/* Somebody else has to answer now, within timeout_ms. */
+/* Enter a state in which another process must answer within timeout_ms. */
 static void client_wait(struct session_client *client, enum client_state state,
 			uint64_t timeout_ms, enum tls_want want)
 {
@@ -127,7 +128,7 @@ static struct net_target client_target(const struct session_client *client)
 	return t;
 }
 
-/* No answer for a while: say what we wait for, and what to look at. */
+/* No answer for a while: log what we wait for, and what to check. */
 static void client_speak(struct session_client *client)
 {
 	struct net_target t = client_target(client);
@@ -168,7 +169,7 @@ static bool client_ready(const struct session_client *client)
 	return poll(&p, 1, 0) > 0;
 }
 
-/* Between half of it and all of it, so that many do not come at once. */
+/* Between half of ms and ms, so that many clients do not dial at once. */
 static uint64_t client_jitter(uint64_t ms)
 {
 	uint32_t random = 0;
@@ -197,11 +198,11 @@ static void client_hang_up(struct session_client *client)
 }
 
 /*
- * May a later try fare better than one that failed with *e?  A firewall that
- * rejects looks like a missing route, or like a lack of permission; a link or a
+ * May a later attempt succeed where one failed with *e?  A firewall that rejects
+ * looks like a missing route, or like a lack of permission; an interface or a
  * listener may be about to come up.
  */
-static bool client_may_mend(const struct err *e)
+static bool client_retryable(const struct err *e)
 {
 	switch (e->num) {
 	case EAGAIN: /* the resolver */
@@ -229,8 +230,8 @@ static bool client_may_mend(const struct err *e)
 }
 
 /*
- * Say why a try failed: before the first connection at once, later on when
- * SPEAK_MS have passed without one; and again if it is for another reason.
+ * Log why an attempt failed: before the first connection at once, later after
+ * SPEAK_MS without a connection; and again for each new reason.
  */
 static void client_explain(struct session_client *client, const struct err *e)
 {
@@ -252,26 +253,26 @@ static void client_explain(struct session_client *client, const struct err *e)
 }
 
 /*
- * One try failed.  hope: another may fare better.  Before the first connection
- * that is not so for everything; later on whatever did not come from the
- * authenticated peer is just a lost connection.
+ * One attempt failed.  retryable: another may succeed.  That matters only before
+ * the first connection; later any failure that the authenticated peer did not
+ * report itself is just another lost connection.
  */
-static int client_failed(struct session_client *client, bool hope,
+static int client_failed(struct session_client *client, bool retryable,
 			 struct err *e)
 {
 	struct session *s = &client->session;
 	bool first = !s->count, more;
 
 	client_hang_up(client);
-	client->hope |= hope;
+	client->retryable |= retryable;
 	if (client->next < client->list.count)
 		client->next++;
-	/* Nobody but the peer is on the other side of a handshake. */
-	if (first && !hope && e->kind == ERR_AUTH)
+	/* The peer itself failed the handshake: other addresses do not help. */
+	if (first && !retryable && e->kind == ERR_AUTH)
 		return -1;
 	more = client->next < client->list.count;
 	if (first && !more &&
-	    (!client->hope || clock_now_ms() >= client_end_ms(client)))
+	    (!client->retryable || clock_now_ms() >= client_end_ms(client)))
 		return -1;
 	if (more)
 		log_debug("%s", e->msg);
@@ -288,21 +289,22 @@ static int client_failed(struct session_client *client, bool hope,
 }
 
 /*
- * Was it not the peer that ended the connection, but its system?  That of a
- * listener does so to whoever waits there when it ends, and the next one may be
- * about to begin.  But who answers a password can guess it once in a handshake:
- * there nobody gets another one.
+ * Did the peer's kernel reset us, for example because a listener exited with us
+ * in its backlog?  The next listener may be about to start.  Not after a
+ * password exchange: each handshake lets the peer try one password, so a reset
+ * must not gain it another try.
  */
 static bool client_was_reset(const struct session_client *client,
 			     const struct err *e)
 {
-	bool guessed = client->session.p.password && !client->session.count &&
-		       client->state == CLIENT_HANDSHAKE;
+	bool tried_password = client->session.p.password &&
+			      !client->session.count &&
+			      client->state == CLIENT_HANDSHAKE;
 
-	return !guessed && (e->num == ECONNRESET || e->num == EPIPE);
+	return !tried_password && (e->num == ECONNRESET || e->num == EPIPE);
 }
 
-/* The peer, or what is in its place, was of no use, if not just busy or gone. */
+/* The peer failed the handshake; retryable if it was only busy or reset us. */
 static int client_refused(struct session_client *client, struct err *e)
 {
 	bool busy = client->tls && tls_put_off(client->tls);
@@ -316,7 +318,7 @@ static int client_refused(struct session_client *client, struct err *e)
 	return client_failed(client, busy || reset, e);
 }
 
-/* How long a step may take that nobody but us counts. */
+/* The timeout of a step, most_ms, but not beyond the end of --retry. */
 static uint64_t client_patience(const struct session_client *client,
 				uint64_t most_ms)
 {
@@ -327,7 +329,7 @@ static uint64_t client_patience(const struct session_client *client,
 	return clock_earlier(most_ms, end_ms > now ? end_ms - now : 0);
 }
 
-/* Connect to the address whose turn it is. */
+/* Connect to the next address. */
 static int client_connect(struct session_client *client, struct err *e)
 {
 	struct net_target t = client_target(client);
@@ -345,7 +347,7 @@ static int client_connect(struct session_client *client, struct err *e)
 	}
 	client->socket.fd = net_connect(&t, e);
 	if (client->socket.fd < 0)
-		return client_failed(client, client_may_mend(e), e);
+		return client_failed(client, client_retryable(e), e);
 	client_wait(client, CLIENT_CONNECTING,
 		    client_patience(client, client->list.count > 1
 						    ? PER_ADDRESS_MS
@@ -354,14 +356,14 @@ static int client_connect(struct session_client *client, struct err *e)
 	return 0;
 }
 
-/* The addresses that a look-up found, or that were good before. */
+/* Use the addresses that a look-up found, or those of the last connection. */
 static int client_found(struct session_client *client,
 			const struct resolve_answer *a, struct err *e)
 {
 	client->list = a->host;
 	client->source = a->source;
 	client->next = 0;
-	client->hope = false;
+	client->retryable = false;
 	return client_connect(client, e);
 }
 
@@ -384,7 +386,7 @@ static int client_resolving(struct session_client *client, struct err *e)
 		err_append(e, " (does a name server answer?)");
 	}
 	if (!client->known.host.count)
-		return client_failed(client, client_may_mend(e), e);
+		return client_failed(client, client_retryable(e), e);
 	log_debug("%s; trying the addresses of before", e->msg);
 	*e = (struct err){ 0 };
 	resolve_stop(&client->resolve);
@@ -392,8 +394,8 @@ static int client_resolving(struct session_client *client, struct err *e)
 }
 
 /*
- * Begin with the next address, or look the name up again.  The peer of a stream
- * that runs is where it was.
+ * Begin with the next address, or look the name up again.  A rekey needs no
+ * look-up: the peer of a running stream is where it was.
  */
 static int client_begin(struct session_client *client, struct err *e)
 {
@@ -408,13 +410,13 @@ static int client_begin(struct session_client *client, struct err *e)
 		return client_found(client, &client->known, e);
 	client->list.count = client->next = 0;
 	if (resolve_start(&client->resolve, &q, e) < 0)
-		return client_failed(client, client_may_mend(e), e);
+		return client_failed(client, client_retryable(e), e);
 	client_wait(client, CLIENT_RESOLVING,
 		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
 	return 0;
 }
 
-/* own: a credential for this connection alone, which is taken over, or NULL */
+/* own: a credential for this connection only (taken over), or NULL. */
 static int client_start_tls(struct session_client *client,
 			    struct credential *own, struct err *e)
 {
@@ -427,7 +429,7 @@ static int client_start_tls(struct session_client *client,
 		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->config->raw,
-		/* Whoever serves many streams finds ours by it. */
+		/* A listener with --keep finds the stream by it. */
 		.server_name = client->session.ticket.identity,
 	};
 
@@ -436,7 +438,7 @@ static int client_start_tls(struct session_client *client,
 	return client->tls ? 0 : -1;
 }
 
-/* The connection stands.  A password is of use for the first one only. */
+/* TCP is connected.  Only the first connection uses the password. */
 static int client_connected(struct session_client *client, struct err *e)
 {
 	const struct session_params *p = &client->session.p;
@@ -465,7 +467,7 @@ static int client_connecting(struct session_client *client, struct err *e)
 	else
 		ret = net_cannot_connect(&t, ETIMEDOUT, e);
 	if (ret < 0)
-		return client_failed(client, client_may_mend(e), e);
+		return client_failed(client, client_retryable(e), e);
 	if (client_connected(client, e) < 0)
 		return client_refused(client, e);
 	return 0;
@@ -507,8 +509,8 @@ static int client_hello(struct session_client *client,
 	const struct session_config *o = s->p.config;
 	struct frame f = { .type = FRAME_HELLO };
 
-	s->rekey_agreed =
-		s->conn; /* what comes from here on goes the new way */
+	/* From here on bytes go over the new connection only. */
+	s->rekey_agreed = s->conn;
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
 		.role = session_frame_role(o),
@@ -521,8 +523,10 @@ static int client_hello(struct session_client *client,
 	};
 	memcpy(f.hello.stream, s->stream, sizeof s->stream);
 	memcpy(f.hello.host, client->host, sizeof client->host);
-	/* Without the ticket this connection says who we are, but not yet that
-	 * the stream is ours. */
+	/*
+	 * A handshake without the ticket authenticates us, but does not show
+	 * that the stream is ours.
+	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
 	    tls_prove(client->tls, &s->ticket, f.hello.proof, e) < 0)
 		return -1;
@@ -532,7 +536,7 @@ static int client_hello(struct session_client *client,
 			  client->deadline_ms, e);
 }
 
-/* This address is good: the next connection begins with it. */
+/* This address works: the next connection tries it first. */
 static void client_know(struct session_client *client)
 {
 	struct net_address used = client->list.all[client->next];
@@ -544,7 +548,7 @@ static void client_know(struct session_client *client)
 	client->look_up = false;
 }
 
-/* The connection is authenticated and welcome: make it the stream's. */
+/* The connection is authenticated and accepted: use it for the stream. */
 static int client_use(struct session_client *client, uint64_t offset,
 		      bool rekeys_now, struct err *e)
 {
@@ -557,7 +561,7 @@ static int client_use(struct session_client *client, uint64_t offset,
 	ret = session_use(s, t, &client->socket, client->name, offset,
 			  rekeys_now, e);
 	client->socket.fd = -1;
-	/* A connection that is cut by now cannot be given to the kernel. */
+	/* One that is lost already cannot be given to the kernel. */
 	if (ret < 0 && s->conn)
 		return session_abort_rekey(s, e);
 	if (ret < 0)
@@ -590,7 +594,7 @@ static int client_agree(struct session_client *client,
 	return client->ticket_cred ? 0 : -1;
 }
 
-/* Both sides know now where the old connection ends and the new one begins. */
+/* Both sides know at which byte the new connection takes over. */
 static int client_rekeyed(struct session_client *client,
 			  const struct session_span *span, uint64_t at,
 			  struct err *e)
@@ -606,7 +610,7 @@ static int client_rekeyed(struct session_client *client,
 	return session_abort_rekey(s, e);
 }
 
-/* The receiver's offset counts, whoever connects. */
+/* The stream resumes at the receiver's offset, whichever side connects. */
 static int client_welcomed(struct session_client *client,
 			   const struct session_span *span,
 			   const struct frame_welcome *w, struct err *e)
@@ -646,7 +650,7 @@ static int client_greeting(struct session_client *client,
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
 			return client_failed(client, true, e);
-		/* The peer itself says so: it is of no use to ask again. */
+		/* The peer itself refuses the stream: asking again is no use. */
 		if (s->count)
 			e->kind = ERR_STREAM;
 		return -1;
@@ -660,7 +664,7 @@ static int client_handshake(struct session_client *client,
 	enum tls_want want;
 
 	if (tls_handshake(client->tls, &want, e) < 0) {
-		/* We say why, with the end of its flight still unread. */
+		/* Our alert says why; do not reset it with bytes unread. */
 		if (!client->session.count)
 			net_discard_all(client->socket.fd, LEAVE_MS);
 		return client_refused(client, e);
@@ -727,7 +731,7 @@ static int client_step(struct session_client *client,
 	return 0;
 }
 
-/* As long as one step leads to the next. */
+/* Run the steps, as far as each completes. */
 static int client_run(struct session *s, const struct session_span *span,
 		      struct err *e)
 {
@@ -764,7 +768,7 @@ static void client_free(struct session *s)
 	free(client);
 }
 
-static const struct session_ops dial_ops = {
+static const struct session_ops client_ops = {
 	.run = client_run,
 	.lost = client_lost,
 	.free = client_free,
@@ -779,7 +783,7 @@ struct session *session_client_new(const struct session_params *p,
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&client->session, &dial_ops, p);
+	session_init(&client->session, &client_ops, p);
 	resolve_init(&client->resolve);
 	client->socket.fd = -1;
 	host_id_own(client->host);
@@ -787,9 +791,9 @@ struct session *session_client_new(const struct session_params *p,
 	client->backoff_ms = BACKOFF_MS;
 	client->start_ms = clock_now_ms();
 	client->session.due_ms = client->start_ms;
-	/* How long the listener may keep us waiting in the first place */
+	/* --retry also bounds the attempts to reach the listener at all. */
 	client->give_up_ms = clock_deadline(p->config->retry_ms);
-	/* 128 bits that nobody else draws; not a secret. */
+	/* The stream's id: unique, not secret. */
 	if (io_random(client->session.stream, sizeof client->session.stream,
 		      e) < 0) {
 		session_free(&client->session);
