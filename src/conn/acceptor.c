@@ -480,8 +480,8 @@ static int acceptor_answer_password(struct acceptor *a, struct pending *p,
 		password_exchange_refuse(p->socket.fd, refusal);
 		return err_set(e, ERR_AUTH, 0, "%s",
 			       refusal == PASSWORD_MESSAGE_REFUSED_UNUSED
-				       ? "the peer has a password, where this "
-					 "side has none"
+				       ? "the peer offers a password, but this "
+					 "side uses none"
 				       : "too many wrong passwords from there; "
 					 "told to try again later");
 	}

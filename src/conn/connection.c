@@ -442,8 +442,7 @@ static int connection_session_failed(struct connection *c, struct err *e)
 
 static int connection_bad_frame(struct err *e)
 {
-	return err_set(e, ERR_STREAM, 0,
-		       "the peer sent a frame that makes no sense");
+	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
 /* Bytes that a raw receiver sends have no meaning: drop them. */
@@ -582,7 +581,7 @@ static int connection_control_record(struct connection *c, unsigned int type,
 			c->raw ? "the peer changed its keys (KeyUpdate), which "
 				 "kernel TLS cannot follow here; --ktls off can"
 			       : "the peer changed its keys (KeyUpdate), which "
-				 "this protocol does without");
+				 "this protocol does not use");
 		return connection_violated(c, RECORD_UNEXPECTED_MESSAGE, e);
 	case RECORD_MEANS_VIOLATION:
 		break;

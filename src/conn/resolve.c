@@ -128,8 +128,8 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 	r->fd = ends[0];
 	r->pid = resolve_fork(q, ends[1]);
 	if (r->pid < 0) {
-		log_info("no process for a look-up (%s): data and signals wait "
-			 "for it",
+		log_info("no process to resolve names (%s): data and signals "
+			 "wait until the name server answers",
 			 strerror(errno));
 		resolve_stop(r);
 		resolve_both(q, 0, &r->answer);

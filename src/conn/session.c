@@ -95,9 +95,9 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 
 	s->retry.limit_ms = retry_agree(own_ms, peer_ms);
 	if (!s->buffer_bytes)
-		s->final = "nothing was kept to be sent again: no --buffer";
+		s->final = "cannot resume: --buffer 0";
 	else if (!s->retry.limit_ms)
-		s->final = "no way back: --retry 0";
+		s->final = "cannot resume: --retry 0";
 }
 
 /* Neither the id nor the handle of a stream is secret. */
@@ -157,13 +157,12 @@ static void session_announce(const struct session *s)
 
 	session_hex(s->stream, id);
 	if (s->old)
-		log_info("fresh keys from byte %" PRIu64 " on (connection "
-			 "%" PRIu32 ")",
+		log_info("rekeyed at byte %" PRIu64 " (connection %" PRIu32 ")",
 			 s->offset, s->number);
 	else if (s->count == 1)
 		log_debug("stream %s", id);
 	else
-		log_notice("the stream goes on at byte %" PRIu64
+		log_notice("the stream resumes at byte %" PRIu64
 			   " (connection %" PRIu32 ")",
 			   s->offset, s->number);
 }
@@ -301,9 +300,8 @@ int session_check_rekey(struct session *s, struct err *e)
 	}
 	return err_set(
 		e, ERR_STREAM, 0,
-		"%" PRIu64 " records are all that one key may protect, "
-		"and --raw knows no way to fresh keys: the stream is too "
-		"long for it",
+		"one key may protect only %" PRIu64
+		" records, and --raw cannot rekey: the stream is too long",
 		limit);
 }
 
@@ -324,7 +322,7 @@ void session_redial(struct session *s)
 {
 	if (s->final || !s->p.config->connects)
 		return;
-	log_info("nothing has come for a while; dialling again, to be sure");
+	log_info("nothing received for a while; dialling again to be sure");
 	session_start_retry(s);
 	err_set(&s->why, ERR_STREAM, 0, "the connection fell silent");
 	session_drop(s);

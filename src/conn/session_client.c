@@ -142,7 +142,7 @@ static void client_speak(struct session_client *client)
 		log_notice("no name server has answered for %d s about %s; %s",
 			   SPEAK_MS / 1000, client->session.p.config->host,
 			   client->known.host.count
-				   ? "trying the addresses of before"
+				   ? "using the previous addresses"
 				   : "still waiting");
 	} else if (client->state == CLIENT_CONNECTING) {
 		net_target_name(&t, name);
@@ -246,7 +246,7 @@ static void client_explain(struct session_client *client, const struct err *e)
 	}
 	snprintf(client->told, sizeof client->told, "%s", e->msg);
 	if (s->conn)
-		log_notice("%s; trying again, for fresh keys", e->msg);
+		log_notice("%s; trying again, to rekey", e->msg);
 	else
 		log_notice("%s; trying again for %" PRIu64 " s", e->msg,
 			   end_ms > now ? (end_ms - now + 999) / 1000 : 0);
@@ -387,7 +387,7 @@ static int client_resolving(struct session_client *client, struct err *e)
 	}
 	if (!client->known.host.count)
 		return client_failed(client, client_retryable(e), e);
-	log_debug("%s; trying the addresses of before", e->msg);
+	log_debug("%s; using the previous addresses", e->msg);
 	*e = (struct err){ 0 };
 	resolve_stop(&client->resolve);
 	return client_found(client, &client->known, e);
@@ -604,8 +604,8 @@ static int client_rekeyed(struct session_client *client,
 	if (s->role == CONNECTION_SENDER ? at == span->at : at >= span->at)
 		return client_use(client, at, true, e);
 	err_set(e, ERR_STREAM, 0,
-		"the peer wants fresh keys from byte %" PRIu64
-		" on, which is not where we are (%" PRIu64 ")",
+		"the peer wants to rekey at byte %" PRIu64
+		", but we are at byte %" PRIu64,
 		at, span->at);
 	return session_abort_rekey(s, e);
 }
@@ -622,9 +622,9 @@ static int client_welcomed(struct session_client *client,
 		return client_rekeyed(client, span, w->rekey_at, e);
 	if (offset < span->low || offset > span->high)
 		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
-			       "the receiver wants to go on at byte %" PRIu64
-			       ", but what is kept begins at %" PRIu64
-			       " and ends at %" PRIu64,
+			       "the receiver wants to resume at byte %" PRIu64
+			       ", but the resend buffer holds bytes %" PRIu64
+			       " to %" PRIu64,
 			       offset, span->low, span->high);
 	if (!s->count && client_agree(client, w, e) < 0)
 		return -1;

@@ -85,7 +85,7 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 	if (session_server_welcome(s->p.config, peer, 0, false, server->handle,
 				   e) < 0 ||
 	    session_agree(s, peer->tls, &announced, e) < 0) {
-		log_notice("a peer went away again: %s", e->msg);
+		log_notice("a peer disconnected: %s", e->msg);
 		*e = (struct err){ 0 };
 		accepted_drop(peer);
 		return 0;
@@ -115,8 +115,8 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
 	uint64_t at = sends ? span->at : peer->hello.rekey_at;
 
 	if (at < span->at) {
-		log_notice("%s wants fresh keys from byte %" PRIu64
-			   " on, which is past",
+		log_notice("%s wants to rekey at byte %" PRIu64
+			   ", which is past",
 			   peer->name, at);
 		accepted_drop(peer);
 		return 0;
@@ -141,8 +141,8 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	uint64_t said;
 
 	if (offset < span->low || offset > span->high) {
-		log_notice("%s wants to go on at byte %" PRIu64
-			   ", which is not kept",
+		log_notice("%s wants to resume at byte %" PRIu64
+			   ", which is not in the resend buffer",
 			   peer->name, offset);
 		accepted_drop(peer);
 		return;
@@ -150,7 +150,7 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	said = s->role == CONNECTION_SENDER ? span->high : offset;
 	if (s->conn)
 		err_set(&s->why, ERR_STREAM, 0,
-			"the peer gave its connection up");
+			"the peer gave up its connection");
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
 	if (session_server_welcome(s->p.config, peer, said, false, NULL, &e) <
@@ -212,7 +212,7 @@ static int session_server_run(struct session *s,
 	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
 	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
-			       "nobody came within the time of --wait");
+			       "no peer connected within --wait");
 	return 0;
 }
 
@@ -309,7 +309,8 @@ struct session *session_server_take(const struct session_params *p,
 		return &server->session;
 	}
 	if (!e->kind)
-		err_set(e, ERR_NET, 0, "there is no stream");
+		err_set(e, ERR_NET, 0,
+			"the peer disconnected before the stream began");
 	session_free(&server->session);
 	return NULL;
 }

@@ -150,7 +150,7 @@ unreachable_for_now() {
 		until_true size_is 1000000 "$RECEIVED"
 		: >hosts # from here on nobody knows the name
 		tail -c +1000001 in >&8
-		until_true grep -q 'goes on at byte' "$SENDER_ERR"
+		until_true grep -q 'resumes at byte' "$SENDER_ERR"
 		until_true size_is 3000000 "$RECEIVED"
 		kill -KILL "$TOOL_PID" # no connection will come about any more
 		until_true grep -q 'Connection refused.*trying again' \
@@ -187,7 +187,7 @@ unreachable_for_now() {
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	wrapped '' 'setpriv --reuid=65534 --clear-groups prlimit --nproc=0'
 	bkp 4 connect -v -m none --retry 0 -p 1 -4 localhost
-	assert_stderr_has 'no process for a look-up'
+	assert_stderr_has 'no process to resolve names'
 	assert_stderr_has 'cannot connect to 127\.0\.0\.1:1: Connection refused'
 }
 

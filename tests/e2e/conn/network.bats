@@ -76,7 +76,7 @@ pulled() {
 		ip addr add 198.51.100.7/24 dev "$CABLE"
 		tail -c +1000001 in >&8 &
 		PIDS+=($!)
-		PATIENT=90 until_true grep -q "goes on at byte" "$SENDER_ERR"
+		PATIENT=90 until_true grep -q "resumes at byte" "$SENDER_ERR"
 		wait "${PIDS[-1]}"
 		exec 8>&-
 		stream_ends 0 0
@@ -161,7 +161,7 @@ peer_gets_in() {
 	PORT=$port flood_comes
 	head -c 600000 /dev/zero >&8
 	by_tier 3 12 3 12
-	takes_at_most "$SIZE" until_true has_line 'goes on at byte' \
+	takes_at_most "$SIZE" until_true has_line 'resumes at byte' \
 		"$SENDER_ERR"
 	exec 8>&-
 	wait_sender 0

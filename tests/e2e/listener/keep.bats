@@ -162,7 +162,7 @@ stop_listener() {
 		--retry 0 127.0.0.1 <in
 	bkp connect --password-file password -p "$PORT" --ktls "$WHEN" \
 		"${RETRY[@]}" 127.0.0.1 <in
-	assert_stderr_has 'goes on at byte'
+	assert_stderr_has 'resumes at byte'
 	assert_same_file in got.*
 	stop_listener
 }
@@ -182,12 +182,12 @@ survives() {
 	spawn_as alice in "${@:2}"
 	client alice 0
 	assert_same_file in got.alice
-	assert_stderr_has 'goes on at byte .*connection 4' alice.err
+	assert_stderr_has 'resumes at byte .*connection 4' alice.err
 	PORT=$direct
 	ends_as bob 8
 	stop_listener
-	assert_stderr_has ': alice 127[^ ]*: the stream goes on at byte' listener.err
-	assert_stderr_lacks ': bob .*goes on at byte' listener.err
+	assert_stderr_has ': alice 127[^ ]*: the stream resumes at byte' listener.err
+	assert_stderr_lacks ': bob .*resumes at byte' listener.err
 }
 
 @test "a stream that is cut comes back to its process: TLS 1.3" {
@@ -210,7 +210,7 @@ survives() {
 	start_relay rst -a 500000 -k 3
 	bkp connect -m none -p "$PORT" "${RETRY[@]}" 127.0.0.1 <in
 	assert_same_file in got
-	assert_stderr_has 'goes on at byte .*connection 4'
+	assert_stderr_has 'resumes at byte .*connection 4'
 }
 
 @test "a receiver that connects comes back to its process" {
@@ -219,7 +219,7 @@ survives() {
 	start_relay rst -c s2c -a 500000 -k 3
 	sends_as alice --receive </dev/null
 	assert_same_file in "$OUT"
-	assert_stderr_has 'goes on at byte .*connection 4'
+	assert_stderr_has 'resumes at byte .*connection 4'
 }
 
 # rotates OPTION...: alice's stream moves to fresh keys, again and again
@@ -544,7 +544,7 @@ assert_listener_small() {
 	cat more >&8
 	exec 8>&-
 	client alice 0
-	assert_stderr_has 'goes on at byte' alice.err
+	assert_stderr_has 'resumes at byte' alice.err
 	diff <(echo "first of alice" && cat more) got.alice
 	wait_listener 0
 }

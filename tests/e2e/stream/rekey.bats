@@ -39,7 +39,7 @@ intervals_within() {
 	while read -r at; do
 		((at - last <= $1)) || fail "$last to $at under one key"
 		last=$at
-	done < <(sed -nE 's/.*: fresh keys from byte ([0-9]+) on.*/\1/p' "$SENDER_ERR")
+	done < <(sed -nE 's/.*: rekeyed at byte ([0-9]+).*/\1/p' "$SENDER_ERR")
 }
 
 @test "--rekey-after of the sender is kept" {
@@ -186,7 +186,7 @@ intervals_within() {
 	TX=(--rekey-after 2M)
 	HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
 	both_ways fails
-	says sender 'no way back: --retry 0'
+	says sender 'cannot resume: --retry 0'
 }
 
 @test "the old connection is cut while both live" {
@@ -221,6 +221,6 @@ intervals_within() {
 @test "--raw: a stream that is too long for its key stops, and says so" {
 	TX=(--raw --rekey-after 1M) RX=(--raw)
 	both_ways fails
-	says sender '64 records are all .* --raw'
+	says sender 'only 64 records.* --raw cannot rekey'
 	(($(stat -c %s "$RECEIVED") <= 1 << 20)) || fail "too much came"
 }

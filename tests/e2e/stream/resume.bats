@@ -173,7 +173,7 @@ survives_cut_against() {
 		stream_starts "$1" <in
 		until_true stands_still
 		pkill -9 -P "$TOOL_PID"
-		until_true grep -q 'goes on at byte' "$RECEIVER_ERR"
+		until_true grep -q 'resumes at byte' "$RECEIVER_ERR"
 		: >go
 		stream_ends 0 0
 		wait "$CONSUMER_PID" || :
@@ -380,7 +380,7 @@ swallowed() {
 		directions "$1"
 		HARM=(rst -c "$WITH" -a 50000 -k 1)
 		stands "$1"
-		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		until_true has_line 'resumes at byte' "$SENDER_ERR"
 		sleep 13 # longer than --retry, and than a connection's trial
 		head -c 100000 in >&8
 		stands_end
@@ -398,7 +398,7 @@ swallowed() {
 		have_fifo go
 		CONSUMER=(sh -c 'head -c 1000; read -r _ <go; cat')
 		stream_starts "$1" <in
-		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		until_true has_line 'resumes at byte' "$SENDER_ERR"
 		sleep 13
 		echo >go
 		stream_ends 0 0
@@ -447,14 +447,14 @@ final() {
 
 @test "--buffer 0: a cut is final, and both sides say why" {
 	TX=(--buffer 0)
-	final 'no --buffer'
+	final 'cannot resume: --buffer 0'
 }
 
 @test "--retry 0 on one side: a cut is final, and both sides say why" {
 	RX=(--retry 0)
-	final 'no way back: --retry 0'
+	final 'cannot resume: --retry 0'
 	RX=() TX=(--retry 0)
-	final 'no way back: --retry 0'
+	final 'cannot resume: --retry 0'
 }
 
 @test "a source that fails during an outage: 9 here, 7 there" {

@@ -437,7 +437,7 @@ refused_from() {
 	wait_sender 0
 	wait_receiver 0
 	assert_same_file in "$RECEIVED"
-	assert_stderr_has 'goes on at byte' "$SENDER_ERR"
+	assert_stderr_has 'resumes at byte' "$SENDER_ERR"
 }
 
 at_least() {
