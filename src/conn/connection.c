@@ -20,7 +20,8 @@
 #include "tls/sock_diag.h"
 
 enum {
-	ABORT_MS = 2000,
+	ABORT_MS = 2000, /* for the peer to read our alert */
+	GAVE_UP_MS = 100, /* the same, if the peer gave up before us */
 	DISCARDS = 64, /* reads before the next look at the clock */
 };
 
@@ -766,12 +767,12 @@ void connection_linger(struct connection *c, uint64_t timeout_ms)
 
 void connection_abort(struct connection *c)
 {
-	/* A peer that gave up only waits for us to close. */
-	if (c->gave_up || tls_gave_up(c->tls))
-		return;
+	bool gave_up = c->gave_up || tls_gave_up(c->tls);
+
 	if (!c->final)
 		connection_last_alert(c, RECORD_USER_CANCELED);
-	connection_linger(c, ABORT_MS);
+	/* A peer that gave up only waits for us to close. */
+	connection_linger(c, gave_up ? GAVE_UP_MS : ABORT_MS);
 }
 
 void connection_confirm(struct connection *c)
