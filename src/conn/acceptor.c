@@ -7,19 +7,16 @@
 #include <string.h>
 #include <sys/epoll.h>
 
-#include "auth/password_exchange.h"
-#include "auth/rate_limit.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "conn/crowd.h"
-#include "conn/hello.h"
 #include "conn/host_id.h"
 #include "conn/peek.h"
+#include "conn/pending.h"
 
 enum {
 	LOG_BURST = 20, /* log lines about refused peers in each... */
 	LOG_PERIOD_MS = 10000,
-	REFUSE_MS = 100, /* to send a refusal */
 	LEAVE_MS = 2000, /* for a refused peer to read it and close */
 	PENDING_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
@@ -27,42 +24,16 @@ enum {
 	SPARE_FDS = 16, /* for a stream's pipes, COMMAND, netlink */
 };
 
-enum pending_state {
-	PENDING_UNCLAIMED, /* not known yet whether it is ours */
-	PENDING_NEW, /* TLS or a password exchange may begin */
-	PENDING_HANDSHAKE,
-	PENDING_GREETING, /* the handshake is done; no HELLO yet */
-	PENDING_LEAVING, /* refused; waiting for the peer to close */
-};
-
-/* A pending handshake: a connection whose peer has yet to authenticate. */
-struct pending {
-	struct connection_socket socket;
-	struct tls *tls; /* NULL: this slot is free */
-	enum tls_want want;
-	enum pending_state state;
-	struct password_exchange pass;
-	bool password_tried; /* counted as wrong until proven right */
-	struct net_source source; /* for eviction and the rate limit */
-	struct frame_reader reader;
-	struct frame_hello hello;
-	size_t discarded; /* bytes received after the refusal */
-	uint64_t since_ms, deadline_ms;
-	char name[NET_NAME_MAX];
-};
-
 struct acceptor {
 	struct acceptor_params params;
-	uint8_t host[FRAME_HOST_BYTES]; /* ours */
+	struct pending_rules rules; /* for every peer */
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
-	const struct acceptor_stream *stream; /* the running one, or NULL */
 	bool paused; /* accepts nothing until accept_after_ms */
 	uint64_t accept_after_ms;
 	uint64_t log_since_ms;
 	unsigned int logged, unlogged; /* refusals since log_since_ms */
 	struct err broken; /* why it cannot accept; no kind: it can */
-	struct rate_limit rate_limit;
 	struct pending pending[PENDING_MAX];
 };
 
@@ -137,13 +108,6 @@ static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 	}
 }
 
-static void pending_drop(struct pending *p)
-{
-	tls_free(p->tls);
-	close(p->socket.fd);
-	p->tls = NULL;
-}
-
 /*
  * close() does not remove the socket from the epoll set while another process
  * still has it open: remove it first.
@@ -163,18 +127,6 @@ static void acceptor_refuse(struct acceptor *a, struct pending *p,
 }
 
 /*
- * Did the peer of the running stream give this handshake up itself?  It dials
- * ahead of time to rekey, and hangs up when the stream ends meanwhile.
- */
-static bool acceptor_was_left(const struct acceptor *a, const struct pending *p)
-{
-	bool silent = p->state == PENDING_NEW && !p->pass.have;
-
-	return a->stream && net_source_same(&p->source, &a->stream->source) &&
-	       (tls_lost(p->tls) || (silent && net_is_closed(p->socket.fd)));
-}
-
-/*
  * Refuse a peer that was told why, by an alert or a WELCOME, and wait until it
  * closes.  Closing with its bytes unread would reset the connection, and it
  * might never read the reason.  In TLS 1.3 for example the client has sent its
@@ -183,7 +135,7 @@ static bool acceptor_was_left(const struct acceptor *a, const struct pending *p)
 static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 				     const char *why)
 {
-	if (acceptor_was_left(a, p))
+	if (pending_has_left(&a->rules, p))
 		log_debug("%s has left: %s", p->name, why);
 	else
 		acceptor_log_refusal(a, p, why);
@@ -193,21 +145,6 @@ static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 		clock_earlier(p->deadline_ms, clock_deadline(LEAVE_MS));
 	net_shutdown_send(p->socket.fd);
 	acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
-}
-
-/*
- * Tell a peer to try again later, in the protocol that it speaks now: before
- * TLS it may be waiting for the answer to its password.
- */
-static void acceptor_tell_later(const struct acceptor *a,
-				const struct pending *p)
-{
-	if (a->params.password &&
-	    (p->state == PENDING_UNCLAIMED || p->state == PENDING_NEW))
-		password_exchange_refuse(p->socket.fd,
-					 PASSWORD_MESSAGE_REFUSED_LATER);
-	else
-		tls_alert(p->tls, RECORD_USER_CANCELED);
 }
 
 /*
@@ -231,7 +168,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 	if (pick < 0)
 		return NULL;
 	loser = &a->pending[pick];
-	acceptor_tell_later(a, loser);
+	pending_tell_later(&a->rules, loser);
 	acceptor_refuse(a, loser, "too many handshakes at the same time");
 	return loser;
 }
@@ -249,20 +186,6 @@ static struct pending *acceptor_find_place(struct acceptor *a)
 	return acceptor_evict(a);
 }
 
-/* A TLS session for a peer.  own: its own credential (taken over), or NULL. */
-static struct tls *acceptor_session(const struct acceptor *a, int fd,
-				    struct credential *own, struct err *e)
-{
-	const struct tls_params params = { .server = true,
-					   .fd = fd,
-					   .cred = own ? own : a->params.cred,
-					   .owns_cred = own,
-					   .modes = a->params.modes,
-					   .raw = a->params.raw };
-
-	return tls_new(&params, e);
-}
-
 static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 {
 	struct err e = { 0 };
@@ -276,7 +199,7 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 	p->source = net_peer_source(fd);
 	net_peer_name(fd, p->name);
 	connection_attach(&p->socket, a->params.ktls);
-	p->tls = acceptor_session(a, fd, NULL, &e);
+	p->tls = pending_session(&a->rules, fd, NULL, &e);
 	if (!p->tls) {
 		acceptor_refuse(a, p, e.msg);
 		return;
@@ -331,216 +254,14 @@ static void acceptor_accept(struct acceptor *a, size_t i)
 	}
 }
 
-/* Tell an authenticated peer why it is refused. */
-static int acceptor_send_refusal(struct tls *t, int fd,
-				 enum frame_refusal refusal, struct err *e)
-{
-	struct frame f = { .type = FRAME_WELCOME,
-			   .welcome = { .version = FRAME_VERSION,
-					.refusal = refusal } };
-	struct err ignored = { 0 };
-
-	if (hello_send(t, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
-		log_debug("%s", ignored.msg);
-	tls_alert(t, RECORD_CLOSE_NOTIFY);
-	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
-}
-
 void acceptor_refuse_accepted(struct accepted_peer *peer,
 			      enum frame_refusal why)
 {
 	struct err ignored = { 0 };
 
-	acceptor_send_refusal(peer->tls, peer->socket.fd, why, &ignored);
+	pending_send_refusal(peer->tls, peer->socket.fd, why, &ignored);
 	tls_free(peer->tls);
 	close(peer->socket.fd);
-}
-
-/*
- * Is this the peer of the running stream?  It has to prove possession of the
- * stream's ticket, over a connection with a higher number than the last.
- */
-static enum frame_refusal acceptor_judge_return(const struct acceptor_stream *s,
-						const struct pending *p)
-{
-	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
-		return FRAME_REFUSED_BUSY;
-	if ((!s->resumes && !p->hello.rekey_at) ||
-	    (s->ticket &&
-	     !tls_shows_ticket(p->tls, s->ticket, p->hello.proof)) ||
-	    p->hello.connection <= s->connection)
-		return FRAME_REFUSED_STREAM;
-	return FRAME_ACCEPTED;
-}
-
-/* Our own connection, reflected?  Tests over loopback are allowed. */
-static bool acceptor_is_self(const struct acceptor *a, const struct pending *p)
-{
-	return !a->params.allow_self && host_id_same(p->hello.host, a->host) &&
-	       !net_peer_is_loopback(p->socket.fd);
-}
-
-/*
- * Does the HELLO continue a stream, instead of starting one?  (A handshake with
- * the ticket of a stream that is not here has failed before.)
- */
-static bool pending_resumes(const struct pending *p)
-{
-	static const uint8_t no_proof[FRAME_PROOF_BYTES];
-
-	return p->hello.rekey_at || p->hello.offset ||
-	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
-}
-
-static enum frame_refusal acceptor_judge(const struct acceptor *a,
-					 const struct pending *p)
-{
-	if (p->hello.version != FRAME_VERSION || tls_is_old(p->tls))
-		return FRAME_REFUSED_VERSION;
-	if (p->hello.flags & FRAME_HELLO_NAMED)
-		return FRAME_REFUSED_NAME;
-	if (acceptor_is_self(a, p))
-		return FRAME_REFUSED_SELF;
-	if (a->stream && p->hello.role != a->params.role)
-		return acceptor_judge_return(a->stream, p);
-	if (a->stream)
-		return FRAME_REFUSED_BUSY;
-	if (p->hello.role == a->params.role)
-		return FRAME_REFUSED_ROLE;
-	if (pending_resumes(p))
-		return FRAME_REFUSED_STREAM;
-	return FRAME_ACCEPTED;
-}
-
-/* Ask the admit callback, unless the peer belongs to the running stream. */
-static int acceptor_admit(struct acceptor *a, struct pending *p, struct err *e)
-{
-	struct err ignored = { 0 };
-
-	if (a->stream || !a->params.admit ||
-	    a->params.admit(a->params.callback_arg, p->tls, &p->source, e) == 0)
-		return 0;
-	return acceptor_send_refusal(p->tls, p->socket.fd, FRAME_REFUSED_BUSY,
-				     &ignored);
-}
-
-static int acceptor_read_hello(struct acceptor *a, struct pending *p,
-			       bool *done, struct err *e)
-{
-	enum frame_refusal refusal;
-	struct frame f;
-
-	p->want = TLS_WANT_READ;
-	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
-		struct err ignored = { 0 };
-
-		/* A complete frame that is not a valid HELLO */
-		if (p->reader.have && !frame_reader_wants(&p->reader))
-			acceptor_send_refusal(p->tls, p->socket.fd,
-					      FRAME_REFUSED_MALFORMED,
-					      &ignored);
-		return -1;
-	}
-	if (!*done)
-		return 0;
-	p->hello = f.hello;
-	refusal = acceptor_judge(a, p);
-	if (!refusal && tls_pending_read(p->tls))
-		refusal = FRAME_REFUSED_MALFORMED;
-	if (!refusal)
-		return acceptor_admit(a, p, e);
-	acceptor_send_refusal(p->tls, p->socket.fd, refusal, e);
-	if (refusal == FRAME_REFUSED_VERSION)
-		err_set(e, ERR_AUTH, 0, "%s",
-			frame_version_text(p->hello.version));
-	return -1;
-}
-
-/* May this peer try a password? */
-static enum password_message_refusal acceptor_judge_password(struct acceptor *a,
-							     struct pending *p)
-{
-	if (!a->params.password)
-		return PASSWORD_MESSAGE_REFUSED_UNUSED;
-	p->password_tried =
-		rate_limit_begin(&a->rate_limit, &p->source, clock_now_ms());
-	return p->password_tried ? PASSWORD_MESSAGE_ACCEPTED
-				 : PASSWORD_MESSAGE_REFUSED_LATER;
-}
-
-/* The handshake authenticates with the key that CPace gave both sides. */
-static int acceptor_answer_password(struct acceptor *a, struct pending *p,
-				    struct err *e)
-{
-	enum password_message_refusal refusal = acceptor_judge_password(a, p);
-	struct credential *own;
-	struct tls *t;
-
-	if (refusal) {
-		password_exchange_refuse(p->socket.fd, refusal);
-		return err_set(e, ERR_AUTH, 0, "%s",
-			       refusal == PASSWORD_MESSAGE_REFUSED_UNUSED
-				       ? "the peer offers a password, but this "
-					 "side uses none"
-				       : "too many wrong passwords from there; "
-					 "told to try again later");
-	}
-	own = password_exchange_answer(&p->pass, p->socket.fd,
-				       a->params.password, e);
-	t = own ? acceptor_session(a, p->socket.fd, own, e) : NULL;
-	if (!t)
-		return -1;
-	tls_free(p->tls);
-	p->tls = t;
-	p->state = PENDING_HANDSHAKE;
-	return 0;
-}
-
-/* Does the peer begin with TLS, or with a password exchange? */
-static int acceptor_read_password_message(struct acceptor *a, struct pending *p,
-					  struct err *e)
-{
-	enum password_exchange_event event;
-
-	if (password_exchange_receive(&p->pass, p->socket.fd,
-				      PASSWORD_MESSAGE_OFFER, &event, e) < 0)
-		return -1;
-	if (event == PASSWORD_EXCHANGE_HERE)
-		return acceptor_answer_password(a, p, e);
-	if (event == PASSWORD_EXCHANGE_OTHER)
-		p->state = PENDING_HANDSHAKE;
-	return 0;
-}
-
-static int acceptor_handshake(struct acceptor *a, struct pending *p, bool *done,
-			      struct err *e)
-{
-	if (tls_handshake(p->tls, &p->want, e) < 0)
-		return -1;
-	if (p->want != TLS_DONE)
-		return 0;
-	p->state = PENDING_GREETING;
-	if (p->password_tried)
-		rate_limit_right(&a->rate_limit, &p->source);
-	*done = a->params.raw;
-	if (*done && a->stream)
-		return err_set(e, ERR_AUTH, 0, "busy with another stream");
-	return 0;
-}
-
-/* Run the steps of a handshake, as far as each completes. */
-static int acceptor_step_peer(struct acceptor *a, struct pending *p, bool *done,
-			      struct err *e)
-{
-	if (p->state == PENDING_NEW &&
-	    acceptor_read_password_message(a, p, e) < 0)
-		return -1;
-	if (p->state == PENDING_HANDSHAKE &&
-	    acceptor_handshake(a, p, done, e) < 0)
-		return -1;
-	if (p->state == PENDING_GREETING && !*done)
-		return acceptor_read_hello(a, p, done, e);
-	return 0;
 }
 
 /* Returns true once the first bytes show that the peer is ours. */
@@ -582,7 +303,7 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p,
 	}
 	if (p->state == PENDING_UNCLAIMED && !acceptor_peek(a, p, events))
 		return false;
-	if (acceptor_step_peer(a, p, &done, &e) < 0) {
+	if (pending_step(&a->rules, p, &done, &e) < 0) {
 		acceptor_close_lingering(a, p, e.msg);
 		return false;
 	}
@@ -690,9 +411,9 @@ static void acceptor_release_fds(struct acceptor *a)
 			close(steal_fd(&a->spare_fds[i]));
 }
 
-void acceptor_serve(struct acceptor *a, const struct acceptor_stream *s)
+void acceptor_serve(struct acceptor *a, const struct pending_stream *s)
 {
-	a->stream = s;
+	a->rules.stream = s;
 	acceptor_release_fds(a);
 }
 
@@ -712,7 +433,15 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 		return NULL;
 	}
 	a->params = *p;
-	host_id_own(a->host);
+	a->rules = (struct pending_rules){ .cred = p->cred,
+					   .password = p->password,
+					   .modes = p->modes,
+					   .raw = p->raw,
+					   .role = p->role,
+					   .allow_self = p->allow_self,
+					   .admit = p->admit,
+					   .admit_arg = p->callback_arg };
+	host_id_own(a->rules.host);
 	a->log_since_ms = clock_now_ms();
 	for (size_t i = 0; i < p->listener->count; i++)
 		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
@@ -737,7 +466,7 @@ void acceptor_close(struct acceptor *a)
 	acceptor_log_summary(a);
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (a->pending[i].tls && a->pending[i].state != PENDING_LEAVING)
-			acceptor_tell_later(a, &a->pending[i]);
+			pending_tell_later(&a->rules, &a->pending[i]);
 	acceptor_free(a);
 }
 

@@ -13,6 +13,7 @@
 #include "base/err.h"
 #include "conn/connection.h"
 #include "conn/net.h"
+#include "conn/pending.h"
 #include "proto/frame.h"
 #include "tls/mode.h"
 #include "tls/tls.h"
@@ -65,15 +66,6 @@ struct accepted_peer {
 	char name[NET_NAME_MAX];
 };
 
-/* The running stream.  While there is one, only its own peer is accepted. */
-struct acceptor_stream {
-	bool resumes; /* false: another connection can only rekey */
-	const uint8_t *id; /* FRAME_ID_BYTES */
-	const struct key *ticket; /* NULL: mode none */
-	uint32_t connection; /* number of the last accepted connection */
-	struct net_source source; /* of its peer */
-};
-
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e);
 
@@ -99,7 +91,7 @@ int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
  * that were reserved for the stream: open what the stream needs before the
  * next acceptor_step().
  */
-void acceptor_serve(struct acceptor *a, const struct acceptor_stream *s);
+void acceptor_serve(struct acceptor *a, const struct pending_stream *s);
 
 /* Refuse a peer that was accepted; closes and frees what is in peer. */
 void acceptor_refuse_accepted(struct accepted_peer *peer,

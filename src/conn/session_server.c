@@ -15,7 +15,7 @@
 struct session_server {
 	struct session session; /* first, for the cast */
 	struct acceptor *acceptor;
-	struct acceptor_stream stream;
+	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	uint64_t deadline_ms; /* of --wait */
 	const struct net_listener *listener;
@@ -92,10 +92,10 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 	}
 	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
 	server->stream =
-		(struct acceptor_stream){ .resumes = session_resumes(s),
-					  .id = s->stream,
-					  .connection = peer->hello.connection,
-					  .source = peer->source };
+		(struct pending_stream){ .resumes = session_resumes(s),
+					 .id = s->stream,
+					 .connection = peer->hello.connection,
+					 .source = peer->source };
 	if (!s->p.config->raw && s->p.cred) {
 		credential_admit(s->p.cred, &s->ticket);
 		server->stream.ticket = &s->ticket;
