@@ -181,7 +181,7 @@ first_byte() {
 	bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*does not use a password.*-k'
 	assert_lines 1 "$ERR"
-	assert_stderr_has 'refused .*has a password' "$RECEIVER_ERR"
+	assert_stderr_has 'refused .*offers a password' "$RECEIVER_ERR"
 	with_key still_serves 1
 }
 
