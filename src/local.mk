@@ -5,6 +5,7 @@ src_libbkp_a_SOURCES = \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/compat.h \
+	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
 	src/base/nowait.c src/base/nowait.h \
@@ -25,12 +26,14 @@ src_libbkp_a_SOURCES = \
 	src/auth/key_list.c src/auth/key_list.h \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/password_exchange.c src/auth/password_exchange.h \
+	src/tls/alert.c src/tls/alert.h \
 	src/tls/mode.c src/tls/mode.h \
 	src/tls/sock_diag.c src/tls/sock_diag.h \
 	src/tls/socket_buffer.c src/tls/socket_buffer.h \
 	src/tls/aead.c src/tls/aead.h \
 	src/tls/ktls.c src/tls/ktls.h \
 	src/tls/plain.c src/tls/plain.h \
+	src/tls/priority.c src/tls/priority.h \
 	src/tls/records.c src/tls/records.h \
 	src/tls/tls.c src/tls/tls.h \
 	src/conn/crowd.c src/conn/crowd.h \

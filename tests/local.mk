@@ -68,6 +68,7 @@ EXTRA_DIST += \
 
 # Unit tests: the real objects; what they call is replaced by the linker.
 unit_tests = \
+	tests/unit/test_alert \
 	tests/unit/test_x509 \
 	tests/unit/test_command \
 	tests/unit/test_clock \
@@ -134,6 +135,7 @@ endif
 unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
+tests_unit_test_alert_LDADD = $(unit_libs)
 tests_unit_test_x509_LDADD = $(unit_libs)
 tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)

@@ -18,7 +18,7 @@ _Static_assert(CPACE_SCALAR_BYTES == crypto_core_ristretto255_SCALARBYTES &&
 		       CPACE_KEY_BYTES == crypto_core_ristretto255_HASHBYTES,
 	       "sizes of libsodium");
 
-/* Copies of everything secret that is computed on the way */
+/* All secret intermediate results, to be wiped together. */
 struct cpace_work {
 	crypto_hash_sha512_state hash;
 	uint8_t digest[crypto_hash_sha512_BYTES];
@@ -32,7 +32,7 @@ static void cpace_work_wipe(struct cpace_work *w)
 
 #define autowipe_work attr_cleanup(cpace_work_wipe)
 
-/* LEB128, seven bits a byte.  Returns how many bytes it takes. */
+/* LEB128, seven bits a byte.  Returns the number of bytes. */
 static size_t cpace_leb128(size_t len, uint8_t out[static 10])
 {
 	size_t n = 0;
@@ -43,7 +43,7 @@ static size_t cpace_leb128(size_t len, uint8_t out[static 10])
 	return n;
 }
 
-/* Hash a string with its length in front: the draft's prepend_len. */
+/* Hash a string after its length: the draft's prepend_len. */
 static void cpace_hash(struct cpace_work *w, const void *bytes, size_t len)
 {
 	uint8_t head[10];
@@ -67,7 +67,7 @@ int cpace_generator(const struct cpace_input *in,
 	static const uint8_t zeros[HASH_BLOCK_BYTES];
 	autowipe_work struct cpace_work w = { .digest = { 0 } };
 	uint8_t head[10];
-	/* Fills the first block, so that no password's length shows there. */
+	/* Zeros fill the first block, to hide the password's length. */
 	size_t used = 1 + strlen(DSI) + cpace_leb128(in->password.len, head) +
 		      in->password.len + 1;
 

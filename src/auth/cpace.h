@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * CPace: two sides that know the same password agree on a key, and whoever does
- * not know it gets one guess for each exchange that it takes part in, and
- * nothing to try others on.  The wall to libsodium; without it every function
- * here fails.  Who says what when is pass's business.
+ * CPace: two sides that know the same password agree on a key.  An attacker
+ * who does not know the password can test one guess in each exchange that he
+ * takes part in, and learns nothing to test more guesses on offline.  The
+ * messages are in password_exchange.
+ *
+ * The only module that uses libsodium.  Built without it, every function fails.
  *
  * Ref: draft-irtf-cfrg-cpace-21, suite CPACE-RISTR255-SHA512 (sections 7 and
  * 8.3), with the roles of initiator (A) and responder (B).
@@ -28,28 +30,28 @@ struct cpace_string {
 	size_t len;
 };
 
-/* What both sides must put in alike.  The draft's PRS, CI and sid */
+/* Both sides must give the same: the draft's PRS, CI and sid. */
 struct cpace_input {
 	struct cpace_string password, channel, session;
 };
 
-/* What A and B sent: their points, and what else they said (ADa, ADb) */
+/* The messages of A and B: points and associated data (ADa, ADb). */
 struct cpace_transcript {
 	const uint8_t *point_a, *point_b; /* CPACE_POINT_BYTES each */
 	struct cpace_string said_a, said_b;
 };
 
-/* Before anything else of this header.  Errors: ERR_KEY, built without it. */
+/* Call it before the others.  Errors: ERR_KEY, built without libsodium. */
 int cpace_init(struct err *e) attr_must_check;
 
-/* The generator that the password stands for: a secret, encoded. */
+/* Derive the generator, a secret, from the password.  Encoded as a point. */
 int cpace_generator(const struct cpace_input *in,
 		    uint8_t generator[static CPACE_POINT_BYTES],
 		    struct err *e) attr_must_check;
 
 /*
- * point * scalar, the draft's scalar_mult_vfy.  Errors: ERR_AUTH, if point is
- * not the encoding of an element, or the result would be the neutral one.
+ * product = scalar * point, the draft's scalar_mult_vfy.  Errors: ERR_AUTH if
+ * point does not encode an element, or the product is the neutral element.
  */
 int cpace_multiply(const uint8_t scalar[static CPACE_SCALAR_BYTES],
 		   const uint8_t point[static CPACE_POINT_BYTES],
@@ -57,8 +59,8 @@ int cpace_multiply(const uint8_t scalar[static CPACE_SCALAR_BYTES],
 		   struct err *e) attr_must_check;
 
 /*
- * Draw a scalar, which the caller wipes and uses once, and compute the point to
- * be sent.  Errors: ERR_BUG.
+ * Draw a random scalar and compute the point to send.  The caller uses the
+ * scalar once and wipes it.  Errors: ERR_BUG.
  */
 int cpace_draw(const struct cpace_input *in,
 	       uint8_t scalar[static CPACE_SCALAR_BYTES],
@@ -66,10 +68,10 @@ int cpace_draw(const struct cpace_input *in,
 	       struct err *e) attr_must_check;
 
 /*
- * The key of CPACE_KEY_BYTES (the draft's ISK_IR) from our scalar and the peer's
- * point, which is one of the transcript's two.  It is the same on both sides if
- * all of the input and of the transcript was; nothing tells here whether.  The
- * caller wipes *key.  Errors: ERR_AUTH, the point is invalid.
+ * Compute the key (the draft's ISK_IR, CPACE_KEY_BYTES) from our scalar and the
+ * peer's point, which is one of the two in the transcript.  Both sides get the
+ * same key if their inputs and transcripts are the same; this function cannot
+ * tell.  The caller wipes *key.  Errors: ERR_AUTH, the point is invalid.
  */
 int cpace_key(const struct cpace_input *in,
 	      const uint8_t scalar[static CPACE_SCALAR_BYTES],

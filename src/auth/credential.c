@@ -15,7 +15,7 @@
 enum {
 	PEM_FILE_MAX =
 		1 << 20, /* bytes of certificates: all of a system's CAs */
-	DECOY_BYTES = 32, /* of a key for nobody, where there is none or many */
+	DECOY_BYTES = 32, /* a random key for unknown identities */
 };
 
 struct credential {
@@ -23,16 +23,16 @@ struct credential {
 	bool password;
 	gnutls_certificate_credentials_t x509; /* NULL: a pre-shared key */
 	struct x509_rules rules;
-	struct err refusal; /* of the last certificate that was refused */
+	struct err refusal; /* why the last certificate was refused */
 	enum record_alert alert;
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
-	struct key *key; /* secret_alloc(); no identity: there are keys */
+	struct key *key; /* secret_alloc(); without identity: see keys */
 	struct key_list *keys; /* or NULL */
-	struct key admitted; /* no identity: none */
+	struct key admitted; /* without identity: none */
 };
 
-/* The key that goes with an identity, or NULL. */
+/* The key of an identity, or NULL. */
 static const struct secret *credential_lookup(const struct credential *c,
 					      const char *identity)
 {
@@ -48,8 +48,8 @@ static const struct secret *credential_lookup(const struct credential *c,
 
 /*
  * An unknown identity gets a random key, so that the handshake takes the same
- * way and ends in the same alert as with a wrong key (RFC 9257 section 7.1.2).
- * What is no text, as with a NUL in it, is unknown.
+ * course and ends in the same alert as with a wrong key (RFC 9257 section
+ * 7.1.2).  An identity that is no text, as with a NUL in it, is unknown.
  */
 static int credential_find_psk(gnutls_session_t session,
 			       const gnutls_datum_t *name, gnutls_datum_t *key)
@@ -78,7 +78,7 @@ static int credential_find_psk(gnutls_session_t session,
 	return 0;
 }
 
-/* GnuTLS asks for the key when it needs it, so it keeps no copy. */
+/* GnuTLS asks for the key when it needs it, and so keeps no copy. */
 static int credential_give_psk(gnutls_session_t session, gnutls_datum_t *name,
 			       gnutls_datum_t *key)
 {
@@ -118,12 +118,14 @@ static int credential_init_server(struct credential *c)
 		return ret;
 	gnutls_psk_set_server_credentials_function2(c->server_psk,
 						    credential_find_psk);
-	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits and up */
+	/*
+	 * For a TLS 1.2 peer that names no group: RFC 7919, at least 2048 bits
+	 */
 	return gnutls_psk_set_server_known_dh_params(c->server_psk,
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }
 
-/* Let GnuTLS know what is in c.  On failure c is freed. */
+/* Hand the credential to GnuTLS.  On failure c is freed. */
 static struct credential *credential_init(struct credential *c, struct err *e)
 {
 	int ret = c->server ? credential_init_server(c)
@@ -210,7 +212,7 @@ bool credential_is_password(const struct credential *c)
 	return c->password;
 }
 
-/* A file that is no secret. */
+/* Read a file that holds no secret. */
 static int credential_read_public(const char *path, gnutls_datum_t *out,
 				  struct err *e)
 {
@@ -277,8 +279,8 @@ static int credential_load_own(struct credential *c,
 }
 
 /*
- * A server takes tickets, too.  Who names an identity before there is one, or
- * another, meets a key that nobody has.
+ * A server also accepts tickets.  A client that names another identity, or any
+ * before a ticket is admitted, meets a random key that nobody has.
  */
 static int credential_init_x509(struct credential *c,
 				const struct credential_x509 *x, struct err *e)

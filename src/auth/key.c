@@ -19,7 +19,7 @@
 
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
-	PASSWORD_CHARS = 32, /* a printable line below that is no key */
+	PASSWORD_CHARS = 32, /* a shorter printable line is no key */
 	KEY_OUTPUT_MAX = 256, /* a new key as PEM, or as the longest line */
 };
 
@@ -71,7 +71,7 @@ static int key_take(struct key *k, const uint8_t *bytes, size_t len,
 	return 0;
 }
 
-/* Labels of PEM blocks that are no pre-shared key; half of them are public. */
+/* Name a PEM block that holds no pre-shared key.  Half of these are public. */
 static const char *key_pem_not_ours(const uint8_t *line, size_t len)
 {
 	static const char *const words[] = {
@@ -88,7 +88,7 @@ static const char *key_pem_not_ours(const uint8_t *line, size_t len)
 	return NULL;
 }
 
-/* Is one of the lines identity:hex, as it should be? */
+/* Is one of the lines a valid identity:hex? */
 static bool key_has_entry(const uint8_t *data, size_t len)
 {
 	struct key_text t = { .next = data, .end = data + len };
@@ -110,8 +110,8 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 	if (key_has_entry(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a PEM block and an identity:hex line; "
-			       "keep the one that is meant");
-	/* Not one of the blocks may be something else than a key. */
+			       "keep the intended one");
+	/* Every block must be a key. */
 	for (const uint8_t *p = begin; p;
 	     p = memmem(p, len - (size_t)(p - data), PEM_BEGIN,
 			strlen(PEM_BEGIN))) {
@@ -129,7 +129,7 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 		if (p != begin)
 			return err_set(e, ERR_KEY, 0,
 				       "holds more than one PEM block; keep "
-				       "the one that is meant");
+				       "the intended one");
 		p += strlen(PEM_BEGIN);
 	}
 	pem.size = (unsigned int)(len - (size_t)(begin - data));
@@ -141,8 +141,8 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 }
 
 /*
- * The one line identity:hex, with blank lines and comments around it.  *found:
- * there is such a line, or one that was meant as such.
+ * Parse the one line identity:hex among blank lines and comments.  *found:
+ * there is such a line, valid or damaged.
  */
 static int key_parse_entry(const struct key_text *text, bool *found,
 			   struct key *k, struct err *e)
@@ -161,7 +161,7 @@ static int key_parse_entry(const struct key_text *text, bool *found,
 				       "holds more than one line besides "
 				       "comments, one of which looks like "
 				       "identity:hex (line %zu is too many); "
-				       "keep the one that is meant",
+				       "keep the intended one",
 				       t.number);
 		}
 		entry = t;
@@ -204,7 +204,7 @@ static bool key_has(const uint8_t *data, size_t len, const char *word)
 	return memmem(data, len, word, strlen(word));
 }
 
-/* Was it PEM, or the like, before somebody copied it? */
+/* Does it look like PEM that was damaged by copying? */
 static bool key_was_pem(const uint8_t *data, size_t len)
 {
 	return key_has(data, len, "PuTTY-User-Key-File") ||
@@ -212,7 +212,7 @@ static bool key_was_pem(const uint8_t *data, size_t len)
 		(key_has(data, len, "BEGIN ") || key_has(data, len, "END ")));
 }
 
-/* What the present line has that hardly was meant as a part of a key, or NULL. */
+/* A flaw of the line that a key hardly has on purpose, or NULL. */
 static const char *key_line_flaw(const struct key_text *t)
 {
 	static const char blanks[] = " \t";
@@ -235,7 +235,7 @@ static const char *key_line_flaw(const struct key_text *t)
 	return NULL;
 }
 
-/* Text that is to be a key as it is must look the same in every copy. */
+/* Text that serves as a key must survive copying unchanged. */
 static int key_check_text(const struct key_text *text, struct err *e)
 {
 	struct key_text t = *text;
@@ -258,7 +258,7 @@ static int key_check_text(const struct key_text *text, struct err *e)
 	return 0;
 }
 
-/* The bytes as they are, unless they were meant as something else. */
+/* The file's bytes are the key, unless they look like a damaged format. */
 static int key_parse_raw(const struct key_text *text, const uint8_t *data,
 			 size_t len, struct key *k, struct err *e)
 {
@@ -302,7 +302,7 @@ int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
 	return found ? 0 : key_parse_raw(&text, data, len, k, e);
 }
 
-/* Is path below the folder that systemd makes for a unit's credentials? */
+/* Is path in the directory of a unit's systemd credentials? */
 static bool key_is_systemd_credential(const char *path)
 {
 	const char *dir = secure_getenv("CREDENTIALS_DIRECTORY");
@@ -320,7 +320,7 @@ static bool key_is_systemd_credential(const char *path)
 	return !strncmp(real_path, real_dir, n) && real_path[n] == '/';
 }
 
-/* Who owns a file can read it and put another key into it at any time. */
+/* The owner of a file can read it and replace the key at any time. */
 static int key_refuse_owner(uid_t owner, const char *path, struct err *e)
 {
 	const struct passwd *pw = getpwuid(owner);
@@ -432,8 +432,8 @@ int key_read(const char *path, struct key *k, struct err *e)
 }
 
 /*
- * The first line counts, as with openssl's file: and sshpass -f.  Blanks and
- * quotation marks may well be a part of it.
+ * Take the first line, as openssl's file: and sshpass -f do.  Blanks and
+ * quotation marks may be part of a password.
  */
 static int key_take_password(const struct key_file *f, struct secret *password,
 			     struct err *e)
@@ -474,7 +474,7 @@ int key_read_password(const char *path, struct secret *password, struct err *e)
 	return 0;
 }
 
-/* What keygen writes */
+/* The output of keygen */
 struct key_output {
 	size_t len;
 	char text[KEY_OUTPUT_MAX];

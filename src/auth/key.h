@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Key files: where a pre-shared key comes from, what is refused, and how a
- * new one is made.  The TLS credential made of a key is cred's business.
+ * Key and password files: read them, refuse unsafe or damaged ones, generate
+ * new keys.  credential makes a TLS credential of a key.
  */
 #pragma once
 
@@ -23,11 +23,11 @@ struct key {
 void key_wipe(struct key *k);
 #define autowipe_key attr_cleanup(key_wipe)
 
-enum { KEY_FILE_MAX = 16384 }; /* bytes; RSA keys, PSKs with much prose */
+enum { KEY_FILE_MAX = 16384 }; /* bytes; an RSA key, a PSK with comments */
 
-/* The bytes of a file with a secret, while it is being read. */
+/* The contents of a file with a secret. */
 struct key_file {
-	size_t len; /* above KEY_FILE_MAX: there is more */
+	size_t len; /* above KEY_FILE_MAX: the file is longer */
 	uint8_t bytes[KEY_FILE_MAX + 1];
 };
 
@@ -39,39 +39,40 @@ bool key_identity_ok(const char *text);
 bool key_identity_span(const char *text, size_t len);
 
 /*
- * Read a file that holds secrets, "-" for standard input; it must not be open to
- * others.  *len: bytes read; size of them: there may be more.  The caller wipes
- * bytes, on failure too.  Errors: ERR_KEY, with num where the system said no.
+ * Read the file with secrets at path, "-" for standard input.  Refuses a file
+ * that other users can read or write.  *len: bytes read; if it is size, there
+ * may be more.  The caller wipes bytes, on failure too.  Errors: ERR_KEY; num
+ * is the errno of a system call that failed.
  */
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e) attr_must_check;
 
 /*
- * Read the key file at path, "-" for standard input.  Every refusal is an
- * ERR_KEY that says what to do.  The caller owns and wipes *k.
+ * Read the key file at path, "-" for standard input.  The caller owns and wipes
+ * *k.  Errors: ERR_KEY, with a remedy.
  */
 int key_read(const char *path, struct key *k, struct err *e) attr_must_check;
 
 /*
- * Find the key in the bytes of a key file: a PEM block, else one identity:hex
- * line, else the bytes themselves; but not where these look like a damaged PEM
- * block or identity:hex line.  Borrows data.
+ * Find the key in the contents of a key file: a PEM block, else one
+ * identity:hex line, else the bytes themselves unless they look like a damaged
+ * PEM block or identity:hex line.  Borrows data.  Errors: ERR_KEY.
  */
 int key_parse(const uint8_t *data, size_t len, struct key *k,
 	      struct err *e) attr_must_check;
 
 /*
  * Read a password: the first line of the file at path, "-" for standard input,
- * without its line end and without a byte order mark.  What holds for a key's
- * file holds for this one.  The caller owns and wipes *password.
+ * without its line end and without a byte order mark.  The file must be as safe
+ * as a key file.  The caller owns and wipes *password.  Errors: ERR_KEY.
  */
 int key_read_password(const char *path, struct secret *password,
 		      struct err *e) attr_must_check;
 
 /*
- * Write a new random 32-byte key to path, a file that must not exist yet (mode
- * 0600), or to standard output if path is NULL or "-": as PEM, or if identity is
- * not NULL as the line identity:hex.
+ * Write a new random 32-byte key to path, which must not exist (mode 0600), or
+ * to standard output if path is NULL or "-".  The format is PEM if identity is
+ * NULL, else the line identity:hex.
  */
 int key_generate(const char *path, const char *identity,
 		 struct err *e) attr_must_check;

@@ -7,11 +7,11 @@
 
 enum {
 	KEY_LIST_MAX = 4096, /* identities; 2.4 MB of memory */
-	KEY_LIST_FILE_MAX = 8 << 20, /* bytes; that many of the longest lines */
+	KEY_LIST_FILE_MAX = 8 << 20, /* bytes; so many of the longest lines */
 };
 
 struct key_list_entry {
-	char identity[KEY_IDENTITY_MAX]; /* the rest of it is 0 */
+	char identity[KEY_IDENTITY_MAX]; /* padded with zeros */
 	size_t line;
 	struct secret secret;
 };
@@ -21,7 +21,7 @@ struct key_list {
 	struct key_list_entry *entries;
 };
 
-/* A key of -k, given to --keys */
+/* Is it a key file for -k, given to --keys by mistake? */
 static bool key_list_is_pem(const uint8_t *data, size_t len)
 {
 	return memmem(data, len, "-----BEGIN ", 11);
@@ -33,7 +33,7 @@ static int key_list_take_line(struct key_list *k, const struct key_text *t,
 	struct key_list_entry *new = &k->entries[k->count];
 	char identity[KEY_IDENTITY_MAX + 1];
 
-	k->count++; /* from here on there is something to wipe */
+	k->count++; /* from here on the entry is wiped */
 	if (key_text_entry(t, identity, &new->secret, e) < 0)
 		return -1;
 	memcpy(new->identity, identity, sizeof new->identity);
@@ -97,7 +97,7 @@ struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e)
 	return k;
 }
 
-/* bytes has room for one byte more than is possible. */
+/* bytes has room for one byte more than is allowed. */
 static struct key_list *key_list_read_into(const char *path, uint8_t *bytes,
 					   size_t *len, struct err *e)
 {
@@ -143,7 +143,7 @@ size_t key_list_count(const struct key_list *k)
 	return k->count;
 }
 
-/* All bits set if the two are the same, else none; takes always as long. */
+/* All bits set if both are the same, else none.  Constant time. */
 static size_t key_list_same(const char *a, const char *b)
 {
 	unsigned int differ = 0;
@@ -159,7 +159,7 @@ const struct secret *key_list_find(const struct key_list *k,
 	char asked[KEY_IDENTITY_MAX] = { 0 };
 	size_t len = strlen(identity), found = 0;
 
-	/* What is too long is looked up as "", which nobody is called. */
+	/* An identity that is too long is looked up as "", which has no key. */
 	memcpy(asked, identity, len <= sizeof asked ? len : 0);
 	for (size_t i = 0; i < k->count; i++)
 		found |= key_list_same(asked, k->entries[i].identity) & (i + 1);

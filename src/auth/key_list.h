@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A file of many keys, one identity:hex a line, as psktool(1) and stunnel(8)
- * have it; and which key goes with an identity.
+ * A file of many keys, one identity:hex a line, as psktool(1) writes and
+ * stunnel(8) reads it; and the key for an identity.
  */
 #pragma once
 
@@ -14,22 +14,22 @@
 struct key_list;
 
 /*
- * Read the file at path, "-" for standard input.  Every refusal is an ERR_KEY
- * that names the file and the line.  The caller ends with key_list_free().
+ * Read the file at path, "-" for standard input.  The caller frees the list
+ * with key_list_free().  NULL: ERR_KEY, which names the file and the line.
  */
 struct key_list *key_list_read(const char *path, struct err *e);
 
-/* The same from the bytes of such a file.  Borrows data. */
+/* The same from the contents of such a file.  Borrows data. */
 struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e);
 
-/* Wipes them. */
+/* Wipes the keys. */
 void key_list_free(struct key_list *k);
 
 size_t key_list_count(const struct key_list *k);
 
 /*
- * The key of an identity, or NULL.  Takes as long for those that exist as for
- * those that do not.  Borrowed from k.
+ * The key of an identity, borrowed from k, or NULL.  The time taken does not
+ * depend on whether the identity exists.
  */
 const struct secret *key_list_find(const struct key_list *k,
 				   const char *identity);

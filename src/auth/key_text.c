@@ -6,7 +6,7 @@
 #define KEYGEN_LINE "'btrfs-ktls-pipe keygen --identity NAME'"
 
 enum {
-	ENTRY_DIGITS = 16, /* so many in a row were meant as a key */
+	ENTRY_DIGITS = 16, /* this many in a row look like a key */
 	MARKS_MIN = 3, /* of UTF-16: a third of the bytes are NUL */
 };
 
@@ -17,7 +17,7 @@ static bool key_text_is_blank(uint8_t c)
 	return c == ' ' || c == '\t';
 }
 
-/* Every other byte of ASCII in UTF-16 is NUL. */
+/* In UTF-16 every other byte of an ASCII text is NUL. */
 static bool key_text_is_utf16(const uint8_t *data, size_t len)
 {
 	bool mark = len >= 2 && ((data[0] == 0xff && data[1] == 0xfe) ||
@@ -106,11 +106,11 @@ bool key_text_identity_ok(const uint8_t *text, size_t len)
 	return true;
 }
 
-/* A hex digit's value; 0x100 for anything else.  No branch on the digit. */
+/* The value of a hex digit; 0x100 for any other byte.  Without a branch. */
 static unsigned int key_text_nibble(uint8_t c)
 {
 	unsigned int digit = c - '0', alpha = (c | 0x20) - 'a';
-	/* the top bit of x - n tells x < n, unless x was negative itself */
+	/* The top bit of x - n says x < n, unless x itself is negative. */
 	unsigned int is_digit = ((digit - 10u) & ~digit) >> 31;
 	unsigned int is_alpha = ((alpha - 6u) & ~alpha) >> 31;
 	unsigned int bad = 1u - (is_digit | is_alpha);
@@ -150,7 +150,7 @@ static bool key_text_has(const struct key_text *t, const char *set, size_t n)
 	return false;
 }
 
-/* What should not be anywhere in the line and what to do, or NULL. */
+/* A character that no entry has, with the remedy, or NULL. */
 static const char *key_text_foreign(const struct key_text *t)
 {
 	if (key_text_has(t, "\0", 1))
@@ -246,7 +246,7 @@ bool key_text_looks_like_entry(const struct key_text *t)
 	return longest >= ENTRY_DIGITS;
 }
 
-/* Bytes of the UTF-8 character at p, 0 if it is none.  RFC 3629 section 4 */
+/* Bytes of the UTF-8 character at p, or 0.  RFC 3629 section 4 */
 static size_t key_text_utf8(const uint8_t *p, size_t left)
 {
 	size_t n = *p < 0x80		     ? 1

@@ -9,7 +9,7 @@
 #include "base/log.h"
 #include "proto/frame.h"
 
-/* The draft's CI, and what ADa and ADb begin with */
+/* The draft's CI, and the first part of ADa and ADb */
 #define CHANNEL FRAME_ALPN
 #define CONNECTING CHANNEL " connecting side"
 #define LISTENING CHANNEL " listening side"
@@ -47,16 +47,16 @@ static struct cpace_input password_exchange_input(const struct secret *password)
 	};
 }
 
-/* What a key is made of besides the password: both messages, whole. */
-struct password_exchange_exchange {
+/* The key depends on the password and on all of both messages. */
+struct password_exchange_inputs {
 	const uint8_t *scalar; /* ours */
 	const uint8_t *peer; /* the peer's point */
 	const uint8_t *offer, *answer;
 };
 
 static struct credential *password_exchange_cred(
-	const struct password_exchange_exchange *x,
-	const struct secret *password, bool server, struct err *e)
+	const struct password_exchange_inputs *x, const struct secret *password,
+	bool server, struct err *e)
 {
 	const struct password_exchange_said a =
 		password_exchange_say(CONNECTING, x->offer);
@@ -76,7 +76,7 @@ static struct credential *password_exchange_cred(
 	return credential_new_password(&key, server, e);
 }
 
-/* Draw nonce and scalar, and write our message. */
+/* Draw nonce and scalar; write our message. */
 static int password_exchange_draw(enum password_message_type type,
 				  const struct secret *password,
 				  uint8_t *scalar, uint8_t *message,
@@ -93,7 +93,7 @@ static int password_exchange_draw(enum password_message_type type,
 	return 0;
 }
 
-/* A new connection takes so few bytes at once. */
+/* A new connection has room for so few bytes. */
 static int password_exchange_send(int fd, const uint8_t *message, struct err *e)
 {
 	ssize_t n = send(fd, message, PASSWORD_MESSAGE_BYTES,
@@ -165,7 +165,7 @@ struct credential *password_exchange_accept(
 	struct password_exchange *x, const struct secret *password,
 	enum password_message_refusal *refusal, struct err *e)
 {
-	const struct password_exchange_exchange exchange = {
+	const struct password_exchange_inputs exchange = {
 		.scalar = x->scalar,
 		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
 		.offer = x->sent,
@@ -210,13 +210,13 @@ void password_exchange_refuse(int fd, enum password_message_refusal refusal)
 		log_debug("%s", ignored.msg);
 }
 
-/* Nothing here depends on whether the password is the peer's. */
+/* Nothing here depends on whether both passwords are the same. */
 static struct credential *password_exchange_reply(
 	const struct password_exchange *x, int fd,
 	const struct secret *password, uint8_t *scalar, struct err *e)
 {
 	uint8_t answer[PASSWORD_MESSAGE_BYTES];
-	const struct password_exchange_exchange exchange = {
+	const struct password_exchange_inputs exchange = {
 		.scalar = scalar,
 		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
 		.offer = x->came,

@@ -13,16 +13,16 @@
 #include "base/io.h"
 #include "base/log.h"
 
-enum { BUSY_MS = 10 }; /* before a terminal that takes nothing is tried again */
+enum { BUSY_MS = 10 }; /* before another write to a full terminal */
 
-/* What would leave the terminal mute */
+/* Signals that would leave the terminal without echo */
 static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGTSTP };
 
-static volatile sig_atomic_t ask_signal;
+static volatile sig_atomic_t prompt_signal;
 
 struct prompt_text {
 	ssize_t len;
-	uint8_t bytes[SECRET_MAX + 2]; /* a newline, and one too many */
+	uint8_t bytes[SECRET_MAX + 2]; /* a newline, and one byte too many */
 };
 
 static void prompt_wipe(struct prompt_text *t)
@@ -30,7 +30,7 @@ static void prompt_wipe(struct prompt_text *t)
 	explicit_bzero(t, sizeof *t);
 }
 
-/* A terminal that does not echo, and what is to be put back. */
+/* A terminal without echo, and the state to restore. */
 struct prompt {
 	int fd;
 	struct termios loud;
@@ -40,10 +40,10 @@ struct prompt {
 
 static void prompt_on_signal(int sig)
 {
-	ask_signal = sig;
+	prompt_signal = sig;
 }
 
-/* From here on signals come where we wait, nowhere else.  Ignored ones stay so. */
+/* Catch signals, while we wait and nowhere else; not those that are ignored. */
 static void prompt_catch(struct prompt *a)
 {
 	struct sigaction sa = { .sa_handler = prompt_on_signal };
@@ -66,7 +66,7 @@ static void prompt_release(const struct prompt *a)
 	sigprocmask(SIG_SETMASK, &a->mask, NULL);
 }
 
-/* Wait until there is something to read, or a signal came. */
+/* Wait for input or a signal. */
 static int prompt_wait(const struct prompt *a, struct err *e)
 {
 	struct pollfd p = { .fd = a->fd, .events = POLLIN };
@@ -77,8 +77,10 @@ static int prompt_wait(const struct prompt *a, struct err *e)
 	return 0;
 }
 
-/* The terminal gives a whole line at a time; of one that is longer, the rest is
- * thrown away with the echo. */
+/*
+ * The terminal returns one line at a time.  The rest of a line that is too long
+ * is discarded when the echo is restored.
+ */
 static int prompt_line(const struct prompt *a, struct secret *s, struct err *e)
 {
 	attr_cleanup(prompt_wipe) struct prompt_text line = { .len = 0 };
@@ -86,10 +88,10 @@ static int prompt_line(const struct prompt *a, struct secret *s, struct err *e)
 	do {
 		if (prompt_wait(a, e) < 0)
 			return -1;
-		if (ask_signal)
+		if (prompt_signal)
 			return 0;
 		line.len = io_read(a->fd, line.bytes, sizeof line.bytes);
-		/* Somebody else may have taken it. */
+		/* Another process may have read the line. */
 	} while (line.len < 0 && errno == EAGAIN);
 	if (line.len < 0)
 		return err_set(e, ERR_KEY, errno,
@@ -112,14 +114,14 @@ static int prompt_line(const struct prompt *a, struct secret *s, struct err *e)
 }
 
 /*
- * Until a signal comes.  A terminal may be stopped (^S), or another process
- * writes to it: then poll(2) says that there is room, and there is none.
+ * Write text, until a signal comes.  If the terminal is stopped (^S) or another
+ * process writes to it, poll(2) may report room where there is none.
  */
 static int prompt_say(const struct prompt *a, const char *text, struct err *e)
 {
 	const struct timespec pause = { .tv_nsec = BUSY_MS * 1000000 };
 
-	while (*text && !ask_signal) {
+	while (*text && !prompt_signal) {
 		ssize_t n = io_write(a->fd, text, strlen(text));
 
 		if (n < 0 && errno != EAGAIN)
@@ -141,23 +143,24 @@ static int prompt_quietly(struct prompt *a, const char *prompt,
 
 	quiet.c_lflag &= ~(tcflag_t)ECHO;
 	quiet.c_lflag |= ICANON | ISIG;
-	/* What was typed before was not meant for us. */
+	/* Discard input that was typed before the prompt. */
 	if (tcsetattr(a->fd, TCSAFLUSH, &quiet) < 0)
 		return err_set(e, ERR_KEY, errno,
 			       "cannot switch the terminal's echo off");
 	ret = prompt_say(a, prompt, e);
-	if (ret == 0 && !ask_signal)
+	if (ret == 0 && !prompt_signal)
 		ret = prompt_line(a, s, e);
 	tcsetattr(a->fd, TCSAFLUSH, &a->loud);
-	/* That of the user was not shown; no harm if this one is not, either. */
+	/* The user's newline was not echoed.  Best effort. */
 	io_write(a->fd, "\n", 1);
 	return ret;
 }
 
 /*
- * Two that ask on one terminal, as in "listen | connect", do so one after the
- * other.  Its own file is what both see: /dev/tty stands for every terminal.
- * Returns a descriptor to be closed, or -1: none of ours is the terminal.
+ * Let two processes that prompt on one terminal, as in "listen | connect", do
+ * so one after the other.  The lock is on the terminal's own file, because
+ * /dev/tty is the same for every terminal.  Returns a descriptor to be closed,
+ * or -1 if none of ours is the terminal.
  */
 static int prompt_lock(void)
 {
@@ -179,7 +182,7 @@ static int prompt_lock(void)
 	return -1;
 }
 
-/* One prompt.  Who else asks on the terminal waits until it is over. */
+/* One prompt.  Other prompts on this terminal wait until it is over. */
 static int prompt_once(struct prompt *a, const char *prompt, struct secret *s,
 		       struct err *e)
 {
@@ -187,7 +190,7 @@ static int prompt_once(struct prompt *a, const char *prompt, struct secret *s,
 	int ret;
 
 	if (lock < 0)
-		log_debug("others may ask on this terminal meanwhile");
+		log_debug("cannot lock the terminal: other prompts may appear");
 	if (tcgetattr(a->fd, &a->loud) < 0)
 		return err_set(e, ERR_KEY, errno,
 			       "cannot ask for a password on /dev/tty");
@@ -207,11 +210,11 @@ int prompt_secret(const char *prompt, struct secret *s, struct err *e)
 		return err_set(e, ERR_KEY, errno,
 			       "cannot ask for a password on /dev/tty");
 	do {
-		ask_signal = 0;
+		prompt_signal = 0;
 		ret = prompt_once(&a, prompt, s, e);
-		/* One that stops us comes back; else that was it. */
-		if (ask_signal)
-			raise(ask_signal);
-	} while (ask_signal && ret == 0);
+		/* Only after a signal that stopped us does raise() return. */
+		if (prompt_signal)
+			raise(prompt_signal);
+	} while (prompt_signal && ret == 0);
 	return ret;
 }

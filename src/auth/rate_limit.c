@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "auth/rate_limit.h"
 
-/* What of the memory concerns one source at one moment; NULL: there is none. */
+/* The places in memory that concern one source; NULL: none. */
 struct rate_limit_places {
-	struct rate_limit_source *own; /* where it is counted by itself */
-	struct rate_limit_source
-		*site; /* where the rest of its site is counted */
-	struct rate_limit_source *free; /* owes nothing: as good as none */
+	struct rate_limit_source *own; /* of this source alone */
+	struct rate_limit_source *site; /* of the further sources of its site */
+	struct rate_limit_source *free; /* of a source that owes nothing */
 	unsigned int neighbours; /* sources of its site that owe */
 };
 
@@ -32,7 +31,7 @@ static struct rate_limit_places rate_limit_look(struct rate_limit *g,
 	return p;
 }
 
-/* Where a try is counted. */
+/* The place where a try counts. */
 static struct rate_limit_source *rate_limit_place(
 	struct rate_limit *g, const struct net_source *source, uint64_t now_ms)
 {

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many wrong passwords one source may try: five at once, then one a second.
- * Pure: the time is given, in milliseconds.
+ * The rate limit of wrong passwords: a source may try five at once, then one a
+ * second.  Pure: the caller gives the time, in milliseconds.
  *
- * Every try is counted when it begins, and taken back if it was right: many that
- * run at the same time are not more than one after the other.
+ * A try counts as wrong from its beginning, and no longer once it turned out
+ * right.  So tries at the same time gain nothing over tries one after the
+ * other.
  *
- * Memory is bounded, and what a source owes is not forgotten for another one.  A
- * site (net_source.h) has no more than its share of the memory: its other sources
- * then share the tries of one, and nobody else notices.  When the memory is full
- * all newcomers share the tries of one, because any number of them may be one
- * attacker.
+ * Memory is bounded, and no source is forgotten while it owes.  A site
+ * (net_source.h) has its share of the memory: its further sources count
+ * together as one, which affects no other site.  When the memory is full, all
+ * new sources count together as one, because they may all be one attacker.
  */
 #pragma once
 
@@ -24,29 +24,28 @@ enum {
 	RATE_LIMIT_EVERY_MS = 1000,
 	RATE_LIMIT_BURST = 5,
 	/*
-	 * Sources remembered, each as long as it owes.  So many passwords a
-	 * second, and one more, can be tried with any number of addresses;
-	 * one core could answer five times as many.
+	 * Sources remembered, each while it owes.  An attacker with any number
+	 * of addresses can try this many passwords a second, and one more.  One
+	 * core could answer five times as many.
 	 */
 	RATE_LIMIT_SOURCES = 1024,
-	RATE_LIMIT_SITE_SOURCES = 32, /* of one site that count by themselves */
+	RATE_LIMIT_SITE_SOURCES = 32, /* of one site, counted one by one */
 };
 
 struct rate_limit_source {
-	struct net_source source; /* or any of the site */
-	bool site; /* what the other sources of a site owe */
-	uint64_t paid_ms; /* when all its tries will be forgotten */
+	struct net_source source; /* or any source of the site */
+	bool site; /* stands for the further sources of a site */
+	uint64_t paid_ms; /* when it will owe nothing */
 };
 
 struct rate_limit {
 	struct rate_limit_source sources[RATE_LIMIT_SOURCES];
-	struct rate_limit_source
-		others; /* all that find no place; no address */
+	struct rate_limit_source others; /* all without a place of their own */
 };
 
-/* May this source try?  Then that counts as a wrong try from now on. */
+/* May this source try?  If so, the try counts as wrong from now on. */
 bool rate_limit_begin(struct rate_limit *g, const struct net_source *source,
 		      uint64_t now_ms);
 
-/* It was the right password. */
+/* The password was right: the try no longer counts. */
 void rate_limit_right(struct rate_limit *g, const struct net_source *source);

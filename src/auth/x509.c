@@ -18,11 +18,11 @@
 #define SAN_OID "2.5.29.17"
 
 enum {
-	SHOWN_MAX = 64, /* of a name in a message, with its terminator */
-	DNS_NAME_MAX = 253, /* RFC 1035 section 2.3.4, in text */
+	SHOWN_MAX = 64, /* bytes of a name in a message, with NUL */
+	DNS_NAME_MAX = 253, /* as text; RFC 1035 section 2.3.4 */
 };
 
-/* Several certificates, as GnuTLS gives them out. */
+/* A list of certificates, as GnuTLS returns it. */
 struct x509_list {
 	gnutls_x509_crt_t *crt;
 	unsigned int count;
@@ -41,7 +41,7 @@ static void x509_crt_free(gnutls_x509_crt_t *crt)
 		gnutls_x509_crt_deinit(*crt);
 }
 
-/* The label of the PEM block at or behind *p, which moves on; NULL: none */
+/* The label of the next PEM block from *at; moves *at on.  NULL: no more. */
 static const char *x509_next_label(const gnutls_datum_t *pem, size_t *at,
 				   char *out, size_t size)
 {
@@ -63,8 +63,8 @@ static const char *x509_next_label(const gnutls_datum_t *pem, size_t *at,
 }
 
 /*
- * Count the blocks whose label is one of words.  *other is the label of the
- * first that is not, "" if there is none.
+ * Count the blocks whose label is in words.  *other is the first label that is
+ * not, or "".
  */
 static unsigned int x509_count_blocks(const gnutls_datum_t *pem,
 				      const char *const *words,
@@ -87,7 +87,7 @@ static unsigned int x509_count_blocks(const gnutls_datum_t *pem,
 	return count;
 }
 
-/* A file without a block of the kind that it is for. */
+/* The error for a file that lacks the block that it is for. */
 static int x509_foreign(const gnutls_datum_t *pem, const char *other,
 			const char *kind, struct err *e)
 {
@@ -120,8 +120,8 @@ static size_t x509_count(const gnutls_datum_t *pem, const char *mark)
 }
 
 /*
- * Is a block without its end, be it that only a part of its first line is there?
- * GnuTLS passes over what has no whole first line.
+ * Does a block lack its end, or even a part of its first line?  GnuTLS ignores
+ * a block without a complete first line.
  */
 static bool x509_is_cut(const gnutls_datum_t *pem)
 {
@@ -164,7 +164,9 @@ static const char *x509_date(time_t t, char out[static 32])
 	return out;
 }
 
-/* Are we within the certificate's time?  The error goes on after its name. */
+/*
+ * Is the certificate valid now?  The caller prefixes the error with its name.
+ */
 static int x509_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 			   struct err *e)
 {
@@ -183,7 +185,7 @@ static int x509_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 	return 0;
 }
 
-/* Does a signature that tls.c offers go with its key? */
+/* Can its key make a signature that priority_string() offers? */
 static int x509_check_kind(gnutls_x509_crt_t crt, struct err *e)
 {
 	int kind = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
@@ -223,7 +225,7 @@ int x509_check_ca(const gnutls_datum_t *pem, struct err *e)
 
 	if (x509_parse(pem, &l, e) < 0)
 		return -1;
-	/* Of a bundle some may be old. */
+	/* A bundle may contain expired ones. */
 	for (unsigned int i = l.count; i > 0; i--) {
 		struct err ignored = { 0 };
 
@@ -238,15 +240,15 @@ int x509_check_key(const gnutls_datum_t *pem, struct err *e)
 {
 	static const char *const words[] = { "PRIVATE KEY", "RSA PRIVATE KEY",
 					     "EC PRIVATE KEY", NULL };
-	static const char *const sealed[] = { "ENCRYPTED PRIVATE KEY", NULL };
+	static const char *const encrypted[] = { "ENCRYPTED PRIVATE KEY",
+						 NULL };
 	char other[SHOWN_MAX], ignored[SHOWN_MAX];
 
-	if (x509_count_blocks(pem, sealed, other) ||
+	if (x509_count_blocks(pem, encrypted, other) ||
 	    memmem(pem->data, pem->size, "Proc-Type: 4,ENCRYPTED", 22))
 		return err_set(e, ERR_KEY, 0,
-			       "is encrypted, and there is nobody to ask for "
-			       "its password; 'openssl pkey -in FILE -out NEW' "
-			       "decrypts it");
+			       "is encrypted, which is not supported; 'openssl "
+			       "pkey -in FILE -out NEW' decrypts it");
 	if (!x509_count_blocks(pem, words, ignored))
 		return x509_foreign(pem, other, "private key", e);
 	return 0;
@@ -260,8 +262,8 @@ int x509_set_own(gnutls_certificate_credentials_t c, const gnutls_datum_t *own,
 
 	if (ret == GNUTLS_E_CERTIFICATE_KEY_MISMATCH)
 		return err_set(e, ERR_KEY, 0,
-			       "is not the key of the certificate; name the "
-			       "two that were made together");
+			       "is not the key of the certificate; give the "
+			       "certificate and its own key");
 	if (ret < 0)
 		return err_set(e, ERR_KEY, 0,
 			       "holds a private key that is cut short, damaged "
@@ -280,7 +282,7 @@ int x509_set_ca(gnutls_certificate_credentials_t c, const gnutls_datum_t *pem,
 		return err_set(e, ERR_KEY, 0, "cannot be used: %s",
 			       ret < 0 ? gnutls_strerror(ret)
 				       : "no certificate");
-	/* 112 bits: RSA from 2048, no SHA-1, no MD5 */
+	/* 112 bits: RSA of at least 2048, no SHA-1, no MD5 */
 	gnutls_certificate_set_verify_flags(
 		c, GNUTLS_PROFILE_TO_VFLAGS(GNUTLS_PROFILE_MEDIUM));
 	return 0;
@@ -304,7 +306,9 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 		name_len--;
 	if (len == name_len)
 		return len && x509_same_text(pattern, name, len);
-	/* One label, the left-most, above two at least: RFC 9525 section 6.3 */
+	/*
+	 * The left-most label alone, above at least two: RFC 9525 section 6.3
+	 */
 	if (!wildcards || len < 2 || memcmp(pattern, "*.", 2))
 		return false;
 	rest = memchr(name, '.', name_len);
@@ -315,7 +319,9 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 	       x509_same_text(pattern + 1, rest, len - 1);
 }
 
-/* The bytes of an address in text, perhaps with a zone.  0: it is none. */
+/*
+ * Parse an IP address, perhaps with a zone.  Returns its size; 0: it is none.
+ */
 static size_t x509_address(const char *name, uint8_t out[static 16])
 {
 	char text[INET6_ADDRSTRLEN];
@@ -341,7 +347,7 @@ static void x509_datum_free(gnutls_datum_t *d)
 	gnutls_free(d->data);
 }
 
-/* The names of a certificate, to be read by index; none if it has none. */
+/* The names in a certificate, to be read by index; perhaps none. */
 static int x509_sans(gnutls_x509_crt_t crt, gnutls_subject_alt_names_t *sans)
 {
 	attr_cleanup(x509_datum_free) gnutls_datum_t der = { NULL, 0 };
@@ -383,7 +389,7 @@ static bool x509_has_name(gnutls_subject_alt_names_t sans, const char *name,
 	return false;
 }
 
-/* The first of the rules' names that the certificate has, or NULL. */
+/* The first of the rules' names that is in the certificate, or NULL. */
 static const char *x509_which_name(gnutls_subject_alt_names_t sans,
 				   const struct x509_rules *rules)
 {
@@ -393,7 +399,7 @@ static const char *x509_which_name(gnutls_subject_alt_names_t sans,
 	return NULL;
 }
 
-/* How a certificate is called in messages: by its first name or its subject */
+/* The first name or the subject of a certificate, for messages. */
 static const char *x509_shown(gnutls_x509_crt_t crt,
 			      gnutls_subject_alt_names_t sans,
 			      char out[static SHOWN_MAX])
@@ -414,7 +420,7 @@ static const char *x509_shown(gnutls_x509_crt_t crt,
 	return out;
 }
 
-/* What the peer sent first is its own certificate, its chain's end comes last. */
+/* The peer sends its own certificate first, the end of its chain last. */
 static gnutls_x509_crt_t x509_of_peer(gnutls_session_t session, bool last)
 {
 	unsigned int count = 0;
@@ -434,7 +440,7 @@ static gnutls_x509_crt_t x509_of_peer(gnutls_session_t session, bool last)
 
 /* Judgement */
 
-/* Nothing tells a foreign CA from an intermediate one that was not sent. */
+/* A foreign CA and a missing intermediate certificate look the same. */
 static int x509_no_signer(gnutls_session_t session, struct err *e)
 {
 	attr_cleanup(x509_datum_free) gnutls_datum_t dn = { NULL, 0 };
@@ -471,8 +477,8 @@ static int x509_verify_error(gnutls_session_t session, gnutls_x509_crt_t crt,
 		return x509_check_time(crt, ERR_AUTH, e) < 0
 			       ? -1
 			       : err_set(e, ERR_AUTH, 0,
-					 "is signed by a CA whose own has "
-					 "expired, or is not valid yet");
+					 "is signed by a CA whose certificate "
+					 "has expired or is not valid yet");
 	*alert = RECORD_UNSUPPORTED_CERTIFICATE;
 	if (status & GNUTLS_CERT_PURPOSE_MISMATCH)
 		return err_set(e, ERR_AUTH, 0,
@@ -503,8 +509,8 @@ static int x509_judge_name(gnutls_subject_alt_names_t sans,
 	if (rules->count == 1)
 		return x509_san(sans, 0, &type, &san)
 			       ? err_append(e,
-					    "; if it is the host that is "
-					    "meant, say --peer %s",
+					    "; if that is the intended "
+					    "host, give --peer %s",
 					    shown)
 			       : err_append(e, ": it has none");
 	return err_set(e, ERR_AUTH, 0, "is for none of the names of --peer");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Function attributes, and the cleanup attribute: a variable declared
- * autoclose or autofree is released whenever its scope is left.
+ * Function attributes and the cleanup attribute: leaving the scope of a
+ * variable declared autoclose or autofree, in whatever way, closes or frees it.
  */
 #pragma once
 

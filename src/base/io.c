@@ -56,7 +56,7 @@ void io_grow_pipe(int fd)
 {
 	int size = PIPE_BYTES;
 
-	/* A user's pipes are limited together: take the most that is given. */
+	/* The limit is on all pipes of a user: take what is granted. */
 	for (; size > 65536 && fcntl(fd, F_GETPIPE_SZ) < size; size /= 2)
 		if (fcntl(fd, F_SETPIPE_SZ, size) >= 0 || errno != EPERM)
 			return;
@@ -130,7 +130,7 @@ int io_write_all(int fd, const void *buf, size_t len, const char *what,
 	return 0;
 }
 
-/* By the list of our open descriptors.  Returns whether there is one. */
+/* Close by the list in /proc.  Returns false if there is no such list. */
 static bool io_close_listed(unsigned int first, unsigned int last)
 {
 	DIR *dir = opendir("/proc/self/fd");
@@ -151,7 +151,7 @@ static bool io_close_listed(unsigned int first, unsigned int last)
 
 void io_close_range(unsigned int first, unsigned int last)
 {
-	/* No more than we could have opened; without a limit: a guess. */
+	/* No more than we can have opened; if the limit is unknown, a guess. */
 	unsigned int end = 1 << 16;
 	struct rlimit limit;
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Plain descriptors: what they are, and reading and writing that survives
- * EINTR.  Nothing here ever sets O_NONBLOCK on a descriptor that came from
- * outside: that flag belongs to the open file description, which other
- * processes and the terminal share.
+ * File descriptors: their kinds, and reads and writes that survive EINTR.
+ * Nothing here sets O_NONBLOCK on a descriptor that the program inherited: the
+ * flag belongs to the open file description, which other processes share.
  */
 #pragma once
 
@@ -16,51 +15,51 @@
 enum io_kind {
 	IO_PIPE,
 	IO_SOCKET,
-	IO_FILE, /* regular file or block device: it is cached */
+	IO_FILE, /* regular file or block device: cached */
 	IO_DEVICE, /* terminal or other character device */
 	IO_OTHER,
 };
 
-/* What fd is.  A descriptor that cannot be asked is IO_OTHER. */
+/* The kind of fd; IO_OTHER if fstat(2) fails. */
 enum io_kind io_kind(int fd);
 
 /* Was fd opened with O_APPEND?  splice(2) refuses to write to such files. */
 bool io_is_append(int fd);
 
-/* Does poll(2) say at once that any of events is there? */
+/* Does poll(2) report any of events at once? */
 bool io_ready(int fd, short events);
 
-/* Make a pipe hold as much as it may, 1 MiB at the most.  Best effort. */
+/* Raise a pipe's capacity as far as allowed, up to 1 MiB.  Best effort. */
 void io_grow_pipe(int fd);
 
-/* Set O_NONBLOCK; only for descriptors that this program made.  ERR_STREAM. */
+/* Set O_NONBLOCK on a descriptor of our own making.  Errors: ERR_STREAM. */
 int io_set_nonblocking(int fd, struct err *e) attr_must_check;
 
 /*
- * A description of its own for the pipe or terminal behind fd, non-blocking,
- * by opening /proc/self/fd/FD.  access is O_RDONLY or O_WRONLY.  Returns the
- * new descriptor, or -1 where that can't be had (a socket, /proc missing, a
- * pipe of another user).
+ * Open the pipe or terminal behind fd again, through /proc/self/fd/FD: the new
+ * open file description is non-blocking, that of fd stays as it is.  access is
+ * O_RDONLY or O_WRONLY.  Returns the new descriptor, or -1 if it cannot be
+ * opened (a socket, no /proc, a pipe of another user).
  */
 int io_reopen_nonblocking(int fd, int access);
 
-/* read(2) and write(2), again after EINTR. */
+/* read(2) and write(2), repeated after EINTR. */
 ssize_t io_read(int fd, void *buf, size_t len);
 ssize_t io_write(int fd, const void *buf, size_t len);
 
 /*
- * Close the descriptors from first to last, which need not be open.  Works
- * without close_range(2): before Linux 5.9 there is none, and the system call
- * lists of some containers refuse it.
+ * Close the descriptors from first to last; they need not be open.  Works
+ * without close_range(2), which kernels before Linux 5.9 lack and the seccomp
+ * lists of some containers refuse.
  */
 void io_close_range(unsigned int first, unsigned int last);
 
 /*
- * Fill buf with random bytes: from getrandom(2), or where that is refused from
- * /dev/urandom.  ERR_NET: there are none.
+ * Fill buf with random bytes from getrandom(2), or from /dev/urandom if that
+ * call is refused.  Errors: ERR_NET.
  */
 int io_random(void *buf, size_t len, struct err *e) attr_must_check;
 
-/* Write all of buf to a blocking descriptor; ERR_IO, naming what. */
+/* Write all of buf to a blocking descriptor.  Errors: ERR_IO, naming what. */
 int io_write_all(int fd, const void *buf, size_t len, const char *what,
 		 struct err *e) attr_must_check;

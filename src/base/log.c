@@ -12,14 +12,14 @@
 #include "base/nowait.h"
 
 static enum log_level log_level = LOG_NOTICE;
-static char log_subject[LOG_SUBJECT_BYTES]; /* with ": ", or "" */
-static bool log_status_shown; /* the cursor stands behind a status line */
+static char log_subject[LOG_SUBJECT_BYTES]; /* ends in ": ", or is "" */
+static bool log_status_shown; /* the cursor is behind a status line */
 
 static struct nowait log_out;
 static bool log_open;
 static uint64_t log_patience_end; /* clock_now_ms(); 0: none */
-static uint64_t log_dropped; /* lines that nobody was told of yet */
-static char log_rest[LOG_PASS_BYTES]; /* of a line that was begun */
+static uint64_t log_dropped; /* lines, not reported yet */
+static char log_rest[LOG_PASS_BYTES]; /* of a line that was written in part */
 static size_t log_rest_len;
 
 #define CLEAR_LINE "\r\033[K"
@@ -69,7 +69,7 @@ static struct nowait *log_output(void)
 	return &log_out;
 }
 
-/* A write that waits as long as patience lasts.  Returns as write(2) does. */
+/* Waits as long as log_set_patience() allows.  Returns as write(2) does. */
 static ssize_t log_write(const char *text, size_t len)
 {
 	struct nowait *w = log_output();
@@ -77,15 +77,15 @@ static ssize_t log_write(const char *text, size_t len)
 
 	while ((n = nowait_write(w, text, len)) < 0 && errno == EAGAIN &&
 	       log_patience_end > clock_now_ms())
-		/* There may be room, but not enough. */
+		/* poll(2) may report room that is too small for the line. */
 		if (nowait_room(w, clock_poll_ms(log_patience_end)))
 			poll(NULL, 0, 1);
 	return n;
 }
 
 /*
- * Write text as a whole, or, if it cannot be, not at all: what was begun is
- * kept for the next time.  Returns false if there is no room.
+ * Write all of text or nothing.  The rest of a line that was written in part is
+ * kept and written first the next time.  Returns false if there is no room.
  */
 static bool log_put(const char *text, size_t len)
 {
@@ -105,7 +105,7 @@ static bool log_put(const char *text, size_t len)
 	n = len ? log_write(text, len) : 0;
 	if (n < 0 && errno == EAGAIN)
 		return false;
-	/* Nobody is left to tell if standard error fails. */
+	/* If standard error fails there is nowhere to report it. */
 	if (n < 0 || (size_t)n == len)
 		return true;
 	log_rest_len = len - (size_t)n;
@@ -113,7 +113,7 @@ static bool log_put(const char *text, size_t len)
 	return true;
 }
 
-/* Returns false if there is no room even for this. */
+/* Returns false if there is no room for the report. */
 static bool log_tell_dropped(void)
 {
 	char text[LOG_SUBJECT_BYTES + 128];
@@ -138,7 +138,7 @@ void log_flush(void)
 	int saved = errno;
 
 	if (log_tell_dropped() && log_rest_len && !log_put("", 0))
-		errno = saved; /* it stays as it is */
+		errno = saved; /* the rest is kept */
 	errno = saved;
 }
 
@@ -214,7 +214,7 @@ void log_status(const char *line)
 	int n = snprintf(text, sizeof text, CLEAR_LINE "%s", line);
 	size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
 
-	/* Of a meter that finds no room the next one tells more. */
+	/* Without room it is not counted: the next one says more. */
 	log_status_shown = log_pass_on(text, len);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Whom an address belongs to, wherever peers are counted: an IPv4 address, or
- * the /64 of an IPv6 address, because one host can have all addresses of it.
+ * The source of a connection, where peers are counted: an IPv4 address, or the
+ * /64 of an IPv6 address, because one host may use all addresses of a /64.
  * Pure.
  */
 #pragma once
@@ -12,19 +12,19 @@
 
 enum { NET_SOURCE_BYTES = 16 };
 
-/* IPv4 as ::ffff:a.b.c.d; IPv6 without its last 8 bytes; zeros: unknown. */
+/* ::ffff:a.b.c.d for IPv4; IPv6 without its last 8 bytes; zeros: unknown. */
 struct net_source {
 	uint8_t bytes[NET_SOURCE_BYTES];
 };
 
-/* The source of an address; of an unknown family: unknown. */
+/* The source of an address; unknown if the address family is. */
 struct net_source net_source_of(const struct sockaddr *sa);
 
 bool net_source_same(const struct net_source *a, const struct net_source *b);
 
 /*
- * Do both belong to one site, which may be one attacker?  That is a /48 of IPv6,
- * the most that many providers give to a customer; each IPv4 address is a site.
+ * Are both of one site, which may be one attacker?  A site is a /48 of IPv6,
+ * the most that many providers give to a customer, or one IPv4 address.
  */
 bool net_source_same_site(const struct net_source *a,
 			  const struct net_source *b);

@@ -32,15 +32,15 @@ void nowait_init(struct nowait *w, int fd)
 	if (w->is_socket || w->is_plain)
 		return;
 	w->own_fd = nowait_reopen(fd);
-	/* Without /proc, or behind su(1): the terminal or pipe of another user */
+	/* No /proc, or, after su(1), a terminal or pipe of another user. */
 	if (w->own_fd < 0 && w->is_pipe &&
 	    pipe2(w->pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		w->pipe[0] = w->pipe[1] = -1;
 }
 
 /*
- * A write waits if another process fills the pipe after we have looked; splice
- * takes the flag with each call.  What does not fit is taken back.
+ * write(2) would wait if another process filled the pipe after we polled it;
+ * splice(2) takes a flag with each call.  Bytes that do not fit are taken back.
  */
 static ssize_t nowait_splice(struct nowait *w, const void *buf, size_t len)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Writes to a descriptor that other processes share, such as standard error,
- * without ever waiting for its reader and without setting O_NONBLOCK on it.
+ * Write to a descriptor that other processes share, such as standard error,
+ * without waiting for its reader and without setting O_NONBLOCK on it.
  */
 #pragma once
 
@@ -13,25 +13,25 @@
 #include "base/cleanup.h"
 
 struct nowait {
-	int fd; /* as it was given; not owned */
+	int fd; /* borrowed */
 	int own_fd; /* the same pipe or terminal, opened again; or -1 */
-	int pipe[2]; /* from here bytes are spliced into fd; or -1 */
+	int pipe[2]; /* bytes are spliced from here into fd; or -1 */
 	bool is_socket;
 	bool is_pipe;
-	bool is_plain; /* a file or a plain device: it takes all at once */
+	bool is_plain; /* a file, or a device but no terminal: never waits */
 };
 
 /* Borrows fd, which must stay open.  The caller calls nowait_fini(). */
 void nowait_init(struct nowait *w, int fd);
 
 /*
- * As write(2) on a non-blocking descriptor: -1 with EAGAIN where the reader has
- * left no room.  A pipe takes at most PIPE_BUF bytes, and these as a whole.
+ * As write(2) on a non-blocking descriptor: -1 with EAGAIN if there is no room.
+ * To a pipe it writes at most PIPE_BUF bytes, all of them or none.
  */
 ssize_t nowait_write(struct nowait *w, const void *buf,
 		     size_t len) attr_must_check;
 
-/* Wait ms at most, or until a signal comes, for room.  Returns whether there is. */
+/* Wait for room, ms or until a signal.  Returns whether there is room. */
 bool nowait_room(const struct nowait *w, int ms);
 
 void nowait_fini(struct nowait *w);

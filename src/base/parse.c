@@ -10,7 +10,7 @@ struct unit {
 	uint64_t factor;
 };
 
-/* Digits at *text, which then points behind them. */
+/* Parse digits at *text; move *text behind them. */
 static bool parse_digits(const char **text, uint64_t *out)
 {
 	const char *p = *text;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Numbers from outside: the whole text must be one number in range, else the
- * error (ERR_USAGE) says what is accepted.
+ * Numbers from the command line.  The whole text must be one number in range,
+ * or else the error (ERR_USAGE) says what is accepted.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-/* Decimal digits, min to max. */
+/* A decimal number from min to max. */
 int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out,
 	       struct err *e) attr_must_check;
 
@@ -17,6 +17,6 @@ int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out,
 int parse_size(const char *text, uint64_t *bytes,
 	       struct err *e) attr_must_check;
 
-/* Milliseconds: digits, then ms, s, m or h; bare digits are seconds. */
+/* Milliseconds: digits, then ms, s, m, h or d; bare digits are seconds. */
 int parse_duration(const char *text, uint64_t *ms,
 		   struct err *e) attr_must_check;

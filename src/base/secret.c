@@ -13,7 +13,7 @@ void *secret_alloc(size_t bytes)
 
 	if (p == MAP_FAILED)
 		return NULL;
-	/* Where one of them is unknown the memory is as good as any other. */
+	/* Best effort: an old kernel may lack either. */
 	madvise(p, bytes, MADV_DONTDUMP);
 	madvise(p, bytes, MADV_WIPEONFORK);
 	return p;

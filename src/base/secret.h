@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Key bytes that wipe themselves: declare them autowipe, and every way out of
- * the scope overwrites them.  Copies elsewhere are bugs.
+ * Key bytes that wipe themselves: leaving the scope of a variable declared
+ * autowipe overwrites it.  Copies elsewhere are bugs.
  */
 #pragma once
 
@@ -21,7 +21,7 @@ struct secret {
 	uint8_t bytes[SECRET_MAX];
 };
 
-/* What protects one direction of a connection (RFC 8446 section 7.3). */
+/* Traffic keys of one direction of a connection (RFC 8446 section 7.3). */
 struct traffic {
 	size_t key_len; /* 16 or 32 bytes */
 	size_t iv_len; /* TLS 1.2 GCM: 4 (the salt); else 12 */
@@ -31,17 +31,17 @@ struct traffic {
 };
 
 /*
- * Zeroed memory for what lasts.  It is in no core dump, and in a process that is
- * forked it is zeroed again: no child inherits a secret that is in it (Linux
- * 4.14).  NULL: there is no memory.  secret_free() wipes it; p may be NULL.
+ * Zeroed memory for secrets that last.  Core dumps leave it out, and fork(2)
+ * zeroes it in the child (Linux 4.14), so no child inherits a secret in it.
+ * NULL: out of memory.  secret_free() wipes it; p may be NULL.
  */
 void *secret_alloc(size_t bytes);
 void secret_free(void *p, size_t bytes);
 
 /*
- * Overwrite the stack below the caller, where functions that have returned may
- * have left parts of secrets: libraries do not wipe theirs, and the dynamic
- * linker saves vector registers there.
+ * Overwrite the stack below the caller.  Functions that have returned may have
+ * left parts of secrets there: libraries do not wipe their stack, and the
+ * dynamic linker saves vector registers on it.
  */
 void secret_scrub_stack(void);
 

@@ -14,14 +14,14 @@ static void signals_on_signal(int sig)
 	int saved = errno;
 
 	if (stop_came) {
-		/* The second, whichever: it ends us when this returns. */
+		/* The second signal: it ends us when the handler returns. */
 		signal(sig, SIG_DFL);
 		raise(sig);
 		return;
 	}
 	stop_came = sig;
 	if (write(stop_pipe[1], "", 1) < 0)
-		errno = saved; /* poll(2) was interrupted all the same */
+		errno = saved; /* poll(2) was interrupted anyway */
 	errno = saved;
 }
 
@@ -41,7 +41,7 @@ int signals_arm(struct err *e)
 
 void signals_disarm(void)
 {
-	/* First out of the handler's reach */
+	/* steal_fd() first: the handler must not use a closed descriptor. */
 	close(steal_fd(&stop_pipe[1]));
 	close(steal_fd(&stop_pipe[0]));
 }

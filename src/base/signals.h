@@ -1,30 +1,30 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * SIGINT, SIGTERM and SIGHUP while a stream runs: the peer is told, then the
- * signal does what it does by default.  A second one, whichever of them, does
- * that at once.
+ * SIGINT, SIGTERM and SIGHUP while a stream runs.  The first is noted, so that
+ * the caller can tell the peer; then signals_act() lets it take its default
+ * action.  A second one, of any of the three, takes its default action at once.
  */
 #pragma once
 
 #include "base/err.h"
 
 /*
- * From now on these signals, unless they are ignored, are noted.  Returns a
- * descriptor that is readable after the first.  Errors: ERR_BUG.
+ * Note these signals from now on, but for those that are ignored.  Returns a
+ * descriptor that becomes readable with the first.  Errors: ERR_STREAM.
  */
 int signals_arm(struct err *e) attr_must_check;
 
-/* The stream is over: the descriptor is closed.  Signals are still noted. */
+/* After the stream: close the descriptor.  Signals are still noted. */
 void signals_disarm(void);
 
-/* Returns -1, with an ERR_IO that names it, after a signal came. */
+/* After a signal: returns -1 with an ERR_IO that names it. */
 int signals_check(struct err *e) attr_must_check;
 
-/* As if sig had come: for who catches signals in another way. */
+/* Note sig, for a caller that catches signals by other means. */
 void signals_note(int sig);
 
-/* What the exit status will be: status, or 128 and the signal that came. */
+/* The exit status: 128 plus the signal that was noted, else status. */
 int signals_exit_status(int status);
 
-/* If one came: end by it. */
+/* If a signal was noted, end the process by it. */
 void signals_act(void);

@@ -6,6 +6,7 @@
 #include <sys/utsname.h>
 
 #include "base/log.h"
+#include "tls/priority.h"
 #include "tls/tls.h"
 
 int probe_run(struct probe *p, struct err *e)
@@ -21,13 +22,13 @@ int probe_run(struct probe *p, struct err *e)
 	log_printable(p->kernel, sizeof p->kernel, u.release,
 		      strlen(u.release));
 	snprintf(p->ulp_why, sizeof p->ulp_why, "%s", why.msg);
-	tls_default_modes(&list, CREDENTIAL_PSK);
+	priority_default_modes(&list, CREDENTIAL_PSK);
 	p->pick = list.modes[0];
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		p->modes[i].gnutls =
-			tls_mode_usable(&mode_table[i], CREDENTIAL_PSK);
+			priority_mode_usable(&mode_table[i], CREDENTIAL_PSK);
 		p->modes[i].x509 =
-			tls_mode_usable(&mode_table[i], CREDENTIAL_X509);
+			priority_mode_usable(&mode_table[i], CREDENTIAL_X509);
 		if (ktls_probe(&mode_table[i], &p->modes[i].kernel, e) < 0)
 			return -1;
 		if (&mode_table[i] == p->pick)

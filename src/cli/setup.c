@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "tls/ktls.h"
+#include "tls/priority.h"
 
 static bool setup_is_none(const struct options *o)
 {
@@ -164,7 +165,7 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 	setup_configure(s, o);
 	stats_start(&s->stats);
 	if (!s->modes.count)
-		tls_default_modes(&s->modes, kinds);
+		priority_default_modes(&s->modes, kinds);
 	if (tls_check_modes(&s->modes, kinds, e) < 0)
 		return -1;
 	if (o->ktls == OPTIONS_KTLS_REQUIRE && ktls_available(e) < 0)

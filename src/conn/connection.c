@@ -517,8 +517,8 @@ static int connection_bad_record(struct connection *c, int num, struct err *e)
 	if (num == EBADMSG || num == EMSGSIZE || num == EINVAL) {
 		c->lost = true;
 		err_set(e, ERR_STREAM, 0,
-			"a record was forged or damaged on its way "
-			"(bad_record_mac)");
+			"record authentication failed: forged or corrupted in "
+			"transit (bad_record_mac)");
 		return connection_refuse(c, RECORD_BAD_RECORD_MAC, e);
 	}
 	return connection_fail_lost(c, num, e);

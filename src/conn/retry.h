@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/min.h"
+
 /* The trial: a new connection has so long to move something (two ACKs). */
 enum { RETRY_TRIAL_MS = 10000 };
 
@@ -21,7 +23,7 @@ struct retry {
 /* The limit that both sides agree on: the shorter one. */
 static inline uint64_t retry_agree(uint64_t own_ms, uint64_t peer_ms)
 {
-	return own_ms < peer_ms ? own_ms : peer_ms;
+	return min_u64(own_ms, peer_ms);
 }
 
 /* The connection was lost. */

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "conn/net.h"
 
 /*
@@ -31,7 +32,7 @@ uint64_t session_record_limit(const struct session_config *o)
 {
 	uint64_t limit = o->raw ? RECORD_LIMIT_RAW : RECORD_LIMIT;
 
-	return clock_earlier(limit, o->rekey_bytes / RECORD_MAX);
+	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
 }
 
 void session_init(struct session *s, const struct session_ops *ops,
@@ -143,8 +144,7 @@ int session_agree(struct session *s, struct tls *t,
 				  : peer->buffer_bytes;
 	session_agree_retry(s, peer->retry_ms);
 	if (peer->record_limit)
-		s->record_limit =
-			clock_earlier(s->record_limit, peer->record_limit);
+		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
 		return 0;
 	session_hex(peer->handle, s->ticket.identity);

@@ -12,10 +12,12 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "conn/hello.h"
 #include "conn/host_id.h"
 #include "conn/net.h"
 #include "conn/resolve.h"
+#include "tls/priority.h"
 
 enum {
 	RESOLVE_MS = 30000,
@@ -182,8 +184,7 @@ static uint64_t client_jitter(uint64_t ms)
 static void client_pause(struct session_client *client)
 {
 	client->start_ms = clock_deadline(client_jitter(client->backoff_ms));
-	client->backoff_ms =
-		clock_earlier(2 * client->backoff_ms, BACKOFF_MAX_MS);
+	client->backoff_ms = min_u64(2 * client->backoff_ms, BACKOFF_MAX_MS);
 }
 
 static void client_hang_up(struct session_client *client)
@@ -326,7 +327,7 @@ static uint64_t client_patience(const struct session_client *client,
 
 	if (!client->session.count && !client->session.p.config->retry_ms)
 		return most_ms;
-	return clock_earlier(most_ms, end_ms > now ? end_ms - now : 0);
+	return min_u64(most_ms, end_ms > now ? end_ms - now : 0);
 }
 
 /* Connect to the next address. */
@@ -588,7 +589,7 @@ static int client_agree(struct session_client *client,
 	if (session_agree(s, client->tls, &peer, e) < 0)
 		return -1;
 	if (s->p.config->raw || !s->p.cred ||
-	    !tls_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
+	    !priority_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
 		return 0;
 	client->ticket_cred = credential_new_psk(&s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;

@@ -177,7 +177,7 @@ static int frame_decode_hello(const uint8_t *in, struct frame_hello *h)
 static int frame_decode_welcome(const uint8_t *in, struct frame_welcome *w)
 {
 	w->version = in[1];
-	/* Every version refuses in the same place. */
+	/* The refusal is at the same place in every version. */
 	w->refusal = (enum frame_refusal)in[2];
 	if (w->version != FRAME_VERSION || w->refusal)
 		return 0;
@@ -225,7 +225,7 @@ static int frame_decode_checking(const uint8_t *in, struct frame_checking *c)
 	return in[1] <= FRAME_CHECK_OTHER ? 0 : -1;
 }
 
-/* What another host wants to put on a terminal here. */
+/* A peer's text, which ends up on our terminal: printable ASCII only. */
 static int frame_decode_words(const uint8_t *in, struct frame_words *w)
 {
 	if (!in[1] || in[1] > FRAME_WORDS_MAX ||
@@ -276,7 +276,7 @@ int frame_decode(const uint8_t *in, struct frame *f)
 
 size_t frame_reader_wants(const struct frame_reader *r)
 {
-	/* An unknown type is complete with its first byte. */
+	/* A frame of unknown type is complete with its first byte. */
 	return r->have ? frame_size(r->bytes[0]) > r->have
 				 ? frame_size(r->bytes[0]) - r->have
 				 : 0
@@ -301,7 +301,7 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 		return "the connection leads back to its own host; if that is "
 		       "wanted, the listener needs --allow-self";
 	case FRAME_REFUSED_MALFORMED:
-		return "the listener does not understand our greeting";
+		return "the listener does not understand our HELLO";
 	case FRAME_REFUSED_NAME:
 		return "the listener does not serve streams by name";
 	}

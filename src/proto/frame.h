@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Protocol 2: our own frames to and from bytes.  Pure; fed with a peer's
- * bytes.  Every type has one size, integers are big-endian.
+ * Encode and decode the frames of protocol 2.  Pure; decodes a peer's bytes.
+ * Frames of one type have one size; integers are big-endian.
  * Ref: btrfs-ktls-pipe-protocol(7).
  */
 #pragma once
@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define FRAME_ALPN "btrfs-ktls-pipe/2"
-/* What release 0.1 spoke: recognised, so that a message can say so. */
+/* The protocol of release 0.1: recognised only to be refused by name. */
 #define FRAME_ALPN_OLD "btrfs-ktls-pipe/1"
 
 enum {
@@ -30,11 +30,11 @@ enum frame_type {
 	FRAME_WELCOME = 2, /* listener, in answer */
 	FRAME_ACK = 3, /* receiver: bytes kept so far */
 	FRAME_DONE = 4, /* receiver: all was consumed */
-	FRAME_FAIL = 5, /* receiver: it was not, and why */
-	FRAME_NAME = 6, /* connecting side, after a HELLO that says so */
-	FRAME_HAVE = 7, /* receiver, after WELCOME: what it has already */
-	FRAME_CHECKING = 8, /* sender: how far its input was compared */
-	FRAME_WORDS = 9, /* receiver, before FAIL: what the consumer said */
+	FRAME_FAIL = 5, /* receiver: not all was consumed, and why */
+	FRAME_NAME = 6, /* connecting side, after a HELLO with NAMED */
+	FRAME_HAVE = 7, /* receiver, after WELCOME: the bytes it has already */
+	FRAME_CHECKING = 8, /* sender: how much of its input was compared */
+	FRAME_WORDS = 9, /* receiver, before FAIL: the consumer's message */
 };
 
 /* Sizes on the wire, in bytes */
@@ -52,7 +52,7 @@ enum {
 
 enum frame_role { FRAME_SENDS = 1, FRAME_RECEIVES = 2 };
 
-/* A WELCOME that does not welcome, and a frame that nobody expected */
+/* Why the listener refuses; also the answer to an unexpected frame */
 enum frame_refusal {
 	FRAME_ACCEPTED = 0,
 	FRAME_REFUSED_VERSION = 1,
@@ -61,14 +61,14 @@ enum frame_refusal {
 	FRAME_REFUSED_STREAM = 4, /* cannot be resumed here */
 	FRAME_REFUSED_SELF = 5, /* reflected back to its own host */
 	FRAME_REFUSED_MALFORMED = 6,
-	FRAME_REFUSED_NAME = 7, /* streams have no names here */
+	FRAME_REFUSED_NAME = 7, /* the listener takes no named streams */
 	FRAME_REFUSAL_LAST = FRAME_REFUSED_NAME,
 };
 
 /* Flags of a HELLO */
 enum {
 	FRAME_HELLO_NAMED = 1, /* NAME follows */
-	FRAME_HELLO_DISCARD = 2, /* give the named stream up; only with NAMED */
+	FRAME_HELLO_DISCARD = 2, /* abandon the named stream; only with NAMED */
 	FRAME_HELLO_HAVE = 4, /* HAVE follows WELCOME; only of a receiver */
 	FRAME_HELLO_FLAGS = 7,
 };
@@ -81,17 +81,17 @@ enum {
 
 /* Flags of an ACK */
 enum {
-	FRAME_ACK_WAITS = 1, /* nothing is left to consume: bytes are wanted */
+	FRAME_ACK_WAITS = 1, /* all is consumed: the receiver wants bytes */
 	FRAME_ACK_FLAGS = 1,
 };
 
-/* What the digest of a HAVE is */
-enum frame_digest { FRAME_XXH3_128 = 1 }; /* canonical form; then 16 zeros */
+/* The digest in a HAVE */
+enum frame_digest { FRAME_XXH3_128 = 1 }; /* canonical form, then 16 zeros */
 
-/* How a comparison stands */
+/* The state of a comparison */
 enum frame_check {
 	FRAME_CHECK_GOES_ON = 0,
-	FRAME_CHECK_SAME = 1, /* the stream follows, from this offset on */
+	FRAME_CHECK_SAME = 1, /* the stream follows from this offset */
 	FRAME_CHECK_OTHER = 2, /* another stream, or a shorter one */
 };
 
@@ -108,13 +108,13 @@ struct frame_hello {
 	uint8_t version;
 	enum frame_role role; /* of the connecting side */
 	uint8_t flags; /* FRAME_HELLO_... */
-	uint32_t connection; /* rising within a stream, from 1 */
+	uint32_t connection; /* number within the stream, from 1, rising */
 	uint8_t stream[FRAME_ID_BYTES];
-	uint64_t offset; /* counts if the role is FRAME_RECEIVES */
-	uint64_t buffer_bytes; /* what the sender keeps */
+	uint64_t offset; /* valid if the role is FRAME_RECEIVES */
+	uint64_t buffer_bytes; /* the sender's resend buffer */
 	uint64_t record_limit; /* records under one key; 0: the protocol's */
-	uint64_t retry_ms; /* wished for; 0: no resume */
-	uint64_t rekey_at; /* offset; 0: no rotation */
+	uint64_t retry_ms; /* requested; 0: no resume */
+	uint64_t rekey_at; /* offset of a rekey; 0: this is none */
 	uint8_t host[FRAME_HOST_BYTES];
 	uint8_t proof[FRAME_PROOF_BYTES]; /* of the ticket; zeros: none */
 };
@@ -124,12 +124,12 @@ struct frame_welcome {
 	enum frame_refusal refusal;
 	enum frame_role role; /* of the listener */
 	uint8_t flags; /* FRAME_WELCOME_... */
-	uint64_t offset; /* counts if the role is FRAME_RECEIVES */
+	uint64_t offset; /* valid if the role is FRAME_RECEIVES */
 	uint64_t buffer_bytes;
 	uint64_t record_limit;
 	uint64_t retry_ms; /* granted; 0: no resume */
 	uint64_t rekey_at;
-	uint8_t handle[FRAME_ID_BYTES]; /* PSK identity of a resumption */
+	uint8_t handle[FRAME_ID_BYTES]; /* PSK identity for resuming */
 };
 
 struct frame_ack {
@@ -139,8 +139,8 @@ struct frame_ack {
 
 struct frame_have {
 	enum frame_digest kind;
-	uint64_t offset; /* bytes of the stream that are there */
-	uint8_t digest[FRAME_DIGEST_BYTES]; /* of all of them */
+	uint64_t offset; /* bytes of the stream that the receiver has */
+	uint8_t digest[FRAME_DIGEST_BYTES]; /* of those bytes */
 };
 
 struct frame_checking {
@@ -167,38 +167,37 @@ struct frame {
 		struct frame_welcome welcome;
 		struct frame_ack ack;
 		struct frame_outcome outcome;
-		uint8_t name[FRAME_NAME_BYTES]; /* the hash of a name */
+		uint8_t name[FRAME_NAME_BYTES]; /* hash of the name */
 		struct frame_have have;
 		struct frame_checking checking;
 		struct frame_words words;
 	};
 };
 
-/* Bytes on the wire of a frame that begins with this byte; 0: no such type. */
+/* The size of a frame by its first byte; 0: no such type. */
 size_t frame_size(uint8_t first_byte);
 
-/* Write f to out.  Returns its size. */
+/* Encode f into out.  Returns its size. */
 size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES]);
 
 /*
- * Read the frame that is in[0] to in[frame_size(in[0]) - 1].  Returns 0, or
- * -1 if a field has no meaning.  A HELLO or WELCOME of another version passes,
- * with that version (and a WELCOME's refusal) and nothing else filled in.
- * An unknown flag has no meaning either.
+ * Decode the frame in in[0] to in[frame_size(in[0]) - 1].  Returns 0, or -1 if
+ * a field or flag has no meaning.  A HELLO or WELCOME of another version is no
+ * error: then only its version, and the refusal of a WELCOME, are filled in.
  */
 int frame_decode(const uint8_t *in, struct frame *f);
 
-/* Collects a frame from a byte stream, never reading beyond its end. */
+/* Collects one frame from a byte stream, and no byte behind it. */
 struct frame_reader {
 	size_t have;
 	uint8_t bytes[FRAME_MAX_BYTES];
 };
 
-/* How many bytes to append to bytes[have] next; 0: a frame is complete. */
+/* How many bytes to append at bytes[have]; 0: the frame is complete. */
 size_t frame_reader_wants(const struct frame_reader *r);
 
-/* What a refusal or a failure means, for people. */
+/* A refusal in words. */
 const char *frame_refusal_text(enum frame_refusal refusal);
 
-/* The same of a peer that speaks this other version of the protocol. */
+/* The refusal of a peer that speaks this other version of the protocol. */
 const char *frame_version_text(uint8_t version);

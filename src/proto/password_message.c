@@ -26,7 +26,7 @@ int password_message_decode(const uint8_t in[static PASSWORD_MESSAGE_BYTES],
 		return -1;
 	p->type = type;
 	p->version = in[1];
-	/* Every version refuses in the same place. */
+	/* The refusal is at the same place in every version. */
 	p->refusal = (enum password_message_refusal)in[2];
 	if (type == PASSWORD_MESSAGE_OFFER &&
 	    p->version == PASSWORD_MESSAGE_VERSION && p->refusal)
@@ -53,9 +53,9 @@ const char *password_message_refusal_text(enum password_message_refusal refusal)
 		return "the listener does not use a password; give both sides "
 		       "the same key with -k FILE, or both a password";
 	case PASSWORD_MESSAGE_REFUSED_LATER:
-		return "too many wrong passwords came from this address, of "
-		       "which the listener takes one a second, or it has too "
-		       "many handshakes at the same time";
+		return "too many wrong passwords came from this address (the "
+		       "listener allows one a second), or the listener has "
+		       "too many handshakes at the same time";
 	case PASSWORD_MESSAGE_REFUSED_MALFORMED:
 		return "the listener does not understand our part of the "
 		       "password exchange";

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The two messages of a password exchange, which come before TLS, to and from
- * bytes.  Pure; fed with a stranger's bytes.
+ * Encode and decode the two messages of a password exchange, which comes before
+ * TLS.  Pure; decodes bytes of a peer that is not authenticated.
  * Ref: btrfs-ktls-pipe-protocol(7), Passwords.
  */
 #pragma once
@@ -10,7 +10,7 @@
 
 enum { PASSWORD_MESSAGE_VERSION = 2, PASSWORD_MESSAGE_VERSION_OLD = 1 };
 
-/* Neither begins like TLS, or like a record of mode none. */
+/* First bytes: no record of TLS or of mode none begins with either. */
 enum password_message_type {
 	PASSWORD_MESSAGE_OFFER = 0x70, /* connecting side */
 	PASSWORD_MESSAGE_ANSWER = 0x71, /* listener */
@@ -30,9 +30,9 @@ enum {
 enum password_message_refusal {
 	PASSWORD_MESSAGE_ACCEPTED = 0,
 	PASSWORD_MESSAGE_REFUSED_VERSION = 1,
-	PASSWORD_MESSAGE_REFUSED_UNUSED = 2, /* no password is in use here */
-	PASSWORD_MESSAGE_REFUSED_LATER =
-		3, /* too many wrong ones, or too many guests */
+	PASSWORD_MESSAGE_REFUSED_UNUSED = 2, /* the listener uses no password */
+	/* Too many wrong passwords, or too many handshakes at the same time */
+	PASSWORD_MESSAGE_REFUSED_LATER = 3,
 	PASSWORD_MESSAGE_REFUSED_MALFORMED = 4,
 };
 
@@ -40,21 +40,22 @@ struct password_message {
 	enum password_message_type type;
 	uint8_t version;
 	enum password_message_refusal refusal; /* of an answer */
-	uint8_t nonce[PASSWORD_MESSAGE_NONCE_BYTES]; /* without a refusal */
-	uint8_t point[PASSWORD_MESSAGE_POINT_BYTES]; /* without a refusal */
+	uint8_t nonce[PASSWORD_MESSAGE_NONCE_BYTES]; /* unless refused */
+	uint8_t point[PASSWORD_MESSAGE_POINT_BYTES]; /* unless refused */
 };
 
 void password_message_encode(const struct password_message *p,
 			     uint8_t out[static PASSWORD_MESSAGE_BYTES]);
 
 /*
- * Read a message of the given type.  Returns 0, or -1 if it is none.  One of
- * another version passes, with that version and its refusal alone.
+ * Decode a message of the given type.  Returns 0, or -1 if it is no such
+ * message.  A message of another version is no error: then only its version
+ * and refusal are filled in.
  */
 int password_message_decode(const uint8_t in[static PASSWORD_MESSAGE_BYTES],
 			    enum password_message_type type,
 			    struct password_message *p);
 
-/* What a refusal means, for people. */
+/* A refusal in words. */
 const char *password_message_refusal_text(
 	enum password_message_refusal refusal);

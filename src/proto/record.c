@@ -20,7 +20,10 @@ static enum record_meaning record_violation(uint8_t *alert,
 static enum record_meaning record_parse_alert(const uint8_t *body, size_t len,
 					      uint8_t *alert)
 {
-	/* Section 6: two bytes, never fragmented, one alert a record; 5.4 */
+	/*
+	 * Section 6: two bytes, never fragmented, one alert a record; 5.4: not
+	 * 0
+	 */
 	if (!len)
 		return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);
 	if (len != RECORD_ALERT_BYTES)
@@ -30,7 +33,7 @@ static enum record_meaning record_parse_alert(const uint8_t *body, size_t len,
 					      : RECORD_MEANS_ABORT;
 }
 
-/* What is left of a record begins with KeyUpdate.  Section 4.6.3 */
+/* The rest of the record begins with KeyUpdate (section 4.6.3). */
 static enum record_meaning record_parse_key_update(const uint8_t *body,
 						   size_t len, uint8_t *alert)
 {
@@ -44,7 +47,7 @@ static enum record_meaning record_parse_key_update(const uint8_t *body,
 	return RECORD_MEANS_REKEY;
 }
 
-/* A ticket may be longer than a record, or one of several messages in it. */
+/* A ticket may exceed the record, or share it with other messages. */
 static enum record_meaning record_parse_handshake(const uint8_t *body,
 						  size_t len, uint8_t *alert)
 {

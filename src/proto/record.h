@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The few TLS records that are not application data, as bytes: alerts and the
- * first byte of handshake messages.  Pure; fed with a peer's bytes.
+ * TLS records that are not application data: alerts, and the handshake messages
+ * that may follow a handshake.  Pure; parses a peer's bytes.
  */
 #pragma once
 
@@ -17,7 +17,7 @@ enum record_type {
 	RECORD_DATA = 23,
 };
 
-/* Alert descriptions that this program sends, RFC 8446 section 6 */
+/* Alert descriptions that this program sends or explains, RFC 8446 section 6 */
 enum record_alert {
 	RECORD_CLOSE_NOTIFY = 0,
 	RECORD_UNEXPECTED_MESSAGE = 10,
@@ -26,14 +26,19 @@ enum record_alert {
 	RECORD_HANDSHAKE_FAILURE = 40,
 	RECORD_BAD_CERTIFICATE = 42,
 	RECORD_UNSUPPORTED_CERTIFICATE = 43,
+	RECORD_CERTIFICATE_REVOKED = 44,
 	RECORD_CERTIFICATE_EXPIRED = 45,
+	RECORD_CERTIFICATE_UNKNOWN = 46,
 	RECORD_ILLEGAL_PARAMETER = 47,
 	RECORD_UNKNOWN_CA = 48,
 	RECORD_ACCESS_DENIED = 49,
 	RECORD_DECODE_ERROR = 50,
 	RECORD_DECRYPT_ERROR = 51,
+	RECORD_PROTOCOL_VERSION = 70,
+	RECORD_INSUFFICIENT_SECURITY = 71,
 	RECORD_INTERNAL_ERROR = 80,
 	RECORD_USER_CANCELED = 90,
+	RECORD_UNKNOWN_PSK_IDENTITY = 115,
 	RECORD_CERTIFICATE_REQUIRED = 116,
 	RECORD_NO_APPLICATION_PROTOCOL = 120,
 };
@@ -42,39 +47,39 @@ enum {
 	RECORD_HEADER_BYTES = 5, /* type, version, length; section 5.1 */
 	RECORD_MAX = 16384, /* bytes of data in a full record, section 5.1 */
 	RECORD_ALERT_BYTES = 2, /* level, description */
-	RECORD_EMPTY_MAX = 32, /* records without data in a row, as OpenSSL */
-	RECORD_OVERHEAD = 64, /* more than header, nonce, tag and type add */
+	RECORD_EMPTY_MAX = 32, /* empty records in a row, as OpenSSL */
+	RECORD_OVERHEAD = 64, /* more than header, nonce, tag and type take */
 };
 
-/* What a record that is not data means to a receiver. */
+/* The meaning of a record that is not application data. */
 enum record_meaning {
 	RECORD_MEANS_END, /* close_notify: the authenticated end of stream */
 	RECORD_MEANS_ABORT, /* another alert: the peer gives up */
 	RECORD_MEANS_TICKET, /* NewSessionTicket, section 4.6.1 */
 	RECORD_MEANS_REKEY, /* KeyUpdate, section 4.6.3 */
-	RECORD_MEANS_VIOLATION, /* no peer may send it */
+	RECORD_MEANS_VIOLATION, /* forbidden by the protocol */
 };
 
 /*
- * Classify a record of the given type.  *alert: of END and ABORT, the peer's; of
- * VIOLATION, the one that answers it; else 0.
+ * Classify a record of the given type.  *alert: for END and ABORT the peer's;
+ * for VIOLATION our answer; else 0.
  */
 enum record_meaning record_parse(unsigned int type, const uint8_t *body,
 				 size_t len, uint8_t *alert);
 
 /*
- * The header in front of a body of len bytes: the legacy version is that of
+ * Write the header for a body of len bytes.  Its legacy version is that of
  * TLS 1.2 in every record (section 5.1).
  */
 void record_header(uint8_t out[static RECORD_HEADER_BYTES], uint8_t type,
 		   size_t len);
 
-/* The length that a header announces. */
+/* The length of the body, from its header. */
 size_t record_body_bytes(const uint8_t header[static RECORD_HEADER_BYTES]);
 
-/* An alert record's body; fatal but for close_notify. */
+/* Write the body of an alert: fatal, except for close_notify. */
 void record_alert(uint8_t out[static RECORD_ALERT_BYTES],
 		  enum record_alert alert);
 
-/* The RFC's name of an alert, "unknown" if it has none. */
+/* The name of an alert in the RFC, or "unknown". */
 const char *record_alert_name(uint8_t alert);

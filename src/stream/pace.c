@@ -3,6 +3,8 @@
 
 #include <stdbool.h>
 
+#include "base/min.h"
+
 enum { RECORD_BYTES = 16384, UNIT = 1000 };
 
 static uint64_t pace_capacity(const struct pace *p)
@@ -19,7 +21,7 @@ static uint64_t pace_piece(const struct pace *p, uint64_t wanted)
 
 	if (piece > RECORD_BYTES)
 		piece = RECORD_BYTES;
-	return wanted < piece ? wanted : piece;
+	return min_u64(wanted, piece);
 }
 
 void pace_init(struct pace *p, uint64_t bytes_per_s, uint64_t now_ms)

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/read_ahead.h"
 
+#include "base/min.h"
+
 static uint64_t read_ahead_clamp(const struct read_ahead *r, uint64_t bytes)
 {
 	if (bytes < READ_AHEAD_MIN)
 		bytes = READ_AHEAD_MIN;
-	return bytes < r->max ? bytes : r->max;
+	return min_u64(bytes, r->max);
 }
 
 void read_ahead_init(struct read_ahead *r, uint64_t max)

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "base/signals.h"
 
 enum {
@@ -144,7 +145,7 @@ static bool receiver_waits(const struct receiver *r)
 static void receiver_tick(struct receiver *r)
 {
 	uint64_t step =
-		clock_earlier(r->session->buffer_bytes / ACK_PARTS, ACK_BYTES);
+		min_u64(r->session->buffer_bytes / ACK_PARTS, ACK_BYTES);
 	uint64_t now = clock_now_ms();
 	bool waits = receiver_waits(r);
 	struct frame f = { .type = FRAME_ACK,
@@ -573,7 +574,7 @@ static int receiver_drain(struct receiver *r, struct err *e)
 			return receiver_consumer_failed(r, &s, e);
 		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
 			return -1;
-		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
+		pause_ms = min_u64(2 * pause_ms, DRAIN_MAX_MS);
 	}
 	if (r->p->consumer || !output_has_reader(r->output))
 		return receiver_check_consumer(r, e);
@@ -594,7 +595,7 @@ static int receiver_sync(struct receiver *r, struct err *e)
 	while (!output_synced(r->output, &num)) {
 		if (receiver_poll(r, clock_deadline(pause_ms), e) < 0)
 			return -1;
-		pause_ms = clock_earlier(2 * pause_ms, DRAIN_MAX_MS);
+		pause_ms = min_u64(2 * pause_ms, DRAIN_MAX_MS);
 	}
 	if (!num)
 		return 0;

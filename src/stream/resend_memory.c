@@ -6,6 +6,8 @@
 #include <inttypes.h>
 #include <sys/mman.h>
 
+#include "base/min.h"
+
 /*
  * Memory is used by chunks, the one that became free last first: while the
  * receiver keeps up few are in use, and these stay in the processor's cache.  A
@@ -49,7 +51,7 @@ static size_t resend_memory_clip(uint64_t offset, uint64_t len)
 {
 	uint64_t rest = CHUNK_BYTES - offset % CHUNK_BYTES;
 
-	return (size_t)(len < rest ? len : rest);
+	return (size_t)min_u64(len, rest);
 }
 
 static void resend_memory_take(struct resend_memory *m)

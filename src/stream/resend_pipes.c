@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "base/io.h"
+#include "base/min.h"
 #include "stream/resend_memory.h"
 
 enum {
@@ -75,7 +76,7 @@ static int resend_pipes_read(const struct resend_pipes *p,
 		ret = m->ops->fill(m, e);
 		if (ret == 0 && m->head == head)
 			ret = resend_pipes_bug(e);
-		m->ops->ack(m, acked < m->head ? acked : m->head);
+		m->ops->ack(m, min_u64(acked, m->head));
 	}
 	m->in = p->resend.in;
 	return ret;

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "base/signals.h"
 #include "conn/stuck.h"
 #include "stream/pace.h"
@@ -166,7 +167,7 @@ static uint64_t sender_may_send(struct sender *s)
 	uint64_t ready = sender_ready(s), may = session_key_budget(s->session);
 
 	s->key_used_up = !may;
-	ready = clock_earlier(clock_earlier(ready, may), st->limit - st->sent);
+	ready = min_u64(min_u64(ready, may), st->limit - st->sent);
 	may = pace_budget(&s->pace, ready, clock_now_ms());
 	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
 	return may;

@@ -8,8 +8,8 @@
 enum {
 	NONCE_BYTES = 12,
 	TAG_BYTES = 16,
-	EXPLICIT_BYTES = 8, /* TLS 1.2: the half of the nonce that is sent */
-	SALT_BYTES = 4, /* TLS 1.2: the half that is not */
+	EXPLICIT_BYTES = 8, /* TLS 1.2: the part of the nonce that is sent */
+	SALT_BYTES = 4, /* TLS 1.2: the part that is not */
 	AAD_MAX = 13,
 };
 
@@ -128,7 +128,7 @@ int aead_encrypt(struct aead *s, uint8_t type, uint8_t *data, size_t len,
 		aad_len = AAD_MAX;
 		body += EXPLICIT_BYTES;
 	}
-	/* In one piece: else the library would make it one. */
+	/* One contiguous buffer: otherwise the library would copy it. */
 	data[len] = type;
 	ret = gnutls_aead_cipher_encrypt(s->cipher, nonce, sizeof nonce, aad,
 					 aad_len, TAG_BYTES, data, in_len, body,
@@ -154,7 +154,7 @@ size_t aead_body_bytes(const struct aead *s,
 	return len;
 }
 
-/* The type is the last byte that is not 0; what is behind it is padding. */
+/* The type is the last byte that is not 0; padding follows it. */
 static void aead_strip_padding(const uint8_t *inner, size_t *len, uint8_t *type)
 {
 	while (*len && !inner[*len - 1])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One direction's TLS records made in user space, from the same keys that the
- * kernel would get.  Knows nothing of sockets.
+ * Encrypt and decrypt the TLS records of one direction in user space, with the
+ * same keys that the kernel would get.  Knows nothing of sockets.
  * Ref: RFC 8446 section 5.2; RFC 5246 section 6.2.3.3 with RFC 5288.
  */
 #pragma once
@@ -15,7 +15,7 @@
 #include "tls/mode.h"
 
 enum {
-	AEAD_BODY_MAX = 16384 + 256, /* TLS 1.3; what 1.2 adds is less */
+	AEAD_BODY_MAX = 16384 + 256, /* TLS 1.3; a body of TLS 1.2 is shorter */
 };
 
 struct aead;
@@ -24,30 +24,31 @@ struct aead;
 struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		      struct err *e);
 
-/* Records made or opened under these keys so far, handshake's included. */
+/* Records under these keys so far, those of the handshake included. */
 uint64_t aead_records(const struct aead *s);
 
 /* Wipes the keys. */
 void aead_free(struct aead *s);
 
 /*
- * Make the next record, of the given type, from len bytes, at most RECORD_MAX.
- * data is read where it lies: the byte behind it is lent, for the type that TLS
- * 1.3 encrypts with it, and is put back.  out has room for len + RECORD_OVERHEAD
- * and is somewhere else.  *size: bytes written.  Errors: ERR_BUG.
+ * Encrypt len bytes of data, at most RECORD_MAX, into the next record, of the
+ * given type.  TLS 1.3 encrypts the type behind the data: the byte data[len]
+ * must exist; it is overwritten and restored.  out has room for len +
+ * RECORD_OVERHEAD and does not overlap data.  *size: bytes written.  Errors:
+ * ERR_BUG.
  */
 int aead_encrypt(struct aead *s, uint8_t type, uint8_t *data, size_t len,
 		 uint8_t *out, size_t *size, struct err *e) attr_must_check;
 
-/* Bytes of the body that a header announces; 0: no header of a record. */
+/* The length of the body, from its header; 0: no valid header. */
 size_t aead_body_bytes(const struct aead *s,
 		       const uint8_t header[static RECORD_HEADER_BYTES]);
 
 /*
- * Open the next record: header and the whole body behind it.  out has room for
- * the body.  *type and *len: what it was.  Returns -1 if it does not
- * authenticate.  A peer that breaks the protocol can make one that does, and has
- * type 0, or more than RECORD_MAX bytes.
+ * Decrypt the next record, header and whole body, into out, which has room for
+ * the body.  *type and *len describe the plaintext.  Returns -1 if the record
+ * does not authenticate.  A record that does may still break the protocol: the
+ * caller checks for type 0 and for more than RECORD_MAX bytes.
  */
 int aead_decrypt(struct aead *s, const uint8_t *record, uint8_t *type,
 		 uint8_t *out, size_t *len) attr_must_check;

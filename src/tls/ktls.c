@@ -21,10 +21,10 @@ union crypto_info {
 	struct tls12_crypto_info_aes_gcm_128 gcm128;
 	struct tls12_crypto_info_aes_gcm_256 gcm256;
 	struct tls12_crypto_info_chacha20_poly1305 chacha;
-	uint8_t bytes[1]; /* what the offsets below count from */
+	uint8_t bytes[1]; /* the offsets below count from here */
 };
 
-/* Where one cipher's struct keeps its parts; offsets and sizes in bytes. */
+/* The layout of one cipher's struct; offsets and sizes in bytes. */
 struct cipher_row {
 	uint16_t kernel_id;
 	uint8_t size; /* of the struct: optlen must be exact */
@@ -71,8 +71,8 @@ static int ktls_option(enum ktls_direction dir)
 }
 
 /*
- * Once the kernel has the keys there is no way back: is what else that path
- * needs refused here?
+ * Does seccomp refuse another call that kernel TLS needs?  Once the kernel has
+ * the keys there is no way back.
  */
 static int ktls_check_calls(int fd, struct err *e)
 {
@@ -81,8 +81,10 @@ static int ktls_check_calls(int fd, struct err *e)
 	socklen_t len = sizeof info;
 	const char *call = NULL;
 
-	/* A refusal comes before the complaint that there are no keys yet, or
-	 * that -1 is no socket. */
+	/*
+	 * A refusal comes before the errors that no keys are installed and that
+	 * -1 is no socket.
+	 */
 	if (getsockopt(fd, SOL_TLS, TLS_TX, &info, &len) < 0 &&
 	    err_refuses(errno))
 		call = "getsockopt";
@@ -101,7 +103,9 @@ int ktls_available(struct err *e)
 		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_call(e, ERR_KTLS, "socket", "cannot open a socket");
-	/* Not connected: a kernel that knows the ULP says just that. */
+	/*
+	 * A kernel that has the ULP complains only that we are not connected.
+	 */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
 	    errno == ENOTCONN)
 		return ktls_check_calls(fd, e);
@@ -115,7 +119,7 @@ int ktls_attach(int fd, struct err *e)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0)
 		return ktls_check_calls(fd, e);
 	switch (errno) {
-	case EEXIST: /* by who handed us the socket */
+	case EEXIST: /* the process that passed us the socket did it */
 		return ktls_check_calls(fd, e);
 	case ENOENT:
 	case ENOPROTOOPT:
@@ -131,9 +135,9 @@ int ktls_attach(int fd, struct err *e)
 }
 
 /*
- * TLS 1.2 GnuTLS hands out the 4-byte salt alone; the explicit nonce goes on
- * where GnuTLS stopped, which is the sequence number: any other start could
- * repeat a nonce.  TLS 1.3 and ChaCha20: salt and iv are one 12-byte IV.
+ * In TLS 1.2 GnuTLS returns only the 4-byte salt.  The explicit nonce continues
+ * where GnuTLS stopped, at the sequence number: any other start could repeat a
+ * nonce.  In TLS 1.3 and with ChaCha20, salt and iv form one 12-byte IV.
  */
 static int ktls_fill(union crypto_info *ci, const struct mode *mode,
 		     const struct traffic *t, struct err *e)
@@ -195,7 +199,7 @@ int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
 	struct tls_crypto_info info = { 0 };
 	socklen_t len = sizeof info;
 
-	/* The short form tells version and cipher, and no key. */
+	/* The short form returns version and cipher without keys. */
 	if (getsockopt(fd, SOL_TLS, ktls_option(dir), &info, &len) < 0)
 		return err_call(e, ERR_KTLS, "getsockopt",
 				"cannot read back the kernel's TLS state");
@@ -212,7 +216,7 @@ int ktls_records(int fd, enum ktls_direction dir, const struct mode *mode,
 		 uint64_t *records, struct err *e)
 {
 	const struct cipher_row *row = &cipher_rows[mode->cipher];
-	/* The long form tells the keys too: they are wiped. */
+	/* The long form returns the keys too: wipe them. */
 	attr_cleanup(crypto_info_wipe) union crypto_info ci = { 0 };
 	socklen_t len = row->size;
 	uint64_t seq;
@@ -285,7 +289,7 @@ ssize_t ktls_recv_record(int fd, unsigned int *type, void *buf, size_t len)
 	return n;
 }
 
-/* Keys that never see a byte of anybody's. */
+/* Keys that protect no user's data. */
 static void ktls_dummy_keys(const struct mode *mode, struct traffic *dummy)
 {
 	const struct cipher_row *row = &cipher_rows[mode->cipher];
@@ -320,12 +324,11 @@ static int ktls_pair(int pair[static 2], struct err *e)
 }
 
 enum {
-	PIECES =
-		40, /* of one byte: two records' worth of fragments, and more */
+	PIECES = 40, /* of one byte: more than the fragments of two records */
 	TRIAL_MS = 200,
 };
 
-/* The pieces in a pipe, each in a buffer of its own. */
+/* Fill a pipe with the pieces, each in a buffer of its own. */
 static int ktls_make_pieces(int p[static 2])
 {
 	if (pipe2(p, O_CLOEXEC | O_DIRECT | O_NONBLOCK) < 0 ||
@@ -337,7 +340,7 @@ static int ktls_make_pieces(int p[static 2])
 	return 0;
 }
 
-/* Are these bytes whole records that hold all the pieces, and nothing else? */
+/* Are these bytes whole records with all the pieces and nothing else? */
 static bool ktls_whole_records(int fd, const struct mode *mode)
 {
 	size_t overhead = mode->version == MODE_TLS13 ? 17 : 24, body;

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The modes a connection can run in: a TLS version with an AEAD cipher.  The
- * one table that the option parser, GnuTLS's wall, the kernel's wall and probe
- * share.
+ * The modes of a connection: a TLS version with an AEAD cipher.  One table for
+ * the option parser, tls, ktls and probe.
  */
 #pragma once
 
@@ -27,10 +26,10 @@ enum { MODE_COUNT = 5 };
 /* All modes, in the order of preference on a CPU with AES instructions. */
 extern const struct mode mode_table[MODE_COUNT];
 
-/* No TLS at all: only alone, only when named, on both sides. */
+/* No TLS: only if both sides name it, and no other mode. */
 extern const struct mode mode_none;
 
-/* What may be negotiated, best first. */
+/* The modes that may be negotiated, best first. */
 struct mode_list {
 	size_t count;
 	const struct mode *modes[MODE_COUNT];
@@ -46,8 +45,8 @@ const struct mode *mode_find(enum mode_version version,
 
 bool mode_in_list(const struct mode_list *list, const struct mode *mode);
 
-/* Add mode to the end of list unless it is in. */
+/* Append mode to list unless it contains it. */
 void mode_add(struct mode_list *list, const struct mode *mode);
 
-/* Does this CPU have instructions for AES-GCM?  (x86 and arm64; else no.) */
+/* Does this CPU have instructions for AES-GCM?  (x86 and arm64; else false.) */
 bool mode_cpu_has_aes(void);

@@ -35,11 +35,11 @@ void plain_alert(struct socket_buffer *w, enum record_alert alert)
 static int plain_bad(struct err *e)
 {
 	return err_set(e, ERR_NET, 0,
-		       "the peer sent no record of mode none; -m none must be "
-		       "said on both sides");
+		       "the peer sent no record of mode none; give -m none to "
+		       "both sides");
 }
 
-/* Does a whole header make sense?  It must say so again in the next call. */
+/* Is a complete header valid?  The next call must come to the same result. */
 static bool plain_header_ok(const struct plain *p)
 {
 	size_t len = record_body_bytes(p->header);
@@ -51,7 +51,10 @@ static bool plain_header_ok(const struct plain *p)
 	return p->header[0] == RECORD_DATA && len > 0 && len <= RECORD_MAX;
 }
 
-/* Take as much as is there of a header; its record begins when it is whole. */
+/*
+ * Read a header as far as it has arrived; its record begins once it is
+ * complete.
+ */
 static int plain_take_header(struct plain *p, struct socket_buffer *w,
 			     size_t *n, struct err *e)
 {
@@ -79,7 +82,7 @@ static int plain_take_alert(struct plain *p, struct socket_buffer *w, bool *end,
 		return 0;
 	*end = record_parse(RECORD_ALERT, p->alert, sizeof p->alert, &alert) ==
 	       RECORD_MEANS_END;
-	/* A second one may follow. */
+	/* Another alert may follow. */
 	if (*end) {
 		p->have = 0;
 		return 0;
@@ -88,7 +91,7 @@ static int plain_take_alert(struct plain *p, struct socket_buffer *w, bool *end,
 		       record_alert_name(alert));
 }
 
-/* One piece of a header or of data.  *n 0: nothing now. */
+/* Read a part of a header or of data.  *n 0: nothing now. */
 static int plain_step(struct plain *p, struct socket_buffer *w, uint8_t *out,
 		      size_t len, size_t *data, size_t *n, struct err *e)
 {
@@ -113,7 +116,10 @@ int plain_recv(struct plain *p, struct socket_buffer *w, void *buf, size_t len,
 	*done = 0;
 	*end = false;
 	while (*done < len && n) {
-		/* What came before the end or an error is given out first. */
+		/*
+		 * Bytes that came before the end or an error are returned
+		 * first.
+		 */
 		if (p->have == sizeof p->header && !plain_header_ok(p))
 			return *done ? 0 : plain_bad(e);
 		if (p->have == sizeof p->header && p->header[0] == RECORD_ALERT)

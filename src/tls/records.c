@@ -13,16 +13,16 @@ enum {
 };
 
 struct records {
-	struct aead *seal;
-	struct socket_buffer wire; /* its in is filled and emptied here */
+	struct aead *aead;
+	struct socket_buffer wire; /* wire.in is filled and emptied here */
 	bool forged;
-	enum record_alert violation; /* the answer to one; 0: there was none */
+	enum record_alert violation; /* our answer to one; 0: none happened */
 	unsigned int empties; /* records without data in a row */
-	/* A record that is not data, met behind data that goes first */
+	/* A record that is not data waits behind data */
 	bool holds;
 	unsigned int held_type;
 	size_t held_len;
-	uint8_t held[16]; /* how it begins; alerts have 2 bytes */
+	uint8_t held[16]; /* its first bytes; an alert has 2 */
 };
 
 struct records *records_new(int fd, const struct mode *mode,
@@ -34,9 +34,9 @@ struct records *records_new(int fd, const struct mode *mode,
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	b->seal = aead_new(mode, t, e);
-	/* Room for an alert behind a full buffer. */
-	if (!b->seal ||
+	b->aead = aead_new(mode, t, e);
+	/* With room for an alert behind a full buffer. */
+	if (!b->aead ||
 	    socket_buffer_init(&b->wire, fd, OUT_BYTES + 2 * RECORD_OVERHEAD,
 			       e) < 0 ||
 	    socket_buffer_grow(&b->wire.in, IN_BYTES, e) < 0) {
@@ -50,7 +50,7 @@ void records_free(struct records *b)
 {
 	if (!b)
 		return;
-	aead_free(b->seal);
+	aead_free(b->aead);
 	socket_buffer_fini(&b->wire);
 	free(b);
 }
@@ -58,10 +58,10 @@ void records_free(struct records *b)
 static int records_encrypt(struct records *b, uint8_t type, uint8_t *data,
 			   size_t len, struct err *e)
 {
-	struct socket_buffer_buffer *out = &b->wire.out;
+	struct socket_buffer_part *out = &b->wire.out;
 	size_t size;
 
-	if (aead_encrypt(b->seal, type, data, len, out->bytes + out->end, &size,
+	if (aead_encrypt(b->aead, type, data, len, out->bytes + out->end, &size,
 			 e) < 0)
 		return -1;
 	out->end += size;
@@ -87,7 +87,7 @@ int records_send(struct records *b, uint8_t *buf, size_t len, size_t *done,
 
 int records_alert(struct records *b, enum record_alert alert, struct err *e)
 {
-	uint8_t body[RECORD_ALERT_BYTES + 1]; /* and one to be lent */
+	uint8_t body[RECORD_ALERT_BYTES + 1]; /* see aead_encrypt() */
 	bool empty;
 
 	record_alert(body, alert);
@@ -113,11 +113,11 @@ static int records_set_forged(struct records *b, struct err *e)
 {
 	b->forged = true;
 	return err_set(e, ERR_NET, 0,
-		       "a record was forged or damaged on its way "
-		       "(bad_record_mac)");
+		       "record authentication failed: forged or corrupted in "
+		       "transit (bad_record_mac)");
 }
 
-/* The record authenticates: it is the peer that broke the protocol. */
+/* The record authenticates: the peer itself broke the protocol. */
 static int records_set_violation(struct records *b, enum record_alert alert,
 				 struct err *e)
 {
@@ -131,17 +131,17 @@ static int records_set_violation(struct records *b, enum record_alert alert,
 		       RECORD_EMPTY_MAX);
 }
 
-/* A whole record that was read, or NULL.  Errors: it cannot be one. */
+/* The next whole record in the buffer, or NULL.  Errors: it is no record. */
 static int records_next(struct records *b, const uint8_t **record, size_t *size,
 			struct err *e)
 {
-	const struct socket_buffer_buffer *in = &b->wire.in;
+	const struct socket_buffer_part *in = &b->wire.in;
 	size_t have = in->end - in->start, body;
 
 	*record = NULL;
 	if (have < RECORD_HEADER_BYTES)
 		return 0;
-	body = aead_body_bytes(b->seal, in->bytes + in->start);
+	body = aead_body_bytes(b->aead, in->bytes + in->start);
 	if (!body)
 		return records_set_forged(b, e);
 	*size = RECORD_HEADER_BYTES + body;
@@ -157,7 +157,7 @@ static int records_open(struct records *b, const uint8_t *record, size_t size,
 {
 	uint8_t inner;
 
-	if (aead_decrypt(b->seal, record, &inner, out, n) < 0)
+	if (aead_decrypt(b->aead, record, &inner, out, n) < 0)
 		return records_set_forged(b, e);
 	b->wire.in.start += size;
 	*type = inner;
@@ -169,7 +169,7 @@ static int records_open(struct records *b, const uint8_t *record, size_t size,
 	return 0;
 }
 
-/* It waits until the data in front of it was given out. */
+/* Keep the record until the data before it was returned. */
 static void records_queue(struct records *b, unsigned int type,
 			  const uint8_t *body, size_t len)
 {
@@ -188,7 +188,7 @@ static void records_release(struct records *b, unsigned int *type, void *buf,
 	b->holds = false;
 }
 
-/* Decrypt what was read.  Stops in front of what is not data. */
+/* Decrypt the records in the buffer, up to one that is not data. */
 static int records_open_all(struct records *b, unsigned int *type, uint8_t *buf,
 			    size_t len, size_t *n, struct err *e)
 {
@@ -233,7 +233,7 @@ int records_recv(struct records *b, unsigned int *type, void *buf, size_t len,
 	if (b->violation)
 		return records_set_violation(b, b->violation, e);
 	do {
-		/* What came before an error is given out first. */
+		/* Bytes that came before an error are returned first. */
 		if (records_open_all(b, type, buf, len, n, e) < 0)
 			return *n ? 0 : -1;
 		if (*n || *type != RECORD_DATA)
@@ -263,5 +263,5 @@ bool records_forged(const struct records *b)
 
 uint64_t records_records(const struct records *b)
 {
-	return aead_records(b->seal);
+	return aead_records(b->aead);
 }

@@ -113,7 +113,7 @@ int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)
 	h->nlmsg_seq = 1;
 	req = mnl_nlmsg_put_extra_header(h, sizeof *req);
 	req->sdiag_protocol = IPPROTO_TCP;
-	/* Without any extension asked for, the ULP is left out too. */
+	/* The kernel leaves the ULP out unless an extension is requested. */
 	req->idiag_ext = 1 << (INET_DIAG_INFO - 1);
 	req->idiag_states = ~0u;
 	req->id.idiag_cookie[0] = INET_DIAG_NOCOOKIE;

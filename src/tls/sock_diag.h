@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Ask the kernel's sock_diag what a TCP socket really does with TLS: the same
- * answer that ss -ti prints.  Kernels below 7 tell only CAP_NET_ADMIN.
+ * Ask the kernel's sock_diag for the TLS state of a TCP socket: the answer that
+ * ss -ti prints.  Kernels below 7 answer only with CAP_NET_ADMIN.
  */
 #pragma once
 
@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-/* linux/tls.h TLS_CONF_*; SOCK_DIAG_UNKNOWN where the kernel does not tell. */
+/* TLS_CONF_* of linux/tls.h; SOCK_DIAG_UNKNOWN: the kernel did not answer. */
 enum sock_diag_conf {
 	SOCK_DIAG_UNKNOWN,
 	SOCK_DIAG_BASE, /* not in the kernel */
@@ -23,11 +23,11 @@ struct sock_diag_tls {
 };
 
 /*
- * Fill *out for a connected TCP socket.  Not being told is no error.
- * Errors: ERR_KTLS, when the question itself fails.
+ * Fill *out for a connected TCP socket.  A missing answer is no error.
+ * Errors: ERR_KTLS, the query itself failed.
  */
 int sock_diag_tls(int fd, struct sock_diag_tls *out,
 		  struct err *e) attr_must_check;
 
-/* "sw", "hw"; NULL for the others. */
+/* "sw" or "hw"; NULL for the others. */
 const char *sock_diag_conf_name(enum sock_diag_conf conf);

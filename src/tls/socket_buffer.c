@@ -20,7 +20,7 @@ void socket_buffer_fini(struct socket_buffer *w)
 	free(w->in.bytes);
 }
 
-int socket_buffer_grow(struct socket_buffer_buffer *b, size_t bytes,
+int socket_buffer_grow(struct socket_buffer_part *b, size_t bytes,
 		       struct err *e)
 {
 	uint8_t *larger = realloc(b->bytes, bytes);
@@ -50,7 +50,7 @@ bool socket_buffer_pending(const struct socket_buffer *w)
 	return w->out.start < w->out.end;
 }
 
-/* The first error of the socket is the one to remember. */
+/* Remember the first error of the socket. */
 static int socket_buffer_lost(struct socket_buffer *w)
 {
 	if (!w->lost_errno)
@@ -60,7 +60,7 @@ static int socket_buffer_lost(struct socket_buffer *w)
 
 int socket_buffer_flush(struct socket_buffer *w, bool *empty, struct err *e)
 {
-	struct socket_buffer_buffer *out = &w->out;
+	struct socket_buffer_part *out = &w->out;
 
 	*empty = false;
 	while (out->start < out->end) {
@@ -97,7 +97,7 @@ static ssize_t socket_buffer_recv(struct socket_buffer *w, void *buf,
 
 ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len)
 {
-	struct socket_buffer_buffer *in = &w->in;
+	struct socket_buffer_part *in = &w->in;
 
 	if (!in->size)
 		return socket_buffer_recv(w, buf, len);
@@ -116,7 +116,7 @@ ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len)
 	return (ssize_t)len;
 }
 
-/* What a read that returned got means. */
+/* The meaning of a read that returned got. */
 static int socket_buffer_result(const struct socket_buffer *w, ssize_t got,
 				size_t *n, struct err *e)
 {
@@ -138,7 +138,7 @@ int socket_buffer_read_some(struct socket_buffer *w, void *buf, size_t len,
 
 int socket_buffer_fill(struct socket_buffer *w, size_t *n, struct err *e)
 {
-	struct socket_buffer_buffer *in = &w->in;
+	struct socket_buffer_part *in = &w->in;
 
 	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
 	in->end -= in->start;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The buffers between a record layer and its non-blocking socket: records on
- * their way out, and bytes read ahead.  Knows nothing of records.
+ * The buffers between a record layer and its non-blocking socket: bytes to be
+ * sent, and bytes read ahead.  Knows nothing of records.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 
-/* In use are bytes[start] to bytes[end - 1]. */
-struct socket_buffer_buffer {
+/* bytes[start] to bytes[end - 1] are in use. */
+struct socket_buffer_part {
 	size_t size, start, end;
 	uint8_t *bytes;
 };
@@ -22,17 +22,17 @@ struct socket_buffer {
 	int fd; /* borrowed */
 	int lost_errno; /* the socket's first error, 0 if none */
 	bool ended; /* the peer's FIN was read */
-	struct socket_buffer_buffer out;
-	struct socket_buffer_buffer in; /* size 0: exact reads only */
+	struct socket_buffer_part out;
+	struct socket_buffer_part in; /* size 0: exact reads only */
 };
 
-/* out_bytes: how much can wait to be sent.  Errors: ERR_BUG (memory). */
+/* out_bytes: the size of the send buffer.  Errors: ERR_BUG (memory). */
 int socket_buffer_init(struct socket_buffer *w, int fd, size_t out_bytes,
 		       struct err *e) attr_must_check;
 void socket_buffer_fini(struct socket_buffer *w);
 
-/* Make a buffer larger; what it holds stays.  Errors: ERR_BUG (memory). */
-int socket_buffer_grow(struct socket_buffer_buffer *b, size_t bytes,
+/* Enlarge a buffer; its contents stay.  Errors: ERR_BUG (memory). */
+int socket_buffer_grow(struct socket_buffer_part *b, size_t bytes,
 		       struct err *e) attr_must_check;
 
 /* How many bytes can be appended now. */
@@ -42,31 +42,33 @@ size_t socket_buffer_room(const struct socket_buffer *w);
 void socket_buffer_append(struct socket_buffer *w, const void *bytes,
 			  size_t len);
 
-/* Send what waits, as far as the socket takes it.  Errors: ERR_NET. */
+/* Send as much as the socket takes; *empty: all was sent.  Errors: ERR_NET. */
 int socket_buffer_flush(struct socket_buffer *w, bool *empty,
 			struct err *e) attr_must_check;
 
-/* Does something wait? */
+/* Are bytes waiting to be sent? */
 bool socket_buffer_pending(const struct socket_buffer *w);
 
 /*
- * socket_buffer_read() for those who poll: *n 0: nothing there now.  Errors: ERR_NET,
- * also at the peer's FIN.
+ * socket_buffer_read() for callers that poll.  *n 0: nothing now.  Errors:
+ * ERR_NET, also at the peer's FIN.
  */
 int socket_buffer_read_some(struct socket_buffer *w, void *buf, size_t len,
 			    size_t *n, struct err *e) attr_must_check;
 
 /*
- * The same, but behind what is in the buffer, which moves to its front first.
+ * The same, into the read-ahead buffer behind its contents, which move to the
+ * front first.
  */
 int socket_buffer_fill(struct socket_buffer *w, size_t *n,
 		       struct err *e) attr_must_check;
 
-/* Is it over, by an error of the socket or the peer's FIN? */
+/* Is the connection over, by a socket error or the peer's FIN? */
 bool socket_buffer_gone(const struct socket_buffer *w);
 
 /*
- * Up to len bytes, from what was read ahead or else from the socket.  Result
- * and errno as of recv(2); an errno that is not EAGAIN stays in lost_errno.
+ * Read up to len bytes, from the read-ahead buffer or else from the socket.
+ * Result and errno as of recv(2); an errno other than EAGAIN stays in
+ * lost_errno.
  */
 ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len);

@@ -11,12 +11,14 @@
 
 #include "base/log.h"
 #include "proto/frame.h"
+#include "tls/alert.h"
 #include "tls/plain.h"
+#include "tls/priority.h"
 #include "tls/socket_buffer.h"
 
 /*
- * The library's constructor runs before main() and reads the environment;
- * with this it waits for tls_global_init().
+ * GnuTLS's constructor runs before main() and reads the environment.  With this
+ * it does nothing, and tls_global_init() starts GnuTLS.
  */
 GNUTLS_SKIP_GLOBAL_INIT
 
@@ -27,9 +29,8 @@ enum {
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
 	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
 	TLS_EXPORT_BYTES = 32,
-	RECV_CALLS = 256, /* of a record each, before signals are seen to */
-	HANDSHAKE_BYTES = 65536, /* of one message: a peer's whole chain */
-	PRIORITY_CHARS = 1024,
+	RECV_CALLS = 256, /* of a record each, between checks for signals */
+	HANDSHAKE_BYTES = 65536, /* of one message, such as a peer's chain */
 };
 
 struct tls {
@@ -44,20 +45,20 @@ struct tls {
 	bool owns_cred;
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
-	int final; /* GnuTLS's last word on reading: 1 none yet, 0 end, < 0 */
+	int final; /* how reading ended: 1 not yet, 0 close_notify, < 0 error */
 	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
-	bool write_gone; /* that direction is no longer this session's */
-	bool forged; /* a record did not authenticate, here or there */
-	bool starved; /* GnuTLS asked for bytes that are not here yet */
-	bool opened; /* the record that GnuTLS failed at did authenticate */
-	enum record_alert violation; /* the answer to one; 0: there was none */
-	bool put_off; /* the peer has no time for us now */
-	bool gave_up; /* the peer, by an alert, after the handshake */
+	bool write_gone; /* another record layer owns that direction */
+	bool forged; /* a record did not authenticate, here or at the peer */
+	bool starved; /* GnuTLS asked for bytes that have not arrived */
+	bool opened; /* the record that GnuTLS refused did authenticate */
+	enum record_alert violation; /* our answer to one; 0: none happened */
+	bool put_off; /* the peer is busy: see tls_put_off() */
+	bool gave_up; /* the peer sent an alert after the handshake */
 };
 
 /*
- * Variables that make GnuTLS write secrets to files, obey a configuration
- * that is not the system's, or be talkative.
+ * Variables that make GnuTLS write secrets to a file, obey another
+ * configuration than the system's, or print debug messages.
  */
 static const char *const hostile_environment[] = {
 	"SSLKEYLOGFILE",	   "GNUTLS_SYSTEM_PRIORITY_FILE",
@@ -83,35 +84,11 @@ const char *tls_library_version(void)
 	return gnutls_check_version(NULL);
 }
 
-/*
- * TLS 1.3 binds a PSK to a hash; up to GnuTLS 3.8.10 that is always SHA-256,
- * and AES-256-GCM needs SHA-384.  And TLS 1.2 has certificates and PSKs for all.
- */
-bool tls_mode_usable(const struct mode *mode, unsigned int kinds)
-{
-	return (kinds & CREDENTIAL_X509) || mode->version != MODE_TLS13 ||
-	       mode->cipher != MODE_AES256_GCM;
-}
-
-void tls_default_modes(struct mode_list *list, unsigned int kinds)
-{
-	const struct mode *chacha =
-		mode_find(MODE_TLS13, MODE_CHACHA20_POLY1305);
-
-	list->count = 0;
-	if (!mode_cpu_has_aes())
-		mode_add(list, chacha);
-	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (mode_table[i].version == MODE_TLS13 &&
-		    tls_mode_usable(&mode_table[i], kinds))
-			mode_add(list, &mode_table[i]);
-}
-
 int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 		    struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (!tls_mode_usable(list->modes[i], kinds))
+		if (!priority_mode_usable(list->modes[i], kinds))
 			return err_set(
 				e, ERR_USAGE, 0,
 				"mode %s: this program cannot do it with a "
@@ -122,17 +99,21 @@ int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 	return 0;
 }
 
-/* GnuTLS's view of the socket. */
+/* The transport functions of GnuTLS. */
 
 static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 {
 	struct tls *t = p;
 
-	/* An alert or answer of its own would reach the kernel as a part of
-	 * the stream. */
+	/*
+	 * A record that GnuTLS writes by itself, such as an alert, would become
+	 * a part of the stream.
+	 */
 	if (t->write_gone)
 		return (ssize_t)len;
-	/* tls_send() leaves room for a record; a flight is smaller. */
+	/*
+	 * tls_send() leaves room for a record; a handshake flight is smaller.
+	 */
 	if (len > socket_buffer_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
 		return -1;
@@ -142,8 +123,9 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 }
 
 /*
- * Until the hand-over is decided no byte is read that is not asked for: GnuTLS
- * takes one record at a time, and what follows is the kernel's.
+ * Until the kernel has the keys, or never will, read only the bytes that
+ * GnuTLS asks for.  GnuTLS reads one record at a time; the bytes behind it
+ * belong to the kernel.
  */
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
@@ -161,66 +143,10 @@ static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
 	return 1; /* the callers poll */
 }
 
-/* Signatures of handshakes; cert judges those of certificates. */
-#define TLS_SIGNATURES                                               \
-	":+SIGN-ECDSA-SECP256R1-SHA256:+SIGN-ECDSA-SECP384R1-SHA384" \
-	":+SIGN-ECDSA-SECP521R1-SHA512:+SIGN-EdDSA-Ed25519"          \
-	":+SIGN-ECDSA-SHA256:+SIGN-ECDSA-SHA384:+SIGN-ECDSA-SHA512"  \
-	":+SIGN-RSA-PSS-RSAE-SHA256:+SIGN-RSA-PSS-RSAE-SHA384"       \
-	":+SIGN-RSA-PSS-RSAE-SHA512:+SIGN-RSA-PSS-SHA256"            \
-	":+SIGN-RSA-PSS-SHA384:+SIGN-RSA-PSS-SHA512"                 \
-	":+SIGN-RSA-SHA256:+SIGN-RSA-SHA384:+SIGN-RSA-SHA512"
-
 /*
- * Priorities: exactly what modes names and the credential can do, forward
- * secret only.
- */
-static void tls_priorities(const struct mode_list *modes, unsigned int kinds,
-			   char *out, size_t size)
-{
-	static const char *const ciphers[] = {
-		[MODE_AES128_GCM] = ":+AES-128-GCM",
-		[MODE_AES256_GCM] = ":+AES-256-GCM",
-		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
-	};
-	bool x509 = kinds & CREDENTIAL_X509, psk = kinds & CREDENTIAL_PSK;
-	bool v12 = false, v13 = false;
-	size_t n;
-
-	for (size_t i = 0; i < modes->count; i++) {
-		bool usable = tls_mode_usable(modes->modes[i], kinds);
-
-		v12 |= usable && modes->modes[i]->version == MODE_TLS12;
-		v13 |= usable && modes->modes[i]->version == MODE_TLS13;
-	}
-	/* In TLS 1.3 either PSK means psk_dhe_ke (RFC 8446 4.2.9). */
-	n = (size_t)snprintf(
-		out, size, "NONE:+AEAD%s%s%s%s%s%s%s",
-		v13 ? ":+VERS-TLS1.3" : "", v12 ? ":+VERS-TLS1.2" : "",
-		x509 ? ":+CTYPE-X509:+ECDHE-ECDSA:+ECDHE-RSA" TLS_SIGNATURES
-		     : ":+SIGN-ALL",
-		v13 && psk ? ":+ECDHE-PSK" : "", v12 && psk ? ":+DHE-PSK" : "",
-		v13 || x509 ? ":+GROUP-X25519:+GROUP-SECP256R1" : "",
-		v12 && psk ? ":+GROUP-FFDHE3072:+GROUP-FFDHE2048" : "");
-	/* One list of ciphers serves both versions.  TLS 1.3 wins wherever
-	 * both sides have it: its ciphers come first. */
-	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
-		for (size_t i = 0; i < modes->count; i++) {
-			const char *cipher = ciphers[modes->modes[i]->cipher];
-
-			if ((int)modes->modes[i]->version == v &&
-			    tls_mode_usable(modes->modes[i], kinds) &&
-			    !strstr(out, cipher))
-				n += (size_t)snprintf(out + n, size - n, "%s",
-						      cipher);
-		}
-}
-
-/*
- * ALPN (RFC 7301) tells our own peers from other TLS programs.  A raw listener
- * knows the name too, to refuse a client that expects the protocol.  The name of
- * the old version is there to be recognised: nothing is said in that version but
- * that it is refused.
+ * ALPN (RFC 7301) distinguishes btrfs-ktls-pipe from other TLS programs.  A
+ * raw listener offers the name too, to refuse a client that expects the
+ * protocol.  The name of the old version is offered only to refuse it by name.
  */
 static int tls_offer_protocol(struct tls *t)
 {
@@ -246,8 +172,8 @@ static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
 }
 
 /*
- * A client of the old version is let through: it gets to read why it is refused,
- * in answer to its HELLO.
+ * A client of the old version passes: the answer to its HELLO tells it why it
+ * is refused.
  */
 static int tls_check_protocol(struct tls *t, struct err *e)
 {
@@ -277,15 +203,16 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	char priorities[PRIORITY_CHARS];
 	int ret;
 
-	/* Ours, though it may be none of those that the server asks for: then
-	 * that can say so. */
+	/*
+	 * Send our certificate even if it is of no CA that the server asks for:
+	 * the server's alert then says why it is refused.
+	 */
 	flags |= p->server ? GNUTLS_SERVER
 			   : GNUTLS_CLIENT | GNUTLS_FORCE_CLIENT_CERT;
 	ret = gnutls_init(&t->session, flags);
 	if (ret < 0)
 		return ret;
-	tls_priorities(p->modes, credential_kinds(p->cred), priorities,
-		       sizeof priorities);
+	priority_string(p->modes, credential_kinds(p->cred), priorities);
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
 		return ret;
@@ -305,7 +232,7 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 						   tls_pull_timeout);
 	gnutls_handshake_set_timeout(t->session, 0);
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
-	/* DHE-PSK of TLS 1.2: a foreign server chooses its group itself. */
+	/* DHE-PSK of TLS 1.2: the server may choose a group of its own. */
 	gnutls_dh_set_prime_bits(t->session, DH_BITS);
 	return credential_apply(p->cred, t->session, &t->peer);
 }
@@ -362,115 +289,19 @@ void tls_free(struct tls *t)
 
 /* Handshake */
 
-/* What a peer means by an alert about our certificate, or NULL. */
-static const char *tls_peer_verdict(uint8_t alert)
-{
-	switch (alert) {
-	case GNUTLS_A_BAD_CERTIFICATE:
-		return "finds it too weak, forged or damaged";
-	case GNUTLS_A_UNSUPPORTED_CERTIFICATE:
-		return "finds that it is not made for this side of TLS "
-		       "(extended key usage), or of a kind that it cannot "
-		       "check";
-	case GNUTLS_A_CERTIFICATE_REVOKED:
-		return "knows that it is revoked";
-	case GNUTLS_A_CERTIFICATE_EXPIRED:
-		return "finds that it, or its CA's, has expired or is not "
-		       "valid yet";
-	case GNUTLS_A_CERTIFICATE_UNKNOWN:
-		return "does not say why";
-	case GNUTLS_A_UNKNOWN_CA:
-		return "does not know the CA that signed it; its --ca is "
-		       "another, or our --cert file lacks the certificate of "
-		       "an intermediate CA behind ours";
-	case GNUTLS_A_ACCESS_DENIED:
-		return "does not let in the names in it (--peer), or expects "
-		       "another host";
-	case GNUTLS_A_CERTIFICATE_REQUIRED:
-		return "got none, but requires one: --cert, --cert-key and "
-		       "--ca";
-	default:
-		return NULL;
-	}
-}
-
-/* Our certificate was refused.  TLS 1.3: perhaps long after the handshake. */
-static int tls_peer_judged(uint8_t alert, struct err *e)
-{
-	return err_set(e, ERR_AUTH, 0,
-		       "the peer refused our certificate: it %s (alert %s)",
-		       tls_peer_verdict(alert), record_alert_name(alert));
-}
-
-/*
- * The one alert that is about nothing we did: RFC 8446 section 6.1.  A server
- * means by it that we may come again.  During the handshake anybody can send it:
- * where a password is in use whoever answers has got one guess at it by then, and
- * would get another one each time.
- */
-static int tls_peer_put_off(struct tls *t, struct err *e)
-{
-	const char *alert = record_alert_name(RECORD_USER_CANCELED);
-
-	if (t->server)
-		return err_set(e, ERR_AUTH, 0, "the peer gave up (alert %s)",
-			       alert);
-	t->put_off = !credential_is_password(t->cred);
-	return err_set(e, ERR_AUTH, 0,
-		       "the peer has too many handshakes at the same time "
-		       "(alert %s)%s",
-		       alert,
-		       t->put_off ? ""
-				  : "; not tried again by itself, because each "
-				    "time whoever answers can guess the "
-				    "password once");
-}
-
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
 	const char *identity = credential_identity(t->cred);
+	const struct alert_context c = {
+		.server = t->server,
+		.psk = credential_kinds(t->cred) & CREDENTIAL_PSK,
+		.password = credential_is_password(t->cred),
+		.identity = *identity ? identity : t->peer.asked,
+	};
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
-	if (tls_peer_verdict(alert))
-		return tls_peer_judged(alert, e);
-	switch (alert) {
-	case RECORD_USER_CANCELED:
-		return tls_peer_put_off(t, e);
-	case GNUTLS_A_DECRYPT_ERROR:
-	case GNUTLS_A_BAD_RECORD_MAC:
-	case GNUTLS_A_UNKNOWN_PSK_IDENTITY:
-	case GNUTLS_A_ILLEGAL_PARAMETER:
-		if (credential_is_password(t->cred))
-			return err_set(e, ERR_AUTH, 0,
-				       "the peer has another password (alert "
-				       "%s)",
-				       record_alert_name(alert));
-		if (!(credential_kinds(t->cred) & CREDENTIAL_PSK))
-			break;
-		return err_set(e, ERR_AUTH, 0,
-			       "the peer refused the key: both sides need the "
-			       "same key and the same identity, here '%s' "
-			       "(alert %s)",
-			       *identity ? identity : t->peer.asked,
-			       record_alert_name(alert));
-	case GNUTLS_A_HANDSHAKE_FAILURE:
-	case GNUTLS_A_INSUFFICIENT_SECURITY:
-	case GNUTLS_A_PROTOCOL_VERSION:
-		return err_set(e, ERR_AUTH, 0,
-			       "no common mode with the peer; give both sides "
-			       "the same -m and the same kind of credential "
-			       "(alert %s)",
-			       record_alert_name(alert));
-	case GNUTLS_A_NO_APPLICATION_PROTOCOL:
-		return err_set(e, ERR_AUTH, 0,
-			       "the peer does not speak btrfs-ktls-pipe's "
-			       "protocol, or not with this side's --raw (alert "
-			       "%s)",
-			       record_alert_name(alert));
-	}
-	return err_set(e, ERR_AUTH, 0,
-		       "the peer refused the handshake (alert %s)",
-		       record_alert_name(alert));
+	t->put_off |= alert_is_busy(alert, &c);
+	return alert_error(alert, &c, e);
 }
 
 static int tls_wrong_key(struct tls *t, struct err *e)
@@ -480,7 +311,7 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 	if (credential_is_password(t->cred))
 		return err_set(e, ERR_AUTH, 0,
 			       strcmp(identity, CREDENTIAL_PASSWORD_IDENTITY)
-				       ? "the peer has a key, where this side "
+				       ? "the peer has a key, but this side "
 					 "has a password"
 				       : "the peer has another password");
 	if (!*identity)
@@ -547,7 +378,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 		       gnutls_strerror(ret));
 }
 
-/* The alert for a failed handshake; GnuTLS sends none by itself. */
+/* Send the alert for a failed handshake; GnuTLS sends none by itself. */
 static void tls_send_reason(struct tls *t, int ret)
 {
 	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
@@ -607,7 +438,8 @@ static int tls_find_mode(struct tls *t, struct err *e)
 		cipher = MODE_CHACHA20_POLY1305;
 		break;
 	default:
-		return err_set(e, ERR_AUTH, 0, "negotiated a foreign cipher");
+		return err_set(e, ERR_AUTH, 0,
+			       "negotiated an unsupported cipher suite");
 	}
 	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
 			     : NULL;
@@ -616,12 +448,12 @@ static int tls_find_mode(struct tls *t, struct err *e)
 		return err_set(e, ERR_AUTH, 0,
 			       "no common mode with the peer: it chose %s, "
 			       "which -m does not name",
-			       t->mode ? t->mode->name : "a foreign one");
+			       t->mode ? t->mode->name : "an unsupported one");
 	}
 	return 0;
 }
 
-/* Certificates: does the server care who we are? */
+/* Client with a certificate: did the server request it? */
 static int tls_check_asked(struct tls *t, struct err *e)
 {
 	if (t->server || !(credential_kinds(t->cred) & CREDENTIAL_X509) ||
@@ -629,15 +461,15 @@ static int tls_check_asked(struct tls *t, struct err *e)
 		return 0;
 	tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 	return err_set(e, ERR_AUTH, 0,
-		       "the peer did not ask for our certificate, so it is "
-		       "there for anybody; make it require one (openssl "
+		       "the server did not request a client certificate, so "
+		       "it would accept anyone; make it require one (openssl "
 		       "s_server -Verify 1)");
 }
 
 /*
- * TLS 1.2: without an extended master secret (RFC 7627) somebody who has both
- * ends' trust could make two connections share their keys.  GnuTLS can be told
- * to require it from 3.8 on only.
+ * Without an extended master secret (RFC 7627) an attacker whom both ends
+ * trust could make two TLS 1.2 connections share their keys.  Only GnuTLS 3.8
+ * and newer can require it.
  */
 static int tls_check_master_secret(struct tls *t, struct err *e)
 {
@@ -664,7 +496,7 @@ static void tls_learn_name(struct tls *t)
 	snprintf(t->name, sizeof t->name, "%s", name ? name : "");
 }
 
-/* The handshake is done: is the outcome what we want? */
+/* The handshake is done: is its result acceptable? */
 static int tls_handshake_check(struct tls *t, struct err *e)
 {
 	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
@@ -675,8 +507,9 @@ static int tls_handshake_check(struct tls *t, struct err *e)
 }
 
 /*
- * In TLS 1.2 GnuTLS takes a client's alert in the place of its certificate for
- * none.  Where there was no alert the last one is 0, which is close_notify.
+ * In TLS 1.2 GnuTLS reports a client's alert instead of a certificate as a
+ * missing certificate.  Without an alert the last one is 0, which is
+ * close_notify.
  */
 static int tls_handshake_step(struct tls *t)
 {
@@ -779,7 +612,7 @@ bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
 
 	if (identity)
 		return !strcmp(identity, ticket->identity);
-	/* In TLS 1.2 a connection can be made to export what another does. */
+	/* In TLS 1.2 two connections can be made to export the same value. */
 	return t->mode->version == MODE_TLS13 &&
 	       tls_prove(t, ticket, right, &ignored) == 0 &&
 	       !gnutls_memcmp(right, proof, sizeof right);
@@ -793,8 +626,10 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 
 	if (!t->session)
 		return err_set(e, ERR_KTLS, 0, "mode none has no keys");
-	/* Decrypted bytes in here would be lost to the kernel; unsent ones
-	 * would be encrypted twice. */
+	/*
+	 * The kernel would never see bytes that are already decrypted, and
+	 * unsent records would be encrypted twice.
+	 */
 	if (dir == TLS_READ && gnutls_record_check_pending(t->session))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	assert(dir == TLS_READ || !tls_pending_write(t));
@@ -901,8 +736,12 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
 	t->gave_up = true;
-	/* TLS 1.3: a client is done before the server objects. */
-	if (alert == RECORD_NO_APPLICATION_PROTOCOL || tls_peer_verdict(alert))
+	/*
+	 * TLS 1.3: the client completes the handshake before the server
+	 * refuses.
+	 */
+	if (alert == RECORD_NO_APPLICATION_PROTOCOL ||
+	    alert_judges_certificate(alert))
 		return tls_peer_alert(t, e);
 	t->forged |= alert == RECORD_BAD_RECORD_MAC;
 	t->put_off |= alert == RECORD_USER_CANCELED;
@@ -910,7 +749,7 @@ static int tls_peer_gave_up(struct tls *t, struct err *e)
 		       record_alert_name(alert));
 }
 
-/* What RFC 8446 asks for where a peer breaks the protocol. */
+/* The alert that RFC 8446 requires when a peer breaks the protocol. */
 static enum record_alert tls_answer(int ret)
 {
 	switch (ret) {
@@ -949,7 +788,7 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		return err_set(e, ERR_NET, 0,
 			       "the connection closed without close_notify");
-	/* TLS 1.3 has no warnings; in 1.2 none of them is harmless here. */
+	/* TLS 1.3 has no warnings; in TLS 1.2 none is harmless here. */
 	case GNUTLS_E_WARNING_ALERT_RECEIVED:
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return tls_peer_gave_up(t, e);
@@ -964,21 +803,22 @@ static int tls_recv_error(struct tls *t, int ret, struct err *e)
 	if (t->opened)
 		return tls_peer_violates(t, ret, e);
 	/*
-	 * A record that cannot be decrypted, or whose header, which nothing
-	 * protects, makes no sense: whoever did that, it was not the peer.
+	 * The record does not authenticate, or its header, which is not
+	 * protected, is invalid: the peer did not send it like that.
 	 */
 	t->forged = true;
 	tls_alert(t, RECORD_BAD_RECORD_MAC);
 	return err_set(
-		e, ERR_NET, 0, "a record was forged or damaged on its way (%s)",
+		e, ERR_NET, 0,
+		"record authentication failed: forged or corrupted in transit (%s)",
 		ret == GNUTLS_E_DECRYPTION_FAILED ? "bad_record_mac"
 						  : gnutls_strerror(ret));
 }
 
 /*
- * One call of the library.  *n 0: a record without data, or nothing is here.  The
- * sequence number tells whether the record that it fails at could be decrypted;
- * new keys begin at 0.
+ * One call of GnuTLS.  *n 0: an empty record, or nothing now.  Returns whether
+ * to call it again.  If the sequence number changed, the record that GnuTLS
+ * refused could be decrypted; new keys begin at 0.
  */
 static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
 {
@@ -997,7 +837,9 @@ static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
 	return false;
 }
 
-/* Read as long as there is something.  A peer of ours sends no empty records. */
+/*
+ * Read until nothing is left.  Another btrfs-ktls-pipe sends no empty records.
+ */
 static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
 {
 	unsigned int empties = 0, calls = RECV_CALLS;
@@ -1030,7 +872,7 @@ int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
 	*end = false;
 	if (t->final > 0)
 		tls_recv_all(t, buf, len, done);
-	/* What came before the end or an error is given out first. */
+	/* Bytes that came before the end or an error are returned first. */
 	if (*done || t->final > 0)
 		return 0;
 	*end = t->final == 0;

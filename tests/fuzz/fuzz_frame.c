@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Frames one after the other, in pieces of any size, as chan.c reads them. */
+/*
+ * Frames one after the other, in pieces of any size, as connection.c reads
+ * them.
+ */
 #include <assert.h>
 #include <string.h>
 
 #include "proto/frame.h"
 
-/* What is read once must read the same ever after. */
+/* A decoded frame must encode and decode to the same. */
 static void check_stable(const struct frame *f)
 {
 	uint8_t once[FRAME_MAX_BYTES], again[FRAME_MAX_BYTES];
@@ -67,7 +70,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	size_t step, want;
 	struct frame f;
 
-	/* The first byte: how much comes at a time, at most. */
+	/* The first byte is the largest size of a piece. */
 	if (!size)
 		return 0;
 	step = 1 + data[0];

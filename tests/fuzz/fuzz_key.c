@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* key_parse() with any bytes: a key that makes sense, or a reason. */
+/* key_parse() with any bytes: a valid key, or an error with a message. */
 #include <assert.h>
 #include <string.h>
 
@@ -27,7 +27,7 @@ static bool has(const uint8_t *data, size_t len, const char *word, size_t n)
 	return memmem(data, len, word, n);
 }
 
-/* The one entry, read in another way than the program does. */
+/* The one entry, parsed in another way than the program does. */
 static const uint8_t *find_entry(const uint8_t *data, size_t len, size_t *left)
 {
 	if (len >= 3 && !memcmp(data, "\xef\xbb\xbf", 3))
@@ -63,7 +63,7 @@ static void check_entry(const struct key *k, const uint8_t *data, size_t len)
 		       k->secret.bytes[i]);
 }
 
-/* An identity comes from a line alone; what is neither is the file as it is. */
+/* Only a line has an identity; a key of neither format is the file itself. */
 static void check_key(const struct key *k, const uint8_t *data, size_t len)
 {
 	assert(k->secret.len >= SECRET_MIN && k->secret.len <= SECRET_MAX);

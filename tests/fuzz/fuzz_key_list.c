@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* key_list_parse() with any bytes: keys that make sense, or a reason. */
+/* key_list_parse() with any bytes: valid keys, or an error with a message. */
 #include <assert.h>
 #include <string.h>
 
 #include "auth/key.h"
 #include "auth/key_list.h"
 
-/* Each line that begins as one of them has to be in. */
+/* The list must have a key for each line that begins like an entry. */
 static void check_keys(const struct key_list *k, const uint8_t *data,
 		       size_t size)
 {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * What a stranger says in a password exchange: the message, and the point in it
- * as a factor of the key.
+ * The messages of a peer in a password exchange, and the point in them as input
+ * of the key.
  */
 #include <assert.h>
 #include <string.h>
@@ -21,7 +21,7 @@ static void check_stable(const struct password_message *p)
 	assert(*password_message_refusal_text(p->refusal));
 }
 
-/* Whatever the point is, there is a key, the same each time, or an error. */
+/* Any point leads to a key, the same each time, or to an error. */
 static void check_point(const struct password_message *p)
 {
 	static const uint8_t scalar[CPACE_SCALAR_BYTES] = { 5 };

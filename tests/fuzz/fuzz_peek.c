@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * peek with any bytes: what is found is a part of them, and what was found in a
- * beginning is what the rest has too.
+ * peek with any bytes: a result is a part of them, and the result from the
+ * first bytes is the same with more bytes.
  */
 #include <assert.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 static enum peek_result name_of(const uint8_t *data, size_t size,
 				char name[PEEK_NAME_MAX + 1])
 {
-	/* A buffer of that very size, so that a byte too far is noticed */
+	/* A buffer of exactly this size: a read behind it is detected. */
 	uint8_t *copy = malloc(size ? size : 1);
 	enum peek_result result;
 

@@ -15,7 +15,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	meaning = record_parse(data[0], data + 1, size - 1, &alert);
 	switch (meaning) {
 	case RECORD_MEANS_END:
-		/* Nothing else may end a stream. */
+		/* Nothing else may end the stream. */
 		assert(data[0] == RECORD_ALERT && size == 3 && data[2] == 0);
 		break;
 	case RECORD_MEANS_ABORT:

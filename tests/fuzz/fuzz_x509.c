@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* Files of certificates with any bytes: accepted, or refused with a reason. */
+/* Certificate files with any bytes: accepted, or refused with a message. */
 #include <assert.h>
 
 #include "auth/x509.h"
@@ -28,7 +28,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check(x509_check_own(&pem, &e), &e);
 	check(x509_check_ca(&pem, &e), &e);
 	check(x509_check_key(&pem, &e), &e);
-	/* a pattern from a peer against a name of ours */
+	/* a peer's pattern against an expected name */
 	x509_dns_matches((const char *)data, size, "host.example.com", true);
 	return 0;
 }

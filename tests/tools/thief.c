@@ -92,7 +92,7 @@ static int visit(char **argv, const char *number, struct key *key)
 
 	p.cred = credential(argv[2], key);
 	if (p.cred)
-		tls_default_modes(&modes, credential_kinds(p.cred));
+		priority_default_modes(&modes, credential_kinds(p.cred));
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	if (p.fd < 0)
 		return -1;

@@ -25,7 +25,7 @@ attr_printf(3, 0) static inline void tap_result(bool good, const char *where,
 	printf("\n");
 	if (!good)
 		printf("#   failed at %s\n", where);
-	/* Nothing may be left for a child process to print once more. */
+	/* An empty buffer: a child process must not print it again. */
 	fflush(stdout);
 }
 
@@ -78,14 +78,14 @@ attr_printf(4, 5) static inline bool tap_str(const char *got, const char *want,
 	tap_int((long long)(got), (long long)(want), TAP_HERE, __VA_ARGS__)
 #define is_str(got, want, ...) tap_str((got), (want), TAP_HERE, __VA_ARGS__)
 
-/* Stands for a check that cannot be made here. */
+/* Reports a check that cannot run here. */
 static inline void tap_skip(const char *name, const char *reason)
 {
 	printf("ok %d - %s # SKIP %s\n", ++tap_count, name, reason);
 	fflush(stdout);
 }
 
-/* The last words of main(): its exit status. */
+/* Print the plan.  Returns the exit status of main(). */
 static inline int tap_end(void)
 {
 	printf("1..%d\n", tap_count);

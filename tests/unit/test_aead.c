@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* seal: records as the RFC has them, and nothing else is opened. */
+/* aead: records as in the RFCs; any other record is refused. */
 #include "proto/record.h"
 #include "tap.h"
 #include "tls/aead.h"
@@ -100,7 +100,7 @@ static void round_trips(const struct mode *mode)
 
 		is_int(aead_encrypt(out, want, data, lens[i], record, &size,
 				    &e),
-		       0, "%s: %zu bytes sealed", mode->name, lens[i]);
+		       0, "%s: %zu bytes encrypted", mode->name, lens[i]);
 		is_int(aead_body_bytes(in, record), size - RECORD_HEADER_BYTES,
 		       "%s: the header tells the size", mode->name);
 		is_int(aead_decrypt(in, record, &type, opened, &len), 0,
@@ -114,7 +114,7 @@ static void round_trips(const struct mode *mode)
 	aead_free(in);
 }
 
-/* No bit of a record may be another. */
+/* A record with any bit changed is refused. */
 static void forgeries(const struct mode *mode)
 {
 	struct traffic t = some_keys(mode);
@@ -131,7 +131,7 @@ static void forgeries(const struct mode *mode)
 				 &e) < 0)
 			exit(1);
 		record[bit / 8] ^= (uint8_t)(1 << bit % 8);
-		/* A length that is not ours belongs to another record. */
+		/* With another length it is another record. */
 		if (aead_body_bytes(in, record) == size - RECORD_HEADER_BYTES &&
 		    aead_decrypt(in, record, &type, opened, &len) == 0)
 			passed++;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* clock: deadlines that neither wrap nor wait too long. */
+/* clock: deadlines neither wrap around nor come too late. */
 #include <limits.h>
 #include <time.h>
 
@@ -18,7 +18,7 @@ int __wrap_clock_gettime(clockid_t id, struct timespec *ts)
 	return 0;
 }
 
-/* All of these at 1000 ms */
+/* The clock shows 1000 ms. */
 static const struct {
 	uint64_t timeout, deadline;
 } deadlines[] = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pake: the vectors of draft-irtf-cfrg-cpace-21, appendix B.3, and what one who
- * has recorded an exchange could do with it: nothing.
+ * cpace: the vectors of draft-irtf-cfrg-cpace-21, appendix B.3; and a recorded
+ * exchange is of no use for guesses.
  */
 #include "auth/cpace.h"
 
@@ -173,7 +173,7 @@ static struct cpace_input input(const char *password, size_t len)
 				     .channel = STRING("channel") };
 }
 
-/* Draw, exchange and compute; what both said is the same but for said_b. */
+/* Draw, exchange and compute; both see the same messages, except for said_b. */
 static void exchange(struct side *a, struct side *b, const char *said_b)
 {
 	const struct cpace_transcript at_a = {
@@ -197,7 +197,7 @@ static bool same_key(const struct side *a, const struct side *b)
 	       !memcmp(a->key.bytes, b->key.bytes, a->key.len);
 }
 
-/* Computed apart from this program, from the draft's definitions */
+/* Computed by another program, from the definitions of the draft */
 static void test_long_passwords(void)
 {
 	static const struct {
@@ -226,7 +226,7 @@ static void test_long_passwords(void)
 
 static void test_agreement(void)
 {
-	/* Where padding and LEB128 change, and the longest */
+	/* Lengths at which padding or LEB128 change, and the longest */
 	static const size_t lengths[] = { 1,   8,   107, 108, 109, 127,
 					  128, 129, 255, 256, 511, 512 };
 	char text[512];
@@ -253,7 +253,7 @@ static void test_agreement(void)
 	ok(!same_key(&a, &b), "another session is another key");
 }
 
-/* ---- who has recorded an exchange */
+/* ---- recorded exchanges */
 
 /* l - 1 and l - 2, little-endian; l is the order of the group, a prime. */
 static const char order_less_one[] =
@@ -262,9 +262,10 @@ static const char order_less_two[] =
 	"ebd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010";
 
 /*
- * A recorded point is the generator of a guess times some scalar, for every
- * guess alike, if each generates the whole group: if lg = 0, since g is not 0 and
- * l is prime.  There is no factor l, but (l - 2)g = 2(l - 1)g says the same.
+ * A recorded point tells nothing about a guess if the guess's generator g
+ * generates the whole group: then it is some multiple of g, for every guess.
+ * It does if lg = 0, since g is not 0 and l is prime.  No scalar is l, but (l
+ * - 2)g = 2(l - 1)g says the same.
  */
 static void test_generators(void)
 {
@@ -290,8 +291,8 @@ static void test_generators(void)
 }
 
 /*
- * The right password and all that was on the wire are not enough for the key:
- * with other scalars the same password leads to other ones.
+ * The right password and a recording of both messages do not give the key: with
+ * other scalars the same password leads to another key.
  */
 static void test_recorded(void)
 {
@@ -311,7 +312,7 @@ static void test_recorded(void)
 	ok(cpace_key(&eve.in, eve.scalar, a.point, &t, &eve.key, &e) == 0 &&
 		   !same_key(&eve, &a),
 	   "nor from the other side");
-	/* Replayed: B draws anew, and A's scalar is not in the record. */
+	/* Replay: B draws a new scalar, and the recording lacks A's. */
 	eve = b;
 	memcpy(eve.point, a.point, sizeof a.point);
 	ok(cpace_draw(&b.in, b.scalar, b.point, &e) == 0 &&

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* err: one line that says what, and never more than fits. */
+/* err: messages of one line that never exceed the buffer. */
 #include <errno.h>
 
 #include "base/err.h"
@@ -7,13 +7,13 @@
 
 #define ROOM (sizeof((struct err *)0)->msg)
 
-/* An error with something behind it that must stay as it is. */
+/* An error, and a fence behind it that must not change. */
 static struct {
 	struct err e;
 	char fence[64];
 } guarded;
 
-/* As long as fits, and too long by less than the fence */
+/* The longest that fits, and one longer by less than the fence */
 static char longest[ROOM], longer[ROOM + 32];
 
 static void reset(void)

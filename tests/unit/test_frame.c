@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* frame: every field in its place, and nothing without a meaning gets in. */
+/* frame: every field in its place; a value without a meaning is refused. */
 #include "proto/frame.h"
 #include "tap.h"
 
@@ -24,7 +24,7 @@ static enum frame_role any_role(void)
 	return any() & 256 ? FRAME_SENDS : FRAME_RECEIVES;
 }
 
-/* Any that is valid, of both roles. */
+/* A valid frame of each type, for both roles. */
 static uint8_t any_hello_flags(enum frame_role role)
 {
 	static const uint8_t valid[] = {
@@ -231,7 +231,7 @@ static void test_round_trip(void)
 	}
 }
 
-/* Bytes 0x80 and up: no two are alike, and a sign would show. */
+/* Bytes from 0x80, all different: a misplaced or signed byte would show. */
 static void rising(uint8_t *out, size_t len, uint8_t first)
 {
 	while (len--)
@@ -350,7 +350,7 @@ static void test_long_bytes(void)
 	is_encoded(&words, want, 208, "WORDS");
 }
 
-/* Encode any frame of a type, change a byte, and decode it. */
+/* Encode a frame of a type, change a byte, and decode it. */
 static int decode_changed(enum frame_type type, size_t at, uint8_t byte)
 {
 	uint8_t bytes[FRAME_MAX_BYTES];
@@ -374,7 +374,7 @@ static void test_malformed(void)
 	is_int(wrong, 0, "DONE is no failure, and FAIL is one");
 }
 
-/* How many of the values of byte at change whether this frame is read? */
+/* How many values of the byte at offset at are accepted? */
 static int readable_values(const struct frame *f, size_t at)
 {
 	uint8_t bytes[FRAME_MAX_BYTES];
@@ -530,7 +530,7 @@ static void test_refusals(void)
 	       "others are not");
 }
 
-/* Feed size bytes of a frame and what follows, in pieces up to step. */
+/* Feed a frame of size bytes and the bytes behind it, in pieces up to step. */
 static size_t collect(struct frame_reader *r, uint8_t type, size_t step)
 {
 	size_t want, all = 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* io: what a descriptor is, and calls that survive a signal. */
+/* io: kinds of descriptors, and calls that survive a signal. */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -13,10 +13,10 @@
 #include "tap.h"
 #include "wrap.h"
 
-/* A descriptor that no system call sees: the wrappers below answer for it. */
+/* A descriptor that only the wrappers below see. */
 enum { FAKE_FD = 1000 };
 
-/* What the next calls return; below 0: minus errno. */
+/* The results of the next calls; below 0: minus errno. */
 static const int *script;
 static char written[64];
 static size_t written_len;
@@ -51,7 +51,7 @@ ssize_t __wrap_write(int fd, const void *buf, size_t len)
 	return n;
 }
 
-/* A pipe, and how much it may hold: more gives errno num. */
+/* A pipe and its largest allowed capacity: more fails with errno num. */
 static struct {
 	int size, limit, num, tries;
 } fake;
@@ -78,7 +78,7 @@ int __wrap_fcntl(int fd, int cmd, ...)
 	return fake.size;
 }
 
-/* What an environment lacks: close_range(2), /proc */
+/* What the environment lacks: close_range(2), /proc */
 static bool refused, hidden;
 
 long __real_syscall(long number, ...);
@@ -236,7 +236,7 @@ static void test_ready(void)
 		exit(1);
 	ok(io_ready(p[0], POLLIN), "a full one has something to read");
 	close(p[1]);
-	ok(io_ready(p[0], 0), "a pipe that nobody writes to has ended");
+	ok(io_ready(p[0], 0), "a pipe without a writer has ended");
 	close(p[0]);
 }
 
@@ -307,7 +307,7 @@ static void test_grow(void)
 		is_int(fake.size, rows[i].grown, "%s holds %d bytes then",
 		       rows[i].name, rows[i].grown);
 	}
-	is_int(fake.tries, 1, "what is no pipe is left alone");
+	is_int(fake.tries, 1, "other files than pipes stay unchanged");
 	if (pipe(p) < 0)
 		exit(1);
 	before = fcntl(p[0], F_GETPIPE_SZ);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* key: what a key file may hold, byte for byte, and what is refused. */
+/* key: contents of key files that are accepted, byte for byte, and refused. */
 #include <ctype.h>
 
 #include "auth/key.h"
@@ -255,7 +255,7 @@ static const struct {
 	{ "a key of PuTTY", TEXT("PuTTY-User-Key-File-3: ssh-ed25519\n"),
 	  "looks like a PEM block" },
 
-	/* Text that would be another key, and nobody would see it */
+	/* Text with an invisible flaw, which would be another key */
 	{ "a line behind a byte order mark",
 	  TEXT("\xef\xbb\xbf" CHARS_31 "!\n"),
 	  "line 1 begins with a byte order mark" },
@@ -306,7 +306,7 @@ static const struct {
 static int parse(const char *text, size_t len)
 {
 	e = (struct err){ 0 };
-	/* What was there before must not shine through. */
+	/* The former contents must not show. */
 	memset(&key, 0x55, sizeof key);
 	return key_parse((const uint8_t *)text, len, &key, &e);
 }

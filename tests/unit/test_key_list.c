@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* keys: which lines make a key, which is whose, and what is refused. */
+/* key_list: lines that are a key, the key of an identity, and refusals. */
 #include <stdlib.h>
 
 #include "auth/key_list.h"
@@ -14,7 +14,7 @@
 /* sizeof: the text may hold NULs. */
 #define TEXT(s) (s), sizeof(s) - 1
 
-/* A key of all of these is that of name: the bytes 0, 1, 2... */
+/* In each file the key of name is the bytes 0, 1, 2... */
 static const struct {
 	const char *title, *text;
 	size_t len, count, bytes;
@@ -164,7 +164,7 @@ static void test_bad(void)
 	}
 }
 
-/* A file of count lines, name and digits as asked for. */
+/* A file of count lines, with names and digits of the given lengths. */
 static struct key_list *parse_many(size_t count, size_t name, size_t digits,
 				   struct err *e)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* ktls: what goes to the kernel byte for byte, and what its errors say. */
+/* ktls: the bytes that the kernel gets, and the messages for its errors. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/tls.h>
@@ -14,7 +14,7 @@
 #include "tls/ktls.h"
 #include "wrap.h"
 
-enum { FD = 1000 }; /* goes no further than the wrappers below */
+enum { FD = 1000 }; /* only the wrappers below see it */
 
 /* Calls of setsockopt(2): the last one, and errno for each, 0 at the end. */
 static struct {
@@ -37,7 +37,7 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value,
 	return errno ? -1 : 0;
 }
 
-/* What getsockopt(2) answers, and what it was asked. */
+/* The answer of getsockopt(2), and its arguments. */
 static struct {
 	uint16_t version, cipher;
 	int num, level, name;
@@ -59,12 +59,12 @@ int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 	return 0;
 }
 
-/* What is wrong with a socket that is none */
+/* The errno of the call on -1 as socket */
 static struct {
 	int sendmsg, recvmsg;
 } no_socket = { EBADF, EBADF };
 
-/* What recvmsg(2) finds: a body, and a control message where level is not 0 */
+/* What recvmsg(2) returns: a body, and a control message if level is not 0 */
 static struct {
 	ssize_t n;
 	int num, flags, level, type;
@@ -123,8 +123,8 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
 }
 
 /*
- * The kernel's ABI, in numbers: include/uapi/linux/tls.h.  Where the parts of
- * each mode's struct begin, and the IV that GnuTLS has for it.
+ * The kernel's ABI in numbers, from include/uapi/linux/tls.h: the offsets in
+ * each mode's struct, and the length of GnuTLS's IV for it.
  */
 static const struct {
 	const char *name;
@@ -283,7 +283,7 @@ static void test_errors(void)
 	   "attaching names the ULP 'tls'");
 }
 
-/* Everything that the path needs is tried before the kernel has the keys. */
+/* Every call that kernel TLS needs is tried before the kernel has the keys. */
 static void test_refused(const char *name, int *num)
 {
 	int before = *num;
@@ -307,7 +307,7 @@ static void test_verify(void)
 		uint16_t version, cipher;
 		int num, ret;
 	} rows[] = {
-		{ "what was asked for", 0x0304, 51, 0, 0 },
+		{ "the requested mode", 0x0304, 51, 0, 0 },
 		{ "another version", 0x0303, 51, 0, -1 },
 		{ "another cipher", 0x0304, 52, 0, -1 },
 		{ "no keys at all", 0, 0, 0, -1 },
@@ -407,8 +407,8 @@ static void test_recv_record(void)
 }
 
 /*
- * One errno for each step of a probe: is it there, attach twice, TX, RX, TX
- * and RX again, no padding.
+ * One errno for each step of a probe: is the ULP there, attach twice, TX, RX,
+ * TX and RX again, no padding.
  */
 static const struct {
 	const char *name;
@@ -454,7 +454,7 @@ static void test_probe(void)
 	}
 }
 
-/* What splice(2) puts on the wire: records with so many pieces, and a rest */
+/* What splice(2) sends: records with so many pieces each, and more bytes */
 static struct {
 	uint8_t pieces[4];
 	size_t rest;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* log: one write a line, and nothing in it that a terminal would obey. */
+/* log: one write(2) a line, without characters that a terminal obeys. */
 #include <errno.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 enum { LINE_MAX_BYTES = 1024 };
 
-/* Standard error goes here; it keeps the borders of writes. */
+/* Takes the place of standard error; keeps writes apart. */
 static int said_fd = -1;
 
 /* The next write(2) to standard error; "" if there is none. */
@@ -40,7 +40,7 @@ static void test_levels(void)
 	};
 
 	for (size_t i = 0; i <= array_len(rows); i++) {
-		/* Notices are what comes without log_set_level(). */
+		/* Notices appear without log_set_level(). */
 		const char *const *lines = rows[i ? i - 1 : LOG_NOTICE].lines;
 
 		if (i)

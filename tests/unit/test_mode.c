@@ -85,7 +85,7 @@ static void test_table(void)
 	ok(found, "mode_find finds every mode");
 	ok(!mode_find(MODE_TLS12, MODE_CHACHA20_POLY1305),
 	   "TLS 1.2 has no ChaCha20 mode");
-	ok(in_list, "mode_in_list knows what was added");
+	ok(in_list, "mode_in_list finds modes that were added");
 	is_int(list.count, MODE_COUNT, "mode_add adds nothing twice");
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* nowait: a write never waits, and never changes what others share. */
+/* nowait: a write never waits, and never changes a shared descriptor. */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -38,7 +38,7 @@ static size_t reads(int fd, size_t len)
 	return good;
 }
 
-/* Fill it up, empty it, and find that there is room again. */
+/* Fill it, empty it, and find room again. */
 static void test_full(struct nowait *w, int reader, const char *name)
 {
 	char line[1000];
@@ -96,7 +96,7 @@ static void test_socket(int type, const char *name)
 	close(fds[1]);
 }
 
-/* Somebody has pressed ^S, or nobody reads. */
+/* The terminal is stopped (^S), or nobody reads. */
 static void test_terminal(bool reopen)
 {
 	int ours = posix_openpt(O_RDWR | O_NOCTTY), theirs;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* num: what is a number, and that nothing else is. */
+/* parse: valid numbers, and that all else is refused. */
 #include <inttypes.h>
 
 #include "base/parse.h"
@@ -90,7 +90,7 @@ static const struct {
 	{ "18446744073709551696", 0, UINT64_MAX, 0 },
 };
 
-/* A refusal is wrong usage, and shows the text. */
+/* A refusal is an ERR_USAGE that quotes the text. */
 static bool refused(int ret, const char *text, const struct err *e)
 {
 	char quoted[64];

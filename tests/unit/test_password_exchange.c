@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * pass: against another end that is made from the protocol page, word for word;
- * and that nothing is read that is TLS's.
+ * password_exchange: against a second implementation that follows the protocol
+ * page word for word; and no byte of TLS is read.
  */
 #include "auth/password_exchange.h"
 
@@ -11,7 +11,7 @@
 #include "tap.h"
 #include "wrap.h"
 
-/* The seam: what would become the pre-shared key */
+/* The wrapper keeps the bytes that would become the pre-shared key. */
 static struct secret psk;
 static bool psk_server;
 
@@ -45,7 +45,7 @@ static void end(void)
 	close(theirs);
 }
 
-/* ---- the other end, by the page */
+/* ---- the other end, by the protocol page */
 
 struct page {
 	uint8_t scalar[32];
@@ -150,7 +150,7 @@ static void test_listening(void)
 	page_key(&page, page.message, answer, answer);
 	ok(same_key(&page), "the listener's key is the one of the page");
 	ok(psk_server, "for a server");
-	/* The same offer once more */
+	/* The same offer again */
 	psk = (struct secret){ 0 };
 	ok(password_exchange_answer(&x, ours, &password, &e) &&
 		   !same_key(&page),
@@ -158,7 +158,7 @@ static void test_listening(void)
 	end();
 }
 
-/* One byte at a time, and TLS right behind: each reads its own. */
+/* One byte at a time, directly followed by TLS: each reads only its own. */
 static void test_exact(void)
 {
 	struct password_exchange x = { .have = 0 };
@@ -182,7 +182,7 @@ static void test_exact(void)
 	is_int(receive(&x, PASSWORD_MESSAGE_OFFER), PASSWORD_EXCHANGE_HERE,
 	       "are all of it");
 	is_int(recv(ours, rest, sizeof rest, MSG_DONTWAIT), 3,
-	       "what is behind is unread");
+	       "the bytes behind it are unread");
 	is_str(rest, "TLS", "all of it");
 	end();
 }
@@ -208,7 +208,7 @@ static void test_other(void)
 	end();
 }
 
-/* answers BYTES: what a connecting side makes of it */
+/* The connecting side gets these bytes as an answer. */
 static struct credential *answered(const uint8_t *bytes,
 				   enum password_message_refusal *refusal)
 {
@@ -251,8 +251,10 @@ static void test_refused(void)
 	   "also where it refuses us for ours");
 }
 
-/* Our own offer, reflected as an answer, is not even the right type; made one, it
- * is another transcript. */
+/*
+ * Our own offer, reflected as an answer, has the wrong type.  With the type of
+ * an answer it leads to another transcript.
+ */
 static void test_reflected(void)
 {
 	enum password_message_refusal refusal;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* preface: every field in its place, and nothing without a meaning gets in. */
+/* password_message: every field in its place; invalid values are refused. */
 #include "proto/password_message.h"
 #include "tap.h"
 
@@ -52,7 +52,7 @@ static void test_types(void)
 					    &back) == 0)
 			ok(false, "%#x is no offer", first);
 	}
-	/* RFC 8446, B.1: types of records, and RFC 5246's SSLv2 hello */
+	/* RFC 8446, B.1: record types; and the SSLv2 hello of RFC 5246 */
 	for (uint8_t type = 20; type < 64; type++)
 		if (type == PASSWORD_MESSAGE_OFFER ||
 		    type == PASSWORD_MESSAGE_ANSWER)

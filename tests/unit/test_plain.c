@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* plain: what went in comes out, and nothing else passes for data. */
+/* plain: data arrives unchanged, and nothing else passes for data. */
 #include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -11,7 +11,7 @@ enum { ALL = 300000, ROOM = 4 * (RECORD_MAX + RECORD_HEADER_BYTES) };
 
 static uint8_t sent[ALL], received[ALL + RECORD_MAX];
 
-/* Both ends of a connection: what w writes, peer reads, and back. */
+/* Both ends of a connection: peer reads the bytes that w writes, and back. */
 struct line {
 	int peer;
 	struct socket_buffer w;
@@ -51,7 +51,7 @@ static void line_feed(struct line *l, const void *bytes, size_t len)
 		exit(1);
 }
 
-/* Receive once more, behind what is there already. */
+/* Receive again, behind the bytes that are already there. */
 static int line_recv(struct line *l, size_t len)
 {
 	size_t n;
@@ -69,7 +69,7 @@ static void stuck(int signal)
 	_exit(write(STDOUT_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
 }
 
-/* Send all in pieces of any size, from one line's wire to the other's. */
+/* Send all in pieces of any size, from one end to the other. */
 static void pump(struct line *from, struct line *to, size_t ahead)
 {
 	uint8_t piece[9999];
@@ -150,7 +150,7 @@ static void test_room(void)
 
 	line_open(&l);
 	plain_send(&l.w, sent, ALL, &done);
-	is_int(done, 4 * RECORD_MAX, "what has no room stays outside");
+	is_int(done, 4 * RECORD_MAX, "bytes without room are not taken");
 	plain_send(&l.w, sent, 1, &done);
 	is_int(done, 0, "all of it");
 	plain_alert(&l.w, RECORD_CLOSE_NOTIFY);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* guess: five wrong passwords at once, then one a second, and each for itself. */
+/* rate_limit: a source has five tries at once, then one a second. */
 #include "auth/rate_limit.h"
 #include "tap.h"
 
 static struct rate_limit g;
 
-/* Each of a site of its own, but for those of one_site() */
+/* Each source has a site of its own, except for those of one_site(). */
 static const struct net_source *source(unsigned int n)
 {
 	static struct net_source s;
@@ -21,7 +21,7 @@ static unsigned int one_site(unsigned int n)
 	return 0x123456 + (n << 24);
 }
 
-/* How many of so many tries at one moment are let through? */
+/* How many of these tries at one moment are allowed? */
 static int wrong(unsigned int who, int tries, uint64_t now_ms)
 {
 	int through = 0;
@@ -41,7 +41,7 @@ static void test_rate(void)
 	is_int(wrong(1, 20, t + 999), 0, "none within the next second");
 	is_int(wrong(1, 20, t + 1000), 1, "then one");
 	is_int(wrong(1, 20, t + 1999), 0, "one a second");
-	is_int(wrong(1, 20, t + 4000), 3, "what is not used is saved up");
+	is_int(wrong(1, 20, t + 4000), 3, "unused tries add up");
 	is_int(wrong(1, 20, t + 3600000), RATE_LIMIT_BURST,
 	       "but no more than five");
 	t += 7200000;
@@ -78,13 +78,13 @@ static void test_right(void)
 	rate_limit_right(&g, source(77));
 	is_int(wrong(77, 20, t), RATE_LIMIT_BURST,
 	       "one that is forgotten is none");
-	/* Handshakes that have begun and are not over yet */
+	/* Handshakes that have begun and are not over */
 	g = (struct rate_limit){ 0 };
 	is_int(wrong(1, 32, t), RATE_LIMIT_BURST,
 	       "many at the same time are many");
 }
 
-/* So many tries from each of so many addresses, at one moment */
+/* Tries at one moment, the same number from each of many addresses */
 static int wrong_from(unsigned int first, unsigned int count, int tries,
 		      uint64_t now_ms)
 {
@@ -105,7 +105,7 @@ static void test_memory(void)
 	is_int(wrong_from(5000, 100000, 5, t + 1), RATE_LIMIT_BURST,
 	       "all those beyond have those of one");
 	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 1, t + 2), 0,
-	       "and nobody's are forgotten for them");
+	       "and no other source is forgotten for them");
 	is_int(wrong_from(200000, 100000, 1, t + 1001), 1,
 	       "one a second, together");
 	is_int(wrong_from(1, RATE_LIMIT_SOURCES, 2, t + 1001),
@@ -117,7 +117,7 @@ static void test_memory(void)
 	       "in time all is well");
 }
 
-/* The most that many can do: five each of those that fit, then one a second. */
+/* The most for many sources: five each while they fit, then one a second. */
 static void test_many(void)
 {
 	uint64_t t = 1000000;
@@ -129,7 +129,7 @@ static void test_many(void)
 	ok(through <= (RATE_LIMIT_SOURCES + 1) * (RATE_LIMIT_BURST + 6),
 	   "6 s of an address each try: %d were let through", through);
 	is_int(wrong_from(700000, 20, 1, t + 8000), 20,
-	       "2 s later nobody is held up");
+	       "2 s later no source is held up");
 }
 
 static void test_right_beyond(void)
@@ -151,7 +151,7 @@ static void test_right_beyond(void)
 	       "a right one of those that fit is their own");
 }
 
-/* Whoever has a /48 has 65536 sources, but not the memory for all. */
+/* A /48 has 65536 sources, but only its share of the memory. */
 static void test_site(void)
 {
 	uint64_t t = 1000000;

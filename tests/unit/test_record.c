@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* rec: what records that are not data mean, and the names of alerts. */
+/* record: the meaning of records that are not data; names of alerts. */
 #include <ctype.h>
 #include <gnutls/gnutls.h>
 
@@ -23,7 +23,7 @@ static const struct {
 	  { 1, 90 },
 	  RECORD_MEANS_ABORT,
 	  90 },
-	{ "an alert nobody knows", 21, 2, { 2, 255 }, RECORD_MEANS_ABORT, 255 },
+	{ "an unknown alert", 21, 2, { 2, 255 }, RECORD_MEANS_ABORT, 255 },
 	{ "an empty alert", 21, 0, { 1, 0 }, RECORD_MEANS_VIOLATION, 10 },
 	{ "half an alert", 21, 1, { 1, 0 }, RECORD_MEANS_VIOLATION, 50 },
 	{ "an alert too long", 21, 3, { 1, 0 }, RECORD_MEANS_VIOLATION, 50 },
@@ -99,7 +99,7 @@ static const struct {
 	  10 },
 };
 
-/* RFC 8446 section 6: all that it defines */
+/* All that RFC 8446 section 6 defines */
 static const uint8_t rfc8446[] = { 0,  10, 20,	22,  40,  42,  43,  44,	 45,
 				   46, 47, 48,	49,  50,  51,  70,  71,	 80,
 				   86, 90, 109, 110, 112, 113, 115, 116, 120 };
@@ -130,7 +130,7 @@ static void test_alert(void)
 	ok(body[0] == 2 && body[1] == 20, "bad_record_mac is fatal");
 }
 
-/* "GNUTLS_A_CLOSE_NOTIFY" is "close_notify" */
+/* "GNUTLS_A_CLOSE_NOTIFY" becomes "close_notify". */
 static bool same_name(const char *ours, const char *gnutls)
 {
 	gnutls += strlen("GNUTLS_A_");

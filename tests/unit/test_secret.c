@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* secret: bytes that are gone when their scope is. */
+/* secret: bytes are wiped when their scope ends. */
 #include "base/secret.h"
 #include "tap.h"
 #include "wrap.h"

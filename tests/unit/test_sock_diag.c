@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* diag: what is asked of sock_diag, and answers that make no sense. */
+/* sock_diag: the request, and answers that are invalid. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <libmnl/libmnl.h>
@@ -69,7 +69,7 @@ int __wrap_mnl_socket_close(struct mnl_socket *nl)
 	return 0;
 }
 
-/* An answer as a kernel gives it; the attributes follow. */
+/* The beginning of a kernel's answer; the attributes follow. */
 static struct nlmsghdr *begin(void)
 {
 	struct nlmsghdr *h;
@@ -80,7 +80,7 @@ static struct nlmsghdr *begin(void)
 	h->nlmsg_seq = 1;
 	h->nlmsg_pid = PORT_ID;
 	mnl_nlmsg_put_extra_header(h, sizeof(struct inet_diag_msg));
-	/* Attributes that nobody asked for are passed over. */
+	/* Attributes that were not requested are skipped. */
 	mnl_attr_put_u8(h, INET_DIAG_SHUTDOWN, 3);
 	mnl_attr_put_strz(h, INET_DIAG_CONG, "cubic");
 	return h;
@@ -168,7 +168,7 @@ static void flat_tls(struct nlmsghdr *h)
 	mnl_attr_nest_end(h, ulp);
 }
 
-/* The attribute says that it goes on behind the message. */
+/* The attribute claims to extend beyond the message. */
 static void overlong(struct nlmsghdr *h)
 {
 	struct nlattr *ulp = mnl_attr_nest_start(h, INET_DIAG_ULP_INFO);
@@ -255,7 +255,7 @@ static int connection(int family, int fds[2])
 	return fds[1];
 }
 
-/* In the same place for both families */
+/* At the same place for both families */
 static in_port_t port_of(int fd)
 {
 	struct sockaddr_in6 sa = { 0 };

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "tap.h"
+#include "tls/priority.h"
 #include "tls/tls.h"
 
 enum { CLIENT, SERVER };
@@ -73,7 +74,7 @@ static void pair_fini(struct end end[2])
 	}
 }
 
-/* One end goes on until it has to wait; true when it is done or has failed. */
+/* Step one end until it has to wait; true when it is done or has failed. */
 static bool step(struct end *end)
 {
 	enum tls_want want;
@@ -82,7 +83,9 @@ static bool step(struct end *end)
 	return end->ret < 0 || want == TLS_DONE;
 }
 
-/* Both in turn, the failed one's alert to the other too; true on success. */
+/*
+ * Step both in turn, also to deliver the alert of a failure; true on success.
+ */
 static bool handshake(struct end end[2])
 {
 	bool done[2] = { false };
@@ -105,8 +108,8 @@ static void connect_pair(struct end end[2], const char *modes)
 }
 
 /*
- * A client that is not ours names any bytes as its identity.  Returns whether it
- * gets in with the right key.
+ * Another TLS client sends any bytes as its identity.  Returns whether the
+ * server accepts it with the right key.
  */
 static bool name_gets_in(struct end *server, const void *name, unsigned int len)
 {
@@ -173,7 +176,7 @@ static void test_modes(void)
 		struct setup s = { .modes = { mode->name, mode->name } };
 		struct end end[2];
 
-		if (!tls_mode_usable(mode, CREDENTIAL_PSK)) {
+		if (!priority_mode_usable(mode, CREDENTIAL_PSK)) {
 			tap_skip(mode->name, "GnuTLS cannot do it");
 			continue;
 		}
@@ -185,7 +188,7 @@ static void test_modes(void)
 	}
 }
 
-/* Each with the mode that comes of it. */
+/* Each with the mode that is negotiated. */
 static const struct {
 	const char *modes[2], *mode;
 } choices[] = {
@@ -226,7 +229,7 @@ static void test_choices(void)
 
 static const struct {
 	struct setup setup;
-	const char *why[2]; /* the client's, the server's words */
+	const char *why[2]; /* the messages of client and server */
 } failures[] = {
 	{ { "another key, TLS 1.3",
 	    { "tls13-aes128-gcm", "tls13-aes128-gcm" },
@@ -285,7 +288,7 @@ static void test_failures(void)
 	}
 }
 
-/* Take what is there from one socket to another one, or a record of it. */
+/* Copy the bytes that have arrived, or one record, to another socket. */
 static void forward(int from, int to, bool record)
 {
 	static uint8_t bytes[65536];
@@ -298,7 +301,7 @@ static void forward(int from, int to, bool record)
 		exit(1);
 }
 
-/* The server's credential is that of another one, too. */
+/* Let the server use c, a credential that another server uses too. */
 static void share_cred(struct end end[2], struct credential *c)
 {
 	struct tls_params p = { .server = true,
@@ -312,7 +315,7 @@ static void share_cred(struct end end[2], struct credential *c)
 		exit(1);
 }
 
-/* In TLS 1.2 it shows long after the identity came whether the key is right. */
+/* In TLS 1.2 the key is verified long after the identity has come. */
 static void test_two_at_once(void)
 {
 	const struct setup alice = {
@@ -322,7 +325,7 @@ static void test_two_at_once(void)
 	};
 	struct setup mallory = alice;
 	struct end end[2], other[2];
-	int wire[2]; /* the client's end of the connection, and the rest of it */
+	int wire[2]; /* the connection: the client's end, the rest */
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) < 0)
 		exit(1);
@@ -330,7 +333,9 @@ static void test_two_at_once(void)
 	mallory.identity[CLIENT] = "mallory";
 	pair_init(other, &mallory);
 	share_cred(other, end[SERVER].cred);
-	/* The client's socket stays the way to the server; it talks to wire[1] */
+	/*
+	 * The client's former socket leads to the server; it talks to wire[1].
+	 */
 	dup2(wire[0], 100);
 	dup2(end[CLIENT].fd, 101);
 	dup2(100, end[CLIENT].fd);
@@ -355,7 +360,7 @@ static void test_two_at_once(void)
 	pair_fini(end);
 }
 
-/* A server whose peer says something else than a client hello. */
+/* A server whose peer sends something else than a ClientHello. */
 static void test_strangers(void)
 {
 	static const struct {
@@ -375,7 +380,9 @@ static void test_strangers(void)
 		    0)
 			exit(1);
 		shutdown(end[CLIENT].fd, SHUT_WR);
-		/* GnuTLS wants to hear twice that half a record is all. */
+		/*
+		 * GnuTLS reports the end within a record with its second call.
+		 */
 		if (!ok((step(&end[SERVER]) || step(&end[SERVER])) &&
 				end[SERVER].ret == -1 &&
 				end[SERVER].e.kind == ERR_AUTH &&
@@ -449,7 +456,7 @@ static uint8_t byte_at(size_t offset)
 	return (uint8_t)(offset * 0x9e3779b97f4a7c15 >> 56);
 }
 
-/* From the client to the server, len bytes at a time, as the sockets allow. */
+/* Send from client to server, len bytes at a time, as the sockets allow. */
 static void test_bulk(const char *mode, size_t total, size_t len)
 {
 	static uint8_t out[300000], in[300000];
@@ -531,10 +538,10 @@ static const struct {
 	{ "a connection that just closes", FIN, "without close_notify" },
 	{ "a fatal alert", ABORT, "gave up (alert internal_error)" },
 	{ "a cut record", CUT, "" },
-	{ "a forged record", FORGED, "forged or damaged" },
+	{ "a forged record", FORGED, "record authentication failed" },
 };
 
-/* Take the record on its way to the server and do something to it. */
+/* Take the record from the way to the server and change it. */
 static void tamper(struct end end[2], enum ending ending)
 {
 	uint8_t record[256];
@@ -555,7 +562,7 @@ static void tamper(struct end end[2], enum ending ending)
 		exit(1);
 }
 
-/* GnuTLS wants to hear twice that half a record is all that comes. */
+/* GnuTLS reports the end within a record with its second call. */
 static int recv_end(struct end *end, size_t *done, bool *eof, struct err *e)
 {
 	char buf[64];
@@ -581,7 +588,7 @@ static void test_ending(size_t row, const char *mode, bool bulk)
 		exit(1);
 	if (tls_send(end[CLIENT].tls, "hello", 5, &done, &e) < 0)
 		exit(1);
-	/* What arrived comes first, and alone: its record must be read. */
+	/* Bytes that arrived before come first, and alone. */
 	if (tls_recv(end[SERVER].tls, in, sizeof in, &done, &eof, &e) < 0 ||
 	    done != 5)
 		exit(1);
@@ -608,7 +615,7 @@ static void test_ending(size_t row, const char *mode, bool bulk)
 	pair_fini(end);
 }
 
-/* Bytes before an end are given out before it, in one call or in more. */
+/* Bytes before an end are returned before it, in one call or in more. */
 static void test_data_then_end(enum record_alert alert)
 {
 	struct end end[2];
@@ -644,7 +651,7 @@ static void test_mode_lists(void)
 	struct err e = { 0 };
 	bool all_13 = true;
 
-	tls_default_modes(&list, CREDENTIAL_PSK);
+	priority_default_modes(&list, CREDENTIAL_PSK);
 	for (size_t i = 0; i < list.count; i++)
 		all_13 &= list.modes[i]->version == MODE_TLS13;
 	ok(list.count >= 2 && all_13, "by default only TLS 1.3 is offered");
@@ -652,12 +659,12 @@ static void test_mode_lists(void)
 	       "all of which can be had");
 	is_int(list.modes[0]->cipher == MODE_CHACHA20_POLY1305,
 	       !mode_cpu_has_aes(), "ChaCha20 first where AES is slow");
-	tls_default_modes(&list, CREDENTIAL_X509);
+	priority_default_modes(&list, CREDENTIAL_X509);
 	ok(list.count == 3 && tls_check_modes(&list, CREDENTIAL_X509, &e) == 0,
 	   "with certificates that is all of TLS 1.3");
 	list.count = 0;
 	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (!tls_mode_usable(&mode_table[i], CREDENTIAL_PSK))
+		if (!priority_mode_usable(&mode_table[i], CREDENTIAL_PSK))
 			mode_add(&list, &mode_table[i]);
 	if (list.count)
 		ok(tls_check_modes(&list, CREDENTIAL_PSK, &e) == -1 &&

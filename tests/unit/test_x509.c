@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* cert: names, and what files hold; certificates.bats has real ones. */
+/* x509: names, and contents of files; certificates.bats has real ones. */
 #include "auth/x509.h"
 #include "tap.h"
 
@@ -55,7 +55,7 @@ static void test_names(void)
 	"-----BEGIN " label "-----\nAAAA\n-----END " label "-----\n"
 
 static const struct {
-	const char *name, *text, *own, *key; /* how it is refused, NULL: not */
+	const char *name, *text, *own, *key; /* refusals; NULL: accepted */
 } files[] = {
 	{ "nothing", "", "is empty", "is empty" },
 	{ "prose", "hello\n", "holds no certificate", "holds no private key" },

@@ -153,7 +153,7 @@ delivers_with() {
 	BIND=(-b 0.0.0.0)
 	start_receiver --ktls "$WHEN"
 	bkp 5 connect "${CREDENTIAL[@]}" --retry 0 -p "$PORT" 127.0.0.2 <<<word
-	assert_stderr_has "\(server\.example\) is for another name than '127\.0\.0\.2'.*say --peer server\.example"
+	assert_stderr_has "\(server\.example\) is for another name than '127\.0\.0\.2'.*give --peer server\.example"
 	bkp connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" -4 localhost <<<word
 	wait_receiver 0
 }
@@ -427,7 +427,7 @@ damaged_at() {
 # asks_nothing CONNECT_OPTION...: of a server that lets everybody in
 asks_nothing() {
 	bkp_send 5 "$@" <<<secret
-	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not ask for our certificate.*-Verify 1'
+	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not request a client certificate.*-Verify 1'
 	assert_lines 1 "$ERR"
 	wait "$SERVER_PID" || :
 	assert_stderr_lacks secret server.out

@@ -498,7 +498,7 @@ comes_again() {
 @test "who has to give way within his ClientHello does not come again: 5, and why" {
 	puts_off 100
 	wait_sender 5
-	says_sender 'too many handshakes.*not tried again.*guess'
+	says_sender 'too many handshakes.*not retried.*guess'
 }
 
 says_sender() {
@@ -513,7 +513,7 @@ says_sender() {
 		# user_canceled behind the answer, in the place of a ServerHello
 		start_relay insert -c s2c -a 52 -i 1503030002025a -d wire
 		takes_at_most 5 bkp_send 5 --retry 20s -m "$mode" <<<secret
-		assert_stderr_has 'too many handshakes.*not tried again.*guess'
+		assert_stderr_has 'too many handshakes.*not retried.*guess'
 		assert_lines 1 "$ERR"
 		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
 		kill "$RECEIVER_PID"
