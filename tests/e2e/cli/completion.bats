@@ -176,7 +176,7 @@ asks_the_program() {
 	offers_commands bash
 }
 
-@test "bash offers what the program at hand says, not what we knew" {
+@test "bash offers what the installed program reports, not a fixed list" {
 	asks_the_program bash
 }
 
@@ -196,7 +196,7 @@ asks_the_program() {
 	offers_commands zsh
 }
 
-@test "zsh offers what the program at hand says, not what we knew" {
+@test "zsh offers what the installed program reports, not a fixed list" {
 	asks_the_program zsh
 }
 
@@ -216,6 +216,6 @@ asks_the_program() {
 	offers_commands fish
 }
 
-@test "fish offers what the program at hand says, not what we knew" {
+@test "fish offers what the installed program reports, not a fixed list" {
 	asks_the_program fish
 }

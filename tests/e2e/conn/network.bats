@@ -22,17 +22,17 @@ arrives() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "a wire that loses one packet in twenty" {
+@test "a network that loses one packet in twenty: the stream is delivered" {
 	wire_is loss 5%
 	both_ways arrives
 }
 
-@test "a wire as long as around the world" {
+@test "a network with the delay of half the globe: the stream is delivered" {
 	wire_is delay 100ms
 	both_ways arrives
 }
 
-@test "fresh keys over a long wire that loses" {
+@test "rekeying over a slow network with packet loss: the stream is delivered" {
 	wire_is delay 25ms loss 1%
 	TX=(--rekey-after 1M)
 	both_ways arrives
@@ -52,18 +52,18 @@ pulled() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "a cable that is out for two seconds" {
+@test "a cable unplugged for two seconds: the stream is delivered" {
 	both_ways pulled 2
 }
 
-@test "a cable that is out for twenty seconds" {
+@test "a cable unplugged for twenty seconds: the stream is delivered" {
 	full_tier_only 30
 	both_ways pulled 20
 }
 
 # The connection cannot know: the sender gives it up when it has heard nothing
 # for 30 s, a receiver that has heard nothing dials.
-@test "an address that changes" {
+@test "the address of a host changes: the stream is resumed" {
 	full_tier_only 60
 	moved() {
 		have_fifo feed
@@ -134,11 +134,11 @@ peer_gets_in() {
 	[[ $(sort -u got) == word ]]
 }
 
-@test "300 idle connections a second from one /64 do not keep a peer waiting" {
+@test "300 idle connections a second from one /64 do not delay a peer" {
 	peer_gets_in
 }
 
-@test "300 idle connections a second from 20 subnets do not keep a peer waiting" {
+@test "300 idle connections a second from 20 subnets do not delay a peer" {
 	local i
 	SUBNETS=()
 	for ((i = 0; i < 20; i++)); do
@@ -147,7 +147,7 @@ peer_gets_in() {
 	peer_gets_in
 }
 
-@test "300 idle connections a second from one /64 do not keep a stream from resuming" {
+@test "300 idle connections a second from one /64 do not stop a stream from resuming" {
 	local port
 	have_fifo feed
 	exec 8<>feed

@@ -45,14 +45,14 @@ wait_exit() {
 	((ms >= 2700)) || fail "took only $ms ms"
 }
 
-@test "--limit: a rate of a few bytes a second still sends them" {
+@test "--limit of a few bytes a second: the bytes are still sent" {
 	start_receiver
 	bkp_send --limit 20 <<<"some thirty bytes, in a second"
 	wait_exit 0 "$RECEIVER_PID"
 	assert_lines 1 "$RECEIVED"
 }
 
-@test "--limit is refused on the side that receives: exit status 2" {
+@test "--limit on the receiver: exit status 2" {
 	bkp 2 connect -k key --receive --limit 1M 127.0.0.1
 	assert_stderr_has 'limit is for the side that sends'
 	bkp 2 listen -k key --limit 1M
@@ -67,7 +67,7 @@ wait_exit() {
 	finish
 }
 
-@test "--dscp takes classes and numbers, and names what it takes: exit status 2" {
+@test "--dscp accepts classes and numbers; anything else: exit status 2, and they are listed" {
 	local class
 	for class in cs8 af14 af51 64 best -1; do
 		bkp 2 connect -k key --dscp "$class" 127.0.0.1
@@ -75,20 +75,20 @@ wait_exit() {
 	done
 }
 
-@test "--congestion chooses the algorithm of both sides" {
+@test "--congestion sets the algorithm of both sides" {
 	both_sides --congestion reno
 	socket_has ' reno '
 	finish
 }
 
-@test "--congestion that this kernel lacks: a notice, and the stream is delivered" {
+@test "--congestion with an algorithm that the kernel lacks: a notice, and the stream is delivered" {
 	start_receiver
 	bkp_send --congestion nosuch <<<bytes
 	assert_stderr_has 'congestion nosuch: .*modprobe tcp_nosuch'
 	wait_exit 0 "$RECEIVER_PID"
 }
 
-@test "--tcp-buffer is what the sockets have" {
+@test "--tcp-buffer sets the socket buffers of both sides" {
 	both_sides --tcp-buffer 12M
 	# twice as much, for the kernel's own overhead
 	socket_has "tb$((2 * 12 << 20))"
@@ -96,7 +96,7 @@ wait_exit() {
 	finish
 }
 
-@test "--tcp-buffer for an ordinary user: what can be had, and the sysctl for more" {
+@test "--tcp-buffer above the limit of an ordinary user: the maximum is used, and the sysctl is named" {
 	[[ $EUID = 0 ]] || skip "not root: cannot become another user"
 	command -v setpriv >/dev/null || skip "no setpriv"
 	chmod 755 .

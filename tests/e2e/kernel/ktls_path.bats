@@ -87,7 +87,7 @@ without_tls() {
 	by_kernel 1.2 aes-gcm-256 'TLS 1\.2 AES-256-GCM' tls12-aes256-gcm
 }
 
-@test "--ktls auto takes the kernel's path where there is one, without a word" {
+@test "--ktls auto uses kernel TLS where there is some, without a message" {
 	require_ktls
 	start_receiver -v --ktls auto
 	bkp_send -v --ktls auto <<<word
@@ -100,7 +100,7 @@ without_tls() {
 	[[ ! -s $ERR && ! -s $RECEIVER_ERR ]]
 }
 
-@test "only the bulk direction is given to the kernel" {
+@test "only the bulk direction is handed to the kernel" {
 	require_ktls
 	stream_stands kernel kernel
 	[[ $SENDER_SS == *'rxconf: none'* ]] || fail "$SENDER_SS"
@@ -110,7 +110,7 @@ without_tls() {
 
 # --- user space
 
-@test "with --ktls off nothing is in the kernel, and -v says so" {
+@test "with --ktls off no direction is in the kernel, and -v says so" {
 	stream_stands user user
 	not_in_kernel "$SENDER_SS"
 	not_in_kernel "$RECEIVER_SS"
@@ -131,7 +131,7 @@ without_tls() {
 
 # --- no module
 
-@test "--ktls require without the module: connect exits 6 and names modprobe" {
+@test "--ktls require without the tls module: connect exits 6 and names modprobe" {
 	without_tls
 	start_receiver --ktls off
 	bkp_send 6 --ktls require <<<secret
@@ -140,13 +140,13 @@ without_tls() {
 	[[ ! -s $RECEIVED ]]
 }
 
-@test "--ktls require without the module: listen exits 6 before it listens" {
+@test "--ktls require without the tls module: listen exits 6 before it listens" {
 	without_tls
 	bkp 6 listen -k key --ktls require -b 127.0.0.1 -p 0 --wait 5s
 	assert_stderr_has '^btrfs-ktls-pipe: .*modprobe tls'
 }
 
-@test "--ktls auto without the module: goes on in user space with one notice" {
+@test "--ktls auto without the tls module: delivered in user space, with one notice" {
 	without_tls
 	start_receiver
 	bkp_send <<<word
@@ -158,7 +158,7 @@ without_tls() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*user space' "$RECEIVER_ERR"
 }
 
-@test "--ktls auto -q without the module: goes on without a word" {
+@test "--ktls auto -q without the tls module: delivered without a message" {
 	without_tls
 	start_receiver -q
 	bkp_send -q <<<word
@@ -166,7 +166,7 @@ without_tls() {
 	[[ ! -s $ERR && ! -s $RECEIVER_ERR ]]
 }
 
-@test "--ktls off without the module: without a word" {
+@test "--ktls off without the tls module: delivered without a message" {
 	without_tls
 	start_receiver --ktls off
 	bkp_send --ktls off <<<word
@@ -174,7 +174,7 @@ without_tls() {
 	[[ ! -s $ERR && ! -s $RECEIVER_ERR ]]
 }
 
-@test "probe without the module exits 6 and names modprobe" {
+@test "probe without the tls module: exit status 6, and modprobe is named" {
 	without_tls
 	bkp 6 probe
 	assert_stderr_has 'modprobe tls' "$OUT"

@@ -78,7 +78,7 @@ stop_listener() {
 
 # --- side by side
 
-@test "streams side by side, one after the other and at once, all delivered" {
+@test "streams at the same time and one after the other are all delivered" {
 	local name
 	keeps
 	for name in alice bob carol; do
@@ -99,7 +99,7 @@ stop_listener() {
 		listener.err
 }
 
-@test "a stream begins and ends while another one stands" {
+@test "a stream begins and ends while another is idle" {
 	keeps
 	stands_as alice 8
 	sends_as bob <<<word
@@ -108,7 +108,7 @@ stop_listener() {
 	stop_listener
 }
 
-@test "COMMAND that fails for one stream: 9 for it, and no harm to the other" {
+@test "COMMAND fails for one stream: its sender exits 9, the other stream is delivered" {
 	listens --keys keys --keep "${RETRY[@]}" -- sh -c '
 		cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"
 		test "$BTRFS_KTLS_PIPE_IDENTITY" != bob || exit 3'
@@ -130,7 +130,7 @@ stop_listener() {
 	stop_listener
 }
 
-@test "-m none: streams side by side, told apart by their ids" {
+@test "-m none: streams at the same time are told apart by their ids" {
 	WHEN=off RETRY+=(-m none)
 	listens --keep "${RETRY[@]}" -- \
 		sh -c 'cat >"got.$BTRFS_KTLS_PIPE_STREAM"'
@@ -149,7 +149,7 @@ stop_listener() {
 		$(sha256sum <a.in) == "$(sha256sum <"$(ls got.* | tail -1)")" ]]
 }
 
-@test "with a password: each comes back to its process, and a guess does not" {
+@test "with a password: a stream resumes in its process, and a wrong password is refused" {
 	make_data in 3000000
 	echo secret >password
 	echo guess >wrong
@@ -190,19 +190,19 @@ survives() {
 	assert_stderr_lacks ': bob .*goes on at byte' listener.err
 }
 
-@test "a stream that is cut comes back to its process: TLS 1.3" {
+@test "a stream that is cut resumes in its process: TLS 1.3" {
 	survives rst
 }
 
-@test "a stream that is cut comes back to its process: TLS 1.2" {
+@test "a stream that is cut resumes in its process: TLS 1.2" {
 	survives cut -m tls12-aes128-gcm
 }
 
-@test "a stream that is cut comes back to its process: ChaCha20" {
+@test "a stream that is cut resumes in its process: ChaCha20" {
 	survives fin -m tls13-chacha20-poly1305
 }
 
-@test "a stream that is cut comes back to its process: -m none" {
+@test "a stream that is cut resumes in its process: -m none" {
 	by_tier 3000000 2000000 10000000 3000000
 	make_data in "$SIZE"
 	WHEN=off
@@ -213,7 +213,7 @@ survives() {
 	assert_stderr_has 'goes on at byte .*connection 4'
 }
 
-@test "a receiver that connects comes back to its process" {
+@test "a receiver that connects resumes in its process" {
 	make_data in 3000000
 	listens --keys keys --keep --send "${RETRY[@]}" -- cat in
 	start_relay rst -c s2c -a 500000 -k 3
@@ -235,28 +235,28 @@ rotates() {
 	stop_listener
 }
 
-@test "fresh keys come over a connection that is passed on: TLS 1.3" {
+@test "a stream is rekeyed over a connection passed to its process: TLS 1.3" {
 	rotates
 }
 
-@test "fresh keys come over a connection that is passed on: TLS 1.2" {
+@test "a stream is rekeyed over a connection passed to its process: TLS 1.2" {
 	rotates -m tls12-aes256-gcm
 }
 
-@test "with certificates: COMMAND learns the name, and a stream comes back" {
+@test "with certificates: COMMAND gets the name, and a stream resumes" {
 	certified
 	survives rst -m tls13-aes256-gcm
 	[[ $(<how.alice) == certificate && $(<how.bob) == certificate ]]
 }
 
-@test "with certificates: fresh keys come over a connection that is passed on" {
+@test "with certificates: a stream is rekeyed over a connection passed to its process" {
 	certified
 	rotates -m tls13-aes256-gcm
 }
 
 # hello_in_pieces: the first bytes of a connection for a stream that does not
 # exist any more, bit by bit; then nothing
-@test "a ClientHello that comes in pieces is waited for, without a spin" {
+@test "a ClientHello in pieces is waited for without using the processor" {
 	local before after
 	keeps --handshake-timeout 2s
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
@@ -282,7 +282,7 @@ cpu_of() {
 
 # --- too many
 
-@test "the 17th hears busy, and gets in when another one has ended" {
+@test "the 17th client is told busy, and is accepted when another has ended" {
 	local i names=()
 	for ((i = 1; i <= 17; i++)); do
 		names+=("c$i")
@@ -343,7 +343,7 @@ lines_are() {
 	[[ $(grep -c "$2" "$3") == "$1" ]]
 }
 
-@test "16 streams of a client that vanished do not keep another one out" {
+@test "16 streams of a vanished client do not keep another client out" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
 	begins_and_vanishes 16 alice
@@ -357,7 +357,7 @@ lines_are() {
 	wait_listener 143
 }
 
-@test "16 streams that vanished do not keep another one out: -m none" {
+@test "16 vanished streams do not keep another client out: -m none" {
 	WHEN=off RETRY=(--retry 1h)
 	CREDENTIAL=(-m none)
 	credential_of() { CREDENTIAL=(-m none); }
@@ -368,7 +368,7 @@ lines_are() {
 	listener_says 'gives its place to 127[^ ]*: it has been without'
 }
 
-@test "a stream without a connection gives way to its own client first" {
+@test "a client evicts its own disconnected stream first" {
 	local i
 	RETRY=(--retry 1h)
 	keeps --per-client 16
@@ -379,7 +379,7 @@ lines_are() {
 	assert_stderr_lacks ': bob .*gives its place' listener.err
 }
 
-@test "the stream that has been without a connection the longest gives way" {
+@test "the stream that has been disconnected longest is evicted" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
 	begins_and_vanishes 1 bob
@@ -389,7 +389,7 @@ lines_are() {
 	assert_stderr_lacks ': alice .*gives its place' listener.err
 }
 
-@test "a stream that has its connection, or has it again, does not give way" {
+@test "a stream that is connected, or connected again, is not evicted" {
 	local i direct
 	RETRY=(--retry 1h)
 	keeps --per-client 16
@@ -408,7 +408,7 @@ lines_are() {
 	assert_stderr_lacks ': bob .*gives its place' listener.err
 }
 
-@test "a client has 4 streams side by side with --keys, and then hears busy" {
+@test "with --keys a client may have 4 streams at once, and is then told busy" {
 	keeps
 	begins_and_vanishes 4 alice
 	sends_as alice 5 --retry 0 <<<word
@@ -418,7 +418,7 @@ lines_are() {
 	[[ $(<got.bob) == word ]]
 }
 
-@test "a client at its limit gets in when one of its streams has ended" {
+@test "a client at its limit is accepted when one of its streams has ended" {
 	keeps --per-client 1
 	stands_as alice 8
 	cp alice.key again.key
@@ -429,7 +429,7 @@ lines_are() {
 	stop_listener
 }
 
-@test "--per-client counts addresses where all clients have one key" {
+@test "--per-client counts by address when all clients share one key" {
 	listens -k alice.key --keep --per-client 1 "${RETRY[@]}" -- \
 		sh -c 'exec cat >>got.alice'
 	stands_as alice 8
@@ -440,13 +440,13 @@ lines_are() {
 	stop_listener
 }
 
-@test "with one key for all there is no limit for a client unless it is given" {
+@test "with one shared key a client has no limit without --per-client" {
 	listens -k alice.key --keep "${RETRY[@]}" -- sh -c 'exec cat >>got.alice'
 	begins_and_vanishes 6 alice
 	sends_as alice --retry 0 <<<word
 }
 
-@test "with certificates a client has 4 streams side by side" {
+@test "with certificates a client may have 4 streams at once" {
 	certified
 	keeps -m tls13-aes256-gcm
 	begins_and_vanishes 4 alice
@@ -520,7 +520,7 @@ assert_listener_small() {
 
 # --- signals
 
-@test "SIGTERM: no new streams, the running one is finished, then 0" {
+@test "SIGTERM: no new streams, the running one is finished, exit status 0" {
 	keeps
 	stands_as alice 8
 	kill -TERM "$LISTENER_PID"
@@ -532,7 +532,7 @@ assert_listener_small() {
 	[[ ! -e got.bob ]]
 }
 
-@test "SIGTERM: the running stream can still come back" {
+@test "SIGTERM: the running stream can still resume" {
 	local direct
 	make_data more 1000000
 	keeps
@@ -549,12 +549,12 @@ assert_listener_small() {
 	wait_listener 0
 }
 
-@test "SIGTERM where no stream runs: 0 at once" {
+@test "SIGTERM without a stream: exit status 0 at once" {
 	keeps
 	takes_at_most 5 stop_listener
 }
 
-@test "^C, for all of the process group, is as good as SIGTERM" {
+@test "Ctrl-C, sent to the whole process group, works like SIGTERM" {
 	wrapped 'trap - INT' 'env --default-signal=INT setsid'
 	keeps
 	stands_as alice 8
@@ -571,7 +571,7 @@ wrapped() {
 	BKP=$TMP/wrapper
 }
 
-@test "a second SIGTERM aborts what runs: the peer is told, COMMAND sees no end" {
+@test "a second SIGTERM aborts the streams: the peer is told, COMMAND sees no end of file" {
 	STORE=(sh -c 'cat >got.alice && echo whole >whole')
 	keeps
 	stands_as alice 8
@@ -584,7 +584,7 @@ wrapped() {
 	[[ ! -e whole ]]
 }
 
-@test "SIGHUP: the keys are read again, for whoever comes next" {
+@test "SIGHUP: the keys are read again and apply to the next connections" {
 	keeps
 	stands_as alice 8
 	make_keys keys bob dave
@@ -599,7 +599,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGHUP with a file that is not good: the keys of before stay in use" {
+@test "SIGHUP with an invalid file: the previous keys stay in use" {
 	keeps
 	echo 'alice:00' >>keys
 	kill -HUP "$LISTENER_PID"
@@ -616,7 +616,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGHUP with keys from standard input: they stay in use" {
+@test "SIGHUP with keys from standard input: the keys stay in use" {
 	mkfifo -m 600 input
 	cat keys >input &
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
@@ -641,7 +641,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGUSR1: each stream tells how far it is" {
+@test "SIGUSR1: each stream prints its progress" {
 	keeps
 	stands_as alice 8
 	stands_as bob 7
@@ -655,7 +655,7 @@ wrapped() {
 
 # --- death
 
-@test "the process of a stream is killed: 7 for its peer, no harm to others" {
+@test "the process of a stream is killed: its peer exits 7, other streams are delivered" {
 	local pid
 	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
@@ -671,7 +671,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "-m none: a receiver that finds its stream gone gets no other one: 7" {
+@test "-m none: a receiver whose stream is gone gets no other stream: it exits 7" {
 	local pid
 	WHEN=off RETRY=(--retry 20s -m none)
 	listens --keep --send "${RETRY[@]}" -- sh -c 'echo word; exec sleep 60'
@@ -686,7 +686,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "with certificates: a sender that finds its stream gone gets no other one: 7" {
+@test "with certificates: a sender whose stream is gone gets no other stream: it exits 7" {
 	certified
 	keeps -m tls13-aes256-gcm
 	stands_as alice 8 -m tls13-aes256-gcm
@@ -697,7 +697,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "the listener is killed: streams that need no new connection are finished" {
+@test "the listener is killed: streams that stay connected are finished" {
 	keeps
 	stands_as alice 8
 	kill -9 "$LISTENER_PID"
@@ -715,7 +715,7 @@ wrapped() {
 	ends_as alice 8
 }
 
-@test "the listener is killed, then a stream is cut: nobody takes it for whole" {
+@test "the listener is killed, then a stream is cut: neither side takes it for complete" {
 	local pid
 	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
@@ -737,7 +737,7 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
-@test "what the listener holds open does not grow with the streams it served" {
+@test "the number of the listener's descriptors does not grow with the streams served" {
 	local before
 	keeps
 	sends_as alice <<<word
@@ -757,7 +757,7 @@ no_children() {
 	[[ ! $(pgrep -P "$LISTENER_PID") ]]
 }
 
-@test "COMMAND gets no descriptor of another stream" {
+@test "COMMAND inherits no descriptor of another stream" {
 	STORE=(sh -c 'ls /proc/self/fd >"got.$BTRFS_KTLS_PIPE_IDENTITY"; cat')
 	keeps
 	stands_as alice 8
@@ -770,7 +770,7 @@ no_children() {
 
 # --- options
 
-@test "--stats has a line for each stream, of those before too" {
+@test "--stats has a line for each stream, past ones included" {
 	echo '{}' >stats
 	keeps --stats stats
 	sends_as alice <<<word
@@ -784,7 +784,7 @@ no_children() {
 		stats
 }
 
-@test "--wait is for the first stream: 4 without one, no limit after it" {
+@test "--wait limits the wait for the first stream only: exit status 4 without one" {
 	keeps --wait 2s
 	sends_as alice <<<word
 	sleep 2.5
@@ -794,7 +794,7 @@ no_children() {
 	takes_at_most 10 wait_listener 4
 }
 
-@test "--keep without COMMAND, with --raw, --progress or --size: 2" {
+@test "--keep without COMMAND, with --raw, --progress or --size: exit status 2" {
 	bkp 2 listen --keys keys --keep
 	assert_stderr_has 'needs a COMMAND'
 	bkp 2 listen --keys keys --keep --raw -- cat
@@ -806,7 +806,7 @@ no_children() {
 	bkp 2 connect --keep host -- cat
 }
 
-@test "--per-client without --keep, for connect, or of 0: 2" {
+@test "--per-client without --keep, for connect, or of 0: exit status 2" {
 	bkp 2 listen --keys keys --per-client 2
 	assert_stderr_has 'needs --keep'
 	bkp 2 listen --keys keys --keep --per-client 0 -- cat

@@ -186,17 +186,17 @@ full_and_incremental() {
 	assert_same_snapshot first
 }
 
-@test "a full send arrives when it is spliced in and out of the kernel" {
+@test "a full send arrives by splice into and out of the kernel" {
 	moves first -- --tx splice --rx splice
 	assert_same_snapshot first
 }
 
-@test "a full send arrives when it is sent and read" {
+@test "a full send arrives by send and read" {
 	moves first -- --tx send --rx read
 	assert_same_snapshot first
 }
 
-@test "btrfs receive takes nothing for whole when the sender is killed" {
+@test "the sender is killed: btrfs receive leaves no complete snapshot" {
 	start_consumer btrfs receive -q "$BATS_FILE_TMPDIR/to"
 	spawn_receiver --ktls "$WHEN" >consumer
 	mkfifo in

@@ -43,14 +43,14 @@ harm_to_handshake() {
 	harm 700 20 "$DIRECTION" "$DIRECTION"
 }
 
-@test "random harm is done to what goes to the receiver" {
+@test "random harm to the bytes to the receiver: never a false success" {
 	rounds harm_to_receiver
 }
 
-@test "random harm is done to what goes to the sender" {
+@test "random harm to the bytes to the sender: never a false success" {
 	rounds harm_to_sender
 }
 
-@test "random harm is done to the handshake" {
+@test "random harm to the handshake: never a false success" {
 	rounds harm_to_handshake
 }

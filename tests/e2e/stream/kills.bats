@@ -74,26 +74,26 @@ consumer_in_pipe_killed() {
 	kill_one "$CONSUMER_PID"
 }
 
-@test "the sender is killed at random moments" {
+@test "the sender is killed at random moments: never a false success" {
 	rounds sender_killed
 }
 
-@test "the receiver is killed at random moments" {
+@test "the receiver is killed at random moments: never a false success" {
 	rounds receiver_killed
 }
 
-@test "the source COMMAND is killed at random moments" {
+@test "the source COMMAND is killed at random moments: never a false success" {
 	rounds source_command_killed
 }
 
-@test "the source of a btrfs stream in a pipe is killed at random moments" {
+@test "the source of a btrfs stream in a pipe is killed at random moments: never a false success" {
 	rounds source_in_pipe_killed
 }
 
-@test "the consumer COMMAND is killed at random moments" {
+@test "the consumer COMMAND is killed at random moments: never a false success" {
 	rounds consumer_command_killed
 }
 
-@test "the consumer in a pipe is killed at random moments" {
+@test "the consumer in a pipe is killed at random moments: never a false success" {
 	rounds consumer_in_pipe_killed
 }

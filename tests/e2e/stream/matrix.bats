@@ -78,7 +78,7 @@ may_be_missing() {
 	moves key tls13-aes128-gcm
 }
 
-@test "a key is refused for TLS 1.3 AES-256-GCM, aloud" {
+@test "a key is refused for TLS 1.3 AES-256-GCM with a message" {
 	may_be_missing key
 }
 
@@ -98,7 +98,7 @@ may_be_missing() {
 	moves keys tls13-aes128-gcm
 }
 
-@test "many keys are refused for TLS 1.3 AES-256-GCM, aloud" {
+@test "many keys are refused for TLS 1.3 AES-256-GCM with a message" {
 	may_be_missing keys
 }
 
@@ -118,7 +118,7 @@ may_be_missing() {
 	moves password tls13-aes128-gcm
 }
 
-@test "a password is refused for TLS 1.3 AES-256-GCM, aloud" {
+@test "a password is refused for TLS 1.3 AES-256-GCM with a message" {
 	may_be_missing password
 }
 

@@ -137,7 +137,7 @@ each() {
 
 # --- COMMAND
 
-@test "without close_range COMMAND and its supervisor get no descriptor of ours" {
+@test "without close_range COMMAND and its supervisor still inherit no descriptor of ours" {
 	descriptors() {
 		SOURCE=(sh -c 'ls /proc/self/fd; cat in')
 		CONSUMER=(sh -c 'cat; exec ls /proc/self/fd')
@@ -157,7 +157,7 @@ each() {
 
 # --- what the program can do without
 
-@test "what can be done without is done without, on both sides" {
+@test "all optional system calls fail at once: delivered, on both sides" {
 	# fcntl: F_SETPIPE_SZ, F_GETPIPE_SZ; socket: AF_NETLINK
 	local calls=(close_range tee splice vmsplice sendfile getrandom prctl
 		prlimit64 setsockopt:1=1 setsockopt:1=6 fcntl:1=1031 fcntl:1=1032
@@ -184,7 +184,7 @@ each() {
 	does_without both EPERM command "${calls[@]}"
 }
 
-@test "each call that can be done without is done without" {
+@test "each optional system call fails: delivered" {
 	local form call WAY num
 	full_tier_only 100
 	for call in close_range tee splice vmsplice sendfile getrandom prctl \
@@ -209,7 +209,7 @@ each() {
 # Where nothing else can be meant the refused side names the call; the other
 # codes are those of any error of that call.
 
-@test "what listen cannot do without is named, and both sides end" {
+@test "a system call that listen needs fails: it is named, and both sides exit" {
 	each ends <<-END
 		listen plain socket -,[46]
 		listen plain bind -,4
@@ -223,7 +223,7 @@ each() {
 	END
 }
 
-@test "what connect cannot do without is named, and it ends at once" {
+@test "a system call that connect needs fails: it is named, and connect exits at once" {
 	each ends <<-END
 		connect plain socket [46],on
 		connect plain connect ~4,on
@@ -232,7 +232,7 @@ each() {
 	END
 }
 
-@test "a stream that cannot begin, or go on, ends on both sides" {
+@test "a stream that cannot start or continue ends on both sides" {
 	each ends <<-END
 		listen plain pipe2 7,7
 		connect plain pipe2 7,7
@@ -243,7 +243,7 @@ each() {
 	END
 }
 
-@test "what a COMMAND needs is named: 9, and the other side hears of it" {
+@test "a system call that starts COMMAND fails: it is named, exit status 9, and the other side is told" {
 	each ends 2 <<-END
 		connect command socketpair 9,[79]
 		listen command socketpair [79],9
@@ -260,7 +260,7 @@ each() {
 	END
 }
 
-@test "what --keep cannot do without is named, and no place is lost" {
+@test "a system call that --keep needs fails: it is named, and no place is lost" {
 	local WAY=push num
 	for num in EPERM ENOSYS; do
 		ends listen "$num" keep signalfd4 -,4
@@ -275,7 +275,7 @@ each() {
 
 # --- kernel TLS
 
-@test "without tee, splice and sendfile kernel TLS goes on by read and send" {
+@test "without tee, splice and sendfile kernel TLS uses read and send" {
 	local WAY num side
 	require_ktls
 	for num in EPERM ENOSYS; do
@@ -293,7 +293,7 @@ each() {
 }
 
 # 6, 31: TCP_ULP; 282: TLS_TX, TLS_RX
-@test "where kernel TLS is refused --ktls auto goes on in user space" {
+@test "kernel TLS is refused: --ktls auto continues in user space" {
 	local call side
 	require_ktls
 	ktls_here() { WHEN=auto; }
@@ -315,7 +315,7 @@ each() {
 	END
 }
 
-@test "where kernel TLS is refused --ktls require is 6, and names the call" {
+@test "kernel TLS is refused: --ktls require exits 6 and names the call" {
 	require_ktls
 	each ends <<-END
 		connect plain sendmsg 6,on

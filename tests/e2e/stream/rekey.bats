@@ -42,7 +42,7 @@ intervals_within() {
 	done < <(sed -nE 's/.*: fresh keys from byte ([0-9]+) on.*/\1/p' "$SENDER_ERR")
 }
 
-@test "--rekey-after of the sender is kept" {
+@test "--rekey-after of the sender is obeyed" {
 	kept() {
 		TX=(--rekey-after 2M) RX=()
 		rotates "$1" 9
@@ -51,7 +51,7 @@ intervals_within() {
 	both_ways kept
 }
 
-@test "--rekey-after of the receiver is kept" {
+@test "--rekey-after of the receiver is obeyed" {
 	kept() {
 		TX=() RX=(--rekey-after 2M)
 		rotates "$1" 9
@@ -60,7 +60,7 @@ intervals_within() {
 	both_ways kept
 }
 
-@test "in every mode" {
+@test "a stream is rekeyed in every mode" {
 	local mode
 	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
 		tls12-aes256-gcm; do
@@ -69,7 +69,7 @@ intervals_within() {
 	done
 }
 
-@test "nothing needs to be kept, nor is a way back needed" {
+@test "rekeying needs neither --buffer nor --retry" {
 	unkept() {
 		TX=(--rekey-after 2M --buffer 0) RX=()
 		rotates "$1" 9
@@ -81,7 +81,7 @@ intervals_within() {
 	both_ways unkept
 }
 
-@test "spliced into the kernel and out of it" {
+@test "a stream spliced into the kernel and out of it is rekeyed" {
 	require_ktls
 	TX=(--rekey-after 2M --tx splice) RX=(--rx splice)
 	spliced() {
@@ -97,7 +97,7 @@ intervals_within() {
 	both_ways spliced
 }
 
-@test "from kernel to user space and back" {
+@test "a rekeyed stream moves from the kernel to user space and back" {
 	require_ktls
 	TX=(--rekey-after 2M --ktls off) RX=(--ktls require)
 	both_ways rotates 9
@@ -106,7 +106,7 @@ intervals_within() {
 }
 
 # 1M are 64 records, of whatever size.
-@test "records count, not bytes" {
+@test "--rekey-after counts records, not bytes" {
 	small() {
 		head -c 2000 /dev/urandom >in
 		TX=(--rekey-after 1M) RX=()
@@ -116,7 +116,7 @@ intervals_within() {
 	both_ways small
 }
 
-@test "a slow consumer delays fresh keys, and no more" {
+@test "a slow consumer delays the rekeying and does no other harm" {
 	slow() {
 		head -c 8000000 in >less
 		TX=(--rekey-after 1M) RX=()
@@ -131,7 +131,7 @@ intervals_within() {
 
 # Everything is acknowledged when the sender moves; the relay holds up the WELCOME
 # that tells the receiver so.
-@test "the old connection does not end before the new one is heard of" {
+@test "the old connection does not end before the new one is announced" {
 	local i
 	have_fifo feed
 	exec 8<>feed
@@ -154,7 +154,7 @@ intervals_within() {
 }
 
 # Its keys are worn out on both connections by then: that is no lost connection.
-@test "a consumer that stands still for long costs no connection" {
+@test "a consumer that stalls for long costs no connection" {
 	full_tier_only 40
 	still() {
 		TX=(--rekey-after 1M) RX=()
@@ -170,7 +170,7 @@ intervals_within() {
 
 # The connections of a rotation: the old one is in use, the new one is the
 # relay's second.
-@test "a rotation whose greeting is damaged is made up for by coming back" {
+@test "a rekey whose HELLO or WELCOME is damaged: the stream is resumed" {
 	damaged() {
 		TX=(--rekey-after 2M) RX=()
 		HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
@@ -181,7 +181,7 @@ intervals_within() {
 	both_ways damaged
 }
 
-@test "without a way back a rotation that fails is final" {
+@test "a rekey that fails without --retry is final" {
 	RETRY=(--retry 0)
 	TX=(--rekey-after 2M)
 	HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
@@ -189,7 +189,7 @@ intervals_within() {
 	says sender 'no way back: --retry 0'
 }
 
-@test "the old connection is cut while both live" {
+@test "the old connection is cut while both are open: the stream is delivered" {
 	cut() {
 		directions "$1"
 		TX=(--rekey-after 2M) RX=()
@@ -204,7 +204,7 @@ intervals_within() {
 	done
 }
 
-@test "random cuts between rotations" {
+@test "random cuts between rekeys: the stream is delivered" {
 	local seed=${CHAOS_SEED:-$SRANDOM} way=push
 	echo "CHAOS_SEED=$seed"
 	((seed % 2)) || way=pull
@@ -218,7 +218,7 @@ intervals_within() {
 
 # --- where there is no way to fresh keys
 
-@test "--raw: a stream that is too long for its key stops, and says so" {
+@test "--raw: a stream too long for its keys stops, and the message says so" {
 	TX=(--raw --rekey-after 1M) RX=(--raw)
 	both_ways fails
 	says sender '64 records are all .* --raw'

@@ -36,19 +36,19 @@ survives_cut_against() {
 
 # --- whatever ends a connection, wherever
 
-@test "a reset after each megabyte" {
+@test "a reset after each megabyte: the stream is resumed and delivered" {
 	both_ways survives_cut rst -a 1000000
 }
 
-@test "FIN in both directions" {
+@test "FIN in both directions: the stream is resumed and delivered" {
 	both_ways survives_cut cut -a 1500000
 }
 
-@test "FIN in the direction of the stream alone" {
+@test "FIN in the direction of the stream alone: the stream is resumed and delivered" {
 	both_ways survives_cut fin -a 1500000
 }
 
-@test "FIN against the stream alone" {
+@test "FIN in the control direction alone: the stream is resumed and delivered" {
 	both_ways survives_cut_against fin -a 1500000 -k 3
 }
 
@@ -102,12 +102,12 @@ survives_cut_against() {
 	done
 }
 
-@test "the smallest store will do" {
+@test "the smallest --buffer suffices to resume" {
 	TX=(--buffer 1M)
 	both_ways survives_cut rst -a 700000
 }
 
-@test "in every mode" {
+@test "a stream resumes in every mode" {
 	local mode
 	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
 		tls12-aes256-gcm; do
@@ -116,7 +116,7 @@ survives_cut_against() {
 	done
 }
 
-@test "the paths of a stream may change from connection to connection" {
+@test "a stream may change its path with each connection" {
 	require_ktls
 	TX=(--ktls off) RX=(--ktls require)
 	both_ways survives_cut rst -a 2000000
@@ -126,7 +126,7 @@ survives_cut_against() {
 	both_ways survives_cut rst -a 2000000
 }
 
-@test "that the kernel has no TLS is said once, and not with every connection" {
+@test "the lack of kernel TLS is reported once, not for every connection" {
 	once() {
 		directions "$1"
 		TX=(--ktls auto --rekey-after 4M "${TX[@]}") RX=(--ktls auto)
@@ -144,7 +144,7 @@ survives_cut_against() {
 	both_ways once
 }
 
-@test "a COMMAND at both ends does not notice" {
+@test "a COMMAND on each side does not notice a resume" {
 	commands() {
 		directions "$1"
 		SOURCE=(cat in) CONSUMER=(dd of=got bs=64K status=none)
@@ -158,7 +158,7 @@ survives_cut_against() {
 
 # The peer waits for us no longer than --retry: we must notice by ourselves,
 # at the latest when it does not take a sign of life.
-@test "a connection that goes while the consumer stands still" {
+@test "a connection lost while the consumer stalls: the stream is resumed and delivered" {
 	stalled() {
 		have_fifo consumer
 		have_fifo go
@@ -203,7 +203,7 @@ outcome_lost() {
 	with_stats
 }
 
-@test "an outcome that is lost is fetched by coming back" {
+@test "an outcome that is lost is fetched by resuming" {
 	local action
 	fetched() {
 		outcome_lost "$1" "$2"
@@ -218,7 +218,7 @@ outcome_lost() {
 	done
 }
 
-@test "a failure that is lost is never taken for success" {
+@test "a failure that is lost is never taken for a success" {
 	failed() {
 		outcome_lost "$1" "$2"
 		CONSUMER=(sh -c 'cat >/dev/null; exit 3')
@@ -248,13 +248,13 @@ outcome_lost() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "connect gives up when --retry has passed without a listener: 4" {
+@test "no listener until --retry has passed: connect exits 4" {
 	takes_at_most 10 bkp 4 connect -k key -p 1 --retry 1s 127.0.0.1
 	assert_stderr_has 'refused.*trying again for 1 s'
 	assert_lines 2 "$ERR"
 }
 
-@test "a listener that is busy is asked again" {
+@test "connect tries a busy listener again" {
 	stands push
 	until_true grep -q . "$RECEIVED"
 	RECEIVER=$RECEIVER_PID
@@ -264,17 +264,17 @@ outcome_lost() {
 	wait_receiver 0
 }
 
-@test "a name that does not exist is final at once" {
+@test "a name that does not exist is not retried" {
 	takes_at_most 20 bkp 4 connect -k key --retry 60s no..such..host
 }
 
-@test "a wrong key is final at once" {
+@test "a wrong key is not retried" {
 	start_receiver
 	make_key wrong
 	takes_at_most 10 bkp_send 5 -k wrong --retry 60s <<<word
 }
 
-@test "the sender is killed: the receiver gives up after --retry, 7" {
+@test "the sender is killed: the receiver exits 7 after --retry" {
 	gives_up() {
 		RETRY=(--retry 1s)
 		stands "$1"
@@ -285,7 +285,7 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-@test "the receiver is killed: the sender gives up after --retry, 7" {
+@test "the receiver is killed: the sender exits 7 after --retry" {
 	gives_up() {
 		RETRY=(--retry 1s)
 		stands "$1"
@@ -309,7 +309,7 @@ gives_up_by() {
 	says "$1" "$2"
 }
 
-@test "the smaller of both --retry counts for both sides" {
+@test "the smaller --retry of the two sides applies to both" {
 	RETRY=() TX=(--retry 60s) RX=(--retry 1s)
 	gives_up_by sender 'no other connection came about within 1 s'
 	gives_up_by receiver 'no other connection came about within 1 s'
@@ -318,7 +318,7 @@ gives_up_by() {
 	gives_up_by receiver 'no other connection came about within 1 s'
 }
 
-@test "--retry is 2 minutes for connect, which listen grants, and takes days" {
+@test "the default --retry of connect is 2 minutes, listen grants it, and days are accepted" {
 	RETRY=()
 	stands push
 	kill -9 "$RECEIVER_PID"
@@ -349,14 +349,14 @@ swallowed() {
 }
 
 # Once they look for a connection, one that moves nothing is none.
-@test "a resume over a connection that swallows the stream: 7 and 7" {
+@test "a connection swallows the stream after a resume: sender and receiver exit 7" {
 	soon() {
 		takes_at_most 30 swallowed "$1" 3000 -f 500000
 	}
 	both_ways soon
 }
 
-@test "connections that swallow the stream from the first one on: 7 and 7" {
+@test "every connection swallows the stream: sender and receiver exit 7" {
 	full_tier_only 42
 	stuck() {
 		takes_at_most 60 swallowed "$1" 3000
@@ -365,7 +365,7 @@ swallowed() {
 	both_ways stuck
 }
 
-@test "a sender whose last byte is swallowed, or the end behind it, exits 7" {
+@test "the last byte, or the close_notify after it, is swallowed: the sender exits 7" {
 	full_tier_only 42
 	RETRY=(--retry 0)
 	HARM=(hole -l 19)
@@ -422,12 +422,12 @@ stopped() {
 	says "$2" 'stopped by signal'
 }
 
-@test "a sender that is told to end tells the receiver" {
+@test "a sender ended by a signal tells the receiver" {
 	both_ways stopped sender TERM 143
 	both_ways stopped sender HUP 129
 }
 
-@test "a receiver that is told to end tells the sender" {
+@test "a receiver ended by a signal tells the sender" {
 	both_ways stopped receiver TERM 143
 	both_ways stopped receiver HUP 129
 }
@@ -445,19 +445,19 @@ final() {
 	both_ways ends "$1"
 }
 
-@test "--buffer 0: a cut is final, and both sides say why" {
+@test "--buffer 0: a cut is final, and both sides report the reason" {
 	TX=(--buffer 0)
 	final 'no --buffer'
 }
 
-@test "--retry 0 on one side: a cut is final, and both sides say why" {
+@test "--retry 0 on one side: a cut is final, and both sides report the reason" {
 	RX=(--retry 0)
 	final 'no way back: --retry 0'
 	RX=() TX=(--retry 0)
 	final 'no way back: --retry 0'
 }
 
-@test "a source that fails during an outage: 9 here, 7 there" {
+@test "a source fails during an outage: the sender exits 9, the receiver 7" {
 	RETRY=(--retry 2s)
 	SOURCE=(sh -c 'head -c 3000000 in; sleep 1; exit 5')
 	HARM=(rst -a 1000000 -k 1)
@@ -471,7 +471,7 @@ final() {
 
 # --- nobody else takes a stream over
 
-@test "whoever holds the key but not the ticket cannot resume" {
+@test "a peer with the key but not the ticket cannot resume" {
 	local stream role=sends
 	stolen() {
 		"$BKP_TOOLS/thief" "$PORT" key "$role" "$1" "$2" >answer ||
@@ -496,7 +496,7 @@ final() {
 }
 
 # Who holds the ticket is the peer, but an old HELLO of its own comes too late.
-@test "a connection is newer than the last or does not take the stream over" {
+@test "only a connection newer than the last takes the stream over" {
 	local id=0123456789abcdef0123456789abcdef
 	visits() {
 		"$BKP_TOOLS/thief" "$PORT" key sends "$id" "${@:2}" >answers ||
@@ -511,14 +511,14 @@ final() {
 
 # --- silence
 
-@test "a connection that falls silent is replaced" {
+@test "a silent connection is replaced" {
 	full_tier_only 70
 	RETRY=(--retry 60s)
 	survives_cut push silence -a 3000000 -k 1
 	survives_cut pull silence -a 3000000 -k 1
 }
 
-@test "a source without a word for a while costs the stream nothing" {
+@test "a source that pauses does the stream no harm" {
 	full_tier_only 80
 	idle() {
 		SOURCE=(sh -c 'head -c 3000000 in; sleep 35; tail -c +3000001 in')
@@ -562,7 +562,7 @@ cut_often() {
 	counted reconnects $((CUTS / 6))
 }
 
-@test "a stream under random cuts" {
+@test "a stream is delivered despite random cuts" {
 	by_tier 30 8 500 500
 	have_random_cuts "$SIZE"
 	survives "$WAY"
@@ -570,7 +570,7 @@ cut_often() {
 }
 
 # Sent from where it lies, it goes further before a cut is noticed.
-@test "a file under random cuts" {
+@test "a file is delivered despite random cuts" {
 	by_tier 10 4 100 50
 	have_random_cuts "$SIZE"
 	streams "$WAY" 0 0 <in

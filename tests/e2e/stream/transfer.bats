@@ -123,45 +123,45 @@ slow() {
 
 # --- modes
 
-@test "tls13-aes128-gcm through user space" {
+@test "tls13-aes128-gcm in user space: delivered" {
 	by_mode tls13-aes128-gcm 'user-space TLS: .*TLS 1\.3 AES-128-GCM' user
 }
 
-@test "tls13-chacha20-poly1305 through user space" {
+@test "tls13-chacha20-poly1305 in user space: delivered" {
 	by_mode tls13-chacha20-poly1305 \
 		'user-space TLS: .*TLS 1\.3 CHACHA20-POLY1305' user
 }
 
-@test "tls12-aes128-gcm through user space" {
+@test "tls12-aes128-gcm in user space: delivered" {
 	by_mode tls12-aes128-gcm 'user-space TLS: .*TLS 1\.2 AES-128-GCM' user
 }
 
-@test "tls12-aes256-gcm through user space" {
+@test "tls12-aes256-gcm in user space: delivered" {
 	by_mode tls12-aes256-gcm 'user-space TLS: .*TLS 1\.2 AES-256-GCM' user
 }
 
-@test "tls13-aes128-gcm through the kernel" {
+@test "tls13-aes128-gcm in the kernel: delivered" {
 	require_ktls
 	by_mode tls13-aes128-gcm 'kernel TLS: .*TLS 1\.3 AES-128-GCM' kernel
 }
 
-@test "tls13-chacha20-poly1305 through the kernel" {
+@test "tls13-chacha20-poly1305 in the kernel: delivered" {
 	require_ktls
 	by_mode tls13-chacha20-poly1305 \
 		'kernel TLS: .*TLS 1\.3 CHACHA20-POLY1305' kernel
 }
 
-@test "tls12-aes128-gcm through the kernel" {
+@test "tls12-aes128-gcm in the kernel: delivered" {
 	require_ktls
 	by_mode tls12-aes128-gcm 'kernel TLS: .*TLS 1\.2 AES-128-GCM' kernel
 }
 
-@test "tls12-aes256-gcm through the kernel" {
+@test "tls12-aes256-gcm in the kernel: delivered" {
 	require_ktls
 	by_mode tls12-aes256-gcm 'kernel TLS: .*TLS 1\.2 AES-256-GCM' kernel
 }
 
-@test "tls13-aes256-gcm works, or is refused with the reason" {
+@test "tls13-aes256-gcm works, or is refused with a reason" {
 	local code=0
 	"$BKP" listen -k key -m tls13-aes256-gcm -b 127.0.0.1 -p 0 --wait 1ms \
 		2>"$ERR" || code=$?
@@ -174,22 +174,22 @@ slow() {
 
 # --- ways in and out of the kernel
 
-@test "splice into the kernel, splice out of it" {
+@test "splice into the kernel, splice out of it: delivered" {
 	require_ktls
 	by_way splice splice
 }
 
-@test "splice into the kernel, read out of it" {
+@test "splice into the kernel, read from it: delivered" {
 	require_ktls
 	by_way splice read
 }
 
-@test "send into the kernel, splice out of it" {
+@test "send into the kernel, splice out of it: delivered" {
 	require_ktls
 	by_way send splice
 }
 
-@test "send into the kernel, read out of it" {
+@test "send into the kernel, read from it: delivered" {
 	require_ktls
 	by_way send read
 }
@@ -224,7 +224,7 @@ slow() {
 
 # --- promises about time and memory
 
-@test "what was written arrives without waiting for more" {
+@test "bytes arrive without waiting for more input" {
 	local got
 	mkfifo in
 	start_consumer cat

@@ -34,64 +34,64 @@ delivers() {
 	assert_stderr_has "kernel TLS: rx.*$2" "$RECEIVER_ERR"
 }
 
-@test "TLS 1.3 AES-128-GCM through user space" {
+@test "TLS 1.3 AES-128-GCM in user space: delivered" {
 	delivers tls13-aes128-gcm 'TLS 1\.3 AES-128-GCM' user
 }
 
-@test "TLS 1.3 AES-256-GCM through user space" {
+@test "TLS 1.3 AES-256-GCM in user space: delivered" {
 	delivers tls13-aes256-gcm 'TLS 1\.3 AES-256-GCM' user
 }
 
-@test "TLS 1.3 ChaCha20-Poly1305 through user space" {
+@test "TLS 1.3 ChaCha20-Poly1305 in user space: delivered" {
 	delivers tls13-chacha20-poly1305 'TLS 1\.3 CHACHA20-POLY1305' user
 }
 
-@test "TLS 1.2 AES-128-GCM through user space" {
+@test "TLS 1.2 AES-128-GCM in user space: delivered" {
 	delivers tls12-aes128-gcm 'TLS 1\.2 AES-128-GCM' user
 }
 
-@test "TLS 1.2 AES-256-GCM through user space" {
+@test "TLS 1.2 AES-256-GCM in user space: delivered" {
 	delivers tls12-aes256-gcm 'TLS 1\.2 AES-256-GCM' user
 }
 
-@test "TLS 1.3 AES-128-GCM through the kernel" {
+@test "TLS 1.3 AES-128-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls13-aes128-gcm 'TLS 1\.3 AES-128-GCM' kernel
 }
 
-@test "TLS 1.3 AES-256-GCM through the kernel" {
+@test "TLS 1.3 AES-256-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls13-aes256-gcm 'TLS 1\.3 AES-256-GCM' kernel
 }
 
-@test "TLS 1.3 ChaCha20-Poly1305 through the kernel" {
+@test "TLS 1.3 ChaCha20-Poly1305 in the kernel: delivered" {
 	require_ktls
 	delivers tls13-chacha20-poly1305 'TLS 1\.3 CHACHA20-POLY1305' kernel
 }
 
-@test "TLS 1.2 AES-128-GCM through the kernel" {
+@test "TLS 1.2 AES-128-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls12-aes128-gcm 'TLS 1\.2 AES-128-GCM' kernel
 }
 
-@test "TLS 1.2 AES-256-GCM through the kernel" {
+@test "TLS 1.2 AES-256-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls12-aes256-gcm 'TLS 1\.2 AES-256-GCM' kernel
 }
 
-@test "AES-256-GCM of TLS 1.3 is among what is offered by itself" {
+@test "TLS 1.3 AES-256-GCM is among the default modes" {
 	start_receiver --ktls "$WHEN" -m tls13-aes256-gcm
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
 }
 
-@test "TLS 1.2 must be named" {
+@test "TLS 1.2 is used only when -m names it" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --ktls "$WHEN" -m tls12-aes128-gcm <<<word
 	assert_stderr_has 'no common mode'
 }
 
-@test "a receiver that connects, and a listener that sends" {
+@test "the listener sends and the receiver connects: delivered" {
 	TX=() RX=()
 	streams pull 0 0 <"$IN"
 	assert_same_file "$IN" "$RECEIVED"
@@ -114,24 +114,24 @@ delivers_with() {
 	done
 }
 
-@test "RSA keys of 2048 bits will do" {
+@test "RSA keys of 2048 bits are accepted" {
 	delivers_with --key-type rsa --bits 2048
 }
 
-@test "RSA-PSS keys will do" {
+@test "RSA-PSS keys are accepted" {
 	delivers_with --key-type rsa-pss --bits 2048
 }
 
-@test "Ed25519 keys will do" {
+@test "Ed25519 keys are accepted" {
 	delivers_with --key-type ed25519
 }
 
-@test "keys on P-384 and P-521 will do" {
+@test "keys on P-384 and P-521 are accepted" {
 	delivers_with --key-type ecdsa --curve secp384r1
 	delivers_with --key-type ecdsa --curve secp521r1
 }
 
-@test "a certificate that another one of the CA has signed comes with its chain" {
+@test "a certificate signed by an intermediate CA is accepted with its chain" {
 	make_cert middle "$BATS_FILE_TMPDIR/ca" ca cert_signing_key
 	make_cert server middle 'ip_address = 127.0.0.1' tls_www_server
 	server_is server
@@ -148,7 +148,7 @@ delivers_with() {
 
 # --- names
 
-@test "connect checks the host name that it dials" {
+@test "connect checks the host name that it connects to" {
 	require_localhost
 	BIND=(-b 0.0.0.0)
 	start_receiver --ktls "$WHEN"
@@ -158,7 +158,7 @@ delivers_with() {
 	wait_receiver 0
 }
 
-@test "an IP address that the certificate does not name: 5, and both know why" {
+@test "an IP address that the certificate does not name: exit status 5, and both sides report the reason" {
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.2' \
 		'dns_name = 127.0.0.1' tls_www_server
 	server_is server
@@ -169,7 +169,7 @@ delivers_with() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-@test "an IPv6 address is checked too" {
+@test "connect checks an IPv6 address" {
 	[[ -e /proc/net/if_inet6 ]] || skip "own kernel only: no IPv6"
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = ::1' tls_www_server
 	server_is server
@@ -179,7 +179,7 @@ delivers_with() {
 	wait_receiver 0
 }
 
-@test "a common name counts for nothing" {
+@test "a common name is ignored" {
 	make_cert 127.0.0.1 "$BATS_FILE_TMPDIR/ca" tls_www_server
 	server_is 127.0.0.1
 	start_receiver --ktls "$WHEN"
@@ -187,7 +187,7 @@ delivers_with() {
 	assert_stderr_has 'is for another name .*: it has none$'
 }
 
-@test "connect --peer: that name instead of the host's" {
+@test "connect --peer checks that name instead of the host's" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --peer other.example <<<word
 	assert_stderr_has "is for another name than 'other\.example'.*, which --peer asks for"
@@ -195,7 +195,7 @@ delivers_with() {
 	wait_receiver 0
 }
 
-@test "listen --peer: only those, and ten others do not keep them out" {
+@test "listen --peer accepts only these names, and ten other clients do not keep them out" {
 	local i
 	start_receiver --ktls "$WHEN" --peer carol --peer alice
 	client_is bob
@@ -238,13 +238,13 @@ refused_server() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-@test "a client of another CA" {
+@test "a client certificate of another CA is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
 	client_is bob
 	refused_client '\(bob\) is not signed by a CA of --ca' unknown_ca
 }
 
-@test "a client of another CA in TLS 1.2" {
+@test "a client certificate of another CA is refused in TLS 1.2" {
 	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
 	client_is bob
 	start_receiver --ktls "$WHEN" -m tls12-aes128-gcm
@@ -253,24 +253,24 @@ refused_server() {
 	until_true grep -q 'not signed by a CA' "$RECEIVER_ERR"
 }
 
-@test "a server of another CA" {
+@test "a server certificate of another CA is refused" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca
 }
 
 # There the client's alert comes in the place of its own certificate.
-@test "a server of another CA in TLS 1.2" {
+@test "a server certificate of another CA is refused in TLS 1.2" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca -m tls12-aes128-gcm
 }
 
-@test "a server with another name in TLS 1.2" {
+@test "a server certificate with another name is refused in TLS 1.2" {
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'dns_name = other' tls_www_server
 	server_is server
 	refused_server 'is for another name' access_denied -m tls12-aes128-gcm
 }
 
-@test "a server that is refused does not answer the alert with another" {
+@test "a server that is refused does not answer the alert with another alert" {
 	local mode
 	client_is alice otherca
 	for mode in tls12-aes128-gcm tls13-aes128-gcm; do
@@ -282,27 +282,27 @@ refused_server() {
 	done
 }
 
-@test "a client with a certificate for servers" {
+@test "a client with a certificate for servers is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_server
 	client_is bob
 	refused_client 'is not made for TLS clients' unsupported_certificate
 }
 
-@test "a server with a certificate for clients" {
+@test "a server with a certificate for clients is refused" {
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
 		tls_www_client
 	server_is server
 	refused_server 'is not made for TLS servers' unsupported_certificate
 }
 
-@test "a client with an RSA key of 1024 bits" {
+@test "a client with an RSA key of 1024 bits is refused" {
 	make_key_file bob --key-type rsa --bits 1024
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client
 	client_is bob
 	refused_client 'is too weak' bad_certificate
 }
 
-@test "a server with an RSA key of 1024 bits" {
+@test "a server with an RSA key of 1024 bits is refused" {
 	make_key_file server --key-type rsa --bits 1024
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
 		tls_www_server
@@ -310,14 +310,14 @@ refused_server() {
 	refused_server 'is too weak' bad_certificate
 }
 
-@test "a client whose certificate is signed with SHA-1" {
+@test "a client certificate signed with SHA-1 is refused" {
 	SIGN=(--hash SHA1)
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client
 	client_is bob
 	refused_client 'is too weak' bad_certificate
 }
 
-@test "a certificate that expires between start and connection" {
+@test "a certificate that expires between start and connection is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client \
 		"activation_date = \"$(date -u '+%F %T' -d '1 hour ago')\"" \
 		"expiration_date = \"$(date -u '+%F %T' -d '4 seconds')\""
@@ -342,14 +342,14 @@ openssl_seen() {
 		<<<word >seen 2>&1 3>&- || :
 }
 
-@test "a client without a certificate" {
+@test "a client without a certificate is refused" {
 	start_receiver --raw --ktls "$WHEN"
 	openssl_seen -tls1_3
 	assert_stderr_has 'alert certificate required' seen
 	until_true grep -q 'refused 127.*the peer sent no certificate' "$RECEIVER_ERR"
 }
 
-@test "a client without a certificate in TLS 1.2" {
+@test "a client without a certificate is refused in TLS 1.2" {
 	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
 	openssl_seen -tls1_2
 	assert_stderr_has 'alert handshake failure' seen
@@ -363,7 +363,7 @@ make_dated() {
 		"expiration_date = \"$(date -u '+%F %T' -d "$3")\"" "${@:4}"
 }
 
-@test "a client whose certificate has expired" {
+@test "a client certificate that has expired is refused" {
 	make_dated bob '3 days ago' '1 day ago' 'dns_name = bob' tls_www_client
 	openssl_is bob
 	start_receiver --raw --ktls "$WHEN"
@@ -372,7 +372,7 @@ make_dated() {
 	until_true grep -q '(bob) has expired on 20' "$RECEIVER_ERR"
 }
 
-@test "a client whose certificate is not valid yet" {
+@test "a client certificate that is not valid yet is refused" {
 	make_dated bob '1 day' '3 days' 'dns_name = bob' tls_www_client
 	openssl_is bob
 	start_receiver --raw --ktls "$WHEN"
@@ -393,7 +393,7 @@ mutual_server() {
 	foreign_server "$1" -Verify 1 -verify_return_error
 }
 
-@test "a server whose certificate has expired: 5, and it is told" {
+@test "a server certificate that has expired: connect exits 5, and the server is told" {
 	make_dated server '3 days ago' '1 day ago' 'ip_address = 127.0.0.1'
 	mutual_server server
 	bkp_send 5 --raw -q <<<word
@@ -401,7 +401,7 @@ mutual_server() {
 	until_true grep -q 'alert certificate expired' server.err
 }
 
-@test "a server whose certificate is not valid yet: 5" {
+@test "a server certificate that is not valid yet: connect exits 5" {
 	make_dated server '1 day' '3 days' 'ip_address = 127.0.0.1'
 	mutual_server server
 	bkp_send 5 --raw -q <<<word
@@ -419,7 +419,7 @@ damaged_at() {
 	assert_stderr_lacks ' key' "$ERR"
 }
 
-@test "a record that was damaged on its way is no matter of keys" {
+@test "a record damaged in transit is not reported as a wrong key" {
 	damaged_at 2 tls13-aes128-gcm # its certificate
 	damaged_at 5 tls12-aes128-gcm # its Finished
 }
@@ -434,22 +434,22 @@ asks_nothing() {
 	assert_stderr_has 'alert handshake failure' server.err
 }
 
-@test "a server that does not ask who we are gets nothing: 5" {
+@test "a server that requests no client certificate: connect exits 5 and sends nothing" {
 	foreign_server server
 	asks_nothing --raw -q
 }
 
-@test "a server that does not ask who we are gets nothing in TLS 1.2: 5" {
+@test "a server that requests no client certificate in TLS 1.2: connect exits 5 and sends nothing" {
 	foreign_server server -tls1_2
 	asks_nothing --raw -q -m tls12-aes128-gcm
 }
 
-@test "a server that does not ask who we are gets nothing without --raw: 5" {
+@test "a server that requests no client certificate, without --raw: connect exits 5 and sends nothing" {
 	foreign_server server -alpn btrfs-ktls-pipe/2
 	asks_nothing
 }
 
-@test "a key meets certificates: 5, and both hear of the kind of credential" {
+@test "a key against certificates: connect exits 5, and both sides name the kind of credential" {
 	start_receiver --ktls "$WHEN"
 	CREDENTIAL=(-k key)
 	bkp_send 5 <<<word
@@ -500,7 +500,7 @@ files() {
 	done
 }
 
-@test "a file that is cut short is refused" {
+@test "a truncated file is refused" {
 	local f
 	for f in alice.crt alice.key ca.crt; do
 		files
@@ -510,7 +510,7 @@ files() {
 	done
 }
 
-@test "the second of two certificates that is cut short is refused" {
+@test "a file whose second certificate is truncated is refused" {
 	files
 	head -c 300 "$BATS_FILE_TMPDIR/otherca.crt" >>ca.crt
 	refuses_files 'CA file ca.crt: holds .* cut short'
@@ -529,7 +529,7 @@ cut_header() {
 	cp whole "$1"
 }
 
-@test "a file that is cut short in the first line of a certificate is refused" {
+@test "a file truncated in the first line of a certificate is refused" {
 	files
 	cut_header alice.crt
 	cut_header ca.crt
@@ -537,7 +537,7 @@ cut_header() {
 	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
 }
 
-@test "an Ed448 key, which no signature that is offered goes with, is refused" {
+@test "an Ed448 key is refused, because no offered signature fits it" {
 	make_key_file alice --key-type ed448
 	make_cert alice "$BATS_FILE_TMPDIR/ca" 'dns_name = alice'
 	certs_of alice
@@ -563,7 +563,7 @@ cut_header() {
 	refuses_files 'CA file ca.crt: holds no certificate'
 }
 
-@test "DER is refused, with how to convert it" {
+@test "DER is refused, and the message says how to convert it" {
 	files
 	openssl x509 -in alice.crt -outform DER -out der
 	CERT[1]=der
@@ -574,7 +574,7 @@ cut_header() {
 	refuses_files 'private key file der: is not PEM.*openssl pkey -inform DER'
 }
 
-@test "an encrypted private key is refused, with how to decrypt it" {
+@test "an encrypted private key is refused, and the message says how to decrypt it" {
 	files
 	openssl pkey -in alice.key -aes256 -passout pass:secret -out sealed
 	CERT[3]=sealed
@@ -589,7 +589,7 @@ cut_header() {
 	refuses_files 'private key file .*bob.key: is not the key of the certificate'
 }
 
-@test "a private key that others may read is refused, a certificate is not" {
+@test "a private key that others can read is refused, such a certificate is accepted" {
 	files
 	chmod 644 alice.crt ca.crt alice.key
 	refuses_files 'private key file alice.key: is open to others \(mode 0644\)'
@@ -597,7 +597,7 @@ cut_header() {
 	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
 }
 
-@test "our own certificate that has expired, or is not valid yet, is refused at start" {
+@test "our own certificate that has expired, or is not valid yet, is refused at the start" {
 	files
 	make_dated alice '3 days ago' '1 day ago' 'dns_name = alice'
 	refuses_files 'certificate file alice.crt: has expired on 20'
@@ -606,7 +606,7 @@ cut_header() {
 	bkp 3 listen "${CERT[@]}" -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "a private key comes from a pipe, too" {
+@test "a private key can be read from a pipe" {
 	start_receiver --ktls "$WHEN"
 	bkp connect --cert "${CREDENTIAL[1]}" --cert-key <(cat "${CREDENTIAL[3]}") \
 		--ca "${CREDENTIAL[5]}" -p "$PORT" --ktls "$WHEN" 127.0.0.1 <<<word
@@ -631,7 +631,7 @@ nasty() {
 	run ! grep -qP '[^\x20-\x7e]' "$RECEIVER_ERR"
 }
 
-@test "a name with NUL in it is not the one before the NUL" {
+@test "a name with a NUL does not match the name before the NUL" {
 	nasty 300d820b616c69636500626f622e78 # alice, NUL, bob.x
 }
 
@@ -689,7 +689,7 @@ survives_cuts() {
 	survives_cuts tls12-aes256-gcm
 }
 
-@test "fresh keys in TLS 1.3 with AES-256-GCM" {
+@test "a stream is rekeyed in TLS 1.3 AES-256-GCM" {
 	TX=(-m tls13-aes256-gcm --rekey-after 1M) RX=(-m tls13-aes256-gcm)
 	RETRY=(--retry 20s)
 	with_stats
@@ -721,11 +721,11 @@ withstands() {
 	assert_stderr_lacks 'goes on' "$SENDER_ERR"
 }
 
-@test "whoever has a certificate but not the ticket cannot resume" {
+@test "a peer with a certificate but not the ticket cannot resume" {
 	withstands tls13-aes128-gcm
 }
 
-@test "whoever has a certificate but not the proof cannot resume" {
+@test "a peer with a certificate but not the proof cannot resume" {
 	withstands tls13-aes256-gcm
 }
 
@@ -745,17 +745,17 @@ foreign_client() {
 	assert_same_file "$IN" "$RECEIVED"
 }
 
-@test "openssl s_client sends in TLS 1.3" {
+@test "openssl s_client sends in TLS 1.3: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" --peer alice
 	foreign_client -tls1_3
 }
 
-@test "openssl s_client sends in TLS 1.3, AES-256-GCM" {
+@test "openssl s_client sends in TLS 1.3 AES-256-GCM: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" -m tls13-aes256-gcm
 	foreign_client -tls1_3
 }
 
-@test "openssl s_client sends in TLS 1.2" {
+@test "openssl s_client sends in TLS 1.2: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" -m tls12-aes256-gcm
 	foreign_client -tls1_2
 }
@@ -768,15 +768,15 @@ openssl_takes() {
 	assert_same_file "$IN" server.out
 }
 
-@test "openssl s_server receives in TLS 1.3" {
+@test "openssl s_server receives in TLS 1.3: delivered" {
 	openssl_takes tls13-aes128-gcm
 }
 
-@test "openssl s_server receives in TLS 1.3, AES-256-GCM" {
+@test "openssl s_server receives in TLS 1.3 AES-256-GCM: delivered" {
 	openssl_takes tls13-aes256-gcm
 }
 
-@test "openssl s_server receives in TLS 1.2" {
+@test "openssl s_server receives in TLS 1.2: delivered" {
 	openssl_takes tls12-aes128-gcm
 }
 
@@ -791,7 +791,7 @@ recipe() {
 		sed 's/\\e$/\\/'
 }
 
-@test "the recipe of the manual works as it is written" {
+@test "the manual's recipe works as written" {
 	recipe 1 >recipe.sh
 	bash -e recipe.sh >recipe.log 2>&1 || {
 		show recipe.sh recipe.log

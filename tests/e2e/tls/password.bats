@@ -56,28 +56,28 @@ still_serves() {
 
 # --- the right password
 
-@test "the same password on both sides: delivered, whoever sends" {
+@test "the same password on both sides: delivered, in both directions" {
 	goes push
 	goes pull
 }
 
-@test "a password goes with TLS 1.3 AES-128-GCM" {
+@test "a password works with TLS 1.3 AES-128-GCM" {
 	goes_in tls13-aes128-gcm
 }
 
-@test "a password goes with TLS 1.3 ChaCha20-Poly1305" {
+@test "a password works with TLS 1.3 ChaCha20-Poly1305" {
 	goes_in tls13-chacha20-poly1305
 }
 
-@test "a password goes with TLS 1.2 AES-128-GCM" {
+@test "a password works with TLS 1.2 AES-128-GCM" {
 	goes_in tls12-aes128-gcm
 }
 
-@test "a password goes with TLS 1.2 AES-256-GCM" {
+@test "a password works with TLS 1.2 AES-256-GCM" {
 	goes_in tls12-aes256-gcm
 }
 
-@test "the kernel makes and opens the records of a password's connection" {
+@test "a connection with a password uses kernel TLS" {
 	require_ktls
 	start_receiver -v --ktls require
 	bkp_send -v --ktls require <in
@@ -93,7 +93,7 @@ first_byte() {
 }
 
 # It begins with TLS, and so with the ticket: the password has its own preface.
-@test "a stream that was cut goes on without the password" {
+@test "a stream that was cut resumes without the password" {
 	resumes() {
 		directions "$1"
 		RETRY=(--retry 20s) HARM=(rst -c "$WITH" -a 1000000 -k 2 -d wire)
@@ -106,7 +106,7 @@ first_byte() {
 	both_ways resumes
 }
 
-@test "a stream moves to fresh keys without the password" {
+@test "a stream is rekeyed without the password" {
 	rotates() {
 		RETRY=(--retry 20s) HARM=(pass -d wire)
 		TX=(--rekey-after 1M)
@@ -120,13 +120,13 @@ first_byte() {
 
 # --- a connection that is reset
 
-@test "who waits in the queue of a listener that ends reaches the next one" {
+@test "a client in the backlog of a listener that exits reaches the next listener" {
 	reaches_the_next
 }
 
 # The offer shows nothing; from the answer to the handshake's end whoever answered
 # would have another guess each time.
-@test "a reset within a password's handshake is final: 5" {
+@test "a reset in a handshake with a password is final: exit status 5" {
 	start_receiver --ktls "$WHEN"
 	start_relay rst -a 100 -d wire
 	takes_at_most 5 bkp_send 5 --retry 20s <<<secret
@@ -137,7 +137,7 @@ first_byte() {
 
 # --- another password, or none
 
-@test "a wrong password: connect exits 5 and says so, listen goes on" {
+@test "a wrong password: connect exits 5 and says so, listen continues" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --password-file wrong <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: 127.*the peer has another password'
@@ -148,14 +148,14 @@ first_byte() {
 	still_serves 1
 }
 
-@test "a wrong password in TLS 1.2: connect exits 5 and says so, listen goes on" {
+@test "a wrong password in TLS 1.2: connect exits 5 and says so, listen continues" {
 	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
 	bkp_send 5 --password-file wrong -m tls12-aes128-gcm <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*another password'
 	still_serves 1
 }
 
-@test "a listener that sends nothing to a wrong password" {
+@test "a listener that sends gives a client with a wrong password nothing" {
 	ktls_here
 	spawn_receiver --send --ktls "$WHEN" <in >/dev/null
 	bkp_send 5 --password-file wrong --receive
@@ -228,7 +228,7 @@ first_flight() {
 }
 
 # An answer is 52 bytes, an alert record of 7, and nothing of a ServerHello.
-@test "a recorded client, replayed, is answered the same with the right password" {
+@test "a replayed client gets the same answer whether the password is right or wrong" {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	start_relay pass -d wire
@@ -259,30 +259,30 @@ damaged() {
 	kill "$RECEIVER_PID"
 }
 
-@test "a changed type ends the exchange" {
+@test "a message with a changed type ends the password exchange" {
 	damaged s2c 0 'the peer does not answer our password'
 	damaged c2s 0 'the peer (does not answer|closed)'
 }
 
-@test "a changed version ends the exchange, and both say so" {
+@test "a message with a changed version ends the password exchange, and both sides say so" {
 	damaged s2c 1 'refused: the other side .* version'
 	damaged c2s 1 'refused: the other side .* version'
 	assert_stderr_has 'refused 127.* version' "$RECEIVER_ERR"
 }
 
-@test "a changed refusal ends the exchange" {
+@test "a message with a changed refusal ends the password exchange" {
 	damaged s2c 2 'refused: .*not know'
 	damaged c2s 2 'refused: .*does not understand'
 }
 
-@test "a changed nonce is another exchange" {
+@test "a changed nonce: the password exchange fails" {
 	damaged s2c 4 '.*another password'
 	damaged c2s 4 '.*another password'
 	damaged s2c 19 '.*another password'
 	damaged c2s 19 '.*another password'
 }
 
-@test "a changed point ends the exchange" {
+@test "a message with a changed point ends the password exchange" {
 	damaged s2c 30 '.*(another password|is invalid)'
 	damaged c2s 30 '.*(another password|does not understand)'
 }
@@ -295,7 +295,7 @@ says() {
 
 ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 
-@test "a peer that runs 0.1 is told of the other version, and listen goes on" {
+@test "a client that runs 0.1 is told that the version differs, and listen continues" {
 	start_receiver --ktls "$WHEN"
 	says "\x70\1\0\0nonce-of-sixteen$ZEROS32"
 	cmp -n 4 answer <(printf '\x71\2\1\0')
@@ -304,7 +304,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "a point that is none is refused, and listen goes on" {
+@test "an invalid point is refused, and listen continues" {
 	start_receiver --ktls "$WHEN"
 	says "\x70\2\0\0nonce-of-sixteen$ZEROS32"
 	cmp -n 4 answer <(printf '\x71\2\4\0')
@@ -313,7 +313,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "half a message is dropped in time, and listen goes on" {
+@test "half a message is refused after --handshake-timeout, and listen continues" {
 	start_receiver --ktls "$WHEN" --handshake-timeout 2s
 	says '\x70\2\0\0nonce'
 	[[ ! -s answer ]]
@@ -321,7 +321,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "half a message, then the end of the connection: listen goes on" {
+@test "half a message, then the end of the connection: listen continues" {
 	start_receiver --ktls "$WHEN"
 	printf '\x70\2\0\0nonce' >"/dev/tcp/127.0.0.1/$PORT"
 	until_true test -s "$RECEIVER_ERR"
@@ -329,13 +329,13 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "100 that begin and say no more do not hold up the right one" {
+@test "100 clients that stop after their first bytes do not delay the real peer" {
 	start_receiver --ktls "$WHEN"
 	flood 100 '\x70\2\0\0'
 	still_serves
 }
 
-@test "a foreign server: connect exits 5 and says so" {
+@test "a server that is another program: connect exits 5 and says so" {
 	start_tool peer hold $'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'
 	bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*does not answer our password'
@@ -357,7 +357,7 @@ guess() {
 	done
 }
 
-@test "20 wrong guesses from elsewhere: few are taken, the right one gets in at once" {
+@test "20 wrong passwords from another address: few are tried, the right client is accepted at once" {
 	local before=$EPOCHREALTIME after took
 	not_under valgrind "a guess takes longer than a second"
 	start_receiver --ktls "$WHEN"
@@ -380,7 +380,7 @@ guess() {
 }
 
 # A handshake that is not over is a guess as well: they cannot be made at once.
-@test "20 exchanges at the same time: few are answered" {
+@test "20 password exchanges at the same time: few are answered" {
 	local text
 	start_receiver --ktls "$WHEN" -v
 	start_relay pass -d wire # for a first message
@@ -408,7 +408,7 @@ refused_from() {
 	still_serves
 }
 
-@test "over the limit the right password is told to try later, and does" {
+@test "over the rate limit the client with the right password is told to try later, and does" {
 	not_under valgrind "a guess takes longer than a second"
 	start_receiver --ktls "$WHEN"
 	guess 5
@@ -419,7 +419,7 @@ refused_from() {
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-@test "guesses from the peer's own address do not keep it from resuming" {
+@test "wrong passwords from the peer's own address do not stop it from resuming" {
 	RETRY=(--retry 20s)
 	start_receiver --ktls "$WHEN"
 	local port=$PORT
@@ -467,25 +467,25 @@ comes_again() {
 	[[ -e wire.1 ]] || fail "it did not have to give way"
 }
 
-@test "who has to give way to a crowd before he says anything comes again" {
+@test "a client evicted by a crowd before it sends anything connects again" {
 	puts_off 0
 	says_sender 'too many handshakes'
 	comes_again
 }
 
-@test "who has to give way before he says anything to listen --keep comes again" {
+@test "a client that listen --keep evicts before it sends anything connects again" {
 	puts_off 0 --keep -- cat
 	says_sender 'too many handshakes'
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
 }
 
-@test "who has to give way to a crowd within his first message comes again" {
+@test "a client evicted by a crowd during its first message connects again" {
 	puts_off 20
 	comes_again
 }
 
-@test "who has to give way to a crowd in front of his Finished comes again" {
+@test "a client evicted by a crowd before its Finished connects again" {
 	start_receiver --ktls "$WHEN"
 	start_relay pass -d first
 	bkp_send --ktls "$WHEN" <<<word
@@ -495,7 +495,7 @@ comes_again() {
 }
 
 # There an alert is nobody's: the listener has not shown that it knows anything.
-@test "who has to give way within his ClientHello does not come again: 5, and why" {
+@test "a client evicted during its ClientHello does not connect again: exit status 5, and the reason" {
 	puts_off 100
 	wait_sender 5
 	says_sender 'too many handshakes.*not tried again.*guess'
@@ -506,7 +506,7 @@ says_sender() {
 }
 
 # To be put off, again and again, would be a guess each time.
-@test "whoever takes the listener's place gets one guess of one connect" {
+@test "an impostor in the listener's place can try one password for each connect" {
 	local mode
 	for mode in tls13-aes128-gcm tls12-aes128-gcm; do
 		start_receiver --ktls "$WHEN" -m "$mode"
@@ -540,7 +540,7 @@ types() {
 	chmod +x "$1"
 }
 
-@test "without a key both sides ask on the terminal: delivered" {
+@test "without a key both sides prompt on the terminal: delivered" {
 	require_no_key
 	types typed 'correct horse
 '
@@ -551,7 +551,7 @@ types() {
 	assert_stderr_lacks 'horse' "$SENDER_ERR"
 }
 
-@test "what is typed is what a file holds" {
+@test "a typed password equals the same password in a file" {
 	require_no_key
 	types typed 'correct horse
 '
@@ -562,20 +562,20 @@ types() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "Ctrl-C at the prompt ends it by the signal, and the terminal echoes" {
+@test "Ctrl-C at the prompt ends the program by the signal, and the terminal echoes" {
 	run -130 asked '^C' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "Ctrl-\\ at the prompt ends it by the signal, and the terminal echoes" {
+@test "Ctrl-\\ at the prompt ends the program by the signal, and the terminal echoes" {
 	run -131 asked '^\' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "Ctrl-Z at the prompt: the terminal echoes, and it asks again afterwards" {
+@test "Ctrl-Z at the prompt: the terminal echoes, and the prompt returns afterwards" {
 	run -4 asked '^Z>word
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "SIGTERM at the prompt ends it by the signal, and the terminal echoes" {
+@test "SIGTERM at the prompt ends the program by the signal, and the terminal echoes" {
 	cat >kill-me <<-END
 		(sleep 0.5; kill -TERM \$\$) &
 		exec "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
@@ -583,7 +583,7 @@ types() {
 	run -143 asked '' sh kill-me
 }
 
-@test "a terminal that is stopped while it is asked on is waited for" {
+@test "a terminal whose output is stopped at the prompt is waited for" {
 	run -4 asked '^S%word
 %^Q' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 	# stopped before the prompt
@@ -593,7 +593,7 @@ types() {
 }
 
 # Else the first would switch the echo on while the second still asks.
-@test "two that ask on one terminal do so one after the other" {
+@test "two programs prompt on one terminal one after the other" {
 	run -4 asked '%%one
 >two
 ' sh -c '
@@ -604,7 +604,7 @@ types() {
 	[[ $output != *one* && $output != *two* ]] || fail "$output"
 }
 
-@test "one that was stopped at its prompt does not keep others from asking" {
+@test "a program stopped at its prompt does not keep others from prompting" {
 	run -4 asked '>>word
 ' sh -c '
 		exec 2>/dev/$(ps -o tty= -p $$)
@@ -618,7 +618,7 @@ types() {
 		exit $status' sh "$BKP"
 }
 
-@test "a typed password is text" {
+@test "a typed password must be text" {
 	run -3 asked 'a^@b
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 	[[ $output == *"is not text"* ]] || fail "$output"
@@ -631,7 +631,7 @@ types() {
 	run -3 asked '^D' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "a typed password has at most 512 bytes" {
+@test "a typed password may have at most 512 bytes" {
 	local long
 	printf -v long '%512s' ''
 	run -4 asked "${long// /x}
@@ -641,14 +641,14 @@ types() {
 	[[ $output == *"too long"*512* ]] || fail "$output"
 }
 
-@test "without key and terminal it exits 3 and says what to do" {
+@test "no key and no terminal: exit status 3, and a remedy" {
 	require_no_key
 	run -3 setsid -w "$BKP" connect -p 1 127.0.0.1
 	[[ $output == *"/dev/tty"*"--password-file"*"keygen"* ]] || fail "$output"
 	run -3 setsid -w "$BKP" listen -b 127.0.0.1 -p 0
 }
 
-@test "--raw and --identity ask for no password" {
+@test "--raw and --identity do not prompt for a password" {
 	require_no_key
 	run -3 asked '' "$BKP" connect --raw -p 1 127.0.0.1
 	[[ $output == *"no key"*"keygen"* ]] || fail "$output"
@@ -667,7 +667,7 @@ refuses_password() {
 	assert_stderr_has "^btrfs-ktls-pipe: password file $1: .*$2"
 }
 
-@test "only the first line of a password file counts, without its line end" {
+@test "only the first line of a password file is used, without its newline" {
 	start_receiver --ktls "$WHEN"
 	printf 'correct horse\r\nnot this\n' >crlf
 	bkp_send --ktls "$WHEN" --password-file crlf <<<word
@@ -681,12 +681,12 @@ refuses_password() {
 	bkp_send 5 --password-file space <<<word
 }
 
-@test "a password file may be a pipe, or standard input where that is not the stream" {
+@test "a password file may be a pipe, or standard input unless that is the stream" {
 	takes_password <(cat password)
 	takes_password - <password
 }
 
-@test "a byte order mark is no part of a password, blanks and quotes are" {
+@test "a byte order mark is not part of a password, blanks and quotes are" {
 	start_receiver --ktls "$WHEN"
 	printf '\xef\xbb\xbfcorrect horse\r\n' >mark
 	bkp_send --ktls "$WHEN" --password-file mark <<<word
@@ -729,12 +729,12 @@ refuses_password() {
 	refuses_password /dev/zero 'too long|not text'
 }
 
-@test "a password file that is no text is refused" {
+@test "a password file that is not text is refused" {
 	printf 'p\0w\n' >binary
 	refuses_password binary 'text'
 }
 
-@test "a password file that others can read is refused, with its mode and the remedy" {
+@test "a password file that others can read is refused; the message has its mode and the remedy" {
 	chmod 0644 password
 	refuses_password password 'mode 0644.*chmod 600 password'
 }
@@ -745,7 +745,7 @@ refuses_password() {
 	refuses_password dir 'directory'
 }
 
-@test "a password goes with no other credential: wrong usage" {
+@test "a password with another credential: exit status 2" {
 	bkp 2 connect --password-file password -k key 127.0.0.1
 	assert_stderr_has 'exactly one kind of credential'
 	bkp 2 listen --password-file password -m none
@@ -756,7 +756,7 @@ refuses_password() {
 	bkp 2 connect --password-file '' 127.0.0.1
 }
 
-@test "a password is in one place of a process, and in no process that it starts" {
+@test "a password is in memory once, and in no child process" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
 	not_under valgrind "it has memory of its own"
 	not_under sanitizers "they keep what was freed"
