@@ -47,11 +47,8 @@ stream_starts_pull() {
 # spawn_connect ERRORS COMMAND_ARRAY OPTION...
 spawn_connect() {
 	local -n command=$2
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" "$HOST" \
-		${command:+-- "${command[@]}"} <&0 2>"$1" 3>&- 7>&- 8>&- &
-	CONNECT_PID=$!
-	PIDS+=("$CONNECT_PID")
+	spawn CONNECT_PID "$1" connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" \
+		"${RETRY[@]}" "${@:3}" "$HOST" ${command:+-- "${command[@]}"}
 }
 
 # stream_ends SENDER_CODE RECEIVER_CODE: the exit statuses that are expected

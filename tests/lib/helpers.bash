@@ -94,6 +94,9 @@ show() {
 # 9 is the listener's --ready-fd.
 
 # --- running the program ---------------------------------------------------
+#
+# Two functions start it: bkp in the foreground, spawn in the background. The
+# others add the options of a sender or of a receiver and call one of the two.
 
 # bkp [CODE] ARG...: runs the program, which must exit with CODE (0). Its
 # standard output is then in $OUT and its standard error in $ERR.
@@ -111,6 +114,28 @@ bkp() {
 	fi
 }
 
+# spawn PID ERRORS connect|listen ARG...: starts the program with our standard
+# input and output, and its messages in the file ERRORS; sets the variable PID.
+# For a listener it waits until that listens, and sets PORT.
+spawn() {
+	local pid=$1 errors=$2
+	shift 2
+	if [[ $1 == listen ]]; then
+		have_fifo ready
+		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen --ready-fd 9 \
+			"${@:2}" <&0 2>"$errors" 3>&- 7>&- 8>&- 9>ready &
+	else
+		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" "$@" \
+			<&0 2>"$errors" 3>&- 7>&- 8>&- &
+	fi
+	PIDS+=($!)
+	printf -v "$pid" %s $!
+	[[ $1 != listen ]] || read_port || {
+		show "$errors"
+		fail "btrfs-ktls-pipe ${*@Q}" "did not get ready"
+	}
+}
+
 # bkp_send [CODE] ARG...: sends standard input to the receiver, relay or peer
 # that was started last
 bkp_send() {
@@ -124,10 +149,8 @@ bkp_send() {
 
 # spawn_sender ARG...: the same in the background; then wait_sender CODE
 spawn_sender() {
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1 <&0 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
-	SENDER_PID=$!
-	PIDS+=("$SENDER_PID")
+	spawn SENDER_PID "$SENDER_ERR" connect "${CREDENTIAL[@]}" -p "$PORT" \
+		"${RETRY[@]}" "$@" 127.0.0.1
 }
 
 # start_receiver ARG...: a listener that writes to $RECEIVED; sets PORT and
@@ -139,16 +162,8 @@ start_receiver() {
 spawn_receiver() {
 	local cred=("${SERVER[@]}")
 	((${#cred[@]})) || cred=("${CREDENTIAL[@]}")
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${cred[@]}" \
-		"${BIND[@]}" -p 0 --ready-fd 9 "${RETRY[@]}" "$@" \
-		<&0 2>"$RECEIVER_ERR" 3>&- 7>&- 8>&- 9>ready &
-	RECEIVER_PID=$!
-	PIDS+=("$RECEIVER_PID")
-	read_port || {
-		show "$RECEIVER_ERR"
-		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
-	}
+	spawn RECEIVER_PID "$RECEIVER_ERR" listen "${cred[@]}" "${BIND[@]}" -p 0 \
+		"${RETRY[@]}" "$@"
 }
 
 # --- what the machine can do -----------------------------------------------

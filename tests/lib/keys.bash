@@ -16,16 +16,8 @@ make_keys() {
 # listens OPTION... [-- COMMAND]: a listener on any port; sets PORT and
 # LISTENER_PID, its messages are in listener.err, its output in listener.out
 listens() {
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
-		--ktls "$WHEN" --ready-fd 9 "$@" </dev/null >listener.out \
-		2>listener.err 3>&- 7>&- 8>&- 9>ready &
-	LISTENER_PID=$!
-	PIDS+=("$LISTENER_PID")
-	read_port || {
-		show listener.err
-		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
-	}
+	spawn LISTENER_PID listener.err listen -b 127.0.0.1 -p 0 --ktls "$WHEN" \
+		"$@" </dev/null >listener.out
 }
 
 # credential_of NAME: sets CREDENTIAL to the options for its key, or if CERTIFIED
@@ -44,8 +36,7 @@ sends_as() {
 		shift
 	fi
 	credential_of "$name"
-	bkp "$want" connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" \
-		"${RETRY[@]}" "$@" 127.0.0.1
+	bkp_send "$want" --ktls "$WHEN" "$@"
 }
 
 # listener_says REGEX, now or soon

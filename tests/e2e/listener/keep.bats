@@ -38,11 +38,8 @@ keeps() {
 # the background; its messages are in NAME.err. Then client NAME CODE
 spawn_as() {
 	credential_of "$1"
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 \
-		<"$2" 2>"$1.err" 3>&- 7>&- 8>&- &
-	PIDS+=($!)
-	CLIENT[$1]=$!
+	spawn "CLIENT[$1]" "$1.err" connect "${CREDENTIAL[@]}" -p "$PORT" \
+		--ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 <"$2"
 }
 declare -gA CLIENT=()
 
@@ -136,10 +133,8 @@ stop_listener() {
 		sh -c 'cat >"got.$BTRFS_KTLS_PIPE_STREAM"'
 	for name in a b; do
 		make_data "$name.in" 3000000
-		"$BKP" connect -p "$PORT" "${RETRY[@]}" 127.0.0.1 \
-			<"$name.in" 2>"$name.err" 3>&- &
-		PIDS+=($!)
-		CLIENT[$name]=$!
+		spawn "CLIENT[$name]" "$name.err" connect -p "$PORT" "${RETRY[@]}" \
+			127.0.0.1 <"$name.in"
 	done
 	client a 0
 	client b 0
@@ -619,13 +614,8 @@ wrapped() {
 @test "SIGHUP with keys from standard input: the keys stay in use" {
 	mkfifo -m 600 input
 	cat keys >input &
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
-		--ktls "$WHEN" --keys - --keep --ready-fd 9 -- "${STORE[@]}" \
-		2>listener.err 3>&- 9>ready.txt <input &
-	LISTENER_PID=$!
-	PIDS+=("$LISTENER_PID")
-	until_true test -s ready.txt
-	PORT=$(<ready.txt)
+	spawn LISTENER_PID listener.err listen -b 127.0.0.1 -p 0 --ktls "$WHEN" \
+		--keys - --keep -- "${STORE[@]}" <input
 	exec 8<>input # more could come
 	kill -HUP "$LISTENER_PID"
 	listener_says 'keys file -: is no regular file; .*stay in use'
@@ -675,10 +665,8 @@ wrapped() {
 	local pid
 	WHEN=off RETRY=(--retry 20s -m none)
 	listens --keep --send "${RETRY[@]}" -- sh -c 'echo word; exec sleep 60'
-	"$BKP" connect -p "$PORT" "${RETRY[@]}" --receive 127.0.0.1 \
-		>got 2>alice.err 3>&- &
-	PIDS+=($!)
-	CLIENT[alice]=$!
+	spawn 'CLIENT[alice]' alice.err connect -p "$PORT" "${RETRY[@]}" --receive \
+		127.0.0.1 >got
 	until_true test -s got
 	kill -9 "$(pgrep -P "$LISTENER_PID")"
 	client alice 7

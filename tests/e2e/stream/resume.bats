@@ -240,10 +240,8 @@ outcome_lost() {
 	wait "$RECEIVER_PID" || :
 	spawn_sender -v <in
 	until_true grep -q 'trying again' "$SENDER_ERR"
-	"$BKP" listen -k key "${BIND[@]}" -p "$port" --retry 5s \
-		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- &
-	RECEIVER_PID=$!
-	PIDS+=("$RECEIVER_PID")
+	spawn RECEIVER_PID "$RECEIVER_ERR" listen -k key "${BIND[@]}" -p "$port" \
+		--retry 5s >"$RECEIVED"
 	stream_ends 0 0
 	assert_same_file in "$RECEIVED"
 }

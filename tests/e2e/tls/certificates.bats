@@ -328,9 +328,8 @@ refused_server() {
 	RETRY=(--retry 60s)
 	spawn_sender --ktls "$WHEN" <<<word
 	sleep 5
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${SERVER[@]}" \
-		-b 127.0.0.1 -p "$PORT" --wait 20s >/dev/null 2>"$RECEIVER_ERR" 3>&- &
-	PIDS+=($!)
+	spawn RECEIVER_PID "$RECEIVER_ERR" listen "${SERVER[@]}" -b 127.0.0.1 \
+		-p "$PORT" --wait 20s >/dev/null
 	wait_sender 5
 	says sender 'refused our certificate: .*expired.*\(alert certificate_expired\)'
 	says receiver 'refused 127.*\(bob\) has expired on 20'
