@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Where it listens and what it connects to.
+# The addresses that listen binds and connect connects to.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -11,7 +11,7 @@ require_ipv6() {
 	skip "own kernel only: no IPv6 on this loopback device"
 }
 
-# reaches RECEIVER_ARGS -- SENDER_ARGS: a word gets through
+# reaches RECEIVER_ARGS -- SENDER_ARGS: a word is delivered
 reaches() {
 	local to=()
 	while [[ $1 != -- ]]; do
@@ -57,7 +57,7 @@ reaches() {
 	reaches -- '[::1]:PORT'
 }
 
-# As Debian's /etc/hosts has it: for IPv4 the resolver takes ::1 for 127.0.0.1.
+# As in Debian's /etc/hosts: for IPv4 the resolver turns ::1 into 127.0.0.1.
 @test "an address that a name has twice is bound once" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	printf '%s localhost\n' 127.0.0.1 ::1 >hosts

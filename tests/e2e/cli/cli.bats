@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The command line: usage errors, help, and that program and manual agree.
+# The command line: usage errors, help, and the agreement of program and manual.
 
 load ../../lib/helpers
 
 MAN=$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1
 
-# wrong_usage REGEX ARG...: exits 2 and says why in one line
+# wrong_usage REGEX ARG...: exit status 2, and one line with the reason
 wrong_usage() {
 	bkp 2 "${@:2}" || return
 	assert_lines 1 "$ERR" || return

@@ -11,7 +11,7 @@ setup_file() {
 	export IN=$BATS_FILE_TMPDIR/in
 }
 
-# in_both_roles CODE connect|listen OPTION...: one that gets no stream
+# in_both_roles CODE connect|listen OPTION...: a side that never gets a stream
 in_both_roles() {
 	if [[ $2 == connect ]]; then
 		bkp "$1" connect --retry 0 -k key "${@:3}" 127.0.0.1
@@ -100,10 +100,10 @@ in_both_roles() {
 	[[ ! -e started ]] || fail "COMMAND was started"
 }
 
-# --- 5: the connecting side is refused, the listener goes on
+# --- 5: connect is refused, the listener continues
 
-# refused REGEX LISTEN_OPTION... -- CONNECT_OPTION...: connect exits 5 and says
-# so; the listener has one line about it
+# refused REGEX LISTEN_OPTION... -- CONNECT_OPTION...: connect exits 5 and
+# gives the reason; the listener prints one line
 refused() {
 	local to=() why=$1
 	shift
@@ -116,10 +116,10 @@ refused() {
 	bkp_send 5 --ktls off "${@:2}" <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*$why"
 	assert_lines 1 "$ERR"
-	listener_goes_on
+	listener_continues
 }
 
-listener_goes_on() {
+listener_continues() {
 	until_true test -s "$RECEIVER_ERR"
 	assert_lines 1 "$RECEIVER_ERR"
 	[[ ! -s $RECEIVED ]] || fail "something was received"
@@ -161,8 +161,8 @@ serves_its_peer() {
 	stream_ends 0 0
 }
 
-# openssl_peer s_client|s_server OPTION...: one that has our key, in the
-# background; it says what is written to server.in
+# openssl_peer s_client|s_server OPTION...: openssl with our key, in the
+# background; it sends the bytes that are written to server.in
 openssl_peer() {
 	have_fifo server.in
 	"$BKP_TOOLS/deadline" 60 openssl "$@" -tls1_3 -quiet -psk "$KEY_HEX" \
@@ -193,7 +193,7 @@ openssl_client() {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	openssl_client
-	listener_goes_on
+	listener_continues
 	assert_stderr_has '^btrfs-ktls-pipe: .*--raw' "$RECEIVER_ERR"
 	serves_its_peer
 }
@@ -202,47 +202,47 @@ zeros() {
 	printf '\\0%.0s' $(seq "$1")
 }
 
-# greets BYTES [ALPN]: a client that has the key and the ALPN, and says that
-greets() {
+# client_sends BYTES [ALPN]: a client with our key and the ALPN sends these bytes
+client_sends() {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	openssl_client -alpn "${2-btrfs-ktls-pipe/2}"
 	printf "$1" >server.in
-	listener_goes_on
+	listener_continues
 }
 
 @test "a HELLO of another version is refused, listen continues" {
-	greets "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
+	client_sends "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
 	says receiver version
 	serves_its_peer
 }
 
-# What release 0.1 says to begin with
+# The first bytes of release 0.1
 OLD_HELLO="\x01\x01\x01\0\0\0\0\x01"
 UPGRADE='the peer runs 0\.1: upgrade it'
 
 @test "a client that runs 0.1 is told that the version differs, listen continues" {
-	greets "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
+	client_sends "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
 	says receiver "refused .*$UPGRADE"
-	# openssl prints what it got: WELCOME, version 2, refusal 1
+	# openssl prints the bytes received: WELCOME, version 2, refusal 1
 	cmp <(tail -c 64 server.out) <(printf '\2\2\1'"$(zeros 61)")
 	serves_its_peer
 }
 
 @test "a HELLO of version 2 after version 1 was negotiated is refused, listen continues" {
-	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
+	client_sends "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
 	says receiver 'refused .*version'
 	serves_its_peer
 }
 
 @test "a HELLO with unknown flags is refused, listen continues" {
-	greets "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
+	client_sends "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
 
 @test "a HELLO with a stream name is refused, listen continues" {
-	greets "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
+	client_sends "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
 	says receiver 'refused .*name'
 	serves_its_peer
 }
@@ -254,24 +254,24 @@ UPGRADE='the peer runs 0\.1: upgrade it'
 	openssl_client -alpn btrfs-ktls-pipe/2
 	printf "\\1\\2\\1\\0\\0\\0\\0\\1$(zeros 40)$(
 		printf '\\xff%.0s' 1 2 3 4 5 6 7 8)$(zeros 72)" >server.in
-	# 3000 ms, and no rotation offset
+	# 3000 ms, and a rekey offset of 0
 	until_true grep -qaP '\x00{6}\x0b\xb8\x00{8}' server.out
 }
 
 @test "a malformed HELLO is refused, listen continues" {
-	greets "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
+	client_sends "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
 
 @test "another frame instead of a HELLO is refused, listen continues" {
-	greets "\x04$(zeros 15)"
+	client_sends "\x04$(zeros 15)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
 
-# answered REGEX BYTES: what connect says to a listener that has the key and
-# the ALPN, and answers with that
+# answered REGEX BYTES: a listener with our key and the ALPN answers BYTES;
+# connect exits 5 with one line that matches REGEX
 answered() {
 	openssl_server -alpn btrfs-ktls-pipe/2
 	printf "$2" >server.in
@@ -325,9 +325,9 @@ answered() {
 	in_both_roles 6 listen --ktls require
 }
 
-# --- 4, 5 and 6: the input is still there
+# --- 4, 5 and 6: the input is not read
 
-# untouched CODE ARG...: what is on standard input can be read by the next
+# untouched CODE ARG...: the next program can still read standard input
 untouched() {
 	{
 		bkp "$@"
@@ -356,7 +356,7 @@ untouched() {
 	start_tool peer close $'SSH-2.0-OpenSSH\r\n'
 	untouched 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1
 	openssl_server -alpn btrfs-ktls-pipe/2
-	# a WELCOME that refuses: the greeting has been sent
+	# a WELCOME that refuses: HELLO has been sent
 	printf "\x02\x02\x04\0$(zeros 60)" >server.in
 	bkp 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1 <"$IN" -- touch started
 	[[ ! -e started ]] || fail "COMMAND was started"
@@ -375,9 +375,9 @@ untouched() {
 	untouched 6 listen -k key --send -b 127.0.0.1 -p 0 --ktls require
 }
 
-# --- 7 and 7: connection lost, peer killed, record forged
+# --- 7 on both sides: connection lost, peer killed, record forged
 
-# lost push|pull ACTION OPTION...: what a relay does in the middle
+# lost push|pull ACTION OPTION...: a relay does that in mid-stream
 lost() {
 	HARM=("${@:2}")
 	[[ $1 == push ]] || HARM+=(-c s2c)
@@ -433,7 +433,7 @@ killed_receiver() {
 	both_ways killed_receiver HUP 129
 }
 
-# --- 9 and 7: the source COMMAND
+# --- sender 9, receiver 7: the source COMMAND
 
 @test "the source COMMAND fails: the sender exits 9, the receiver 7" {
 	source_fails() {
@@ -446,7 +446,7 @@ killed_receiver() {
 	both_ways source_fails
 }
 
-# --- 8 and 7: the sender's input
+# --- sender 8, receiver 7: the sender's input
 
 @test "standard input cannot be read: the sender exits 8, the receiver 7" {
 	input_fails() {
@@ -470,7 +470,7 @@ killed_receiver() {
 	both_ways cut_short
 }
 
-# --- 9 and 8: the receiver's output
+# --- sender 9, receiver 8: the receiver's output
 
 @test "standard output is full: the sender exits 9, the receiver 8" {
 	output_fails() {
@@ -493,7 +493,7 @@ killed_receiver() {
 	both_ways reader_leaves
 }
 
-# --- 9 and 9: the consumer COMMAND
+# --- 9 on both sides: the consumer COMMAND
 
 @test "the consumer COMMAND fails: sender and receiver exit 9" {
 	consumer_fails() {
@@ -515,7 +515,7 @@ killed_receiver() {
 	both_ways consumer_leaves
 }
 
-# --- 70: out of resources (other bugs cannot be had)
+# --- 70: out of memory (other internal errors cannot be provoked)
 
 @test "no memory for the sender's buffer: the sender exits 70, the receiver 7 at once" {
 	not_under valgrind 'it needs more memory'

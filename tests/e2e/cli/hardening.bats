@@ -1,9 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What configure's hardening leaves in the program. make check says in
-# BKP_HARDENING which flags configure took; without that, all of them are
-# expected.
+# Traces of configure's hardening in the program. make check lists in
+# BKP_HARDENING the flags that configure chose; without it all are expected.
 
 load ../../lib/helpers
 
@@ -14,7 +13,7 @@ setup() {
 	set_up
 }
 
-# expects FLAG...: skips the test where configure left one of them out
+# expects FLAG...: skips the test if configure left one of them out
 expects() {
 	local flag
 	[[ ${BKP_HARDENING+set} ]] || return 0
@@ -24,7 +23,7 @@ expects() {
 	done
 }
 
-# reads OPTION REGEX: readelf shows such a line of the program
+# reads OPTION REGEX: readelf prints such a line for the program
 reads() {
 	readelf -W "$1" "$BKP" >lines
 	has_line "$2" lines && return

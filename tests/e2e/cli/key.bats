@@ -1,17 +1,17 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Key files: what is taken, what is refused, how one is made.
+# Key files: keygen, the files that are accepted and those that are refused.
 
 load ../../lib/helpers
 load ../../lib/delivery
 
-# A listener that nobody calls exits 4 once its key was fine.
+# A listener without a client exits 4: its key was accepted.
 takes_key() {
 	bkp 4 listen -k "$1" -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-# refuses_key FILE REGEX: exits 3 with one line that names the file and says
-# what is wrong
+# refuses_key FILE REGEX: exit status 3 with one line that names the file and
+# the reason
 refuses_key() {
 	bkp 3 listen -k "$1" -b 127.0.0.1 -p 0 --wait 1ms || return
 	assert_lines 1 "$ERR" || return
@@ -133,7 +133,7 @@ key_bytes() {
 	((code == 8)) || fail "exit status $code"
 }
 
-# --- what is taken
+# --- files that are accepted
 
 @test "PEM, identity:hex and raw bytes give the same key" {
 	bkp keygen -o pem
@@ -161,7 +161,7 @@ key_bytes() {
 	transfers key crlf
 }
 
-# What editors put around a line is not the key.
+# Characters that editors put around a line are not part of the key.
 @test "a byte order mark, comments, blank lines and CR are ignored" {
 	printf '\xef\xbb\xbf# key of the backup host\r\n\r\nbtrfs:%s\r\n\r\n' \
 		"$KEY_HEX" | put windows
@@ -233,7 +233,7 @@ key_bytes() {
 	run -4 unshare -m sh inside
 }
 
-# --- what is refused
+# --- files that are refused
 
 @test "no key and no terminal to ask on: exit status 3, and keygen is named" {
 	[[ ! -e /etc/btrfs-ktls-pipe/key ]] ||
@@ -409,13 +409,13 @@ key_bytes() {
 	takes_key <(cat key)
 }
 
-# places_of HEX PID...: sets PLACES to where the key is in their memory
+# places_of HEX PID...: sets PLACES to the places of the key in their memory
 places_of() {
 	"$BKP_TOOLS/findkey" "$@" 3>&- | sort -u >places
 	mapfile -t PLACES <places
 }
 
-# family PID: it and all processes below it
+# family PID: the process and all its descendants
 family() {
 	local pid
 	FAMILY+=("$1")
@@ -471,9 +471,9 @@ family() {
 	wait_for 4 $! listener "$ERR"
 }
 
-# --- what cannot be opened
+# --- files that cannot be opened
 
-# As everybody but root: files that are not open to us stay closed.
+# Runs the program as another user than root, so that file modes apply.
 unprivileged() {
 	[[ $(id -u) != 0 ]] ||
 		wrapped '' 'setpriv --bounding-set=-all --inh-caps=-all'

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# --keys: many clients, each with an identity and a key of its own.
+# --keys: many clients, each with its own identity and key.
 
 load ../../lib/helpers
 load ../../lib/keys
 
 HEX=000102030405060708090a0b0c0d0e0f
 
-# refuses_keys REGEX: the file "keys" leads to 3, with one line that names it
+# refuses_keys REGEX: the file "keys" leads to exit status 3, with one line that names it
 refuses_keys() {
 	bkp 3 listen --keys keys -b 127.0.0.1 -p 0 --wait 1ms || return
 	assert_lines 1 "$ERR" || return
@@ -16,7 +16,7 @@ refuses_keys() {
 	(($(wc -c <"$ERR") < 300)) || fail "a line of $(wc -c <"$ERR") bytes"
 }
 
-# --- who gets in
+# --- clients that are accepted
 
 @test "each client is accepted with its own key" {
 	local name
@@ -74,7 +74,7 @@ refuses_keys() {
 	[[ $(<listener.out) == word ]]
 }
 
-# stripped: the client's last message, without what differs by name
+# stripped: the client's last message, without names and ports
 stripped() {
 	sed "s/'[a-z]*'/NAME/; s/:[0-9]*:/:PORT:/" "$ERR"
 }
@@ -94,7 +94,7 @@ stripped() {
 	wait_listener 0
 }
 
-# --- what COMMAND learns
+# --- the environment of COMMAND
 
 @test "COMMAND finds identity, method, peer and stream in its environment" {
 	local stream='^BTRFS_KTLS_PIPE_STREAM=[0-9a-f]{32}$'

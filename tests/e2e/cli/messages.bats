@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Messages on standard error never hold anything up, whoever reads them or not.
+# Messages on standard error never delay anything, even if nobody reads them.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/keys
 
-# keeps [OPTION]...: a listener that keeps what alice sends as got.alice
+# keeps [OPTION]...: listen --keep, which writes alice's stream to got.alice
 keeps() {
 	make_keys keys alice
 	SERVER=(--keys keys)
@@ -16,7 +16,7 @@ keeps() {
 }
 
 # without_reader: the program writes its messages into a named pipe that is full,
-# and that nobody reads; here it is descriptor 7. BKP_READ is read.
+# and that nobody reads: our descriptor 7. The messages of BKP_READ are read.
 without_reader() {
 	mkfifo stuck
 	exec 7<>stuck
@@ -62,7 +62,7 @@ without_reader() {
 		BKP=$BKP_READ bkp_send --ktls "$WHEN" <<<word
 		[[ $(<got.alice) == word ]]
 	done
-	# strangers make lines, too
+	# other programs cause messages, too
 	for _ in 1 2 3; do
 		printf nonsense >"/dev/tcp/127.0.0.1/$PORT"
 	done
@@ -103,9 +103,9 @@ without_reader() {
 	exec 7<&-
 }
 
-# --- what a COMMAND says
+# --- messages of COMMAND
 
-# A consumer that writes a lot to its standard error before it takes its input
+# A consumer that writes a lot to standard error before it reads its input
 CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	exec cat' "some words that mean nothing")
 

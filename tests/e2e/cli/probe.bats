@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# probe: what this machine can do, for people and for programs.
+# probe reports what this machine can do, for people and for programs.
 
 load ../../lib/helpers
 
@@ -25,7 +25,7 @@ probed_flat() {
 	"$BKP_TOOLS/json" <"$OUT" >flat || fail "$(<"$OUT")"
 }
 
-# says REGEX: of the whole line
+# says REGEX: a whole line of the report matches
 says() {
 	assert_stderr_has "^$1\$" flat
 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What is shown of a stream while it runs, and the figures at its end.
+# The progress of a running stream, and the statistics at its end.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -127,8 +127,8 @@ assert_meter() {
 
 # --- on a terminal
 
-# on_terminal ARG...: the program with a terminal as its standard error, of
-# which all goes to the file screen
+# on_terminal ARG...: the program with a terminal as standard error; its output
+# goes to the file screen
 on_terminal() {
 	printf '%q ' exec "$BKP" "$@" >"command"
 	printf '%s\n' '<feed >received 9>ready' >>"command"
@@ -138,13 +138,13 @@ on_terminal() {
 	PIDS+=("$RECEIVER_PID")
 }
 
-# What is left to read of the lines, as a terminal shows them: what was there
-# before the cursor went back and the line was cleared is gone.
+# The lines as a terminal shows them, without text that was there before the
+# cursor went back and the line was cleared.
 shown() {
 	sed -E 's/\r$//; s/.*\r\x1b\[K//' screen
 }
 
-# A listener that shows its meter on a terminal, while others are refused
+# A listener shows its meter on a terminal while other clients are refused.
 terminal_stream() {
 	mkfifo feed ready
 	exec 8<>feed
@@ -260,7 +260,7 @@ terminal_stream() {
 
 # --- --stats
 
-# stats_of FILE: valid, and has the keys that the manual names and no other;
+# stats_of FILE: valid JSON with exactly the keys that the manual names;
 # sets STATS to its values
 stats_of() {
 	local keys

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How connect reaches a listener that a firewall, a route or a name server keeps
-# from it, and what it says meanwhile.
+# connect while a firewall, a route or a name server hides the listener: it keeps
+# trying, and says why.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -14,7 +14,7 @@ setup() {
 
 # --- firewalls and routes
 
-# unreachable_for_now KIND WHY: by a route of that kind, then not any more
+# unreachable_for_now KIND WHY: by a route of that kind, which is then removed
 unreachable_for_now() {
 	ip -n "$NET" route add "$1" 203.0.113.2
 	HOST=203.0.113.2 BIND=(-b 0.0.0.0)

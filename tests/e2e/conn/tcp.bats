@@ -1,18 +1,18 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How fast a stream may be, and what TCP is told: --limit, --tcp-buffer,
-# --congestion, --dscp.
+# Options about the rate and about TCP: --limit, --tcp-buffer, --congestion,
+# --dscp.
 
 load ../../lib/helpers
 
-# socket_has REGEX: what ss tells of the connections of the listener's port
+# socket_has REGEX: ss prints such a line about the listener's connections
 socket_has() {
 	local said
 	said=$(ss -tinmOH --tos "( sport = :$PORT or dport = :$PORT )")
 	[[ $said =~ $1 ]] || fail "no match for $1 in:" "$said"
 }
 
-# both_sides OPTION...: a stream that waits for its input; 7 feeds it
+# both_sides OPTION...: a stream that waits for input from descriptor 7
 both_sides() {
 	mkfifo feed
 	exec 7<>feed
@@ -24,14 +24,8 @@ both_sides() {
 
 finish() {
 	exec 7>&-
-	wait_exit 0 "$SENDER_PID"
-	wait_exit 0 "$RECEIVER_PID"
-}
-
-wait_exit() {
-	local code=0
-	wait "$2" || code=$?
-	((code == $1)) || fail "exit status $code, expected $1"
+	wait_sender 0
+	wait_receiver 0
 }
 
 @test "--limit: 3 MiB at 1 MiB a second take nearly 3 seconds" {
@@ -40,7 +34,7 @@ wait_exit() {
 	local begin=${EPOCHREALTIME/./} ms
 	bkp_send --limit 1M <in
 	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 	assert_same_file in "$RECEIVED"
 	((ms >= 2700)) || fail "took only $ms ms"
 }
@@ -48,7 +42,7 @@ wait_exit() {
 @test "--limit of a few bytes a second: the bytes are still sent" {
 	start_receiver
 	bkp_send --limit 20 <<<"some thirty bytes, in a second"
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 	assert_lines 1 "$RECEIVED"
 }
 
@@ -85,7 +79,7 @@ wait_exit() {
 	start_receiver
 	bkp_send --congestion nosuch <<<bytes
 	assert_stderr_has 'congestion nosuch: .*modprobe tcp_nosuch'
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 }
 
 @test "--tcp-buffer sets the socket buffers of both sides" {
@@ -107,5 +101,5 @@ wait_exit() {
 		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <<<bytes 2>"$ERR" || code=$?
 	((code == 0)) || { show "$ERR"; fail "exit status $code"; }
 	assert_stderr_has 'net.core.wmem_max'
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 }

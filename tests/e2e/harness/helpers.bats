@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The helpers and tools of the other tests.
+# The helpers and tools that the other tests use.
 
 load ../../lib/helpers
 
-# read_through TEXT ACTION [OPTION]...: sets GOT to what arrives of TEXT behind
-# a relay
+# read_through TEXT ACTION [OPTION]...: sets GOT to the part of TEXT that arrives
+# through a relay
 read_through() {
 	start_tool peer close "$1"
 	start_relay "${@:2}" -c s2c

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Which path the bytes take is seen on the live sockets, not believed.
+# The path of the bytes, checked on the live sockets.
 
 load ../../lib/helpers
 
-# stream_stands SENDER_PATH RECEIVER_PATH [OPTION]...: a connection over which
-# 100000 bytes went, and that waits for more; SENDER_SS and RECEIVER_SS are what
-# ss(8) knows of its two ends
+# stream_stands SENDER_PATH RECEIVER_PATH [OPTION]...: a connection that has
+# carried 100000 bytes and waits for more; SENDER_SS and RECEIVER_SS are the output
+# of ss(8) for its two ends
 stream_stands() {
 	mkfifo in
 	exec 8<>in
@@ -44,7 +44,7 @@ decrypt_errors() {
 	awk '$1 == "TlsDecryptError" { print $2 }' /proc/net/tls_stat
 }
 
-# by_kernel VERSION CIPHER TITLE MODE: seen on the sockets and said by -v
+# by_kernel VERSION CIPHER TITLE MODE: checked on the sockets and in the output of -v
 by_kernel() {
 	local errors
 	require_ktls
@@ -60,7 +60,7 @@ by_kernel() {
 		fail "TlsDecryptError $(decrypt_errors), before: $errors"
 }
 
-# Runs without a tls module: taken out of a guest for as long as the test takes.
+# Runs the test without the tls module, which a guest unloads meanwhile.
 without_tls() {
 	have_ktls || return 0
 	[[ ${BKP_GUEST-} ]] || skip "own kernel only: this kernel has TLS"

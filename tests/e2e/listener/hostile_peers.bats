@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What TLS lets a peer do and this program does not: it is refused, or is
-# without effect, but never lost on the way to exit status 0. handshake.bats and
-# interop.bats have more: key exchange by PSK alone, unknown identities, tickets
-# and KeyUpdates of a peer.
+# Things that TLS allows a peer and this program does not: they are refused or have
+# no effect, and never lead to a false exit status 0. More are in handshake.bats
+# and interop.bats: key exchange by PSK alone, unknown identities, tickets and
+# KeyUpdates of a peer.
 
 load ../../lib/helpers
 load ../../lib/certs
@@ -21,14 +21,14 @@ OLD='ALL:@SECLEVEL=0'
 
 # --- versions
 
-# alert_for S_CLIENT_OPTION...: how the listener refuses
+# alert_for S_CLIENT_OPTION...: the alert with which the listener refuses
 alert_for() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -msg -ign_eof \
 		"$@" <<<word >msg 2>&1 3>&- || :
 	sed -nE 's/^<<< .*Alert.*fatal ([a-z_]+).*/\1/p' msg
 }
 
-# old_client VERSION: also where TLS 1.2 is allowed
+# old_client VERSION: is refused, even by a listener that allows TLS 1.2
 old_client() {
 	[[ $(alert_for "$1" -cipher "$OLD" "${OPENSSL[@]}") == protocol_version ]] ||
 		fail "$(tail -5 msg)" || return
@@ -72,7 +72,7 @@ old_client() {
 
 # --- tickets
 
-# no_ticket OPTION...: among all that comes before the stream
+# no_ticket OPTION...: no ticket comes before the stream
 no_ticket() {
 	RECEIVED=/dev/null
 	start_receiver --send --raw -q --ktls "$WHEN" "${MODE[@]}" <<<word
@@ -144,7 +144,7 @@ says_why() {
 	assert_stderr_has "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
 }
 
-# What the receiver of a stream says is read in user space: keys may change.
+# The bytes from the receiver are read in user space: a KeyUpdate is possible.
 @test "a KeyUpdate in the control direction does the stream no harm" {
 	server_says K tls13-aes128-gcm -tls1_3 -msg
 	until_true grep -q '>>> .*KeyUpdate' server.out
@@ -154,9 +154,9 @@ says_why() {
 	wait_sender 0
 }
 
-# --- records that have no place in a stream
+# --- records that are not allowed in a stream
 
-# meets MODE kernel|user RECORD...: of each kind the stream must not survive one
+# meets MODE kernel|user RECORD...: one record of each kind ends the stream
 meets() {
 	local record
 	for record in "${@:3}"; do
@@ -196,7 +196,7 @@ UNKNOWN=(24:010001aa 20:01 22:14000000 22:0100000161 22:00000000 99:00 0:
 # --- a peer that holds the key and breaks the protocol
 
 # violates ROLE kernel|user MODE RECORD ALERT: a client that is raw, sends or
-# receives; the listener ends at once, with 7, and does not wait for it again
+# receives; the listener exits 7 at once and does not wait for a resume
 violates() {
 	local args=()
 	case $1 in
@@ -222,8 +222,8 @@ all_violations() {
 	have_fifo feed
 	exec 8<>feed
 	violates "$@" 24:0100 unexpected_message
-	# In TLS 1.2 GnuTLS refuses a type that it does not know before it
-	# decrypts, and skips any empty record.
+	# In TLS 1.2 GnuTLS refuses an unknown type before it decrypts, and
+	# skips any empty record.
 	if [[ "$1 $3" != "receives tls12"* ]]; then
 		violates "$@" 99:00 unexpected_message
 		violates "$@" 21: unexpected_message
@@ -289,7 +289,7 @@ all_violations() {
 
 # --- empty records
 
-# empty_records kernel|user MODE OPTION...: a few in a row are no end
+# empty_records kernel|user MODE OPTION...: a few in a row do not end the stream
 empty_records() {
 	start_receiver --raw --ktls "${KTLS[$1]}" -m "$2" -q "${@:3}"
 	"$BKP_TOOLS/records" "$PORT" key "$2" '23:*5' 23:6265666f72650a 23: \

@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# listen --keep: streams side by side, none of which harms another.
+# listen --keep: several streams at once, and none harms another.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/keys
 load ../../lib/certs
 
-# A consumer that stores what each client sends under its name
-STORE=(sh -c 'exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
+# A consumer that writes each client's stream to a file with its name
+CONSUME=(sh -c 'exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
 
 setup() {
 	set_up
@@ -18,24 +18,24 @@ setup() {
 }
 
 # certified: from here on the listener, alice and bob have certificates, and
-# the consumer keeps a line for each time that it is started
+# the consumer writes a line each time that it starts
 certified() {
 	make_certs
 	cd "$TMP" || return
 	server_is server
 	CERTIFIED=yes
-	STORE=(sh -c 'echo "$BTRFS_KTLS_PIPE_METHOD" \
+	CONSUME=(sh -c 'echo "$BTRFS_KTLS_PIPE_METHOD" \
 			>>"how.$BTRFS_KTLS_PIPE_IDENTITY"
 		exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
 }
 
-# keeps [OPTION]...: such a listener
+# keeps [OPTION]...: starts listen --keep
 keeps() {
-	listens "${SERVER[@]}" --keep "${RETRY[@]}" "$@" -- "${STORE[@]}"
+	listens "${SERVER[@]}" --keep "${RETRY[@]}" "$@" -- "${CONSUME[@]}"
 }
 
 # spawn_as NAME FILE [OPTION]...: sends FILE with NAME's key or certificate, in
-# the background; its messages are in NAME.err. Then client NAME CODE
+# the background; its messages are in NAME.err. client NAME CODE waits for it
 spawn_as() {
 	credential_of "$1"
 	spawn "CLIENT[$1]" "$1.err" connect "${CREDENTIAL[@]}" -p "$PORT" \
@@ -47,8 +47,8 @@ client() {
 	wait_for "$2" "${CLIENT[$1]}" "$1" "$1.err"
 }
 
-# stands_as NAME FD [OPTION]...: NAME has a stream that waits for more on FD; a
-# word of it has arrived
+# stands_as NAME FD [OPTION]...: NAME has a stream that waits for more input on FD
+# and whose first line has arrived
 stands_as() {
 	have_fifo "feed.$1"
 	eval "exec $2<>feed.$1"
@@ -60,7 +60,7 @@ stands_as() {
 	}
 }
 
-# ends_as NAME FD: and now the rest of it, and the end
+# ends_as NAME FD: sends the last line of that stream, and ends it
 ends_as() {
 	echo "last of $1" >&"$2"
 	eval "exec $2>&-"
@@ -73,7 +73,7 @@ stop_listener() {
 	wait_listener "${1:-0}"
 }
 
-# --- side by side
+# --- streams at the same time
 
 @test "streams at the same time and one after the other are all delivered" {
 	local name
@@ -147,7 +147,7 @@ stop_listener() {
 @test "with a password: a stream resumes in its process, and a wrong password is refused" {
 	make_data in 3000000
 	echo secret >password
-	echo guess >wrong
+	echo wrong >wrong
 	bkp 4 listen --password-file password -b 127.0.0.1 -p 0 --wait 1ms ||
 		{ has_line 'without libsodium' "$ERR" && skip 'built without libsodium'; }
 	listens --password-file password --keep "${RETRY[@]}" -- \
@@ -162,10 +162,10 @@ stop_listener() {
 	stop_listener
 }
 
-# --- coming back
+# --- resume
 
-# survives ACTION MODE...: alice's stream comes over a relay that does harm,
-# while bob's stands
+# survives ACTION MODE...: alice's stream is delivered through a relay that
+# does harm, while bob's is idle
 survives() {
 	local direct
 	by_tier 3000000 2000000 10000000 3000000
@@ -217,8 +217,8 @@ survives() {
 	assert_stderr_has 'goes on at byte .*connection 4'
 }
 
-# rotates OPTION...: alice's stream moves to fresh keys, again and again
-rotates() {
+# rekeys OPTION...: alice's stream is rekeyed at least seven times
+rekeys() {
 	make_data in 8000000
 	keeps --stats stats "$@"
 	stands_as bob 8 "$@"
@@ -231,11 +231,11 @@ rotates() {
 }
 
 @test "a stream is rekeyed over a connection passed to its process: TLS 1.3" {
-	rotates
+	rekeys
 }
 
 @test "a stream is rekeyed over a connection passed to its process: TLS 1.2" {
-	rotates -m tls12-aes256-gcm
+	rekeys -m tls12-aes256-gcm
 }
 
 @test "with certificates: COMMAND gets the name, and a stream resumes" {
@@ -246,11 +246,10 @@ rotates() {
 
 @test "with certificates: a stream is rekeyed over a connection passed to its process" {
 	certified
-	rotates -m tls13-aes256-gcm
+	rekeys -m tls13-aes256-gcm
 }
 
-# hello_in_pieces: the first bytes of a connection for a stream that does not
-# exist any more, bit by bit; then nothing
+# The first bytes of a ClientHello, in two pieces; then nothing more.
 @test "a ClientHello in pieces is waited for without using the processor" {
 	local before after
 	keeps --handshake-timeout 2s
@@ -267,7 +266,7 @@ rotates() {
 	stop_listener
 }
 
-# cpu_of PID: ticks
+# cpu_of PID: processor time in clock ticks
 cpu_of() {
 	local stat
 	read -r stat <"/proc/$1/stat"
@@ -283,7 +282,7 @@ cpu_of() {
 		names+=("c$i")
 	done
 	make_keys keys "${names[@]}"
-	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY"
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY"
 		while test -e hold; do sleep 0.2; done')
 	echo word >word
 	: >hold
@@ -306,10 +305,10 @@ cpu_of() {
 	stop_listener
 }
 
-# begins_and_vanishes COUNT NAME [OPTION]...: so many streams of one client, that
-# would like to come back for ever; then its processes are killed
+# clients_vanish COUNT NAME [OPTION]...: starts that many streams of one
+# client, which would retry for ever, and kills its processes
 WAITING='waiting for the peer'
-begins_and_vanishes() {
+clients_vanish() {
 	local i pids=() children lines
 	children=$(($(pgrep -c -P "$LISTENER_PID" || :) + $1))
 	lines=$(($(grep -c "$WAITING" listener.err || :) + $1))
@@ -341,7 +340,7 @@ lines_are() {
 @test "16 streams of a vanished client do not keep another client out" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
-	begins_and_vanishes 16 alice
+	clients_vanish 16 alice
 	takes_at_most 20 sends_as bob --retry 15s <<<word
 	[[ $(<got.bob) == word ]]
 	listener_says ': alice 127[^ ]*: gives its place to bob 127[^ ]*: it has been without'
@@ -357,7 +356,7 @@ lines_are() {
 	CREDENTIAL=(-m none)
 	credential_of() { CREDENTIAL=(-m none); }
 	listens --keep "${RETRY[@]}" -m none -- sh -c 'exec cat >>got'
-	begins_and_vanishes 16 nobody
+	clients_vanish 16 nobody
 	takes_at_most 20 sends_as nobody --retry 15s <<<word
 	[[ $(<got) == word ]]
 	listener_says 'gives its place to 127[^ ]*: it has been without'
@@ -367,8 +366,8 @@ lines_are() {
 	local i
 	RETRY=(--retry 1h)
 	keeps --per-client 16
-	begins_and_vanishes 1 bob
-	begins_and_vanishes 15 alice
+	clients_vanish 1 bob
+	clients_vanish 15 alice
 	takes_at_most 20 sends_as alice --retry 15s <<<word
 	listener_says ': alice 127[^ ]*: gives its place to alice'
 	assert_stderr_lacks ': bob .*gives its place' listener.err
@@ -377,8 +376,8 @@ lines_are() {
 @test "the stream that has been disconnected longest is evicted" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
-	begins_and_vanishes 1 bob
-	begins_and_vanishes 15 alice
+	clients_vanish 1 bob
+	clients_vanish 15 alice
 	takes_at_most 20 sends_as carol --retry 15s <<<word
 	listener_says ': bob 127[^ ]*: gives its place to carol'
 	assert_stderr_lacks ': alice .*gives its place' listener.err
@@ -394,7 +393,7 @@ lines_are() {
 	head -c 500000 /dev/zero >&8
 	listener_says ': bob 127[^ ]*: the stream goes on'
 	PORT=$direct
-	begins_and_vanishes 15 alice
+	clients_vanish 15 alice
 	for ((i = 1; i <= 16; i++)); do
 		sends_as carol --retry 15s <<<word
 	done
@@ -405,7 +404,7 @@ lines_are() {
 
 @test "with --keys a client may have 4 streams at once, and is then told busy" {
 	keeps
-	begins_and_vanishes 4 alice
+	clients_vanish 4 alice
 	sends_as alice 5 --retry 0 <<<word
 	assert_stderr_has 'busy'
 	listener_says 'refused 127.*has 4 streams already .--per-client'
@@ -437,20 +436,20 @@ lines_are() {
 
 @test "with one shared key a client has no limit without --per-client" {
 	listens -k alice.key --keep "${RETRY[@]}" -- sh -c 'exec cat >>got.alice'
-	begins_and_vanishes 6 alice
+	clients_vanish 6 alice
 	sends_as alice --retry 0 <<<word
 }
 
 @test "with certificates a client may have 4 streams at once" {
 	certified
 	keeps -m tls13-aes256-gcm
-	begins_and_vanishes 4 alice
+	clients_vanish 4 alice
 	sends_as alice 5 --retry 0 <<<word
 	sends_as bob <<<word
 	[[ $(<got.bob) == word ]]
 }
 
-# The names of what the issue asks for: good, killed, wrong
+# crowd GOOD BAD: the names of clients that are served, killed, and have a wrong key
 crowd() {
 	local i
 	GOOD=() KILLED=() WRONG=()
@@ -502,7 +501,7 @@ crowd() {
 	[[ $(grep -c '"exit": 0}' stats) == "$n" ]]
 	kill -TERM "$LISTENER_PID"
 	sleep 0.5
-	kill -TERM "$LISTENER_PID" # those of the killed still hope
+	kill -TERM "$LISTENER_PID" # streams of killed clients still wait
 	wait_listener 143
 }
 
@@ -559,7 +558,7 @@ assert_listener_small() {
 	wait_listener 0
 }
 
-# wrapped BEFORE WITH: the program is run by a script
+# wrapped BEFORE WITH: runs the program from a script
 wrapped() {
 	printf '%s\n' '#!/bin/bash' "$1" "exec $2 \"$BKP\" \"\$@\"" >wrapper
 	chmod +x wrapper
@@ -567,7 +566,7 @@ wrapped() {
 }
 
 @test "a second SIGTERM aborts the streams: the peer is told, COMMAND sees no end of file" {
-	STORE=(sh -c 'cat >got.alice && echo whole >whole')
+	CONSUME=(sh -c 'cat >got.alice && echo whole >whole')
 	keeps
 	stands_as alice 8
 	kill -TERM "$LISTENER_PID"
@@ -615,7 +614,7 @@ wrapped() {
 	mkfifo -m 600 input
 	cat keys >input &
 	spawn LISTENER_PID listener.err listen -b 127.0.0.1 -p 0 --ktls "$WHEN" \
-		--keys - --keep -- "${STORE[@]}" <input
+		--keys - --keep -- "${CONSUME[@]}" <input
 	exec 8<>input # more could come
 	kill -HUP "$LISTENER_PID"
 	listener_says 'keys file -: is no regular file; .*stay in use'
@@ -624,7 +623,7 @@ wrapped() {
 }
 
 @test "SIGHUP without --keys changes nothing" {
-	listens -k alice.key --keep -- "${STORE[@]}"
+	listens -k alice.key --keep -- "${CONSUME[@]}"
 	kill -HUP "$LISTENER_PID"
 	listener_says 'no --keys'
 	sends_as alice <<<word
@@ -647,7 +646,7 @@ wrapped() {
 
 @test "the process of a stream is killed: its peer exits 7, other streams are delivered" {
 	local pid
-	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
 	keeps
 	stands_as alice 8
@@ -705,7 +704,7 @@ wrapped() {
 
 @test "the listener is killed, then a stream is cut: neither side takes it for complete" {
 	local pid
-	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
 	keeps
 	start_relay rst -a 100000
@@ -746,7 +745,7 @@ no_children() {
 }
 
 @test "COMMAND inherits no descriptor of another stream" {
-	STORE=(sh -c 'ls /proc/self/fd >"got.$BTRFS_KTLS_PIPE_IDENTITY"; cat')
+	CONSUME=(sh -c 'ls /proc/self/fd >"got.$BTRFS_KTLS_PIPE_IDENTITY"; cat')
 	keeps
 	stands_as alice 8
 	sends_as bob </dev/null

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A listener stays calm: whoever knocks, the real peer gets in, in about the time
-# that it takes without the others.
+# Useless connections of any number and kind: the real peer is accepted in about
+# the time that it takes without them.
 
 load ../../lib/helpers
 load ../../lib/delivery
 
-# A ClientHello of TLS 1.0, as a very old browser would say it
+# A ClientHello of TLS 1.0, as a very old browser would send it
 OLD_HELLO=$'\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x01'
 OLD_HELLO+=0123456789abcdef0123456789abcdef
 
@@ -16,7 +16,7 @@ start_listener() {
 	start_receiver --ktls "$WHEN" "$@"
 }
 
-# real_peer SECONDS: it gets its word through within that time
+# real_peer SECONDS: its stream is delivered within that time
 real_peer() {
 	[[ ! ${BKP_GUEST-} ]] || set -- $(($1 * 4))
 	takes_at_most "$1" bkp_send --ktls "$WHEN" <<<word
@@ -31,7 +31,7 @@ assert_memory_bounded() {
 	((kib > 0 && kib < 20000)) || fail "peak memory $kib KiB"
 }
 
-# assert_calm LINES: not more about those who were refused
+# assert_calm LINES: the listener printed no more lines about refused connections
 assert_calm() {
 	local lines
 	lines=$(grep -c . "$RECEIVER_ERR") || :
@@ -40,7 +40,7 @@ assert_calm() {
 	fail "$lines lines of log, expected $1 at most"
 }
 
-# --- those who stall, and those who talk nonsense
+# --- connections that stall or send nonsense
 
 @test "100 connections that send nothing do not delay the real peer" {
 	start_listener
@@ -88,17 +88,17 @@ assert_calm() {
 	assert_calm 45
 }
 
-# has_to_give_way ARG...: its first connection stands still for a while from
-# where the relay's arguments say, when all places are taken by others
-has_to_give_way() {
-	local door
+# is_evicted ARG...: the relay, told by its arguments where, pauses the sender's
+# first connection while other connections take all places; the second succeeds
+is_evicted() {
+	local listener_port
 	RETRY=(--retry 20s)
 	start_listener
-	door=$PORT
+	listener_port=$PORT
 	start_relay pause "$@" -k 1 -w 2000
 	spawn_sender -v --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
-	PORT=$door flood 40 '' -s 127.0.0.1
+	PORT=$listener_port flood 40 '' -s 127.0.0.1
 	wait_receiver 0
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]]
@@ -106,17 +106,17 @@ has_to_give_way() {
 }
 
 @test "a client evicted by a crowd during its ClientHello connects again" {
-	has_to_give_way -a 300
+	is_evicted -a 300
 }
 
 @test "a client evicted by a crowd before its Finished connects again" {
-	has_to_give_way -r 1
+	is_evicted -r 1
 }
 
 @test "a client evicted by a crowd in mode none connects again" {
 	[[ ! ${BKP_GUEST-} ]] || skip 'guests: no kernel has a say in it'
 	CREDENTIAL=(-m none) SERVER=(-m none)
-	has_to_give_way -a 50
+	is_evicted -a 50
 }
 
 @test "a client that cancels its handshake is reported to have given up" {
@@ -129,8 +129,8 @@ has_to_give_way() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-# foreign_clients COUNT: openssl's, without a key
-foreign_clients() {
+# openssl_clients COUNT: s_client without a key
+openssl_clients() {
 	local i
 	for ((i = 0; i < $1; i++)); do
 		timeout 20 openssl s_client -connect "127.0.0.1:$PORT" \
@@ -153,7 +153,7 @@ wrong_keys() {
 	flood 20 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' -r -s 127.0.0.3
 	flood 30 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0' -s 127.0.0.4
 	by_tier 5 1 10 10
-	foreign_clients "$SIZE"
+	openssl_clients "$SIZE"
 	by_tier 5 2 10 10
 	wrong_keys "$SIZE"
 	assert_memory_bounded
@@ -166,7 +166,7 @@ wrong_keys() {
 	until_true line_is 1 'refused 127\.0\.0\.2:.*TLS'
 	flood 1 '' -s 127.0.0.3
 	until_true line_is 2 'refused 127\.0\.0\.3:.*too long'
-	foreign_clients 1
+	openssl_clients 1
 	until_true line_is 3 'refused 127\.0\.0\.1:'
 	wrong_keys 1
 	until_true line_is 4 'refused 127\.0\.0\.1:.*key'
@@ -202,7 +202,7 @@ line_is() {
 	assert_calm 30
 }
 
-# While the real peer's handshake runs others take every descriptor that is left.
+# During the real peer's handshake other connections take all free descriptors.
 @test "a stream gets the descriptors it needs despite many connections" {
 	ktls_here
 	ulimit -S -n 40
@@ -218,15 +218,15 @@ line_is() {
 }
 
 @test "a client in mid-handshake when the listener ends is told to try again, and exits 4 after --retry" {
-	local door
+	local listener_port
 	start_listener
-	door=$PORT
+	listener_port=$PORT
 	RETRY=(--retry 6s)
 	start_relay pause -a 300 -k 1 -w 2000
 	spawn_sender --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
 	kill -STOP "$SENDER_PID"
-	PORT=$door real_peer 8
+	PORT=$listener_port real_peer 8
 	until_true answered # when the relay goes on
 	kill "$TOOL_PID" # from here on nobody listens there
 	kill -CONT "$SENDER_PID"
@@ -234,7 +234,7 @@ line_is() {
 	assert_stderr_has 'user_canceled.*trying again' "$SENDER_ERR"
 }
 
-# answered: something waits for the sender that we stopped
+# answered: there are unread bytes for the sender that we stopped
 answered() {
 	[[ $(ss -tnH state established state close-wait "dport = :$PORT") =~ \
 		(^|[[:space:]])[1-9][0-9]*[[:space:]]+0[[:space:]]+127 ]]
@@ -260,13 +260,13 @@ answered() {
 	assert_stderr_has '^btrfs-ktls-pipe: refused 127.*' "$RECEIVER_ERR"
 }
 
-# What was sent before a peer can hear that it is refused is taken from it, so that
-# the reason is not lost; no more.
+# The listener reads the bytes that a peer sent before it could learn that it is
+# refused, so that a reset does not destroy the reason; but no more than those.
 @test "a refused client that sends endless data is reset" {
 	start_listener
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
 	! { printf 'GET / HTTP/1.1\r\n\r\n' && head -c 64000000 /dev/zero; } \
-		>&7 2>/dev/null || fail 'all of it was taken'
+		>&7 2>/dev/null || fail 'the listener read all of it'
 	exec 7>&-
 	real_peer 4
 }
@@ -293,7 +293,7 @@ answered() {
 	assert_same_file <(head -c 100000 in) "$RECEIVED"
 }
 
-# A peer that has dialled for new keys drops that connection when the stream ends.
+# A peer that has connected to rekey drops that connection when the stream ends.
 @test "a client that disconnects during its own stream is not reported as refused" {
 	stands push
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Units of systemd: they are correct and hardened, and a real "btrfs receive"
-# gets on with what they leave it. No systemd runs here.
+# works within their limits. No systemd runs here.
 
 load ../../lib/helpers
 
@@ -56,7 +56,7 @@ make_filesystem() {
 	cleanup_add umount "$TMP/$1"
 }
 
-# What takes root to receive: owners, modes, device nodes, capabilities
+# A tree that only root can receive: owners, modes, device nodes, capabilities
 make_snapshot() {
 	btrfs -q subvolume create from/work >/dev/null
 	(
@@ -86,8 +86,8 @@ describe() {
 	)
 }
 
-# receive_under CODE WRAPPER...: a snapshot, by the unit's own command; the
-# sender exits with CODE
+# receive_under CODE WRAPPER...: receives a snapshot by the unit's own command;
+# the sender exits with CODE
 receive_under() {
 	local command code=$1
 	shift

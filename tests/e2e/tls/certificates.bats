@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Certificates instead of a key: who is let in, who is not, and that both sides
-# are told why.
+# Certificates instead of a key: the peers that are accepted, those that are
+# refused, and the reason on both sides.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -97,7 +97,7 @@ delivers() {
 	assert_same_file "$IN" "$RECEIVED"
 }
 
-# delivers_with CERTTOOL_OPTION...: for keys of both sides
+# delivers_with CERTTOOL_OPTION...: both sides have keys made with these options
 delivers_with() {
 	local mode
 	make_key_file server "$@"
@@ -213,7 +213,7 @@ delivers_with() {
 
 # --- refused, with the reason on both sides
 
-# refused_client WHY ALERT: at the listener, and at connect
+# refused_client REASON ALERT: printed by listen, and by connect
 refused_client() {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --ktls "$WHEN" <<<word
@@ -226,7 +226,7 @@ refused_client() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-# refused_server WHY ALERT [OPTION]...: at connect, and at the listener
+# refused_server REASON ALERT [OPTION]...: printed by connect, and by listen
 refused_server() {
 	start_receiver --ktls "$WHEN" "${@:3}"
 	bkp_send 5 --ktls "$WHEN" "${@:3}" <<<word
@@ -258,7 +258,7 @@ refused_server() {
 	refused_server 'is not signed by a CA of --ca' unknown_ca
 }
 
-# There the client's alert comes in the place of its own certificate.
+# There the client's alert comes instead of its own certificate.
 @test "a server certificate of another CA is refused in TLS 1.2" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca -m tls12-aes128-gcm
@@ -335,7 +335,7 @@ refused_server() {
 	says receiver 'refused 127.*\(bob\) has expired on 20'
 }
 
-# openssl_seen OPTION...: what s_client says of how our listener refuses
+# openssl_seen OPTION...: the output of s_client when our listener refuses it
 openssl_seen() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -ign_eof "$@" \
 		<<<word >seen 2>&1 3>&- || :
@@ -355,7 +355,7 @@ openssl_seen() {
 	until_true grep -q 'refused 127.*the peer sent no certificate' "$RECEIVER_ERR"
 }
 
-# make_dated NAME FROM TO LINE...: a certificate valid from then to then
+# make_dated NAME FROM TO LINE...: a certificate that is valid from FROM to TO
 make_dated() {
 	make_cert "$1" "$BATS_FILE_TMPDIR/ca" \
 		"activation_date = \"$(date -u '+%F %T' -d "$2")\"" \
@@ -380,16 +380,16 @@ make_dated() {
 	until_true grep -q '(bob) is not valid before 20' "$RECEIVER_ERR"
 }
 
-# foreign_server NAME [OPTION]...: s_server with that certificate
-foreign_server() {
+# openssl_server NAME [OPTION]...: s_server with that certificate
+openssl_server() {
 	openssl_is "$1"
 	start_server openssl s_server -accept 127.0.0.1:0 -naccept 1 -quiet \
 		"${OPENSSL[@]}" "${@:2}"
 }
 
-# mutual_server NAME: one that wants ours, too
+# mutual_server NAME: the same, and it requires a client certificate
 mutual_server() {
-	foreign_server "$1" -Verify 1 -verify_return_error
+	openssl_server "$1" -Verify 1 -verify_return_error
 }
 
 @test "a server certificate that has expired: connect exits 5, and the server is told" {
@@ -407,7 +407,7 @@ mutual_server() {
 	assert_stderr_has 'is not valid before 20'
 }
 
-# damaged_at RECORD MODE: of the client's handshake
+# damaged_at RECORD MODE: a record of the client's handshake is damaged
 damaged_at() {
 	start_receiver --ktls "$WHEN" -m "$2"
 	start_relay flip -r "$1"
@@ -423,7 +423,7 @@ damaged_at() {
 	damaged_at 5 tls12-aes128-gcm # its Finished
 }
 
-# asks_nothing CONNECT_OPTION...: of a server that lets everybody in
+# asks_nothing CONNECT_OPTION...: to a server that requests no client certificate
 asks_nothing() {
 	bkp_send 5 "$@" <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not ask for our certificate.*-Verify 1'
@@ -434,17 +434,17 @@ asks_nothing() {
 }
 
 @test "a server that requests no client certificate: connect exits 5 and sends nothing" {
-	foreign_server server
+	openssl_server server
 	asks_nothing --raw -q
 }
 
 @test "a server that requests no client certificate in TLS 1.2: connect exits 5 and sends nothing" {
-	foreign_server server -tls1_2
+	openssl_server server -tls1_2
 	asks_nothing --raw -q -m tls12-aes128-gcm
 }
 
 @test "a server that requests no client certificate, without --raw: connect exits 5 and sends nothing" {
-	foreign_server server -alpn btrfs-ktls-pipe/2
+	openssl_server server -alpn btrfs-ktls-pipe/2
 	asks_nothing
 }
 
@@ -465,14 +465,14 @@ asks_nothing() {
 
 # --- files
 
-# refuses_files REGEX: at start, with 3
+# refuses_files REGEX: exit status 3 at the start
 refuses_files() {
 	bkp 3 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1 <<<word
 	assert_stderr_has "^btrfs-ktls-pipe: $1"
 	assert_lines 1 "$ERR"
 }
 
-# files: CERT names copies that may be damaged
+# files: sets CERT to copies, which a test may damage
 files() {
 	cp "$BATS_FILE_TMPDIR"/alice.{crt,key} "$BATS_FILE_TMPDIR/ca.crt" .
 	CERT=(--cert alice.crt --cert-key alice.key --ca ca.crt)
@@ -515,7 +515,7 @@ files() {
 	refuses_files 'CA file ca.crt: holds .* cut short'
 }
 
-# cut_header FILE: wherever the first line of another certificate behind it is cut
+# cut_header FILE: followed by another certificate, cut anywhere in its first line
 cut_header() {
 	local n header='-----BEGIN CERTIFICATE-----'
 	cp "$1" whole
@@ -612,17 +612,17 @@ cut_header() {
 	wait_receiver 0
 }
 
-# --- names that are not nice
+# --- malicious names
 
-# nasty DER_HEX: a client with those bytes as subject alternative names
-nasty() {
+# malicious DER_HEX: a client with these bytes as subject alternative names
+malicious() {
 	openssl req -new -key "$BATS_FILE_TMPDIR/bob.key" -subj /CN=x -out csr
 	printf '2.5.29.17=DER:%s\nextendedKeyUsage=clientAuth\n' "$1" >ext
 	openssl x509 -req -in csr -CA "$BATS_FILE_TMPDIR/ca.crt" \
 		-CAkey "$BATS_FILE_TMPDIR/ca.key" -days 3 -extfile ext \
-		-out nasty.crt 2>/dev/null
-	cp "$BATS_FILE_TMPDIR/bob.key" nasty.key
-	client_is nasty
+		-out malicious.crt 2>/dev/null
+	cp "$BATS_FILE_TMPDIR/bob.key" malicious.key
+	client_is malicious
 	start_receiver --ktls "$WHEN" --peer alice
 	bkp_send 5 <<<word
 	until_true grep -q 'refused 127' "$RECEIVER_ERR"
@@ -631,11 +631,11 @@ nasty() {
 }
 
 @test "a name with a NUL does not match the name before the NUL" {
-	nasty 300d820b616c69636500626f622e78 # alice, NUL, bob.x
+	malicious 300d820b616c69636500626f622e78 # alice, NUL, bob.x
 }
 
 @test "a name with a newline and an escape is logged harmlessly" {
-	nasty 300982071b5b33316d0a78
+	malicious 300982071b5b33316d0a78
 }
 
 @test "a certificate with a name of a megabyte is refused" {
@@ -651,9 +651,9 @@ nasty() {
 	wait_receiver 0
 }
 
-# --- resume and rotation
+# --- resume and rekey
 
-# survives_cuts MODE: three resets, and the stream is whole
+# survives_cuts MODE: three resets, and the stream is delivered
 survives_cuts() {
 	RETRY=(--retry 20s)
 	TX=(-m "$1" --buffer 1M) RX=(-m "$1")
@@ -730,8 +730,8 @@ withstands() {
 
 # --- other TLS programs
 
-# foreign_client MODE_OPTION...: s_client sends to our listener
-foreign_client() {
+# openssl_sends MODE_OPTION...: s_client sends to our listener
+openssl_sends() {
 	openssl_is alice
 	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
 		-quiet -no_ign_eof -nocommands -verify_return_error \
@@ -746,21 +746,21 @@ foreign_client() {
 
 @test "openssl s_client sends in TLS 1.3: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" --peer alice
-	foreign_client -tls1_3
+	openssl_sends -tls1_3
 }
 
 @test "openssl s_client sends in TLS 1.3 AES-256-GCM: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" -m tls13-aes256-gcm
-	foreign_client -tls1_3
+	openssl_sends -tls1_3
 }
 
 @test "openssl s_client sends in TLS 1.2: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" -m tls12-aes256-gcm
-	foreign_client -tls1_2
+	openssl_sends -tls1_2
 }
 
-# openssl_takes MODE: s_server receives from our connect
-openssl_takes() {
+# openssl_receives MODE: s_server receives from our connect
+openssl_receives() {
 	mutual_server server
 	bkp_send --raw -q --ktls "$WHEN" -m "$1" <"$IN"
 	wait_for 0 "$SERVER_PID" s_server server.err
@@ -768,20 +768,20 @@ openssl_takes() {
 }
 
 @test "openssl s_server receives in TLS 1.3: delivered" {
-	openssl_takes tls13-aes128-gcm
+	openssl_receives tls13-aes128-gcm
 }
 
 @test "openssl s_server receives in TLS 1.3 AES-256-GCM: delivered" {
-	openssl_takes tls13-aes256-gcm
+	openssl_receives tls13-aes256-gcm
 }
 
 @test "openssl s_server receives in TLS 1.2: delivered" {
-	openssl_takes tls12-aes128-gcm
+	openssl_receives tls12-aes128-gcm
 }
 
 # --- the manual
 
-# recipe N: that literal block of EXAMPLES about certificates
+# recipe N: the Nth literal block about certificates in EXAMPLES
 recipe() {
 	sed -n '/^Certificates instead of a key/,/^\.Pp/p' \
 		"$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1" |
@@ -796,7 +796,7 @@ recipe() {
 		show recipe.sh recipe.log
 		fail "the recipe failed"
 	}
-	# in place of a file system, a network and a program that is installed
+	# replaces the file system, the network and the installed program
 	recipe 2 | sed 's|btrfs receive .*|cat >got|; s|listen|& $WHERE|' >listen
 	recipe 3 | sed 's|btrfs send .*|cat in|; s|connect|& $WHERE|' >connect
 	sed -i 's/^  --ca ca.crt host/  --ca ca.crt --peer host 127.0.0.1/' connect
