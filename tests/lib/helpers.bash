@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# What the .bats files share; helpers.bats tests it. Every test runs in a
-# directory of its own, and whatever it started is gone when it ends.
+# Helpers for all .bats files; helpers.bats tests them. Every test runs in its own
+# directory, and its processes are killed when it ends.
 #
 # BKP           the program under test
 # BKP_TOOLS     folder with the programs of tests/tools
@@ -20,10 +20,10 @@ BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 # --ktls by path, so that a test says "kernel" or "user"
 declare -gA KTLS=([kernel]=require [user]=off)
 
-# What both sides authenticate with, unless a test says otherwise
+# The credential of both sides; SERVER is that of the listener, if it differs
 CREDENTIAL=(-k key) SERVER=()
 
-# Most tests are about one connection; resume.bats is about many.
+# Most tests have one connection; resume.bats has many.
 RETRY=(--retry 0)
 
 # A file with a setup or teardown of its own calls these.
@@ -63,7 +63,7 @@ clean_up() {
 	cd / || return
 }
 
-# cleanup_add COMMAND...: run when the test ends, last one first
+# cleanup_add COMMAND...: runs it when the test ends, the last one first
 cleanup_add() {
 	CLEANUPS+=("${*@Q}")
 }
@@ -73,7 +73,7 @@ fail() {
 	return 1
 }
 
-# show FILE...: for a human who reads a failure; of a long file its two ends
+# show FILE...: prints them for the reader of a failure; of a long file, both ends
 show() {
 	local f
 	for f; do
@@ -166,9 +166,9 @@ spawn_receiver() {
 		"${RETRY[@]}" "$@"
 }
 
-# --- what the machine can do -----------------------------------------------
+# --- features of the machine -----------------------------------------------
 
-# Asked once a run: the program itself knows best.
+# have_ktls: the answer of probe, which is run once.
 have_ktls() {
 	local cache=$BATS_RUN_TMPDIR/have_ktls code=0
 	if [[ ! -s $cache ]]; then
@@ -184,31 +184,31 @@ have_ktls() {
 	exit 1
 }
 
-# For a test that needs the kernel's path: skipped where there is none, but
-# never in a guest.
+# require_ktls: skips a test that needs kernel TLS where there is none, but never in
+# a guest.
 require_ktls() {
 	have_ktls || [[ ${BKP_GUEST-} ]] ||
 		skip "no TLS in this kernel: runs in the guests"
 }
 
-# --ktls for tests that work either way: the kernel's path where there is one
+# ktls_here: sets WHEN, the value of --ktls, for tests that work on either path
 ktls_here() {
 	WHEN=require
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
-# For a test that connects to a name: /etc/hosts may lack even this one.
+# require_localhost: for a test that connects to a name, which /etc/hosts may lack
 require_localhost() {
 	getent ahostsv4 localhost >/dev/null ||
 		skip "own kernel only: the name localhost is not known here"
 }
 
-# not_under valgrind|sanitizers WHY: scripts/test says what the program is under
+# not_under valgrind|sanitizers WHY: skips it if scripts/test runs it under that
 not_under() {
 	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"
 }
 
-# by_tier OWN GUEST FULL FULL_GUEST: a size for where we are
+# by_tier OWN GUEST FULL FULL_GUEST: sets SIZE, by tier and kernel
 by_tier() {
 	local i=1
 	[[ $BKP_TIER != full ]] || i=3
@@ -239,7 +239,7 @@ assert_same_file() {
 	fail "$1 and $2 differ"
 }
 
-# assert_prefix PART WHOLE: PART is how WHOLE begins, and not all of it
+# assert_prefix PART WHOLE: PART is the beginning of WHOLE, and not all of it
 assert_prefix() {
 	local part whole
 	part=$(stat -Lc %s "$1") whole=$(stat -Lc %s "$2")
@@ -260,7 +260,7 @@ assert_stderr_lacks() {
 	fail "unexpected match for $1 in ${2:-$ERR}"
 }
 
-# A process less than grep, which counts in a guest.
+# has_line REGEX FILE: without a process for grep, which is slow in a guest.
 has_line() {
 	local line
 	while IFS= read -r line || [[ $line ]]; do
@@ -278,8 +278,8 @@ assert_lines() {
 	fail "$2 has ${#lines[@]} lines, expected $1"
 }
 
-# until_true COMMAND...: waits for what gives no other sign, half a minute at
-# most, or PATIENT seconds
+# until_true COMMAND...: polls until COMMAND succeeds, for half a minute or
+# PATIENT seconds at most
 until_true() {
 	local end=$((SECONDS + ${PATIENT:-30}))
 	until "$@"; do

@@ -258,7 +258,7 @@ refused_server() {
 	refused_server 'is not signed by a CA of --ca' unknown_ca
 }
 
-# There the client's alert comes instead of its own certificate.
+# In TLS 1.2 the client's alert comes instead of its own certificate.
 @test "a server certificate of another CA is refused in TLS 1.2" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca -m tls12-aes128-gcm

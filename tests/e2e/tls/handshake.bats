@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Handshakes that must fail: who exits, with what, and what the other end sees.
+# Handshakes that must fail: the exit status, and the view of the other side.
 
 load ../../lib/helpers
 
 PSK_ONLY=NONE:+VERS-TLS1.3:+PSK:+AES-128-GCM:+AEAD:+SIGN-ALL:+GROUP-X25519
 
-# The listener logs one line for a failed peer, and still serves the good one.
+# The listener logs one line for a failed peer, and still serves the right one.
 assert_listener_lived() {
 	local lines=$1
 	bkp_send --ktls "$WHEN" <<<word
@@ -15,7 +15,7 @@ assert_listener_lived() {
 	assert_lines "$lines" "$RECEIVER_ERR"
 }
 
-# alert_seen S_CLIENT_OPTION...: openssl's view of how the listener refuses
+# alert_seen S_CLIENT_OPTION...: the alert that openssl sees when the listener refuses it
 alert_seen() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -msg "$@" \
 		</dev/null >msg 2>&1 || :
@@ -162,7 +162,7 @@ fails_within() {
 	assert_stderr_has 'TLS 1\.3 AES-128-GCM'
 }
 
-# --- peers that are no TLS
+# --- peers that do not speak TLS
 
 @test "a server that does not speak TLS: connect exits 5 and says so" {
 	start_tool peer hold $'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'
@@ -183,7 +183,7 @@ fails_within() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection'
 }
 
-# Nobody said a word: it may be a listener that has ended, and another may come.
+# A reset without an answer: the listener may have exited, and another may start.
 @test "a server that resets the connection: connect exits 4 after --retry and says so" {
 	start_tool peer reset
 	bkp_send 4 <<<secret
@@ -207,7 +207,7 @@ fails_within() {
 }
 
 @test "a client in the backlog of a listener that exits reaches the next listener" {
-	reaches_the_next
+	reaches_next_listener
 }
 
 @test "a server that never answers: connect exits 5 after --handshake-timeout" {
@@ -261,7 +261,7 @@ fails_within() {
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-# --- the four failures are told apart, and leak nothing
+# --- each kind of failure has its own message, and leaks nothing
 
 @test "no byte of the input is read before the handshake is done" {
 	start_receiver --ktls "$WHEN"

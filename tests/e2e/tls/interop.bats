@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The other end is OpenSSL or GnuTLS's own tools, so that a shared mistake
-# cannot cancel out.
+# The other side is a tool of OpenSSL or GnuTLS, so that a mistake on both of our
+# sides is noticed.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -22,7 +22,7 @@ mode_of() {
 	OPENSSL+=(-psk "$KEY_HEX" -psk_identity btrfs)
 }
 
-# s_client ARG...: sends standard input as it is, and close_notify at its end
+# s_client ARG...: sends standard input unchanged, then close_notify
 s_client() {
 	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
 		-quiet -no_ign_eof -nocommands "${OPENSSL[@]}" "$@" \
@@ -154,7 +154,7 @@ no_extended_master_secret() {
 	done
 }
 
-# The receiver hears of a stream that is cut, and exits 7.
+# The receiver notices a truncated stream, and exits 7.
 @test "--raw: a truncated btrfs stream is noticed" {
 	make_btrfs_like in 300000
 	start_receiver --raw -q --ktls "$WHEN"
@@ -163,7 +163,7 @@ no_extended_master_secret() {
 	assert_stderr_has 'cut short'
 }
 
-# key_update PATH: openssl changes its key between two lines
+# key_update PATH: openssl sends a KeyUpdate between two lines
 key_update() {
 	mode_of tls13-aes128-gcm
 	start_receiver --raw --ktls "${KTLS[$1]}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A password in place of a key: both sides know it or nothing goes through, and
-# nothing on the wire helps who does not.
+# A password instead of a key: both sides know it or no byte is delivered, and the
+# bytes on the wire do not help an attacker to find it.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -15,7 +15,7 @@ setup() {
 	make_data in 3000000
 }
 
-# A program built without libsodium says so for any file.
+# A program built without libsodium says so for every file.
 require_passwords() {
 	bkp 3 listen --password-file none
 	! has_line 'without libsodium' "$ERR" || skip "built without libsodium"
@@ -38,15 +38,15 @@ goes() {
 	assert_same_file in "$RECEIVED"
 }
 
-# goes_in MODE
-goes_in() {
+# works_in MODE
+works_in() {
 	start_receiver --ktls "$WHEN" -m "$1"
 	bkp_send --ktls "$WHEN" -m "$1" <in
 	wait_receiver 0
 	assert_same_file in "$RECEIVED"
 }
 
-# still_serves [LINES]: the right password gets in; so many lines of log
+# still_serves [LINES]: the right password is accepted; the log has so many lines
 still_serves() {
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
@@ -62,19 +62,19 @@ still_serves() {
 }
 
 @test "a password works with TLS 1.3 AES-128-GCM" {
-	goes_in tls13-aes128-gcm
+	works_in tls13-aes128-gcm
 }
 
 @test "a password works with TLS 1.3 ChaCha20-Poly1305" {
-	goes_in tls13-chacha20-poly1305
+	works_in tls13-chacha20-poly1305
 }
 
 @test "a password works with TLS 1.2 AES-128-GCM" {
-	goes_in tls12-aes128-gcm
+	works_in tls12-aes128-gcm
 }
 
 @test "a password works with TLS 1.2 AES-256-GCM" {
-	goes_in tls12-aes256-gcm
+	works_in tls12-aes256-gcm
 }
 
 @test "a connection with a password uses kernel TLS" {
@@ -87,12 +87,13 @@ still_serves() {
 	assert_stderr_has 'kernel TLS: rx' "$RECEIVER_ERR"
 }
 
-# first_byte FILE: in hex
+# first_byte FILE: in hexadecimal
 first_byte() {
 	head -c 1 "$1" | od -An -tx1 | tr -d ' '
 }
 
-# It begins with TLS, and so with the ticket: the password has its own preface.
+# The second connection begins with a ClientHello, which carries the ticket, not
+# with a password message.
 @test "a stream that was cut resumes without the password" {
 	resumes() {
 		directions "$1"
@@ -107,7 +108,7 @@ first_byte() {
 }
 
 @test "a stream is rekeyed without the password" {
-	rotates() {
+	rekeys() {
 		RETRY=(--retry 20s) HARM=(pass -d wire)
 		TX=(--rekey-after 1M)
 		with_stats
@@ -115,24 +116,24 @@ first_byte() {
 		counted rotations 1
 		[[ $(first_byte wire.1) == 16 ]] || fail "$(first_byte wire.1)"
 	}
-	both_ways rotates
+	both_ways rekeys
 }
 
 # --- a connection that is reset
 
 @test "a client in the backlog of a listener that exits reaches the next listener" {
-	reaches_the_next
+	reaches_next_listener
 }
 
-# The offer shows nothing; from the answer to the handshake's end whoever answered
-# would have another guess each time.
+# The offer reveals nothing. Between the answer and the end of the handshake an
+# impostor could try another password with each new attempt.
 @test "a reset in a handshake with a password is final: exit status 5" {
 	start_receiver --ktls "$WHEN"
 	start_relay rst -a 100 -d wire
 	takes_at_most 5 bkp_send 5 --retry 20s <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer$'
 	assert_lines 1 "$ERR"
-	[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+	[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were opened"
 }
 
 # --- another password, or none
@@ -171,7 +172,7 @@ first_byte() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*refused the key'
 	until_true test -s "$RECEIVER_ERR"
 	assert_stderr_has 'refused .*has a key.*password' "$RECEIVER_ERR"
-	# who names the password's identity has no more luck
+	# a client that uses the password's identity is refused, too
 	with_key bkp_send 5 --identity password <<<secret
 	still_serves 2
 }
@@ -199,9 +200,9 @@ first_byte() {
 	still_serves
 }
 
-# --- nothing to guess on
+# --- nothing that reveals the password
 
-# replay FILE ANSWER: says FILE to the listener and takes what comes
+# replay FILE ANSWER: sends FILE to the listener and saves its answer
 replay() {
 	local fd
 	exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
@@ -210,8 +211,8 @@ replay() {
 	exec {fd}>&-
 }
 
-# replayed_to PASSWORD_FILE NAME: a recorded client against a listener; leaves
-# the answer in NAME and the line of log in NAME.log
+# replayed_to PASSWORD_FILE NAME: a recorded client against a listener with that
+# password; saves the answer to NAME and the line of log to NAME.log
 replayed_to() {
 	start_receiver --password-file "$1" --ktls "$WHEN"
 	replay recorded "$2"
@@ -220,14 +221,14 @@ replayed_to() {
 	kill "$RECEIVER_PID"
 }
 
-# first_flight FILE: the message, and the record of the ClientHello behind it
+# first_flight FILE: the message, and the record of the ClientHello after it
 first_flight() {
 	local high low
 	read -r high low < <(od -An -tu1 -j 55 -N 2 "$1")
 	head -c $((52 + 5 + 256 * high + low)) "$1"
 }
 
-# An answer is 52 bytes, an alert record of 7, and nothing of a ServerHello.
+# The answer has 52 bytes and an alert record of 7, and no ServerHello.
 @test "a replayed client gets the same answer whether the password is right or wrong" {
 	ktls_here
 	start_receiver --ktls "$WHEN"
@@ -239,7 +240,7 @@ first_flight() {
 	replayed_to wrong other
 	[[ $(stat -c %s right) == 59 ]] || fail "$(od -tx1 right)"
 	[[ $(stat -c %s other) == 59 ]] || fail "$(od -tx1 other)"
-	# type, version, no refusal; in the end the alert, decrypt_error
+	# type, version, no refusal; at the end the alert, decrypt_error
 	cmp <(head -c 4 right) <(head -c 4 other)
 	cmp <(head -c 4 right) <(printf '\x71\2\0\0')
 	cmp <(tail -c 7 right) <(tail -c 7 other)
@@ -249,7 +250,7 @@ first_flight() {
 	assert_lines 1 right.log
 }
 
-# damaged DIRECTION BYTE REGEX: one bit of the exchange is changed on its way
+# damaged DIRECTION BYTE REGEX: one bit of the exchange is changed in transit
 damaged() {
 	start_receiver --ktls "$WHEN"
 	start_relay flip -c "$1" -a "$2"
@@ -287,7 +288,7 @@ damaged() {
 	damaged c2s 30 '.*(another password|does not understand)'
 }
 
-# says TEXT: in printf's language, and leaves what is answered in "answer"
+# says TEXT: sends the printf format TEXT, and saves the answer to "answer"
 says() {
 	printf "$1" >said
 	replay said answer
@@ -347,10 +348,10 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
 }
 
-# --- guesses are few
+# --- rate limit
 
-# guess COUNT [OPTION]...: wrong passwords, from another address
-guess() {
+# try_wrong COUNT [OPTION]...: clients with a wrong password
+try_wrong() {
 	local i
 	for ((i = 0; i < $1; i++)); do
 		bkp_send 5 --password-file wrong --ktls off "${@:2}" </dev/null
@@ -359,9 +360,9 @@ guess() {
 
 @test "20 wrong passwords from another address: few are tried, the right client is accepted at once" {
 	local before=$EPOCHREALTIME after took
-	not_under valgrind "a guess takes longer than a second"
+	not_under valgrind "an attempt takes longer than a second"
 	start_receiver --ktls "$WHEN"
-	guess 20 -b 127.0.0.2
+	try_wrong 20 -b 127.0.0.2
 	after=$EPOCHREALTIME
 	took=$(((${after/./} - ${before/./}) / 1000000))
 	(($(grep -c 'another password' "$RECEIVER_ERR") <= 6 + took)) || {
@@ -379,12 +380,13 @@ guess() {
 		fail "not at once: $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
-# A handshake that is not over is a guess as well: they cannot be made at once.
+# An unfinished handshake counts as an attempt, too: attempts in parallel do not
+# help.
 @test "20 password exchanges at the same time: few are answered" {
 	local text
 	start_receiver --ktls "$WHEN" -v
 	start_relay pass -d wire # for a first message
-	guess 1 -b 127.0.0.3
+	try_wrong 1 -b 127.0.0.3
 	sleep 1 # the relay is 127.0.0.1 to the listener
 	text=$(head -c 52 wire.0 | od -An -v -tx1 | tr -d '\n')
 	PORT=$(sed -nE 's/.*listening on .*:([0-9]+)$/\1/p' "$RECEIVER_ERR")
@@ -409,9 +411,9 @@ refused_from() {
 }
 
 @test "over the rate limit the client with the right password is told to try later, and does" {
-	not_under valgrind "a guess takes longer than a second"
+	not_under valgrind "an attempt takes longer than a second"
 	start_receiver --ktls "$WHEN"
-	guess 5
+	try_wrong 5
 	bkp_send 5 --retry 0 <<<secret
 	assert_stderr_has 'refused: too many wrong passwords.*one a second'
 	bkp_send --retry 20s --ktls "$WHEN" <<<word
@@ -431,7 +433,7 @@ refused_from() {
 	until_true at_least 800000 "$RECEIVED"
 	RETRY=(--retry 0)
 	PORT=$port
-	guess 8
+	try_wrong 8
 	tail -c +900001 in >&8
 	exec 8>&-
 	wait_sender 0
@@ -444,22 +446,22 @@ at_least() {
 	(($(stat -c %s "$2") >= $1))
 }
 
-# --- who may come again
+# --- clients that may connect again
 
-# puts_off BYTES [OPTION]...: a crowd takes all places while the first connection
-# stands still after so many bytes
-puts_off() {
-	local door
+# evict_after BYTES [OPTION]...: a crowd takes all places while the first
+# connection is paused after so many bytes
+evict_after() {
+	local listener_port
 	RETRY=(--retry 20s)
 	start_receiver --ktls "$WHEN" "${@:2}"
-	door=$PORT
+	listener_port=$PORT
 	start_relay pause -a "$1" -k 1 -w 2000 -d wire
 	spawn_sender --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
-	PORT=$door flood 40 '' -s 127.0.0.1
+	PORT=$listener_port flood 40 '' -s 127.0.0.1
 }
 
-comes_again() {
+connects_again() {
 	wait_receiver 0
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
@@ -468,21 +470,21 @@ comes_again() {
 }
 
 @test "a client evicted by a crowd before it sends anything connects again" {
-	puts_off 0
+	evict_after 0
 	says_sender 'too many handshakes'
-	comes_again
+	connects_again
 }
 
 @test "a client that listen --keep evicts before it sends anything connects again" {
-	puts_off 0 --keep -- cat
+	evict_after 0 --keep -- cat
 	says_sender 'too many handshakes'
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
 }
 
 @test "a client evicted by a crowd during its first message connects again" {
-	puts_off 20
-	comes_again
+	evict_after 20
+	connects_again
 }
 
 @test "a client evicted by a crowd before its Finished connects again" {
@@ -490,13 +492,14 @@ comes_again() {
 	start_relay pass -d first
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
-	puts_off "$(first_flight first.0 | wc -c)"
-	comes_again
+	evict_after "$(first_flight first.0 | wc -c)"
+	connects_again
 }
 
-# There an alert is nobody's: the listener has not shown that it knows anything.
+# Here an alert may be from anyone: the listener has not yet proved that it knows
+# the password.
 @test "a client evicted during its ClientHello does not connect again: exit status 5, and the reason" {
-	puts_off 100
+	evict_after 100
 	wait_sender 5
 	says_sender 'too many handshakes.*not tried again.*guess'
 }
@@ -505,24 +508,25 @@ says_sender() {
 	until_true grep -q "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
 }
 
-# To be put off, again and again, would be a guess each time.
+# If connect tried again after each such alert, an impostor could try a password
+# each time.
 @test "an impostor in the listener's place can try one password for each connect" {
 	local mode
 	for mode in tls13-aes128-gcm tls12-aes128-gcm; do
 		start_receiver --ktls "$WHEN" -m "$mode"
-		# user_canceled behind the answer, in the place of a ServerHello
+		# user_canceled after the answer, instead of a ServerHello
 		start_relay insert -c s2c -a 52 -i 1503030002025a -d wire
 		takes_at_most 5 bkp_send 5 --retry 20s -m "$mode" <<<secret
 		assert_stderr_has 'too many handshakes.*not tried again.*guess'
 		assert_lines 1 "$ERR"
-		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were opened"
 		kill "$RECEIVER_PID"
 	done
 }
 
-# --- where the password comes from
+# --- sources of the password
 
-# asked KEYS COMMAND...: with a terminal, on which KEYS are typed
+# asked KEYS COMMAND...: runs COMMAND on a terminal and types KEYS
 asked() {
 	require_no_key
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/prompt" "$@"
@@ -533,7 +537,7 @@ require_no_key() {
 		skip "own kernel only: /etc/btrfs-ktls-pipe/key exists"
 }
 
-# types FILE KEYS: a program in the place of $BKP that is typed at
+# types FILE KEYS: makes a program that runs $BKP on a terminal and types KEYS
 types() {
 	printf '#!/bin/sh\nexec "%s/prompt" "%s" "%s" "$@"\n' \
 		"$BKP_TOOLS" "$2" "$BKP" >"$1"
@@ -592,7 +596,7 @@ types() {
 		exec "$@"' sh "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-# Else the first would switch the echo on while the second still asks.
+# Otherwise the first would switch the echo on while the second still prompts.
 @test "two programs prompt on one terminal one after the other" {
 	run -4 asked '%%one
 >two
@@ -655,7 +659,7 @@ types() {
 	run -3 asked '' "$BKP" connect --identity me -p 1 127.0.0.1
 }
 
-# takes_password FILE: it was fine, but nobody called
+# takes_password FILE: it is accepted; then no client comes
 takes_password() {
 	bkp 4 listen --password-file "$1" -b 127.0.0.1 -p 0 --wait 1ms
 }
