@@ -4,8 +4,8 @@
 # A second host, in a network namespace, and a cable to it. Loaded after
 # delivery.bash.
 
-# plug_in: the other host has the address 198.51.100.2 on the cable CABLE, ours has
-# 198.51.100.1. From then on listeners run on the other host. They need
+# plug_in: the other host has the address 198.51.100.2 on the cable CABLE, ours
+# has 198.51.100.1. From then on listeners run on the other host. They need
 # --allow-self, because both hosts have the same machine id.
 plug_in() {
 	local name=bkp$$
@@ -35,8 +35,8 @@ wire_is() {
 	ip netns exec "$CABLE" tc qdisc add dev "$CABLE.p" root netem "$@"
 }
 
-# net_alone: from then on the program and the relay run in a network of their own,
-# where the host has the addresses 127.0.0.1 and 198.51.100.1. Packets to
+# net_alone: from then on the program and the relay run in a network of their
+# own, where the host has the addresses 127.0.0.1 and 198.51.100.1. Packets to
 # 198.51.100.9 are lost silently.
 net_alone() {
 	local name=bkpn$$

@@ -52,8 +52,8 @@ certs_of() {
 		--ca "$BATS_FILE_TMPDIR/${2:-ca}.crt")
 }
 
-# server_is NAME [CA], client_is NAME [CA]: the helpers use this certificate from
-# then on
+# server_is NAME [CA], client_is NAME [CA]: the helpers use this certificate
+# from then on
 server_is() {
 	certs_of "$@"
 	SERVER=("${CERT[@]}")

@@ -73,8 +73,8 @@ slow_source() {
 	exec "$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20
 }
 
-# choose_consumer: a COMMAND, a program that reads a pipe, or a file; CAME is the
-# output
+# choose_consumer: a COMMAND, a program that reads a pipe, or a file; CAME is
+# the output
 choose_consumer() {
 	choose CONSUMED_BY command pipe file
 	OUTPUT=received CAME=received

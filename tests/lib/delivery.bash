@@ -7,7 +7,7 @@
 # Variables that a test sets before stream_starts or streams:
 #   TX, RX             options of the sender and of the receiver
 #   SOURCE, CONSUMER   their COMMANDs
-#   HARM               the action of a relay between them (see tests/tools/relay.c)
+#   HARM               a relay between them does this (tests/tools/relay.c)
 #   OUTPUT             the receiver's standard output ($RECEIVED)
 #   LISTEN             options of the listener
 #   HOST, THERE        its address; its program, if it is not $BKP (cable.bash)
@@ -15,11 +15,13 @@
 TX=() RX=() SOURCE=() CONSUMER=() HARM=() LISTEN=()
 OUTPUT=received HOST=127.0.0.1 THERE=
 
-# A btrfs stream begins and ends like this; the bytes between them do not matter.
+# A btrfs stream begins and ends like this; the bytes between them do not
+# matter.
 BTRFS_MAGIC='btrfs-stream\0'
 BTRFS_END='\0\0\0\0\x15\0\x50\x6c\xc9\x9d'
 
-# stream_starts push|pull: starts both sides; push: connect sends, pull: listen sends
+# stream_starts push|pull: starts both sides; push: connect sends, pull: listen
+# sends
 stream_starts() {
 	stream_starts_"$1"
 }
@@ -71,8 +73,8 @@ streams() {
 	stream_ends "$2" "$3"
 }
 
-# directions push|pull: sets WITH and AGAINST, the relay's names for the direction of
-# the stream and the opposite one
+# directions push|pull: sets WITH and AGAINST, the relay's names for the
+# direction of the stream and the opposite one
 directions() {
 	WITH=c2s AGAINST=s2c
 	[[ $1 == push ]] || WITH=s2c AGAINST=c2s
@@ -94,8 +96,8 @@ counted() {
 	done
 }
 
-# both_ways FUNCTION [ARG]...: with push and with pull. The quick tier alternates
-# between them, and takes the other one in guests.
+# both_ways FUNCTION [ARG]...: with push and with pull. The quick tier
+# alternates between them, and takes the other one in guests.
 both_ways() {
 	local turn=$((BATS_TEST_NUMBER + ${#BKP_GUEST}))
 	if [[ $BKP_TIER == full ]]; then
@@ -176,8 +178,8 @@ takes_at_most() {
 		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
-# make_mark: sets MARK to a word that is in the arguments of no other process, so
-# that COMMANDs can be found
+# make_mark: sets MARK to a word that is in the arguments of no other process,
+# so that COMMANDs can be found
 make_mark() {
 	MARK=mark.$SRANDOM.$$
 }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Helpers for all .bats files; helpers.bats tests them. Every test runs in its own
-# directory, and its processes are killed when it ends.
+# Helpers for all .bats files; helpers.bats tests them. Every test runs in its
+# own directory, and its processes are killed when it ends.
 #
 # BKP           the program under test
 # BKP_TOOLS     folder with the programs of tests/tools
@@ -73,7 +73,8 @@ fail() {
 	return 1
 }
 
-# show FILE...: prints them for the reader of a failure; of a long file, both ends
+# show FILE...: prints them for the reader of a failure; of a long file, both
+# ends
 show() {
 	local f
 	for f; do
@@ -184,8 +185,8 @@ have_ktls() {
 	exit 1
 }
 
-# require_ktls: skips a test that needs kernel TLS where there is none, but never in
-# a guest.
+# require_ktls: skips a test that needs kernel TLS where there is none, but
+# never in a guest.
 require_ktls() {
 	have_ktls || [[ ${BKP_GUEST-} ]] ||
 		skip "no TLS in this kernel: runs in the guests"
@@ -197,7 +198,8 @@ ktls_here() {
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
-# require_localhost: for a test that connects to a name, which /etc/hosts may lack
+# require_localhost: for a test that connects to a name, which /etc/hosts may
+# lack
 require_localhost() {
 	getent ahostsv4 localhost >/dev/null ||
 		skip "own kernel only: the name localhost is not known here"

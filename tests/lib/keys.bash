@@ -21,8 +21,8 @@ listens() {
 		"$@" </dev/null >listener.out
 }
 
-# credential_of NAME: sets CREDENTIAL to the options for its key, or if CERTIFIED
-# for its certificate (certs.bash)
+# credential_of NAME: sets CREDENTIAL to the options for its key, or if
+# CERTIFIED for its certificate (certs.bash)
 credential_of() {
 	CREDENTIAL=(-k "$1.key")
 	[[ ! ${CERTIFIED-} ]] || client_is "$1"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Other programs of a test: relays that do harm, peers of other programs, consumers
-# of the output. Loaded by helpers.bash.
+# Other programs of a test: relays that do harm, peers of other programs,
+# consumers of the output. Loaded by helpers.bash.
 
 # start_tool TOOL ARG...: starts relay or peer, which print the port they
 # listen on; sets PORT and TOOL_PID
@@ -55,12 +55,13 @@ wait_consumer() {
 # "ready" once it listens
 read_port() {
 	PORT=
-	# A pipe opened for reading and writing has no end of file: an earlier writer
-	# may still have it open.
+	# A pipe opened for reading and writing has no end of file: an earlier
+	# writer may still have it open.
 	read -r -t 30 PORT <>ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
 }
 
-# have_fifo FILE: creates a named pipe unless there is one, which nobody has open.
+# have_fifo FILE: creates a named pipe unless there is one, which nobody has
+# open.
 have_fifo() {
 	[[ -p $1 ]] || mkfifo "$1"
 }

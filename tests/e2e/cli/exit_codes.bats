@@ -202,7 +202,8 @@ zeros() {
 	printf '\\0%.0s' $(seq "$1")
 }
 
-# client_sends BYTES [ALPN]: a client with our key and the ALPN sends these bytes
+# client_sends BYTES [ALPN]: a client with our key and the ALPN sends these
+# bytes
 client_sends() {
 	ktls_here
 	start_receiver --ktls "$WHEN"

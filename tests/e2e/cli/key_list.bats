@@ -7,7 +7,8 @@ load ../../lib/keys
 
 HEX=000102030405060708090a0b0c0d0e0f
 
-# refuses_keys REGEX: the file "keys" leads to exit status 3, with one line that names it
+# refuses_keys REGEX: the file "keys" leads to exit status 3, with one line that
+# names it
 refuses_keys() {
 	bkp 3 listen --keys keys -b 127.0.0.1 -p 0 --wait 1ms || return
 	assert_lines 1 "$ERR" || return

@@ -15,8 +15,9 @@ keeps() {
 	CREDENTIAL=(-k alice.key)
 }
 
-# without_reader: the program writes its messages into a named pipe that is full,
-# and that nobody reads: our descriptor 7. The messages of BKP_READ are read.
+# without_reader: the program writes its messages into a named pipe that is
+# full, and that nobody reads: our descriptor 7. The messages of BKP_READ are
+# read.
 without_reader() {
 	mkfifo stuck
 	exec 7<>stuck

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# connect while a firewall, a route or a name server hides the listener: it keeps
-# trying, and says why.
+# connect while a firewall, a route or a name server hides the listener: it
+# keeps trying, and says why.
 
 load ../../lib/helpers
 load ../../lib/delivery

@@ -89,8 +89,8 @@ pulled() {
 
 # --- a flood
 
-# 300 connections a second come over the cable from these subnets; the peer is on
-# this host.
+# 300 connections a second come over the cable from these subnets; the peer is
+# on this host.
 SUBNETS=(2001:db8:bad::)
 BAD_HOST=2001:db8:1::2
 

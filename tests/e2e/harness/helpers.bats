@@ -4,8 +4,8 @@
 
 load ../../lib/helpers
 
-# read_through TEXT ACTION [OPTION]...: sets GOT to the part of TEXT that arrives
-# through a relay
+# read_through TEXT ACTION [OPTION]...: sets GOT to the part of TEXT that
+# arrives through a relay
 read_through() {
 	start_tool peer close "$1"
 	start_relay "${@:2}" -c s2c

@@ -5,8 +5,8 @@
 load ../../lib/helpers
 
 # stream_stands SENDER_PATH RECEIVER_PATH [OPTION]...: a connection that has
-# carried 100000 bytes and waits for more; SENDER_SS and RECEIVER_SS are the output
-# of ss(8) for its two ends
+# carried 100000 bytes and waits for more; SENDER_SS and RECEIVER_SS are the
+# output of ss(8) for its two ends
 stream_stands() {
 	mkfifo in
 	exec 8<>in
@@ -44,7 +44,8 @@ decrypt_errors() {
 	awk '$1 == "TlsDecryptError" { print $2 }' /proc/net/tls_stat
 }
 
-# by_kernel VERSION CIPHER TITLE MODE: checked on the sockets and in the output of -v
+# by_kernel VERSION CIPHER TITLE MODE: checked on the sockets and in the output
+# of -v
 by_kernel() {
 	local errors
 	require_ktls

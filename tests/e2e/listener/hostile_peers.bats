@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Things that TLS allows a peer and this program does not: they are refused or have
-# no effect, and never lead to a false exit status 0. More are in handshake.bats
-# and interop.bats: key exchange by PSK alone, unknown identities, tickets and
-# KeyUpdates of a peer.
+# Things that TLS allows a peer and this program does not: they are refused or
+# have no effect, and never lead to a false exit status 0. More are in
+# handshake.bats and interop.bats: key exchange by PSK alone, unknown
+# identities, tickets and KeyUpdates of a peer.
 
 load ../../lib/helpers
 load ../../lib/certs

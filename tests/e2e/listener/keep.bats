@@ -47,8 +47,8 @@ client() {
 	wait_for "$2" "${CLIENT[$1]}" "$1" "$1.err"
 }
 
-# stands_as NAME FD [OPTION]...: NAME has a stream that waits for more input on FD
-# and whose first line has arrived
+# stands_as NAME FD [OPTION]...: NAME has a stream that waits for more input on
+# FD and whose first line has arrived
 stands_as() {
 	have_fifo "feed.$1"
 	eval "exec $2<>feed.$1"
@@ -449,7 +449,8 @@ lines_are() {
 	[[ $(<got.bob) == word ]]
 }
 
-# crowd GOOD BAD: the names of clients that are served, killed, and have a wrong key
+# crowd GOOD BAD: the names of clients that are served, killed, and have a wrong
+# key
 crowd() {
 	local i
 	GOOD=() KILLED=() WRONG=()

@@ -31,7 +31,8 @@ assert_memory_bounded() {
 	((kib > 0 && kib < 20000)) || fail "peak memory $kib KiB"
 }
 
-# assert_calm LINES: the listener printed no more lines about refused connections
+# assert_calm LINES: the listener printed no more lines about refused
+# connections
 assert_calm() {
 	local lines
 	lines=$(grep -c . "$RECEIVER_ERR") || :

@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whatever is done to the bytes on their way: no side exits 0 unless the output
-# is complete, and what came out is how the input begins.
+# Random harm to bytes in transit: no side exits 0 unless the output is
+# complete, and the output is always a beginning of the input.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/chaos
 
-# harm BYTES LENGTH COUNTED HARMED: something is done to less than LENGTH bytes
-# in the direction HARMED, somewhere within the first BYTES of COUNTED
+# harm BYTES LENGTH COUNTED HARMED: harm to less than LENGTH bytes in the
+# direction HARMED, somewhere within the first BYTES of COUNTED
 harm() {
 	choose ACTION fin cut rst flip drop dup swap insert
 	choose_number AT "$1"

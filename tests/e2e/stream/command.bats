@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# COMMAND as the source of a stream and as its consumer: what it gets, how its
-# end counts, and that it never takes an aborted stream for a whole one.
+# COMMAND as the source of a stream and as its consumer: its environment, its
+# exit, and that it never takes an aborted stream for a whole one.
 
 load ../../lib/helpers
 load ../../lib/delivery
 
-# --- what it is given
+# --- arguments, descriptors and limits
 
 @test "the arguments of COMMAND are passed unchanged, without a shell" {
 	arguments() {
@@ -68,7 +68,7 @@ load ../../lib/delivery
 	diff want "$RECEIVED"
 }
 
-# --- how its end counts
+# --- its exit
 
 @test "the source does not exist: the sender exits 9, the receiver 7" {
 	missing() {
@@ -233,7 +233,7 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	kill -STOP "$pid"
 	tail -c 100000 in >&8
 	stands_end
-	# the supervisor has to have seen it, or will
+	# the supervisor has noticed it, or will
 	sleep 0.3
 	alive "$RECEIVER_PID"
 	kill -CONT "$pid"
@@ -241,10 +241,10 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	assert_same_file in "$RECEIVED"
 }
 
-# --- an aborted stream never looks like a whole one
+# --- an aborted stream is never taken for a whole one
 
-# consumes_until_end [COMMAND...]: a consumer that tells if it ever saw the end of
-# its input
+# consumes_until_end [COMMAND...]: a consumer that reports if it reached the end
+# of its input
 consumes_until_end() {
 	make_mark
 	rm -f end
@@ -485,7 +485,7 @@ endless_source() {
 	until_true marked_gone
 }
 
-# --- what COMMAND leaves behind
+# --- children that COMMAND leaves behind
 
 @test "the consumer leaves a child that reads the stream: both sides wait for it" {
 	left() {
@@ -544,7 +544,7 @@ endless_source() {
 
 # --- no process can be made
 
-# Runs the program as a user who may not have another process.
+# Runs the program as a user who may not start another process.
 alone() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	printf '%s\n' '#!/bin/sh' "exec setpriv --reuid=65534 --clear-groups \

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Exit status 0 means that the receiver's consumer has taken every byte.
+# Exit status 0 means that the consumer at the receiver has read every byte.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -10,7 +10,7 @@ setup_file() {
 	export IN=$BATS_FILE_TMPDIR/in
 }
 
-# still_runs PID: it has had the time to end, and did not
+# still_runs PID: the process had time to exit, and did not
 still_runs() {
 	sleep 0.7
 	alive "$1" || fail "it did not wait"
@@ -18,7 +18,7 @@ still_runs() {
 
 # --- DONE means consumed
 
-# A reader of the receiver's output that takes nothing until the test says so
+# A reader of the receiver's output that reads nothing until the test says so
 start_waiting_reader() {
 	mkfifo go
 	start_consumer sh -c 'read line <go; exec cat'
@@ -132,8 +132,8 @@ start_waiting_reader() {
 	assert_prefix "$RECEIVED" "$IN"
 }
 
-# full_disk: a block device in $DISK that takes 8 MiB of what is written to it; of
-# the rest it can tell only when it is flushed
+# full_disk: sets DISK to a block device that stores 8 MiB; it reports the loss
+# of the rest only when it is flushed
 full_disk() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	mkdir disk
@@ -178,8 +178,8 @@ full_disk() {
 	done
 }
 
-# slow_disk: a block device in $DISK that does not take anything until
-# "fsfreeze -u lower", which ends the test at the latest
+# slow_disk: sets DISK to a block device that stores nothing until "fsfreeze -u
+# lower", which happens at the end of the test at the latest
 slow_disk() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	mkdir lower
@@ -195,12 +195,12 @@ slow_disk() {
 	cleanup_add thaw
 }
 
-# Also if it was thawed: then it says so, which is no harm
+# It may be thawed already: then the error does no harm
 thaw() {
 	fsfreeze -u "$TMP/lower" 2>/dev/null || :
 }
 
-# flushes: a receiver whose bytes are all there, but not on the disk yet
+# flushes: waits for a receiver that has all bytes, but not on the disk yet
 flushes() {
 	slow_disk
 	OUTPUT=$DISK
@@ -240,7 +240,7 @@ has_child() {
 	stream_ends 0 0
 }
 
-# leaves_nothing SIGNAL: the port is free and the sender knows at once
+# leaves_nothing SIGNAL: the port is free and the sender exits at once
 leaves_nothing() {
 	flushes
 	kill -"$1" "$RECEIVER_PID"
@@ -316,8 +316,8 @@ leaves_nothing() {
 
 # --- a btrfs stream has an end mark
 
-# btrfs_stream CODE_SENDER CODE_RECEIVER FORMAT...: one whose beginning and end
-# are written out; 300000 bytes are between the first FORMAT and the others
+# btrfs_stream CODE_SENDER CODE_RECEIVER FORMAT...: a stream that consists of
+# the FORMATs; 300000 bytes are between the first FORMAT and the others
 btrfs_stream() {
 	{
 		printf "$3"
@@ -428,7 +428,8 @@ ends_at() {
 	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END"
 }
 
-# of_file SENDER_CODE RECEIVER_CODE BYTES: so much of a stream in a file
+# of_file SENDER_CODE RECEIVER_CODE BYTES: that many bytes of a stream in a
+# file
 of_file() {
 	make_btrfs_like stream 300000
 	head -c "$3" stream >part
@@ -444,7 +445,7 @@ of_file() {
 	assert_same_file stream "$RECEIVED"
 }
 
-# Where nothing is kept nobody looks, and the manual says so.
+# Without a buffer the end is not checked, and the manual says so.
 @test "--buffer 0 does not look for the end" {
 	TX=(--buffer 0)
 	make_btrfs_like stream 300000
@@ -512,7 +513,7 @@ with_buffer() {
 	assert_stderr_has '^btrfs-ktls-pipe: --buffer.*memory'
 }
 
-# produces MIB: a producer that tells how many MiB it got rid of
+# produces MIB: a producer that reports how many MiB it has written
 produces() {
 	mkfifo feed
 	for ((i = 1; i <= $1; i++)); do
@@ -545,12 +546,12 @@ produces() {
 	size_is $((24 << 20)) "$RECEIVED"
 }
 
-# ticks PID: processor time that it has taken, in 1/100 s
+# ticks PID: its processor time in 1/100 s
 ticks() {
 	awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 
-# idles PID: takes next to no processor time within a second
+# idles PID: uses almost no processor time for a second
 idles() {
 	local before
 	before=$(ticks "$1")
@@ -559,7 +560,7 @@ idles() {
 		fail "took $(($(ticks "$1") - before))/100 s of a second"
 }
 
-# stalled OPTION...: both sides wait for a reader that does not read
+# stalled OPTION...: both sides wait for a reader that reads nothing
 stalled() {
 	TX=("$@")
 	start_waiting_reader

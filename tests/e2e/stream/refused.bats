@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # System calls that an environment refuses: the seccomp list of a container, or
-# a kernel that lacks them. The program does without, or ends at once and says
-# so; tests/tools/refuse is the environment.
+# a kernel that lacks them. The program does without them, or exits at once and
+# says so. tests/tools/refuse is the environment.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -15,8 +15,8 @@ setup() {
 	make_data in 300000
 }
 
-# refused SIDE EPERM|ENOSYS CALL...: to SIDE, connect, listen or both, from here
-# on
+# refused SIDE EPERM|ENOSYS CALL...: from here on SIDE (connect, listen or both)
+# is refused these calls
 refused() {
 	BKP=$REAL
 	wrapped '' "\"$BKP_TOOLS/refuse\" ${*:2} --"
@@ -27,7 +27,7 @@ refused() {
 	esac
 }
 
-# form FORM: what the sides read and write
+# form FORM: the inputs and outputs of both sides
 form() {
 	SOURCE=() CONSUMER=() LISTEN=() INPUT=pipe
 	case $1 in
@@ -44,15 +44,16 @@ form() {
 	esac
 }
 
-# A listener that ends before it is ready closes the pipe.
+# Unlike that of peers.bash it fails at once when a listener exits before it is
+# ready, which closes the pipe.
 read_port() {
 	PORT=
 	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
 }
 
-# runs push|pull: a stream, as far as it comes. Sets the exit statuses CONNECT
-# and LISTENER: "-" for a side that was not to be started, "on" for a listener
-# that goes on listening after the other side has ended.
+# runs push|pull: a stream, complete or not. Sets the exit statuses CONNECT and
+# LISTENER: "-" for a side that could not start, "on" for a listener that still
+# listens after the other side has exited.
 runs() {
 	CONNECT=0 LISTENER=0
 	rm -f "$RECEIVED" ready "$SENDER_ERR" "$RECEIVER_ERR"
@@ -91,15 +92,15 @@ does_without() {
 	assert_same_file in "$RECEIVED"
 }
 
-# ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides end at once. CODES is what
-# connect and listen exit with, a pattern; the refused one names the call and
-# the remedy, unless CODES begins with "~".
+# ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides exit at once. CODES is a
+# pattern for the exit statuses of connect and listen; the refused side names
+# the call and the remedy, unless CODES begins with "~".
 ends() {
 	local way=${WAY-push} codes=${5#\~} said=$SENDER_ERR
 
 	refused "$1" "$2" "$4"
 	form "$3"
-	# A side that was not told would wait for the other to come back.
+	# A side that is not told would wait for the other to resume.
 	RETRY=(--retry 0)
 	[[ $codes == *[456n-]* ]] || RETRY=(--retry 1h)
 	GOES_ON=
@@ -117,8 +118,8 @@ ends() {
 }
 
 # each FUNCTION [STEP], with lines SIDE FORM ... on standard input: in the full
-# tier with both errnos and in both directions. The quick tier takes one of
-# these by turns, and of the lines every STEPth.
+# tier with both errnos and in both directions. The quick tier alternates
+# between these, and takes every STEPth line.
 each() {
 	local line num turn n=0 step=${2-1}
 	while read -r -u 7 -a line; do
@@ -155,7 +156,7 @@ each() {
 	exec 5<&- 6>&-
 }
 
-# --- what the program can do without
+# --- optional system calls
 
 @test "all optional system calls fail at once: delivered, on both sides" {
 	# fcntl: F_SETPIPE_SZ, F_GETPIPE_SZ; socket: AF_NETLINK
@@ -204,10 +205,10 @@ each() {
 	done
 }
 
-# --- what it cannot do without
+# --- system calls that are needed
 
-# Where nothing else can be meant the refused side names the call; the other
-# codes are those of any error of that call.
+# The refused side names the call where there is only one; the other codes are
+# those of any error of that call.
 
 @test "a system call that listen needs fails: it is named, and both sides exit" {
 	each ends <<-END

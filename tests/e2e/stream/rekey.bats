@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# No stream is too long for a key: the next connection brings fresh ones while
-# the old one still carries data.
+# Rekeying: another connection with new keys takes over in time, while the old
+# one still carries data, however long the stream is.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -12,9 +12,9 @@ setup() {
 	make_data in 20000000
 }
 
-# rotates push|pull LEAST: a stream of "in" arrives, over so many fresh keys at
-# least and without a connection that was lost
-rotates() {
+# rekeys push|pull LEAST: a stream of "in" arrives, is rekeyed LEAST times or
+# more, and loses no connection
+rekeys() {
 	streams_with_stats "$1" 0 0
 	assert_same_file in "$RECEIVED"
 	counted rotations "$2"
@@ -33,7 +33,7 @@ fails() {
 	assert_beginning "$RECEIVED" in
 }
 
-# intervals_within BYTES: no key protected more than that
+# intervals_within BYTES: no key protected more than BYTES
 intervals_within() {
 	local at last=0
 	while read -r at; do
@@ -45,7 +45,7 @@ intervals_within() {
 @test "--rekey-after of the sender is obeyed" {
 	kept() {
 		TX=(--rekey-after 2M) RX=()
-		rotates "$1" 9
+		rekeys "$1" 9
 		intervals_within $((2 << 20))
 	}
 	both_ways kept
@@ -54,7 +54,7 @@ intervals_within() {
 @test "--rekey-after of the receiver is obeyed" {
 	kept() {
 		TX=() RX=(--rekey-after 2M)
-		rotates "$1" 9
+		rekeys "$1" 9
 		intervals_within $((2 << 20))
 	}
 	both_ways kept
@@ -65,18 +65,18 @@ intervals_within() {
 	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
 		tls12-aes256-gcm; do
 		TX=(-m "$mode" --rekey-after 4M) RX=(-m "$mode")
-		both_ways rotates 4
+		both_ways rekeys 4
 	done
 }
 
 @test "rekeying needs neither --buffer nor --retry" {
 	unkept() {
 		TX=(--rekey-after 2M --buffer 0) RX=()
-		rotates "$1" 9
+		rekeys "$1" 9
 		intervals_within $((2 << 20))
 		RETRY=(--retry 0)
 		TX=(--rekey-after 2M) RX=()
-		rotates "$1" 9
+		rekeys "$1" 9
 	}
 	both_ways unkept
 }
@@ -100,9 +100,9 @@ intervals_within() {
 @test "a rekeyed stream moves from the kernel to user space and back" {
 	require_ktls
 	TX=(--rekey-after 2M --ktls off) RX=(--ktls require)
-	both_ways rotates 9
+	both_ways rekeys 9
 	TX=(--rekey-after 2M --ktls require) RX=(--ktls off)
-	both_ways rotates 9
+	both_ways rekeys 9
 }
 
 # 1M are 64 records, of whatever size.
@@ -111,7 +111,7 @@ intervals_within() {
 		head -c 2000 /dev/urandom >in
 		TX=(--rekey-after 1M) RX=()
 		SOURCE=("$BKP_TOOLS/tinywrites" -m 10 -p 10:6)
-		rotates "$1" 2
+		rekeys "$1" 2
 	}
 	both_ways small
 }
@@ -129,8 +129,8 @@ intervals_within() {
 	both_ways slow
 }
 
-# Everything is acknowledged when the sender moves; the relay holds up the WELCOME
-# that tells the receiver so.
+# Everything is acknowledged when the sender moves to the new connection; the
+# relay delays the WELCOME that tells the receiver so.
 @test "the old connection does not end before the new one is announced" {
 	local i
 	have_fifo feed
@@ -153,7 +153,8 @@ intervals_within() {
 	counted reconnects 0 0
 }
 
-# Its keys are worn out on both connections by then: that is no lost connection.
+# Both connections have reached the limit by then: that does not count as a
+# loss.
 @test "a consumer that stalls for long costs no connection" {
 	full_tier_only 40
 	still() {
@@ -168,8 +169,8 @@ intervals_within() {
 
 # --- with harm
 
-# The connections of a rotation: the old one is in use, the new one is the
-# relay's second.
+# The connections of a rekey: the old one is in use, the new one is the relay's
+# second.
 @test "a rekey whose HELLO or WELCOME is damaged: the stream is resumed" {
 	damaged() {
 		TX=(--rekey-after 2M) RX=()
@@ -193,7 +194,7 @@ intervals_within() {
 	cut() {
 		directions "$1"
 		TX=(--rekey-after 2M) RX=()
-		# what a rotation takes is little: the cut is somewhere near
+		# a rekey takes few bytes: the cut is somewhere near it
 		HARM=(rst -c "$WITH" -a "$2" -k 3)
 		streams_with_stats "$1" 0 0
 		assert_same_file in "$RECEIVED"
@@ -216,7 +217,7 @@ intervals_within() {
 	assert_same_file in "$RECEIVED"
 }
 
-# --- where there is no way to fresh keys
+# --- streams that cannot be rekeyed
 
 @test "--raw: a stream too long for its keys stops, and the message says so" {
 	TX=(--raw --rekey-after 1M) RX=(--raw)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A dropped connection does not end the stream: it goes on at the exact byte,
-# or says why not.
+# A dropped connection does not end the stream: it is resumed at the exact byte,
+# or a message says why not.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -12,14 +12,15 @@ setup() {
 	make_data in 8000000
 }
 
-# survives push|pull: a stream of "in" arrives through HARM
-# The input is a pipe: a file needs no store, and so never waits for an ACK.
+# survives push|pull: a stream of "in" arrives despite HARM. The input is a
+# pipe: a file needs no resend buffer, and so never waits for an ACK.
 survives() {
 	streams "$1" 0 0 < <(cat in)
 	assert_same_file in "$RECEIVED"
 }
 
-# survives_cut push|pull ACTION ARG...: of the relay, which counts the stream
+# survives_cut push|pull ACTION ARG...: ACTION of the relay, which counts the
+# bytes of the stream
 survives_cut() {
 	directions "$1"
 	HARM=("$2" -c "$WITH" "${@:3}")
@@ -28,13 +29,13 @@ survives_cut() {
 	counted reconnects 1
 }
 
-# survives_cut_against push|pull ACTION ARG...: harm done against the stream
+# survives_cut_against push|pull ACTION ARG...: harm in the opposite direction
 survives_cut_against() {
 	directions "$1"
 	survives_cut "$1" "$2" -x "$AGAINST" "${@:3}"
 }
 
-# --- whatever ends a connection, wherever
+# --- every way to lose a connection, at any point
 
 @test "a reset after each megabyte: the stream is resumed and delivered" {
 	both_ways survives_cut rst -a 1000000
@@ -68,11 +69,12 @@ survives_cut_against() {
 	both_ways forged
 }
 
-# The listener has let the peer in by then, and hears of the damage by an alert.
+# The listener has accepted the peer by then, and learns of the damage by an
+# alert.
 @test "a damaged WELCOME costs a connection, not the stream" {
 	damaged() {
 		TX=(--buffer 1M)
-		# a frame of 64 bytes, its type and a tag
+		# a frame of 64 bytes, its record type and a tag
 		HARM=(flip -f 1500000 -c s2c -l 81 -k 2)
 		with_stats
 		survives "$1"
@@ -81,7 +83,7 @@ survives_cut_against() {
 	both_ways damaged
 }
 
-# The type, the version and the length of a record are in the clear.
+# The type, the version and the length of a record are not encrypted.
 @test "a damaged record header costs a connection, not the stream" {
 	local byte mode=tls13-aes128-gcm
 	damaged() {
@@ -90,7 +92,7 @@ survives_cut_against() {
 		HARM=(flip -c "$WITH" -r 40 -o "$byte" -k 1)
 		with_stats
 		survives "$1"
-		# Kernels do not look at the type that TLS 1.3 pretends.
+		# Kernels ignore the outer type of a TLS 1.3 record.
 		[[ $byte == 0 && $WHEN == require ]] || counted reconnects 1
 		HARM=(flip -c "$AGAINST" -r 9 -o "$byte" -k 1)
 		survives "$1"
@@ -156,8 +158,8 @@ survives_cut_against() {
 	both_ways commands
 }
 
-# The peer waits for us no longer than --retry: we must notice by ourselves,
-# at the latest when it does not take a sign of life.
+# The peer waits for us no longer than --retry: we must notice the loss
+# ourselves, at the latest when it does not take a sign of life.
 @test "a connection lost while the consumer stalls: the stream is resumed and delivered" {
 	stalled() {
 		have_fifo consumer
@@ -179,7 +181,7 @@ survives_cut_against() {
 		wait "$CONSUMER_PID" || :
 		assert_same_file in got
 	}
-	# some bytes have gone out, and none has for a while
+	# some bytes were sent, and none for a while
 	stands_still() {
 		local before
 		before=$(written)
@@ -194,8 +196,8 @@ survives_cut_against() {
 
 # --- the outcome
 
-# outcome_lost push|pull ACTION: on the record of a short stream that carries
-# DONE or FAIL, 16 bytes of frame: no ACK of the same size comes before it
+# outcome_lost push|pull ACTION: ACTION on the record with DONE or FAIL of a
+# short stream, a frame of 16 bytes: no ACK of the same size comes before it
 outcome_lost() {
 	directions "$1"
 	TX=() RX=()
@@ -230,7 +232,7 @@ outcome_lost() {
 	failed pull cut
 }
 
-# --- who gives up, and when
+# --- giving up
 
 @test "connect waits for a listener that starts later" {
 	local port
@@ -294,7 +296,7 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-# gives_up_by WHO REGEX: the other one is gone, and a minute would be too long
+# gives_up_by WHO REGEX: the other side is gone; WHO exits within a minute
 gives_up_by() {
 	stands push
 	if [[ $1 == sender ]]; then
@@ -333,9 +335,10 @@ gives_up_by() {
 	until_true has_line 'waiting for the peer, for 86400 s' "$RECEIVER_ERR"
 }
 
-# --- connections that live and move nothing
+# --- connections that stay open and move nothing
 
-# swallowed push|pull BYTES [OPTION]...: both sides see that it is of no use
+# swallowed push|pull BYTES [OPTION]...: both sides notice that the connection
+# is useless
 swallowed() {
 	directions "$1"
 	RETRY=(--retry 5s)
@@ -346,7 +349,7 @@ swallowed() {
 	assert_beginning "$RECEIVED" in
 }
 
-# Once they look for a connection, one that moves nothing is none.
+# Once a connection is lost, another that moves nothing does not count as one.
 @test "a connection swallows the stream after a resume: sender and receiver exit 7" {
 	soon() {
 		takes_at_most 30 swallowed "$1" 3000 -f 500000
@@ -406,7 +409,7 @@ swallowed() {
 	both_ways stalled
 }
 
-# stopped SENDER|RECEIVER: the other side does not wait
+# stopped SENDER|RECEIVER: that side gets a signal, the other does not wait
 stopped() {
 	RETRY=(--retry 60s)
 	stands "$1"
@@ -430,8 +433,8 @@ stopped() {
 	both_ways stopped receiver HUP 129
 }
 
-# final REGEX: a cut ends the stream, and both sides say why
-final() {
+# is_final REGEX: a cut ends the stream, and both sides report the reason
+is_final() {
 	ends() {
 		directions "$1"
 		HARM=(rst -c "$WITH" -a 1000000)
@@ -445,14 +448,14 @@ final() {
 
 @test "--buffer 0: a cut is final, and both sides report the reason" {
 	TX=(--buffer 0)
-	final 'no --buffer'
+	is_final 'no --buffer'
 }
 
 @test "--retry 0 on one side: a cut is final, and both sides report the reason" {
 	RX=(--retry 0)
-	final 'no way back: --retry 0'
+	is_final 'no way back: --retry 0'
 	RX=() TX=(--retry 0)
-	final 'no way back: --retry 0'
+	is_final 'no way back: --retry 0'
 }
 
 @test "a source fails during an outage: the sender exits 9, the receiver 7" {
@@ -467,7 +470,7 @@ final() {
 	stream_ends 9 7
 }
 
-# --- nobody else takes a stream over
+# --- a stream resumes for its own peer only
 
 @test "a peer with the key but not the ticket cannot resume" {
 	local stream role=sends
@@ -485,7 +488,7 @@ final() {
 	stolen "${stream//[0-9]/a}" 2 'busy'
 	role=receives
 	stolen "$stream" 2 'busy'
-	# and the stream is none the worse
+	# and the stream is unharmed
 	tail -c 100000 in >&8
 	stands_end
 	stream_ends 0 0
@@ -493,10 +496,10 @@ final() {
 	assert_stderr_lacks 'goes on' "$SENDER_ERR"
 }
 
-# Who holds the ticket is the peer, but an old HELLO of its own comes too late.
+# The holder of the ticket is the peer, but an old HELLO of its own is too late.
 @test "only a connection newer than the last takes the stream over" {
 	local id=0123456789abcdef0123456789abcdef
-	visits() {
+	connects_as_peer() {
 		"$BKP_TOOLS/thief" "$PORT" key sends "$id" "${@:2}" >answers ||
 			fail "no answer"
 		[[ $(sed 's/.*does not let.*/no/' answers | xargs) == "$1" ]] ||
@@ -504,10 +507,10 @@ final() {
 	}
 	ktls_here
 	start_receiver --ktls "$WHEN"
-	visits 'welcome no no welcome no' 3 3 2 4 3
+	connects_as_peer 'welcome no no welcome no' 3 3 2 4 3
 }
 
-# --- silence
+# --- silent connections
 
 @test "a silent connection is replaced" {
 	full_tier_only 70
@@ -530,7 +533,8 @@ final() {
 
 # --- many cuts
 
-# have_random_cuts COUNT: of a stream of SIZE bytes, in either direction
+# have_random_cuts COUNT: sets HARM to cuts of a stream of SIZE bytes, in either
+# direction
 have_random_cuts() {
 	local seed=${CHAOS_SEED:-$SRANDOM}
 	echo "CHAOS_SEED=$seed"
@@ -539,10 +543,10 @@ have_random_cuts() {
 	make_data in "$SIZE"
 	WAY=push
 	((seed % 2)) || WAY=pull
-	# A score of connections in a row may end before a record has come.
+	# Twenty connections in a row may end before the first record.
 	RETRY=(--retry 60s --handshake-timeout 5s)
 	[[ $BKP_TIER == quick ]] || RETRY[1]=300s
-	# A damaged length can cost the half minute until silence is noticed.
+	# A damaged length can cost half a minute, until silence is noticed.
 	[[ $BKP_TIER == full ]] || BKP_DEADLINE=300
 	TX=(-v --buffer 1M) RX=(-v)
 	with_stats
@@ -554,7 +558,7 @@ have_random_cuts() {
 }
 
 cut_often() {
-	# a dot each; many came before there was a connection to be lost
+	# a dot for each cut; many came before there was a connection
 	(($(stat -c %s tool.err) >= CUTS)) ||
 		fail "$(stat -c %s tool.err) cuts, expected $CUTS"
 	counted reconnects $((CUTS / 6))
@@ -567,7 +571,7 @@ cut_often() {
 	cut_often
 }
 
-# Sent from where it lies, it goes further before a cut is noticed.
+# A file is sent without a copy, and so goes further before a cut is noticed.
 @test "a file is delivered despite random cuts" {
 	by_tier 10 4 100 50
 	have_random_cuts "$SIZE"

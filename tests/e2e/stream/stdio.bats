@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Standard input and output of every kind, on the kernel's path where there is
-# one. What splice cannot do is copied.
+# Standard input and output of every kind, by kernel TLS where there is some.
+# Bytes that cannot be spliced are copied.
 
 load ../../lib/helpers
 
@@ -55,7 +55,7 @@ nonblocking() {
 	assert_same_file rest "$RECEIVED"
 }
 
-# Their sizes say nothing about what is in them.
+# The sizes of such files are not the lengths of their contents.
 @test "standard input is a file in /proc: delivered" {
 	local file
 	for file in /sys/class/net/lo/mtu /proc/version; do
@@ -85,7 +85,7 @@ nonblocking() {
 	assert_received
 }
 
-# packets BYTES: of "in", each write a packet (pipe(7))
+# packets BYTES: writes "in" so that each write is a packet (pipe(7))
 packets() {
 	dd if=in bs="$1" iflag=fullblock oflag=direct status=none
 }
@@ -228,7 +228,7 @@ packets() {
 	socket tty
 }
 
-# socket KIND: what the receiver writes there comes out of there
+# socket KIND: the bytes that the receiver writes there arrive
 socket() {
 	have_fifo ready
 	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" "$1" out "$BKP" listen \
@@ -290,7 +290,7 @@ socket() {
 	by_both_ways limited
 }
 
-# --- what is left behind
+# --- state of shared descriptors
 
 @test "O_NONBLOCK is never set on the sender's standard descriptors" {
 	mkfifo in

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Who does not answer is given up in time, and who only takes long is not.
+# A peer that does not answer is given up in time; a slow one is not.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/cable
 
-# takes_between MIN MAX COMMAND...: seconds
+# takes_between MIN MAX COMMAND...: in seconds
 takes_between() {
 	local before=$EPOCHREALTIME after
 	"${@:3}" || return
@@ -18,7 +18,7 @@ takes_between() {
 
 # --- before a stream
 
-# unanswered MIN MAX OPTION...: connect gives up in that time. It says $SAID lines
+# unanswered MIN MAX OPTION...: connect gives up in that time, with $SAID lines
 SAID=1
 unanswered() {
 	takes_between "$1" "$2" bkp_send 5 --ktls off "${@:3}" <<<secret
@@ -141,8 +141,9 @@ unanswered() {
 	takes_between 25 42 wait_sender 7
 }
 
-# cable_cut push|pull: a stream between two hosts stands, then the cable is cut
-cable_cut() {
+# cable_unplugged push|pull: a stream between two hosts is idle, then the cable
+# is unplugged
+cable_unplugged() {
 	plug_in
 	make_data in 200000
 	mkfifo feed
@@ -156,7 +157,7 @@ cable_cut() {
 
 @test "a cable is unplugged: sender and receiver exit 7 within a minute" {
 	full_tier_only 45
-	cable_cut
+	cable_unplugged
 	takes_between 20 42 wait_sender 7
 	takes_between 0 30 wait_receiver 7
 	exec 8>&-
@@ -164,7 +165,7 @@ cable_cut() {
 
 @test "a cable is unplugged while data flows: sender and receiver exit 7 within a minute" {
 	full_tier_only 45
-	cable_cut
+	cable_unplugged
 	head -c 60000 in >&8
 	takes_between 20 42 wait_sender 7
 	takes_between 0 30 wait_receiver 7

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# No kill, cut or forgery ever looks like the end of a stream.
+# No kill, cut or forgery is ever taken for the end of a stream.
 
 load ../../lib/helpers
 
@@ -10,12 +10,12 @@ setup_file() {
 
 MODE=()
 
-# A record that claims the end of the stream, but that nobody encrypted.
+# An unencrypted record that claims the end of the stream
 PLAIN_CLOSE_NOTIFY=15030300020100
 PLAIN_DATA=170303001348656c6c6f2c20776f726c642148656c6c6f21
 
-# harm_done SENDER RECEIVER ACTION [OPTION]...: the exit statuses after a relay
-# did that to a stream
+# harm_done SENDER RECEIVER ACTION [OPTION]...: these are the exit statuses
+# after a relay did that to a stream
 harm_done() {
 	start_receiver --ktls "$WHEN" "${MODE[@]}"
 	start_relay "${@:3}"
@@ -29,8 +29,8 @@ shorter() {
 	head -c 900000 "$BATS_FILE_TMPDIR/in" >"$IN"
 }
 
-# The stream is incomplete for the receiver, lost for the sender, and what was
-# received is how the sent began.
+# The stream is incomplete for the receiver and lost for the sender, and the
+# output is a beginning of the input.
 lost_by() {
 	harm_done 7 7 "$@"
 	assert_beginning
@@ -44,8 +44,8 @@ assert_beginning() {
 		[[ $difference == *"EOF on $RECEIVED"* ]] || fail "$difference"
 }
 
-# begin [ACTION [OPTION]...]: a stream of 100000 bytes that goes on, behind a
-# relay if harm is to be done
+# begin [ACTION [OPTION]...]: starts a stream that is idle after 100000 bytes,
+# through a relay if there is an ACTION
 begin() {
 	mkfifo in
 	exec 8<>in
@@ -55,7 +55,7 @@ begin() {
 	head -c 100000 "$BATS_FILE_TMPDIR/in" >&8
 }
 
-# half_way: all that arrived
+# half_way: these 100000 bytes have arrived
 half_way() {
 	begin
 	until_true received_is 100000
@@ -65,7 +65,7 @@ received_is() {
 	[[ $(stat -c %s "$RECEIVED") == "$1" ]]
 }
 
-# --- somebody dies
+# --- a process dies
 
 @test "the sender is killed: the receiver exits 7" {
 	half_way
@@ -153,7 +153,7 @@ received_is() {
 	harm_done 7 0 fin -c s2c -l 33
 }
 
-# --- somebody forges
+# --- forgery
 
 @test "a flipped bit: sender and receiver exit 7" {
 	lost_by flip -a 1000001
@@ -213,7 +213,7 @@ received_is() {
 	lost_by insert -a 1000001 -i 474554202f0d0a474554202f0d0a
 }
 
-# --- what does no harm
+# --- no harm
 
 @test "a pause of the network does no harm" {
 	harm_done 0 0 pause -a 1000001 -w 500

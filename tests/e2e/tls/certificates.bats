@@ -423,7 +423,8 @@ damaged_at() {
 	damaged_at 5 tls12-aes128-gcm # its Finished
 }
 
-# asks_nothing CONNECT_OPTION...: to a server that requests no client certificate
+# asks_nothing CONNECT_OPTION...: to a server that requests no client
+# certificate
 asks_nothing() {
 	bkp_send 5 "$@" <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not ask for our certificate.*-Verify 1'
@@ -515,7 +516,8 @@ files() {
 	refuses_files 'CA file ca.crt: holds .* cut short'
 }
 
-# cut_header FILE: followed by another certificate, cut anywhere in its first line
+# cut_header FILE: followed by another certificate, cut anywhere in its first
+# line
 cut_header() {
 	local n header='-----BEGIN CERTIFICATE-----'
 	cp "$1" whole

@@ -15,7 +15,8 @@ assert_listener_lived() {
 	assert_lines "$lines" "$RECEIVER_ERR"
 }
 
-# alert_seen S_CLIENT_OPTION...: the alert that openssl sees when the listener refuses it
+# alert_seen S_CLIENT_OPTION...: the alert that openssl sees when the listener
+# refuses it
 alert_seen() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -msg "$@" \
 		</dev/null >msg 2>&1 || :
@@ -183,7 +184,8 @@ fails_within() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection'
 }
 
-# A reset without an answer: the listener may have exited, and another may start.
+# A reset without an answer: the listener may have exited, and another may
+# start.
 @test "a server that resets the connection: connect exits 4 after --retry and says so" {
 	start_tool peer reset
 	bkp_send 4 <<<secret

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The other side is a tool of OpenSSL or GnuTLS, so that a mistake on both of our
-# sides is noticed.
+# The other side is a tool of OpenSSL or GnuTLS, so that a mistake on both of
+# our sides is noticed.
 
 load ../../lib/helpers
 load ../../lib/delivery

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A password instead of a key: both sides know it or no byte is delivered, and the
-# bytes on the wire do not help an attacker to find it.
+# A password instead of a key: both sides know it or no byte is delivered, and
+# the bytes on the wire do not help an attacker to find it.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -46,7 +46,8 @@ works_in() {
 	assert_same_file in "$RECEIVED"
 }
 
-# still_serves [LINES]: the right password is accepted; the log has so many lines
+# still_serves [LINES]: the right password is accepted; the log has so many
+# lines
 still_serves() {
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
@@ -496,8 +497,8 @@ connects_again() {
 	connects_again
 }
 
-# Here an alert may be from anyone: the listener has not yet proved that it knows
-# the password.
+# Here an alert may be from anyone: the listener has not yet proved that it
+# knows the password.
 @test "a client evicted during its ClientHello does not connect again: exit status 5, and the reason" {
 	evict_after 100
 	wait_sender 5
