@@ -226,7 +226,7 @@ rekeys() {
 	assert_same_file in got.alice
 	ends_as bob 8
 	[[ $(<alice.json) =~ \"reconnects\":\ 0,\ \"rotations\":\ ([0-9]+) ]]
-	((BASH_REMATCH[1] >= 7)) || fail "${BASH_REMATCH[1]} rotations"
+	((BASH_REMATCH[1] >= 7)) || fail "${BASH_REMATCH[1]} rekeys"
 	stop_listener
 }
 

@@ -467,7 +467,7 @@ connects_again() {
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
 	assert_stderr_has 'refused .*too many handshakes' "$RECEIVER_ERR"
-	[[ -e wire.1 ]] || fail "it did not have to give way"
+	[[ -e wire.1 ]] || fail "it was not evicted"
 }
 
 @test "a client evicted by a crowd before it sends anything connects again" {
