@@ -15,6 +15,7 @@
 #include "auth/credential.h"
 #include "base/clock.h"
 #include "conn/hello.h"
+#include "tls/priority.h"
 #include "tls_client.h"
 
 /* The PSK of later connections, as session_agree() makes it. */
