@@ -46,8 +46,9 @@ src_libbkp_a_SOURCES = \
 	src/conn/net.c src/conn/net.h \
 	src/conn/connection.c src/conn/connection.h \
 	src/conn/resolve.c src/conn/resolve.h \
-	src/conn/acceptor.c src/conn/acceptor.h \
+	src/conn/pending.c src/conn/pending.h \
 	src/conn/session.c src/conn/session.h \
+	src/conn/acceptor.c src/conn/acceptor.h \
 	src/conn/session_client.c src/conn/session_client.h \
 	src/conn/session_server.c src/conn/session_server.h \
 	src/stream/command_group.c src/stream/command_group.h \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The listener's door: many handshakes at the same time, each with its
- * deadline.  It stays open while a stream runs.  What strangers do neither ends
- * the waiting nor holds up the right peer.
+ * Accepts connections and authenticates many peers at the same time, each
+ * within its own deadline, also while a stream runs.  No peer can block the
+ * others: a peer that fails is refused, and a flood of peers is thinned out.
  */
 #pragma once
 
@@ -13,17 +13,18 @@
 #include "base/err.h"
 #include "conn/connection.h"
 #include "conn/net.h"
+#include "conn/pending.h"
 #include "proto/frame.h"
 #include "tls/mode.h"
 #include "tls/tls.h"
 
 struct acceptor;
 
-/* Whose is a connection, by its first bytes? */
+/* Which process a connection is for, judged by its first bytes. */
 enum acceptor_claim {
-	ACCEPTOR_MORE, /* cannot be told yet */
+	ACCEPTOR_MORE, /* undecided: needs more bytes */
 	ACCEPTOR_OURS,
-	ACCEPTOR_GONE, /* somebody else has it: it was passed on */
+	ACCEPTOR_GONE, /* passed on to another process */
 };
 
 /* Everything is borrowed until acceptor_close(). */
@@ -34,29 +35,29 @@ struct acceptor_params {
 	const struct mode_list *modes;
 	enum connection_ktls ktls;
 	bool raw; /* no HELLO is expected */
-	enum frame_role role; /* ours: the visitor's must be the other */
-	bool allow_self; /* a visitor may be our own host */
+	enum frame_role role; /* ours; the peer must have the other one */
+	bool allow_self; /* accept a peer on our own host */
 	uint64_t handshake_ms; /* for each handshake */
 
 	/*
-	 * Sees the first bytes of every connection, at most PEEK_MAX, before
-	 * anything is read.  Borrows fd.  NULL: all are ours.
+	 * Called with the first bytes of every connection, PEEK_MAX at most,
+	 * before anything is read.  Borrows fd.  NULL: every connection is ours.
 	 */
 	enum acceptor_claim (*claim)(void *arg, int fd, const uint8_t *bytes,
 				     size_t len);
 
 	/*
-	 * May this peer have a stream of its own, now that it has authenticated
-	 * and greeted?  Returns 0, or -1 with what is to be logged: the peer is
-	 * told that we are busy.  NULL: it may.
+	 * Called when a peer has authenticated and sent a valid HELLO: may it
+	 * have a stream of its own?  Returns 0, or -1 with the reason for our
+	 * log; the peer is told that we are busy.  NULL: it always may.
 	 */
 	int (*admit)(void *arg, const struct tls *t,
 		     const struct net_source *source, struct err *e);
 
-	void *callback_arg; /* of both */
+	void *callback_arg; /* for both callbacks */
 };
 
-/* Who was let in; the caller owns the session and the socket. */
+/* An authenticated peer.  The caller owns the TLS session and the socket. */
 struct accepted_peer {
 	struct connection_socket socket;
 	struct tls *tls;
@@ -65,46 +66,42 @@ struct accepted_peer {
 	char name[NET_NAME_MAX];
 };
 
-/* The stream that runs: nobody else is let in but who comes back for it. */
-struct acceptor_stream {
-	bool resumes; /* else only a rotation can come */
-	const uint8_t *id; /* FRAME_ID_BYTES */
-	const struct key *ticket; /* NULL: mode none */
-	uint32_t connection; /* number of the last that was let in */
-	struct net_source source; /* of its peer */
-};
-
-/* NULL: ERR_NET (no descriptors, no memory). */
+/* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e);
 
-/* Readable when there is something to do for acceptor_step(). */
-int acceptor_fd(const struct acceptor *d);
+/* A descriptor to poll; readable when acceptor_step() has something to do. */
+int acceptor_fd(const struct acceptor *a);
 
-/* When time alone asks for acceptor_step(). */
-uint64_t acceptor_due(const struct acceptor *d);
-
-/*
- * Do what can be done at once.  Returns whether a peer was let in that
- * authenticated and said a HELLO that can be accepted; the WELCOME is left to
- * the caller.  Everyone else is refused with one line of log each.
- */
-bool acceptor_step(struct acceptor *d, struct accepted_peer *accepted);
-
-/* Does it still work?  ERR_NET: no connection can ever come in. */
-int acceptor_check(const struct acceptor *d, struct err *e) attr_must_check;
+/* When acceptor_step() must be called at the latest, in clock_now_ms() time. */
+uint64_t acceptor_due(const struct acceptor *a);
 
 /*
- * From now on this stream runs: others who authenticate are told that we are
- * busy.  Borrows s, which the caller keeps up to date.  Releases the descriptors
- * that were kept for it: open what it needs before the next acceptor_step().
+ * Do what can be done without blocking.  Returns true and fills *accepted when
+ * a peer has authenticated and sent an acceptable HELLO; the caller then sends
+ * the WELCOME.  All other peers are refused, each with one line in the log.
  */
-void acceptor_serve(struct acceptor *d, const struct acceptor_stream *s);
+bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted);
 
-/* Refuse a guest that was let in; closes and frees what is in g. */
-void acceptor_refuse_accepted(struct accepted_peer *g, enum frame_refusal why);
+/* Does the acceptor still work?  ERR_NET: it can never accept again. */
+int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
 
-/* Who is in the middle of a handshake is told that it may come again. */
-void acceptor_close(struct acceptor *d);
+/*
+ * Declare that stream s runs: other peers that authenticate are told that we
+ * are busy.  Borrows s; the caller keeps it up to date.  Closes the descriptors
+ * that were reserved for the stream: open what the stream needs before the
+ * next acceptor_step().
+ */
+void acceptor_serve(struct acceptor *a, const struct pending_stream *s);
 
-/* In a process that was forked: close our copy of it, which nobody notices. */
-void acceptor_leave(struct acceptor *d);
+/* Refuse a peer that was accepted; closes and frees what is in peer. */
+void acceptor_refuse_accepted(struct accepted_peer *peer,
+			      enum frame_refusal why);
+
+/*
+ * Close and free a, which may be NULL.  Peers in the middle of a handshake are
+ * told to try again later.
+ */
+void acceptor_close(struct acceptor *a);
+
+/* After a fork, in the child: close our copy.  The peers do not notice. */
+void acceptor_leave(struct acceptor *a);

@@ -20,9 +20,9 @@
 #include "tls/sock_diag.h"
 
 enum {
-	ABORT_MS = 2000, /* for the peer to hear that we give up */
-	GAVE_UP_MS = 100, /* the same, where the peer gave up before us */
-	DISCARDS = 64, /* reads, before the clock is looked at again */
+	ABORT_MS = 2000, /* for the peer to read our alert */
+	GAVE_UP_MS = 100, /* the same, if the peer gave up before us */
+	DISCARDS = 64, /* reads before the next look at the clock */
 };
 
 struct connection {
@@ -31,13 +31,13 @@ struct connection {
 	enum connection_role role;
 	bool kernel; /* the bulk direction is the kernel's */
 	bool raw;
-	struct records *bulk; /* if not, but made by ourselves, not by GnuTLS */
-	bool said; /* the last alert is in a buffer */
-	bool gave_up; /* the peer, by an alert that we read */
-	bool final; /* the peer broke the protocol, and was told so */
-	unsigned int empties; /* records without data in a row, in the kernel */
-	unsigned int closes; /* how often close_notify was sent or received */
-	uint64_t records; /* in the kernel, at the most */
+	struct records *bulk; /* in user space, by us; NULL: kernel or GnuTLS */
+	bool said; /* close_notify is in our buffer */
+	bool gave_up; /* the peer sent a fatal alert */
+	bool final; /* the peer violated the protocol and was told */
+	unsigned int empties; /* kernel: empty records in a row */
+	unsigned int closes; /* close_notify sent or received so often */
+	uint64_t records; /* kernel: upper bound of records */
 	bool lost;
 	const char *path;
 	struct frame_reader reader;
@@ -49,7 +49,7 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when)
 		      ktls_attach(s->fd, &s->why_not) == 0;
 }
 
-/* The session's direction that the bulk goes in. */
+/* The bulk direction, as the TLS session names it. */
 static enum tls_direction connection_direction(const struct connection *c)
 {
 	return c->role == CONNECTION_SENDER ? TLS_WRITE : TLS_READ;
@@ -74,7 +74,7 @@ static int connection_hand_over(struct connection *c, struct err *e)
 	return ktls_verify(c->fd, dir, mode, e);
 }
 
-/* One line on what makes the records, as the kernel itself tells it. */
+/* Log which path makes the records, as the kernel reports it. */
 static int connection_report(struct connection *c, struct err *e)
 {
 	bool tx = c->role == CONNECTION_SENDER;
@@ -105,8 +105,8 @@ static int connection_report(struct connection *c, struct err *e)
 }
 
 /*
- * In user space.  A raw peer may do what only a whole TLS library follows, and
- * mode none has no keys: those stay with the session.
+ * Open the user-space path.  A raw peer may use any feature of TLS, and mode
+ * none has no keys: in both cases the TLS session makes the records.
  */
 static int connection_open_records(struct connection *c, struct err *e)
 {
@@ -122,8 +122,8 @@ static int connection_open_records(struct connection *c, struct err *e)
 	return c->bulk ? 0 : -1;
 }
 
-/* Once: later connections of a process find the same kernel. */
-static void connection_tell_why(const struct err *why)
+/* A notice once per process: for later connections the kernel is the same. */
+static void connection_log_user_space(const struct err *why)
 {
 	static bool told;
 
@@ -142,14 +142,14 @@ static int connection_choose_path(struct connection *c,
 
 	if (s->attached && connection_hand_over(c, &why) == 0)
 		return 0;
-	/* Keys that are with the kernel already cannot be taken back. */
+	/* Keys that the kernel has already cannot be taken back. */
 	if (c->kernel || when == CONNECTION_KTLS_REQUIRE ||
 	    why.kind == ERR_BUG) {
 		*e = why;
 		return -1;
 	}
 	if (when == CONNECTION_KTLS_AUTO)
-		connection_tell_why(&why);
+		connection_log_user_space(&why);
 	return connection_open_records(c, e);
 }
 
@@ -224,8 +224,8 @@ bool connection_in_kernel(const struct connection *c)
 }
 
 /*
- * There is a stream: what would have been a reason to have none breaks it.  A
- * raw client hears only now whether its certificate is welcome.
+ * During a stream all network and authentication errors are ERR_STREAM.  Except
+ * with raw: a client learns only now that its certificate was refused.
  */
 static int connection_fail(struct connection *c, struct err *e)
 {
@@ -252,14 +252,14 @@ bool connection_lost(const struct connection *c)
 			     (c->bulk && records_lost(c->bulk)));
 }
 
-/* A record has a byte at least. */
+/* An upper bound: every record has at least one byte. */
 static void connection_count(struct connection *c,
 			     const struct connection_io *io)
 {
 	c->records += io->bytes;
 }
 
-/* What a call that sends returned, by the kernel's records. */
+/* Evaluate the result n of a call that sends on the kernel path. */
 static int connection_sent(struct connection *c, ssize_t n,
 			   struct connection_io *io, struct err *e)
 {
@@ -351,7 +351,7 @@ int connection_flush(struct connection *c, bool *empty, struct err *e)
 	return 0;
 }
 
-/* An alert in this end's direction, if the kernel does not own it. */
+/* Send an alert, in a direction that the kernel does not own. */
 static int connection_user_alert(struct connection *c, enum record_alert alert,
 				 struct err *e)
 {
@@ -361,7 +361,7 @@ static int connection_user_alert(struct connection *c, enum record_alert alert,
 	return 0;
 }
 
-/* In user space the alert goes into a buffer once, then is flushed. */
+/* In user space: put close_notify into the buffer once, then flush. */
 static int connection_say_close(struct connection *c, bool *done, struct err *e)
 {
 	if (!c->said && connection_user_alert(c, RECORD_CLOSE_NOTIFY, e) < 0)
@@ -380,7 +380,7 @@ int connection_end(struct connection *c, bool *done, struct err *e)
 		c->closes = 1;
 		return connection_say_close(c, done, e);
 	}
-	/* A control record also closes and pushes an open data record. */
+	/* The kernel closes and pushes an open data record first. */
 	record_alert(alert, RECORD_CLOSE_NOTIFY);
 	do
 		n = ktls_send_record(c->fd, RECORD_ALERT, alert, sizeof alert);
@@ -398,7 +398,7 @@ int connection_control_end(struct connection *c, bool *done, struct err *e)
 	return connection_say_close(c, done, e);
 }
 
-/* A full socket must not swallow the alert: wait for room, but not for long. */
+/* The socket may be full: wait for room, ABORT_MS at the most. */
 static void connection_alert_kernel(struct connection *c,
 				    enum record_alert what)
 {
@@ -428,7 +428,7 @@ static void connection_last_alert(struct connection *c, enum record_alert what)
 			  e.msg);
 }
 
-/* A session failed to read.  Where it cannot write it owes the peer an alert. */
+/* A TLS session failed to read.  A sender still has to send the alert. */
 static int connection_session_failed(struct connection *c, struct err *e)
 {
 	enum record_alert alert;
@@ -443,11 +443,10 @@ static int connection_session_failed(struct connection *c, struct err *e)
 
 static int connection_bad_frame(struct err *e)
 {
-	return err_set(e, ERR_STREAM, 0,
-		       "the peer sent a frame that makes no sense");
+	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
-/* Bytes that a raw peer sends against the stream have no meaning here. */
+/* Bytes that a raw receiver sends have no meaning: drop them. */
 static int connection_drop_raw(struct connection *c, bool *closed,
 			       struct err *e)
 {
@@ -500,7 +499,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 	return 0;
 }
 
-/* Tell the peer why; the kernel keeps the error until somebody takes it. */
+/* Send the alert, after clearing the socket's error, which would fail it. */
 static int connection_refuse(struct connection *c, enum record_alert alert,
 			     struct err *e)
 {
@@ -512,7 +511,7 @@ static int connection_refuse(struct connection *c, enum record_alert alert,
 	return connection_fail(c, e);
 }
 
-/* The kernel gave up on a record. */
+/* The kernel rejected a record. */
 static int connection_bad_record(struct connection *c, int num, struct err *e)
 {
 	if (num == EBADMSG || num == EMSGSIZE || num == EINVAL) {
@@ -532,8 +531,8 @@ static void connection_on_close_notify(struct connection *c,
 }
 
 /*
- * The peer, and nobody else, broke the protocol: another connection would not
- * help.  Tell it once and for all.
+ * The authenticated peer itself violated the protocol: another connection would
+ * not help.  Send the alert and make the error final.
  */
 static int connection_violated(struct connection *c, enum record_alert alert,
 			       struct err *e)
@@ -555,7 +554,7 @@ static int connection_bad_control(struct connection *c, unsigned int type,
 	return connection_violated(c, alert, e);
 }
 
-/* A whole record that is not data; body is what was read of it. */
+/* A complete record that is not data; body is what was read of it. */
 static int connection_control_record(struct connection *c, unsigned int type,
 				     const uint8_t *body, size_t len,
 				     struct connection_io *io, struct err *e)
@@ -568,7 +567,7 @@ static int connection_control_record(struct connection *c, unsigned int type,
 		return 0;
 	case RECORD_MEANS_ABORT:
 		c->gave_up = true;
-		/* Damage on the way to the peer: it has met no fault of ours. */
+		/* Damage on the way to the peer is not our fault: resume. */
 		c->lost |= alert == RECORD_BAD_RECORD_MAC;
 		err_set(e, ERR_STREAM, 0, "the peer gave up (alert %s)",
 			record_alert_name(alert));
@@ -583,7 +582,7 @@ static int connection_control_record(struct connection *c, unsigned int type,
 			c->raw ? "the peer changed its keys (KeyUpdate), which "
 				 "kernel TLS cannot follow here; --ktls off can"
 			       : "the peer changed its keys (KeyUpdate), which "
-				 "this protocol does without");
+				 "this protocol does not use");
 		return connection_violated(c, RECORD_UNEXPECTED_MESSAGE, e);
 	case RECORD_MEANS_VIOLATION:
 		break;
@@ -591,7 +590,7 @@ static int connection_control_record(struct connection *c, unsigned int type,
 	return connection_bad_control(c, type, alert, e);
 }
 
-/* The kernel passes on an empty record only in front of one of another type. */
+/* The kernel reports an empty record only before one of another type. */
 static int connection_empty_record(struct connection *c, struct err *e)
 {
 	if (++c->empties <= RECORD_EMPTY_MAX)
@@ -602,7 +601,7 @@ static int connection_empty_record(struct connection *c, struct err *e)
 	return connection_violated(c, RECORD_UNEXPECTED_MESSAGE, e);
 }
 
-/* *took: there was a record, though perhaps nothing in it to be told. */
+/* *took: there was a record, though it may have held nothing to report. */
 static int connection_take_record(struct connection *c, void *buf, size_t len,
 				  bool *took, struct connection_io *io,
 				  struct err *e)
@@ -680,11 +679,12 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 }
 
 /*
- * splice(2) moved nothing.  EINVAL: the next record is not data, or not a record;
- * 0: an empty record, or the end.  Either way recvmsg(2) tells more.  The kernel
- * gives EINVAL for a bad header just once, so a second "nothing there" would be
- * for ever.  Behind an empty record there may be data, of one record: the pipe is
- * empty, and takes it.
+ * splice(2) moved nothing.  invalid (EINVAL): the next record is not data, or
+ * not a record.  Otherwise: an empty record, or the end.  recvmsg(2) tells which.
+ * The kernel gives EINVAL for a bad header only once; if recvmsg(2) then has
+ * nothing to read we would wait for ever, so that is a bad record too.  After an
+ * empty record recvmsg(2) may return data, of one record; the empty pipe has
+ * room for it.
  */
 static int connection_splice_stopped(struct connection *c, bool invalid,
 				     int pipe_fd, struct connection_io *io,
@@ -727,9 +727,7 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 	return connection_splice_stopped(c, n < 0, pipe_fd, io, e);
 }
 
-/*
- * Read and forget, for a while.  Returns whether the connection is still there.
- */
+/* Read and discard, DISCARDS times at the most.  Returns false at its end. */
 static bool connection_discard(struct connection *c)
 {
 	char discarded[RECORD_MAX];
@@ -773,7 +771,7 @@ void connection_abort(struct connection *c)
 
 	if (!c->final)
 		connection_last_alert(c, RECORD_USER_CANCELED);
-	/* A peer that gave up waits for nothing but our closing. */
+	/* A peer that gave up only waits for us to close. */
 	connection_linger(c, gave_up ? GAVE_UP_MS : ABORT_MS);
 }
 

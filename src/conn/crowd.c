@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "conn/crowd.h"
 
-/* How much of a crowd the source of one place is, in places of one source. */
+/* How many places a source holds; those of its site count proportionally. */
 static unsigned int crowd_weight(const struct crowd_place *places, size_t count,
 				 const struct net_source *source)
 {

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who has to give way when all places for handshakes are taken.  Pure.
+ * Chooses the pending handshake to evict when all places are taken.  Pure.
  *
- * A peer that has just come may keep its place for a moment, in which it can say
- * who it is.  The more places a source holds the shorter that moment, and a crowd
- * has none: so one host that opens connections as fast as it can, from all
- * addresses that it has, does not keep others waiting.
+ * Every new peer has a grace period, in which it can authenticate.  The more
+ * places a source holds the shorter is the grace, and a crowd has none.  So a
+ * host that opens connections as fast as it can, from all of its addresses,
+ * cannot keep others out.
  */
 #pragma once
 
@@ -15,9 +15,9 @@
 #include "base/net_source.h"
 
 enum {
-	CROWD_MAX = 8, /* places of a source; more are a crowd */
-	CROWD_SITE_MAX = 16, /* the same of a site */
-	CROWD_GRACE_MS = 500, /* for a source with one place */
+	CROWD_MAX = 8, /* a source with more places is a crowd */
+	CROWD_SITE_MAX = 16, /* a site with more places is one too */
+	CROWD_GRACE_MS = 500, /* of a source with one place */
 };
 
 struct crowd_place {
@@ -26,8 +26,7 @@ struct crowd_place {
 };
 
 /*
- * The place of the peer that has to go: of those whose time is over, the one that
- * came first from the source that holds the most.  Returns its index, -1 if
- * nobody has to go yet.
+ * Of the peers whose grace is over: the oldest of the source that holds the most
+ * places.  Returns its index, or -1 if there is none yet.
  */
 int crowd_pick(const struct crowd_place *places, size_t count, uint64_t now_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * HELLO and WELCOME over a session whose handshake is done, before the bulk
- * direction changes hands.  Ref: btrfs-ktls-pipe-protocol(7).
+ * Send and receive HELLO and WELCOME: after the TLS handshake, and before kernel
+ * TLS takes over the bulk direction.  Ref: btrfs-ktls-pipe-protocol(7).
  */
 #pragma once
 
@@ -13,16 +13,19 @@
 #include "tls/tls.h"
 
 /*
- * Take what is there of the next frame, which must be of the given type.
- * *got: it is complete.  Errors: ERR_AUTH.
+ * Read into r as much as is there of the next frame, which must be of the given
+ * type.  *got: it is complete, and in *f.  Errors: ERR_AUTH.
  */
 int hello_recv(struct tls *t, struct frame_reader *r, enum frame_type type,
 	       struct frame *f, bool *got, struct err *e) attr_must_check;
 
-/* Send f, waiting for fd until deadline_ms.  Errors: ERR_AUTH. */
+/*
+ * Send f; blocks until it is sent or deadline_ms (clock_now_ms() time) has
+ * passed.  fd is the socket of t.  Errors: ERR_AUTH; ERR_NET if poll(2) fails.
+ */
 int hello_send(struct tls *t, int fd, const struct frame *f,
 	       uint64_t deadline_ms, struct err *e) attr_must_check;
 
-/* Is the connecting side, of the given role, welcome?  Else ERR_AUTH. */
+/* Client: does the WELCOME accept us, with our role?  Else ERR_AUTH. */
 int hello_check(const struct frame_welcome *w, enum frame_role role,
 		struct err *e) attr_must_check;

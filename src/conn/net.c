@@ -80,7 +80,7 @@ static void net_name(const struct sockaddr *sa, socklen_t len,
 	struct sockaddr_in v4 = { .sin_family = AF_INET };
 	const struct sockaddr_in6 *v6 = (const void *)sa;
 
-	/* A v4 client of the one v6 socket is a v4 client to people. */
+	/* Show an IPv4 client of our IPv6 socket as IPv4. */
 	if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
 		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
 		v4.sin_port = v6->sin6_port;
@@ -180,7 +180,7 @@ void net_keepalive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-	/* No probe is sent while an acknowledgement of ours is under way. */
+	/* No probe is sent while bytes of ours are unacknowledged. */
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
 		   sizeof unanswered_ms);
 }
@@ -253,7 +253,7 @@ static bool net_lacks_zone(const struct net_address *a)
 	       (a->bytes[1] & 0xc0) == 0x80 && !a->scope;
 }
 
-/* What to look at when a connection does not come about, or "" */
+/* What to check when a connection fails, or "" */
 static const char *net_connect_hint(int num)
 {
 	switch (num) {
@@ -378,7 +378,7 @@ static int net_local_port(int fd, uint16_t *port, struct err *e)
 	return 0;
 }
 
-/* Does an address stand in the list before?  Resolvers tell some twice. */
+/* Is ai a duplicate of an earlier entry?  Resolvers return some twice. */
 static bool net_is_repeated(const struct addrinfo *list,
 			    const struct addrinfo *ai)
 {
@@ -393,7 +393,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	       struct err *e)
 {
 	autofree_list struct addrinfo *list = NULL;
-	/* Every address: one IPv6 socket that takes IPv4 too, if there is v6 */
+	/* Every address: one IPv6 socket that takes IPv4 too, if there is IPv6 */
 	bool both = !at->host && at->family == AF_UNSPEC;
 	int family = both ? AF_INET6 : at->family;
 
@@ -453,7 +453,7 @@ union net_rights {
 	struct cmsghdr align;
 };
 
-/* A refusal comes before the complaint that -1 is no socket. */
+/* A seccomp filter refuses the calls before the kernel finds -1 invalid. */
 int net_check_pass(struct err *e)
 {
 	struct msghdr m = { 0 };
@@ -522,7 +522,7 @@ static int net_take(int over)
 			errno = EPIPE;
 		return -1;
 	}
-	/* The kernel drops what finds no free descriptor. */
+	/* Without a free descriptor the kernel drops the one passed. */
 	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
 		errno = EMFILE;
 		return -1;

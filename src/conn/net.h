@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * TCP sockets with deadlines, and names for them.  Every socket made here is
- * non-blocking and close-on-exec from its first moment.
+ * TCP sockets: connect, listen, accept, pass on, close, and names for them.
+ * Every socket made here is non-blocking and close-on-exec from the start.
  */
 #pragma once
 
@@ -16,8 +16,8 @@
 enum {
 	NET_DEFAULT_PORT = 6330,
 	NET_NAME_MAX = 80, /* "[address%scope]:port" */
-	NET_LISTENERS_MAX = 8, /* addresses that one name may stand for */
-	NET_ADDRESSES_MAX = 16, /* the same, to connect to */
+	NET_LISTENERS_MAX = 8, /* addresses of one name, to listen on */
+	NET_ADDRESSES_MAX = 16, /* addresses of one name, to connect to */
 };
 
 /* Where to listen. */
@@ -32,7 +32,7 @@ struct net_endpoint {
 struct net_address {
 	int family; /* AF_INET or AF_INET6 */
 	uint8_t bytes[16];
-	uint32_t scope; /* the interface of a link-local one, or 0 */
+	uint32_t scope; /* interface of a link-local address, or 0 */
 };
 
 struct net_addresses {
@@ -51,33 +51,36 @@ struct net_target {
 struct net_listener {
 	int fds[NET_LISTENERS_MAX];
 	size_t count;
-	bool handed; /* connections come over a socket, by net_pass() */
-	uint16_t port; /* the one chosen, if 0 was asked for */
+	bool handed; /* fds[0] is a socket pair: see net_pass() */
+	uint16_t port; /* the kernel's choice if 0 was asked for */
 };
 
-/* Returns whether sa is of a family that is known here; only then *a is set. */
+/* Convert sa.  Returns false if it is neither IPv4 nor IPv6. */
 struct sockaddr;
 bool net_address_from(const struct sockaddr *sa, struct net_address *a);
 
-/* Describe a failed getaddrinfo(3), which returned code: ERR_NET.  Returns -1. */
+/*
+ * Describe a getaddrinfo(3) that returned code, with errno num: ERR_NET.
+ * Returns -1.
+ */
 int net_cannot_resolve(const char *host, int code, int num, struct err *e);
 
 /*
- * Begin to connect.  Returns the socket: when poll(2) says POLLOUT,
- * net_connected() tells how it went.  Errors: ERR_NET.
+ * Begin to connect.  Returns the socket, owned by the caller.  Poll it for
+ * POLLOUT, then net_connected() returns the outcome.  Errors: ERR_NET.
  */
 int net_connect(const struct net_target *t, struct err *e) attr_must_check;
 int net_connected(int fd, const struct net_target *t,
 		  struct err *e) attr_must_check;
 
-/* The same error, for a reason found by others: num is an errno.  Returns -1. */
+/* Describe a failure to connect to t, with errno num: ERR_NET.  Returns -1. */
 int net_cannot_connect(const struct net_target *t, int num, struct err *e);
 
 /* The address and port of t as text. */
 void net_target_name(const struct net_target *t,
 		     char name[static NET_NAME_MAX]);
 
-/* Listen on all addresses of at->host.  Errors: ERR_NET. */
+/* Listen on the addresses of at->host, NET_LISTENERS_MAX at most: ERR_NET. */
 int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	       struct err *e) attr_must_check;
 
@@ -88,70 +91,76 @@ void net_listener_name(const struct net_listener *l, size_t i,
 		       char name[static NET_NAME_MAX]);
 
 /*
- * Accept one connection of the i-th socket.  Returns its socket, -1 if none is
- * there (any more); errno EPIPE: nor will there be.
+ * Accept one connection from the i-th socket.  Returns its socket, owned by the
+ * caller, or -1 with errno set.  EPIPE: the other end of the socket pair is
+ * closed, so no more will come.
  */
 int net_accept(const struct net_listener *l, size_t i);
 
-/* Can connections be passed on?  ERR_NET: the system calls are refused. */
+/* Can net_pass() work?  ERR_NET: the system calls are refused. */
 int net_check_pass(struct err *e) attr_must_check;
 
 /*
- * Hand a connection to who has the other end of the socket pair over, which takes
- * it by net_accept().  The caller keeps fd.  Returns 0, or -1 with errno set.
+ * Pass connection fd to the process at the other end of the socket pair over,
+ * which gets it from net_accept().  The caller still owns its fd.  Returns 0, or
+ * -1 with errno set.
  */
 int net_pass(int over, int fd) attr_must_check;
 
 /*
- * Tell who has the other end of the socket pair l whether there is a connection:
- * net_told() returns whether something was told, and the last of it.  Best effort.
+ * net_tell() tells the process at the other end of the socket pair l whether the
+ * stream has a connection.  There net_told() reads it: returns false if nothing
+ * new was told, else sets *connected to the latest.  Best effort.
  */
 void net_tell(const struct net_listener *l, bool connected);
 bool net_told(int over, bool *connected);
 
 /*
- * For who sends much: at most 1 MiB of it waits in the kernel for its turn,
- * whatever the window takes besides.  That is enough to keep the wire busy, what
- * waits is not copied out of every cache, and a sysctl tcp_notsent_lowat that is
- * small, which stalls kernel TLS, does not count (Linux 3.12).  Best effort.
+ * For a sender's socket: let at most 1 MiB wait in the kernel for the window to
+ * open (TCP_NOTSENT_LOWAT, Linux 3.12).  That keeps the wire busy, and the bytes
+ * that wait stay in the processor's cache.  It also overrides a small sysctl
+ * tcp_notsent_lowat, which would stall kernel TLS.  Best effort.
  */
 void net_bound_unsent(int fd);
 
-/* Whom the peer's address belongs to; without a peer: unknown. */
+/* The source that the peer is counted under; unknown if there is no peer. */
 struct net_source net_peer_source(int fd);
 
-/* Does the peer of a connection have an address of the loopback interface? */
+/* Is the peer's address one of the loopback interface? */
 bool net_peer_is_loopback(int fd);
 
 /* The peer's address and port as text, "unknown" if there is no peer. */
 void net_peer_name(int fd, char name[static NET_NAME_MAX]);
 
 /*
- * Have a peer that vanished noticed in about half a minute: for the receiver's
- * socket.  Not for a sender's, whose data rightly waits for a slow consumer.
+ * For a receiver's socket: detect within about half a minute that the peer has
+ * vanished.  Not for a sender's, whose data may rightly wait for a slow consumer.
  */
 void net_keepalive(int fd);
 
 /*
- * Nothing more is to be said: send the FIN, but keep the socket.  What the peer
- * has sent meanwhile must be discarded until it closes, because to close with
- * bytes unread makes an RST, which can destroy what was said last.
+ * Send the FIN, and keep the socket open.  Then net_discard() until the peer has
+ * closed: to close with bytes unread sends an RST, which can destroy the last
+ * bytes that we sent.
  */
 void net_shutdown_send(int fd);
 
 /*
- * Throw away some of what came.  Returns false when the peer has closed, or has
- * sent more than a peer does that leaves: *total counts its bytes.  Who closes fd
- * then resets the connection.
+ * Read and discard some bytes, and add their number to *total.  Returns false
+ * when fd should be closed: the peer has closed, or *total exceeds
+ * NET_DISCARD_BYTES, in which case the close resets the connection.
  */
 enum { NET_DISCARD_BYTES = 65536 };
 bool net_discard(int fd, size_t *total);
 
+/*
+ * net_shutdown_send(), then net_discard() until the peer has closed; waits
+ * timeout_ms at the most.
+ */
+void net_discard_all(int fd, uint64_t timeout_ms);
+
 /* Has the peer closed its end, or reset the connection? */
 bool net_is_closed(int fd);
-
-/* Both, and wait for the peer, timeout_ms at the most. */
-void net_discard_all(int fd, uint64_t timeout_ms);
 
 /* Close so that the peer gets an RST and unsent bytes are dropped. */
 void net_close_hard(int fd);

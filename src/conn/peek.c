@@ -14,11 +14,11 @@ enum {
 	HELLO_ID_AT = 8, /* in our own frame */
 };
 
-/* What is there of a message, and where it ends by its own word. */
+/* The part of a message that has arrived, and the length that it claims. */
 struct peek_reader {
 	uint8_t bytes[PEEK_MAX];
 	size_t at, have, end;
-	enum peek_result result; /* MORE or NONE, once something is missing */
+	enum peek_result result; /* MORE or NONE, once a read has failed */
 };
 
 static size_t peek_number(const uint8_t *p, size_t bytes)
@@ -31,8 +31,8 @@ static size_t peek_number(const uint8_t *p, size_t bytes)
 }
 
 /*
- * Put the bodies of the records behind each other.  Returns whether all are of
- * that type.
+ * Concatenate the bodies of the records.  Returns false if one is not of that
+ * type, or is not a record.
  */
 static bool peek_unwrap(struct peek_reader *r, uint8_t type,
 			const uint8_t *bytes, size_t len)
@@ -63,7 +63,7 @@ static bool peek_unwrap(struct peek_reader *r, uint8_t type,
 	return true;
 }
 
-/* The next bytes of the message; NULL: r->result tells why not. */
+/* The next bytes of the message; NULL: they are not there, see r->result. */
 static const uint8_t *peek_take(struct peek_reader *r, size_t bytes)
 {
 	const uint8_t *p = r->bytes + r->at;
@@ -78,7 +78,7 @@ static const uint8_t *peek_take(struct peek_reader *r, size_t bytes)
 	return p;
 }
 
-/* A number of that many bytes. */
+/* Read a number of so many bytes. */
 static bool peek_take_number(struct peek_reader *r, size_t bytes, size_t *n)
 {
 	const uint8_t *p = peek_take(r, bytes);
@@ -88,7 +88,7 @@ static bool peek_take_number(struct peek_reader *r, size_t bytes, size_t *n)
 	return p;
 }
 
-/* Step over what begins with its length, in that many bytes. */
+/* Skip a vector whose length field has so many bytes. */
 static bool peek_skip(struct peek_reader *r, size_t length_bytes)
 {
 	size_t n;
@@ -96,7 +96,7 @@ static bool peek_skip(struct peek_reader *r, size_t length_bytes)
 	return peek_take_number(r, length_bytes, &n) && peek_take(r, n);
 }
 
-/* From here on n bytes are all there is. */
+/* Limit the message to its next n bytes. */
 static bool peek_narrow(struct peek_reader *r, size_t n)
 {
 	if (n > r->end - r->at) {
@@ -107,7 +107,7 @@ static bool peek_narrow(struct peek_reader *r, size_t n)
 	return true;
 }
 
-/* Up to the extensions. */
+/* Skip the ClientHello up to its extensions. */
 static bool peek_client_hello(struct peek_reader *r)
 {
 	size_t type, len;
@@ -120,7 +120,7 @@ static bool peek_client_hello(struct peek_reader *r)
 	}
 	if (!peek_take_number(r, 3, &len))
 		return false;
-	/* What is longer than we look may still begin with what we seek. */
+	/* A longer one may still have the extension in its first PEEK_MAX. */
 	if (len < r->end - r->at)
 		r->end = r->at + len;
 	return peek_take(r, 2 + RANDOM_BYTES) && peek_skip(r, 1) &&

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which stream does a connection belong to?  Its first bytes tell, before
- * anything is authenticated: a hint and no more.  Pure: looks at bytes that the
- * caller got without taking them (MSG_PEEK).
+ * Finds the stream that a connection belongs to in its first bytes, before
+ * anything is authenticated: only a hint.  Pure: the caller gets the bytes with
+ * MSG_PEEK, so they stay in the socket.
  * Ref: RFC 8446 section 4.1.2, RFC 6066 section 3.
  */
 #pragma once
@@ -13,13 +13,13 @@
 #include "proto/frame.h"
 
 enum {
-	PEEK_MAX = 4096, /* bytes to look at: ours need 500 */
+	PEEK_MAX = 4096, /* bytes to look at; our client needs 500 */
 	PEEK_NAME_MAX = 64,
 };
 
 enum peek_result {
-	PEEK_MORE, /* a beginning: more bytes are needed to tell */
-	PEEK_NONE, /* it tells nothing */
+	PEEK_MORE, /* undecided: more bytes are needed */
+	PEEK_NONE, /* there is no name or id */
 	PEEK_FOUND,
 };
 

@@ -15,7 +15,7 @@
 #include "base/io.h"
 #include "base/log.h"
 
-/* One write(2) of the answer is one read(2) of it. */
+/* So that one write(2) of the answer is one read(2) of it: pipe(7). */
 static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
 
 void resolve_init(struct resolve *r)
@@ -23,7 +23,7 @@ void resolve_init(struct resolve *r)
 	*r = (struct resolve){ .pid = -1, .fd = -1 };
 }
 
-/* A name that stands for one address twice is no reason to try it twice. */
+/* Resolvers return some addresses twice; there is no need to try both. */
 static void resolve_add(struct net_addresses *list, const struct net_address *a)
 {
 	for (size_t i = 0; i < list->count; i++)
@@ -69,8 +69,8 @@ static void resolve_both(const struct resolve_query *q, int flags,
 }
 
 /*
- * The process that waits for a resolver.  It keeps nobody's pipe or socket open,
- * and dies with us.
+ * The process that waits for a name server.  It closes all inherited pipes and
+ * sockets, and dies with us.
  */
 static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
 {
@@ -128,8 +128,8 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 	r->fd = ends[0];
 	r->pid = resolve_fork(q, ends[1]);
 	if (r->pid < 0) {
-		log_info("no process for a look-up (%s): data and signals wait "
-			 "for it",
+		log_info("no process to resolve names (%s): data and signals "
+			 "wait until the name server answers",
 			 strerror(errno));
 		resolve_stop(r);
 		resolve_both(q, 0, &r->answer);
@@ -138,7 +138,7 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 	return 0;
 }
 
-/* Whoever meets a hostile resolver may say what it likes in there. */
+/* A hostile name server may have taken over the process: trust nothing. */
 static bool resolve_is_list(const struct net_addresses *list)
 {
 	if (list->count > NET_ADDRESSES_MAX)
@@ -206,7 +206,7 @@ void resolve_stop(struct resolve *r)
 		close(steal_fd(&r->fd));
 	if (r->pid < 0)
 		return;
-	/* One that we may not kill ends by itself, at the latest with us. */
+	/* If we may not kill it, it ends by itself, at the latest with us. */
 	flags = kill(r->pid, SIGKILL) < 0 ? WNOHANG : 0;
 	while (waitpid(r->pid, NULL, flags) < 0 && errno == EINTR)
 		;

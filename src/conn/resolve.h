@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Names become addresses without holding up anybody: getaddrinfo(3), which may
- * take as long as a resolver likes, runs in a process that does nothing else.
- * It hands over one message of fixed size, which we do not trust further than
- * its grammar.  An address in digits needs no such process.  Where there can be
- * none we wait for the resolver ourselves.
+ * Resolves names without blocking.  getaddrinfo(3) can block for as long as a
+ * name server is silent, so it runs in a process of its own, which returns one
+ * message of fixed size; the message is validated before use.  A numeric
+ * address needs no process.  If fork(2) fails, getaddrinfo(3) blocks us.
  */
 #pragma once
 
@@ -14,44 +13,44 @@
 #include "base/err.h"
 #include "conn/net.h"
 
-/* What to look up.  The strings are borrowed until the answer is here. */
+/* What to look up.  The strings are borrowed until the answer is complete. */
 struct resolve_query {
 	const char *host;
-	const char *source; /* to connect from, or NULL */
+	const char *source; /* address to connect from, or NULL */
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
 };
 
 /* In the order of getaddrinfo(3): the best first. */
 struct resolve_answer {
 	struct net_addresses host, source;
-	int code; /* of getaddrinfo(3), 0: both are found */
-	int num; /* errno that goes with it, or 0 */
-	int of_source; /* it is about the source, not the host */
+	int code; /* of getaddrinfo(3); 0: both lists are found */
+	int num; /* its errno, or 0 */
+	int of_source; /* code is about the source, not the host */
 };
 
-/* A look-up */
+/* A look-up in progress. */
 struct resolve {
 	struct resolve_query query;
 	struct resolve_answer answer;
-	pid_t pid; /* of the process, -1: none */
-	int fd; /* to poll for POLLIN, -1: the answer is here already */
+	pid_t pid; /* of the process; -1: none */
+	int fd; /* poll it for POLLIN; -1: the answer is complete */
 };
 
 void resolve_init(struct resolve *r);
 
 /*
- * Begin.  Then resolve_take() at once, and whenever r->fd is ready.  Errors:
- * ERR_NET.
+ * Begin a look-up.  Then call resolve_take() at once, and whenever r->fd is
+ * ready.  Errors: ERR_NET.
  */
 int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e) attr_must_check;
 
 /*
- * *done: r->answer is complete, and each list asked for has an address at
- * least.  Does not block.  Errors: ERR_NET; num is what errno would say, EAGAIN
- * if no resolver answered, and 0 if the name does not exist.
+ * Take the answer, without blocking.  *done: r->answer is complete, and each
+ * list that was asked for has at least one address.  Errors: ERR_NET, with num
+ * an errno, EAGAIN if no name server answered, 0 if the name does not exist.
  */
 int resolve_take(struct resolve *r, bool *done, struct err *e) attr_must_check;
 
-/* End the process, if there is one: nobody waits for the answer any more. */
+/* Cancel the look-up: kill the process, if there is one. */
 void resolve_stop(struct resolve *r);

@@ -14,7 +14,7 @@
 
 /*
  * Records under one key: RFC 8446 section 5.5 allows AES-GCM 2^24.5 full ones.
- * The protocol stops before; where nothing can be changed it is the limit.
+ * The protocol rekeys before that; with --raw, which cannot, the stream ends.
  */
 enum { RECORD_LIMIT = 1 << 24, RECORD_LIMIT_RAW = 23726566 };
 
@@ -35,10 +35,10 @@ uint64_t session_record_limit(const struct session_config *o)
 	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
 }
 
-void session_init(struct session *l, const struct session_ops *ops,
+void session_init(struct session *s, const struct session_ops *ops,
 		  const struct session_params *p)
 {
-	*l = (struct session){ .ops = ops,
+	*s = (struct session){ .ops = ops,
 			       .p = *p,
 			       .role = p->config->role,
 			       .record_limit = session_record_limit(p->config),
@@ -47,61 +47,61 @@ void session_init(struct session *l, const struct session_ops *ops,
 			       .due_ms = CLOCK_NEVER };
 }
 
-void session_free(struct session *l)
+void session_free(struct session *s)
 {
-	if (!l)
+	if (!s)
 		return;
-	connection_close(l->old);
-	connection_close(l->conn);
-	key_wipe(&l->ticket);
-	l->ops->free(l);
+	connection_close(s->old);
+	connection_close(s->conn);
+	key_wipe(&s->ticket);
+	s->ops->free(s);
 }
 
-int session_first(struct session *l, struct err *e)
+int session_first(struct session *s, struct err *e)
 {
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
 		struct pollfd p;
 
-		if (l->ops->run(l, &start, e) < 0)
+		if (s->ops->run(s, &start, e) < 0)
 			return -1;
-		if (l->conn)
+		if (s->conn)
 			return 0;
-		p = (struct pollfd){ .fd = l->fd, .events = l->events };
-		if (poll(&p, 1, clock_poll_ms(l->due_ms)) < 0 && errno != EINTR)
+		p = (struct pollfd){ .fd = s->fd, .events = s->events };
+		if (poll(&p, 1, clock_poll_ms(s->due_ms)) < 0 && errno != EINTR)
 			return err_call(e, ERR_NET, "poll", "cannot wait");
 	}
 }
 
-int session_run(struct session *l, const struct session_span *span,
+int session_run(struct session *s, const struct session_span *span,
 		struct err *e)
 {
-	if (l->ops->run(l, span, e) == 0)
+	if (s->ops->run(s, span, e) == 0)
 		return 0;
 	if (e->kind == ERR_NET)
 		e->kind = ERR_STREAM;
 	return -1;
 }
 
-bool session_resumes(const struct session *l)
+bool session_resumes(const struct session *s)
 {
-	return !l->final;
+	return !s->final;
 }
 
-/* Both sides take part in coming back, so both must want to. */
-static void session_agree_retry(struct session *l, uint64_t peer_ms)
+/* Resuming takes both sides: the shorter --retry counts. */
+static void session_agree_retry(struct session *s, uint64_t peer_ms)
 {
-	uint64_t own_ms = l->p.config->retry_ms;
+	uint64_t own_ms = s->p.config->retry_ms;
 
-	l->retry.limit_ms = retry_agree(own_ms, peer_ms);
-	if (!l->buffer_bytes)
-		l->final = "nothing was kept to be sent again: no --buffer";
-	else if (!l->retry.limit_ms)
-		l->final = "no way back: --retry 0";
+	s->retry.limit_ms = retry_agree(own_ms, peer_ms);
+	if (!s->buffer_bytes)
+		s->final = "cannot resume: --buffer 0";
+	else if (!s->retry.limit_ms)
+		s->final = "cannot resume: --retry 0";
 }
 
-/* Both of a stream's names are public. */
+/* Neither the id nor the handle of a stream is secret. */
 void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 		 char out[static SESSION_HEX_CHARS + 1])
 {
@@ -114,11 +114,11 @@ void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 	out[SESSION_HEX_CHARS] = '\0';
 }
 
-void session_stream_name(const struct session *l,
+void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1])
 {
-	session_hex(l->stream, out);
-	if (l->p.config->raw)
+	session_hex(s->stream, out);
+	if (s->p.config->raw)
 		*out = '\0';
 }
 
@@ -129,218 +129,217 @@ const char *session_identity(const struct session_params *p,
 							  : tls_identity(t);
 }
 
-const char *session_method(const struct session *l)
+const char *session_method(const struct session *s)
 {
-	return l->p.cred ? credential_method(l->p.cred) : mode_none.name;
+	return s->p.cred ? credential_method(s->p.cred) : mode_none.name;
 }
 
-int session_agree(struct session *l, struct tls *t,
+int session_agree(struct session *s, struct tls *t,
 		  const struct session_peer *peer, struct err *e)
 {
-	snprintf(l->identity, sizeof l->identity, "%s",
-		 session_identity(&l->p, t));
-	l->buffer_bytes = l->role == CONNECTION_SENDER
-				  ? session_buffer_bytes(l->p.config)
+	snprintf(s->identity, sizeof s->identity, "%s",
+		 session_identity(&s->p, t));
+	s->buffer_bytes = s->role == CONNECTION_SENDER
+				  ? session_buffer_bytes(s->p.config)
 				  : peer->buffer_bytes;
-	session_agree_retry(l, peer->retry_ms);
+	session_agree_retry(s, peer->retry_ms);
 	if (peer->record_limit)
-		l->record_limit = min_u64(l->record_limit, peer->record_limit);
-	if (l->p.config->raw)
+		s->record_limit = min_u64(s->record_limit, peer->record_limit);
+	if (s->p.config->raw)
 		return 0;
-	session_hex(peer->handle, l->ticket.identity);
-	return tls_export(t, &l->ticket.secret, e);
+	session_hex(peer->handle, s->ticket.identity);
+	return tls_export(t, &s->ticket.secret, e);
 }
 
-static void session_announce(const struct session *l)
+static void session_announce(const struct session *s)
 {
 	char id[SESSION_HEX_CHARS + 1];
 
-	session_hex(l->stream, id);
-	if (l->old)
-		log_info("fresh keys from byte %" PRIu64 " on (connection "
-			 "%" PRIu32 ")",
-			 l->offset, l->number);
-	else if (l->count == 1)
+	session_hex(s->stream, id);
+	if (s->old)
+		log_info("rekeyed at byte %" PRIu64 " (connection %" PRIu32 ")",
+			 s->offset, s->number);
+	else if (s->count == 1)
 		log_debug("stream %s", id);
 	else
-		log_notice("the stream goes on at byte %" PRIu64
+		log_notice("the stream resumes at byte %" PRIu64
 			   " (connection %" PRIu32 ")",
-			   l->offset, l->number);
+			   s->offset, s->number);
 }
 
-void session_close(struct session *l)
+void session_close(struct session *s)
 {
-	connection_close_hard(l->old);
-	connection_close_hard(l->conn);
-	l->old = l->conn = NULL;
-	l->rekey_since_ms = 0;
-	l->rekey_agreed = false;
+	connection_close_hard(s->old);
+	connection_close_hard(s->conn);
+	s->old = s->conn = NULL;
+	s->rekey_since_ms = 0;
+	s->rekey_agreed = false;
 }
 
-int session_use(struct session *l, struct tls *t,
-		const struct connection_socket *s, const char *name,
+int session_use(struct session *s, struct tls *t,
+		const struct connection_socket *socket, const char *name,
 		uint64_t offset, bool rekeys_now, struct err *e)
 {
 	struct connection *conn;
 
 	log_info("peer %s, %s", name, tls_mode(t)->title);
-	if (l->role == CONNECTION_RECEIVER)
-		net_keepalive(s->fd);
+	if (s->role == CONNECTION_RECEIVER)
+		net_keepalive(socket->fd);
 	else
-		net_bound_unsent(s->fd);
-	conn = connection_open(t, s, l->role, l->p.ktls, l->p.config->raw, e);
+		net_bound_unsent(socket->fd);
+	conn = connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
+			       e);
 	if (!conn)
 		return -1;
 	if (rekeys_now) {
-		l->old = l->conn;
-		l->rekeys++;
-		l->rekey_since_ms = 0;
-		l->rekey_agreed = false;
+		s->old = s->conn;
+		s->rekeys++;
+		s->rekey_since_ms = 0;
+		s->rekey_agreed = false;
 	} else {
-		session_close(l);
-		if (l->count)
-			retry_lost(&l->retry, clock_now_ms());
+		session_close(s);
+		if (s->count)
+			retry_lost(&s->retry, clock_now_ms());
 	}
-	if (!l->count)
-		snprintf(l->name, sizeof l->name, "%s", name);
-	l->conn = conn;
-	l->offset = offset;
-	retry_connected(&l->retry, clock_now_ms());
-	l->count++;
-	session_announce(l);
+	if (!s->count)
+		snprintf(s->name, sizeof s->name, "%s", name);
+	s->conn = conn;
+	s->offset = offset;
+	retry_connected(&s->retry, clock_now_ms());
+	s->count++;
+	session_announce(s);
 	return 0;
 }
 
-void session_start_retry(struct session *l)
+void session_start_retry(struct session *s)
 {
-	l->useful = !l->retry.since_ms;
-	retry_lost(&l->retry, clock_now_ms());
+	s->useful = !s->retry.since_ms;
+	retry_lost(&s->retry, clock_now_ms());
 }
 
-void session_moved(struct session *l)
+void session_moved(struct session *s)
 {
-	retry_moved(&l->retry);
+	retry_moved(&s->retry);
 }
 
-void session_excuse(struct session *l)
+void session_excuse(struct session *s)
 {
-	retry_excuse(&l->retry, clock_now_ms());
+	retry_excuse(&s->retry, clock_now_ms());
 }
 
-uint64_t session_deadline(const struct session *l)
+uint64_t session_deadline(const struct session *s)
 {
-	return retry_deadline(&l->retry);
+	return retry_deadline(&s->retry);
 }
 
-static void session_drop(struct session *l)
+static void session_drop(struct session *s)
 {
-	session_close(l);
-	l->ops->lost(l);
+	session_close(s);
+	s->ops->lost(s);
 }
 
-int session_lost(struct session *l, struct err *e)
+int session_lost(struct session *s, struct err *e)
 {
 	uint64_t now = clock_now_ms(), until;
 
-	if (!connection_lost(l->conn) && !(l->old && connection_lost(l->old)))
+	if (!connection_lost(s->conn) && !(s->old && connection_lost(s->old)))
 		return -1;
-	if (l->final)
-		return l->p.config->raw ? -1 : err_append(e, " (%s)", l->final);
-	session_start_retry(l);
-	until = session_deadline(l);
-	l->why = *e;
+	if (s->final)
+		return s->p.config->raw ? -1 : err_append(e, " (%s)", s->final);
+	session_start_retry(s);
+	until = session_deadline(s);
+	s->why = *e;
 	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
-		   l->p.config->connects ? "dialling again"
+		   s->p.config->connects ? "dialling again"
 					 : "waiting for the peer",
 		   until > now ? (until - now + 999) / 1000 : 0);
 	*e = (struct err){ 0 };
-	session_drop(l);
+	session_drop(s);
 	return 0;
 }
 
-int session_abort_rekey(struct session *l, struct err *e)
+int session_abort_rekey(struct session *s, struct err *e)
 {
-	connection_set_lost(l->conn);
+	connection_set_lost(s->conn);
 	e->kind = ERR_STREAM;
-	return session_lost(l, e);
+	return session_lost(s, e);
 }
 
-struct connection *session_source(const struct session *l)
+struct connection *session_source(const struct session *s)
 {
-	return l->old ? l->old : l->conn;
+	return s->old ? s->old : s->conn;
 }
 
-uint64_t session_key_budget(const struct session *l)
+uint64_t session_key_budget(const struct session *s)
 {
 	uint64_t records;
 
-	if (l->rekey_agreed)
+	if (s->rekey_agreed)
 		return 0;
-	records = connection_records(l->conn, l->record_limit);
-	return records < l->record_limit
-		       ? (l->record_limit - records) * RECORD_MAX
+	records = connection_records(s->conn, s->record_limit);
+	return records < s->record_limit
+		       ? (s->record_limit - records) * RECORD_MAX
 		       : 0;
 }
 
-int session_check_rekey(struct session *l, struct err *e)
+int session_check_rekey(struct session *s, struct err *e)
 {
-	bool raw = l->p.config->raw;
-	uint64_t limit = l->record_limit;
+	bool raw = s->p.config->raw;
+	uint64_t limit = s->record_limit;
 
 	if (!raw)
-		limit -= limit / 4; /* in good time */
-	if (l->rekey_since_ms || l->old || !l->conn ||
-	    (!l->p.config->connects && !raw) ||
-	    connection_records(l->conn, limit) < limit)
+		limit -= limit / 4; /* ahead of time */
+	if (s->rekey_since_ms || s->old || !s->conn ||
+	    (!s->p.config->connects && !raw) ||
+	    connection_records(s->conn, limit) < limit)
 		return 0;
 	if (!raw) {
-		l->rekey_since_ms = clock_now_ms();
-		l->due_ms = 0;
+		s->rekey_since_ms = clock_now_ms();
+		s->due_ms = 0;
 		return 0;
 	}
 	return err_set(
 		e, ERR_STREAM, 0,
-		"%" PRIu64 " records are all that one key may protect, "
-		"and --raw knows no way to fresh keys: the stream is too "
-		"long for it",
+		"one key may protect only %" PRIu64
+		" records, and --raw cannot rekey: the stream is too long",
 		limit);
 }
 
-void session_cancel_rekey(struct session *l)
+void session_cancel_rekey(struct session *s)
 {
-	l->rekey_since_ms = 0;
+	s->rekey_since_ms = 0;
 }
 
-void session_retire_old(struct session *l, uint64_t offset)
+void session_retire_old(struct session *s, uint64_t offset)
 {
-	if (!l->old || offset < l->offset)
+	if (!s->old || offset < s->offset)
 		return;
-	connection_close(l->old);
-	l->old = NULL;
+	connection_close(s->old);
+	s->old = NULL;
 }
 
-void session_redial(struct session *l)
+void session_redial(struct session *s)
 {
-	if (l->final || !l->p.config->connects)
+	if (s->final || !s->p.config->connects)
 		return;
-	log_info("nothing has come for a while; dialling again, to be sure");
-	session_start_retry(l);
-	err_set(&l->why, ERR_STREAM, 0, "the connection fell silent");
-	session_drop(l);
+	log_info("nothing received for a while; dialling again to be sure");
+	session_start_retry(s);
+	err_set(&s->why, ERR_STREAM, 0, "the connection fell silent");
+	session_drop(s);
 }
 
-uint64_t session_outage_end_ms(const struct session *l)
+uint64_t session_outage_end_ms(const struct session *s)
 {
-	return l->conn ? CLOCK_NEVER : session_deadline(l);
+	return s->conn ? CLOCK_NEVER : session_deadline(s);
 }
 
-int session_check(const struct session *l, struct err *e)
+int session_check(const struct session *s, struct err *e)
 {
-	if (clock_now_ms() < session_deadline(l))
+	if (clock_now_ms() < session_deadline(s))
 		return 0;
-	err_set(e, ERR_STREAM, 0, "%s", l->why.msg);
+	err_set(e, ERR_STREAM, 0, "%s", s->why.msg);
 	return err_append(e, ", and %s within %" PRIu64 " s",
-			  l->conn ? "nothing moved over another connection"
+			  s->conn ? "nothing moved over another connection"
 				  : "no other connection came about",
-			  l->retry.limit_ms / 1000);
+			  s->retry.limit_ms / 1000);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The connections of one stream, one after the other.  Sender and receiver use
- * the newest one and poll beside it: whoever listens keeps the door open for
- * the next, whoever connects dials again when one is lost.
+ * The connections of one stream, one after the other.  The sender and the
+ * receiver use the newest one and also poll the session: when a connection is
+ * lost the client dials again, and the server accepts the next one.
  *
  * An interface with two implementations, session_client and session_server.
  */
@@ -24,34 +24,35 @@
 struct session;
 
 /*
- * Where a side stands.  The sender can go on anywhere from low (all below is
- * acknowledged) to high; the receiver goes on at low, which is high.
+ * Where this side can resume, as offsets in the stream.  A sender can resume
+ * anywhere from low (everything below is acknowledged) to high.  A receiver can
+ * resume only at the next byte that it expects: low and high are equal.
  */
 struct session_span {
 	uint64_t low, high;
-	uint64_t at; /* the next byte to go out, or to come in */
+	uint64_t at; /* the next byte to send, or to receive */
 };
 
 struct session_ops {
 	/*
-	 * Do what can be done at once towards the next connection.  Errors are
+	 * Work towards the next connection, without blocking.  Errors are
 	 * final.
 	 */
-	int (*run)(struct session *l, const struct session_span *span,
+	int (*run)(struct session *s, const struct session_span *span,
 		   struct err *e);
 
-	/* The connection is gone: see that another one comes. */
-	void (*lost)(struct session *l);
+	/* The connection was closed: begin to get another one. */
+	void (*lost)(struct session *s);
 
-	void (*free)(struct session *l);
+	void (*free)(struct session *s);
 };
 
-/* What the command line says about connections.  Everything is borrowed. */
+/* The options that concern connections.  Everything is borrowed. */
 struct session_config {
-	bool connects; /* else it listens */
+	bool connects; /* false: listens */
 	enum connection_role role; /* ours */
 	bool raw; /* the peer is another program */
-	bool allow_self; /* listen: a peer may be this host */
+	bool allow_self; /* listen: accept a peer on this host */
 	const char *host; /* connect */
 	const char *bind; /* connect: source address, or NULL */
 	uint16_t port;
@@ -59,198 +60,200 @@ struct session_config {
 	struct tcp_options tcp;
 	uint64_t wait_ms; /* listen: for the first peer */
 	uint64_t handshake_ms;
-	uint64_t retry_ms; /* 0: one try */
-	uint64_t buffer_bytes; /* 0: nothing is kept */
-	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
+	uint64_t retry_ms; /* 0: one attempt */
+	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
+	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
 };
 
-/* What both implementations are made of.  Everything is borrowed. */
+/* What both implementations need.  Everything is borrowed. */
 struct session_params {
 	const struct session_config *config;
 	struct credential *cred; /* NULL: mode none */
-	const struct secret *password; /* or NULL; then cred admits tickets */
+	const struct secret
+		*password; /* or NULL; if set, cred admits tickets */
 	const struct mode_list *modes;
 	enum connection_ktls ktls;
 };
 
 struct session {
-	struct connection
-		*conn; /* the newest connection, NULL: none at present */
+	/* The connections in use; both are replaced by session_use(). */
+	struct connection *conn; /* the newest; NULL: none at present */
+	struct connection *old; /* rekey: carries the bytes below offset */
+	uint64_t offset; /* the first byte that conn carries */
 	unsigned int count; /* connections so far */
-	uint64_t offset; /* where the stream goes on over the newest */
+	uint32_t number; /* of the last connection, as HELLO counts them */
+	uint64_t peer_sent; /* how far the input of a sending peer reaches */
 
-	/*
-	 * Rotation: old carries the stream up to offset, and chan from there on.
-	 * NULL: chan carries all of it.
-	 */
-	struct connection *old;
-	unsigned int rekeys;
-	bool rekey_agreed; /* sender: send nothing, the next connection is agreed on */
-
-	/* To poll beside it; session_run() when ready, or when it is due. */
+	/* Poll fd for events; session_run() when it is ready, or at due_ms. */
 	int fd; /* or -1 */
 	short events;
 	uint64_t due_ms; /* clock_now_ms() time */
 
-	uint64_t buffer_bytes; /* how much the sender keeps */
+	/* Rekey in progress; session_close() and session_use() reset these. */
+	uint64_t rekey_since_ms; /* when we began to dial; 0: not dialling */
+	bool rekey_agreed; /* HELLO sent, WELCOME pending: send nothing */
+	unsigned int rekeys; /* how many there were so far; never reset */
 
-	/* For the implementations */
+	/* The outage; set when a connection is lost. */
+	struct retry retry; /* decides when to give up */
+	bool useful; /* did the last connection move anything? */
+	struct err why; /* why it was lost */
+
+	/* Agreed with the first connection, then constant. */
+	uint8_t stream[FRAME_ID_BYTES]; /* its id */
+	char identity[KEY_IDENTITY_MAX + 1]; /* of the peer; "": none */
+	char name[NET_NAME_MAX]; /* the peer's address */
+	struct key ticket; /* authenticates later connections */
+	uint64_t buffer_bytes; /* size of the sender's resend buffer */
+	uint64_t record_limit; /* records under one key */
+	const char *final; /* why the stream cannot resume; NULL: it can */
+
+	/* Constant from the beginning. */
 	const struct session_ops *ops;
 	struct session_params p;
 	enum connection_role role; /* ours */
-	uint64_t record_limit; /* agreed: records under one key */
-	uint64_t rekey_since_ms; /* since when we dial for fresh keys, or 0 */
-	const char *final; /* why a lost connection is final, or NULL */
-	uint32_t number; /* of the last connection, as HELLO counts */
-	uint8_t stream[FRAME_ID_BYTES];
-	char identity[KEY_IDENTITY_MAX + 1]; /* the peer's; "": none */
-	char name[NET_NAME_MAX]; /* its address at the beginning */
-	struct key ticket; /* what later connections authenticate with */
-	struct retry retry; /* since when there has been none of use */
-	uint64_t peer_sent; /* a sender's word: how far its input goes */
-	bool useful; /* was the last one? */
-	struct err why; /* it was lost */
 };
 
-/* Does this side send or receive, as HELLO says it? */
+/* The role of this side, as HELLO and WELCOME say it. */
 enum frame_role session_frame_role(const struct session_config *o);
 
-/*
- * The stream's id in hex, as both sides know it; "" if there is none (--raw).
- */
+/* The stream's id in hex, the same on both sides; "" with --raw. */
 enum { SESSION_HEX_CHARS = 2 * FRAME_ID_BYTES };
 void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 		 char out[static SESSION_HEX_CHARS + 1]);
-void session_stream_name(const struct session *l,
+void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
-/* Who is at the other end of t; "": nobody that has a name. */
+/* The authenticated identity of t's peer; "": it has none. */
 const char *session_identity(const struct session_params *p,
 			     const struct tls *t);
 
 /* How the peer was authenticated. */
-const char *session_method(const struct session *l);
+const char *session_method(const struct session *s);
 
-/* What our sender keeps: nothing for a peer that cannot come back. */
+/* The size of our resend buffer.  A raw peer cannot resume: 0. */
 uint64_t session_buffer_bytes(const struct session_config *o);
 
 /*
- * Wait for the first connection.  Errors: those of the implementation; every
- * one is final.
+ * Wait for the first connection.  All errors are final; the implementation
+ * documents them.
  */
-int session_first(struct session *l, struct err *e) attr_must_check;
+int session_first(struct session *s, struct err *e) attr_must_check;
 
 /*
- * Something is to be done: l->fd is ready or l->due_ms has come.  A new l->count
- * says that l->chan is another one, and that the stream goes on at l->offset.
- * Errors: ERR_KTLS or ERR_STREAM: no other connection will do.
+ * Call when s->fd is ready or s->due_ms has passed.  If s->count has grown
+ * afterwards, s->conn is a new connection, which carries the stream from
+ * s->offset on.  Errors: ERR_KTLS or ERR_STREAM, both final.
  */
-int session_run(struct session *l, const struct session_span *span,
+int session_run(struct session *s, const struct session_span *span,
 		struct err *e) attr_must_check;
 
 /*
- * The connection failed with *e.  If the stream can go on over another one:
- * says so, closes it, wipes *e and returns 0; l->chan is NULL then.  Else
- * returns -1, with the reason in *e.
+ * Report that the connection failed with *e.  If the stream can resume: logs
+ * that, closes the connection (s->conn becomes NULL), clears *e and returns 0.
+ * Else returns -1 and leaves the reason in *e.
  */
-int session_lost(struct session *l, struct err *e) attr_must_check;
+int session_lost(struct session *s, struct err *e) attr_must_check;
 
 /*
- * The connection in use is of use: bytes came or were acknowledged over it, or
- * there are none that should.
+ * Report progress: bytes arrived or were acknowledged over s->conn, or none are
+ * outstanding.
  */
-void session_moved(struct session *l);
+void session_moved(struct session *s);
 
-/* It cannot be judged at present: nobody waits for bytes. */
-void session_excuse(struct session *l);
+/* Report that nobody waits for bytes: no progress is not a failure now. */
+void session_excuse(struct session *s);
 
-/* When session_check() may fail; CLOCK_NEVER: not as long as all goes well. */
-uint64_t session_deadline(const struct session *l);
+/* When session_check() will fail; CLOCK_NEVER while there is progress. */
+uint64_t session_deadline(const struct session *s);
 
 /*
- * A receiver has heard nothing for long.  Where it is the one to dial, and may,
- * it does so to be sure: only a sender notices if nobody listens any more.
+ * Report that a receiver has heard nothing for long.  If it is the client it
+ * dials again, to be sure: only a sender notices a connection that died.
  */
-void session_redial(struct session *l);
+void session_redial(struct session *s);
 
-/* The connection to read the stream from. */
-struct connection *session_source(const struct session *l);
+/* The connection to receive from: the old one until it is retired. */
+struct connection *session_source(const struct session *s);
 
 /*
- * How many bytes may be sent over l->chan before its keys are worn out; 0 while
- * a new connection is agreed on.
+ * How many bytes may be sent over s->conn before it must be rekeyed; 0 between
+ * HELLO and WELCOME of a rekey.
  */
-uint64_t session_key_budget(const struct session *l);
+uint64_t session_key_budget(const struct session *s);
 
 /*
- * Bytes went through.  When the keys are nearly worn out whoever connects dials
- * for the next ones (RFC 8446 section 5.5); without a protocol to do so that is
- * an error: ERR_STREAM.
+ * Call after bytes have moved.  Near the limit of records the client dials a
+ * connection with new keys (RFC 8446 section 5.5).  With --raw there is no
+ * protocol for that, so the limit is an error: ERR_STREAM.
  */
-int session_check_rekey(struct session *l, struct err *e) attr_must_check;
+int session_check_rekey(struct session *s, struct err *e) attr_must_check;
 
-/* The end of the stream was told: no other keys are needed. */
-void session_cancel_rekey(struct session *l);
-
-/* The receiver has everything up to offset: is the old connection done with? */
-void session_retire_old(struct session *l, uint64_t offset);
-
-/* Can a stream outlive a connection at all? */
-bool session_resumes(const struct session *l);
-
-/* When it is too late for another connection; CLOCK_NEVER: there is one. */
-uint64_t session_outage_end_ms(const struct session *l);
+/* The end of the stream was sent: stop dialling to rekey. */
+void session_cancel_rekey(struct session *s);
 
 /*
- * There has been no connection for too long, or none that moved anything:
- * returns -1 with an ERR_STREAM.  Else 0.
+ * The receiver has all bytes below offset: close the old connection if those
+ * are all that it carries.
  */
-int session_check(const struct session *l, struct err *e) attr_must_check;
+void session_retire_old(struct session *s, uint64_t offset);
 
-/* Close what is open, wipe the ticket and free it. */
-void session_free(struct session *l);
+/* Can the stream resume over another connection? */
+bool session_resumes(const struct session *s);
+
+/* The deadline for another connection; CLOCK_NEVER: there is one. */
+uint64_t session_outage_end_ms(const struct session *s);
+
+/*
+ * Give up?  After --retry without a connection, or without one that moved
+ * anything, returns -1 with ERR_STREAM.  Else 0.
+ */
+int session_check(const struct session *s, struct err *e) attr_must_check;
+
+/* Close all connections, wipe the ticket and free s, which may be NULL. */
+void session_free(struct session *s);
 
 /* ---- for the implementations */
 
-void session_init(struct session *l, const struct session_ops *ops,
+void session_init(struct session *s, const struct session_ops *ops,
 		  const struct session_params *p);
 
-/* What the peer said of itself in its greeting, and the stream's handle */
+/* What the peer announced in its HELLO or WELCOME, and the stream's handle. */
 struct session_peer {
 	uint64_t buffer_bytes, retry_ms, record_limit;
 	const uint8_t *handle; /* FRAME_ID_BYTES */
 };
 
 /*
- * With the greeting of the first connection: agree on what the peer said, and
- * keep what later connections authenticate with.  Borrows t.  Errors: ERR_AUTH.
+ * On the first connection: agree on the limits that the peer announced, and
+ * derive the ticket for later connections.  Borrows t.  Errors: ERR_AUTH.
  */
-int session_agree(struct session *l, struct tls *t,
+int session_agree(struct session *s, struct tls *t,
 		  const struct session_peer *peer,
 		  struct err *e) attr_must_check;
 
-/* Records under one key, as we announce it. */
+/* The limit of records under one key that we announce. */
 uint64_t session_record_limit(const struct session_config *o);
 
 /*
- * Between the greetings of a rotation something failed: the two sides do not
- * know any more which connection carries what, so both are given up.  As
- * session_lost(), but the stream may end with *e.
+ * A rekey failed between HELLO and WELCOME.  The two sides may disagree on which
+ * connection carries what, so both connections are closed and the stream
+ * resumes.  Returns as session_lost(); the error is ERR_STREAM.
  */
-int session_abort_rekey(struct session *l, struct err *e) attr_must_check;
+int session_abort_rekey(struct session *s, struct err *e) attr_must_check;
 
-/* Close the connection, both while they rotate, with an RST. */
-void session_close(struct session *l);
+/* Close the connection, during a rekey both, with an RST. */
+void session_close(struct session *s);
 
-/* The old connection was closed for one that then did not come about. */
-void session_start_retry(struct session *l);
+/* The connection is closed and no other has replaced it: the outage begins. */
+void session_start_retry(struct session *s);
 
 /*
- * Use a connection that is authenticated and welcome from now on; name is the
- * peer's.  rekeys_now: the one in use becomes the old one, else it is closed.
- * Takes over t and s->fd, on failure too.  Errors: those of connection_open().
+ * Make an authenticated and accepted connection the newest; name is the peer's.
+ * rekeys_now: the present one becomes s->old; else it is closed.  Takes over t
+ * and the socket's fd, on failure too.  Errors: those of connection_open().
  */
-int session_use(struct session *l, struct tls *t,
-		const struct connection_socket *s, const char *name,
+int session_use(struct session *s, struct tls *t,
+		const struct connection_socket *socket, const char *name,
 		uint64_t offset, bool rekeys_now,
 		struct err *e) attr_must_check;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The connecting side's link: resolves, connects, handshakes and greets, and
- * does it again, with growing pauses, as long as there is hope.
+ * The session of the side that connects: resolves the name, connects, makes the
+ * handshake and exchanges HELLO and WELCOME.  When that fails it tries again,
+ * with growing pauses, until --retry has passed.
  */
 #pragma once
 

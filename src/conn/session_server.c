@@ -11,33 +11,34 @@
 #include "conn/acceptor.h"
 #include "conn/hello.h"
 
+/* A session that accepts its connections. */
 struct session_server {
-	struct session session; /* first: a link is this */
+	struct session session; /* first, for the cast */
 	struct acceptor *acceptor;
-	struct acceptor_stream stream;
+	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	uint64_t deadline_ms; /* of --wait */
 	const struct net_listener *listener;
-	bool connected; /* as the process was told that hands connections over */
+	bool connected; /* as last told by net_tell() */
 };
 
-static struct session_server *session_server_of(struct session *l)
+static struct session_server *session_server_of(struct session *s)
 {
-	return (struct session_server *)l;
+	return (struct session_server *)s;
 }
 
-static void accepted_drop(struct accepted_peer *g)
+static void accepted_drop(struct accepted_peer *peer)
 {
-	tls_free(g->tls);
-	close(g->socket.fd);
+	tls_free(peer->tls);
+	close(peer->socket.fd);
 }
 
 /*
- * The WELCOME has left our buffers before the kernel takes over.  offset: where
- * a receiver is, or how far a sender's input goes.
+ * Returns when the WELCOME has left our buffers: only then the kernel may take
+ * over.  offset: a receiver's position, or how far a sender's input reaches.
  */
 static int session_server_welcome(const struct session_config *o,
-				  struct accepted_peer *g, uint64_t offset,
+				  struct accepted_peer *peer, uint64_t offset,
 				  bool rekeys_now, const uint8_t *handle,
 				  struct err *e)
 {
@@ -53,176 +54,179 @@ static int session_server_welcome(const struct session_config *o,
 		.buffer_bytes = session_buffer_bytes(o),
 		.record_limit = session_record_limit(o),
 		.rekey_at = rekeys_now ? offset : 0,
-		.retry_ms = retry_agree(o->retry_ms, g->hello.retry_ms),
+		.retry_ms = retry_agree(o->retry_ms, peer->hello.retry_ms),
 	};
 	if (handle)
 		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
-	return hello_send(g->tls, g->socket.fd, &f,
+	return hello_send(peer->tls, peer->socket.fd, &f,
 			  clock_deadline(o->handshake_ms), e);
 }
 
-static int session_server_use(struct session *l, struct accepted_peer *g,
+static int session_server_use(struct session *s, struct accepted_peer *peer,
 			      uint64_t offset, bool rekeys_now, struct err *e)
 {
-	l->number = g->hello.connection;
-	return session_use(l, g->tls, &g->socket, g->name, offset, rekeys_now,
-			   e);
+	s->number = peer->hello.connection;
+	return session_use(s, peer->tls, &peer->socket, peer->name, offset,
+			   rekeys_now, e);
 }
 
-/* The first that is still there when it is welcomed gets the stream. */
-static int session_server_begin(struct session *l, struct accepted_peer *g,
+/* Start the stream, unless the peer has closed before our WELCOME. */
+static int session_server_begin(struct session *s, struct accepted_peer *peer,
 				struct err *e)
 {
-	struct session_server *d = session_server_of(l);
-	const struct session_peer peer = {
-		.buffer_bytes = g->hello.buffer_bytes,
-		.retry_ms = g->hello.retry_ms,
-		.record_limit = g->hello.record_limit,
-		.handle = d->handle
+	struct session_server *server = session_server_of(s);
+	const struct session_peer announced = {
+		.buffer_bytes = peer->hello.buffer_bytes,
+		.retry_ms = peer->hello.retry_ms,
+		.record_limit = peer->hello.record_limit,
+		.handle = server->handle
 	};
 
-	if (session_server_welcome(l->p.config, g, 0, false, d->handle, e) <
-		    0 ||
-	    session_agree(l, g->tls, &peer, e) < 0) {
-		log_notice("a peer went away again: %s", e->msg);
+	if (session_server_welcome(s->p.config, peer, 0, false, server->handle,
+				   e) < 0 ||
+	    session_agree(s, peer->tls, &announced, e) < 0) {
+		log_notice("a peer disconnected: %s", e->msg);
 		*e = (struct err){ 0 };
-		accepted_drop(g);
+		accepted_drop(peer);
 		return 0;
 	}
-	memcpy(l->stream, g->hello.stream, sizeof l->stream);
-	d->stream = (struct acceptor_stream){ .resumes = session_resumes(l),
-					      .id = l->stream,
-					      .connection = g->hello.connection,
-					      .source = g->source };
-	if (!l->p.config->raw && l->p.cred) {
-		credential_admit(l->p.cred, &l->ticket);
-		d->stream.ticket = &l->ticket;
+	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
+	server->stream =
+		(struct pending_stream){ .resumes = session_resumes(s),
+					 .id = s->stream,
+					 .connection = peer->hello.connection,
+					 .source = peer->source };
+	if (!s->p.config->raw && s->p.cred) {
+		credential_admit(s->p.cred, &s->ticket);
+		server->stream.ticket = &s->ticket;
 	}
-	acceptor_serve(d->acceptor, &d->stream);
-	return session_server_use(l, g, 0, false, e);
+	acceptor_serve(server->acceptor, &server->stream);
+	return session_server_use(s, peer, 0, false, e);
 }
 
 /*
- * The peer wants fresh keys: both connections live, until the receiver has got
- * from the old one what was sent before the greeting.
+ * The peer rekeys.  The old connection stays open until the receiver has all
+ * bytes that were sent over it before the HELLO.
  */
-static int session_server_rekey(struct session *l, struct accepted_peer *g,
+static int session_server_rekey(struct session *s, struct accepted_peer *peer,
 				const struct session_span *span, struct err *e)
 {
-	bool sends = l->role == CONNECTION_SENDER;
-	uint64_t at = sends ? span->at : g->hello.rekey_at;
+	bool sends = s->role == CONNECTION_SENDER;
+	uint64_t at = sends ? span->at : peer->hello.rekey_at;
 
 	if (at < span->at) {
-		log_notice("%s wants fresh keys from byte %" PRIu64
-			   " on, which is past",
-			   g->name, at);
-		accepted_drop(g);
+		log_notice("%s wants to rekey at byte %" PRIu64
+			   ", which is past",
+			   peer->name, at);
+		accepted_drop(peer);
 		return 0;
 	}
-	if (session_server_welcome(l->p.config, g, at, true, NULL, e) < 0)
-		accepted_drop(g);
-	else if (session_server_use(l, g, at, true, e) == 0)
+	if (session_server_welcome(s->p.config, peer, at, true, NULL, e) < 0)
+		accepted_drop(peer);
+	else if (session_server_use(s, peer, at, true, e) == 0)
 		return 0;
-	return session_abort_rekey(l, e);
+	return session_abort_rekey(s, e);
 }
 
 /*
- * The stream's peer is back, whether we knew that it was away or not: the old
- * connection is over from here on.
+ * The peer resumes.  We may not have noticed yet that the old connection was
+ * lost; close it.
  */
-static void session_server_resume(struct session *l, struct accepted_peer *g,
+static void session_server_resume(struct session *s, struct accepted_peer *peer,
 				  const struct session_span *span)
 {
-	uint64_t offset = l->role == CONNECTION_SENDER ? g->hello.offset
+	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
 						       : span->low;
 	struct err e = { 0 };
 	uint64_t said;
 
 	if (offset < span->low || offset > span->high) {
-		log_notice("%s wants to go on at byte %" PRIu64
-			   ", which is not kept",
-			   g->name, offset);
-		accepted_drop(g);
+		log_notice("%s wants to resume at byte %" PRIu64
+			   ", which is not in the resend buffer",
+			   peer->name, offset);
+		accepted_drop(peer);
 		return;
 	}
-	said = l->role == CONNECTION_SENDER ? span->high : offset;
-	if (l->conn)
-		err_set(&l->why, ERR_STREAM, 0,
-			"the peer gave its connection up");
-	session_close(l);
-	l->peer_sent = g->hello.offset;
-	if (session_server_welcome(l->p.config, g, said, false, NULL, &e) < 0)
-		accepted_drop(g);
-	else if (session_server_use(l, g, offset, false, &e) == 0)
+	said = s->role == CONNECTION_SENDER ? span->high : offset;
+	if (s->conn)
+		err_set(&s->why, ERR_STREAM, 0,
+			"the peer gave up its connection");
+	session_close(s);
+	s->peer_sent = peer->hello.offset;
+	if (session_server_welcome(s->p.config, peer, said, false, NULL, &e) <
+	    0)
+		accepted_drop(peer);
+	else if (session_server_use(s, peer, offset, false, &e) == 0)
 		return;
-	/* Cut again before it was of use: it will be back. */
-	log_debug("%s: %s", g->name, e.msg);
-	session_start_retry(l);
+	/* Lost again before anything moved: the peer will dial again. */
+	log_debug("%s: %s", peer->name, e.msg);
+	session_start_retry(s);
 }
 
-static int session_server_on_return(struct session *l, struct accepted_peer *g,
+static int session_server_on_return(struct session *s,
+				    struct accepted_peer *peer,
 				    const struct session_span *span,
 				    struct err *e)
 {
-	session_server_of(l)->stream.connection = g->hello.connection;
-	session_server_of(l)->stream.source = g->source;
-	/* A receiver that wants fresh keys again is done with the old ones. */
-	if (g->hello.rekey_at && l->role == CONNECTION_SENDER)
-		session_retire_old(l, g->hello.offset);
-	if (g->hello.rekey_at && l->conn && !l->old)
-		return session_server_rekey(l, g, span, e);
-	if (session_resumes(l))
-		session_server_resume(l, g, span);
+	session_server_of(s)->stream.connection = peer->hello.connection;
+	session_server_of(s)->stream.source = peer->source;
+	/* A receiver that rekeys again has finished the previous rekey. */
+	if (peer->hello.rekey_at && s->role == CONNECTION_SENDER)
+		session_retire_old(s, peer->hello.offset);
+	if (peer->hello.rekey_at && s->conn && !s->old)
+		return session_server_rekey(s, peer, span, e);
+	if (session_resumes(s))
+		session_server_resume(s, peer, span);
 	else
-		accepted_drop(g);
+		accepted_drop(peer);
 	return 0;
 }
 
-/* Who has no connection may have to give way to another stream. */
-static void session_server_tell(struct session_server *d)
+/* The listener may end a stream without a connection to admit another. */
+static void session_server_tell(struct session_server *server)
 {
-	bool connected = d->session.conn;
+	bool connected = server->session.conn;
 
-	if (d->listener->handed && connected != d->connected)
-		net_tell(d->listener, connected);
-	d->connected = connected;
+	if (server->listener->handed && connected != server->connected)
+		net_tell(server->listener, connected);
+	server->connected = connected;
 }
 
-static int session_server_run(struct session *l,
+static int session_server_run(struct session *s,
 			      const struct session_span *span, struct err *e)
 {
-	struct session_server *d = session_server_of(l);
+	struct session_server *server = session_server_of(s);
 	struct accepted_peer accepted;
 
-	while (acceptor_step(d->acceptor, &accepted)) {
-		if ((l->count ? session_server_on_return(l, &accepted, span, e)
-			      : session_server_begin(l, &accepted, e)) < 0)
+	while (acceptor_step(server->acceptor, &accepted)) {
+		if ((s->count ? session_server_on_return(s, &accepted, span, e)
+			      : session_server_begin(s, &accepted, e)) < 0)
 			return -1;
 	}
-	if (acceptor_check(d->acceptor, e) < 0)
+	if (acceptor_check(server->acceptor, e) < 0)
 		return -1;
-	session_server_tell(d);
-	l->due_ms = acceptor_due(d->acceptor);
-	if (l->count)
+	session_server_tell(server);
+	s->due_ms = acceptor_due(server->acceptor);
+	if (s->count)
 		return 0;
-	l->due_ms = clock_earlier(l->due_ms, d->deadline_ms);
-	if (clock_now_ms() >= d->deadline_ms)
+	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
+	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
-			       "nobody came within the time of --wait");
+			       "no peer connected within --wait");
 	return 0;
 }
 
-static void session_server_lost(struct session *l)
+static void session_server_lost(struct session *s)
 {
-	session_server_tell(session_server_of(l));
+	session_server_tell(session_server_of(s));
 }
 
-static void session_server_free(struct session *l)
+static void session_server_free(struct session *s)
 {
-	struct session_server *d = session_server_of(l);
+	struct session_server *server = session_server_of(s);
 
-	acceptor_close(d->acceptor);
-	free(d);
+	acceptor_close(server->acceptor);
+	free(server);
 }
 
 static const struct session_ops session_server_ops = {
@@ -237,11 +241,11 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
 }
 
 static struct session_server *session_server_alloc(
-	const struct session_params *p, const struct net_listener *l,
+	const struct session_params *p, const struct net_listener *listener,
 	struct err *e)
 {
 	struct acceptor_params acceptor = {
-		.listener = l,
+		.listener = listener,
 		.cred = p->cred,
 		.password = p->password,
 		.modes = p->modes,
@@ -251,59 +255,62 @@ static struct session_server *session_server_alloc(
 		.allow_self = p->config->allow_self,
 		.handshake_ms = p->config->handshake_ms
 	};
-	struct session_server *d = calloc(1, sizeof *d);
+	struct session_server *server = calloc(1, sizeof *server);
 
-	if (!d) {
+	if (!server) {
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&d->session, &session_server_ops, p);
-	d->listener = l;
-	d->acceptor = acceptor_open(&acceptor, e);
-	if (!d->acceptor) {
-		free(d);
+	session_init(&server->session, &session_server_ops, p);
+	server->listener = listener;
+	server->acceptor = acceptor_open(&acceptor, e);
+	if (!server->acceptor) {
+		free(server);
 		return NULL;
 	}
-	d->session.fd = acceptor_fd(d->acceptor);
-	d->session.due_ms = clock_now_ms();
-	d->deadline_ms = CLOCK_NEVER;
-	return d;
+	server->session.fd = acceptor_fd(server->acceptor);
+	server->session.due_ms = clock_now_ms();
+	server->deadline_ms = CLOCK_NEVER;
+	return server;
 }
 
 struct session *session_server_new(const struct session_params *p,
-				   const struct net_listener *l, struct err *e)
+				   const struct net_listener *listener,
+				   struct err *e)
 {
-	struct session_server *d = session_server_alloc(p, l, e);
+	struct session_server *server = session_server_alloc(p, listener, e);
 
-	if (!d)
+	if (!server)
 		return NULL;
-	d->deadline_ms = clock_deadline(p->config->wait_ms);
-	if (session_server_draw(d->handle, e) < 0) {
-		session_free(&d->session);
+	server->deadline_ms = clock_deadline(p->config->wait_ms);
+	if (session_server_draw(server->handle, e) < 0) {
+		session_free(&server->session);
 		return NULL;
 	}
-	return &d->session;
+	return &server->session;
 }
 
 struct session *session_server_take(const struct session_params *p,
-				    const struct net_listener *l,
-				    struct accepted_peer *g,
+				    const struct net_listener *listener,
+				    struct accepted_peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e)
 {
-	struct session_server *d = session_server_alloc(p, l, e);
+	struct session_server *server = session_server_alloc(p, listener, e);
 
-	if (!d) {
-		accepted_drop(g);
+	if (!server) {
+		accepted_drop(peer);
 		return NULL;
 	}
-	memcpy(d->handle, handle, sizeof d->handle);
-	if (session_server_begin(&d->session, g, e) == 0 && d->session.conn) {
-		d->connected = true;
-		return &d->session;
+	memcpy(server->handle, handle, sizeof server->handle);
+	if (session_server_begin(&server->session, peer, e) == 0 &&
+	    server->session.conn) {
+		server->connected = true;
+		return &server->session;
 	}
 	if (!e->kind)
-		err_set(e, ERR_NET, 0, "there is no stream");
-	session_free(&d->session);
+		err_set(e, ERR_NET, 0,
+			"the peer disconnected before the stream began");
+	session_free(&server->session);
 	return NULL;
 }

@@ -5,7 +5,7 @@
 
 void stuck_begin(struct stuck *s, uint64_t offset)
 {
-	/* Whoever has just connected waits, until it says something else. */
+	/* A peer that has just connected waits, until an ACK says otherwise. */
 	*s = (struct stuck){ .acked = offset, .waits = true };
 }
 

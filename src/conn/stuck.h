@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The rule by which a sender finds out that a connection lives and moves
- * nothing: the receiver says all the time that it waits for bytes, and those
- * that were sent do not arrive.  A consumer that stalls or a source that is
- * quiet never looks like that.  Pure; it is told the time, which is that of
- * clock_now_ms() and never 0.
+ * The rule by which a sender detects that a connection is stuck: the receiver's
+ * ACKs arrive and say that it waits for bytes, but the bytes that were sent do
+ * not reach it.  Neither a consumer that stalls nor an idle input looks like
+ * that.  Pure: now_ms is clock_now_ms() time, which is never 0.
  */
 #pragma once
 
@@ -12,32 +11,30 @@
 #include <stdint.h>
 
 enum {
-	STUCK_MS = 30000, /* a connection is stuck after that */
-	/* ACKs wake the sender more often: else it was suspended itself. */
-	STUCK_GAP_MS = 15000,
+	STUCK_MS = 30000, /* without progress, before it counts as stuck */
+	STUCK_GAP_MS = 15000, /* ACKs come more often: we were suspended */
 };
 
 struct stuck {
-	uint64_t acked; /* what the receiver has, by its latest word */
-	bool waits; /* it waits for bytes, by its latest word */
-	bool heard; /* it has said so on this connection */
-	uint64_t since_ms; /* since then it waits for what it is owed, or 0 */
-	uint64_t judged_ms; /* when the last judgement was */
+	uint64_t acked; /* bytes that the receiver has, by its last ACK */
+	bool waits; /* it waits for bytes, by its last ACK */
+	bool heard; /* an ACK came over this connection */
+	uint64_t since_ms; /* since when it waits for bytes sent; 0: not */
+	uint64_t judged_ms; /* when stuck_judge() was last called */
 };
 
-/* Another connection, on which the receiver goes on at this offset. */
+/* A new connection, over which the stream goes on at offset. */
 void stuck_begin(struct stuck *s, uint64_t offset);
 
-/*
- * An ACK.  Returns whether it brought news of bytes that arrived.
- */
+/* An ACK came.  Returns whether it acknowledges more bytes than the last. */
 bool stuck_ack(struct stuck *s, uint64_t acked, bool waits);
 
 /*
  * Is the connection stuck?  owed: bytes, or the end of the stream, were sent
- * over it and not acknowledged.  To be asked often.
+ * over it and are not acknowledged.  Call it at least at every ACK: a gap of
+ * STUCK_GAP_MS counts as a suspension of our own.
  */
 bool stuck_judge(struct stuck *s, bool owed, uint64_t now_ms);
 
-/* When to ask again, if nothing else happens; CLOCK_NEVER: no need. */
+/* When to call stuck_judge() at the latest; CLOCK_NEVER: not needed. */
 uint64_t stuck_due(const struct stuck *s);

@@ -61,7 +61,7 @@ static uint64_t tcp_options_buffer_got(int fd, int option)
 	return (uint64_t)got / 2;
 }
 
-/* Setting one ends the kernel's own tuning: one that is larger already stays. */
+/* Setting a buffer disables the kernel's own tuning of its size. */
 static void tcp_options_set_buffer(int fd, uint64_t wanted,
 				   const struct tcp_buffer *b, bool say)
 {
@@ -109,7 +109,7 @@ static void tcp_options_set_congestion(int fd, const char *name, bool say)
 			   name, name);
 }
 
-/* A socket of IPv6 that takes IPv4 too has both marks. */
+/* An IPv6 socket that also takes IPv4 needs both. */
 static void tcp_options_set_dscp(int fd, int dscp, bool say)
 {
 	int tos = dscp << 2, v4, v6;
@@ -122,7 +122,7 @@ static void tcp_options_set_dscp(int fd, int dscp, bool say)
 
 void tcp_options_apply(const struct tcp_options *o, int fd)
 {
-	static bool said; /* once a process is enough */
+	static bool said; /* log refusals once per process */
 
 	if (o->buffer_bytes)
 		tcp_options_set_buffers(fd, o->buffer_bytes, !said);

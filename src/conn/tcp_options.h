@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an administrator asks of TCP on long fat networks: --tcp-buffer,
- * --congestion, --dscp.  Set on every socket of a stream before it connects or
- * listens; accepted connections inherit it.
+ * Options for TCP on long fat networks: --tcp-buffer, --congestion, --dscp.
+ * They are set on each socket before it connects or listens; accepted
+ * connections inherit them.
  */
 #pragma once
 
@@ -11,21 +11,21 @@
 #include "base/err.h"
 
 struct tcp_options {
-	uint64_t buffer_bytes; /* payload in flight; 0: the kernel decides */
+	uint64_t buffer_bytes; /* payload in flight; 0: the kernel's choice */
 	const char *congestion; /* name of an algorithm, or NULL */
-	int dscp; /* code point, or -1: leave it */
+	int dscp; /* code point; -1: unchanged */
 };
 
 /*
- * Read a DSCP: a class of RFC 4594 and RFC 8622 (cs0 to cs7, af11 to af43, ef,
+ * Parse a DSCP: a class of RFC 4594 and RFC 8622 (cs0 to cs7, af11 to af43, ef,
  * va, le), or 0 to 63.  Errors: ERR_USAGE.
  */
 int tcp_options_dscp(const char *text, int *dscp,
 		     struct err *e) attr_must_check;
 
 /*
- * Set what is asked for on a socket that is neither connected nor listening.
- * What the system refuses is said once, with the sysctl that would allow it, and
- * left as it is.  Ref: tcp(7), socket(7): SO_SNDBUFFORCE needs CAP_NET_ADMIN.
+ * Set the options on a socket that is neither connected nor listening.  If the
+ * kernel refuses one, logs that once with the sysctl that would allow it, and
+ * goes on.  Ref: tcp(7), socket(7): SO_SNDBUFFORCE needs CAP_NET_ADMIN.
  */
 void tcp_options_apply(const struct tcp_options *o, int fd);

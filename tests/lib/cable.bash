@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# A second host, in a network namespace, and a cable to it. Loaded behind
+# A second host, in a network namespace, and a cable to it. Loaded after
 # delivery.bash.
 
-# plug_in: its end of the cable CABLE has the address 198.51.100.2, ours
-# 198.51.100.1. From then on listeners are there, and need to hear that it is not
-# by mistake that both hosts have one machine's id.
+# plug_in: the other host has the address 198.51.100.2 on the cable CABLE, ours
+# has 198.51.100.1. From then on listeners run on the other host. They need
+# --allow-self, because both hosts have the same machine id.
 plug_in() {
 	local name=bkp$$
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
@@ -26,7 +26,7 @@ plug_in() {
 	THERE=$TMP/there HOST=198.51.100.2 BIND=(-b "$HOST") LISTEN=(--allow-self)
 }
 
-# wire_is ARG...: what tc-netem(8) does to both directions
+# wire_is ARG...: tc-netem(8) does this in both directions
 wire_is() {
 	if ! tc qdisc add dev "$CABLE" root netem "$@" 2>tc.err; then
 		[[ ! ${BKP_GUEST-} ]] || fail "$(<tc.err)" || return
@@ -35,9 +35,9 @@ wire_is() {
 	ip netns exec "$CABLE" tc qdisc add dev "$CABLE.p" root netem "$@"
 }
 
-# net_alone: from then on the program and the relay run in a network of their own,
-# whose host has the addresses 127.0.0.1 and 198.51.100.1. What is sent to
-# 198.51.100.9 is lost without a word.
+# net_alone: from then on the program and the relay run in a network of their
+# own, where the host has the addresses 127.0.0.1 and 198.51.100.1. Packets to
+# 198.51.100.9 are lost silently.
 net_alone() {
 	local name=bkpn$$
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
@@ -63,8 +63,8 @@ net_alone() {
 	BKP_TOOLS=$TMP/net.tools
 }
 
-# no_name_server [OPTION]: in that network "there" is 127.0.0.1 by the file hosts,
-# and the one name server never answers
+# no_name_server [OPTION]: in that network the file hosts says that "there" is
+# 127.0.0.1, and the only name server never answers
 no_name_server() {
 	printf '127.0.0.1 there\n' >hosts
 	printf '%s\n' 'nameserver 198.51.100.9' "options ${1-timeout:30 attempts:2}" >resolv.conf

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Certificates, made by certtool(1). Loaded behind helpers.bash.
+# Certificates, made by certtool(1). Loaded after helpers.bash.
 
 # make_key_file NAME [CERTTOOL_OPTION...]: NAME.key
 make_key_file() {
@@ -9,7 +9,7 @@ make_key_file() {
 		"${@:2}" >certtool.log 2>&1 || show certtool.log
 }
 
-# make_ca NAME [LINE...]: NAME.crt, NAME.key; lines of certtool's template
+# make_ca NAME [LINE...]: NAME.crt and NAME.key; LINEs of certtool's template
 make_ca() {
 	make_key_file "$1" --key-type ecdsa
 	printf '%s\n' "cn = $1" 'expiration_days = 100' ca cert_signing_key \
@@ -19,8 +19,8 @@ make_ca() {
 		"${SIGN[@]}" >certtool.log 2>&1 || show certtool.log
 }
 
-# make_cert NAME CA LINE...: NAME.crt, for the key NAME.key, which is made if it
-# is not there
+# make_cert NAME CA LINE...: NAME.crt, for the key NAME.key, which is created if
+# it does not exist
 make_cert() {
 	[[ -e $1.key ]] || make_key_file "$1" --key-type ecdsa
 	printf '%s\n' "cn = $1" signing_key 'expiration_days = 100' \
@@ -31,7 +31,7 @@ make_cert() {
 		"${SIGN[@]}" >certtool.log 2>&1 || show certtool.log
 }
 
-# For setup_file: a CA, a server with three names and two clients
+# make_certs: for setup_file; two CAs, a server with three names and two clients
 make_certs() {
 	SIGN=()
 	umask 077
@@ -52,7 +52,8 @@ certs_of() {
 		--ca "$BATS_FILE_TMPDIR/${2:-ca}.crt")
 }
 
-# server_is NAME [CA], client_is NAME [CA]: what the helpers use from then on
+# server_is NAME [CA], client_is NAME [CA]: the helpers use this certificate
+# from then on
 server_is() {
 	certs_of "$@"
 	SERVER=("${CERT[@]}")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Rounds of one stream each, with choices that are random: chaos.bats does harm
-# to the bytes on their way, kills.bats kills. Loaded behind delivery.bash.
+# Rounds of one stream each, with random choices: chaos.bats harms bytes in
+# transit, kills.bats kills processes. Loaded after delivery.bash.
 #
-# The promise: no side exits 0 unless the output is complete, and what came out
-# is always how the input begins. A round that fails tells its CHAOS_SEED, which
-# makes the same choices again.
+# The promise: no side exits 0 unless the output is complete, and the output is
+# always a beginning of the input. A failed round prints its CHAOS_SEED, which
+# repeats its choices.
 
 BYTES=3000000
 
@@ -16,7 +16,7 @@ setup_file() {
 	export PATIENCE=${BKP_GUEST:+1}2s
 }
 
-# rounds FUNCTION: many of them, each with choices of its own
+# rounds FUNCTION: many rounds, each with its own choices
 rounds() {
 	local i seed=${CHAOS_SEED:-$SRANDOM}
 	by_tier 6 2 200 35 # of each kind
@@ -29,7 +29,7 @@ rounds() {
 	done
 }
 
-# What a failed test says last
+# Prints the choices of a failed round.
 teardown() {
 	echo "$CHOICES"
 	clean_up
@@ -47,7 +47,7 @@ choose_number() {
 	CHOICES+=" $1=${!1}"
 }
 
-# Who connects, which paths, how much is kept, is there a way back
+# Direction, buffer, --retry and paths
 choose_setting() {
 	choose WAY push pull
 	choose BUFFER 0 1M 64M
@@ -73,7 +73,8 @@ slow_source() {
 	exec "$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20
 }
 
-# choose_consumer: COMMAND or a program behind the pipe; CAME is its output
+# choose_consumer: a COMMAND, a program that reads a pipe, or a file; CAME is
+# the output
 choose_consumer() {
 	choose CONSUMED_BY command pipe file
 	OUTPUT=received CAME=received
@@ -101,14 +102,14 @@ starts() {
 	fi
 }
 
-# A moment within the life of a stream, from its first connection on
+# A moment in the life of a stream, counted from its first connection
 choose_moment() {
 	choose_number MOMENT "${1:-500}"
 	[[ ! ${BKP_GUEST-} ]] || MOMENT=$((MOMENT * 4))
 	sleep "$((MOMENT / 1000)).$(printf %03d $((MOMENT % 1000)))"
 }
 
-# A listener goes on listening when nobody got in: it will not end by itself.
+# A listener that had no peer keeps listening: it does not exit by itself.
 end_listener() {
 	local i listener=$RECEIVER_PID errors=$RECEIVER_ERR connecting=$SENDER_PID
 	if [[ $WAY == pull ]]; then
@@ -139,7 +140,7 @@ honest() {
 	assert_beginning "$CAME" "$IN"
 }
 
-# A consumer behind a pipe may still be writing down what it has read.
+# A consumer that reads a pipe may still be writing its output.
 complete() {
 	[[ $CONSUMED_BY != pipe ]] || wait "$CONSUMER_PID" || :
 	cmp "$CAME" "$IN" >&2

@@ -1,25 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# For tests of whole streams: both directions, COMMANDs, harm on the way.
-# Loaded behind helpers.bash.
+# For tests of whole streams: both directions, COMMANDs, harm in transit.
+# Loaded after helpers.bash.
 #
-# What a test sets before stream_starts or streams:
+# Variables that a test sets before stream_starts or streams:
 #   TX, RX             options of the sender and of the receiver
 #   SOURCE, CONSUMER   their COMMANDs
-#   HARM               what a relay between them does (see tests/tools/relay.c)
-#   OUTPUT             what the receiver's standard output is ($RECEIVED)
-#   LISTEN             options of the one that listens
-#   HOST, THERE        its address; how to run it, if not as $BKP (cable.bash)
+#   HARM               a relay between them does this (tests/tools/relay.c)
+#   OUTPUT             the receiver's standard output ($RECEIVED)
+#   LISTEN             options of the listener
+#   HOST, THERE        its address; its program, if it is not $BKP (cable.bash)
 # The sender's standard input is that of stream_starts.
 TX=() RX=() SOURCE=() CONSUMER=() HARM=() LISTEN=()
 OUTPUT=received HOST=127.0.0.1 THERE=
 
-# A btrfs stream begins and ends like this; between them anything will do here.
+# A btrfs stream begins and ends like this; the bytes between them do not
+# matter.
 BTRFS_MAGIC='btrfs-stream\0'
 BTRFS_END='\0\0\0\0\x15\0\x50\x6c\xc9\x9d'
 
-# stream_starts push|pull: both sides; connect sends, or listen sends
+# stream_starts push|pull: starts both sides; push: connect sends, pull: listen
+# sends
 stream_starts() {
 	stream_starts_"$1"
 }
@@ -47,11 +49,8 @@ stream_starts_pull() {
 # spawn_connect ERRORS COMMAND_ARRAY OPTION...
 spawn_connect() {
 	local -n command=$2
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" "$HOST" \
-		${command:+-- "${command[@]}"} <&0 2>"$1" 3>&- 7>&- 8>&- &
-	CONNECT_PID=$!
-	PIDS+=("$CONNECT_PID")
+	spawn CONNECT_PID "$1" connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" \
+		"${RETRY[@]}" "${@:3}" "$HOST" ${command:+-- "${command[@]}"}
 }
 
 # stream_ends SENDER_CODE RECEIVER_CODE: the exit statuses that are expected
@@ -74,19 +73,20 @@ streams() {
 	stream_ends "$2" "$3"
 }
 
-# With the stream, and against it, as the relay names directions.
+# directions push|pull: sets WITH and AGAINST, the relay's names for the
+# direction of the stream and the opposite one
 directions() {
 	WITH=c2s AGAINST=s2c
 	[[ $1 == push ]] || WITH=s2c AGAINST=c2s
 }
 
-# Both sides write statistics, which counted reads.
+# with_stats: both sides write statistics, which counted reads
 with_stats() {
 	TX=(--stats sender.json "${TX[@]}")
 	RX=(--stats receiver.json "${RX[@]}")
 }
 
-# counted WHAT LEAST [MOST]: by both sides' statistics
+# counted KEY LEAST [MOST]: the value of KEY in both sides' statistics
 counted() {
 	local n side
 	for side in sender receiver; do
@@ -96,8 +96,8 @@ counted() {
 	done
 }
 
-# both_ways FUNCTION [ARG]...: with push and with pull. The quick tier takes one
-# of them by turns, and the other one in guests.
+# both_ways FUNCTION [ARG]...: with push and with pull. The quick tier
+# alternates between them, and takes the other one in guests.
 both_ways() {
 	local turn=$((BATS_TEST_NUMBER + ${#BKP_GUEST}))
 	if [[ $BKP_TIER == full ]]; then
@@ -110,8 +110,8 @@ both_ways() {
 	fi
 }
 
-# stands push|pull [FILE]: a stream that waits for more after 100000 bytes of
-# "in" came to FILE ($RECEIVED); stands_end ends its input
+# stands push|pull [FILE]: starts a stream that is idle after 100000 bytes of
+# "in" arrived in FILE ($RECEIVED); stands_end ends its input
 stands() {
 	make_data in 200000
 	have_fifo feed
@@ -129,7 +129,7 @@ size_is() {
 	[[ -e $2 && $(stat -c %s "$2") == "$1" ]]
 }
 
-# assert_beginning PART WHOLE: PART is how WHOLE begins, or all of it
+# assert_beginning PART WHOLE: PART is the beginning of WHOLE, or all of it
 assert_beginning() {
 	local part whole
 	part=$(stat -Lc %s "$1") whole=$(stat -Lc %s "$2")
@@ -137,7 +137,7 @@ assert_beginning() {
 	cmp -n "$part" -- "$1" "$2" >&2 || fail "$1 is not how $2 begins"
 }
 
-# make_btrfs_like FILE BYTES: what begins and ends as a btrfs stream does
+# make_btrfs_like FILE BYTES: begins and ends like a btrfs stream
 make_btrfs_like() {
 	{
 		printf "$BTRFS_MAGIC"
@@ -146,7 +146,7 @@ make_btrfs_like() {
 	} >"$1"
 }
 
-# says WHO REGEX: the sender or the receiver has such a line among its messages
+# says WHO REGEX: the sender or the receiver printed such a line
 says() {
 	case $1 in
 	sender) assert_stderr_has "^btrfs-ktls-pipe: .*$2" "$SENDER_ERR" ;;
@@ -154,7 +154,7 @@ says() {
 	esac
 }
 
-# wrapped TEXT: the program is run by a script that first does that
+# wrapped TEXT: runs the program from a script that first does TEXT
 wrapped() {
 	printf '%s\n' '#!/bin/bash' "$1" "exec ${2-} \"$BKP\" \"\$@\"" >wrapper
 	chmod +x wrapper
@@ -178,7 +178,8 @@ takes_at_most() {
 		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
-# A word that is in no other process's arguments, to find COMMANDs by
+# make_mark: sets MARK to a word that is in the arguments of no other process,
+# so that COMMANDs can be found
 make_mark() {
 	MARK=mark.$SRANDOM.$$
 }
@@ -187,13 +188,14 @@ marked_gone() {
 	! pgrep -f "$MARK" >/dev/null
 }
 
-# full_tier_only SECONDS: for a test that takes so long
+# full_tier_only SECONDS: skips a test that takes so long
 full_tier_only() {
 	[[ $BKP_TIER == full ]] ||
 		skip "${BKP_GUEST:+own kernel only: }full tier only: takes $1 s"
 }
 
-# Runs without a tls module: taken out of a guest for as long as the test takes.
+# without_tls: runs the test without the tls module, which a guest unloads
+# meanwhile
 without_tls() {
 	have_ktls || return 0
 	[[ ${BKP_GUEST-} ]] || skip "own kernel only: this kernel has TLS"

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# What the .bats files share; helpers.bats tests it. Every test runs in a
-# directory of its own, and whatever it started is gone when it ends.
+# Helpers for all .bats files; helpers.bats tests them. Every test runs in its
+# own directory, and its processes are killed when it ends.
 #
 # BKP           the program under test
 # BKP_TOOLS     folder with the programs of tests/tools
@@ -20,10 +20,10 @@ BKP_DEADLINE=${BKP_DEADLINE:-$([[ $BKP_TIER = full ]] && echo 900 || echo 60)}
 # --ktls by path, so that a test says "kernel" or "user"
 declare -gA KTLS=([kernel]=require [user]=off)
 
-# What both sides authenticate with, unless a test says otherwise
+# The credential of both sides; SERVER is that of the listener, if it differs
 CREDENTIAL=(-k key) SERVER=()
 
-# Most tests are about one connection; resume.bats is about many.
+# Most tests have one connection; resume.bats has many.
 RETRY=(--retry 0)
 
 # A file with a setup or teardown of its own calls these.
@@ -63,7 +63,7 @@ clean_up() {
 	cd / || return
 }
 
-# cleanup_add COMMAND...: run when the test ends, last one first
+# cleanup_add COMMAND...: runs it when the test ends, the last one first
 cleanup_add() {
 	CLEANUPS+=("${*@Q}")
 }
@@ -73,7 +73,8 @@ fail() {
 	return 1
 }
 
-# show FILE...: for a human who reads a failure; of a long file its two ends
+# show FILE...: prints them for the reader of a failure; of a long file, both
+# ends
 show() {
 	local f
 	for f; do
@@ -94,6 +95,9 @@ show() {
 # 9 is the listener's --ready-fd.
 
 # --- running the program ---------------------------------------------------
+#
+# Two functions start it: bkp in the foreground, spawn in the background. The
+# others add the options of a sender or of a receiver and call one of the two.
 
 # bkp [CODE] ARG...: runs the program, which must exit with CODE (0). Its
 # standard output is then in $OUT and its standard error in $ERR.
@@ -111,6 +115,28 @@ bkp() {
 	fi
 }
 
+# spawn PID ERRORS connect|listen ARG...: starts the program with our standard
+# input and output, and its messages in the file ERRORS; sets the variable PID.
+# For a listener it waits until that listens, and sets PORT.
+spawn() {
+	local pid=$1 errors=$2
+	shift 2
+	if [[ $1 == listen ]]; then
+		have_fifo ready
+		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen --ready-fd 9 \
+			"${@:2}" <&0 2>"$errors" 3>&- 7>&- 8>&- 9>ready &
+	else
+		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" "$@" \
+			<&0 2>"$errors" 3>&- 7>&- 8>&- &
+	fi
+	PIDS+=($!)
+	printf -v "$pid" %s $!
+	[[ $1 != listen ]] || read_port || {
+		show "$errors"
+		fail "btrfs-ktls-pipe ${*@Q}" "did not get ready"
+	}
+}
+
 # bkp_send [CODE] ARG...: sends standard input to the receiver, relay or peer
 # that was started last
 bkp_send() {
@@ -124,10 +150,8 @@ bkp_send() {
 
 # spawn_sender ARG...: the same in the background; then wait_sender CODE
 spawn_sender() {
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" "${RETRY[@]}" "$@" 127.0.0.1 <&0 2>"$SENDER_ERR" 3>&- 7>&- 8>&- &
-	SENDER_PID=$!
-	PIDS+=("$SENDER_PID")
+	spawn SENDER_PID "$SENDER_ERR" connect "${CREDENTIAL[@]}" -p "$PORT" \
+		"${RETRY[@]}" "$@" 127.0.0.1
 }
 
 # start_receiver ARG...: a listener that writes to $RECEIVED; sets PORT and
@@ -139,21 +163,13 @@ start_receiver() {
 spawn_receiver() {
 	local cred=("${SERVER[@]}")
 	((${#cred[@]})) || cred=("${CREDENTIAL[@]}")
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${cred[@]}" \
-		"${BIND[@]}" -p 0 --ready-fd 9 "${RETRY[@]}" "$@" \
-		<&0 2>"$RECEIVER_ERR" 3>&- 7>&- 8>&- 9>ready &
-	RECEIVER_PID=$!
-	PIDS+=("$RECEIVER_PID")
-	read_port || {
-		show "$RECEIVER_ERR"
-		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
-	}
+	spawn RECEIVER_PID "$RECEIVER_ERR" listen "${cred[@]}" "${BIND[@]}" -p 0 \
+		"${RETRY[@]}" "$@"
 }
 
-# --- what the machine can do -----------------------------------------------
+# --- features of the machine -----------------------------------------------
 
-# Asked once a run: the program itself knows best.
+# have_ktls: the answer of probe, which is run once.
 have_ktls() {
 	local cache=$BATS_RUN_TMPDIR/have_ktls code=0
 	if [[ ! -s $cache ]]; then
@@ -169,31 +185,32 @@ have_ktls() {
 	exit 1
 }
 
-# For a test that needs the kernel's path: skipped where there is none, but
+# require_ktls: skips a test that needs kernel TLS where there is none, but
 # never in a guest.
 require_ktls() {
 	have_ktls || [[ ${BKP_GUEST-} ]] ||
 		skip "no TLS in this kernel: runs in the guests"
 }
 
-# --ktls for tests that work either way: the kernel's path where there is one
+# ktls_here: sets WHEN, the value of --ktls, for tests that work on either path
 ktls_here() {
 	WHEN=require
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
-# For a test that connects to a name: /etc/hosts may lack even this one.
+# require_localhost: for a test that connects to a name, which /etc/hosts may
+# lack
 require_localhost() {
 	getent ahostsv4 localhost >/dev/null ||
 		skip "own kernel only: the name localhost is not known here"
 }
 
-# not_under valgrind|sanitizers WHY: scripts/test says what the program is under
+# not_under valgrind|sanitizers WHY: skips it if scripts/test runs it under that
 not_under() {
 	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"
 }
 
-# by_tier OWN GUEST FULL FULL_GUEST: a size for where we are
+# by_tier OWN GUEST FULL FULL_GUEST: sets SIZE, by tier and kernel
 by_tier() {
 	local i=1
 	[[ $BKP_TIER != full ]] || i=3
@@ -224,7 +241,7 @@ assert_same_file() {
 	fail "$1 and $2 differ"
 }
 
-# assert_prefix PART WHOLE: PART is how WHOLE begins, and not all of it
+# assert_prefix PART WHOLE: PART is the beginning of WHOLE, and not all of it
 assert_prefix() {
 	local part whole
 	part=$(stat -Lc %s "$1") whole=$(stat -Lc %s "$2")
@@ -245,7 +262,7 @@ assert_stderr_lacks() {
 	fail "unexpected match for $1 in ${2:-$ERR}"
 }
 
-# A process less than grep, which counts in a guest.
+# has_line REGEX FILE: without a process for grep, which is slow in a guest.
 has_line() {
 	local line
 	while IFS= read -r line || [[ $line ]]; do
@@ -263,8 +280,8 @@ assert_lines() {
 	fail "$2 has ${#lines[@]} lines, expected $1"
 }
 
-# until_true COMMAND...: waits for what gives no other sign, half a minute at
-# most, or PATIENT seconds
+# until_true COMMAND...: polls until COMMAND succeeds, for half a minute or
+# PATIENT seconds at most
 until_true() {
 	local end=$((SECONDS + ${PATIENT:-30}))
 	until "$@"; do

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# A listener with many keys, and its clients. Loaded behind helpers.bash.
+# A listener with many keys, and its clients. Loaded after helpers.bash.
 
-# make_keys FILE NAME...: each client's line, and its key file NAME.key
+# make_keys FILE NAME...: a line for each client, and its key file NAME.key
 make_keys() {
 	local name file=$1
 	: >"$file"
@@ -13,23 +13,16 @@ make_keys() {
 	done
 }
 
-# listens OPTION... [-- COMMAND]: a listener on any port; sets PORT and
-# LISTENER_PID, its messages are in listener.err, its output in listener.out
+# listens OPTION... [-- COMMAND]: starts a listener on any port; sets
+# PORT and LISTENER_PID; its messages are in listener.err, its output in
+# listener.out
 listens() {
-	have_fifo ready
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
-		--ktls "$WHEN" --ready-fd 9 "$@" </dev/null >listener.out \
-		2>listener.err 3>&- 7>&- 8>&- 9>ready &
-	LISTENER_PID=$!
-	PIDS+=("$LISTENER_PID")
-	read_port || {
-		show listener.err
-		fail "btrfs-ktls-pipe listen ${*@Q}" "did not get ready"
-	}
+	spawn LISTENER_PID listener.err listen -b 127.0.0.1 -p 0 --ktls "$WHEN" \
+		"$@" </dev/null >listener.out
 }
 
-# credential_of NAME: sets CREDENTIAL to the options for its key, or if CERTIFIED
-# for its certificate (certs.bash)
+# credential_of NAME: sets CREDENTIAL to the options for its key, or if
+# CERTIFIED for its certificate (certs.bash)
 credential_of() {
 	CREDENTIAL=(-k "$1.key")
 	[[ ! ${CERTIFIED-} ]] || client_is "$1"
@@ -44,11 +37,10 @@ sends_as() {
 		shift
 	fi
 	credential_of "$name"
-	bkp "$want" connect "${CREDENTIAL[@]}" -p "$PORT" --ktls "$WHEN" \
-		"${RETRY[@]}" "$@" 127.0.0.1
+	bkp_send "$want" --ktls "$WHEN" "$@"
 }
 
-# listener_says REGEX, now or soon
+# listener_says REGEX: waits for such a line in listener.err
 listener_says() {
 	PATIENT=${PATIENT:-15} until_true has_line "$1" listener.err && return
 	show listener.err

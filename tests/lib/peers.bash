@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# Who else takes part in a test: relays that do harm, foreign peers, consumers
-# of what is received. Loaded by helpers.bash.
+# Other programs of a test: relays that do harm, peers of other programs,
+# consumers of the output. Loaded by helpers.bash.
 
-# start_tool TOOL ARG...: relay or peer, both print the port they listen on;
-# from then on this is PORT, and its process TOOL_PID
+# start_tool TOOL ARG...: starts relay or peer, which print the port they
+# listen on; sets PORT and TOOL_PID
 start_tool() {
 	have_fifo ready
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/$1" "${@:2}" \
@@ -22,8 +22,8 @@ start_relay() {
 	start_tool relay "$PORT" "$@"
 }
 
-# start_server COMMAND...: a foreign server that listens where it likes; its
-# standard input stays open
+# start_server COMMAND...: starts a server that chooses its port; its standard
+# input stays open; sets PORT and SERVER_PID
 start_server() {
 	have_fifo server.in
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$@" \
@@ -38,8 +38,8 @@ find_port() {
 	[[ $PORT ]]
 }
 
-# start_consumer COMMAND...: turns what comes through the named pipe "consumer"
-# into $RECEIVED; for spawn_receiver >consumer, then wait_consumer
+# start_consumer COMMAND...: reads the named pipe "consumer" and writes
+# $RECEIVED; for spawn_receiver >consumer, then wait_consumer
 start_consumer() {
 	have_fifo consumer
 	"$@" <consumer >"$RECEIVED" 3>&- 7>&- 8>&- &
@@ -51,26 +51,30 @@ wait_consumer() {
 	wait_for "${1:-0}" "$CONSUMER_PID" consumer
 }
 
-# The port that somebody writes into the named pipe "ready" once it listens
+# read_port: sets PORT to the number that a program writes to the named pipe
+# "ready" once it listens
 read_port() {
 	PORT=
-	# A pipe opened for both has no end: who wrote last may still hold it.
+	# A pipe opened for reading and writing has no end of file: an earlier
+	# writer may still have it open.
 	read -r -t 30 PORT <>ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
 }
 
-# A named pipe that is there already is as good: nobody has it open.
+# have_fifo FILE: creates a named pipe unless there is one, which nobody has
+# open.
 have_fifo() {
 	[[ -p $1 ]] || mkfifo "$1"
 }
 
-# A listener that ends with a sender in its queue, and then another one
-reaches_the_next() {
+# reaches_next_listener: a listener is killed with a sender in its backlog, and
+# another one starts
+reaches_next_listener() {
 	RETRY=(--retry 20s)
 	start_receiver --ktls "$WHEN"
 	kill -STOP "$RECEIVER_PID"
 	spawn_sender --ktls "$WHEN" < <(echo word)
 	until_true in_queue
-	sleep 0.3 # for what it has to say first
+	sleep 0.3 # until it has sent its first bytes
 	kill -KILL "$RECEIVER_PID"
 	wait_receiver 137
 	until_true has_line 'reset by peer; trying again' "$SENDER_ERR"
@@ -84,7 +88,7 @@ in_queue() {
 	[[ $(ss -tnH state established "dport = :$PORT") ]]
 }
 
-# wait_receiver, wait_sender CODE: how what was started has to end
+# wait_receiver CODE, wait_sender CODE: the exit status that is expected
 wait_receiver() {
 	wait_for "$1" "$RECEIVER_PID" receiver "$RECEIVER_ERR"
 }
@@ -103,8 +107,8 @@ wait_for() {
 	fi
 }
 
-# flood COUNT TEXT [OPTION]...: that many connections, in printf's language;
-# from another address, unless they are told one
+# flood COUNT TEXT [OPTION]...: that many connections, which send the
+# printf format TEXT; from another address, unless an OPTION names one
 flood() {
 	printf "$2" >text
 	have_fifo ready

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * flood [-t ADDRESS] [-s SOURCE] [-n SOURCES] [-r | -p RATE] PORT COUNT: opens
- * COUNT connections from the address SOURCE to ADDRESS:PORT (127.0.0.1), says on
- * each what standard input says, and keeps them open until it is killed.  IPv4 or
- * IPv6; with -n by turns from so many addresses, SOURCE and those behind it.
+ * COUNT connections from the address SOURCE to ADDRESS:PORT (127.0.0.1), sends its
+ * standard input on each, and keeps them open until it is killed.  IPv4 or IPv6;
+ * with -n in turn from so many addresses, SOURCE and the following ones.
  *
- * -r: a connection that the other end closes is opened again at once.  -p: opens
- * RATE connections a second instead, for ever, says nothing on them and keeps the
- * newest COUNT.
+ * -r: reopens at once a connection that the other end closes.  -p: opens RATE
+ * connections a second instead, for ever, sends nothing on them and keeps the
+ * newest COUNT open.
  *
- * Prints "ready" when all of them stand, or once did.
+ * Prints "ready" when each connection has been established once.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -63,7 +63,7 @@ static socklen_t size_of(const union address *a)
 	return a->sa.sa_family == AF_INET ? sizeof a->in : sizeof a->in6;
 }
 
-/* The next one of the addresses that it comes from */
+/* The next source address */
 static union address next_source(void)
 {
 	static uint32_t next;
@@ -76,7 +76,7 @@ static union address next_source(void)
 	return a;
 }
 
-/* -1: the other end does not want it, which is its right */
+/* -1: the other end refused it, which is allowed */
 static int dial(int flags)
 {
 	const union address a = next_source();
@@ -120,7 +120,7 @@ static void rekey_agreed(void)
 	}
 }
 
-/* Open the connections of a moment; none that was late is left out. */
+/* Open the connections that are due; late ones are made up for. */
 static void keep_coming(void)
 {
 	struct timespec next;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Preloaded into a User-Mode Linux by scripts/guest on CPUs with AMX.  It saves
- * and restores its processes' registers with ptrace(2), in a buffer of a fixed
- * size that ends before AMX's state, and PTRACE_SETREGSET takes nothing but the
- * whole (Linux, arch/x86/kernel/fpu/regset.c): then it panics at its first
- * process.  Here a part is put over the whole that is there.  No process in a
- * guest uses AMX, which would need arch_prctl(2).
+ * Preloaded into User-Mode Linux by scripts/guest on CPUs with AMX.  User-Mode
+ * Linux saves and restores the registers of its processes with ptrace(2), in a
+ * buffer of fixed size that ends before AMX's state.  PTRACE_SETREGSET accepts
+ * only the whole state (Linux, arch/x86/kernel/fpu/regset.c), so User-Mode Linux
+ * panics at its first process.  Here ptrace() copies the part over the whole
+ * present state first.  No process in a guest uses AMX, which needs
+ * arch_prctl(2).
  *
  * syscall(2) alone is used, so that any libc will do.
  */

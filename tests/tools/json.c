@@ -3,7 +3,8 @@
  * json: checks that standard input is one JSON value (RFC 8259, strictly), and
  * prints every scalar in it as one line, such as
  *	.modes[0].tx=true
- * Exits 1 and says at which byte the text is wrong. 16 levels deep at most.
+ * If the text is invalid it prints the offset of the error and exits 1.  16
+ * levels deep at the most.
  */
 #include <ctype.h>
 #include <stdbool.h>
@@ -124,7 +125,7 @@ static void path_add(size_t base, const char *s, size_t len)
 	path[base + len] = '\0';
 }
 
-/* The name or number of the next member; its value is next in the text. */
+/* Read the name or number of the next member, up to its value. */
 static void begin_member(void)
 {
 	struct level *l = &levels[depth - 1];
@@ -144,7 +145,7 @@ static void begin_member(void)
 	}
 }
 
-/* Enters a container; false if it is empty, and so already left. */
+/* Enter a container.  Returns false if it is empty: then it is left already. */
 static bool enter(void)
 {
 	bool is_object = *at == '{';
@@ -162,7 +163,7 @@ static bool enter(void)
 	return true;
 }
 
-/* After a value: on to the next member, or out of every container that ends. */
+/* After a value: go to the next member, or leave every container that ends. */
 static void next_member(void)
 {
 	while (depth) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * nonblock FD: sets O_NONBLOCK on an inherited descriptor, as careless programs
- * leave it behind for all who share it.
+ * nonblock FD: sets O_NONBLOCK on an inherited descriptor, and so for all
+ * processes that share it.  Careless programs leave it like that.
  */
 #include <fcntl.h>
 #include <stdio.h>

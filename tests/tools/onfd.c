@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * onfd tty|unix|messages|tcp in|out COMMAND [ARG]...: runs COMMAND with a
- * terminal or a socket as its standard input or output. What comes on standard
- * input goes in there (a terminal takes whole lines of text), or what comes out
- * of there goes to standard output; SIGUSR1 ends that. The other end of a tcp
- * output is closed for what COMMAND could read from there. Exits as COMMAND did.
+ * terminal or a socket as its standard input or output, and copies our standard
+ * input to it (a terminal takes whole lines of text) or from it to our standard
+ * output, until SIGUSR1.  With tcp out COMMAND reads an end of file from its
+ * socket.  Exits with COMMAND's status.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -28,7 +28,7 @@ static void die(const char *what)
 	exit(126);
 }
 
-/* Canonical but for any translation and echo, so that ^D still ends the input. */
+/* Canonical mode, so that ^D ends the input, but no translation and no echo. */
 static void open_tty(int fd[2])
 {
 	struct termios t;
@@ -77,7 +77,7 @@ static void open_pair(const char *kind, int fd[2])
 		die("socketpair");
 }
 
-/* A terminal's other end gone is EIO, which is its end of file. */
+/* EIO: the other end of the terminal is closed, which is an end of file. */
 static void copy(int from, int to)
 {
 	static char buf[65536];
@@ -96,7 +96,7 @@ static void wake(int sig)
 	(void)sig;
 }
 
-/* What comes out of there, until the end or a signal; then nobody reads it. */
+/* Copy the output until its end or a signal; then nobody reads it. */
 static void drain(const char *kind, int fd)
 {
 	struct sigaction sa = { .sa_handler = wake }; /* no SA_RESTART */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * peer hold|close|reset [TEXT]: a server that is no btrfs-ktls-pipe. It listens
- * on a free port of 127.0.0.1, prints that port, says TEXT to everyone who
- * connects, and then keeps the connection open, closes it, or resets it once it
- * heard something.
+ * peer hold|close|reset [TEXT]: a server that is not btrfs-ktls-pipe.  It listens
+ * on a free port of 127.0.0.1, prints that port, and sends TEXT to every client.
+ * Then it keeps the connection open, closes it, or resets it after the first
+ * bytes that it receives.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -20,7 +20,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-static int open_door(void)
+static int open_listener(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -37,7 +37,7 @@ static int open_door(void)
 	return fd;
 }
 
-/* A close with unread bytes would send RST: read until the other end is done. */
+/* A close with unread bytes would send an RST: read until the peer has closed. */
 static void close_softly(int fd)
 {
 	char buf[4096];
@@ -59,7 +59,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: peer hold|close|reset [TEXT]\n");
 		return 2;
 	}
-	acceptor = open_door();
+	acceptor = open_listener();
 	for (;;) {
 		fd = accept(acceptor, NULL, NULL);
 		if (fd < 0)

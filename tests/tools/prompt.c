@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * prompt TEXT COMMAND [ARG]...: runs COMMAND with a terminal of its own, which is
- * none of its standard descriptors, types TEXT on it as soon as its echo is off,
- * and copies to standard error what appears there. Between two TEXTs divided by
- * '|' it waits for the next time that the echo is off, and by '>' for one more
- * "Password" than there were TEXTs; ^C, ^Z and ^D stand for these keys, and % is a
- * pause.
+ * prompt TEXT COMMAND [ARG]...: runs COMMAND with a controlling terminal, which is
+ * none of its standard descriptors.  When the terminal's echo is off it types
+ * TEXT, and it copies what appears there to standard error.  TEXT may have
+ * several parts: before a part after '|' it waits until the echo is off again,
+ * before a part after '>' until one more "Password" appeared than parts were
+ * typed.  ^C, ^Z and ^D stand for these keys, % for a pause.
  *
- * When COMMAND stops, SIGCONT follows. Exits as COMMAND does, or with 128 and its
- * signal; but with 99 if the terminal does not echo then, or did not while COMMAND
- * was stopped.
+ * If COMMAND stops it gets SIGCONT.  Exits with COMMAND's status, or 128 plus its
+ * signal; with 99 if the terminal's echo is off at the end, or was off while
+ * COMMAND was stopped.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +29,7 @@ enum { MUTE = 99, TICK_MS = 10, PAUSE_MS = 300 };
 
 static int terminal; /* our end */
 static bool mute_while_stopped;
-static unsigned int asked; /* how often for a password */
+static unsigned int asked; /* passwords asked for so far */
 
 static void die(const char *what)
 {
@@ -47,8 +47,8 @@ static bool echoes(void)
 }
 
 /*
- * The command is in the foreground of a session whose leader is alive, as below a
- * shell: else nothing can stop it.
+ * The command must be in the foreground of a session whose leader is alive, as
+ * under a shell: else ^Z cannot stop it.
  */
 static pid_t start(char **command)
 {
@@ -76,7 +76,7 @@ static pid_t start(char **command)
 	return -1;
 }
 
-/* Types text up to a '|' or '>', and returns what comes from there on. */
+/* Type text up to a '|' or '>'.  Returns the rest. */
 static const char *type(const char *text)
 {
 	for (; *text && *text != '|' && *text != '>'; text++) {
@@ -124,7 +124,7 @@ static void show(void)
 		die("standard error");
 }
 
-/* Returns whether it ended, with its *status. */
+/* Returns whether COMMAND has ended; then *status is set. */
 static bool ended(pid_t pid, int *status)
 {
 	pid_t who = waitpid(pid, status, WNOHANG | WUNTRACED);
@@ -174,7 +174,7 @@ int main(int argc, char **argv)
 	terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
 	if (terminal < 0 || grantpt(terminal) < 0 || unlockpt(terminal) < 0)
 		die("terminal");
-	/* A leader of a group cannot begin a session. */
+	/* setsid(2) fails for the leader of a process group. */
 	pid = fork();
 	if (pid < 0)
 		die("fork");

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * records PORT KEYFILE MODE [sends|receives] RECORD...: a client without a
- * protocol of its own, for a listener with --raw; or one that greets as sender or
- * receiver first. It shakes hands, sends the records as they are named, properly
- * encrypted, and then prints how the listener ends it. RECORD is TYPE:HEX; with
- * *N behind it, N times; with +N, N bytes of zeros more.
+ * records PORT KEYFILE MODE [sends|receives] RECORD...: a client for a listener
+ * with --raw; with sends or receives it exchanges HELLO and WELCOME first.  After
+ * the handshake it sends the given records, properly encrypted, and prints how the
+ * listener ends the connection.  RECORD is TYPE:HEX; a *N after it repeats it N
+ * times, a +N appends N zero bytes.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "conn/hello.h"
 #include "tls/aead.h"
-#include "visitor.h"
+#include "tls_client.h"
 
 static int put(int fd, const uint8_t *p, size_t len)
 {
@@ -72,7 +72,7 @@ static int send_records(struct tls *t, int fd, char **records)
 	return s ? ret : -1;
 }
 
-/* As a peer of the listener's own kind, with a stream that nobody knows. */
+/* Exchange HELLO and WELCOME for a new stream. */
 static int greet(struct tls *t, int fd, enum frame_role role)
 {
 	struct frame f = { .type = FRAME_HELLO };
@@ -94,13 +94,13 @@ static int greet(struct tls *t, int fd, enum frame_role role)
 	return hello_check(&f.welcome, role, &e);
 }
 
-/* The listener may have enough of it before the last. */
+/* The listener may close before the last record. */
 static bool is_over(int num)
 {
 	return num == EPIPE || num == ECONNRESET;
 }
 
-/* How it ends: an alert's name, or the way that TCP does. */
+/* Print how it ends: the name of an alert, or how TCP closes. */
 static void print_end(struct tls *t, int fd)
 {
 	char bytes[4096];
@@ -138,7 +138,7 @@ int main(int argc, char **argv)
 	p.cred = credential_new_psk(&key, false, &e);
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	t = p.fd < 0 ? NULL : tls_new(&p, &e);
-	if (t && shake_hands(t, p.fd) == 0)
+	if (t && handshake(t, p.fd) == 0)
 		ret = p.raw ? 0 : greet(t, p.fd, role);
 	if (ret == 0)
 		ret = send_records(t, p.fd, argv + 4 + !p.raw);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * refuse EPERM|ENOSYS CALL[:N=VALUE]... ... -- COMMAND [ARG]...: becomes
- * COMMAND, for which the kernel refuses these system calls with that errno, as
- * the seccomp list of a container does or a kernel that lacks them.  With
- * :N=VALUE only calls whose argument N (from 0) is VALUE are refused.
+ * refuse EPERM|ENOSYS CALL[:N=VALUE]... ... -- COMMAND [ARG]...: executes COMMAND
+ * so that the kernel refuses these system calls with that errno, like a
+ * container's seccomp filter, or a kernel that lacks them.  With :N=VALUE only
+ * calls whose argument N (from 0) is VALUE are refused.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -150,7 +150,7 @@ static void add(uint16_t code, uint32_t k, uint8_t on_false)
 	program[len++] = (struct sock_filter){ code, 0, on_false, k };
 }
 
-/* The half of argument i that matters to calls that take an int */
+/* The half of argument i that a call that takes an int uses. */
 static uint32_t low_half(unsigned int i)
 {
 	uint32_t at = (uint32_t)offsetof(struct seccomp_data, args) + 8 * i;
@@ -167,8 +167,8 @@ static long number_of(const char *name)
 }
 
 /*
- * The number, then each argument: whatever differs jumps behind the refusal,
- * two instructions for each argument from here.
+ * Compare the number, then each argument.  A difference jumps past the refusal;
+ * each argument takes two instructions.
  */
 static void refuse(char *spec, int num)
 {

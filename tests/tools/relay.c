@@ -2,40 +2,40 @@
 /*
  * relay PORT [ACTION [OPTION]...]: listens on a free port of 127.0.0.1, prints
  * that port, and forwards every connection to 127.0.0.1:PORT, doing harm once
- * per connection. It changes what TCP carries, so the kernels see no damage.
+ * per connection.  It changes the payload of TCP, so the kernels see no damage.
  *
  *  pass     no harm (default)
- *  fin      FIN to the harmed direction's reader; its later bytes are thrown away
+ *  fin      FIN to the reader of the harmed direction; discard later bytes
  *  cut      FIN to both ends
  *  rst      RST to both ends
- *  hole     swallow all that follows in the harmed direction, its end too: the
- *           connections live, and nothing moves
+ *  hole     discard all that follows in the harmed direction, its end too: the
+ *           connections stay open, and nothing moves
  *  silence  forward nothing more, keep both connections open
- *  pause    wait -w milliseconds, then go on
+ *  pause    wait -w milliseconds, then continue
  *  flip     flip one bit of the next byte (-r: in the middle of the next record,
  *           or of its byte -o)
- *  drop     leave the next -n bytes (-r: the next record) out
+ *  drop     omit the next -n bytes (-r: the next record)
  *  dup      send the next -n bytes (-r: the next record) twice
  *  swap     exchange the next two pieces of -n bytes (-r: records)
- *  insert   put the bytes -i HEX in, without waiting for more to forward
- *  random   to each connection something else of rst, cut, fin, flip and, with
- *           -w once in 64, silence, after 0 to -a BYTES of the counted direction or
- *           some of the other
+ *  insert   insert the bytes -i HEX, without waiting for more to forward
+ *  random   a random one of rst, cut, fin, flip for each connection, and with -w
+ *           silence for one in 64; after 0 to -a BYTES of the counted direction,
+ *           or some of the other
  *
- * Each harm done is a dot on standard error.
+ * Prints a dot on standard error for each harm done.
  *
  *  -a BYTES    after that many bytes of the counted direction (default 0)
  *  -r RECORDS  after that many TLS records of it
  *  -l LEN      before the first of its records with a body of LEN bytes; a
  *              TLS 1.3 close_notify has 19, one of TLS 1.2 with AES-GCM 26
- *  -c DIR      the counted direction, c2s (default) or s2c; c is who connected
+ *  -c DIR      the counted direction, c2s (default) or s2c; c is the client
  *  -x DIR      the harmed direction (default: the counted one)
  *  -k COUNT    to the first COUNT connections only
- *  -s SEED     of random; the plans are drawn one after the other
+ *  -s SEED     of random, for all connections together
  *  -f BYTES    instead, reset the first connection after BYTES, counted in both
  *              directions; -k does not count it
- *  -d FILE     what the client of the N-th connection (from 0) says is written
- *              to FILE.N
+ *  -d FILE     write the bytes from the client of connection N (from 0) to
+ *              FILE.N
  *  -n LEN, -w MS, -i HEX, -o BYTE   as above
  */
 #include <arpa/inet.h>
@@ -57,7 +57,7 @@
 #include <unistd.h>
 
 #define UNIT_BYTES 65536 /* more than 5 + 16384 + 256, the longest TLS record */
-#define LIFE_SECONDS 3600 /* nothing that a test left behind outlives this */
+#define LIFE_SECONDS 3600 /* then exit, in case that a test left us behind */
 
 enum action {
 	PASS,
@@ -96,9 +96,8 @@ struct plan {
 	size_t insert_len;
 	unsigned long count; /* connections that are harmed */
 	unsigned int seed;
-	uint64_t
-		patience; /* not 0: reset what a flip did no harm to after it */
-	uint64_t first_bytes; /* reset the first connection there; 0: no */
+	uint64_t patience; /* after an ineffective flip, reset; 0: never */
+	uint64_t first_bytes; /* of -f; 0: none */
 	bool both; /* both directions are counted */
 	const char *record; /* FILE of -d, or NULL */
 	int record_fd;
@@ -108,7 +107,7 @@ struct dir {
 	int from, to;
 	uint64_t bytes, records;
 	bool discard; /* read on, forward nothing */
-	bool swallow; /* not even the end */
+	bool swallow; /* discard the end, too */
 	bool ended;
 };
 
@@ -183,7 +182,7 @@ static void forward(struct dir *d, const unsigned char *buf, size_t len)
 	while (len && !d->discard) {
 		ssize_t n = send(d->to, buf, len, MSG_NOSIGNAL);
 
-		if (n < 0) /* gone; what it sent before may still be there */
+		if (n < 0) /* reset; bytes sent before may still be there */
 			d->discard = true;
 		else
 			buf += n, len -= (size_t)n;
@@ -212,7 +211,7 @@ static void look_ahead(struct conn *c, const struct dir *d,
 		c->len_seen = ((size_t)head[3] << 8 | head[4]) == p->record_len;
 }
 
-/* The next thing that harm is done to: a record, or exactly len bytes. */
+/* Read the next unit to harm: a record, or exactly len bytes. */
 static size_t read_unit(struct conn *c, struct dir *d, const struct plan *p,
 			unsigned char *buf)
 {
@@ -255,7 +254,7 @@ static void harm_data(struct conn *c, struct dir *d, const struct plan *p)
 		forward(d, unit, len);
 }
 
-/* Harm that needs no data to be done to; true if this was such. */
+/* Do harm that needs no data.  Returns false if the action needs some. */
 static bool harm_now(struct conn *c, const struct plan *p)
 {
 	struct timespec t = { p->wait_ms / 1000, p->wait_ms % 1000 * 1000000 };
@@ -333,7 +332,7 @@ static void serve(int client, int server, const struct plan *p)
 	while (!c.dir[C2S].ended || !c.dir[S2C].ended) {
 		struct pollfd fds[2];
 
-		/* Nobody looks at some bits, such as a record's version. */
+		/* Some bits are ignored, such as those of a record's version. */
 		if (c.harm_done && p->action == FLIP && p->patience &&
 		    c.dir[C2S].bytes + c.dir[S2C].bytes >
 			    p->after + p->patience)
@@ -367,7 +366,7 @@ static int dial(uint16_t port)
 	return fd;
 }
 
-static int open_door(void)
+static int open_listener(void)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -384,7 +383,7 @@ static int open_door(void)
 	return fd;
 }
 
-/* What happens to connection number n. */
+/* Draw the harm for connection n. */
 static struct plan plan_for(const struct plan *all, unsigned long n)
 {
 	static const enum action kinds[] = { RST, CUT, FIN, FLIP };
@@ -412,7 +411,7 @@ static struct plan plan_for(const struct plan *all, unsigned long n)
 		p.after %= 450;
 	}
 	p.harmed = p.action == FLIP ? p.counted : random() % 2;
-	/* Before the first connection there is no stream to be survived. */
+	/* Without a first connection there is no stream that can resume. */
 	if (!n)
 		p.after += 3000;
 	if (!n && p.counted != all->counted) {
@@ -570,6 +569,7 @@ int main(int argc, char **argv)
 	} else {
 		plan.harmed = plan.counted;
 	}
-	accept_all(open_door(), (uint16_t)strtoul(argv[1], NULL, 10), &plan);
+	accept_all(open_listener(), (uint16_t)strtoul(argv[1], NULL, 10),
+		   &plan);
 	return 0;
 }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * thief PORT KEYFILE sends|receives STREAM NUMBER...: holds the key (or, as
- * CERT,KEY,CA in place of KEYFILE, a certificate) and knows the id of a stream
- * (32 hexadecimal digits), and would like to take it over: connects to
- * 127.0.0.1, says HELLO for it with connection NUMBER, and prints what the
- * listener answers.  Further NUMBERs: the same again, each over a new
- * connection, and with the ticket of the first one if that was welcome.  sends+:
- * a byte comes behind the HELLO, in the same record.
+ * thief PORT KEYFILE sends|receives STREAM NUMBER...: tries to take a stream over.
+ * It has the key (or a certificate: CERT,KEY,CA in place of KEYFILE) and the id of
+ * the stream (32 hexadecimal digits), but not its ticket.  It connects to
+ * 127.0.0.1, sends a HELLO for the stream with connection NUMBER, and prints the
+ * listener's answer.  For each further NUMBER it does so again over a new
+ * connection, with the ticket of the first one if that was accepted.  sends+: one
+ * more byte follows the HELLO in its record.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +16,7 @@
 #include "base/clock.h"
 #include "conn/hello.h"
 #include "tls/priority.h"
-#include "visitor.h"
+#include "tls_client.h"
 
 /* The PSK of later connections, as session_agree() makes it. */
 static int take_ticket(struct tls *t, const uint8_t handle[FRAME_ID_BYTES],
@@ -98,8 +98,8 @@ static int visit(char **argv, const char *number, struct key *key)
 	if (p.fd < 0)
 		return -1;
 	t = tls_new(&p, &e);
-	ret = t && shake_hands(t, p.fd) == 0 ? ask(t, p.fd, argv, number, key)
-					     : -1;
+	ret = t && handshake(t, p.fd) == 0 ? ask(t, p.fd, argv, number, key)
+					   : -1;
 	tls_free(t);
 	credential_free(p.cred);
 	return ret;

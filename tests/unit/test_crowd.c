@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* crowd: who has to give way when all places are taken, and who has not yet. */
+/* crowd: which pending handshake is evicted when all places are taken. */
 #include "conn/crowd.h"
 
 #include <arpa/inet.h>
@@ -31,7 +31,7 @@ static void take(int i, const char *address, uint64_t age_ms)
 	places[i] = (struct crowd_place){ &sources[i], NOW_MS - age_ms };
 }
 
-/* Places first to last, each one taken a millisecond after the one before */
+/* Take places first to last, a millisecond apart. */
 static void take_some(int first, int last, const char *address, uint64_t age_ms)
 {
 	for (int i = first; i <= last; i++)
@@ -46,13 +46,13 @@ static int pick(void)
 static void test_one_source(void)
 {
 	clear();
-	is_int(pick(), -1, "nobody is there: nobody has to go");
+	is_int(pick(), -1, "no peer: none is evicted");
 	take(5, "::ffff:192.0.2.1", 499);
-	is_int(pick(), -1, "one that came just now stays");
+	is_int(pick(), -1, "a new peer stays");
 	take(5, "::ffff:192.0.2.1", 500);
-	is_int(pick(), 5, "until its time is over");
+	is_int(pick(), 5, "until its grace is over");
 	take(3, "::ffff:192.0.2.2", 501);
-	is_int(pick(), 3, "of two the one that came first goes");
+	is_int(pick(), 3, "of two the older one is evicted");
 	take(9, "::ffff:192.0.2.1", 300);
 	is_int(pick(), 5,
 	       "whatever its age, the source with more places loses");
@@ -65,11 +65,11 @@ static void test_crowd(void)
 	take(31, "2001:db8:1::1", 400);
 	is_int(pick(), 0, "a source with more than 8 places has no grace");
 	places[0].source = NULL;
-	is_int(pick(), -1, "one with 8 has, but a short one");
+	is_int(pick(), -1, "one with 8 places has a short grace");
 	take_some(0, CROWD_MAX - 1, "2001:db8::1", 80);
-	is_int(pick(), 0, "which is over after an eighth of the time");
+	is_int(pick(), 0, "an eighth of the full grace");
 	take(31, "2001:db8:1::1", 9000);
-	is_int(pick(), 0, "and then it loses before one that is alone and old");
+	is_int(pick(), 0, "then it loses to a single older peer");
 }
 
 static void test_addresses_of_a_subnet(void)
@@ -98,10 +98,10 @@ static void test_subnets_of_a_site(void)
 	is_int(pick(), 0, "a /48 with more than 16 places has no grace");
 	for (int i = CROWD_SITE_MAX; i < PLACES - 1; i++)
 		places[i].source = NULL;
-	is_int(pick(), -1, "one with 16 has some");
+	is_int(pick(), -1, "one with 16 places has some");
 }
 
-/* Two, four or more hosts that share all places, and somebody else */
+/* Several hosts hold all places but one; the last peer is another host's. */
 static int pick_among(int hosts, uint64_t age_ms)
 {
 	clear();
@@ -121,8 +121,8 @@ static void test_several(void)
 	ok(pick_among(2, 0) == 0, "2 hosts hold all places: no grace");
 	ok(pick_among(4, 72) == 0, "4 hosts: less than a tenth of a second");
 	ok(pick_among(8, 126) == 0, "8 hosts: an eighth of a second");
-	ok(pick_among(31, 0) == -1, "31 hosts, a place each: they have time");
-	ok(pick_among(31, 501) == 0, "until that is over");
+	ok(pick_among(31, 0) == -1, "31 hosts, a place each: full grace");
+	ok(pick_among(31, 501) == 0, "until it is over");
 }
 
 int main(void)

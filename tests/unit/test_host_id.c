@@ -16,12 +16,12 @@ int main(void)
 	host_id_own(again);
 	ok(!memcmp(id, again, sizeof id), "the id stays the same");
 	if (known)
-		ok(host_id_same(id, again), "and a host recognises itself");
+		ok(host_id_same(id, again), "a host recognises its own id");
 	else
-		ok(!host_id_same(id, again), "a host without an id does not");
+		ok(!host_id_same(id, again), "an unknown id is not recognised");
 	ok(!host_id_same(unknown, unknown),
-	   "two unknown hosts are not the same");
+	   "two unknown ids are not the same host");
 	again[31] ^= 1;
-	ok(!host_id_same(id, again), "one bit makes another host");
+	ok(!host_id_same(id, again), "a difference of one bit is another host");
 	return tap_end();
 }

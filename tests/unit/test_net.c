@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* net: whom an address belongs to. */
+/* net: which addresses count as one source, or one site. */
 #include "conn/net.h"
 
 #include <arpa/inet.h>
@@ -9,7 +9,7 @@
 #include "tap.h"
 #include "wrap.h"
 
-/* The peer, as getpeername(2) tells it; NULL: there is none */
+/* The result of getpeername(2); NULL: there is no peer. */
 static const char *peer;
 
 WRAP(getpeername);
@@ -52,28 +52,30 @@ static bool one_site(const char *a, const char *b)
 
 int main(void)
 {
-	ok(one_source("192.0.2.1", "192.0.2.1"), "an address is itself");
-	ok(!one_source("192.0.2.1", "192.0.2.2"), "IPv4: and no other");
+	ok(one_source("192.0.2.1", "192.0.2.1"), "an address equals itself");
+	ok(!one_source("192.0.2.1", "192.0.2.2"),
+	   "IPv4: another address is another source");
 	ok(!one_source("192.0.2.1", "193.0.2.1"),
-	   "IPv4: not in the first byte");
+	   "IPv4: also if the first byte differs");
 	ok(one_source("192.0.2.1", "::ffff:192.0.2.1"),
-	   "IPv4 is the same on a socket of IPv6");
+	   "an IPv4-mapped address equals the IPv4 one");
 	ok(!one_source("::ffff:192.0.2.1", "::ffff:192.0.2.2"),
-	   "and there, too, no other");
+	   "IPv4-mapped: another address is another source");
 	ok(one_source("2001:db8::1", "2001:db8::ffff:1:2:3"),
-	   "IPv6: a /64 is one");
+	   "IPv6: a /64 is one source");
 	ok(!one_source("2001:db8::1", "2001:db8:0:1::1"),
-	   "IPv6: the next /64 is another");
-	ok(!one_source("::1", "192.0.2.1"), "IPv6 and IPv4 are two");
+	   "IPv6: the next /64 is another source");
+	ok(!one_source("::1", "192.0.2.1"), "IPv6 and IPv4 are two sources");
 	ok(one_source(NULL, NULL) && !one_source(NULL, "192.0.2.1"),
-	   "nobody is nobody");
+	   "no peer equals only no peer");
 	ok(one_site("2001:db8:0:1::1", "2001:db8:0:ffff::1"),
 	   "IPv6: a /48 is one site");
 	ok(!one_site("2001:db8::1", "2001:db8:1::1"),
-	   "IPv6: the next /48 is another one");
+	   "IPv6: the next /48 is another site");
 	ok(one_site("192.0.2.1", "::ffff:192.0.2.1"),
 	   "IPv4: an address is a site");
-	ok(!one_site("192.0.2.1", "192.0.2.2"), "IPv4: and no other is of it");
+	ok(!one_site("192.0.2.1", "192.0.2.2"),
+	   "IPv4: another address is another site");
 	ok(!one_site("::1", "192.0.2.1"),
 	   "IPv4 and the /48 of its mapped addresses are two sites");
 	return tap_end();

@@ -40,7 +40,7 @@ static void put_name(struct text *t, int kind, const char *name, size_t len)
 	put(t, name, len);
 }
 
-/* A ClientHello with these extensions; session and suites: bytes of them. */
+/* A ClientHello with these extensions; session, suites: their lengths. */
 static struct text hello(const struct text *extensions, size_t session,
 			 size_t suites)
 {
@@ -63,7 +63,7 @@ static struct text hello(const struct text *extensions, size_t session,
 	return t;
 }
 
-/* In records of at most that many bytes. */
+/* Split it into records of so many bytes at the most. */
 static struct text wrap(const struct text *body, uint8_t type, size_t record)
 {
 	struct text t = { .len = 0 };
@@ -104,7 +104,7 @@ static void test_whole(void)
 	}
 }
 
-/* Whatever arrives first, more of it is waited for, until it has the name. */
+/* Every prefix is PEEK_MORE, until the name is complete. */
 static void test_beginnings(size_t record)
 {
 	struct text t = usual(record);
@@ -119,8 +119,8 @@ static void test_beginnings(size_t record)
 		wrong += now == PEEK_NONE;
 		last = now;
 	}
-	is_int(wrong, 0, "every beginning, in records of %zu", record);
-	is_int(last, PEEK_FOUND, "up to the end");
+	is_int(wrong, 0, "every prefix needs more, in records of %zu", record);
+	is_int(last, PEEK_FOUND, "the whole has the name");
 }
 
 static enum peek_result look_at(const struct text *extensions)
@@ -145,7 +145,7 @@ static void test_names(void)
 	is_int(look_at(&x), PEEK_FOUND, "a name of 64 bytes");
 	x.len = 0;
 	put_name(&x, 0, long_name, PEEK_NAME_MAX + 1);
-	is_int(look_at(&x), PEEK_NONE, "but no longer one");
+	is_int(look_at(&x), PEEK_NONE, "a longer name");
 	x.len = 0;
 	put_name(&x, 0, "", 0);
 	is_int(look_at(&x), PEEK_NONE, "an empty name");
@@ -193,14 +193,14 @@ static void test_others(void)
 	h.bytes[1] = 1; /* 65536 bytes more */
 	t = wrap(&h, 22, 16384);
 	is_int(peek_server_name(t.bytes, t.len, name), PEEK_FOUND,
-	       "a name in what is longer than we look");
+	       "a name in a ClientHello longer than PEEK_MAX");
 	x.len = 0;
 	put_extension(&x, 43, 4090);
 	put_name(&x, 0, "name", 4);
 	h = hello(&x, 0, 2);
 	t = wrap(&h, 22, 16384);
 	ok(peek_server_name(t.bytes, t.len, name) != PEEK_FOUND,
-	   "a name behind what we look at");
+	   "a name beyond PEEK_MAX");
 }
 
 static void test_stream(void)
@@ -222,14 +222,14 @@ static void test_stream(void)
 		wrong = 0;
 		for (size_t len = 0; len < t.len; len++)
 			wrong += peek_stream(t.bytes, len, id) == PEEK_NONE;
-		is_int(wrong, 0, "and every beginning");
+		is_int(wrong, 0, "every prefix of it needs more");
 	}
 	body.bytes[0] = 2;
 	body = wrap(&body, 23, 96);
 	is_int(peek_stream(body.bytes, body.len, id), PEEK_NONE,
-	       "another frame has none");
+	       "another frame has no stream id");
 	is_int(peek_stream((const uint8_t *)"\x16\x03\x01\x01", 4, id),
-	       PEEK_NONE, "nor has a ClientHello");
+	       PEEK_NONE, "a ClientHello has no stream id");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * resolve: what getaddrinfo(3) says reaches us through another process, and
- * neither a resolver that hangs nor one that lies does harm.
+ * resolve: the answer of getaddrinfo(3) arrives from another process; neither
+ * one that hangs nor one that sends garbage does harm.
  */
 #include <errno.h>
 #include <netdb.h>
@@ -22,7 +22,7 @@ WRAP(freeaddrinfo);
 static struct sockaddr_in6 addresses[MANY];
 static struct addrinfo infos[MANY];
 
-/* Two of each, in both families by turns; among them one that is unknown. */
+/* Each address twice, both families in turn, and one of an unknown family. */
 static int many(struct addrinfo **list)
 {
 	for (int i = 0; i < MANY; i++) {
@@ -43,7 +43,7 @@ static int many(struct addrinfo **list)
 	return 0;
 }
 
-/* The process has nothing open but the pipe to us. */
+/* The process has no descriptor open but the pipe to us. */
 static void lie(void)
 {
 	struct resolve_answer a = { .host.count = 1000 };
@@ -53,7 +53,7 @@ static void lie(void)
 			_exit(0);
 }
 
-/* The name says what happens. */
+/* The name selects what happens. */
 int __wrap_getaddrinfo(const char *host, const char *service,
 		       const struct addrinfo *hints, struct addrinfo **list)
 {
@@ -109,12 +109,13 @@ static void test_digits(struct resolve *r)
 {
 	struct err e = { 0 };
 
-	is_int(ask(r, "192.0.2.7", "::1", &e), 1, "digits are an answer");
+	is_int(ask(r, "192.0.2.7", "::1", &e), 1,
+	       "a numeric address is resolved");
 	is_int(r->pid, -1, "without a process");
-	is_int(r->answer.host.count, 1, "of one address");
+	is_int(r->answer.host.count, 1, "to one address");
 	is_int(r->answer.host.all[0].family, AF_INET, "of its family");
 	is_int(r->answer.host.all[0].bytes[3], 7, "and value");
-	is_int(r->answer.source.all[0].bytes[15], 1, "the source as well");
+	is_int(r->answer.source.all[0].bytes[15], 1, "so is a numeric source");
 }
 
 static void test_names(struct resolve *r)
@@ -123,14 +124,16 @@ static void test_names(struct resolve *r)
 	struct err e = { 0 };
 	int wrong = 0;
 
-	is_int(ask(r, "many", NULL, &e), 1, "a name has an answer");
-	is_int(l->count, NET_ADDRESSES_MAX, "of as many as there is room for");
+	is_int(ask(r, "many", NULL, &e), 1, "a name is resolved");
+	is_int(l->count, NET_ADDRESSES_MAX,
+	       "to as many addresses as there is room for");
 	for (size_t i = 0; i < l->count; i++)
 		wrong += l->all[i].family != (i % 2 ? AF_INET6 : AF_INET);
-	is_int(wrong, 0, "in their order, each once");
+	is_int(wrong, 0, "in their order, without duplicates");
 	is_int(r->pid, -1, "and the process is gone");
-	is_int(ask(r, "127.0.0.1", "many", &e), 1, "a source may be a name");
-	is_int(r->answer.source.count, NET_ADDRESSES_MAX, "of many addresses");
+	is_int(ask(r, "127.0.0.1", "many", &e), 1, "a source can be a name");
+	is_int(r->answer.source.count, NET_ADDRESSES_MAX,
+	       "with many addresses");
 }
 
 static void test_failures(struct resolve *r)
@@ -153,8 +156,9 @@ static void test_failures(struct resolve *r)
 
 		is_int(ask(r, rows[i].host, rows[i].source, &e), -1, "%s fails",
 		       rows[i].host);
-		is_int(e.kind, ERR_NET, "%s: of the network", rows[i].host);
-		is_int(e.num, rows[i].num, "%s: the number", rows[i].host);
+		is_int(e.kind, ERR_NET, "%s: the kind is ERR_NET",
+		       rows[i].host);
+		is_int(e.num, rows[i].num, "%s: num", rows[i].host);
 		ok(strstr(e.msg, rows[i].about), "%s: %s", rows[i].host, e.msg);
 		is_int(r->pid, -1, "%s: no process is left", rows[i].host);
 	}
@@ -167,15 +171,15 @@ static void test_stop(struct resolve *r)
 	bool done = true;
 	pid_t pid;
 
-	is_int(resolve_start(r, &q, &e), 0, "a name that hangs is begun with");
-	is_int(resolve_take(r, &done, &e), 0, "to ask for it does not block");
-	ok(!done, "it has no answer");
+	is_int(resolve_start(r, &q, &e), 0, "a look-up that hangs can begin");
+	is_int(resolve_take(r, &done, &e), 0, "resolve_take() does not block");
+	ok(!done, "there is no answer");
 	pid = r->pid;
 	ok(pid > 0 && kill(pid, 0) == 0, "a process waits for it");
 	resolve_stop(r);
-	ok(kill(pid, 0) < 0, "which ends when nobody waits any more");
+	ok(kill(pid, 0) < 0, "which resolve_stop() ends");
 	resolve_stop(r);
-	is_int(r->fd, -1, "to stop twice does no harm");
+	is_int(r->fd, -1, "to stop twice is harmless");
 }
 
 int main(void)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* stuck: a connection that lives and moves nothing, and all that it is not. */
+/* stuck: a connection that is open and moves nothing; and similar ones that do. */
 #include "conn/stuck.h"
 
 #include "base/clock.h"
 #include "tap.h"
 
-/* The clock of a test, and the connection that it is about. */
+/* The clock and the connection of a test. */
 static uint64_t now;
 static struct stuck s;
 
@@ -17,8 +17,8 @@ static void begins(uint64_t offset)
 }
 
 /*
- * For so many seconds the receiver says the same every 5.  Returns after how
- * many the connection was called stuck, or 0.
+ * For so many seconds the receiver sends the same ACK every 5 s.  Returns after
+ * how many the connection counted as stuck, or 0.
  */
 static int passes(int seconds, uint64_t acked, bool waits, bool owed)
 {
@@ -36,36 +36,38 @@ static void test_stuck(void)
 {
 	begins(0);
 	is_int(passes(100, 0, true, true), 31,
-	       "a receiver waits half a minute for what was sent: stuck");
+	       "stuck after the receiver waited 30 s for bytes sent");
 	begins(500);
 	is_int(passes(100, 500, true, true), 31, "also after a resume");
 	begins(0);
 	passes(20, 0, true, true);
 	stuck_ack(&s, 1000, true);
-	is_int(passes(100, 1000, true, true), 31, "the time counts from news");
+	is_int(passes(100, 1000, true, true), 31,
+	       "the time counts from the last new ACK");
 }
 
 static void test_not_stuck(void)
 {
 	begins(0);
-	is_int(passes(600, 0, true, false), 0, "a source that is quiet");
+	is_int(passes(600, 0, true, false), 0, "not stuck: an idle input");
 	begins(0);
-	is_int(passes(600, 0, false, true), 0, "a consumer that stalls");
+	is_int(passes(600, 0, false, true), 0,
+	       "not stuck: a consumer that stalls");
 	begins(0);
 	for (uint64_t i = 1; i < 100; i++)
 		if (passes(29, i, true, true))
 			ok(false, "stuck at byte %d", (int)i);
-	ok(true, "a slow network: a byte in half a minute");
+	ok(true, "not stuck: a slow network, a byte each 29 s");
 	begins(0);
 	for (int i = 0; i < 20; i++)
 		if (passes(25, 0, true, true) || passes(5, 0, false, true))
 			ok(false, "stuck in round %d", i);
-	ok(true, "a consumer that takes something now and then");
+	ok(true, "not stuck: a consumer that reads from time to time");
 	begins(0);
 	for (int i = 0; i < 20; i++)
 		if (passes(25, 0, true, true) || passes(1, 0, true, false))
 			ok(false, "stuck in round %d", i);
-	ok(true, "what is owed for less than that");
+	ok(true, "not stuck: bytes outstanding for less than 30 s");
 }
 
 static void test_unheard(void)
@@ -75,7 +77,7 @@ static void test_unheard(void)
 		if (stuck_judge(&s, true, now += 1000))
 			ok(false, "stuck after %d s", i);
 	ok(stuck_due(&s) == CLOCK_NEVER,
-	   "a receiver that says nothing is silent, not stuck");
+	   "a receiver that sends no ACK is silent, not stuck");
 }
 
 static void test_slept(void)
@@ -84,8 +86,9 @@ static void test_slept(void)
 	passes(10, 0, true, true);
 	now += 3600000;
 	stuck_ack(&s, 0, true);
-	ok(!stuck_judge(&s, true, now), "a sender that was suspended itself");
-	is_int(passes(100, 0, true, true), 30, "has to see it again");
+	ok(!stuck_judge(&s, true, now), "not stuck: our own suspension");
+	is_int(passes(100, 0, true, true), 30,
+	       "the time begins again after it");
 }
 
 static void test_due(void)
@@ -93,18 +96,18 @@ static void test_due(void)
 	begins(0);
 	stuck_ack(&s, 0, true);
 	stuck_judge(&s, false, now);
-	ok(stuck_due(&s) == CLOCK_NEVER, "nothing owed: nothing to look at");
+	ok(stuck_due(&s) == CLOCK_NEVER, "nothing outstanding: nothing is due");
 	stuck_judge(&s, true, now);
-	is_int(stuck_due(&s), now + STUCK_MS, "else in half a minute");
+	is_int(stuck_due(&s), now + STUCK_MS, "else due in 30 s");
 }
 
 static void test_news(void)
 {
 	begins(7);
-	ok(!stuck_ack(&s, 7, true), "what was known is no news");
-	ok(stuck_ack(&s, 8, true), "a byte more is");
-	ok(!stuck_ack(&s, 3, false), "an older ACK is not");
-	is_int(s.acked, 8, "and takes nothing back");
+	ok(!stuck_ack(&s, 7, true), "an ACK of the same bytes is not new");
+	ok(stuck_ack(&s, 8, true), "one of a byte more is");
+	ok(!stuck_ack(&s, 3, false), "an older one is not");
+	is_int(s.acked, 8, "and does not lower the total");
 }
 
 int main(void)

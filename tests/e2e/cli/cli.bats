@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The command line: usage errors, help, and that program and manual agree.
+# The command line: usage errors, help, and the agreement of program and manual.
 
 load ../../lib/helpers
 
 MAN=$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1
 
-# wrong_usage REGEX ARG...: exits 2 and says why in one line
+# wrong_usage REGEX ARG...: exit status 2, and one line with the reason
 wrong_usage() {
 	bkp 2 "${@:2}" || return
 	assert_lines 1 "$ERR" || return
@@ -43,43 +43,43 @@ assert_help_is_the_table() {
 	diff table help >&2 || fail "$1: --help and --long-options differ"
 }
 
-@test "without a verb it exits 2 and points to the help" {
+@test "no verb: exit status 2, and --help is named" {
 	wrong_usage 'btrfs-ktls-pipe --help'
 }
 
-@test "an unknown verb is wrong usage and named" {
+@test "an unknown verb: exit status 2, and the verb is named" {
 	wrong_usage 'conect.*--help' conect localhost
 }
 
-@test "an unknown option is wrong usage and named" {
+@test "an unknown option: exit status 2, and the option is named" {
 	wrong_usage '--no-such' listen --no-such
 	wrong_usage 'Z' listen -Z
 	wrong_usage 'compress' connect --compress localhost
 }
 
-@test "an option without its argument is wrong usage" {
+@test "an option without its argument: exit status 2" {
 	wrong_usage 'key' connect localhost --key
 	wrong_usage 'p' listen -p
 }
 
-@test "connect wants one HOST" {
+@test "connect without a HOST, or with two: exit status 2" {
 	wrong_usage 'HOST' connect -k key
 	wrong_usage '' connect -k key one two
 	wrong_usage '' connect -k key ''
 }
 
-@test "listen, keygen and probe want no operand" {
+@test "listen, keygen or probe with an operand: exit status 2" {
 	wrong_usage 'word' listen -k key word
 	wrong_usage 'word' keygen word
 	wrong_usage 'word' probe word
 }
 
-@test "a port in HOST together with -p is wrong usage" {
+@test "a port in HOST together with -p: exit status 2" {
 	wrong_usage 'port' connect -k key -p 7000 localhost:7001
 	wrong_usage 'port' connect -k key -p 7000 '[::1]:7001'
 }
 
-@test "a HOST that makes no sense is wrong usage" {
+@test "a malformed HOST: exit status 2" {
 	wrong_usage '' connect -k key 'localhost:'
 	wrong_usage '' connect -k key 'localhost:70000'
 	wrong_usage '' connect -k key 'localhost:ssh x'
@@ -88,13 +88,13 @@ assert_help_is_the_table() {
 	wrong_usage '' connect -k key ':7000'
 }
 
-@test "a user@ in HOST is wrong usage, and it says who is to listen there" {
+@test "user@ in HOST: exit status 2, and the message tells the user to start listen there" {
 	wrong_usage "'root@host'.*no user@.*btrfs-ktls-pipe listen" connect -k key root@host
 	wrong_usage 'no user@' connect -k key root@host:7000
 	wrong_usage 'no user@' connect -k key 'root@[::1]:7000'
 }
 
-@test "an IPv6 address with a port, but without brackets, is wrong usage, and they are named" {
+@test "an IPv6 address with a port but no brackets: exit status 2, and the brackets are shown" {
 	wrong_usage 'brackets, as in \[2001:db8::1\]:7000, or all of it' \
 		connect -k key 2001:db8::1:7000
 	wrong_usage '\[::1\]:6330' connect -k key ::1:6330
@@ -105,13 +105,13 @@ assert_help_is_the_table() {
 	wrong_usage "'a:b:c' is neither" connect -k key a:b:c
 }
 
-@test "an IPv6 address that reads like one with a port is taken in brackets, or with -p" {
+@test "an IPv6 address that looks like address:port is accepted in brackets, or with -p" {
 	bkp 3 connect -k nowhere -p 1 2001:db8::1:1234
 	bkp 3 connect -k nowhere '[2001:db8::1:1234]'
 	bkp 3 connect -k nowhere '[2001:db8::1]:1234'
 }
 
-@test "a link-local address without its interface is wrong usage, and it says how to write it" {
+@test "a link-local address without its interface: exit status 2, and the syntax is shown" {
 	wrong_usage "'fe80::1'.*fe80::1%INTERFACE" connect -k key fe80::1
 	wrong_usage "'fe80::1'.*fe80::1%INTERFACE" connect -k key '[fe80::1]:7000'
 	wrong_usage '-b: .*febf::1%INTERFACE' connect -k key -b febf::1 ::1
@@ -120,7 +120,7 @@ assert_help_is_the_table() {
 	assert_stderr_has "is there an interface 'nosuch0' here"
 }
 
-@test "a port that is none is wrong usage" {
+@test "an invalid port: exit status 2" {
 	wrong_usage '65536' listen -k key -p 65536
 	wrong_usage '12x' listen -k key -p 12x
 	wrong_usage '-1' listen -k key -p -1
@@ -128,19 +128,19 @@ assert_help_is_the_table() {
 	wrong_usage 'port' connect -k key -p 0 localhost
 }
 
-@test "an unknown mode is wrong usage and named, with the modes there are" {
+@test "an unknown mode: exit status 2, and all modes are listed" {
 	wrong_usage "tls11-rc4.*tls13-aes128-gcm" listen -k key -m tls11-rc4
 	wrong_usage '' listen -k key -m ''
 	wrong_usage '' listen -k key -m tls13-aes128-gcm,
 }
 
-@test "an unknown way is wrong usage and named" {
+@test "an unknown value of --ktls, --tx or --rx: exit status 2, and the value is named" {
 	wrong_usage 'maybe' listen -k key --ktls maybe
 	wrong_usage 'pigeon' connect -k key --tx pigeon localhost
 	wrong_usage 'pigeon' listen -k key --rx pigeon
 }
 
-@test "a duration that is none is wrong usage and named" {
+@test "an invalid duration: exit status 2, and the value is named" {
 	wrong_usage '5x' listen -k key --wait 5x
 	wrong_usage '-5s' listen -k key --wait -5s
 	wrong_usage '' listen -k key --handshake-timeout ''
@@ -148,7 +148,7 @@ assert_help_is_the_table() {
 		--handshake-timeout 99999999999999999999h
 }
 
-@test "a name with a newline and an escape makes one harmless line" {
+@test "a name with a newline and an escape is printed as one harmless line" {
 	bkp 3 connect -k $'no\nsuch\e[31m' host
 	assert_lines 1 "$ERR"
 	assert_stderr_has 'no\?such\?\[31m'
@@ -156,7 +156,7 @@ assert_help_is_the_table() {
 	assert_lines 1 "$ERR"
 }
 
-@test "less than 1M between fresh keys, or kept, is wrong usage" {
+@test "--rekey-after or --buffer below 1M: exit status 2" {
 	local size
 	for size in 0 1 1023K; do
 		bkp 2 listen --rekey-after "$size"
@@ -166,7 +166,7 @@ assert_help_is_the_table() {
 	assert_stderr_has '^btrfs-ktls-pipe: --buffer: at least 1M'
 }
 
-@test "an identity outside the grammar is wrong usage" {
+@test "an identity with a forbidden character: exit status 2" {
 	wrong_usage 'identity' connect -k key --identity -x localhost
 	wrong_usage 'identity' connect -k key --identity 'a b' localhost
 	wrong_usage 'identity' connect -k key --identity '' localhost
@@ -174,18 +174,18 @@ assert_help_is_the_table() {
 		--identity "$(printf '%65s' '' | tr ' ' a)" localhost
 }
 
-@test "connect does not read the key from the stream" {
+@test "connect refuses to read the key from the standard input that it sends" {
 	wrong_usage 'standard input' connect -k - localhost
 }
 
-@test "an option of the other verb is wrong usage" {
+@test "an option of the other verb: exit status 2" {
 	wrong_usage 'wait' connect -k key --wait 1s localhost
 	wrong_usage 'ready-fd' connect -k key --ready-fd 5 localhost
 	wrong_usage 'json' listen -k key --json
 	wrong_usage 'key' keygen --key key
 }
 
-@test "a descriptor for --ready-fd that is not open is refused at once" {
+@test "a --ready-fd that is not open is refused at once" {
 	wrong_usage '77' listen -k key -b 127.0.0.1 -p 0 --wait 10ms --ready-fd 77
 }
 
@@ -197,7 +197,7 @@ assert_help_is_the_table() {
 	help_of probe
 }
 
-@test "-h is --help" {
+@test "-h prints the same as --help" {
 	bkp --help
 	mv "$OUT" long
 	bkp -h
@@ -219,7 +219,7 @@ assert_help_is_the_table() {
 	assert_same_file short "$OUT"
 }
 
-@test "help that cannot be written is not a success" {
+@test "help that cannot be written: exit status 8" {
 	local code=0
 	"$BKP" --help >/dev/full 2>"$ERR" || code=$?
 	((code == 8)) || fail "exit status $code"

@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Completion in bash, zsh and fish: what it offers is what the program itself
-# says, its option table above all.
+# Completion in bash, zsh and fish offers what the program itself reports, above
+# all its option table.
 
 load ../../lib/helpers
 
 COMPLETION=$BATS_TEST_DIRNAME/../../../packaging/completion
 
-# zsh takes long to find its functions, so it does that once.
+# zsh takes long to find its functions: done once.
 setup_file() {
 	! command -v zsh >/dev/null || zsh -f -c '
 		fpath=($1 $fpath)
@@ -22,8 +22,8 @@ setup() {
 	PATH=$TMP/bin:$PATH HOME=$TMP XDG_CONFIG_HOME=$TMP
 }
 
-# A program of another time, with a verb and options that we do not have.
-be_another_program() {
+# Another release of the program, with a verb and options that ours lacks.
+install_other_release() {
 	rm bin/btrfs-ktls-pipe
 	cat >bin/btrfs-ktls-pipe <<-'END'
 		#!/bin/sh
@@ -42,8 +42,8 @@ be_another_program() {
 	chmod +x bin/btrfs-ktls-pipe
 }
 
-# offered SHELL LINE: fills the file "offers" with what is offered behind LINE,
-# sorted; its last word is the one to be completed.
+# offered SHELL LINE: writes the completions of the last word of LINE to the
+# file "offers", sorted.
 offered() {
 	offered_"$1" "$2" 3>&- | LC_ALL=C sort -u >offers
 }
@@ -58,7 +58,7 @@ offered_bash() {
 		printf "%s\n" "${COMPREPLY[@]}"' bash "$COMPLETION" "$1"
 }
 
-# On a terminal of its own: compadd tells what it adds.
+# On a terminal of its own: compadd prints the words that it adds.
 offered_zsh() {
 	cat >rc.zsh <<-'END'
 		PS1=READY
@@ -94,7 +94,7 @@ offered_fish() {
 		complete -C $argv[2]' "$COMPLETION" "$1" | cut -f1 | sed 's/^--[a-z]*=//'
 }
 
-# assert_offers WORD...: just these
+# assert_offers WORD...: these and no others
 assert_offers() {
 	printf '%s\n' "$@" | LC_ALL=C sort -u | diff - offers >&2
 }
@@ -107,7 +107,7 @@ need_shell() {
 	command -v "$1" >/dev/null || skip "$1 is not installed"
 }
 
-# What is the same for every shell
+# The same for every shell
 
 offers_all_verbs() {
 	need_shell "$1"
@@ -151,7 +151,7 @@ offers_commands() {
 
 asks_the_program() {
 	need_shell "$1"
-	be_another_program
+	install_other_release
 	offered "$1" 'btrfs-ktls-pipe '
 	assert_offers juggle
 	offered "$1" 'btrfs-ktls-pipe juggle --'
@@ -176,7 +176,7 @@ asks_the_program() {
 	offers_commands bash
 }
 
-@test "bash offers what the program at hand says, not what we knew" {
+@test "bash offers what the installed program reports, not a fixed list" {
 	asks_the_program bash
 }
 
@@ -196,7 +196,7 @@ asks_the_program() {
 	offers_commands zsh
 }
 
-@test "zsh offers what the program at hand says, not what we knew" {
+@test "zsh offers what the installed program reports, not a fixed list" {
 	asks_the_program zsh
 }
 
@@ -216,6 +216,6 @@ asks_the_program() {
 	offers_commands fish
 }
 
-@test "fish offers what the program at hand says, not what we knew" {
+@test "fish offers what the installed program reports, not a fixed list" {
 	asks_the_program fish
 }

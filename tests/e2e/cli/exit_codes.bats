@@ -11,7 +11,7 @@ setup_file() {
 	export IN=$BATS_FILE_TMPDIR/in
 }
 
-# in_both_roles CODE connect|listen OPTION...: one that gets no stream
+# in_both_roles CODE connect|listen OPTION...: a side that never gets a stream
 in_both_roles() {
 	if [[ $2 == connect ]]; then
 		bkp "$1" connect --retry 0 -k key "${@:3}" 127.0.0.1
@@ -25,7 +25,7 @@ in_both_roles() {
 
 # --- 0
 
-@test "0 and 0: the stream was delivered" {
+@test "the stream is delivered: sender and receiver exit 0" {
 	delivered() {
 		streams "$1" 0 0 <"$IN"
 		assert_same_file "$IN" "$RECEIVED"
@@ -33,7 +33,7 @@ in_both_roles() {
 	both_ways delivered
 }
 
-@test "0 and 0: the stream was delivered from COMMAND to COMMAND" {
+@test "the stream is delivered from COMMAND to COMMAND: sender and receiver exit 0" {
 	delivered() {
 		SOURCE=(cat "$IN") CONSUMER=(dd of=got bs=64K status=none)
 		streams "$1" 0 0
@@ -44,30 +44,30 @@ in_both_roles() {
 
 # --- 2
 
-@test "2: wrong usage" {
+@test "exit status 2: wrong usage" {
 	in_both_roles 2 connect --no-such-option
 	in_both_roles 2 listen --no-such-option
 }
 
-@test "2: --receive belongs to connect and --send to listen" {
+@test "exit status 2: --receive belongs to connect and --send to listen" {
 	bkp 2 listen -k key --receive
 	bkp 2 connect -k key --send 127.0.0.1
 }
 
-@test "2: no COMMAND behind --" {
+@test "exit status 2: no COMMAND after --" {
 	bkp 2 listen -k key --
 	bkp 2 connect -k key 127.0.0.1 -- ''
 }
 
 # --- 3
 
-@test "3: a key that cannot be used" {
+@test "exit status 3: a key that cannot be used" {
 	echo short >key
 	in_both_roles 3 connect
 	in_both_roles 3 listen
 }
 
-@test "3: COMMAND is not even started when the key cannot be used" {
+@test "exit status 3: COMMAND is not started when the key cannot be used" {
 	rm key
 	bkp 3 connect -k key 127.0.0.1 -- touch started
 	bkp 3 listen -k key -- touch started
@@ -76,34 +76,34 @@ in_both_roles() {
 
 # --- 4: never had a stream
 
-@test "4: a host that cannot be resolved" {
+@test "exit status 4: a host that cannot be resolved" {
 	bkp 4 connect --retry 0 -k key no..such..host
 	bkp 4 connect --retry 0 -k key --receive no..such..host
 }
 
-@test "4: a port where nobody listens" {
+@test "exit status 4: no listener on the port" {
 	in_both_roles 4 connect -p 1
 }
 
-@test "4: an address that is not ours" {
+@test "exit status 4: an address that this host does not have" {
 	in_both_roles 4 listen -b 203.0.113.1
 	bkp 4 connect --retry 0 -k key -p 1 -b 203.0.113.1 127.0.0.1
 }
 
-@test "4: nobody came within --wait" {
+@test "exit status 4: no peer within --wait" {
 	in_both_roles 4 listen --wait 100ms
 }
 
-@test "4: COMMAND is not even started when nobody is there" {
+@test "exit status 4: COMMAND is not started when there is no peer" {
 	bkp 4 connect --retry 0 -k key -p 1 127.0.0.1 -- touch started
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 100ms -- touch started
 	[[ ! -e started ]] || fail "COMMAND was started"
 }
 
-# --- 5: the connecting side is refused, the listener goes on
+# --- 5: connect is refused, the listener continues
 
-# refused REGEX LISTEN_OPTION... -- CONNECT_OPTION...: connect exits 5 and says
-# so; the listener has one line about it
+# refused REGEX LISTEN_OPTION... -- CONNECT_OPTION...: connect exits 5 and
+# gives the reason; the listener prints one line
 refused() {
 	local to=() why=$1
 	shift
@@ -116,10 +116,10 @@ refused() {
 	bkp_send 5 --ktls off "${@:2}" <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*$why"
 	assert_lines 1 "$ERR"
-	listener_goes_on
+	listener_continues
 }
 
-listener_goes_on() {
+listener_continues() {
 	until_true test -s "$RECEIVER_ERR"
 	assert_lines 1 "$RECEIVER_ERR"
 	[[ ! -s $RECEIVED ]] || fail "something was received"
@@ -130,30 +130,30 @@ serves_its_peer() {
 	wait_receiver 0
 }
 
-@test "5: another key, listen --send goes on" {
+@test "exit status 5: a wrong key, listen --send continues" {
 	make_key wrong
 	refused 'key' --send -- -k wrong --receive
 	serves_its_peer --receive
 }
 
-@test "5: no common mode, listen --send goes on" {
+@test "exit status 5: no common mode, listen --send continues" {
 	refused 'no common mode' --send -- -m tls12-aes128-gcm --receive
 	serves_its_peer --receive
 }
 
-@test "5: both sides send, listen goes on" {
+@test "exit status 5: both sides send, listen continues" {
 	refused 'both sides send' --send --
 	assert_stderr_has 'both sides send' "$RECEIVER_ERR"
 	serves_its_peer --receive
 }
 
-@test "5: both sides receive, listen goes on" {
+@test "exit status 5: both sides receive, listen continues" {
 	refused 'both receive' -- --receive
 	serves_its_peer
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-@test "5: a second peer while a stream runs is told that the listener is busy" {
+@test "exit status 5: a second peer during a stream is told that the listener is busy" {
 	stands push
 	bkp_send 5 --ktls off <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*busy'
@@ -161,8 +161,8 @@ serves_its_peer() {
 	stream_ends 0 0
 }
 
-# openssl_peer s_client|s_server OPTION...: one that has our key, in the
-# background; it says what is written to server.in
+# openssl_peer s_client|s_server OPTION...: openssl with our key, in the
+# background; it sends the bytes that are written to server.in
 openssl_peer() {
 	have_fifo server.in
 	"$BKP_TOOLS/deadline" 60 openssl "$@" -tls1_3 -quiet -psk "$KEY_HEX" \
@@ -181,7 +181,7 @@ openssl_client() {
 	openssl_peer s_client -connect "127.0.0.1:$PORT" "$@"
 }
 
-@test "5: a foreign TLS server, with a hint to --raw" {
+@test "exit status 5: the server is another TLS program, and --raw is suggested" {
 	openssl_server
 	bkp_send 5 --ktls off <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*--raw'
@@ -189,11 +189,11 @@ openssl_client() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*--raw'
 }
 
-@test "5: a foreign TLS client, with a hint to --raw, listen goes on" {
+@test "the client is another TLS program: --raw is suggested, listen continues" {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	openssl_client
-	listener_goes_on
+	listener_continues
 	assert_stderr_has '^btrfs-ktls-pipe: .*--raw' "$RECEIVER_ERR"
 	serves_its_peer
 }
@@ -202,76 +202,77 @@ zeros() {
 	printf '\\0%.0s' $(seq "$1")
 }
 
-# greets BYTES [ALPN]: a client that has the key and the ALPN, and says that
-greets() {
+# client_sends BYTES [ALPN]: a client with our key and the ALPN sends these
+# bytes
+client_sends() {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	openssl_client -alpn "${2-btrfs-ktls-pipe/2}"
 	printf "$1" >server.in
-	listener_goes_on
+	listener_continues
 }
 
-@test "5: a HELLO of another version is refused, listen goes on" {
-	greets "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
+@test "a HELLO of another version is refused, listen continues" {
+	client_sends "\x01\x03\x01\0\0\0\0\x01$(zeros 120)"
 	says receiver version
 	serves_its_peer
 }
 
-# What release 0.1 says to begin with
+# The first bytes of release 0.1
 OLD_HELLO="\x01\x01\x01\0\0\0\0\x01"
 UPGRADE='the peer runs 0\.1: upgrade it'
 
-@test "5: a peer that runs 0.1 is told of the other version, listen goes on" {
-	greets "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
+@test "a client that runs 0.1 is told that the version differs, listen continues" {
+	client_sends "$OLD_HELLO$(zeros 120)" btrfs-ktls-pipe/1
 	says receiver "refused .*$UPGRADE"
-	# openssl prints what it got: WELCOME, version 2, refusal 1
+	# openssl prints the bytes received: WELCOME, version 2, refusal 1
 	cmp <(tail -c 64 server.out) <(printf '\2\2\1'"$(zeros 61)")
 	serves_its_peer
 }
 
-@test "5: version 2 is not spoken with a peer that negotiated version 1" {
-	greets "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
+@test "a HELLO of version 2 after version 1 was negotiated is refused, listen continues" {
+	client_sends "\x01\x02\x01\0\0\0\0\x01$(zeros 120)" btrfs-ktls-pipe/1
 	says receiver 'refused .*version'
 	serves_its_peer
 }
 
-@test "5: the flags of a HELLO that nobody knows are refused, listen goes on" {
-	greets "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
+@test "a HELLO with unknown flags is refused, listen continues" {
+	client_sends "\x01\x02\x01\x08\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
 
-@test "5: a stream that wants a name is refused, listen goes on" {
-	greets "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
+@test "a HELLO with a stream name is refused, listen continues" {
+	client_sends "\x01\x02\x01\x01\0\0\0\x01$(zeros 120)\x06$(zeros 39)"
 	says receiver 'refused .*name'
 	serves_its_peer
 }
 
-@test "a HELLO that wishes to retry for ever is granted what listen grants" {
+@test "a HELLO that asks to retry for ever gets the listener's --retry" {
 	RETRY=(--retry 3s)
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	openssl_client -alpn btrfs-ktls-pipe/2
 	printf "\\1\\2\\1\\0\\0\\0\\0\\1$(zeros 40)$(
 		printf '\\xff%.0s' 1 2 3 4 5 6 7 8)$(zeros 72)" >server.in
-	# 3000 ms, and no rotation offset
+	# 3000 ms, and a rekey offset of 0
 	until_true grep -qaP '\x00{6}\x0b\xb8\x00{8}' server.out
 }
 
-@test "5: a HELLO that makes no sense is refused, listen goes on" {
-	greets "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
+@test "a malformed HELLO is refused, listen continues" {
+	client_sends "\x01\x02\x09\0\0\0\0\x01$(zeros 120)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
 
-@test "5: another frame instead of a HELLO is refused, listen goes on" {
-	greets "\x04$(zeros 15)"
+@test "another frame instead of a HELLO is refused, listen continues" {
+	client_sends "\x04$(zeros 15)"
 	says receiver 'refused .*greet'
 	serves_its_peer
 }
 
-# answered REGEX BYTES: what connect says to a listener that has the key and
-# the ALPN, and answers with that
+# answered REGEX BYTES: a listener with our key and the ALPN answers BYTES;
+# connect exits 5 with one line that matches REGEX
 answered() {
 	openssl_server -alpn btrfs-ktls-pipe/2
 	printf "$2" >server.in
@@ -280,15 +281,15 @@ answered() {
 	assert_lines 1 "$ERR"
 }
 
-@test "5: a WELCOME of another version" {
+@test "exit status 5: a WELCOME of another version" {
 	answered 'version' "\x02\x03\0\x02$(zeros 60)"
 }
 
-@test "5: a WELCOME of version 1: the peer runs 0.1" {
+@test "exit status 5: a WELCOME of version 1, and the message says that the peer runs 0.1" {
 	answered "$UPGRADE" "\x02\x01\x01\0$(zeros 60)"
 }
 
-@test "5: a listener that runs 0.1, with the remedy" {
+@test "exit status 5: a listener that runs 0.1, and the message says to upgrade it" {
 	openssl_server -alpn btrfs-ktls-pipe/1
 	bkp_send 5 --ktls off <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
@@ -297,21 +298,21 @@ answered() {
 	assert_stderr_has "^btrfs-ktls-pipe: .*$UPGRADE"
 }
 
-@test "5: a WELCOME that says busy" {
+@test "exit status 5: a WELCOME that says busy" {
 	answered 'busy' "\x02\x02\x03\0$(zeros 60)"
 }
 
-@test "5: a WELCOME that refuses for an unknown reason" {
+@test "exit status 5: a WELCOME that refuses for an unknown reason" {
 	answered 'refused' "\x02\x02\xee\0$(zeros 60)"
 }
 
-@test "5: another frame instead of a WELCOME" {
+@test "exit status 5: another frame instead of a WELCOME" {
 	answered 'greet' "\x04$(zeros 15)"
 }
 
 # --- 6
 
-@test "6: kernel TLS is required and not there, the other side still waits" {
+@test "exit status 6: connect requires kernel TLS and has none, the listener still waits" {
 	without_tls
 	start_receiver --ktls off
 	bkp_send 6 --ktls require <<<secret
@@ -320,14 +321,14 @@ answered() {
 	[[ ! -s $RECEIVED ]]
 }
 
-@test "6: kernel TLS is required of listen and not there" {
+@test "exit status 6: listen requires kernel TLS and has none" {
 	without_tls
 	in_both_roles 6 listen --ktls require
 }
 
-# --- 4, 5 and 6: the input is still there
+# --- 4, 5 and 6: the input is not read
 
-# untouched CODE ARG...: what is on standard input can be read by the next
+# untouched CODE ARG...: the next program can still read standard input
 untouched() {
 	{
 		bkp "$@"
@@ -343,41 +344,41 @@ untouched() {
 	[[ ! -e started ]] || fail "COMMAND was started"
 }
 
-@test "4: the input is untouched and COMMAND not started" {
+@test "exit status 4: the input is not read and COMMAND not started" {
 	untouched 4 connect -k key --retry 0 -p 1 127.0.0.1
 	untouched 4 connect -k key --retry 0 no..such..host
 	untouched 4 listen -k key -b 127.0.0.1 -p 0 --send --wait 100ms
 }
 
-@test "5: the input is untouched and COMMAND not started" {
+@test "exit status 5: the input is not read and COMMAND not started" {
 	make_key wrong
 	start_receiver
 	untouched 5 connect -k wrong --retry 0 -p "$PORT" 127.0.0.1
 	start_tool peer close $'SSH-2.0-OpenSSH\r\n'
 	untouched 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1
 	openssl_server -alpn btrfs-ktls-pipe/2
-	# a WELCOME that refuses: the greeting has been sent
+	# a WELCOME that refuses: HELLO has been sent
 	printf "\x02\x02\x04\0$(zeros 60)" >server.in
 	bkp 5 connect -k key --retry 0 -p "$PORT" 127.0.0.1 <"$IN" -- touch started
 	[[ ! -e started ]] || fail "COMMAND was started"
 }
 
-@test "5: a sender that is told busy for as long as --retry leaves its input" {
+@test "exit status 5: a sender that is told busy until --retry expires does not read its input" {
 	stands push
 	untouched 5 connect -k key --retry 200ms -p "$PORT" 127.0.0.1
 	stands_end
 	stream_ends 0 0
 }
 
-@test "6: the input is untouched and COMMAND not started" {
+@test "exit status 6: the input is not read and COMMAND not started" {
 	without_tls
 	untouched 6 connect -k key --ktls require -p 1 127.0.0.1
 	untouched 6 listen -k key --send -b 127.0.0.1 -p 0 --ktls require
 }
 
-# --- 7 and 7: connection lost, peer killed, record forged
+# --- 7 on both sides: connection lost, peer killed, record forged
 
-# lost push|pull ACTION OPTION...: what a relay does in the middle
+# lost push|pull ACTION OPTION...: a relay does that in mid-stream
 lost() {
 	HARM=("${@:2}")
 	[[ $1 == push ]] || HARM+=(-c s2c)
@@ -387,19 +388,19 @@ lost() {
 	assert_prefix "$RECEIVED" "$IN"
 }
 
-@test "7 and 7: the connection is cut" {
+@test "the connection is cut: sender and receiver exit 7" {
 	both_ways lost cut -a 1000001
 }
 
-@test "7 and 7: the connection is reset" {
+@test "the connection is reset: sender and receiver exit 7" {
 	both_ways lost rst -a 1000001
 }
 
-@test "7 and 7: a record is forged" {
+@test "a record is forged: sender and receiver exit 7" {
 	both_ways lost flip -a 1000001
 }
 
-@test "7 and 7: a record is left out" {
+@test "a record is removed: sender and receiver exit 7" {
 	both_ways lost drop -r 20
 }
 
@@ -417,25 +418,25 @@ killed_receiver() {
 	says sender .
 }
 
-@test "7: the sender is killed" {
+@test "the sender is killed: the receiver exits 7" {
 	both_ways killed_sender KILL 137
 }
 
-@test "7: the sender is terminated" {
+@test "the sender gets SIGTERM: the receiver exits 7" {
 	both_ways killed_sender TERM 143
 }
 
-@test "7: the receiver is killed" {
+@test "the receiver is killed: the sender exits 7" {
 	both_ways killed_receiver KILL 137
 }
 
-@test "7: the receiver is hung up" {
+@test "the receiver gets SIGHUP: the sender exits 7" {
 	both_ways killed_receiver HUP 129
 }
 
-# --- 9 and 7: the source COMMAND
+# --- sender 9, receiver 7: the source COMMAND
 
-@test "9 and 7: the source COMMAND fails" {
+@test "the source COMMAND fails: the sender exits 9, the receiver 7" {
 	source_fails() {
 		SOURCE=(sh -c 'head -c 1000000 "$1"; exit 3' sh "$IN")
 		streams "$1" 9 7
@@ -446,9 +447,9 @@ killed_receiver() {
 	both_ways source_fails
 }
 
-# --- 8 and 7: the sender's input
+# --- sender 8, receiver 7: the sender's input
 
-@test "8 and 7: standard input cannot be read" {
+@test "standard input cannot be read: the sender exits 8, the receiver 7" {
 	input_fails() {
 		streams "$1" 8 7 <.
 		says sender 'standard input.*directory'
@@ -458,7 +459,7 @@ killed_receiver() {
 	both_ways input_fails
 }
 
-@test "8 and 7: a btrfs stream without its end" {
+@test "a btrfs stream without its end: the sender exits 8, the receiver 7" {
 	cut_short() {
 		streams "$1" 8 7 <"cut"
 		says sender 'btrfs.*cut short'
@@ -470,9 +471,9 @@ killed_receiver() {
 	both_ways cut_short
 }
 
-# --- 9 and 8: the receiver's output
+# --- sender 9, receiver 8: the receiver's output
 
-@test "9 and 8: standard output is full" {
+@test "standard output is full: the sender exits 9, the receiver 8" {
 	output_fails() {
 		OUTPUT=/dev/full
 		streams "$1" 9 8 <"$IN"
@@ -482,7 +483,7 @@ killed_receiver() {
 	both_ways output_fails
 }
 
-@test "9 and 8: the reader of standard output goes away early" {
+@test "the reader of standard output exits early: the sender exits 9, the receiver 8" {
 	reader_leaves() {
 		start_consumer head -c 100000
 		OUTPUT=consumer
@@ -493,9 +494,9 @@ killed_receiver() {
 	both_ways reader_leaves
 }
 
-# --- 9 and 9: the consumer COMMAND
+# --- 9 on both sides: the consumer COMMAND
 
-@test "9 and 9: the consumer COMMAND fails" {
+@test "the consumer COMMAND fails: sender and receiver exit 9" {
 	consumer_fails() {
 		CONSUMER=(sh -c 'cat >got; exit 7')
 		streams "$1" 9 9 <"$IN"
@@ -505,7 +506,7 @@ killed_receiver() {
 	both_ways consumer_fails
 }
 
-@test "9 and 9: the consumer COMMAND exits 0 and leaves bytes unread" {
+@test "the consumer COMMAND exits 0 and leaves bytes unread: sender and receiver exit 9" {
 	consumer_leaves() {
 		CONSUMER=(head -c 1000)
 		streams "$1" 9 9 <"$IN"
@@ -515,9 +516,9 @@ killed_receiver() {
 	both_ways consumer_leaves
 }
 
-# --- 70: out of resources (other bugs cannot be had)
+# --- 70: out of memory (other internal errors cannot be provoked)
 
-@test "70 and 7: no memory for the sender's buffer, which the receiver hears at once" {
+@test "no memory for the sender's buffer: the sender exits 70, the receiver 7 at once" {
 	not_under valgrind 'it needs more memory'
 	not_under sanitizers 'they need more memory'
 	no_memory() {

@@ -1,9 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What configure's hardening leaves in the program. make check says in
-# BKP_HARDENING which flags configure took; without that, all of them are
-# expected.
+# Traces of configure's hardening in the program. make check lists in
+# BKP_HARDENING the flags that configure chose; without it all are expected.
 
 load ../../lib/helpers
 
@@ -14,7 +13,7 @@ setup() {
 	set_up
 }
 
-# expects FLAG...: skips the test where configure left one of them out
+# expects FLAG...: skips the test if configure left one of them out
 expects() {
 	local flag
 	[[ ${BKP_HARDENING+set} ]] || return 0
@@ -24,7 +23,7 @@ expects() {
 	done
 }
 
-# reads OPTION REGEX: readelf shows such a line of the program
+# reads OPTION REGEX: readelf prints such a line for the program
 reads() {
 	readelf -W "$1" "$BKP" >lines
 	has_line "$2" lines && return
@@ -38,7 +37,7 @@ reads() {
 	reads --dynamic 'FLAGS_1.* PIE'
 }
 
-@test "all symbols are bound at the start, and their table is read-only from then on" {
+@test "all symbols are bound at start, and their table is read-only afterwards" {
 	expects -Wl,-z,relro -Wl,-z,now
 	reads --dynamic 'FLAGS.* NOW'
 	reads --program-headers 'GNU_RELRO'
@@ -49,12 +48,12 @@ reads() {
 	reads --program-headers 'GNU_STACK.* RW +0x'
 }
 
-@test "functions with buffers check the stack before they return" {
+@test "functions with buffers check the stack on return" {
 	expects -fstack-protector-strong
 	reads --dyn-syms '__stack_chk_fail'
 }
 
-@test "copies and prints into buffers check their sizes" {
+@test "functions that copy or print into buffers check the size (_FORTIFY_SOURCE)" {
 	expects -D_FORTIFY_SOURCE=
 	readelf -d "$BKP" >lines
 	has_line 'NEEDED.*libc\.so\.6' lines ||
@@ -62,7 +61,7 @@ reads() {
 	reads --dyn-syms '__(v?s?n?printf|memcpy)_chk'
 }
 
-@test "jumps and returns are checked by processors that can do that" {
+@test "jumps and returns are checked by the processor where it supports that (CET)" {
 	[[ $(uname -m) == x86_64 ]] || skip "this is about x86-64"
 	expects -fcf-protection
 	objdump -d -j .text "$BKP" >lines

@@ -1,17 +1,17 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Key files: what is taken, what is refused, how one is made.
+# Key files: keygen, the files that are accepted and those that are refused.
 
 load ../../lib/helpers
 load ../../lib/delivery
 
-# A listener that nobody calls exits 4 once its key was fine.
+# A listener without a client exits 4: its key was accepted.
 takes_key() {
 	bkp 4 listen -k "$1" -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-# refuses_key FILE REGEX: exits 3 with one line that names the file and says
-# what is wrong
+# refuses_key FILE REGEX: exit status 3 with one line that names the file and
+# the reason
 refuses_key() {
 	bkp 3 listen -k "$1" -b 127.0.0.1 -p 0 --wait 1ms || return
 	assert_lines 1 "$ERR" || return
@@ -60,7 +60,7 @@ key_bytes() {
 	[[ $(stat -c %a other) == 600 ]] || fail "mode $(stat -c %a other)"
 }
 
-@test "keygen makes 32 bytes of key, as PEM, other ones each time" {
+@test "keygen makes a key of 32 bytes, as PEM, and a different one each time" {
 	bkp keygen -o one
 	bkp keygen -o two
 	[[ $(key_bytes one) =~ ^[0-9a-f]{64}$ ]] || fail "$(key_bytes one)"
@@ -87,7 +87,7 @@ key_bytes() {
 	[[ ! -e elsewhere ]]
 }
 
-@test "keygen says where it cannot make a file" {
+@test "keygen that cannot create its file names the path" {
 	bkp 3 keygen -o no-such-dir/key
 	assert_stderr_has '^btrfs-ktls-pipe: .*no-such-dir/key.*No such file'
 }
@@ -98,7 +98,7 @@ key_bytes() {
 	takes_key printed
 }
 
-@test "keygen --identity makes the line NAME:hex, other ones each time" {
+@test "keygen --identity makes a line NAME:hex, with a different key each time" {
 	bkp keygen --identity host1
 	put one <"$OUT"
 	[[ $(<one) =~ ^host1:[0-9a-f]{64}$ ]] || fail "$(<one)"
@@ -108,7 +108,7 @@ key_bytes() {
 	takes_key one
 }
 
-@test "keygen --identity -o makes a file of mode 0600 that is both sides' key" {
+@test "keygen --identity -o makes a file of mode 0600 that serves both sides as the key" {
 	(umask 0 && bkp keygen --identity host1 -o new)
 	[[ $(stat -c %a new) == 600 ]] || fail "mode $(stat -c %a new)"
 	transfers new new
@@ -116,7 +116,7 @@ key_bytes() {
 	assert_stderr_has 'will not overwrite new'
 }
 
-@test "keygen --identity with a name that is no identity is wrong usage: 2" {
+@test "keygen --identity with an invalid name: exit status 2" {
 	local name
 	for name in '' a:b ' a' 'a b' .a a/b $'a\n' $'\e[2J' "$(printf '%065d' 0)"; do
 		bkp 2 keygen --identity "$name" -o new
@@ -127,15 +127,15 @@ key_bytes() {
 	takes_key new
 }
 
-@test "keygen that cannot write exits 8" {
+@test "keygen that cannot write: exit status 8" {
 	local code=0
 	"$BKP" keygen >/dev/full 2>"$ERR" || code=$?
 	((code == 8)) || fail "exit status $code"
 }
 
-# --- what is taken
+# --- files that are accepted
 
-@test "PEM, identity:hex and raw bytes are the same key" {
+@test "PEM, identity:hex and raw bytes give the same key" {
 	bkp keygen -o pem
 	printf 'btrfs:%s\n' "$(key_bytes pem)" | put hex
 	grep -v -- '^---' pem | base64 -d | put raw
@@ -144,7 +144,7 @@ key_bytes() {
 	transfers raw pem
 }
 
-@test "prose around a PEM block does not matter" {
+@test "text around a PEM block is ignored" {
 	bkp keygen -o pem
 	{
 		printf 'Key of the backup host\n\n'
@@ -154,15 +154,15 @@ key_bytes() {
 	transfers pem prose
 }
 
-@test "upper case hex, a missing line end and CR LF do not matter" {
+@test "upper case hex, a missing newline and CR LF are accepted" {
 	printf 'btrfs:%s' "${KEY_HEX^^}" | put upper
 	printf 'btrfs:%s\r\n' "$KEY_HEX" | put crlf
 	transfers upper key
 	transfers key crlf
 }
 
-# What editors put around a line is not the key.
-@test "a byte order mark, comments, blank lines and CR do not matter" {
+# Characters that editors put around a line are not part of the key.
+@test "a byte order mark, comments, blank lines and CR are ignored" {
 	printf '\xef\xbb\xbf# key of the backup host\r\n\r\nbtrfs:%s\r\n\r\n' \
 		"$KEY_HEX" | put windows
 	printf '# one\n\n \t\n#two\nbtrfs:%s\n# three' "$KEY_HEX" | put comments
@@ -170,7 +170,7 @@ key_bytes() {
 	transfers key comments
 }
 
-@test "a key has 16 to 512 bytes" {
+@test "keys of 16 and of 512 bytes are accepted" {
 	binary 16 | put raw16
 	binary 512 | put raw512
 	echo "a:$(hex 16)" | put hex16
@@ -203,12 +203,12 @@ key_bytes() {
 	refuses_key pem 'too long.*keygen'
 }
 
-@test "a long printable line is a key" {
+@test "a long printable line is accepted as a key" {
 	echo 'correct horse battery staple, again' | put line
 	takes_key line
 }
 
-@test "an endless key file is refused, not read for ever" {
+@test "an endless key file is refused instead of read for ever" {
 	refuses_key /dev/zero 'too long'
 }
 
@@ -217,12 +217,12 @@ key_bytes() {
 	takes_key /dev/fd/8 8< <(cat key)
 }
 
-@test "listen reads the key from standard input for -" {
+@test "listen -k - reads the key from standard input" {
 	takes_key - <key
 	takes_key - < <(cat key)
 }
 
-@test "the key in /etc is used where none is named" {
+@test "without -k the key file in /etc is used" {
 	[[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null ||
 		skip "own kernel only: needs root and a mount namespace"
 	cat >inside <<-END
@@ -233,9 +233,9 @@ key_bytes() {
 	run -4 unshare -m sh inside
 }
 
-# --- what is refused
+# --- files that are refused
 
-@test "without any key, and nobody to ask, it exits 3 and names keygen" {
+@test "no key and no terminal to ask on: exit status 3, and keygen is named" {
 	[[ ! -e /etc/btrfs-ktls-pipe/key ]] ||
 		skip "own kernel only: /etc/btrfs-ktls-pipe/key exists"
 	run -3 setsid -w "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
@@ -244,7 +244,7 @@ key_bytes() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*keygen' <(echo "$output")
 }
 
-@test "a missing key file is refused and keygen named" {
+@test "a missing key file is refused, and keygen is named" {
 	refuses_key missing 'No such file.*keygen -o missing'
 }
 
@@ -267,7 +267,7 @@ key_bytes() {
 	refuses_key dir 'directory'
 }
 
-@test "a key file that others can read is refused, with its mode and the remedy" {
+@test "a key file that others can read is refused; the message has its mode and the remedy" {
 	chmod 0604 key
 	refuses_key key "mode 0604.*chmod 600 key"
 	chmod 0644 key
@@ -281,14 +281,14 @@ key_bytes() {
 	refuses_key key 'mode 0620'
 }
 
-@test "below CREDENTIALS_DIRECTORY the group may read a key file" {
+@test "under CREDENTIALS_DIRECTORY a key file may be readable by its group" {
 	mkdir credentials
 	mv key credentials/key
 	chmod 0440 credentials/key
 	CREDENTIALS_DIRECTORY=$TMP/credentials takes_key credentials/key
 }
 
-@test "below CREDENTIALS_DIRECTORY neither may the group write nor others read" {
+@test "under CREDENTIALS_DIRECTORY a key file that the group may write or others read is refused" {
 	export CREDENTIALS_DIRECTORY=$TMP/credentials
 	mkdir credentials
 	mv key credentials/key
@@ -298,7 +298,7 @@ key_bytes() {
 	refuses_key credentials/key 'mode 0444'
 }
 
-@test "beside CREDENTIALS_DIRECTORY the group may not read a key file" {
+@test "outside CREDENTIALS_DIRECTORY a key file that the group may read is refused" {
 	mkdir credentials credentials-of-others
 	mv key credentials-of-others/key
 	chmod 0440 credentials-of-others/key
@@ -306,7 +306,7 @@ key_bytes() {
 		refuses_key credentials-of-others/key 'mode 0440'
 }
 
-@test "PEM of a certificate, CRL, public or private key is refused" {
+@test "PEM of a certificate, a CRL, a public or a private key is refused" {
 	local label
 	for label in CERTIFICATE 'TRUSTED CERTIFICATE' 'X509 CRL' 'PUBLIC KEY' \
 		'RSA PUBLIC KEY' 'PRIVATE KEY' 'EC PRIVATE KEY' \
@@ -325,7 +325,7 @@ key_bytes() {
 	refuses_key private 'no pre-shared key'
 }
 
-@test "a certificate behind the key is refused too" {
+@test "a key followed by a certificate is refused" {
 	bkp keygen -o both
 	pem CERTIFICATE >>both
 	refuses_key both 'no pre-shared key'
@@ -343,28 +343,28 @@ key_bytes() {
 	refuses_key garbled 'does not parse'
 }
 
-@test "a short printable line looks like a password and is refused" {
+@test "a short printable line is refused because it looks like a password" {
 	echo 'correct horse battery staple' | put password
 	refuses_key password 'looks like a password.*keygen'
 	printf '0123456789012345678901234567890' | put thirty-one
 	refuses_key thirty-one 'looks like a password.*keygen'
 }
 
-@test "a public key of OpenSSH is refused" {
+@test "an OpenSSH public key is refused" {
 	echo "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ8v5yLm2Yy1 root@host" | put ssh
 	refuses_key ssh 'public.*keygen'
 	echo "ecdsa-sha2-nistp256 AAAAE2VjZHNhLXNoYTItbmlzdHAyNTYAAAAI x" | put ecdsa
 	refuses_key ecdsa 'public.*keygen'
 }
 
-@test "an identity:hex line that is not quite one is refused" {
+@test "an almost valid identity:hex line is refused" {
 	echo "btrfs:${KEY_HEX}0" | put odd
 	refuses_key odd 'odd'
 	printf '%s\n%s\n' "one:$KEY_HEX" "two:$KEY_HEX" | put two
 	refuses_key two 'more than one'
 }
 
-@test "a damaged identity:hex line is refused and its flaw named, never another key" {
+@test "a damaged identity:hex line is refused with its flaw, never taken for another key" {
 	printf '# x\nbtrfs: %s\n' "$KEY_HEX" | put blank
 	refuses_key blank 'line 2: has a blank'
 	printf '"btrfs:%s"\n' "$KEY_HEX" | put quotes
@@ -381,7 +381,7 @@ key_bytes() {
 	refuses_key digit 'line 1: .*hex digits alone'
 }
 
-@test "text that would be a key with its comment or line end is refused" {
+@test "text that would be a key only together with its comment or newline is refused" {
 	printf '# mine\ncorrect horse battery staple, again\n' | put comment
 	refuses_key comment 'line 1 is a comment.*would be a part of the key'
 	printf 'correct horse battery staple, again\r\n' | put crlf
@@ -396,7 +396,7 @@ key_bytes() {
 	refuses_key tail 'looks like a PEM block'
 }
 
-@test "a key file that belongs to neither the user nor root is refused, with its owner" {
+@test "a key file of another user than root is refused, and its owner is named" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	chown 12345 key
 	refuses_key key "uid 12345.*chown 0 key"
@@ -409,13 +409,13 @@ key_bytes() {
 	takes_key <(cat key)
 }
 
-# places_of HEX PID...: sets PLACES to where the key is in their memory
+# places_of HEX PID...: sets PLACES to the places of the key in their memory
 places_of() {
 	"$BKP_TOOLS/findkey" "$@" 3>&- | sort -u >places
 	mapfile -t PLACES <places
 }
 
-# family PID: it and all processes below it
+# family PID: the process and all its descendants
 family() {
 	local pid
 	FAMILY+=("$1")
@@ -424,7 +424,7 @@ family() {
 	done
 }
 
-@test "a key is in one place of a process, and in no process that it starts" {
+@test "a key is in memory once, and in no child process" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
 	not_under valgrind "it has memory of its own"
 	not_under sanitizers "they keep what was freed"
@@ -471,15 +471,15 @@ family() {
 	wait_for 4 $! listener "$ERR"
 }
 
-# --- what cannot be opened
+# --- files that cannot be opened
 
-# As everybody but root: files that are not open to us stay closed.
+# Runs the program as another user than root, so that file modes apply.
 unprivileged() {
 	[[ $(id -u) != 0 ]] ||
 		wrapped '' 'setpriv --bounding-set=-all --inh-caps=-all'
 }
 
-@test "a key file that only root may read is no reason for another key" {
+@test "a key file that only root may read: exit status 3, with advice to use sudo, not keygen" {
 	unprivileged
 	chmod 0 key
 	refuses_key key 'Permission denied.*by root only.*sudo'
@@ -490,6 +490,6 @@ unprivileged() {
 	assert_stderr_has 'key: .*sudo'
 }
 
-@test "a key file that is missing still is" {
+@test "a key file that is missing: exit status 3, with advice to use keygen" {
 	refuses_key nowhere 'No such file.*keygen -o nowhere'
 }

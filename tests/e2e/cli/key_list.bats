@@ -1,13 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# --keys: many clients, each with an identity and a key of its own.
+# --keys: many clients, each with its own identity and key.
 
 load ../../lib/helpers
 load ../../lib/keys
 
 HEX=000102030405060708090a0b0c0d0e0f
 
-# refuses_keys REGEX: the file "keys" leads to 3, with one line that names it
+# refuses_keys REGEX: the file "keys" leads to exit status 3, with one line that
+# names it
 refuses_keys() {
 	bkp 3 listen --keys keys -b 127.0.0.1 -p 0 --wait 1ms || return
 	assert_lines 1 "$ERR" || return
@@ -16,9 +17,9 @@ refuses_keys() {
 	(($(wc -c <"$ERR") < 300)) || fail "a line of $(wc -c <"$ERR") bytes"
 }
 
-# --- who gets in
+# --- clients that are accepted
 
-@test "each of the clients gets in with its own key" {
+@test "each client is accepted with its own key" {
 	local name
 	make_keys keys alice bob carol@backup.example
 	for name in bob alice carol@backup.example; do
@@ -29,7 +30,7 @@ refuses_keys() {
 	done
 }
 
-@test "each of the clients gets in with its own key, in TLS 1.2 too" {
+@test "each client is accepted with its own key in TLS 1.2" {
 	local name
 	make_keys keys alice bob
 	for name in alice bob; do
@@ -40,7 +41,7 @@ refuses_keys() {
 	done
 }
 
-@test "--identity of connect chooses the name for a key without one" {
+@test "connect --identity names the identity for a key file without one" {
 	make_keys keys alice
 	head -c 32 /dev/urandom >raw.key
 	echo "bob:$(od -An -v -tx1 raw.key | tr -d ' \n')" >>keys
@@ -50,7 +51,7 @@ refuses_keys() {
 	[[ $(<listener.out) == word ]]
 }
 
-@test "the recipe of the manual makes a line, which is the client's key file too" {
+@test "the manual's recipe makes a line that is also the client's key file" {
 	local recipe
 	recipe=$(sed -n 's/^btrfs-ktls-pipe \(keygen --identity host1\)/\1/p' \
 		"$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1")
@@ -63,7 +64,7 @@ refuses_keys() {
 	[[ $(<listener.out) == word ]]
 }
 
-@test "a client with the key of another is refused: 5, and the listener goes on" {
+@test "another client's key: connect exits 5, listen continues" {
 	make_keys keys alice bob
 	sed 's/^alice/bob/' alice.key >thief.key
 	listens --keys keys
@@ -74,12 +75,12 @@ refuses_keys() {
 	[[ $(<listener.out) == word ]]
 }
 
-# stripped: the client's last message, without what differs by name
+# stripped: the client's last message, without names and ports
 stripped() {
 	sed "s/'[a-z]*'/NAME/; s/:[0-9]*:/:PORT:/" "$ERR"
 }
 
-@test "an unknown identity looks like a wrong key to the client" {
+@test "to the client an unknown identity looks like a wrong key" {
 	make_keys keys alice
 	make_key wrong.key alice
 	make_key unknown.key mallory
@@ -94,7 +95,7 @@ stripped() {
 	wait_listener 0
 }
 
-# --- what COMMAND learns
+# --- the environment of COMMAND
 
 @test "COMMAND finds identity, method, peer and stream in its environment" {
 	local stream='^BTRFS_KTLS_PIPE_STREAM=[0-9a-f]{32}$'
@@ -112,7 +113,7 @@ stripped() {
 	diff <(grep -E "$stream" listener.out) <(grep -E "$stream" sender.env)
 }
 
-@test "with a password there is a method, but no identity" {
+@test "with a password COMMAND gets a method but no identity" {
 	echo secret >password
 	bkp 4 listen --password-file password -b 127.0.0.1 -p 0 --wait 1ms ||
 		{ has_line 'without libsodium' "$ERR" && skip 'built without libsodium'; }
@@ -126,7 +127,7 @@ stripped() {
 	done
 }
 
-@test "inherited variables that look like ours do not reach COMMAND" {
+@test "inherited variables with our names do not reach COMMAND" {
 	export BTRFS_KTLS_PIPE_IDENTITY=root BTRFS_KTLS_PIPE_X=1
 	export BTRFS_KTLS_PIPE_=2 BTRFS_KTLS_PIPES=kept
 	WHEN=off
@@ -141,7 +142,7 @@ stripped() {
 	done
 }
 
-@test "with --raw there is an identity, but no stream" {
+@test "with --raw COMMAND gets an identity but no stream" {
 	make_keys keys alice
 	listens --keys keys --raw -- sh -c 'env; cat'
 	sends_as alice --raw </dev/null
@@ -152,7 +153,7 @@ stripped() {
 
 # --- the file
 
-@test "a keys file that is missing, a directory or open to others: 3" {
+@test "a --keys file that is missing, a directory or readable by others: exit status 3" {
 	refuses_keys 'cannot be opened: No such file'
 	echo "a:$HEX" >keys
 	chmod 640 keys
@@ -162,21 +163,21 @@ stripped() {
 	refuses_keys 'is a directory'
 }
 
-@test "a keys file that is empty, or all comments: 3" {
+@test "a --keys file that is empty or has only comments: exit status 3" {
 	: >keys
 	refuses_keys 'has no key; write a line identity:hex'
 	printf '# nobody\n\n' >keys
 	refuses_keys 'has no key; write a line identity:hex'
 }
 
-@test "a PEM file: 3, and keygen --identity is named" {
+@test "a PEM file as --keys: exit status 3, and keygen --identity is named" {
 	bkp keygen -o keys
 	refuses_keys 'holds a PEM block, .*keygen --identity NAME'
 	head -c 100 /dev/urandom | base64 >keys
 	refuses_keys 'line 1: is not identity:hex; .*keygen --identity NAME'
 }
 
-@test "lines that keygen --identity prints make a keys file" {
+@test "lines printed by keygen --identity make a --keys file" {
 	bkp keygen --identity alice -o alice.key
 	bkp keygen --identity bob -o bob.key
 	printf '\xef\xbb\xbf' | cat - alice.key bob.key >keys
@@ -186,7 +187,7 @@ stripped() {
 	[[ $(<listener.out) == word ]]
 }
 
-@test "a keys file of UTF-16, or with blanks or quotation marks in a line: 3" {
+@test "a --keys file in UTF-16, or with blanks or quotation marks in a line: exit status 3" {
 	printf 'a:%s\n' "$HEX" | iconv -t UTF-16 >keys
 	refuses_keys 'is UTF-16 text'
 	printf 'a:%s\nb: %s\n' "$HEX" "$HEX" >keys
@@ -195,13 +196,13 @@ stripped() {
 	refuses_keys 'line 1: has quotation marks'
 }
 
-@test "an identity with shell metacharacters: 3, and it is not printed" {
+@test "an identity with shell metacharacters: exit status 3, and it is not printed" {
 	printf '# x\na:%s\n$(reboot);`id`:%s\n' "$HEX" "$HEX" >keys
 	refuses_keys 'line 3: has no proper identity'
 	assert_stderr_lacks 'reboot'
 }
 
-@test "an identity with a NUL, a newline or an escape in it: 3" {
+@test "an identity with a NUL, a newline or an escape: exit status 3" {
 	printf 'a\0b:%s\n' "$HEX" >keys
 	refuses_keys 'line 1: has no proper identity'
 	printf 'a\nb:%s\n' "$HEX" >keys
@@ -210,7 +211,7 @@ stripped() {
 	refuses_keys 'line 1: has no proper identity'
 }
 
-@test "an identity of 1 MB: 3, in a short line" {
+@test "an identity of 1 MB: exit status 3, and a short message" {
 	{
 		head -c 1000000 /dev/zero | tr '\0' a
 		echo ":$HEX"
@@ -218,17 +219,17 @@ stripped() {
 	refuses_keys 'line 1: has no proper identity: 1 to 64'
 }
 
-@test "a file of more than 8 MiB: 3" {
+@test "a --keys file of more than 8 MiB: exit status 3" {
 	head -c 9000000 /dev/zero | tr '\0' '#' >keys
 	refuses_keys 'is too long'
 }
 
-@test "an identity that comes twice: 3, and both lines are named" {
+@test "a duplicate identity: exit status 3, and both lines are named" {
 	printf 'a:%s\n\nb:%s\na:%s\n' "$HEX" "$HEX" "$HEX" >keys
 	refuses_keys 'line 4: has the identity of line 1'
 }
 
-@test "a key that is no hex, odd, too short or too long: 3" {
+@test "a key that is not hex, has an odd digit, is too short or too long: exit status 3" {
 	printf 'a:%s\nb:0g%s\n' "$HEX" "$HEX" >keys
 	refuses_keys 'line 2: its key is not made of hex'
 	printf 'a:%s0\n' "$HEX" >keys
@@ -242,13 +243,13 @@ stripped() {
 	refuses_keys 'line 1: its key is too long: 513 bytes'
 }
 
-@test "a keys file from a pipe, and from standard input" {
+@test "--keys reads a pipe, and standard input" {
 	make_keys keys alice
 	bkp 4 listen --keys <(cat keys) -b 127.0.0.1 -p 0 --wait 1ms
 	bkp 4 listen --keys - -b 127.0.0.1 -p 0 --wait 1ms <keys
 }
 
-@test "--keys with another credential, with -m none, or for connect: 2" {
+@test "--keys with another credential, with -m none, or for connect: exit status 2" {
 	make_keys keys alice
 	bkp 2 listen --keys keys -k key
 	assert_stderr_has 'no --key, no --identity'

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Messages on standard error never hold anything up, whoever reads them or not.
+# Messages on standard error never delay anything, even if nobody reads them.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/keys
 
-# keeps [OPTION]...: a listener that keeps what alice sends as got.alice
+# keeps [OPTION]...: listen --keep, which writes alice's stream to got.alice
 keeps() {
 	make_keys keys alice
 	SERVER=(--keys keys)
@@ -15,8 +15,9 @@ keeps() {
 	CREDENTIAL=(-k alice.key)
 }
 
-# without_reader: the program writes its messages into a named pipe that is full,
-# and that nobody reads; here it is descriptor 7. BKP_READ is read.
+# without_reader: the program writes its messages into a named pipe that is
+# full, and that nobody reads: our descriptor 7. The messages of BKP_READ are
+# read.
 without_reader() {
 	mkfifo stuck
 	exec 7<>stuck
@@ -26,7 +27,7 @@ without_reader() {
 	wrapped "exec 2>'$TMP/stuck'"
 }
 
-@test "sender and receiver deliver though nobody reads their messages" {
+@test "sender and receiver deliver the stream although nobody reads their messages" {
 	without_reader
 	delivered() {
 		TX=(-vv --progress) RX=(-vv --progress)
@@ -37,7 +38,7 @@ without_reader() {
 	exec 7<&-
 }
 
-@test "the last error does not keep a process from ending" {
+@test "a process exits although nobody reads its last error message" {
 	without_reader
 	bkp 4 connect --retry 0 -k key -p 1 127.0.0.1
 	bkp 2 connect --no-such-option
@@ -45,7 +46,7 @@ without_reader() {
 	exec 7<&-
 }
 
-@test "SIGUSR1 and a signal that ends are obeyed though nobody reads messages" {
+@test "SIGUSR1 and SIGTERM work although nobody reads the messages" {
 	without_reader
 	stands push
 	kill -USR1 "$SENDER_PID" "$RECEIVER_PID"
@@ -54,7 +55,7 @@ without_reader() {
 	exec 7<&- 8>&-
 }
 
-@test "listen --keep serves, and ends on a signal, though nobody reads messages" {
+@test "listen --keep serves, and ends on a signal, although nobody reads its messages" {
 	without_reader
 	keeps -vv
 	for _ in 1 2 3; do
@@ -62,7 +63,7 @@ without_reader() {
 		BKP=$BKP_READ bkp_send --ktls "$WHEN" <<<word
 		[[ $(<got.alice) == word ]]
 	done
-	# strangers make lines, too
+	# other programs cause messages, too
 	for _ in 1 2 3; do
 		printf nonsense >"/dev/tcp/127.0.0.1/$PORT"
 	done
@@ -73,7 +74,7 @@ without_reader() {
 	exec 7<&-
 }
 
-@test "lines that were dropped are counted, and said when there is room again" {
+@test "dropped messages are counted, and the count is printed when there is room again" {
 	without_reader
 	keeps -v
 	BKP=$BKP_READ bkp_send --ktls "$WHEN" <<<word
@@ -88,7 +89,7 @@ without_reader() {
 	grep -q 'no new streams' messages
 }
 
-@test "O_NONBLOCK is never set on a standard error that others share" {
+@test "O_NONBLOCK is never set on a standard error shared with other programs" {
 	mkfifo pipe
 	exec 7<>pipe
 	wrapped "exec 2>'$TMP/pipe'"
@@ -103,13 +104,13 @@ without_reader() {
 	exec 7<&-
 }
 
-# --- what a COMMAND says
+# --- messages of COMMAND
 
-# A consumer that writes a lot to its standard error before it takes its input
+# A consumer that writes a lot to standard error before it reads its input
 CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	exec cat' "some words that mean nothing")
 
-@test "a chatty consumer whose messages nobody reads: 0 and 0" {
+@test "a consumer that prints many messages, which nobody reads: sender and receiver exit 0" {
 	without_reader
 	chatty() {
 		CONSUMER=("${CHATTY[@]}")
@@ -120,20 +121,20 @@ CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	exec 7<&-
 }
 
-@test "a chatty consumer whose messages have lost their reader gets no SIGPIPE" {
+@test "a consumer that prints many messages gets no SIGPIPE when their reader exits" {
 	wrapped "exec 2> >(exec true); wait $!"
 	CONSUMER=("${CHATTY[@]}")
 	streams push 0 0 < <(head -c 3000000 /dev/zero)
 	size_is 3000000 "$RECEIVED"
 }
 
-@test "all that a chatty consumer says arrives where somebody reads" {
+@test "all messages of a consumer that prints many reach a reader" {
 	CONSUMER=("${CHATTY[@]}")
 	streams push 0 0 <<<word
 	[[ $(grep -cx 'some words that mean nothing' "$RECEIVER_ERR") == 20000 ]]
 }
 
-@test "the sender is told the last line of a consumer that fails" {
+@test "the sender gets the last line of a failed consumer" {
 	fails() {
 		CONSUMER=(sh -c "cat >/dev/null; echo first >&2
 			echo 'ERROR: cannot find parent subvolume' >&2; echo >&2; exit 1")
@@ -145,7 +146,7 @@ CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	both_ways fails
 }
 
-@test "the last line is made printable and cut, with or without a newline" {
+@test "the last line is made printable and shortened, with or without a newline" {
 	CONSUMER=(bash -c 'cat >/dev/null; printf "%0300d\n" 0 >&2
 		printf "\e[31mred\xff\0end" >&2; kill -TERM $$')
 	streams push 9 9 <<<word
@@ -156,7 +157,7 @@ CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	run ! grep -E '0{201}' "$SENDER_ERR"
 }
 
-@test "what overwrites its line, as a meter does, is passed on as it is" {
+@test "output that overwrites its line, like a progress meter, is passed on unchanged" {
 	CONSUMER=(sh -c 'cat; printf "10%%\r20%%\r" >&2; sleep 0.5; printf "30%%" >&2
 		until grep -q 30% "$0"; do sleep 0.05; done; echo >&2' "$RECEIVER_ERR")
 	streams push 0 0 <<<word
@@ -164,7 +165,7 @@ CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 		fail "$(cat -A "$RECEIVER_ERR")"
 }
 
-@test "--keep: what a COMMAND says begins with the name of its stream" {
+@test "--keep: each line that a COMMAND prints begins with the name of its stream" {
 	make_keys keys alice
 	SERVER=(--keys keys)
 	start_receiver --keep --ktls "$WHEN" -- \
@@ -179,7 +180,7 @@ CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	assert_stderr_lacks 'a.b' "$RECEIVER_ERR"
 }
 
-@test "--keep --send: what a source says begins with the name of its stream" {
+@test "--keep --send: each line that a source prints begins with the name of its stream" {
 	make_keys keys alice
 	SERVER=(--keys keys)
 	start_receiver --keep --send --ktls "$WHEN" -- sh -c 'echo word; echo said >&2'
@@ -189,7 +190,7 @@ CHATTY=(sh -c 'i=0; while [ $i -lt 20000 ]; do echo "$0" >&2; i=$((i + 1)); done
 	assert_stderr_has '^alice 127.0.0.1:[0-9]+: said$' "$RECEIVER_ERR"
 }
 
-@test "a source of connect has our standard error itself" {
+@test "the source COMMAND of connect inherits standard error itself" {
 	SOURCE=(readlink /proc/self/fd/2)
 	streams push 0 0
 	[[ $(<"$RECEIVED") == "$SENDER_ERR" ]]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# probe: what this machine can do, for people and for programs.
+# probe reports what this machine can do, for people and for programs.
 
 load ../../lib/helpers
 
@@ -25,7 +25,7 @@ probed_flat() {
 	"$BKP_TOOLS/json" <"$OUT" >flat || fail "$(<"$OUT")"
 }
 
-# says REGEX: of the whole line
+# says REGEX: a whole line of the report matches
 says() {
 	assert_stderr_has "^$1\$" flat
 }
@@ -38,7 +38,7 @@ says() {
 	done
 }
 
-@test "probe's lines have at most 79 columns but for the remedy" {
+@test "the lines of probe have at most 79 columns, except for the remedy" {
 	probed
 	run ! grep -E '^.{80}' <(grep -v modprobe "$OUT")
 }
@@ -60,7 +60,7 @@ says() {
 	done
 }
 
-@test "probe's exit status, its verdict and its reason agree" {
+@test "exit status, verdict and reason of probe agree" {
 	probed_flat
 	if have_ktls; then
 		says '\.usable=true'
@@ -73,7 +73,7 @@ says() {
 	fi
 }
 
-@test "probe finds all that the guest kernels can do" {
+@test "probe finds everything that the guest kernels support" {
 	[[ ${BKP_GUEST-} ]] || skip "no guest: its kernels are the known ones"
 	local mode rekey=false
 	probed_flat
@@ -91,7 +91,7 @@ says() {
 	done
 }
 
-@test "probe picks what connect then takes" {
+@test "probe predicts the mode and path that connect then uses" {
 	local mode path
 	probed_flat
 	mode=$(sed -n 's/^\.pick\.mode="tls13-\(.*\)"/\1/p' flat)

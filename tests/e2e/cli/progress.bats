@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What is shown of a stream while it runs, and the figures at its end.
+# The progress of a running stream, and the statistics at its end.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -29,7 +29,7 @@ assert_meter() {
 	both_ways at_end
 }
 
-@test "--progress prints a line at the end of a stream that failed, too" {
+@test "--progress prints a line at the end of a failed stream" {
 	TX=(--progress)
 	SOURCE=(sh -c 'echo word; exit 3')
 	streams push 9 7
@@ -51,7 +51,7 @@ assert_meter() {
 	assert_lines 3 "$RECEIVER_ERR"
 }
 
-@test "--size adds per cent and the time left" {
+@test "--size adds the percentage and the time left" {
 	RX=(--progress --size 200000)
 	stands push
 	kill -USR1 "$RECEIVER_PID"
@@ -63,18 +63,18 @@ assert_meter() {
 	assert_meter "$RECEIVER_ERR" ' 100% ETA 0:00:00'
 }
 
-@test "a --size that was too small does no harm" {
+@test "a --size that is too small does no harm" {
 	TX=(--progress --size 1)
 	streams push 0 0 < <(head -c 100000 /dev/zero)
 	assert_meter "$SENDER_ERR" ' [0-9]+% ETA 0:00:00'
 }
 
-@test "a --size that makes no sense is wrong usage and named" {
+@test "an invalid --size: exit status 2, and the value is named" {
 	bkp 2 connect -k key --size 1.5G -p 1 127.0.0.1
 	assert_stderr_has '^btrfs-ktls-pipe: --size'
 }
 
-@test "confirmed bytes are shown, not sent ones" {
+@test "--progress shows confirmed bytes, not sent ones" {
 	start_consumer sh -c 'sleep 1; cat'
 	OUTPUT=consumer
 	stream_starts push < <(head -c 16000000 /dev/zero)
@@ -111,7 +111,7 @@ assert_meter() {
 	wait_receiver 0
 }
 
-@test "hundreds of SIGUSR1 do not harm a stream" {
+@test "hundreds of SIGUSR1 do a stream no harm" {
 	local i
 	make_data in 3000001
 	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 100000:20)
@@ -127,8 +127,8 @@ assert_meter() {
 
 # --- on a terminal
 
-# on_terminal ARG...: the program with a terminal as its standard error, of
-# which all goes to the file screen
+# on_terminal ARG...: the program with a terminal as standard error; its output
+# goes to the file screen
 on_terminal() {
 	printf '%q ' exec "$BKP" "$@" >"command"
 	printf '%s\n' '<feed >received 9>ready' >>"command"
@@ -138,13 +138,13 @@ on_terminal() {
 	PIDS+=("$RECEIVER_PID")
 }
 
-# What is left to read of the lines, as a terminal shows them: what was there
-# before the cursor went back and the line was cleared is gone.
+# The lines as a terminal shows them, without text that was there before the
+# cursor went back and the line was cleared.
 shown() {
 	sed -E 's/\r$//; s/.*\r\x1b\[K//' screen
 }
 
-# A listener that shows its meter on a terminal, while others are refused
+# A listener shows its meter on a terminal while other clients are refused.
 terminal_stream() {
 	mkfifo feed ready
 	exec 8<>feed
@@ -204,7 +204,7 @@ terminal_stream() {
 	until_true grep -q "listening on port $PORT of every address" screen
 }
 
-@test "elsewhere listen says where it listens with -v only" {
+@test "without a terminal listen says where it listens only with -v" {
 	start_receiver --ktls off
 	[[ ! -s $RECEIVER_ERR ]] || fail "$(<"$RECEIVER_ERR")"
 	start_receiver --ktls off -v
@@ -213,7 +213,7 @@ terminal_stream() {
 
 # --- an outage
 
-@test "SIGUSR1 during an outage tells of it, and how long is left" {
+@test "SIGUSR1 during an outage prints the outage and the time left" {
 	outage() {
 		stands "$1"
 		if [[ $1 == push ]]; then
@@ -248,7 +248,7 @@ terminal_stream() {
 	until_true grep -Eq '97\.7 KiB [0-9:]+ reconnecting, 0:00:[0-9]{2} left' screen
 }
 
-@test "a sender whose receiver takes long after the last byte says what it waits for" {
+@test "a sender says that it waits for the receiver to consume the last bytes" {
 	mkfifo go
 	CONSUMER=(sh -c 'cat >/dev/null; : <go')
 	stream_starts push <<<word
@@ -260,7 +260,7 @@ terminal_stream() {
 
 # --- --stats
 
-# stats_of FILE: valid, and has the keys that the manual names and no other;
+# stats_of FILE: valid JSON with exactly the keys that the manual names;
 # sets STATS to its values
 stats_of() {
 	local keys
@@ -281,7 +281,7 @@ path_here() {
 	if [[ $WHEN == require ]]; then echo '"kernel-sw"'; else echo '"user"'; fi
 }
 
-@test "--stats of a stream that was delivered, on both sides" {
+@test "--stats describes a delivered stream on both sides" {
 	delivered() {
 		TX=(--stats sender.json -m tls13-aes128-gcm) RX=(--stats receiver.json)
 		streams "$1" 0 0 < <(head -c 3000000 /dev/zero)
@@ -302,7 +302,7 @@ path_here() {
 	both_ways delivered
 }
 
-@test "--stats tells when, which stream, how, which way and by which release" {
+@test "--stats has the time, the stream, its method and direction, and the release" {
 	local id now start
 	now=$(date -u +%FT%T)
 	TX=(--stats sender.json -v) RX=(--stats receiver.json)
@@ -323,7 +323,7 @@ path_here() {
 	stat_is stream "\"$id\""
 }
 
-@test "--stats of a stream that failed has the error, as a proper JSON string" {
+@test "--stats of a failed stream has the error as a valid JSON string" {
 	TX=(--stats sender.json)
 	SOURCE=($'/no/such/"program\\\x01\x1b\n\xff\xc3\xa4\xed\xa0\x80')
 	streams push 9 7
@@ -331,7 +331,7 @@ path_here() {
 	stat_is error '"cannot run /no/such/\"program\\\u0001\u001b\u000a\ufffd'$'\xc3\xa4''\ufffd\ufffd\ufffd: No such file or directory"'
 }
 
-@test "--stats in a pipe that nobody reads are told, and hold nothing up" {
+@test "--stats to a pipe that nobody reads: a message, and no delay" {
 	mkfifo pipe
 	exec 7<>pipe
 	dd if=/dev/zero bs=4096 oflag=nonblock status=none >&7 2>/dev/null || :
@@ -348,7 +348,7 @@ path_here() {
 	stat_is bytes 5
 }
 
-@test "--stats has the version and the cipher that were negotiated" {
+@test "--stats has the negotiated version and cipher" {
 	TX=(--stats sender.json -m tls12-aes256-gcm) RX=(-m tls12-aes256-gcm)
 	streams push 0 0 <<<word
 	stats_of sender.json
@@ -356,14 +356,14 @@ path_here() {
 	stat_is cipher '"AES-256-GCM"'
 }
 
-@test "--stats of an empty stream" {
+@test "--stats describes an empty stream" {
 	TX=(--stats sender.json)
 	streams push 0 0
 	stats_of sender.json
 	stat_is bytes 0
 }
 
-@test "--stats of a stream that failed has the exit status" {
+@test "--stats of a failed stream has the exit status" {
 	TX=(--stats sender.json) RX=(--stats receiver.json)
 	SOURCE=(sh -c 'head -c 100000 /dev/zero; exit 3')
 	streams push 9 7
@@ -374,7 +374,7 @@ path_here() {
 	stat_is bytes "$(stat -c %s "$RECEIVED")"
 }
 
-@test "--stats of a consumer that failed has the exit status, on both sides" {
+@test "--stats has the exit status on both sides when the consumer failed" {
 	TX=(--stats sender.json) RX=(--stats receiver.json)
 	CONSUMER=(false)
 	streams pull 9 9 </dev/zero
@@ -384,7 +384,7 @@ path_here() {
 	stat_is exit 9
 }
 
-@test "--stats when there never was a connection" {
+@test "--stats is written when connect never gets a connection" {
 	bkp 4 connect --retry 0 -k key -p 1 --stats stats.json 127.0.0.1
 	stats_of stats.json
 	stat_is exit 4
@@ -393,20 +393,20 @@ path_here() {
 	stat_is tx null
 }
 
-@test "--stats when nobody came" {
+@test "--stats is written when no peer connects" {
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 100ms --stats stats.json
 	stats_of stats.json
 	stat_is exit 4
 }
 
-@test "--stats when the port is taken" {
+@test "--stats is written when the port is in use" {
 	start_receiver
 	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --stats stats.json
 	stats_of stats.json
 	stat_is exit 4
 }
 
-@test "--stats of a stream that a signal ended has the exit status" {
+@test "--stats of a stream ended by a signal has the exit status" {
 	TX=(--stats sender.json) RX=(--stats receiver.json)
 	stands push
 	kill -TERM "$RECEIVER_PID"
@@ -417,7 +417,7 @@ path_here() {
 	stat_is exit 143
 }
 
-@test "--stats of a refused connection" {
+@test "--stats is written when the connection is refused" {
 	start_receiver --ktls off
 	make_key wrong
 	bkp_send 5 -k wrong --ktls off --stats stats.json <<<secret
@@ -425,19 +425,19 @@ path_here() {
 	stat_is exit 5
 }
 
-@test "--stats replaces what was in the file" {
+@test "--stats replaces the contents of the file" {
 	head -c 10000 /dev/zero >sender.json
 	TX=(--stats sender.json)
 	streams push 0 0 <<<word
 	stats_of sender.json
 }
 
-@test "a --stats file that cannot be made is refused before anything is done" {
+@test "a --stats file that cannot be created is refused at once" {
 	bkp 2 connect -k key -p 1 --stats no/such/folder/x 127.0.0.1
 	assert_stderr_has '^btrfs-ktls-pipe: --stats no/such/folder/x: No such file'
 }
 
-@test "--stats that cannot be written are told, and the stream was delivered" {
+@test "--stats that cannot be written: a message, and the stream is delivered" {
 	TX=(--stats /dev/full)
 	streams push 0 0 <<<word
 	says sender '--stats.*No space'

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How connect reaches a listener that a firewall, a route or a name server keeps
-# from it, and what it says meanwhile.
+# connect while a firewall, a route or a name server hides the listener: it
+# keeps trying, and says why.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -14,7 +14,7 @@ setup() {
 
 # --- firewalls and routes
 
-# unreachable_for_now KIND WHY: by a route of that kind, then not any more
+# unreachable_for_now KIND WHY: by a route of that kind, which is then removed
 unreachable_for_now() {
 	ip -n "$NET" route add "$1" 203.0.113.2
 	HOST=203.0.113.2 BIND=(-b 0.0.0.0)
@@ -27,7 +27,7 @@ unreachable_for_now() {
 	ip -n "$NET" addr del 203.0.113.2/32 dev lo
 }
 
-@test "connect goes on trying while a host is unreachable, a firewall rejects or a route is missing" {
+@test "connect keeps trying while a host is unreachable, a firewall rejects or a route is missing" {
 	net_alone
 	unreachable_for_now unreachable 'No route to host'
 	unreachable_for_now prohibit 'Permission denied'
@@ -35,7 +35,7 @@ unreachable_for_now() {
 	unreachable_for_now blackhole 'Invalid argument'
 }
 
-@test "connect to an unreachable host gives up when --retry has passed: 4" {
+@test "connect to an unreachable host exits 4 when --retry has passed" {
 	net_alone
 	ip -n "$NET" route add unreachable 203.0.113.2
 	bkp 4 connect -k key --retry 1s 203.0.113.2
@@ -45,7 +45,7 @@ unreachable_for_now() {
 	assert_lines 1 "$ERR"
 }
 
-@test "after 3 s without an answer connect asks about the firewall and the listener, once" {
+@test "after 3 s without an answer connect names firewall and listener, once" {
 	net_alone
 	bkp 4 connect -k key --retry 8s -p 7777 198.51.100.9
 	assert_stderr_has 'no answer from 198\.51\.100\.9:7777 .*port 7777 open.*firewall.*listen. running'
@@ -54,14 +54,14 @@ unreachable_for_now() {
 	assert_lines 1 "$ERR"
 }
 
-@test "a listener that takes connections and says nothing is named after 5 s" {
+@test "a listener that accepts connections and sends nothing is named after 5 s" {
 	start_tool peer hold
 	bkp_send 5 --ktls off --handshake-timeout 7s <<<word
 	assert_stderr_has "127\.0\.0\.1:$PORT has taken the connection.*not said"
 	assert_lines 2 "$ERR"
 }
 
-@test "another reason why there is no connection yet is told, too" {
+@test "connect reports each new reason why it has no connection yet" {
 	net_alone
 	ip -n "$NET" route add unreachable 203.0.113.2
 	HOST=203.0.113.2 PORT=1 WHEN=off
@@ -73,7 +73,7 @@ unreachable_for_now() {
 	kill "$CONNECT_PID"
 }
 
-@test "an outage that lasts says why no other connection comes about" {
+@test "a lasting outage reports why reconnecting fails" {
 	net_alone
 	BIND=(-b 198.51.100.1) HOST=198.51.100.1
 	stands push
@@ -84,7 +84,7 @@ unreachable_for_now() {
 
 # --- names
 
-@test "a name server that does not answer is told after 3 s, and a signal ends the wait" {
+@test "a name server that does not answer is reported after 3 s, and a signal ends the wait" {
 	make_mark
 	net_alone
 	no_name_server
@@ -96,7 +96,7 @@ unreachable_for_now() {
 	until_true marked_gone
 }
 
-@test "a name server that does not answer ends connect when --retry has passed: 4" {
+@test "a name server that does not answer: connect exits 4 when --retry has passed" {
 	net_alone
 	no_name_server
 	bkp 4 connect -k key --retry 1s name.example
@@ -114,7 +114,7 @@ unreachable_for_now() {
 	stream_ends 0 0
 }
 
-@test "fresh keys need no name server" {
+@test "rekeying needs no name server" {
 	fresh() {
 		printf '127.0.0.1 there\n' >hosts
 		TX=(--rekey-after 2M) RX=()
@@ -138,7 +138,7 @@ unreachable_for_now() {
 	both_ways fresh
 }
 
-@test "a dead name server holds up neither data nor signals while the name is looked up" {
+@test "a dead name server delays neither data nor signals during a lookup" {
 	looked_up() {
 		printf '127.0.0.1 there\n' >hosts
 		directions "$1"
@@ -150,7 +150,7 @@ unreachable_for_now() {
 		until_true size_is 1000000 "$RECEIVED"
 		: >hosts # from here on nobody knows the name
 		tail -c +1000001 in >&8
-		until_true grep -q 'goes on at byte' "$SENDER_ERR"
+		until_true grep -q 'resumes at byte' "$SENDER_ERR"
 		until_true size_is 3000000 "$RECEIVED"
 		kill -KILL "$TOOL_PID" # no connection will come about any more
 		until_true grep -q 'Connection refused.*trying again' \
@@ -165,7 +165,7 @@ unreachable_for_now() {
 	both_ways looked_up
 }
 
-@test "-b of connect may be a name" {
+@test "connect -b accepts a name" {
 	net_alone
 	no_name_server
 	printf '127.0.0.7 here\n' >>hosts
@@ -175,23 +175,23 @@ unreachable_for_now() {
 	assert_stderr_has '127\.0\.0\.7' "$RECEIVER_ERR"
 }
 
-@test "-b of another address family than HOST: 4, and it says so" {
+@test "connect -b with another address family than HOST: exit status 4, and the message says so" {
 	bkp 4 connect -k key --retry 0 -b ::1 127.0.0.1
 	assert_stderr_has 'cannot connect to 127\.0\.0\.1:6330 from ::1: .*family'
 }
 
 # --- limits of this process
 
-@test "a name is looked up where no process can be made for that" {
+@test "a name is resolved even when fork fails" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	wrapped '' 'setpriv --reuid=65534 --clear-groups prlimit --nproc=0'
 	bkp 4 connect -v -m none --retry 0 -p 1 -4 localhost
-	assert_stderr_has 'no process for a look-up'
+	assert_stderr_has 'no process to resolve names'
 	assert_stderr_has 'cannot connect to 127\.0\.0\.1:1: Connection refused'
 }
 
-@test "connect and listen name the limit on open files that is to be raised" {
+@test "connect and listen name the limit on open files to raise" {
 	not_under sanitizers 'they need descriptors of their own'
 	wrapped 'ulimit -n 4'
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 1s
@@ -200,7 +200,7 @@ unreachable_for_now() {
 	assert_stderr_has 'cannot resolve localhost: .*Too many open files.*ulimit -n'
 }
 
-@test "connect names the limit on memory, and a smaller --buffer" {
+@test "out of memory: connect names the memory limit and suggests a smaller --buffer" {
 	not_under sanitizers 'they need memory of their own'
 	start_receiver --ktls off
 	wrapped 'ulimit -v 400000'

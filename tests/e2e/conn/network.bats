@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Real networks: two hosts with a cable between them that loses, delays, is
-# pulled out, or leads to another address after a while.
+# Real networks: two hosts and a cable that loses packets, delays them, is
+# unplugged, or gets another address.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -22,23 +22,23 @@ arrives() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "a wire that loses one packet in twenty" {
+@test "a network that loses one packet in twenty: the stream is delivered" {
 	wire_is loss 5%
 	both_ways arrives
 }
 
-@test "a wire as long as around the world" {
+@test "a network with the delay of half the globe: the stream is delivered" {
 	wire_is delay 100ms
 	both_ways arrives
 }
 
-@test "fresh keys over a long wire that loses" {
+@test "rekeying over a slow network with packet loss: the stream is delivered" {
 	wire_is delay 25ms loss 1%
 	TX=(--rekey-after 1M)
 	both_ways arrives
 }
 
-# pulled push|pull SECONDS: in the middle of the stream
+# pulled push|pull SECONDS: unplugs the cable in the middle of the stream
 pulled() {
 	have_fifo feed
 	"$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20 <in >feed 3>&- &
@@ -52,18 +52,18 @@ pulled() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "a cable that is out for two seconds" {
+@test "a cable unplugged for two seconds: the stream is delivered" {
 	both_ways pulled 2
 }
 
-@test "a cable that is out for twenty seconds" {
+@test "a cable unplugged for twenty seconds: the stream is delivered" {
 	full_tier_only 30
 	both_ways pulled 20
 }
 
-# The connection cannot know: the sender gives it up when it has heard nothing
-# for 30 s, a receiver that has heard nothing dials.
-@test "an address that changes" {
+# The connection does not notice: the sender drops it after 30 s without an
+# answer, and a receiver that hears nothing connects again.
+@test "the address of a host changes: the stream is resumed" {
 	full_tier_only 60
 	moved() {
 		have_fifo feed
@@ -71,12 +71,12 @@ pulled() {
 		stream_starts "$1" <feed
 		head -c 1000000 in >&8
 		until_true size_is 1000000 "$RECEIVED"
-		# the first address of a network takes the others along
+		# removing the first address of a network removes the others
 		ip addr del 198.51.100.1/24 dev "$CABLE"
 		ip addr add 198.51.100.7/24 dev "$CABLE"
 		tail -c +1000001 in >&8 &
 		PIDS+=($!)
-		PATIENT=90 until_true grep -q "goes on at byte" "$SENDER_ERR"
+		PATIENT=90 until_true grep -q "resumes at byte" "$SENDER_ERR"
 		wait "${PIDS[-1]}"
 		exec 8>&-
 		stream_ends 0 0
@@ -89,13 +89,13 @@ pulled() {
 
 # --- a flood
 
-# What comes over the cable, 300 connections a second, is from these subnets; the
-# peer is on this host.
+# 300 connections a second come over the cable from these subnets; the peer is
+# on this host.
 SUBNETS=(2001:db8:bad::)
 BAD_HOST=2001:db8:1::2
 
-# flood_comes: idle connections to the listener, which are too many already
-flood_comes() {
+# start_flood: idle connections to the listener; returns when there are too many
+start_flood() {
 	local subnet
 	ip addr add 2001:db8:1::1/64 dev "$CABLE" nodad
 	ip -n "$CABLE" addr add "$BAD_HOST/64" dev "$CABLE.p" nodad
@@ -113,8 +113,8 @@ flood_comes() {
 	sleep 2 # which fills the kernel's queue where they have to wait
 }
 
-# at_once COMMAND...: whoever has to wait in that queue takes 2 s and more, each
-# time; a busy machine may be late once.
+# at_once COMMAND...: in time in one of three attempts. A client that waits in
+# that queue takes 2 s or more each time; a busy machine is late only once.
 at_once() {
 	local limit=1
 	[[ ! ${BKP_GUEST-} ]] || limit=8
@@ -126,28 +126,28 @@ sends_a_word() {
 	bkp_send --ktls "$WHEN" <<<word
 }
 
-peer_gets_in() {
+peer_is_accepted() {
 	BIND=()
 	start_receiver --keep --allow-self --ktls "$WHEN" -- sh -c 'exec cat >>got'
-	flood_comes
+	start_flood
 	at_once sends_a_word
 	[[ $(sort -u got) == word ]]
 }
 
-@test "300 idle connections a second from one /64 do not keep a peer waiting" {
-	peer_gets_in
+@test "300 idle connections a second from one /64 do not delay a peer" {
+	peer_is_accepted
 }
 
-@test "300 idle connections a second from 20 subnets do not keep a peer waiting" {
+@test "300 idle connections a second from 20 subnets do not delay a peer" {
 	local i
 	SUBNETS=()
 	for ((i = 0; i < 20; i++)); do
 		SUBNETS+=("2001:db8:bad:$i::")
 	done
-	peer_gets_in
+	peer_is_accepted
 }
 
-@test "300 idle connections a second from one /64 do not keep a stream from resuming" {
+@test "300 idle connections a second from one /64 do not stop a stream from resuming" {
 	local port
 	have_fifo feed
 	exec 8<>feed
@@ -158,10 +158,10 @@ peer_gets_in() {
 	spawn_sender --ktls "$WHEN" <feed
 	echo word >&8
 	until_true test -s "$RECEIVED"
-	PORT=$port flood_comes
+	PORT=$port start_flood
 	head -c 600000 /dev/zero >&8
 	by_tier 3 12 3 12
-	takes_at_most "$SIZE" until_true has_line 'goes on at byte' \
+	takes_at_most "$SIZE" until_true has_line 'resumes at byte' \
 		"$SENDER_ERR"
 	exec 8>&-
 	wait_sender 0
@@ -169,16 +169,17 @@ peer_gets_in() {
 	[[ $(stat -c %s "$RECEIVED") == 600005 ]]
 }
 
-# --- who is there
+# --- reflected connections
 
-# Led back by whoever is between two hosts: here the network is the host itself.
+# A host on the path may lead the connection back to its origin. Here the host
+# connects to itself.
 @test "a connection that leads back to its own host is refused" {
 	reflected() {
 		LISTEN=()
 		stream_starts "$1" <in
 		wait "$CONNECT_PID" && fail "the stream began"
 		grep -q 'leads back to its own host' "$SENDER_ERR" "$RECEIVER_ERR" ||
-			fail "nobody says why"
+			fail "neither side says why"
 		kill "$SENDER_PID" "$RECEIVER_PID" || :
 	}
 	[[ -s /etc/machine-id ]] || skip "own kernel only: no machine id"

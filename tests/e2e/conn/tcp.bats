@@ -1,18 +1,18 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# How fast a stream may be, and what TCP is told: --limit, --tcp-buffer,
-# --congestion, --dscp.
+# Options about the rate and about TCP: --limit, --tcp-buffer, --congestion,
+# --dscp.
 
 load ../../lib/helpers
 
-# socket_has REGEX: what ss tells of the connections of the listener's port
+# socket_has REGEX: ss prints such a line about the listener's connections
 socket_has() {
 	local said
 	said=$(ss -tinmOH --tos "( sport = :$PORT or dport = :$PORT )")
 	[[ $said =~ $1 ]] || fail "no match for $1 in:" "$said"
 }
 
-# both_sides OPTION...: a stream that waits for its input; 7 feeds it
+# both_sides OPTION...: a stream that waits for input from descriptor 7
 both_sides() {
 	mkfifo feed
 	exec 7<>feed
@@ -24,14 +24,8 @@ both_sides() {
 
 finish() {
 	exec 7>&-
-	wait_exit 0 "$SENDER_PID"
-	wait_exit 0 "$RECEIVER_PID"
-}
-
-wait_exit() {
-	local code=0
-	wait "$2" || code=$?
-	((code == $1)) || fail "exit status $code, expected $1"
+	wait_sender 0
+	wait_receiver 0
 }
 
 @test "--limit: 3 MiB at 1 MiB a second take nearly 3 seconds" {
@@ -40,19 +34,19 @@ wait_exit() {
 	local begin=${EPOCHREALTIME/./} ms
 	bkp_send --limit 1M <in
 	ms=$(((${EPOCHREALTIME/./} - begin) / 1000))
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 	assert_same_file in "$RECEIVED"
 	((ms >= 2700)) || fail "took only $ms ms"
 }
 
-@test "--limit: a rate of a few bytes a second still sends them" {
+@test "--limit of a few bytes a second: the bytes are still sent" {
 	start_receiver
 	bkp_send --limit 20 <<<"some thirty bytes, in a second"
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 	assert_lines 1 "$RECEIVED"
 }
 
-@test "--limit is refused on the side that receives: exit status 2" {
+@test "--limit on the receiver: exit status 2" {
 	bkp 2 connect -k key --receive --limit 1M 127.0.0.1
 	assert_stderr_has 'limit is for the side that sends'
 	bkp 2 listen -k key --limit 1M
@@ -67,7 +61,7 @@ wait_exit() {
 	finish
 }
 
-@test "--dscp takes classes and numbers, and names what it takes: exit status 2" {
+@test "--dscp accepts classes and numbers; anything else: exit status 2, and they are listed" {
 	local class
 	for class in cs8 af14 af51 64 best -1; do
 		bkp 2 connect -k key --dscp "$class" 127.0.0.1
@@ -75,20 +69,20 @@ wait_exit() {
 	done
 }
 
-@test "--congestion chooses the algorithm of both sides" {
+@test "--congestion sets the algorithm of both sides" {
 	both_sides --congestion reno
 	socket_has ' reno '
 	finish
 }
 
-@test "--congestion that this kernel lacks: a notice, and the stream is delivered" {
+@test "--congestion with an algorithm that the kernel lacks: a notice, and the stream is delivered" {
 	start_receiver
 	bkp_send --congestion nosuch <<<bytes
 	assert_stderr_has 'congestion nosuch: .*modprobe tcp_nosuch'
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 }
 
-@test "--tcp-buffer is what the sockets have" {
+@test "--tcp-buffer sets the socket buffers of both sides" {
 	both_sides --tcp-buffer 12M
 	# twice as much, for the kernel's own overhead
 	socket_has "tb$((2 * 12 << 20))"
@@ -96,7 +90,7 @@ wait_exit() {
 	finish
 }
 
-@test "--tcp-buffer for an ordinary user: what can be had, and the sysctl for more" {
+@test "--tcp-buffer above the limit of an ordinary user: the maximum is used, and the sysctl is named" {
 	[[ $EUID = 0 ]] || skip "not root: cannot become another user"
 	command -v setpriv >/dev/null || skip "no setpriv"
 	chmod 755 .
@@ -107,5 +101,5 @@ wait_exit() {
 		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <<<bytes 2>"$ERR" || code=$?
 	((code == 0)) || { show "$ERR"; fail "exit status $code"; }
 	assert_stderr_has 'net.core.wmem_max'
-	wait_exit 0 "$RECEIVER_PID"
+	wait_receiver 0
 }

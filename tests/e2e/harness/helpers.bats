@@ -1,11 +1,11 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The helpers and tools of the other tests.
+# The helpers and tools that the other tests use.
 
 load ../../lib/helpers
 
-# read_through TEXT ACTION [OPTION]...: sets GOT to what arrives of TEXT behind
-# a relay
+# read_through TEXT ACTION [OPTION]...: sets GOT to the part of TEXT that
+# arrives through a relay
 read_through() {
 	start_tool peer close "$1"
 	start_relay "${@:2}" -c s2c
@@ -27,19 +27,19 @@ record() {
 	printf '%257s' '' | tr ' ' "$1"
 }
 
-@test "bkp passes when the exit status is the expected one" {
+@test "bkp succeeds when the exit status is the expected one" {
 	bkp 2 no-such-verb
 	assert_stderr_has '^btrfs-ktls-pipe: '
 }
 
-@test "bkp fails on another exit status and shows command, status and streams" {
+@test "bkp fails on another exit status, and shows command, status and output" {
 	run ! bkp 3 no-such-verb 'a word'
 	[[ $output == *"btrfs-ktls-pipe 'no-such-verb' 'a word'"* ]]
 	[[ $output == *'exit status 2, expected 3'* ]]
 	[[ $output == *'--- err'*'no-such-verb'* ]]
 }
 
-@test "deadline kills the command that it became" {
+@test "deadline kills the command that it executes" {
 	local code=0
 	"$BKP_TOOLS/deadline" 1 sleep 30 || code=$?
 	((code == 142)) || fail "exit status $code"
@@ -58,7 +58,7 @@ record() {
 	[[ $output == *'did not get ready'* ]]
 }
 
-@test "what cleanup_add was given runs at the end, last first" {
+@test "commands of cleanup_add run at the end, the last one first" {
 	cleanup_add echo one '*' >/dev/null
 	cleanup_add echo two
 	run teardown
@@ -66,7 +66,7 @@ record() {
 	CLEANUPS=()
 }
 
-@test "assert_same_file and assert_prefix tell files apart" {
+@test "assert_same_file and assert_prefix distinguish files" {
 	printf abcdef >whole
 	printf abc >part
 	printf abx >other
@@ -77,7 +77,7 @@ record() {
 	run ! assert_prefix other whole
 }
 
-@test "assert_stderr_has, assert_stderr_lacks and assert_lines look into files" {
+@test "assert_stderr_has, assert_stderr_lacks and assert_lines check the lines of a file" {
 	printf 'one\ntwo\n' >"$ERR"
 	assert_stderr_has '^t.o$'
 	assert_stderr_lacks three
@@ -87,23 +87,23 @@ record() {
 	run ! assert_lines 1 "$ERR"
 }
 
-@test "make_key makes an identity:hex line that only its owner can read" {
+@test "make_key creates an identity:hex line that only its owner can read" {
 	make_key k alice
 	[[ $(<k) =~ ^alice:[0-9a-f]{64}$ && $(<k) == "alice:$KEY_HEX" ]]
 	[[ $(stat -c %a k) == 600 ]]
 }
 
-@test "have_ktls says what probe says" {
+@test "have_ktls agrees with probe" {
 	local code=0
 	"$BKP" probe >/dev/null || code=$?
 	if have_ktls; then ((code == 0)); else ((code == 6)); fi
 }
 
-@test "relay passes bytes on unchanged" {
+@test "relay passes bytes unchanged" {
 	relayed 0123456789 pass
 }
 
-@test "relay does harm at the byte it was told" {
+@test "relay does harm at the given byte" {
 	relayed '012#456789' flip -a 3
 	relayed 01256789 drop -a 3 -n 2
 	relayed 012343456789 dup -a 3 -n 2
@@ -129,7 +129,7 @@ record() {
 	assert_stderr_has 'Connection reset by peer' got.err
 }
 
-@test "relay falls silent and keeps the connection" {
+@test "relay stops sending and keeps the connection" {
 	local code=0
 	start_tool peer close 0123456789
 	start_relay silence -c s2c -a 3
@@ -150,7 +150,7 @@ record() {
 	((${after/./} - ${before/./} >= 100000)) || fail "no two pauses of 50 ms"
 }
 
-@test "json takes JSON apart" {
+@test "json prints one line for each value of JSON" {
 	printf '{"a":[1,-2.5e3,{"b c":"x\\"y\\u00e9"}],"e":{},"t":true}\n' |
 		"$BKP_TOOLS/json" >got
 	printf '%s\n' '.a[0]=1' '.a[1]=-2.5e3' \
@@ -158,7 +158,7 @@ record() {
 	assert_same_file want got
 }
 
-@test "json refuses what is not quite JSON" {
+@test "json refuses almost valid JSON" {
 	local text
 	for text in '' '{' '[1,]' '{"a":1,}' '{a:1}' "{'a':1}" '01' '1.' '+1' \
 		'nul' '"a' '"\x"' '[1] 2' '{"a" 1}' '[1 2]' $'"\t"' ']'; do

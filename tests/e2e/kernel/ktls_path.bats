@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Which path the bytes take is seen on the live sockets, not believed.
+# The path of the bytes, checked on the live sockets.
 
 load ../../lib/helpers
 
-# stream_stands SENDER_PATH RECEIVER_PATH [OPTION]...: a connection over which
-# 100000 bytes went, and that waits for more; SENDER_SS and RECEIVER_SS are what
-# ss(8) knows of its two ends
+# stream_stands SENDER_PATH RECEIVER_PATH [OPTION]...: a connection that has
+# carried 100000 bytes and waits for more; SENDER_SS and RECEIVER_SS are the
+# output of ss(8) for its two ends
 stream_stands() {
 	mkfifo in
 	exec 8<>in
@@ -44,7 +44,8 @@ decrypt_errors() {
 	awk '$1 == "TlsDecryptError" { print $2 }' /proc/net/tls_stat
 }
 
-# by_kernel VERSION CIPHER TITLE MODE: seen on the sockets and said by -v
+# by_kernel VERSION CIPHER TITLE MODE: checked on the sockets and in the output
+# of -v
 by_kernel() {
 	local errors
 	require_ktls
@@ -60,7 +61,7 @@ by_kernel() {
 		fail "TlsDecryptError $(decrypt_errors), before: $errors"
 }
 
-# Runs without a tls module: taken out of a guest for as long as the test takes.
+# Runs the test without the tls module, which a guest unloads meanwhile.
 without_tls() {
 	have_ktls || return 0
 	[[ ${BKP_GUEST-} ]] || skip "own kernel only: this kernel has TLS"
@@ -87,7 +88,7 @@ without_tls() {
 	by_kernel 1.2 aes-gcm-256 'TLS 1\.2 AES-256-GCM' tls12-aes256-gcm
 }
 
-@test "--ktls auto takes the kernel's path where there is one, without a word" {
+@test "--ktls auto uses kernel TLS where there is some, without a message" {
 	require_ktls
 	start_receiver -v --ktls auto
 	bkp_send -v --ktls auto <<<word
@@ -100,7 +101,7 @@ without_tls() {
 	[[ ! -s $ERR && ! -s $RECEIVER_ERR ]]
 }
 
-@test "only the bulk direction is given to the kernel" {
+@test "only the bulk direction is handed to the kernel" {
 	require_ktls
 	stream_stands kernel kernel
 	[[ $SENDER_SS == *'rxconf: none'* ]] || fail "$SENDER_SS"
@@ -110,7 +111,7 @@ without_tls() {
 
 # --- user space
 
-@test "with --ktls off nothing is in the kernel, and -v says so" {
+@test "with --ktls off no direction is in the kernel, and -v says so" {
 	stream_stands user user
 	not_in_kernel "$SENDER_SS"
 	not_in_kernel "$RECEIVER_SS"
@@ -131,7 +132,7 @@ without_tls() {
 
 # --- no module
 
-@test "--ktls require without the module: connect exits 6 and names modprobe" {
+@test "--ktls require without the tls module: connect exits 6 and names modprobe" {
 	without_tls
 	start_receiver --ktls off
 	bkp_send 6 --ktls require <<<secret
@@ -140,13 +141,13 @@ without_tls() {
 	[[ ! -s $RECEIVED ]]
 }
 
-@test "--ktls require without the module: listen exits 6 before it listens" {
+@test "--ktls require without the tls module: listen exits 6 before it listens" {
 	without_tls
 	bkp 6 listen -k key --ktls require -b 127.0.0.1 -p 0 --wait 5s
 	assert_stderr_has '^btrfs-ktls-pipe: .*modprobe tls'
 }
 
-@test "--ktls auto without the module: goes on in user space with one notice" {
+@test "--ktls auto without the tls module: delivered in user space, with one notice" {
 	without_tls
 	start_receiver
 	bkp_send <<<word
@@ -158,7 +159,7 @@ without_tls() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*user space' "$RECEIVER_ERR"
 }
 
-@test "--ktls auto -q without the module: goes on without a word" {
+@test "--ktls auto -q without the tls module: delivered without a message" {
 	without_tls
 	start_receiver -q
 	bkp_send -q <<<word
@@ -166,7 +167,7 @@ without_tls() {
 	[[ ! -s $ERR && ! -s $RECEIVER_ERR ]]
 }
 
-@test "--ktls off without the module: without a word" {
+@test "--ktls off without the tls module: delivered without a message" {
 	without_tls
 	start_receiver --ktls off
 	bkp_send --ktls off <<<word
@@ -174,7 +175,7 @@ without_tls() {
 	[[ ! -s $ERR && ! -s $RECEIVER_ERR ]]
 }
 
-@test "probe without the module exits 6 and names modprobe" {
+@test "probe without the tls module: exit status 6, and modprobe is named" {
 	without_tls
 	bkp 6 probe
 	assert_stderr_has 'modprobe tls' "$OUT"

@@ -1,9 +1,9 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What TLS lets a peer do and this program does not: it is refused, or is
-# without effect, but never lost on the way to exit status 0. handshake.bats and
-# interop.bats have more: key exchange by PSK alone, unknown identities, tickets
-# and KeyUpdates of a peer.
+# Things that TLS allows a peer and this program does not: they are refused or
+# have no effect, and never lead to a false exit status 0. More are in
+# handshake.bats and interop.bats: key exchange by PSK alone, unknown
+# identities, tickets and KeyUpdates of a peer.
 
 load ../../lib/helpers
 load ../../lib/certs
@@ -21,28 +21,28 @@ OLD='ALL:@SECLEVEL=0'
 
 # --- versions
 
-# alert_for S_CLIENT_OPTION...: how the listener refuses
+# alert_for S_CLIENT_OPTION...: the alert with which the listener refuses
 alert_for() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -msg -ign_eof \
 		"$@" <<<word >msg 2>&1 3>&- || :
 	sed -nE 's/^<<< .*Alert.*fatal ([a-z_]+).*/\1/p' msg
 }
 
-# old_client VERSION: also where TLS 1.2 is allowed
+# old_client VERSION: is refused, even by a listener that allows TLS 1.2
 old_client() {
 	[[ $(alert_for "$1" -cipher "$OLD" "${OPENSSL[@]}") == protocol_version ]] ||
 		fail "$(tail -5 msg)" || return
 	until_true grep -q 'refused 127.*no common mode' "$RECEIVER_ERR"
 }
 
-@test "TLS 1.1 and 1.0 are refused with a key" {
+@test "with a key, TLS 1.1 and 1.0 are refused" {
 	OPENSSL=(-psk "$KEY_HEX" -psk_identity btrfs)
 	start_receiver --raw --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
 	old_client -tls1_1
 	old_client -tls1
 }
 
-@test "TLS 1.1 and 1.0 are refused with certificates" {
+@test "with certificates, TLS 1.1 and 1.0 are refused" {
 	server_is server
 	openssl_is alice
 	start_receiver --raw --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
@@ -50,7 +50,7 @@ old_client() {
 	old_client -tls1
 }
 
-@test "a server of TLS 1.1: connect exits 5" {
+@test "a TLS 1.1 server: connect exits 5" {
 	openssl_is server
 	client_is alice
 	start_server openssl s_server -accept 127.0.0.1:0 -naccept 1 -quiet \
@@ -59,7 +59,7 @@ old_client() {
 	assert_stderr_has 'no common mode'
 }
 
-@test "a suite without forward secrecy is refused with certificates" {
+@test "with certificates, a cipher suite without forward secrecy is refused" {
 	make_key_file server --key-type rsa --bits 2048
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
 		encryption_key
@@ -72,7 +72,7 @@ old_client() {
 
 # --- tickets
 
-# no_ticket OPTION...: among all that comes before the stream
+# no_ticket OPTION...: no ticket comes before the stream
 no_ticket() {
 	RECEIVED=/dev/null
 	start_receiver --send --raw -q --ktls "$WHEN" "${MODE[@]}" <<<word
@@ -144,8 +144,8 @@ says_why() {
 	assert_stderr_has "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
 }
 
-# What the receiver of a stream says is read in user space: keys may change.
-@test "a KeyUpdate against the stream does it no harm" {
+# The bytes from the receiver are read in user space: a KeyUpdate is possible.
+@test "a KeyUpdate in the control direction does the stream no harm" {
 	server_says K tls13-aes128-gcm -tls1_3 -msg
 	until_true grep -q '>>> .*KeyUpdate' server.out
 	echo after >&8
@@ -154,9 +154,9 @@ says_why() {
 	wait_sender 0
 }
 
-# --- records that have no place in a stream
+# --- records that are not allowed in a stream
 
-# meets MODE kernel|user RECORD...: of each kind the stream must not survive one
+# meets MODE kernel|user RECORD...: one record of each kind ends the stream
 meets() {
 	local record
 	for record in "${@:3}"; do
@@ -175,20 +175,20 @@ meets() {
 UNKNOWN=(24:010001aa 20:01 22:14000000 22:0100000161 22:00000000 99:00 0:
 	21:0161 21:0164)
 
-@test "TLS 1.3 in user space: what is neither data nor close_notify ends it" {
+@test "TLS 1.3 in user space: a record that is neither data nor close_notify ends the stream" {
 	meets tls13-aes128-gcm user "${UNKNOWN[@]}"
 }
 
-@test "TLS 1.2 in user space: what is neither data nor close_notify ends it" {
+@test "TLS 1.2 in user space: a record that is neither data nor close_notify ends the stream" {
 	meets tls12-aes128-gcm user "${UNKNOWN[@]}"
 }
 
-@test "TLS 1.3 in the kernel: what is neither data nor close_notify ends it" {
+@test "TLS 1.3 in the kernel: a record that is neither data nor close_notify ends the stream" {
 	require_ktls
 	meets tls13-aes128-gcm kernel "${UNKNOWN[@]}" 21:010061
 }
 
-@test "TLS 1.2 in the kernel: what is neither data nor close_notify ends it" {
+@test "TLS 1.2 in the kernel: a record that is neither data nor close_notify ends the stream" {
 	require_ktls
 	meets tls12-aes128-gcm kernel "${UNKNOWN[@]}" 21:010061
 }
@@ -196,7 +196,7 @@ UNKNOWN=(24:010001aa 20:01 22:14000000 22:0100000161 22:00000000 99:00 0:
 # --- a peer that holds the key and breaks the protocol
 
 # violates ROLE kernel|user MODE RECORD ALERT: a client that is raw, sends or
-# receives; the listener ends at once, with 7, and does not wait for it again
+# receives; the listener exits 7 at once and does not wait for a resume
 violates() {
 	local args=()
 	case $1 in
@@ -222,8 +222,8 @@ all_violations() {
 	have_fifo feed
 	exec 8<>feed
 	violates "$@" 24:0100 unexpected_message
-	# In TLS 1.2 GnuTLS refuses a type that it does not know before it
-	# decrypts, and skips any empty record.
+	# In TLS 1.2 GnuTLS refuses an unknown type before it decrypts, and
+	# skips any empty record.
 	if [[ "$1 $3" != "receives tls12"* ]]; then
 		violates "$@" 99:00 unexpected_message
 		violates "$@" 21: unexpected_message
@@ -232,7 +232,7 @@ all_violations() {
 	exec 8>&-
 }
 
-@test "a sender that breaks TLS 1.3 in user space: the receiver says which rule and exits 7" {
+@test "a sender violates TLS 1.3: the receiver in user space names the rule and exits 7" {
 	all_violations sends user tls13-aes128-gcm
 	exec 8<>feed
 	violates sends user tls13-aes128-gcm 21:01 decode_error
@@ -241,38 +241,38 @@ all_violations() {
 	exec 8>&-
 }
 
-@test "a sender that breaks TLS 1.2 in user space: the receiver says which rule and exits 7" {
+@test "a sender violates TLS 1.2: the receiver in user space names the rule and exits 7" {
 	all_violations sends user tls12-aes128-gcm
 }
 
-@test "a receiver that breaks TLS 1.3: the sender in user space says which rule and exits 7" {
+@test "a receiver violates TLS 1.3: the sender in user space names the rule and exits 7" {
 	all_violations receives user tls13-aes128-gcm
 }
 
-@test "a receiver that breaks TLS 1.2: the sender in user space says which rule and exits 7" {
+@test "a receiver violates TLS 1.2: the sender in user space names the rule and exits 7" {
 	all_violations receives user tls12-aes128-gcm
 }
 
-@test "a foreign sender that breaks TLS 1.3 in user space: the receiver exits 7" {
+@test "another program's sender violates TLS 1.3: the receiver in user space exits 7" {
 	all_violations raw user tls13-aes128-gcm
 }
 
-@test "a sender that breaks TLS 1.3 in the kernel: the receiver says which rule and exits 7" {
+@test "a sender violates TLS 1.3: the receiver in the kernel names the rule and exits 7" {
 	require_ktls
 	all_violations sends kernel tls13-aes128-gcm
 }
 
-@test "a sender that breaks TLS 1.2 in the kernel: the receiver says which rule and exits 7" {
+@test "a sender violates TLS 1.2: the receiver in the kernel names the rule and exits 7" {
 	require_ktls
 	all_violations sends kernel tls12-aes128-gcm
 }
 
-@test "a receiver that breaks TLS 1.3: the sender in the kernel says which rule and exits 7" {
+@test "a receiver violates TLS 1.3: the sender in the kernel names the rule and exits 7" {
 	require_ktls
 	all_violations receives kernel tls13-aes128-gcm
 }
 
-@test "a foreign sender that changes its keys all the time: the receiver in user space exits 7" {
+@test "another program's sender sends endless KeyUpdates: the receiver in user space exits 7" {
 	local i
 	WHEN=off
 	client_says K KEYUPDATE tls13-aes128-gcm -tls1_3
@@ -289,7 +289,7 @@ all_violations() {
 
 # --- empty records
 
-# empty_records kernel|user MODE OPTION...: a few in a row are no end
+# empty_records kernel|user MODE OPTION...: a few in a row do not end the stream
 empty_records() {
 	start_receiver --raw --ktls "${KTLS[$1]}" -m "$2" -q "${@:3}"
 	"$BKP_TOOLS/records" "$PORT" key "$2" '23:*5' 23:6265666f72650a 23: \
@@ -298,12 +298,12 @@ empty_records() {
 	[[ $(<"$RECEIVED") == $'before\nafter' ]] || fail "$(<"$RECEIVED")"
 }
 
-@test "empty records between and behind data do not end a stream in user space" {
+@test "empty records between and after data do not end a stream in user space" {
 	empty_records user tls13-aes128-gcm
 	empty_records user tls12-aes128-gcm
 }
 
-@test "empty records between and behind data do not end a stream in the kernel" {
+@test "empty records between and after data do not end a stream in the kernel" {
 	require_ktls
 	local how
 	for how in read splice; do
@@ -312,7 +312,7 @@ empty_records() {
 	done
 }
 
-@test "a peer that sends nothing but empty records: the receiver and the sender exit 7" {
+@test "a peer that sends only empty records: the other side exits 7" {
 	have_fifo feed
 	exec 8<>feed
 	violates sends user tls13-aes128-gcm '23:*1000' unexpected_message

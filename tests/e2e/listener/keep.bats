@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# listen --keep: streams side by side, none of which harms another.
+# listen --keep: several streams at once, and none harms another.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/keys
 load ../../lib/certs
 
-# A consumer that stores what each client sends under its name
-STORE=(sh -c 'exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
+# A consumer that writes each client's stream to a file with its name
+CONSUME=(sh -c 'exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
 
 setup() {
 	set_up
@@ -18,31 +18,28 @@ setup() {
 }
 
 # certified: from here on the listener, alice and bob have certificates, and
-# the consumer keeps a line for each time that it is started
+# the consumer writes a line each time that it starts
 certified() {
 	make_certs
 	cd "$TMP" || return
 	server_is server
 	CERTIFIED=yes
-	STORE=(sh -c 'echo "$BTRFS_KTLS_PIPE_METHOD" \
+	CONSUME=(sh -c 'echo "$BTRFS_KTLS_PIPE_METHOD" \
 			>>"how.$BTRFS_KTLS_PIPE_IDENTITY"
 		exec cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"')
 }
 
-# keeps [OPTION]...: such a listener
+# keeps [OPTION]...: starts listen --keep
 keeps() {
-	listens "${SERVER[@]}" --keep "${RETRY[@]}" "$@" -- "${STORE[@]}"
+	listens "${SERVER[@]}" --keep "${RETRY[@]}" "$@" -- "${CONSUME[@]}"
 }
 
 # spawn_as NAME FILE [OPTION]...: sends FILE with NAME's key or certificate, in
-# the background; its messages are in NAME.err. Then client NAME CODE
+# the background; its messages are in NAME.err. client NAME CODE waits for it
 spawn_as() {
 	credential_of "$1"
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" --ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 \
-		<"$2" 2>"$1.err" 3>&- 7>&- 8>&- &
-	PIDS+=($!)
-	CLIENT[$1]=$!
+	spawn "CLIENT[$1]" "$1.err" connect "${CREDENTIAL[@]}" -p "$PORT" \
+		--ktls "$WHEN" "${RETRY[@]}" "${@:3}" 127.0.0.1 <"$2"
 }
 declare -gA CLIENT=()
 
@@ -50,8 +47,8 @@ client() {
 	wait_for "$2" "${CLIENT[$1]}" "$1" "$1.err"
 }
 
-# stands_as NAME FD [OPTION]...: NAME has a stream that waits for more on FD; a
-# word of it has arrived
+# stands_as NAME FD [OPTION]...: NAME has a stream that waits for more input on
+# FD and whose first line has arrived
 stands_as() {
 	have_fifo "feed.$1"
 	eval "exec $2<>feed.$1"
@@ -63,7 +60,7 @@ stands_as() {
 	}
 }
 
-# ends_as NAME FD: and now the rest of it, and the end
+# ends_as NAME FD: sends the last line of that stream, and ends it
 ends_as() {
 	echo "last of $1" >&"$2"
 	eval "exec $2>&-"
@@ -76,9 +73,9 @@ stop_listener() {
 	wait_listener "${1:-0}"
 }
 
-# --- side by side
+# --- streams at the same time
 
-@test "streams side by side, one after the other and at once, all delivered" {
+@test "streams at the same time and one after the other are all delivered" {
 	local name
 	keeps
 	for name in alice bob carol; do
@@ -99,7 +96,7 @@ stop_listener() {
 		listener.err
 }
 
-@test "a stream begins and ends while another one stands" {
+@test "a stream begins and ends while another is idle" {
 	keeps
 	stands_as alice 8
 	sends_as bob <<<word
@@ -108,7 +105,7 @@ stop_listener() {
 	stop_listener
 }
 
-@test "COMMAND that fails for one stream: 9 for it, and no harm to the other" {
+@test "COMMAND fails for one stream: its sender exits 9, the other stream is delivered" {
 	listens --keys keys --keep "${RETRY[@]}" -- sh -c '
 		cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"
 		test "$BTRFS_KTLS_PIPE_IDENTITY" != bob || exit 3'
@@ -130,16 +127,14 @@ stop_listener() {
 	stop_listener
 }
 
-@test "-m none: streams side by side, told apart by their ids" {
+@test "-m none: streams at the same time are told apart by their ids" {
 	WHEN=off RETRY+=(-m none)
 	listens --keep "${RETRY[@]}" -- \
 		sh -c 'cat >"got.$BTRFS_KTLS_PIPE_STREAM"'
 	for name in a b; do
 		make_data "$name.in" 3000000
-		"$BKP" connect -p "$PORT" "${RETRY[@]}" 127.0.0.1 \
-			<"$name.in" 2>"$name.err" 3>&- &
-		PIDS+=($!)
-		CLIENT[$name]=$!
+		spawn "CLIENT[$name]" "$name.err" connect -p "$PORT" "${RETRY[@]}" \
+			127.0.0.1 <"$name.in"
 	done
 	client a 0
 	client b 0
@@ -149,10 +144,10 @@ stop_listener() {
 		$(sha256sum <a.in) == "$(sha256sum <"$(ls got.* | tail -1)")" ]]
 }
 
-@test "with a password: each comes back to its process, and a guess does not" {
+@test "with a password: a stream resumes in its process, and a wrong password is refused" {
 	make_data in 3000000
 	echo secret >password
-	echo guess >wrong
+	echo wrong >wrong
 	bkp 4 listen --password-file password -b 127.0.0.1 -p 0 --wait 1ms ||
 		{ has_line 'without libsodium' "$ERR" && skip 'built without libsodium'; }
 	listens --password-file password --keep "${RETRY[@]}" -- \
@@ -162,15 +157,15 @@ stop_listener() {
 		--retry 0 127.0.0.1 <in
 	bkp connect --password-file password -p "$PORT" --ktls "$WHEN" \
 		"${RETRY[@]}" 127.0.0.1 <in
-	assert_stderr_has 'goes on at byte'
+	assert_stderr_has 'resumes at byte'
 	assert_same_file in got.*
 	stop_listener
 }
 
-# --- coming back
+# --- resume
 
-# survives ACTION MODE...: alice's stream comes over a relay that does harm,
-# while bob's stands
+# survives ACTION MODE...: alice's stream is delivered through a relay that
+# does harm, while bob's is idle
 survives() {
 	local direct
 	by_tier 3000000 2000000 10000000 3000000
@@ -182,27 +177,27 @@ survives() {
 	spawn_as alice in "${@:2}"
 	client alice 0
 	assert_same_file in got.alice
-	assert_stderr_has 'goes on at byte .*connection 4' alice.err
+	assert_stderr_has 'resumes at byte .*connection 4' alice.err
 	PORT=$direct
 	ends_as bob 8
 	stop_listener
-	assert_stderr_has ': alice 127[^ ]*: the stream goes on at byte' listener.err
-	assert_stderr_lacks ': bob .*goes on at byte' listener.err
+	assert_stderr_has ': alice 127[^ ]*: the stream resumes at byte' listener.err
+	assert_stderr_lacks ': bob .*resumes at byte' listener.err
 }
 
-@test "a stream that is cut comes back to its process: TLS 1.3" {
+@test "a stream that is cut resumes in its process: TLS 1.3" {
 	survives rst
 }
 
-@test "a stream that is cut comes back to its process: TLS 1.2" {
+@test "a stream that is cut resumes in its process: TLS 1.2" {
 	survives cut -m tls12-aes128-gcm
 }
 
-@test "a stream that is cut comes back to its process: ChaCha20" {
+@test "a stream that is cut resumes in its process: ChaCha20" {
 	survives fin -m tls13-chacha20-poly1305
 }
 
-@test "a stream that is cut comes back to its process: -m none" {
+@test "a stream that is cut resumes in its process: -m none" {
 	by_tier 3000000 2000000 10000000 3000000
 	make_data in "$SIZE"
 	WHEN=off
@@ -210,20 +205,20 @@ survives() {
 	start_relay rst -a 500000 -k 3
 	bkp connect -m none -p "$PORT" "${RETRY[@]}" 127.0.0.1 <in
 	assert_same_file in got
-	assert_stderr_has 'goes on at byte .*connection 4'
+	assert_stderr_has 'resumes at byte .*connection 4'
 }
 
-@test "a receiver that connects comes back to its process" {
+@test "a receiver that connects resumes in its process" {
 	make_data in 3000000
 	listens --keys keys --keep --send "${RETRY[@]}" -- cat in
 	start_relay rst -c s2c -a 500000 -k 3
 	sends_as alice --receive </dev/null
 	assert_same_file in "$OUT"
-	assert_stderr_has 'goes on at byte .*connection 4'
+	assert_stderr_has 'resumes at byte .*connection 4'
 }
 
-# rotates OPTION...: alice's stream moves to fresh keys, again and again
-rotates() {
+# rekeys OPTION...: alice's stream is rekeyed at least seven times
+rekeys() {
 	make_data in 8000000
 	keeps --stats stats "$@"
 	stands_as bob 8 "$@"
@@ -231,32 +226,31 @@ rotates() {
 	assert_same_file in got.alice
 	ends_as bob 8
 	[[ $(<alice.json) =~ \"reconnects\":\ 0,\ \"rotations\":\ ([0-9]+) ]]
-	((BASH_REMATCH[1] >= 7)) || fail "${BASH_REMATCH[1]} rotations"
+	((BASH_REMATCH[1] >= 7)) || fail "${BASH_REMATCH[1]} rekeys"
 	stop_listener
 }
 
-@test "fresh keys come over a connection that is passed on: TLS 1.3" {
-	rotates
+@test "a stream is rekeyed over a connection passed to its process: TLS 1.3" {
+	rekeys
 }
 
-@test "fresh keys come over a connection that is passed on: TLS 1.2" {
-	rotates -m tls12-aes256-gcm
+@test "a stream is rekeyed over a connection passed to its process: TLS 1.2" {
+	rekeys -m tls12-aes256-gcm
 }
 
-@test "with certificates: COMMAND learns the name, and a stream comes back" {
+@test "with certificates: COMMAND gets the name, and a stream resumes" {
 	certified
 	survives rst -m tls13-aes256-gcm
 	[[ $(<how.alice) == certificate && $(<how.bob) == certificate ]]
 }
 
-@test "with certificates: fresh keys come over a connection that is passed on" {
+@test "with certificates: a stream is rekeyed over a connection passed to its process" {
 	certified
-	rotates -m tls13-aes256-gcm
+	rekeys -m tls13-aes256-gcm
 }
 
-# hello_in_pieces: the first bytes of a connection for a stream that does not
-# exist any more, bit by bit; then nothing
-@test "a ClientHello that comes in pieces is waited for, without a spin" {
+# The first bytes of a ClientHello, in two pieces; then nothing more.
+@test "a ClientHello in pieces is waited for without using the processor" {
 	local before after
 	keeps --handshake-timeout 2s
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
@@ -272,7 +266,7 @@ rotates() {
 	stop_listener
 }
 
-# cpu_of PID: ticks
+# cpu_of PID: processor time in clock ticks
 cpu_of() {
 	local stat
 	read -r stat <"/proc/$1/stat"
@@ -282,13 +276,13 @@ cpu_of() {
 
 # --- too many
 
-@test "the 17th hears busy, and gets in when another one has ended" {
+@test "the 17th client is told busy, and is accepted when another has ended" {
 	local i names=()
 	for ((i = 1; i <= 17; i++)); do
 		names+=("c$i")
 	done
 	make_keys keys "${names[@]}"
-	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY"
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY"
 		while test -e hold; do sleep 0.2; done')
 	echo word >word
 	: >hold
@@ -311,10 +305,10 @@ cpu_of() {
 	stop_listener
 }
 
-# begins_and_vanishes COUNT NAME [OPTION]...: so many streams of one client, that
-# would like to come back for ever; then its processes are killed
+# clients_vanish COUNT NAME [OPTION]...: starts that many streams of one
+# client, which would retry for ever, and kills its processes
 WAITING='waiting for the peer'
-begins_and_vanishes() {
+clients_vanish() {
 	local i pids=() children lines
 	children=$(($(pgrep -c -P "$LISTENER_PID" || :) + $1))
 	lines=$(($(grep -c "$WAITING" listener.err || :) + $1))
@@ -343,10 +337,10 @@ lines_are() {
 	[[ $(grep -c "$2" "$3") == "$1" ]]
 }
 
-@test "16 streams of a client that vanished do not keep another one out" {
+@test "16 streams of a vanished client do not keep another client out" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
-	begins_and_vanishes 16 alice
+	clients_vanish 16 alice
 	takes_at_most 20 sends_as bob --retry 15s <<<word
 	[[ $(<got.bob) == word ]]
 	listener_says ': alice 127[^ ]*: gives its place to bob 127[^ ]*: it has been without'
@@ -357,39 +351,39 @@ lines_are() {
 	wait_listener 143
 }
 
-@test "16 streams that vanished do not keep another one out: -m none" {
+@test "16 vanished streams do not keep another client out: -m none" {
 	WHEN=off RETRY=(--retry 1h)
 	CREDENTIAL=(-m none)
 	credential_of() { CREDENTIAL=(-m none); }
 	listens --keep "${RETRY[@]}" -m none -- sh -c 'exec cat >>got'
-	begins_and_vanishes 16 nobody
+	clients_vanish 16 nobody
 	takes_at_most 20 sends_as nobody --retry 15s <<<word
 	[[ $(<got) == word ]]
 	listener_says 'gives its place to 127[^ ]*: it has been without'
 }
 
-@test "a stream without a connection gives way to its own client first" {
+@test "a client evicts its own disconnected stream first" {
 	local i
 	RETRY=(--retry 1h)
 	keeps --per-client 16
-	begins_and_vanishes 1 bob
-	begins_and_vanishes 15 alice
+	clients_vanish 1 bob
+	clients_vanish 15 alice
 	takes_at_most 20 sends_as alice --retry 15s <<<word
 	listener_says ': alice 127[^ ]*: gives its place to alice'
 	assert_stderr_lacks ': bob .*gives its place' listener.err
 }
 
-@test "the stream that has been without a connection the longest gives way" {
+@test "the stream that has been disconnected longest is evicted" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
-	begins_and_vanishes 1 bob
-	begins_and_vanishes 15 alice
+	clients_vanish 1 bob
+	clients_vanish 15 alice
 	takes_at_most 20 sends_as carol --retry 15s <<<word
 	listener_says ': bob 127[^ ]*: gives its place to carol'
 	assert_stderr_lacks ': alice .*gives its place' listener.err
 }
 
-@test "a stream that has its connection, or has it again, does not give way" {
+@test "a stream that is connected, or connected again, is not evicted" {
 	local i direct
 	RETRY=(--retry 1h)
 	keeps --per-client 16
@@ -399,7 +393,7 @@ lines_are() {
 	head -c 500000 /dev/zero >&8
 	listener_says ': bob 127[^ ]*: the stream goes on'
 	PORT=$direct
-	begins_and_vanishes 15 alice
+	clients_vanish 15 alice
 	for ((i = 1; i <= 16; i++)); do
 		sends_as carol --retry 15s <<<word
 	done
@@ -408,9 +402,9 @@ lines_are() {
 	assert_stderr_lacks ': bob .*gives its place' listener.err
 }
 
-@test "a client has 4 streams side by side with --keys, and then hears busy" {
+@test "with --keys a client may have 4 streams at once, and is then told busy" {
 	keeps
-	begins_and_vanishes 4 alice
+	clients_vanish 4 alice
 	sends_as alice 5 --retry 0 <<<word
 	assert_stderr_has 'busy'
 	listener_says 'refused 127.*has 4 streams already .--per-client'
@@ -418,7 +412,7 @@ lines_are() {
 	[[ $(<got.bob) == word ]]
 }
 
-@test "a client at its limit gets in when one of its streams has ended" {
+@test "a client at its limit is accepted when one of its streams has ended" {
 	keeps --per-client 1
 	stands_as alice 8
 	cp alice.key again.key
@@ -429,7 +423,7 @@ lines_are() {
 	stop_listener
 }
 
-@test "--per-client counts addresses where all clients have one key" {
+@test "--per-client counts by address when all clients share one key" {
 	listens -k alice.key --keep --per-client 1 "${RETRY[@]}" -- \
 		sh -c 'exec cat >>got.alice'
 	stands_as alice 8
@@ -440,22 +434,23 @@ lines_are() {
 	stop_listener
 }
 
-@test "with one key for all there is no limit for a client unless it is given" {
+@test "with one shared key a client has no limit without --per-client" {
 	listens -k alice.key --keep "${RETRY[@]}" -- sh -c 'exec cat >>got.alice'
-	begins_and_vanishes 6 alice
+	clients_vanish 6 alice
 	sends_as alice --retry 0 <<<word
 }
 
-@test "with certificates a client has 4 streams side by side" {
+@test "with certificates a client may have 4 streams at once" {
 	certified
 	keeps -m tls13-aes256-gcm
-	begins_and_vanishes 4 alice
+	clients_vanish 4 alice
 	sends_as alice 5 --retry 0 <<<word
 	sends_as bob <<<word
 	[[ $(<got.bob) == word ]]
 }
 
-# The names of what the issue asks for: good, killed, wrong
+# crowd GOOD BAD: the names of clients that are served, killed, and have a wrong
+# key
 crowd() {
 	local i
 	GOOD=() KILLED=() WRONG=()
@@ -507,7 +502,7 @@ crowd() {
 	[[ $(grep -c '"exit": 0}' stats) == "$n" ]]
 	kill -TERM "$LISTENER_PID"
 	sleep 0.5
-	kill -TERM "$LISTENER_PID" # those of the killed still hope
+	kill -TERM "$LISTENER_PID" # streams of killed clients still wait
 	wait_listener 143
 }
 
@@ -520,7 +515,7 @@ assert_listener_small() {
 
 # --- signals
 
-@test "SIGTERM: no new streams, the running one is finished, then 0" {
+@test "SIGTERM: no new streams, the running one is finished, exit status 0" {
 	keeps
 	stands_as alice 8
 	kill -TERM "$LISTENER_PID"
@@ -532,7 +527,7 @@ assert_listener_small() {
 	[[ ! -e got.bob ]]
 }
 
-@test "SIGTERM: the running stream can still come back" {
+@test "SIGTERM: the running stream can still resume" {
 	local direct
 	make_data more 1000000
 	keeps
@@ -544,17 +539,17 @@ assert_listener_small() {
 	cat more >&8
 	exec 8>&-
 	client alice 0
-	assert_stderr_has 'goes on at byte' alice.err
+	assert_stderr_has 'resumes at byte' alice.err
 	diff <(echo "first of alice" && cat more) got.alice
 	wait_listener 0
 }
 
-@test "SIGTERM where no stream runs: 0 at once" {
+@test "SIGTERM without a stream: exit status 0 at once" {
 	keeps
 	takes_at_most 5 stop_listener
 }
 
-@test "^C, for all of the process group, is as good as SIGTERM" {
+@test "Ctrl-C, sent to the whole process group, works like SIGTERM" {
 	wrapped 'trap - INT' 'env --default-signal=INT setsid'
 	keeps
 	stands_as alice 8
@@ -564,15 +559,15 @@ assert_listener_small() {
 	wait_listener 0
 }
 
-# wrapped BEFORE WITH: the program is run by a script
+# wrapped BEFORE WITH: runs the program from a script
 wrapped() {
 	printf '%s\n' '#!/bin/bash' "$1" "exec $2 \"$BKP\" \"\$@\"" >wrapper
 	chmod +x wrapper
 	BKP=$TMP/wrapper
 }
 
-@test "a second SIGTERM aborts what runs: the peer is told, COMMAND sees no end" {
-	STORE=(sh -c 'cat >got.alice && echo whole >whole')
+@test "a second SIGTERM aborts the streams: the peer is told, COMMAND sees no end of file" {
+	CONSUME=(sh -c 'cat >got.alice && echo whole >whole')
 	keeps
 	stands_as alice 8
 	kill -TERM "$LISTENER_PID"
@@ -584,7 +579,7 @@ wrapped() {
 	[[ ! -e whole ]]
 }
 
-@test "SIGHUP: the keys are read again, for whoever comes next" {
+@test "SIGHUP: the keys are read again and apply to the next connections" {
 	keeps
 	stands_as alice 8
 	make_keys keys bob dave
@@ -599,7 +594,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGHUP with a file that is not good: the keys of before stay in use" {
+@test "SIGHUP with an invalid file: the previous keys stay in use" {
 	keeps
 	echo 'alice:00' >>keys
 	kill -HUP "$LISTENER_PID"
@@ -616,16 +611,11 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGHUP with keys from standard input: they stay in use" {
+@test "SIGHUP with keys from standard input: the keys stay in use" {
 	mkfifo -m 600 input
 	cat keys >input &
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen -b 127.0.0.1 -p 0 \
-		--ktls "$WHEN" --keys - --keep --ready-fd 9 -- "${STORE[@]}" \
-		2>listener.err 3>&- 9>ready.txt <input &
-	LISTENER_PID=$!
-	PIDS+=("$LISTENER_PID")
-	until_true test -s ready.txt
-	PORT=$(<ready.txt)
+	spawn LISTENER_PID listener.err listen -b 127.0.0.1 -p 0 --ktls "$WHEN" \
+		--keys - --keep -- "${CONSUME[@]}" <input
 	exec 8<>input # more could come
 	kill -HUP "$LISTENER_PID"
 	listener_says 'keys file -: is no regular file; .*stay in use'
@@ -634,14 +624,14 @@ wrapped() {
 }
 
 @test "SIGHUP without --keys changes nothing" {
-	listens -k alice.key --keep -- "${STORE[@]}"
+	listens -k alice.key --keep -- "${CONSUME[@]}"
 	kill -HUP "$LISTENER_PID"
 	listener_says 'no --keys'
 	sends_as alice <<<word
 	stop_listener
 }
 
-@test "SIGUSR1: each stream tells how far it is" {
+@test "SIGUSR1: each stream prints its progress" {
 	keeps
 	stands_as alice 8
 	stands_as bob 7
@@ -655,9 +645,9 @@ wrapped() {
 
 # --- death
 
-@test "the process of a stream is killed: 7 for its peer, no harm to others" {
+@test "the process of a stream is killed: its peer exits 7, other streams are delivered" {
 	local pid
-	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
 	keeps
 	stands_as alice 8
@@ -671,14 +661,12 @@ wrapped() {
 	stop_listener
 }
 
-@test "-m none: a receiver that finds its stream gone gets no other one: 7" {
+@test "-m none: a receiver whose stream is gone gets no other stream: it exits 7" {
 	local pid
 	WHEN=off RETRY=(--retry 20s -m none)
 	listens --keep --send "${RETRY[@]}" -- sh -c 'echo word; exec sleep 60'
-	"$BKP" connect -p "$PORT" "${RETRY[@]}" --receive 127.0.0.1 \
-		>got 2>alice.err 3>&- &
-	PIDS+=($!)
-	CLIENT[alice]=$!
+	spawn 'CLIENT[alice]' alice.err connect -p "$PORT" "${RETRY[@]}" --receive \
+		127.0.0.1 >got
 	until_true test -s got
 	kill -9 "$(pgrep -P "$LISTENER_PID")"
 	client alice 7
@@ -686,7 +674,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "with certificates: a sender that finds its stream gone gets no other one: 7" {
+@test "with certificates: a sender whose stream is gone gets no other stream: it exits 7" {
 	certified
 	keeps -m tls13-aes256-gcm
 	stands_as alice 8 -m tls13-aes256-gcm
@@ -697,7 +685,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "the listener is killed: streams that need no new connection are finished" {
+@test "the listener is killed: streams that stay connected are finished" {
 	keeps
 	stands_as alice 8
 	kill -9 "$LISTENER_PID"
@@ -715,9 +703,9 @@ wrapped() {
 	ends_as alice 8
 }
 
-@test "the listener is killed, then a stream is cut: nobody takes it for whole" {
+@test "the listener is killed, then a stream is cut: neither side takes it for complete" {
 	local pid
-	STORE=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 	RETRY=(--retry 2s)
 	keeps
 	start_relay rst -a 100000
@@ -737,7 +725,7 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
-@test "what the listener holds open does not grow with the streams it served" {
+@test "the number of the listener's descriptors does not grow with the streams served" {
 	local before
 	keeps
 	sends_as alice <<<word
@@ -757,8 +745,8 @@ no_children() {
 	[[ ! $(pgrep -P "$LISTENER_PID") ]]
 }
 
-@test "COMMAND gets no descriptor of another stream" {
-	STORE=(sh -c 'ls /proc/self/fd >"got.$BTRFS_KTLS_PIPE_IDENTITY"; cat')
+@test "COMMAND inherits no descriptor of another stream" {
+	CONSUME=(sh -c 'ls /proc/self/fd >"got.$BTRFS_KTLS_PIPE_IDENTITY"; cat')
 	keeps
 	stands_as alice 8
 	sends_as bob </dev/null
@@ -770,7 +758,7 @@ no_children() {
 
 # --- options
 
-@test "--stats has a line for each stream, of those before too" {
+@test "--stats has a line for each stream, past ones included" {
 	echo '{}' >stats
 	keeps --stats stats
 	sends_as alice <<<word
@@ -784,7 +772,7 @@ no_children() {
 		stats
 }
 
-@test "--wait is for the first stream: 4 without one, no limit after it" {
+@test "--wait limits the wait for the first stream only: exit status 4 without one" {
 	keeps --wait 2s
 	sends_as alice <<<word
 	sleep 2.5
@@ -794,7 +782,7 @@ no_children() {
 	takes_at_most 10 wait_listener 4
 }
 
-@test "--keep without COMMAND, with --raw, --progress or --size: 2" {
+@test "--keep without COMMAND, with --raw, --progress or --size: exit status 2" {
 	bkp 2 listen --keys keys --keep
 	assert_stderr_has 'needs a COMMAND'
 	bkp 2 listen --keys keys --keep --raw -- cat
@@ -806,7 +794,7 @@ no_children() {
 	bkp 2 connect --keep host -- cat
 }
 
-@test "--per-client without --keep, for connect, or of 0: 2" {
+@test "--per-client without --keep, for connect, or of 0: exit status 2" {
 	bkp 2 listen --keys keys --per-client 2
 	assert_stderr_has 'needs --keep'
 	bkp 2 listen --keys keys --keep --per-client 0 -- cat

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A listener stays calm: whoever knocks, the real peer gets in, in about the time
-# that it takes without the others.
+# Useless connections of any number and kind: the real peer is accepted in about
+# the time that it takes without them.
 
 load ../../lib/helpers
 load ../../lib/delivery
 
-# A ClientHello of TLS 1.0, as a very old browser would say it
+# A ClientHello of TLS 1.0, as a very old browser would send it
 OLD_HELLO=$'\x16\x03\x01\x00\x2f\x01\x00\x00\x2b\x03\x01'
 OLD_HELLO+=0123456789abcdef0123456789abcdef
 
@@ -16,7 +16,7 @@ start_listener() {
 	start_receiver --ktls "$WHEN" "$@"
 }
 
-# real_peer SECONDS: it gets its word through within that time
+# real_peer SECONDS: its stream is delivered within that time
 real_peer() {
 	[[ ! ${BKP_GUEST-} ]] || set -- $(($1 * 4))
 	takes_at_most "$1" bkp_send --ktls "$WHEN" <<<word
@@ -31,7 +31,8 @@ assert_memory_bounded() {
 	((kib > 0 && kib < 20000)) || fail "peak memory $kib KiB"
 }
 
-# assert_calm LINES: not more about those who were refused
+# assert_calm LINES: the listener printed no more lines about refused
+# connections
 assert_calm() {
 	local lines
 	lines=$(grep -c . "$RECEIVER_ERR") || :
@@ -40,9 +41,9 @@ assert_calm() {
 	fail "$lines lines of log, expected $1 at most"
 }
 
-# --- those who stall, and those who talk nonsense
+# --- connections that stall or send nonsense
 
-@test "100 connections that say nothing do not hold up the real peer" {
+@test "100 connections that send nothing do not delay the real peer" {
 	start_listener
 	flood 100 ''
 	assert_memory_bounded
@@ -50,35 +51,35 @@ assert_calm() {
 	assert_calm 25
 }
 
-@test "100 connections from the real peer's own address do not hold it up" {
+@test "100 connections from the real peer's own address do not delay it" {
 	start_listener
 	flood 100 '' -s 127.0.0.1
 	real_peer 4
 	assert_calm 25
 }
 
-@test "100 half handshakes do not hold up the real peer" {
+@test "100 half-finished handshakes do not delay the real peer" {
 	start_listener
 	flood 100 '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03'
 	real_peer 4
 	assert_calm 25
 }
 
-@test "100 connections that talk HTTP do not hold up the real peer" {
+@test "100 HTTP clients do not delay the real peer" {
 	start_listener
 	flood 100 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'
 	real_peer 4
 	assert_calm 25
 }
 
-@test "100 ClientHellos of TLS 1.0 do not hold up the real peer" {
+@test "100 ClientHellos of TLS 1.0 do not delay the real peer" {
 	start_listener
 	flood 100 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0'
 	real_peer 4
 	assert_calm 25
 }
 
-@test "connections that come again and again do not hold up the real peer" {
+@test "clients that reconnect again and again do not delay the real peer" {
 	start_listener
 	flood 40 'SSH-2.0-OpenSSH_9.2\r\n' -r
 	flood 40 '' -s 127.0.0.3 -r
@@ -88,38 +89,38 @@ assert_calm() {
 	assert_calm 45
 }
 
-# has_to_give_way ARG...: its first connection stands still for a while from
-# where the relay's arguments say, when all places are taken by others
-has_to_give_way() {
-	local door
+# is_evicted ARG...: the relay, told by its arguments where, pauses the sender's
+# first connection while other connections take all places; the second succeeds
+is_evicted() {
+	local listener_port
 	RETRY=(--retry 20s)
 	start_listener
-	door=$PORT
+	listener_port=$PORT
 	start_relay pause "$@" -k 1 -w 2000
 	spawn_sender -v --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
-	PORT=$door flood 40 '' -s 127.0.0.1
+	PORT=$listener_port flood 40 '' -s 127.0.0.1
 	wait_receiver 0
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]]
 	assert_stderr_has 'refused .*too many' "$RECEIVER_ERR"
 }
 
-@test "who has to give way to a crowd within his ClientHello comes again" {
-	has_to_give_way -a 300
+@test "a client evicted by a crowd during its ClientHello connects again" {
+	is_evicted -a 300
 }
 
-@test "who has to give way to a crowd in front of his Finished comes again" {
-	has_to_give_way -r 1
+@test "a client evicted by a crowd before its Finished connects again" {
+	is_evicted -r 1
 }
 
-@test "who has to give way to a crowd without TLS comes again" {
+@test "a client evicted by a crowd in mode none connects again" {
 	[[ ! ${BKP_GUEST-} ]] || skip 'guests: no kernel has a say in it'
 	CREDENTIAL=(-m none) SERVER=(-m none)
-	has_to_give_way -a 50
+	is_evicted -a 50
 }
 
-@test "a client that cancels its handshake is said to have given up" {
+@test "a client that cancels its handshake is reported to have given up" {
 	start_listener -m tls12-aes128-gcm
 	start_relay insert -r 1 -i 1503030002025a
 	bkp_send 5 --ktls off -m tls12-aes128-gcm <<<secret
@@ -129,8 +130,8 @@ has_to_give_way() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-# foreign_clients COUNT: openssl's, without a key
-foreign_clients() {
+# openssl_clients COUNT: s_client without a key
+openssl_clients() {
 	local i
 	for ((i = 0; i < $1; i++)); do
 		timeout 20 openssl s_client -connect "127.0.0.1:$PORT" \
@@ -147,26 +148,26 @@ wrong_keys() {
 	done
 }
 
-@test "the real peer among 100 of every kind: delivered, memory is bounded" {
+@test "100 useless connections of every kind: the real peer's stream is delivered, memory is bounded" {
 	start_listener
 	flood 30 ''
 	flood 20 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n' -r -s 127.0.0.3
 	flood 30 "$OLD_HELLO"'\0\0\x04\0\x2f\0\x35\x01\0' -s 127.0.0.4
 	by_tier 5 1 10 10
-	foreign_clients "$SIZE"
+	openssl_clients "$SIZE"
 	by_tier 5 2 10 10
 	wrong_keys "$SIZE"
 	assert_memory_bounded
 	real_peer 8
 }
 
-@test "one line each, that names address and reason" {
+@test "each refused connection gets one line with address and reason" {
 	start_listener --handshake-timeout 2s
 	flood 1 'GET / HTTP/1.1\r\n\r\n'
 	until_true line_is 1 'refused 127\.0\.0\.2:.*TLS'
 	flood 1 '' -s 127.0.0.3
 	until_true line_is 2 'refused 127\.0\.0\.3:.*too long'
-	foreign_clients 1
+	openssl_clients 1
 	until_true line_is 3 'refused 127\.0\.0\.1:'
 	wrong_keys 1
 	until_true line_is 4 'refused 127\.0\.0\.1:.*key'
@@ -185,14 +186,14 @@ line_is() {
 	assert_stderr_has '^btrfs-ktls-pipe: refused [0-9]+ more' "$RECEIVER_ERR"
 }
 
-@test "nonsense does not prolong --wait" {
+@test "useless connections do not prolong --wait" {
 	ktls_here
 	start_receiver --ktls "$WHEN" --wait 1s
 	flood 20 'nonsense nonsense' -r
 	takes_at_most 10 wait_receiver 4
 }
 
-@test "a listener without descriptors left is calm, and recovers" {
+@test "a listener that runs out of descriptors uses no processor time, and recovers" {
 	ktls_here
 	ulimit -S -n 36
 	start_receiver --ktls "$WHEN" --handshake-timeout 1s
@@ -202,8 +203,8 @@ line_is() {
 	assert_calm 30
 }
 
-# While the real peer's handshake runs others take every descriptor that is left.
-@test "a stream finds the descriptors it needs, however many knock" {
+# During the real peer's handshake other connections take all free descriptors.
+@test "a stream gets the descriptors it needs despite many connections" {
 	ktls_here
 	ulimit -S -n 40
 	start_receiver --ktls "$WHEN" --handshake-timeout 2s -- dd of=took \
@@ -217,16 +218,16 @@ line_is() {
 	[[ $(<took) == word ]] || fail "received $(<took)"
 }
 
-@test "a peer in mid-handshake with a listener that ends is told to come again: 4" {
-	local door
+@test "a client in mid-handshake when the listener ends is told to try again, and exits 4 after --retry" {
+	local listener_port
 	start_listener
-	door=$PORT
+	listener_port=$PORT
 	RETRY=(--retry 6s)
 	start_relay pause -a 300 -k 1 -w 2000
 	spawn_sender --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
 	kill -STOP "$SENDER_PID"
-	PORT=$door real_peer 8
+	PORT=$listener_port real_peer 8
 	until_true answered # when the relay goes on
 	kill "$TOOL_PID" # from here on nobody listens there
 	kill -CONT "$SENDER_PID"
@@ -234,13 +235,13 @@ line_is() {
 	assert_stderr_has 'user_canceled.*trying again' "$SENDER_ERR"
 }
 
-# answered: something waits for the sender that we stopped
+# answered: there are unread bytes for the sender that we stopped
 answered() {
 	[[ $(ss -tnH state established state close-wait "dport = :$PORT") =~ \
 		(^|[[:space:]])[1-9][0-9]*[[:space:]]+0[[:space:]]+127 ]]
 }
 
-@test "a peer that has to come again hears so before its listener has ended" {
+@test "a client is told to try again before the listener exits" {
 	start_listener
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
 	printf '\x16\3\1\2\0\1\0' >&7 # how a ClientHello begins
@@ -251,7 +252,7 @@ answered() {
 		fail "$(od -tx1 answer)"
 }
 
-@test "a peer with a byte behind its HELLO is refused, and listen goes on" {
+@test "a client that sends a byte after its HELLO is refused, and listen continues" {
 	start_listener
 	"$BKP_TOOLS/thief" "$PORT" key sends+ 0123456789abcdef0123456789abcdef 1 \
 		>"$OUT" 2>"$ERR" 3>&-
@@ -260,20 +261,20 @@ answered() {
 	assert_stderr_has '^btrfs-ktls-pipe: refused 127.*' "$RECEIVER_ERR"
 }
 
-# What was sent before a peer can hear that it is refused is taken from it, so that
-# the reason is not lost; no more.
-@test "a refused peer that sends without end is reset" {
+# The listener reads the bytes that a peer sent before it could learn that it is
+# refused, so that a reset does not destroy the reason; but no more than those.
+@test "a refused client that sends endless data is reset" {
 	start_listener
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
 	! { printf 'GET / HTTP/1.1\r\n\r\n' && head -c 64000000 /dev/zero; } \
-		>&7 2>/dev/null || fail 'all of it was taken'
+		>&7 2>/dev/null || fail 'the listener read all of it'
 	exec 7>&-
 	real_peer 4
 }
 
 # --- while a stream runs
 
-@test "100 connections do not disturb a stream that runs" {
+@test "100 connections do not disturb a running stream" {
 	stands push
 	flood 60 '' -s 127.0.0.3
 	flood 40 'GET / HTTP/1.1\r\n\r\n' -r
@@ -284,7 +285,7 @@ answered() {
 	assert_same_file <(head -c 100000 in && cat more) "$RECEIVED"
 }
 
-@test "peers that come while a stream runs are refused and do it no harm" {
+@test "clients that connect during a stream are refused and do it no harm" {
 	stands push
 	bkp_send 5 --ktls off <<<secret
 	bkp_send 5 --ktls off --receive
@@ -293,8 +294,8 @@ answered() {
 	assert_same_file <(head -c 100000 in) "$RECEIVED"
 }
 
-# A peer that has dialled for new keys drops that connection when the stream ends.
-@test "a peer that leaves while its own stream runs is not called refused" {
+# A peer that has connected to rekey drops that connection when the stream ends.
+@test "a client that disconnects during its own stream is not reported as refused" {
 	stands push
 	exec 7<>"/dev/tcp/127.0.0.1/$PORT"
 	exec 7>&-
@@ -311,7 +312,7 @@ answered() {
 
 # --- --raw
 
-@test "a --raw listener refuses a client without --raw, and goes on" {
+@test "listen --raw refuses a client without --raw, and continues" {
 	ktls_here
 	start_receiver --raw --ktls "$WHEN"
 	bkp_send 5 --ktls off <<<secret
@@ -323,7 +324,7 @@ answered() {
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-@test "a listener refuses a client with --raw, and goes on" {
+@test "listen refuses a client with --raw, and continues" {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --raw -q --ktls off <<<secret
@@ -333,7 +334,7 @@ answered() {
 
 # --- addresses
 
-@test "-b with a name listens on all of its addresses" {
+@test "listen -b with a name binds all of its addresses" {
 	require_localhost
 	local address
 	ktls_here
@@ -346,21 +347,21 @@ answered() {
 	done
 }
 
-@test "-b with a name and -4 listens on its IPv4 address" {
+@test "listen -4 -b with a name binds its IPv4 address" {
 	require_localhost
 	BIND=(-b localhost -4)
 	start_listener
 	real_peer 4
 }
 
-@test "a taken port is told in one clear line: 4" {
+@test "a port in use: exit status 4 with one clear line" {
 	start_receiver
 	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT"
 	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT.*-p.*in use"
 	assert_lines 1 "$ERR"
 }
 
-@test "--ready-fd gets the port and a newline, and is closed" {
+@test "--ready-fd receives the port and a newline, and is closed" {
 	"$BKP" listen -k key -b 127.0.0.1 -p 0 --ready-fd 5 --wait 5s \
 		5>port.txt 2>"$ERR" 3>&- &
 	PIDS+=($!)

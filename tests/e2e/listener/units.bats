@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Units of systemd: they are correct and hardened, and a real "btrfs receive"
-# gets on with what they leave it. No systemd runs here.
+# works within their limits. No systemd runs here.
 
 load ../../lib/helpers
 
@@ -56,7 +56,7 @@ make_filesystem() {
 	cleanup_add umount "$TMP/$1"
 }
 
-# What takes root to receive: owners, modes, device nodes, capabilities
+# A tree that only root can receive: owners, modes, device nodes, capabilities
 make_snapshot() {
 	btrfs -q subvolume create from/work >/dev/null
 	(
@@ -86,8 +86,8 @@ describe() {
 	)
 }
 
-# receive_under CODE WRAPPER...: a snapshot, by the unit's own command; the
-# sender exits with CODE
+# receive_under CODE WRAPPER...: receives a snapshot by the unit's own command;
+# the sender exits with CODE
 receive_under() {
 	local command code=$1
 	shift
@@ -136,7 +136,7 @@ allowed_calls() {
 	[[ ! -s said ]] || fail "$(<said)"
 }
 
-@test "the services' exposure is under 3.0, as systemd-analyze counts it" {
+@test "systemd-analyze rates the exposure of the services below 3.0" {
 	local unit
 	need_analyze
 	for unit in ./btrfs-ktls-pipe*.service; do
@@ -145,7 +145,7 @@ allowed_calls() {
 	done
 }
 
-@test "the units for one stream and for many are hardened alike" {
+@test "the units for one stream and for many have the same hardening" {
 	local part='/^# "btrfs receive"/,/^SystemCallErrorNumber/p'
 	sed -n "$part" btrfs-ktls-pipe.service >many
 	sed -n "$part" btrfs-ktls-pipe-pull@nas.service >one
@@ -153,13 +153,13 @@ allowed_calls() {
 	diff many one >&2
 }
 
-@test "the settings in the example for the listener are the unit's own" {
+@test "the example for the listener has the settings of the unit" {
 	sed -n 's/^#\(DIRECTORY=.*\)/\1/p' "$PACKAGING"/examples/listen.conf >example
 	[[ -s example ]] || fail "the example sets no DIRECTORY"
 	tr ' ' '\n' < <(setting Environment) | grep '^DIRECTORY=' | diff - example >&2
 }
 
-@test "a snapshot is received with the unit's capabilities and no others" {
+@test "a snapshot is received with the capabilities of the unit alone" {
 	receive_under 0 setpriv --no-new-privs --inh-caps -all \
 		--bounding-set "$(bounding_set)"
 }

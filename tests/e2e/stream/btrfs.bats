@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The main job: btrfs send | connect, listen | btrfs receive, with a real file
-# system at each end, in every mode.
+# The main use: btrfs send | connect, listen | btrfs receive, with a real file
+# system on each side, in every mode.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -25,7 +25,7 @@ teardown_file() {
 	umount "$BATS_FILE_TMPDIR"/{from,to} 2>/dev/null || :
 }
 
-# Both file systems are shared by the tests: what one received goes away.
+# The tests share both file systems: each deletes the snapshots it received.
 teardown() {
 	local subvolume
 	clean_up
@@ -48,7 +48,7 @@ setup() {
 		"own kernel only: no loop mount of btrfs ($(<"$BATS_FILE_TMPDIR/missing"))"
 }
 
-# Thousands of small files in a tree, big ones, and everything odd.
+# A tree with thousands of small files, with big ones and with every odd kind.
 make_first_snapshot() {
 	local dir i
 	by_tier 3000 600 20000 3000
@@ -125,8 +125,8 @@ describe() {
 	)
 }
 
-# moves SNAPSHOT [SEND_OPTION]... -- [OPTION]...: through us, into the second
-# file system
+# moves SNAPSHOT [SEND_OPTION]... -- [OPTION]...: through the program into
+# the second file system
 moves() {
 	local name=$1 args=()
 	shift
@@ -186,17 +186,17 @@ full_and_incremental() {
 	assert_same_snapshot first
 }
 
-@test "a full send arrives when it is spliced in and out of the kernel" {
+@test "a full send arrives by splice into and out of the kernel" {
 	moves first -- --tx splice --rx splice
 	assert_same_snapshot first
 }
 
-@test "a full send arrives when it is sent and read" {
+@test "a full send arrives by send and read" {
 	moves first -- --tx send --rx read
 	assert_same_snapshot first
 }
 
-@test "btrfs receive takes nothing for whole when the sender is killed" {
+@test "the sender is killed: btrfs receive leaves no complete snapshot" {
 	start_consumer btrfs receive -q "$BATS_FILE_TMPDIR/to"
 	spawn_receiver --ktls "$WHEN" >consumer
 	mkfifo in
@@ -230,7 +230,7 @@ full_and_incremental() {
 	grep -qE '"reconnects": ?10\b' stats.json || fail "$(<stats.json)"
 }
 
-# The manual's example of --keep. All clients send from the one file system.
+# The manual's example of --keep. All clients send from the same file system.
 @test "two hosts send to one listener, each into a folder of its own" {
 	local name pid to=$BATS_FILE_TMPDIR/to senders=()
 	make_keys keys alice bob

@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whatever is done to the bytes on their way: no side exits 0 unless the output
-# is complete, and what came out is how the input begins.
+# Random harm to bytes in transit: no side exits 0 unless the output is
+# complete, and the output is always a beginning of the input.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/chaos
 
-# harm BYTES LENGTH COUNTED HARMED: something is done to less than LENGTH bytes
-# in the direction HARMED, somewhere within the first BYTES of COUNTED
+# harm BYTES LENGTH COUNTED HARMED: harm to less than LENGTH bytes in the
+# direction HARMED, somewhere within the first BYTES of COUNTED
 harm() {
 	choose ACTION fin cut rst flip drop dup swap insert
 	choose_number AT "$1"
@@ -43,14 +43,14 @@ harm_to_handshake() {
 	harm 700 20 "$DIRECTION" "$DIRECTION"
 }
 
-@test "random harm is done to what goes to the receiver" {
+@test "random harm to the bytes to the receiver: never a false success" {
 	rounds harm_to_receiver
 }
 
-@test "random harm is done to what goes to the sender" {
+@test "random harm to the bytes to the sender: never a false success" {
 	rounds harm_to_sender
 }
 
-@test "random harm is done to the handshake" {
+@test "random harm to the handshake: never a false success" {
 	rounds harm_to_handshake
 }

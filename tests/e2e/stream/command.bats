@@ -1,14 +1,14 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# COMMAND as the source of a stream and as its consumer: what it gets, how its
-# end counts, and that it never takes an aborted stream for a whole one.
+# COMMAND as the source of a stream and as its consumer: its environment, its
+# exit, and that it never takes an aborted stream for a whole one.
 
 load ../../lib/helpers
 load ../../lib/delivery
 
-# --- what it is given
+# --- arguments, descriptors and limits
 
-@test "the arguments of COMMAND are taken as they are, by no shell" {
+@test "the arguments of COMMAND are passed unchanged, without a shell" {
 	arguments() {
 		SOURCE=(printf '%s|' 'a b' '$HOME' '*' ';' '' -- -k)
 		streams "$1" 0 0
@@ -18,14 +18,14 @@ load ../../lib/delivery
 	both_ways arguments
 }
 
-@test "a source COMMAND has our standard input and error" {
+@test "a source COMMAND inherits our standard input and error" {
 	SOURCE=(sh -c 'cat; echo said by COMMAND >&2')
 	streams push 0 0 <<<word
 	[[ $(<"$RECEIVED") == word ]]
 	assert_stderr_has '^said by COMMAND$' "$SENDER_ERR"
 }
 
-@test "a consumer COMMAND has our standard output and error" {
+@test "a consumer COMMAND inherits our standard output and error" {
 	CONSUMER=(sh -c 'tr a-z A-Z; echo said by COMMAND >&2')
 	streams push 0 0 <<<word
 	[[ $(<"$RECEIVED") == WORD ]]
@@ -45,7 +45,7 @@ load ../../lib/delivery
 	exec 5<&- 6>&-
 }
 
-@test "COMMAND gets default signal dispositions, whatever we were given" {
+@test "COMMAND gets default signal dispositions, whatever ours were" {
 	wrapped "trap '' HUP QUIT USR2 CHLD" 'env --block-signal=USR1,WINCH'
 	SOURCE=(grep '^Sig[BI]' /proc/self/status)
 	CONSUMER=(sh -c 'cat; exec grep "^Sig[BI]" /proc/self/status')
@@ -55,7 +55,7 @@ load ../../lib/delivery
 	run ! grep '[1-9a-f]' masks
 }
 
-@test "COMMAND gets our limit of core dumps, although we make none" {
+@test "COMMAND gets our limit on core dumps, although we set ours to 0" {
 	not_under sanitizers 'these forbid core dumps'
 	ulimit -H -c unlimited 2>/dev/null || :
 	[[ $(ulimit -H -c) != 0 ]] ||
@@ -68,9 +68,9 @@ load ../../lib/delivery
 	diff want "$RECEIVED"
 }
 
-# --- how its end counts
+# --- its exit
 
-@test "a program that does not exist, as the source: 9 and 7" {
+@test "the source does not exist: the sender exits 9, the receiver 7" {
 	missing() {
 		SOURCE=(/no/such/program)
 		streams "$1" 9 7
@@ -79,7 +79,7 @@ load ../../lib/delivery
 	both_ways missing
 }
 
-@test "a program that does not exist, as the consumer: 9 and 9" {
+@test "the consumer does not exist: sender and receiver exit 9" {
 	missing() {
 		CONSUMER=(/no/such/program)
 		streams "$1" 9 9 <<<word
@@ -89,7 +89,7 @@ load ../../lib/delivery
 	both_ways missing
 }
 
-@test "a source that is killed by a signal: 9 and 7, and the signal is named" {
+@test "the source is killed by a signal: the sender exits 9, the receiver 7, and the signal is named" {
 	killed() {
 		SOURCE=(sh -c 'echo word; kill -SEGV $$')
 		streams "$1" 9 7
@@ -98,7 +98,7 @@ load ../../lib/delivery
 	both_ways killed
 }
 
-@test "a consumer that is killed by a signal: 9 and 9, and the signal is named" {
+@test "the consumer is killed by a signal: sender and receiver exit 9, and the signal is named" {
 	killed() {
 		CONSUMER=(sh -c 'cat >/dev/null; kill -KILL $$')
 		streams "$1" 9 9 <<<word
@@ -108,30 +108,30 @@ load ../../lib/delivery
 	both_ways killed
 }
 
-@test "a source that fails long after its end of file: 9 and 7" {
+@test "the source fails long after its end of file: the sender exits 9, the receiver 7" {
 	SOURCE=(sh -c 'echo word; exec >&-; sleep 0.5; exit 4')
 	streams push 9 7
 	says sender 'status 4'
 }
 
-@test "a source fails while a child of it still writes: 9 and 7 at once" {
+@test "the source fails while its child still writes: the sender exits 9, the receiver 7 at once" {
 	make_mark
 	SOURCE=(sh -c 'tail -f /dev/null & echo word; exit 4' "$MARK")
 	takes_at_most 20 streams push 9 7
 }
 
-@test "a source ends well before a child of it: all is delivered" {
+@test "the source exits 0 before its child: all is delivered" {
 	SOURCE=(sh -c '{ sleep 0.5; echo two; } & echo one')
 	streams push 0 0
 	[[ $(<"$RECEIVED") == $'one\ntwo' ]]
 }
 
-@test "a consumer that reads nothing of an empty stream: 0 and 0" {
+@test "the consumer does not read an empty stream: sender and receiver exit 0" {
 	CONSUMER=(true)
 	streams push 0 0
 }
 
-@test "a consumer that reads nothing of what comes late: 9 and 9" {
+@test "the consumer exits 0 before late bytes come: sender and receiver exit 9" {
 	CONSUMER=(true)
 	SOURCE=(sh -c 'sleep 0.5; echo word')
 	streams push 9 9
@@ -139,26 +139,26 @@ load ../../lib/delivery
 	says receiver unread
 }
 
-@test "a consumer that leaves the last byte: 9 and 9" {
+@test "the consumer leaves the last byte unread: sender and receiver exit 9" {
 	CONSUMER=(dd bs=1 count=9 status=none)
 	streams push 9 9 < <(printf 0123456789)
 	says sender unread
 }
 
-@test "a consumer that takes the last byte and no end of file: 0 and 0" {
+@test "the consumer reads the last byte but no end of file: sender and receiver exit 0" {
 	CONSUMER=(dd bs=1 count=10 status=none) # like btrfs receive -e
 	SOURCE=(sh -c 'printf 0123456789; sleep 0.5')
 	streams push 0 0
 }
 
-@test "a consumer that closes its input and lives on: 9 and 9, and it is ended" {
+@test "the consumer closes its input and runs on: sender and receiver exit 9, and it is ended" {
 	make_mark
 	CONSUMER=(sh -c 'exec <&-; exec tail -f /dev/null "$0"' "$MARK")
 	streams push 9 9 </dev/zero
 	until_true marked_gone
 }
 
-@test "the sender waits for the consumer's exit, not just for its reading" {
+@test "the sender waits until the consumer exits, not only until it has read all" {
 	CONSUMER=(sh -c 'cat >part; until [ -e go ]; do sleep 0.1; done; mv part got')
 	stream_starts push <<<word
 	until_true test -s part
@@ -179,7 +179,7 @@ on_terminals() {
 
 REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 
-@test "a source that reads from the terminal, as sudo does: 9 and 7, and a remedy" {
+@test "the source reads from the terminal, like sudo: the sender exits 9, the receiver 7, and a remedy is given" {
 	reads() {
 		SOURCE=(sh -c 'echo word; read -r line </dev/tty; echo "$line"')
 		streams "$1" 9 7
@@ -189,14 +189,14 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	both_ways reads
 }
 
-@test "a source that switches the echo off, as sudo does: 9 and 7, and a remedy" {
+@test "the source switches the echo off, like sudo: the sender exits 9, the receiver 7, and a remedy is given" {
 	SOURCE=(sh -c 'stty -echo </dev/tty; echo word')
 	on_terminals
 	streams push 9 7
 	says sender "sh $REMEDY"
 }
 
-@test "a consumer that reads from the terminal: 9 and 9, and a remedy on both" {
+@test "the consumer reads from the terminal: sender and receiver exit 9, and both give a remedy" {
 	reads() {
 		SOURCE=(sh -c 'echo word; sleep 0.2')
 		CONSUMER=(sh -c 'read -r line </dev/tty; cat')
@@ -208,14 +208,14 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	both_ways reads
 }
 
-@test "a pipeline of which one program reads from the terminal: 9 and 7" {
+@test "one program of a pipeline reads from the terminal: the sender exits 9, the receiver 7" {
 	SOURCE=(sh -c 'cat /dev/tty | cat')
 	on_terminals
 	streams push 9 7
 	says sender "sh $REMEDY"
 }
 
-@test "COMMAND keeps our session and terminal, in a group of its own" {
+@test "COMMAND keeps our session and terminal, in its own process group" {
 	CONSUMER=(sh -c 'cat >/dev/null; ps -o sid=,tty=,pgid= -p $$
 		ps -o sid=,tty=,pgid= -p $(ps -o ppid= -p $PPID)')
 	on_terminals
@@ -225,7 +225,7 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	run ! grep '?' "$RECEIVED"
 }
 
-@test "a COMMAND that a user stops goes on when it is continued: 0 and 0" {
+@test "a user stops COMMAND and continues it: sender and receiver exit 0" {
 	local pid
 	CONSUMER=(sh -c 'echo $$ >pid; exec cat')
 	stands push
@@ -233,7 +233,7 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	kill -STOP "$pid"
 	tail -c 100000 in >&8
 	stands_end
-	# the supervisor has to have seen it, or will
+	# the supervisor has noticed it, or will
 	sleep 0.3
 	alive "$RECEIVER_PID"
 	kill -CONT "$pid"
@@ -241,10 +241,10 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	assert_same_file in "$RECEIVED"
 }
 
-# --- an aborted stream never looks like a whole one
+# --- an aborted stream is never taken for a whole one
 
-# consumes_until_end [COMMAND...]: a consumer that tells if it ever saw the end of
-# its input
+# consumes_until_end [COMMAND...]: a consumer that reports if it reached the end
+# of its input
 consumes_until_end() {
 	make_mark
 	rm -f end
@@ -289,7 +289,7 @@ rounds() {
 	rounds killed_receiver
 }
 
-@test "the receiver is terminated: the consumer sees no end of file" {
+@test "the receiver gets SIGTERM: the consumer sees no end of file" {
 	both_ways killed_receiver TERM 143
 }
 
@@ -320,7 +320,7 @@ rounds() {
 	no_end_seen 8 7
 }
 
-@test "the wire is cut: the consumer sees no end of file" {
+@test "the connection is cut: the consumer sees no end of file" {
 	cuts() {
 		consumes_until_end
 		HARM=(cut -a 1000000)
@@ -346,14 +346,14 @@ rounds() {
 	no_end_seen 7 137
 }
 
-@test "the supervisor is killed: COMMAND goes with it, 9 and 9" {
+@test "the supervisor is killed: COMMAND ends with it, sender and receiver exit 9" {
 	consumes_until_end
 	stands push
 	kill -9 "$(pgrep -P "$RECEIVER_PID")"
 	no_end_seen 9 9
 }
 
-@test "who kills the program by its name does not hit the supervisor" {
+@test "killing the program by its name does not hit the supervisor" {
 	not_under valgrind 'its own name is in the arguments'
 	local supervisor
 	CONSUMER=(cat)
@@ -401,7 +401,7 @@ second_signal() {
 	second_signal INT INT 130
 }
 
-@test "a signal ends a sender though the supervisor of its COMMAND is stopped" {
+@test "a signal ends a sender although the supervisor of its COMMAND is stopped" {
 	deaf_source
 	stream_starts push
 	until_true test -s "$RECEIVED"
@@ -411,7 +411,7 @@ second_signal() {
 	until_true marked_gone
 }
 
-@test "a signal ends a receiver though the supervisor of its COMMAND is stopped" {
+@test "a signal ends a receiver although the supervisor of its COMMAND is stopped" {
 	consumes_until_end
 	stands pull
 	kill -STOP "$(pgrep -P "$RECEIVER_PID")"
@@ -427,7 +427,7 @@ endless_source() {
 	SOURCE=(sh -c 'tail -f /dev/null "$0" & yes "$0"' "$MARK")
 }
 
-@test "the receiver's reader goes away: the source and its children are ended" {
+@test "the receiver's reader exits: the source and its children are ended" {
 	ended() {
 		endless_source
 		start_consumer head -c 100000
@@ -471,23 +471,23 @@ endless_source() {
 	until_true marked_gone
 }
 
-@test "the children of a COMMAND that fails are ended with it: 9 and 7" {
+@test "the source fails: its children are ended, the sender exits 9, the receiver 7" {
 	make_mark
 	SOURCE=(sh -c 'tail -f /dev/null "$0" & echo word; exit 4' "$MARK")
 	streams push 9 7
 	until_true marked_gone
 }
 
-@test "the children of a consumer that fails are ended with it: 9 and 9" {
+@test "the consumer fails: its children are ended, sender and receiver exit 9" {
 	make_mark
 	CONSUMER=(sh -c 'exec 5<&0; tail -f /dev/null "$0" <&5 & cat >/dev/null; exit 4' "$MARK")
 	streams push 9 9 <<<word
 	until_true marked_gone
 }
 
-# --- what COMMAND leaves behind
+# --- children that COMMAND leaves behind
 
-@test "a consumer leaves a reader of the stream behind: both sides wait for it" {
+@test "the consumer leaves a child that reads the stream: both sides wait for it" {
 	left() {
 		rm -f got
 		CONSUMER=(sh -c 'exec 5<&0; { cat >part; sleep 0.5; mv part got; } <&5 & exit 0')
@@ -497,7 +497,7 @@ endless_source() {
 	both_ways left
 }
 
-@test "a consumer leaves a reader of the stream behind that fails: 9 and 9" {
+@test "the consumer leaves a child that reads the stream and fails: sender and receiver exit 9" {
 	left() {
 		CONSUMER=(sh -c 'exec 5<&0; { cat >/dev/null; sleep 0.3; exit 3; } <&5 & exit 0')
 		streams "$1" 9 9 < <(sleep 0.3; echo word)
@@ -506,7 +506,7 @@ endless_source() {
 	both_ways left
 }
 
-@test "a consumer leaves a reader of the stream behind that is killed: 9 and 9" {
+@test "the consumer leaves a child that reads the stream and is killed: sender and receiver exit 9" {
 	CONSUMER=(sh -c 'exec 5<&0; sh -c "echo \$\$ >pid; exec cat >got" <&5 & exit 0')
 	stands push got
 	kill -9 "$(<pid)"
@@ -514,7 +514,7 @@ endless_source() {
 	stream_ends 9 9
 }
 
-@test "a source leaves a writer of the stream behind that is killed at once: 9 and 7" {
+@test "the source leaves a child that writes the stream and is killed: the sender exits 9, the receiver 7" {
 	local i
 	by_tier 5 3 100 50
 	for ((i = 0; i < SIZE; i++)); do
@@ -523,7 +523,7 @@ endless_source() {
 	done
 }
 
-@test "a source leaves a writer of the stream behind that fails: 9 and 7" {
+@test "the source leaves a child that writes the stream and fails: the sender exits 9, the receiver 7" {
 	left() {
 		SOURCE=(sh -c '{ echo one; sleep 0.5; exit 3; } & exit 0')
 		streams "$1" 9 7
@@ -532,7 +532,7 @@ endless_source() {
 	both_ways left
 }
 
-@test "what COMMAND leaves behind without the stream goes on: 0 and 0" {
+@test "a child of COMMAND that does not hold the stream runs on: sender and receiver exit 0" {
 	make_mark
 	CONSUMER=(sh -c 'tail -f /dev/null "$0" </dev/null >/dev/null 2>&1 & exec cat' \
 		"$MARK")
@@ -544,7 +544,7 @@ endless_source() {
 
 # --- no process can be made
 
-# Runs the program as a user who may not have another process.
+# Runs the program as a user who may not start another process.
 alone() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	printf '%s\n' '#!/bin/sh' "exec setpriv --reuid=65534 --clear-groups \
@@ -552,7 +552,7 @@ alone() {
 	chmod 755 alone
 }
 
-@test "a consumer that cannot be started is told to the sender" {
+@test "the sender is told that the consumer cannot be started" {
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	alone
 	start_receiver --send --ktls "$WHEN" < <(sleep 1; head -c 1000000 /dev/zero)
@@ -562,7 +562,7 @@ alone() {
 	assert_stderr_has "command could not be started" "$RECEIVER_ERR"
 }
 
-@test "a source that cannot be started is told to the receiver" {
+@test "the receiver is told that the source cannot be started" {
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	alone
 	start_receiver --ktls "$WHEN"

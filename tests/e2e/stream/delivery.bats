@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Exit status 0 means that the receiver's consumer has taken every byte.
+# Exit status 0 means that the consumer at the receiver has read every byte.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -10,7 +10,7 @@ setup_file() {
 	export IN=$BATS_FILE_TMPDIR/in
 }
 
-# still_runs PID: it has had the time to end, and did not
+# still_runs PID: the process had time to exit, and did not
 still_runs() {
 	sleep 0.7
 	alive "$1" || fail "it did not wait"
@@ -18,7 +18,7 @@ still_runs() {
 
 # --- DONE means consumed
 
-# A reader of the receiver's output that takes nothing until the test says so
+# A reader of the receiver's output that reads nothing until the test says so
 start_waiting_reader() {
 	mkfifo go
 	start_consumer sh -c 'read line <go; exec cat'
@@ -51,7 +51,7 @@ start_waiting_reader() {
 	[[ $(<"$RECEIVED") == x ]]
 }
 
-@test "a reader that waits and then goes away: 9 and 8" {
+@test "a reader waits and then exits: the sender exits 9, the receiver 8" {
 	mkfifo go
 	start_consumer sh -c 'read line <go'
 	OUTPUT=consumer
@@ -61,7 +61,7 @@ start_waiting_reader() {
 	stream_ends 9 8
 }
 
-@test "a reader that leaves the last byte: 9 and 8" {
+@test "a reader leaves the last byte unread: the sender exits 9, the receiver 8" {
 	leaves() {
 		start_consumer dd bs=1 count=9 status=none
 		OUTPUT=consumer
@@ -70,7 +70,7 @@ start_waiting_reader() {
 	both_ways leaves
 }
 
-@test "a reader that was never there: 9 and 8" {
+@test "no reader from the start: the sender exits 9, the receiver 8" {
 	start_consumer true
 	exec 7>consumer
 	wait_consumer
@@ -81,7 +81,7 @@ start_waiting_reader() {
 	wait_receiver 8
 }
 
-@test "a socket as output whose reader goes away: 9 and 8" {
+@test "the output is a socket and its reader exits: the sender exits 9, the receiver 8" {
 	ktls_here
 	have_fifo ready
 	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" unix out "$BKP" listen \
@@ -93,7 +93,7 @@ start_waiting_reader() {
 	assert_stderr_has 'reader.*went away'
 }
 
-@test "a socket as output whose reader has read all and leaves early: 9 and 8" {
+@test "the output is a socket and its reader has read all but exits early: the sender exits 9, the receiver 8" {
 	ktls_here
 	have_fifo ready
 	have_fifo feed
@@ -112,7 +112,7 @@ start_waiting_reader() {
 	says receiver 'reader of standard output went away'
 }
 
-@test "a file is complete as soon as the sender has ended" {
+@test "a file is complete as soon as the sender has exited" {
 	complete() {
 		stream_starts "$1" <"$IN"
 		wait_sender 0
@@ -122,7 +122,7 @@ start_waiting_reader() {
 	both_ways complete
 }
 
-@test "a file that may not grow further: 9 and 8" {
+@test "the output file reaches its size limit: the sender exits 9, the receiver 8" {
 	ulimit -S -f 100
 	trap '' XFSZ
 	stream_starts push <"$IN"
@@ -132,8 +132,8 @@ start_waiting_reader() {
 	assert_prefix "$RECEIVED" "$IN"
 }
 
-# full_disk: a block device in $DISK that takes 8 MiB of what is written to it; of
-# the rest it can tell only when it is flushed
+# full_disk: sets DISK to a block device that stores 8 MiB; it reports the loss
+# of the rest only when it is flushed
 full_disk() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	mkdir disk
@@ -146,7 +146,7 @@ full_disk() {
 	cleanup_add losetup -d "$DISK"
 }
 
-@test "a block device that did not take what was written: 9 and 8" {
+@test "a block device fails to write data back: the sender exits 9, the receiver 8" {
 	disk_fails() {
 		streams "$1" 9 8 <big
 		says receiver 'standard output.*error'
@@ -157,7 +157,7 @@ full_disk() {
 	both_ways disk_fails
 }
 
-@test "a block device that did not take it, where SIGCHLD was ignored: 9 and 8" {
+@test "a block device fails to write data back, SIGCHLD ignored: the sender exits 9, the receiver 8" {
 	full_disk
 	OUTPUT=$DISK
 	make_data big 16000000
@@ -166,7 +166,7 @@ full_disk() {
 	says receiver 'standard output.*error'
 }
 
-@test "a block device: 0 and 0" {
+@test "the output is a block device: sender and receiver exit 0" {
 	full_disk
 	OUTPUT=$DISK
 	local how
@@ -178,8 +178,8 @@ full_disk() {
 	done
 }
 
-# slow_disk: a block device in $DISK that does not take anything until
-# "fsfreeze -u lower", which ends the test at the latest
+# slow_disk: sets DISK to a block device that stores nothing until "fsfreeze -u
+# lower", which happens at the end of the test at the latest
 slow_disk() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	mkdir lower
@@ -195,12 +195,12 @@ slow_disk() {
 	cleanup_add thaw
 }
 
-# Also if it was thawed: then it says so, which is no harm
+# It may be thawed already: then the error does no harm
 thaw() {
 	fsfreeze -u "$TMP/lower" 2>/dev/null || :
 }
 
-# flushes: a receiver whose bytes are all there, but not on the disk yet
+# flushes: waits for a receiver that has all bytes, but not on the disk yet
 flushes() {
 	slow_disk
 	OUTPUT=$DISK
@@ -220,7 +220,7 @@ has_child() {
 	stream_ends 0 0
 }
 
-@test "a visitor who leaves while the disk is slow costs no processor time" {
+@test "a client that disconnects while the disk is slow costs no processor time" {
 	not_under valgrind 'it costs time'
 	slow_disk
 	OUTPUT=$DISK
@@ -240,7 +240,7 @@ has_child() {
 	stream_ends 0 0
 }
 
-# leaves_nothing SIGNAL: the port is free and the sender knows at once
+# leaves_nothing SIGNAL: the port is free and the sender exits at once
 leaves_nothing() {
 	flushes
 	kill -"$1" "$RECEIVER_PID"
@@ -249,21 +249,21 @@ leaves_nothing() {
 	assert_stderr_lacks 'in use'
 }
 
-@test "a receiver that is killed while the disk is slow leaves its port" {
+@test "a receiver killed while the disk is slow frees its port" {
 	leaves_nothing KILL
 }
 
-@test "a receiver that is terminated while the disk is slow leaves its port" {
+@test "a receiver that gets SIGTERM while the disk is slow frees its port" {
 	leaves_nothing TERM
 	wait_sender 7
 }
 
-@test "an empty stream into a full device: 0 and 0" {
+@test "an empty stream into a full device: sender and receiver exit 0" {
 	OUTPUT=/dev/full
 	streams push 0 0
 }
 
-@test "one byte into a full device: 9 and 8" {
+@test "one byte into a full device: the sender exits 9, the receiver 8" {
 	OUTPUT=/dev/full
 	streams push 9 8 < <(printf x)
 }
@@ -283,7 +283,7 @@ leaves_nothing() {
 	stream_ends 0 0
 }
 
-@test "the outcome survives a receiver that is gone long before it is read" {
+@test "the outcome reaches the sender long after the receiver has exited" {
 	full_tier_only 15
 	start_waiting_reader
 	stream_starts push < <(printf x)
@@ -295,7 +295,7 @@ leaves_nothing() {
 	wait_sender 0
 }
 
-@test "a failure reaches a sender that is stopped meanwhile" {
+@test "a failure reaches a sender that was stopped when it happened" {
 	CONSUMER=(sh -c 'cat >got; until [ -e go ]; do sleep 0.1; done; exit 3')
 	stream_starts push <"$IN"
 	until_true size_is 300001 got
@@ -316,8 +316,8 @@ leaves_nothing() {
 
 # --- a btrfs stream has an end mark
 
-# btrfs_stream CODE_SENDER CODE_RECEIVER FORMAT...: one whose beginning and end
-# are written out; 300000 bytes are between the first FORMAT and the others
+# btrfs_stream CODE_SENDER CODE_RECEIVER FORMAT...: a stream that consists of
+# the FORMATs; 300000 bytes are between the first FORMAT and the others
 btrfs_stream() {
 	{
 		printf "$3"
@@ -328,40 +328,40 @@ btrfs_stream() {
 	assert_beginning "$RECEIVED" stream
 }
 
-@test "a btrfs stream with its end: 0 and 0" {
+@test "a btrfs stream with its end: sender and receiver exit 0" {
 	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END"
 	assert_same_file stream "$RECEIVED"
 }
 
-@test "a btrfs stream without its end: 8 and 7" {
+@test "a btrfs stream without its end: the sender exits 8, the receiver 7" {
 	btrfs_stream 8 7 "$BTRFS_MAGIC"
 }
 
-@test "a btrfs stream whose last byte is missing: 8 and 7" {
+@test "a btrfs stream whose last byte is missing: the sender exits 8, the receiver 7" {
 	btrfs_stream 8 7 "$BTRFS_MAGIC" "${BTRFS_END%\\x9d}"
 }
 
-@test "a btrfs stream with one byte behind its end: 8 and 7" {
+@test "a btrfs stream with one byte after its end: the sender exits 8, the receiver 7" {
 	btrfs_stream 8 7 "$BTRFS_MAGIC" "$BTRFS_END\\0"
 }
 
-@test "a btrfs stream that is cut after its first 13 bytes: 8 and 7" {
+@test "a btrfs stream that is cut after its first 13 bytes: the sender exits 8, the receiver 7" {
 	streams push 8 7 < <(printf "$BTRFS_MAGIC")
 }
 
-@test "two btrfs streams behind each other: 0 and 0" {
+@test "two btrfs streams in a row: sender and receiver exit 0" {
 	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END$BTRFS_MAGIC$BTRFS_END"
 }
 
-@test "the shortest btrfs stream: 0 and 0" {
+@test "the shortest btrfs stream: sender and receiver exit 0" {
 	streams push 0 0 < <(printf "$BTRFS_MAGIC$BTRFS_END")
 }
 
-@test "a text that only begins like a btrfs stream: 0 and 0" {
+@test "a text that only begins like a btrfs stream: sender and receiver exit 0" {
 	streams push 0 0 < <(printf 'btrfs-streams are what they are')
 }
 
-@test "a btrfs stream in very small pieces is known, and its missing end: 8 and 7" {
+@test "a btrfs stream in very small pieces without its end: the sender exits 8, the receiver 7" {
 	streams push 8 7 < <(
 		for ((i = 0; i < 12; i++)); do
 			printf %s "${BTRFS_MAGIC:i:1}"
@@ -371,7 +371,7 @@ btrfs_stream() {
 	)
 }
 
-@test "a btrfs stream's end in very small pieces: 0 and 0" {
+@test "the end of a btrfs stream in very small pieces: sender and receiver exit 0" {
 	streams push 0 0 < <(
 		printf "$BTRFS_MAGIC"
 		sleep 0.1
@@ -382,7 +382,7 @@ btrfs_stream() {
 	)
 }
 
-@test "a btrfs stream out of a COMMAND that exits 0, without its end: 8 and 7" {
+@test "a btrfs stream without its end from a COMMAND that exits 0: the sender exits 8, the receiver 7" {
 	SOURCE=(printf 'btrfs-stream\0but no end')
 	streams push 8 7
 	says sender 'cut short'
@@ -398,44 +398,45 @@ ends_at() {
 	streams push 8 7 <"cut"
 }
 
-@test "a btrfs stream whose end is at the end of the buffer" {
+@test "a btrfs stream that ends at the end of the buffer: its end is found" {
 	ends_at 0
 }
 
-@test "a btrfs stream whose end lies across the end of the buffer" {
+@test "a btrfs stream whose end spans the end of the buffer: its end is found" {
 	ends_at 5
 }
 
-@test "a btrfs stream whose end is behind the end of the buffer" {
+@test "a btrfs stream that ends after the end of the buffer: its end is found" {
 	ends_at 10
 }
 
-@test "the end is missed when sent to the kernel" {
+@test "a missing end is noticed when the stream is sent to the kernel" {
 	require_ktls
 	TX=(--tx send)
 	btrfs_stream 8 7 "$BTRFS_MAGIC"
 }
 
-@test "the end is missed when spliced into the kernel" {
+@test "a missing end is noticed when the stream is spliced into the kernel" {
 	require_ktls
 	TX=(--tx splice)
 	btrfs_stream 8 7 "$BTRFS_MAGIC"
 }
 
-@test "the end is found when spliced into the kernel" {
+@test "the end is found when the stream is spliced into the kernel" {
 	require_ktls
 	TX=(--tx splice)
 	btrfs_stream 0 0 "$BTRFS_MAGIC" "$BTRFS_END"
 }
 
-# of_file SENDER_CODE RECEIVER_CODE BYTES: so much of a stream in a file
+# of_file SENDER_CODE RECEIVER_CODE BYTES: that many bytes of a stream in a
+# file
 of_file() {
 	make_btrfs_like stream 300000
 	head -c "$3" stream >part
 	streams push "$1" "$2" <part
 }
 
-@test "the end is missed in a file" {
+@test "a missing end is noticed in a file" {
 	of_file 8 7 200000
 }
 
@@ -444,7 +445,7 @@ of_file() {
 	assert_same_file stream "$RECEIVED"
 }
 
-# Where nothing is kept nobody looks, and the manual says so.
+# Without a buffer the end is not checked, and the manual says so.
 @test "--buffer 0 does not look for the end" {
 	TX=(--buffer 0)
 	make_btrfs_like stream 300000
@@ -453,7 +454,7 @@ of_file() {
 	assert_same_file part "$RECEIVED"
 }
 
-@test "a real btrfs stream, whole and cut short" {
+@test "a real btrfs stream is delivered, and refused when it is cut short" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	truncate -s 512M image
 	mkfs.btrfs -q image >/dev/null 2>&1
@@ -483,23 +484,23 @@ with_buffer() {
 	assert_same_file big "$RECEIVED"
 }
 
-@test "--buffer 1M" {
+@test "--buffer 1M: delivered" {
 	with_buffer 1M
 }
 
-@test "--buffer of no whole number of records" {
+@test "--buffer that is no whole number of records: delivered" {
 	with_buffer 1100001
 }
 
-@test "--buffer 64M" {
+@test "--buffer 64M: delivered" {
 	with_buffer 64M
 }
 
-@test "--buffer 0" {
+@test "--buffer 0: delivered" {
 	with_buffer 0
 }
 
-@test "a --buffer that makes no sense is wrong usage and named" {
+@test "an invalid --buffer: exit status 2, and the value is named" {
 	local size
 	for size in 1 1023K 1.5M -1 0x10 '' ' 1M' 1MB 1E 99999999999999999999; do
 		bkp 2 connect -k key --buffer "$size" -p 1 127.0.0.1
@@ -507,12 +508,12 @@ with_buffer() {
 	done
 }
 
-@test "a --buffer beyond the memory of the machine is wrong usage" {
+@test "a --buffer larger than memory: exit status 2" {
 	bkp 2 connect -k key --buffer 1000T -p 1 127.0.0.1
 	assert_stderr_has '^btrfs-ktls-pipe: --buffer.*memory'
 }
 
-# produces MIB: a producer that tells how many MiB it got rid of
+# produces MIB: a producer that reports how many MiB it has written
 produces() {
 	mkfifo feed
 	for ((i = 1; i <= $1; i++)); do
@@ -522,7 +523,7 @@ produces() {
 	PIDS+=($!)
 }
 
-@test "a producer's burst fits into the buffer while nobody reads" {
+@test "a burst of the producer fits into the buffer while nobody reads" {
 	produces 24
 	start_waiting_reader
 	stream_starts push <feed
@@ -532,7 +533,7 @@ produces() {
 	size_is $((24 << 20)) "$RECEIVED"
 }
 
-@test "a small buffer holds the producer up while nobody reads" {
+@test "a small buffer blocks the producer while nobody reads" {
 	produces 24
 	start_waiting_reader
 	TX=(--buffer 1M)
@@ -545,12 +546,12 @@ produces() {
 	size_is $((24 << 20)) "$RECEIVED"
 }
 
-# ticks PID: processor time that it has taken, in 1/100 s
+# ticks PID: its processor time in 1/100 s
 ticks() {
 	awk '{ print $14 + $15 }' "/proc/$1/stat"
 }
 
-# idles PID: takes next to no processor time within a second
+# idles PID: uses almost no processor time for a second
 idles() {
 	local before
 	before=$(ticks "$1")
@@ -559,7 +560,7 @@ idles() {
 		fail "took $(($(ticks "$1") - before))/100 s of a second"
 }
 
-# stalled OPTION...: both sides wait for a reader that does not read
+# stalled OPTION...: both sides wait for a reader that reads nothing
 stalled() {
 	TX=("$@")
 	start_waiting_reader
@@ -591,7 +592,7 @@ stalled() {
 	idles "$RECEIVER_PID"
 }
 
-@test "a bursty producer and a slow receiver" {
+@test "a bursty producer and a slow receiver: delivered" {
 	bursty() {
 		make_data big 3000001
 		start_consumer "$BKP_TOOLS/tinywrites" -m 20000 -p 500000:50

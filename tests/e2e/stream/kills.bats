@@ -1,13 +1,13 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Whoever is killed at whatever moment: no side exits 0 unless the output is
+# Any process is killed at any moment: no side exits 0 unless the output is
 # complete.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/chaos
 
-# kill_one PID [MOMENT]: it may be gone already
+# kill_one PID [MOMENT]: the process may have exited already
 kill_one() {
 	kill -9 "$1" 2>/dev/null || :
 	honest
@@ -29,7 +29,7 @@ receiver_killed() {
 	kill_one "$RECEIVER_PID"
 }
 
-# A COMMAND has written down what it is in the file pid.
+# COMMAND has written its process id to the file pid.
 COMMAND_WITH_PID=(sh -c 'echo $$ >pid.new; mv pid.new pid; exec "$@"' sh)
 
 command_pid() {
@@ -56,7 +56,8 @@ consumer_command_killed() {
 	kill_one "$COMMAND_PID"
 }
 
-# Only the end mark of a btrfs stream can tell; without a buffer nobody looks.
+# Only the end mark of a btrfs stream shows the loss; without a buffer it is not
+# checked.
 source_in_pipe_killed() {
 	[[ $BUFFER != 0 ]] || TX+=(--buffer 1M)
 	choose_consumer
@@ -74,26 +75,26 @@ consumer_in_pipe_killed() {
 	kill_one "$CONSUMER_PID"
 }
 
-@test "the sender is killed at random moments" {
+@test "the sender is killed at random moments: never a false success" {
 	rounds sender_killed
 }
 
-@test "the receiver is killed at random moments" {
+@test "the receiver is killed at random moments: never a false success" {
 	rounds receiver_killed
 }
 
-@test "the source COMMAND is killed at random moments" {
+@test "the source COMMAND is killed at random moments: never a false success" {
 	rounds source_command_killed
 }
 
-@test "the source of a btrfs stream in a pipe is killed at random moments" {
+@test "the source of a btrfs stream in a pipe is killed at random moments: never a false success" {
 	rounds source_in_pipe_killed
 }
 
-@test "the consumer COMMAND is killed at random moments" {
+@test "the consumer COMMAND is killed at random moments: never a false success" {
 	rounds consumer_command_killed
 }
 
-@test "the consumer in a pipe is killed at random moments" {
+@test "the consumer in a pipe is killed at random moments: never a false success" {
 	rounds consumer_in_pipe_killed
 }

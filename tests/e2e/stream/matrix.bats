@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every kind of credential in every mode moves a stream, over the path that is
-# expected where this runs: the kernel's, where it has TLS.
+# Every kind of credential moves a stream in every mode, by kernel TLS where the
+# kernel has it.
 
 load ../../lib/helpers
 load ../../lib/certs
@@ -18,7 +18,7 @@ setup() {
 	[[ $WHEN != require ]] || PATH_HERE=kernel-sw
 }
 
-# The four kinds set what both sides are given.
+# The four kinds set the options of both sides.
 key() {
 	SERVER=(-k key) CREDENTIAL=(-k key)
 }
@@ -40,7 +40,7 @@ certificate() {
 	client_is alice
 }
 
-# moves KIND MODE: and the statistics of both sides name version, cipher, path
+# moves KIND MODE: the statistics of both sides name version, cipher, path
 moves() {
 	"$1"
 	start_receiver -m "$2" --ktls "$WHEN" --stats receiver.json
@@ -64,8 +64,8 @@ names() {
 	grep -qE -- "$2" "$1" || fail "$1 is without $2: $(<"$1")"
 }
 
-# GnuTLS before 3.8.11 has no TLS 1.3 AES-256-GCM with a pre-shared key; where
-# it cannot be had both sides say so.
+# GnuTLS before 3.8.11 has no TLS 1.3 AES-256-GCM with a pre-shared key; both
+# sides say so.
 may_be_missing() {
 	"$1"
 	bkp 2 listen "${SERVER[@]}" -m tls13-aes256-gcm -p 0 --wait 1ms
@@ -78,7 +78,7 @@ may_be_missing() {
 	moves key tls13-aes128-gcm
 }
 
-@test "a key is refused for TLS 1.3 AES-256-GCM, aloud" {
+@test "a key is refused for TLS 1.3 AES-256-GCM with a message" {
 	may_be_missing key
 }
 
@@ -98,7 +98,7 @@ may_be_missing() {
 	moves keys tls13-aes128-gcm
 }
 
-@test "many keys are refused for TLS 1.3 AES-256-GCM, aloud" {
+@test "many keys are refused for TLS 1.3 AES-256-GCM with a message" {
 	may_be_missing keys
 }
 
@@ -118,7 +118,7 @@ may_be_missing() {
 	moves password tls13-aes128-gcm
 }
 
-@test "a password is refused for TLS 1.3 AES-256-GCM, aloud" {
+@test "a password is refused for TLS 1.3 AES-256-GCM with a message" {
 	may_be_missing password
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # System calls that an environment refuses: the seccomp list of a container, or
-# a kernel that lacks them. The program does without, or ends at once and says
-# so; tests/tools/refuse is the environment.
+# a kernel that lacks them. The program does without them, or exits at once and
+# says so. tests/tools/refuse is the environment.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -15,8 +15,8 @@ setup() {
 	make_data in 300000
 }
 
-# refused SIDE EPERM|ENOSYS CALL...: to SIDE, connect, listen or both, from here
-# on
+# refused SIDE EPERM|ENOSYS CALL...: from here on SIDE (connect, listen or both)
+# is refused these calls
 refused() {
 	BKP=$REAL
 	wrapped '' "\"$BKP_TOOLS/refuse\" ${*:2} --"
@@ -27,7 +27,7 @@ refused() {
 	esac
 }
 
-# form FORM: what the sides read and write
+# form FORM: the inputs and outputs of both sides
 form() {
 	SOURCE=() CONSUMER=() LISTEN=() INPUT=pipe
 	case $1 in
@@ -44,15 +44,16 @@ form() {
 	esac
 }
 
-# A listener that ends before it is ready closes the pipe.
+# Unlike that of peers.bash it fails at once when a listener exits before it is
+# ready, which closes the pipe.
 read_port() {
 	PORT=
 	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
 }
 
-# runs push|pull: a stream, as far as it comes. Sets the exit statuses CONNECT
-# and LISTENER: "-" for a side that was not to be started, "on" for a listener
-# that goes on listening after the other side has ended.
+# runs push|pull: a stream, complete or not. Sets the exit statuses CONNECT and
+# LISTENER: "-" for a side that could not start, "on" for a listener that still
+# listens after the other side has exited.
 runs() {
 	CONNECT=0 LISTENER=0
 	rm -f "$RECEIVED" ready "$SENDER_ERR" "$RECEIVER_ERR"
@@ -91,15 +92,15 @@ does_without() {
 	assert_same_file in "$RECEIVED"
 }
 
-# ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides end at once. CODES is what
-# connect and listen exit with, a pattern; the refused one names the call and
-# the remedy, unless CODES begins with "~".
+# ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides exit at once. CODES is a
+# pattern for the exit statuses of connect and listen; the refused side names
+# the call and the remedy, unless CODES begins with "~".
 ends() {
 	local way=${WAY-push} codes=${5#\~} said=$SENDER_ERR
 
 	refused "$1" "$2" "$4"
 	form "$3"
-	# A side that was not told would wait for the other to come back.
+	# A side that is not told would wait for the other to resume.
 	RETRY=(--retry 0)
 	[[ $codes == *[456n-]* ]] || RETRY=(--retry 1h)
 	GOES_ON=
@@ -117,8 +118,8 @@ ends() {
 }
 
 # each FUNCTION [STEP], with lines SIDE FORM ... on standard input: in the full
-# tier with both errnos and in both directions. The quick tier takes one of
-# these by turns, and of the lines every STEPth.
+# tier with both errnos and in both directions. The quick tier alternates
+# between these, and takes every STEPth line.
 each() {
 	local line num turn n=0 step=${2-1}
 	while read -r -u 7 -a line; do
@@ -137,7 +138,7 @@ each() {
 
 # --- COMMAND
 
-@test "without close_range COMMAND and its supervisor get no descriptor of ours" {
+@test "without close_range COMMAND and its supervisor still inherit no descriptor of ours" {
 	descriptors() {
 		SOURCE=(sh -c 'ls /proc/self/fd; cat in')
 		CONSUMER=(sh -c 'cat; exec ls /proc/self/fd')
@@ -155,9 +156,9 @@ each() {
 	exec 5<&- 6>&-
 }
 
-# --- what the program can do without
+# --- optional system calls
 
-@test "what can be done without is done without, on both sides" {
+@test "all optional system calls fail at once: delivered, on both sides" {
 	# fcntl: F_SETPIPE_SZ, F_GETPIPE_SZ; socket: AF_NETLINK
 	local calls=(close_range tee splice vmsplice sendfile getrandom prctl
 		prlimit64 setsockopt:1=1 setsockopt:1=6 fcntl:1=1031 fcntl:1=1032
@@ -184,7 +185,7 @@ each() {
 	does_without both EPERM command "${calls[@]}"
 }
 
-@test "each call that can be done without is done without" {
+@test "each optional system call fails: delivered" {
 	local form call WAY num
 	full_tier_only 100
 	for call in close_range tee splice vmsplice sendfile getrandom prctl \
@@ -204,12 +205,12 @@ each() {
 	done
 }
 
-# --- what it cannot do without
+# --- system calls that are needed
 
-# Where nothing else can be meant the refused side names the call; the other
-# codes are those of any error of that call.
+# The refused side names the call where there is only one; the other codes are
+# those of any error of that call.
 
-@test "what listen cannot do without is named, and both sides end" {
+@test "a system call that listen needs fails: it is named, and both sides exit" {
 	each ends <<-END
 		listen plain socket -,[46]
 		listen plain bind -,4
@@ -223,7 +224,7 @@ each() {
 	END
 }
 
-@test "what connect cannot do without is named, and it ends at once" {
+@test "a system call that connect needs fails: it is named, and connect exits at once" {
 	each ends <<-END
 		connect plain socket [46],on
 		connect plain connect ~4,on
@@ -232,7 +233,7 @@ each() {
 	END
 }
 
-@test "a stream that cannot begin, or go on, ends on both sides" {
+@test "a stream that cannot start or continue ends on both sides" {
 	each ends <<-END
 		listen plain pipe2 7,7
 		connect plain pipe2 7,7
@@ -243,7 +244,7 @@ each() {
 	END
 }
 
-@test "what a COMMAND needs is named: 9, and the other side hears of it" {
+@test "a system call that starts COMMAND fails: it is named, exit status 9, and the other side is told" {
 	each ends 2 <<-END
 		connect command socketpair 9,[79]
 		listen command socketpair [79],9
@@ -260,7 +261,7 @@ each() {
 	END
 }
 
-@test "what --keep cannot do without is named, and no place is lost" {
+@test "a system call that --keep needs fails: it is named, and no place is lost" {
 	local WAY=push num
 	for num in EPERM ENOSYS; do
 		ends listen "$num" keep signalfd4 -,4
@@ -275,7 +276,7 @@ each() {
 
 # --- kernel TLS
 
-@test "without tee, splice and sendfile kernel TLS goes on by read and send" {
+@test "without tee, splice and sendfile kernel TLS uses read and send" {
 	local WAY num side
 	require_ktls
 	for num in EPERM ENOSYS; do
@@ -293,7 +294,7 @@ each() {
 }
 
 # 6, 31: TCP_ULP; 282: TLS_TX, TLS_RX
-@test "where kernel TLS is refused --ktls auto goes on in user space" {
+@test "kernel TLS is refused: --ktls auto continues in user space" {
 	local call side
 	require_ktls
 	ktls_here() { WHEN=auto; }
@@ -315,7 +316,7 @@ each() {
 	END
 }
 
-@test "where kernel TLS is refused --ktls require is 6, and names the call" {
+@test "kernel TLS is refused: --ktls require exits 6 and names the call" {
 	require_ktls
 	each ends <<-END
 		connect plain sendmsg 6,on

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# No stream is too long for a key: the next connection brings fresh ones while
-# the old one still carries data.
+# Rekeying: another connection with new keys takes over in time, while the old
+# one still carries data, however long the stream is.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -12,9 +12,9 @@ setup() {
 	make_data in 20000000
 }
 
-# rotates push|pull LEAST: a stream of "in" arrives, over so many fresh keys at
-# least and without a connection that was lost
-rotates() {
+# rekeys push|pull LEAST: a stream of "in" arrives, is rekeyed LEAST times or
+# more, and loses no connection
+rekeys() {
 	streams_with_stats "$1" 0 0
 	assert_same_file in "$RECEIVED"
 	counted rotations "$2"
@@ -33,55 +33,55 @@ fails() {
 	assert_beginning "$RECEIVED" in
 }
 
-# intervals_within BYTES: no key protected more than that
+# intervals_within BYTES: no key protected more than BYTES
 intervals_within() {
 	local at last=0
 	while read -r at; do
 		((at - last <= $1)) || fail "$last to $at under one key"
 		last=$at
-	done < <(sed -nE 's/.*: fresh keys from byte ([0-9]+) on.*/\1/p' "$SENDER_ERR")
+	done < <(sed -nE 's/.*: rekeyed at byte ([0-9]+).*/\1/p' "$SENDER_ERR")
 }
 
-@test "--rekey-after of the sender is kept" {
+@test "--rekey-after of the sender is obeyed" {
 	kept() {
 		TX=(--rekey-after 2M) RX=()
-		rotates "$1" 9
+		rekeys "$1" 9
 		intervals_within $((2 << 20))
 	}
 	both_ways kept
 }
 
-@test "--rekey-after of the receiver is kept" {
+@test "--rekey-after of the receiver is obeyed" {
 	kept() {
 		TX=() RX=(--rekey-after 2M)
-		rotates "$1" 9
+		rekeys "$1" 9
 		intervals_within $((2 << 20))
 	}
 	both_ways kept
 }
 
-@test "in every mode" {
+@test "a stream is rekeyed in every mode" {
 	local mode
 	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
 		tls12-aes256-gcm; do
 		TX=(-m "$mode" --rekey-after 4M) RX=(-m "$mode")
-		both_ways rotates 4
+		both_ways rekeys 4
 	done
 }
 
-@test "nothing needs to be kept, nor is a way back needed" {
+@test "rekeying needs neither --buffer nor --retry" {
 	unkept() {
 		TX=(--rekey-after 2M --buffer 0) RX=()
-		rotates "$1" 9
+		rekeys "$1" 9
 		intervals_within $((2 << 20))
 		RETRY=(--retry 0)
 		TX=(--rekey-after 2M) RX=()
-		rotates "$1" 9
+		rekeys "$1" 9
 	}
 	both_ways unkept
 }
 
-@test "spliced into the kernel and out of it" {
+@test "a stream spliced into the kernel and out of it is rekeyed" {
 	require_ktls
 	TX=(--rekey-after 2M --tx splice) RX=(--rx splice)
 	spliced() {
@@ -97,26 +97,26 @@ intervals_within() {
 	both_ways spliced
 }
 
-@test "from kernel to user space and back" {
+@test "a rekeyed stream moves from the kernel to user space and back" {
 	require_ktls
 	TX=(--rekey-after 2M --ktls off) RX=(--ktls require)
-	both_ways rotates 9
+	both_ways rekeys 9
 	TX=(--rekey-after 2M --ktls require) RX=(--ktls off)
-	both_ways rotates 9
+	both_ways rekeys 9
 }
 
 # 1M are 64 records, of whatever size.
-@test "records count, not bytes" {
+@test "--rekey-after counts records, not bytes" {
 	small() {
 		head -c 2000 /dev/urandom >in
 		TX=(--rekey-after 1M) RX=()
 		SOURCE=("$BKP_TOOLS/tinywrites" -m 10 -p 10:6)
-		rotates "$1" 2
+		rekeys "$1" 2
 	}
 	both_ways small
 }
 
-@test "a slow consumer delays fresh keys, and no more" {
+@test "a slow consumer delays the rekeying and does no other harm" {
 	slow() {
 		head -c 8000000 in >less
 		TX=(--rekey-after 1M) RX=()
@@ -129,9 +129,9 @@ intervals_within() {
 	both_ways slow
 }
 
-# Everything is acknowledged when the sender moves; the relay holds up the WELCOME
-# that tells the receiver so.
-@test "the old connection does not end before the new one is heard of" {
+# Everything is acknowledged when the sender moves to the new connection; the
+# relay delays the WELCOME that tells the receiver so.
+@test "the old connection does not end before the new one is announced" {
 	local i
 	have_fifo feed
 	exec 8<>feed
@@ -153,8 +153,9 @@ intervals_within() {
 	counted reconnects 0 0
 }
 
-# Its keys are worn out on both connections by then: that is no lost connection.
-@test "a consumer that stands still for long costs no connection" {
+# Both connections have reached the limit by then: that does not count as a
+# loss.
+@test "a consumer that stalls for long costs no connection" {
 	full_tier_only 40
 	still() {
 		TX=(--rekey-after 1M) RX=()
@@ -168,9 +169,9 @@ intervals_within() {
 
 # --- with harm
 
-# The connections of a rotation: the old one is in use, the new one is the
-# relay's second.
-@test "a rotation whose greeting is damaged is made up for by coming back" {
+# The connections of a rekey: the old one is in use, the new one is the relay's
+# second.
+@test "a rekey whose HELLO or WELCOME is damaged: the stream is resumed" {
 	damaged() {
 		TX=(--rekey-after 2M) RX=()
 		HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
@@ -181,19 +182,19 @@ intervals_within() {
 	both_ways damaged
 }
 
-@test "without a way back a rotation that fails is final" {
+@test "a rekey that fails without --retry is final" {
 	RETRY=(--retry 0)
 	TX=(--rekey-after 2M)
 	HARM=(flip -f 100000000 -c s2c -l 81 -k 1)
 	both_ways fails
-	says sender 'no way back: --retry 0'
+	says sender 'cannot resume: --retry 0'
 }
 
-@test "the old connection is cut while both live" {
+@test "the old connection is cut while both are open: the stream is delivered" {
 	cut() {
 		directions "$1"
 		TX=(--rekey-after 2M) RX=()
-		# what a rotation takes is little: the cut is somewhere near
+		# a rekey takes few bytes: the cut is somewhere near it
 		HARM=(rst -c "$WITH" -a "$2" -k 3)
 		streams_with_stats "$1" 0 0
 		assert_same_file in "$RECEIVED"
@@ -204,7 +205,7 @@ intervals_within() {
 	done
 }
 
-@test "random cuts between rotations" {
+@test "random cuts between rekeys: the stream is delivered" {
 	local seed=${CHAOS_SEED:-$SRANDOM} way=push
 	echo "CHAOS_SEED=$seed"
 	((seed % 2)) || way=pull
@@ -216,11 +217,11 @@ intervals_within() {
 	assert_same_file in "$RECEIVED"
 }
 
-# --- where there is no way to fresh keys
+# --- streams that cannot be rekeyed
 
-@test "--raw: a stream that is too long for its key stops, and says so" {
+@test "--raw: a stream too long for its keys stops, and the message says so" {
 	TX=(--raw --rekey-after 1M) RX=(--raw)
 	both_ways fails
-	says sender '64 records are all .* --raw'
+	says sender 'only 64 records.* --raw cannot rekey'
 	(($(stat -c %s "$RECEIVED") <= 1 << 20)) || fail "too much came"
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A dropped connection does not end the stream: it goes on at the exact byte,
-# or says why not.
+# A dropped connection does not end the stream: it is resumed at the exact byte,
+# or a message says why not.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -12,14 +12,15 @@ setup() {
 	make_data in 8000000
 }
 
-# survives push|pull: a stream of "in" arrives through HARM
-# The input is a pipe: a file needs no store, and so never waits for an ACK.
+# survives push|pull: a stream of "in" arrives despite HARM. The input is a
+# pipe: a file needs no resend buffer, and so never waits for an ACK.
 survives() {
 	streams "$1" 0 0 < <(cat in)
 	assert_same_file in "$RECEIVED"
 }
 
-# survives_cut push|pull ACTION ARG...: of the relay, which counts the stream
+# survives_cut push|pull ACTION ARG...: ACTION of the relay, which counts the
+# bytes of the stream
 survives_cut() {
 	directions "$1"
 	HARM=("$2" -c "$WITH" "${@:3}")
@@ -28,27 +29,27 @@ survives_cut() {
 	counted reconnects 1
 }
 
-# survives_cut_against push|pull ACTION ARG...: harm done against the stream
+# survives_cut_against push|pull ACTION ARG...: harm in the opposite direction
 survives_cut_against() {
 	directions "$1"
 	survives_cut "$1" "$2" -x "$AGAINST" "${@:3}"
 }
 
-# --- whatever ends a connection, wherever
+# --- every way to lose a connection, at any point
 
-@test "a reset after each megabyte" {
+@test "a reset after each megabyte: the stream is resumed and delivered" {
 	both_ways survives_cut rst -a 1000000
 }
 
-@test "FIN in both directions" {
+@test "FIN in both directions: the stream is resumed and delivered" {
 	both_ways survives_cut cut -a 1500000
 }
 
-@test "FIN in the direction of the stream alone" {
+@test "FIN in the direction of the stream alone: the stream is resumed and delivered" {
 	both_ways survives_cut fin -a 1500000
 }
 
-@test "FIN against the stream alone" {
+@test "FIN in the control direction alone: the stream is resumed and delivered" {
 	both_ways survives_cut_against fin -a 1500000 -k 3
 }
 
@@ -68,11 +69,12 @@ survives_cut_against() {
 	both_ways forged
 }
 
-# The listener has let the peer in by then, and hears of the damage by an alert.
+# The listener has accepted the peer by then, and learns of the damage by an
+# alert.
 @test "a damaged WELCOME costs a connection, not the stream" {
 	damaged() {
 		TX=(--buffer 1M)
-		# a frame of 64 bytes, its type and a tag
+		# a frame of 64 bytes, its record type and a tag
 		HARM=(flip -f 1500000 -c s2c -l 81 -k 2)
 		with_stats
 		survives "$1"
@@ -81,7 +83,7 @@ survives_cut_against() {
 	both_ways damaged
 }
 
-# The type, the version and the length of a record are in the clear.
+# The type, the version and the length of a record are not encrypted.
 @test "a damaged record header costs a connection, not the stream" {
 	local byte mode=tls13-aes128-gcm
 	damaged() {
@@ -90,7 +92,7 @@ survives_cut_against() {
 		HARM=(flip -c "$WITH" -r 40 -o "$byte" -k 1)
 		with_stats
 		survives "$1"
-		# Kernels do not look at the type that TLS 1.3 pretends.
+		# Kernels ignore the outer type of a TLS 1.3 record.
 		[[ $byte == 0 && $WHEN == require ]] || counted reconnects 1
 		HARM=(flip -c "$AGAINST" -r 9 -o "$byte" -k 1)
 		survives "$1"
@@ -102,12 +104,12 @@ survives_cut_against() {
 	done
 }
 
-@test "the smallest store will do" {
+@test "the smallest --buffer suffices to resume" {
 	TX=(--buffer 1M)
 	both_ways survives_cut rst -a 700000
 }
 
-@test "in every mode" {
+@test "a stream resumes in every mode" {
 	local mode
 	for mode in tls13-aes128-gcm tls13-chacha20-poly1305 tls12-aes128-gcm \
 		tls12-aes256-gcm; do
@@ -116,7 +118,7 @@ survives_cut_against() {
 	done
 }
 
-@test "the paths of a stream may change from connection to connection" {
+@test "a stream may change its path with each connection" {
 	require_ktls
 	TX=(--ktls off) RX=(--ktls require)
 	both_ways survives_cut rst -a 2000000
@@ -126,7 +128,7 @@ survives_cut_against() {
 	both_ways survives_cut rst -a 2000000
 }
 
-@test "that the kernel has no TLS is said once, and not with every connection" {
+@test "the lack of kernel TLS is reported once, not for every connection" {
 	once() {
 		directions "$1"
 		TX=(--ktls auto --rekey-after 4M "${TX[@]}") RX=(--ktls auto)
@@ -144,7 +146,7 @@ survives_cut_against() {
 	both_ways once
 }
 
-@test "a COMMAND at both ends does not notice" {
+@test "a COMMAND on each side does not notice a resume" {
 	commands() {
 		directions "$1"
 		SOURCE=(cat in) CONSUMER=(dd of=got bs=64K status=none)
@@ -156,9 +158,9 @@ survives_cut_against() {
 	both_ways commands
 }
 
-# The peer waits for us no longer than --retry: we must notice by ourselves,
-# at the latest when it does not take a sign of life.
-@test "a connection that goes while the consumer stands still" {
+# The peer waits for us no longer than --retry: we must notice the loss
+# ourselves, at the latest when it does not take a sign of life.
+@test "a connection lost while the consumer stalls: the stream is resumed and delivered" {
 	stalled() {
 		have_fifo consumer
 		have_fifo go
@@ -173,13 +175,13 @@ survives_cut_against() {
 		stream_starts "$1" <in
 		until_true stands_still
 		pkill -9 -P "$TOOL_PID"
-		until_true grep -q 'goes on at byte' "$RECEIVER_ERR"
+		until_true grep -q 'resumes at byte' "$RECEIVER_ERR"
 		: >go
 		stream_ends 0 0
 		wait "$CONSUMER_PID" || :
 		assert_same_file in got
 	}
-	# some bytes have gone out, and none has for a while
+	# some bytes were sent, and none for a while
 	stands_still() {
 		local before
 		before=$(written)
@@ -194,8 +196,8 @@ survives_cut_against() {
 
 # --- the outcome
 
-# outcome_lost push|pull ACTION: on the record of a short stream that carries
-# DONE or FAIL, 16 bytes of frame: no ACK of the same size comes before it
+# outcome_lost push|pull ACTION: ACTION on the record with DONE or FAIL of a
+# short stream, a frame of 16 bytes: no ACK of the same size comes before it
 outcome_lost() {
 	directions "$1"
 	TX=() RX=()
@@ -203,7 +205,7 @@ outcome_lost() {
 	with_stats
 }
 
-@test "an outcome that is lost is fetched by coming back" {
+@test "an outcome that is lost is fetched by resuming" {
 	local action
 	fetched() {
 		outcome_lost "$1" "$2"
@@ -218,7 +220,7 @@ outcome_lost() {
 	done
 }
 
-@test "a failure that is lost is never taken for success" {
+@test "a failure that is lost is never taken for a success" {
 	failed() {
 		outcome_lost "$1" "$2"
 		CONSUMER=(sh -c 'cat >/dev/null; exit 3')
@@ -230,7 +232,7 @@ outcome_lost() {
 	failed pull cut
 }
 
-# --- who gives up, and when
+# --- giving up
 
 @test "connect waits for a listener that starts later" {
 	local port
@@ -240,21 +242,19 @@ outcome_lost() {
 	wait "$RECEIVER_PID" || :
 	spawn_sender -v <in
 	until_true grep -q 'trying again' "$SENDER_ERR"
-	"$BKP" listen -k key "${BIND[@]}" -p "$port" --retry 5s \
-		>"$RECEIVED" 2>"$RECEIVER_ERR" 3>&- &
-	RECEIVER_PID=$!
-	PIDS+=("$RECEIVER_PID")
+	spawn RECEIVER_PID "$RECEIVER_ERR" listen -k key "${BIND[@]}" -p "$port" \
+		--retry 5s >"$RECEIVED"
 	stream_ends 0 0
 	assert_same_file in "$RECEIVED"
 }
 
-@test "connect gives up when --retry has passed without a listener: 4" {
+@test "no listener until --retry has passed: connect exits 4" {
 	takes_at_most 10 bkp 4 connect -k key -p 1 --retry 1s 127.0.0.1
 	assert_stderr_has 'refused.*trying again for 1 s'
 	assert_lines 2 "$ERR"
 }
 
-@test "a listener that is busy is asked again" {
+@test "connect tries a busy listener again" {
 	stands push
 	until_true grep -q . "$RECEIVED"
 	RECEIVER=$RECEIVER_PID
@@ -264,17 +264,17 @@ outcome_lost() {
 	wait_receiver 0
 }
 
-@test "a name that does not exist is final at once" {
+@test "a name that does not exist is not retried" {
 	takes_at_most 20 bkp 4 connect -k key --retry 60s no..such..host
 }
 
-@test "a wrong key is final at once" {
+@test "a wrong key is not retried" {
 	start_receiver
 	make_key wrong
 	takes_at_most 10 bkp_send 5 -k wrong --retry 60s <<<word
 }
 
-@test "the sender is killed: the receiver gives up after --retry, 7" {
+@test "the sender is killed: the receiver exits 7 after --retry" {
 	gives_up() {
 		RETRY=(--retry 1s)
 		stands "$1"
@@ -285,7 +285,7 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-@test "the receiver is killed: the sender gives up after --retry, 7" {
+@test "the receiver is killed: the sender exits 7 after --retry" {
 	gives_up() {
 		RETRY=(--retry 1s)
 		stands "$1"
@@ -296,7 +296,7 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-# gives_up_by WHO REGEX: the other one is gone, and a minute would be too long
+# gives_up_by WHO REGEX: the other side is gone; WHO exits within a minute
 gives_up_by() {
 	stands push
 	if [[ $1 == sender ]]; then
@@ -309,7 +309,7 @@ gives_up_by() {
 	says "$1" "$2"
 }
 
-@test "the smaller of both --retry counts for both sides" {
+@test "the smaller --retry of the two sides applies to both" {
 	RETRY=() TX=(--retry 60s) RX=(--retry 1s)
 	gives_up_by sender 'no other connection came about within 1 s'
 	gives_up_by receiver 'no other connection came about within 1 s'
@@ -318,7 +318,7 @@ gives_up_by() {
 	gives_up_by receiver 'no other connection came about within 1 s'
 }
 
-@test "--retry is 2 minutes for connect, which listen grants, and takes days" {
+@test "the default --retry of connect is 2 minutes, listen grants it, and days are accepted" {
 	RETRY=()
 	stands push
 	kill -9 "$RECEIVER_PID"
@@ -335,9 +335,10 @@ gives_up_by() {
 	until_true has_line 'waiting for the peer, for 86400 s' "$RECEIVER_ERR"
 }
 
-# --- connections that live and move nothing
+# --- connections that stay open and move nothing
 
-# swallowed push|pull BYTES [OPTION]...: both sides see that it is of no use
+# swallowed push|pull BYTES [OPTION]...: both sides notice that the connection
+# is useless
 swallowed() {
 	directions "$1"
 	RETRY=(--retry 5s)
@@ -348,15 +349,15 @@ swallowed() {
 	assert_beginning "$RECEIVED" in
 }
 
-# Once they look for a connection, one that moves nothing is none.
-@test "a resume over a connection that swallows the stream: 7 and 7" {
+# Once a connection is lost, another that moves nothing does not count as one.
+@test "a connection swallows the stream after a resume: sender and receiver exit 7" {
 	soon() {
 		takes_at_most 30 swallowed "$1" 3000 -f 500000
 	}
 	both_ways soon
 }
 
-@test "connections that swallow the stream from the first one on: 7 and 7" {
+@test "every connection swallows the stream: sender and receiver exit 7" {
 	full_tier_only 42
 	stuck() {
 		takes_at_most 60 swallowed "$1" 3000
@@ -365,7 +366,7 @@ swallowed() {
 	both_ways stuck
 }
 
-@test "a sender whose last byte is swallowed, or the end behind it, exits 7" {
+@test "the last byte, or the close_notify after it, is swallowed: the sender exits 7" {
 	full_tier_only 42
 	RETRY=(--retry 0)
 	HARM=(hole -l 19)
@@ -380,7 +381,7 @@ swallowed() {
 		directions "$1"
 		HARM=(rst -c "$WITH" -a 50000 -k 1)
 		stands "$1"
-		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		until_true has_line 'resumes at byte' "$SENDER_ERR"
 		sleep 13 # longer than --retry, and than a connection's trial
 		head -c 100000 in >&8
 		stands_end
@@ -398,7 +399,7 @@ swallowed() {
 		have_fifo go
 		CONSUMER=(sh -c 'head -c 1000; read -r _ <go; cat')
 		stream_starts "$1" <in
-		until_true has_line 'goes on at byte' "$SENDER_ERR"
+		until_true has_line 'resumes at byte' "$SENDER_ERR"
 		sleep 13
 		echo >go
 		stream_ends 0 0
@@ -408,7 +409,7 @@ swallowed() {
 	both_ways stalled
 }
 
-# stopped SENDER|RECEIVER: the other side does not wait
+# stopped SENDER|RECEIVER: that side gets a signal, the other does not wait
 stopped() {
 	RETRY=(--retry 60s)
 	stands "$1"
@@ -422,18 +423,18 @@ stopped() {
 	says "$2" 'stopped by signal'
 }
 
-@test "a sender that is told to end tells the receiver" {
+@test "a sender ended by a signal tells the receiver" {
 	both_ways stopped sender TERM 143
 	both_ways stopped sender HUP 129
 }
 
-@test "a receiver that is told to end tells the sender" {
+@test "a receiver ended by a signal tells the sender" {
 	both_ways stopped receiver TERM 143
 	both_ways stopped receiver HUP 129
 }
 
-# final REGEX: a cut ends the stream, and both sides say why
-final() {
+# is_final REGEX: a cut ends the stream, and both sides report the reason
+is_final() {
 	ends() {
 		directions "$1"
 		HARM=(rst -c "$WITH" -a 1000000)
@@ -445,19 +446,19 @@ final() {
 	both_ways ends "$1"
 }
 
-@test "--buffer 0: a cut is final, and both sides say why" {
+@test "--buffer 0: a cut is final, and both sides report the reason" {
 	TX=(--buffer 0)
-	final 'no --buffer'
+	is_final 'cannot resume: --buffer 0'
 }
 
-@test "--retry 0 on one side: a cut is final, and both sides say why" {
+@test "--retry 0 on one side: a cut is final, and both sides report the reason" {
 	RX=(--retry 0)
-	final 'no way back: --retry 0'
+	is_final 'cannot resume: --retry 0'
 	RX=() TX=(--retry 0)
-	final 'no way back: --retry 0'
+	is_final 'cannot resume: --retry 0'
 }
 
-@test "a source that fails during an outage: 9 here, 7 there" {
+@test "a source fails during an outage: the sender exits 9, the receiver 7" {
 	RETRY=(--retry 2s)
 	SOURCE=(sh -c 'head -c 3000000 in; sleep 1; exit 5')
 	HARM=(rst -a 1000000 -k 1)
@@ -469,9 +470,9 @@ final() {
 	stream_ends 9 7
 }
 
-# --- nobody else takes a stream over
+# --- a stream resumes for its own peer only
 
-@test "whoever holds the key but not the ticket cannot resume" {
+@test "a peer with the key but not the ticket cannot resume" {
 	local stream role=sends
 	stolen() {
 		"$BKP_TOOLS/thief" "$PORT" key "$role" "$1" "$2" >answer ||
@@ -487,7 +488,7 @@ final() {
 	stolen "${stream//[0-9]/a}" 2 'busy'
 	role=receives
 	stolen "$stream" 2 'busy'
-	# and the stream is none the worse
+	# and the stream is unharmed
 	tail -c 100000 in >&8
 	stands_end
 	stream_ends 0 0
@@ -495,10 +496,10 @@ final() {
 	assert_stderr_lacks 'goes on' "$SENDER_ERR"
 }
 
-# Who holds the ticket is the peer, but an old HELLO of its own comes too late.
-@test "a connection is newer than the last or does not take the stream over" {
+# The holder of the ticket is the peer, but an old HELLO of its own is too late.
+@test "only a connection newer than the last takes the stream over" {
 	local id=0123456789abcdef0123456789abcdef
-	visits() {
+	connects_as_peer() {
 		"$BKP_TOOLS/thief" "$PORT" key sends "$id" "${@:2}" >answers ||
 			fail "no answer"
 		[[ $(sed 's/.*does not let.*/no/' answers | xargs) == "$1" ]] ||
@@ -506,19 +507,19 @@ final() {
 	}
 	ktls_here
 	start_receiver --ktls "$WHEN"
-	visits 'welcome no no welcome no' 3 3 2 4 3
+	connects_as_peer 'welcome no no welcome no' 3 3 2 4 3
 }
 
-# --- silence
+# --- silent connections
 
-@test "a connection that falls silent is replaced" {
+@test "a silent connection is replaced" {
 	full_tier_only 70
 	RETRY=(--retry 60s)
 	survives_cut push silence -a 3000000 -k 1
 	survives_cut pull silence -a 3000000 -k 1
 }
 
-@test "a source without a word for a while costs the stream nothing" {
+@test "a source that pauses does the stream no harm" {
 	full_tier_only 80
 	idle() {
 		SOURCE=(sh -c 'head -c 3000000 in; sleep 35; tail -c +3000001 in')
@@ -532,7 +533,8 @@ final() {
 
 # --- many cuts
 
-# have_random_cuts COUNT: of a stream of SIZE bytes, in either direction
+# have_random_cuts COUNT: sets HARM to cuts of a stream of SIZE bytes, in either
+# direction
 have_random_cuts() {
 	local seed=${CHAOS_SEED:-$SRANDOM}
 	echo "CHAOS_SEED=$seed"
@@ -541,10 +543,10 @@ have_random_cuts() {
 	make_data in "$SIZE"
 	WAY=push
 	((seed % 2)) || WAY=pull
-	# A score of connections in a row may end before a record has come.
+	# Twenty connections in a row may end before the first record.
 	RETRY=(--retry 60s --handshake-timeout 5s)
 	[[ $BKP_TIER == quick ]] || RETRY[1]=300s
-	# A damaged length can cost the half minute until silence is noticed.
+	# A damaged length can cost half a minute, until silence is noticed.
 	[[ $BKP_TIER == full ]] || BKP_DEADLINE=300
 	TX=(-v --buffer 1M) RX=(-v)
 	with_stats
@@ -556,21 +558,21 @@ have_random_cuts() {
 }
 
 cut_often() {
-	# a dot each; many came before there was a connection to be lost
+	# a dot for each cut; many came before there was a connection
 	(($(stat -c %s tool.err) >= CUTS)) ||
 		fail "$(stat -c %s tool.err) cuts, expected $CUTS"
 	counted reconnects $((CUTS / 6))
 }
 
-@test "a stream under random cuts" {
+@test "a stream is delivered despite random cuts" {
 	by_tier 30 8 500 500
 	have_random_cuts "$SIZE"
 	survives "$WAY"
 	cut_often
 }
 
-# Sent from where it lies, it goes further before a cut is noticed.
-@test "a file under random cuts" {
+# A file is sent without a copy, and so goes further before a cut is noticed.
+@test "a file is delivered despite random cuts" {
 	by_tier 10 4 100 50
 	have_random_cuts "$SIZE"
 	streams "$WAY" 0 0 <in

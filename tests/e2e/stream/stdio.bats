@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Standard input and output of every kind, on the kernel's path where there is
-# one. What splice cannot do is copied.
+# Standard input and output of every kind, by kernel TLS where there is some.
+# Bytes that cannot be spliced are copied.
 
 load ../../lib/helpers
 
@@ -42,12 +42,12 @@ nonblocking() {
 
 # --- standard input
 
-@test "standard input is a file" {
+@test "standard input is a file: delivered" {
 	from_here <"$BATS_FILE_TMPDIR/in"
 	assert_received
 }
 
-@test "standard input is a file, read from where it stands" {
+@test "standard input is a file: delivered from its current offset" {
 	exec 7<"$BATS_FILE_TMPDIR/in"
 	head -c 100001 <&7 >/dev/null
 	from_here <&7
@@ -55,8 +55,8 @@ nonblocking() {
 	assert_same_file rest "$RECEIVED"
 }
 
-# Their sizes say nothing about what is in them.
-@test "standard input is a file of the kernel's" {
+# The sizes of such files are not the lengths of their contents.
+@test "standard input is a file in /proc: delivered" {
 	local file
 	for file in /sys/class/net/lo/mtu /proc/version; do
 		[[ -r $file ]] || continue
@@ -65,7 +65,7 @@ nonblocking() {
 	done
 }
 
-@test "standard input is a file that becomes shorter: 8, and the receiver 7" {
+@test "standard input is a file that is truncated: the sender exits 8, the receiver 7" {
 	make_data in 20000000
 	have_fifo gate
 	exec 8<>gate
@@ -80,17 +80,17 @@ nonblocking() {
 	wait_receiver 7
 }
 
-@test "standard input is a pipe" {
+@test "standard input is a pipe: delivered" {
 	from_here < <(cat "$BATS_FILE_TMPDIR/in")
 	assert_received
 }
 
-# packets BYTES: of "in", each write a packet (pipe(7))
+# packets BYTES: writes "in" so that each write is a packet (pipe(7))
 packets() {
 	dd if=in bs="$1" iflag=fullblock oflag=direct status=none
 }
 
-@test "standard input is a pipe of packets" {
+@test "standard input is a pipe in packet mode: delivered" {
 	make_data in 5000001
 	for bytes in 10000 100; do
 		from_here < <(packets "$bytes")
@@ -98,7 +98,7 @@ packets() {
 	done
 }
 
-@test "standard input is a pipe of packets, and connections are lost" {
+@test "standard input is a pipe in packet mode, and connections are lost: delivered" {
 	RETRY=(--retry 20s)
 	make_data in 5000001
 	for bytes in 10000 100; do
@@ -110,7 +110,7 @@ packets() {
 	done
 }
 
-@test "standard input is a named pipe whose writers come and go" {
+@test "standard input is a named pipe with several writers in turn: delivered" {
 	mkfifo in
 	exec 8<>in
 	start_receiver --ktls "$WHEN"
@@ -123,7 +123,7 @@ packets() {
 	assert_received
 }
 
-@test "standard input is a terminal" {
+@test "standard input is a terminal: delivered" {
 	base64 "$BATS_FILE_TMPDIR/in" | head -200 >text
 	start_receiver --ktls "$WHEN"
 	"$BKP_TOOLS/onfd" tty in "$BKP" connect -k key --ktls "$WHEN" \
@@ -132,7 +132,7 @@ packets() {
 	assert_same_file text "$RECEIVED"
 }
 
-@test "standard input is a socket" {
+@test "standard input is a socket: delivered" {
 	start_receiver --ktls "$WHEN"
 	"$BKP_TOOLS/onfd" unix in "$BKP" connect -k key --ktls "$WHEN" \
 		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
@@ -140,7 +140,7 @@ packets() {
 	assert_received
 }
 
-@test "standard input is a TCP socket" {
+@test "standard input is a TCP socket: delivered" {
 	start_receiver --ktls "$WHEN"
 	"$BKP_TOOLS/onfd" tcp in "$BKP" connect -k key --ktls "$WHEN" \
 		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
@@ -148,7 +148,7 @@ packets() {
 	assert_received
 }
 
-@test "standard input that is a socket of messages: 8, and the receiver 7" {
+@test "standard input is a datagram socket: the sender exits 8, the receiver 7" {
 	start_receiver --ktls "$WHEN"
 	run -8 "$BKP_TOOLS/onfd" messages in "$BKP" connect -k key \
 		--ktls "$WHEN" -p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
@@ -157,26 +157,26 @@ packets() {
 	[[ ! -s $RECEIVED ]]
 }
 
-@test "standard input is /dev/null" {
+@test "standard input is /dev/null: delivered" {
 	from_here </dev/null
 	[[ ! -s $RECEIVED ]]
 }
 
-@test "standard input is /dev/zero, until the receiver goes away" {
+@test "standard input is /dev/zero: sent until the receiver exits" {
 	start_consumer head -c 1000000
 	spawn_receiver --ktls "$WHEN" >consumer
 	bkp_send 9 --ktls "$WHEN" </dev/zero
 	wait_receiver 8
 }
 
-@test "standard input that cannot be read: 8, and the receiver 7" {
+@test "standard input cannot be read: the sender exits 8, the receiver 7" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 8 --ktls "$WHEN" <.
 	assert_stderr_has '^btrfs-ktls-pipe: .*standard input.*directory'
 	wait_receiver 7
 }
 
-@test "standard input that is closed: 8, and nothing is sent" {
+@test "standard input is closed: the sender exits 8 and sends nothing" {
 	not_under valgrind 'its log would take the place'
 	start_receiver --ktls "$WHEN"
 	bkp_send 8 --ktls "$WHEN" <&-
@@ -185,7 +185,7 @@ packets() {
 
 # --- standard output
 
-@test "standard output is a file" {
+@test "standard output is a file: delivered" {
 	file() {
 		to_here "$1" >"$RECEIVED"
 		assert_received
@@ -193,7 +193,7 @@ packets() {
 	by_both_ways file
 }
 
-@test "standard output is a file that is appended to" {
+@test "standard output is a file in append mode: delivered" {
 	append() {
 		echo before >grown
 		to_here "$1" >>grown
@@ -206,7 +206,7 @@ packets() {
 	by_both_ways append
 }
 
-@test "standard output is a pipe" {
+@test "standard output is a pipe: delivered" {
 	pipe() {
 		start_consumer cat
 		to_here "$1" >consumer
@@ -216,19 +216,19 @@ packets() {
 	by_both_ways pipe
 }
 
-@test "standard output is a socket" {
+@test "standard output is a socket: delivered" {
 	socket unix
 }
 
-@test "standard output is a TCP socket" {
+@test "standard output is a TCP socket: delivered" {
 	socket tcp
 }
 
-@test "standard output is a terminal" {
+@test "standard output is a terminal: delivered" {
 	socket tty
 }
 
-# socket KIND: what the receiver writes there comes out of there
+# socket KIND: the bytes that the receiver writes there arrive
 socket() {
 	have_fifo ready
 	"$BKP_TOOLS/deadline" 60 "$BKP_TOOLS/onfd" "$1" out "$BKP" listen \
@@ -242,14 +242,14 @@ socket() {
 	assert_received
 }
 
-@test "standard output is /dev/null" {
+@test "standard output is /dev/null: delivered" {
 	null() {
 		to_here "$1" >/dev/null
 	}
 	by_both_ways null
 }
 
-@test "standard output is full: the receiver exits 8 and says why" {
+@test "standard output is full: the receiver exits 8 and reports the reason" {
 	full() {
 		to_here "$1" 8 9 >/dev/full
 		assert_stderr_has '^btrfs-ktls-pipe: .*standard output.*No space' \
@@ -270,14 +270,14 @@ socket() {
 	by_both_ways early
 }
 
-@test "standard output that is closed: the receiver exits 8" {
+@test "standard output is closed from the start: the receiver exits 8" {
 	not_under valgrind 'its log would take the place'
 	spawn_receiver --ktls "$WHEN" >&-
 	bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
 	wait_receiver 8
 }
 
-@test "a file that may not grow further: the receiver exits 8" {
+@test "the output file reaches its size limit: the receiver exits 8" {
 	limited() {
 		ulimit -S -f 100
 		trap '' XFSZ
@@ -290,9 +290,9 @@ socket() {
 	by_both_ways limited
 }
 
-# --- what is left behind
+# --- state of shared descriptors
 
-@test "O_NONBLOCK is not left on the sender's descriptors, nor set meanwhile" {
+@test "O_NONBLOCK is never set on the sender's standard descriptors" {
 	mkfifo in
 	exec 8<>in
 	start_receiver --ktls "$WHEN"
@@ -306,7 +306,7 @@ socket() {
 	run ! nonblocking 8
 }
 
-@test "O_NONBLOCK is not left on the receiver's descriptors, nor set meanwhile" {
+@test "O_NONBLOCK is never set on the receiver's standard descriptors" {
 	mkfifo out
 	exec 7<>out
 	spawn_receiver --ktls "$WHEN" --rx splice >&7
@@ -322,7 +322,7 @@ socket() {
 	run ! nonblocking 7
 }
 
-@test "an input pipe that somebody made non-blocking does no harm" {
+@test "an input pipe that is already non-blocking does no harm" {
 	mkfifo in
 	exec 8<>in
 	"$BKP_TOOLS/nonblock" 8
@@ -340,7 +340,7 @@ socket() {
 	nonblocking 7
 }
 
-@test "an output pipe that somebody made non-blocking does no harm" {
+@test "an output pipe that is already non-blocking does no harm" {
 	nonblock() {
 		start_consumer "$BKP_TOOLS/tinywrites" -m 9000 -p 100000:20
 		exec 7>consumer

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Who does not answer is given up in time, and who only takes long is not.
+# A peer that does not answer is given up in time; a slow one is not.
 
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/cable
 
-# takes_between MIN MAX COMMAND...: seconds
+# takes_between MIN MAX COMMAND...: in seconds
 takes_between() {
 	local before=$EPOCHREALTIME after
 	"${@:3}" || return
@@ -18,7 +18,7 @@ takes_between() {
 
 # --- before a stream
 
-# unanswered MIN MAX OPTION...: connect gives up in that time. It says $SAID lines
+# unanswered MIN MAX OPTION...: connect gives up in that time, with $SAID lines
 SAID=1
 unanswered() {
 	takes_between "$1" "$2" bkp_send 5 --ktls off "${@:3}" <<<secret
@@ -26,26 +26,26 @@ unanswered() {
 	assert_lines "$SAID" "$ERR"
 }
 
-@test "a peer that accepts and never answers: 5 after --handshake-timeout" {
+@test "a listener accepts and never answers: connect exits 5 after --handshake-timeout" {
 	start_tool peer hold
 	unanswered 1 5 --handshake-timeout 1s
 	unanswered 1 5 --handshake-timeout 1s --receive
 }
 
-@test "a peer that accepts and never answers: 5 after 10 s" {
+@test "a listener accepts and never answers: connect exits 5 after 10 s" {
 	full_tier_only 10
 	start_tool peer hold
 	SAID=2 # a notice after 5 s
 	unanswered 10 12
 }
 
-@test "a listener that is stopped: 5 after --handshake-timeout" {
+@test "a listener is stopped: connect exits 5 after --handshake-timeout" {
 	start_receiver --ktls off
 	kill -STOP "$RECEIVER_PID"
 	unanswered 1 5 --handshake-timeout 1s
 }
 
-@test "a peer that is silent after the TLS handshake: 5 after --handshake-timeout" {
+@test "a listener is silent after the TLS handshake: connect exits 5 after --handshake-timeout" {
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -tls1_3 \
 		-alpn btrfs-ktls-pipe/2 -psk "$KEY_HEX" -psk_identity btrfs \
 		-ciphersuites TLS_AES_128_GCM_SHA256 -quiet
@@ -66,7 +66,7 @@ unanswered() {
 	wait_receiver 0
 }
 
-@test "a client that sends byte by byte does not outlive --handshake-timeout" {
+@test "a client that sends byte by byte is refused after --handshake-timeout" {
 	local byte
 	ktls_here
 	start_receiver --ktls "$WHEN" --handshake-timeout 2s
@@ -100,7 +100,7 @@ unanswered() {
 	size_is 100000000 "$RECEIVED"
 }
 
-@test "a consumer COMMAND that has read all and works on for 60 s is waited for" {
+@test "a consumer COMMAND that has read all and works for another 60 s is waited for" {
 	full_tier_only 60
 	CONSUMER=(sh -c 'cat; sleep 60')
 	takes_between 60 75 streams push 0 0 <<<word
@@ -115,7 +115,7 @@ unanswered() {
 
 # --- dead is not slow
 
-@test "a receiver that is stopped is given up after half a minute: 7" {
+@test "a receiver is stopped: the sender exits 7 after half a minute" {
 	full_tier_only 35
 	stands push
 	kill -STOP "$RECEIVER_PID"
@@ -125,7 +125,7 @@ unanswered() {
 	kill -KILL "$RECEIVER_PID"
 }
 
-@test "a receiver that is stopped with a full socket is given up, too: 7" {
+@test "a receiver is stopped with a full socket: the sender exits 7" {
 	full_tier_only 35
 	stream_starts pull </dev/zero
 	until_true test -s "$RECEIVED"
@@ -134,15 +134,16 @@ unanswered() {
 	kill -KILL "$RECEIVER_PID"
 }
 
-@test "a wire that falls silent is noticed by the sender: 7" {
+@test "the network goes silent: the sender exits 7" {
 	full_tier_only 35
 	HARM=(silence -a 50000)
 	stream_starts push < <(head -c 10000000 /dev/zero)
 	takes_between 25 42 wait_sender 7
 }
 
-# cable_cut push|pull: a stream between two hosts stands, then the cable is cut
-cable_cut() {
+# cable_unplugged push|pull: a stream between two hosts is idle, then the cable
+# is unplugged
+cable_unplugged() {
 	plug_in
 	make_data in 200000
 	mkfifo feed
@@ -154,24 +155,24 @@ cable_cut() {
 	ip link set "$CABLE" down
 }
 
-@test "a cable that is cut: sender and receiver exit 7 within a minute" {
+@test "a cable is unplugged: sender and receiver exit 7 within a minute" {
 	full_tier_only 45
-	cable_cut
+	cable_unplugged
 	takes_between 20 42 wait_sender 7
 	takes_between 0 30 wait_receiver 7
 	exec 8>&-
 }
 
-@test "a cable that is cut while data flows: 7 and 7 within a minute" {
+@test "a cable is unplugged while data flows: sender and receiver exit 7 within a minute" {
 	full_tier_only 45
-	cable_cut
+	cable_unplugged
 	head -c 60000 in >&8
 	takes_between 20 42 wait_sender 7
 	takes_between 0 30 wait_receiver 7
 	exec 8>&-
 }
 
-@test "a host that swallows everything: connect exits 4" {
+@test "a host that drops all packets: connect exits 4" {
 	full_tier_only 30
 	plug_in
 	ip neigh add 198.51.100.9 lladdr 02:00:00:00:00:09 dev "$CABLE"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A stream arrives whole: sizes, paths, modes, ways in and out of the kernel.
+# A stream arrives complete: sizes, paths, modes, calls into and out of the
+# kernel.
 
 load ../../lib/helpers
 
 # transfer FILE SENDER_PATH RECEIVER_PATH [OPTION]... [-- OPTION]...: FILE
-# arrives unchanged. OPTIONs before -- are connect's, those behind it listen's.
+# arrives unchanged. OPTIONs before -- are connect's, those after it listen's.
 transfer() {
 	local file=$1 from=${KTLS[$2]} to=${KTLS[$3]} tx=()
 	shift 3
@@ -25,7 +26,7 @@ assert_no_words() {
 	fail "messages without need"
 }
 
-# Around the length of a record, and with a tail that a splice may leave behind
+# Around the length of a record, and with a rest that a splice may leave
 awkward_sizes() {
 	local size
 	for size in 0 1 16383 16384 16385 65000; do
@@ -42,7 +43,7 @@ many_bytes() {
 	assert_no_words
 }
 
-# by_mode MODE TITLE PATH: in that mode, and said so on both sides
+# by_mode MODE TITLE PATH: in that mode, which both sides report
 by_mode() {
 	make_data in 2000001
 	transfer in "$3" "$3" -v -m "$1" -- -v -m "$1"
@@ -50,8 +51,8 @@ by_mode() {
 	assert_stderr_has "$2" "$RECEIVER_ERR"
 }
 
-# by_way TX RX: writes of every length, through the kernel
-by_way() {
+# by_calls TX RX: writes of every length, through the kernel
+by_calls() {
 	make_data in 3000001
 	transfer in kernel kernel --tx "$1" -- --rx "$2"
 	assert_no_words
@@ -123,45 +124,45 @@ slow() {
 
 # --- modes
 
-@test "tls13-aes128-gcm through user space" {
+@test "tls13-aes128-gcm in user space: delivered" {
 	by_mode tls13-aes128-gcm 'user-space TLS: .*TLS 1\.3 AES-128-GCM' user
 }
 
-@test "tls13-chacha20-poly1305 through user space" {
+@test "tls13-chacha20-poly1305 in user space: delivered" {
 	by_mode tls13-chacha20-poly1305 \
 		'user-space TLS: .*TLS 1\.3 CHACHA20-POLY1305' user
 }
 
-@test "tls12-aes128-gcm through user space" {
+@test "tls12-aes128-gcm in user space: delivered" {
 	by_mode tls12-aes128-gcm 'user-space TLS: .*TLS 1\.2 AES-128-GCM' user
 }
 
-@test "tls12-aes256-gcm through user space" {
+@test "tls12-aes256-gcm in user space: delivered" {
 	by_mode tls12-aes256-gcm 'user-space TLS: .*TLS 1\.2 AES-256-GCM' user
 }
 
-@test "tls13-aes128-gcm through the kernel" {
+@test "tls13-aes128-gcm in the kernel: delivered" {
 	require_ktls
 	by_mode tls13-aes128-gcm 'kernel TLS: .*TLS 1\.3 AES-128-GCM' kernel
 }
 
-@test "tls13-chacha20-poly1305 through the kernel" {
+@test "tls13-chacha20-poly1305 in the kernel: delivered" {
 	require_ktls
 	by_mode tls13-chacha20-poly1305 \
 		'kernel TLS: .*TLS 1\.3 CHACHA20-POLY1305' kernel
 }
 
-@test "tls12-aes128-gcm through the kernel" {
+@test "tls12-aes128-gcm in the kernel: delivered" {
 	require_ktls
 	by_mode tls12-aes128-gcm 'kernel TLS: .*TLS 1\.2 AES-128-GCM' kernel
 }
 
-@test "tls12-aes256-gcm through the kernel" {
+@test "tls12-aes256-gcm in the kernel: delivered" {
 	require_ktls
 	by_mode tls12-aes256-gcm 'kernel TLS: .*TLS 1\.2 AES-256-GCM' kernel
 }
 
-@test "tls13-aes256-gcm works, or is refused with the reason" {
+@test "tls13-aes256-gcm works, or is refused with a reason" {
 	local code=0
 	"$BKP" listen -k key -m tls13-aes256-gcm -b 127.0.0.1 -p 0 --wait 1ms \
 		2>"$ERR" || code=$?
@@ -172,26 +173,26 @@ slow() {
 	esac
 }
 
-# --- ways in and out of the kernel
+# --- calls into and out of the kernel
 
-@test "splice into the kernel, splice out of it" {
+@test "splice into the kernel, splice out of it: delivered" {
 	require_ktls
-	by_way splice splice
+	by_calls splice splice
 }
 
-@test "splice into the kernel, read out of it" {
+@test "splice into the kernel, read from it: delivered" {
 	require_ktls
-	by_way splice read
+	by_calls splice read
 }
 
-@test "send into the kernel, splice out of it" {
+@test "send into the kernel, splice out of it: delivered" {
 	require_ktls
-	by_way send splice
+	by_calls send splice
 }
 
-@test "send into the kernel, read out of it" {
+@test "send into the kernel, read from it: delivered" {
 	require_ktls
-	by_way send read
+	by_calls send read
 }
 
 @test "tiny writes arrive through user space" {
@@ -224,7 +225,7 @@ slow() {
 
 # --- promises about time and memory
 
-@test "what was written arrives without waiting for more" {
+@test "bytes arrive without waiting for more input" {
 	local got
 	mkfifo in
 	start_consumer cat

@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# No kill, cut or forgery ever looks like the end of a stream.
+# No kill, cut or forgery is ever taken for the end of a stream.
 
 load ../../lib/helpers
 
@@ -10,12 +10,12 @@ setup_file() {
 
 MODE=()
 
-# A record that claims the end of the stream, but that nobody encrypted.
+# An unencrypted record that claims the end of the stream
 PLAIN_CLOSE_NOTIFY=15030300020100
 PLAIN_DATA=170303001348656c6c6f2c20776f726c642148656c6c6f21
 
-# harm_done SENDER RECEIVER ACTION [OPTION]...: the exit statuses after a relay
-# did that to a stream
+# harm_done SENDER RECEIVER ACTION [OPTION]...: these are the exit statuses
+# after a relay did that to a stream
 harm_done() {
 	start_receiver --ktls "$WHEN" "${MODE[@]}"
 	start_relay "${@:3}"
@@ -29,8 +29,8 @@ shorter() {
 	head -c 900000 "$BATS_FILE_TMPDIR/in" >"$IN"
 }
 
-# The stream is incomplete for the receiver, lost for the sender, and what was
-# received is how the sent began.
+# The stream is incomplete for the receiver and lost for the sender, and the
+# output is a beginning of the input.
 lost_by() {
 	harm_done 7 7 "$@"
 	assert_beginning
@@ -44,8 +44,8 @@ assert_beginning() {
 		[[ $difference == *"EOF on $RECEIVED"* ]] || fail "$difference"
 }
 
-# begin [ACTION [OPTION]...]: a stream of 100000 bytes that goes on, behind a
-# relay if harm is to be done
+# begin [ACTION [OPTION]...]: starts a stream that is idle after 100000 bytes,
+# through a relay if there is an ACTION
 begin() {
 	mkfifo in
 	exec 8<>in
@@ -55,7 +55,7 @@ begin() {
 	head -c 100000 "$BATS_FILE_TMPDIR/in" >&8
 }
 
-# half_way: all that arrived
+# half_way: these 100000 bytes have arrived
 half_way() {
 	begin
 	until_true received_is 100000
@@ -65,7 +65,7 @@ received_is() {
 	[[ $(stat -c %s "$RECEIVED") == "$1" ]]
 }
 
-# --- somebody dies
+# --- a process dies
 
 @test "the sender is killed: the receiver exits 7" {
 	half_way
@@ -74,7 +74,7 @@ received_is() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*(incomplete|lost|closed)' "$RECEIVER_ERR"
 }
 
-@test "the sender is terminated: the receiver exits 7" {
+@test "the sender gets SIGTERM: the receiver exits 7" {
 	half_way
 	kill -TERM "$SENDER_PID"
 	wait_sender 143
@@ -106,34 +106,34 @@ received_is() {
 
 # --- the connection ends without close_notify
 
-@test "FIN between two records: 7 and 7" {
+@test "FIN between two records: sender and receiver exit 7" {
 	lost_by fin -r 20
 }
 
-@test "FIN within a record: 7 and 7" {
+@test "FIN within a record: sender and receiver exit 7" {
 	lost_by fin -a 1000001
 }
 
-@test "FIN to both ends: 7 and 7" {
+@test "FIN to both ends: sender and receiver exit 7" {
 	lost_by cut -a 1000001
 }
 
-@test "RST to both ends: 7 and 7" {
+@test "RST to both ends: sender and receiver exit 7" {
 	lost_by rst -a 1000001
 }
 
-@test "FIN instead of the sender's close_notify: 7 and 7" {
+@test "FIN instead of the sender's close_notify: sender and receiver exit 7" {
 	lost_by fin -l 19
 	assert_same_file "$BATS_FILE_TMPDIR/in" "$RECEIVED"
 }
 
-@test "FIN instead of the sender's close_notify in TLS 1.2: 7 and 7" {
+@test "FIN instead of the sender's close_notify in TLS 1.2: sender and receiver exit 7" {
 	MODE=(-m tls12-aes128-gcm)
 	lost_by fin -l 26
 	assert_same_file "$BATS_FILE_TMPDIR/in" "$RECEIVED"
 }
 
-@test "FIN right after the handshake: 7 and 7" {
+@test "FIN right after the handshake: sender and receiver exit 7" {
 	: >empty
 	start_receiver --ktls "$WHEN"
 	start_relay fin -l 19
@@ -141,7 +141,7 @@ received_is() {
 	wait_receiver 7
 }
 
-@test "FIN to the sender in the middle of the stream: 7 and 7" {
+@test "FIN to the sender in the middle of the stream: sender and receiver exit 7" {
 	begin fin -a 50000 -x s2c
 	wait_sender 7
 	wait_receiver 7
@@ -153,23 +153,23 @@ received_is() {
 	harm_done 7 0 fin -c s2c -l 33
 }
 
-# --- somebody forges
+# --- forgery
 
-@test "a flipped bit: 7 and 7" {
+@test "a flipped bit: sender and receiver exit 7" {
 	lost_by flip -a 1000001
 }
 
-@test "a flipped bit in TLS 1.2: 7 and 7" {
+@test "a flipped bit in TLS 1.2: sender and receiver exit 7" {
 	MODE=(-m tls12-aes128-gcm)
 	lost_by flip -a 1000001
 }
 
-@test "a flipped bit with ChaCha20: 7 and 7" {
+@test "a flipped bit with ChaCha20: sender and receiver exit 7" {
 	MODE=(-m tls13-chacha20-poly1305)
 	lost_by flip -a 1000001
 }
 
-@test "a forged close_notify of the sender: 7 and 7" {
+@test "a forged close_notify of the sender: sender and receiver exit 7" {
 	lost_by flip -l 19
 }
 
@@ -178,42 +178,42 @@ received_is() {
 	harm_done 7 0 flip -c s2c -l 33
 }
 
-@test "a close_notify that nobody encrypted: 7 and 7" {
+@test "an unencrypted close_notify: sender and receiver exit 7" {
 	lost_by insert -r 20 -i "$PLAIN_CLOSE_NOTIFY"
 }
 
-@test "a close_notify to the sender that nobody encrypted: 7 and 7" {
+@test "an unencrypted close_notify to the sender: sender and receiver exit 7" {
 	begin insert -a 50000 -x s2c -i "$PLAIN_CLOSE_NOTIFY"
 	wait_sender 7
 	wait_receiver 7
 	exec 8>&-
 }
 
-@test "a record that nobody encrypted: 7 and 7" {
+@test "an unencrypted record: sender and receiver exit 7" {
 	lost_by insert -r 20 -i "$PLAIN_DATA"
 }
 
-@test "a record left out: 7 and 7" {
+@test "a record is removed: sender and receiver exit 7" {
 	lost_by drop -r 20
 }
 
-@test "a record repeated: 7 and 7" {
+@test "a record is repeated: sender and receiver exit 7" {
 	lost_by dup -r 20
 }
 
-@test "two records exchanged: 7 and 7" {
+@test "two records are swapped: sender and receiver exit 7" {
 	lost_by swap -r 20
 }
 
-@test "bytes left out: 7 and 7" {
+@test "bytes are removed: sender and receiver exit 7" {
 	lost_by drop -a 1000001 -n 100
 }
 
-@test "plain text after the handshake: 7 and 7" {
+@test "plain text after the handshake: sender and receiver exit 7" {
 	lost_by insert -a 1000001 -i 474554202f0d0a474554202f0d0a
 }
 
-# --- what does no harm
+# --- no harm
 
 @test "a pause of the network does no harm" {
 	harm_done 0 0 pause -a 1000001 -w 500

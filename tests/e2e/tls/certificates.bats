@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Certificates instead of a key: who is let in, who is not, and that both sides
-# are told why.
+# Certificates instead of a key: the peers that are accepted, those that are
+# refused, and the reason on both sides.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -34,70 +34,70 @@ delivers() {
 	assert_stderr_has "kernel TLS: rx.*$2" "$RECEIVER_ERR"
 }
 
-@test "TLS 1.3 AES-128-GCM through user space" {
+@test "TLS 1.3 AES-128-GCM in user space: delivered" {
 	delivers tls13-aes128-gcm 'TLS 1\.3 AES-128-GCM' user
 }
 
-@test "TLS 1.3 AES-256-GCM through user space" {
+@test "TLS 1.3 AES-256-GCM in user space: delivered" {
 	delivers tls13-aes256-gcm 'TLS 1\.3 AES-256-GCM' user
 }
 
-@test "TLS 1.3 ChaCha20-Poly1305 through user space" {
+@test "TLS 1.3 ChaCha20-Poly1305 in user space: delivered" {
 	delivers tls13-chacha20-poly1305 'TLS 1\.3 CHACHA20-POLY1305' user
 }
 
-@test "TLS 1.2 AES-128-GCM through user space" {
+@test "TLS 1.2 AES-128-GCM in user space: delivered" {
 	delivers tls12-aes128-gcm 'TLS 1\.2 AES-128-GCM' user
 }
 
-@test "TLS 1.2 AES-256-GCM through user space" {
+@test "TLS 1.2 AES-256-GCM in user space: delivered" {
 	delivers tls12-aes256-gcm 'TLS 1\.2 AES-256-GCM' user
 }
 
-@test "TLS 1.3 AES-128-GCM through the kernel" {
+@test "TLS 1.3 AES-128-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls13-aes128-gcm 'TLS 1\.3 AES-128-GCM' kernel
 }
 
-@test "TLS 1.3 AES-256-GCM through the kernel" {
+@test "TLS 1.3 AES-256-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls13-aes256-gcm 'TLS 1\.3 AES-256-GCM' kernel
 }
 
-@test "TLS 1.3 ChaCha20-Poly1305 through the kernel" {
+@test "TLS 1.3 ChaCha20-Poly1305 in the kernel: delivered" {
 	require_ktls
 	delivers tls13-chacha20-poly1305 'TLS 1\.3 CHACHA20-POLY1305' kernel
 }
 
-@test "TLS 1.2 AES-128-GCM through the kernel" {
+@test "TLS 1.2 AES-128-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls12-aes128-gcm 'TLS 1\.2 AES-128-GCM' kernel
 }
 
-@test "TLS 1.2 AES-256-GCM through the kernel" {
+@test "TLS 1.2 AES-256-GCM in the kernel: delivered" {
 	require_ktls
 	delivers tls12-aes256-gcm 'TLS 1\.2 AES-256-GCM' kernel
 }
 
-@test "AES-256-GCM of TLS 1.3 is among what is offered by itself" {
+@test "TLS 1.3 AES-256-GCM is among the default modes" {
 	start_receiver --ktls "$WHEN" -m tls13-aes256-gcm
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
 }
 
-@test "TLS 1.2 must be named" {
+@test "TLS 1.2 is used only when -m names it" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --ktls "$WHEN" -m tls12-aes128-gcm <<<word
 	assert_stderr_has 'no common mode'
 }
 
-@test "a receiver that connects, and a listener that sends" {
+@test "the listener sends and the receiver connects: delivered" {
 	TX=() RX=()
 	streams pull 0 0 <"$IN"
 	assert_same_file "$IN" "$RECEIVED"
 }
 
-# delivers_with CERTTOOL_OPTION...: for keys of both sides
+# delivers_with CERTTOOL_OPTION...: both sides have keys made with these options
 delivers_with() {
 	local mode
 	make_key_file server "$@"
@@ -114,24 +114,24 @@ delivers_with() {
 	done
 }
 
-@test "RSA keys of 2048 bits will do" {
+@test "RSA keys of 2048 bits are accepted" {
 	delivers_with --key-type rsa --bits 2048
 }
 
-@test "RSA-PSS keys will do" {
+@test "RSA-PSS keys are accepted" {
 	delivers_with --key-type rsa-pss --bits 2048
 }
 
-@test "Ed25519 keys will do" {
+@test "Ed25519 keys are accepted" {
 	delivers_with --key-type ed25519
 }
 
-@test "keys on P-384 and P-521 will do" {
+@test "keys on P-384 and P-521 are accepted" {
 	delivers_with --key-type ecdsa --curve secp384r1
 	delivers_with --key-type ecdsa --curve secp521r1
 }
 
-@test "a certificate that another one of the CA has signed comes with its chain" {
+@test "a certificate signed by an intermediate CA is accepted with its chain" {
 	make_cert middle "$BATS_FILE_TMPDIR/ca" ca cert_signing_key
 	make_cert server middle 'ip_address = 127.0.0.1' tls_www_server
 	server_is server
@@ -148,7 +148,7 @@ delivers_with() {
 
 # --- names
 
-@test "connect checks the host name that it dials" {
+@test "connect checks the host name that it connects to" {
 	require_localhost
 	BIND=(-b 0.0.0.0)
 	start_receiver --ktls "$WHEN"
@@ -158,7 +158,7 @@ delivers_with() {
 	wait_receiver 0
 }
 
-@test "an IP address that the certificate does not name: 5, and both know why" {
+@test "an IP address that the certificate does not name: exit status 5, and both sides report the reason" {
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.2' \
 		'dns_name = 127.0.0.1' tls_www_server
 	server_is server
@@ -169,7 +169,7 @@ delivers_with() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-@test "an IPv6 address is checked too" {
+@test "connect checks an IPv6 address" {
 	[[ -e /proc/net/if_inet6 ]] || skip "own kernel only: no IPv6"
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = ::1' tls_www_server
 	server_is server
@@ -179,7 +179,7 @@ delivers_with() {
 	wait_receiver 0
 }
 
-@test "a common name counts for nothing" {
+@test "a common name is ignored" {
 	make_cert 127.0.0.1 "$BATS_FILE_TMPDIR/ca" tls_www_server
 	server_is 127.0.0.1
 	start_receiver --ktls "$WHEN"
@@ -187,7 +187,7 @@ delivers_with() {
 	assert_stderr_has 'is for another name .*: it has none$'
 }
 
-@test "connect --peer: that name instead of the host's" {
+@test "connect --peer checks that name instead of the host's" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --peer other.example <<<word
 	assert_stderr_has "is for another name than 'other\.example'.*, which --peer asks for"
@@ -195,7 +195,7 @@ delivers_with() {
 	wait_receiver 0
 }
 
-@test "listen --peer: only those, and ten others do not keep them out" {
+@test "listen --peer accepts only these names, and ten other clients do not keep them out" {
 	local i
 	start_receiver --ktls "$WHEN" --peer carol --peer alice
 	client_is bob
@@ -213,7 +213,7 @@ delivers_with() {
 
 # --- refused, with the reason on both sides
 
-# refused_client WHY ALERT: at the listener, and at connect
+# refused_client REASON ALERT: printed by listen, and by connect
 refused_client() {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --ktls "$WHEN" <<<word
@@ -226,7 +226,7 @@ refused_client() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-# refused_server WHY ALERT [OPTION]...: at connect, and at the listener
+# refused_server REASON ALERT [OPTION]...: printed by connect, and by listen
 refused_server() {
 	start_receiver --ktls "$WHEN" "${@:3}"
 	bkp_send 5 --ktls "$WHEN" "${@:3}" <<<word
@@ -238,13 +238,13 @@ refused_server() {
 	assert_lines 1 "$RECEIVER_ERR"
 }
 
-@test "a client of another CA" {
+@test "a client certificate of another CA is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
 	client_is bob
 	refused_client '\(bob\) is not signed by a CA of --ca' unknown_ca
 }
 
-@test "a client of another CA in TLS 1.2" {
+@test "a client certificate of another CA is refused in TLS 1.2" {
 	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
 	client_is bob
 	start_receiver --ktls "$WHEN" -m tls12-aes128-gcm
@@ -253,24 +253,24 @@ refused_server() {
 	until_true grep -q 'not signed by a CA' "$RECEIVER_ERR"
 }
 
-@test "a server of another CA" {
+@test "a server certificate of another CA is refused" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca
 }
 
-# There the client's alert comes in the place of its own certificate.
-@test "a server of another CA in TLS 1.2" {
+# In TLS 1.2 the client's alert comes instead of its own certificate.
+@test "a server certificate of another CA is refused in TLS 1.2" {
 	client_is alice otherca
 	refused_server 'is not signed by a CA of --ca' unknown_ca -m tls12-aes128-gcm
 }
 
-@test "a server with another name in TLS 1.2" {
+@test "a server certificate with another name is refused in TLS 1.2" {
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'dns_name = other' tls_www_server
 	server_is server
 	refused_server 'is for another name' access_denied -m tls12-aes128-gcm
 }
 
-@test "a server that is refused does not answer the alert with another" {
+@test "a server that is refused does not answer the alert with another alert" {
 	local mode
 	client_is alice otherca
 	for mode in tls12-aes128-gcm tls13-aes128-gcm; do
@@ -282,27 +282,27 @@ refused_server() {
 	done
 }
 
-@test "a client with a certificate for servers" {
+@test "a client with a certificate for servers is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_server
 	client_is bob
 	refused_client 'is not made for TLS clients' unsupported_certificate
 }
 
-@test "a server with a certificate for clients" {
+@test "a server with a certificate for clients is refused" {
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
 		tls_www_client
 	server_is server
 	refused_server 'is not made for TLS servers' unsupported_certificate
 }
 
-@test "a client with an RSA key of 1024 bits" {
+@test "a client with an RSA key of 1024 bits is refused" {
 	make_key_file bob --key-type rsa --bits 1024
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client
 	client_is bob
 	refused_client 'is too weak' bad_certificate
 }
 
-@test "a server with an RSA key of 1024 bits" {
+@test "a server with an RSA key of 1024 bits is refused" {
 	make_key_file server --key-type rsa --bits 1024
 	make_cert server "$BATS_FILE_TMPDIR/ca" 'ip_address = 127.0.0.1' \
 		tls_www_server
@@ -310,14 +310,14 @@ refused_server() {
 	refused_server 'is too weak' bad_certificate
 }
 
-@test "a client whose certificate is signed with SHA-1" {
+@test "a client certificate signed with SHA-1 is refused" {
 	SIGN=(--hash SHA1)
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client
 	client_is bob
 	refused_client 'is too weak' bad_certificate
 }
 
-@test "a certificate that expires between start and connection" {
+@test "a certificate that expires between start and connection is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client \
 		"activation_date = \"$(date -u '+%F %T' -d '1 hour ago')\"" \
 		"expiration_date = \"$(date -u '+%F %T' -d '4 seconds')\""
@@ -328,42 +328,41 @@ refused_server() {
 	RETRY=(--retry 60s)
 	spawn_sender --ktls "$WHEN" <<<word
 	sleep 5
-	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen "${SERVER[@]}" \
-		-b 127.0.0.1 -p "$PORT" --wait 20s >/dev/null 2>"$RECEIVER_ERR" 3>&- &
-	PIDS+=($!)
+	spawn RECEIVER_PID "$RECEIVER_ERR" listen "${SERVER[@]}" -b 127.0.0.1 \
+		-p "$PORT" --wait 20s >/dev/null
 	wait_sender 5
 	says sender 'refused our certificate: .*expired.*\(alert certificate_expired\)'
 	says receiver 'refused 127.*\(bob\) has expired on 20'
 }
 
-# openssl_seen OPTION...: what s_client says of how our listener refuses
+# openssl_seen OPTION...: the output of s_client when our listener refuses it
 openssl_seen() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -ign_eof "$@" \
 		<<<word >seen 2>&1 3>&- || :
 }
 
-@test "a client without a certificate" {
+@test "a client without a certificate is refused" {
 	start_receiver --raw --ktls "$WHEN"
 	openssl_seen -tls1_3
 	assert_stderr_has 'alert certificate required' seen
 	until_true grep -q 'refused 127.*the peer sent no certificate' "$RECEIVER_ERR"
 }
 
-@test "a client without a certificate in TLS 1.2" {
+@test "a client without a certificate is refused in TLS 1.2" {
 	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
 	openssl_seen -tls1_2
 	assert_stderr_has 'alert handshake failure' seen
 	until_true grep -q 'refused 127.*the peer sent no certificate' "$RECEIVER_ERR"
 }
 
-# make_dated NAME FROM TO LINE...: a certificate valid from then to then
+# make_dated NAME FROM TO LINE...: a certificate that is valid from FROM to TO
 make_dated() {
 	make_cert "$1" "$BATS_FILE_TMPDIR/ca" \
 		"activation_date = \"$(date -u '+%F %T' -d "$2")\"" \
 		"expiration_date = \"$(date -u '+%F %T' -d "$3")\"" "${@:4}"
 }
 
-@test "a client whose certificate has expired" {
+@test "a client certificate that has expired is refused" {
 	make_dated bob '3 days ago' '1 day ago' 'dns_name = bob' tls_www_client
 	openssl_is bob
 	start_receiver --raw --ktls "$WHEN"
@@ -372,7 +371,7 @@ make_dated() {
 	until_true grep -q '(bob) has expired on 20' "$RECEIVER_ERR"
 }
 
-@test "a client whose certificate is not valid yet" {
+@test "a client certificate that is not valid yet is refused" {
 	make_dated bob '1 day' '3 days' 'dns_name = bob' tls_www_client
 	openssl_is bob
 	start_receiver --raw --ktls "$WHEN"
@@ -381,19 +380,19 @@ make_dated() {
 	until_true grep -q '(bob) is not valid before 20' "$RECEIVER_ERR"
 }
 
-# foreign_server NAME [OPTION]...: s_server with that certificate
-foreign_server() {
+# openssl_server NAME [OPTION]...: s_server with that certificate
+openssl_server() {
 	openssl_is "$1"
 	start_server openssl s_server -accept 127.0.0.1:0 -naccept 1 -quiet \
 		"${OPENSSL[@]}" "${@:2}"
 }
 
-# mutual_server NAME: one that wants ours, too
+# mutual_server NAME: the same, and it requires a client certificate
 mutual_server() {
-	foreign_server "$1" -Verify 1 -verify_return_error
+	openssl_server "$1" -Verify 1 -verify_return_error
 }
 
-@test "a server whose certificate has expired: 5, and it is told" {
+@test "a server certificate that has expired: connect exits 5, and the server is told" {
 	make_dated server '3 days ago' '1 day ago' 'ip_address = 127.0.0.1'
 	mutual_server server
 	bkp_send 5 --raw -q <<<word
@@ -401,14 +400,14 @@ mutual_server() {
 	until_true grep -q 'alert certificate expired' server.err
 }
 
-@test "a server whose certificate is not valid yet: 5" {
+@test "a server certificate that is not valid yet: connect exits 5" {
 	make_dated server '1 day' '3 days' 'ip_address = 127.0.0.1'
 	mutual_server server
 	bkp_send 5 --raw -q <<<word
 	assert_stderr_has 'is not valid before 20'
 }
 
-# damaged_at RECORD MODE: of the client's handshake
+# damaged_at RECORD MODE: a record of the client's handshake is damaged
 damaged_at() {
 	start_receiver --ktls "$WHEN" -m "$2"
 	start_relay flip -r "$1"
@@ -419,12 +418,13 @@ damaged_at() {
 	assert_stderr_lacks ' key' "$ERR"
 }
 
-@test "a record that was damaged on its way is no matter of keys" {
+@test "a record damaged in transit is not reported as a wrong key" {
 	damaged_at 2 tls13-aes128-gcm # its certificate
 	damaged_at 5 tls12-aes128-gcm # its Finished
 }
 
-# asks_nothing CONNECT_OPTION...: of a server that lets everybody in
+# asks_nothing CONNECT_OPTION...: to a server that requests no client
+# certificate
 asks_nothing() {
 	bkp_send 5 "$@" <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: 127.*did not request a client certificate.*-Verify 1'
@@ -434,22 +434,22 @@ asks_nothing() {
 	assert_stderr_has 'alert handshake failure' server.err
 }
 
-@test "a server that does not ask who we are gets nothing: 5" {
-	foreign_server server
+@test "a server that requests no client certificate: connect exits 5 and sends nothing" {
+	openssl_server server
 	asks_nothing --raw -q
 }
 
-@test "a server that does not ask who we are gets nothing in TLS 1.2: 5" {
-	foreign_server server -tls1_2
+@test "a server that requests no client certificate in TLS 1.2: connect exits 5 and sends nothing" {
+	openssl_server server -tls1_2
 	asks_nothing --raw -q -m tls12-aes128-gcm
 }
 
-@test "a server that does not ask who we are gets nothing without --raw: 5" {
-	foreign_server server -alpn btrfs-ktls-pipe/2
+@test "a server that requests no client certificate, without --raw: connect exits 5 and sends nothing" {
+	openssl_server server -alpn btrfs-ktls-pipe/2
 	asks_nothing
 }
 
-@test "a key meets certificates: 5, and both hear of the kind of credential" {
+@test "a key against certificates: connect exits 5, and both sides name the kind of credential" {
 	start_receiver --ktls "$WHEN"
 	CREDENTIAL=(-k key)
 	bkp_send 5 <<<word
@@ -466,14 +466,14 @@ asks_nothing() {
 
 # --- files
 
-# refuses_files REGEX: at start, with 3
+# refuses_files REGEX: exit status 3 at the start
 refuses_files() {
 	bkp 3 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1 <<<word
 	assert_stderr_has "^btrfs-ktls-pipe: $1"
 	assert_lines 1 "$ERR"
 }
 
-# files: CERT names copies that may be damaged
+# files: sets CERT to copies, which a test may damage
 files() {
 	cp "$BATS_FILE_TMPDIR"/alice.{crt,key} "$BATS_FILE_TMPDIR/ca.crt" .
 	CERT=(--cert alice.crt --cert-key alice.key --ca ca.crt)
@@ -500,7 +500,7 @@ files() {
 	done
 }
 
-@test "a file that is cut short is refused" {
+@test "a truncated file is refused" {
 	local f
 	for f in alice.crt alice.key ca.crt; do
 		files
@@ -510,13 +510,14 @@ files() {
 	done
 }
 
-@test "the second of two certificates that is cut short is refused" {
+@test "a file whose second certificate is truncated is refused" {
 	files
 	head -c 300 "$BATS_FILE_TMPDIR/otherca.crt" >>ca.crt
 	refuses_files 'CA file ca.crt: holds .* cut short'
 }
 
-# cut_header FILE: wherever the first line of another certificate behind it is cut
+# cut_header FILE: followed by another certificate, cut anywhere in its first
+# line
 cut_header() {
 	local n header='-----BEGIN CERTIFICATE-----'
 	cp "$1" whole
@@ -529,7 +530,7 @@ cut_header() {
 	cp whole "$1"
 }
 
-@test "a file that is cut short in the first line of a certificate is refused" {
+@test "a file truncated in the first line of a certificate is refused" {
 	files
 	cut_header alice.crt
 	cut_header ca.crt
@@ -537,7 +538,7 @@ cut_header() {
 	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
 }
 
-@test "an Ed448 key, which no signature that is offered goes with, is refused" {
+@test "an Ed448 key is refused, because no offered signature fits it" {
 	make_key_file alice --key-type ed448
 	make_cert alice "$BATS_FILE_TMPDIR/ca" 'dns_name = alice'
 	certs_of alice
@@ -563,7 +564,7 @@ cut_header() {
 	refuses_files 'CA file ca.crt: holds no certificate'
 }
 
-@test "DER is refused, with how to convert it" {
+@test "DER is refused, and the message says how to convert it" {
 	files
 	openssl x509 -in alice.crt -outform DER -out der
 	CERT[1]=der
@@ -574,7 +575,7 @@ cut_header() {
 	refuses_files 'private key file der: is not PEM.*openssl pkey -inform DER'
 }
 
-@test "an encrypted private key is refused, with how to decrypt it" {
+@test "an encrypted private key is refused, and the message says how to decrypt it" {
 	files
 	openssl pkey -in alice.key -aes256 -passout pass:secret -out sealed
 	CERT[3]=sealed
@@ -589,7 +590,7 @@ cut_header() {
 	refuses_files 'private key file .*bob.key: is not the key of the certificate'
 }
 
-@test "a private key that others may read is refused, a certificate is not" {
+@test "a private key that others can read is refused, such a certificate is accepted" {
 	files
 	chmod 644 alice.crt ca.crt alice.key
 	refuses_files 'private key file alice.key: is open to others \(mode 0644\)'
@@ -597,7 +598,7 @@ cut_header() {
 	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
 }
 
-@test "our own certificate that has expired, or is not valid yet, is refused at start" {
+@test "our own certificate that has expired, or is not valid yet, is refused at the start" {
 	files
 	make_dated alice '3 days ago' '1 day ago' 'dns_name = alice'
 	refuses_files 'certificate file alice.crt: has expired on 20'
@@ -606,24 +607,24 @@ cut_header() {
 	bkp 3 listen "${CERT[@]}" -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "a private key comes from a pipe, too" {
+@test "a private key can be read from a pipe" {
 	start_receiver --ktls "$WHEN"
 	bkp connect --cert "${CREDENTIAL[1]}" --cert-key <(cat "${CREDENTIAL[3]}") \
 		--ca "${CREDENTIAL[5]}" -p "$PORT" --ktls "$WHEN" 127.0.0.1 <<<word
 	wait_receiver 0
 }
 
-# --- names that are not nice
+# --- malicious names
 
-# nasty DER_HEX: a client with those bytes as subject alternative names
-nasty() {
+# malicious DER_HEX: a client with these bytes as subject alternative names
+malicious() {
 	openssl req -new -key "$BATS_FILE_TMPDIR/bob.key" -subj /CN=x -out csr
 	printf '2.5.29.17=DER:%s\nextendedKeyUsage=clientAuth\n' "$1" >ext
 	openssl x509 -req -in csr -CA "$BATS_FILE_TMPDIR/ca.crt" \
 		-CAkey "$BATS_FILE_TMPDIR/ca.key" -days 3 -extfile ext \
-		-out nasty.crt 2>/dev/null
-	cp "$BATS_FILE_TMPDIR/bob.key" nasty.key
-	client_is nasty
+		-out malicious.crt 2>/dev/null
+	cp "$BATS_FILE_TMPDIR/bob.key" malicious.key
+	client_is malicious
 	start_receiver --ktls "$WHEN" --peer alice
 	bkp_send 5 <<<word
 	until_true grep -q 'refused 127' "$RECEIVER_ERR"
@@ -631,12 +632,12 @@ nasty() {
 	run ! grep -qP '[^\x20-\x7e]' "$RECEIVER_ERR"
 }
 
-@test "a name with NUL in it is not the one before the NUL" {
-	nasty 300d820b616c69636500626f622e78 # alice, NUL, bob.x
+@test "a name with a NUL does not match the name before the NUL" {
+	malicious 300d820b616c69636500626f622e78 # alice, NUL, bob.x
 }
 
 @test "a name with a newline and an escape is logged harmlessly" {
-	nasty 300982071b5b33316d0a78
+	malicious 300982071b5b33316d0a78
 }
 
 @test "a certificate with a name of a megabyte is refused" {
@@ -652,9 +653,9 @@ nasty() {
 	wait_receiver 0
 }
 
-# --- resume and rotation
+# --- resume and rekey
 
-# survives_cuts MODE: three resets, and the stream is whole
+# survives_cuts MODE: three resets, and the stream is delivered
 survives_cuts() {
 	RETRY=(--retry 20s)
 	TX=(-m "$1" --buffer 1M) RX=(-m "$1")
@@ -689,7 +690,7 @@ survives_cuts() {
 	survives_cuts tls12-aes256-gcm
 }
 
-@test "fresh keys in TLS 1.3 with AES-256-GCM" {
+@test "a stream is rekeyed in TLS 1.3 AES-256-GCM" {
 	TX=(-m tls13-aes256-gcm --rekey-after 1M) RX=(-m tls13-aes256-gcm)
 	RETRY=(--retry 20s)
 	with_stats
@@ -721,18 +722,18 @@ withstands() {
 	assert_stderr_lacks 'goes on' "$SENDER_ERR"
 }
 
-@test "whoever has a certificate but not the ticket cannot resume" {
+@test "a peer with a certificate but not the ticket cannot resume" {
 	withstands tls13-aes128-gcm
 }
 
-@test "whoever has a certificate but not the proof cannot resume" {
+@test "a peer with a certificate but not the proof cannot resume" {
 	withstands tls13-aes256-gcm
 }
 
 # --- other TLS programs
 
-# foreign_client MODE_OPTION...: s_client sends to our listener
-foreign_client() {
+# openssl_sends MODE_OPTION...: s_client sends to our listener
+openssl_sends() {
 	openssl_is alice
 	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
 		-quiet -no_ign_eof -nocommands -verify_return_error \
@@ -745,44 +746,44 @@ foreign_client() {
 	assert_same_file "$IN" "$RECEIVED"
 }
 
-@test "openssl s_client sends in TLS 1.3" {
+@test "openssl s_client sends in TLS 1.3: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" --peer alice
-	foreign_client -tls1_3
+	openssl_sends -tls1_3
 }
 
-@test "openssl s_client sends in TLS 1.3, AES-256-GCM" {
+@test "openssl s_client sends in TLS 1.3 AES-256-GCM: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" -m tls13-aes256-gcm
-	foreign_client -tls1_3
+	openssl_sends -tls1_3
 }
 
-@test "openssl s_client sends in TLS 1.2" {
+@test "openssl s_client sends in TLS 1.2: delivered" {
 	start_receiver --raw -q --ktls "$WHEN" -m tls12-aes256-gcm
-	foreign_client -tls1_2
+	openssl_sends -tls1_2
 }
 
-# openssl_takes MODE: s_server receives from our connect
-openssl_takes() {
+# openssl_receives MODE: s_server receives from our connect
+openssl_receives() {
 	mutual_server server
 	bkp_send --raw -q --ktls "$WHEN" -m "$1" <"$IN"
 	wait_for 0 "$SERVER_PID" s_server server.err
 	assert_same_file "$IN" server.out
 }
 
-@test "openssl s_server receives in TLS 1.3" {
-	openssl_takes tls13-aes128-gcm
+@test "openssl s_server receives in TLS 1.3: delivered" {
+	openssl_receives tls13-aes128-gcm
 }
 
-@test "openssl s_server receives in TLS 1.3, AES-256-GCM" {
-	openssl_takes tls13-aes256-gcm
+@test "openssl s_server receives in TLS 1.3 AES-256-GCM: delivered" {
+	openssl_receives tls13-aes256-gcm
 }
 
-@test "openssl s_server receives in TLS 1.2" {
-	openssl_takes tls12-aes128-gcm
+@test "openssl s_server receives in TLS 1.2: delivered" {
+	openssl_receives tls12-aes128-gcm
 }
 
 # --- the manual
 
-# recipe N: that literal block of EXAMPLES about certificates
+# recipe N: the Nth literal block about certificates in EXAMPLES
 recipe() {
 	sed -n '/^Certificates instead of a key/,/^\.Pp/p' \
 		"$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1" |
@@ -791,13 +792,13 @@ recipe() {
 		sed 's/\\e$/\\/'
 }
 
-@test "the recipe of the manual works as it is written" {
+@test "the manual's recipe works as written" {
 	recipe 1 >recipe.sh
 	bash -e recipe.sh >recipe.log 2>&1 || {
 		show recipe.sh recipe.log
 		fail "the recipe failed"
 	}
-	# in place of a file system, a network and a program that is installed
+	# replaces the file system, the network and the installed program
 	recipe 2 | sed 's|btrfs receive .*|cat >got|; s|listen|& $WHERE|' >listen
 	recipe 3 | sed 's|btrfs send .*|cat in|; s|connect|& $WHERE|' >connect
 	sed -i 's/^  --ca ca.crt host/  --ca ca.crt --peer host 127.0.0.1/' connect

@@ -1,12 +1,12 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Handshakes that must fail: who exits, with what, and what the other end sees.
+# Handshakes that must fail: the exit status, and the view of the other side.
 
 load ../../lib/helpers
 
 PSK_ONLY=NONE:+VERS-TLS1.3:+PSK:+AES-128-GCM:+AEAD:+SIGN-ALL:+GROUP-X25519
 
-# The listener logs one line for a failed peer, and still serves the good one.
+# The listener logs one line for a failed peer, and still serves the right one.
 assert_listener_lived() {
 	local lines=$1
 	bkp_send --ktls "$WHEN" <<<word
@@ -15,7 +15,8 @@ assert_listener_lived() {
 	assert_lines "$lines" "$RECEIVER_ERR"
 }
 
-# alert_seen S_CLIENT_OPTION...: openssl's view of how the listener refuses
+# alert_seen S_CLIENT_OPTION...: the alert that openssl sees when the listener
+# refuses it
 alert_seen() {
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -msg "$@" \
 		</dev/null >msg 2>&1 || :
@@ -33,7 +34,7 @@ fails_within() {
 
 # --- wrong key, wrong identity
 
-@test "a wrong key: connect exits 5 and says so, listen goes on" {
+@test "a wrong key: connect exits 5 and says so, listen continues" {
 	start_receiver --ktls "$WHEN"
 	make_key wrong
 	bkp_send 5 -k wrong <<<secret
@@ -44,7 +45,7 @@ fails_within() {
 	assert_listener_lived 1
 }
 
-@test "a wrong key in TLS 1.2: connect exits 5 and says so, listen goes on" {
+@test "a wrong key in TLS 1.2: connect exits 5 and says so, listen continues" {
 	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
 	make_key wrong
 	bkp_send 5 -k wrong -m tls12-aes128-gcm <<<secret
@@ -52,7 +53,7 @@ fails_within() {
 	assert_listener_lived 1
 }
 
-@test "a wrong identity: connect exits 5, listen names it and goes on" {
+@test "a wrong identity: connect exits 5, listen names it and continues" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --identity mallory <<<secret
 	assert_stderr_has "^btrfs-ktls-pipe: .*identity.*'mallory'"
@@ -85,7 +86,7 @@ fails_within() {
 	wait_receiver 0
 }
 
-@test "--identity overrides that of the key file" {
+@test "--identity overrides the identity of the key file" {
 	make_key alice alice
 	start_receiver -k alice --ktls "$WHEN"
 	bkp_send 5 -k alice --identity btrfs <<<word
@@ -104,7 +105,7 @@ fails_within() {
 
 # --- modes
 
-@test "no common mode: connect exits 5 and names -m, listen goes on" {
+@test "no common mode: connect exits 5 and names -m, listen continues" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 -m tls12-aes128-gcm <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*no common mode.* -m'
@@ -112,20 +113,20 @@ fails_within() {
 	assert_listener_lived 1
 }
 
-@test "TLS 1.2 is refused by a listener that does not name it" {
+@test "a listener refuses TLS 1.2 unless -m names it" {
 	start_receiver --raw --ktls "$WHEN"
 	[[ $(alert_seen -tls1_2 -psk "$KEY_HEX" -psk_identity btrfs) == \
 		protocol_version ]] || fail "$(tail -5 msg)"
 }
 
-@test "a TLS 1.2 suite without DHE is refused, so no PSK-only key exchange" {
+@test "a TLS 1.2 cipher suite without DHE (PSK only) is refused" {
 	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm,tls12-aes256-gcm
 	[[ $(alert_seen -tls1_2 -psk "$KEY_HEX" -psk_identity btrfs \
 		-cipher PSK-AES128-GCM-SHA256:PSK-AES256-GCM-SHA384) == \
 		handshake_failure ]] || fail "$(tail -5 msg)"
 }
 
-@test "a client with PSK-only in TLS 1.3 is refused" {
+@test "a client that wants PSK-only in TLS 1.3 is refused" {
 	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
 	start_receiver --raw --ktls "$WHEN"
 	run -1 timeout 20 gnutls-cli --pskusername btrfs --pskkey "$KEY_HEX" \
@@ -141,7 +142,7 @@ fails_within() {
 	assert_stderr_has 'no common mode'
 }
 
-@test "the proposal's names of modes are accepted" {
+@test "the mode names of the proposal are accepted" {
 	start_receiver --ktls "$WHEN" -m tls_12_128_gcm,tls_12_256_gcm,tls_13_128_gcm -v
 	bkp_send --ktls "$WHEN" -m tls_12_256_gcm <<<word
 	wait_receiver 0
@@ -155,36 +156,37 @@ fails_within() {
 	assert_stderr_has 'TLS 1\.3 CHACHA20-POLY1305'
 }
 
-@test "TLS 1.3 is chosen where both versions are named" {
+@test "TLS 1.3 is chosen when both versions are named" {
 	start_receiver --ktls "$WHEN" -m tls12-aes256-gcm,tls13-aes128-gcm
 	bkp_send --ktls "$WHEN" -v -m tls12-aes256-gcm,tls13-aes128-gcm <<<word
 	wait_receiver 0
 	assert_stderr_has 'TLS 1\.3 AES-128-GCM'
 }
 
-# --- peers that are no TLS
+# --- peers that do not speak TLS
 
-@test "a server that is not TLS: connect exits 5 and says so" {
+@test "a server that does not speak TLS: connect exits 5 and says so" {
 	start_tool peer hold $'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'
 	fails_within 5 bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*does not speak TLS'
 	assert_lines 1 "$ERR"
 }
 
-@test "a web server's answer to a handshake is not TLS either" {
+@test "a web server that answers the handshake in HTTP: connect exits 5 and says so" {
 	start_tool peer close $'HTTP/1.1 400 Bad Request\r\n\r\n'
 	bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*does not speak TLS'
 }
 
-@test "a server that hangs up: connect exits 5 and says so" {
+@test "a server that closes the connection: connect exits 5 and says so" {
 	start_tool peer close
 	bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection'
 }
 
-# Nobody said a word: it may be a listener that has ended, and another may come.
-@test "a server that resets: connect exits 4 and says so, after --retry" {
+# A reset without an answer: the listener may have exited, and another may
+# start.
+@test "a server that resets the connection: connect exits 4 after --retry and says so" {
 	start_tool peer reset
 	bkp_send 4 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer'
@@ -194,7 +196,7 @@ fails_within() {
 	assert_lines 2 "$ERR"
 }
 
-@test "a connection that is reset before it is welcome: connect tries again" {
+@test "a connection reset before its WELCOME: connect tries again" {
 	local at
 	for at in '-a 0' '-a 300' '-r 1' '-r 2' '-r 3'; do
 		start_receiver --ktls "$WHEN"
@@ -206,8 +208,8 @@ fails_within() {
 	done
 }
 
-@test "who waits in the queue of a listener that ends reaches the next one" {
-	reaches_the_next
+@test "a client in the backlog of a listener that exits reaches the next listener" {
+	reaches_next_listener
 }
 
 @test "a server that never answers: connect exits 5 after --handshake-timeout" {
@@ -217,14 +219,14 @@ fails_within() {
 	assert_lines 1 "$ERR"
 }
 
-@test "a server that stops in the middle: connect exits 5 after --handshake-timeout" {
+@test "a server that stops in mid-handshake: connect exits 5 after --handshake-timeout" {
 	start_receiver --ktls "$WHEN"
 	start_relay silence -c s2c -r 1
 	fails_within 5 bkp_send 5 --handshake-timeout 300ms <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
 }
 
-@test "a client that is not TLS is logged in one line, listen goes on" {
+@test "a client that does not speak TLS is logged in one line, listen continues" {
 	start_receiver --ktls "$WHEN"
 	# refused after the first line, while printf writes the second
 	printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$PORT" || true
@@ -234,13 +236,13 @@ fails_within() {
 	assert_listener_lived 1
 }
 
-@test "a client that hangs up at once does not end listen" {
+@test "a client that disconnects at once does not end listen" {
 	start_receiver --ktls "$WHEN"
 	: >"/dev/tcp/127.0.0.1/$PORT"
 	assert_listener_lived 1
 }
 
-@test "a silent client is logged after --handshake-timeout, listen goes on" {
+@test "a silent client is logged after --handshake-timeout, listen continues" {
 	start_receiver --ktls "$WHEN" --handshake-timeout 300ms
 	exec 5<>"/dev/tcp/127.0.0.1/$PORT"
 	until_true test -s "$RECEIVER_ERR"
@@ -261,9 +263,9 @@ fails_within() {
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-# --- the four failures are told apart, and leak nothing
+# --- each kind of failure has its own message, and leaks nothing
 
-@test "not a byte of the stream is read before the handshake is done" {
+@test "no byte of the input is read before the handshake is done" {
 	start_receiver --ktls "$WHEN"
 	make_key wrong
 	exec 7<<<secret
@@ -293,7 +295,7 @@ fails_within() {
 	wait_receiver 0
 }
 
-@test "no secret is logged, however verbose it is" {
+@test "no secret is logged, even with -vv" {
 	local secret
 	start_receiver -vv --raw --ktls "$WHEN"
 	timeout 20 openssl s_client -connect "127.0.0.1:$PORT" -tls1_3 -quiet \

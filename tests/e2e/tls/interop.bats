@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The other end is OpenSSL or GnuTLS's own tools, so that a shared mistake
-# cannot cancel out.
+# The other side is a tool of OpenSSL or GnuTLS, so that a mistake on both of
+# our sides is noticed.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -22,7 +22,7 @@ mode_of() {
 	OPENSSL+=(-psk "$KEY_HEX" -psk_identity btrfs)
 }
 
-# s_client ARG...: sends standard input as it is, and close_notify at its end
+# s_client ARG...: sends standard input unchanged, then close_notify
 s_client() {
 	timeout "$BKP_DEADLINE" openssl s_client -connect "127.0.0.1:$PORT" \
 		-quiet -no_ign_eof -nocommands "${OPENSSL[@]}" "$@" \
@@ -51,35 +51,35 @@ openssl_receives() {
 	assert_same_file "$BATS_FILE_TMPDIR/in" server.out
 }
 
-@test "openssl s_client sends in TLS 1.3, AES-128-GCM" {
+@test "openssl s_client sends in TLS 1.3 AES-128-GCM: delivered" {
 	openssl_sends tls13-aes128-gcm
 }
 
-@test "openssl s_client sends in TLS 1.3, ChaCha20-Poly1305" {
+@test "openssl s_client sends in TLS 1.3 ChaCha20-Poly1305: delivered" {
 	openssl_sends tls13-chacha20-poly1305
 }
 
-@test "openssl s_client sends in TLS 1.2, AES-128-GCM" {
+@test "openssl s_client sends in TLS 1.2 AES-128-GCM: delivered" {
 	openssl_sends tls12-aes128-gcm
 }
 
-@test "openssl s_client sends in TLS 1.2, AES-256-GCM" {
+@test "openssl s_client sends in TLS 1.2 AES-256-GCM: delivered" {
 	openssl_sends tls12-aes256-gcm
 }
 
-@test "openssl s_server receives in TLS 1.3, AES-128-GCM" {
+@test "openssl s_server receives in TLS 1.3 AES-128-GCM: delivered" {
 	openssl_receives tls13-aes128-gcm
 }
 
-@test "openssl s_server receives in TLS 1.3, ChaCha20-Poly1305" {
+@test "openssl s_server receives in TLS 1.3 ChaCha20-Poly1305: delivered" {
 	openssl_receives tls13-chacha20-poly1305
 }
 
-@test "openssl s_server receives in TLS 1.2, AES-128-GCM" {
+@test "openssl s_server receives in TLS 1.2 AES-128-GCM: delivered" {
 	openssl_receives tls12-aes128-gcm
 }
 
-@test "openssl s_server receives in TLS 1.2, AES-256-GCM" {
+@test "openssl s_server receives in TLS 1.2 AES-256-GCM: delivered" {
 	openssl_receives tls12-aes256-gcm
 }
 
@@ -98,7 +98,7 @@ no_extended_master_secret() {
 	mode_of tls12-aes128-gcm
 }
 
-@test "a client of TLS 1.2 without extended master secret is refused, and told so" {
+@test "a TLS 1.2 client without extended master secret is refused and told so" {
 	start_receiver --raw --ktls "$WHEN" -m tls12-aes128-gcm
 	(
 		no_extended_master_secret
@@ -116,7 +116,7 @@ no_extended_master_secret() {
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-@test "a server of TLS 1.2 without extended master secret: connect exits 5" {
+@test "a TLS 1.2 server without extended master secret: connect exits 5" {
 	no_extended_master_secret
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
 		-quiet "${OPENSSL[@]}"
@@ -125,7 +125,7 @@ no_extended_master_secret() {
 	run ! grep -q secret server.out
 }
 
-@test "session tickets of a TLS 1.3 server do no harm" {
+@test "session tickets from a TLS 1.3 server do no harm" {
 	mode_of tls13-aes128-gcm
 	start_server openssl s_server -accept 127.0.0.1:0 -nocert -naccept 1 \
 		-quiet -num_tickets 5 "${OPENSSL[@]}"
@@ -134,7 +134,7 @@ no_extended_master_secret() {
 	assert_same_file "$BATS_FILE_TMPDIR/in" server.out
 }
 
-@test "--raw is announced on both sides, as nothing is confirmed" {
+@test "--raw: both sides warn that delivery is not confirmed" {
 	start_receiver --raw --ktls "$WHEN"
 	bkp_send --raw --ktls "$WHEN" <<<word
 	wait_receiver 0
@@ -143,7 +143,7 @@ no_extended_master_secret() {
 	assert_lines 1 "$ERR"
 }
 
-@test "a btrfs stream goes to another program, however it is sent" {
+@test "--raw: a btrfs stream reaches another program on every path" {
 	local how
 	make_btrfs_like in 300000
 	for how in splice send; do
@@ -154,8 +154,8 @@ no_extended_master_secret() {
 	done
 }
 
-# The receiver hears of a stream that is cut, and exits 7.
-@test "--raw: a btrfs stream that is cut short is noticed" {
+# The receiver notices a truncated stream, and exits 7.
+@test "--raw: a truncated btrfs stream is noticed" {
 	make_btrfs_like in 300000
 	start_receiver --raw -q --ktls "$WHEN"
 	bkp_send 8 --raw -q --ktls "$WHEN" < <(head -c 299999 in)
@@ -163,7 +163,7 @@ no_extended_master_secret() {
 	assert_stderr_has 'cut short'
 }
 
-# key_update PATH: openssl changes its key between two lines
+# key_update PATH: openssl sends a KeyUpdate between two lines
 key_update() {
 	mode_of tls13-aes128-gcm
 	start_receiver --raw --ktls "${KTLS[$1]}"
@@ -180,7 +180,7 @@ key_update() {
 	exec 8>&-
 }
 
-@test "a KeyUpdate that the kernel cannot follow: the receiver exits 7" {
+@test "a KeyUpdate that kernel TLS cannot follow: the receiver exits 7" {
 	require_ktls
 	key_update kernel
 	wait_receiver 7
@@ -188,13 +188,13 @@ key_update() {
 	[[ $(<"$RECEIVED") == before ]]
 }
 
-@test "a KeyUpdate in user space is followed" {
+@test "a KeyUpdate in user space: delivered" {
 	key_update user
 	wait_receiver 0
 	[[ $(<"$RECEIVED") == $'before\nafter' ]]
 }
 
-@test "a foreign sender that is killed: the receiver exits 7" {
+@test "another program's sender is killed: the receiver exits 7" {
 	mode_of tls13-aes128-gcm
 	start_receiver --raw --ktls "$WHEN"
 	mkfifo in
@@ -209,7 +209,7 @@ key_update() {
 	exec 8>&-
 }
 
-@test "gnutls-cli sends in TLS 1.3" {
+@test "gnutls-cli sends in TLS 1.3: delivered" {
 	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
 	start_receiver --raw -q --ktls "$WHEN"
 	base64 "$BATS_FILE_TMPDIR/in" >text # it copies lines

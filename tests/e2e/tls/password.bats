@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A password in place of a key: both sides know it or nothing goes through, and
-# nothing on the wire helps who does not.
+# A password instead of a key: both sides know it or no byte is delivered, and
+# the bytes on the wire do not help an attacker to find it.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -15,7 +15,7 @@ setup() {
 	make_data in 3000000
 }
 
-# A program built without libsodium says so for any file.
+# A program built without libsodium says so for every file.
 require_passwords() {
 	bkp 3 listen --password-file none
 	! has_line 'without libsodium' "$ERR" || skip "built without libsodium"
@@ -38,15 +38,16 @@ goes() {
 	assert_same_file in "$RECEIVED"
 }
 
-# goes_in MODE
-goes_in() {
+# works_in MODE
+works_in() {
 	start_receiver --ktls "$WHEN" -m "$1"
 	bkp_send --ktls "$WHEN" -m "$1" <in
 	wait_receiver 0
 	assert_same_file in "$RECEIVED"
 }
 
-# still_serves [LINES]: the right password gets in; so many lines of log
+# still_serves [LINES]: the right password is accepted; the log has so many
+# lines
 still_serves() {
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
@@ -56,28 +57,28 @@ still_serves() {
 
 # --- the right password
 
-@test "the same password on both sides: delivered, whoever sends" {
+@test "the same password on both sides: delivered, in both directions" {
 	goes push
 	goes pull
 }
 
-@test "a password goes with TLS 1.3 AES-128-GCM" {
-	goes_in tls13-aes128-gcm
+@test "a password works with TLS 1.3 AES-128-GCM" {
+	works_in tls13-aes128-gcm
 }
 
-@test "a password goes with TLS 1.3 ChaCha20-Poly1305" {
-	goes_in tls13-chacha20-poly1305
+@test "a password works with TLS 1.3 ChaCha20-Poly1305" {
+	works_in tls13-chacha20-poly1305
 }
 
-@test "a password goes with TLS 1.2 AES-128-GCM" {
-	goes_in tls12-aes128-gcm
+@test "a password works with TLS 1.2 AES-128-GCM" {
+	works_in tls12-aes128-gcm
 }
 
-@test "a password goes with TLS 1.2 AES-256-GCM" {
-	goes_in tls12-aes256-gcm
+@test "a password works with TLS 1.2 AES-256-GCM" {
+	works_in tls12-aes256-gcm
 }
 
-@test "the kernel makes and opens the records of a password's connection" {
+@test "a connection with a password uses kernel TLS" {
 	require_ktls
 	start_receiver -v --ktls require
 	bkp_send -v --ktls require <in
@@ -87,13 +88,14 @@ still_serves() {
 	assert_stderr_has 'kernel TLS: rx' "$RECEIVER_ERR"
 }
 
-# first_byte FILE: in hex
+# first_byte FILE: in hexadecimal
 first_byte() {
 	head -c 1 "$1" | od -An -tx1 | tr -d ' '
 }
 
-# It begins with TLS, and so with the ticket: the password has its own preface.
-@test "a stream that was cut goes on without the password" {
+# The second connection begins with a ClientHello, which carries the ticket, not
+# with a password message.
+@test "a stream that was cut resumes without the password" {
 	resumes() {
 		directions "$1"
 		RETRY=(--retry 20s) HARM=(rst -c "$WITH" -a 1000000 -k 2 -d wire)
@@ -106,8 +108,8 @@ first_byte() {
 	both_ways resumes
 }
 
-@test "a stream moves to fresh keys without the password" {
-	rotates() {
+@test "a stream is rekeyed without the password" {
+	rekeys() {
 		RETRY=(--retry 20s) HARM=(pass -d wire)
 		TX=(--rekey-after 1M)
 		with_stats
@@ -115,29 +117,29 @@ first_byte() {
 		counted rotations 1
 		[[ $(first_byte wire.1) == 16 ]] || fail "$(first_byte wire.1)"
 	}
-	both_ways rotates
+	both_ways rekeys
 }
 
 # --- a connection that is reset
 
-@test "who waits in the queue of a listener that ends reaches the next one" {
-	reaches_the_next
+@test "a client in the backlog of a listener that exits reaches the next listener" {
+	reaches_next_listener
 }
 
-# The offer shows nothing; from the answer to the handshake's end whoever answered
-# would have another guess each time.
-@test "a reset within a password's handshake is final: 5" {
+# The offer reveals nothing. Between the answer and the end of the handshake an
+# impostor could try another password with each new attempt.
+@test "a reset in a handshake with a password is final: exit status 5" {
 	start_receiver --ktls "$WHEN"
 	start_relay rst -a 100 -d wire
 	takes_at_most 5 bkp_send 5 --retry 20s <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer$'
 	assert_lines 1 "$ERR"
-	[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+	[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were opened"
 }
 
 # --- another password, or none
 
-@test "a wrong password: connect exits 5 and says so, listen goes on" {
+@test "a wrong password: connect exits 5 and says so, listen continues" {
 	start_receiver --ktls "$WHEN"
 	bkp_send 5 --password-file wrong <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: 127.*the peer has another password'
@@ -148,14 +150,14 @@ first_byte() {
 	still_serves 1
 }
 
-@test "a wrong password in TLS 1.2: connect exits 5 and says so, listen goes on" {
+@test "a wrong password in TLS 1.2: connect exits 5 and says so, listen continues" {
 	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm,tls12-aes128-gcm
 	bkp_send 5 --password-file wrong -m tls12-aes128-gcm <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*another password'
 	still_serves 1
 }
 
-@test "a listener that sends nothing to a wrong password" {
+@test "a listener that sends gives a client with a wrong password nothing" {
 	ktls_here
 	spawn_receiver --send --ktls "$WHEN" <in >/dev/null
 	bkp_send 5 --password-file wrong --receive
@@ -171,7 +173,7 @@ first_byte() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*refused the key'
 	until_true test -s "$RECEIVER_ERR"
 	assert_stderr_has 'refused .*has a key.*password' "$RECEIVER_ERR"
-	# who names the password's identity has no more luck
+	# a client that uses the password's identity is refused, too
 	with_key bkp_send 5 --identity password <<<secret
 	still_serves 2
 }
@@ -181,7 +183,7 @@ first_byte() {
 	bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*does not use a password.*-k'
 	assert_lines 1 "$ERR"
-	assert_stderr_has 'refused .*has a password' "$RECEIVER_ERR"
+	assert_stderr_has 'refused .*offers a password' "$RECEIVER_ERR"
 	with_key still_serves 1
 }
 
@@ -199,9 +201,9 @@ first_byte() {
 	still_serves
 }
 
-# --- nothing to guess on
+# --- nothing that reveals the password
 
-# replay FILE ANSWER: says FILE to the listener and takes what comes
+# replay FILE ANSWER: sends FILE to the listener and saves its answer
 replay() {
 	local fd
 	exec {fd}<>"/dev/tcp/127.0.0.1/$PORT"
@@ -210,8 +212,8 @@ replay() {
 	exec {fd}>&-
 }
 
-# replayed_to PASSWORD_FILE NAME: a recorded client against a listener; leaves
-# the answer in NAME and the line of log in NAME.log
+# replayed_to PASSWORD_FILE NAME: a recorded client against a listener with that
+# password; saves the answer to NAME and the line of log to NAME.log
 replayed_to() {
 	start_receiver --password-file "$1" --ktls "$WHEN"
 	replay recorded "$2"
@@ -220,15 +222,15 @@ replayed_to() {
 	kill "$RECEIVER_PID"
 }
 
-# first_flight FILE: the message, and the record of the ClientHello behind it
+# first_flight FILE: the message, and the record of the ClientHello after it
 first_flight() {
 	local high low
 	read -r high low < <(od -An -tu1 -j 55 -N 2 "$1")
 	head -c $((52 + 5 + 256 * high + low)) "$1"
 }
 
-# An answer is 52 bytes, an alert record of 7, and nothing of a ServerHello.
-@test "a recorded client, replayed, is answered the same with the right password" {
+# The answer has 52 bytes and an alert record of 7, and no ServerHello.
+@test "a replayed client gets the same answer whether the password is right or wrong" {
 	ktls_here
 	start_receiver --ktls "$WHEN"
 	start_relay pass -d wire
@@ -239,7 +241,7 @@ first_flight() {
 	replayed_to wrong other
 	[[ $(stat -c %s right) == 59 ]] || fail "$(od -tx1 right)"
 	[[ $(stat -c %s other) == 59 ]] || fail "$(od -tx1 other)"
-	# type, version, no refusal; in the end the alert, decrypt_error
+	# type, version, no refusal; at the end the alert, decrypt_error
 	cmp <(head -c 4 right) <(head -c 4 other)
 	cmp <(head -c 4 right) <(printf '\x71\2\0\0')
 	cmp <(tail -c 7 right) <(tail -c 7 other)
@@ -249,7 +251,7 @@ first_flight() {
 	assert_lines 1 right.log
 }
 
-# damaged DIRECTION BYTE REGEX: one bit of the exchange is changed on its way
+# damaged DIRECTION BYTE REGEX: one bit of the exchange is changed in transit
 damaged() {
 	start_receiver --ktls "$WHEN"
 	start_relay flip -c "$1" -a "$2"
@@ -259,35 +261,35 @@ damaged() {
 	kill "$RECEIVER_PID"
 }
 
-@test "a changed type ends the exchange" {
+@test "a message with a changed type ends the password exchange" {
 	damaged s2c 0 'the peer does not answer our password'
 	damaged c2s 0 'the peer (does not answer|closed)'
 }
 
-@test "a changed version ends the exchange, and both say so" {
+@test "a message with a changed version ends the password exchange, and both sides say so" {
 	damaged s2c 1 'refused: the other side .* version'
 	damaged c2s 1 'refused: the other side .* version'
 	assert_stderr_has 'refused 127.* version' "$RECEIVER_ERR"
 }
 
-@test "a changed refusal ends the exchange" {
+@test "a message with a changed refusal ends the password exchange" {
 	damaged s2c 2 'refused: .*not know'
 	damaged c2s 2 'refused: .*does not understand'
 }
 
-@test "a changed nonce is another exchange" {
+@test "a changed nonce: the password exchange fails" {
 	damaged s2c 4 '.*another password'
 	damaged c2s 4 '.*another password'
 	damaged s2c 19 '.*another password'
 	damaged c2s 19 '.*another password'
 }
 
-@test "a changed point ends the exchange" {
+@test "a message with a changed point ends the password exchange" {
 	damaged s2c 30 '.*(another password|is invalid)'
 	damaged c2s 30 '.*(another password|does not understand)'
 }
 
-# says TEXT: in printf's language, and leaves what is answered in "answer"
+# says TEXT: sends the printf format TEXT, and saves the answer to "answer"
 says() {
 	printf "$1" >said
 	replay said answer
@@ -295,7 +297,7 @@ says() {
 
 ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 
-@test "a peer that runs 0.1 is told of the other version, and listen goes on" {
+@test "a client that runs 0.1 is told that the version differs, and listen continues" {
 	start_receiver --ktls "$WHEN"
 	says "\x70\1\0\0nonce-of-sixteen$ZEROS32"
 	cmp -n 4 answer <(printf '\x71\2\1\0')
@@ -304,7 +306,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "a point that is none is refused, and listen goes on" {
+@test "an invalid point is refused, and listen continues" {
 	start_receiver --ktls "$WHEN"
 	says "\x70\2\0\0nonce-of-sixteen$ZEROS32"
 	cmp -n 4 answer <(printf '\x71\2\4\0')
@@ -313,7 +315,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "half a message is dropped in time, and listen goes on" {
+@test "half a message is refused after --handshake-timeout, and listen continues" {
 	start_receiver --ktls "$WHEN" --handshake-timeout 2s
 	says '\x70\2\0\0nonce'
 	[[ ! -s answer ]]
@@ -321,7 +323,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "half a message, then the end of the connection: listen goes on" {
+@test "half a message, then the end of the connection: listen continues" {
 	start_receiver --ktls "$WHEN"
 	printf '\x70\2\0\0nonce' >"/dev/tcp/127.0.0.1/$PORT"
 	until_true test -s "$RECEIVER_ERR"
@@ -329,13 +331,13 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	still_serves 1
 }
 
-@test "100 that begin and say no more do not hold up the right one" {
+@test "100 clients that stop after their first bytes do not delay the real peer" {
 	start_receiver --ktls "$WHEN"
 	flood 100 '\x70\2\0\0'
 	still_serves
 }
 
-@test "a foreign server: connect exits 5 and says so" {
+@test "a server that is another program: connect exits 5 and says so" {
 	start_tool peer hold $'SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n'
 	bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*does not answer our password'
@@ -347,21 +349,21 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 	assert_stderr_has '^btrfs-ktls-pipe: .*no handshake within 300 ms'
 }
 
-# --- guesses are few
+# --- rate limit
 
-# guess COUNT [OPTION]...: wrong passwords, from another address
-guess() {
+# try_wrong COUNT [OPTION]...: clients with a wrong password
+try_wrong() {
 	local i
 	for ((i = 0; i < $1; i++)); do
 		bkp_send 5 --password-file wrong --ktls off "${@:2}" </dev/null
 	done
 }
 
-@test "20 wrong guesses from elsewhere: few are taken, the right one gets in at once" {
+@test "20 wrong passwords from another address: few are tried, the right client is accepted at once" {
 	local before=$EPOCHREALTIME after took
-	not_under valgrind "a guess takes longer than a second"
+	not_under valgrind "an attempt takes longer than a second"
 	start_receiver --ktls "$WHEN"
-	guess 20 -b 127.0.0.2
+	try_wrong 20 -b 127.0.0.2
 	after=$EPOCHREALTIME
 	took=$(((${after/./} - ${before/./}) / 1000000))
 	(($(grep -c 'another password' "$RECEIVER_ERR") <= 6 + took)) || {
@@ -379,12 +381,13 @@ guess() {
 		fail "not at once: $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
-# A handshake that is not over is a guess as well: they cannot be made at once.
-@test "20 exchanges at the same time: few are answered" {
+# An unfinished handshake counts as an attempt, too: attempts in parallel do not
+# help.
+@test "20 password exchanges at the same time: few are answered" {
 	local text
 	start_receiver --ktls "$WHEN" -v
 	start_relay pass -d wire # for a first message
-	guess 1 -b 127.0.0.3
+	try_wrong 1 -b 127.0.0.3
 	sleep 1 # the relay is 127.0.0.1 to the listener
 	text=$(head -c 52 wire.0 | od -An -v -tx1 | tr -d '\n')
 	PORT=$(sed -nE 's/.*listening on .*:([0-9]+)$/\1/p' "$RECEIVER_ERR")
@@ -408,10 +411,10 @@ refused_from() {
 	still_serves
 }
 
-@test "over the limit the right password is told to try later, and does" {
-	not_under valgrind "a guess takes longer than a second"
+@test "over the rate limit the client with the right password is told to try later, and does" {
+	not_under valgrind "an attempt takes longer than a second"
 	start_receiver --ktls "$WHEN"
-	guess 5
+	try_wrong 5
 	bkp_send 5 --retry 0 <<<secret
 	assert_stderr_has 'refused: too many wrong passwords.*one a second'
 	bkp_send --retry 20s --ktls "$WHEN" <<<word
@@ -419,7 +422,7 @@ refused_from() {
 	[[ $(<"$RECEIVED") == word ]]
 }
 
-@test "guesses from the peer's own address do not keep it from resuming" {
+@test "wrong passwords from the peer's own address do not stop it from resuming" {
 	RETRY=(--retry 20s)
 	start_receiver --ktls "$WHEN"
 	local port=$PORT
@@ -431,72 +434,73 @@ refused_from() {
 	until_true at_least 800000 "$RECEIVED"
 	RETRY=(--retry 0)
 	PORT=$port
-	guess 8
+	try_wrong 8
 	tail -c +900001 in >&8
 	exec 8>&-
 	wait_sender 0
 	wait_receiver 0
 	assert_same_file in "$RECEIVED"
-	assert_stderr_has 'goes on at byte' "$SENDER_ERR"
+	assert_stderr_has 'resumes at byte' "$SENDER_ERR"
 }
 
 at_least() {
 	(($(stat -c %s "$2") >= $1))
 }
 
-# --- who may come again
+# --- clients that may connect again
 
-# puts_off BYTES [OPTION]...: a crowd takes all places while the first connection
-# stands still after so many bytes
-puts_off() {
-	local door
+# evict_after BYTES [OPTION]...: a crowd takes all places while the first
+# connection is paused after so many bytes
+evict_after() {
+	local listener_port
 	RETRY=(--retry 20s)
 	start_receiver --ktls "$WHEN" "${@:2}"
-	door=$PORT
+	listener_port=$PORT
 	start_relay pause -a "$1" -k 1 -w 2000 -d wire
 	spawn_sender --ktls "$WHEN" < <(echo word)
 	until_true grep -q '\.' tool.err
-	PORT=$door flood 40 '' -s 127.0.0.1
+	PORT=$listener_port flood 40 '' -s 127.0.0.1
 }
 
-comes_again() {
+connects_again() {
 	wait_receiver 0
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
 	assert_stderr_has 'refused .*too many handshakes' "$RECEIVER_ERR"
-	[[ -e wire.1 ]] || fail "it did not have to give way"
+	[[ -e wire.1 ]] || fail "it was not evicted"
 }
 
-@test "who has to give way to a crowd before he says anything comes again" {
-	puts_off 0
+@test "a client evicted by a crowd before it sends anything connects again" {
+	evict_after 0
 	says_sender 'too many handshakes'
-	comes_again
+	connects_again
 }
 
-@test "who has to give way before he says anything to listen --keep comes again" {
-	puts_off 0 --keep -- cat
+@test "a client that listen --keep evicts before it sends anything connects again" {
+	evict_after 0 --keep -- cat
 	says_sender 'too many handshakes'
 	wait_sender 0
 	[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
 }
 
-@test "who has to give way to a crowd within his first message comes again" {
-	puts_off 20
-	comes_again
+@test "a client evicted by a crowd during its first message connects again" {
+	evict_after 20
+	connects_again
 }
 
-@test "who has to give way to a crowd in front of his Finished comes again" {
+@test "a client evicted by a crowd before its Finished connects again" {
 	start_receiver --ktls "$WHEN"
 	start_relay pass -d first
 	bkp_send --ktls "$WHEN" <<<word
 	wait_receiver 0
-	puts_off "$(first_flight first.0 | wc -c)"
-	comes_again
+	evict_after "$(first_flight first.0 | wc -c)"
+	connects_again
 }
 
-# There an alert is nobody's: the listener has not shown that it knows anything.
-@test "who has to give way within his ClientHello does not come again: 5, and why" {
-	puts_off 100
+# Here an alert may be from anyone: the listener has not yet proved that it
+# knows the password.
+@test "a client evicted during its ClientHello does not connect again: exit status 5, and the reason" {
+	evict_after 100
 	wait_sender 5
 	says_sender 'too many handshakes.*not retried.*guess'
 }
@@ -505,24 +509,25 @@ says_sender() {
 	until_true grep -q "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
 }
 
-# To be put off, again and again, would be a guess each time.
-@test "whoever takes the listener's place gets one guess of one connect" {
+# If connect tried again after each such alert, an impostor could try a password
+# each time.
+@test "an impostor in the listener's place can try one password for each connect" {
 	local mode
 	for mode in tls13-aes128-gcm tls12-aes128-gcm; do
 		start_receiver --ktls "$WHEN" -m "$mode"
-		# user_canceled behind the answer, in the place of a ServerHello
+		# user_canceled after the answer, instead of a ServerHello
 		start_relay insert -c s2c -a 52 -i 1503030002025a -d wire
 		takes_at_most 5 bkp_send 5 --retry 20s -m "$mode" <<<secret
 		assert_stderr_has 'too many handshakes.*not retried.*guess'
 		assert_lines 1 "$ERR"
-		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were dialed"
+		[[ -s wire.0 && ! -e wire.1 ]] || fail "$(echo wire.*) were opened"
 		kill "$RECEIVER_PID"
 	done
 }
 
-# --- where the password comes from
+# --- sources of the password
 
-# asked KEYS COMMAND...: with a terminal, on which KEYS are typed
+# asked KEYS COMMAND...: runs COMMAND on a terminal and types KEYS
 asked() {
 	require_no_key
 	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/prompt" "$@"
@@ -533,14 +538,14 @@ require_no_key() {
 		skip "own kernel only: /etc/btrfs-ktls-pipe/key exists"
 }
 
-# types FILE KEYS: a program in the place of $BKP that is typed at
+# types FILE KEYS: makes a program that runs $BKP on a terminal and types KEYS
 types() {
 	printf '#!/bin/sh\nexec "%s/prompt" "%s" "%s" "$@"\n' \
 		"$BKP_TOOLS" "$2" "$BKP" >"$1"
 	chmod +x "$1"
 }
 
-@test "without a key both sides ask on the terminal: delivered" {
+@test "without a key both sides prompt on the terminal: delivered" {
 	require_no_key
 	types typed 'correct horse
 '
@@ -551,7 +556,7 @@ types() {
 	assert_stderr_lacks 'horse' "$SENDER_ERR"
 }
 
-@test "what is typed is what a file holds" {
+@test "a typed password equals the same password in a file" {
 	require_no_key
 	types typed 'correct horse
 '
@@ -562,20 +567,20 @@ types() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "Ctrl-C at the prompt ends it by the signal, and the terminal echoes" {
+@test "Ctrl-C at the prompt ends the program by the signal, and the terminal echoes" {
 	run -130 asked '^C' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "Ctrl-\\ at the prompt ends it by the signal, and the terminal echoes" {
+@test "Ctrl-\\ at the prompt ends the program by the signal, and the terminal echoes" {
 	run -131 asked '^\' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "Ctrl-Z at the prompt: the terminal echoes, and it asks again afterwards" {
+@test "Ctrl-Z at the prompt: the terminal echoes, and the prompt returns afterwards" {
 	run -4 asked '^Z>word
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "SIGTERM at the prompt ends it by the signal, and the terminal echoes" {
+@test "SIGTERM at the prompt ends the program by the signal, and the terminal echoes" {
 	cat >kill-me <<-END
 		(sleep 0.5; kill -TERM \$\$) &
 		exec "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
@@ -583,7 +588,7 @@ types() {
 	run -143 asked '' sh kill-me
 }
 
-@test "a terminal that is stopped while it is asked on is waited for" {
+@test "a terminal whose output is stopped at the prompt is waited for" {
 	run -4 asked '^S%word
 %^Q' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 	# stopped before the prompt
@@ -592,8 +597,8 @@ types() {
 		exec "$@"' sh "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-# Else the first would switch the echo on while the second still asks.
-@test "two that ask on one terminal do so one after the other" {
+# Otherwise the first would switch the echo on while the second still prompts.
+@test "two programs prompt on one terminal one after the other" {
 	run -4 asked '%%one
 >two
 ' sh -c '
@@ -604,7 +609,7 @@ types() {
 	[[ $output != *one* && $output != *two* ]] || fail "$output"
 }
 
-@test "one that was stopped at its prompt does not keep others from asking" {
+@test "a program stopped at its prompt does not keep others from prompting" {
 	run -4 asked '>>word
 ' sh -c '
 		exec 2>/dev/$(ps -o tty= -p $$)
@@ -618,7 +623,7 @@ types() {
 		exit $status' sh "$BKP"
 }
 
-@test "a typed password is text" {
+@test "a typed password must be text" {
 	run -3 asked 'a^@b
 ' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 	[[ $output == *"is not text"* ]] || fail "$output"
@@ -631,7 +636,7 @@ types() {
 	run -3 asked '^D' "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 }
 
-@test "a typed password has at most 512 bytes" {
+@test "a typed password may have at most 512 bytes" {
 	local long
 	printf -v long '%512s' ''
 	run -4 asked "${long// /x}
@@ -641,21 +646,21 @@ types() {
 	[[ $output == *"too long"*512* ]] || fail "$output"
 }
 
-@test "without key and terminal it exits 3 and says what to do" {
+@test "no key and no terminal: exit status 3, and a remedy" {
 	require_no_key
 	run -3 setsid -w "$BKP" connect -p 1 127.0.0.1
 	[[ $output == *"/dev/tty"*"--password-file"*"keygen"* ]] || fail "$output"
 	run -3 setsid -w "$BKP" listen -b 127.0.0.1 -p 0
 }
 
-@test "--raw and --identity ask for no password" {
+@test "--raw and --identity do not prompt for a password" {
 	require_no_key
 	run -3 asked '' "$BKP" connect --raw -p 1 127.0.0.1
 	[[ $output == *"no key"*"keygen"* ]] || fail "$output"
 	run -3 asked '' "$BKP" connect --identity me -p 1 127.0.0.1
 }
 
-# takes_password FILE: it was fine, but nobody called
+# takes_password FILE: it is accepted; then no client comes
 takes_password() {
 	bkp 4 listen --password-file "$1" -b 127.0.0.1 -p 0 --wait 1ms
 }
@@ -667,7 +672,7 @@ refuses_password() {
 	assert_stderr_has "^btrfs-ktls-pipe: password file $1: .*$2"
 }
 
-@test "only the first line of a password file counts, without its line end" {
+@test "only the first line of a password file is used, without its newline" {
 	start_receiver --ktls "$WHEN"
 	printf 'correct horse\r\nnot this\n' >crlf
 	bkp_send --ktls "$WHEN" --password-file crlf <<<word
@@ -681,12 +686,12 @@ refuses_password() {
 	bkp_send 5 --password-file space <<<word
 }
 
-@test "a password file may be a pipe, or standard input where that is not the stream" {
+@test "a password file may be a pipe, or standard input unless that is the stream" {
 	takes_password <(cat password)
 	takes_password - <password
 }
 
-@test "a byte order mark is no part of a password, blanks and quotes are" {
+@test "a byte order mark is not part of a password, blanks and quotes are" {
 	start_receiver --ktls "$WHEN"
 	printf '\xef\xbb\xbfcorrect horse\r\n' >mark
 	bkp_send --ktls "$WHEN" --password-file mark <<<word
@@ -729,12 +734,12 @@ refuses_password() {
 	refuses_password /dev/zero 'too long|not text'
 }
 
-@test "a password file that is no text is refused" {
+@test "a password file that is not text is refused" {
 	printf 'p\0w\n' >binary
 	refuses_password binary 'text'
 }
 
-@test "a password file that others can read is refused, with its mode and the remedy" {
+@test "a password file that others can read is refused; the message has its mode and the remedy" {
 	chmod 0644 password
 	refuses_password password 'mode 0644.*chmod 600 password'
 }
@@ -745,7 +750,7 @@ refuses_password() {
 	refuses_password dir 'directory'
 }
 
-@test "a password goes with no other credential: wrong usage" {
+@test "a password with another credential: exit status 2" {
 	bkp 2 connect --password-file password -k key 127.0.0.1
 	assert_stderr_has 'exactly one kind of credential'
 	bkp 2 listen --password-file password -m none
@@ -756,7 +761,7 @@ refuses_password() {
 	bkp 2 connect --password-file '' 127.0.0.1
 }
 
-@test "a password is in one place of a process, and in no process that it starts" {
+@test "a password is in memory once, and in no child process" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
 	not_under valgrind "it has memory of its own"
 	not_under sanitizers "they keep what was freed"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What tools that speak TLS to a listener have in common. */
+/* What the tools that are TLS clients of a listener share. */
 #pragma once
 
 #include <netdb.h>
@@ -39,7 +39,7 @@ static int dial(uint16_t port)
 	return fd;
 }
 
-static int shake_hands(struct tls *t, int fd)
+static int handshake(struct tls *t, int fd)
 {
 	enum tls_want want;
 

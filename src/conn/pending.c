@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/pending.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conn/hello.h"
+#include "conn/host_id.h"
+#include "conn/net.h"
+
+enum { REFUSE_MS = 100 }; /* to send a refusal */
+
+void pending_drop(struct pending *p)
+{
+	tls_free(p->tls);
+	close(p->socket.fd);
+	p->tls = NULL;
+}
+
+struct tls *pending_session(const struct pending_rules *r, int fd,
+			    struct credential *own, struct err *e)
+{
+	const struct tls_params params = { .server = true,
+					   .fd = fd,
+					   .cred = own ? own : r->cred,
+					   .owns_cred = own,
+					   .modes = r->modes,
+					   .raw = r->raw };
+
+	return tls_new(&params, e);
+}
+
+int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
+			 struct err *e)
+{
+	struct frame f = { .type = FRAME_WELCOME,
+			   .welcome = { .version = FRAME_VERSION,
+					.refusal = refusal } };
+	struct err ignored = { 0 };
+
+	if (hello_send(t, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	tls_alert(t, RECORD_CLOSE_NOTIFY);
+	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
+}
+
+bool pending_has_left(const struct pending_rules *r, const struct pending *p)
+{
+	bool silent = p->state == PENDING_NEW && !p->pass.have;
+
+	return r->stream && net_source_same(&p->source, &r->stream->source) &&
+	       (tls_lost(p->tls) || (silent && net_is_closed(p->socket.fd)));
+}
+
+void pending_tell_later(const struct pending_rules *r, const struct pending *p)
+{
+	if (r->password &&
+	    (p->state == PENDING_UNCLAIMED || p->state == PENDING_NEW))
+		password_exchange_refuse(p->socket.fd,
+					 PASSWORD_MESSAGE_REFUSED_LATER);
+	else
+		tls_alert(p->tls, RECORD_USER_CANCELED);
+}
+
+/*
+ * Is this the peer of the running stream?  It has to prove possession of the
+ * stream's ticket, over a connection with a higher number than the last.
+ */
+static enum frame_refusal pending_judge_return(const struct pending_stream *s,
+					       const struct pending *p)
+{
+	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
+		return FRAME_REFUSED_BUSY;
+	if ((!s->resumes && !p->hello.rekey_at) ||
+	    (s->ticket &&
+	     !tls_shows_ticket(p->tls, s->ticket, p->hello.proof)) ||
+	    p->hello.connection <= s->connection)
+		return FRAME_REFUSED_STREAM;
+	return FRAME_ACCEPTED;
+}
+
+/* Our own connection, reflected?  Tests over loopback are allowed. */
+static bool pending_is_self(const struct pending_rules *r,
+			    const struct pending *p)
+{
+	return !r->allow_self && host_id_same(p->hello.host, r->host) &&
+	       !net_peer_is_loopback(p->socket.fd);
+}
+
+/*
+ * Does the HELLO continue a stream, instead of starting one?  (A handshake with
+ * the ticket of a stream that is not here has failed before.)
+ */
+static bool pending_resumes(const struct pending *p)
+{
+	static const uint8_t no_proof[FRAME_PROOF_BYTES];
+
+	return p->hello.rekey_at || p->hello.offset ||
+	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
+}
+
+static enum frame_refusal pending_judge(const struct pending_rules *r,
+					const struct pending *p)
+{
+	if (p->hello.version != FRAME_VERSION || tls_is_old(p->tls))
+		return FRAME_REFUSED_VERSION;
+	if (p->hello.flags & FRAME_HELLO_NAMED)
+		return FRAME_REFUSED_NAME;
+	if (pending_is_self(r, p))
+		return FRAME_REFUSED_SELF;
+	if (r->stream && p->hello.role != r->role)
+		return pending_judge_return(r->stream, p);
+	if (r->stream)
+		return FRAME_REFUSED_BUSY;
+	if (p->hello.role == r->role)
+		return FRAME_REFUSED_ROLE;
+	if (pending_resumes(p))
+		return FRAME_REFUSED_STREAM;
+	return FRAME_ACCEPTED;
+}
+
+/* Ask the admit callback, unless the peer belongs to the running stream. */
+static int pending_admit(struct pending_rules *r, struct pending *p,
+			 struct err *e)
+{
+	struct err ignored = { 0 };
+
+	if (r->stream || !r->admit ||
+	    r->admit(r->admit_arg, p->tls, &p->source, e) == 0)
+		return 0;
+	return pending_send_refusal(p->tls, p->socket.fd, FRAME_REFUSED_BUSY,
+				    &ignored);
+}
+
+static int pending_read_hello(struct pending_rules *r, struct pending *p,
+			      bool *done, struct err *e)
+{
+	enum frame_refusal refusal;
+	struct frame f;
+
+	p->want = TLS_WANT_READ;
+	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
+		struct err ignored = { 0 };
+
+		/* A complete frame that is not a valid HELLO */
+		if (p->reader.have && !frame_reader_wants(&p->reader))
+			pending_send_refusal(p->tls, p->socket.fd,
+					     FRAME_REFUSED_MALFORMED, &ignored);
+		return -1;
+	}
+	if (!*done)
+		return 0;
+	p->hello = f.hello;
+	refusal = pending_judge(r, p);
+	if (!refusal && tls_pending_read(p->tls))
+		refusal = FRAME_REFUSED_MALFORMED;
+	if (!refusal)
+		return pending_admit(r, p, e);
+	pending_send_refusal(p->tls, p->socket.fd, refusal, e);
+	if (refusal == FRAME_REFUSED_VERSION)
+		err_set(e, ERR_AUTH, 0, "%s",
+			frame_version_text(p->hello.version));
+	return -1;
+}
+
+/* May this peer try a password? */
+static enum password_message_refusal pending_judge_password(
+	struct pending_rules *r, struct pending *p)
+{
+	if (!r->password)
+		return PASSWORD_MESSAGE_REFUSED_UNUSED;
+	p->password_tried =
+		rate_limit_begin(&r->rate_limit, &p->source, clock_now_ms());
+	return p->password_tried ? PASSWORD_MESSAGE_ACCEPTED
+				 : PASSWORD_MESSAGE_REFUSED_LATER;
+}
+
+/* The handshake authenticates with the key that CPace gave both sides. */
+static int pending_answer_password(struct pending_rules *r, struct pending *p,
+				   struct err *e)
+{
+	enum password_message_refusal refusal = pending_judge_password(r, p);
+	struct credential *own;
+	struct tls *t;
+
+	if (refusal) {
+		password_exchange_refuse(p->socket.fd, refusal);
+		return err_set(e, ERR_AUTH, 0, "%s",
+			       refusal == PASSWORD_MESSAGE_REFUSED_UNUSED
+				       ? "the peer offers a password, but this "
+					 "side uses none"
+				       : "too many wrong passwords from there; "
+					 "told to try again later");
+	}
+	own = password_exchange_answer(&p->pass, p->socket.fd, r->password, e);
+	t = own ? pending_session(r, p->socket.fd, own, e) : NULL;
+	if (!t)
+		return -1;
+	tls_free(p->tls);
+	p->tls = t;
+	p->state = PENDING_HANDSHAKE;
+	return 0;
+}
+
+/* Does the peer begin with TLS, or with a password exchange? */
+static int pending_read_password_message(struct pending_rules *r,
+					 struct pending *p, struct err *e)
+{
+	enum password_exchange_event event;
+
+	if (password_exchange_receive(&p->pass, p->socket.fd,
+				      PASSWORD_MESSAGE_OFFER, &event, e) < 0)
+		return -1;
+	if (event == PASSWORD_EXCHANGE_HERE)
+		return pending_answer_password(r, p, e);
+	if (event == PASSWORD_EXCHANGE_OTHER)
+		p->state = PENDING_HANDSHAKE;
+	return 0;
+}
+
+static int pending_handshake(struct pending_rules *r, struct pending *p,
+			     bool *done, struct err *e)
+{
+	if (tls_handshake(p->tls, &p->want, e) < 0)
+		return -1;
+	if (p->want != TLS_DONE)
+		return 0;
+	p->state = PENDING_GREETING;
+	if (p->password_tried)
+		rate_limit_right(&r->rate_limit, &p->source);
+	*done = r->raw;
+	if (*done && r->stream)
+		return err_set(e, ERR_AUTH, 0, "busy with another stream");
+	return 0;
+}
+
+int pending_step(struct pending_rules *r, struct pending *p, bool *done,
+		 struct err *e)
+{
+	if (p->state == PENDING_NEW &&
+	    pending_read_password_message(r, p, e) < 0)
+		return -1;
+	if (p->state == PENDING_HANDSHAKE &&
+	    pending_handshake(r, p, done, e) < 0)
+		return -1;
+	if (p->state == PENDING_GREETING && !*done)
+		return pending_read_hello(r, p, done, e);
+	return 0;
+}

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One pending handshake of a listener, from accept to HELLO: the password
+ * exchange, the TLS handshake, and the decision whether the peer is accepted.
+ * Nothing here blocks, except sending a refusal, for up to 0.1 s.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "auth/credential.h"
+#include "auth/password_exchange.h"
+#include "auth/rate_limit.h"
+#include "base/err.h"
+#include "base/net_source.h"
+#include "conn/connection.h"
+#include "conn/net.h"
+#include "proto/frame.h"
+#include "tls/mode.h"
+#include "tls/tls.h"
+
+enum pending_state {
+	PENDING_UNCLAIMED, /* not known yet whether it is ours */
+	PENDING_NEW, /* TLS or a password exchange may begin */
+	PENDING_HANDSHAKE,
+	PENDING_GREETING, /* the handshake is done; no HELLO yet */
+	PENDING_LEAVING, /* refused; waiting for the peer to close */
+};
+
+/* A pending handshake: a connection whose peer has yet to authenticate. */
+struct pending {
+	struct connection_socket socket;
+	struct tls *tls; /* NULL: this slot is free */
+	enum tls_want want;
+	enum pending_state state;
+	struct password_exchange pass;
+	bool password_tried; /* counted as wrong until proven right */
+	struct net_source source; /* for eviction and the rate limit */
+	struct frame_reader reader;
+	struct frame_hello hello;
+	size_t discarded; /* bytes received after the refusal */
+	uint64_t since_ms, deadline_ms;
+	char name[NET_NAME_MAX];
+};
+
+/* The running stream.  While there is one, only its own peer is accepted. */
+struct pending_stream {
+	bool resumes; /* false: another connection can only rekey */
+	const uint8_t *id; /* FRAME_ID_BYTES */
+	const struct key *ticket; /* NULL: mode none */
+	uint32_t connection; /* number of the last accepted connection */
+	struct net_source source; /* of its peer */
+};
+
+/* What a listener requires of its peers; see struct acceptor_params. */
+struct pending_rules {
+	struct credential *cred;
+	const struct secret *password;
+	const struct mode_list *modes;
+	bool raw;
+	enum frame_role role;
+	bool allow_self;
+	uint8_t host[FRAME_HOST_BYTES]; /* ours */
+	int (*admit)(void *arg, const struct tls *t,
+		     const struct net_source *source, struct err *e);
+	void *admit_arg;
+	const struct pending_stream *stream; /* the running one, or NULL */
+	struct rate_limit rate_limit; /* of passwords */
+};
+
+/*
+ * A TLS session for the peer of socket fd, owned by the caller.  own: a
+ * credential for this peer only (taken over), or NULL.
+ */
+struct tls *pending_session(const struct pending_rules *r, int fd,
+			    struct credential *own, struct err *e);
+
+/*
+ * Run the steps of a handshake, as far as each completes.  *done: the peer is
+ * accepted.  Errors: it is to be refused, with *e as the reason for our log; it
+ * was told why.
+ */
+int pending_step(struct pending_rules *r, struct pending *p, bool *done,
+		 struct err *e) attr_must_check;
+
+/*
+ * Did the peer of the running stream give this handshake up itself?  It dials
+ * ahead of time to rekey, and hangs up when the stream ends meanwhile.
+ */
+bool pending_has_left(const struct pending_rules *r, const struct pending *p);
+
+/*
+ * Tell a peer to try again later, in the protocol that it speaks now: before
+ * TLS it may be waiting for the answer to its password.
+ */
+void pending_tell_later(const struct pending_rules *r, const struct pending *p);
+
+/* Send an authenticated peer a WELCOME that refuses it.  Returns -1: ERR_AUTH. */
+int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
+			 struct err *e);
+
+/* Close the socket and free the session: the slot is free. */
+void pending_drop(struct pending *p);
