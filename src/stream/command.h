@@ -12,32 +12,9 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
-#include "stream/command_log.h"
+#include "stream/supervisor.h"
 
 struct command;
-
-enum command_role { COMMAND_SOURCE, COMMAND_CONSUMER };
-
-/*
- * How COMMAND ended.  It has ended when it has exited, and so has whatever it
- * left behind in its process group with the stream open.
- */
-struct command_status {
-	int start_errno; /* not 0: it could not be started */
-	int exit_status; /* valid if signal is 0 */
-	int signal; /* not 0: killed by it */
-	bool wanted_terminal; /* the signal stopped it, and we ended it */
-	bool left_behind; /* not COMMAND itself, but what it left behind */
-	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line, see below */
-};
-
-/* What COMMAND finds about the peer in its environment; NULL: not set. */
-struct command_peer {
-	const char *identity; /* authenticated */
-	const char *method; /* how */
-	const char *address; /* and port */
-	const char *stream; /* id */
-};
 
 /* The soft RLIMIT_CORE that COMMAND shall have; before it is set to 0. */
 void command_save_core_limit(rlim_t limit);
