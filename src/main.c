@@ -51,7 +51,7 @@ static void main_forbid_dumps(void)
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		log_notice("cannot forbid debuggers and core dumps: prctl: %s; "
 			   "a debugger could read the keys (allow prctl in "
-			   "this container's system call filter)",
+			   "this container's system call list)",
 			   strerror(errno));
 }
 

@@ -64,7 +64,7 @@ struct options {
 	bool receive; /* connect */
 	bool send; /* listen */
 	uint64_t buffer_bytes;
-	uint64_t retry_ms; /* listen: grants no more; 0: no resume */
+	uint64_t retry_ms; /* 0: no resume, one attempt */
 	uint64_t rekey_bytes; /* rekey after so much at the latest */
 	uint64_t limit_bytes_per_s; /* 0: none */
 	struct tcp_options tcp;

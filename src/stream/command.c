@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 
-enum { SUPERVISOR_MS = 10000 }; /* for it to go when it is told to */
+enum { SUPERVISOR_MS = 10000 }; /* for the supervisor to exit when told to */
 
 struct command {
 	enum command_role role;
@@ -32,8 +32,10 @@ void command_save_core_limit(rlim_t limit)
 	core_limit = limit;
 }
 
-/* The supervisor's first word; COMMAND's own, if it cannot be run, may be
- * faster. */
+/*
+ * Take the supervisor's first answer.  If COMMAND cannot be run, its status may
+ * arrive before that.
+ */
 static void command_take_group(struct command *c)
 {
 	union {
@@ -79,7 +81,8 @@ struct command *command_start(char *const argv[], enum command_role role,
 		return NULL;
 	}
 	if (c->supervisor == 0) {
-		/* Our ends, by themselves: COMMAND's end shows by them. */
+		/* It must not hold our ends open: when they close, COMMAND and
+		 * the supervisor know that we are gone. */
 		close(control[0]);
 		if (role == COMMAND_SOURCE)
 			close(data[0]);
@@ -117,7 +120,7 @@ int command_status_fd(const struct command *c)
 	return c->ended ? -1 : c->control_fd;
 }
 
-/* Take the status from the supervisor; flags 0 or MSG_DONTWAIT. */
+/* Take the status from the supervisor.  flags: 0 or MSG_DONTWAIT. */
 static void command_take_status(struct command *c, int flags)
 {
 	ssize_t n;
@@ -132,7 +135,7 @@ static void command_take_status(struct command *c, int flags)
 	c->ended = true;
 	if (n == (ssize_t)sizeof c->status)
 		return;
-	/* Somebody killed the supervisor: then COMMAND goes the same way. */
+	/* The supervisor was killed: COMMAND goes the same way. */
 	if (c->group > 0)
 		kill(-c->group, SIGKILL);
 	c->status = (struct command_status){ .signal = SIGKILL };
@@ -145,7 +148,7 @@ bool command_ended(struct command *c, struct command_status *s)
 	return c->ended;
 }
 
-/* A supervisor that somebody stopped has to go on for it. */
+/* A supervisor that was stopped (SIGSTOP) must run to obey. */
 static void command_order(struct command *c, char order)
 {
 	send(c->control_fd, &order, 1, MSG_NOSIGNAL);
@@ -162,8 +165,8 @@ void command_close_pipe(struct command *c)
 }
 
 /*
- * The supervisor has nothing more to do for us: it goes, or closes its end at
- * least.
+ * The supervisor has nothing more to do for us.  It exits, or at least closes
+ * its end.
  */
 static void command_dismiss(struct command *c)
 {
@@ -171,7 +174,7 @@ static void command_dismiss(struct command *c)
 	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
 	char ignored;
 
-	/* Where it cannot be told so, our closing tells it. */
+	/* If this fails, our close(2) tells it. */
 	if (shutdown(c->control_fd, SHUT_WR) < 0)
 		deadline = 0;
 	kill(c->supervisor, SIGCONT);
@@ -208,7 +211,7 @@ bool command_succeeded(const struct command_status *s)
 int command_fail(const struct command_status *s, const char *name,
 		 struct err *e)
 {
-	const char *left = s->left_behind ? "what was left behind by " : "";
+	const char *left = s->left_behind ? "a background process of " : "";
 
 	if (s->start_errno) {
 		errno = s->start_errno;

@@ -22,7 +22,7 @@ void output_init(struct output *s, int fd)
 	 * MSG_DONTWAIT. */
 	if (s->kind == IO_PIPE || (s->kind == IO_DEVICE && isatty(fd))) {
 		s->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
-		/* poll(2) promises room for one page at least */
+		/* poll(2) promises room for at least one page */
 		if (s->own_fd < 0)
 			s->at_once = PIPE_BUF;
 	}
@@ -102,9 +102,8 @@ static int output_flush(const struct output *s)
 }
 
 /*
- * In a process of its own.  Of what it shares with its parent it keeps the
- * file only: no connection and no port may outlive the parent, however long
- * the disk takes.
+ * Runs in a process of its own, which closes every descriptor but the file: no
+ * connection and no port may outlive the parent, however long the disk takes.
  */
 static void output_sync_main(const struct output *s)
 {
@@ -117,7 +116,7 @@ static void output_sync_main(const struct output *s)
 	_exit(output_flush(s));
 }
 
-/* Signals are for the parent: the child has them blocked, all but SIGKILL. */
+/* Signals are for the parent: the child blocks all but SIGKILL. */
 static pid_t output_fork_sync(const struct output *s)
 {
 	sigset_t all, old;
@@ -133,8 +132,8 @@ static pid_t output_fork_sync(const struct output *s)
 }
 
 /*
- * The kernel tells of an error once: what that process did not tell us, nobody
- * tells any more.
+ * The kernel reports an error once.  If the process could not tell us, the
+ * error is lost: so that counts as an error too.
  */
 bool output_synced(struct output *s, int *num)
 {

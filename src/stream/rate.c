@@ -27,7 +27,7 @@ void rate_update(struct rate *m, uint64_t now_ms, uint64_t bytes)
 
 static uint64_t rate_rate(uint64_t bytes, uint64_t ms)
 {
-	/* In two steps: bytes * 1000 may overflow. */
+	/* In two steps, because bytes * 1000 may overflow */
 	return ms ? bytes / ms * 1000 + bytes % ms * 1000 / ms : 0;
 }
 

@@ -16,27 +16,27 @@
 #include "stream/sender.h"
 #include "tls/ktls.h"
 
-/* Without retention: enough to make full records and big sends. */
+/* If nothing is kept: enough for full records and large sends */
 #define SMALL_BUFFER_BYTES (1 << 20)
 
-/* Is --tx auto better off with a copy of what comes through a pipe? */
+/* Should --tx auto copy what comes through a pipe? */
 static bool stream_auto_copies(const struct stream_config *c,
 			       const struct session *l)
 {
 	if (c->tx != STREAM_AUTO)
 		return false;
-	/* Where nothing is kept nobody sees the end of a btrfs stream. */
+	/* If nothing is kept, the end of a btrfs stream cannot be checked. */
 	if (l->p.config->raw && l->p.config->buffer_bytes)
 		return true;
 	if (ktls_splices_pieces(connection_mode(l->conn)))
 		return false;
-	log_info("this kernel cannot be trusted to splice");
+	log_info("--tx auto: this kernel cannot splice safely");
 	return true;
 }
 
 /*
- * Bytes that lie in a pipe or in a file need not be copied on their way into
- * the kernel's records.
+ * Bytes from a pipe or a file need not be copied on their way into the kernel's
+ * records.
  */
 static struct resend_buffer *stream_resend_in_place(
 	const struct stream_config *c, const struct session *l,
@@ -52,8 +52,8 @@ static struct resend_buffer *stream_resend_in_place(
 		return NULL;
 	s = resend_pipes_new(in, session_buffer_bytes(l->p.config), e);
 	if (!s && c->tx == STREAM_SPLICE)
-		log_notice("%s; going on by read and send (root may have "
-			   "larger pipes, or a larger "
+		log_notice("%s; using read and send instead (root may have "
+			   "larger pipes; or raise "
 			   "/proc/sys/fs/pipe-max-size)",
 			   e->msg);
 	return s;
@@ -96,7 +96,7 @@ static struct command *stream_command(const struct stream_config *c,
 	return command_start(c->command, role, &peer, e);
 }
 
-/* It cannot even begin: the peer is not to wait for what will not come. */
+/* The stream cannot begin: the peer must not wait for it. */
 static int stream_give_up(struct session *l)
 {
 	connection_abort(l->conn);
@@ -180,7 +180,7 @@ int stream_run(struct session *l, const struct stream_config *c,
 	stats->method = session_method(l);
 	session_stream_name(l, stream);
 	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
-	/* The direction against the bulk is always made in user space. */
+	/* The direction against the bulk is always in user space. */
 	stats->tx = sends ? connection_path(l->conn) : "user";
 	stats->rx = sends ? "user" : connection_path(l->conn);
 	progress_start(&status, c->progress, c->size_bytes);

@@ -18,15 +18,15 @@
 #include "stream/command_group.h"
 
 enum {
-	TERM_GRACE_MS = 2000, /* between SIGTERM and SIGKILL, and after that */
-	LOOK_MS = 100, /* between looks at what COMMAND left behind */
-	BLIND_MS = 50, /* between looks where SIGCHLD cannot be had */
-	TELL_MS = 3000, /* before people hear that it is waited for */
+	TERM_GRACE_MS = 2000, /* after SIGTERM, and again after SIGKILL */
+	LOOK_MS = 100, /* between looks at COMMAND's process group */
+	BLIND_MS = 50, /* between looks if SIGCHLD cannot be caught */
+	TELL_MS = 3000, /* before we log that we wait for it */
 };
 
 /*
- * Nobody else's word may pass for ours: what was inherited under our prefix
- * goes first.
+ * COMMAND trusts these variables, so any that we inherited under our prefix are
+ * removed first.
  */
 static void supervisor_set_environment(const struct command_peer *peer)
 {
@@ -60,7 +60,7 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 
 	supervisor_set_environment(p->peer);
 	setpgid(0, 0);
-	/* Should somebody kill the supervisor: late, but better than not. */
+	/* If the supervisor is killed: late, but better than never. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(p->child_fd, p->role == COMMAND_SOURCE ? STDOUT_FILENO
 							: STDIN_FILENO) >= 0 &&
@@ -75,7 +75,7 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 			setrlimit(RLIMIT_CORE, &core);
 		}
 		fcntl(p->control_fd, F_SETFD, FD_CLOEXEC);
-		/* Whatever was inherited stays out of COMMAND. */
+		/* COMMAND inherits no other descriptor. */
 		if (p->control_fd > 3)
 			io_close_range(3, (unsigned int)p->control_fd - 1);
 		io_close_range((unsigned int)p->control_fd + 1, ~0u);
@@ -86,21 +86,21 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 	_exit(127);
 }
 
-/* The process that watches over COMMAND. */
+/* The process that watches COMMAND */
 struct supervisor {
 	pid_t pid; /* of COMMAND, and its group */
 	int control_fd;
 	int pipe_fd; /* keeps a consumer's input open, or -1 */
 	int sigchld_fd;
-	bool blind; /* SIGCHLD cannot be had: look again and again */
-	int lost_errno; /* why nobody can tell how COMMAND ends, or 0 */
+	bool blind; /* SIGCHLD cannot be caught: look repeatedly */
+	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
 	bool over; /* its status was reported */
-	uint64_t look_ms; /* when to look again at what it left behind */
-	uint64_t tell_ms; /* when to tell that it is waited for; 0: not known */
-	int stop_signal; /* it was stopped because it wants the terminal */
-	int left_wstatus; /* how something that it left behind failed, or 0 */
+	uint64_t look_ms; /* when to look at its group again */
+	uint64_t tell_ms; /* when to log that we wait; 0: not set yet */
+	int stop_signal; /* stopped it because it wants the terminal */
+	int left_wstatus; /* of a failed process of its group, or 0 */
 	struct command_group group;
 	struct command_log log;
 };
@@ -111,10 +111,11 @@ static bool supervisor_failed(int wstatus)
 }
 
 /*
- * Nobody does this to a process of his own in passing: it counts even if there
- * was no time to find out whether the stream was open.
+ * Scripts end background processes by SIGTERM or the like.  Any other signal is
+ * a failure, even if there was no time to see whether the process had the
+ * stream open.
  */
-static bool supervisor_was_struck_down(int wstatus)
+static bool supervisor_was_killed(int wstatus)
 {
 	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
 
@@ -123,8 +124,8 @@ static bool supervisor_was_struck_down(int wstatus)
 }
 
 /*
- * pid ended or stopped.  A user may stop COMMAND; but from the background nobody
- * gets the terminal.
+ * pid ended or stopped.  A user may stop COMMAND.  But a background process
+ * that stops for the terminal never gets it.
  */
 static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 			    int wstatus)
@@ -139,12 +140,12 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 		s->wstatus = wstatus;
 	} else if ((command_group_held(&s->group, pid) &&
 		    supervisor_failed(wstatus)) ||
-		   (is_member && supervisor_was_struck_down(wstatus))) {
+		   (is_member && supervisor_was_killed(wstatus))) {
 		s->left_wstatus = wstatus;
 	}
 }
 
-/* A call failed without which nobody can watch over COMMAND. */
+/* A call failed that we cannot watch COMMAND without. */
 static void supervisor_lose(struct supervisor *s)
 {
 	if (errno != ECHILD && errno != EINTR)
@@ -152,8 +153,8 @@ static void supervisor_lose(struct supervisor *s)
 }
 
 /*
- * Take note of whoever ended or stopped.  Returns false if nobody is left, or
- * nobody can be waited for.
+ * Note every process that ended or stopped.  Returns false if there is no child
+ * left, or none can be waited for.
  */
 static bool supervisor_reap(struct supervisor *s)
 {
@@ -181,7 +182,7 @@ static bool supervisor_reap(struct supervisor *s)
 	}
 }
 
-/* To COMMAND's group, or to COMMAND alone where it could not have a group. */
+/* Signal COMMAND's group, or COMMAND alone if it could not have a group. */
 static void supervisor_signal(const struct supervisor *s, int sig)
 {
 	if (kill(-s->pid, sig) < 0 && !s->exited)
@@ -189,8 +190,8 @@ static void supervisor_signal(const struct supervisor *s, int sig)
 }
 
 /*
- * Kill COMMAND's whole group and whoever was left to us, then reap them.  all:
- * wait for those outside of the group, too.
+ * Kill COMMAND's whole group, and reap its members and the orphans that we
+ * inherited.  all: also wait for orphans outside the group.
  */
 static void supervisor_kill(struct supervisor *s, bool all)
 {
@@ -201,13 +202,13 @@ static void supervisor_kill(struct supervisor *s, bool all)
 	supervisor_signal(s, SIGCONT);
 	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
 		command_log_step(&s->log);
-		/* The group keeps its number while a member lives. */
+		/* The group keeps its id while a member lives. */
 		if (!killed && clock_now_ms() >= deadline) {
 			supervisor_signal(s, SIGKILL);
 			killed = true;
 			deadline = clock_deadline(TERM_GRACE_MS);
 		} else if (killed && clock_now_ms() >= deadline) {
-			return; /* a daemon of its own, or in D state */
+			return; /* a daemon, or in D state */
 		}
 		poll(NULL, 0, 5);
 	}
@@ -215,7 +216,7 @@ static void supervisor_kill(struct supervisor *s, bool all)
 		supervisor_signal(s, SIGKILL);
 }
 
-/* Has it ended, with all that counts? */
+/* Have COMMAND and the members that hold the stream ended? */
 static bool supervisor_is_over(struct supervisor *s)
 {
 	uint64_t now = clock_now_ms();
@@ -227,13 +228,13 @@ static bool supervisor_is_over(struct supervisor *s)
 		return false;
 	s->look_ms = now + LOOK_MS;
 	if (!command_group_find(&s->group)) {
-		/* One may have ended meanwhile. */
+		/* One may have ended in the meantime. */
 		supervisor_reap(s);
 		return true;
 	}
 	if (s->tell_ms && now >= s->tell_ms && s->group.count)
-		log_notice("COMMAND has exited, but process %d, which it left "
-			   "behind, has the stream open: waiting for it",
+		log_notice("COMMAND has exited, but its background process %d "
+			   "has the stream open: waiting for it",
 			   (int)s->group.holders[s->group.count - 1]);
 	if (now >= s->tell_ms)
 		s->tell_ms = s->tell_ms ? CLOCK_NEVER : now + TELL_MS;
@@ -255,7 +256,8 @@ static void supervisor_report(struct supervisor *s)
 	} else if (!s->exited && s->lost_errno) {
 		status.start_errno = s->lost_errno;
 	} else if (!s->exited) {
-		status.signal = SIGKILL; /* that was the last try */
+		status.signal =
+			SIGKILL; /* we killed it, and it may not have died yet */
 	} else if (WIFSIGNALED(wstatus)) {
 		status.signal = WTERMSIG(wstatus);
 	} else {
@@ -266,11 +268,11 @@ static void supervisor_report(struct supervisor *s)
 	memcpy(status.words, s->log.words, sizeof status.words);
 	if (s->stop_signal)
 		snprintf(status.words, sizeof status.words,
-			 "it wants the terminal, which it cannot have");
+			 "it wants the terminal, which a COMMAND cannot have");
 	send(s->control_fd, &status, sizeof status, MSG_NOSIGNAL);
 }
 
-/* Wait for an order, the end of somebody, or something to pass on. */
+/* Wait for an order, for a child, or for a line to pass on. */
 static void supervisor_wait(struct supervisor *s, bool *ordered)
 {
 	struct pollfd fds[] = {
@@ -284,20 +286,20 @@ static void supervisor_wait(struct supervisor *s, bool *ordered)
 
 	if (s->blind)
 		due_ms = clock_earlier(due_ms, clock_deadline(BLIND_MS));
-	/* Nobody tells us when a child of what was left behind ends. */
+	/* No signal tells that a grandchild ended. */
 	if (s->exited && !s->over)
 		due_ms = clock_earlier(due_ms, s->look_ms);
 	n = poll(fds, array_len(fds), clock_poll_ms(due_ms));
 	if (n < 0)
 		supervisor_lose(s);
-	/* Who cannot poll waits for the order itself. */
+	/* If poll(2) fails, recv(2) has to wait for the order. */
 	*ordered = n > 0 ? fds[0].revents != 0 : s->over && s->lost_errno;
 	while (read(s->sigchld_fd, drain, sizeof drain) > 0)
 		;
 	command_log_step(&s->log);
 }
 
-/* Returns false if the order is to kill, or if who gives orders is gone. */
+/* Returns false if the order is to kill, or if our parent is gone. */
 static bool supervisor_obey(struct supervisor *s)
 {
 	char order;
@@ -310,17 +312,17 @@ static bool supervisor_obey(struct supervisor *s)
 }
 
 /*
- * Our parent may go on.  What stays needs us all the same: somebody who writes
- * to the pipe that is COMMAND's standard error, or a COMMAND that cannot be
- * killed and must not find its input at an end.
+ * Our parent may exit now, but two kinds of process still need us: one that
+ * writes to the pipe that is COMMAND's standard error, and a COMMAND that we
+ * cannot kill and that must not see the end of its input.
  */
 static void supervisor_linger(struct supervisor *s)
 {
 	bool ignored;
 
 	if (!s->exited && !s->lost_errno)
-		log_notice("process %d, the COMMAND, cannot be ended (another "
-			   "user's?): its input stays open until it ends",
+		log_notice("cannot end COMMAND, process %d (another user's?): "
+			   "its input stays open until it exits",
 			   (int)s->pid);
 	close(steal_fd(&s->control_fd));
 	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
@@ -334,8 +336,9 @@ static void supervisor_linger(struct supervisor *s)
 	_exit(0);
 }
 
-/* The supervisor's life: until COMMAND ends by itself, or we say so, or we are
- * gone.  SIGCHLD comes through sigchld_fd.
+/*
+ * Run until COMMAND ends by itself, or our parent orders it or is gone.
+ * SIGCHLD arrives as a byte on sigchld_fd.
  */
 static void supervisor_run(struct supervisor *s)
 {
@@ -355,10 +358,10 @@ static void supervisor_run(struct supervisor *s)
 	if ((s->stop_signal || s->lost_errno) && !killed)
 		supervisor_kill(s, true);
 	supervisor_report(s);
-	/* Nobody of a COMMAND that failed goes on with the stream. */
+	/* If COMMAND failed, no process of its group may use the stream. */
 	if (!killed && s->exited && supervisor_failed(s->wstatus))
 		supervisor_kill(s, false);
-	/* We may go, and the pipe with us, as soon as we are told to. */
+	/* Keep the pipe open until our parent tells us to exit. */
 	do {
 		supervisor_reap(s);
 		supervisor_wait(s, &ordered);
@@ -382,7 +385,7 @@ static int supervisor_compare(const void *a, const void *b)
 	return *(const int *)a - *(const int *)b;
 }
 
-/* Close every descriptor but these (2 stays for messages); -1 is none. */
+/* Close all descriptors but 0, 1, 2 and kept; -1 in kept is none. */
 static void supervisor_close_others(int *kept, size_t count)
 {
 	unsigned int first = 3;
@@ -399,9 +402,10 @@ static void supervisor_close_others(int *kept, size_t count)
 }
 
 /*
- * Who kills us by name means the program, not what cleans up after it: go by
- * another name.  The arguments lie behind each other in memory (execve(2));
- * COMMAND, their last part, has its copy already.
+ * Take another name: a user who kills the program by name must not kill the
+ * process that cleans up after it.  The arguments lie one behind the other in
+ * memory (execve(2)).  COMMAND is the last part of them and has its copy
+ * already.
  */
 static void supervisor_rename(char *const argv[])
 {
@@ -417,8 +421,10 @@ static void supervisor_rename(char *const argv[])
 	memcpy(first, title, sizeof title);
 }
 
-/* Out of the terminal's foreground group: ^C is for our parent, and we have work
- * to do after it. */
+/*
+ * Leave the terminal's foreground group: ^C is for our parent, and we have work
+ * to do after that.
+ */
 static void supervisor_detach(void)
 {
 	sigset_t chld;
@@ -426,14 +432,14 @@ static void supervisor_detach(void)
 	setpgid(0, 0);
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
-	/* Whoever started us may have it blocked. */
+	/* It may be blocked in the process that started us. */
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_UNBLOCK, &chld, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
-/* Nobody is left to watch over COMMAND: it must not begin. */
+/* COMMAND could not be watched: it must not start. */
 static void supervisor_give_up(int control_fd)
 {
 	struct command_status s = { .start_errno = errno };
@@ -461,7 +467,7 @@ void supervisor_main(const struct supervisor_params *p)
 		supervisor_exec(p, messages[1]);
 	if (s.pid < 0)
 		supervisor_give_up(p->control_fd);
-	setpgid(s.pid, s.pid); /* both do it: whoever comes first */
+	setpgid(s.pid, s.pid); /* both processes do it: one is first */
 	command_group_init(&s.group, s.pid, p->child_fd);
 	send(p->control_fd, &s.pid, sizeof s.pid, MSG_NOSIGNAL);
 	supervisor_close_others((int[]){ p->control_fd, p->keep_fd, messages[0],

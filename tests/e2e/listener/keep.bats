@@ -590,7 +590,7 @@ wrapped() {
 	make_keys keys bob dave
 	# as "pkill -HUP" would
 	kill -HUP "$LISTENER_PID" $(pgrep -P "$LISTENER_PID")
-	listener_says 'keys file keys: 2 keys are in use from now on'
+	listener_says 'keys file keys: 2 keys are now in use'
 	sends_as dave <<<word
 	[[ $(<got.dave) == word ]]
 	sends_as carol 5 --retry 0 <<<word
@@ -603,7 +603,7 @@ wrapped() {
 	keeps
 	echo 'alice:00' >>keys
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file keys: line 4: .*; the keys of before stay in use'
+	listener_says 'keys file keys: line 4: .*; keeping the previous keys'
 	sends_as alice <<<word
 	rm keys
 	kill -HUP "$LISTENER_PID"
@@ -611,7 +611,7 @@ wrapped() {
 	sends_as bob <<<word
 	mkfifo -m 600 keys
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file keys: is no regular file; .*stay in use'
+	listener_says 'keys file keys: not a regular file; keeping the previous keys'
 	sends_as carol <<<word
 	stop_listener
 }
@@ -628,7 +628,7 @@ wrapped() {
 	PORT=$(<ready.txt)
 	exec 8<>input # more could come
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file -: is no regular file; .*stay in use'
+	listener_says 'keys file -: not a regular file; keeping the previous keys'
 	sends_as alice <<<word
 	stop_listener
 }
@@ -664,7 +664,7 @@ wrapped() {
 	pid=$(pgrep -P "$LISTENER_PID")
 	stands_as bob 7
 	kill -9 "$pid"
-	listener_says ': alice 127[^ ]*: the process of this stream was killed by signal 9'
+	listener_says ': alice 127[^ ]*: this stream.s process was killed by signal 9'
 	client alice 7
 	[[ ! -e whole ]]
 	ends_as bob 7
