@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* meter: rates that are right at any time and size, and their text. */
+/* rate: correct at any time and size, and as text. */
 #include "stream/rate.h"
 #include "tap.h"
 
@@ -7,7 +7,7 @@ enum { START_MS = 123456 };
 
 static const uint64_t KIB = 1024, MIB = 1 << 20, GIB = 1 << 30;
 
-/* A meter with so many bytes after so many milliseconds, at an even rate. */
+/* A meter that got so many bytes in so many milliseconds, evenly. */
 static struct rate meter_at(uint64_t ms, uint64_t bytes)
 {
 	struct rate m;
@@ -32,7 +32,7 @@ static void test_start(void)
 	is_int(rate_rate_average(&m, START_MS), 0, "with bytes: no average");
 	rate_print(&m, START_MS, 10 * MIB, text, sizeof text);
 	is_str(text, "5 MiB 0 B/s (avg 0 B/s) 0:00:00 50% ETA -",
-	       "nobody knows when it will end");
+	       "no rate: the end is unknown");
 	rate_update(&m, START_MS + 1, 5 * MIB);
 	is_int(rate_rate_average(&m, START_MS + 1), 5 * MIB * 1000,
 	       "one millisecond has a rate");
@@ -128,17 +128,17 @@ static void test_print(void)
 
 	rate_print(&m, START_MS + 4000, 0, text, sizeof text);
 	is_str(text, "1.17 GiB 300 MiB/s (avg 300 MiB/s) 0:00:04",
-	       "no size: no end in sight");
+	       "no size: no percentage and no ETA");
 	rate_print(&m, START_MS + 4000, 4 * 1200 * MIB, text, sizeof text);
 	is_str(text,
 	       "1.17 GiB 300 MiB/s (avg 300 MiB/s) 0:00:04 25% ETA 0:00:12",
-	       "with a size: how much, and how long still");
+	       "with a size: percentage and ETA");
 	rate_print(&m, START_MS + 4000, 1200 * MIB, text, sizeof text);
 	ok(strstr(text, " 100% ETA 0:00:00"), "all of it is 100%%");
 	rate_print(&m, START_MS + 4000, 600 * MIB, text, sizeof text);
 	ok(strstr(text, " 200% ETA 0:00:00"), "a wrong size does no harm");
 	rate_print(&m, START_MS + 4000, 600 * MIB, cut, sizeof cut);
-	is_str(cut, "1.17 GiB 30", "what does not fit is cut");
+	is_str(cut, "1.17 GiB 30", "a text that does not fit is cut");
 	rate_print(&m, START_MS + 360000000, 0, text, sizeof text);
 	ok(strstr(text, " 100:00:00"), "hours go on after 99");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * receiver: whatever a consumer does between two questions about it, the
- * verdict is the same; and the sender hears of a failure at the beginning.
+ * receiver: the verdict is the same whenever a consumer acts between two
+ * checks; and the sender is told of a failure at the beginning.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,7 +17,7 @@ enum { STREAM_BYTES = 1000 };
 
 static struct session the_link;
 
-/* A consumer that acts as soon as it was asked about so many times */
+/* A consumer that acts after it was checked so many times */
 static struct {
 	int acts_after;
 	size_t leaves; /* bytes that it does not read */
@@ -57,7 +57,7 @@ void __wrap_command_close_pipe(struct command *c)
 	(void)c;
 }
 
-/* The sender: one piece, the end, and after the outcome the confirmation */
+/* The sender: one piece, the end, and the confirmation after the outcome */
 static int received;
 static struct frame said;
 
@@ -200,7 +200,7 @@ static int receive(struct err *e)
 				     .count = 1,
 				     .fd = -1,
 				     .due_ms = CLOCK_NEVER,
-				     .final = "nobody comes back" };
+				     .final = "no peer reconnects" };
 	progress_start(&status, false, 0);
 	output_init_borrowed(&output, fds[1]);
 	ret = receiver_run(&p, &total, e);
@@ -226,7 +226,7 @@ static void test_consumer(int acts_after, size_t leaves)
 		       "that bytes were left");
 }
 
-/* Nothing of the stream was taken: the sender is to hear that at once. */
+/* The receiver fails at once: the sender must be told. */
 static void test_resources(const char *name, bool *missing)
 {
 	struct err e = { 0 };
