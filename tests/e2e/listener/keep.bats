@@ -599,7 +599,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGHUP with a file that is not good: the keys of before stay in use" {
+@test "SIGHUP with a file that is not good: the previous keys are kept" {
 	keeps
 	echo 'alice:00' >>keys
 	kill -HUP "$LISTENER_PID"
@@ -607,7 +607,7 @@ wrapped() {
 	sends_as alice <<<word
 	rm keys
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file keys: cannot be opened.*stay in use'
+	listener_says 'keys file keys: cannot be opened.*keeping the previous keys'
 	sends_as bob <<<word
 	mkfifo -m 600 keys
 	kill -HUP "$LISTENER_PID"
