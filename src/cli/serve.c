@@ -499,7 +499,7 @@ static int serve_wait(struct serve *k, struct err *e)
 	serve_hear(k);
 	if (!k->served && clock_now_ms() >= k->wait_ms)
 		return err_set(e, ERR_NET, 0,
-			       "nobody came within the time of --wait");
+			       "no peer connected within --wait");
 	return 0;
 }
 

@@ -21,29 +21,29 @@ struct output {
 	size_t at_once; /* bytes that one write takes without blocking */
 };
 
-/* Write to fd, which s then owns. */
-void output_init(struct output *s, int fd);
+/* Write to fd, which out then owns. */
+void output_init(struct output *out, int fd);
 
 /* Write to a non-blocking pipe.  Borrows it. */
-void output_init_borrowed(struct output *s, int pipe_fd);
+void output_init_borrowed(struct output *out, int pipe_fd);
 
 /* What to poll for POLLOUT; POLLERR or POLLHUP: the reader is gone. */
-int output_fd(const struct output *s);
+int output_fd(const struct output *out);
 
 /* Is there a reader that can go away?  (Pipes and sockets.) */
-bool output_has_reader(const struct output *s);
+bool output_has_reader(const struct output *out);
 
 /* Can splice(2) move bytes from a pipe into it? */
-bool output_takes_splice(const struct output *s);
+bool output_takes_splice(const struct output *out);
 
 /*
  * Bytes that were written and that the reader has not read yet; 0 if there is
  * no reader.
  */
-size_t output_unread(const struct output *s);
+size_t output_unread(const struct output *out);
 
 /* Write up to len bytes.  *done 0: poll first.  Errors: ERR_IO. */
-int output_write(struct output *s, const void *buf, size_t len, size_t *done,
+int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 		 struct err *e) attr_must_check;
 
 /* A write to the output failed with errno num: set e.  Returns -1. */
@@ -53,10 +53,10 @@ int output_error(int num, struct err *e);
  * Sync a file to disk, which may take long.  Call it until it returns true;
  * then *num is 0 or an errno.
  */
-bool output_synced(struct output *s, int *num);
+bool output_synced(struct output *out, int *num);
 
 /* All is written: close.  A failing close fails the stream.  Errors: ERR_IO. */
-int output_finish(struct output *s, struct err *e) attr_must_check;
+int output_finish(struct output *out, struct err *e) attr_must_check;
 
 /* Close our own description if it is still open. */
-void output_fini(struct output *s);
+void output_fini(struct output *out);

@@ -17,7 +17,7 @@ struct progress {
 	uint64_t size; /* of the whole stream; 0: not known */
 	uint64_t due_ms;
 	uint64_t outage_end_ms; /* see progress_set_outage() */
-	struct rate meter;
+	struct rate rate;
 };
 
 /* Start the clock and catch SIGUSR1. */

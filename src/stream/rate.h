@@ -18,25 +18,25 @@ struct rate {
 	unsigned int next; /* the oldest sample, overwritten next */
 };
 
-void rate_start(struct rate *m, uint64_t now_ms);
+void rate_start(struct rate *r, uint64_t now_ms);
 
 /* bytes: all since the start; never fewer than before. */
-void rate_update(struct rate *m, uint64_t now_ms, uint64_t bytes);
+void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes);
 
 /* Bytes per second over the last few seconds, and since the start. */
-uint64_t rate_rate_now(const struct rate *m, uint64_t now_ms);
-uint64_t rate_rate_average(const struct rate *m, uint64_t now_ms);
+uint64_t rate_now(const struct rate *r, uint64_t now_ms);
+uint64_t rate_average(const struct rate *r, uint64_t now_ms);
 
 /*
  * "1.23 GiB 456 MiB/s (avg 400 MiB/s) 0:00:03", and if size is not 0
  * " 45% ETA 0:00:04" behind it.
  */
-void rate_print(const struct rate *m, uint64_t now_ms, uint64_t size, char *out,
+void rate_print(const struct rate *r, uint64_t now_ms, uint64_t size, char *out,
 		size_t out_size);
 
 /*
  * While there is no connection: "1.23 GiB 0:00:03 reconnecting, 0:01:57 left".
  * left_ms: until the stream is given up.
  */
-void rate_print_outage(const struct rate *m, uint64_t now_ms, uint64_t left_ms,
+void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		       char *out, size_t out_size);

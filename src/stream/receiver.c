@@ -19,7 +19,7 @@ enum {
 	LINGER_MS = 10000,
 	ACK_MS = 5000, /* between signs of life, at most */
 	SILENCE_MS = 30000, /* without a byte: dial another connection */
-	LINK_MS = 10, /* between looks at the session while bytes flow */
+	SESSION_MS = 10, /* between looks at the session while bytes flow */
 	ACK_PARTS = 8, /* an ACK for each eighth of the resend buffer, */
 	ACK_BYTES = 1 << 20, /* or this much: good for the sender's cache */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
@@ -46,7 +46,7 @@ struct receiver {
 	bool rest; /* leave the socket alone for spin_ms */
 	unsigned int spin_ms;
 	uint64_t total, acked;
-	uint64_t ack_due_ms, status_due_ms;
+	uint64_t ack_due_ms, progress_due_ms;
 	uint64_t session_due_ms; /* run the session, however busy we are */
 	uint64_t heard_ms; /* when the last byte came */
 	struct frame_outcome outcome; /* of a failure */
@@ -153,8 +153,8 @@ static void receiver_tick(struct receiver *r)
 	struct err e = { 0 };
 	bool taken = true;
 
-	progress_set_outage(r->p->status, session_outage_end_ms(r->session));
-	r->status_due_ms = progress_update(r->p->status, now, r->total);
+	progress_set_outage(r->p->progress, session_outage_end_ms(r->session));
+	r->progress_due_ms = progress_update(r->p->progress, now, r->total);
 	if (r->p->raw || r->mute || r->over || !r->session->conn)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
@@ -255,15 +255,15 @@ static void receiver_poll_set(struct receiver *r,
 
 static uint64_t receiver_due(const struct receiver *r)
 {
-	const struct session *l = r->session;
-	uint64_t until_ms = clock_earlier(r->status_due_ms, l->due_ms);
+	const struct session *session = r->session;
+	uint64_t until_ms = clock_earlier(r->progress_due_ms, session->due_ms);
 
-	if (!r->p->raw && !r->mute && !r->over && l->conn)
+	if (!r->p->raw && !r->mute && !r->over && session->conn)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
-	if (l->conn && r->want_data && !r->over)
+	if (session->conn && r->want_data && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
 	if (!r->ended)
-		until_ms = clock_earlier(until_ms, session_deadline(l));
+		until_ms = clock_earlier(until_ms, session_deadline(session));
 	if (r->want_data && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	return until_ms;
@@ -272,11 +272,11 @@ static uint64_t receiver_due(const struct receiver *r)
 /* If all of the old connection was received, acknowledge it at once. */
 static void receiver_arrived(struct receiver *r)
 {
-	struct session *l = r->session;
+	struct session *session = r->session;
 
-	if (l->old && r->total >= l->offset)
+	if (session->old && r->total >= session->offset)
 		r->ack_due_ms = clock_now_ms();
-	session_retire_old(l, r->total);
+	session_retire_old(session, r->total);
 }
 
 /* There is another connection: the sender continues at our total. */
@@ -298,7 +298,7 @@ static int receiver_run_session(struct receiver *r, struct err *e)
 {
 	const struct session_span span = { r->total, r->total, r->total };
 
-	r->session_due_ms = clock_deadline(LINK_MS);
+	r->session_due_ms = clock_deadline(SESSION_MS);
 	if (session_run(r->session, &span, e) < 0)
 		return -1;
 	if (r->connection != r->session->count)
@@ -412,19 +412,19 @@ static void receiver_got(struct receiver *r, const struct connection_io *io)
 static int receiver_check_rekey(struct receiver *r,
 				const struct connection_io *io, struct err *e)
 {
-	struct session *l = r->session;
+	struct session *session = r->session;
 
 	if (r->ended)
-		session_cancel_rekey(l);
-	else if (session_check_rekey(l, e) < 0)
+		session_cancel_rekey(session);
+	else if (session_check_rekey(session, e) < 0)
 		return -1;
-	if (!l->old)
+	if (!session->old)
 		return 0;
-	if (io->mark || r->total > l->offset)
+	if (io->mark || r->total > session->offset)
 		return err_set(e, ERR_STREAM, 0,
 			       "the sender uses the old connection beyond "
 			       "byte %" PRIu64 ", where the new one begins",
-			       l->offset);
+			       session->offset);
 	receiver_arrived(r);
 	return 0;
 }

@@ -29,7 +29,7 @@ struct receiver_params {
 	bool no_consumer; /* it could not be started: just tell the sender */
 	enum receiver_how how;
 	bool raw; /* no frames: our close_notify is the answer */
-	struct progress *status;
+	struct progress *progress;
 	int stop_fd; /* of signals_arm() */
 };
 

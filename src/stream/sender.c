@@ -41,7 +41,7 @@ struct sender {
 	unsigned int connection; /* session->count that we know of */
 	uint64_t confirmed; /* the receiver has this much */
 	uint64_t heard_ms; /* when its last frame came */
-	uint64_t status_due_ms;
+	uint64_t progress_due_ms;
 	bool is_btrfs; /* the stream began with the magic */
 	bool complete; /* the input ended without a failure */
 	bool blocked; /* the socket took less than it was given */
@@ -416,7 +416,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 {
 	const struct sender_params *p = s->p;
 	const struct session *session = s->session;
-	uint64_t until = s->status_due_ms;
+	uint64_t until = s->progress_due_ms;
 
 	if (session->conn && !s->blocked && !s->key_used_up && !s->paced_ms &&
 	    s->partial_since && s->resend->sent < s->resend->limit)
@@ -584,13 +584,13 @@ static int sender_use_connection(struct sender *s, struct err *e)
 /* Flush the old connection. */
 static int sender_flush_old(struct sender *s, struct err *e)
 {
-	struct session *l = s->session;
+	struct session *session = s->session;
 	bool empty;
 
-	if (!l->old || !connection_pending(l->old) ||
-	    connection_flush(l->old, &empty, e) == 0)
+	if (!session->old || !connection_pending(session->old) ||
+	    connection_flush(session->old, &empty, e) == 0)
 		return 0;
-	connection_set_lost(l->conn);
+	connection_set_lost(session->conn);
 	return -1;
 }
 
@@ -626,9 +626,9 @@ static int sender_step(struct sender *s, struct err *e)
 	if (sender_use_connection(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
 	sender_speak(s);
-	progress_set_outage(s->p->status, session_outage_end_ms(s->session));
-	s->status_due_ms =
-		progress_update(s->p->status, clock_now_ms(), s->confirmed);
+	progress_set_outage(s->p->progress, session_outage_end_ms(s->session));
+	s->progress_due_ms =
+		progress_update(s->p->progress, clock_now_ms(), s->confirmed);
 	/* The outcome may have arrived: it goes before a new connection. */
 	if (sender_hear_connection(s, fds[POLL_CONNECTION].revents, e) < 0)
 		return -1;
@@ -691,7 +691,7 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 			    .connection = p->session->count,
 			    .heard_ms = clock_now_ms(),
 			    .speak_ms = CLOCK_NEVER,
-			    .status_due_ms = clock_now_ms() };
+			    .progress_due_ms = clock_now_ms() };
 	int ret;
 
 	stuck_begin(&s.stuck, 0);

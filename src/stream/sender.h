@@ -23,7 +23,7 @@ struct sender_params {
 	bool raw; /* no frames: a close_notify is all we get */
 	bool check_end; /* a btrfs stream must end with its last command */
 	uint64_t limit_bytes_per_s; /* 0: no limit */
-	struct progress *status;
+	struct progress *progress;
 	int stop_fd; /* of signals_arm() */
 };
 

@@ -22,10 +22,10 @@ struct stream_config {
 };
 
 /*
- * Transfer the stream over the connections of l; the first one is established.
+ * Transfer the stream over the connections of session; the first one is established.
  * Fills *stats as far as the stream got.
  * Errors: those of sender_run() and receiver_run(), and ERR_BUG if the system
  * is out of resources.  The peer is told of each.
  */
-int stream_run(struct session *l, const struct stream_config *c,
+int stream_run(struct session *session, const struct stream_config *c,
 	       struct stats *stats, struct err *e) attr_must_check;

@@ -179,14 +179,14 @@ static void stuck(int signal)
 /* A whole stream; the outcome is in said. */
 static int receive(struct err *e)
 {
-	struct progress status;
+	struct progress progress;
 	struct output output;
 	struct receiver_params p = { .session = &the_link,
 				     .output = &output,
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .how = RECEIVER_SPLICE,
-				     .status = &status,
+				     .progress = &progress,
 				     .stop_fd = -1 };
 	uint64_t total;
 	int fds[2], ret;
@@ -201,7 +201,7 @@ static int receive(struct err *e)
 				     .fd = -1,
 				     .due_ms = CLOCK_NEVER,
 				     .final = "no peer reconnects" };
-	progress_start(&status, false, 0);
+	progress_start(&progress, false, 0);
 	output_init_borrowed(&output, fds[1]);
 	ret = receiver_run(&p, &total, e);
 	close(fds[0]);
