@@ -2,7 +2,7 @@
 /*
  * The sender's input: a pipe, a file, a socket, a terminal.  Another process
  * may read the same pipe and take what poll(2) announced to us, so reads do not
- * wait. O_NONBLOCK is never set on the descriptor itself, because others share
+ * wait.  O_NONBLOCK is never set on the descriptor itself, because others share
  * it.
  */
 #pragma once

@@ -9,7 +9,7 @@
 /*
  * Memory is used in chunks, and the chunk that was freed last is used first.
  * While the receiver keeps up, few chunks are in use, and these stay in the
- * CPU's cache. A ring of the size of the buffer would always use its coldest
+ * CPU's cache.  A ring of the size of the buffer would always use its coldest
  * byte next.
  */
 enum {

@@ -2,10 +2,10 @@
 /*
  * A resend buffer of pipes.  splice(2) moves bytes from the input's pipe
  * through one of our own into kernel TLS.  tee(2) keeps them in a second pipe:
- * the same pages, not a copy. It cannot rewind.  Call to_memory() first to send
- * bytes again, to use a connection without kernel TLS, to peek at the end of
- * the stream, or if the input's writes are so small that they waste the pipe's
- * room.
+ * the same pages, not a copy.
+ * It cannot rewind.  Call to_memory() first to send bytes again, to use a
+ * connection without kernel TLS, to peek at the end of the stream, or if the
+ * input's writes are so small that they waste the pipe's room.
  */
 #pragma once
 

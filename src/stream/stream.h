@@ -22,7 +22,8 @@ struct stream_config {
 };
 
 /*
- * Transfer the stream over the connections of session; the first one is established.
+ * Transfer the stream over the connections of session, the first of which is
+ * there.
  * Fills *stats as far as the stream got.
  * Errors: those of sender_run() and receiver_run(), and ERR_BUG if the system
  * is out of resources.  The peer is told of each.

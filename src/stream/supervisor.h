@@ -48,7 +48,7 @@ struct supervisor_params {
 };
 
 /*
- * Run the supervisor, in a process forked for it.  Never returns. It answers
+ * Run the supervisor, in a process forked for it.  Never returns.  It answers
  * twice: with COMMAND's process group, a pid_t, and at the end with a struct
  * command_status.  If COMMAND could not be started, the status may come first,
  * or alone.
