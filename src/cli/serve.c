@@ -233,7 +233,7 @@ static void serve_reread(struct serve *k)
 	struct stat st;
 
 	if (!path) {
-		log_notice("no keys file to read again: --keys was not given");
+		log_notice("no --keys file to read again");
 		return;
 	}
 	/* A pipe could make us wait, and can be read only once. */
