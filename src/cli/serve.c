@@ -353,7 +353,7 @@ static int serve_stream(struct serve *k, struct accepted_peer *g,
 	int ret = -1;
 
 	stats_start(stats);
-	/* A peer resumes with its ticket: the password is not needed here. */
+	/* A peer resumes with its ticket; no child inherits the password. */
 	setup->session.password = NULL;
 	session =
 		session_server_take(&setup->session, &k->handed, g, handle, e);
