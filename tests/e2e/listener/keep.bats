@@ -599,7 +599,7 @@ wrapped() {
 	stop_listener
 }
 
-@test "SIGHUP with a file that is not good: the previous keys are kept" {
+@test "SIGHUP with a file that is not good: the keys of before stay in use" {
 	keeps
 	echo 'alice:00' >>keys
 	kill -HUP "$LISTENER_PID"
