@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154,SC2034
 #
-# The programs that are measured side by side, by scripts/bench and
-# scripts/bench-kernel, and how one stream goes through one of them. Loaded behind
-# lib.bash; works in the current directory.
+# The programs that scripts/bench and scripts/bench-kernel compare, and how to
+# send one stream through one of them. Loaded after lib.bash; works in the
+# current directory.
 #
 # client_NAME reads standard input, server_NAME writes standard output, over
 # $port; each becomes the program it is named after.
@@ -37,7 +37,7 @@ client_kernel0()
 }
 server_kernel0() { server_kernel; }
 
-# Neither encrypted nor authenticated: what all else costs
+# Neither encrypted nor authenticated: shows the cost of everything else
 client_none() { self connect -q -m none -p "$port" 127.0.0.1; }
 server_none() { self listen -q -m none -p "$port" -b 127.0.0.1; }
 
@@ -71,7 +71,7 @@ server_ncat()
 	exec ncat --recv-only --ssl --ssl-cert pem --ssl-key pem -l 127.0.0.1 "$port"
 }
 
-# Its receiving end is sshd and the cat that a user of ssh runs there.
+# The receiving end is sshd and the cat that ssh's user runs there.
 client_ssh()
 {
 	exec ssh -F none -c aes128-gcm@openssh.com -i ssh_key -p "$port" \
@@ -84,7 +84,7 @@ server_ssh()
 	exec "$(command -v sshd)" -d -f sshd_config -p "$port" 2>/dev/null
 }
 
-# Its receiving end is a program that stunnel starts, as with ssh.
+# The receiving end is a program that stunnel starts, as with ssh.
 client_stunnel() { exec stunnel client.conf 2>/dev/null; }
 server_stunnel()
 {
@@ -175,14 +175,14 @@ wait_for_port()
 	return 1
 }
 
-# input FILE MIB: no compressible bytes, and none that s_client takes for commands
+# input FILE MIB: random bytes, without those that s_client takes for commands
 input()
 {
 	# shellcheck disable=SC2020 # letters, not words
 	head -c $(($2 << 20)) /dev/urandom | tr QRBKkC qrbjjc >"$1"
 }
 
-# into SINK: swallow and compare read a pipe; null is none at all
+# into SINK: swallow and compare read a pipe, null is /dev/null
 swallow()
 {
 	cat >/dev/null
@@ -193,7 +193,7 @@ compare()
 	cmp - input
 }
 
-# The receiving end's exit status is not what is measured here.
+# The exit status of the receiving end does not matter here.
 serve()
 {
 	"$tools/cost" server.cost bash -c "server_$1" </dev/null 2>server.err ||
@@ -209,7 +209,7 @@ serve_into()
 	fi
 }
 
-# out_of pipe|file NAME: what it sends is the file input
+# out_of pipe|file NAME: sends the file "input"
 out_of()
 {
 	local client=("$tools/cost" client.cost bash -c "client_$2")
@@ -222,8 +222,8 @@ out_of()
 	fi
 }
 
-# transfer NAME pipe|file SINK: one stream of the file input; leaves client.cost
-# and server.cost
+# transfer NAME pipe|file SINK: sends the file "input"; writes client.cost and
+# server.cost
 transfer()
 {
 	local name=$1 from=$2 sink=$3 server
@@ -236,7 +236,7 @@ transfer()
 	serve_into "$name" "$sink" &
 	server=$!
 	wait_for_port && out_of "$from" "$name" || return 1
-	# This one is not done when its stream is.
+	# stunnel does not end with its stream.
 	[ "$name" != stunnel ] || pkill -f '^stunnel server.conf'
 	wait "$server"
 }

@@ -2,10 +2,10 @@
 # shellcheck shell=bash
 #
 # Packages of another Debian release than this machine's, unpacked and not
-# installed. Loaded behind lib.bash; all is written below the working directory.
+# installed. Loaded after lib.bash; writes only below the working directory.
 
-# An apt that keeps all it writes below the working directory: it needs no
-# privilege, and the machine's own apt is left alone.
+# An apt that writes only below the working directory: it needs no privilege,
+# and does not touch the machine's own apt.
 private_apt()
 {
 	apt_tool apt-get -q "$@"
@@ -29,8 +29,8 @@ list_mirrors()
 		'Created-By: Packages' 'Origin: Debian' 'Label: Debian'
 }
 
-# Prints the machine's own Debian mirror. apt knows the origin of a source
-# only once it has its lists, which fresh images often lack.
+# Prints the Debian mirror of this machine. apt knows the origin of a source
+# only if it has lists, which fresh images often lack.
 find_mirror()
 {
 	local uris
@@ -45,8 +45,8 @@ find_mirror()
 	echo "${uris%%$'\n'*}"
 }
 
-# use_suite MIRROR SUITE: what from_suite takes packages from; those of another
-# architecture if APT_CONFIG names a file that says so
+# use_suite MIRROR SUITE: where from_suite takes packages from; APT_CONFIG may
+# name a file that sets another architecture
 use_suite()
 {
 	local keys=/usr/share/keyrings/debian-archive-keyring.gpg

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What the scripts share; each starts with   . "${0%/*}/lib.bash"
+# Functions that the scripts share; each starts with   . "${0%/*}/lib.bash"
 # shellcheck shell=bash
 set -euo pipefail
 
@@ -8,8 +8,8 @@ set -euo pipefail
 root=$(cd "${BASH_SOURCE[0]%/*}/.." && pwd -P)
 PATH=$PATH:/usr/sbin:/sbin # depmod, losetup: not in a user's PATH
 
-# Prints where fetched files are kept. A home directory may be missing or
-# read-only: then it is in the build directory.
+# Prints the directory for fetched files: in the home directory or, where that
+# is missing or read-only, in the build directory.
 cache_directory()
 {
 	local dir=${XDG_CACHE_HOME:-${HOME:-~}/.cache}/btrfs-ktls-pipe
@@ -18,7 +18,7 @@ cache_directory()
 	echo "$dir"
 }
 
-# configure and make take no spaces in a path: such a checkout has a link to it.
+# configure and make take no path with spaces: use a link to such a checkout.
 case $root in
 *[[:space:]]*)
 	link=$(cache_directory)/checkout-$(printf %s "$root" | cksum | tr ' ' -)
@@ -31,7 +31,7 @@ case $root in
 	;;
 esac
 
-# prints the comment that opens the script
+# Prints the comment at the head of the script.
 usage()
 {
 	awk 'NR > 3 { if (!/^#/) exit; sub(/^# ?/, ""); print }' "$0"
@@ -53,8 +53,8 @@ wrong_usage()
 	exit 2
 }
 
-# tell_during WHAT LOG COMMAND...: runs COMMAND, with all that it says in LOG.
-# Every 3 seconds a line tells that it goes on, and what it said last.
+# tell_during WHAT LOG COMMAND...: runs COMMAND with its output in LOG. Every 3
+# seconds a line says that it still runs, with the last line of its output.
 tell_during()
 {
 	local what=$1 log=$2 pid start=$SECONDS ticks=0 said
@@ -72,7 +72,7 @@ tell_during()
 	wait "$pid"
 }
 
-# check NAME COMMAND...: one line of TAP, and what COMMAND said if it failed
+# check NAME COMMAND...: one line of TAP, and the output of COMMAND if it failed
 checks=0 checks_failed=0
 check()
 {
@@ -89,7 +89,7 @@ check()
 	fi
 }
 
-# skip NAME REASON: the line of TAP for a check that cannot be made here
+# skip NAME REASON: a line of TAP for a check that cannot run here
 skip()
 {
 	checks=$((checks + 1))

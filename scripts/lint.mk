@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# For scripts/lint, in a build directory: compiles with the flags of that
-# build what the build itself does not compile; objects go to $(out).
+# For scripts/lint, in a build directory: compiles with the flags of that build
+# for the checks alone. Objects go to $(out).
 include Makefile
 
 compile = gcc $(DEFS) $(DEFAULT_INCLUDES) $(AM_CPPFLAGS) $(AM_CFLAGS) \
@@ -10,7 +10,7 @@ src = $(abs_top_srcdir)/src
 sources = $(patsubst $(src)/%,%,$(wildcard $(src)/*.c $(src)/*/*.c))
 headers = $(patsubst $(src)/%,%,$(wildcard $(src)/*/*.h))
 
-# To GCC 13 and newer it is a leak that a descriptor becomes 0, 1 or 2.
+# GCC 13 and newer call it a leak if a descriptor becomes 0, 1 or 2.
 lint-analyze: $(sources:%.c=$(out)/%.o)
 $(out)/%.o: $(src)/%.c
 	mkdir -p $(@D)

@@ -20,7 +20,8 @@
 #include "tls/sock_diag.h"
 
 enum {
-	ABORT_MS = 2000,
+	ABORT_MS = 2000, /* for the peer to hear that we give up */
+	GAVE_UP_MS = 100, /* the same, where the peer gave up before us */
 	DISCARDS = 64, /* reads, before the clock is looked at again */
 };
 
@@ -768,12 +769,12 @@ void connection_linger(struct connection *c, uint64_t timeout_ms)
 
 void connection_abort(struct connection *c)
 {
-	/* A peer that gave up waits for nothing but our closing. */
-	if (c->gave_up || tls_gave_up(c->tls))
-		return;
+	bool gave_up = c->gave_up || tls_gave_up(c->tls);
+
 	if (!c->final)
 		connection_last_alert(c, RECORD_USER_CANCELED);
-	connection_linger(c, ABORT_MS);
+	/* A peer that gave up waits for nothing but our closing. */
+	connection_linger(c, gave_up ? GAVE_UP_MS : ABORT_MS);
 }
 
 void connection_confirm(struct connection *c)

@@ -192,7 +192,7 @@ int connection_control_end(struct connection *c, bool *done,
 void connection_linger(struct connection *c, uint64_t timeout_ms);
 
 /*
- * Tell the peer that the stream is given up: a fatal alert, then connection_linger()
- * for 2 s at the most.  Best effort.  Nothing if the peer said so before.
+ * Tell the peer that the stream is given up: send a fatal alert, then linger for
+ * up to 2 s, or up to 0.1 s if the peer gave up before us.  Best effort.
  */
 void connection_abort(struct connection *c);

@@ -79,6 +79,8 @@ int __wrap_getaddrinfo(const char *host, const char *service,
 /* Static ones, and as small leaks in a process that ends here or there. */
 void __wrap_freeaddrinfo(struct addrinfo *list)
 {
+	if (list != infos)
+		__real_freeaddrinfo(list);
 }
 
 /* Returns 1 with an answer, -1 with an error. */
