@@ -59,9 +59,10 @@ src_libbkp_a_SOURCES = \
 	src/stream/rate.c src/stream/rate.h \
 	src/stream/read_ahead.c src/stream/read_ahead.h \
 	src/stream/stats.c src/stream/stats.h \
-	src/stream/command.c src/stream/command.h \
 	src/stream/progress.c src/stream/progress.h \
 	src/stream/resend_buffer.h \
+	src/stream/supervisor.c src/stream/supervisor.h \
+	src/stream/command.c src/stream/command.h \
 	src/stream/receiver.c src/stream/receiver.h \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \

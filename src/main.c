@@ -15,12 +15,13 @@
 #include "stream/command.h"
 #include "tls/tls.h"
 
-/* How long the last message waits for somebody who reads standard error. */
+/* How long the last message waits for a reader of standard error. */
 enum { LAST_WORD_MS = 1000 };
 
 /*
- * A closed standard descriptor would become some socket's number.  What takes
- * its place fails as a closed one does: the direction is the wrong one.
+ * If a standard descriptor is closed, the next socket would get its number.
+ * Its replacement fails like a closed one, because it is open in the wrong
+ * direction.
  */
 static int main_standard_fds(struct err *e)
 {
@@ -35,8 +36,8 @@ static int main_standard_fds(struct err *e)
 }
 
 /*
- * No core dump and no debugger may see a key.  The limit keeps the kernel from
- * making a file, and only that; where it is refused the other does.
+ * Neither a core dump nor a debugger may see a key.  PR_SET_DUMPABLE forbids
+ * both; RLIMIT_CORE only prevents a core file, also where prctl(2) is refused.
  */
 static void main_forbid_dumps(void)
 {
@@ -49,21 +50,20 @@ static void main_forbid_dumps(void)
 	}
 	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) < 0)
 		log_notice("cannot forbid debuggers and core dumps: prctl: %s; "
-			   "who may read the memory of this process may see "
-			   "its keys (allow prctl in this container's system "
-			   "call list)",
+			   "a debugger could read the keys (allow prctl in "
+			   "this container's system call list)",
 			   strerror(errno));
 }
 
 static void main_harden(void)
 {
 	main_forbid_dumps();
-	/* Both come back as errors of the call that met them. */
+	/* Both then show as errors of the call that caused them. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	/* Asks for the meter, once there is one. */
+	/* It asks for the meter, once there is one. */
 	signal(SIGUSR1, SIG_IGN);
-	/* Of ignored children nobody learns how they ended. */
+	/* If it is ignored, waitpid(2) cannot tell how a child ended. */
 	signal(SIGCHLD, SIG_DFL);
 }
 

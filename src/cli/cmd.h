@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The verbs: one file each.  Every function runs its verb to the end and
- * returns 0, or -1 with the error that main() prints.
+ * The verbs, one file each.  Every function runs its verb to the end.
+ * Errors: main() prints them.
  */
 #pragma once
 

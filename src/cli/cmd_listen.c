@@ -66,7 +66,7 @@ static int listen_keep(const struct options *o, struct setup *setup,
 	return ret;
 }
 
-/* Whoever sits at a terminal may have to tell others where to connect. */
+/* A user at a terminal may have to tell others where to connect. */
 static void listen_say_where(const struct options *o,
 			     const struct net_listener *l)
 {
@@ -111,7 +111,7 @@ int cmd_listen(const struct options *o, struct err *e)
 			      : listen_run(o, &setup, &l, e);
 		net_listener_close(&l);
 	}
-	if (!o->keep) /* else each stream has */
+	if (!o->keep) /* else each stream's process has */
 		setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;
 }

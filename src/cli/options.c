@@ -17,37 +17,37 @@
 #include "conn/net.h"
 #include "conn/tcp_options.h"
 
-/* --retry that was not given; no duration is that long. */
+/* --retry was not given; no duration is that long. */
 #define RETRY_UNSET UINT64_MAX
 
-/* Its defaults */
+/* Defaults of --retry */
 enum { RETRY_CONNECT_MS = 120000, RETRY_LISTEN_MS = 3600000 };
 
 enum options_type {
 	TYPE_FLAG, /* bool: true */
-	TYPE_COUNT, /* int: one more */
+	TYPE_COUNT, /* int: counts */
 	TYPE_SET, /* int: the row's value */
 	TYPE_STRING, /* const char *: not empty */
-	TYPE_NAMES, /* struct options_names: one more, not empty */
-	TYPE_IDENTITY, /* const char *: the grammar of an identity */
+	TYPE_NAMES, /* struct options_names: adds one, not empty */
+	TYPE_IDENTITY, /* const char *: a valid identity */
 	TYPE_DURATION, /* uint64_t: milliseconds */
 	TYPE_SIZE, /* uint64_t: bytes */
 	TYPE_PORT, /* uint64_t */
 	TYPE_LIMIT, /* uint64_t: at least 1 */
 	TYPE_FD, /* int */
-	TYPE_WORD, /* int: which of the row's words */
+	TYPE_WORD, /* int: index of one of the row's words */
 	TYPE_MODES, /* struct mode_list */
 	TYPE_DSCP, /* int */
 };
 
 struct options_spec {
 	const char *name;
-	char letter; /* '\0': only the long form */
+	char letter; /* '\0': long form only */
 	unsigned int verbs;
 	enum options_type type;
 	size_t offset;
 	int value;
-	const char *arg; /* its name in the help, NULL: takes none */
+	const char *arg; /* name of its value in the help; NULL: none */
 	const char *words; /* TYPE_WORD: separated by '|' */
 	const char *help;
 };
@@ -73,10 +73,10 @@ static const struct options_spec specs[] = {
 	{ "cert-key", 0, BOTH, TYPE_STRING, FIELD(cert_key), 0, "FILE", NULL,
 	  "the certificate's private key" },
 	{ "ca", 0, BOTH, TYPE_STRING, FIELD(ca), 0, "FILE", NULL,
-	  "certificates of those who sign the peer's" },
+	  "CA certificates, which must have signed the peer's" },
 	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), 0, "NAME", NULL,
 	  "connect: name to expect instead of HOST;\n"
-	  "listen: name to let in (any of the CA's); repeat" },
+	  "listen: name to accept (any of the CA's); repeat" },
 	{ "port", 'p', BOTH, TYPE_PORT, FIELD(port), 0, "PORT", NULL,
 	  "TCP port (6330); listen: 0 takes any free one" },
 	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
@@ -104,12 +104,12 @@ static const struct options_spec specs[] = {
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
-	  "connect: how long to go on without a connection (2m);\n"
-	  "listen: the most that it grants for that (1h)" },
+	  "connect: how long to try to reconnect (2m);\n"
+	  "listen: the longest time that it grants (1h)" },
 	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
-	  NULL, "fresh keys after SIZE at the latest (256G)" },
+	  NULL, "rekey after SIZE at the latest (256G)" },
 	{ "limit", 0, BOTH, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
-	  NULL, "send RATE bytes a second at the most" },
+	  NULL, "send at most RATE bytes a second" },
 	{ "tcp-buffer", 0, BOTH, TYPE_SIZE, FIELD(tcp.buffer_bytes), 0, "SIZE",
 	  NULL, "bytes in flight on a long fat network" },
 	{ "congestion", 0, BOTH, TYPE_STRING, FIELD(tcp.congestion), 0, "NAME",
@@ -125,11 +125,11 @@ static const struct options_spec specs[] = {
 	{ "wait", 0, OPTIONS_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0,
 	  "DURATION", NULL, "how long to wait for the first peer (for ever)" },
 	{ "keep", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(keep), 0, NULL, NULL,
-	  "serve up to 16 streams side by side until ended,\n"
-	  "each with a COMMAND of its own" },
+	  "serve up to 16 streams at once, each with its own\n"
+	  "COMMAND, until a signal" },
 	{ "per-client", 0, OPTIONS_LISTEN, TYPE_LIMIT, FIELD(per_client), 0,
 	  "N", NULL,
-	  "streams of one client side by side (4 with --keys or\n"
+	  "streams of one client at once (4 with --keys or\n"
 	  "certificates); --keep only" },
 	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
 	  "DURATION", NULL, "how long a handshake may take (10s)" },
@@ -138,7 +138,7 @@ static const struct options_spec specs[] = {
 	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), 0, NULL, NULL,
 	  "talk to another TLS program; delivery is not confirmed" },
 	{ "allow-self", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(allow_self), 0,
-	  NULL, NULL, "let in a peer that is this very host" },
+	  NULL, NULL, "accept a peer that is this same host" },
 	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
 	  NULL, "write a new FILE of mode 0600 (standard output)" },
 	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
@@ -216,7 +216,7 @@ static int options_name(const char *text, struct options_names *list,
 			struct err *e)
 {
 	if (list->count == OPTIONS_NAMES_MAX)
-		return err_set(e, ERR_USAGE, 0, "may be given %d times",
+		return err_set(e, ERR_USAGE, 0, "may be given at most %d times",
 			       OPTIONS_NAMES_MAX);
 	return options_string(text, &list->names[list->count++], e);
 }
@@ -282,7 +282,7 @@ static int options_store(struct options *o, const struct options_spec *spec,
 	return err_set(e, ERR_BUG, 0, "option type");
 }
 
-/* The two forms that getopt_long(3) wants, for the rows of one verb. */
+/* The rows of one verb as getopt_long(3) wants them */
 struct options_getopt {
 	char letters[2 * array_len(specs) + 2];
 	struct option names[array_len(specs) + 1];
@@ -294,7 +294,8 @@ static void options_fill_getopt(struct options_getopt *g,
 	char *letter = g->letters;
 	size_t n = 0;
 
-	*letter++ = ':'; /* tell a missing value from an unknown option */
+	*letter++ =
+		':'; /* distinguish a missing value from an unknown option */
 	for (size_t i = 0; i < array_len(specs); i++) {
 		const struct options_spec *spec = &specs[i];
 
@@ -347,8 +348,8 @@ static int options_parse_options(struct options *o, int argc, char **argv,
 				       "unknown option -%c" HINT, optopt);
 		if (val == '?')
 			return err_set(e, ERR_USAGE, 0,
-				       "unknown or ambiguous option %s, or a "
-				       "value too many" HINT,
+				       "unknown or ambiguous option %s, or it "
+				       "takes no value" HINT,
 				       argv[optind - 1]);
 		spec = options_find_spec(o->verb ? o->verb : EVERY, val);
 		assert(spec);
@@ -379,8 +380,8 @@ static bool options_is_ipv6(const char *text, size_t len, bool *lacks_zone)
 }
 
 /*
- * More than one colon and no brackets.  "2001:db8::1:7000" is an address, and
- * reads as one with a port.
+ * text has more than one colon and no brackets.  "2001:db8::1:7000" is a valid
+ * address, but may be meant as an address with a port.
  */
 static int options_check_bare(const char *text, bool port_given, struct err *e)
 {
@@ -428,9 +429,9 @@ static int options_parse_host(struct options *o, const char *text,
 
 	if (strchr(text, '@'))
 		return err_set(e, ERR_USAGE, 0,
-			       "'%s': no user@ here, only the host; whoever "
-			       "runs 'btrfs-ktls-pipe listen' there takes the "
-			       "stream (start it by ssh, for example)",
+			       "'%s': give the host alone, no user@; the user "
+			       "who runs 'btrfs-ktls-pipe listen' there takes "
+			       "the stream (start it by ssh, for example)",
 			       text);
 	if (*text == '[') {
 		const char *close = strchr(text, ']');
@@ -506,12 +507,12 @@ static int options_check_password(const struct options *o, bool stdin_is_stream,
 			       "password");
 	if (o->raw)
 		return err_set(e, ERR_USAGE, 0,
-			       "--raw: other TLS programs exchange no "
-			       "passwords; it needs a key or certificates");
+			       "--raw: other TLS programs do not know the "
+			       "password exchange; use a key or certificates");
 	return 0;
 }
 
-/* Certificates: all three files, and nothing of another credential. */
+/* Certificates: all three files, and no other credential. */
 static int options_check_certificates(const struct options *o, struct err *e)
 {
 	if (!o->cert && !o->cert_key && !o->ca) {
@@ -530,7 +531,7 @@ static int options_check_certificates(const struct options *o, struct err *e)
 	if (o->key || o->identity || o->password_file)
 		return err_set(e, ERR_USAGE, 0,
 			       "give exactly one kind of credential: --cert "
-			       "goes with no %s",
+			       "cannot be used with %s",
 			       o->key	     ? "--key"
 			       : o->identity ? "--identity"
 					     : "--password-file");
@@ -541,7 +542,7 @@ static int options_check_certificates(const struct options *o, struct err *e)
 	return 0;
 }
 
-/* One kind of credential, and standard input for one thing. */
+/* Exactly one kind of credential, and one use of standard input */
 static int options_check_key(const struct options *o, struct err *e)
 {
 	bool sends = o->verb == OPTIONS_CONNECT ? !o->receive : o->send;
@@ -560,28 +561,26 @@ static int options_check_key(const struct options *o, struct err *e)
 	if (o->keys && (o->key || o->identity || o->password_file || o->cert ||
 			o->cert_key || o->ca))
 		return err_set(e, ERR_USAGE, 0,
-			       "--keys has all keys and identities: it goes "
-			       "with no --key, no --identity, no password and "
-			       "no certificate");
+			       "--keys has all keys and identities: it cannot "
+			       "be used with --key, --identity, a password or "
+			       "a certificate");
 	if (none &&
 	    (o->key || o->keys || o->identity || o->password_file || o->cert ||
 	     o->cert_key || o->ca || o->ktls == OPTIONS_KTLS_REQUIRE || o->raw))
 		return err_set(e, ERR_USAGE, 0,
-			       "-m none encrypts nothing: it goes with no key, "
-			       "no identity, no password, no certificate, no "
-			       "--ktls require and no --raw");
+			       "-m none encrypts nothing: it cannot be used "
+			       "with a key, an identity, a password, a "
+			       "certificate, --ktls require or --raw");
 	if (options_check_password(o, sends && !o->command, e) < 0)
 		return -1;
 	return options_check_certificates(o, e);
 }
 
-/* Many streams at once */
+/* --keep: many streams at once */
 static int options_check_keep(const struct options *o, struct err *e)
 {
 	if (!o->keep && o->per_client)
-		return err_set(e, ERR_USAGE, 0,
-			       "--per-client is for many streams: it needs "
-			       "--keep");
+		return err_set(e, ERR_USAGE, 0, "--per-client needs --keep");
 	if (!o->keep)
 		return 0;
 	if (!o->command)
@@ -591,12 +590,12 @@ static int options_check_keep(const struct options *o, struct err *e)
 	if (o->raw)
 		return err_set(e, ERR_USAGE, 0,
 			       "--keep serves this program's own streams: it "
-			       "does not go with --raw");
+			       "cannot be used with --raw");
 	if (o->progress || o->size_bytes)
 		return err_set(e, ERR_USAGE, 0,
-			       "--keep has no meter: it goes with no "
-			       "--progress and no --size; SIGUSR1 asks all "
-			       "streams how far they are");
+			       "--keep has no meter: it cannot be used with "
+			       "--progress or --size; SIGUSR1 prints the "
+			       "progress of all streams");
 	return 0;
 }
 
@@ -609,14 +608,14 @@ static int options_check_stream(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");
 	if (o->limit_bytes_per_s && !sends)
-		return err_set(e, ERR_USAGE, 0,
-			       "--limit is for the side that sends");
+		return err_set(e, ERR_USAGE, 0, "--limit is for the sender");
 	if (o->rekey_bytes < REKEY_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
 	if (pages > 0 && page > 0 &&
 	    o->buffer_bytes / (uint64_t)page >= (uint64_t)pages)
 		return err_set(e, ERR_USAGE, 0,
-			       "--buffer: this machine has %llu MiB of memory",
+			       "--buffer: this machine has only %llu MiB of "
+			       "memory",
 			       (unsigned long long)pages *
 				       (unsigned long long)page / 1048576);
 	return 0;
@@ -629,8 +628,8 @@ static int options_check(struct options *o, int argc, char **argv,
 		if (options_check_connect(o, argc, argv, e) < 0)
 			return -1;
 	} else if (argc) {
-		return err_set(e, ERR_USAGE, 0,
-			       "'%s' is one argument too many" HINT, argv[0]);
+		return err_set(e, ERR_USAGE, 0, "unexpected argument '%s'" HINT,
+			       argv[0]);
 	}
 	if (o->port == UINT64_MAX)
 		o->port = NET_DEFAULT_PORT;
@@ -649,7 +648,7 @@ static int options_check(struct options *o, int argc, char **argv,
 	return options_check_stream(o, e);
 }
 
-/* Everything behind the first "--" is COMMAND. */
+/* Everything after the first "--" is COMMAND. */
 static int options_split_command(struct options *o, int *argc, char **argv,
 				 struct err *e)
 {
@@ -658,7 +657,7 @@ static int options_split_command(struct options *o, int *argc, char **argv,
 			continue;
 		if (i + 1 == *argc || !*argv[i + 1])
 			return err_set(e, ERR_USAGE, 0,
-				       "there is no COMMAND after '--'");
+				       "no COMMAND after '--'");
 		o->command = argv + i + 1;
 		argv[i] = NULL;
 		*argc = i;
@@ -714,7 +713,7 @@ static void options_print_spec(const struct options_spec *spec)
 		     spec->letter);
 	snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", spec->name,
 		 spec->arg ? " " : "", spec->arg ? spec->arg : "");
-	/* A left side that is too wide has the line to itself. */
+	/* A left column that is too wide gets a line of its own. */
 	if (strlen(left) > 21) {
 		printf("  %s\n", left);
 		left[0] = '\0';

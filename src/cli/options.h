@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The command line: one table that parses, checks and prints the help.
- * Ref: the manual page, which a test compares with it.
+ * The command line: one table for parsing, checks and help.
+ * Ref: the manual page; a test compares it with the table.
  */
 #pragma once
 
@@ -20,7 +20,7 @@ enum options_verb {
 	OPTIONS_PROBE = 8,
 };
 
-/* What to do; everything else is for a verb. */
+/* What to do.  Everything but RUN ignores the other options. */
 enum options_action {
 	OPTIONS_RUN,
 	OPTIONS_HELP,
@@ -28,11 +28,11 @@ enum options_action {
 	OPTIONS_LONG_OPTIONS, /* for tests and shell completion */
 };
 
-/* --ktls, --tx and --rx, in the order of their words */
+/* --ktls, --tx and --rx, in the order of the words in the table */
 enum options_ktls { OPTIONS_KTLS_AUTO, OPTIONS_KTLS_REQUIRE, OPTIONS_KTLS_OFF };
 enum options_how { OPTIONS_HOW_AUTO, OPTIONS_HOW_SPLICE, OPTIONS_HOW_COPY };
 
-/* What an option collects that may be given again */
+/* The values of an option that may be repeated */
 enum { OPTIONS_NAMES_MAX = 64 };
 struct options_names {
 	size_t count;
@@ -41,16 +41,16 @@ struct options_names {
 
 struct options {
 	enum options_action action;
-	enum options_verb verb; /* 0: none was named, only with an action */
+	enum options_verb verb; /* 0: none was given; only with an action */
 
-	char host[256]; /* connect: without port and brackets */
+	char host[256]; /* connect: no port, no brackets */
 	const char *bind; /* or NULL */
 	uint64_t port;
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
 
 	const char *key; /* or NULL */
 	const char *identity; /* or NULL */
-	const char *keys; /* listen: many identities, or NULL */
+	const char *keys; /* listen: keys of many clients, or NULL */
 	const char *password_file; /* or NULL */
 	const char *cert, *cert_key, *ca; /* all or none; else NULL */
 	struct options_names peers;
@@ -64,9 +64,8 @@ struct options {
 	bool receive; /* connect */
 	bool send; /* listen */
 	uint64_t buffer_bytes;
-	uint64_t
-		retry_ms; /* listen: the most to grant; 0: no resume, one try */
-	uint64_t rekey_bytes; /* fresh keys after so much at the latest */
+	uint64_t retry_ms; /* 0: no resume, one attempt */
+	uint64_t rekey_bytes; /* rekey after so much at the latest */
 	uint64_t limit_bytes_per_s; /* 0: none */
 	struct tcp_options tcp;
 	bool progress;
@@ -83,15 +82,13 @@ struct options {
 	int verbose; /* how many -v */
 };
 
-/*
- * Parse argv into *o.  The strings of argv are borrowed.  Errors: ERR_USAGE.
- */
+/* Parse argv into *o.  Borrows the strings of argv.  Errors: ERR_USAGE. */
 int options_parse(struct options *o, int argc, char **argv,
 		  struct err *e) attr_must_check;
 
-/* The help for a verb (0: the program) on standard output. */
+/* Print the help for a verb (0: for the program).  Errors: ERR_IO. */
 int options_print_help(enum options_verb verb, struct err *e) attr_must_check;
 
-/* One long option of a verb a line, on standard output. */
+/* Print the long options of a verb, one a line.  Errors: ERR_IO. */
 int options_print_long_options(enum options_verb verb,
 			       struct err *e) attr_must_check;

@@ -79,7 +79,7 @@ int probe_print(const struct probe *p, struct err *e)
 	return probe_flush(e);
 }
 
-/* Nothing printed as a string holds a quote, a backslash or a control. */
+/* No string printed here holds a quote, backslash or control character. */
 int probe_print_json(const struct probe *p, struct err *e)
 {
 	printf("{\"kernel\": \"%s\", \"gnutls\": \"%s\", \"cpu_aes\": %s,\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What this machine can do: its kernel, its GnuTLS, its CPU, mode by mode.
- * Found out by trying, on loopback connections; no peer, no privilege.
+ * Finds out what kernel, GnuTLS and CPU of this machine can do, mode by mode.
+ * It tries each on loopback connections; it needs no peer and no privilege.
  */
 #pragma once
 
@@ -16,18 +16,19 @@ struct probe {
 	const char *gnutls;
 	bool cpu_aes;
 	bool ulp; /* the kernel has TLS */
-	char ulp_why[512]; /* if not: why, and how to get it */
+	char ulp_why[512]; /* if not: the reason and the remedy */
 	struct {
-		bool gnutls; /* the library can negotiate it with a PSK */
-		bool x509; /* or with certificates */
+		bool gnutls; /* GnuTLS can negotiate it with a PSK */
+		bool x509; /* with certificates */
 		struct ktls_support kernel;
-	} modes[MODE_COUNT]; /* as in mode_table */
-	const struct mode *pick; /* what connect would offer first */
+	} modes[MODE_COUNT]; /* in the order of mode_table */
+	const struct mode *pick; /* what connect offers first */
 	bool usable; /* pick runs in the kernel both ways */
 };
 
-/* Errors: ERR_KTLS, when the loopback device cannot be used. */
+/* Fill *p.  Errors: ERR_KTLS if the loopback interface cannot be used. */
 int probe_run(struct probe *p, struct err *e) attr_must_check;
 
+/* Print *p as text or as JSON.  Errors: ERR_IO. */
 int probe_print(const struct probe *p, struct err *e) attr_must_check;
 int probe_print_json(const struct probe *p, struct err *e) attr_must_check;

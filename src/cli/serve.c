@@ -22,22 +22,22 @@
 
 enum {
 	STREAMS_MAX = 16,
-	PROCESSES_MAX = 2 * STREAMS_MAX, /* with those that have to end */
-	PER_CLIENT = 4, /* streams, where each client has a name of its own */
-	ALONE_MS = 500, /* without a connection, before a stream gives way */
-	LAST_WORD_MS = 1000, /* how a stream ended waits so long to be read */
-	QUEUE_BYTES = 16384, /* some ten connections on their way to a stream */
+	PROCESSES_MAX = 2 * STREAMS_MAX, /* with those that were told to end */
+	PER_CLIENT = 4, /* streams, if each client has a name of its own */
+	ALONE_MS = 500, /* without a connection, then a stream may be evicted */
+	LAST_WORD_MS = 1000, /* how long the last message waits for a reader */
+	QUEUE_BYTES = 16384, /* some ten connections queued for a stream */
 	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
 };
 
-/* A stream that runs, as its parent knows it. */
+/* A running stream, as the listener knows it */
 struct serve_stream {
 	pid_t pid; /* 0: the place is free */
-	int fd; /* its connections go there; it tells whether it has one */
-	bool silent; /* it has closed its end */
-	bool gives_way; /* it was told to end, and has no place any more */
+	int fd; /* takes its connections, tells whether it has one */
+	bool silent; /* it closed its end */
+	bool gives_way; /* it was told to end, and its place is taken */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
-	char identity[KEY_IDENTITY_MAX + 1]; /* "": its source counts */
+	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
 	struct net_source source;
 	uint8_t id[FRAME_ID_BYTES];
 	char handle[SESSION_HEX_CHARS + 1];
@@ -47,19 +47,19 @@ struct serve_stream {
 struct serve {
 	struct setup *setup;
 	struct net_listener *listener;
-	struct net_listener handed; /* in the process of a stream: its own */
+	struct net_listener handed; /* in a stream's process: its own */
 	struct acceptor *acceptor;
 	int signal_fd;
 	sigset_t old_mask;
-	int stop_sig; /* the last that asks us to end, or 0 */
-	bool aborts; /* it was not the first */
-	bool served; /* there was a stream */
+	int stop_sig; /* the last one that asked us to end, or 0 */
+	bool aborts; /* a second one came */
+	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
-	unsigned int running; /* streams that have a place */
+	unsigned int running; /* streams, without those told to end */
 	struct serve_stream streams[PROCESSES_MAX];
 };
 
-/* Is there a process in this place, whose stream is to go on? */
+/* Is there a stream in this place that was not told to end? */
 static bool serve_runs(const struct serve_stream *s)
 {
 	return s->pid && !s->gives_way;
@@ -73,7 +73,7 @@ static bool serve_is_empty(const struct serve *k)
 	return true;
 }
 
-/* What the processes of the streams have told. */
+/* Hear from the streams' processes whether they have a connection. */
 static void serve_hear(struct serve *k)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++) {
@@ -86,8 +86,8 @@ static void serve_hear(struct serve *k)
 }
 
 /*
- * The name that a client's streams are counted by.  "": it has none of its own,
- * because many may have the same key; then its source counts.
+ * The name that a client's streams are counted by.  "": clients have no names,
+ * because they may share a key; then they are counted by source.
  */
 static const char *serve_client(const struct serve *k, const struct tls *t)
 {
@@ -104,7 +104,7 @@ static bool serve_is_of(const struct serve_stream *s, const char *identity,
 	       (*identity || net_source_same(&s->source, source));
 }
 
-/* The streams of a client, those without a connection included. */
+/* The number of a client's streams, even of those without a connection */
 static uint64_t serve_count(const struct serve *k, const char *identity,
 			    const struct net_source *source)
 {
@@ -126,9 +126,10 @@ static uint64_t serve_limit(const struct serve *k)
 }
 
 /*
- * Which stream gives way to a new one of this client, when all places are taken?
- * Of those without a connection one of its own, or else any: the one that has been
- * so for the longest.  NULL: none, or that one may be about to be back.
+ * Pick the stream to evict for a new stream of this client when all places are
+ * taken: of the streams without a connection, one of the client's own if there
+ * is one, and the one that lost its connection first.  NULL: none; or it lost
+ * it just now and may reconnect.
  */
 static struct serve_stream *serve_pick(struct serve *k, const char *identity,
 				       const struct net_source *source)
@@ -153,7 +154,7 @@ static struct serve_stream *serve_pick(struct serve *k, const char *identity,
 	return pick && now >= pick->alone_since_ms + ALONE_MS ? pick : NULL;
 }
 
-/* A place for another process; NULL: none. */
+/* A free place for a process; NULL: none */
 static struct serve_stream *serve_place(struct serve *k)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
@@ -179,12 +180,11 @@ static int serve_admit(void *arg, const struct tls *t,
 	if (!serve_place(k) ||
 	    (k->running == STREAMS_MAX && !serve_pick(k, identity, source)))
 		return err_set(e, ERR_AUTH, 0,
-			       "busy: all %d places for streams are taken",
-			       STREAMS_MAX);
+			       "busy: all %d streams are in use", STREAMS_MAX);
 	return 0;
 }
 
-/* The stream of a connection, by what it says first. */
+/* Find the stream of a connection by its first bytes. */
 static enum peek_result serve_find(struct serve *k, const uint8_t *bytes,
 				   size_t len, struct serve_stream **found)
 {
@@ -205,7 +205,7 @@ static enum peek_result serve_find(struct serve *k, const uint8_t *bytes,
 	return result;
 }
 
-/* One that finds its stream gone fails in its handshake here. */
+/* If its stream is gone, the connection fails in its handshake with us. */
 static enum acceptor_claim serve_claim(void *arg, int fd, const uint8_t *bytes,
 				       size_t len)
 {
@@ -233,21 +233,21 @@ static void serve_reread(struct serve *k)
 	struct stat st;
 
 	if (!path) {
-		log_notice("there is no --keys to read again");
+		log_notice("no --keys file to read again");
 		return;
 	}
-	/* A pipe could keep us waiting, and is read once. */
+	/* A pipe could make us wait, and can be read only once. */
 	if (!strcmp(path, "-") ||
 	    (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
-		err_set(&e, ERR_KEY, 0, "keys file %s: is no regular file",
+		err_set(&e, ERR_KEY, 0, "keys file %s: not a regular file",
 			path);
 	keys = e.kind ? NULL : key_list_read(path, &e);
 	secret_scrub_stack();
 	if (!keys) {
-		log_error("%s; the keys of before stay in use", e.msg);
+		log_error("%s; keeping the previous keys", e.msg);
 		return;
 	}
-	log_notice("keys file %s: %zu keys are in use from now on", path,
+	log_notice("keys file %s: %zu keys are now in use", path,
 		   key_list_count(keys));
 	credential_set_keys(k->setup->cred, keys);
 }
@@ -264,27 +264,27 @@ static void serve_stop(struct serve *k, int sig)
 	k->aborts = k->stop_sig;
 	k->stop_sig = sig;
 	if (k->aborts) {
-		log_notice("signal %d (%s): aborting what still runs", sig,
+		log_notice("signal %d (%s): aborting the running streams", sig,
 			   strsignal(sig));
 		serve_signal_streams(k, SIGTERM);
 	} else {
-		log_notice("signal %d (%s): no new streams; finishing %u (the "
-			   "signal again aborts them)",
+		log_notice("signal %d (%s): no new streams; finishing %u (a "
+			   "second signal aborts them)",
 			   sig, strsignal(sig), k->running);
 	}
 }
 
-/* A stream that fails says so itself, unless it cannot any more. */
+/* A stream's process logs its own failure, unless it was killed. */
 static void serve_ended(struct serve *k, struct serve_stream *s, int wstatus)
 {
 	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
 
 	if (sig && sig != SIGTERM && sig != SIGINT)
-		log_notice("%s: the process of this stream was killed by "
-			   "signal %d (%s)",
+		log_notice("%s: this stream's process was killed by signal %d "
+			   "(%s)",
 			   s->name, sig, strsignal(sig));
 	else
-		log_debug("%s: the process of this stream has ended", s->name);
+		log_debug("%s: this stream's process has ended", s->name);
 	close(s->fd);
 	k->running -= serve_runs(s);
 	s->pid = 0;
@@ -323,7 +323,7 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
-/* In the new process of a stream: nothing is left of the others. */
+/* In a stream's new process: drop everything of the other streams. */
 static void serve_child_init(struct serve *k, int fd)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
@@ -336,10 +336,10 @@ static void serve_child_init(struct serve *k, int fd)
 	k->handed = (struct net_listener){ .fds = { fd },
 					   .count = 1,
 					   .handed = true };
-	/* ^C is for our parent, which lets us finish; so is SIGHUP. */
+	/* ^C and SIGHUP are for our parent, which lets us finish. */
 	setpgid(0, 0);
 	signal(SIGHUP, SIG_IGN);
-	/* Messages of the background do not stop us (stty tostop). */
+	/* Messages from the background must not stop us (stty tostop). */
 	signal(SIGTTOU, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
 }
@@ -353,7 +353,7 @@ static int serve_stream(struct serve *k, struct accepted_peer *g,
 	int ret = -1;
 
 	stats_start(stats);
-	/* Who comes back has a ticket; our parent's password is not here. */
+	/* A peer resumes with its ticket; no child inherits the password. */
 	setup->session.password = NULL;
 	session =
 		session_server_take(&setup->session, &k->handed, g, handle, e);
@@ -372,7 +372,7 @@ static int serve_stream(struct serve *k, struct accepted_peer *g,
 	return ret;
 }
 
-/* Fork.  Returns the pid as fork(2) does; *fd is the end of who returned. */
+/* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
 static pid_t serve_fork(int *fd)
 {
 	int ends[2], bytes = QUEUE_BYTES;
@@ -396,7 +396,7 @@ static pid_t serve_fork(int *fd)
 	return pid;
 }
 
-/* One stream ends, because a new one needs its place. */
+/* Evict a stream, because a new one needs its place. */
 static void serve_evict(struct serve *k, const char *identity,
 			const struct net_source *source, const char *name)
 {
@@ -423,8 +423,8 @@ static void serve_name(const struct serve *k, const struct accepted_peer *g,
 }
 
 /*
- * A guest gets a stream.  Returns 1 here; in the process made for it what came of
- * the stream, 0 or -1.
+ * Begin a stream with an accepted peer.  Returns 1 in the listener's process,
+ * and in the stream's process the outcome of the stream, 0 or -1.
  */
 static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 {
@@ -435,16 +435,16 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	pid_t pid;
 	int fd;
 
-	assert(s); /* else it was not admitted */
+	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
 	if (k->running == STREAMS_MAX)
 		serve_evict(k, identity, &g->source, name);
 	pid = session_server_draw(handle, e) < 0 ? -1 : serve_fork(&fd);
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
-			 "%s: cannot begin a stream", name);
+			 "%s: cannot start a stream", name);
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
-		/* No stream can ever begin. */
+		/* No stream can ever start. */
 		if (err_refuses(e->num))
 			return -1;
 		log_notice("%s", e->msg);
@@ -462,7 +462,7 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	memcpy(s->id, g->hello.stream, sizeof s->id);
 	session_hex(handle, s->handle);
 	memcpy(s->name, name, sizeof name);
-	/* Nothing goes over the wire: the session lives on over there. */
+	/* This sends nothing: the session belongs to the other process now. */
 	tls_free(g->tls);
 	close(g->socket.fd);
 	k->running++;
@@ -470,7 +470,7 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	return 1;
 }
 
-/* -1: nothing comes from there */
+/* What to poll; -1: nothing */
 static int serve_poll_fd(const struct serve_stream *s)
 {
 	return s->pid && !s->silent ? s->fd : -1;
@@ -499,7 +499,7 @@ static int serve_wait(struct serve *k, struct err *e)
 	serve_hear(k);
 	if (!k->served && clock_now_ms() >= k->wait_ms)
 		return err_set(e, ERR_NET, 0,
-			       "nobody came within the time of --wait");
+			       "no peer connected within --wait");
 	return 0;
 }
 
@@ -536,7 +536,7 @@ static int serve_catch_signals(struct serve *k, struct err *e)
 	sigset_t mask;
 
 	sigemptyset(&mask);
-	/* SIGINT is ignored by what a script has in the background. */
+	/* A script's background processes ignore SIGINT: leave it so. */
 	for (size_t i = 0; i < array_len(signals); i++)
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    (old.sa_handler != SIG_IGN || signals[i] != SIGINT))
@@ -549,10 +549,10 @@ static int serve_catch_signals(struct serve *k, struct err *e)
 	return 0;
 }
 
-/* Without these, places would be lost, or streams could not be resumed. */
+/* Without these calls, places would be lost or no stream could resume. */
 static int serve_check_calls(struct err *e)
 {
-	/* There is no process of ours yet. */
+	/* We have no child yet. */
 	if (waitpid(-1, NULL, WNOHANG) < 0 && err_refuses(errno))
 		return err_call(e, ERR_NET, "wait4",
 				"cannot wait for the processes of streams");

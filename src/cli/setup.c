@@ -67,7 +67,7 @@ static int setup_password(struct setup *s, const struct options *o,
 	return s->cred ? 0 : -1;
 }
 
-/* Whoever is dialled must be who it says, unless --peer says who it is. */
+/* The server's certificate must have the name HOST, or that of --peer. */
 static int setup_certificates(struct setup *s, const struct options *o,
 			      struct err *e)
 {
@@ -87,7 +87,7 @@ static int setup_certificates(struct setup *s, const struct options *o,
 	return s->cred ? 0 : -1;
 }
 
-/* Nothing is named, and there is no key in its place: the password remains. */
+/* No key is named and none is in the default place: ask for a password. */
 static bool setup_lacks_key(const struct options *o)
 {
 	return !o->key && access(KEY_DEFAULT_FILE, F_OK) < 0 && errno == ENOENT;
@@ -107,7 +107,7 @@ static int setup_credential(struct setup *s, const struct options *o,
 		return setup_keys(s, o, e);
 	if (!o->password_file && !setup_lacks_key(o))
 		return setup_key(s, o, e);
-	/* These go with a key. */
+	/* These need a key. */
 	if (o->identity || o->raw)
 		return err_set(e, ERR_KEY, 0, "no key: %s", keygen_hint);
 	if (setup_password(s, o, e) == 0)
@@ -124,7 +124,7 @@ static const enum stream_how setup_how[] = {
 	[OPTIONS_HOW_COPY] = STREAM_COPY,
 };
 
-/* Hand down what the layers below have to know of the command line. */
+/* Hand the command line down to the layers below. */
 static void setup_configure(struct setup *s, const struct options *o)
 {
 	bool connects = o->verb == OPTIONS_CONNECT;
@@ -175,8 +175,8 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 			   "stream was delivered");
 	if (setup_is_none(o))
 		log_notice("-m none: nothing is encrypted and nobody is "
-			   "authenticated; whoever reaches the port can read "
-			   "or write the stream");
+			   "authenticated; anyone who reaches the port can "
+			   "read or write the stream");
 	else if (setup_credential(s, o, e) < 0)
 		return -1;
 	secret_scrub_stack();
@@ -196,7 +196,7 @@ void setup_fini(struct setup *s)
 	s->password = NULL;
 	credential_free(s->cred);
 	s->cred = NULL;
-	/* What was not written: with --keep each stream's process writes. */
+	/* Not written: with --keep each stream's process writes its own. */
 	if (s->stats_fd > STDERR_FILENO)
 		close(steal_fd(&s->stats_fd));
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What connect and listen do alike before they open a socket. */
+/* What connect and listen have in common before they open a socket. */
 #pragma once
 
 #include "auth/credential.h"
@@ -14,7 +14,7 @@
 struct setup {
 	const struct options *o;
 	struct mode_list modes;
-	const char *host; /* the name to expect, or NULL */
+	const char *host; /* the name that the peer must have, or NULL */
 	struct credential *cred;
 	struct secret *password; /* secret_alloc(), or NULL */
 	struct session_config connections;
@@ -25,11 +25,12 @@ struct setup {
 };
 
 /*
- * Check what can be checked before a peer is there: modes, kernel TLS where it
- * is required, and the credential: the key, the certificates, or the password,
- * which is asked for if nothing else was named.  Borrows o, and s must stay
- * where it is.
- * The caller calls setup_fini().  Errors: ERR_USAGE, ERR_KTLS, ERR_KEY.
+ * Check all that can be checked without a peer: the modes, kernel TLS if it is
+ * required, and the credential.  That is the key, the certificates, or the
+ * password, which is prompted for if no other credential was named.  The caller
+ * calls setup_fini(), even after an error.
+ * Borrows o.  s must not move.
+ * Errors: ERR_USAGE, ERR_KTLS, ERR_KEY.
  */
 int setup_init(struct setup *s, const struct options *o,
 	       struct err *e) attr_must_check;
@@ -37,7 +38,7 @@ void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
 
 /*
- * With --stats: write it, and say so if that fails.  e: how the stream failed, or
- * NULL; the exit status is that of its kind, unless a signal came.
+ * Write --stats, if given; a failure is only logged.  e: why the stream failed,
+ * or NULL.  The exit status is that of its kind, or the signal's if one came.
  */
 void setup_write_stats(struct setup *s, const struct err *e);

@@ -7,26 +7,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/log.h"
-#include "stream/command_group.h"
 
-enum {
-	TERM_GRACE_MS = 2000, /* between SIGTERM and SIGKILL, and after that */
-	LOOK_MS = 100, /* between looks at what COMMAND left behind */
-	BLIND_MS = 50, /* between looks where SIGCHLD cannot be had */
-	TELL_MS = 3000, /* before people hear that it is waited for */
-	SUPERVISOR_MS = 10000, /* for it to go when it is told to */
-};
-
-/* What we tell the supervisor; the end of the socket means KILL too. */
-enum { ORDER_CLOSE = 'c', ORDER_KILL = 'k' };
+enum { SUPERVISOR_MS = 10000 }; /* for the supervisor to exit when told to */
 
 struct command {
 	enum command_role role;
@@ -46,468 +33,9 @@ void command_save_core_limit(rlim_t limit)
 }
 
 /*
- * Nobody else's word may pass for ours: what was inherited under our prefix
- * goes first.
+ * Take the supervisor's first answer.  If COMMAND cannot be run, its status may
+ * arrive before that.
  */
-static void command_set_environment(const struct command_peer *peer)
-{
-	static const char prefix[] = "BTRFS_KTLS_PIPE_";
-	const struct {
-		const char *name, *value;
-	} ours[] = {
-		{ "BTRFS_KTLS_PIPE_IDENTITY", peer->identity },
-		{ "BTRFS_KTLS_PIPE_METHOD", peer->method },
-		{ "BTRFS_KTLS_PIPE_PEER", peer->address },
-		{ "BTRFS_KTLS_PIPE_STREAM", peer->stream },
-	};
-	char **kept = environ;
-
-	for (char **p = environ; p && *p; p++)
-		if (strncmp(*p, prefix, sizeof prefix - 1))
-			*kept++ = *p;
-	if (kept)
-		*kept = NULL;
-	for (size_t i = 0; i < array_len(ours); i++)
-		if (ours[i].value && setenv(ours[i].name, ours[i].value, 1) < 0)
-			_exit(127);
-}
-
-/* In the process that becomes COMMAND. */
-static void command_exec(char *const argv[], enum command_role role,
-			 const struct command_peer *peer, int pipe_fd,
-			 int messages_fd, int control_fd)
-{
-	struct command_status s = { 0 };
-	struct rlimit core;
-	sigset_t none;
-
-	command_set_environment(peer);
-	setpgid(0, 0);
-	/* Should somebody kill the supervisor: late, but better than not. */
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (dup2(pipe_fd,
-		 role == COMMAND_SOURCE ? STDOUT_FILENO : STDIN_FILENO) >= 0 &&
-	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0)) {
-		for (int sig = 1; sig < NSIG; sig++)
-			signal(sig, SIG_DFL);
-		sigemptyset(&none);
-		sigprocmask(SIG_SETMASK, &none, NULL);
-		/* We forbid ourselves core dumps, not COMMAND. */
-		if (getrlimit(RLIMIT_CORE, &core) == 0) {
-			core.rlim_cur = core_limit;
-			setrlimit(RLIMIT_CORE, &core);
-		}
-		fcntl(control_fd, F_SETFD, FD_CLOEXEC);
-		/* Whatever was inherited stays out of COMMAND. */
-		if (control_fd > 3)
-			io_close_range(3, (unsigned int)control_fd - 1);
-		io_close_range((unsigned int)control_fd + 1, ~0u);
-		execvp(argv[0], argv);
-	}
-	s.start_errno = errno ? errno : ENOEXEC;
-	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
-	_exit(127);
-}
-
-/* The process that watches over COMMAND. */
-struct supervisor {
-	pid_t pid; /* of COMMAND, and its group */
-	int control_fd;
-	int pipe_fd; /* keeps a consumer's input open, or -1 */
-	int sigchld_fd;
-	bool blind; /* SIGCHLD cannot be had: look again and again */
-	int lost_errno; /* why nobody can tell how COMMAND ends, or 0 */
-	int wstatus; /* valid once it has exited */
-	bool exited;
-	bool over; /* its status was reported */
-	uint64_t look_ms; /* when to look again at what it left behind */
-	uint64_t tell_ms; /* when to tell that it is waited for; 0: not known */
-	int stop_signal; /* it was stopped because it wants the terminal */
-	int left_wstatus; /* how something that it left behind failed, or 0 */
-	struct command_group group;
-	struct command_log log;
-};
-
-static bool supervisor_failed(int wstatus)
-{
-	return !WIFEXITED(wstatus) || WEXITSTATUS(wstatus);
-}
-
-/*
- * Nobody does this to a process of his own in passing: it counts even if there
- * was no time to find out whether the stream was open.
- */
-static bool supervisor_was_struck_down(int wstatus)
-{
-	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
-
-	return sig && sig != SIGHUP && sig != SIGINT && sig != SIGPIPE &&
-	       sig != SIGTERM;
-}
-
-/*
- * pid ended or stopped.  A user may stop COMMAND; but from the background nobody
- * gets the terminal.
- */
-static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
-			    int wstatus)
-{
-	if (WIFSTOPPED(wstatus)) {
-		int sig = WSTOPSIG(wstatus);
-
-		if (is_member && (sig == SIGTTIN || sig == SIGTTOU))
-			s->stop_signal = sig;
-	} else if (pid == s->pid) {
-		s->exited = true;
-		s->wstatus = wstatus;
-	} else if ((command_group_held(&s->group, pid) &&
-		    supervisor_failed(wstatus)) ||
-		   (is_member && supervisor_was_struck_down(wstatus))) {
-		s->left_wstatus = wstatus;
-	}
-}
-
-/* A call failed without which nobody can watch over COMMAND. */
-static void supervisor_lose(struct supervisor *s)
-{
-	if (errno != ECHILD && errno != EINTR)
-		s->lost_errno = errno;
-}
-
-/*
- * Take note of whoever ended or stopped.  Returns false if nobody is left, or
- * nobody can be waited for.
- */
-static bool supervisor_reap(struct supervisor *s)
-{
-	for (;;) {
-		siginfo_t info = { .si_pid = 0 };
-		bool is_member;
-		int wstatus;
-		pid_t pid;
-
-		if (waitid(P_ALL, 0, &info,
-			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0) {
-			supervisor_lose(s);
-			return errno == EINTR;
-		}
-		if (!info.si_pid)
-			return true;
-		is_member = getpgid(info.si_pid) == s->pid;
-		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
-		if (pid < 0)
-			supervisor_lose(s);
-		if (s->lost_errno)
-			return false;
-		if (pid == info.si_pid)
-			supervisor_note(s, pid, is_member, wstatus);
-	}
-}
-
-/* To COMMAND's group, or to COMMAND alone where it could not have a group. */
-static void supervisor_signal(const struct supervisor *s, int sig)
-{
-	if (kill(-s->pid, sig) < 0 && !s->exited)
-		kill(s->pid, sig);
-}
-
-/*
- * Kill COMMAND's whole group and whoever was left to us, then reap them.  all:
- * wait for those outside of the group, too.
- */
-static void supervisor_kill(struct supervisor *s, bool all)
-{
-	uint64_t deadline = clock_deadline(TERM_GRACE_MS);
-	bool killed = false;
-
-	supervisor_signal(s, SIGTERM);
-	supervisor_signal(s, SIGCONT);
-	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
-		command_log_step(&s->log);
-		/* The group keeps its number while a member lives. */
-		if (!killed && clock_now_ms() >= deadline) {
-			supervisor_signal(s, SIGKILL);
-			killed = true;
-			deadline = clock_deadline(TERM_GRACE_MS);
-		} else if (killed && clock_now_ms() >= deadline) {
-			return; /* a daemon of its own, or in D state */
-		}
-		poll(NULL, 0, 5);
-	}
-	if (s->lost_errno)
-		supervisor_signal(s, SIGKILL);
-}
-
-/* Has it ended, with all that counts? */
-static bool supervisor_is_over(struct supervisor *s)
-{
-	uint64_t now = clock_now_ms();
-
-	if (s->stop_signal || s->lost_errno ||
-	    (s->exited && supervisor_failed(s->wstatus)))
-		return true;
-	if (!s->exited || now < s->look_ms)
-		return false;
-	s->look_ms = now + LOOK_MS;
-	if (!command_group_find(&s->group)) {
-		/* One may have ended meanwhile. */
-		supervisor_reap(s);
-		return true;
-	}
-	if (s->tell_ms && now >= s->tell_ms && s->group.count)
-		log_notice("COMMAND has exited, but process %d, which it left "
-			   "behind, has the stream open: waiting for it",
-			   (int)s->group.holders[s->group.count - 1]);
-	if (now >= s->tell_ms)
-		s->tell_ms = s->tell_ms ? CLOCK_NEVER : now + TELL_MS;
-	return false;
-}
-
-static void supervisor_report(struct supervisor *s)
-{
-	struct command_status status = { 0 };
-	int wstatus = s->wstatus;
-
-	if (s->exited && !supervisor_failed(wstatus) && s->left_wstatus) {
-		status.left_behind = true;
-		wstatus = s->left_wstatus;
-	}
-	if (s->stop_signal) {
-		status.wanted_terminal = true;
-		status.signal = s->stop_signal;
-	} else if (!s->exited && s->lost_errno) {
-		status.start_errno = s->lost_errno;
-	} else if (!s->exited) {
-		status.signal = SIGKILL; /* that was the last try */
-	} else if (WIFSIGNALED(wstatus)) {
-		status.signal = WTERMSIG(wstatus);
-	} else {
-		status.exit_status = WEXITSTATUS(wstatus);
-	}
-	s->over = true;
-	command_log_finish(&s->log);
-	memcpy(status.words, s->log.words, sizeof status.words);
-	if (s->stop_signal)
-		snprintf(status.words, sizeof status.words,
-			 "it wants the terminal, which it cannot have");
-	send(s->control_fd, &status, sizeof status, MSG_NOSIGNAL);
-}
-
-/* Wait for an order, the end of somebody, or something to pass on. */
-static void supervisor_wait(struct supervisor *s, bool *ordered)
-{
-	struct pollfd fds[] = {
-		{ .fd = s->control_fd, .events = POLLIN },
-		{ .fd = s->sigchld_fd, .events = POLLIN },
-		{ .fd = command_log_fd(&s->log), .events = POLLIN },
-	};
-	uint64_t due_ms = command_log_due(&s->log);
-	char drain[64];
-	int n;
-
-	if (s->blind)
-		due_ms = clock_earlier(due_ms, clock_deadline(BLIND_MS));
-	/* Nobody tells us when a child of what was left behind ends. */
-	if (s->exited && !s->over)
-		due_ms = clock_earlier(due_ms, s->look_ms);
-	n = poll(fds, array_len(fds), clock_poll_ms(due_ms));
-	if (n < 0)
-		supervisor_lose(s);
-	/* Who cannot poll waits for the order itself. */
-	*ordered = n > 0 ? fds[0].revents != 0 : s->over && s->lost_errno;
-	while (read(s->sigchld_fd, drain, sizeof drain) > 0)
-		;
-	command_log_step(&s->log);
-}
-
-/* Returns false if the order is to kill, or if who gives orders is gone. */
-static bool supervisor_obey(struct supervisor *s)
-{
-	char order;
-
-	if (recv(s->control_fd, &order, 1, 0) != 1 || order != ORDER_CLOSE)
-		return false;
-	attr_close(&s->pipe_fd);
-	s->pipe_fd = -1;
-	return true;
-}
-
-/*
- * Our parent may go on.  What stays needs us all the same: somebody who writes
- * to the pipe that is COMMAND's standard error, or a COMMAND that cannot be
- * killed and must not find its input at an end.
- */
-static void supervisor_linger(struct supervisor *s)
-{
-	bool ignored;
-
-	if (!s->exited && !s->lost_errno)
-		log_notice("process %d, the COMMAND, cannot be ended (another "
-			   "user's?): its input stays open until it ends",
-			   (int)s->pid);
-	close(steal_fd(&s->control_fd));
-	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
-		if (s->exited) {
-			attr_close(&s->pipe_fd);
-			s->pipe_fd = -1;
-		}
-		supervisor_reap(s);
-		supervisor_wait(s, &ignored);
-	}
-	_exit(0);
-}
-
-/* The supervisor's life: until COMMAND ends by itself, or we say so, or we are
- * gone.  SIGCHLD comes through sigchld_fd.
- */
-static void supervisor_run(struct supervisor *s)
-{
-	bool ordered = false, killed = false;
-
-	for (;;) {
-		supervisor_reap(s);
-		if (supervisor_is_over(s))
-			break;
-		supervisor_wait(s, &ordered);
-		if (ordered && !supervisor_obey(s)) {
-			supervisor_kill(s, true);
-			killed = true;
-			break;
-		}
-	}
-	if ((s->stop_signal || s->lost_errno) && !killed)
-		supervisor_kill(s, true);
-	supervisor_report(s);
-	/* Nobody of a COMMAND that failed goes on with the stream. */
-	if (!killed && s->exited && supervisor_failed(s->wstatus))
-		supervisor_kill(s, false);
-	/* We may go, and the pipe with us, as soon as we are told to. */
-	do {
-		supervisor_reap(s);
-		supervisor_wait(s, &ordered);
-	} while (!ordered || supervisor_obey(s));
-	supervisor_linger(s);
-}
-
-static int sigchld_pipe[2] = { -1, -1 };
-
-static void supervisor_on_sigchld(int sig)
-{
-	int saved = errno;
-
-	if (write(sigchld_pipe[1], "", 1) < 0)
-		errno = saved; /* full: there is something to read anyway */
-	errno = saved;
-}
-
-static int supervisor_compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Close every descriptor but these (2 stays for messages); -1 is none. */
-static void supervisor_close_others(int *kept, size_t count)
-{
-	unsigned int first = 3;
-
-	qsort(kept, count, sizeof *kept, supervisor_compare);
-	for (size_t i = 0; i < count; i++) {
-		if (kept[i] < (int)first)
-			continue;
-		if ((unsigned int)kept[i] > first)
-			io_close_range(first, (unsigned int)kept[i] - 1);
-		first = (unsigned int)kept[i] + 1;
-	}
-	io_close_range(first, ~0u);
-}
-
-/*
- * Who kills us by name means the program, not what cleans up after it: go by
- * another name.  The arguments lie behind each other in memory (execve(2));
- * COMMAND, their last part, has its copy already.
- */
-static void supervisor_rename(char *const argv[])
-{
-	static const char title[] = "COMMAND supervisor";
-	char *first = program_invocation_name, *last = first;
-
-	prctl(PR_SET_NAME, "ktls-supervisor");
-	for (; *argv; argv++)
-		last = *argv;
-	if (last < first + sizeof title)
-		return;
-	memset(first, 0, (size_t)(last - first) + strlen(last));
-	memcpy(first, title, sizeof title);
-}
-
-/* Out of the terminal's foreground group: ^C is for our parent, and we have work
- * to do after it. */
-static void supervisor_detach(void)
-{
-	sigset_t chld;
-
-	setpgid(0, 0);
-	for (int sig = 1; sig < NSIG; sig++)
-		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
-	/* Whoever started us may have it blocked. */
-	sigemptyset(&chld);
-	sigaddset(&chld, SIGCHLD);
-	sigprocmask(SIG_UNBLOCK, &chld, NULL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-}
-
-/* Nobody is left to watch over COMMAND: it must not begin. */
-static void supervisor_give_up(int control_fd)
-{
-	struct command_status s = { .start_errno = errno };
-
-	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
-	_exit(1);
-}
-
-/*
- * In the supervisor.  child_end is COMMAND's end of the pipe; keep is the end
- * that keeps a consumer's input open, or -1.
- */
-static void supervisor_main(char *const argv[], enum command_role role,
-			    const struct command_peer *peer, int child_end,
-			    int keep, int control_fd)
-{
-	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
-	struct supervisor s = { .control_fd = control_fd, .pipe_fd = keep };
-	int messages[2] = { -1, -1 };
-
-	supervisor_detach();
-	log_after_fork();
-	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    ((role == COMMAND_CONSUMER || log_has_subject()) &&
-	     (pipe2(messages, O_CLOEXEC) < 0 ||
-	      fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0)))
-		supervisor_give_up(control_fd);
-	s.pid = fork();
-	if (s.pid == 0)
-		command_exec(argv, role, peer, child_end, messages[1],
-			     control_fd);
-	if (s.pid < 0)
-		supervisor_give_up(control_fd);
-	setpgid(s.pid, s.pid); /* both do it: whoever comes first */
-	command_group_init(&s.group, s.pid, child_end);
-	send(control_fd, &s.pid, sizeof s.pid, MSG_NOSIGNAL);
-	supervisor_close_others((int[]){ control_fd, keep, messages[0],
-					 sigchld_pipe[0], sigchld_pipe[1] },
-				5);
-	supervisor_rename(argv);
-	/* Standard input and output are not ours to hold open. */
-	close(STDIN_FILENO);
-	close(STDOUT_FILENO);
-	s.sigchld_fd = sigchld_pipe[0];
-	command_log_init(&s.log, messages[0]);
-	s.blind = sigaction(SIGCHLD, &sa, NULL) < 0;
-	supervisor_run(&s);
-}
-
-/* The supervisor's first word; COMMAND's own, if it cannot be run, may be
- * faster. */
 static void command_take_group(struct command *c)
 {
 	union {
@@ -553,13 +81,19 @@ struct command *command_start(char *const argv[], enum command_role role,
 		return NULL;
 	}
 	if (c->supervisor == 0) {
-		/* Our ends, by themselves: COMMAND's end shows by them. */
+		/* It must not hold our ends open: when they close, COMMAND and
+		 * the supervisor know that we are gone. */
 		close(control[0]);
 		if (role == COMMAND_SOURCE)
 			close(data[0]);
-		supervisor_main(argv, role, peer, data[!ours],
-				role == COMMAND_CONSUMER ? data[1] : -1,
-				control[1]);
+		supervisor_main(&(struct supervisor_params){
+			.argv = argv,
+			.role = role,
+			.peer = peer,
+			.core_limit = core_limit,
+			.child_fd = data[!ours],
+			.keep_fd = role == COMMAND_CONSUMER ? data[1] : -1,
+			.control_fd = control[1] });
 	}
 	close(data[!ours]);
 	close(control[1]);
@@ -586,7 +120,7 @@ int command_status_fd(const struct command *c)
 	return c->ended ? -1 : c->control_fd;
 }
 
-/* Take the status from the supervisor; flags 0 or MSG_DONTWAIT. */
+/* Take the status from the supervisor.  flags: 0 or MSG_DONTWAIT. */
 static void command_take_status(struct command *c, int flags)
 {
 	ssize_t n;
@@ -601,7 +135,7 @@ static void command_take_status(struct command *c, int flags)
 	c->ended = true;
 	if (n == (ssize_t)sizeof c->status)
 		return;
-	/* Somebody killed the supervisor: then COMMAND goes the same way. */
+	/* The supervisor was killed: COMMAND goes the same way. */
 	if (c->group > 0)
 		kill(-c->group, SIGKILL);
 	c->status = (struct command_status){ .signal = SIGKILL };
@@ -614,7 +148,7 @@ bool command_ended(struct command *c, struct command_status *s)
 	return c->ended;
 }
 
-/* A supervisor that somebody stopped has to go on for it. */
+/* A supervisor that was stopped (SIGSTOP) must run to obey. */
 static void command_order(struct command *c, char order)
 {
 	send(c->control_fd, &order, 1, MSG_NOSIGNAL);
@@ -626,13 +160,13 @@ void command_close_pipe(struct command *c)
 	if (c->pipe_fd < 0)
 		return;
 	if (c->role == COMMAND_CONSUMER)
-		command_order(c, ORDER_CLOSE);
+		command_order(c, SUPERVISOR_CLOSE);
 	close(steal_fd(&c->pipe_fd));
 }
 
 /*
- * The supervisor has nothing more to do for us: it goes, or closes its end at
- * least.
+ * The supervisor has nothing more to do for us.  It exits, or at least closes
+ * its end.
  */
 static void command_dismiss(struct command *c)
 {
@@ -640,7 +174,7 @@ static void command_dismiss(struct command *c)
 	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
 	char ignored;
 
-	/* Where it cannot be told so, our closing tells it. */
+	/* If this fails, our close(2) tells it. */
 	if (shutdown(c->control_fd, SHUT_WR) < 0)
 		deadline = 0;
 	kill(c->supervisor, SIGCONT);
@@ -660,7 +194,7 @@ void command_free(struct command *c)
 	if (!c)
 		return;
 	if (!c->ended) {
-		command_order(c, ORDER_KILL);
+		command_order(c, SUPERVISOR_KILL);
 		command_take_status(c, 0);
 	}
 	command_dismiss(c);
@@ -677,7 +211,7 @@ bool command_succeeded(const struct command_status *s)
 int command_fail(const struct command_status *s, const char *name,
 		 struct err *e)
 {
-	const char *left = s->left_behind ? "what was left behind by " : "";
+	const char *left = s->left_behind ? "a background process of " : "";
 
 	if (s->start_errno) {
 		errno = s->start_errno;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * COMMAND: a source whose standard output is the stream, or a consumer whose
- * standard input it is.  It runs under a supervisor process that outlives us:
- * when we abort, or are killed, the supervisor kills COMMAND and reaps it, and
- * only then does the consumer's input close.  So an aborted stream never looks
- * like an end of file.
+ * COMMAND: a source, whose standard output is the stream, or a consumer, whose
+ * standard input is the stream.  It runs under a supervisor process that
+ * outlives us.  When we abort or are killed, the supervisor kills COMMAND and
+ * reaps it, and only then closes the consumer's input.  So a consumer never
+ * takes an aborted stream for an end of file.
  */
 #pragma once
 
@@ -12,81 +12,63 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
-#include "stream/command_log.h"
+#include "stream/supervisor.h"
 
 struct command;
 
-enum command_role { COMMAND_SOURCE, COMMAND_CONSUMER };
-
-/*
- * How COMMAND ended.  It has ended when it has exited, and so has whatever it
- * left behind in its process group with the stream open.
- */
-struct command_status {
-	int start_errno; /* not 0: it could not be started */
-	int exit_status; /* valid if signal is 0 */
-	int signal; /* not 0: killed by it */
-	bool wanted_terminal; /* the signal stopped it, and we ended it */
-	bool left_behind; /* not COMMAND itself, but what it left behind */
-	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line, see below */
-};
-
-/* What COMMAND finds about the peer in its environment; NULL: not set. */
-struct command_peer {
-	const char *identity; /* authenticated */
-	const char *method; /* how */
-	const char *address; /* and port */
-	const char *stream; /* id */
-};
-
-/* The soft RLIMIT_CORE that COMMAND shall have; before it is set to 0. */
+/* Remember the soft RLIMIT_CORE for COMMAND, before main() sets it to 0. */
 void command_save_core_limit(rlim_t limit);
 
 /*
- * Start argv[0], found in PATH, with the other arguments; no shell.  It gets
- * descriptors 0, 1 and 2 and no other, default signal dispositions, the
- * environment but for what peer says, and a background process group of its own.
+ * Start argv[0], searched in PATH, with the other arguments; no shell.  COMMAND
+ * gets descriptors 0, 1 and 2 and no other, default signal dispositions, our
+ * environment with the variables of peer, and a background process group of its
+ * own.
  *
- * The standard error of a consumer, and of a source too where our messages have
- * a subject, is a pipe to the supervisor, which passes its lines on to ours
- * (command_log.h) and reports the last one as command_status.words.
+ * A consumer's standard error is a pipe to the supervisor, and so is a source's
+ * if our messages have a subject.  The supervisor passes the lines on to our
+ * own standard error (command_log.h) and reports the last one in
+ * command_status.words.
  *
- * Owned by the caller, who ends with command_free().  Errors: ERR_COMMAND (no processes, no descriptors; a
- * COMMAND that does not exist shows in command_status).
+ * Owns: the caller owns the result and calls command_free().
+ * Errors: ERR_COMMAND (no processes, no descriptors).  A COMMAND that does not
+ * exist shows in command_status.
  */
 struct command *command_start(char *const argv[], enum command_role role,
 			      const struct command_peer *peer, struct err *e);
 
 /*
- * Our end of the pipe: read a source's output, write a consumer's input.
- * Non-blocking.  It belongs to the child; -1 after command_close_pipe().
+ * Our end of the pipe, non-blocking: read a source's output from it, write a
+ * consumer's input to it.  c keeps it; -1 after command_close_pipe().
  */
 int command_pipe_fd(const struct command *c);
 
-/* Readable when the status is there: for poll(2). */
+/*
+ * Readable once COMMAND has ended: for poll(2).  -1 once the status was taken.
+ */
 int command_status_fd(const struct command *c);
 
-/* Has it ended?  Then *s is filled, again and again.  Never waits. */
+/* Has COMMAND ended?  If so fill *s, at every call.  Never waits. */
 bool command_ended(struct command *c, struct command_status *s);
 
 /*
- * Close the pipe here and in the supervisor: to a consumer this is the end of
- * its input.
+ * Close the pipe here and in the supervisor.  A consumer sees the end of its
+ * input.
  */
 void command_close_pipe(struct command *c);
 
 /*
- * End COMMAND and its process group (SIGTERM, after 2 s SIGKILL), unless it
- * has ended already, wait for that, then close everything and free c.  After a
- * COMMAND that failed the rest of its group is ended, too; after one that did
- * not, the rest goes on.  One that cannot be ended (it runs as another user)
- * does not see the end of its input before it ends by itself.
+ * End COMMAND and its process group (SIGTERM, after 2 s SIGKILL) unless it has
+ * ended already, wait for that, close everything and free c.  If COMMAND
+ * failed, the rest of its group is ended too; if it succeeded, the rest runs
+ * on.  A COMMAND that we may not kill (it runs as another user) does not see
+ * the end of its input before it ends by itself.
  */
 void command_free(struct command *c);
 
-/* Did it end well? */
+/* Did COMMAND exit with status 0? */
 bool command_succeeded(const struct command_status *s);
 
-/* "exited with status 1", "was killed by signal 9 (Killed)", ... in e. */
+/* Put "NAME exited with status 1" or the like into e.  Returns -1. */
 int command_fail(const struct command_status *s, const char *name,
 		 struct err *e);

@@ -29,7 +29,7 @@ bool command_group_lives(const struct command_group *g)
 
 enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
 
-/* A process that ends has closed everything before it can be waited for. */
+/* A process that is ending closes everything before it becomes a zombie. */
 static enum holds command_group_ask(const struct command_group *g, pid_t pid)
 {
 	char path[32];
@@ -83,7 +83,9 @@ bool command_group_find(struct command_group *g)
 {
 	bool ending = false;
 
-	/* One that forks and exits while we look has another number then. */
+	/*
+	 * Look twice: a process that forks and exits meanwhile has a new pid.
+	 */
 	if (command_group_lives(g) &&
 	    (command_group_look(g, &ending) || command_group_look(g, &ending)))
 		return true;

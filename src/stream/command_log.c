@@ -9,9 +9,9 @@
 #include "base/clock.h"
 
 enum {
-	RETRY_MS = 20, /* between two tries to pass a block on */
-	STUCK_MS = 1000, /* then lines are dropped */
-	PARTIAL_MS = 200, /* a prompt, or a meter, has no newline */
+	RETRY_MS = 20, /* between attempts to pass a block on */
+	STUCK_MS = 1000, /* without progress, then lines are dropped */
+	PARTIAL_MS = 200, /* a prompt or a meter has no newline */
 	FINISH_MS = 2000,
 };
 
@@ -23,7 +23,7 @@ void command_log_init(struct command_log *l, int fd)
 	l->prefix_len = log_subject_prefix(l->prefix);
 }
 
-/* Returns false as long as the block waits for room. */
+/* Returns false while the block waits for room. */
 static bool command_log_flush(struct command_log *l)
 {
 	uint64_t now = clock_now_ms();
@@ -45,14 +45,14 @@ static bool command_log_flush(struct command_log *l)
 	return true;
 }
 
-/* The caller has seen to it that there is room. */
+/* The caller made sure that there is room. */
 static void command_log_add(struct command_log *l, const char *text, size_t len)
 {
 	memcpy(l->block + l->block_len, text, len);
 	l->block_len += len;
 }
 
-/* Show what of the line was not shown yet, and then end. */
+/* Show the rest of the line, and end behind it. */
 static void command_log_show(struct command_log *l, const char *end)
 {
 	if (!l->shown)
@@ -65,7 +65,7 @@ static void command_log_show(struct command_log *l, const char *end)
 	l->partial_due_ms = CLOCK_NEVER;
 }
 
-/* An empty line does not take the place of one that says something. */
+/* Remember the line as the last one, unless it is blank. */
 static void command_log_note(struct command_log *l)
 {
 	size_t len = l->len;
@@ -85,8 +85,8 @@ static void command_log_end_line(struct command_log *l)
 }
 
 /*
- * A meter overwrites its line.  Where each line has a prefix only the last of
- * what it showed is a line.
+ * A meter overwrites its line.  If lines have a prefix, only its last state is
+ * passed on.
  */
 static void command_log_overwrite(struct command_log *l)
 {
@@ -106,7 +106,7 @@ static void command_log_take(struct command_log *l, char c)
 		command_log_overwrite(l);
 	if (c == '\r') {
 		l->returned = true;
-		/* The overwriting may be a long time coming. */
+		/* The next byte may be a long time coming. */
 		l->partial_due_ms = clock_deadline(PARTIAL_MS);
 		return;
 	}
@@ -122,7 +122,7 @@ static void command_log_take(struct command_log *l, char c)
 	l->line[l->len++] = c;
 }
 
-/* Is there room in the block for two lines, however long? */
+/* Is there room in the block for two lines of any length? */
 static bool command_log_has_room(struct command_log *l)
 {
 	const size_t most = 2 * (LOG_SUBJECT_BYTES + COMMAND_LOG_LINE_BYTES);
@@ -130,7 +130,7 @@ static bool command_log_has_room(struct command_log *l)
 	return l->block_len + most <= sizeof l->block || command_log_flush(l);
 }
 
-/* What is in the buffer goes into blocks.  Returns false if one is stuck. */
+/* Turn the buffer into blocks.  Returns false if one cannot be passed on. */
 static bool command_log_digest(struct command_log *l)
 {
 	while (l->in_pos < l->in_len) {
@@ -141,7 +141,7 @@ static bool command_log_digest(struct command_log *l)
 	return true;
 }
 
-/* Returns false if there is nothing to be read now. */
+/* Returns false if there is nothing to read now. */
 static bool command_log_read(struct command_log *l)
 {
 	ssize_t n;
@@ -177,7 +177,7 @@ static void command_log_show_partial(struct command_log *l)
 
 void command_log_step(struct command_log *l)
 {
-	/* Somebody who writes without end does not keep us from the rest. */
+	/* A COMMAND that writes without end must not keep us here. */
 	for (int i = 0; i < 16; i++)
 		if (!command_log_digest(l) || l->fd < 0 || !command_log_read(l))
 			break;
@@ -197,7 +197,7 @@ uint64_t command_log_due(const struct command_log *l)
 	return l->prefix_len ? CLOCK_NEVER : l->partial_due_ms;
 }
 
-/* Is there anything left that a step could pass on? */
+/* Is anything left that a step could pass on? */
 static bool command_log_busy(const struct command_log *l)
 {
 	struct pollfd p = { .fd = l->fd, .events = POLLIN };

@@ -16,7 +16,7 @@ static bool input_is_messages(const struct input *in)
 	       type != SOCK_STREAM;
 }
 
-/* A size is to be believed if the last byte is there. */
+/* Trust the size if the last byte is there. */
 static off_t input_file_end(int fd)
 {
 	off_t at = lseek(fd, 0, SEEK_CUR);
@@ -34,14 +34,14 @@ int input_init(struct input *in, int fd, struct err *e)
 	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
 	if (in->kind == IO_FILE)
 		in->end = input_file_end(fd);
-	/* Files and plain devices never make us wait for others; sockets get
+	/* A read of a file or a plain device waits for nobody; sockets get
 	 * MSG_DONTWAIT. */
 	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
 		in->own_fd = io_reopen_nonblocking(fd, O_RDONLY);
 	if (input_is_messages(in))
 		return err_set(e, ERR_IO, 0,
-			       "standard input is a socket of messages, not of "
-			       "a stream");
+			       "standard input is a message socket, not a "
+			       "stream socket");
 	return 0;
 }
 
@@ -77,7 +77,7 @@ int input_read(const struct input *in, const struct iovec *buffers, int count,
 		return errno == EAGAIN || errno == EINTR ? 0 : input_error(e);
 	*done = (size_t)n;
 	*end = n == 0;
-	/* Others may have read a part of it, but nobody can have read beyond. */
+	/* Others may share the offset, but cannot have read beyond the end. */
 	if (*end && in->end && lseek(in->fd, 0, SEEK_CUR) < in->end)
 		return input_shorter(e);
 	return 0;

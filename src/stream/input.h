@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the sender's bytes come from: a pipe, a file, a socket, a terminal.
- * What poll(2) announces may be taken by somebody who reads the same pipe: so
- * reads do not wait, and O_NONBLOCK is never set on the descriptor itself.
+ * The sender's input: a pipe, a file, a socket, a terminal.  Another process
+ * may read the same pipe and take what poll(2) announced to us, so reads do not
+ * wait.  O_NONBLOCK is never set on the descriptor itself, because others share
+ * it.
  */
 #pragma once
 
@@ -15,33 +16,34 @@
 
 struct input {
 	int fd; /* borrowed; poll this one */
-	int own_fd; /* our own non-blocking description of it, or -1: to read;
-		     * poll(2) may never tell it of a pipe's end */
+	int own_fd; /* read here: our own non-blocking description, or -1;
+		     * poll(2) may never report a pipe's end on it */
 	enum io_kind kind;
 	off_t end; /* of a regular file; 0: nothing lies ahead, or its size
-		    * says nothing of what is in it (/proc, /sys) */
+		    * does not tell what it holds (/proc, /sys) */
 };
 
 /*
- * Read from fd, which somebody else closes.  Errors: ERR_IO for a socket of
- * messages, whose ends a read may cut off.  input_fini() in any case.
+ * Read from fd.  The caller calls input_fini() even after an error.
+ * Borrows fd.
+ * Errors: ERR_IO for a message socket: a short read would truncate a message.
  */
 int input_init(struct input *in, int fd, struct err *e) attr_must_check;
 
 /*
- * Read into count buffers; *done 0: nothing is there, or a signal came, unless
- * it is the *end.  Waits only where there can be no description of our own
- * (another user's pipe, no /proc), and then no longer than until a signal.
- * Errors: ERR_IO, also for a file that became shorter than it was.
+ * Read into count buffers.  *done is 0 if there is nothing, if a signal came,
+ * or if it is the *end.  Waits only where we cannot have a description of our
+ * own (another user's pipe, no /proc), and then until a signal at the latest.
+ * Errors: ERR_IO, also for a file that became shorter.
  */
 int input_read(const struct input *in, const struct iovec *buffers, int count,
 	       size_t *done, bool *end, struct err *e) attr_must_check;
 
-/* The error for errno of any other call that reads the input.  Returns -1. */
+/* Another call that reads the input failed with errno: set e.  Returns -1. */
 int input_error(struct err *e);
 
-/* There is less in the file than there was.  Returns -1. */
+/* The file became shorter: set e.  Returns -1. */
 int input_shorter(struct err *e);
 
-/* Close what input_init() opened for itself. */
+/* Close our own description. */
 void input_fini(struct input *in);

@@ -13,37 +13,37 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
-void output_init(struct output *s, int fd)
+void output_init(struct output *out, int fd)
 {
-	*s = (struct output){
+	*out = (struct output){
 		.fd = fd, .own_fd = -1, .kind = io_kind(fd), .at_once = SIZE_MAX
 	};
 	/* Files and plain devices (tapes) take a write whole; sockets get
 	 * MSG_DONTWAIT. */
-	if (s->kind == IO_PIPE || (s->kind == IO_DEVICE && isatty(fd))) {
-		s->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
-		/* poll(2) promises room for one page at least */
-		if (s->own_fd < 0)
-			s->at_once = PIPE_BUF;
+	if (out->kind == IO_PIPE || (out->kind == IO_DEVICE && isatty(fd))) {
+		out->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
+		/* poll(2) promises room for at least one page */
+		if (out->own_fd < 0)
+			out->at_once = PIPE_BUF;
 	}
-	if (s->kind == IO_PIPE)
+	if (out->kind == IO_PIPE)
 		io_grow_pipe(fd);
 }
 
-int output_fd(const struct output *s)
+int output_fd(const struct output *out)
 {
-	return s->own_fd >= 0 ? s->own_fd : s->fd;
+	return out->own_fd >= 0 ? out->own_fd : out->fd;
 }
 
-bool output_has_reader(const struct output *s)
+bool output_has_reader(const struct output *out)
 {
-	return s->kind == IO_PIPE || s->kind == IO_SOCKET;
+	return out->kind == IO_PIPE || out->kind == IO_SOCKET;
 }
 
-bool output_takes_splice(const struct output *s)
+bool output_takes_splice(const struct output *out)
 {
-	return s->kind == IO_PIPE ||
-	       (s->kind == IO_FILE && !io_is_append(s->fd));
+	return out->kind == IO_PIPE ||
+	       (out->kind == IO_FILE && !io_is_append(out->fd));
 }
 
 int output_error(int num, struct err *e)
@@ -54,71 +54,71 @@ int output_error(int num, struct err *e)
 	return err_set(e, ERR_IO, num, "cannot write standard output");
 }
 
-int output_write(struct output *s, const void *buf, size_t len, size_t *done,
+int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 		 struct err *e)
 {
 	ssize_t n;
 
 	*done = 0;
-	if (s->at_once != SIZE_MAX && !io_ready(s->fd, POLLOUT))
+	if (out->at_once != SIZE_MAX && !io_ready(out->fd, POLLOUT))
 		return 0;
-	if (len > s->at_once)
-		len = s->at_once;
-	if (s->kind == IO_SOCKET)
+	if (len > out->at_once)
+		len = out->at_once;
+	if (out->kind == IO_SOCKET)
 		do
-			n = send(s->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+			n = send(out->fd, buf, len,
+				 MSG_DONTWAIT | MSG_NOSIGNAL);
 		while (n < 0 && errno == EINTR);
 	else
-		n = io_write(output_fd(s), buf, len);
+		n = io_write(output_fd(out), buf, len);
 	if (n < 0 && errno != EAGAIN)
 		return output_error(errno, e);
 	*done = n > 0 ? (size_t)n : 0;
 	return 0;
 }
 
-void output_init_borrowed(struct output *s, int pipe_fd)
+void output_init_borrowed(struct output *out, int pipe_fd)
 {
-	*s = (struct output){ .fd = pipe_fd,
-			      .borrowed = true,
-			      .own_fd = -1,
-			      .kind = IO_PIPE,
-			      .at_once = SIZE_MAX };
+	*out = (struct output){ .fd = pipe_fd,
+				.borrowed = true,
+				.own_fd = -1,
+				.kind = IO_PIPE,
+				.at_once = SIZE_MAX };
 }
 
-size_t output_unread(const struct output *s)
+size_t output_unread(const struct output *out)
 {
 	int bytes = 0;
 
-	if (s->kind == IO_PIPE && ioctl(s->fd, FIONREAD, &bytes) < 0)
+	if (out->kind == IO_PIPE && ioctl(out->fd, FIONREAD, &bytes) < 0)
 		bytes = 0;
-	if (s->kind == IO_SOCKET && ioctl(s->fd, SIOCOUTQ, &bytes) < 0)
+	if (out->kind == IO_SOCKET && ioctl(out->fd, SIOCOUTQ, &bytes) < 0)
 		bytes = 0;
 	return (size_t)bytes;
 }
 
-static int output_flush(const struct output *s)
+static int output_flush(const struct output *out)
 {
-	return fdatasync(s->fd) < 0 ? errno : 0;
+	return fdatasync(out->fd) < 0 ? errno : 0;
 }
 
 /*
- * In a process of its own.  Of what it shares with its parent it keeps the
- * file only: no connection and no port may outlive the parent, however long
- * the disk takes.
+ * Runs in a process of its own, which closes every descriptor but the file: no
+ * connection and no port may outlive the parent, however long the disk takes.
  */
-static void output_sync_main(const struct output *s)
+static void output_sync_main(const struct output *out)
 {
-	unsigned int fd = (unsigned int)s->fd;
+	unsigned int fd = (unsigned int)out->fd;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (fd > 0)
 		io_close_range(0, fd - 1);
 	io_close_range(fd + 1, ~0u);
-	_exit(output_flush(s));
+	_exit(output_flush(out));
 }
 
-/* Signals are for the parent: the child has them blocked, all but SIGKILL. */
-static pid_t output_fork_sync(const struct output *s)
+/* Signals are for the parent: the child blocks all but SIGKILL. */
+static pid_t output_fork_sync(const struct output *out)
 {
 	sigset_t all, old;
 	pid_t pid;
@@ -127,30 +127,30 @@ static pid_t output_fork_sync(const struct output *s)
 	sigprocmask(SIG_BLOCK, &all, &old);
 	pid = fork();
 	if (pid == 0)
-		output_sync_main(s);
+		output_sync_main(out);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid;
 }
 
 /*
- * The kernel tells of an error once: what that process did not tell us, nobody
- * tells any more.
+ * The kernel reports an error once.  If the process could not tell us, the
+ * error is lost: so that counts as an error too.
  */
-bool output_synced(struct output *s, int *num)
+bool output_synced(struct output *out, int *num)
 {
 	int status;
 	pid_t pid;
 
 	*num = 0;
-	if (s->kind != IO_FILE)
+	if (out->kind != IO_FILE)
 		return true;
-	if (!s->sync_pid)
-		s->sync_pid = output_fork_sync(s);
-	if (s->sync_pid < 0) {
-		*num = output_flush(s);
+	if (!out->sync_pid)
+		out->sync_pid = output_fork_sync(out);
+	if (out->sync_pid < 0) {
+		*num = output_flush(out);
 		return true;
 	}
-	pid = waitpid(s->sync_pid, &status, WNOHANG);
+	pid = waitpid(out->sync_pid, &status, WNOHANG);
 	if (pid == 0)
 		return false;
 	if (pid < 0)
@@ -160,18 +160,18 @@ bool output_synced(struct output *s, int *num)
 	return true;
 }
 
-void output_fini(struct output *s)
+void output_fini(struct output *out)
 {
-	if (s->own_fd >= 0)
-		close(steal_fd(&s->own_fd));
+	if (out->own_fd >= 0)
+		close(steal_fd(&out->own_fd));
 }
 
-int output_finish(struct output *s, struct err *e)
+int output_finish(struct output *out, struct err *e)
 {
-	output_fini(s);
-	if (s->borrowed)
+	output_fini(out);
+	if (out->borrowed)
 		return 0;
-	if (close(steal_fd(&s->fd)) < 0)
+	if (close(steal_fd(&out->fd)) < 0)
 		return output_error(errno, e);
 	return 0;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where the receiver's bytes go: a pipe, a file, a socket, a terminal.  Writes
- * never block for long, and O_NONBLOCK is never set on the descriptor itself.
+ * The receiver's output: a pipe, a file, a socket, a terminal.  Writes never
+ * block for long.  O_NONBLOCK is never set on the descriptor itself, because
+ * others share it.
  */
 #pragma once
 
@@ -12,50 +13,50 @@
 #include "base/io.h"
 
 struct output {
-	int fd; /* taken over, unless borrowed */
+	int fd; /* owned, unless borrowed */
 	bool borrowed;
-	int own_fd; /* our own non-blocking description of it, or -1 */
+	int own_fd; /* write here: our own non-blocking description, or -1 */
 	enum io_kind kind;
-	pid_t sync_pid; /* who puts it on disk; 0: nobody yet */
-	size_t at_once; /* bytes that a write may have without blocking */
+	pid_t sync_pid; /* the process that syncs it to disk; 0: none yet */
+	size_t at_once; /* bytes that one write takes without blocking */
 };
 
-/* Take over fd, an open descriptor to write to. */
-void output_init(struct output *s, int fd);
+/* Write to fd, which out then owns. */
+void output_init(struct output *out, int fd);
 
-/* Write to a non-blocking pipe that somebody else closes. */
-void output_init_borrowed(struct output *s, int pipe_fd);
+/* Write to a non-blocking pipe.  Borrows it. */
+void output_init_borrowed(struct output *out, int pipe_fd);
 
-/* What to poll for POLLOUT; POLLERR or POLLHUP: the reader went away. */
-int output_fd(const struct output *s);
+/* What to poll for POLLOUT; POLLERR or POLLHUP: the reader is gone. */
+int output_fd(const struct output *out);
 
-/* Can the reader of this sink go away?  (Pipes and sockets.) */
-bool output_has_reader(const struct output *s);
+/* Is there a reader that can go away?  (Pipes and sockets.) */
+bool output_has_reader(const struct output *out);
 
-/* Can splice(2) move bytes there from a pipe? */
-bool output_takes_splice(const struct output *s);
+/* Can splice(2) move bytes from a pipe into it? */
+bool output_takes_splice(const struct output *out);
 
 /*
- * Bytes that were written and that the reader has not read yet.  0 for sinks
- * without a reader.
+ * Bytes that were written and that the reader has not read yet; 0 if there is
+ * no reader.
  */
-size_t output_unread(const struct output *s);
+size_t output_unread(const struct output *out);
 
-/* Write up to len bytes; *done 0: poll first.  Errors: ERR_IO. */
-int output_write(struct output *s, const void *buf, size_t len, size_t *done,
+/* Write up to len bytes.  *done 0: poll first.  Errors: ERR_IO. */
+int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 		 struct err *e) attr_must_check;
 
-/* The error for errno num of a write to the sink.  Returns -1. */
+/* A write to the output failed with errno num: set e.  Returns -1. */
 int output_error(int num, struct err *e);
 
 /*
- * Put a file on disk, which may take long: to be called again and again until
- * it returns true, then with 0 or an errno in *num.
+ * Sync a file to disk, which may take long.  Call it until it returns true;
+ * then *num is 0 or an errno.
  */
-bool output_synced(struct output *s, int *num);
+bool output_synced(struct output *out, int *num);
 
-/* All is written: close, and only success is success.  Errors: ERR_IO. */
-int output_finish(struct output *s, struct err *e) attr_must_check;
+/* All is written: close.  A failing close fails the stream.  Errors: ERR_IO. */
+int output_finish(struct output *out, struct err *e) attr_must_check;
 
-/* Close what output_init() opened for itself, if it is still open. */
-void output_fini(struct output *s);
+/* Close our own description if it is still open. */
+void output_fini(struct output *out);

@@ -14,7 +14,7 @@ static uint64_t pace_capacity(const struct pace *p)
 	return bytes ? bytes : 1;
 }
 
-/* The least that is sent at once: a record, or where that takes long, less. */
+/* The least to send at once: a record, or less if the rate is very low. */
 static uint64_t pace_piece(const struct pace *p, uint64_t wanted)
 {
 	uint64_t piece = pace_capacity(p);
@@ -26,7 +26,7 @@ static uint64_t pace_piece(const struct pace *p, uint64_t wanted)
 
 void pace_init(struct pace *p, uint64_t bytes_per_s, uint64_t now_ms)
 {
-	/* Beyond this a millisecond's tokens no longer fit. */
+	/* Beyond this the tokens of a millisecond do not fit. */
 	if (bytes_per_s > UINT64_MAX / 1000 / UNIT)
 		bytes_per_s = 0;
 	*p = (struct pace){ .bytes_per_s = bytes_per_s, .since_ms = now_ms };
@@ -57,7 +57,7 @@ uint64_t pace_budget(struct pace *p, uint64_t wanted, uint64_t now_ms)
 		return wanted;
 	if (bytes < pace_piece(p, wanted))
 		return 0;
-	/* Whole records, where it is at least one */
+	/* Whole records, if it is at least one */
 	return bytes > RECORD_BYTES ? bytes - bytes % RECORD_BYTES : bytes;
 }
 

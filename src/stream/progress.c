@@ -9,11 +9,11 @@
 
 enum { TTY_MS = 500, LINE_MS = 10000 };
 
-static volatile sig_atomic_t status_asked;
+static volatile sig_atomic_t progress_asked;
 
 static void progress_on_signal(int sig)
 {
-	status_asked = 1;
+	progress_asked = 1;
 }
 
 void progress_start(struct progress *s, bool shown, uint64_t size)
@@ -27,7 +27,7 @@ void progress_start(struct progress *s, bool shown, uint64_t size)
 				.size = size,
 				.outage_end_ms = CLOCK_NEVER };
 	s->due_ms = shown ? now + (s->tty ? TTY_MS : LINE_MS) : CLOCK_NEVER;
-	rate_start(&s->meter, now);
+	rate_start(&s->rate, now);
 	sigaction(SIGUSR1, &sa, NULL);
 }
 
@@ -42,9 +42,9 @@ static void progress_print(const struct progress *s, uint64_t now_ms, char *out,
 	uint64_t end_ms = s->outage_end_ms;
 
 	if (end_ms == CLOCK_NEVER)
-		rate_print(&s->meter, now_ms, s->size, out, out_size);
+		rate_print(&s->rate, now_ms, s->size, out, out_size);
 	else
-		rate_print_outage(&s->meter, now_ms,
+		rate_print_outage(&s->rate, now_ms,
 				  end_ms > now_ms ? end_ms - now_ms : 0, out,
 				  out_size);
 }
@@ -53,15 +53,15 @@ uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes)
 {
 	char line[160];
 
-	rate_update(&s->meter, now_ms, bytes);
-	if (now_ms < s->due_ms && !status_asked)
+	rate_update(&s->rate, now_ms, bytes);
+	if (now_ms < s->due_ms && !progress_asked)
 		return s->due_ms;
 	progress_print(s, now_ms, line, sizeof line);
-	if (status_asked || !s->tty)
+	if (progress_asked || !s->tty)
 		log_always("%s", line);
 	else
 		log_status(line);
-	status_asked = 0;
+	progress_asked = 0;
 	if (s->shown && now_ms >= s->due_ms)
 		s->due_ms = now_ms + (s->tty ? TTY_MS : LINE_MS);
 	return s->due_ms;
@@ -74,7 +74,7 @@ void progress_finish(struct progress *s, uint64_t bytes)
 
 	if (!s->shown)
 		return;
-	rate_update(&s->meter, now, bytes);
-	rate_print(&s->meter, now, s->size, line, sizeof line);
+	rate_update(&s->rate, now, bytes);
+	rate_print(&s->rate, now, s->size, line, sizeof line);
 	log_always("%s", line);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * --progress: the meter on standard error, in place on a terminal, else a line
- * every 10 s; and once for each SIGUSR1, asked for or not.
+ * --progress: the meter on standard error.  It stays in place on a terminal,
+ * and is a line every 10 s elsewhere.  SIGUSR1 prints it once, even without
+ * --progress.
  */
 #pragma once
 
@@ -15,24 +16,24 @@ struct progress {
 	bool tty;
 	uint64_t size; /* of the whole stream; 0: not known */
 	uint64_t due_ms;
-	uint64_t outage_end_ms; /* CLOCK_NEVER: there is a connection */
-	struct rate meter;
+	uint64_t outage_end_ms; /* see progress_set_outage() */
+	struct rate rate;
 };
 
-/* Start the clock and take SIGUSR1. */
+/* Start the clock and catch SIGUSR1. */
 void progress_start(struct progress *s, bool shown, uint64_t size);
 
 /*
- * bytes: confirmed so far.  Prints if it is time.  Cheap to call often.
- * Returns when it wants to be called again, in clock_now_ms() time.
+ * Print if it is time.  bytes: confirmed so far.  Cheap to call often.
+ * Returns when to call it again, in clock_now_ms() time.
  */
 uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes);
 
 /*
- * There is no connection, and end_ms is when it is too late for another one; or
- * CLOCK_NEVER: there is one.
+ * There is no connection, and the stream is given up at end_ms.  CLOCK_NEVER:
+ * there is one.
  */
 void progress_set_outage(struct progress *s, uint64_t end_ms);
 
-/* The last word: with --progress, one line that stays. */
+/* The stream has ended: with --progress, print one last line. */
 void progress_finish(struct progress *s, uint64_t bytes);

@@ -6,41 +6,41 @@
 
 enum { SAMPLE_MS = 1000 };
 
-void rate_start(struct rate *m, uint64_t now_ms)
+void rate_start(struct rate *r, uint64_t now_ms)
 {
-	*m = (struct rate){ .start_ms = now_ms };
+	*r = (struct rate){ .start_ms = now_ms };
 	for (int i = 0; i < RATE_SAMPLES; i++)
-		m->samples[i].at_ms = now_ms;
+		r->samples[i].at_ms = now_ms;
 }
 
-void rate_update(struct rate *m, uint64_t now_ms, uint64_t bytes)
+void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes)
 {
-	unsigned int last = (m->next + RATE_SAMPLES - 1) % RATE_SAMPLES;
+	unsigned int last = (r->next + RATE_SAMPLES - 1) % RATE_SAMPLES;
 
-	m->bytes = bytes;
-	if (now_ms - m->samples[last].at_ms < SAMPLE_MS)
+	r->bytes = bytes;
+	if (now_ms - r->samples[last].at_ms < SAMPLE_MS)
 		return;
-	m->samples[m->next].at_ms = now_ms;
-	m->samples[m->next].bytes = bytes;
-	m->next = (m->next + 1) % RATE_SAMPLES;
+	r->samples[r->next].at_ms = now_ms;
+	r->samples[r->next].bytes = bytes;
+	r->next = (r->next + 1) % RATE_SAMPLES;
 }
 
-static uint64_t rate_rate(uint64_t bytes, uint64_t ms)
+static uint64_t rate_of(uint64_t bytes, uint64_t ms)
 {
-	/* In two steps: bytes * 1000 may overflow. */
+	/* In two steps, because bytes * 1000 may overflow */
 	return ms ? bytes / ms * 1000 + bytes % ms * 1000 / ms : 0;
 }
 
-uint64_t rate_rate_now(const struct rate *m, uint64_t now_ms)
+uint64_t rate_now(const struct rate *r, uint64_t now_ms)
 {
 	/* the oldest sample is where the next one goes */
-	return rate_rate(m->bytes - m->samples[m->next].bytes,
-			 now_ms - m->samples[m->next].at_ms);
+	return rate_of(r->bytes - r->samples[r->next].bytes,
+		       now_ms - r->samples[r->next].at_ms);
 }
 
-uint64_t rate_rate_average(const struct rate *m, uint64_t now_ms)
+uint64_t rate_average(const struct rate *r, uint64_t now_ms)
 {
-	return rate_rate(m->bytes, now_ms - m->start_ms);
+	return rate_of(r->bytes, now_ms - r->start_ms);
 }
 
 static const char *rate_bytes(uint64_t bytes, char out[static 24])
@@ -66,40 +66,40 @@ static const char *rate_time(uint64_t ms, char out[static 32])
 	return out;
 }
 
-static void rate_print_size(const struct rate *m, uint64_t now_ms,
+static void rate_print_size(const struct rate *r, uint64_t now_ms,
 			    uint64_t size, char *out, size_t out_size)
 {
-	uint64_t rate = rate_rate_average(m, now_ms);
-	uint64_t left = size > m->bytes ? size - m->bytes : 0;
+	uint64_t rate = rate_average(r, now_ms);
+	uint64_t left = size > r->bytes ? size - r->bytes : 0;
 	char eta[32] = "-";
 
 	if (rate)
 		rate_time(left / rate * 1000, eta);
 	snprintf(out, out_size, " %.0f%% ETA %s",
-		 100.0 * (double)m->bytes / (double)size, eta);
+		 100.0 * (double)r->bytes / (double)size, eta);
 }
 
-void rate_print(const struct rate *m, uint64_t now_ms, uint64_t size, char *out,
+void rate_print(const struct rate *r, uint64_t now_ms, uint64_t size, char *out,
 		size_t out_size)
 {
 	char bytes[24], now[24], average[24], elapsed[32];
 	int n = snprintf(out, out_size, "%s %s/s (avg %s/s) %s",
-			 rate_bytes(m->bytes, bytes),
-			 rate_bytes(rate_rate_now(m, now_ms), now),
-			 rate_bytes(rate_rate_average(m, now_ms), average),
-			 rate_time(now_ms - m->start_ms, elapsed));
+			 rate_bytes(r->bytes, bytes),
+			 rate_bytes(rate_now(r, now_ms), now),
+			 rate_bytes(rate_average(r, now_ms), average),
+			 rate_time(now_ms - r->start_ms, elapsed));
 
 	if (size && n > 0 && (size_t)n < out_size)
-		rate_print_size(m, now_ms, size, out + n, out_size - (size_t)n);
+		rate_print_size(r, now_ms, size, out + n, out_size - (size_t)n);
 }
 
-void rate_print_outage(const struct rate *m, uint64_t now_ms, uint64_t left_ms,
+void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		       char *out, size_t out_size)
 {
 	char bytes[24], elapsed[32], left[32];
 
 	snprintf(out, out_size, "%s %s reconnecting, %s left",
-		 rate_bytes(m->bytes, bytes),
-		 rate_time(now_ms - m->start_ms, elapsed),
+		 rate_bytes(r->bytes, bytes),
+		 rate_time(now_ms - r->start_ms, elapsed),
 		 rate_time(left_ms, left));
 }

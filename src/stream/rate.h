@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Byte counts over time, as rates and as text.  Pure: time is a parameter. */
+/* Turns byte counts over time into rates and text.  Pure: the caller tells the
+ * time. */
 #pragma once
 
 #include <stddef.h>
@@ -10,30 +11,32 @@ enum { RATE_SAMPLES = 6 };
 struct rate {
 	uint64_t start_ms;
 	uint64_t bytes;
-	/* the last seconds, one sample each: for the rate now */
+	/* one sample for each of the last seconds, for the current rate */
 	struct {
 		uint64_t at_ms, bytes;
 	} samples[RATE_SAMPLES];
-	unsigned int next;
+	unsigned int next; /* the oldest sample, overwritten next */
 };
 
-void rate_start(struct rate *m, uint64_t now_ms);
+void rate_start(struct rate *r, uint64_t now_ms);
 
-/* bytes: all of them since the start, never less than before. */
-void rate_update(struct rate *m, uint64_t now_ms, uint64_t bytes);
+/* bytes: all since the start; never fewer than before. */
+void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes);
 
 /* Bytes per second over the last few seconds, and since the start. */
-uint64_t rate_rate_now(const struct rate *m, uint64_t now_ms);
-uint64_t rate_rate_average(const struct rate *m, uint64_t now_ms);
+uint64_t rate_now(const struct rate *r, uint64_t now_ms);
+uint64_t rate_average(const struct rate *r, uint64_t now_ms);
 
 /*
- * "1.23 GiB 456 MiB/s (avg 400 MiB/s) 0:00:03", and with size, if not 0,
- * " 45% ETA 0:00:04".
+ * "1.23 GiB 456 MiB/s (avg 400 MiB/s) 0:00:03", and if size is not 0
+ * " 45% ETA 0:00:04" behind it.
  */
-void rate_print(const struct rate *m, uint64_t now_ms, uint64_t size, char *out,
+void rate_print(const struct rate *r, uint64_t now_ms, uint64_t size, char *out,
 		size_t out_size);
 
-/* Without a connection, for left_ms at the most: "1.23 GiB 0:00:03 reconnecting,
- * 0:01:57 left". */
-void rate_print_outage(const struct rate *m, uint64_t now_ms, uint64_t left_ms,
+/*
+ * While there is no connection: "1.23 GiB 0:00:03 reconnecting, 0:01:57 left".
+ * left_ms: until the stream is given up.
+ */
+void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		       char *out, size_t out_size);

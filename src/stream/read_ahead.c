@@ -50,7 +50,7 @@ void read_ahead_ran_dry(struct read_ahead *r, uint64_t now_ms)
 		r->dry_since_ms = now_ms;
 }
 
-/* A pause that more bytes could have bridged: the producer had had them. */
+/* Could more bytes have bridged the pause?  Did the producer have them? */
 static bool read_ahead_missed(const struct read_ahead *r, uint64_t now_ms)
 {
 	return r->dry_since_ms && r->held_back &&

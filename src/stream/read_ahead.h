@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How far the sender reads ahead of its connection.  Every page that waits in a
- * large buffer is cold when it is encrypted, which costs a third of all: so as
- * little as keeps the connection busy.  More helps where the connection ran dry
- * because the producer works in bursts: there it grows.  And it costs nothing
- * while the connection takes nothing: then there is no limit.  Pure.
+ * How far the sender reads ahead of its connection.  A page that waits in a
+ * large buffer has left the CPU's cache when it is encrypted, which costs a
+ * third of the whole; so the sender reads only as far ahead as keeps the
+ * connection busy.  The limit grows when the connection ran dry because the
+ * producer works in bursts.  There is no limit while the connection takes
+ * nothing: reading on costs nothing then.  Pure.
  */
 #pragma once
 
@@ -12,19 +13,19 @@
 #include <stdint.h>
 
 enum {
-	READ_AHEAD_MIN = 1 << 20, /* 256K and 512K cost no less */
-	READ_AHEAD_DRY_MS = 20, /* sockets' buffers bridge shorter pauses */
-	READ_AHEAD_STALL_MS = 100, /* nothing was taken for so long */
-	READ_AHEAD_GROWTH = 4, /* times as much after each pause */
-	READ_AHEAD_CALM = 16, /* times its size without a pause: half as much */
+	READ_AHEAD_MIN = 1 << 20, /* bytes; 256K and 512K cost no less */
+	READ_AHEAD_DRY_MS = 20, /* socket buffers bridge shorter pauses */
+	READ_AHEAD_STALL_MS = 100, /* nothing taken for so long: no limit */
+	READ_AHEAD_GROWTH = 4, /* factor after each pause */
+	READ_AHEAD_CALM = 16, /* its size so often, no pause: halve it */
 };
 
 struct read_ahead {
-	uint64_t bytes; /* not sent yet, at the most */
+	uint64_t bytes; /* the limit: bytes held and not sent yet */
 	uint64_t max;
-	uint64_t calm_bytes; /* that came since it changed or a pause ended */
-	uint64_t dry_since_ms; /* nothing was left to send, or 0 */
-	uint64_t stalled_since_ms; /* the connection took nothing, or 0 */
+	uint64_t calm_bytes; /* read since the limit changed or a pause ended */
+	uint64_t dry_since_ms; /* since when nothing is left to send, or 0 */
+	uint64_t stalled_since_ms; /* since when nothing is taken, or 0 */
 	bool held_back; /* the producer had to wait since the last pause */
 };
 
@@ -32,22 +33,22 @@ struct read_ahead {
 void read_ahead_init(struct read_ahead *r, uint64_t max);
 
 /*
- * Does the connection take bytes, or wait for its peer?  There may be no
- * connection at all: it does not.
+ * Note whether the connection takes bytes.  It does not if it waits for its
+ * peer, or if there is no connection.
  */
 void read_ahead_note(struct read_ahead *r, bool takes, uint64_t now_ms);
 
-/* How many bytes that are not sent yet may be held now. */
+/* How many bytes may be held now that are not sent yet. */
 uint64_t read_ahead_limit(const struct read_ahead *r, uint64_t now_ms);
 
-/* When time alone lifts the limit; UINT64_MAX: it does not. */
+/* When the mere passing of time lifts the limit; UINT64_MAX: never. */
 uint64_t read_ahead_due_ms(const struct read_ahead *r, uint64_t now_ms);
 
-/* The input has more, but so much has been read already. */
+/* The input has more, but the limit is reached. */
 void read_ahead_hold_back(struct read_ahead *r);
 
-/* The connection would take more, but all that was read is sent. */
+/* The connection would take more, but everything read is sent. */
 void read_ahead_ran_dry(struct read_ahead *r, uint64_t now_ms);
 
-/* The input gave so many bytes. */
+/* So many bytes were read from the input. */
 void read_ahead_got(struct read_ahead *r, uint64_t bytes, uint64_t now_ms);

@@ -18,43 +18,43 @@ enum {
 	BUFFER_BYTES = 1 << 20, /* 64 records a call */
 	SPIN_MAX_MS = 20,
 	LINGER_MS = 10000,
-	ACK_MS = 5000, /* a sign of life at least this often */
-	SILENCE_MS = 30000, /* without a byte: is the sender still there? */
-	LINK_MS = 10, /* between looks at the door while bytes flow */
-	ACK_PARTS = 8, /* an ACK for each eighth of the sender's store, */
-	ACK_BYTES = 1 << 20, /* but as often as is good for its cache */
+	ACK_MS = 5000, /* between signs of life, at most */
+	SILENCE_MS = 30000, /* without a byte: dial another connection */
+	SESSION_MS = 10, /* between looks at the session while bytes flow */
+	ACK_PARTS = 8, /* an ACK for each eighth of the resend buffer, */
+	ACK_BYTES = 1 << 20, /* or this much: good for the sender's cache */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
-	CONSUMER_GRACE_MS = 2000, /* between its closed input and its exit */
+	CONSUMER_GRACE_MS = 2000, /* from its closed input to its exit */
 };
 
 struct receiver {
 	const struct receiver_params *p;
 	struct session *session;
-	unsigned int connection; /* link->count that we know of */
+	unsigned int connection; /* session->count that we know of */
 	struct output *output;
 	uint8_t *buffer;
-	size_t start, end; /* bytes of buffer still to be written */
+	size_t start, end; /* bytes of buffer to be written */
 	int pipe[2]; /* between socket and output, when splicing */
 	size_t piped; /* bytes in it */
 	bool splice;
-	bool want_data, want_output; /* what the last move ran short of */
-	bool ended; /* the sender told the end of the stream */
+	bool want_data, want_output; /* what the last step was blocked on */
+	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
-	bool told; /* and this connection was told */
-	bool mute; /* the sender cannot be told anything */
-	bool reader_gone; /* of the output */
-	bool said_ready; /* poll(2) said that there is input */
+	bool told; /* the outcome was sent on this connection */
+	bool mute; /* nothing can be sent to the sender */
+	bool reader_gone; /* nobody reads the output any more */
+	bool said_ready; /* poll(2) reported POLLIN */
 	bool rest; /* leave the socket alone for spin_ms */
 	unsigned int spin_ms;
 	uint64_t total, acked;
-	uint64_t ack_due_ms, status_due_ms;
-	uint64_t session_due_ms; /* look at the link, however busy we are */
-	uint64_t heard_ms; /* when a byte came last */
+	uint64_t ack_due_ms, progress_due_ms;
+	uint64_t session_due_ms; /* run the session, however busy we are */
+	uint64_t heard_ms; /* when the last byte came */
 	struct frame_outcome outcome; /* of a failure */
 	struct frame_words words; /* len 0: the consumer said nothing */
 };
 
-/* A consumer that failed: what to say here and there. */
+/* The consumer failed: set e and the outcome for the sender. */
 static int receiver_consumer_failed(struct receiver *r,
 				    const struct command_status *s,
 				    struct err *e)
@@ -83,8 +83,8 @@ static int receiver_output_failed(struct receiver *r, struct err *e)
 }
 
 /*
- * The output does not take bytes any more.  If there is a consumer its exit
- * status says why, as soon as it is there.
+ * The output takes no more bytes.  If there is a consumer, its exit status
+ * tells why, as soon as it has exited.
  */
 static int receiver_output_error(struct receiver *r, struct err *e)
 {
@@ -98,7 +98,7 @@ static int receiver_output_error(struct receiver *r, struct err *e)
 				    .events = POLLIN };
 
 		if (clock_now_ms() >= deadline) {
-			/* It closed its input and lives on. */
+			/* It closed its input and runs on. */
 			s = (struct command_status){ 0 };
 			break;
 		}
@@ -108,7 +108,7 @@ static int receiver_output_error(struct receiver *r, struct err *e)
 }
 
 /*
- * The connection failed with *e.  Returns 0 if the stream can go on over
+ * The connection failed with *e.  Returns 0 if the stream can resume over
  * another one.
  */
 static int receiver_lost(struct receiver *r, struct err *e)
@@ -118,22 +118,23 @@ static int receiver_lost(struct receiver *r, struct err *e)
 }
 
 /*
- * The connection may be lost where nobody reads from it.  Without a way back
- * that is for the reading to find out: what is still to be read counts.
+ * A send failed, or poll(2) reported a hangup, while we do not read.  If the
+ * stream cannot resume, leave the error to the next read: bytes that were
+ * received still count.
  */
 static void receiver_hung_up(struct receiver *r, struct err *e)
 {
 	connection_set_lost(r->session->conn);
 	if (session_resumes(r->session) && receiver_lost(r, e) == 0)
 		return;
-	log_debug("no way to tell the sender anything: %s", e->msg);
+	log_debug("cannot tell the sender anything: %s", e->msg);
 	r->mute = true;
 	*e = (struct err){ 0 };
 }
 
 /*
- * Is there nothing left to be consumed, so that only the network can give us
- * something to do?
+ * Is everything that was received written, so that we only wait for the
+ * connection?
  */
 static bool receiver_waits(const struct receiver *r)
 {
@@ -141,7 +142,7 @@ static bool receiver_waits(const struct receiver *r)
 	       !r->over;
 }
 
-/* Acknowledgements, signs of life, the meter: whatever time asks for. */
+/* Do what is due: acknowledgements, signs of life, the meter. */
 static void receiver_tick(struct receiver *r)
 {
 	uint64_t step =
@@ -153,8 +154,8 @@ static void receiver_tick(struct receiver *r)
 	struct err e = { 0 };
 	bool taken = true;
 
-	progress_set_outage(r->p->status, session_outage_end_ms(r->session));
-	r->status_due_ms = progress_update(r->p->status, now, r->total);
+	progress_set_outage(r->p->progress, session_outage_end_ms(r->session));
+	r->progress_due_ms = progress_update(r->p->progress, now, r->total);
 	if (r->p->raw || r->mute || r->over || !r->session->conn)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
@@ -176,8 +177,8 @@ static void receiver_flush(struct receiver *r)
 }
 
 /*
- * Nobody reads any more.  A COMMAND may have had all it wants: that counts as
- * a failure only if bytes are left, or come later.
+ * Nobody reads the output any more.  A consumer may have read all that it
+ * wants: that is a failure only if bytes are left, or arrive later.
  */
 static int receiver_reader_gone(struct receiver *r, struct err *e)
 {
@@ -188,7 +189,7 @@ static int receiver_reader_gone(struct receiver *r, struct err *e)
 	return receiver_output_error(r, e);
 }
 
-/* Did the consumer fail?  (One that ended well may have all it wants.) */
+/* Did the consumer fail?  (One that succeeded may have all it wants.) */
 static int receiver_check_consumer(struct receiver *r, struct err *e)
 {
 	struct command_status s;
@@ -224,7 +225,7 @@ static void receiver_poll_connection(struct receiver *r, struct pollfd *p,
 		p->events |= POLLIN;
 	if (pending)
 		p->events |= POLLOUT;
-	/* Who can come back must not find us waiting for a slow consumer. */
+	/* A sender that can reconnect must not wait for a slow consumer. */
 	if (session_resumes(r->session) && !r->rest)
 		p->events |= POLLRDHUP;
 	if (p->events)
@@ -255,31 +256,31 @@ static void receiver_poll_set(struct receiver *r,
 
 static uint64_t receiver_due(const struct receiver *r)
 {
-	const struct session *l = r->session;
-	uint64_t until_ms = clock_earlier(r->status_due_ms, l->due_ms);
+	const struct session *session = r->session;
+	uint64_t until_ms = clock_earlier(r->progress_due_ms, session->due_ms);
 
-	if (!r->p->raw && !r->mute && !r->over && l->conn)
+	if (!r->p->raw && !r->mute && !r->over && session->conn)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
-	if (l->conn && r->want_data && !r->over)
+	if (session->conn && r->want_data && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
 	if (!r->ended)
-		until_ms = clock_earlier(until_ms, session_deadline(l));
+		until_ms = clock_earlier(until_ms, session_deadline(session));
 	if (r->want_data && r->rest)
 		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
 	return until_ms;
 }
 
-/* The old connection is done with: the sender waits to hear that. */
+/* If all of the old connection was received, acknowledge it at once. */
 static void receiver_arrived(struct receiver *r)
 {
-	struct session *l = r->session;
+	struct session *session = r->session;
 
-	if (l->old && r->total >= l->offset)
+	if (session->old && r->total >= session->offset)
 		r->ack_due_ms = clock_now_ms();
-	session_retire_old(l, r->total);
+	session_retire_old(session, r->total);
 }
 
-/* Another connection: the sender goes on where we are. */
+/* There is another connection: the sender continues at our total. */
 static void receiver_go_on(struct receiver *r)
 {
 	r->connection = r->session->count;
@@ -288,7 +289,7 @@ static void receiver_go_on(struct receiver *r)
 	r->mute = r->told = false;
 	r->spin_ms = 0;
 	r->heard_ms = clock_now_ms();
-	/* A sender that is quiet has nothing: only what it has must come. */
+	/* The sender has no bytes that we lack: the connection works. */
 	if (r->session->peer_sent <= r->total)
 		session_moved(r->session);
 	receiver_arrived(r);
@@ -298,7 +299,7 @@ static int receiver_run_session(struct receiver *r, struct err *e)
 {
 	const struct session_span span = { r->total, r->total, r->total };
 
-	r->session_due_ms = clock_deadline(LINK_MS);
+	r->session_due_ms = clock_deadline(SESSION_MS);
 	if (session_run(r->session, &span, e) < 0)
 		return -1;
 	if (r->connection != r->session->count)
@@ -310,7 +311,7 @@ static void receiver_check_silence(struct receiver *r, short revents)
 {
 	uint64_t now = clock_now_ms();
 
-	/* A slow consumer is no silence; a process that slept neither. */
+	/* Neither a slow consumer nor our own suspension counts as silence. */
 	if (!r->want_data || revents || r->over)
 		return;
 	if (now < r->heard_ms + SILENCE_MS)
@@ -338,8 +339,8 @@ static void receiver_hear_connection(struct receiver *r, short revents,
 }
 
 /*
- * Wait for what the last move ran short of, or until_ms, doing what time asks
- * for.  Returns at the first event.
+ * Wait for what the last step was blocked on, or until until_ms, and do what is
+ * due.  Returns at the first event.
  */
 static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 {
@@ -385,9 +386,8 @@ static int receiver_write_buffer(struct receiver *r, struct err *e)
 }
 
 /*
- * Count what came out of the channel.  Linux 6.1 says POLLIN when only a part
- * of a record is there: then the socket is left alone for a moment that
- * doubles.
+ * Count what the connection gave.  Linux 6.1 reports POLLIN for a part of a
+ * record: then leave the socket alone for a while, each time twice as long.
  */
 static void receiver_got(struct receiver *r, const struct connection_io *io)
 {
@@ -407,30 +407,30 @@ static void receiver_got(struct receiver *r, const struct connection_io *io)
 }
 
 /*
- * What came counts for the keys it came under, and an old connection carries
- * exactly what was agreed on.
+ * The bytes count for the keys that protected them, and an old connection
+ * carries exactly the bytes that were agreed on.
  */
 static int receiver_check_rekey(struct receiver *r,
 				const struct connection_io *io, struct err *e)
 {
-	struct session *l = r->session;
+	struct session *session = r->session;
 
 	if (r->ended)
-		session_cancel_rekey(l);
-	else if (session_check_rekey(l, e) < 0)
+		session_cancel_rekey(session);
+	else if (session_check_rekey(session, e) < 0)
 		return -1;
-	if (!l->old)
+	if (!session->old)
 		return 0;
-	if (io->mark || r->total > l->offset)
+	if (io->mark || r->total > session->offset)
 		return err_set(e, ERR_STREAM, 0,
-			       "the sender does not keep to byte %" PRIu64
-			       ", from where on it has fresh keys",
-			       l->offset);
+			       "the sender uses the old connection beyond "
+			       "byte %" PRIu64 ", where the new one begins",
+			       session->offset);
 	receiver_arrived(r);
 	return 0;
 }
 
-/* Between two connections there is nothing to be read. */
+/* Between two connections there is nothing to read. */
 static bool receiver_lacks_connection(struct receiver *r)
 {
 	r->want_data = !r->session->conn;
@@ -457,8 +457,8 @@ static int receiver_copy(struct receiver *r, struct err *e)
 }
 
 /*
- * Empty our own pipe into the output.  A file that refuses splice gets the
- * bytes by hand, and so all that follow.
+ * Empty our own pipe into the output.  If a file refuses splice(2), write these
+ * bytes and all that follow.
  */
 static int receiver_empty_pipe(struct receiver *r, struct err *e)
 {
@@ -488,9 +488,10 @@ static int receiver_empty_pipe(struct receiver *r, struct err *e)
 }
 
 /*
- * One step by splicing.  Never straight from the socket into the output, even
- * if that is a pipe: Linux 6.1 and 6.12 lose what of a record a nearly full
- * pipe does not take.  Our own pipe is always empty and has room for a record.
+ * One step by splicing.  Never splice from the socket straight into the output,
+ * even if it is a pipe: if a nearly full pipe takes only a part of a record,
+ * Linux 6.1 and 6.12 lose the rest.  Our own pipe is always empty and has room
+ * for a record.
  */
 static int receiver_splice(struct receiver *r, struct err *e)
 {
@@ -515,7 +516,7 @@ static int receiver_splice(struct receiver *r, struct err *e)
 	return receiver_check_rekey(r, &io, e);
 }
 
-/* While there is something to consume no connection can show that it is of use. */
+/* While we still write, the connection cannot prove that it works. */
 static int receiver_check_session(struct receiver *r, struct err *e)
 {
 	if (r->session->conn && !receiver_waits(r))
@@ -523,7 +524,7 @@ static int receiver_check_session(struct receiver *r, struct err *e)
 	return session_check(r->session, e);
 }
 
-/* What cannot wait until the stream has a pause */
+/* Work that cannot wait for a pause of the stream */
 static int receiver_work_on(struct receiver *r, struct err *e)
 {
 	uint64_t now = clock_now_ms();
@@ -557,7 +558,8 @@ static int receiver_transfer(struct receiver *r, struct err *e)
 
 /*
  * Wait until the reader has read everything.  A consumer may read the last byte
- * and end at any moment: only what is unread after it has ended was left.
+ * and exit at any moment: bytes were left only if they are unread after its
+ * exit.
  */
 static int receiver_drain(struct receiver *r, struct err *e)
 {
@@ -578,7 +580,7 @@ static int receiver_drain(struct receiver *r, struct err *e)
 	}
 	if (r->p->consumer || !output_has_reader(r->output))
 		return receiver_check_consumer(r, e);
-	/* Drained, or gone with the last byte unused: who can tell. */
+	/* The reader is gone: it may not have used the last bytes. */
 	if (io_ready(output_fd(r->output), 0)) {
 		output_error(EPIPE, e);
 		return receiver_output_failed(r, e);
@@ -586,7 +588,7 @@ static int receiver_drain(struct receiver *r, struct err *e)
 	return 0;
 }
 
-/* A slow disk must not look like a dead receiver: go on meanwhile. */
+/* A slow disk must not look like a dead receiver: keep polling. */
 static int receiver_sync(struct receiver *r, struct err *e)
 {
 	uint64_t pause_ms = 1;
@@ -603,7 +605,7 @@ static int receiver_sync(struct receiver *r, struct err *e)
 	return receiver_output_failed(r, e);
 }
 
-/* The end of its input is given to the consumer; its exit status decides. */
+/* Close the consumer's input; its exit status decides. */
 static int receiver_wait_consumer(struct receiver *r, struct err *e)
 {
 	struct command_status s;
@@ -616,7 +618,7 @@ static int receiver_wait_consumer(struct receiver *r, struct err *e)
 	return command_succeeded(&s) ? 0 : receiver_consumer_failed(r, &s, e);
 }
 
-/* All bytes are out: see that they were consumed. */
+/* All bytes are written: make sure that they are consumed. */
 static int receiver_consumed(struct receiver *r, struct err *e)
 {
 	if (receiver_drain(r, e) < 0 || receiver_sync(r, e) < 0)
@@ -631,7 +633,9 @@ static int receiver_consumed(struct receiver *r, struct err *e)
 _Static_assert(COMMAND_LOG_WORDS_BYTES == FRAME_WORDS_MAX + 1,
 	       "WORDS takes the last line as it is");
 
-/* What the consumer said comes before FAIL; if there is no room, not at all. */
+/*
+ * The consumer's last line precedes FAIL, or is left out if there is no room.
+ */
 static int receiver_say_outcome(struct receiver *r, struct err *e)
 {
 	struct frame f = { .type = r->outcome.failure ? FRAME_FAIL : FRAME_DONE,
@@ -649,11 +653,12 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 	if (connection_send_frame(r->session->conn, &f, &taken, e) < 0)
 		return -1;
 	if (!taken)
-		return err_set(e, ERR_STREAM, 0, "no room for the outcome");
+		return err_set(e, ERR_STREAM, 0,
+			       "the connection takes no more frames");
 	return connection_control_end(r->session->conn, &done, e);
 }
 
-/* Discard what comes.  *confirmed: the sender's close_notify. */
+/* Discard what arrives.  *confirmed: the sender's close_notify came. */
 static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 {
 	struct connection_io io;
@@ -670,7 +675,7 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 	return 0;
 }
 
-/* One step towards a sender that knows the outcome. */
+/* One step of telling the sender the outcome */
 static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 			      bool *confirmed, struct err *e)
 {
@@ -689,8 +694,8 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 }
 
 /*
- * Say how it went, until the sender closes the connection after it has read
- * that.  One that lost its connection first comes back to ask.
+ * Tell the outcome, until the sender has read it and closes the connection.  A
+ * sender that lost its connection before that reconnects to ask.
  */
 static void receiver_tell(struct receiver *r)
 {
@@ -716,7 +721,7 @@ static void receiver_tell_raw(struct receiver *r)
 	bool done;
 
 	if (r->mute || connection_control_end(r->session->conn, &done, &e) < 0)
-		log_notice("the sender could not be told the outcome%s%s",
+		log_notice("cannot tell the sender the outcome%s%s",
 			   *e.msg ? ": " : "", e.msg);
 	else
 		connection_linger(r->session->conn, LINGER_MS);
@@ -742,7 +747,7 @@ static int receiver_loop(struct receiver *r, struct err *e)
 			return err_call(e, ERR_STREAM, "pipe2",
 					"cannot make a pipe");
 		io_grow_pipe(r->pipe[0]);
-		/* An empty pipe says EAGAIN where splice(2) is allowed. */
+		/* On an empty pipe it fails with EAGAIN if it is allowed. */
 		r->splice = splice(r->pipe[0], NULL, output_fd(r->output), NULL,
 				   1, SPLICE_F_NONBLOCK) >= 0 ||
 			    !err_refuses(errno);

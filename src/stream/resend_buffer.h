@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the sender holds between its input and the channel.  Positions are
- * 64-bit offsets into the stream: acked <= sent <= head.
+ * The resend buffer: what the sender holds between its input and its
+ * connection.
+ * Units: positions are 64-bit offsets into the stream, acked <= sent <= head.
  *
- * An interface with three implementations: store_mem keeps bytes in memory,
- * store_pipe in pipes, store_file knows that they are in a file anyway.
+ * An interface with three implementations: resend_memory keeps bytes in memory,
+ * resend_pipes in pipes, and resend_file knows that they are in a file anyway.
  */
 #pragma once
 
@@ -20,40 +21,40 @@ struct resend_buffer;
 
 struct resend_buffer_ops {
 	/*
-	 * Take what the input has; poll said that there is something, or its
-	 * end.  Moves head, or sets eof.  Errors: ERR_IO.
+	 * Take bytes from the input; poll(2) reported some, or the end.  Moves
+	 * head, or sets eof.  Errors: ERR_IO.
 	 */
 	int (*fill)(struct resend_buffer *s, struct err *e);
 
 	/*
 	 * Send up to len bytes, len <= head - sent, and move sent by
-	 * io->bytes.  Errors: those of the channel.
+	 * io->bytes.  Errors: those of the connection.
 	 */
 	int (*send)(struct resend_buffer *s, struct connection *c, size_t len,
 		    struct connection_io *io, struct err *e);
 
-	/* Bytes below offset, offset <= sent, are not needed any more. */
+	/* Forget the bytes below offset; offset <= sent. */
 	void (*ack)(struct resend_buffer *s, uint64_t offset);
 
 	/*
-	 * Send again from offset, which is not below acked.  NULL: only after
+	 * Send again from offset; offset >= acked.  NULL: only after
 	 * to_memory().  Errors: ERR_STREAM if offset was never sent.
 	 */
 	int (*rewind)(struct resend_buffer *s, uint64_t offset, struct err *e);
 
 	/*
-	 * Copy len bytes that begin at offset and end at head or before it.  What
-	 * is not acknowledged is there, and the last 64 bytes are in any case.
-	 * While there is to_memory(), only the first bytes of the stream are.
-	 * Errors: ERR_IO, and ERR_BUG for what is not there (any more).
+	 * Copy len bytes from offset; offset + len <= head.  All bytes that
+	 * are not acknowledged are there, and always the last 64 bytes.
+	 * If to_memory is not NULL, only the stream's first bytes are there.
+	 * Errors: ERR_IO; ERR_BUG for bytes that are not there.
 	 */
 	int (*peek)(const struct resend_buffer *s, uint64_t offset, void *buf,
 		    size_t len, struct err *e);
 
 	/*
-	 * A store in memory that holds the same bytes, at the same offsets; frees
-	 * s.  NULL: s need not change.  Errors: returns NULL, and s is as it was
-	 * or lacks bytes: ERR_IO, ERR_BUG.
+	 * Return a resend buffer in memory with the same bytes at the same
+	 * offsets, and free s.  NULL instead of a function: s can do all this.
+	 * Errors: NULL, ERR_IO or ERR_BUG; s stays, and may lack bytes.
 	 */
 	struct resend_buffer *(*to_memory)(struct resend_buffer *s,
 					   struct err *e);
@@ -64,18 +65,18 @@ struct resend_buffer_ops {
 struct resend_buffer {
 	const struct resend_buffer_ops *ops;
 	const struct input *in; /* borrowed */
-	uint64_t head; /* end of what is held */
-	uint64_t sent; /* next byte to go out */
-	uint64_t acked; /* start of what is held */
-	uint64_t room; /* how many bytes are held before it is full */
-	uint64_t limit; /* send nothing beyond it before the next ack() */
-	uint64_t ahead; /* read so many bytes ahead of the socket at the most */
-	bool keeps; /* until they are acknowledged; else until sent */
-	bool peeks; /* peek() has something to look at */
+	uint64_t head; /* end of the bytes held */
+	uint64_t sent; /* next byte to send */
+	uint64_t acked; /* start of the bytes held */
+	uint64_t room; /* bytes that may be held */
+	uint64_t limit; /* send nothing beyond it until ack() */
+	uint64_t ahead; /* bytes that may be held and not sent yet */
+	bool keeps; /* bytes until acknowledged; else until sent */
+	bool peeks; /* peek() works */
 	bool eof; /* head is the end of the stream */
-	bool full; /* for another reason than its room */
+	bool full; /* although there is room */
 	bool cramped; /* by small writes: call to_memory() */
-	bool in_place; /* what is not sent waits in the input itself */
+	bool in_place; /* unsent bytes wait in the input itself */
 };
 
 static inline bool resend_buffer_full(const struct resend_buffer *s)
@@ -83,7 +84,7 @@ static inline bool resend_buffer_full(const struct resend_buffer *s)
 	return s->full || s->head - s->acked >= s->room;
 }
 
-/* How many bytes fill() may add at once: there is room, and they are wanted. */
+/* How many bytes fill() may add: what room and ahead leave. */
 static inline uint64_t resend_buffer_wants(const struct resend_buffer *s)
 {
 	uint64_t held = s->head - s->acked, unsent = s->head - s->sent;
@@ -94,20 +95,20 @@ static inline uint64_t resend_buffer_wants(const struct resend_buffer *s)
 						  : s->ahead - unsent;
 }
 
-/* For rewind(): a receiver that wants to go on behind what it can have. */
+/* For rewind(): the receiver claims bytes that it cannot have. */
 static inline int resend_buffer_never_sent(struct err *e)
 {
 	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has bytes that were never sent");
 }
 
-/* For peek(): whoever asks must know what there is. */
+/* For peek(): the caller must know what is held. */
 static inline int resend_buffer_not_held(struct err *e)
 {
 	return err_set(e, ERR_BUG, 0, "bytes of the stream are not held");
 }
 
-/* A rewind() where whatever is held can be sent from any offset. */
+/* A rewind() for buffers that can send from any offset. */
 static inline int resend_buffer_rewind(struct resend_buffer *s, uint64_t offset,
 				       struct err *e)
 {

@@ -7,17 +7,17 @@
 #include "base/io.h"
 
 enum {
-	CALL_BYTES = 64 * RECORD_MAX, /* in one sendfile(2) */
-	COPY_BYTES = 16 * RECORD_MAX, /* in one read, where the kernel cannot */
+	CALL_BYTES = 64 * RECORD_MAX, /* of one sendfile(2) */
+	COPY_BYTES = 16 * RECORD_MAX, /* of one read, if sendfile(2) cannot */
 };
 
 struct resend_file {
-	struct resend_buffer resend; /* first: a store is this */
-	uint64_t start; /* where in the file the stream begins */
-	uint8_t *buffer; /* COPY_BYTES and one, once needed */
-	uint64_t copied; /* stream offset of what is in it */
+	struct resend_buffer resend; /* must be first */
+	uint64_t start; /* file offset where the stream begins */
+	uint8_t *buffer; /* COPY_BYTES and one; NULL until needed */
+	uint64_t copied; /* stream offset of its first byte */
 	size_t copied_bytes;
-	bool copies; /* sendfile(2) does not do for this file */
+	bool copies; /* sendfile(2) refuses this file */
 };
 
 static struct resend_file *resend_file_of(struct resend_buffer *s)
@@ -26,7 +26,7 @@ static struct resend_file *resend_file_of(struct resend_buffer *s)
 }
 
 /*
- * The stream ends where the file does when everything in it was sent: it may
+ * The stream ends where the file ends once everything is sent.  The file may
  * grow until then.
  */
 static int resend_file_fill(struct resend_buffer *s, struct err *e)
@@ -41,7 +41,7 @@ static int resend_file_fill(struct resend_buffer *s, struct err *e)
 		s->head = (uint64_t)st.st_size - f->start;
 	else
 		s->eof = s->sent == head;
-	/* Whoever reads from this description next goes on behind it. */
+	/* The next reader of this description continues behind the stream. */
 	if (s->eof && lseek(s->in->fd, (off_t)(f->start + head), SEEK_SET) < 0)
 		return input_error(e);
 	return 0;
@@ -82,7 +82,7 @@ static int resend_file_copy(struct resend_file *f, struct err *e)
 	return 0;
 }
 
-/* In user space, and of files that sendfile(2) does not take. */
+/* In user space, and if sendfile(2) refuses the file. */
 static int resend_file_send_copy(struct resend_file *f, struct connection *c,
 				 size_t len, struct connection_io *io,
 				 struct err *e)

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Standard input is a regular file: what was sent can be read again, so nothing
- * is kept.  The kernel takes the bytes out of its page cache.
+ * A resend buffer for a regular file as input.  The file can be read again, so
+ * nothing is kept; the kernel sends out of its page cache.
  */
 #pragma once
 
 #include "stream/resend_buffer.h"
 
 /*
- * The stream is the input, a regular file, from its offset to its end; both may
- * move while it is sent.  Borrowed.  Returns NULL with ERR_IO.
+ * The stream is the file from its current offset to its end.  The end may move
+ * while it is sent.
+ * Borrows in.
+ * Errors: NULL, ERR_IO.
  */
 struct resend_buffer *resend_file_new(const struct input *in, struct err *e);

@@ -9,35 +9,36 @@
 #include "base/min.h"
 
 /*
- * Memory is used by chunks, the one that became free last first: while the
- * receiver keeps up few are in use, and these stay in the processor's cache.  A
- * ring of the size of the store would always lead to the coldest byte.
+ * Memory is used in chunks, and the chunk that was freed last is used first.
+ * While the receiver keeps up, few chunks are in use, and these stay in the
+ * CPU's cache.  A ring of the size of the buffer would always use its coldest
+ * byte next.
  */
 enum {
 	CHUNK_BYTES = 64 * RECORD_MAX, /* as much as a pipe holds */
-	TAIL_BYTES = 64, /* before head, kept for peek() */
+	TAIL_BYTES = 64, /* in front of head, kept for peek() */
 };
 
 /* Chunk number n holds the bytes from n * CHUNK_BYTES on. */
 struct resend_memory {
-	struct resend_buffer resend; /* first: a store is this */
-	uint64_t start; /* offset of the first byte that ever came */
-	uint64_t first, next; /* numbers of the chunks that hold something */
+	struct resend_buffer resend; /* must be first */
+	uint64_t start; /* offset of the first byte ever held */
+	uint64_t first, next; /* numbers of the chunks in use */
 	uint8_t *memory;
-	size_t slots; /* chunks that fit into it */
+	size_t slots; /* chunks that fit into memory */
 	uint32_t *slot_of; /* chunk number, modulo slots */
-	uint32_t *free; /* slots; the last one is taken first */
+	uint32_t *free; /* a stack of slots */
 	size_t free_count;
-	size_t piece; /* the least that a read(2) is offered */
+	size_t piece; /* a read(2) is offered at least this much */
 };
 
-/* connection_send() wants a byte behind the last one. */
+/* connection_send() needs one byte of room behind the last one. */
 static size_t resend_memory_bytes(const struct resend_memory *m)
 {
 	return m->slots * CHUNK_BYTES + 1;
 }
 
-/* What lies at offset, in a chunk that holds something. */
+/* The byte at offset, in a chunk in use */
 static uint8_t *resend_memory_at(const struct resend_memory *m, uint64_t offset)
 {
 	uint64_t number = offset / CHUNK_BYTES;
@@ -46,7 +47,7 @@ static uint8_t *resend_memory_at(const struct resend_memory *m, uint64_t offset)
 	return m->memory + slot * CHUNK_BYTES + offset % CHUNK_BYTES;
 }
 
-/* len, or what of it is in the same chunk as offset. */
+/* The part of len bytes from offset on that lies in the same chunk */
 static size_t resend_memory_clip(uint64_t offset, uint64_t len)
 {
 	uint64_t rest = CHUNK_BYTES - offset % CHUNK_BYTES;
@@ -66,9 +67,9 @@ static void resend_memory_release(struct resend_memory *m)
 }
 
 /*
- * Where the next bytes go.  A read that has less room than a pipe's packet would
- * lose the rest of it (pipe(7)): so a piece may go on in the chunk that is taken
- * next, and the last one may be more than the store has room for.
+ * Where the next bytes go.  A read with less room than a packet of a pipe loses
+ * the rest of the packet (pipe(7)).  So a piece may continue in the chunk that
+ * is taken next, and the last piece may exceed the room.
  */
 static void resend_memory_space(const struct resend_memory *m,
 				struct iovec space[static 2])
@@ -162,12 +163,12 @@ static const struct resend_buffer_ops resend_memory_ops = {
 	.free = resend_memory_free,
 };
 
-/* Room for what is held, wherever it begins and ends in a chunk. */
+/* Enough for room, wherever the bytes begin and end in a chunk */
 static int resend_memory_alloc(struct resend_memory *m)
 {
 	void *memory;
 
-	/* As large as a packet can be. */
+	/* A packet of a pipe is no larger. */
 	m->piece = (size_t)sysconf(_SC_PAGESIZE);
 	m->slots = (size_t)((m->resend.room + m->piece) / CHUNK_BYTES) + 3;
 	memory = mmap(NULL, resend_memory_bytes(m), PROT_READ | PROT_WRITE,

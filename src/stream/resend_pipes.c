@@ -11,24 +11,23 @@
 #include "stream/resend_memory.h"
 
 enum {
-	AHEAD_BYTES = 1 << 20, /* where nothing is kept */
-	TAIL_BYTES = 64, /* in front of what is not acknowledged, for peek() */
-	LOOK_BYTES = 16 *
-		     4096, /* room for 16 buffers, of a byte at the least */
-	WASTE_PARTS = 4, /* a pipe that is full with less of it holds little */
+	AHEAD_BYTES = 1 << 20, /* size of the pipe if nothing is kept */
+	TAIL_BYTES = 64, /* in front of what is sent, kept for peek() */
+	LOOK_BYTES = 16 * 4096, /* room for 16 buffers of at least one byte */
+	WASTE_PARTS = 4, /* full with less than this part: wasted */
 };
 
 /*
- * Bytes go from the input into ahead, from there to the connection, and before
- * they do into keep as well.  Offsets: keep holds what lies from kept to teed,
- * ahead what lies from taken to head, and kept <= taken <= teed <= head.
+ * Bytes go from the input into ahead, then also into keep, then from ahead into
+ * the connection.  Offsets: keep holds the bytes from kept to teed, ahead those
+ * from taken to head; kept <= taken <= teed <= head.
  */
 struct resend_pipes {
-	struct resend_buffer resend; /* first: a store is this */
-	int ahead[2]; /* pipes, the others only where bytes are kept */
+	struct resend_buffer resend; /* must be first */
+	int ahead[2]; /* a pipe; the other two only if bytes are kept */
 	int keep[2];
-	int look[2]; /* empty: for peek(), which must not fail for want of it */
-	int null_fd; /* /dev/null: where splice(2) drops bytes */
+	int look[2]; /* empty; made early because peek() must not fail */
+	int null_fd; /* /dev/null, into which splice(2) drops bytes */
 	uint64_t kept, taken, teed;
 };
 
@@ -39,7 +38,7 @@ static struct resend_pipes *resend_pipes_of(struct resend_buffer *s)
 
 static int resend_pipes_bug(struct err *e)
 {
-	return err_set(e, ERR_BUG, errno, "a pipe of our own fails");
+	return err_set(e, ERR_BUG, errno, "an internal pipe failed");
 }
 
 /* Drop len bytes that a pipe holds. */
@@ -58,7 +57,7 @@ static int resend_pipes_drop(const struct resend_pipes *p, int pipe_fd,
 	return 0;
 }
 
-/* Read what a pipe holds, up to the offset end, to the end of memory. */
+/* Read what a pipe holds, up to offset end, and append it to m. */
 static int resend_pipes_read(const struct resend_pipes *p,
 			     struct resend_buffer *m, int pipe_fd, uint64_t end,
 			     struct err *e)
@@ -108,8 +107,8 @@ static struct resend_buffer *resend_pipes_to_memory(struct resend_buffer *s,
 }
 
 /*
- * A pipe may be full with fewer bytes than its size: its room is counted in
- * buffers, as they were written.
+ * A pipe can be full with fewer bytes than its size, because its room is
+ * counted in buffers, one for each small write.
  */
 static bool resend_pipes_wasted(const struct resend_pipes *p, uint64_t held)
 {
@@ -129,7 +128,7 @@ static int resend_pipes_fill(struct resend_buffer *s, struct err *e)
 		s->eof = n == 0;
 		return 0;
 	}
-	/* The input is empty, unless it is ahead that has no buffer left. */
+	/* The input is empty, unless ahead has no buffer left. */
 	if (errno == EINTR || s->head == p->taken ||
 	    !io_ready(s->in->fd, POLLIN))
 		return 0;
@@ -138,7 +137,7 @@ static int resend_pipes_fill(struct resend_buffer *s, struct err *e)
 	return 0;
 }
 
-/* Keep up to len bytes of what goes out next. */
+/* Keep up to len of the bytes to be sent next. */
 static int resend_pipes_tee(struct resend_pipes *p, size_t len, struct err *e)
 {
 	ssize_t n = tee(p->ahead[0], p->keep[1], len, SPLICE_F_NONBLOCK);
@@ -198,13 +197,13 @@ static void resend_pipes_ack(struct resend_buffer *s, uint64_t offset)
 		return;
 	if (keep > offset)
 		keep = offset;
-	/* What stays would only be kept for longer. */
+	/* If this fails, the bytes are only kept for longer. */
 	if (keep > p->kept &&
 	    resend_pipes_drop(p, p->keep[0], keep - p->kept, &ignored) == 0)
 		p->kept = keep;
 }
 
-/* Read len bytes that a pipe holds, in as many packets as they came. */
+/* Read len bytes that a pipe holds, in any number of packets. */
 static int resend_pipes_take(int pipe_fd, uint8_t *buf, size_t len,
 			     struct err *e)
 {
@@ -220,8 +219,8 @@ static int resend_pipes_take(int pipe_fd, uint8_t *buf, size_t len,
 }
 
 /*
- * Copy bytes out of a pipe and leave them there: what tee(2) copies are the
- * buffers, into a pipe with as many, which is read empty.
+ * Copy bytes out of a pipe and leave them there.  tee(2) copies the buffers
+ * into another pipe, which is then read empty.
  */
 static int resend_pipes_look(const struct resend_pipes *p, int pipe_fd,
 			     uint64_t skip, uint8_t *buf, size_t len,
@@ -298,10 +297,10 @@ static int resend_pipes_open_pipe(int p[static 2], uint64_t bytes,
 	if (bytes <= INT_MAX && fcntl(p[1], F_SETPIPE_SZ, (int)bytes) >= 0)
 		return 0;
 	return err_set(e, ERR_IO, bytes > INT_MAX ? EPERM : errno,
-		       "cannot have a pipe as large as --buffer");
+		       "cannot make a pipe as large as --buffer");
 }
 
-/* Empty pipes say EAGAIN where the system calls are allowed. */
+/* On empty pipes the calls fail with EAGAIN if they are allowed. */
 static int resend_pipes_try(const struct resend_pipes *p, struct err *e)
 {
 	if (splice(p->ahead[0], NULL, p->null_fd, NULL, 1, SPLICE_F_NONBLOCK) <

@@ -15,22 +15,22 @@
 #include "stream/read_ahead.h"
 
 /*
- * A record that is not full waits for more input: this long after the last
- * byte came, and that long in all.  Else a producer of small writes would make
- * a record of each.
+ * A record that is not full waits for more input: PAUSE_MS after the last byte,
+ * PAUSE_MAX_MS in all.  Otherwise each small write of a producer would become a
+ * record.
  */
 enum { PAUSE_MS = 2, PAUSE_MAX_MS = 20 };
 
-/* Sent in one go before the receiver is listened to */
+/* Sent in a row before we read what the receiver says */
 enum { STEP_BYTES = 16 << 20 };
 
-/* A receiver that lives says so every 5 s (btrfs-ktls-pipe-protocol(7)). */
+/* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SILENCE_MS = 30000 };
 
-/* All is sent: so long without the outcome, before we say so */
+/* From the end of sending to the message that we wait for the outcome */
 enum { SPEAK_MS = 5000 };
 
-/* What a btrfs stream begins with, and its last command: size, number, CRC. */
+/* The start of a btrfs stream, and its last command: size, number, CRC */
 static const uint8_t btrfs_magic[13] = "btrfs-stream";
 static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
 				       0x00, 0x50, 0x6c, 0xc9, 0x9d };
@@ -39,30 +39,30 @@ struct sender {
 	const struct sender_params *p;
 	struct resend_buffer *resend;
 	struct session *session;
-	unsigned int connection; /* link->count that we know of */
+	unsigned int connection; /* session->count that we know of */
 	uint64_t confirmed; /* the receiver has this much */
-	uint64_t heard_ms; /* when it last said something */
-	uint64_t status_due_ms;
+	uint64_t heard_ms; /* when its last frame came */
+	uint64_t progress_due_ms;
 	bool is_btrfs; /* the stream began with the magic */
-	bool complete; /* the input ended, and ended well */
+	bool complete; /* the input ended without a failure */
 	bool blocked; /* the socket took less than it was given */
 	bool more; /* it would have taken more */
-	bool ended; /* this connection was told the end of the stream */
-	bool told_end; /* this or an earlier one */
-	uint64_t speak_ms; /* when to say that we wait for the outcome */
-	bool done; /* the receiver said that it has everything */
-	bool refused; /* the receiver said FAIL */
-	struct stuck stuck; /* does this connection move anything? */
-	char words[FRAME_WORDS_MAX + 1]; /* what its COMMAND said last */
-	bool key_used_up; /* so are the keys: nothing can be sent under them */
+	bool ended; /* the end was sent on this connection */
+	bool told_end; /* on this or an earlier one */
+	uint64_t speak_ms; /* when to log that we wait for the outcome */
+	bool done; /* the receiver confirmed the stream */
+	bool refused; /* the receiver sent FAIL */
+	struct stuck stuck; /* does this connection still work? */
+	char words[FRAME_WORDS_MAX + 1]; /* the last line of its COMMAND */
+	bool key_used_up; /* nothing more may be sent under these keys */
 	uint64_t partial_since; /* when the unfinished record began, or 0 */
-	uint64_t push_at; /* when it goes out unfinished */
+	uint64_t push_at; /* when it is sent unfinished */
 	struct read_ahead ahead;
 	struct pace pace;
-	uint64_t paced_ms; /* when --limit allows more, or 0: it does */
+	uint64_t paced_ms; /* when --limit allows more; 0: now */
 };
 
-/* Bytes that should go out now: whole records, or all if nothing comes. */
+/* Bytes to send now: whole records, or all if no input comes. */
 static uint64_t sender_ready(const struct sender *s)
 {
 	const struct resend_buffer *st = s->resend;
@@ -74,7 +74,7 @@ static uint64_t sender_ready(const struct sender *s)
 	return whole > st->sent ? whole - st->sent : 0;
 }
 
-/* New bytes came: decide how long an unfinished record may wait. */
+/* Bytes were read: decide how long an unfinished record may wait. */
 static void sender_note_input(struct sender *s)
 {
 	uint64_t now = clock_now_ms();
@@ -85,7 +85,7 @@ static void sender_note_input(struct sender *s)
 		clock_earlier(now + PAUSE_MS, s->partial_since + PAUSE_MAX_MS);
 }
 
-/* What the store holds is sent out of memory from now on. */
+/* Send from memory from now on. */
 static int sender_use_memory(struct sender *s, struct err *e)
 {
 	struct resend_buffer *m;
@@ -122,7 +122,7 @@ static int sender_fill(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* A btrfs stream tells by its last bytes that nothing is missing. */
+/* The last bytes of a btrfs stream prove that nothing is missing. */
 static int sender_check_end(struct sender *s, struct err *e)
 {
 	uint8_t last[sizeof btrfs_end];
@@ -141,8 +141,8 @@ static int sender_check_end(struct sender *s, struct err *e)
 }
 
 /*
- * The input is at its end.  A killed producer looks the same, but a btrfs
- * stream tells, and a COMMAND has an exit status.
+ * The input is at its end.  A killed producer looks the same, except that a
+ * COMMAND has an exit status and a btrfs stream has a last command.
  */
 static int sender_check_input(struct sender *s, struct err *e)
 {
@@ -160,7 +160,7 @@ static int sender_check_input(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* What is ready to be sent under these keys, and can be kept. */
+/* Bytes that may be sent now: by keys, resend buffer and --limit. */
 static uint64_t sender_may_send(struct sender *s)
 {
 	const struct resend_buffer *st = s->resend;
@@ -181,7 +181,7 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 	if (st->ops->send(st, s->session->conn, len, &io, e) < 0)
 		return -1;
 	pace_spend(&s->pace, io.bytes);
-	/* What only lacks room for itself says nothing of the socket. */
+	/* A cramped buffer tells nothing about the socket. */
 	if (st->cramped)
 		return sender_use_memory(s, e);
 	s->blocked = io.bytes == 0;
@@ -209,7 +209,7 @@ static int sender_send(struct sender *s, struct err *e)
 	return s->ended ? 0 : session_check_rekey(s->session, e);
 }
 
-/* Push out what the channel holds, and after the last byte the end. */
+/* Flush the connection; after the last byte send the end. */
 static int sender_flush(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
@@ -234,7 +234,7 @@ static int sender_flush(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* Something was sent over this connection that has not arrived, so far. */
+/* Was something sent on this connection that is not acknowledged yet? */
 static bool sender_owes(const struct sender *s)
 {
 	return s->resend->sent > s->stuck.acked || s->ended;
@@ -268,8 +268,8 @@ static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
 	if (!s->told_end || total != s->resend->head)
 		return err_set(e, ERR_STREAM, 0,
-			       "the receiver says done after %" PRIu64
-			       " bytes of %" PRIu64,
+			       "the receiver confirms %" PRIu64
+			       " bytes, but the stream has %" PRIu64,
 			       total, s->resend->head);
 	s->confirmed = total;
 	s->done = true;
@@ -327,19 +327,18 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 	case FRAME_HELLO:
 	case FRAME_WELCOME:
 		return err_set(e, ERR_STREAM, 0,
-			       "the receiver greets a second time");
+			       "the receiver sent a second greeting");
 	case FRAME_NAME:
 	case FRAME_HAVE:
 	case FRAME_CHECKING:
 		break;
 	}
 	return err_set(e, ERR_STREAM, 0,
-		       "the receiver sends a frame that does not belong here "
-		       "(type %u)",
+		       "the receiver sent an unexpected frame (type %u)",
 		       (unsigned int)f->type);
 }
 
-/* A raw receiver's close_notify is all the word there will be. */
+/* A raw receiver's close_notify is the only confirmation there is. */
 static int sender_on_end(struct sender *s, struct err *e)
 {
 	if (!s->p->raw || !s->ended)
@@ -351,7 +350,7 @@ static int sender_on_end(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* What the receiver says. */
+/* Read the receiver's frames. */
 static int sender_control(struct sender *s, struct err *e)
 {
 	struct frame f;
@@ -374,9 +373,9 @@ static int sender_control(struct sender *s, struct err *e)
 }
 
 /*
- * Input is polled when there is room and nothing of it waits for the socket.
+ * Poll the input if there is room and nothing of it waits for the socket.
  * While an unfinished record waits in the input's own pipe, poll(2) would
- * return at once: then only time passes.
+ * return at once, so only time counts then.
  */
 static bool sender_wants_input(struct sender *s)
 {
@@ -392,7 +391,7 @@ static bool sender_wants_input(struct sender *s)
 	return !st->in_place || st->head == st->sent;
 }
 
-/* A consumer may have much to do before it is done. */
+/* A consumer may take long after the last byte. */
 static void sender_speak(struct sender *s)
 {
 	if (clock_now_ms() < s->speak_ms)
@@ -402,7 +401,7 @@ static void sender_speak(struct sender *s)
 		   "that it was taken");
 }
 
-/* What to poll: the connection, the input, the source's exit status. */
+/* What to poll */
 enum {
 	POLL_CONNECTION,
 	POLL_OLD,
@@ -418,7 +417,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 {
 	const struct sender_params *p = s->p;
 	const struct session *session = s->session;
-	uint64_t until = s->status_due_ms;
+	uint64_t until = s->progress_due_ms;
 
 	if (session->conn && !s->blocked && !s->key_used_up && !s->paced_ms &&
 	    s->partial_since && s->resend->sent < s->resend->limit)
@@ -460,7 +459,7 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 	return signals_check(e);
 }
 
-/* A source that fails ends everything, with or without an end of file. */
+/* A failing source fails the stream, with or without an end of file. */
 static int sender_check_source(struct sender *s, struct err *e)
 {
 	struct command_status status;
@@ -476,11 +475,11 @@ static int sender_check_silence(struct sender *s, struct err *e)
 		return 0;
 	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
-		       "the receiver has not been heard of for %d s",
+		       "the receiver has not been heard from for %d s",
 		       SILENCE_MS / 1000);
 }
 
-/* While another connection is agreed on nobody listens to this one. */
+/* During a rekey we do not read from this connection. */
 static int sender_check_stuck(struct sender *s, struct err *e)
 {
 	if (s->p->raw || s->session->rekey_agreed ||
@@ -495,9 +494,9 @@ static int sender_check_stuck(struct sender *s, struct err *e)
 }
 
 /*
- * The keys are worn out, and we have dialled for others in vain.  Who waits for
- * the receiver, to dial or to be done with an old connection, has patience: its
- * consumer may stand still.
+ * The key limit is reached, and our attempts to dial for a rekey failed.  If we
+ * only wait for the receiver to dial, or to finish an old connection, we wait
+ * on: its consumer may be stuck.
  */
 static int sender_check_rekey(struct sender *s, struct err *e)
 {
@@ -507,11 +506,11 @@ static int sender_check_rekey(struct sender *s, struct err *e)
 		return 0;
 	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
-		       "no connection with fresh keys came about within %d s",
+		       "cannot rekey: no new connection within %d s",
 		       SILENCE_MS / 1000);
 }
 
-/* Another connection, where the receiver is: send again what it has not got. */
+/* On another connection, send again what the receiver does not have. */
 static int sender_go_back(struct sender *s, struct err *e)
 {
 	struct resend_buffer *st = s->resend;
@@ -527,8 +526,8 @@ static int sender_go_back(struct sender *s, struct err *e)
 	}
 	if (s->session->offset > s->confirmed) {
 		s->confirmed = s->session->offset;
-		session_moved(
-			s->session); /* over a connection before this one */
+		/* It arrived over an earlier connection. */
+		session_moved(s->session);
 	}
 	if (st->keeps)
 		st->ops->ack(st, s->confirmed);
@@ -547,7 +546,7 @@ static int sender_go_on(struct sender *s, struct err *e)
 	stuck_begin(&s->stuck, s->confirmed);
 	s->key_used_up = false;
 	s->blocked = s->ended = false;
-	/* What is less than a record has waited long enough. */
+	/* An unfinished record has waited long enough. */
 	s->partial_since = st->sent < st->head ? now : 0;
 	s->push_at = now;
 	return 0;
@@ -567,7 +566,7 @@ static int sender_run_session(struct sender *s, struct err *e)
 	return session_check(s->session, e);
 }
 
-/* What there is to do on the connection before waiting. */
+/* Send and flush before waiting. */
 static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
@@ -583,20 +582,20 @@ static int sender_use_connection(struct sender *s, struct err *e)
 	return sender_flush(s, e);
 }
 
-/* What went into the old connection leaves it. */
+/* Flush the old connection. */
 static int sender_flush_old(struct sender *s, struct err *e)
 {
-	struct session *l = s->session;
+	struct session *session = s->session;
 	bool empty;
 
-	if (!l->old || !connection_pending(l->old) ||
-	    connection_flush(l->old, &empty, e) == 0)
+	if (!session->old || !connection_pending(session->old) ||
+	    connection_flush(session->old, &empty, e) == 0)
 		return 0;
-	connection_set_lost(l->conn);
+	connection_set_lost(session->conn);
 	return -1;
 }
 
-/* What the connection has to say. */
+/* Handle events of the connection. */
 static int sender_hear_connection(struct sender *s, short revents,
 				  struct err *e)
 {
@@ -604,13 +603,13 @@ static int sender_hear_connection(struct sender *s, short revents,
 		return 0;
 	if (revents & POLLOUT)
 		s->blocked = false;
-	/* A receiver that has everything of an old connection closes it. */
+	/* The receiver closes an old connection once it has all of it. */
 	if ((revents & ~POLLOUT) && !s->session->rekey_agreed &&
 	    sender_control(s, e) < 0)
 		return -1;
 	if (sender_check_rekey(s, e) < 0)
 		return -1;
-	/* Silence is judged after listening: we may have been asleep. */
+	/* Read first, then judge silence: we may have been suspended. */
 	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
 		return -1;
 	if (!s->stuck.waits)
@@ -628,10 +627,10 @@ static int sender_step(struct sender *s, struct err *e)
 	if (sender_use_connection(s, e) < 0 || sender_wait(s, fds, e) < 0)
 		return -1;
 	sender_speak(s);
-	progress_set_outage(s->p->status, session_outage_end_ms(s->session));
-	s->status_due_ms =
-		progress_update(s->p->status, clock_now_ms(), s->confirmed);
-	/* The outcome may be here already: it comes before a new connection. */
+	progress_set_outage(s->p->progress, session_outage_end_ms(s->session));
+	s->progress_due_ms =
+		progress_update(s->p->progress, clock_now_ms(), s->confirmed);
+	/* The outcome may have arrived: it goes before a new connection. */
 	if (sender_hear_connection(s, fds[POLL_CONNECTION].revents, e) < 0)
 		return -1;
 	if (fds[POLL_OLD].revents && sender_flush_old(s, e) < 0)
@@ -644,9 +643,9 @@ static int sender_step(struct sender *s, struct err *e)
 		return -1;
 	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
 		return -1;
-	/* A full socket does not keep the store from filling.  An input that
-	 * was not polled, because an unfinished record waits in its own pipe,
-	 * may have grown by the time that the record goes out. */
+	/* Fill the buffer even while the socket is full.  An input that was
+	 * not polled, because an unfinished record waits in its own pipe, may
+	 * have grown by now. */
 	st = s->resend;
 	if (!st->eof && resend_buffer_wants(st) &&
 	    (fds[POLL_INPUT].revents ||
@@ -656,9 +655,9 @@ static int sender_step(struct sender *s, struct err *e)
 }
 
 /*
- * A failing send often is the receiver's doing, and what it had to say about
- * it may be waiting to be read.  Else, if the connection is to blame, the
- * stream may go on over another one.
+ * Often a send fails because the receiver failed, and its outcome is waiting to
+ * be read.  Otherwise, if the connection failed, the stream may resume over
+ * another one.
  */
 static int sender_recover(struct sender *s, struct err *e)
 {
@@ -693,7 +692,7 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 			    .connection = p->session->count,
 			    .heard_ms = clock_now_ms(),
 			    .speak_ms = CLOCK_NEVER,
-			    .status_due_ms = clock_now_ms() };
+			    .progress_due_ms = clock_now_ms() };
 	int ret;
 
 	stuck_begin(&s.stuck, 0);
@@ -702,8 +701,8 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	ret = sender_loop(&s, e);
 	s.resend->ops->free(s.resend);
 
-	/* The receiver waits to hear that its outcome was read; and if it is our
-	 * own input's fault, that. */
+	/* Tell the receiver that its outcome was read, or that our input
+	 * failed. */
 	if (!p->raw && p->session->conn && (s.done || s.refused))
 		connection_confirm(p->session->conn);
 	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM)

@@ -28,7 +28,7 @@ int stats_open(const char *path, bool append, struct err *e)
 	return fd;
 }
 
-/* Every byte of an error may become \u00XX. */
+/* TEXT_MAX: every byte of an error may become \u00XX. */
 enum { TEXT_MAX = 8192, WRITE_MS = 2000 };
 
 struct stats_text {
@@ -50,7 +50,7 @@ attr_printf(2, 3) static void stats_add(struct stats_text *t, const char *fmt,
 		t->len += (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* Bytes of the well-formed UTF-8 character that text begins with, or 0. */
+/* Length of the valid UTF-8 character that text begins with, or 0 */
 static size_t stats_utf8(const unsigned char *text)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -73,7 +73,7 @@ static size_t stats_utf8(const unsigned char *text)
 	return len;
 }
 
-/* A member whose value is a string, or null. Ref: RFC 8259. */
+/* Add a member: a string or null.  Ref: RFC 8259. */
 static void stats_add_string(struct stats_text *t, const char *name,
 			     const char *value)
 {
@@ -139,7 +139,7 @@ void stats_start(struct stats *s)
 	clock_gettime(CLOCK_REALTIME, &s->start);
 }
 
-/* Nobody may read it any more: a pipe does not hold up our exit. */
+/* A pipe without a reader must not delay our exit for long. */
 static int stats_put(int fd, const struct stats_text *t, struct err *e)
 {
 	uint64_t end_ms = clock_deadline(WRITE_MS);

@@ -16,60 +16,60 @@
 #include "stream/sender.h"
 #include "tls/ktls.h"
 
-/* Without retention: enough to make full records and big sends. */
+/* If nothing is kept: enough for full records and large sends */
 #define SMALL_BUFFER_BYTES (1 << 20)
 
-/* Is --tx auto better off with a copy of what comes through a pipe? */
+/* Should --tx auto copy what comes through a pipe? */
 static bool stream_auto_copies(const struct stream_config *c,
-			       const struct session *l)
+			       const struct session *session)
 {
 	if (c->tx != STREAM_AUTO)
 		return false;
-	/* Where nothing is kept nobody sees the end of a btrfs stream. */
-	if (l->p.config->raw && l->p.config->buffer_bytes)
+	/* If nothing is kept, the end of a btrfs stream cannot be checked. */
+	if (session->p.config->raw && session->p.config->buffer_bytes)
 		return true;
-	if (ktls_splices_pieces(connection_mode(l->conn)))
+	if (ktls_splices_pieces(connection_mode(session->conn)))
 		return false;
-	log_info("this kernel cannot be trusted to splice");
+	log_info("--tx auto: this kernel cannot splice safely");
 	return true;
 }
 
 /*
- * Bytes that lie in a pipe or in a file need not be copied on their way into
- * the kernel's records.
+ * Bytes from a pipe or a file need not be copied on their way into the kernel's
+ * records.
  */
 static struct resend_buffer *stream_resend_in_place(
-	const struct stream_config *c, const struct session *l,
+	const struct stream_config *c, const struct session *session,
 	const struct input *in, struct err *e)
 {
 	struct resend_buffer *s = NULL;
 
-	if (!connection_in_kernel(l->conn) || c->tx == STREAM_COPY)
+	if (!connection_in_kernel(session->conn) || c->tx == STREAM_COPY)
 		return NULL;
 	if (in->end)
 		return resend_file_new(in, e);
-	if (in->kind != IO_PIPE || stream_auto_copies(c, l))
+	if (in->kind != IO_PIPE || stream_auto_copies(c, session))
 		return NULL;
-	s = resend_pipes_new(in, session_buffer_bytes(l->p.config), e);
+	s = resend_pipes_new(in, session_buffer_bytes(session->p.config), e);
 	if (!s && c->tx == STREAM_SPLICE)
-		log_notice("%s; going on by read and send (root may have "
-			   "larger pipes, or a larger "
+		log_notice("%s; using read and send instead (root may have "
+			   "larger pipes; or raise "
 			   "/proc/sys/fs/pipe-max-size)",
 			   e->msg);
 	return s;
 }
 
 static struct resend_buffer *stream_resend_buffer(const struct stream_config *c,
-						  const struct session *l,
+						  const struct session *session,
 						  int in_fd, struct input *in,
 						  struct err *e)
 {
-	uint64_t keeps = session_buffer_bytes(l->p.config);
+	uint64_t keeps = session_buffer_bytes(session->p.config);
 	struct resend_buffer *s;
 
 	if (input_init(in, in_fd, e) < 0)
 		return NULL;
-	s = stream_resend_in_place(c, l, in, e);
+	s = stream_resend_in_place(c, session, in, e);
 	log_debug("input by %s", s ? "splice" : "read and send");
 	if (s)
 		return s;
@@ -81,58 +81,59 @@ static struct resend_buffer *stream_resend_buffer(const struct stream_config *c,
 }
 
 static struct command *stream_command(const struct stream_config *c,
-				      const struct session *l,
+				      const struct session *session,
 				      enum command_role role, struct err *e)
 {
 	char stream[SESSION_HEX_CHARS + 1];
-	struct command_peer peer = { .method = session_method(l),
-				     .address = l->name };
+	struct command_peer peer = { .method = session_method(session),
+				     .address = session->name };
 
-	session_stream_name(l, stream);
+	session_stream_name(session, stream);
 	if (*stream)
 		peer.stream = stream;
-	if (*l->identity)
-		peer.identity = l->identity;
+	if (*session->identity)
+		peer.identity = session->identity;
 	return command_start(c->command, role, &peer, e);
 }
 
-/* It cannot even begin: the peer is not to wait for what will not come. */
-static int stream_give_up(struct session *l)
+/* The stream cannot begin: the peer must not wait for it. */
+static int stream_give_up(struct session *session)
 {
-	connection_abort(l->conn);
+	connection_abort(session->conn);
 	return -1;
 }
 
-static int stream_send(const struct stream_config *c, struct session *l,
-		       struct progress *status, int stop_fd, uint64_t *bytes,
+static int stream_send(const struct stream_config *c, struct session *session,
+		       struct progress *progress, int stop_fd, uint64_t *bytes,
 		       struct err *e)
 {
-	struct sender_params p = { .session = l,
-				   .raw = l->p.config->raw,
-				   .check_end = l->p.config->buffer_bytes != 0,
+	struct sender_params p = { .session = session,
+				   .raw = session->p.config->raw,
+				   .check_end =
+					   session->p.config->buffer_bytes != 0,
 				   .limit_bytes_per_s = c->limit_bytes_per_s,
-				   .status = status,
+				   .progress = progress,
 				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
 	struct input in;
 
 	if (c->command) {
-		p.source = stream_command(c, l, COMMAND_SOURCE, e);
+		p.source = stream_command(c, session, COMMAND_SOURCE, e);
 		p.source_name = c->command[0];
 		if (!p.source)
-			return stream_give_up(l);
+			return stream_give_up(session);
 		in_fd = command_pipe_fd(p.source);
 	}
-	p.resend = stream_resend_buffer(c, l, in_fd, &in, e);
-	ret = p.resend ? sender_run(&p, bytes, e) : stream_give_up(l);
+	p.resend = stream_resend_buffer(c, session, in_fd, &in, e);
+	ret = p.resend ? sender_run(&p, bytes, e) : stream_give_up(session);
 	input_fini(&in);
 	command_free(p.source);
 	return ret;
 }
 
-static int stream_receive(const struct stream_config *c, struct session *l,
-			  struct progress *status, int stop_fd, uint64_t *bytes,
-			  struct err *e)
+static int stream_receive(const struct stream_config *c,
+			  struct session *session, struct progress *progress,
+			  int stop_fd, uint64_t *bytes, struct err *e)
 {
 	static const enum receiver_how how[] = {
 		[STREAM_AUTO] = RECEIVER_AUTO,
@@ -140,16 +141,16 @@ static int stream_receive(const struct stream_config *c, struct session *l,
 		[STREAM_COPY] = RECEIVER_READ,
 	};
 	struct output output;
-	struct receiver_params p = { .session = l,
+	struct receiver_params p = { .session = session,
 				     .output = &output,
 				     .how = how[c->rx],
-				     .raw = l->p.config->raw,
-				     .status = status,
+				     .raw = session->p.config->raw,
+				     .progress = progress,
 				     .stop_fd = stop_fd };
 	int ret;
 
 	if (c->command) {
-		p.consumer = stream_command(c, l, COMMAND_CONSUMER, e);
+		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
 		p.consumer_name = c->command[0];
 		p.no_consumer = !p.consumer;
 		output_init_borrowed(
@@ -163,32 +164,35 @@ static int stream_receive(const struct stream_config *c, struct session *l,
 	return ret;
 }
 
-int stream_run(struct session *l, const struct stream_config *c,
+int stream_run(struct session *session, const struct stream_config *c,
 	       struct stats *stats, struct err *e)
 {
-	bool sends = l->role == CONNECTION_SENDER;
+	bool sends = session->role == CONNECTION_SENDER;
 	char stream[SESSION_HEX_CHARS + 1];
-	struct progress status;
+	struct progress progress;
 	int stop_fd = signals_arm(e), ret;
 
 	if (stop_fd < 0)
-		return stream_give_up(l);
+		return stream_give_up(session);
 
-	stats->mode = connection_mode(l->conn);
-	snprintf(stats->identity, sizeof stats->identity, "%s", l->identity);
-	snprintf(stats->peer, sizeof stats->peer, "%s", l->name);
-	stats->method = session_method(l);
-	session_stream_name(l, stream);
+	stats->mode = connection_mode(session->conn);
+	snprintf(stats->identity, sizeof stats->identity, "%s",
+		 session->identity);
+	snprintf(stats->peer, sizeof stats->peer, "%s", session->name);
+	stats->method = session_method(session);
+	session_stream_name(session, stream);
 	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
-	/* The direction against the bulk is always made in user space. */
-	stats->tx = sends ? connection_path(l->conn) : "user";
-	stats->rx = sends ? "user" : connection_path(l->conn);
-	progress_start(&status, c->progress, c->size_bytes);
-	ret = sends ? stream_send(c, l, &status, stop_fd, &stats->bytes, e)
-		    : stream_receive(c, l, &status, stop_fd, &stats->bytes, e);
-	progress_finish(&status, stats->bytes);
+	/* The direction against the bulk is always in user space. */
+	stats->tx = sends ? connection_path(session->conn) : "user";
+	stats->rx = sends ? "user" : connection_path(session->conn);
+	progress_start(&progress, c->progress, c->size_bytes);
+	ret = sends ? stream_send(c, session, &progress, stop_fd, &stats->bytes,
+				  e)
+		    : stream_receive(c, session, &progress, stop_fd,
+				     &stats->bytes, e);
+	progress_finish(&progress, stats->bytes);
 	signals_disarm();
-	stats->rekeys = l->rekeys;
-	stats->reconnects = l->count - 1 - l->rekeys;
+	stats->rekeys = session->rekeys;
+	stats->reconnects = session->count - 1 - session->rekeys;
 	return ret;
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* child: COMMAND runs as promised, ends as told, and leaves nobody behind. */
+/* command: COMMAND runs and ends as promised, and leaves no process behind. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -41,7 +41,7 @@ static struct command *start_sh(enum command_role role, const char *script)
 	return start(role, (char *[]){ sh, c, text, NULL });
 }
 
-/* Its status within ms; false: it runs. */
+/* Has it ended within ms?  Fills *s. */
 static bool ends(struct command *c, int ms, struct command_status *s)
 {
 	struct pollfd fd = { .fd = command_status_fd(c), .events = POLLIN };
@@ -51,7 +51,7 @@ static bool ends(struct command *c, int ms, struct command_status *s)
 	return command_ended(c, s);
 }
 
-/* All that a source says, as a string, but no longer than 5 s. */
+/* All output of a source, as a string, within 5 s. */
 static const char *output(struct command *c)
 {
 	struct pollfd fd = { .fd = command_pipe_fd(c), .events = POLLIN };
@@ -71,7 +71,7 @@ static void sleep_ms(int ms)
 	poll(NULL, 0, ms);
 }
 
-/* A name in our directory. */
+/* The path of a file in our directory. */
 static const char *name_of(const char *name)
 {
 	static char path[64];
@@ -125,14 +125,14 @@ static void test_status(enum command_role role, const char *name)
 		if (!rows[i].says)
 			continue;
 		command_fail(&s, "x", &e);
-		is_str(e.msg, rows[i].says, "which has a text");
+		is_str(e.msg, rows[i].says, "it has a text");
 		is_int(e.kind, ERR_COMMAND, "and is COMMAND's fault");
 	}
 }
 
 static void test_missing(const char *program, int num)
 {
-	/* Who is faster, COMMAND or its supervisor, is left to chance. */
+	/* COMMAND and its supervisor race: try often. */
 	for (int i = 0; i < 10; i++) {
 		char text[64], *argv[] = { text, NULL };
 		struct command_status s;
@@ -169,7 +169,7 @@ static void test_source(void)
 	c = start_sh(COMMAND_SOURCE, "exec cat /dev/zero");
 	command_close_pipe(c);
 	ok(ends(c, 5000, &s) && s.signal == SIGPIPE,
-	   "a source that nobody reads gets SIGPIPE");
+	   "a source without a reader gets SIGPIPE");
 	command_free(c);
 	command_free(NULL);
 }
@@ -208,7 +208,7 @@ static void test_descriptors(void)
 	c = start_sh(COMMAND_SOURCE, script);
 	is_str(output(c), "0 1 2 ", "COMMAND has descriptors 0, 1 and 2");
 	command_free(c);
-	/* The 3 is ls's own, for the directory. */
+	/* 3 is the directory that ls reads. */
 	c = start(COMMAND_SOURCE, (char *[]){ ls, self, NULL });
 	is_str(output(c), "0\n1\n2\n3\n", "and ls sees no other");
 	command_free(c);
@@ -227,8 +227,8 @@ static void test_signals(void)
 	signal(SIGINT, SIG_IGN);
 	c = start_sh(COMMAND_SOURCE, "grep SigIgn /proc/$$/status");
 	ignored = strtoull(output(c) + strlen("SigIgn:"), NULL, 16);
-	/* 32 and 33 are the C library's own; who used posix_spawn(3), as make
-	 * does, has them ignored for ever. */
+	/* 32 and 33 are the C library's own.  Children of posix_spawn(3), which
+	 * make uses, ignore them for ever. */
 	is_int(ignored & ~0x180000000ull, 0, "COMMAND ignores no signal");
 	command_free(c);
 	signal(SIGINT, SIG_DFL);
@@ -236,18 +236,18 @@ static void test_signals(void)
 	sigaddset(&all, SIGTERM);
 	sigaddset(&all, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &all, NULL);
-	/* By the shell itself: while it starts another it blocks them all. */
+	/* The shell reads it itself: it blocks all signals while it forks. */
 	c = start_sh(COMMAND_SOURCE,
 		     "sleep .3; while read -r k v; do "
 		     "[ $k != SigBlk: ] || echo $v; done </proc/$$/status");
 	is_str(output(c), "0000000000000000\n", "nor is one blocked");
 	ok(ends(c, 3000, &s) && command_succeeded(&s),
-	   "who blocks SIGCHLD learns of the end");
+	   "the end is reported although SIGCHLD is blocked");
 	command_free(c);
 	sigprocmask(SIG_UNBLOCK, &all, NULL);
 }
 
-/* As left by who ran us: trap '' CHLD in a shell. */
+/* Inherited, as after trap '' CHLD in a shell. */
 static void test_sigchld_ignored(void)
 {
 	struct command_status s;
@@ -260,7 +260,7 @@ static void test_sigchld_ignored(void)
 		ended = ends(c, 3000, &s) && !s.signal && s.exit_status == 7;
 		command_free(c);
 	}
-	ok(ended, "who ignores SIGCHLD learns of the end, too");
+	ok(ended, "the end is reported although SIGCHLD is ignored");
 	signal(SIGCHLD, SIG_DFL);
 }
 
@@ -295,7 +295,7 @@ static void test_free(const char *name, enum command_role role,
 	took = clock_now_ms() - took;
 	ok(took >= least_ms && took < 3000, "%s ends within 3 s (%d ms)", name,
 	   (int)took);
-	ok(!group_lives(group), "%s leaves nobody behind", name);
+	ok(!group_lives(group), "%s leaves no process behind", name);
 }
 
 static void test_no_eof(const char *name, const char *before)
@@ -314,7 +314,7 @@ static void test_no_eof(const char *name, const char *before)
 	ok(!exists("eof", 200), "%s: it never saw an end", name);
 }
 
-/* The process that uses it dies: nobody is left to close anything. */
+/* The process that uses it dies: none is left to close anything. */
 static void test_parent_dies(int sig)
 {
 	char script[128];
@@ -341,7 +341,7 @@ int main(void)
 	alarm(120);
 	if (!mkdtemp(dir))
 		exit(1);
-	/* With a directory that we may not search, ENOENT would be EACCES. */
+	/* A directory that we may not search would turn ENOENT into EACCES. */
 	setenv("PATH", "/usr/bin:/bin", 1);
 	test_status(COMMAND_SOURCE, "source");
 	test_status(COMMAND_CONSUMER, "consumer");

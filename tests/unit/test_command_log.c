@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* command_log: what a COMMAND says arrives by lines, and never makes it wait. */
+/* command_log: COMMAND's messages arrive line by line and never block it. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -9,7 +9,7 @@
 #include "stream/command_log.h"
 #include "tap.h"
 
-static int heard_fd; /* what comes out of our standard error */
+static int heard_fd; /* the other end of our standard error */
 
 static void stuck(int signal)
 {
@@ -98,7 +98,7 @@ static void test_pieces(void)
 	command_log_finish(&l);
 }
 
-/* Nobody reads: whoever writes does not wait. */
+/* Nobody reads our standard error: COMMAND does not wait. */
 static void test_stuck(void)
 {
 	struct command_log l;
@@ -124,7 +124,7 @@ static void test_stuck(void)
 		;
 	command_log_finish(&l);
 	ok(strstr(heard(), "lines of messages were dropped"),
-	   "which is said when somebody reads again");
+	   "and a message says so once it is read again");
 }
 
 int main(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* input: bytes come in without a wait, whoever else reads. */
+/* input: reads never wait, even if another process reads the same pipe. */
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
@@ -27,12 +27,12 @@ static volatile sig_atomic_t rings;
 static void on_alarm(int sig)
 {
 	(void)sig;
-	/* Once may be a test's wish; who waits on does so for ever. */
+	/* A test may expect one signal; a read that waits on waits for ever. */
 	if (++rings > 3)
 		_exit(1);
 }
 
-/* Interrupt whatever waits, again and again, as long as ms is not 0. */
+/* Interrupt any wait, again and again, while ms is not 0. */
 static void ring(int ms)
 {
 	struct itimerval t = { .it_interval.tv_usec = ms * 1000,
@@ -70,17 +70,16 @@ static void test_stream(const char *what, int from, int to)
 
 	init(&in, from);
 	ring(500);
-	is_int(read_some(&in), 0, "%s: somebody else took what was there",
-	       what);
-	ok(!done && !end && !rings, "%s: nobody waits for more", what);
+	is_int(read_some(&in), 0, "%s: another process took the bytes", what);
+	ok(!done && !end && !rings, "%s: the read does not wait for more",
+	   what);
 	if (write(to, "a line\n", 7) != 7)
 		exit(1);
-	ok(io_ready(in.fd, POLLIN), "%s: what comes is announced", what);
+	ok(io_ready(in.fd, POLLIN), "%s: new bytes are announced", what);
 	is_int(read_some(&in), 0, "%s: and read", what);
 	is_int(done, 7, "%s: all of it", what);
-	ok(!memcmp(got, "a line\n", 7) && !end, "%s: and right", what);
-	is_int(fcntl(from, F_GETFL), flags, "%s: which others do not see",
-	       what);
+	ok(!memcmp(got, "a line\n", 7) && !end, "%s: unchanged", what);
+	is_int(fcntl(from, F_GETFL), flags, "%s: the shared flags stay", what);
 	ring(0);
 	input_fini(&in);
 }
@@ -108,7 +107,7 @@ static void test_pipe(bool before)
 	if (pipe(p) < 0)
 		exit(1);
 	test_stream("pipe", p[0], p[1]);
-	test_end(before ? "pipe of somebody who ended long ago" : "pipe", p[0],
+	test_end(before ? "pipe whose writer ended long ago" : "pipe", p[0],
 		 p[1], before);
 }
 
@@ -134,7 +133,7 @@ static void test_terminal(void)
 	close(ours);
 }
 
-/* Where it must wait, a signal ends that. */
+/* If it must wait, a signal ends the wait. */
 static void test_no_proc(void)
 {
 	struct input in;
@@ -146,7 +145,7 @@ static void test_no_proc(void)
 	init(&in, p[0]);
 	no_proc = false;
 	ring(50);
-	is_int(read_some(&in), 0, "a wait that cannot be helped has an end");
+	is_int(read_some(&in), 0, "a wait that cannot be avoided has an end");
 	ok(!done && !end && rings == 1, "at the first signal");
 	ring(0);
 	input_fini(&in);
@@ -171,7 +170,7 @@ static void test_messages(int type)
 	close(s[1]);
 }
 
-/* Read to the end; how many bytes that were, or -1. */
+/* Read to the end.  Returns the number of bytes, or -1. */
 static long read_all(const struct input *in)
 {
 	long all = 0;
@@ -196,10 +195,10 @@ static void test_file(void)
 	is_int(read_all(&in), 70, "all of the rest is read");
 	if (ftruncate(fd, 120) < 0)
 		exit(1);
-	is_int(read_all(&in), 20, "and what was added meanwhile");
+	is_int(read_all(&in), 20, "and the bytes that were added meanwhile");
 	if (ftruncate(fd, 99) < 0)
 		exit(1);
-	is_int(read_all(&in), 0, "what was read may go");
+	is_int(read_all(&in), 0, "bytes that were read may be cut off");
 	input_fini(&in);
 	init(&in, fd);
 	is_int(in.end, 0, "behind its end nothing is expected");
@@ -220,11 +219,11 @@ static void test_lying_file(void)
 	struct input in;
 
 	if (fd < 0) {
-		tap_skip("a file of the kernel's", "no such file");
+		tap_skip("a file of the kernel", "no such file");
 		return;
 	}
 	init(&in, fd);
-	is_int(in.end, 0, "the size of a file of the kernel's says nothing");
+	is_int(in.end, 0, "the size of a kernel file says nothing");
 	ok(read_all(&in) > 1, "but it can be read");
 	input_fini(&in);
 	close(fd);

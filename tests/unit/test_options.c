@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* opt: command lines, what they mean, what is refused, and the help. */
+/* options: command lines, accepted and refused, and the help. */
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio_ext.h>
@@ -12,7 +12,7 @@
 
 #define CERTIFICATES " --cert c --cert-key k --ca a"
 
-/* A command line's words are divided by one blank; "''" is an empty word. */
+/* The words of a line are separated by one space; "''" is an empty word. */
 static int parse(const char *line, struct options *o, struct err *e)
 {
 	static char text[1024], empty[] = "", name[] = "btrfs-ktls-pipe";
@@ -150,9 +150,9 @@ static const struct {
 	{ "-p 7", "the verb comes first" },
 	{ "connect", "needs a HOST" },
 	{ "connect a b", "takes one HOST" },
-	{ "listen h", "'h' is one argument too many" },
-	{ "keygen f", "'f' is one argument too many" },
-	{ "probe h", "'h' is one argument too many" },
+	{ "listen h", "unexpected argument 'h'" },
+	{ "keygen f", "unexpected argument 'f'" },
+	{ "probe h", "unexpected argument 'h'" },
 
 	{ "connect ''", "names no host" },
 	{ "connect :7", "names no host" },
@@ -176,23 +176,25 @@ static const struct {
 	{ "listen --cert c --ca a", "missing: --cert-key" },
 	{ "listen --cert-key k --ca a", "missing: --cert" },
 	{ "listen --peer p", "--peer needs certificates" },
-	{ "listen -k f" CERTIFICATES, "goes with no --key" },
-	{ "listen --identity i" CERTIFICATES, "goes with no --identity" },
-	{ "listen --password-file f" CERTIFICATES, "with no --password-file" },
-	{ "listen -m none" CERTIFICATES, "no certificate" },
+	{ "listen -k f" CERTIFICATES, "cannot be used with --key" },
+	{ "listen --identity i" CERTIFICATES,
+	  "cannot be used with --identity" },
+	{ "listen --password-file f" CERTIFICATES,
+	  "used with --password-file" },
+	{ "listen -m none" CERTIFICATES, "a certificate" },
 	{ "connect --peer p --peer q" CERTIFICATES " h", "takes one --peer" },
 	{ "listen --peer ''" CERTIFICATES, "--peer: needs a value" },
 
-	{ "listen --keys f -k g", "no --key, no --identity" },
-	{ "listen --identity a --keys f", "no --key, no --identity" },
-	{ "listen --keys f" CERTIFICATES, "no certificate" },
+	{ "listen --keys f -k g", "with --key, --identity" },
+	{ "listen --identity a --keys f", "with --key, --identity" },
+	{ "listen --keys f" CERTIFICATES, "a certificate" },
 	{ "listen --keys f -m none", "encrypts nothing" },
 	{ "listen --keys - --send", "name the file" },
 	{ "connect --keys f h", "option --keys" },
 	{ "listen --keep", "--keep needs a COMMAND" },
-	{ "listen --keep --raw -- c", "does not go with --raw" },
-	{ "listen --keep --progress -- c", "no --progress" },
-	{ "listen --keep --size 1 -- c", "no --size" },
+	{ "listen --keep --raw -- c", "cannot be used with --raw" },
+	{ "listen --keep --progress -- c", "--progress or --size" },
+	{ "listen --keep --size 1 -- c", "--progress or --size" },
 	{ "connect --keep h -- c", "option --keep" },
 	{ "listen -k", "option -k needs a value" },
 	{ "listen --key", "option --key needs a value" },
@@ -215,7 +217,7 @@ static const struct {
 	{ "listen --wait soon", "--wait: 'soon' is not a duration" },
 	{ "listen --ready-fd 2147483648", "--ready-fd: '2147483648'" },
 	{ "listen --ready-fd -1", "--ready-fd: '-1'" },
-	{ "connect --raw=1 h", "--raw=1, or a value too many" },
+	{ "connect --raw=1 h", "--raw=1, or it takes no value" },
 
 	{ "listen -x", "unknown option -x" },
 	{ "listen -qx", "unknown option -x" },
@@ -264,7 +266,7 @@ static void test_long_host(void)
 	ok(parse(line, &o, &e) == -1, "but no more");
 }
 
-/* What print() writes to standard output. */
+/* The text that print() writes to standard output. */
 static const char *capture(int (*print)(enum options_verb, struct err *),
 			   enum options_verb verb)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* sink: bytes go out without a wait, and no failure goes unseen. */
+/* output: writes never wait, and no failure goes unnoticed. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -37,7 +37,7 @@ pid_t __wrap_fork(void)
 
 static char block[65536];
 
-/* Write blocks of len bytes until there is no more room; how much went. */
+/* Write blocks of len bytes until there is no room.  Returns the bytes. */
 static size_t fill(struct output *s, size_t len, struct err *e)
 {
 	size_t all = 0, done;
@@ -77,7 +77,7 @@ static void test_full(const char *name, bool socket)
 	all = fill(&s, sizeof block, &e) + fill(&s, 100, &e);
 	ok(all >= 4096 && e.kind == ERR_NONE, "a full %s does not block", name);
 	ok(!(fcntl(fds[1], F_GETFL) & O_NONBLOCK),
-	   "and has no O_NONBLOCK that others would see");
+	   "and O_NONBLOCK is not set for others");
 	for (size_t n = 0; n < 8192;)
 		n += (size_t)read(fds[0], block, 8192 - n);
 	if (!socket)
@@ -103,7 +103,7 @@ static void test_reader_gone(const char *name, bool socket)
 	is_int(output_write(&s, "x", 1, &done, &e), -1,
 	       "a %s whose reader left is an error", name);
 	ok(e.kind == ERR_IO && done == 0 && strstr(e.msg, "went away"),
-	   "which says so");
+	   "and the message says so");
 	is_int(output_finish(&s, &e), 0, "but it can be closed");
 }
 
@@ -117,12 +117,12 @@ static void test_errors(void)
 	   "and so does ECONNRESET");
 	ok(output_error(EIO, &e) == -1 && !strstr(e.msg, "reader") &&
 		   e.num == EIO,
-	   "other errors speak for themselves");
+	   "other errors have their own text");
 }
 
 static void test_file(void)
 {
-	char path[] = "/tmp/test_sink.XXXXXX", text[16] = "";
+	char path[] = "/tmp/test_output.XXXXXX", text[16] = "";
 	struct err e = { 0 };
 	int fd = mkstemp(path), again = open(path, O_RDONLY);
 	struct output s;
@@ -155,7 +155,7 @@ static int sync_fail(int fd)
 	return -1;
 }
 
-/* Does nothing of ours stay open there, and no signal disturb it? */
+/* Does the process close all our descriptors and block all signals? */
 static int sync_alone(int fd)
 {
 	sigset_t set;
@@ -171,7 +171,7 @@ static int sync_alone(int fd)
 		       : -1;
 }
 
-/* Who asks a second time hears that all is well. */
+/* The kernel reports an error once: a second sync succeeds. */
 static int sync_die(int fd)
 {
 	(void)fd;
@@ -196,14 +196,15 @@ static void test_sync(void)
 		int num;
 	} rows[] = {
 		{ "a file goes to disk", sync_well, false, false, 0 },
-		{ "with nothing else", sync_alone, false, false, 0 },
+		{ "the process has no other descriptor", sync_alone, false,
+		  false, 0 },
 		{ "an error of the disk", sync_fail, false, false, EIO },
 		{ "no process left", sync_well, true, false, 0 },
 		{ "no process left and an error", sync_fail, true, false, EIO },
 		{ "the process is killed", sync_die, false, false, ECANCELED },
-		{ "nobody tells how it ended", sync_fail, false, true, ECHILD },
+		{ "its status cannot be had", sync_fail, false, true, ECHILD },
 	};
-	char path[] = "/tmp/test_sink.XXXXXX";
+	char path[] = "/tmp/test_output.XXXXXX";
 	struct output s;
 	sigset_t set;
 	int fd = mkstemp(path);
@@ -236,7 +237,7 @@ static void test_devices(void)
 	output_init(&s, open("/dev/full", O_WRONLY));
 	is_int(output_write(&s, "x", 1, &done, &e), -1,
 	       "/dev/full is an error");
-	ok(e.kind == ERR_IO && e.num == ENOSPC, "which errno tells");
+	ok(e.kind == ERR_IO && e.num == ENOSPC, "and errno tells which");
 	is_int(output_finish(&s, &e), 0, "but it can be closed");
 	output_init(&s, open("/dev/null", O_WRONLY));
 	ok(output_write(&s, block, sizeof block, &done, &e) == 0 &&
@@ -244,12 +245,13 @@ static void test_devices(void)
 	   "/dev/null takes everything");
 	is_int(output_finish(&s, &e), 0, "and can be finished");
 	s = (struct output){ .fd = -1, .own_fd = -1 };
-	is_int(output_finish(&s, &e), -1, "what is not open cannot be closed");
+	is_int(output_finish(&s, &e), -1,
+	       "a closed output cannot be closed again");
 }
 
 static void test_splice(void)
 {
-	char path[] = "/tmp/test_sink.XXXXXX";
+	char path[] = "/tmp/test_output.XXXXXX";
 	struct err e = { 0 };
 	int pipe_fds[2], sock_fds[2];
 	int file = mkstemp(path), append = open(path, O_WRONLY | O_APPEND);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* A paced sender never exceeds its rate, and comes near to it. */
+/* pace: the sender never exceeds its rate, and nearly reaches it. */
 #include "stream/pace.h"
 #include "tap.h"
 
 enum { SECONDS = 20 };
 
-/* Sends all it may, whenever it is due; returns the bytes of SECONDS. */
+/* Send all that is allowed, when it is due.  Returns the bytes of SECONDS. */
 static uint64_t run(uint64_t rate, uint64_t wanted, int *early)
 {
 	struct pace p;
@@ -37,14 +37,14 @@ static void test_rates(void)
 		int early = 0;
 		uint64_t sent = run(rates[i], 1 << 20, &early);
 
-		/* One burst more than the time allows */
+		/* One burst more than the rate */
 		ok(sent <= all + rates[i] / 10 + 1,
 		   "%llu a second are not exceeded",
 		   (unsigned long long)rates[i]);
-		/* A clock of milliseconds has room for so many bursts. */
+		/* A clock of milliseconds allows so many bursts. */
 		if (rates[i] < 1u << 30)
 			ok(sent >= all - all / 20 - 1, "and used");
-		is_int(early, 0, "what is due can be sent");
+		is_int(early, 0, "bytes that are due can be sent");
 	}
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* meter: rates that are right at any time and size, and their text. */
+/* rate: correct at any time and size, and as text. */
 #include "stream/rate.h"
 #include "tap.h"
 
@@ -7,7 +7,7 @@ enum { START_MS = 123456 };
 
 static const uint64_t KIB = 1024, MIB = 1 << 20, GIB = 1 << 30;
 
-/* A meter with so many bytes after so many milliseconds, at an even rate. */
+/* A meter that got so many bytes in so many milliseconds, evenly. */
 static struct rate meter_at(uint64_t ms, uint64_t bytes)
 {
 	struct rate m;
@@ -25,16 +25,16 @@ static void test_start(void)
 	char text[80];
 
 	rate_start(&m, START_MS);
-	is_int(rate_rate_now(&m, START_MS), 0, "no time, no rate now");
-	is_int(rate_rate_average(&m, START_MS), 0, "nor an average");
+	is_int(rate_now(&m, START_MS), 0, "no time, no rate now");
+	is_int(rate_average(&m, START_MS), 0, "nor an average");
 	rate_update(&m, START_MS, 5 * MIB);
-	is_int(rate_rate_now(&m, START_MS), 0, "with bytes: no rate now");
-	is_int(rate_rate_average(&m, START_MS), 0, "with bytes: no average");
+	is_int(rate_now(&m, START_MS), 0, "with bytes: no rate now");
+	is_int(rate_average(&m, START_MS), 0, "with bytes: no average");
 	rate_print(&m, START_MS, 10 * MIB, text, sizeof text);
 	is_str(text, "5 MiB 0 B/s (avg 0 B/s) 0:00:00 50% ETA -",
-	       "nobody knows when it will end");
+	       "no rate: the end is unknown");
 	rate_update(&m, START_MS + 1, 5 * MIB);
-	is_int(rate_rate_average(&m, START_MS + 1), 5 * MIB * 1000,
+	is_int(rate_average(&m, START_MS + 1), 5 * MIB * 1000,
 	       "one millisecond has a rate");
 }
 
@@ -44,24 +44,23 @@ static void test_growth(void)
 	uint64_t now = START_MS + 20000;
 	int wrong = 0;
 
-	is_int(rate_rate_now(&m, now), 1000 * KIB, "an even rate is the rate");
-	is_int(rate_rate_average(&m, now), 1000 * KIB, "and the average");
+	is_int(rate_now(&m, now), 1000 * KIB, "an even rate is the rate");
+	is_int(rate_average(&m, now), 1000 * KIB, "and the average");
 	for (int i = 0; i < 20; i++) {
-		uint64_t before = rate_rate_now(&m, now);
+		uint64_t before = rate_now(&m, now);
 
 		now += 500;
 		rate_update(&m, now, 20000 * KIB);
-		wrong += rate_rate_now(&m, now) > before;
+		wrong += rate_now(&m, now) > before;
 	}
 	is_int(wrong, 0, "the rate falls when nothing comes");
-	is_int(rate_rate_now(&m, now), 0, "until it is 0");
-	is_int(rate_rate_average(&m, now), 20000 * KIB / 30,
+	is_int(rate_now(&m, now), 0, "until it is 0");
+	is_int(rate_average(&m, now), 20000 * KIB / 30,
 	       "but the average remembers");
 	for (int i = 1; i <= 20; i++)
 		rate_update(&m, now + (uint64_t)i * 500,
 			    20000 * KIB + (uint64_t)i * MIB);
-	is_int(rate_rate_now(&m, now + 10000), 2 * MIB,
-	       "the rate forgets a pause");
+	is_int(rate_now(&m, now + 10000), 2 * MIB, "the rate forgets a pause");
 }
 
 static void test_huge(void)
@@ -70,16 +69,15 @@ static void test_huge(void)
 	struct rate m = meter_at(1000, huge);
 	char text[120];
 
-	ok(rate_rate_average(&m, START_MS + 1000) == huge,
+	ok(rate_average(&m, START_MS + 1000) == huge,
 	   "a huge average in a second does not overflow");
-	ok(rate_rate_now(&m, START_MS + 1000) == huge,
-	   "and a huge rate does not");
+	ok(rate_now(&m, START_MS + 1000) == huge, "and a huge rate does not");
 	rate_start(&m, 0);
 	rate_update(&m, 999, 998);
-	is_int(rate_rate_average(&m, 999), 998 * 1000 / 999,
+	is_int(rate_average(&m, 999), 998 * 1000 / 999,
 	       "a rate is not rounded to thousands");
 	m.bytes = UINT64_MAX;
-	is_int(rate_rate_average(&m, UINT64_MAX / 1000), 1000000,
+	is_int(rate_average(&m, UINT64_MAX / 1000), 1000000,
 	       "nor do time and bytes overflow together");
 	rate_print(&m, 3600000, UINT64_MAX, text, sizeof text);
 	ok(!strncmp(text, "16 EiB ", 7) &&
@@ -128,17 +126,17 @@ static void test_print(void)
 
 	rate_print(&m, START_MS + 4000, 0, text, sizeof text);
 	is_str(text, "1.17 GiB 300 MiB/s (avg 300 MiB/s) 0:00:04",
-	       "no size: no end in sight");
+	       "no size: no percentage and no ETA");
 	rate_print(&m, START_MS + 4000, 4 * 1200 * MIB, text, sizeof text);
 	is_str(text,
 	       "1.17 GiB 300 MiB/s (avg 300 MiB/s) 0:00:04 25% ETA 0:00:12",
-	       "with a size: how much, and how long still");
+	       "with a size: percentage and ETA");
 	rate_print(&m, START_MS + 4000, 1200 * MIB, text, sizeof text);
 	ok(strstr(text, " 100% ETA 0:00:00"), "all of it is 100%%");
 	rate_print(&m, START_MS + 4000, 600 * MIB, text, sizeof text);
 	ok(strstr(text, " 200% ETA 0:00:00"), "a wrong size does no harm");
 	rate_print(&m, START_MS + 4000, 600 * MIB, cut, sizeof cut);
-	is_str(cut, "1.17 GiB 30", "what does not fit is cut");
+	is_str(cut, "1.17 GiB 30", "a text that does not fit is cut");
 	rate_print(&m, START_MS + 360000000, 0, text, sizeof text);
 	ok(strstr(text, " 100:00:00"), "hours go on after 99");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * read_ahead stays small while the producer keeps up, and grows where it works
- * in bursts that the connection could have carried in its pauses.
+ * read_ahead: the limit stays small while the producer keeps up, and grows if
+ * it works in bursts that could have kept the connection busy in the pauses.
  */
 #include "stream/read_ahead.h"
 #include "tap.h"
@@ -18,7 +18,7 @@ static void test_limits(void)
 	is_int(r.bytes, 4096, "but never beyond --buffer");
 }
 
-/* Runs dry at 1000 ms for so long, then gets bytes. */
+/* Run dry at 1000 ms, for so long, then get bytes. */
 static uint64_t after_pause(struct read_ahead *r, uint64_t pause_ms)
 {
 	read_ahead_ran_dry(r, 1000);
@@ -49,7 +49,7 @@ static void test_growth(void)
 	is_int(r.bytes, MAX, "up to --buffer");
 }
 
-/* Nothing is lost by reading on while the connection takes nothing. */
+/* While the connection takes nothing, reading on costs nothing. */
 static void test_stall(void)
 {
 	struct read_ahead r;
@@ -86,9 +86,9 @@ static void test_calm(void)
 }
 
 /*
- * A producer that gives BURST bytes as fast as they are taken and then pauses,
- * over a link of 20 MB/s, in steps of a millisecond.  Returns how long CYCLES
- * of it take, after as many to get used to it.
+ * A producer gives BURST bytes as fast as they are taken and then pauses; the
+ * network carries 20 MB/s; steps are a millisecond.  Returns how long CYCLES of
+ * that take, after as many to adapt.
  */
 static uint64_t simulate(struct read_ahead *r, bool follows)
 {
@@ -139,7 +139,7 @@ static void test_bursts(void)
 	ok(worst > best * 3 / 2,
 	   "bursts over a small one take half as long again");
 	ok(ms <= best * 21 / 20,
-	   "bursts keep the link as busy as the largest one does");
+	   "bursts keep the network as busy as with the largest");
 }
 
 int main(void)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * receiver: whatever a consumer does between two questions about it, the
- * verdict is the same; and the sender hears of a failure at the beginning.
+ * receiver: the verdict is the same whenever a consumer acts between two
+ * checks; and the sender is told of a failure at the beginning.
  */
 #include <errno.h>
 #include <signal.h>
@@ -17,7 +17,7 @@ enum { STREAM_BYTES = 1000 };
 
 static struct session the_link;
 
-/* A consumer that acts as soon as it was asked about so many times */
+/* A consumer that acts after it was checked so many times */
 static struct {
 	int acts_after;
 	size_t leaves; /* bytes that it does not read */
@@ -57,7 +57,7 @@ void __wrap_command_close_pipe(struct command *c)
 	(void)c;
 }
 
-/* The sender: one piece, the end, and after the outcome the confirmation */
+/* The sender: one piece, the end, and the confirmation after the outcome */
 static int received;
 static struct frame said;
 
@@ -179,14 +179,14 @@ static void stuck(int signal)
 /* A whole stream; the outcome is in said. */
 static int receive(struct err *e)
 {
-	struct progress status;
+	struct progress progress;
 	struct output output;
 	struct receiver_params p = { .session = &the_link,
 				     .output = &output,
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .how = RECEIVER_SPLICE,
-				     .status = &status,
+				     .progress = &progress,
 				     .stop_fd = -1 };
 	uint64_t total;
 	int fds[2], ret;
@@ -200,8 +200,8 @@ static int receive(struct err *e)
 				     .count = 1,
 				     .fd = -1,
 				     .due_ms = CLOCK_NEVER,
-				     .final = "nobody comes back" };
-	progress_start(&status, false, 0);
+				     .final = "no peer reconnects" };
+	progress_start(&progress, false, 0);
 	output_init_borrowed(&output, fds[1]);
 	ret = receiver_run(&p, &total, e);
 	close(fds[0]);
@@ -226,7 +226,7 @@ static void test_consumer(int acts_after, size_t leaves)
 		       "that bytes were left");
 }
 
-/* Nothing of the stream was taken: the sender is to hear that at once. */
+/* The receiver fails at once: the sender must be told. */
 static void test_resources(const char *name, bool *missing)
 {
 	struct err e = { 0 };

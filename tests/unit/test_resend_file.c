@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* store_file sends what the file holds, from where its offset is. */
+/* resend_file: the stream is the file, from its current offset on. */
 #include <errno.h>
 #include <sys/mman.h>
 
@@ -40,7 +40,7 @@ int __wrap_connection_sendfile(struct connection *c, int file_fd,
 	return take(bytes, n > 0 ? (size_t)n : 0, io);
 }
 
-/* More of the stream, behind START bytes that are none of it */
+/* Append to the stream, which begins behind START other bytes. */
 static uint64_t grow(uint64_t have, uint64_t bytes)
 {
 	for (uint64_t end = have + bytes; have < end; have += 4096)
@@ -67,7 +67,7 @@ static struct resend_buffer *begin(void)
 	return s;
 }
 
-/* Send all there is, going back now and then.  Returns 0 or -1. */
+/* Send everything, rewinding now and then.  Returns 0 or -1. */
 static int send_all(struct resend_buffer *s, bool changes, struct err *e)
 {
 	struct connection_io io;
@@ -102,9 +102,9 @@ static void test_whole(const char *how, bool kernel, bool no_sendfile,
 	is_int(s->head, SIZE, "%s: as long as the rest of the file", how);
 	is_int(send_all(s, changes, &e), 0, "%s: all is sent", how);
 	is_int(sent, SIZE, "%s: to the end", how);
-	is_int(differ, 0, "%s: and right", how);
+	is_int(differ, 0, "%s: unchanged", how);
 	is_int(lseek(file, 0, SEEK_CUR), START + SIZE,
-	       "%s: who reads next finds the end", how);
+	       "%s: the next reader finds the end", how);
 	ok(s->ops->peek(s, SIZE - 10, last, 10, &e) == 0 &&
 		   bytes_right(last, SIZE - 10, 10),
 	   "%s: the last bytes can be seen", how);
@@ -141,11 +141,11 @@ static void test_shrinking(bool kernel)
 	if (ftruncate(file, START + 5000) < 0)
 		exit(1);
 	is_int(send_all(s, false, &e), -1, "a file that shrinks is no success");
-	is_int(e.kind, ERR_IO, "that is the input's fault");
-	ok(strstr(e.msg, "shorter"), "which is said: %s", e.msg);
+	is_int(e.kind, ERR_IO, "the input is to blame");
+	ok(strstr(e.msg, "shorter"), "the message says so: %s", e.msg);
 	e = (struct err){ 0 };
 	is_int(s->ops->peek(s, SIZE - 10, last, 10, &e), -1,
-	       "and so is one that cannot be looked at");
+	       "and peeking into it fails");
 	ok(strstr(e.msg, "shorter"), "likewise: %s", e.msg);
 	s->ops->free(s);
 	close(file);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* store_mem never loses, doubles or mixes up a byte. */
+/* resend_memory never loses, repeats or reorders a byte. */
 
 #include "bytes.h"
 #include "stream/resend_memory.h"
@@ -8,9 +8,9 @@
 
 enum { STEPS = 20000, ROOM = 3 * RECORD_MAX };
 
-static uintptr_t lowest, highest; /* where the channel took from */
+static uintptr_t lowest, highest; /* where the connection read from */
 
-/* The channel takes some of what it gets. */
+/* The connection takes a part of the bytes. */
 WRAP(connection_send);
 int __wrap_connection_send(struct connection *c, uint8_t *buf, size_t len,
 			   struct connection_io *io, struct err *e)
@@ -23,8 +23,8 @@ int __wrap_connection_send(struct connection *c, uint8_t *buf, size_t len,
 }
 
 /*
- * Peek at random: the right bytes, or none where there can be none.  What is not
- * acknowledged is there, and so are the last 64 bytes.
+ * Peek at random offsets: the right bytes, or an error if they are not held.
+ * All unacknowledged bytes are there, and so are the last 64.
  */
 static int peek_right(const struct resend_buffer *s, uint64_t start)
 {
@@ -47,7 +47,7 @@ static int peek_right(const struct resend_buffer *s, uint64_t start)
 	return !there || bytes_right(bytes, offset, len);
 }
 
-/* flags: O_DIRECT makes a packet of each write, which a short read would cut */
+/* flags: O_DIRECT makes each write a packet, which a short read truncates. */
 static void test_random(uint64_t start, int flags)
 {
 	const uint64_t packet = (uint64_t)sysconf(_SC_PAGESIZE);
@@ -114,7 +114,7 @@ static void test_random(uint64_t start, int flags)
 	close(p[0]);
 }
 
-/* As long as the receiver keeps up the same little memory is used again. */
+/* While the receiver keeps up, the same little memory is used again. */
 static void test_hot(void)
 {
 	struct err e = { 0 };
@@ -139,9 +139,8 @@ static void test_hot(void)
 			s->ops->send(s, NULL, s->head - s->sent, &io, &e);
 		s->ops->ack(s, s->sent);
 	}
-	is_int(differ, 0, "16 MiB went through a big store");
-	ok(highest - lowest <= 3 << 20,
-	   "and through 3 MiB of memory at the most");
+	is_int(differ, 0, "16 MiB went through a large buffer");
+	ok(highest - lowest <= 3 << 20, "and used at most 3 MiB of memory");
 	s->ops->free(s);
 	close(p[0]);
 	close(p[1]);

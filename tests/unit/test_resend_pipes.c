@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * store_pipe never loses, doubles or mixes up a byte, whatever the writer's
- * pieces are, and however often it has to go back.
+ * resend_pipes never loses, repeats or reorders a byte, however large the
+ * writer's pieces are and however often it has to rewind.
  */
 #include <sys/ioctl.h>
 #include <sys/resource.h>
@@ -28,7 +28,7 @@ int __wrap_connection_send(struct connection *c, uint8_t *buf, size_t len,
 	return take_lent(buf, len, io);
 }
 
-/* As splice(2) does, whatever the packets: a read(2) loses what it cuts off. */
+/* Read as splice(2) does, across packets: a read(2) loses the rest of one. */
 static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
 {
 	size_t done = 0;
@@ -46,7 +46,7 @@ static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
 	return done;
 }
 
-/* What it asks for must be there, or the kernel would leave a record open. */
+/* The bytes asked for must be there, or the kernel leaves a record open. */
 static int asked_too_much;
 static bool stuck; /* the socket takes nothing */
 
@@ -73,7 +73,7 @@ struct run {
 	unsigned int rewinds;
 };
 
-/* As the sender does it */
+/* As sender.c does it */
 static void use_memory(struct run *r)
 {
 	struct err e = { 0 };
@@ -118,13 +118,13 @@ static void do_peek(struct run *r)
 		return;
 	there = s->ops->peek(s, offset, bytes, len, &e) == 0;
 	r->broken += there && !bytes_right(bytes, offset, len);
-	/* What is not acknowledged, and the last 64 bytes that went out */
+	/* All unacknowledged bytes, and the last 64 that were sent */
 	if (s->keeps && !s->ops->to_memory &&
 	    (offset >= s->acked || offset + 64 >= s->sent))
 		r->broken += !there;
 }
 
-/* The connection was lost; what comes next may be of another kind. */
+/* The connection is lost; the next one may be of another kind. */
 static void do_rewind(struct run *r, bool may_leave_kernel)
 {
 	struct resend_buffer *s = r->s;
@@ -189,7 +189,7 @@ static void step(struct run *r, size_t piece, unsigned int rewinds,
 			do_peek(r);
 		if (rewinds && !draw(rewinds))
 			do_rewind(r, may_leave_kernel);
-		/* Fresh keys, and perhaps no kernel TLS for them. */
+		/* A rekey, perhaps without kernel TLS. */
 		if (may_leave_kernel && !draw(100))
 			in_kernel = draw(2);
 		break;
@@ -200,7 +200,7 @@ static void step(struct run *r, size_t piece, unsigned int rewinds,
 		     (s->keeps && s->sent - s->acked > KEEPS);
 }
 
-/* Until everything went out; a receiver that acknowledges frees what is full. */
+/* Send everything; the receiver's acknowledgements make room. */
 static void finish(struct run *r)
 {
 	close(r->feed_fd);
@@ -219,7 +219,7 @@ struct kind {
 	uint64_t keeps;
 	size_t piece;
 	int flags;
-	unsigned int rewinds; /* one in so many steps; 0: none */
+	unsigned int rewinds; /* one in so many steps; 0: never */
 	bool may_leave_kernel;
 };
 
@@ -245,7 +245,7 @@ static void round_of(const struct kind *k, struct run *r)
 	close(p[0]);
 }
 
-/* It turns into memory once, so many short lives show more than one long. */
+/* It turns into memory only once: many short runs show more than a long one. */
 static void test(const struct kind *k)
 {
 	struct run r = { 0 };
@@ -256,9 +256,9 @@ static void test(const struct kind *k)
 		round_of(k, &r);
 		all += sent;
 	}
-	ok(all > 100 * k->piece, "%s: many bytes went out", k->what);
+	ok(all > 100 * k->piece, "%s: many bytes were sent", k->what);
 	if (k->rewinds)
-		ok(r.rewinds > 20, "%s: and went back often", k->what);
+		ok(r.rewinds > 20, "%s: and it rewound often", k->what);
 	is_int(r.broken, 0, "%s: all of them, and all offsets in order",
 	       k->what);
 	is_int(differ, 0, "%s: the bytes are those that went in", k->what);
@@ -266,7 +266,7 @@ static void test(const struct kind *k)
 	       k->what);
 }
 
-/* A hundred bytes more, through the store and out. */
+/* A hundred more bytes, through the buffer and out. */
 static void hundred_more(struct run *r)
 {
 	r->fed += feed(r->feed_fd, r->fed, 100);
@@ -276,8 +276,8 @@ static void hundred_more(struct run *r)
 }
 
 /*
- * A second loss a little behind the first: what lies before is still in memory,
- * and what follows must go on right behind it.
+ * A second loss a little behind the first: the earlier bytes are still in
+ * memory, and the later ones must follow right behind them.
  */
 static void test_lost_twice(void)
 {
@@ -305,7 +305,7 @@ static void test_lost_twice(void)
 	close(p[1]);
 }
 
-/* Lost when everything was copied and nothing went out: there is room again. */
+/* Lost when everything was copied and nothing sent: there is room again. */
 static void test_lost_when_full(void)
 {
 	struct err e = { 0 };
@@ -327,7 +327,7 @@ static void test_lost_when_full(void)
 	ok(r.s->full, "no buffer is left");
 	is_int(r.s->ops->send(r.s, NULL, r.s->head, &io, &e), 0, "copied");
 	do_fill(&r);
-	ok(r.s->full, "and none is set free by that");
+	ok(r.s->full, "and that frees none");
 	stuck = false;
 	use_memory(&r);
 	while (sent < r.s->head && !r.broken)
@@ -341,7 +341,7 @@ static void test_lost_when_full(void)
 	close(p[0]);
 }
 
-/* It must be able to look, whatever the limits are by then. */
+/* peek() must work even when no descriptor is left. */
 static void test_no_more_pipes(void)
 {
 	struct rlimit before, none;
@@ -384,7 +384,7 @@ static void test_too_large(void)
 	pipe_to_feed(p, 0);
 	ok(!resend_pipes_new(input_from(p[0]), 1ull << 40, &e),
 	   "no pipe of a TiB");
-	is_int(e.kind, ERR_IO, "which is said");
+	is_int(e.kind, ERR_IO, "and the error says so");
 	close(p[0]);
 	close(p[1]);
 }

@@ -1,24 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * Resume and rotation as a state machine, explored to its last state: bytes,
- * acknowledgements and outcome over a connection that can be cut between any
- * two steps, or replaced while it still stands, or rotated, or that swallows
- * what is sent from some moment on, with either process dying at any moment.  It
- * models the protocol page, not the code.
+ * Resume and rekey as a state machine, all states explored.  Bytes,
+ * acknowledgements and the outcome travel over a connection.  Between any two
+ * steps it can be cut, replaced while it still stands, rekeyed, or start to
+ * swallow what is sent; and either process can die.  This models the protocol
+ * page, not the code.
  *
- * Checked in every state that can be reached:
- *   - a byte is received once, in its place
- *   - the sender's 0 and the receiver's 0 mean that all was consumed
- *   - a receiver that leaves with the outcome confirmed leaves no sender behind
- *     that does not know it
- *   - as long as both live, a way leads to both having exited 0, without any
- *     process giving up
- * And that the checks can fail: with a receiver that takes FIN for the sender's
- * confirmation, with one that acknowledges what it has not got, with one that
- * reads from a new connection before the old one is empty, with a sender
- * that keeps using the old one after it said where it ends, with one that does
- * not miss the ACK of its end, and with a receiver that does not say that it
- * waits.
+ * Checked in every reachable state:
+ *   - each byte is received once and in order
+ *   - if the sender or the receiver exits 0, everything was consumed
+ *   - if a receiver exits with its outcome confirmed, the sender knows the
+ *     outcome
+ *   - while both live, some sequence of steps leads to both exiting 0, and
+ *     neither has to give up
+ *
+ * Also checked is that these checks can fail, with wrong variants:
+ *   - a receiver that takes FIN for the sender's confirmation
+ *   - a receiver that acknowledges bytes that it does not have
+ *   - a receiver that reads a new connection before the old one is empty
+ *   - a sender that uses the old connection after it said where it ends
+ *   - a sender that closes the old connection by earlier acknowledgements
+ *   - a sender that does not miss the acknowledgement of its end
+ *   - a receiver that does not say that it waits
  */
 #include <stdlib.h>
 
@@ -26,44 +29,43 @@
 
 enum {
 	BYTES = 6, /* of the stream */
-	KEEPS = 4, /* what the store holds */
-	QUEUE = 5, /* what is on its way in one direction */
+	KEEPS = 4, /* room of the resend buffer */
+	QUEUE = 5, /* room on the way, in one direction */
 	STATES_MAX = 1 << 21,
 	HASH = 1 << 23,
 };
 
 enum life { RUNS, EXITED_0, LOST, DIED };
 
-/* On its way to the receiver: a byte's number, or one of */
+/* On the way to the receiver: the number of a byte, or one of these */
 enum { END = 100, CONFIRM };
-/* On its way to the sender: an acknowledged offset, with WAITS or not, or */
+/* On the way to the sender: an offset, perhaps plus WAITS, or DONE */
 enum { WAITS = 16, DONE = 100 };
 
-/* The receiver's latest word on this connection */
+/* What the last ACK on this connection said */
 enum word { NO_WORD, HAS_ALL, STILL_WAITS };
 
 struct state {
 	uint8_t sender, receiver; /* enum life */
-	uint8_t head, acked, sent; /* the store */
-	bool ended, ever_ended; /* END was sent on this connection, on any */
+	uint8_t head, acked, sent; /* the resend buffer */
+	bool ended, ever_ended; /* END was sent on this connection; on any */
 	uint8_t total; /* received */
-	bool got_end, over, told; /* over: consumed, told: on this connection */
+	bool got_end, over, told; /* over: consumed; told: on this connection */
 	uint8_t last_ack;
 	bool up; /* there is a connection */
-	bool hole; /* which swallows what the sender sends */
-	uint8_t word; /* enum word, as the sender knows it */
-	bool confirmed; /* the receiver left because it knew */
-	bool wrong; /* a byte out of its place, or an impossible frame */
+	bool hole; /* it swallows everything that the sender sends */
+	uint8_t word; /* enum word: what the sender knows */
+	bool confirmed; /* the receiver exited because the sender knew */
+	bool wrong; /* a byte out of order, or an impossible frame */
 	uint8_t to_receiver[QUEUE], to_sender[QUEUE];
 	uint8_t receiver_n, sender_n;
 
-	/* Rotation */
-	uint8_t at; /* where the new connection takes over */
-	bool rekey_agreed,
-		answered; /* the sender's HELLO is out, was accepted */
-	bool keeps_old; /* the sender, until an ACK on the new one covers it */
-	bool old, knows; /* the receiver reads an old one, and knows where to */
-	uint8_t on_old[QUEUE], old_n; /* what is on its way there */
+	/* Rekey */
+	uint8_t at; /* offset where the new connection begins */
+	bool rekey_agreed, answered; /* HELLO was sent; was accepted */
+	bool keeps_old; /* the sender does, until an ACK on the new one */
+	bool old, knows; /* the receiver reads an old one; knows its end */
+	uint8_t on_old[QUEUE], old_n; /* on the way on the old one */
 };
 
 enum variant {
@@ -93,7 +95,7 @@ static uint32_t hash_of(const struct state *s)
 	return h % HASH;
 }
 
-/* The state's index; it is added if it is new. */
+/* Return the state's index; add the state if it is new. */
 static uint32_t intern(const struct state *s)
 {
 	uint32_t at = hash_of(s);
@@ -134,7 +136,7 @@ static void drop_connection(struct state *s)
 	s->receiver_n = s->sender_n = 0;
 }
 
-/* The receiver is done with the old connection, and says so by an ACK. */
+/* The receiver has all of the old connection: it sends an ACK. */
 static void arrive(struct state *s)
 {
 	if (!s->old || !s->knows || s->total < s->at)
@@ -145,7 +147,7 @@ static void arrive(struct state *s)
 	s->last_ack = UINT8_MAX;
 }
 
-/* What is on its way stays with the old connection. */
+/* Bytes on the way stay on the old connection. */
 static void split(struct state *s)
 {
 	s->old = true;
@@ -156,7 +158,7 @@ static void split(struct state *s)
 	s->receiver_n = s->sender_n = 0;
 }
 
-/* The receiver hears of the new connection, which carries its frames. */
+/* The receiver learns of the new connection, and sends its frames there. */
 static void learn(struct state *s)
 {
 	s->knows = true;
@@ -202,7 +204,7 @@ static void sender_takes(struct state *s)
 		s->keeps_old = false;
 }
 
-/* WELCOME: the receiver's offset counts; what was acknowledged is gone. */
+/* WELCOME: the sender continues at the receiver's offset. */
 static void connect_again(struct state *s)
 {
 	drop_connection(s);
@@ -224,14 +226,14 @@ enum step {
 	TELL,
 	HEAR,
 	CONNECT,
-	GREET, /* the sender dials a rotation; */
+	GREET, /* the sender dials to rekey; */
 	ANSWER, /* the receiver welcomes it, */
-	SWITCH, /* which the sender hears */
+	SWITCH, /* the sender receives the WELCOME */
 	ASK, /* the receiver dials, and the sender welcomes it; */
-	LEARN, /* which the receiver hears */
+	LEARN, /* the receiver gets the WELCOME */
 	RECEIVE_OLD,
-	CALL_STUCK, /* the sender, of a connection that moves nothing */
-	RECEIVER_LEAVES, /* nobody is there any more */
+	CALL_STUCK, /* the sender judges that nothing arrives */
+	RECEIVER_LEAVES, /* the sender is gone */
 	FAULTS,
 	CUT = FAULTS,
 	SWALLOW,
@@ -288,7 +290,7 @@ static bool step_sender(struct state *s, enum step step)
 	}
 }
 
-/* What an ACK says now. */
+/* What an ACK would say now */
 static uint8_t ack_of(const struct state *s)
 {
 	bool waits = !s->got_end && variant != NEVER_WAITS;
@@ -317,7 +319,7 @@ static bool step_receiver(struct state *s, enum step step)
 			return false;
 		s->last_ack = ack_of(s);
 		if (s->old && !s->knows)
-			return true; /* the sender does not listen there */
+			return true; /* the sender does not read there */
 		s->to_sender[s->sender_n++] =
 			ack_of(s) +
 			(variant == ACKS_TOO_MUCH && s->total < s->sent);
@@ -349,15 +351,15 @@ static bool step_receiver(struct state *s, enum step step)
 	}
 }
 
-/* Bytes or the end were sent over this connection and not acknowledged. */
+/* Were bytes or the end sent on this connection and not acknowledged? */
 static bool sender_owes(const struct state *s)
 {
 	return s->sent > s->acked || (s->ended && variant != FORGETS_END);
 }
 
 /*
- * A connection that swallows lives for ever otherwise, and a rotation does not
- * begin on it.
+ * A connection that swallows cannot be cut otherwise, and no rekey begins on
+ * it.
  */
 static bool step_hole(struct state *s, enum step step)
 {
@@ -496,7 +498,7 @@ static bool is_lie(const struct state *s)
 	       (s->receiver == EXITED_0 && (!s->over || s->total != BYTES));
 }
 
-/* The old connection goes before the receiver has heard of the new one. */
+/* The old connection closes before the receiver knows of the new one. */
 static bool is_pulled_away(const struct state *s)
 {
 	return s->up && s->old && !s->knows && !s->keeps_old &&
@@ -508,7 +510,9 @@ static bool is_left_behind(const struct state *s)
 	return s->confirmed && s->sender == RUNS;
 }
 
-/* How many states with both alive have no way, without a fault, to the end? */
+/*
+ * Count the states with both alive that cannot reach the end without a fault.
+ */
 static unsigned int dead_ends(void)
 {
 	bool *good = calloc(count, sizeof *good), changed = true;
@@ -552,38 +556,41 @@ int main(void)
 	explore();
 	printf("# %u states\n", count);
 	ok(!full, "every state was reached");
-	ok(count > 1000, "and they are many");
-	is_int(count_if(is_wrong), 0, "no byte is lost or comes twice");
-	is_int(count_if(is_lie), 0, "0 means that all was consumed");
-	is_int(count_if(is_left_behind), 0, "no sender is left behind");
-	is_int(count_if(is_pulled_away), 0, "no rotation looks like a loss");
-	is_int(dead_ends(), 0, "who lives can always finish");
+	ok(count > 1000, "there are many of them");
+	is_int(count_if(is_wrong), 0, "no byte is lost or received twice");
+	is_int(count_if(is_lie), 0, "exit 0 means that all was consumed");
+	is_int(count_if(is_left_behind), 0,
+	       "no sender is left without the outcome");
+	is_int(count_if(is_pulled_away), 0,
+	       "no rekey looks like a lost connection");
+	is_int(dead_ends(), 0, "two living processes can always finish");
 
 	variant = FIN_CONFIRMS;
 	explore();
 	ok(count_if(is_left_behind) > 0,
-	   "a FIN that confirms would leave a sender behind");
+	   "if FIN confirmed, a sender would miss the outcome");
 	variant = ACKS_TOO_MUCH;
 	explore();
-	ok(count_if(is_wrong) > 0, "an ACK too far would lose a byte");
+	ok(count_if(is_wrong) > 0, "an ACK beyond the total would lose a byte");
 	variant = NEW_FIRST;
 	explore();
 	ok(count_if(is_wrong) > 0,
-	   "who reads the new one first mixes bytes up");
+	   "reading the new connection first reorders bytes");
 	variant = NO_HOLD;
 	explore();
 	ok(count_if(is_wrong) > 0,
-	   "who does not hold sends bytes past the end");
+	   "sending on during the rekey passes the agreed end");
 	variant = CLOSES_EARLY;
 	explore();
 	ok(count_if(is_pulled_away) > 0,
-	   "who goes by older ACKs closes the old one too early");
+	   "earlier ACKs would close the old connection too early");
 	variant = FORGETS_END;
 	explore();
-	ok(dead_ends() > 0, "who forgets its end waits for ever if it is lost");
+	ok(dead_ends() > 0, "a lost END that is not missed blocks for ever");
 	variant = NEVER_WAITS;
 	explore();
-	ok(dead_ends() > 0, "without the word that it waits nobody finds out");
+	ok(dead_ends() > 0,
+	   "without WAITS a stuck connection is never noticed");
 	free(states);
 	free(table);
 	return tap_end();

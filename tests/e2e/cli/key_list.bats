@@ -252,9 +252,9 @@ stripped() {
 @test "--keys with another credential, with -m none, or for connect: exit status 2" {
 	make_keys keys alice
 	bkp 2 listen --keys keys -k key
-	assert_stderr_has 'no --key, no --identity'
+	assert_stderr_has 'with --key, --identity'
 	bkp 2 listen --keys keys --identity alice
-	assert_stderr_has 'no --key, no --identity'
+	assert_stderr_has 'with --key, --identity'
 	bkp 2 listen --keys keys -m none
 	assert_stderr_has '-m none encrypts nothing'
 	bkp 2 listen --keys - --send

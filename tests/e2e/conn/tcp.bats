@@ -48,9 +48,9 @@ finish() {
 
 @test "--limit on the receiver: exit status 2" {
 	bkp 2 connect -k key --receive --limit 1M 127.0.0.1
-	assert_stderr_has 'limit is for the side that sends'
+	assert_stderr_has 'limit is for the sender'
 	bkp 2 listen -k key --limit 1M
-	assert_stderr_has 'limit is for the side that sends'
+	assert_stderr_has 'limit is for the sender'
 }
 
 @test "--dscp marks the packets of both sides" {

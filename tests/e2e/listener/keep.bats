@@ -585,7 +585,7 @@ wrapped() {
 	make_keys keys bob dave
 	# as "pkill -HUP" would
 	kill -HUP "$LISTENER_PID" $(pgrep -P "$LISTENER_PID")
-	listener_says 'keys file keys: 2 keys are in use from now on'
+	listener_says 'keys file keys: 2 keys are now in use'
 	sends_as dave <<<word
 	[[ $(<got.dave) == word ]]
 	sends_as carol 5 --retry 0 <<<word
@@ -598,15 +598,15 @@ wrapped() {
 	keeps
 	echo 'alice:00' >>keys
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file keys: line 4: .*; the keys of before stay in use'
+	listener_says 'keys file keys: line 4: .*; keeping the previous keys'
 	sends_as alice <<<word
 	rm keys
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file keys: cannot be opened.*stay in use'
+	listener_says 'keys file keys: cannot be opened.*keeping the previous keys'
 	sends_as bob <<<word
 	mkfifo -m 600 keys
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file keys: is no regular file; .*stay in use'
+	listener_says 'keys file keys: not a regular file; keeping the previous keys'
 	sends_as carol <<<word
 	stop_listener
 }
@@ -618,7 +618,7 @@ wrapped() {
 		--keys - --keep -- "${CONSUME[@]}" <input
 	exec 8<>input # more could come
 	kill -HUP "$LISTENER_PID"
-	listener_says 'keys file -: is no regular file; .*stay in use'
+	listener_says 'keys file -: not a regular file; keeping the previous keys'
 	sends_as alice <<<word
 	stop_listener
 }
@@ -654,7 +654,7 @@ wrapped() {
 	pid=$(pgrep -P "$LISTENER_PID")
 	stands_as bob 7
 	kill -9 "$pid"
-	listener_says ': alice 127[^ ]*: the process of this stream was killed by signal 9'
+	listener_says ': alice 127[^ ]*: this stream.s process was killed by signal 9'
 	client alice 7
 	[[ ! -e whole ]]
 	ends_as bob 7
@@ -786,7 +786,7 @@ no_children() {
 	bkp 2 listen --keys keys --keep
 	assert_stderr_has 'needs a COMMAND'
 	bkp 2 listen --keys keys --keep --raw -- cat
-	assert_stderr_has 'does not go with --raw'
+	assert_stderr_has 'cannot be used with --raw'
 	bkp 2 listen --keys keys --keep --progress -- cat
 	assert_stderr_has 'SIGUSR1'
 	bkp 2 listen --keys keys --keep --size 1M -- cat

@@ -501,7 +501,7 @@ endless_source() {
 	left() {
 		CONSUMER=(sh -c 'exec 5<&0; { cat >/dev/null; sleep 0.3; exit 3; } <&5 & exit 0')
 		streams "$1" 9 9 < <(sleep 0.3; echo word)
-		says receiver 'left behind by sh exited with status 3'
+		says receiver 'a background process of sh exited with status 3'
 	}
 	both_ways left
 }
@@ -527,7 +527,7 @@ endless_source() {
 	left() {
 		SOURCE=(sh -c '{ echo one; sleep 0.5; exit 3; } & exit 0')
 		streams "$1" 9 7
-		says sender 'left behind by sh exited with status 3'
+		says sender 'a background process of sh exited with status 3'
 	}
 	both_ways left
 }

@@ -152,7 +152,7 @@ packets() {
 	start_receiver --ktls "$WHEN"
 	run -8 "$BKP_TOOLS/onfd" messages in "$BKP" connect -k key \
 		--ktls "$WHEN" -p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
-	[[ $output == *'standard input is a socket of messages'* ]]
+	[[ $output == *'standard input is a message socket'* ]]
 	wait_receiver 7
 	[[ ! -s $RECEIVED ]]
 }

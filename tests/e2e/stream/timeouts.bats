@@ -120,7 +120,7 @@ unanswered() {
 	stands push
 	kill -STOP "$RECEIVER_PID"
 	takes_between 25 42 wait_sender 7
-	says sender 'not been heard of'
+	says sender 'not been heard from'
 	exec 8>&-
 	kill -KILL "$RECEIVER_PID"
 }

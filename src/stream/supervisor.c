@@ -1,0 +1,484 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "stream/command_group.h"
+
+enum {
+	TERM_GRACE_MS = 2000, /* after SIGTERM, and again after SIGKILL */
+	LOOK_MS = 100, /* between looks at COMMAND's process group */
+	BLIND_MS = 50, /* between looks if SIGCHLD cannot be caught */
+	TELL_MS = 3000, /* before we log that we wait for it */
+};
+
+/*
+ * COMMAND trusts these variables, so any that we inherited under our prefix are
+ * removed first.
+ */
+static void supervisor_set_environment(const struct command_peer *peer)
+{
+	static const char prefix[] = "BTRFS_KTLS_PIPE_";
+	const struct {
+		const char *name, *value;
+	} ours[] = {
+		{ "BTRFS_KTLS_PIPE_IDENTITY", peer->identity },
+		{ "BTRFS_KTLS_PIPE_METHOD", peer->method },
+		{ "BTRFS_KTLS_PIPE_PEER", peer->address },
+		{ "BTRFS_KTLS_PIPE_STREAM", peer->stream },
+	};
+	char **kept = environ;
+
+	for (char **p = environ; p && *p; p++)
+		if (strncmp(*p, prefix, sizeof prefix - 1))
+			*kept++ = *p;
+	if (kept)
+		*kept = NULL;
+	for (size_t i = 0; i < array_len(ours); i++)
+		if (ours[i].value && setenv(ours[i].name, ours[i].value, 1) < 0)
+			_exit(127);
+}
+
+/* In the process that becomes COMMAND. */
+static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
+{
+	struct command_status s = { 0 };
+	struct rlimit core;
+	sigset_t none;
+
+	supervisor_set_environment(p->peer);
+	setpgid(0, 0);
+	/* If the supervisor is killed: late, but better than never. */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (dup2(p->child_fd, p->role == COMMAND_SOURCE ? STDOUT_FILENO
+							: STDIN_FILENO) >= 0 &&
+	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0)) {
+		for (int sig = 1; sig < NSIG; sig++)
+			signal(sig, SIG_DFL);
+		sigemptyset(&none);
+		sigprocmask(SIG_SETMASK, &none, NULL);
+		/* We forbid ourselves core dumps, not COMMAND. */
+		if (getrlimit(RLIMIT_CORE, &core) == 0) {
+			core.rlim_cur = p->core_limit;
+			setrlimit(RLIMIT_CORE, &core);
+		}
+		fcntl(p->control_fd, F_SETFD, FD_CLOEXEC);
+		/* COMMAND inherits no other descriptor. */
+		if (p->control_fd > 3)
+			io_close_range(3, (unsigned int)p->control_fd - 1);
+		io_close_range((unsigned int)p->control_fd + 1, ~0u);
+		execvp(p->argv[0], p->argv);
+	}
+	s.start_errno = errno ? errno : ENOEXEC;
+	send(p->control_fd, &s, sizeof s, MSG_NOSIGNAL);
+	_exit(127);
+}
+
+/* The process that watches COMMAND */
+struct supervisor {
+	pid_t pid; /* of COMMAND, and its group */
+	int control_fd;
+	int pipe_fd; /* keeps a consumer's input open, or -1 */
+	int sigchld_fd;
+	bool blind; /* SIGCHLD cannot be caught: look repeatedly */
+	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
+	int wstatus; /* valid once it has exited */
+	bool exited;
+	bool over; /* its status was reported */
+	uint64_t look_ms; /* when to look at its group again */
+	uint64_t tell_ms; /* when to log that we wait; 0: not set yet */
+	int stop_signal; /* stopped it because it wants the terminal */
+	int left_wstatus; /* of a failed process of its group, or 0 */
+	struct command_group group;
+	struct command_log log;
+};
+
+static bool supervisor_failed(int wstatus)
+{
+	return !WIFEXITED(wstatus) || WEXITSTATUS(wstatus);
+}
+
+/*
+ * Scripts end background processes by SIGTERM or the like.  Any other signal is
+ * a failure, even if there was no time to see whether the process had the
+ * stream open.
+ */
+static bool supervisor_was_killed(int wstatus)
+{
+	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
+
+	return sig && sig != SIGHUP && sig != SIGINT && sig != SIGPIPE &&
+	       sig != SIGTERM;
+}
+
+/*
+ * pid ended or stopped.  A user may stop COMMAND.  But a background process
+ * that stops for the terminal never gets it.
+ */
+static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
+			    int wstatus)
+{
+	if (WIFSTOPPED(wstatus)) {
+		int sig = WSTOPSIG(wstatus);
+
+		if (is_member && (sig == SIGTTIN || sig == SIGTTOU))
+			s->stop_signal = sig;
+	} else if (pid == s->pid) {
+		s->exited = true;
+		s->wstatus = wstatus;
+	} else if ((command_group_held(&s->group, pid) &&
+		    supervisor_failed(wstatus)) ||
+		   (is_member && supervisor_was_killed(wstatus))) {
+		s->left_wstatus = wstatus;
+	}
+}
+
+/* A call failed that we cannot watch COMMAND without. */
+static void supervisor_lose(struct supervisor *s)
+{
+	if (errno != ECHILD && errno != EINTR)
+		s->lost_errno = errno;
+}
+
+/*
+ * Note every process that ended or stopped.  Returns false if there is no child
+ * left, or none can be waited for.
+ */
+static bool supervisor_reap(struct supervisor *s)
+{
+	for (;;) {
+		siginfo_t info = { .si_pid = 0 };
+		bool is_member;
+		int wstatus;
+		pid_t pid;
+
+		if (waitid(P_ALL, 0, &info,
+			   WEXITED | WSTOPPED | WNOHANG | WNOWAIT) < 0) {
+			supervisor_lose(s);
+			return errno == EINTR;
+		}
+		if (!info.si_pid)
+			return true;
+		is_member = getpgid(info.si_pid) == s->pid;
+		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
+		if (pid < 0)
+			supervisor_lose(s);
+		if (s->lost_errno)
+			return false;
+		if (pid == info.si_pid)
+			supervisor_note(s, pid, is_member, wstatus);
+	}
+}
+
+/* Signal COMMAND's group, or COMMAND alone if it could not have a group. */
+static void supervisor_signal(const struct supervisor *s, int sig)
+{
+	if (kill(-s->pid, sig) < 0 && !s->exited)
+		kill(s->pid, sig);
+}
+
+/*
+ * Kill COMMAND's whole group, and reap its members and the orphans that we
+ * inherited.  all: also wait for orphans outside the group.
+ */
+static void supervisor_kill(struct supervisor *s, bool all)
+{
+	uint64_t deadline = clock_deadline(TERM_GRACE_MS);
+	bool killed = false;
+
+	supervisor_signal(s, SIGTERM);
+	supervisor_signal(s, SIGCONT);
+	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
+		command_log_step(&s->log);
+		/* The group keeps its id while a member lives. */
+		if (!killed && clock_now_ms() >= deadline) {
+			supervisor_signal(s, SIGKILL);
+			killed = true;
+			deadline = clock_deadline(TERM_GRACE_MS);
+		} else if (killed && clock_now_ms() >= deadline) {
+			return; /* a daemon, or in D state */
+		}
+		poll(NULL, 0, 5);
+	}
+	if (s->lost_errno)
+		supervisor_signal(s, SIGKILL);
+}
+
+/* Have COMMAND and the members that hold the stream ended? */
+static bool supervisor_is_over(struct supervisor *s)
+{
+	uint64_t now = clock_now_ms();
+
+	if (s->stop_signal || s->lost_errno ||
+	    (s->exited && supervisor_failed(s->wstatus)))
+		return true;
+	if (!s->exited || now < s->look_ms)
+		return false;
+	s->look_ms = now + LOOK_MS;
+	if (!command_group_find(&s->group)) {
+		/* One may have ended in the meantime. */
+		supervisor_reap(s);
+		return true;
+	}
+	if (s->tell_ms && now >= s->tell_ms && s->group.count)
+		log_notice("COMMAND has exited, but its background process %d "
+			   "has the stream open: waiting for it",
+			   (int)s->group.holders[s->group.count - 1]);
+	if (now >= s->tell_ms)
+		s->tell_ms = s->tell_ms ? CLOCK_NEVER : now + TELL_MS;
+	return false;
+}
+
+static void supervisor_report(struct supervisor *s)
+{
+	struct command_status status = { 0 };
+	int wstatus = s->wstatus;
+
+	if (s->exited && !supervisor_failed(wstatus) && s->left_wstatus) {
+		status.left_behind = true;
+		wstatus = s->left_wstatus;
+	}
+	if (s->stop_signal) {
+		status.wanted_terminal = true;
+		status.signal = s->stop_signal;
+	} else if (!s->exited && s->lost_errno) {
+		status.start_errno = s->lost_errno;
+	} else if (!s->exited) {
+		status.signal =
+			SIGKILL; /* we killed it, and it may not have died yet */
+	} else if (WIFSIGNALED(wstatus)) {
+		status.signal = WTERMSIG(wstatus);
+	} else {
+		status.exit_status = WEXITSTATUS(wstatus);
+	}
+	s->over = true;
+	command_log_finish(&s->log);
+	memcpy(status.words, s->log.words, sizeof status.words);
+	if (s->stop_signal)
+		snprintf(status.words, sizeof status.words,
+			 "it wants the terminal, which a COMMAND cannot have");
+	send(s->control_fd, &status, sizeof status, MSG_NOSIGNAL);
+}
+
+/* Wait for an order, for a child, or for a line to pass on. */
+static void supervisor_wait(struct supervisor *s, bool *ordered)
+{
+	struct pollfd fds[] = {
+		{ .fd = s->control_fd, .events = POLLIN },
+		{ .fd = s->sigchld_fd, .events = POLLIN },
+		{ .fd = command_log_fd(&s->log), .events = POLLIN },
+	};
+	uint64_t due_ms = command_log_due(&s->log);
+	char drain[64];
+	int n;
+
+	if (s->blind)
+		due_ms = clock_earlier(due_ms, clock_deadline(BLIND_MS));
+	/* No signal tells that a grandchild ended. */
+	if (s->exited && !s->over)
+		due_ms = clock_earlier(due_ms, s->look_ms);
+	n = poll(fds, array_len(fds), clock_poll_ms(due_ms));
+	if (n < 0)
+		supervisor_lose(s);
+	/* If poll(2) fails, recv(2) has to wait for the order. */
+	*ordered = n > 0 ? fds[0].revents != 0 : s->over && s->lost_errno;
+	while (read(s->sigchld_fd, drain, sizeof drain) > 0)
+		;
+	command_log_step(&s->log);
+}
+
+/* Returns false if the order is to kill, or if our parent is gone. */
+static bool supervisor_obey(struct supervisor *s)
+{
+	char order;
+
+	if (recv(s->control_fd, &order, 1, 0) != 1 || order != SUPERVISOR_CLOSE)
+		return false;
+	attr_close(&s->pipe_fd);
+	s->pipe_fd = -1;
+	return true;
+}
+
+/*
+ * Our parent may exit now, but two kinds of process still need us: one that
+ * writes to the pipe that is COMMAND's standard error, and a COMMAND that we
+ * cannot kill and that must not see the end of its input.
+ */
+static void supervisor_linger(struct supervisor *s)
+{
+	bool ignored;
+
+	if (!s->exited && !s->lost_errno)
+		log_notice("cannot end COMMAND, process %d (another user's?): "
+			   "its input stays open until it exits",
+			   (int)s->pid);
+	close(steal_fd(&s->control_fd));
+	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
+		if (s->exited) {
+			attr_close(&s->pipe_fd);
+			s->pipe_fd = -1;
+		}
+		supervisor_reap(s);
+		supervisor_wait(s, &ignored);
+	}
+	_exit(0);
+}
+
+/*
+ * Run until COMMAND ends by itself, or our parent orders it or is gone.
+ * SIGCHLD arrives as a byte on sigchld_fd.
+ */
+static void supervisor_run(struct supervisor *s)
+{
+	bool ordered = false, killed = false;
+
+	for (;;) {
+		supervisor_reap(s);
+		if (supervisor_is_over(s))
+			break;
+		supervisor_wait(s, &ordered);
+		if (ordered && !supervisor_obey(s)) {
+			supervisor_kill(s, true);
+			killed = true;
+			break;
+		}
+	}
+	if ((s->stop_signal || s->lost_errno) && !killed)
+		supervisor_kill(s, true);
+	supervisor_report(s);
+	/* If COMMAND failed, no process of its group may use the stream. */
+	if (!killed && s->exited && supervisor_failed(s->wstatus))
+		supervisor_kill(s, false);
+	/* Keep the pipe open until our parent tells us to exit. */
+	do {
+		supervisor_reap(s);
+		supervisor_wait(s, &ordered);
+	} while (!ordered || supervisor_obey(s));
+	supervisor_linger(s);
+}
+
+static int sigchld_pipe[2] = { -1, -1 };
+
+static void supervisor_on_sigchld(int sig)
+{
+	int saved = errno;
+
+	if (write(sigchld_pipe[1], "", 1) < 0)
+		errno = saved; /* full: there is something to read anyway */
+	errno = saved;
+}
+
+static int supervisor_compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+/* Close all descriptors but 0, 1, 2 and kept; -1 in kept is none. */
+static void supervisor_close_others(int *kept, size_t count)
+{
+	unsigned int first = 3;
+
+	qsort(kept, count, sizeof *kept, supervisor_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] < (int)first)
+			continue;
+		if ((unsigned int)kept[i] > first)
+			io_close_range(first, (unsigned int)kept[i] - 1);
+		first = (unsigned int)kept[i] + 1;
+	}
+	io_close_range(first, ~0u);
+}
+
+/*
+ * Take another name: a user who kills the program by name must not kill the
+ * process that cleans up after it.  The arguments lie one behind the other in
+ * memory (execve(2)).  COMMAND is the last part of them and has its copy
+ * already.
+ */
+static void supervisor_rename(char *const argv[])
+{
+	static const char title[] = "COMMAND supervisor";
+	char *first = program_invocation_name, *last = first;
+
+	prctl(PR_SET_NAME, "ktls-supervisor");
+	for (; *argv; argv++)
+		last = *argv;
+	if (last < first + sizeof title)
+		return;
+	memset(first, 0, (size_t)(last - first) + strlen(last));
+	memcpy(first, title, sizeof title);
+}
+
+/*
+ * Leave the terminal's foreground group: ^C is for our parent, and we have work
+ * to do after that.
+ */
+static void supervisor_detach(void)
+{
+	sigset_t chld;
+
+	setpgid(0, 0);
+	for (int sig = 1; sig < NSIG; sig++)
+		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
+	/* It may be blocked in the process that started us. */
+	sigemptyset(&chld);
+	sigaddset(&chld, SIGCHLD);
+	sigprocmask(SIG_UNBLOCK, &chld, NULL);
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}
+
+/* COMMAND could not be watched: it must not start. */
+static void supervisor_give_up(int control_fd)
+{
+	struct command_status s = { .start_errno = errno };
+
+	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
+	_exit(1);
+}
+
+void supervisor_main(const struct supervisor_params *p)
+{
+	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
+	struct supervisor s = { .control_fd = p->control_fd,
+				.pipe_fd = p->keep_fd };
+	int messages[2] = { -1, -1 };
+
+	supervisor_detach();
+	log_after_fork();
+	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
+	    ((p->role == COMMAND_CONSUMER || log_has_subject()) &&
+	     (pipe2(messages, O_CLOEXEC) < 0 ||
+	      fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0)))
+		supervisor_give_up(p->control_fd);
+	s.pid = fork();
+	if (s.pid == 0)
+		supervisor_exec(p, messages[1]);
+	if (s.pid < 0)
+		supervisor_give_up(p->control_fd);
+	setpgid(s.pid, s.pid); /* both processes do it: one is first */
+	command_group_init(&s.group, s.pid, p->child_fd);
+	send(p->control_fd, &s.pid, sizeof s.pid, MSG_NOSIGNAL);
+	supervisor_close_others((int[]){ p->control_fd, p->keep_fd, messages[0],
+					 sigchld_pipe[0], sigchld_pipe[1] },
+				5);
+	supervisor_rename(p->argv);
+	/* Standard input and output are not ours to hold open. */
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	s.sigchld_fd = sigchld_pipe[0];
+	command_log_init(&s.log, messages[0]);
+	s.blind = sigaction(SIGCHLD, &sa, NULL) < 0;
+	supervisor_run(&s);
+}

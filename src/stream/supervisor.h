@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The process between us and COMMAND.  It starts COMMAND, reaps it, reports its
+ * status, and outlives us.  Used by command.c alone.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/resource.h>
+
+#include "stream/command_log.h"
+
+enum command_role { COMMAND_SOURCE, COMMAND_CONSUMER };
+
+/*
+ * How COMMAND ended.  It has ended when it has exited, and so have those
+ * members of its process group that still had the stream open.
+ */
+struct command_status {
+	int start_errno; /* not 0: it could not be started */
+	int exit_status; /* valid if signal is 0 */
+	int signal; /* not 0: killed by it */
+	bool wanted_terminal; /* signal stopped it, we ended it */
+	bool left_behind; /* it was another process of its group */
+	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line (command_log.h) */
+};
+
+/* What COMMAND's environment says about the peer; NULL: not set. */
+struct command_peer {
+	const char *identity; /* authenticated */
+	const char *method; /* how the peer authenticated */
+	const char *address; /* with port */
+	const char *stream; /* stream id */
+};
+
+/* Orders to the supervisor.  The end of the socket means KILL as well. */
+enum { SUPERVISOR_CLOSE = 'c', SUPERVISOR_KILL = 'k' };
+
+/* Everything is borrowed. */
+struct supervisor_params {
+	char *const *argv; /* COMMAND and its arguments */
+	enum command_role role;
+	const struct command_peer *peer;
+	rlim_t core_limit; /* of COMMAND */
+	int child_fd; /* COMMAND's end of the pipe */
+	int keep_fd; /* the end that keeps a consumer's input open, or -1 */
+	int control_fd; /* SOCK_SEQPACKET: orders in, answers out */
+};
+
+/*
+ * Run the supervisor, in a process forked for it.  Never returns.  It answers
+ * twice: with COMMAND's process group, a pid_t, and at the end with a struct
+ * command_status.  If COMMAND could not be started, the status may come first,
+ * or alone.
+ */
+void supervisor_main(const struct supervisor_params *p);
