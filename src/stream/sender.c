@@ -536,12 +536,13 @@ static int sender_go_back(struct sender *s, struct err *e)
 
 static int sender_go_on(struct sender *s, struct err *e)
 {
-	struct resend_buffer *st = s->resend;
 	uint64_t now = clock_now_ms();
+	const struct resend_buffer *st;
 
 	s->connection = s->session->count;
 	if (!s->session->old && sender_go_back(s, e) < 0)
 		return -1;
+	st = s->resend; /* now that it may have turned into memory */
 	s->heard_ms = now;
 	stuck_begin(&s->stuck, s->confirmed);
 	s->key_used_up = false;

@@ -193,7 +193,7 @@ each() {
 		setsockopt:1=6:2=1 setsockopt:1=6:2=25 fcntl:1=1031 fcntl:1=1032 \
 		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16 \
 		shutdown statx sysinfo uname fadvise64 clone3 sched_yield lseek \
-		pread64 getsockopt:1=1:2=3; do
+		getsockopt:1=1:2=3; do
 		for num in EPERM ENOSYS; do
 			for form in plain command file keep; do
 				for WAY in push pull; do
