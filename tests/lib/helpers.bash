@@ -246,7 +246,7 @@ assert_prefix() {
 	local part whole
 	part=$(stat -Lc %s "$1") whole=$(stat -Lc %s "$2")
 	((part < whole)) || fail "$1 has $part bytes of $whole" || return
-	cmp -n "$part" -- "$1" "$2" >&2 || fail "$1 is not how $2 begins"
+	cmp -n "$part" -- "$1" "$2" >&2 || fail "$1 is not the beginning of $2"
 }
 
 # assert_stderr_has REGEX [FILE]: some line of FILE ($ERR) matches; lacks: none

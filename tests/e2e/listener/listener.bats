@@ -89,8 +89,8 @@ assert_calm() {
 	assert_calm 45
 }
 
-# is_evicted ARG...: the relay, told by its arguments where, pauses the sender's
-# first connection while other connections take all places; the second succeeds
+# is_evicted RELAY_ARG...: the relay pauses the sender's first connection there,
+# while other connections take all places; the second connection succeeds
 is_evicted() {
 	local listener_port
 	RETRY=(--retry 20s)

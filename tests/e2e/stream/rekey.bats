@@ -27,7 +27,7 @@ streams_with_stats() {
 	streams "$@" <"${INPUT:-in}"
 }
 
-# fails push|pull: both sides say so
+# fails push|pull: both sides exit 7, and the output is a beginning of the input
 fails() {
 	streams "$1" 7 7 <in
 	assert_beginning "$RECEIVED" in

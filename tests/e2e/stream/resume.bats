@@ -296,7 +296,7 @@ outcome_lost() {
 	both_ways gives_up
 }
 
-# gives_up_by WHO REGEX: the other side is gone; WHO exits within a minute
+# gives_up_by WHO REGEX: the other side is gone; WHO exits within 20 s
 gives_up_by() {
 	stands push
 	if [[ $1 == sender ]]; then
