@@ -115,7 +115,7 @@ static const struct options_spec specs[] = {
 	{ "congestion", 0, BOTH, TYPE_STRING, FIELD(tcp.congestion), 0, "NAME",
 	  NULL, "congestion control of TCP, such as bbr" },
 	{ "dscp", 0, BOTH, TYPE_DSCP, FIELD(tcp.dscp), 0, "CLASS", NULL,
-	  "traffic class: cs0-cs7, af11-af43, ef, le or 0-63" },
+	  "class: cs0-cs7, af11-af43, ef, va, le, or 0-63" },
 	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
 	  "show a meter of confirmed bytes" },
 	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,

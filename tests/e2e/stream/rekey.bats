@@ -139,7 +139,7 @@ intervals_within() {
 	with_stats
 	HARM=(pause -f 100000000 -c s2c -l 81 -k 1 -w 1000)
 	stream_starts pull <feed
-	for ((i = 1; i <= 6; i++)); do # an ACK each, and then fresh keys
+	for ((i = 1; i <= 6; i++)); do # an ACK each, and then a rekey
 		head -c $((i << 17)) in | tail -c $((1 << 17)) >&8
 		until_true size_is $((i << 17)) "$RECEIVED"
 	done
