@@ -391,7 +391,7 @@ lines_are() {
 	start_relay rst -a 300000 -k 1
 	stands_as bob 8
 	head -c 500000 /dev/zero >&8
-	listener_says ': bob 127[^ ]*: the stream goes on'
+	listener_says ': bob 127[^ ]*: the stream resumes'
 	PORT=$direct
 	clients_vanish 15 alice
 	for ((i = 1; i <= 16; i++)); do

@@ -493,7 +493,7 @@ is_final() {
 	stands_end
 	stream_ends 0 0
 	assert_same_file in "$RECEIVED"
-	assert_stderr_lacks 'goes on' "$SENDER_ERR"
+	assert_stderr_lacks 'resumes at byte' "$SENDER_ERR"
 }
 
 # The holder of the ticket is the peer, but an old HELLO of its own is too late.

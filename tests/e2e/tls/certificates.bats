@@ -719,7 +719,7 @@ withstands() {
 	stands_end
 	stream_ends 0 0
 	assert_same_file in "$RECEIVED"
-	assert_stderr_lacks 'goes on' "$SENDER_ERR"
+	assert_stderr_lacks 'resumes at byte' "$SENDER_ERR"
 }
 
 @test "a peer with a certificate but not the ticket cannot resume" {
