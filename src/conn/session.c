@@ -137,6 +137,9 @@ const char *session_method(const struct session *s)
 int session_agree(struct session *s, struct tls *t,
 		  const struct session_peer *peer, struct err *e)
 {
+	/* A peer before this one may have come as far as this, and failed. */
+	s->final = NULL;
+	s->record_limit = session_record_limit(s->p.config);
 	snprintf(s->identity, sizeof s->identity, "%s",
 		 session_identity(&s->p, t));
 	s->buffer_bytes = s->role == CONNECTION_SENDER
@@ -244,8 +247,10 @@ int session_lost(struct session *s, struct err *e)
 
 	if (!connection_lost(s->conn) && !(s->old && connection_lost(s->old)))
 		return -1;
+	if (s->final && !s->p.config->raw && !strstr(e->msg, s->final))
+		err_append(e, " (%s)", s->final);
 	if (s->final)
-		return s->p.config->raw ? -1 : err_append(e, " (%s)", s->final);
+		return -1;
 	session_start_retry(s);
 	until = session_deadline(s);
 	s->why = *e;

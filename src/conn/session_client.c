@@ -25,6 +25,7 @@ enum {
 	PER_ADDRESS_MS = 5000, /* if the name has several */
 	BACKOFF_MS = 100, /* the first pause; doubles each time */
 	BACKOFF_MAX_MS = 5000,
+	LAST_MS = 1000, /* for the last attempt at a first connection */
 	LEAVE_MS = 500, /* for a peer that we refuse to read our alert */
 	SPEAK_MS = 3000, /* without an answer, before we log that */
 	SPEAK_HANDSHAKE_MS = 5000, /* the same where the peer must compute */
@@ -254,6 +255,16 @@ static void client_explain(struct session_client *client, const struct err *e)
 }
 
 /*
+ * When the last attempt at a first connection may begin: it needs some time, or
+ * it would end with a timeout of ours instead of the reason.
+ */
+static uint64_t client_last_ms(const struct session_client *client)
+{
+	return client->give_up_ms -
+	       min_u64(LAST_MS, client->session.p.config->retry_ms / 4);
+}
+
+/*
  * One attempt failed.  retryable: another may succeed.  That matters only before
  * the first connection; later any failure that the authenticated peer did not
  * report itself is just another lost connection.
@@ -273,7 +284,7 @@ static int client_failed(struct session_client *client, bool retryable,
 		return -1;
 	more = client->next < client->list.count;
 	if (first && !more &&
-	    (!client->retryable || clock_now_ms() >= client_end_ms(client)))
+	    (!client->retryable || clock_now_ms() >= client_last_ms(client)))
 		return -1;
 	if (more)
 		log_debug("%s", e->msg);
@@ -285,6 +296,9 @@ static int client_failed(struct session_client *client, bool retryable,
 		client->start_ms = clock_now_ms();
 	else
 		client_pause(client);
+	if (first && !more)
+		client->start_ms =
+			clock_earlier(client->start_ms, client_last_ms(client));
 	client_watch(client, TLS_WANT_READ);
 	return 0;
 }
@@ -709,8 +723,11 @@ static int client_step(struct session_client *client,
 	switch (client->state) {
 	case CLIENT_IDLE:
 		if ((client->session.conn && !client->session.rekey_since_ms) ||
-		    clock_now_ms() < client->start_ms)
+		    clock_now_ms() < client->start_ms) {
+			/* A rekey may have been cancelled. */
+			client_watch(client, TLS_WANT_READ);
 			return 0;
+		}
 		return client_begin(client, e);
 	case CLIENT_RESOLVING:
 		return client_resolving(client, e);

@@ -113,7 +113,8 @@ static int receiver_output_error(struct receiver *r, struct err *e)
  */
 static int receiver_lost(struct receiver *r, struct err *e)
 {
-	r->want_data = true;
+	/* After the end nothing is read until the outcome is told. */
+	r->want_data = !r->ended;
 	return session_lost(r->session, e);
 }
 
