@@ -432,6 +432,7 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	struct serve_stream *s = serve_place(k);
 	uint8_t handle[FRAME_ID_BYTES];
 	char name[NAME_MAX_CHARS];
+	bool drawn;
 	pid_t pid;
 	int fd;
 
@@ -439,10 +440,12 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	serve_name(k, g, name);
 	if (k->running == STREAMS_MAX)
 		serve_evict(k, identity, &g->source, name);
-	pid = session_server_draw(handle, e) < 0 ? -1 : serve_fork(&fd);
+	drawn = session_server_draw(handle, e) == 0;
+	pid = drawn ? serve_fork(&fd) : -1;
 	if (pid < 0) {
-		err_call(e, ERR_NET, "clone and socketpair",
-			 "%s: cannot start a stream", name);
+		if (drawn)
+			err_call(e, ERR_NET, "clone and socketpair",
+				 "%s: cannot start a stream", name);
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
 		/* No stream can ever start. */
 		if (err_refuses(e->num))
