@@ -185,7 +185,6 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 	if (st->cramped)
 		return sender_use_memory(s, e);
 	s->blocked = io.bytes == 0;
-	read_ahead_note(&s->ahead, !s->blocked, clock_now_ms());
 	if (!st->keeps)
 		st->ops->ack(st, st->sent);
 	return 0;
@@ -578,9 +577,10 @@ static int sender_use_connection(struct sender *s, struct err *e)
 	}
 	if (!connection_in_kernel(conn) && sender_use_memory(s, e) < 0)
 		return -1;
-	if (sender_send(s, e) < 0)
+	if (sender_send(s, e) < 0 || sender_flush(s, e) < 0)
 		return -1;
-	return sender_flush(s, e);
+	read_ahead_note(&s->ahead, !s->blocked, clock_now_ms());
+	return 0;
 }
 
 /* Flush the old connection. */
@@ -602,8 +602,10 @@ static int sender_hear_connection(struct sender *s, short revents,
 {
 	if (!s->session->conn)
 		return 0;
-	if (revents & POLLOUT)
+	if (revents & POLLOUT) {
 		s->blocked = false;
+		read_ahead_note(&s->ahead, true, clock_now_ms());
+	}
 	/* The receiver closes an old connection once it has all of it. */
 	if ((revents & ~POLLOUT) && !s->session->rekey_agreed &&
 	    sender_control(s, e) < 0)

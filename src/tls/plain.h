@@ -46,7 +46,8 @@ static inline bool plain_pending(const struct plain *p)
 static inline bool plain_gave_up(const struct plain *p)
 {
 	return p->have == RECORD_HEADER_BYTES && !p->left &&
-	       p->header[0] == RECORD_ALERT;
+	       p->header[0] == RECORD_ALERT &&
+	       record_body_bytes(p->header) == RECORD_ALERT_BYTES;
 }
 
 /* Was that alert user_canceled? */
