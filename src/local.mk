@@ -8,8 +8,11 @@ src_libbkp_a_SOURCES = \
 	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
-	src/base/nowait.c src/base/nowait.h \
 	src/base/secret.c src/base/secret.h \
+	src/base/confine_calls.c src/base/confine_calls.h \
+	src/base/order.c src/base/order.h \
+	src/base/nowait.c src/base/nowait.h \
+	src/base/confine.c src/base/confine.h \
 	src/base/io.c src/base/io.h \
 	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
@@ -72,6 +75,8 @@ src_libbkp_a_SOURCES = \
 	src/cli/options.c src/cli/options.h \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/cmd.h \
+	src/cli/launcher_orders.c src/cli/launcher_orders.h \
+	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
@@ -82,5 +87,5 @@ src_libbkp_a_SOURCES = \
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c
 src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) \
-	$(SODIUM_LIBS)
+	$(SODIUM_LIBS) $(SECCOMP_LIBS)
 EXTRA_DIST += src/LAYERS

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/signals.h"
 #include "cli/cmd.h"
+#include "cli/launcher.h"
 #include "config.h"
 #include "stream/command.h"
 #include "tls/tls.h"
@@ -67,9 +68,25 @@ static void main_harden(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/* Before there is a key or a socket. */
+static int main_launch(const struct options *o, struct err *e)
+{
+	if (o->confine == OPTIONS_CONFINE_OFF ||
+	    !(o->verb & (OPTIONS_CONNECT | OPTIONS_LISTEN)) ||
+	    launcher_start(o, e) == 0)
+		return 0;
+	if (o->confine == OPTIONS_CONFINE_REQUIRE)
+		return err_append(e, " (--confine require)");
+	log_notice("%s; going on unconfined", e->msg);
+	*e = (struct err){ 0 };
+	return 0;
+}
+
 static int main_run_verb(const struct options *o, struct err *e)
 {
 	main_harden();
+	if (main_launch(o, e) < 0)
+		return -1;
 	if (tls_global_init(e) < 0)
 		return -1;
 	switch (o->verb) {

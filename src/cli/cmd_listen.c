@@ -107,8 +107,10 @@ int cmd_listen(const struct options *o, struct err *e)
 	ret = net_listen(&at, &l, e);
 	if (ret == 0) {
 		listen_say_where(o, &l);
-		ret = o->keep ? listen_keep(o, &setup, &l, e)
-			      : listen_run(o, &setup, &l, e);
+		ret = setup_confine(&setup, e);
+		if (ret == 0)
+			ret = o->keep ? listen_keep(o, &setup, &l, e)
+				      : listen_run(o, &setup, &l, e);
 		net_listener_close(&l);
 	}
 	if (!o->keep) /* else each stream's process has */

@@ -34,6 +34,14 @@ struct setup {
  */
 int setup_init(struct setup *s, const struct options *o,
 	       struct err *e) attr_must_check;
+
+/*
+ * The last step before the first byte from outside: prepare what needs files or
+ * privileges, and confine this process as --confine says.  Says what holds.
+ * Errors: ERR_KTLS, for --confine require.
+ */
+int setup_confine(const struct setup *s, struct err *e) attr_must_check;
+
 void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
 

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/order.h"
 
 /* So that one write(2) of the answer is one read(2) of it: pipe(7). */
 static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
@@ -111,30 +112,61 @@ static pid_t resolve_fork(const struct resolve_query *q, int fd)
 	return pid;
 }
 
-int resolve_start(struct resolve *r, const struct resolve_query *q,
-		  struct err *e)
+/* An interface's name needs a socket, so that is looked up elsewhere, too. */
+static bool resolve_needs_socket(const struct resolve_query *q)
+{
+	return strchr(q->host, '%') || (q->source && strchr(q->source, '%'));
+}
+
+int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 {
 	int ends[2] = { -1, -1 };
 
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(e, ERR_NET, errno, "no pipe to resolve names");
+	*pid = resolve_fork(q, ends[1]);
+	if (*pid < 0) {
+		err_set(e, ERR_NET, errno, "no process to resolve names");
+		close(steal_fd(&ends[0]));
+	}
+	close(ends[1]);
+	return ends[0];
+}
+
+/* The launcher knows what to look up. */
+static int resolve_order(struct resolve *r, struct err *e)
+{
+	const struct order resolve = { .kind = ORDER_RESOLVE };
+	struct order_answer answer;
+
+	if (order_ask(&resolve, -1, &answer, e) < 0) {
+		e->kind = ERR_NET;
+		return -1;
+	}
+	r->fd = answer.fds[0];
+	return 0;
+}
+
+int resolve_start(struct resolve *r, const struct resolve_query *q,
+		  struct err *e)
+{
+	struct err why = { 0 };
+
 	resolve_stop(r);
 	*r = (struct resolve){ .query = *q, .pid = -1, .fd = -1 };
+	if (order_possible() && resolve_needs_socket(q))
+		return resolve_order(r, e);
 	resolve_both(q, AI_NUMERICHOST, &r->answer);
 	if (r->answer.code != EAI_NONAME)
 		return 0;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_set(e, ERR_NET, errno,
-			       "cannot resolve %s: cannot make a pipe",
-			       q->host);
-	r->fd = ends[0];
-	r->pid = resolve_fork(q, ends[1]);
-	if (r->pid < 0) {
-		log_info("no process to resolve names (%s): data and signals "
-			 "wait until the name server answers",
-			 strerror(errno));
-		resolve_stop(r);
-		resolve_both(q, 0, &r->answer);
-	}
-	close(ends[1]);
+	if (order_possible())
+		return resolve_order(r, e);
+	r->fd = resolve_spawn(q, &r->pid, &why);
+	if (r->fd >= 0)
+		return 0;
+	log_info("%s: data and signals wait until the name server answers",
+		 why.msg);
+	resolve_both(q, 0, &r->answer);
 	return 0;
 }
 

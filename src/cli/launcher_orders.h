@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the launcher does for the confined processes.  Each order was checked by
+ * order_check(); here it is checked against the command line and against the
+ * processes that there are.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/order.h"
+#include "cli/options.h"
+
+/* COMMANDs at the same time: those of all streams, and of some that end. */
+enum { LAUNCHER_COMMANDS_MAX = 64 };
+
+struct launcher {
+	const struct options *o;
+	pid_t worker; /* the process that forked the launcher */
+	pid_t resolver; /* the last look-up; 0: none */
+	struct {
+		pid_t supervisor; /* 0: free */
+		pid_t group; /* COMMAND's; 0: it was not started */
+	} commands[LAUNCHER_COMMANDS_MAX];
+};
+
+/* Carry out an order with descriptor fd (borrowed; -1: none), and fill *a. */
+void launcher_obey(struct launcher *l, const struct order *o, int fd,
+		   struct order_answer *a);
+
+/*
+ * Reap all processes that ended.  If a supervisor was killed, what is left of
+ * its COMMAND is killed too.
+ */
+void launcher_reap(struct launcher *l);
