@@ -72,6 +72,7 @@ unit_tests = \
 	tests/unit/test_x509 \
 	tests/unit/test_command \
 	tests/unit/test_clock \
+	tests/unit/test_confine \
 	tests/unit/test_command_log \
 	tests/unit/test_crowd \
 	tests/unit/test_sock_diag \
@@ -91,6 +92,7 @@ unit_tests = \
 	tests/unit/test_mode \
 	tests/unit/test_net \
 	tests/unit/test_nowait \
+	tests/unit/test_order \
 	tests/unit/test_parse \
 	tests/unit/test_options \
 	tests/unit/test_peek \
@@ -139,6 +141,8 @@ tests_unit_test_alert_LDADD = $(unit_libs)
 tests_unit_test_x509_LDADD = $(unit_libs)
 tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
+tests_unit_test_confine_LDADD = $(unit_libs)
+tests_unit_test_order_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
@@ -224,7 +228,7 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek \
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek tests/fuzz/fuzz_order \
 	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
@@ -252,6 +256,9 @@ tests_fuzz_fuzz_key_list_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_password_message_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_password_message_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_order_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_order_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_order_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)

@@ -74,6 +74,7 @@ static bool order_take_fields(const struct order *o, struct order *used)
 				return false;
 		return o->role <= 1;
 	case ORDER_CONTINUE:
+	case ORDER_KILL:
 		used->pid = o->pid;
 		return o->pid > 1;
 	case ORDER_SIGNAL:

@@ -17,6 +17,7 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
+	ORDER_KILL, /* pid: kill the COMMAND of a supervisor that is gone */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process */
 	ORDER_RESOLVE, /* look up the host and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */

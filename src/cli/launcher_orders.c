@@ -102,6 +102,19 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
+/*
+ * The worker noticed first that a supervisor was killed.  It closes the input of
+ * COMMAND after this.
+ */
+static int launcher_kill(const struct launcher *l, const struct order *o)
+{
+	for (size_t i = 0; i < LAUNCHER_COMMANDS_MAX; i++)
+		if (l->commands[i].supervisor == o->pid &&
+		    l->commands[i].group > 0)
+			kill(-l->commands[i].group, SIGKILL);
+	return 0;
+}
+
 /* The parent of a process; 0: there is no such process. */
 static pid_t launcher_parent(pid_t pid)
 {
@@ -222,6 +235,8 @@ static int launcher_carry_out(struct launcher *l, const struct order *o, int fd,
 		return launcher_command(l, o, a);
 	case ORDER_CONTINUE:
 		return launcher_continue(l, o, a);
+	case ORDER_KILL:
+		return launcher_kill(l, o);
 	case ORDER_SIGNAL:
 		return launcher_signal(l, o, a);
 	case ORDER_RESOLVE:

@@ -163,6 +163,25 @@ int command_status_fd(const struct command *c)
 	return c->ended ? -1 : c->process.control_fd;
 }
 
+static void command_tell_launcher(const struct command *c, enum order_kind kind)
+{
+	const struct order order = { .kind = kind,
+				     .pid = c->process.supervisor };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (order_ask(&order, -1, &ignored, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
+static void command_kill(const struct command *c)
+{
+	if (c->ordered)
+		command_tell_launcher(c, ORDER_KILL);
+	else if (c->group > 0)
+		kill(-c->group, SIGKILL);
+}
+
 /* Take the status from the supervisor.  flags: 0 or MSG_DONTWAIT. */
 static void command_take_status(struct command *c, int flags)
 {
@@ -179,10 +198,8 @@ static void command_take_status(struct command *c, int flags)
 	c->ended = true;
 	if (n == (ssize_t)sizeof c->status)
 		return;
-	/* The supervisor was killed: COMMAND goes the same way.  If there is a
-	 * launcher, it sees to that. */
-	if (c->group > 0 && !c->ordered)
-		kill(-c->group, SIGKILL);
+	/* The supervisor was killed: COMMAND goes the same way. */
+	command_kill(c);
 	c->status = (struct command_status){ .signal = SIGKILL };
 }
 
@@ -196,15 +213,10 @@ bool command_ended(struct command *c, struct command_status *s)
 /* A supervisor that was stopped (SIGSTOP) must run to obey. */
 static void command_continue(const struct command *c)
 {
-	const struct order order = { .kind = ORDER_CONTINUE,
-				     .pid = c->process.supervisor };
-	struct order_answer ignored;
-	struct err e = { 0 };
-
-	if (!c->ordered)
+	if (c->ordered)
+		command_tell_launcher(c, ORDER_CONTINUE);
+	else
 		kill(c->process.supervisor, SIGCONT);
-	else if (order_ask(&order, -1, &ignored, &e) < 0)
-		log_debug("%s", e.msg);
 }
 
 static void command_order(struct command *c, char order)

@@ -775,7 +775,7 @@ refuses_password() {
 	echo word >&8
 	until_true grep -q word "$RECEIVED"
 	"$BKP_TOOLS/findkey" "$hex" "$RECEIVER_PID" "$SENDER_PID" \
-		"$(ps -o pid= --ppid "$RECEIVER_PID" | tr -d ' ')" 3>&- |
+		$(family_of "$RECEIVER_PID") $(family_of "$SENDER_PID") 3>&- |
 		sort -u >found
 	mapfile -t places <found
 	((${#places[@]} == 2)) || fail "${places[@]}"
