@@ -49,6 +49,7 @@ EXTRA_DIST += \
 	tests/lib/keys.bash \
 	tests/e2e/stream/delivery.bats \
 	tests/e2e/conn/dial.bats \
+	tests/e2e/cli/confine.bats \
 	tests/e2e/cli/exit_codes.bats \
 	tests/e2e/listener/keep.bats \
 	tests/e2e/stream/kills.bats \

@@ -31,6 +31,9 @@ struct confine {
  */
 void confine_enter(struct confine *c);
 
+/* The same in a process of its own, to learn what would hold. */
+void confine_try(struct confine *c);
+
 /* "user 65534, no files, 61 system calls", or "no" */
 enum { CONFINE_TEXT_BYTES = 80 };
 void confine_text(const struct confine *c,

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "auth/cpace.h"
 #include "auth/prompt.h"
@@ -200,6 +201,7 @@ static void setup_prepare(const struct setup *s)
 	struct err ignored = { 0 };
 
 	host_id_own(id);
+	tzset(); /* gmtime_r(3) reads a file, too */
 	if (s->session.ktls != CONNECTION_KTLS_OFF &&
 	    ktls_available(&ignored) == 0)
 		stream_prepare(&s->stream, s->stats.sends, &s->modes);

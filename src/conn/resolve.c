@@ -118,19 +118,28 @@ static bool resolve_needs_socket(const struct resolve_query *q)
 	return strchr(q->host, '%') || (q->source && strchr(q->source, '%'));
 }
 
+static int resolve_pipe(const struct resolve_query *q, int ends[static 2],
+			struct err *e)
+{
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0)
+		return 0;
+	return err_set(e, ERR_NET, errno,
+		       "cannot resolve %s: cannot make a pipe", q->host);
+}
+
 int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 {
-	int ends[2] = { -1, -1 };
+	int ends[2];
 
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_set(e, ERR_NET, errno, "no pipe to resolve names");
+	if (resolve_pipe(q, ends, e) < 0)
+		return -1;
 	*pid = resolve_fork(q, ends[1]);
-	if (*pid < 0) {
-		err_set(e, ERR_NET, errno, "no process to resolve names");
-		close(steal_fd(&ends[0]));
-	}
 	close(ends[1]);
-	return ends[0];
+	if (*pid >= 0)
+		return ends[0];
+	err_set(e, ERR_NET, errno, "no process to resolve names");
+	close(ends[0]);
+	return -1;
 }
 
 /* The launcher knows what to look up. */
@@ -150,7 +159,7 @@ static int resolve_order(struct resolve *r, struct err *e)
 int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e)
 {
-	struct err why = { 0 };
+	int ends[2];
 
 	resolve_stop(r);
 	*r = (struct resolve){ .query = *q, .pid = -1, .fd = -1 };
@@ -161,12 +170,18 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 		return 0;
 	if (order_possible())
 		return resolve_order(r, e);
-	r->fd = resolve_spawn(q, &r->pid, &why);
-	if (r->fd >= 0)
-		return 0;
-	log_info("%s: data and signals wait until the name server answers",
-		 why.msg);
-	resolve_both(q, 0, &r->answer);
+	if (resolve_pipe(q, ends, e) < 0)
+		return -1;
+	r->fd = ends[0];
+	r->pid = resolve_fork(q, ends[1]);
+	if (r->pid < 0) {
+		log_info("no process to resolve names (%s): data and signals "
+			 "wait until the name server answers",
+			 strerror(errno));
+		resolve_stop(r);
+		resolve_both(q, 0, &r->answer);
+	}
+	close(ends[1]);
 	return 0;
 }
 
