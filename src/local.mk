@@ -76,8 +76,8 @@ src_libbkp_a_SOURCES = \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/cmd.h \
 	src/cli/launcher_orders.c src/cli/launcher_orders.h \
-	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/setup.c src/cli/setup.h \
+	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \

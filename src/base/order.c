@@ -134,14 +134,16 @@ static int order_send(int over, const void *bytes, size_t len, const int *fds,
 {
 	struct iovec iov = { (void *)bytes, len };
 	union order_rights rights = { .bytes = { 0 } };
-	struct msghdr m = { .msg_iov = &iov, .msg_iovlen = 1 };
-	struct cmsghdr *c;
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+	struct cmsghdr *c = count ? CMSG_FIRSTHDR(&m) : NULL;
 	ssize_t n;
 
-	if (count) {
-		m.msg_control = rights.bytes;
-		m.msg_controllen = CMSG_SPACE(count * sizeof(int));
-		c = CMSG_FIRSTHDR(&m);
+	if (!c)
+		m.msg_controllen = 0;
+	if (c) {
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(count * sizeof(int));
