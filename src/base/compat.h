@@ -29,3 +29,7 @@
 #define SYS_landlock_create_ruleset 444 /* Linux 5.13, everywhere the same */
 #define SYS_landlock_restrict_self 446
 #endif
+
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434 /* Linux 5.3, everywhere the same */
+#endif

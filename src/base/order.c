@@ -11,7 +11,8 @@
 enum { ANSWER_MS = 10000, PASSED_MAX = 3 };
 
 union order_rights {
-	char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int))];
+	char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int)) +
+		   CMSG_SPACE(sizeof(struct ucred))];
 	struct cmsghdr align;
 };
 
@@ -155,12 +156,31 @@ static int order_send(int over, const void *bytes, size_t len, const int *fds,
 	return n == (ssize_t)len ? 0 : -1;
 }
 
-/*
- * Receive at most len bytes and PASSED_MAX descriptors.  Returns the bytes, 0
- * at the end, or -1.  *count: the descriptors, which belong to the caller.
- */
+/* What comes with a message */
+struct order_extra {
+	size_t count;
+	int fds[PASSED_MAX]; /* they belong to the caller */
+	pid_t from; /* 0: unknown */
+};
+
+static void order_take_extra(const struct cmsghdr *c, struct order_extra *x)
+{
+	struct ucred who;
+
+	if (c->cmsg_level != SOL_SOCKET)
+		return;
+	if (c->cmsg_type == SCM_RIGHTS) {
+		x->count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(x->fds, CMSG_DATA(c), x->count * sizeof(int));
+	} else if (c->cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&who, CMSG_DATA(c), sizeof who);
+		x->from = who.pid;
+	}
+}
+
+/* Receive at most len bytes.  Returns their number, 0 at the end, or -1. */
 static ssize_t order_recv(int over, void *bytes, size_t len,
-			  int fds[static PASSED_MAX], size_t *count)
+			  struct order_extra *x)
 {
 	struct iovec iov = { bytes, len };
 	union order_rights rights;
@@ -168,18 +188,16 @@ static ssize_t order_recv(int over, void *bytes, size_t len,
 			    .msg_iovlen = 1,
 			    .msg_control = rights.bytes,
 			    .msg_controllen = sizeof rights.bytes };
-	struct cmsghdr *c;
 	ssize_t n;
 
-	*count = 0;
+	*x = (struct order_extra){ .count = 0 };
 	do
 		n = recvmsg(over, &m, MSG_CMSG_CLOEXEC);
 	while (n < 0 && errno == EINTR);
-	c = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS) {
-		*count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(fds, CMSG_DATA(c), *count * sizeof(int));
-	}
+	if (n >= 0)
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c;
+		     c = CMSG_NXTHDR(&m, c))
+			order_take_extra(c, x);
 	return n;
 }
 
@@ -192,8 +210,7 @@ static void order_close(const int *fds, size_t count)
 static int order_await(int from, struct order_answer *a)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
-	int fds[PASSED_MAX];
-	size_t count;
+	struct order_extra x;
 	ssize_t n;
 
 	while ((n = poll(&p, 1, ANSWER_MS)) < 0 && errno == EINTR)
@@ -202,14 +219,14 @@ static int order_await(int from, struct order_answer *a)
 		errno = ETIMEDOUT;
 	if (n <= 0)
 		return -1;
-	n = order_recv(from, a, sizeof *a, fds, &count);
-	if (n != sizeof *a || count > ORDER_FDS_MAX) {
-		order_close(fds, count);
+	n = order_recv(from, a, sizeof *a, &x);
+	if (n != sizeof *a || x.count > ORDER_FDS_MAX) {
+		order_close(x.fds, x.count);
 		errno = n < 0 ? errno : ESRCH;
 		return -1;
 	}
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
-		a->fds[i] = i < count ? fds[i] : -1;
+		a->fds[i] = i < x.count ? x.fds[i] : -1;
 	a->error.msg[sizeof a->error.msg - 1] = '\0';
 	return 0;
 }
@@ -249,20 +266,20 @@ int order_ask_fd(const struct order *o)
 	return -1;
 }
 
-int order_receive(int socket, struct order *o, int *reply_fd, int *fd)
+int order_receive(int socket, struct order_received *r)
 {
-	int fds[PASSED_MAX];
-	size_t count;
-	ssize_t n = order_recv(socket, o, sizeof *o, fds, &count);
+	struct order_extra x;
+	ssize_t n = order_recv(socket, &r->order, sizeof r->order, &x);
 
 	if (n <= 0)
 		return -1;
-	if (!count || !order_check(o, (size_t)n, count - 1)) {
-		order_close(fds, count);
+	if (!x.count || !order_check(&r->order, (size_t)n, x.count - 1)) {
+		order_close(x.fds, x.count);
 		return 0;
 	}
-	*reply_fd = fds[0];
-	*fd = count > 1 ? fds[1] : -1;
+	r->from = x.from;
+	r->reply_fd = x.fds[0];
+	r->fd = x.count > 1 ? x.fds[1] : -1;
 	return 1;
 }
 

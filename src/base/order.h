@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 
@@ -18,6 +19,7 @@ enum order_kind {
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
 	ORDER_KILL, /* pid: kill the COMMAND of a supervisor that is gone */
+	ORDER_REGISTER, /* the process that asks is a stream's */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process */
 	ORDER_RESOLVE, /* look up the host and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
@@ -94,12 +96,20 @@ int order_ask(const struct order *o, int fd, struct order_answer *a,
  */
 int order_ask_fd(const struct order *o);
 
+/* An order that the launcher received */
+struct order_received {
+	struct order order;
+	pid_t from; /* who asks, as the kernel says; 0: unknown */
+	int reply_fd;
+	int fd; /* -1: none */
+};
+
 /*
- * For the launcher.  Receive one order: returns 1 if it is valid; 0 if it is
- * not, and is ignored; -1 if nobody can ask any more.  reply_fd and *fd (-1:
- * none) belong to the caller after 1.
+ * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns 1
+ * if it is valid, and its descriptors belong to the caller; 0 if it is not, and
+ * is ignored; -1 if nobody can ask any more.
  */
-int order_receive(int socket, struct order *o, int *reply_fd, int *fd);
+int order_receive(int socket, struct order_received *r);
 
 /* Send the answer with its descriptors; then close these and reply_fd. */
 void order_reply(int reply_fd, struct order_answer *a);

@@ -47,22 +47,21 @@ static void launcher_detach(int fd)
 /* Returns false if nobody is left that could ask. */
 static bool launcher_serve(struct launcher *l, int socket)
 {
+	struct order_received received;
 	struct order_answer answer;
-	int reply_fd, fd, ret;
-	struct order order;
+	int ret = order_receive(socket, &received);
 
-	ret = order_receive(socket, &order, &reply_fd, &fd);
 	if (ret <= 0)
 		return ret == 0;
-	launcher_obey(l, &order, fd, &answer);
-	attr_close(&fd);
-	order_reply(reply_fd, &answer);
+	launcher_obey(l, &received, &answer);
+	attr_close(&received.fd);
+	order_reply(received.reply_fd, &answer);
 	return true;
 }
 
 static void launcher_main(const struct options *o, int fd)
 {
-	struct launcher l = { .o = o, .worker = getppid() };
+	struct launcher l = { .o = o };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	sigset_t none;
 
@@ -92,12 +91,13 @@ static int launcher_check(struct err *e)
 
 int launcher_start(const struct options *o, struct err *e)
 {
-	int ends[2];
+	int ends[2], on = 1;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_KTLS, "socketpair",
 				"cannot start the launcher");
+	setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);

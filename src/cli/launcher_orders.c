@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "auth/key_list.h"
+#include "base/compat.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "conn/net.h"
@@ -115,34 +117,42 @@ static int launcher_kill(const struct launcher *l, const struct order *o)
 	return 0;
 }
 
-/* The parent of a process; 0: there is no such process. */
-static pid_t launcher_parent(pid_t pid)
+static bool launcher_stream_lives(const struct launcher *l, size_t i)
 {
-	char path[32], text[512], *end;
-	autoclose int fd = -1;
-	ssize_t n;
-	int parent;
-
-	snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	n = fd < 0 ? -1 : io_read(fd, text, sizeof text - 1);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	/* The name may hold anything, but nothing after it holds a ')'. */
-	end = strrchr(text, ')');
-	return end && sscanf(end, ") %*c %d", &parent) == 1 ? parent : 0;
+	return l->streams[i].pid && (l->streams[i].pidfd < 0 ||
+				     !io_ready(l->streams[i].pidfd, POLLIN));
 }
 
-/* The worker waits for the answer: no child of it is reaped meanwhile. */
+/* The kernel says who asks, so nobody can register another process. */
+static int launcher_stream(struct launcher *l, const struct order_received *r,
+			   struct order_answer *a)
+{
+	size_t i = 0;
+
+	while (i < LAUNCHER_STREAMS_MAX && launcher_stream_lives(l, i))
+		i++;
+	if (!l->o->keep || r->from <= 1 || i == LAUNCHER_STREAMS_MAX)
+		return launcher_refuse(&a->error, "no such stream");
+	if (l->streams[i].pid)
+		attr_close(&l->streams[i].pidfd);
+	l->streams[i].pid = r->from;
+	/* Close-on-exec by itself.  Who asks waits: it has not ended. */
+	l->streams[i].pidfd = (int)syscall(SYS_pidfd_open, r->from, 0);
+	return 0;
+}
+
 static int launcher_signal(const struct launcher *l, const struct order *o,
 			   struct order_answer *a)
 {
-	if (!l->o->keep || launcher_parent(o->pid) != l->worker)
-		return launcher_refuse(&a->error, "no process of a stream");
-	if (kill(o->pid, o->number) < 0)
-		return err_set(&a->error, ERR_BUG, errno, "kill");
-	return 0;
+	for (size_t i = 0; i < LAUNCHER_STREAMS_MAX; i++) {
+		if (l->streams[i].pid != o->pid || !launcher_stream_lives(l, i))
+			continue;
+		if (kill(o->pid, o->number) < 0)
+			return err_set(&a->error, ERR_BUG, errno,
+				       "cannot signal a stream's process");
+		return 0;
+	}
+	return launcher_refuse(&a->error, "no process of a stream");
 }
 
 static int launcher_resolve(struct launcher *l, struct order_answer *a)
@@ -225,9 +235,12 @@ static int launcher_keys(const struct launcher *l, struct order_answer *a)
 	return a->fds[0] < 0 ? -1 : 0;
 }
 
-static int launcher_carry_out(struct launcher *l, const struct order *o, int fd,
+static int launcher_carry_out(struct launcher *l,
+			      const struct order_received *r,
 			      struct order_answer *a)
 {
+	const struct order *o = &r->order;
+
 	switch ((enum order_kind)o->kind) {
 	case ORDER_PING:
 		return 0;
@@ -237,6 +250,8 @@ static int launcher_carry_out(struct launcher *l, const struct order *o, int fd,
 		return launcher_continue(l, o, a);
 	case ORDER_KILL:
 		return launcher_kill(l, o);
+	case ORDER_REGISTER:
+		return launcher_stream(l, r, a);
 	case ORDER_SIGNAL:
 		return launcher_signal(l, o, a);
 	case ORDER_RESOLVE:
@@ -244,9 +259,9 @@ static int launcher_carry_out(struct launcher *l, const struct order *o, int fd,
 	case ORDER_DIAL:
 		return launcher_dial(l, o, a);
 	case ORDER_DIAG:
-		return launcher_diag(fd, a);
+		return launcher_diag(r->fd, a);
 	case ORDER_GROW:
-		return launcher_grow(l, o, fd, a);
+		return launcher_grow(l, o, r->fd, a);
 	case ORDER_REOPEN:
 		return launcher_give(
 			io_reopen_nonblocking(o->number, o->access), a);
@@ -260,11 +275,11 @@ static int launcher_carry_out(struct launcher *l, const struct order *o, int fd,
 	return launcher_refuse(&a->error, "no such order");
 }
 
-void launcher_obey(struct launcher *l, const struct order *o, int fd,
+void launcher_obey(struct launcher *l, const struct order_received *r,
 		   struct order_answer *a)
 {
 	*a = (struct order_answer){ .fds = { -1, -1 } };
-	if (launcher_carry_out(l, o, fd, a) < 0)
+	if (launcher_carry_out(l, r, a) < 0)
 		a->fds[0] = a->fds[1] = -1;
 }
 

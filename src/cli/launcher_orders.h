@@ -12,21 +12,26 @@
 #include "base/order.h"
 #include "cli/options.h"
 
-/* COMMANDs at the same time: those of all streams, and of some that end. */
-enum { LAUNCHER_COMMANDS_MAX = 64 };
+/* At the same time: those of all streams, and of some that end. */
+enum { LAUNCHER_COMMANDS_MAX = 64, LAUNCHER_STREAMS_MAX = 64 };
 
 struct launcher {
 	const struct options *o;
-	pid_t worker; /* the process that forked the launcher */
 	pid_t resolver; /* the last look-up; 0: none */
 	struct {
 		pid_t supervisor; /* 0: free */
 		pid_t group; /* COMMAND's; 0: it was not started */
 	} commands[LAUNCHER_COMMANDS_MAX];
+	/* The processes of streams under --keep: what is not here is not ours
+	 * to signal. */
+	struct {
+		pid_t pid; /* 0: free */
+		int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
+	} streams[LAUNCHER_STREAMS_MAX];
 };
 
-/* Carry out an order with descriptor fd (borrowed; -1: none), and fill *a. */
-void launcher_obey(struct launcher *l, const struct order *o, int fd,
+/* Carry out an order, whose descriptors are borrowed, and fill *a. */
+void launcher_obey(struct launcher *l, const struct order_received *r,
 		   struct order_answer *a);
 
 /*

@@ -344,12 +344,24 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
+/* Only a process that the launcher knows can be signalled. */
+static void serve_register(void)
+{
+	const struct order stream = { .kind = ORDER_REGISTER };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (order_possible() && order_ask(&stream, -1, &ignored, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 /* In a stream's new process: drop everything of the other streams. */
 static void serve_child_init(struct serve *k, int fd)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
 			close(k->streams[i].fd);
+	serve_register();
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);

@@ -30,6 +30,7 @@ static const struct sample {
 	    .words = { "", "password", "192.0.2.1:6330", "" } } },
 	{ "continue", 0, { .kind = ORDER_CONTINUE, .pid = 2 } },
 	{ "kill", 0, { .kind = ORDER_KILL, .pid = 2 } },
+	{ "stream", 0, { .kind = ORDER_REGISTER } },
 	{ "signal", 0, { .kind = ORDER_SIGNAL, .pid = 2, .number = SIGTERM } },
 	{ "resolve", 0, { .kind = ORDER_RESOLVE } },
 	{ "dial",
@@ -136,15 +137,15 @@ static void test_refused(void)
 static void obey(int socket)
 {
 	struct order_answer a = { .fds = { -1, -1 } };
-	struct order o;
-	int reply, fd;
+	struct order_received r;
 
-	while (order_receive(socket, &o, &reply, &fd) == 1) {
-		a.value[0] = o.number;
-		a.fds[0] = fd;
-		if (o.kind == ORDER_NULL)
+	while (order_receive(socket, &r) == 1) {
+		a.value[0] = r.order.number;
+		a.value[1] = (int32_t)r.from;
+		a.fds[0] = r.fd;
+		if (r.order.kind == ORDER_NULL)
 			err_set(&a.error, ERR_IO, EISDIR, "nothing left");
-		order_reply(reply, &a);
+		order_reply(r.reply_fd, &a);
 	}
 	_exit(0);
 }
@@ -155,13 +156,14 @@ static void test_ask(void)
 	const struct order null = { .kind = ORDER_NULL };
 	struct order_answer a;
 	struct err e = { 0 };
-	int ends[2], pipe_ends[2];
+	int ends[2], pipe_ends[2], on = 1;
 	char byte = 0;
 
 	ok(!order_possible(), "there is no launcher at first");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
 	    pipe2(pipe_ends, O_CLOEXEC) < 0)
 		return;
+	setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 	if (fork() == 0) {
 		close(ends[0]);
 		obey(ends[1]);
@@ -171,6 +173,7 @@ static void test_ask(void)
 	ok(order_possible(), "then there is one");
 	is_int(order_ask(&grow, pipe_ends[1], &a, &e), 0, "it answers");
 	is_int(a.value[0], 4711, "it got the number");
+	is_int(a.value[1], getpid(), "and knows who asks");
 	ok(a.fds[0] >= 0 && a.fds[1] == -1 && write(a.fds[0], "x", 1) == 1 &&
 		   read(pipe_ends[0], &byte, 1) == 1 && byte == 'x',
 	   "a descriptor goes there and back");
