@@ -53,6 +53,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/session_server.c src/conn/session_server.h \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
+	src/stream/digest.c src/stream/digest.h \
 	src/stream/input.c src/stream/input.h \
 	src/stream/output.c src/stream/output.h \
 	src/stream/pace.c src/stream/pace.h \
@@ -82,5 +83,5 @@ src_libbkp_a_SOURCES = \
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c
 src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) \
-	$(SODIUM_LIBS)
+	$(SODIUM_LIBS) $(XXHASH_LIBS)
 EXTRA_DIST += src/LAYERS
