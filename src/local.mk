@@ -41,6 +41,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/host_id.c src/conn/host_id.h \
 	src/conn/peek.c src/conn/peek.h \
 	src/conn/retry.c src/conn/retry.h \
+	src/conn/stream_name.c src/conn/stream_name.h \
 	src/conn/stuck.c src/conn/stuck.h \
 	src/conn/tcp_options.c src/conn/tcp_options.h \
 	src/conn/net.c src/conn/net.h \
@@ -64,6 +65,7 @@ src_libbkp_a_SOURCES = \
 	src/stream/resend_buffer.h \
 	src/stream/supervisor.c src/stream/supervisor.h \
 	src/stream/command.c src/stream/command.h \
+	src/stream/comparison.c src/stream/comparison.h \
 	src/stream/receiver.c src/stream/receiver.h \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \

@@ -61,6 +61,7 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
