@@ -90,6 +90,7 @@ unit_tests = \
 	tests/unit/test_rate \
 	tests/unit/test_mode \
 	tests/unit/test_net \
+	tests/unit/test_notify \
 	tests/unit/test_nowait \
 	tests/unit/test_parse \
 	tests/unit/test_options \
@@ -157,6 +158,7 @@ tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_rate_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
+tests_unit_test_notify_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)

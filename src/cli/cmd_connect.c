@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/notify.h"
 #include "cli/cmd.h"
 #include "cli/setup.h"
 #include "conn/session_client.h"
@@ -13,8 +14,10 @@ int cmd_connect(const struct options *o, struct err *e)
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
 	session = session_client_new(&setup.session, e);
-	if (session && session_first(session, e) == 0)
+	if (session && session_first(session, e) == 0) {
+		notify_ready();
 		ret = stream_run(session, &setup.stream, &setup.stats, e);
+	}
 	session_free(session);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;

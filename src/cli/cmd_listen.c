@@ -6,6 +6,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "cli/cmd.h"
 #include "cli/serve.h"
 #include "cli/setup.h"
@@ -19,6 +20,7 @@ static int listen_tell_ready(const struct options *o, uint16_t port,
 	char text[16];
 	int len = snprintf(text, sizeof text, "%u\n", port);
 
+	notify_ready();
 	if (o->ready_fd < 0)
 		return 0;
 	if (io_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd", e) <
