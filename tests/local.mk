@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/tools/findkey \
 	tests/tools/flood \
 	tests/tools/json \
+	tests/tools/manager \
 	tests/tools/nonblock \
 	tests/tools/onfd \
 	tests/tools/peer \
@@ -64,6 +65,7 @@ EXTRA_DIST += \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
+	tests/e2e/listener/service.bats \
 	tests/e2e/listener/units.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
