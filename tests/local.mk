@@ -65,6 +65,9 @@ EXTRA_DIST += \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
+	tests/lib/booted.bash \
+	tests/lib/snapshot.bash \
+	tests/e2e/listener/booted.bats \
 	tests/e2e/listener/service.bats \
 	tests/e2e/listener/units.bats
 
