@@ -11,6 +11,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/order.h"
 #include "cli/launcher_orders.h"
 
@@ -26,6 +27,9 @@ static void launcher_on_sigchld(int sig)
  */
 static void launcher_detach(int fd)
 {
+	static const char *const not_for_command[] = { "LISTEN_PID",
+						       "LISTEN_FDS",
+						       "LISTEN_FDNAMES" };
 	struct sigaction sa = { .sa_handler = launcher_on_sigchld };
 	sigset_t chld;
 
@@ -38,10 +42,14 @@ static void launcher_detach(int fd)
 	sigaction(SIGCHLD, &sa, NULL);
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "ktls-launcher");
+	notify_after_fork();
 	if (fd > 3)
 		io_close_range(3, (unsigned int)fd - 1);
 	io_close_range((unsigned int)fd + 1, ~0u);
 	log_after_fork();
+	/* The worker takes these later: conn/activation. */
+	for (size_t i = 0; i < array_len(not_for_command); i++)
+		unsetenv(not_for_command[i]);
 }
 
 /* Returns false if nobody is left that could ask. */
