@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -113,8 +114,17 @@ void confine_enter(struct confine *c)
 	struct err e = { 0 };
 	uid_t uid;
 	gid_t gid;
+	char random;
 
-	*c = (struct confine){ .privileges = true };
+	*c = (struct confine){ .uid = geteuid(), .serious = true };
+	/* GnuTLS would open a file each time that it needs random bytes. */
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0 &&
+	    err_refuses(errno)) {
+		confine_miss(c, "getrandom: %s: random bytes come from a file",
+			     strerror(errno));
+		return;
+	}
+	c->privileges = true;
 	confine_find_user(&uid, &gid);
 	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
 		confine_miss(c, "no_new_privs: %s", strerror(errno));

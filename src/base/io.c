@@ -133,14 +133,12 @@ ssize_t io_write(int fd, const void *buf, size_t len)
 
 int io_random(void *buf, size_t len, struct err *e)
 {
-	/* It stays open, because later it could not be opened. */
-	static int fd = -1;
+	autoclose int fd = -1;
 
 	/* Short reads happen only above 256 bytes. */
 	if (getrandom(buf, len, 0) == (ssize_t)len)
 		return 0;
-	if (fd < 0)
-		fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+	fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
 	if (fd >= 0 && io_read(fd, buf, len) == (ssize_t)len)
 		return 0;
 	return err_call(e, ERR_NET, "getrandom", "no random numbers");

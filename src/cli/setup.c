@@ -8,7 +8,6 @@
 #include "auth/cpace.h"
 #include "auth/prompt.h"
 #include "base/confine.h"
-#include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
 #include "base/signals.h"
@@ -220,10 +219,6 @@ static void setup_prepare(const struct setup *s)
 	uint8_t id[FRAME_HOST_BYTES];
 	struct err ignored = { 0 };
 
-	/* Without getrandom(2) a file gives random bytes; a failure is met
-	 * again when they are needed. */
-	if (io_random(id, sizeof id, &ignored) < 0)
-		log_debug("%s", ignored.msg);
 	host_id_own(id);
 	tzset(); /* gmtime_r(3) reads a file, too */
 	if (s->session.ktls != CONNECTION_KTLS_OFF &&
