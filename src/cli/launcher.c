@@ -61,7 +61,7 @@ static bool launcher_serve(struct launcher *l, int socket)
 
 	if (ret <= 0)
 		return ret == 0;
-	launcher_obey(l, &received, &answer);
+	launcher_orders_obey(l, &received, &answer);
 	attr_close(&received.fd);
 	order_reply(received.reply_fd, &answer);
 	return true;
@@ -76,7 +76,7 @@ static void launcher_main(const struct options *o, int fd)
 	launcher_detach(fd);
 	sigemptyset(&none);
 	for (;;) {
-		launcher_reap(&l);
+		launcher_orders_reap(&l);
 		if (ppoll(&p, 1, NULL, &none) < 0 && errno != EINTR)
 			break;
 		if (p.revents && !launcher_serve(&l, fd))
@@ -84,7 +84,7 @@ static void launcher_main(const struct options *o, int fd)
 		p.revents = 0;
 	}
 	/* Supervisors see that their streams are gone.  They need no parent. */
-	launcher_reap(&l);
+	launcher_orders_reap(&l);
 	_exit(0);
 }
 

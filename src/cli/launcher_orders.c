@@ -275,15 +275,15 @@ static int launcher_carry_out(struct launcher *l,
 	return launcher_refuse(&a->error, "no such order");
 }
 
-void launcher_obey(struct launcher *l, const struct order_received *r,
-		   struct order_answer *a)
+void launcher_orders_obey(struct launcher *l, const struct order_received *r,
+			  struct order_answer *a)
 {
 	*a = (struct order_answer){ .fds = { -1, -1 } };
 	if (launcher_carry_out(l, r, a) < 0)
 		a->fds[0] = a->fds[1] = -1;
 }
 
-void launcher_reap(struct launcher *l)
+void launcher_orders_reap(struct launcher *l)
 {
 	int wstatus;
 	pid_t pid;

@@ -31,11 +31,11 @@ struct launcher {
 };
 
 /* Carry out an order, whose descriptors are borrowed, and fill *a. */
-void launcher_obey(struct launcher *l, const struct order_received *r,
-		   struct order_answer *a);
+void launcher_orders_obey(struct launcher *l, const struct order_received *r,
+			  struct order_answer *a);
 
 /*
  * Reap all processes that ended.  If a supervisor was killed, what is left of
  * its COMMAND is killed too.
  */
-void launcher_reap(struct launcher *l);
+void launcher_orders_reap(struct launcher *l);
