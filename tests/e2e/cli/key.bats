@@ -434,7 +434,7 @@ places_of() {
 		spawn_sender --ktls "$WHEN" <in
 		echo word >&8
 		until_true grep -q word "$RECEIVED"
-		FAMILY=("$RECEIVER_PID" $(family_of "$RECEIVER_PID"))
+		mapfile -t FAMILY < <(echo "$RECEIVER_PID"; family_of "$RECEIVER_PID")
 		((${#FAMILY[@]} == 4)) || fail "no supervisor: ${FAMILY[*]}"
 		places_of "$hex" "${FAMILY[@]}"
 		((${#PLACES[@]} == 1)) || fail "$form:" "${PLACES[@]}"
