@@ -30,7 +30,6 @@ struct receiver_params {
 	enum receiver_how how;
 	bool raw; /* no frames: our close_notify is the answer */
 	struct progress *progress;
-	int stop_fd; /* of signals_arm() */
 };
 
 /*

@@ -104,7 +104,7 @@ static int stream_give_up(struct session *session)
 }
 
 static int stream_send(const struct stream_config *c, struct session *session,
-		       struct progress *progress, int stop_fd, uint64_t *bytes,
+		       struct progress *progress, uint64_t *bytes,
 		       struct err *e)
 {
 	struct sender_params p = { .session = session,
@@ -112,8 +112,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 				   .check_end =
 					   session->p.config->buffer_bytes != 0,
 				   .limit_bytes_per_s = c->limit_bytes_per_s,
-				   .progress = progress,
-				   .stop_fd = stop_fd };
+				   .progress = progress };
 	int in_fd = STDIN_FILENO, ret;
 	struct input in;
 
@@ -133,7 +132,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 
 static int stream_receive(const struct stream_config *c,
 			  struct session *session, struct progress *progress,
-			  int stop_fd, uint64_t *bytes, struct err *e)
+			  uint64_t *bytes, struct err *e)
 {
 	static const enum receiver_how how[] = {
 		[STREAM_AUTO] = RECEIVER_AUTO,
@@ -145,8 +144,7 @@ static int stream_receive(const struct stream_config *c,
 				     .output = &output,
 				     .how = how[c->rx],
 				     .raw = session->p.config->raw,
-				     .progress = progress,
-				     .stop_fd = stop_fd };
+				     .progress = progress };
 	int ret;
 
 	if (c->command) {
@@ -170,9 +168,9 @@ int stream_run(struct session *session, const struct stream_config *c,
 	bool sends = session->role == CONNECTION_SENDER;
 	char stream[SESSION_HEX_CHARS + 1];
 	struct progress progress;
-	int stop_fd = signals_arm(e), ret;
+	int ret;
 
-	if (stop_fd < 0)
+	if (signals_arm(e) < 0)
 		return stream_give_up(session);
 
 	stats->mode = connection_mode(session->conn);
@@ -186,10 +184,8 @@ int stream_run(struct session *session, const struct stream_config *c,
 	stats->tx = sends ? connection_path(session->conn) : "user";
 	stats->rx = sends ? "user" : connection_path(session->conn);
 	progress_start(&progress, c->progress, c->size_bytes);
-	ret = sends ? stream_send(c, session, &progress, stop_fd, &stats->bytes,
-				  e)
-		    : stream_receive(c, session, &progress, stop_fd,
-				     &stats->bytes, e);
+	ret = sends ? stream_send(c, session, &progress, &stats->bytes, e)
+		    : stream_receive(c, session, &progress, &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
 	stats->rekeys = session->rekeys;
