@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/min.h"
 #include "conn/stuck.h"
+#include "stream/comparison.h"
 #include "stream/pace.h"
 #include "stream/read_ahead.h"
 
@@ -59,9 +60,11 @@ struct sender {
 	uint64_t speak_ms; /* when to log that we wait for the outcome */
 	bool done; /* the receiver confirmed the stream */
 	bool refused; /* the receiver sent FAIL */
+	bool disputed; /* it confirmed a stream of another length */
 	char words[FRAME_WORDS_MAX + 1]; /* the last line of its COMMAND */
 	struct read_ahead ahead;
 	struct pace pace;
+	struct comparison comparison; /* with what the receiver has */
 	uint64_t paced_ms; /* when --limit allows more; 0: now */
 };
 
@@ -249,6 +252,9 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 	struct resend_buffer *st = s->resend;
 	uint64_t offset = ack->offset;
 
+	/* It only shows that the receiver lives. */
+	if (session_compares(s->session))
+		return 0;
 	if (offset > st->sent)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver acknowledges byte %" PRIu64
@@ -269,7 +275,8 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
-	if (!s->told_end || total != s->resend->head)
+	s->disputed = !s->told_end || total != s->resend->head;
+	if (s->disputed)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver confirms %" PRIu64
 			       " bytes, but the stream has %" PRIu64,
@@ -419,13 +426,15 @@ static uint64_t sender_due(struct sender *s)
 		return until;
 	if (on->more)
 		return 0;
+	if (!s->p->raw)
+		until = clock_earlier(until, on->heard_ms + SILENCE_MS);
+	if (session_compares(session))
+		return clock_earlier(until, s->comparison.due_ms);
 	if (!on->blocked && s->paced_ms)
 		until = clock_earlier(until, s->paced_ms);
 	else if (!on->blocked && !on->key_used_up && on->partial_ms &&
 		 s->resend->sent < s->resend->limit)
 		until = clock_earlier(until, on->push_ms);
-	if (!s->p->raw)
-		until = clock_earlier(until, on->heard_ms + SILENCE_MS);
 	if (!rekey_holds(&session->rekey))
 		until = clock_earlier(until, stuck_due(&on->stuck));
 	return until;
@@ -483,6 +492,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 static int sender_check_stuck(struct sender *s, struct err *e)
 {
 	if (s->p->raw || rekey_holds(&s->session->rekey) ||
+	    session_compares(s->session) ||
 	    !stuck_judge(&s->on.stuck, sender_owes(s), s->now_ms))
 		return 0;
 	connection_set_lost(s->session->conn);
@@ -549,7 +559,8 @@ static struct sender_connection sender_connection_new(const struct sender *s)
 
 static int sender_go_on(struct sender *s, struct err *e)
 {
-	if (!s->session->old && sender_go_back(s, e) < 0)
+	if (!s->session->old && !session_compares(s->session) &&
+	    sender_go_back(s, e) < 0)
 		return -1;
 	s->on = sender_connection_new(s);
 	return 0;
@@ -562,6 +573,9 @@ static int sender_run_session(struct sender *s, struct err *e)
 				     st->keeps ? st->head : st->sent,
 				     st->sent };
 
+	/* Nothing is sent before the comparison is done. */
+	if (session_compares(s->session))
+		span.low = span.high = span.at = s->session->have.offset;
 	if (session_run(s->session, &span, e) < 0)
 		return -1;
 	if (s->on.number != s->session->count && sender_go_on(s, e) < 0)
@@ -569,11 +583,35 @@ static int sender_run_session(struct sender *s, struct err *e)
 	return session_check(s->session, e);
 }
 
+/* The receiver has these bytes.  Continue behind them. */
+static int sender_compare(struct sender *s, struct err *e)
+{
+	struct session *session = s->session;
+
+	if (sender_use_memory(s, e) < 0 ||
+	    comparison_step(&s->comparison, session, s->resend, s->complete,
+			    &s->on.more, e) < 0)
+		return -1;
+	if (session->conn)
+		session_moved(session);
+	progress_set_comparison(s->p->progress, s->resend->sent,
+				session_compares(session) ? session->have.offset
+							  : 0);
+	if (session_compares(session))
+		return 0;
+	comparison_fini(&s->comparison);
+	s->confirmed = session->have.offset;
+	s->on.stuck = stuck_begin(s->confirmed);
+	return 0;
+}
+
 /* Send and flush before waiting. */
 static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
 
+	if (session_compares(s->session))
+		return sender_compare(s, e);
 	if (!conn) {
 		read_ahead_note(&s->ahead, false, s->now_ms);
 		return 0;
@@ -679,7 +717,7 @@ static int sender_recover(struct sender *s, struct err *e)
 {
 	struct err said = { 0 };
 
-	if (e->kind != ERR_STREAM || !s->session->conn)
+	if (e->kind != ERR_STREAM || !s->session->conn || s->disputed)
 		return -1;
 	if (sender_control(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
@@ -699,7 +737,16 @@ static int sender_loop(struct sender *s, struct err *e)
 	return 0;
 }
 
-int sender_run(const struct sender_params *p, uint64_t *confirmed,
+/* Does the receiver wait for another process that sends the rest? */
+static bool sender_is_suspended(const struct sender *s)
+{
+	const struct session *session = s->session;
+
+	return session->named && !s->refused && !s->disputed &&
+	       !(session->conn && connection_gave_up(session->conn));
+}
+
+int sender_run(const struct sender_params *p, struct sender_end *end,
 	       struct err *e)
 {
 	struct sender s = { .p = p,
@@ -713,14 +760,18 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	read_ahead_init(&s.ahead, s.resend->room);
 	pace_init(&s.pace, p->limit_bytes_per_s, s.now_ms);
 	ret = sender_loop(&s, e);
+	end->sent = s.resend->sent;
 	s.resend->ops->free(s.resend);
 
 	/* Tell the receiver that its outcome was read, or that our input
-	 * failed. */
+	 * failed.  One that waits for another process is told nothing. */
 	if (!p->raw && p->session->conn && (s.done || s.refused))
 		connection_confirm(p->session->conn);
-	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM)
+	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM &&
+		 !p->session->named && !session_compares(p->session))
 		connection_abort(p->session->conn);
-	*confirmed = s.confirmed;
+	comparison_fini(&s.comparison);
+	end->confirmed = s.confirmed;
+	end->suspended = ret < 0 && sender_is_suspended(&s);
 	return ret;
 }
