@@ -97,8 +97,8 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 					 .connection = peer->hello.connection,
 					 .source = peer->source };
 	if (!s->p.config->raw && s->p.cred) {
-		credential_admit(s->p.cred, &s->ticket);
-		server->stream.ticket = &s->ticket;
+		credential_admit(s->p.cred, s->ticket);
+		server->stream.ticket = s->ticket;
 	}
 	acceptor_serve(server->acceptor, &server->stream);
 	return session_server_use(s, peer, 0, false, e);
@@ -226,6 +226,8 @@ static void session_server_free(struct session *s)
 	struct session_server *server = session_server_of(s);
 
 	acceptor_close(server->acceptor);
+	if (s->p.cred)
+		credential_admit(s->p.cred, NULL);
 	free(server);
 }
 
@@ -261,11 +263,14 @@ static struct session_server *session_server_alloc(
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&server->session, &session_server_ops, p);
+	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
+		free(server);
+		return NULL;
+	}
 	server->listener = listener;
 	server->acceptor = acceptor_open(&acceptor, e);
 	if (!server->acceptor) {
-		free(server);
+		session_free(&server->session);
 		return NULL;
 	}
 	server->session.fd = acceptor_fd(server->acceptor);
