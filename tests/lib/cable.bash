@@ -4,26 +4,34 @@
 # A second host, in a network namespace, and a cable to it. Loaded after
 # delivery.bash.
 
-# plug_in: the other host has the address 198.51.100.2 on the cable CABLE, ours
-# has 198.51.100.1. From then on listeners run on the other host. They need
-# --allow-self, because both hosts have the same machine id.
+# plug_in: the other host has the address HOST on the cable CABLE, ours has NEAR,
+# and nobody has SPARE; IPv6 addresses of the test begin with SITE. All of these
+# differ between tests that run at the same time. From then on listeners run on
+# the other host. They need --allow-self, because both hosts have the same
+# machine id.
 plug_in() {
-	local name=bkp$$
+	local name i
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	ip netns add "$name" 2>ip.err ||
+	for ((i = 0; i < 32; i++)); do
+		name=bkp$i
+		! ip netns add "$name" 2>ip.err || break
+	done
+	((i < 32)) ||
 		skip "own kernel only: no network namespaces ($(<ip.err))"
+	NEAR=198.51.100.$((8 * i + 1)) HOST=198.51.100.$((8 * i + 2))
+	SPARE=198.51.100.$((8 * i + 3)) SITE=2001:db8:$i
 	cleanup_add ip netns del "$name"
 	ip link add "$name" type veth peer name "$name.p" netns "$name" ||
 		skip "own kernel only: no veth"
 	cleanup_add ip link del "$name"
-	ip addr add 198.51.100.1/24 dev "$name"
-	ip -n "$name" addr add 198.51.100.2/24 dev "$name.p"
+	ip addr add "$NEAR/29" dev "$name"
+	ip -n "$name" addr add "$HOST/29" dev "$name.p"
 	ip link set "$name" up
 	ip -n "$name" link set "$name.p" up
 	CABLE=$name
 	printf '%s\n' '#!/bin/sh' "exec ip netns exec $name \"$BKP\" \"\$@\"" >there
 	chmod +x there
-	THERE=$TMP/there HOST=198.51.100.2 BIND=(-b "$HOST") LISTEN=(--allow-self)
+	THERE=$TMP/there BIND=(-b "$HOST") LISTEN=(--allow-self)
 }
 
 # wire_is ARG...: tc-netem(8) does this in both directions
