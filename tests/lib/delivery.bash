@@ -178,6 +178,23 @@ takes_at_most() {
 		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
+# cpu_of PID: processor time in clock ticks
+cpu_of() {
+	local stat
+	read -r stat <"/proc/$1/stat"
+	set -- ${stat##*) }
+	echo $((${12} + ${13}))
+}
+
+# idles PID: uses almost no processor time for a second
+idles() {
+	local before
+	before=$(cpu_of "$1")
+	sleep 1
+	(($(cpu_of "$1") - before < 10)) ||
+		fail "took $(($(cpu_of "$1") - before)) ticks in a second"
+}
+
 # make_mark: sets MARK to a word that is in the arguments of no other process,
 # so that COMMANDs can be found
 make_mark() {

@@ -338,6 +338,24 @@ rounds() {
 	no_end_seen 137 7
 }
 
+# No signal reaches it, as if it belonged to another user.
+@test "a consumer that cannot be killed sees no end of file: the receiver exits 7 and says so" {
+	local supervisor
+	not_under sanitizers 'it needs what is refused here'
+	not_under valgrind 'it needs what is refused here'
+	consumes_until_end
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM kill --"
+	stands push
+	kill -9 "$SENDER_PID"
+	stream_ends 137 7
+	assert_stderr_has 'cannot end COMMAND, process [0-9]+ .*stays open until it exits' \
+		"$RECEIVER_ERR"
+	sleep 0.3
+	pgrep -f "untilend end $MARK\$" >/dev/null || fail "COMMAND is gone"
+	pkill -KILL -f "untilend end $MARK\$"
+	no_end_seen 137 7
+}
+
 @test "a stopped consumer sees no end of file either" {
 	consumes_until_end
 	stands push

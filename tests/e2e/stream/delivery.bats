@@ -546,20 +546,6 @@ produces() {
 	size_is $((24 << 20)) "$RECEIVED"
 }
 
-# ticks PID: its processor time in 1/100 s
-ticks() {
-	awk '{ print $14 + $15 }' "/proc/$1/stat"
-}
-
-# idles PID: uses almost no processor time for a second
-idles() {
-	local before
-	before=$(ticks "$1")
-	sleep 1
-	(($(ticks "$1") - before < 10)) ||
-		fail "took $(($(ticks "$1") - before))/100 s of a second"
-}
-
 # stalled OPTION...: both sides wait for a reader that reads nothing
 stalled() {
 	TX=("$@")
