@@ -246,7 +246,7 @@ leaves_nothing() {
 	kill -"$1" "$RECEIVER_PID"
 	wait_receiver $((128 + $(kill -l "$1")))
 	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --wait 100ms
-	assert_stderr_lacks 'in use'
+	assert_stderr_lacks 'in use' # foreign
 }
 
 @test "a receiver killed while the disk is slow frees its port" {

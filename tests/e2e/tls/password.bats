@@ -569,7 +569,7 @@ types() {
 	THERE=$TMP/typed BKP=$TMP/typed goes push
 	assert_stderr_has '^Password for btrfs-ktls-pipe: .?$' "$SENDER_ERR"
 	assert_stderr_has '^Password for btrfs-ktls-pipe: .?$' "$RECEIVER_ERR"
-	assert_stderr_lacks 'horse' "$SENDER_ERR"
+	assert_stderr_lacks 'horse' "$SENDER_ERR" # foreign
 }
 
 @test "a typed password equals the same password in a file" {
