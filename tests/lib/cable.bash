@@ -10,17 +10,11 @@
 # the other host. They need --allow-self, because both hosts have the same
 # machine id.
 plug_in() {
-	local name i
-	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	for ((i = 0; i < 32; i++)); do
-		name=bkp$i
-		! ip netns add "$name" 2>ip.err || break
-	done
-	((i < 32)) ||
-		skip "own kernel only: no network namespaces ($(<ip.err))"
-	NEAR=198.51.100.$((8 * i + 1)) HOST=198.51.100.$((8 * i + 2))
-	SPARE=198.51.100.$((8 * i + 3)) SITE=2001:db8:$i
-	cleanup_add ip netns del "$name"
+	local name net=198.51.100
+	other_host
+	name=$CABLE
+	NEAR=$net.$((NUMBER + 1)) HOST=$net.$((NUMBER + 2))
+	SPARE=$net.$((NUMBER + 3)) SITE=2001:db8:$NUMBER
 	ip link add "$name" type veth peer name "$name.p" netns "$name" ||
 		skip "own kernel only: no veth"
 	cleanup_add ip link del "$name"
@@ -28,10 +22,57 @@ plug_in() {
 	ip -n "$name" addr add "$HOST/29" dev "$name.p"
 	ip link set "$name" up
 	ip -n "$name" link set "$name.p" up
-	CABLE=$name
-	printf '%s\n' '#!/bin/sh' "exec ip netns exec $name \"$BKP\" \"\$@\"" >there
+	listen_there
+}
+
+# other_host: sets CABLE to the name of a new namespace, and NUMBER to one that
+# no other test has, a multiple of 8 below 256
+other_host() {
+	local i
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	for ((i = 0; i < 32; i++)); do
+		CABLE=bkp$i NUMBER=$((8 * i))
+		! ip netns add "$CABLE" 2>ip.err || break
+	done
+	((i < 32)) ||
+		skip "own kernel only: no network namespaces ($(<ip.err))"
+	cleanup_add ip netns del "$CABLE"
+}
+
+listen_there() {
+	printf '%s\n' '#!/bin/sh' \
+		"exec ip netns exec $CABLE \"$BKP\" \"\$@\"" >there
 	chmod +x there
 	THERE=$TMP/there BIND=(-b "$HOST") LISTEN=(--allow-self)
+}
+
+# plug_in_router: the same with a router between the hosts that passes on no
+# packet of more than 1000 bytes, and does not say so (a black hole): its own
+# packets get nowhere
+plug_in_router() {
+	local net=198.51.100 router
+	other_host
+	router=$CABLE.r
+	ip netns add "$router"
+	cleanup_add ip netns del "$router"
+	ip link add "$CABLE" type veth peer name near netns "$router" ||
+		skip "own kernel only: no veth"
+	cleanup_add ip link del "$CABLE"
+	ip -n "$router" link add far type veth peer name v netns "$CABLE"
+	HOST=$net.$((NUMBER + 6))
+	ip addr add "$net.$((NUMBER + 1))/30" dev "$CABLE"
+	ip -n "$router" addr add "$net.$((NUMBER + 2))/30" dev near
+	ip -n "$router" addr add "$net.$((NUMBER + 5))/30" dev far
+	ip -n "$CABLE" addr add "$HOST/30" dev v
+	ip link set "$CABLE" up
+	ip -n "$router" link set near up mtu 1000
+	ip -n "$router" link set far up mtu 1000
+	ip -n "$CABLE" link set v up
+	ip route add "$net.$((NUMBER + 4))/30" via "$net.$((NUMBER + 2))"
+	ip -n "$CABLE" route add default via "$net.$((NUMBER + 5))"
+	ip netns exec "$router" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	ip -n "$router" rule add iif lo blackhole
+	listen_there
 }
 
 # wire_is ARG...: tc-netem(8) does this in both directions

@@ -10,7 +10,7 @@ load ../../lib/cable
 setup() {
 	set_up
 	RETRY=(--retry 120s)
-	plug_in
+	[[ $BATS_TEST_DESCRIPTION == *'path MTU'* ]] || plug_in
 	by_tier 20000000 4000000 100000000 20000000
 	make_data in "$SIZE"
 }
@@ -85,6 +85,23 @@ pulled() {
 		ip addr add "$NEAR/29" dev "$CABLE"
 	}
 	both_ways moved
+}
+
+# Only small packets arrive: those of a handshake, and ACKs.
+@test "a router drops packets above the path MTU silently: sender and receiver exit 7, and the sender says so" {
+	swallowed() {
+		stream_starts "$1" <in
+		stream_ends 7 7
+	}
+	black_hole() {
+		RETRY=(--retry 5s)
+		takes_at_most 60 swallowed "$1"
+		says sender 'waited for 30 s for bytes.*MTU.*firewall'
+		[[ ! -s $RECEIVED ]] || fail "$(stat -c %s "$RECEIVED") bytes arrived"
+	}
+	full_tier_only 80
+	plug_in_router
+	both_ways black_hole
 }
 
 # --- a flood
