@@ -186,13 +186,17 @@ cpu_of() {
 	echo $((${12} + ${13}))
 }
 
-# idles PID: uses almost no processor time for a second
+# idles PID...: they use almost no processor time for a second
 idles() {
-	local before
-	before=$(cpu_of "$1")
+	local pid ticks before=()
+	for pid; do
+		before[pid]=$(cpu_of "$pid")
+	done
 	sleep 1
-	(($(cpu_of "$1") - before < 10)) ||
-		fail "took $(($(cpu_of "$1") - before)) ticks in a second"
+	for pid; do
+		ticks=$(($(cpu_of "$pid") - ${before[pid]}))
+		((ticks < 10)) || fail "$ticks ticks in a second"
+	done
 }
 
 # make_mark: sets MARK to a word that is in the arguments of no other process,

@@ -410,11 +410,13 @@ second_signal() {
 }
 
 @test "a second signal ends a sender at once: TERM and then HUP" {
+	full_tier_only 3
 	wrapped '' 'env --default-signal=INT,HUP'
 	second_signal TERM HUP 129
 }
 
 @test "a second signal ends a sender at once: INT and then INT" {
+	full_tier_only 3
 	wrapped '' 'env --default-signal=INT,HUP'
 	second_signal INT INT 130
 }
@@ -534,7 +536,7 @@ endless_source() {
 
 @test "the source leaves a child that writes the stream and is killed: the sender exits 9, the receiver 7" {
 	local i
-	by_tier 5 3 100 50
+	by_tier 2 1 100 50
 	for ((i = 0; i < SIZE; i++)); do
 		SOURCE=(sh -c '{ echo word; kill -9 $(exec sh -c "echo \$PPID"); } & exit 0')
 		streams push 9 7

@@ -552,8 +552,7 @@ stalled() {
 	start_waiting_reader
 	stream_starts push </dev/zero
 	sleep 1
-	idles "$SENDER_PID"
-	idles "$RECEIVER_PID"
+	idles "$SENDER_PID" "$RECEIVER_PID"
 }
 
 @test "waiting for a reader costs no processor time" {

@@ -422,8 +422,7 @@ swallowed() {
 			"$SENDER_ERR"
 		pkill -9 -P "$TOOL_PID"
 		until_true has_line 'resumes at byte' "$RECEIVER_ERR"
-		idles "$RECEIVER_PID"
-		idles "$SENDER_PID"
+		idles "$RECEIVER_PID" "$SENDER_PID"
 		echo >go
 		stream_ends 0 0
 		assert_same_file in "$RECEIVED"
