@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/min.h"
 #include "base/notify.h"
+#include "base/secret.h"
 #include "base/signals.h"
 #include "conn/net.h"
 
@@ -37,8 +38,8 @@ uint64_t session_record_limit(const struct session_config *o)
 	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
 }
 
-void session_init(struct session *s, const struct session_ops *ops,
-		  const struct session_params *p)
+int session_init(struct session *s, const struct session_ops *ops,
+		 const struct session_params *p, struct err *e)
 {
 	*s = (struct session){ .ops = ops,
 			       .p = *p,
@@ -47,16 +48,21 @@ void session_init(struct session *s, const struct session_ops *ops,
 			       .fd = -1,
 			       .events = POLLIN,
 			       .due_ms = CLOCK_NEVER };
+	s->ticket = secret_alloc(sizeof *s->ticket);
+	return s->ticket ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
 }
 
 void session_free(struct session *s)
 {
+	struct key *ticket;
+
 	if (!s)
 		return;
+	ticket = s->ticket;
 	connection_close(s->old);
 	connection_close(s->conn);
-	key_wipe(&s->ticket);
 	s->ops->free(s);
+	secret_free(ticket, sizeof *ticket);
 }
 
 int session_first(struct session *s, struct err *e)
@@ -193,8 +199,8 @@ int session_agree(struct session *s, struct tls *t,
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
 		return 0;
-	session_hex(peer->handle, s->ticket.identity);
-	return tls_export(t, &s->ticket.secret, e);
+	session_hex(peer->handle, s->ticket->identity);
+	return tls_export(t, &s->ticket->secret, e);
 }
 
 static void session_announce(const struct session *s)

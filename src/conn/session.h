@@ -109,7 +109,7 @@ struct session {
 	uint8_t stream[FRAME_ID_BYTES]; /* its id */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of the peer; "": none */
 	char name[NET_NAME_MAX]; /* the peer's address */
-	struct key ticket; /* authenticates later connections */
+	struct key *ticket; /* for later connections; secret_alloc() */
 	uint64_t buffer_bytes; /* size of the sender's resend buffer */
 	uint64_t record_limit; /* records under one key */
 	const char *final; /* why the stream cannot resume; NULL: it can */
@@ -260,8 +260,9 @@ void session_free(struct session *s);
 
 /* ---- for the implementations */
 
-void session_init(struct session *s, const struct session_ops *ops,
-		  const struct session_params *p);
+/* Errors: ERR_BUG, out of memory; then there is nothing to free. */
+int session_init(struct session *s, const struct session_ops *ops,
+		 const struct session_params *p, struct err *e) attr_must_check;
 
 /* What the peer announced in its HELLO or WELCOME, and the stream's handle. */
 struct session_peer {

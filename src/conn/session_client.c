@@ -455,7 +455,7 @@ static int client_start_tls(struct session_client *client,
 		.modes = p->modes,
 		.raw = p->config->raw,
 		/* A listener with --keep finds the stream by it. */
-		.server_name = client->session.ticket.identity,
+		.server_name = client->session.ticket->identity,
 	};
 
 	client->tls = tls_new(&params, e);
@@ -579,7 +579,7 @@ static int client_hello(struct session_client *client,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(client->tls, &s->ticket, f.hello.proof, e) < 0)
+	    tls_prove(client->tls, s->ticket, f.hello.proof, e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
@@ -642,7 +642,7 @@ static int client_agree(struct session_client *client,
 	if (s->p.config->raw || !s->p.cred ||
 	    !priority_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
 		return 0;
-	client->ticket_cred = credential_new_psk(&s->ticket, false, e);
+	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;
 }
 
@@ -917,7 +917,10 @@ struct session *session_client_new(const struct session_params *p,
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&client->session, &client_ops, p);
+	if (session_init(&client->session, &client_ops, p, e) < 0) {
+		free(client);
+		return NULL;
+	}
 	client->session.named = p->config->name;
 	resolve_init(&client->resolve);
 	client->socket.fd = -1;

@@ -18,7 +18,11 @@ enum {
 	SPIN_MAX_MS = 20,
 	LINGER_MS = 10000,
 	ACK_MS = 5000, /* between signs of life, at most */
-	SILENCE_MS = 30000, /* without a byte: dial another connection */
+	/*
+	 * Without a byte: dial another connection.  A sender that is alive
+	 * notices a stuck one after 30 s, and can say why: let it.
+	 */
+	SILENCE_MS = 40000,
 	SESSION_MS = 10, /* between looks at the session while bytes flow */
 	ACK_PARTS = 8, /* an ACK for each eighth of the resend buffer, */
 	ACK_BYTES = 1 << 20, /* or this much: good for the sender's cache */
