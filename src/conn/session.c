@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/min.h"
+#include "base/notify.h"
 #include "base/signals.h"
 #include "conn/net.h"
 
@@ -63,13 +64,14 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct session_poll p = { .extra = { { -1 }, { -1 } },
-					  .until_ms = CLOCK_NEVER };
+		struct session_poll p = { .extra = { { -1 }, { -1 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
+		notify_tick();
+		p.until_ms = notify_due();
 		if (session_poll(s, &p, e) < 0)
 			return -1;
 	}
