@@ -31,6 +31,7 @@ src_libbkp_a_SOURCES = \
 	src/tls/sock_diag.c src/tls/sock_diag.h \
 	src/tls/socket_buffer.c src/tls/socket_buffer.h \
 	src/tls/aead.c src/tls/aead.h \
+	src/tls/key_schedule.c src/tls/key_schedule.h \
 	src/tls/ktls.c src/tls/ktls.h \
 	src/tls/plain.c src/tls/plain.h \
 	src/tls/priority.c src/tls/priority.h \

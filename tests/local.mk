@@ -84,6 +84,7 @@ unit_tests = \
 	tests/unit/test_input \
 	tests/unit/test_io \
 	tests/unit/test_key \
+	tests/unit/test_key_schedule \
 	tests/unit/test_key_list \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
@@ -151,6 +152,7 @@ tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
+tests_unit_test_key_schedule_LDADD = $(unit_libs)
 tests_unit_test_key_list_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
