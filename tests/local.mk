@@ -73,6 +73,7 @@ unit_tests = \
 	tests/unit/test_command \
 	tests/unit/test_clock \
 	tests/unit/test_command_log \
+	tests/unit/test_channel \
 	tests/unit/test_crowd \
 	tests/unit/test_sock_diag \
 	tests/unit/test_err \
@@ -96,7 +97,6 @@ unit_tests = \
 	tests/unit/test_options \
 	tests/unit/test_peek \
 	tests/unit/test_pace \
-	tests/unit/test_plain \
 	tests/unit/test_password_message \
 	tests/unit/test_read_ahead \
 	tests/unit/test_record \
@@ -117,7 +117,7 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/bytes.h tests/unit/tap.h tests/unit/wrap.h \
+EXTRA_DIST += tests/unit/bytes.h tests/unit/pair.h tests/unit/tap.h tests/unit/wrap.h \
 	tests/tools/tls_client.h \
 	tests/tools/guest-xstate.c
 
@@ -141,6 +141,7 @@ tests_unit_test_x509_LDADD = $(unit_libs)
 tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
+tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
@@ -166,7 +167,6 @@ tests_unit_test_cpace_LDADD = $(unit_libs)
 tests_unit_test_password_exchange_LDADD = $(unit_libs)
 tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_pace_LDADD = $(unit_libs)
-tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_password_message_LDADD = $(unit_libs)
 tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)

@@ -89,11 +89,12 @@ static void serve_hear(struct serve *k)
  * The name that a client's streams are counted by.  "": clients have no names,
  * because they may share a key; then they are counted by source.
  */
-static const char *serve_client(const struct serve *k, const struct tls *t)
+static const char *serve_client(const struct serve *k,
+				const struct tls_agreed *agreed)
 {
 	const struct options *o = k->setup->o;
 
-	return o->keys || o->cert ? session_identity(&k->setup->session, t)
+	return o->keys || o->cert ? session_identity(&k->setup->session, agreed)
 				  : "";
 }
 
@@ -163,11 +164,11 @@ static struct serve_stream *serve_place(struct serve *k)
 	return NULL;
 }
 
-static int serve_admit(void *arg, const struct tls *t,
+static int serve_admit(void *arg, const struct tls_agreed *agreed,
 		       const struct net_source *source, struct err *e)
 {
 	struct serve *k = arg;
-	const char *identity = serve_client(k, t);
+	const char *identity = serve_client(k, agreed);
 
 	if (k->stop_sig)
 		return err_set(e, ERR_AUTH, 0, "no new streams");
@@ -416,7 +417,8 @@ static void serve_evict(struct serve *k, const char *identity,
 static void serve_name(const struct serve *k, const struct accepted_peer *g,
 		       char name[NAME_MAX_CHARS])
 {
-	const char *identity = session_identity(&k->setup->session, g->tls);
+	const char *identity = session_identity(&k->setup->session,
+						channel_agreed(g->channel));
 
 	snprintf(name, NAME_MAX_CHARS, "%s%s%s", identity, *identity ? " " : "",
 		 g->name);
@@ -428,7 +430,7 @@ static void serve_name(const struct serve *k, const struct accepted_peer *g,
  */
 static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 {
-	const char *identity = serve_client(k, g->tls);
+	const char *identity = serve_client(k, channel_agreed(g->channel));
 	struct serve_stream *s = serve_place(k);
 	uint8_t handle[FRAME_ID_BYTES];
 	char name[NAME_MAX_CHARS];
@@ -465,8 +467,8 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	memcpy(s->id, g->hello.stream, sizeof s->id);
 	session_hex(handle, s->handle);
 	memcpy(s->name, name, sizeof name);
-	/* This sends nothing: the session belongs to the other process now. */
-	tls_free(g->tls);
+	/* This sends nothing: the other process has it now. */
+	channel_free(g->channel);
 	close(g->socket.fd);
 	k->running++;
 	k->served = true;

@@ -160,7 +160,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 	for (size_t i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &a->pending[i];
 
-		if (p->tls)
+		if (pending_exists(p))
 			places[i] =
 				(struct crowd_place){ &p->source, p->since_ms };
 	}
@@ -176,7 +176,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 static struct pending *acceptor_find_place(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (!a->pending[i].tls)
+		if (!pending_exists(&a->pending[i]))
 			return &a->pending[i];
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (a->pending[i].state == PENDING_LEAVING) {
@@ -211,7 +211,7 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 static bool acceptor_is_empty(const struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls)
+		if (pending_exists(&a->pending[i]))
 			return false;
 	return true;
 }
@@ -259,8 +259,8 @@ void acceptor_refuse_accepted(struct accepted_peer *peer,
 {
 	struct err ignored = { 0 };
 
-	pending_send_refusal(peer->tls, peer->socket.fd, why, &ignored);
-	tls_free(peer->tls);
+	pending_send_refusal(peer->channel, peer->socket.fd, why, &ignored);
+	channel_free(peer->channel);
 	close(peer->socket.fd);
 }
 
@@ -317,11 +317,11 @@ static void acceptor_take(struct acceptor *a, struct pending *p,
 {
 	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
 	*accepted = (struct accepted_peer){ .socket = p->socket,
-					    .tls = p->tls,
+					    .channel = p->channel,
 					    .hello = p->hello,
 					    .source = p->source };
 	memcpy(accepted->name, p->name, sizeof p->name);
-	p->tls = NULL;
+	p->channel = NULL;
 }
 
 static void acceptor_check_deadlines(struct acceptor *a)
@@ -331,7 +331,8 @@ static void acceptor_check_deadlines(struct acceptor *a)
 	if (a->paused && now >= a->accept_after_ms)
 		acceptor_pause(a, 0);
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls && now >= a->pending[i].deadline_ms)
+		if (pending_exists(&a->pending[i]) &&
+		    now >= a->pending[i].deadline_ms)
 			acceptor_refuse(a, &a->pending[i],
 					"the handshake took too long");
 }
@@ -359,7 +360,7 @@ bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted)
 			break;
 		}
 		p = &a->pending[ev.data.u32];
-		if (p->tls && acceptor_advance(a, p, ev.events)) {
+		if (pending_exists(p) && acceptor_advance(a, p, ev.events)) {
 			acceptor_take(a, p, accepted);
 			return true;
 		}
@@ -381,7 +382,7 @@ uint64_t acceptor_due(const struct acceptor *a)
 	uint64_t due = a->paused ? a->accept_after_ms : CLOCK_NEVER;
 
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls)
+		if (pending_exists(&a->pending[i]))
 			due = clock_earlier(due, a->pending[i].deadline_ms);
 	return due;
 }
@@ -452,7 +453,7 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 static void acceptor_free(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls)
+		if (pending_exists(&a->pending[i]))
 			pending_drop(&a->pending[i]);
 	acceptor_release_fds(a);
 	close(a->epoll_fd);
@@ -465,7 +466,8 @@ void acceptor_close(struct acceptor *a)
 		return;
 	acceptor_log_summary(a);
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls && a->pending[i].state != PENDING_LEAVING)
+		if (pending_exists(&a->pending[i]) &&
+		    a->pending[i].state != PENDING_LEAVING)
 			pending_tell_later(&a->rules, &a->pending[i]);
 	acceptor_free(a);
 }

@@ -15,8 +15,8 @@
 #include "conn/net.h"
 #include "conn/pending.h"
 #include "proto/frame.h"
+#include "tls/channel.h"
 #include "tls/mode.h"
-#include "tls/tls.h"
 
 struct acceptor;
 
@@ -51,7 +51,7 @@ struct acceptor_params {
 	 * have a stream of its own?  Returns 0, or -1 with the reason for our
 	 * log; the peer is told that we are busy.  NULL: it always may.
 	 */
-	int (*admit)(void *arg, const struct tls *t,
+	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 
 	void *callback_arg; /* for both callbacks */
@@ -60,7 +60,7 @@ struct acceptor_params {
 /* An authenticated peer.  The caller owns the TLS session and the socket. */
 struct accepted_peer {
 	struct connection_socket socket;
-	struct tls *tls;
+	struct channel *channel;
 	struct frame_hello hello; /* not with raw */
 	struct net_source source;
 	char name[NET_NAME_MAX];

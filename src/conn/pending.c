@@ -15,8 +15,10 @@ enum { REFUSE_MS = 100 }; /* to send a refusal */
 void pending_drop(struct pending *p)
 {
 	tls_free(p->tls);
+	channel_free(p->channel);
 	close(p->socket.fd);
 	p->tls = NULL;
+	p->channel = NULL;
 }
 
 struct tls *pending_session(const struct pending_rules *r, int fd,
@@ -32,7 +34,7 @@ struct tls *pending_session(const struct pending_rules *r, int fd,
 	return tls_new(&params, e);
 }
 
-int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
+int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 			 struct err *e)
 {
 	struct frame f = { .type = FRAME_WELCOME,
@@ -40,18 +42,19 @@ int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
 					.refusal = refusal } };
 	struct err ignored = { 0 };
 
-	if (hello_send(t, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
+	if (hello_send(ch, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
 		log_debug("%s", ignored.msg);
-	tls_alert(t, RECORD_CLOSE_NOTIFY);
+	channel_last_alert(ch, RECORD_CLOSE_NOTIFY);
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
 bool pending_has_left(const struct pending_rules *r, const struct pending *p)
 {
 	bool silent = p->state == PENDING_NEW && !p->pass.have;
+	bool lost = p->tls ? tls_lost(p->tls) : channel_lost(p->channel);
 
 	return r->stream && net_source_same(&p->source, &r->stream->source) &&
-	       (tls_lost(p->tls) || (silent && net_is_closed(p->socket.fd)));
+	       (lost || (silent && net_is_closed(p->socket.fd)));
 }
 
 void pending_tell_later(const struct pending_rules *r, const struct pending *p)
@@ -60,8 +63,10 @@ void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 	    (p->state == PENDING_UNCLAIMED || p->state == PENDING_NEW))
 		password_exchange_refuse(p->socket.fd,
 					 PASSWORD_MESSAGE_REFUSED_LATER);
-	else
+	else if (p->tls)
 		tls_alert(p->tls, RECORD_USER_CANCELED);
+	else
+		channel_last_alert(p->channel, RECORD_USER_CANCELED);
 }
 
 /*
@@ -74,8 +79,8 @@ static enum frame_refusal pending_judge_return(const struct pending_stream *s,
 	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
 		return FRAME_REFUSED_BUSY;
 	if ((!s->resumes && !p->hello.rekey_at) ||
-	    (s->ticket &&
-	     !tls_shows_ticket(p->tls, s->ticket, p->hello.proof)) ||
+	    (s->ticket && !tls_shows_ticket(channel_agreed(p->channel),
+					    s->ticket, p->hello.proof)) ||
 	    p->hello.connection <= s->connection)
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;
@@ -104,7 +109,8 @@ static bool pending_resumes(const struct pending *p)
 static enum frame_refusal pending_judge(const struct pending_rules *r,
 					const struct pending *p)
 {
-	if (p->hello.version != FRAME_VERSION || tls_is_old(p->tls))
+	if (p->hello.version != FRAME_VERSION ||
+	    channel_agreed(p->channel)->old)
 		return FRAME_REFUSED_VERSION;
 	if (p->hello.flags & FRAME_HELLO_NAMED)
 		return FRAME_REFUSED_NAME;
@@ -128,10 +134,11 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 	struct err ignored = { 0 };
 
 	if (r->stream || !r->admit ||
-	    r->admit(r->admit_arg, p->tls, &p->source, e) == 0)
+	    r->admit(r->admit_arg, channel_agreed(p->channel), &p->source, e) ==
+		    0)
 		return 0;
-	return pending_send_refusal(p->tls, p->socket.fd, FRAME_REFUSED_BUSY,
-				    &ignored);
+	return pending_send_refusal(p->channel, p->socket.fd,
+				    FRAME_REFUSED_BUSY, &ignored);
 }
 
 static int pending_read_hello(struct pending_rules *r, struct pending *p,
@@ -141,12 +148,12 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 	struct frame f;
 
 	p->want = TLS_WANT_READ;
-	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
+	if (hello_recv(p->channel, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
 		struct err ignored = { 0 };
 
 		/* A complete frame that is not a valid HELLO */
 		if (p->reader.have && !frame_reader_wants(&p->reader))
-			pending_send_refusal(p->tls, p->socket.fd,
+			pending_send_refusal(p->channel, p->socket.fd,
 					     FRAME_REFUSED_MALFORMED, &ignored);
 		return -1;
 	}
@@ -154,11 +161,11 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 		return 0;
 	p->hello = f.hello;
 	refusal = pending_judge(r, p);
-	if (!refusal && tls_pending_read(p->tls))
+	if (!refusal && channel_pending_read(p->channel))
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return pending_admit(r, p, e);
-	pending_send_refusal(p->tls, p->socket.fd, refusal, e);
+	pending_send_refusal(p->channel, p->socket.fd, refusal, e);
 	if (refusal == FRAME_REFUSED_VERSION)
 		err_set(e, ERR_AUTH, 0, "%s",
 			frame_version_text(p->hello.version));
@@ -227,6 +234,11 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 		return -1;
 	if (p->want != TLS_DONE)
 		return 0;
+	p->channel = channel_new(p->tls, p->socket.fd, r->raw, e);
+	if (!p->channel)
+		return -1;
+	tls_free(p->tls);
+	p->tls = NULL;
 	p->state = PENDING_GREETING;
 	if (p->password_tried)
 		rate_limit_right(&r->rate_limit, &p->source);

@@ -32,7 +32,8 @@ enum pending_state {
 /* A pending handshake: a connection whose peer has yet to authenticate. */
 struct pending {
 	struct connection_socket socket;
-	struct tls *tls; /* NULL: this slot is free */
+	struct tls *tls; /* until the handshake is done */
+	struct channel *channel; /* then; both NULL: this slot is free */
 	enum tls_want want;
 	enum pending_state state;
 	struct password_exchange pass;
@@ -63,7 +64,7 @@ struct pending_rules {
 	enum frame_role role;
 	bool allow_self;
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
-	int (*admit)(void *arg, const struct tls *t,
+	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 	void *admit_arg;
 	const struct pending_stream *stream; /* the running one, or NULL */
@@ -98,8 +99,14 @@ bool pending_has_left(const struct pending_rules *r, const struct pending *p);
 void pending_tell_later(const struct pending_rules *r, const struct pending *p);
 
 /* Send an authenticated peer a WELCOME that refuses it.  Returns -1: ERR_AUTH. */
-int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
+int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 			 struct err *e);
 
-/* Close the socket and free the session: the slot is free. */
+/* Is this slot in use? */
+static inline bool pending_exists(const struct pending *p)
+{
+	return p->tls || p->channel;
+}
+
+/* Close the socket and free all: the slot is free. */
 void pending_drop(struct pending *p);

@@ -123,10 +123,9 @@ void session_stream_name(const struct session *s,
 }
 
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t)
+			     const struct tls_agreed *agreed)
 {
-	return p->cred && credential_is_password(p->cred) ? ""
-							  : tls_identity(t);
+	return p->cred && credential_is_password(p->cred) ? "" : agreed->name;
 }
 
 const char *session_method(const struct session *s)
@@ -134,14 +133,14 @@ const char *session_method(const struct session *s)
 	return s->p.cred ? credential_method(s->p.cred) : mode_none.name;
 }
 
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer, struct err *e)
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer)
 {
 	/* A peer before this one may have come as far as this, and failed. */
 	s->final = NULL;
 	s->record_limit = session_record_limit(s->p.config);
 	snprintf(s->identity, sizeof s->identity, "%s",
-		 session_identity(&s->p, t));
+		 session_identity(&s->p, agreed));
 	s->buffer_bytes = s->role == CONNECTION_SENDER
 				  ? session_buffer_bytes(s->p.config)
 				  : peer->buffer_bytes;
@@ -149,9 +148,10 @@ int session_agree(struct session *s, struct tls *t,
 	if (peer->record_limit)
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
-		return 0;
+		return;
 	session_hex(peer->handle, s->ticket.identity);
-	return tls_export(t, &s->ticket.secret, e);
+	s->ticket.secret.len = sizeof agreed->resume;
+	memcpy(s->ticket.secret.bytes, agreed->resume, sizeof agreed->resume);
 }
 
 static void session_announce(const struct session *s)
@@ -179,18 +179,18 @@ void session_close(struct session *s)
 	s->rekey_agreed = false;
 }
 
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, bool rekeys_now, struct err *e)
 {
 	struct connection *conn;
 
-	log_info("peer %s, %s", name, tls_mode(t)->title);
+	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
 	if (s->role == CONNECTION_RECEIVER)
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
+	conn = connection_open(ch, socket, s->role, s->p.ktls, s->p.config->raw,
 			       e);
 	if (!conn)
 		return -1;

@@ -124,9 +124,9 @@ void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
-/* The authenticated identity of t's peer; "": it has none. */
+/* The authenticated identity of the peer; "": it has none. */
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t);
+			     const struct tls_agreed *agreed);
 
 /* How the peer was authenticated. */
 const char *session_method(const struct session *s);
@@ -226,11 +226,10 @@ struct session_peer {
 
 /*
  * On the first connection: agree on the limits that the peer announced, and
- * derive the ticket for later connections.  Borrows t.  Errors: ERR_AUTH.
+ * derive the ticket for later connections.
  */
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer,
-		  struct err *e) attr_must_check;
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer);
 
 /* The limit of records under one key that we announce. */
 uint64_t session_record_limit(const struct session_config *o);
@@ -250,10 +249,10 @@ void session_start_retry(struct session *s);
 
 /*
  * Make an authenticated and accepted connection the newest; name is the peer's.
- * rekeys_now: the present one becomes s->old; else it is closed.  Takes over t
+ * rekeys_now: the present one becomes s->old; else it is closed.  Takes over ch
  * and the socket's fd, on failure too.  Errors: those of connection_open().
  */
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, bool rekeys_now,
 		struct err *e) attr_must_check;

@@ -29,7 +29,7 @@ static struct session_server *session_server_of(struct session *s)
 
 static void accepted_drop(struct accepted_peer *peer)
 {
-	tls_free(peer->tls);
+	channel_free(peer->channel);
 	close(peer->socket.fd);
 }
 
@@ -58,7 +58,7 @@ static int session_server_welcome(const struct session_config *o,
 	};
 	if (handle)
 		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
-	return hello_send(peer->tls, peer->socket.fd, &f,
+	return hello_send(peer->channel, peer->socket.fd, &f,
 			  clock_deadline(o->handshake_ms), e);
 }
 
@@ -66,7 +66,7 @@ static int session_server_use(struct session *s, struct accepted_peer *peer,
 			      uint64_t offset, bool rekeys_now, struct err *e)
 {
 	s->number = peer->hello.connection;
-	return session_use(s, peer->tls, &peer->socket, peer->name, offset,
+	return session_use(s, peer->channel, &peer->socket, peer->name, offset,
 			   rekeys_now, e);
 }
 
@@ -83,13 +83,13 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 	};
 
 	if (session_server_welcome(s->p.config, peer, 0, false, server->handle,
-				   e) < 0 ||
-	    session_agree(s, peer->tls, &announced, e) < 0) {
+				   e) < 0) {
 		log_notice("a peer disconnected: %s", e->msg);
 		*e = (struct err){ 0 };
 		accepted_drop(peer);
 		return 0;
 	}
+	session_agree(s, channel_agreed(peer->channel), &announced);
 	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
 	server->stream =
 		(struct pending_stream){ .resumes = session_resumes(s),
