@@ -28,6 +28,10 @@ struct connection {
 	int fd;
 	struct channel *channel;
 	enum connection_role role;
+	enum connection_ktls when;
+	bool attached; /* to kernel TLS */
+	struct err why_not; /* why it is not attached */
+	bool checks; /* CHECKING goes first in the bulk direction */
 	bool raw;
 	bool said; /* close_notify is in our buffer */
 	unsigned int closes; /* close_notify sent or received so often */
@@ -95,36 +99,42 @@ static void connection_log_user_space(const struct err *why)
 	told = true;
 }
 
-static int connection_choose_path(struct connection *c,
-				  const struct connection_socket *s,
-				  enum connection_ktls when, struct err *e)
+static int connection_choose_path(struct connection *c, struct err *e)
 {
 	enum records_direction bulk = connection_bulk(c);
-	struct err why = s->why_not;
+	struct err why = c->why_not;
 
 	/* Behind HELLO or WELCOME, in its record */
 	if (channel_pending_read(c->channel))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	if (channel_keep(c->channel, !bulk, false, e) < 0)
 		return -1;
-	if (s->attached && channel_to_kernel(c->channel, bulk, &why) == 0)
+	if (c->attached && channel_to_kernel(c->channel, bulk, &why) == 0)
 		return 0;
 	/* Keys that the kernel has already cannot be taken back. */
-	if (connection_in_kernel(c) || when == CONNECTION_KTLS_REQUIRE ||
+	if (connection_in_kernel(c) || c->when == CONNECTION_KTLS_REQUIRE ||
 	    why.kind == ERR_BUG) {
 		*e = why;
 		return -1;
 	}
-	if (when == CONNECTION_KTLS_AUTO)
+	if (c->when == CONNECTION_KTLS_AUTO)
 		connection_log_user_space(&why);
 	return channel_keep(c->channel, bulk, true, e);
 }
 
-struct connection *connection_open(struct channel *ch,
-				   const struct connection_socket *s,
-				   enum connection_role role,
-				   enum connection_ktls when, bool raw,
-				   struct err *e)
+int connection_start(struct connection *c, struct err *e)
+{
+	c->checks = false;
+	if (connection_choose_path(c, e) < 0)
+		return -1;
+	return connection_report(c, e);
+}
+
+struct connection *connection_open_checking(struct channel *ch,
+					    const struct connection_socket *s,
+					    enum connection_role role,
+					    enum connection_ktls when, bool raw,
+					    struct err *e)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
@@ -138,8 +148,24 @@ struct connection *connection_open(struct channel *ch,
 	c->channel = ch;
 	c->role = role;
 	c->raw = raw;
-	if (connection_choose_path(c, s, when, e) < 0 ||
-	    connection_report(c, e) < 0) {
+	c->when = when;
+	c->attached = s->attached;
+	c->why_not = s->why_not;
+	c->checks = true;
+	c->path = "user";
+	return c;
+}
+
+struct connection *connection_open(struct channel *ch,
+				   const struct connection_socket *s,
+				   enum connection_role role,
+				   enum connection_ktls when, bool raw,
+				   struct err *e)
+{
+	struct connection *c =
+		connection_open_checking(ch, s, role, when, raw, e);
+
+	if (c && connection_start(c, e) < 0) {
 		connection_abort(c);
 		connection_close(c);
 		return NULL;
@@ -374,6 +400,58 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 	return 0;
 }
 
+bool connection_checks(const struct connection *c)
+{
+	return c->checks;
+}
+
+int connection_send_checking(struct connection *c, const struct frame *f,
+			     bool *taken, struct err *e)
+{
+	uint8_t bytes[FRAME_MAX_BYTES];
+	size_t size = frame_encode(f, bytes);
+
+	assert(c->role == CONNECTION_SENDER && c->checks);
+	if (channel_put(c->channel, bytes, size, taken, e) < 0)
+		return connection_fail(c, e);
+	return 0;
+}
+
+/* Nothing may end a comparison but its result, or the loss of the connection. */
+int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
+			     struct err *e)
+{
+	struct frame_reader *r = &c->reader;
+	struct channel_io io;
+	size_t want;
+
+	assert(c->role == CONNECTION_RECEIVER && c->checks);
+	*got = false;
+	while ((want = frame_reader_wants(r)) > 0) {
+		if (channel_recv(c->channel, r->bytes + r->have, want, &io, e) <
+		    0)
+			return connection_fail(c, e);
+		if (io.closed) {
+			connection_set_lost(c);
+			return err_set(e, ERR_STREAM, 0,
+				       "the connection was lost");
+		}
+		if (!io.bytes)
+			return 0;
+		r->have += io.bytes;
+	}
+	r->have = 0;
+	if (frame_decode(r->bytes, f) < 0 || f->type != FRAME_CHECKING)
+		return connection_bad_frame(e);
+	*got = true;
+	return 0;
+}
+
+bool connection_gave_up(const struct connection *c)
+{
+	return channel_gave_up(c->channel);
+}
+
 static void connection_found(struct connection *c,
 			     const struct channel_io *found,
 			     struct connection_io *io)
@@ -492,7 +570,7 @@ void connection_linger(struct connection *c, uint64_t timeout_ms)
 
 void connection_abort(struct connection *c)
 {
-	bool gave_up = channel_gave_up(c->channel);
+	bool gave_up = connection_gave_up(c);
 
 	if (!channel_violated(c->channel))
 		channel_last_alert(c->channel, RECORD_USER_CANCELED);
