@@ -40,7 +40,6 @@ src_libbkp_a_SOURCES = \
 	src/conn/crowd.c src/conn/crowd.h \
 	src/conn/hello.c src/conn/hello.h \
 	src/conn/host_id.c src/conn/host_id.h \
-	src/conn/peek.c src/conn/peek.h \
 	src/conn/retry.c src/conn/retry.h \
 	src/conn/stream_name.c src/conn/stream_name.h \
 	src/conn/stuck.c src/conn/stuck.h \
@@ -51,6 +50,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/pending.c src/conn/pending.h \
 	src/conn/session.c src/conn/session.h \
 	src/conn/acceptor.c src/conn/acceptor.h \
+	src/conn/pass.c src/conn/pass.h \
 	src/conn/session_client.c src/conn/session_client.h \
 	src/conn/session_server.c src/conn/session_server.h \
 	src/stream/command_group.c src/stream/command_group.h \

@@ -95,8 +95,8 @@ unit_tests = \
 	tests/unit/test_net \
 	tests/unit/test_nowait \
 	tests/unit/test_parse \
+	tests/unit/test_pass \
 	tests/unit/test_options \
-	tests/unit/test_peek \
 	tests/unit/test_pace \
 	tests/unit/test_password_message \
 	tests/unit/test_read_ahead \
@@ -167,10 +167,10 @@ tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
+tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)
 tests_unit_test_cpace_LDADD = $(unit_libs)
 tests_unit_test_password_exchange_LDADD = $(unit_libs)
-tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_pace_LDADD = $(unit_libs)
 tests_unit_test_password_message_LDADD = $(unit_libs)
 tests_unit_test_read_ahead_LDADD = $(unit_libs)
@@ -231,7 +231,7 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek \
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list \
 	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
@@ -260,9 +260,6 @@ tests_fuzz_fuzz_key_list_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_password_message_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_password_message_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)

@@ -20,13 +20,6 @@
 
 struct acceptor;
 
-/* Which process a connection is for, judged by its first bytes. */
-enum acceptor_claim {
-	ACCEPTOR_MORE, /* undecided: needs more bytes */
-	ACCEPTOR_OURS,
-	ACCEPTOR_GONE, /* passed on to another process */
-};
-
 /* Everything is borrowed until acceptor_close(). */
 struct acceptor_params {
 	const struct net_listener *listener;
@@ -40,12 +33,9 @@ struct acceptor_params {
 	bool names; /* streams may have names */
 	uint64_t handshake_ms; /* for each handshake */
 
-	/*
-	 * Called with the first bytes of every connection, PEEK_MAX at most,
-	 * before anything is read.  Borrows fd.  NULL: every connection is ours.
-	 */
-	enum acceptor_claim (*claim)(void *arg, int fd, const uint8_t *bytes,
-				     size_t len);
+	/* Streams that run; their peers may come again.  NULLs are skipped. */
+	const struct pending_stream *const *streams;
+	size_t stream_count;
 
 	/*
 	 * Called when a peer has authenticated and sent a valid HELLO: may it
@@ -55,16 +45,17 @@ struct acceptor_params {
 	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 
-	void *callback_arg; /* for both callbacks */
+	void *admit_arg;
 };
 
-/* An authenticated peer.  The caller owns the TLS session and the socket. */
+/* An authenticated peer.  The caller owns the channel and the socket. */
 struct accepted_peer {
 	struct connection_socket socket;
 	struct channel *channel;
 	struct frame_hello hello; /* not with raw */
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool restarts; /* another process with the running stream's name */
+	bool returns; /* to a stream that runs */
 	struct net_source source;
 	char name[NET_NAME_MAX];
 };

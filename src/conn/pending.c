@@ -48,19 +48,30 @@ int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
+static bool pending_knows(const struct pending_rules *r,
+			  const struct net_source *source)
+{
+	for (size_t i = 0; i < r->stream_count; i++) {
+		const struct pending_stream *s = r->streams[i];
+
+		if (s && net_source_same(source, &s->source))
+			return true;
+	}
+	return false;
+}
+
 bool pending_has_left(const struct pending_rules *r, const struct pending *p)
 {
 	bool silent = p->state == PENDING_NEW && !p->pass.have;
 	bool lost = p->tls ? tls_lost(p->tls) : channel_lost(p->channel);
 
-	return r->stream && net_source_same(&p->source, &r->stream->source) &&
+	return pending_knows(r, &p->source) &&
 	       (lost || (silent && net_is_closed(p->socket.fd)));
 }
 
 void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 {
-	if (r->password &&
-	    (p->state == PENDING_UNCLAIMED || p->state == PENDING_NEW))
+	if (r->password && p->state == PENDING_NEW)
 		password_exchange_refuse(p->socket.fd,
 					 PASSWORD_MESSAGE_REFUSED_LATER);
 	else if (p->tls)
@@ -101,6 +112,21 @@ static bool pending_is_restart(const struct pending_stream *s,
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
 }
 
+/* The running stream that a HELLO names, or NULL. */
+static const struct pending_stream *pending_find(const struct pending_rules *r,
+						 const struct pending *p)
+{
+	for (size_t i = 0; i < r->stream_count; i++) {
+		const struct pending_stream *s = r->streams[i];
+
+		if (s &&
+		    (!memcmp(p->hello.stream, s->id, sizeof p->hello.stream) ||
+		     pending_is_restart(s, p)))
+			return s;
+	}
+	return NULL;
+}
+
 /*
  * Is this the peer of the running stream?  It has to prove possession of the
  * stream's ticket, over a connection with a higher number than the last.
@@ -111,8 +137,6 @@ static enum frame_refusal pending_judge_return(const struct pending_stream *s,
 	p->restarts = pending_is_restart(s, p);
 	if (p->restarts)
 		return FRAME_ACCEPTED;
-	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
-		return FRAME_REFUSED_BUSY;
 	if ((!s->resumes && !p->hello.rekey_at) ||
 	    (s->ticket && !pending_has_ticket(s, p)) ||
 	    p->hello.connection <= s->connection)
@@ -131,6 +155,9 @@ static bool pending_is_self(const struct pending_rules *r,
 static enum frame_refusal pending_judge(const struct pending_rules *r,
 					struct pending *p)
 {
+	const struct pending_stream *s = pending_find(r, p);
+
+	p->returns = s;
 	if (p->hello.version != FRAME_VERSION ||
 	    channel_agreed(p->channel)->old)
 		return FRAME_REFUSED_VERSION;
@@ -138,9 +165,9 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 		return FRAME_REFUSED_NAME;
 	if (pending_is_self(r, p))
 		return FRAME_REFUSED_SELF;
-	if (r->stream && p->hello.role != r->role)
-		return pending_judge_return(r->stream, p);
-	if (r->stream)
+	if (s && p->hello.role != r->role)
+		return pending_judge_return(s, p);
+	if (s || r->one)
 		return FRAME_REFUSED_BUSY;
 	if (p->hello.role == r->role)
 		return FRAME_REFUSED_ROLE;
@@ -155,7 +182,7 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 {
 	struct err ignored = { 0 };
 
-	if (r->stream || !r->admit ||
+	if (p->returns || !r->admit ||
 	    r->admit(r->admit_arg, channel_agreed(p->channel), &p->source, e) ==
 		    0)
 		return 0;
@@ -296,7 +323,7 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 	if (p->password_tried)
 		rate_limit_right(&r->rate_limit, &p->source);
 	*done = r->raw;
-	if (*done && r->stream)
+	if (*done && r->one)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");
 	return 0;
 }

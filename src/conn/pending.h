@@ -22,7 +22,6 @@
 #include "tls/tls.h"
 
 enum pending_state {
-	PENDING_UNCLAIMED, /* not known yet whether it is ours */
 	PENDING_NEW, /* TLS or a password exchange may begin */
 	PENDING_HANDSHAKE,
 	PENDING_GREETING, /* the handshake is done; no HELLO yet */
@@ -44,12 +43,13 @@ struct pending {
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool restarts; /* it is another process with the stream's name */
+	bool returns; /* the HELLO goes on with a stream that runs */
 	size_t discarded; /* bytes received after the refusal */
 	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
 };
 
-/* The running stream.  While there is one, only its own peer is accepted. */
+/* A running stream, whose peer may come again. */
 struct pending_stream {
 	bool resumes; /* false: another connection can only rekey */
 	const uint8_t *id; /* FRAME_ID_BYTES */
@@ -73,7 +73,9 @@ struct pending_rules {
 	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 	void *admit_arg;
-	const struct pending_stream *stream; /* the running one, or NULL */
+	const struct pending_stream *const *streams; /* NULLs are skipped */
+	size_t stream_count;
+	bool one; /* there is a stream, and others may not begin */
 	struct rate_limit rate_limit; /* of passwords */
 };
 

@@ -139,6 +139,14 @@ const char *session_method(const struct session *s)
 	return s->p.cred ? credential_method(s->p.cred) : mode_none.name;
 }
 
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES])
+{
+	session_hex(handle, ticket->identity);
+	ticket->secret.len = sizeof agreed->resume;
+	memcpy(ticket->secret.bytes, agreed->resume, sizeof agreed->resume);
+}
+
 void session_agree(struct session *s, const struct tls_agreed *agreed,
 		   const struct session_peer *peer)
 {
@@ -155,9 +163,7 @@ void session_agree(struct session *s, const struct tls_agreed *agreed,
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
 		return;
-	session_hex(peer->handle, s->ticket.identity);
-	s->ticket.secret.len = sizeof agreed->resume;
-	memcpy(s->ticket.secret.bytes, agreed->resume, sizeof agreed->resume);
+	session_ticket(&s->ticket, agreed, peer->handle);
 }
 
 static void session_announce(const struct session *s)

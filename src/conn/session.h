@@ -141,6 +141,10 @@ void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
+/* The ticket of a stream, from its first connection and its handle. */
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES]);
+
 /* The authenticated identity of the peer; "": it has none. */
 const char *session_identity(const struct session_params *p,
 			     const struct tls_agreed *agreed);

@@ -450,8 +450,6 @@ static int client_start_tls(struct session_client *client,
 		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->config->raw,
-		/* A listener with --keep finds the stream by it. */
-		.server_name = client->session.ticket.identity,
 	};
 
 	client->tls = tls_new(&params, e);

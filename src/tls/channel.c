@@ -58,22 +58,37 @@ static void channel_forget(struct channel *ch, enum records_direction dir)
 	explicit_bzero(t->iv, sizeof t->iv);
 }
 
-struct channel *channel_new(struct tls *t, int fd, bool raw, struct err *e)
+void channel_value_wipe(struct channel_value *v)
+{
+	explicit_bzero(v, sizeof *v);
+}
+
+struct channel *channel_take(const struct channel_value *v, int fd,
+			     struct err *e)
 {
 	struct channel *ch = calloc(1, sizeof *ch);
 
-	if (!ch)
+	if (!ch) {
 		err_set(e, ERR_BUG, 0, "out of memory");
-	else if (tls_finish(t, &ch->agreed, e) == 0)
-		ch->records = records_new(fd, ch->agreed.mode, &ch->agreed.tx,
-					  &ch->agreed.rx, e);
-	if (!ch || !ch->records) {
-		channel_free(ch);
 		return NULL;
 	}
 	ch->fd = fd;
-	ch->raw = raw;
+	ch->agreed = v->agreed;
+	ch->raw = v->raw;
+	ch->records = records_new(fd, v->agreed.mode, &v->agreed.tx,
+				  &v->agreed.rx, e);
+	if (!ch->records) {
+		channel_free(ch);
+		return NULL;
+	}
 	return ch;
+}
+
+struct channel *channel_new(struct tls *t, int fd, bool raw, struct err *e)
+{
+	autowipe_channel_value struct channel_value v = { .raw = raw };
+
+	return tls_finish(t, &v.agreed, e) < 0 ? NULL : channel_take(&v, fd, e);
 }
 
 void channel_free(struct channel *ch)
@@ -95,13 +110,22 @@ static enum ktls_direction channel_ktls(enum records_direction dir)
 	return dir == RECORDS_TX ? KTLS_TX : KTLS_RX;
 }
 
-void channel_keys(const struct channel *ch, enum records_direction dir,
-		  struct traffic *out)
+/* The keys for the next record of a direction. */
+static void channel_keys(const struct channel *ch, enum records_direction dir,
+			 struct traffic *out)
 {
 	uint64_t seq = htobe64(records_count(ch->records, dir));
 
 	*out = dir == RECORDS_TX ? ch->agreed.tx : ch->agreed.rx;
 	memcpy(out->seq, &seq, sizeof out->seq);
+}
+
+void channel_give(const struct channel *ch, struct channel_value *out)
+{
+	assert(!channel_pending(ch) && !channel_pending_read(ch));
+	*out = (struct channel_value){ .agreed = ch->agreed, .raw = ch->raw };
+	channel_keys(ch, RECORDS_TX, &out->agreed.tx);
+	channel_keys(ch, RECORDS_RX, &out->agreed.rx);
 }
 
 int channel_to_kernel(struct channel *ch, enum records_direction dir,
@@ -552,8 +576,8 @@ static int channel_recv_user(struct channel *ch, void *buf, size_t len,
 }
 
 /* Hand out a part of a record's data. */
-static void channel_give(struct channel *ch, void *buf, size_t len,
-			 struct channel_io *io)
+static void channel_hand_out(struct channel *ch, void *buf, size_t len,
+			     struct channel_io *io)
 {
 	if (len > ch->end - ch->start)
 		len = ch->end - ch->start;
@@ -572,7 +596,7 @@ int channel_recv(struct channel *ch, void *buf, size_t len,
 
 	*io = (struct channel_io){ 0 };
 	if (channel_pending_read(ch)) {
-		channel_give(ch, buf, len, io);
+		channel_hand_out(ch, buf, len, io);
 		return 0;
 	}
 	if (ch->final.kind) {
@@ -590,7 +614,7 @@ int channel_recv(struct channel *ch, void *buf, size_t len,
 	if (small && io->bytes) {
 		ch->start = 0;
 		ch->end = io->bytes;
-		channel_give(ch, buf, len, io);
+		channel_hand_out(ch, buf, len, io);
 	}
 	return 0;
 }

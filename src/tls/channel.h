@@ -21,6 +21,18 @@
 
 struct channel;
 
+/*
+ * A channel as a value, to be passed with its socket to another process of this
+ * program.  Contains keys.
+ */
+struct channel_value {
+	struct tls_agreed agreed; /* with the keys for the next records */
+	bool raw;
+};
+
+void channel_value_wipe(struct channel_value *v);
+#define autowipe_channel_value attr_cleanup(channel_value_wipe)
+
 /* What a call that receives found. */
 struct channel_io {
 	size_t bytes; /* of data; 0 and not closed: nothing now, poll */
@@ -37,16 +49,18 @@ struct channel_io {
 struct channel *channel_new(struct tls *t, int fd, bool raw, struct err *e);
 void channel_free(struct channel *ch);
 
+/*
+ * Take the value of a channel, of which nothing else was asked than HELLO: both
+ * directions are in user space and nothing is pending.  ch can only be freed.
+ */
+void channel_give(const struct channel *ch, struct channel_value *out);
+
+/* Make a channel of a value, which the caller wipes.  NULL: ERR_BUG. */
+struct channel *channel_take(const struct channel_value *v, int fd,
+			     struct err *e);
+
 /* What the handshake agreed on, without keys. */
 const struct tls_agreed *channel_agreed(const struct channel *ch);
-
-/*
- * The keys for the next record of a direction, for another record layer.  Only
- * before channel_to_kernel() or channel_keep().  The caller owns and wipes *out,
- * and no longer uses the direction here.
- */
-void channel_keys(const struct channel *ch, enum records_direction dir,
-		  struct traffic *out);
 
 /*
  * Give a direction to the kernel, whose TLS is attached to the socket, and

@@ -212,12 +212,6 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	ret = tls_offer_protocol(t);
 	if (ret < 0)
 		return ret;
-	if (p->server_name && *p->server_name)
-		ret = gnutls_server_name_set(t->session, GNUTLS_NAME_DNS,
-					     p->server_name,
-					     strlen(p->server_name));
-	if (ret < 0)
-		return ret;
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_push_function(t->session, tls_push);
 	gnutls_transport_set_pull_function(t->session, tls_pull);

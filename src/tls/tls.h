@@ -57,7 +57,6 @@ struct tls_params {
 	bool owns_cred; /* cred is owned instead, on failure too */
 	const struct mode_list *modes;
 	bool raw; /* the peer is another TLS program: no ALPN */
-	const char *server_name; /* client: for the SNI extension, or NULL */
 };
 
 /*

@@ -59,12 +59,12 @@ static int send_record(struct aead *s, int fd, const char *text)
 
 static int send_records(struct channel *ch, int fd, char **records)
 {
-	autowipe_traffic struct traffic traffic = { 0 };
+	autowipe_channel_value struct channel_value value = { 0 };
 	struct aead *s;
 	int ret = 0;
 
-	channel_keys(ch, RECORDS_TX, &traffic);
-	s = aead_new(channel_agreed(ch)->mode, &traffic, &e);
+	channel_give(ch, &value);
+	s = aead_new(value.agreed.mode, &value.agreed.tx, &e);
 	while (s && ret == 0 && *records)
 		ret = send_record(s, fd, *records++);
 	aead_free(s);

@@ -103,11 +103,13 @@ static struct aead *maker_aead(const struct maker *m, const struct traffic *t)
 
 static struct maker maker_of(const struct line *l, int side)
 {
-	struct maker m = { .fd = l->fd[side],
-			   .mode = channel_agreed(l->ch[side])->mode };
+	struct maker m = { .fd = l->fd[side] };
+	struct channel_value v;
 
-	channel_keys(l->ch[side], RECORDS_TX, &m.tx);
-	channel_keys(l->ch[side], RECORDS_RX, &m.rx);
+	channel_give(l->ch[side], &v);
+	m.mode = v.agreed.mode;
+	m.tx = v.agreed.tx;
+	m.rx = v.agreed.rx;
 	m.out = maker_aead(&m, &m.tx);
 	m.in = maker_aead(&m, &m.rx);
 	return m;
@@ -196,16 +198,25 @@ static const struct {
 	{ "tls12-aes256-gcm", 32, 4, 1 },
 };
 
+static void keys_of(const struct channel *ch, struct traffic *tx,
+		    struct traffic *rx)
+{
+	struct channel_value v;
+
+	channel_give(ch, &v);
+	*tx = v.agreed.tx;
+	*rx = v.agreed.rx;
+}
+
 static void test_keys(size_t row, int from)
 {
 	const char *mode = sizes[row].mode;
-	struct traffic out, to, back;
+	struct traffic out, to, back, last;
 	struct line l;
 
 	line_open(&l, mode, false);
-	channel_keys(l.ch[from], RECORDS_TX, &out);
-	channel_keys(l.ch[from], RECORDS_RX, &back);
-	channel_keys(l.ch[!from], RECORDS_RX, &to);
+	keys_of(l.ch[from], &out, &back);
+	keys_of(l.ch[!from], &last, &to);
 	ok(out.key_len == sizes[row].key_len && out.iv_len == sizes[row].iv_len,
 	   "%s: a key of %zu and an IV of %zu bytes", mode, out.key_len,
 	   out.iv_len);
@@ -219,10 +230,36 @@ static void test_keys(size_t row, int from)
 		if (!gets(l.ch[!from], "data"))
 			exit(1);
 	}
-	channel_keys(l.ch[from], RECORDS_TX, &out);
-	channel_keys(l.ch[!from], RECORDS_RX, &to);
+	keys_of(l.ch[from], &out, &back);
+	keys_of(l.ch[!from], &last, &to);
 	ok(same_traffic(&out, &to) && out.seq[7] == sizes[row].seq + 3,
 	   "%s: which counts records", mode);
+	line_close(&l);
+}
+
+/* As if another process went on: the channel is made anew of its value. */
+static void test_value(const char *mode)
+{
+	struct channel_value v;
+	struct channel *again;
+	struct line l;
+
+	line_open(&l, mode, true);
+	put(l.ch[CLIENT], "HELLO");
+	if (!gets(l.ch[SERVER], "HELLO"))
+		exit(1);
+	put(l.ch[CLIENT], "bulk");
+	channel_give(l.ch[SERVER], &v);
+	again = channel_take(&v, l.fd[SERVER], &e);
+	ok(again && gets(again, "bulk"), "%s: another process reads on", mode);
+	put(again, "WELCOME");
+	ok(gets(l.ch[CLIENT], "WELCOME"), "%s: and answers", mode);
+	ok(!strcmp(channel_agreed(again)->name,
+		   channel_agreed(l.ch[SERVER])->name) &&
+		   channel_agreed(again)->mode ==
+			   channel_agreed(l.ch[SERVER])->mode,
+	   "%s: for the same peer", mode);
+	channel_free(again);
 	line_close(&l);
 }
 
@@ -783,6 +820,8 @@ int main(void)
 	test_bulk("tls13-aes128-gcm", RECORD_MAX + 1, RECORD_MAX + 1, 20000);
 	test_bulk("tls13-aes128-gcm", 5000, 1, 7);
 	test_exact();
+	for (size_t m = 0; m < array_len(modes); m++)
+		test_value(modes[m]);
 	for (size_t m = 0; m < array_len(modes); m++) {
 		test_back_pressure(modes[m]);
 		test_data_after_end(modes[m]);
