@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/min.h"
+#include "base/notify.h"
 #include "conn/net.h"
 
 /*
@@ -63,13 +64,16 @@ int session_first(struct session *s, struct err *e)
 
 	for (;;) {
 		struct pollfd p;
+		uint64_t due_ms;
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
+		notify_tick();
+		due_ms = clock_earlier(s->due_ms, notify_due());
 		p = (struct pollfd){ .fd = s->fd, .events = s->events };
-		if (poll(&p, 1, clock_poll_ms(s->due_ms)) < 0 && errno != EINTR)
+		if (poll(&p, 1, clock_poll_ms(due_ms)) < 0 && errno != EINTR)
 			return err_call(e, ERR_NET, "poll", "cannot wait");
 	}
 }
