@@ -85,6 +85,7 @@ unit_tests = \
 	tests/unit/test_err \
 	tests/unit/test_frame \
 	tests/unit/test_rate_limit \
+	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
 	tests/unit/test_host_id \
@@ -158,6 +159,7 @@ tests_unit_test_digest_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
+tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)

@@ -115,8 +115,8 @@ static void session_server_own(struct session *s,
 					 .connection = peer->hello.connection,
 					 .source = peer->source };
 	if (!s->p.config->raw && s->p.cred && server->acceptor) {
-		credential_admit(s->p.cred, &s->ticket);
-		server->stream.ticket = &s->ticket;
+		credential_admit(s->p.cred, s->ticket);
+		server->stream.ticket = s->ticket;
 	}
 	if (s->named) {
 		server->stream.name = s->stream_name;
@@ -401,7 +401,10 @@ static struct session_server *session_server_alloc(
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&server->session, &session_server_ops, p);
+	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
+		free(server);
+		return NULL;
+	}
 	server->session.due_ms = clock_now_ms();
 	server->deadline_ms = CLOCK_NEVER;
 	server->over = -1;
