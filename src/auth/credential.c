@@ -147,7 +147,7 @@ static struct credential *credential_alloc(bool server, struct err *e)
 	if (c)
 		c->key = secret_alloc(sizeof *c->key);
 	if (!c || !c->key) {
-		err_set(e, ERR_KEY, 0, "out of memory");
+		err_memory(e);
 		free(c);
 		return NULL;
 	}
@@ -224,7 +224,7 @@ static int credential_read_public(const char *path, gnutls_datum_t *out,
 	ssize_t n = 1;
 
 	if (!bytes)
-		return err_set(e, ERR_KEY, 0, "out of memory");
+		return err_memory(e);
 	if (fd < 0)
 		return err_set(e, ERR_KEY, errno, "cannot be opened");
 	while (n > 0 && len < PEM_FILE_MAX) {

@@ -141,7 +141,7 @@ struct connection *connection_open_checking(struct channel *ch,
 	if (!c) {
 		channel_free(ch);
 		close(s->fd);
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	c->fd = s->fd;

@@ -49,7 +49,7 @@ int session_init(struct session *s, const struct session_ops *ops,
 			       .events = POLLIN,
 			       .due_ms = CLOCK_NEVER };
 	s->ticket = secret_alloc(sizeof *s->ticket);
-	return s->ticket ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
+	return s->ticket ? 0 : err_memory(e);
 }
 
 void session_free(struct session *s)
@@ -70,14 +70,14 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct session_poll p = { .extra = { { -1 }, { -1 } },
-					  .until_ms = notify_due() };
+		struct session_poll p = { .extra = { { -1 }, { -1 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
 		notify_tick();
+		p.until_ms = notify_due();
 		if (session_poll(s, &p, e) < 0)
 			return -1;
 	}

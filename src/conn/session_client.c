@@ -923,7 +923,7 @@ struct session *session_client_new(const struct session_params *p,
 	struct session_client *client = calloc(1, sizeof *client);
 
 	if (!client) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	if (session_init(&client->session, &client_ops, p, e) < 0) {

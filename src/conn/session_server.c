@@ -398,7 +398,7 @@ static struct session_server *session_server_alloc(
 	struct session_server *server = calloc(1, sizeof *server);
 
 	if (!server) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	if (session_init(&server->session, &session_server_ops, p, e) < 0) {

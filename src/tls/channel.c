@@ -69,7 +69,7 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 	struct channel *ch = calloc(1, sizeof *ch);
 
 	if (!ch) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	ch->fd = fd;

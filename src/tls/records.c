@@ -37,7 +37,7 @@ struct records *records_new(int fd, const struct mode *mode,
 	struct records *r = calloc(1, sizeof *r);
 
 	if (!r) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	r->mode = mode;
