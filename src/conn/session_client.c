@@ -581,8 +581,8 @@ static int client_hello(struct session_client *client,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(channel_agreed(client->channel), s->ticket,
-		      f.hello.proof, e) < 0)
+	    tls_prove(channel_agreed(client->channel), s->ticket, f.hello.proof,
+		      e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
