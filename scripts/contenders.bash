@@ -8,7 +8,8 @@
 # client_NAME reads standard input, server_NAME writes standard output, over
 # $port; each becomes the program it is named after.
 
-host=127.0.0.1 client_host=127.0.0.1 # addresses of the two ends
+host=127.0.0.1 # where the server listens
+mbuffer_from=127.0.0.1: # and from where mbuffer's server takes a connection
 # Each end starts with these words: another network namespace
 at_client=() at_server=()
 program=$root/build/gcc/src/btrfs-ktls-pipe
@@ -106,7 +107,7 @@ server_stunnel()
 client_tcp() { exec socat -u -b 65536 - "TCP:$host:$port"; }
 server_tcp() { exec socat -u -b 65536 "TCP-LISTEN:$port,bind=$host" -; }
 client_mbuffer() { exec mbuffer -q -m 64M -O "$host:$port"; }
-server_mbuffer() { exec mbuffer -q -m 64M -I "$client_host:$port"; }
+server_mbuffer() { exec mbuffer -q -m 64M -I "$mbuffer_from$port"; }
 
 usable()
 {
@@ -256,7 +257,7 @@ transfer()
 	free_port
 	export -f "client_$name" "server_$name" client_socat server_socat \
 		server_user client_kernel server_kernel self
-	export host client_host port psk program
+	export host mbuffer_from port psk program
 	rm -f client.cost server.cost
 	serve_into "$name" "$sink" &
 	server=$!

@@ -5,7 +5,6 @@
 # of it programs use. Loaded after contenders.bash; works in the current
 # directory. Guests have netem; many machines' own kernels lack it.
 
-link_mbit=800
 # What is tried on every link, and on one that loses packets
 link_contenders=(user-auto kernel-auto user-64M kernel-64M ordinary-64M
 	socat-64K mbuffer ssh)
@@ -73,7 +72,7 @@ make_hosts()
 	at_client=(nsenter -t "$near" -n)
 	at_server=(nsenter -t "$far" -n)
 	"${at_client[@]}" ip link add near type veth peer name far netns "$far"
-	"${at_client[@]}" ip addr add "$client_host/24" dev near
+	"${at_client[@]}" ip addr add 198.51.100.1/24 dev near
 	"${at_server[@]}" ip addr add "$host/24" dev far
 	"${at_client[@]}" ip link set near up
 	"${at_server[@]}" ip link set far up
@@ -87,7 +86,7 @@ remove_hosts()
 # link_is RTT_MS [NETEM...]: data goes from near to far; the rest is for its way
 link_is()
 {
-	local half=$(($1 / 2))
+	local half=$(($1 * slower / 2))
 
 	"${at_client[@]}" tc qdisc replace dev near root netem \
 		delay ${half}ms rate ${link_mbit}mbit limit 200000 "${@:2}"
@@ -177,6 +176,7 @@ long_fat()
 
 	[ $# = 0 ] || link_contenders=("$@") loss_contenders=()
 	[ "$(id -u)" = 0 ] || die 'long-fat needs root: namespaces, tc'
+	link_mbit=$((800 / slower))
 	make_hosts
 	trap 'remove_hosts; rm -rf "$work"' EXIT
 	link_is 100 2>/dev/null ||
@@ -199,10 +199,10 @@ long_fat()
 	done
 	echo "link of $link_mbit Mbit/s, streams of $seconds s; the second half" \
 		'of each counts; -64M: --tcp-buffer 64M'
-	one_link 'round trip 100 ms' "${names[@]}"
+	one_link "round trip $((100 * slower)) ms" "${names[@]}"
 	link_is 300
-	one_link 'round trip 300 ms' "${names[@]}"
+	one_link "round trip $((300 * slower)) ms" "${names[@]}"
 	link_is 100 loss 0.1%
-	one_link 'round trip 100 ms, 0.1 % of the packets are lost' "${names[@]}" \
+	one_link "round trip $((100 * slower)) ms, 0.1 % of the packets are lost" "${names[@]}" \
 		"${lossy[@]}"
 }
