@@ -141,9 +141,9 @@ on_link()
 # one_link TITLE NAME...
 one_link()
 {
-	local name round
+	local name round title=$1
 
-	echo "$1"
+	echo "$title"
 	shift
 	: >results
 	for ((round = 0; round < rounds; round++)); do
@@ -159,6 +159,7 @@ one_link()
 			"$(column "$name" '$2')" \
 			"$(column "$name" "\$2 / $link_mbit")" \
 			"$(column "$name" '$3 * 1000 / $4')"
+		bar "$title" "$name" "$(column "$name" "\$2 / $link_mbit")"
 	done
 	! grep -q sysctl told 2>/dev/null || sed 's/^/  /' told
 }

@@ -151,7 +151,8 @@ both_snapshots()
 
 # ---- the table
 
-# seconds NAME/WHAT, cpu NAME/WHAT, cpu_ratio NAME/WHAT OTHER/WHAT: medians
+# seconds NAME/WHAT, cpu NAME/WHAT, cpu_of_byte NAME/WHAT BYTES, cpu_ratio
+# NAME/WHAT OTHER/WHAT: medians
 seconds()
 {
 	# shellcheck disable=SC2016 # for awk
@@ -161,6 +162,10 @@ cpu()
 {
 	# shellcheck disable=SC2016 # for awk
 	column "$1" '$2 / 1e9'
+}
+cpu_of_byte()
+{
+	column "$1" "\$2 / $2"
 }
 cpu_ratio()
 {
@@ -183,8 +188,10 @@ snapshot_table()
 			[ -n "$(values "$name/$what" 1)" ] || continue
 			printf '  %-12s %8.2f %8.2f %8.3f %6.2f\n' "$name" \
 				"$(seconds "$name/$what")" "$(cpu "$name/$what")" \
-				"$(bc -l <<<"$(cpu "$name/$what") * 10^9 / $bytes")" \
+				"$(cpu_of_byte "$name/$what" "$bytes")" \
 				"$(cpu_ratio "$name/$what" "$base/$what")"
+			bar "$what snapshot" "$name" \
+				"$(cpu_of_byte "$name/$what" "$bytes")"
 		done
 	done
 	echo "ratio: of processor times, to $base; the median of the rounds"
