@@ -23,8 +23,10 @@ image_directory()
 
 make_file_system()
 {
+	local said
+
 	truncate -s $((3 * mib + 512))M "$images/$1"
-	mkfs.btrfs -q "$images/$1" 2>/dev/null
+	said=$(mkfs.btrfs -q "$images/$1" 2>&1) || die "mkfs.btrfs: $said"
 	mkdir "$1"
 	mount -o loop "$images/$1" "$1"
 }
