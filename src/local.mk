@@ -8,11 +8,13 @@ src_libbkp_a_SOURCES = \
 	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
+	src/base/journal.c src/base/journal.h \
 	src/base/nowait.c src/base/nowait.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/io.c src/base/io.h \
 	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/notify.c src/base/notify.h \
 	src/base/signals.c src/base/signals.h \
 	src/proto/frame.c src/proto/frame.h \
 	src/proto/password_message.c src/proto/password_message.h \
@@ -41,9 +43,11 @@ src_libbkp_a_SOURCES = \
 	src/conn/host_id.c src/conn/host_id.h \
 	src/conn/peek.c src/conn/peek.h \
 	src/conn/retry.c src/conn/retry.h \
+	src/conn/stream_name.c src/conn/stream_name.h \
 	src/conn/stuck.c src/conn/stuck.h \
 	src/conn/tcp_options.c src/conn/tcp_options.h \
 	src/conn/net.c src/conn/net.h \
+	src/conn/activation.c src/conn/activation.h \
 	src/conn/connection.c src/conn/connection.h \
 	src/conn/resolve.c src/conn/resolve.h \
 	src/conn/pending.c src/conn/pending.h \
@@ -53,6 +57,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/session_server.c src/conn/session_server.h \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
+	src/stream/digest.c src/stream/digest.h \
 	src/stream/input.c src/stream/input.h \
 	src/stream/output.c src/stream/output.h \
 	src/stream/pace.c src/stream/pace.h \
@@ -63,6 +68,7 @@ src_libbkp_a_SOURCES = \
 	src/stream/resend_buffer.h \
 	src/stream/supervisor.c src/stream/supervisor.h \
 	src/stream/command.c src/stream/command.h \
+	src/stream/comparison.c src/stream/comparison.h \
 	src/stream/receiver.c src/stream/receiver.h \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \
@@ -72,6 +78,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/options.c src/cli/options.h \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/cmd.h \
+	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
@@ -82,5 +89,5 @@ src_libbkp_a_SOURCES = \
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c
 src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) \
-	$(SODIUM_LIBS)
+	$(SODIUM_LIBS) $(XXHASH_LIBS)
 EXTRA_DIST += src/LAYERS

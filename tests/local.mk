@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/tools/findkey \
 	tests/tools/flood \
 	tests/tools/json \
+	tests/tools/manager \
 	tests/tools/nonblock \
 	tests/tools/onfd \
 	tests/tools/peer \
@@ -61,9 +62,14 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
+	tests/lib/booted.bash \
+	tests/lib/snapshot.bash \
+	tests/e2e/listener/booted.bats \
+	tests/e2e/listener/service.bats \
 	tests/e2e/listener/units.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
@@ -90,6 +96,7 @@ unit_tests = \
 	tests/unit/test_rate \
 	tests/unit/test_mode \
 	tests/unit/test_net \
+	tests/unit/test_notify \
 	tests/unit/test_nowait \
 	tests/unit/test_parse \
 	tests/unit/test_options \
@@ -113,6 +120,9 @@ unit_tests = \
 if SODIUM
 unit_tests += tests/unit/test_cpace tests/unit/test_password_exchange
 endif
+if XXHASH
+unit_tests += tests/unit/test_digest
+endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -132,7 +142,7 @@ else
 tested = src/libbkp.a
 endif
 
-unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
+unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) $(XXHASH_LIBS)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_alert_LDADD = $(unit_libs)
@@ -142,6 +152,7 @@ tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
+tests_unit_test_digest_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
@@ -157,6 +168,7 @@ tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_rate_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
+tests_unit_test_notify_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)
@@ -233,7 +245,8 @@ TESTS += tests/fuzz/run
 fuzz_cflags = $(AM_CFLAGS) -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
-fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
+fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) \
+	$(XXHASH_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)

@@ -9,7 +9,7 @@
 enum { RATE_SAMPLES = 6 };
 
 struct rate {
-	uint64_t start_ms;
+	uint64_t start_ms, start_bytes;
 	uint64_t bytes;
 	/* one sample for each of the last seconds, for the current rate */
 	struct {
@@ -18,7 +18,8 @@ struct rate {
 	unsigned int next; /* the oldest sample, overwritten next */
 };
 
-void rate_start(struct rate *r, uint64_t now_ms);
+/* bytes: those that are there already, and cost no time. */
+void rate_start(struct rate *r, uint64_t now_ms, uint64_t bytes);
 
 /* bytes: all since the start; never fewer than before. */
 void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes);
@@ -26,6 +27,10 @@ void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes);
 /* Bytes per second over the last few seconds, and since the start. */
 uint64_t rate_now(const struct rate *r, uint64_t now_ms);
 uint64_t rate_average(const struct rate *r, uint64_t now_ms);
+
+/* "456 MiB/s" */
+enum { RATE_TEXT_BYTES = 32 };
+const char *rate_text(uint64_t bytes_per_s, char out[static RATE_TEXT_BYTES]);
 
 /*
  * "1.23 GiB 456 MiB/s (avg 400 MiB/s) 0:00:03", and if size is not 0
@@ -40,3 +45,10 @@ void rate_print(const struct rate *r, uint64_t now_ms, uint64_t size, char *out,
  */
 void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		       char *out, size_t out_size);
+
+/*
+ * While a restarted sender compares: "comparing 118 GiB that are there already:
+ * 1.23 GiB 0:00:03".
+ */
+void rate_print_comparison(const struct rate *r, uint64_t now_ms, uint64_t done,
+			   uint64_t all, char *out, size_t out_size);
