@@ -263,6 +263,6 @@ transfer()
 	server=$!
 	wait_for_port && out_of "$from" "$name" || return 1
 	# stunnel does not end with its stream.
-	[ "$name" != stunnel ] || kill "$(cat stunnel.pid)"
+	[ "$name" != stunnel ] || kill "$(<stunnel.pid)"
 	wait "$server"
 }

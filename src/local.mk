@@ -42,6 +42,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/hello.c src/conn/hello.h \
 	src/conn/host_id.c src/conn/host_id.h \
 	src/conn/peek.c src/conn/peek.h \
+	src/conn/rekey.c src/conn/rekey.h \
 	src/conn/retry.c src/conn/retry.h \
 	src/conn/stream_name.c src/conn/stream_name.h \
 	src/conn/stuck.c src/conn/stuck.h \

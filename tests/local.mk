@@ -84,6 +84,7 @@ unit_tests = \
 	tests/unit/test_err \
 	tests/unit/test_frame \
 	tests/unit/test_rate_limit \
+	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
 	tests/unit/test_host_id \
@@ -156,6 +157,7 @@ tests_unit_test_digest_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
+tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
@@ -200,6 +202,7 @@ tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_sendto \
 	-Wl,--wrap=mnl_socket_recvfrom \
 	-Wl,--wrap=mnl_socket_close
+tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=fcntl64 -Wl,--wrap=__fcntl_time64 \

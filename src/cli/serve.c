@@ -565,11 +565,12 @@ static int serve_catch_signals(struct serve *k, struct err *e)
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    (old.sa_handler != SIG_IGN || signals[i] != SIGINT))
 			sigaddset(&mask, signals[i]);
-	sigprocmask(SIG_BLOCK, &mask, &k->old_mask);
+	/* Block them last: if this fails, they still end us. */
 	k->signal_fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (k->signal_fd < 0)
 		return err_call(e, ERR_NET, "signalfd4",
 				"cannot wait for signals");
+	sigprocmask(SIG_BLOCK, &mask, &k->old_mask);
 	return 0;
 }
 
@@ -602,7 +603,7 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 					    .callback_arg = k };
 
 	if (!k) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	k->setup = setup;

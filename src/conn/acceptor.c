@@ -423,7 +423,12 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 {
 	struct acceptor *a = calloc(1, sizeof *a);
 
-	if (!a || (a->epoll_fd = epoll_create1(EPOLL_CLOEXEC)) < 0) {
+	if (!a) {
+		err_memory(e);
+		return NULL;
+	}
+	a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (a->epoll_fd < 0) {
 		err_call(e, ERR_NET, "epoll_create1",
 			 "cannot wait for connections");
 		free(a);

@@ -174,7 +174,7 @@ struct connection *connection_open_checking(struct tls *t,
 	if (!c) {
 		tls_free(t);
 		close(s->fd);
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	c->fd = s->fd;

@@ -114,8 +114,8 @@ static void session_server_own(struct session *s,
 					 .connection = peer->hello.connection,
 					 .source = peer->source };
 	if (!s->p.config->raw && s->p.cred) {
-		credential_admit(s->p.cred, &s->ticket);
-		server->stream.ticket = &s->ticket;
+		credential_admit(s->p.cred, s->ticket);
+		server->stream.ticket = s->ticket;
 	}
 	if (s->named) {
 		server->stream.name = s->stream_name;
@@ -357,6 +357,8 @@ static void session_server_free(struct session *s)
 	struct session_server *server = session_server_of(s);
 
 	acceptor_close(server->acceptor);
+	if (s->p.cred)
+		credential_admit(s->p.cred, NULL);
 	free(server);
 }
 
@@ -390,14 +392,17 @@ static struct session_server *session_server_alloc(
 	struct session_server *server = calloc(1, sizeof *server);
 
 	if (!server) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
-	session_init(&server->session, &session_server_ops, p);
+	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
+		free(server);
+		return NULL;
+	}
 	server->listener = listener;
 	server->acceptor = acceptor_open(&acceptor, e);
 	if (!server->acceptor) {
-		free(server);
+		session_free(&server->session);
 		return NULL;
 	}
 	server->session.fd = acceptor_fd(server->acceptor);

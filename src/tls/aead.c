@@ -48,7 +48,7 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 	int ret;
 
 	if (!a) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	ret = gnutls_aead_cipher_init(&a->cipher, ciphers[mode->cipher], &key);

@@ -31,7 +31,7 @@ struct records *records_new(int fd, const struct mode *mode,
 	struct records *r = calloc(1, sizeof *r);
 
 	if (!r) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	r->aead = aead_new(mode, t, e);

@@ -26,7 +26,7 @@ int socket_buffer_grow(struct socket_buffer_part *b, size_t bytes,
 	uint8_t *larger = realloc(b->bytes, bytes);
 
 	if (!larger)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	b->bytes = larger;
 	b->size = bytes;
 	return 0;

@@ -251,7 +251,7 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 	if (!t) {
 		if (p->owns_cred)
 			credential_free(p->cred);
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	t->cred = p->cred;
