@@ -111,16 +111,15 @@ local_pipe()
 # one_snapshot NAME full|incremental: adds "NAME/WHAT CPU_NS SECONDS_NS"
 one_snapshot()
 {
+	local run=(transfer "$1" "send_$2" receive_snapshot)
+
 	rm -f began finished
-	if [ "$1" = local ]; then
-		local_pipe "send_$2"
-	else
-		transfer "$1" "send_$2" receive_snapshot
-	fi && [ -s finished ] && [ -e "to/$2" ] || {
+	[ "$1" != local ] || run=(local_pipe "send_$2")
+	if ! "${run[@]}" || [ ! -s finished ] || [ ! -e "to/$2" ]; then
 		echo "$1, $2: failed: $(cat client.err server.err receive.err \
 			2>/dev/null | head -5)"
 		return 1
-	}
+	fi
 	paste -d' ' client.cost server.cost began finished |
 		awk -v name="$1/$2" '{
 			printf "%s %.0f %.0f\n", name,
