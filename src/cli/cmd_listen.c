@@ -96,6 +96,7 @@ int cmd_listen(const struct options *o, struct err *e)
 {
 	struct net_endpoint at = { .host = o->bind,
 				   .port = (uint16_t)o->port,
+				   .last_port = (uint16_t)o->last_port,
 				   .family = o->family,
 				   .tcp = &o->tcp };
 	autofini_setup struct setup setup = { .cred = NULL };

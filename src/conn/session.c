@@ -62,15 +62,23 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct pollfd p;
+		struct pollfd p[2];
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn)
 			return 0;
-		p = (struct pollfd){ .fd = s->fd, .events = s->events };
-		if (poll(&p, 1, clock_poll_ms(s->due_ms)) < 0 && errno != EINTR)
-			return err_call(e, ERR_NET, "poll", "cannot wait");
+		p[0] = (struct pollfd){ .fd = s->fd, .events = s->events };
+		p[1] = (struct pollfd){ .fd = s->p.config->lifeline_fd,
+					.events = POLLIN };
+		if (poll(p, 2, clock_poll_ms(s->due_ms)) < 0) {
+			if (errno != EINTR)
+				return err_call(e, ERR_NET, "poll",
+						"cannot wait");
+		} else if (p[1].revents) {
+			return err_set(e, ERR_NET, 0,
+				       "the other host stopped waiting");
+		}
 	}
 }
 
@@ -95,7 +103,9 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 	uint64_t own_ms = s->p.config->retry_ms;
 
 	s->retry.limit_ms = retry_agree(own_ms, peer_ms);
-	if (!s->buffer_bytes)
+	if (s->p.config->in_channel)
+		s->final = "cannot resume in ssh's channel";
+	else if (!s->buffer_bytes)
 		s->final = "cannot resume: --buffer 0";
 	else if (!s->retry.limit_ms)
 		s->final = "cannot resume: --retry 0";

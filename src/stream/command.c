@@ -58,7 +58,8 @@ static void command_take_group(struct command *c)
 }
 
 struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, struct err *e)
+			      const struct command_peer *peer, bool passes_on,
+			      struct err *e)
 {
 	int data[2], control[2], ours = role == COMMAND_SOURCE ? 0 : 1;
 	struct command *c = calloc(1, sizeof *c);
@@ -90,6 +91,7 @@ struct command *command_start(char *const argv[], enum command_role role,
 			.argv = argv,
 			.role = role,
 			.peer = peer,
+			.passes_on = passes_on,
 			.core_limit = core_limit,
 			.child_fd = data[!ours],
 			.keep_fd = role == COMMAND_CONSUMER ? data[1] : -1,

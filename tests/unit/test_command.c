@@ -24,7 +24,7 @@ static const struct command_peer nobody;
 static struct command *start(enum command_role role, char *const argv[])
 {
 	struct err e = { 0 };
-	struct command *c = command_start(argv, role, &nobody, &e);
+	struct command *c = command_start(argv, role, &nobody, false, &e);
 
 	if (!c) {
 		printf("Bail out! %s\n", e.msg);
