@@ -72,8 +72,11 @@ src_libbkp_a_SOURCES = \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
-	src/cli/ssh_process.c src/cli/ssh_process.h \
+	src/cli/ssh_channel.c src/cli/ssh_channel.h \
+	src/cli/ssh_defaults.c src/cli/ssh_defaults.h \
+	src/cli/ssh_net.c src/cli/ssh_net.h \
 	src/cli/options.c src/cli/options.h \
+	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
 	src/cli/setup.c src/cli/setup.h \

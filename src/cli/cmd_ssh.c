@@ -27,7 +27,6 @@ enum {
 };
 
 #define FAR_PROGRAM "btrfs-ktls-pipe ssh-server "
-#define ORDER_CHANNEL "channel\n"
 
 struct near {
 	const struct options *o;
@@ -238,17 +237,91 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	return NULL;
 }
 
+static int near_nowhere(const struct near *n, struct err *e)
+{
+	return err_set(e, ERR_NET, 0, "%s cannot %s: see its message above",
+		       n->o->ssh.host, n->o->reverse ? "reach us" : "listen");
+}
+
+/* The far host connects to us. */
+static struct session *near_accept(struct near *n, struct err *e)
+{
+	struct session *session;
+	struct ssh_answer a;
+
+	n->setup.connections.lifeline_fd = n->ssh.fd;
+	session = session_server_new(&n->setup.session, &n->listener, e);
+	if (session && session_first(session, e) == 0)
+		return session;
+	session_free(session);
+	if (io_ready(n->ssh.fd, POLLIN) &&
+	    ssh_process_hear(&n->ssh, &a, e) == 0)
+		near_nowhere(n, e);
+	return NULL;
+}
+
 static struct session *near_connect(struct near *n, struct err *e)
 {
 	struct ssh_answer a;
 
+	if (n->o->reverse)
+		return near_accept(n, e);
 	if (ssh_process_hear(&n->ssh, &a, e) < 0)
 		return NULL;
 	if (a.kind == SSH_ANSWER_AT)
 		return near_reach(n, &a, e);
-	err_set(e, ERR_NET, 0, "%s cannot listen: see its message above",
-		n->o->ssh.host);
+	near_nowhere(n, e);
 	return NULL;
+}
+
+/* There is no direct connection: the stream goes through ssh. */
+static struct session *near_fall_back(struct near *n, struct err *e)
+{
+	struct session *session;
+	struct ssh_answer a;
+	int fd;
+
+	log_always("%s; going through ssh (--fallback)", e->msg);
+	*e = (struct err){ 0 };
+	if (ssh_process_say(&n->ssh, SSH_REQUEST_CHANNEL,
+			    sizeof SSH_REQUEST_CHANNEL - 1, e) < 0 ||
+	    ssh_process_hear(&n->ssh, &a, e) < 0)
+		return NULL;
+	fd = fcntl(n->ssh.fd, F_DUPFD_CLOEXEC, 3);
+	if (a.kind != SSH_ANSWER_CHANNEL || fd < 0 ||
+	    io_set_nonblocking(fd, e) < 0) {
+		err_set(e, ERR_NET, 0, "%s does not go through ssh",
+			n->o->ssh.host);
+		return NULL;
+	}
+	setup_use_channel(&n->setup, fd);
+	session = session_client_new(&n->setup.session, e);
+	if (session && session_first(session, e) == 0)
+		return session;
+	session_free(session);
+	return NULL;
+}
+
+/* Reverse: listen before ssh starts, so that the far host need not wait. */
+static int near_listen(struct near *n, struct err *e)
+{
+	struct net_endpoint at = { .port = (uint16_t)n->o->port,
+				   .last_port = (uint16_t)n->o->last_port,
+				   .family = n->o->family,
+				   .tcp = &n->o->tcp };
+
+	if (!n->o->reverse)
+		return 0;
+	if (n->o->address && strlen(n->o->address) >= sizeof n->secret.address)
+		return err_set(e, ERR_USAGE, 0,
+			       "--address with --reverse: not a numeric "
+			       "address");
+	if (n->o->address)
+		strcpy(n->secret.address, n->o->address);
+	if (net_listen(&at, &n->listener, e) < 0)
+		return -1;
+	n->secret.port = n->listener.port;
+	return 0;
 }
 
 /*
@@ -291,8 +364,12 @@ static struct session *near_begin(struct near *n, struct err *e)
 {
 	struct session *session = NULL;
 
-	if (near_start(n, e) == 0 && near_greet(n, e) == 0)
-		session = near_connect(n, e);
+	if (near_listen(n, e) < 0 || near_start(n, e) < 0 ||
+	    near_greet(n, e) < 0)
+		return NULL;
+	session = near_connect(n, e);
+	if (!session && e->kind == ERR_NET && n->o->fallback && !n->ssh.ended)
+		session = near_fall_back(n, e);
 	return session;
 }
 
@@ -322,6 +399,7 @@ int cmd_ssh(const struct options *o, struct err *e)
 	if (ret == 0)
 		ret = near_run(&near, e);
 	ssh_request_wipe_secret(&near.secret);
+	net_listener_close(&near.listener);
 	setup_write_stats(&near.setup, ret < 0 ? e : NULL);
 	setup_fini(&near.setup);
 	return ret;

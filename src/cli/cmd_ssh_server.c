@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -14,6 +15,8 @@
 #include "cli/cmd.h"
 #include "cli/setup.h"
 #include "cli/ssh_answer.h"
+#include "cli/ssh_channel.h"
+#include "cli/ssh_net.h"
 #include "cli/ssh_request.h"
 #include "conn/net.h"
 #include "conn/session_client.h"
@@ -22,6 +25,8 @@
 
 enum {
 	KEY_MS = 20000, /* for the key line */
+	ORDER_MS = 30000, /* for the order to use the channel */
+	REACH_MS = 5000,
 	WAIT_MS = 60000, /* for the near host to connect */
 };
 
@@ -33,7 +38,9 @@ struct far {
 	struct ssh_request request;
 	struct options side; /* the request, as connect or listen has it */
 	struct setup setup;
+	char host[SSH_ANSWER_ADDRESS_MAX]; /* reverse: where to connect */
 	struct net_listener listener;
+	int pass_fd; /* the channel: the other end of the listener */
 	char *argv[4]; /* the shell's */
 };
 
@@ -174,22 +181,6 @@ static void far_log_level(const struct far *f)
 		connection_told_user_space();
 }
 
-static int far_set_up(struct far *f, struct err *e)
-{
-	autowipe_request_secret struct ssh_request_secret secret = { 0 };
-	autowipe_key struct key key = { .secret.len = sizeof secret.key };
-
-	if (far_read_secret(f, &secret, e) < 0 || far_options(f, e) < 0)
-		return -1;
-	memcpy(key.secret.bytes, secret.key, sizeof secret.key);
-	if (setup_init_key(&f->setup, &f->side, &key, e) < 0)
-		return -1;
-	f->setup.stream.command_name = f->request.command;
-	f->setup.stream.passes_on = true;
-	f->setup.connections.lifeline_fd = f->in_fd;
-	return 0;
-}
-
 /* The n-th word of SSH_CONNECTION, which sshd sets: addresses and ports */
 static bool far_connection(unsigned int n, char *out, size_t size)
 {
@@ -208,6 +199,55 @@ static bool far_connection(unsigned int n, char *out, size_t size)
 	return true;
 }
 
+static int far_no_connection(struct err *e)
+{
+	return err_set(e, ERR_NET, 0,
+		       "SSH_CONNECTION has no addresses (is ssh-server started "
+		       "by sshd?)");
+}
+
+/* Reverse: the client's address, or another that authorized_keys allows */
+static int far_aim(struct far *f, const struct ssh_request_secret *s,
+		   struct err *e)
+{
+	const char *net = f->o->reverse_to;
+
+	f->side.port = s->port;
+	if (!*s->address) {
+		if (far_connection(0, f->host, sizeof f->host))
+			return 0;
+		return far_no_connection(e);
+	}
+	snprintf(f->host, sizeof f->host, "%s", s->address);
+	if (net && ssh_net_has(net, f->host))
+		return 0;
+	return err_set(
+		e, ERR_USAGE, 0,
+		"--reverse may lead to the client's own address only%s%s "
+		"(--reverse-to in authorized_keys)",
+		net ? ", or to " : "", net ? net : "");
+}
+
+static int far_set_up(struct far *f, struct err *e)
+{
+	autowipe_request_secret struct ssh_request_secret secret = { 0 };
+	autowipe_key struct key key = { .secret.len = sizeof secret.key };
+
+	if (far_read_secret(f, &secret, e) < 0 || far_options(f, e) < 0 ||
+	    (f->request.reverse && far_aim(f, &secret, e) < 0))
+		return -1;
+	memcpy(key.secret.bytes, secret.key, sizeof secret.key);
+	if (setup_init_key(&f->setup, &f->side, &key, e) < 0)
+		return -1;
+	f->setup.stream.command_name = f->request.command;
+	f->setup.stream.passes_on = true;
+	f->setup.connections.lifeline_fd = f->in_fd;
+	f->setup.connections.host = f->host;
+	f->setup.connections.reach_ms = 0;
+	f->setup.connections.connect_ms = REACH_MS;
+	return 0;
+}
+
 /* Listen where ssh came to, and nowhere else. */
 static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 {
@@ -217,9 +257,7 @@ static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 				   .tcp = &f->side.tcp };
 
 	if (!far_connection(2, a->address, sizeof a->address))
-		return err_set(e, ERR_NET, 0,
-			       "SSH_CONNECTION does not say which address ssh "
-			       "came to (is ssh-server started by sshd?)");
+		return far_no_connection(e);
 	if (net_listen(&at, &f->listener, e) < 0)
 		return -1;
 	a->kind = SSH_ANSWER_AT;
@@ -227,37 +265,94 @@ static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 	return 0;
 }
 
-static struct session *far_accept(struct far *f, struct err *e)
+/* NULL: see e, or the near host spoke. */
+static struct session *far_first(struct session *session, struct err *e)
 {
-	struct ssh_answer a = { .kind = SSH_ANSWER_NOWHERE };
-	struct session *session;
-
-	if (far_listen(f, &a, e) < 0) {
-		log_error("%s", e->msg);
-		*e = (struct err){ 0 };
-	}
-	if (far_answer(f, &a, e) < 0)
-		return NULL;
-	if (a.kind == SSH_ANSWER_NOWHERE) {
-		err_set(e, ERR_NET, 0, "there is no direct connection");
-		return NULL;
-	}
-	session = session_server_new(&f->setup.session, &f->listener, e);
 	if (session && session_first(session, e) == 0)
 		return session;
 	session_free(session);
 	return NULL;
 }
 
+/* Get a direct connection, whichever side connects. */
+static struct session *far_connect(struct far *f, struct err *e)
+{
+	struct ssh_answer a = { .kind = SSH_ANSWER_AT };
+	struct session *session;
+
+	if (f->request.reverse) {
+		session = session_client_new(&f->setup.session, e);
+		return far_first(session, e);
+	}
+	if (far_listen(f, &a, e) < 0 || far_answer(f, &a, e) < 0)
+		return NULL;
+	session = session_server_new(&f->setup.session, &f->listener, e);
+	return far_first(session, e);
+}
+
+/*
+ * There is no direct connection.  Tell the near host, unless it spoke first.
+ * What it says then is the order to use the channel, or nothing.
+ */
+static int far_obey(struct far *f, struct err *e)
+{
+	const struct ssh_answer nowhere = { .kind = SSH_ANSWER_NOWHERE };
+	const struct ssh_answer channel = { .kind = SSH_ANSWER_CHANNEL };
+	char order[sizeof SSH_REQUEST_CHANNEL - 1];
+
+	if (!io_ready(f->in_fd, POLLIN)) {
+		if (f->request.fallback)
+			log_notice("%s", e->msg);
+		if (far_answer(f, &nowhere, e) < 0 || !f->request.fallback)
+			return -1;
+	}
+	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0)
+		return -1;
+	if (memcmp(order, SSH_REQUEST_CHANNEL, sizeof order))
+		return err_set(e, ERR_USAGE, 0, "an unknown order came");
+	*e = (struct err){ 0 };
+	return far_answer(f, &channel, e);
+}
+
+/* The channel is the connection that a listener would have accepted. */
+static struct session *far_fall_back(struct far *f, struct err *e)
+{
+	int pair[2], fd;
+
+	if (far_obey(f, e) < 0)
+		return NULL;
+	net_listener_close(&f->listener);
+	fd = ssh_channel_open(f->in_fd, f->out_fd, e);
+	if (fd < 0)
+		return NULL;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
+	    net_pass(pair[1], fd) < 0) {
+		err_set(e, ERR_NET, errno, "cannot use ssh's channel");
+		close(fd);
+		return NULL;
+	}
+	close(fd);
+	f->listener = (struct net_listener){ .fds = { pair[0] },
+					     .count = 1,
+					     .handed = true };
+	f->pass_fd = pair[1];
+	setup_use_channel(&f->setup, -1);
+	return far_first(session_server_new(&f->setup.session, &f->listener, e),
+			 e);
+}
+
 static int far_run(struct far *f, struct err *e)
 {
-	struct session *session = far_accept(f, e);
+	struct session *session = far_connect(f, e);
 	int ret = -1;
 
+	if (!session && e->kind == ERR_NET)
+		session = far_fall_back(f, e);
 	if (session)
 		ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
 	session_free(session);
 	net_listener_close(&f->listener);
+	attr_close(&f->pass_fd);
 	return ret;
 }
 
@@ -302,7 +397,7 @@ static int far_exec_filter(const struct options *o, struct err *e)
 
 int cmd_ssh_server(const struct options *o, struct err *e)
 {
-	struct far far = { .o = o, .in_fd = -1, .out_fd = -1 };
+	struct far far = { .o = o, .in_fd = -1, .out_fd = -1, .pass_fd = -1 };
 	autofree char *joined = NULL;
 	const char *request;
 

@@ -749,6 +749,20 @@ static bool options_takes_value(const char *name, size_t len)
 	return false;
 }
 
+/* Options of the file come before those of the command line. */
+static int options_parse_defaults(struct options *o, struct err *e)
+{
+	if (ssh_defaults_read(&o->defaults, e) < 0)
+		return -1;
+	if (!o->defaults.words)
+		return 0;
+	if (options_parse_options(o, o->defaults.count, o->defaults.words, e) <
+	    0)
+		return err_wrap(e, "%s", o->defaults.words[0]);
+	o->action = OPTIONS_RUN;
+	return 0;
+}
+
 /* The verb ssh: what is ssh's was sorted out, the rest is ours. */
 static int options_parse_ssh(struct options *o, int argc, char **argv,
 			     struct err *e)
@@ -757,7 +771,8 @@ static int options_parse_ssh(struct options *o, int argc, char **argv,
 	autofree char **words = NULL;
 
 	if (ssh_args_parse(&o->ssh, argc - 1, argv + 1, options_takes_value,
-			   e) < 0)
+			   e) < 0 ||
+	    options_parse_defaults(o, e) < 0)
 		return -1;
 	words = calloc(o->ssh.ours_count + 2, sizeof *words);
 	if (!words)
@@ -776,6 +791,7 @@ static int options_parse_ssh(struct options *o, int argc, char **argv,
 void options_fini(struct options *o)
 {
 	ssh_args_fini(&o->ssh);
+	ssh_defaults_fini(&o->defaults);
 }
 
 int options_parse(struct options *o, int argc, char **argv, struct err *e)

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "cli/ssh_args.h"
+#include "cli/ssh_defaults.h"
 #include "conn/tcp_options.h"
 #include "tls/mode.h"
 
@@ -82,6 +83,7 @@ struct options {
 	bool json;
 
 	struct ssh_args ssh; /* ssh: what ssh gets */
+	struct ssh_defaults defaults; /* ssh: from the file */
 	const char *address; /* ssh: of the host that listens, or NULL */
 	bool reverse; /* ssh: the far host connects */
 	bool fallback; /* ssh: go through ssh if there is no other way */

@@ -58,7 +58,7 @@ try_sshd() {
 }
 
 sshd_spoke() {
-	has_line 'Server listening' sshd.err || gone "$SSHD_PID"
+	has_line 'Server listening' sshd.err || ! kill -0 "$SSHD_PID" 2>/dev/null
 }
 
 # by_ssh [CODE] ARG...: runs the verb ssh, whose standard output is then in
