@@ -61,6 +61,8 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/lib/sshd.bash \
+	tests/e2e/ssh/ssh.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
@@ -80,6 +82,11 @@ unit_tests = \
 	tests/unit/test_rate_limit \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
+	tests/unit/test_ssh_answer \
+	tests/unit/test_ssh_args \
+	tests/unit/test_ssh_defaults \
+	tests/unit/test_ssh_net \
+	tests/unit/test_ssh_request \
 	tests/unit/test_host_id \
 	tests/unit/test_input \
 	tests/unit/test_io \
@@ -147,6 +154,11 @@ tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
+tests_unit_test_ssh_answer_LDADD = $(unit_libs)
+tests_unit_test_ssh_args_LDADD = $(unit_libs)
+tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
+tests_unit_test_ssh_net_LDADD = $(unit_libs)
+tests_unit_test_ssh_request_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
@@ -225,7 +237,8 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek \
-	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
+	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_ssh_answer tests/fuzz/fuzz_ssh_request
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -258,4 +271,10 @@ tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_answer_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_answer_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_request_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_request_LDADD = $(fuzz_libs)
 endif

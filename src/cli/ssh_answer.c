@@ -76,8 +76,10 @@ static void ssh_answer_parse(char *text, struct ssh_answer *a)
 /* Drop the older half: a banner may end without a newline. */
 static void ssh_answer_make_room(struct ssh_answer_reader *r)
 {
-	r->len = sizeof r->line / 2;
-	memmove(r->line, r->line + r->len, r->len);
+	size_t kept = r->len / 2;
+
+	memmove(r->line, r->line + r->len - kept, kept);
+	r->len = kept;
 }
 
 int ssh_answer_take(struct ssh_answer_reader *r, char byte,

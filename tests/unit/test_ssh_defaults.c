@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* ssh_defaults: the lines of the file of defaults. */
+#include "cli/ssh_defaults.h"
+
+#include "tap.h"
+
+static const struct {
+	const char *line, *word;
+} cases[] = {
+	{ "", "" },
+	{ " \t\r\n", "" },
+	{ "# port 1\n", "" },
+	{ "  # port 1\n", "" },
+	{ "fallback\n", "--fallback" },
+	{ "  fallback \r\n", "--fallback" },
+	{ "port 7000-7100\n", "--port=7000-7100" },
+	{ "\tport \t 7000-7100 \t", "--port=7000-7100" },
+	{ "stats a file\n", "--stats=a file" },
+	{ "--port 1", "----port=1" },
+};
+
+int main(void)
+{
+	for (size_t i = 0; i < array_len(cases); i++) {
+		char line[64], *word;
+
+		snprintf(line, sizeof line, "%s", cases[i].line);
+		word = ssh_defaults_parse(line);
+		is_str(word, cases[i].word, "line %zu", i + 1);
+		free(word);
+	}
+	return tap_end();
+}
