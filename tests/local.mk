@@ -62,7 +62,10 @@ EXTRA_DIST += \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
 	tests/lib/sshd.bash \
+	tests/lib/netns.bash \
 	tests/e2e/ssh/ssh.bats \
+	tests/e2e/ssh/ssh_faults.bats \
+	tests/e2e/ssh/ssh_ways.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \

@@ -26,7 +26,7 @@ enum {
 	ERROR_END_MS = 3000, /* the same if there was none */
 };
 
-#define FAR_PROGRAM "btrfs-ktls-pipe ssh-server "
+static char far_program[] = "btrfs-ktls-pipe ssh-server";
 
 struct near {
 	const struct options *o;
@@ -122,10 +122,9 @@ static int near_start(struct near *n, struct err *e)
 	ssh_request_fini(&request);
 	if (!line)
 		return -1;
-	if (asprintf(&command, "%s%s", FAR_PROGRAM, line) < 0) {
-		command = NULL;
+	command = ssh_args_join((char *[]){ far_program, line, NULL });
+	if (!command)
 		return err_set(e, ERR_BUG, 0, "out of memory");
-	}
 	ssh_process_ask(&n->o->ssh, &n->config);
 	return ssh_process_start(&n->ssh, &n->o->ssh, &n->config, command, e);
 }

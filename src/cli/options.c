@@ -92,7 +92,7 @@ static const struct options_spec specs[] = {
 	{ "forced", 0, OPTIONS_SSH_SERVER, TYPE_FLAG, FIELD(forced), 0, NULL,
 	  NULL, "let FILTER judge and run the COMMAND" },
 	{ "reverse-to", 0, OPTIONS_SSH_SERVER, TYPE_STRING, FIELD(reverse_to),
-	  0, "NET", NULL, "where --reverse may lead besides the client" },
+	  0, "NET", NULL, "where else than to the client we may connect" },
 	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
 	  "listen: address (all); connect: source address" },
 	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), AF_INET, NULL, NULL,

@@ -123,7 +123,6 @@ setup() {
 @test "through ProxyJump the stream goes directly to the address that ssh came to" {
 	start_sshd
 	printf '%s\n' 'Host inner' 'ProxyJump there' >>ssh_config
-	sed -n '2,$p' ssh_config | grep -v '^Host' >more
 	sed -n '/^Host there/,/^Host inner/p' ssh_config | sed '1d;$d' >>ssh_config
 	bkp ssh -v -F ssh_config inner "cat >$TMP/got" <in
 	assert_same_file got in
