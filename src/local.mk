@@ -41,6 +41,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/host_id.c src/conn/host_id.h \
 	src/conn/peek.c src/conn/peek.h \
 	src/conn/retry.c src/conn/retry.h \
+	src/conn/stream_name.c src/conn/stream_name.h \
 	src/conn/stuck.c src/conn/stuck.h \
 	src/conn/tcp_options.c src/conn/tcp_options.h \
 	src/conn/net.c src/conn/net.h \
@@ -53,6 +54,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/session_server.c src/conn/session_server.h \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
+	src/stream/digest.c src/stream/digest.h \
 	src/stream/input.c src/stream/input.h \
 	src/stream/output.c src/stream/output.h \
 	src/stream/pace.c src/stream/pace.h \
@@ -63,6 +65,7 @@ src_libbkp_a_SOURCES = \
 	src/stream/resend_buffer.h \
 	src/stream/supervisor.c src/stream/supervisor.h \
 	src/stream/command.c src/stream/command.h \
+	src/stream/comparison.c src/stream/comparison.h \
 	src/stream/receiver.c src/stream/receiver.h \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \
@@ -91,5 +94,5 @@ src_libbkp_a_SOURCES = \
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c
 src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) \
-	$(SODIUM_LIBS)
+	$(SODIUM_LIBS) $(XXHASH_LIBS)
 EXTRA_DIST += src/LAYERS

@@ -66,6 +66,7 @@ EXTRA_DIST += \
 	tests/e2e/ssh/ssh.bats \
 	tests/e2e/ssh/ssh_faults.bats \
 	tests/e2e/ssh/ssh_ways.bats \
+	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
@@ -123,6 +124,9 @@ unit_tests = \
 if SODIUM
 unit_tests += tests/unit/test_cpace tests/unit/test_password_exchange
 endif
+if XXHASH
+unit_tests += tests/unit/test_digest
+endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
@@ -142,7 +146,7 @@ else
 tested = src/libbkp.a
 endif
 
-unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
+unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) $(XXHASH_LIBS)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_alert_LDADD = $(unit_libs)
@@ -152,6 +156,7 @@ tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
+tests_unit_test_digest_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
@@ -249,7 +254,8 @@ TESTS += tests/fuzz/run
 fuzz_cflags = $(AM_CFLAGS) -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
-fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS)
+fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) \
+	$(XXHASH_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)

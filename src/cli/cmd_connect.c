@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/log.h"
 #include "cli/cmd.h"
 #include "cli/setup.h"
 #include "conn/session_client.h"
@@ -14,7 +15,11 @@ int cmd_connect(const struct options *o, struct err *e)
 		return -1;
 	session = session_client_new(&setup.session, e);
 	if (session && session_first(session, e) == 0)
-		ret = stream_run(session, &setup.stream, &setup.stats, e);
+		ret = session->discarded ? 0
+					 : stream_run(session, &setup.stream,
+						      &setup.stats, e);
+	if (ret == 0 && session->discarded)
+		log_notice("the stream is abandoned");
 	session_free(session);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;

@@ -15,7 +15,9 @@
 #include "base/clock.h"
 #include "base/parse.h"
 #include "conn/net.h"
+#include "conn/stream_name.h"
 #include "conn/tcp_options.h"
+#include "stream/digest.h"
 
 /* --retry was not given; no duration is that long. */
 #define RETRY_UNSET UINT64_MAX
@@ -122,6 +124,10 @@ static const struct options_spec specs[] = {
 	  NULL,
 	  "connect: how long to try to reconnect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
+	{ "name", 0, OPTIONS_CONNECT, TYPE_STRING, FIELD(name), 0, "NAME", NULL,
+	  "another process can continue the stream of NAME" },
+	{ "discard", 0, OPTIONS_CONNECT, TYPE_FLAG, FIELD(discard), 0, NULL,
+	  NULL, "abandon the stream of that name" },
 	{ "rekey-after", 0, STREAM, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "rekey after SIZE at the latest (256G)" },
 	{ "limit", 0, STREAM, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
@@ -617,6 +623,36 @@ static int options_check_key(const struct options *o, struct err *e)
 	return options_check_certificates(o, e);
 }
 
+/* --name: the stream can be restarted by another process. */
+static int options_check_name(const struct options *o, struct err *e)
+{
+	bool none = o->modes.count && o->modes.modes[0] == &mode_none;
+
+	if (!o->name)
+		return o->discard ? err_set(e, ERR_USAGE, 0,
+					    "--discard needs --name")
+				  : 0;
+	if (digest_check(e) < 0)
+		return err_wrap(e, "--name");
+	if (strlen(o->name) > STREAM_NAME_MAX)
+		return err_set(e, ERR_USAGE, 0, "--name: at most %d bytes",
+			       STREAM_NAME_MAX);
+	if (none || o->raw)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name needs a peer that is authenticated and "
+			       "is this program: it cannot be used with -m "
+			       "none or --raw");
+	if (o->receive)
+		return err_set(e, ERR_USAGE, 0, "--name is for the sender");
+	if (!o->buffer_bytes)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name cannot be used with --buffer 0");
+	if (o->discard && o->command)
+		return err_set(e, ERR_USAGE, 0,
+			       "--discard sends nothing: it takes no COMMAND");
+	return 0;
+}
+
 /* --keep: many streams at once */
 static int options_check_keep(const struct options *o, struct err *e)
 {
@@ -717,7 +753,8 @@ static int options_check(struct options *o, int argc, char **argv,
 		return 0;
 	if (o->bind && options_check_zone(o->bind, e) < 0)
 		return err_wrap(e, "-b");
-	if (options_check_key(o, e) < 0 || options_check_keep(o, e) < 0)
+	if (options_check_key(o, e) < 0 || options_check_keep(o, e) < 0 ||
+	    options_check_name(o, e) < 0)
 		return -1;
 	return options_check_stream(o, e);
 }

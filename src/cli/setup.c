@@ -8,6 +8,8 @@
 #include "auth/prompt.h"
 #include "base/log.h"
 #include "base/signals.h"
+#include "conn/stream_name.h"
+#include "stream/digest.h"
 #include "tls/ktls.h"
 #include "tls/priority.h"
 
@@ -171,6 +173,21 @@ static void setup_configure(struct setup *s, const struct options *o)
 	};
 }
 
+/* The names of streams: ours, or whether we let a peer's have one. */
+static int setup_name(struct setup *s, const struct options *o, struct err *e)
+{
+	struct err why = { 0 };
+
+	s->connections.discard = o->discard;
+	s->connections.names = o->verb == OPTIONS_LISTEN && !o->send &&
+			       !o->raw && !o->keep && !setup_is_none(o) &&
+			       o->retry_ms && digest_check(&why) == 0;
+	if (!o->name)
+		return 0;
+	s->connections.name = s->name;
+	return stream_name_hash(o->name, s->name, e);
+}
+
 int setup_init(struct setup *s, const struct options *o, struct err *e)
 {
 	return setup_init_key(s, o, NULL, e);
@@ -183,6 +200,8 @@ int setup_init_key(struct setup *s, const struct options *o,
 
 	*s = (struct setup){ .o = o, .modes = o->modes, .stats_fd = -1 };
 	setup_configure(s, o);
+	if (setup_name(s, o, e) < 0)
+		return -1;
 	stats_start(&s->stats);
 	if (!s->modes.count)
 		priority_default_modes(&s->modes, kinds);

@@ -19,6 +19,7 @@ struct setup {
 	struct credential *cred;
 	struct secret *password; /* secret_alloc(), or NULL */
 	struct session_config connections;
+	uint8_t name[FRAME_NAME_BYTES]; /* hash of --name */
 	struct session_params session; /* borrows all of the above */
 	struct stream_config stream;
 	struct stats stats;

@@ -319,7 +319,9 @@ static void acceptor_take(struct acceptor *a, struct pending *p,
 	*accepted = (struct accepted_peer){ .socket = p->socket,
 					    .tls = p->tls,
 					    .hello = p->hello,
-					    .source = p->source };
+					    .source = p->source,
+					    .restarts = p->restarts };
+	memcpy(accepted->stream_name, p->stream_name, sizeof p->stream_name);
 	memcpy(accepted->name, p->name, sizeof p->name);
 	p->tls = NULL;
 }
@@ -439,6 +441,7 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 					   .raw = p->raw,
 					   .role = p->role,
 					   .allow_self = p->allow_self,
+					   .names = p->names,
 					   .admit = p->admit,
 					   .admit_arg = p->callback_arg };
 	host_id_own(a->rules.host);

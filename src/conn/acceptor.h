@@ -37,6 +37,7 @@ struct acceptor_params {
 	bool raw; /* no HELLO is expected */
 	enum frame_role role; /* ours; the peer must have the other one */
 	bool allow_self; /* accept a peer on our own host */
+	bool names; /* streams may have names */
 	uint64_t handshake_ms; /* for each handshake */
 
 	/*
@@ -62,6 +63,8 @@ struct accepted_peer {
 	struct connection_socket socket;
 	struct tls *tls;
 	struct frame_hello hello; /* not with raw */
+	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
+	bool restarts; /* another process with the running stream's name */
 	struct net_source source;
 	char name[NET_NAME_MAX];
 };

@@ -29,6 +29,10 @@ struct connection {
 	int fd;
 	struct tls *tls;
 	enum connection_role role;
+	enum connection_ktls when;
+	bool attached; /* to kernel TLS */
+	struct err why_not; /* why it is not attached */
+	bool checks; /* CHECKING goes first in the bulk direction */
 	bool kernel; /* the bulk direction is the kernel's */
 	bool raw;
 	struct records *bulk; /* in user space, by us; NULL: kernel or GnuTLS */
@@ -139,30 +143,36 @@ static void connection_log_user_space(const struct err *why)
 	told = true;
 }
 
-static int connection_choose_path(struct connection *c,
-				  const struct connection_socket *s,
-				  enum connection_ktls when, struct err *e)
+static int connection_choose_path(struct connection *c, struct err *e)
 {
-	struct err why = s->why_not;
+	struct err why = c->why_not;
 
-	if (s->attached && connection_hand_over(c, &why) == 0)
+	if (c->attached && connection_hand_over(c, &why) == 0)
 		return 0;
 	/* Keys that the kernel has already cannot be taken back. */
-	if (c->kernel || when == CONNECTION_KTLS_REQUIRE ||
+	if (c->kernel || c->when == CONNECTION_KTLS_REQUIRE ||
 	    why.kind == ERR_BUG) {
 		*e = why;
 		return -1;
 	}
-	if (when == CONNECTION_KTLS_AUTO)
+	if (c->when == CONNECTION_KTLS_AUTO)
 		connection_log_user_space(&why);
 	return connection_open_records(c, e);
 }
 
-struct connection *connection_open(struct tls *t,
-				   const struct connection_socket *s,
-				   enum connection_role role,
-				   enum connection_ktls when, bool raw,
-				   struct err *e)
+int connection_start(struct connection *c, struct err *e)
+{
+	c->checks = false;
+	if (connection_choose_path(c, e) < 0)
+		return -1;
+	return connection_report(c, e);
+}
+
+struct connection *connection_open_checking(struct tls *t,
+					    const struct connection_socket *s,
+					    enum connection_role role,
+					    enum connection_ktls when, bool raw,
+					    struct err *e)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
@@ -176,8 +186,24 @@ struct connection *connection_open(struct tls *t,
 	c->tls = t;
 	c->role = role;
 	c->raw = raw;
-	if (connection_choose_path(c, s, when, e) < 0 ||
-	    connection_report(c, e) < 0) {
+	c->when = when;
+	c->attached = s->attached;
+	c->why_not = s->why_not;
+	c->checks = true;
+	c->path = "user";
+	return c;
+}
+
+struct connection *connection_open(struct tls *t,
+				   const struct connection_socket *s,
+				   enum connection_role role,
+				   enum connection_ktls when, bool raw,
+				   struct err *e)
+{
+	struct connection *c =
+		connection_open_checking(t, s, role, when, raw, e);
+
+	if (c && connection_start(c, e) < 0) {
 		connection_abort(c);
 		connection_close(c);
 		return NULL;
@@ -504,6 +530,56 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 	return 0;
 }
 
+bool connection_checks(const struct connection *c)
+{
+	return c->checks;
+}
+
+int connection_send_checking(struct connection *c, const struct frame *f,
+			     bool *taken, struct err *e)
+{
+	uint8_t bytes[FRAME_MAX_BYTES];
+	size_t size = frame_encode(f, bytes), done;
+
+	assert(c->role == CONNECTION_SENDER && c->checks);
+	if (tls_send(c->tls, bytes, size, &done, e) < 0)
+		return connection_fail(c, e);
+	*taken = done == size;
+	return 0;
+}
+
+/* Nothing may end a comparison but its result, or the loss of the connection. */
+int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
+			     struct err *e)
+{
+	struct frame_reader *r = &c->reader;
+	size_t want, n;
+	bool closed;
+
+	assert(c->role == CONNECTION_RECEIVER && c->checks);
+	*got = false;
+	while ((want = frame_reader_wants(r)) > 0) {
+		if (tls_recv(c->tls, r->bytes + r->have, want, &n, &closed, e) <
+		    0)
+			return connection_session_failed(c, e);
+		if (closed)
+			return connection_fail_lost(c, 0, e);
+		if (!n)
+			return 0;
+		r->have += n;
+	}
+	r->have = 0;
+	if (frame_decode(r->bytes, f) < 0 || f->type != FRAME_CHECKING)
+		return connection_bad_frame(e);
+	*got = true;
+	return 0;
+}
+
+bool connection_gave_up(const struct connection *c)
+{
+	return c->gave_up || tls_gave_up(c->tls);
+}
+
 /* Send the alert, after clearing the socket's error, which would fail it. */
 static int connection_refuse(struct connection *c, enum record_alert alert,
 			     struct err *e)
@@ -772,7 +848,7 @@ void connection_linger(struct connection *c, uint64_t timeout_ms)
 
 void connection_abort(struct connection *c)
 {
-	bool gave_up = c->gave_up || tls_gave_up(c->tls);
+	bool gave_up = connection_gave_up(c);
 
 	if (!c->final)
 		connection_last_alert(c, RECORD_USER_CANCELED);

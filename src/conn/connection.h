@@ -72,6 +72,40 @@ struct connection *connection_open(struct tls *t,
 				   enum connection_ktls when, bool raw,
 				   struct err *e);
 
+/*
+ * The same for a connection whose sender first compares its input with what the
+ * receiver has: both directions stay in user space, and the bulk direction
+ * carries CHECKING, until connection_start().  Errors: ERR_BUG.
+ */
+struct connection *connection_open_checking(struct tls *t,
+					    const struct connection_socket *s,
+					    enum connection_role role,
+					    enum connection_ktls when, bool raw,
+					    struct err *e);
+
+/* Does it still compare? */
+bool connection_checks(const struct connection *c);
+
+/*
+ * They are the same bytes, and the stream follows: do what connection_open()
+ * does.  A sender calls it when nothing is pending.  Errors: as there.
+ */
+int connection_start(struct connection *c, struct err *e) attr_must_check;
+
+/*
+ * Sender: send a CHECKING, which may need a connection_flush() to go out.
+ * *taken is false if the buffer has no room for it.
+ */
+int connection_send_checking(struct connection *c, const struct frame *f,
+			     bool *taken, struct err *e) attr_must_check;
+
+/* Receiver: receive the next CHECKING; *got: f holds it.  Errors: ERR_STREAM. */
+int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
+			     struct err *e) attr_must_check;
+
+/* Did the peer give the stream up, by an alert? */
+bool connection_gave_up(const struct connection *c);
+
 /* Close the connection, drop what our own buffers still hold, and free c. */
 void connection_close(struct connection *c);
 

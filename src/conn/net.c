@@ -19,6 +19,7 @@ enum {
 	KEEPALIVE_INTERVAL_S = 5,
 	KEEPALIVE_PROBES = 3,
 	VANISHED_MS = 30000,
+	PROBE_MS = 5000,
 	UNSENT_BYTES = 1 << 20,
 };
 
@@ -181,6 +182,18 @@ void net_keepalive(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 	/* No probe is sent while bytes of ours are unacknowledged. */
+	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
+		   sizeof unanswered_ms);
+}
+
+void net_probe(int fd)
+{
+	int idle = 1, every = 1, probes = 4;
+	unsigned int unanswered_ms = PROBE_MS;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
 		   sizeof unanswered_ms);
 }

@@ -139,6 +139,9 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX]);
  */
 void net_keepalive(int fd);
 
+/* From now on detect that within about 5 s: another process wants its place. */
+void net_probe(int fd);
+
 /*
  * Send the FIN, and keep the socket open.  Then net_discard() until the peer has
  * closed: to close with bytes unread sends an RST, which can destroy the last

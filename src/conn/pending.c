@@ -65,17 +65,50 @@ void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 }
 
 /*
+ * Does the HELLO continue a stream, instead of starting one?  (A handshake with
+ * the ticket of a stream that is not here has failed before.)
+ */
+static bool pending_resumes(const struct pending *p)
+{
+	static const uint8_t no_proof[FRAME_PROOF_BYTES];
+
+	return p->hello.rekey_at || p->hello.offset ||
+	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
+}
+
+static bool pending_has_ticket(const struct pending_stream *s,
+			       const struct pending *p)
+{
+	return s->ticket && tls_shows_ticket(p->tls, s->ticket, p->hello.proof);
+}
+
+/*
+ * Does another process want to restart the stream?  It has the stream's name and
+ * identity, and authenticated as for a stream of its own.
+ */
+static bool pending_is_restart(const struct pending_stream *s,
+			       const struct pending *p)
+{
+	return s->name && (p->hello.flags & FRAME_HELLO_NAMED) &&
+	       !memcmp(p->stream_name, s->name, sizeof p->stream_name) &&
+	       !strcmp(tls_identity(p->tls), s->identity) &&
+	       !pending_resumes(p) && !pending_has_ticket(s, p);
+}
+
+/*
  * Is this the peer of the running stream?  It has to prove possession of the
  * stream's ticket, over a connection with a higher number than the last.
  */
 static enum frame_refusal pending_judge_return(const struct pending_stream *s,
-					       const struct pending *p)
+					       struct pending *p)
 {
+	p->restarts = pending_is_restart(s, p);
+	if (p->restarts)
+		return FRAME_ACCEPTED;
 	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
 		return FRAME_REFUSED_BUSY;
 	if ((!s->resumes && !p->hello.rekey_at) ||
-	    (s->ticket &&
-	     !tls_shows_ticket(p->tls, s->ticket, p->hello.proof)) ||
+	    (s->ticket && !pending_has_ticket(s, p)) ||
 	    p->hello.connection <= s->connection)
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;
@@ -89,24 +122,12 @@ static bool pending_is_self(const struct pending_rules *r,
 	       !net_peer_is_loopback(p->socket.fd);
 }
 
-/*
- * Does the HELLO continue a stream, instead of starting one?  (A handshake with
- * the ticket of a stream that is not here has failed before.)
- */
-static bool pending_resumes(const struct pending *p)
-{
-	static const uint8_t no_proof[FRAME_PROOF_BYTES];
-
-	return p->hello.rekey_at || p->hello.offset ||
-	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
-}
-
 static enum frame_refusal pending_judge(const struct pending_rules *r,
-					const struct pending *p)
+					struct pending *p)
 {
 	if (p->hello.version != FRAME_VERSION || tls_is_old(p->tls))
 		return FRAME_REFUSED_VERSION;
-	if (p->hello.flags & FRAME_HELLO_NAMED)
+	if ((p->hello.flags & FRAME_HELLO_NAMED) && !r->names)
 		return FRAME_REFUSED_NAME;
 	if (pending_is_self(r, p))
 		return FRAME_REFUSED_SELF;
@@ -116,7 +137,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 		return FRAME_REFUSED_BUSY;
 	if (p->hello.role == r->role)
 		return FRAME_REFUSED_ROLE;
-	if (pending_resumes(p))
+	if (pending_resumes(p) || (p->hello.flags & FRAME_HELLO_DISCARD))
 		return FRAME_REFUSED_STREAM;
 	return FRAME_ACCEPTED;
 }
@@ -134,26 +155,21 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 				    &ignored);
 }
 
-static int pending_read_hello(struct pending_rules *r, struct pending *p,
-			      bool *done, struct err *e)
+/* A complete frame that is not the one that must come now */
+static void pending_refuse_frame(struct pending *p)
 {
-	enum frame_refusal refusal;
-	struct frame f;
+	struct err ignored = { 0 };
 
-	p->want = TLS_WANT_READ;
-	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
-		struct err ignored = { 0 };
+	if (p->reader.have && !frame_reader_wants(&p->reader))
+		pending_send_refusal(p->tls, p->socket.fd,
+				     FRAME_REFUSED_MALFORMED, &ignored);
+}
 
-		/* A complete frame that is not a valid HELLO */
-		if (p->reader.have && !frame_reader_wants(&p->reader))
-			pending_send_refusal(p->tls, p->socket.fd,
-					     FRAME_REFUSED_MALFORMED, &ignored);
-		return -1;
-	}
-	if (!*done)
-		return 0;
-	p->hello = f.hello;
-	refusal = pending_judge(r, p);
+static int pending_decide(struct pending_rules *r, struct pending *p,
+			  struct err *e)
+{
+	enum frame_refusal refusal = pending_judge(r, p);
+
 	if (!refusal && tls_pending_read(p->tls))
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
@@ -163,6 +179,41 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 		err_set(e, ERR_AUTH, 0, "%s",
 			frame_version_text(p->hello.version));
 	return -1;
+}
+
+static int pending_read_name(struct pending_rules *r, struct pending *p,
+			     bool *done, struct err *e)
+{
+	struct frame f;
+
+	if (hello_recv(p->tls, &p->reader, FRAME_NAME, &f, done, e) < 0) {
+		pending_refuse_frame(p);
+		return -1;
+	}
+	if (!*done)
+		return 0;
+	memcpy(p->stream_name, f.name, sizeof p->stream_name);
+	return pending_decide(r, p, e);
+}
+
+static int pending_read_hello(struct pending_rules *r, struct pending *p,
+			      bool *done, struct err *e)
+{
+	struct frame f;
+
+	p->want = TLS_WANT_READ;
+	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
+		pending_refuse_frame(p);
+		return -1;
+	}
+	if (!*done)
+		return 0;
+	p->hello = f.hello;
+	if (!(p->hello.flags & FRAME_HELLO_NAMED) || tls_pending_read(p->tls))
+		return pending_decide(r, p, e);
+	p->reader = (struct frame_reader){ 0 };
+	p->state = PENDING_NAMING;
+	return pending_read_name(r, p, done, e);
 }
 
 /* May this peer try a password? */
@@ -247,5 +298,7 @@ int pending_step(struct pending_rules *r, struct pending *p, bool *done,
 		return -1;
 	if (p->state == PENDING_GREETING && !*done)
 		return pending_read_hello(r, p, done, e);
+	if (p->state == PENDING_NAMING && !*done)
+		return pending_read_name(r, p, done, e);
 	return 0;
 }

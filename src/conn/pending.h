@@ -26,6 +26,7 @@ enum pending_state {
 	PENDING_NEW, /* TLS or a password exchange may begin */
 	PENDING_HANDSHAKE,
 	PENDING_GREETING, /* the handshake is done; no HELLO yet */
+	PENDING_NAMING, /* HELLO came, and NAME is to follow */
 	PENDING_LEAVING, /* refused; waiting for the peer to close */
 };
 
@@ -40,6 +41,8 @@ struct pending {
 	struct net_source source; /* for eviction and the rate limit */
 	struct frame_reader reader;
 	struct frame_hello hello;
+	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
+	bool restarts; /* it is another process with the stream's name */
 	size_t discarded; /* bytes received after the refusal */
 	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
@@ -52,6 +55,8 @@ struct pending_stream {
 	const struct key *ticket; /* NULL: mode none */
 	uint32_t connection; /* number of the last accepted connection */
 	struct net_source source; /* of its peer */
+	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
+	const char *identity; /* of the peer that may restart it */
 };
 
 /* What a listener requires of its peers; see struct acceptor_params. */
@@ -62,6 +67,7 @@ struct pending_rules {
 	bool raw;
 	enum frame_role role;
 	bool allow_self;
+	bool names; /* streams may have names */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	int (*admit)(void *arg, const struct tls *t,
 		     const struct net_source *source, struct err *e);

@@ -66,7 +66,7 @@ int session_first(struct session *s, struct err *e)
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
-		if (s->conn)
+		if (s->conn || s->discarded)
 			return 0;
 		p[0] = (struct pollfd){ .fd = s->fd, .events = s->events };
 		p[1] = (struct pollfd){ .fd = s->p.config->lifeline_fd,
@@ -97,12 +97,18 @@ bool session_resumes(const struct session *s)
 	return !s->final;
 }
 
-/* Resuming takes both sides: the shorter --retry counts. */
+/*
+ * Resuming takes both sides: the shorter --retry counts.  But a receiver waits
+ * for a stream with a name as long as it likes.
+ */
 static void session_agree_retry(struct session *s, uint64_t peer_ms)
 {
 	uint64_t own_ms = s->p.config->retry_ms;
 
-	s->retry.limit_ms = retry_agree(own_ms, peer_ms);
+	s->granted_ms = peer_ms;
+	s->retry.limit_ms = s->named && s->role == CONNECTION_RECEIVER
+				    ? own_ms
+				    : retry_agree(own_ms, peer_ms);
 	if (s->p.config->in_channel)
 		s->final = "cannot resume in ssh's channel";
 	else if (!s->buffer_bytes)
@@ -172,6 +178,10 @@ static void session_announce(const struct session *s)
 	if (s->old)
 		log_info("rekeyed at byte %" PRIu64 " (connection %" PRIu32 ")",
 			 s->offset, s->number);
+	else if (connection_checks(s->conn))
+		log_info("comparing %" PRIu64 " bytes that are there already "
+			 "(connection %" PRIu32 ")",
+			 s->offset, s->number);
 	else if (s->count == 1)
 		log_debug("stream %s", id);
 	else
@@ -189,9 +199,21 @@ void session_close(struct session *s)
 	s->rekey_agreed = false;
 }
 
+static struct connection *session_open(struct session *s, struct tls *t,
+				       const struct connection_socket *socket,
+				       enum session_purpose purpose,
+				       struct err *e)
+{
+	if (purpose == SESSION_COMPARES)
+		return connection_open_checking(t, socket, s->role, s->p.ktls,
+						s->p.config->raw, e);
+	return connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
+			       e);
+}
+
 int session_use(struct session *s, struct tls *t,
 		const struct connection_socket *socket, const char *name,
-		uint64_t offset, bool rekeys_now, struct err *e)
+		uint64_t offset, enum session_purpose purpose, struct err *e)
 {
 	struct connection *conn;
 
@@ -200,11 +222,10 @@ int session_use(struct session *s, struct tls *t,
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
-			       e);
+	conn = session_open(s, t, socket, purpose, e);
 	if (!conn)
 		return -1;
-	if (rekeys_now) {
+	if (purpose == SESSION_REKEYS) {
 		s->old = s->conn;
 		s->rekeys++;
 		s->rekey_since_ms = 0;
@@ -222,6 +243,45 @@ int session_use(struct session *s, struct tls *t,
 	s->count++;
 	session_announce(s);
 	return 0;
+}
+
+bool session_compares(const struct session *s)
+{
+	return s->have.kind && !s->compared;
+}
+
+/* CHECKING leaves at once: nothing else waits in an idle connection. */
+static int session_say_compared(struct session *s, enum frame_check result,
+				struct err *e)
+{
+	struct frame f = { .type = FRAME_CHECKING,
+			   .checking = { result, s->have.offset } };
+	bool taken = false, empty = true;
+
+	if (connection_send_checking(s->conn, &f, &taken, e) < 0 ||
+	    connection_flush(s->conn, &empty, e) < 0)
+		return -1;
+	if (taken && empty)
+		return 0;
+	connection_set_lost(s->conn);
+	return err_set(e, ERR_STREAM, 0,
+		       "the connection does not take the result of a "
+		       "comparison");
+}
+
+int session_compared(struct session *s, enum frame_check result, struct err *e)
+{
+	if (result == FRAME_CHECK_SAME)
+		s->compared = true;
+	if (!s->conn || !connection_checks(s->conn))
+		return 0;
+	if (s->role == CONNECTION_SENDER &&
+	    session_say_compared(s, result, e) < 0)
+		return -1;
+	if (result != FRAME_CHECK_SAME)
+		return 0;
+	log_notice("the stream continues at byte %" PRIu64, s->have.offset);
+	return connection_start(s->conn, e);
 }
 
 void session_start_retry(struct session *s)

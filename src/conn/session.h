@@ -68,6 +68,9 @@ struct session_config {
 	int lifeline_fd; /* session_first() fails once it is readable; or -1 */
 	bool in_channel; /* of ssh: there is no other connection */
 	int channel_fd; /* connect: use this socket, taken over; or -1 */
+	const uint8_t *name; /* connect: hash of the stream's, or NULL */
+	bool discard; /* connect: abandon the stream of that name */
+	bool names; /* listen: streams may have names */
 };
 
 /* What both implementations need.  Everything is borrowed. */
@@ -79,6 +82,9 @@ struct session_params {
 	const struct mode_list *modes;
 	enum connection_ktls ktls;
 };
+
+/* Answers what the receiver has: *have is filled in, its offset may be 0. */
+typedef void session_have(void *arg, struct frame_have *have);
 
 struct session {
 	/* The connections in use; both are replaced by session_use(). */
@@ -112,6 +118,17 @@ struct session {
 	uint64_t buffer_bytes; /* size of the sender's resend buffer */
 	uint64_t record_limit; /* records under one key */
 	const char *final; /* why the stream cannot resume; NULL: it can */
+
+	/* Restart; a connection with connection_checks() is not the stream's
+	 * yet. */
+	bool named; /* another process may restart the stream */
+	uint8_t stream_name[FRAME_NAME_BYTES];
+	session_have *ask; /* receiver: what it has; NULL: nothing to tell */
+	void *ask_arg;
+	struct frame_have have; /* compare with this; kind 0: with nothing */
+	bool compared; /* it is the same; then have is history */
+	bool discarded; /* the listener abandoned the stream for us */
+	uint64_t granted_ms; /* how long the peer waits for us */
 
 	/* Constant from the beginning. */
 	const struct session_ops *ops;
@@ -203,6 +220,17 @@ void session_cancel_rekey(struct session *s);
  */
 void session_retire_old(struct session *s, uint64_t offset);
 
+/* Is the input, or what the receiver has, still to be compared? */
+bool session_compares(const struct session *s);
+
+/*
+ * The result of the comparison, SAME or OTHER.  A sender tells the receiver, if
+ * there is a connection.  After SAME the connection carries the stream, and so
+ * does every later one.  Errors: those of connection_start(), ERR_STREAM.
+ */
+int session_compared(struct session *s, enum frame_check result,
+		     struct err *e) attr_must_check;
+
 /* Can the stream resume over another connection? */
 bool session_resumes(const struct session *s);
 
@@ -253,12 +281,19 @@ void session_close(struct session *s);
 /* The connection is closed and no other has replaced it: the outage begins. */
 void session_start_retry(struct session *s);
 
+/* What a new connection is for. */
+enum session_purpose {
+	SESSION_STREAMS, /* carries the stream */
+	SESSION_REKEYS, /* the same; the present one becomes s->old */
+	SESSION_COMPARES, /* carries CHECKING first */
+};
+
 /*
  * Make an authenticated and accepted connection the newest; name is the peer's.
- * rekeys_now: the present one becomes s->old; else it is closed.  Takes over t
- * and the socket's fd, on failure too.  Errors: those of connection_open().
+ * The present one is closed, unless we rekey.  Takes over t and the socket's fd,
+ * on failure too.  Errors: those of connection_open().
  */
 int session_use(struct session *s, struct tls *t,
 		const struct connection_socket *socket, const char *name,
-		uint64_t offset, bool rekeys_now,
+		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;

@@ -37,6 +37,7 @@ enum client_state {
 	CLIENT_PASSWORD, /* the password exchange, before TLS */
 	CLIENT_HANDSHAKE,
 	CLIENT_GREETING,
+	CLIENT_LEARNING, /* WELCOME came, and HAVE is to follow */
 };
 
 struct session_client {
@@ -54,6 +55,7 @@ struct session_client {
 	struct password_exchange pass;
 	struct tls *tls;
 	struct frame_reader reader;
+	struct frame_welcome welcome; /* while we learn what it has */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
@@ -539,6 +541,31 @@ static int client_password(struct session_client *client, struct err *e)
 	return 0;
 }
 
+static int client_send(struct session_client *client, const struct frame *f,
+		       struct err *e)
+{
+	return hello_send(client->tls, client->socket.fd, f,
+			  client->deadline_ms, e);
+}
+
+/* The name of the stream is a part of every HELLO. */
+static int client_say_name(struct session_client *client, struct err *e)
+{
+	const uint8_t *name = client->session.p.config->name;
+	struct frame f = { .type = FRAME_NAME };
+
+	if (!name)
+		return 0;
+	memcpy(f.name, name, sizeof f.name);
+	return client_send(client, &f, e);
+}
+
+static uint8_t client_flags(const struct session_config *o)
+{
+	return (uint8_t)((o->name ? FRAME_HELLO_NAMED : 0) |
+			 (o->discard ? FRAME_HELLO_DISCARD : 0));
+}
+
 static int client_hello(struct session_client *client,
 			const struct session_span *span, struct err *e)
 {
@@ -557,6 +584,7 @@ static int client_hello(struct session_client *client,
 		.record_limit = session_record_limit(o),
 		.retry_ms = o->retry_ms,
 		.rekey_at = s->conn ? span->at : 0,
+		.flags = client_flags(o),
 	};
 	memcpy(f.hello.stream, s->stream, sizeof s->stream);
 	memcpy(f.hello.host, client->host, sizeof client->host);
@@ -569,8 +597,9 @@ static int client_hello(struct session_client *client,
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
-	return hello_send(client->tls, client->socket.fd, &f,
-			  client->deadline_ms, e);
+	if (client_send(client, &f, e) < 0)
+		return -1;
+	return client_say_name(client, e);
 }
 
 /* This address works: the next connection tries it first. */
@@ -587,7 +616,7 @@ static void client_know(struct session_client *client)
 
 /* The connection is authenticated and accepted: use it for the stream. */
 static int client_use(struct session_client *client, uint64_t offset,
-		      bool rekeys_now, struct err *e)
+		      enum session_purpose purpose, struct err *e)
 {
 	struct session *s = &client->session;
 	struct tls *t = client->tls;
@@ -595,8 +624,8 @@ static int client_use(struct session_client *client, uint64_t offset,
 
 	client->tls = NULL;
 	client->state = CLIENT_IDLE;
-	ret = session_use(s, t, &client->socket, client->name, offset,
-			  rekeys_now, e);
+	ret = session_use(s, t, &client->socket, client->name, offset, purpose,
+			  e);
 	client->socket.fd = -1;
 	/* One that is lost already cannot be given to the kernel. */
 	if (ret < 0 && s->conn)
@@ -607,7 +636,7 @@ static int client_use(struct session_client *client, uint64_t offset,
 	client->list.count = client->next = 0;
 	client->spoke = 0;
 	*client->told = '\0';
-	if (rekeys_now)
+	if (purpose == SESSION_REKEYS)
 		client->backoff_ms = BACKOFF_MS;
 	client_watch(client, TLS_WANT_READ);
 	return 0;
@@ -639,7 +668,7 @@ static int client_rekeyed(struct session_client *client,
 	struct session *s = &client->session;
 
 	if (s->role == CONNECTION_SENDER ? at == span->at : at >= span->at)
-		return client_use(client, at, true, e);
+		return client_use(client, at, SESSION_REKEYS, e);
 	err_set(e, ERR_STREAM, 0,
 		"the peer wants to rekey at byte %" PRIu64
 		", but we are at byte %" PRIu64,
@@ -666,7 +695,80 @@ static int client_welcomed(struct session_client *client,
 	if (!s->count && client_agree(client, w, e) < 0)
 		return -1;
 	s->peer_sent = w->offset;
-	return client_use(client, offset, false, e);
+	return client_use(client, offset, SESSION_STREAMS, e);
+}
+
+/* The receiver still waits for the result of a comparison that we know. */
+static int client_repeat_result(struct session_client *client, struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (!s->conn || session_compared(s, FRAME_CHECK_SAME, e) == 0)
+		return 0;
+	session_close(s);
+	session_start_retry(s);
+	return client_failed(client, true, e);
+}
+
+/*
+ * The receiver has a part of the stream.  We compare our input with it before
+ * anything is sent.  Should the connection be lost meanwhile, it says the same
+ * again over the next one.
+ */
+static int client_learned(struct session_client *client,
+			  const struct frame_have *have, struct err *e)
+{
+	struct session *s = &client->session;
+	bool first = !s->have.kind;
+
+	if (s->role != CONNECTION_SENDER ||
+	    have->offset != client->welcome.offset || (first && s->count) ||
+	    (!first && !frame_have_same(have, &s->have)))
+		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
+			       "the receiver does not have what it had before");
+	if (!s->count && client_agree(client, &client->welcome, e) < 0)
+		return -1;
+	s->have = *have;
+	s->peer_sent = have->offset;
+	if (client_use(client, have->offset, SESSION_COMPARES, e) < 0)
+		return -1;
+	return s->compared ? client_repeat_result(client, e) : 0;
+}
+
+static int client_learning(struct session_client *client, struct err *e)
+{
+	struct frame f;
+	bool got;
+
+	if (hello_recv(client->tls, &client->reader, FRAME_HAVE, &f, &got, e) <
+	    0)
+		return client_refused(client, e);
+	return got ? client_learned(client, &f.have, e) : 0;
+}
+
+/* WELCOME accepts us. */
+static int client_accepted(struct session_client *client,
+			   const struct session_span *span,
+			   const struct frame_welcome *w, struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (s->p.config->discard) {
+		s->discarded = true;
+		client_hang_up(client);
+		return 0;
+	}
+	if (w->flags & FRAME_WELCOME_HAVE) {
+		client->welcome = *w;
+		client->reader = (struct frame_reader){ 0 };
+		client->state = CLIENT_LEARNING;
+		return 0;
+	}
+	if (session_compares(s))
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver does not wait for the comparison "
+			       "any more");
+	return client_welcomed(client, span, w, e);
 }
 
 static int client_greeting(struct session_client *client,
@@ -687,12 +789,15 @@ static int client_greeting(struct session_client *client,
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
 			return client_failed(client, true, e);
+		if (f.welcome.refusal == FRAME_REFUSED_STREAM &&
+		    s->p.config->discard)
+			err_append(e, " (no stream of that name is there)");
 		/* The peer itself refuses the stream: asking again is no use. */
 		if (s->count)
 			e->kind = ERR_STREAM;
 		return -1;
 	}
-	return client_welcomed(client, span, &f.welcome, e);
+	return client_accepted(client, span, &f.welcome, e);
 }
 
 static int client_handshake(struct session_client *client,
@@ -767,6 +872,10 @@ static int client_step(struct session_client *client,
 		if (clock_now_ms() >= client->deadline_ms)
 			return client_too_late(client, e);
 		return client_greeting(client, span, e);
+	case CLIENT_LEARNING:
+		if (clock_now_ms() >= client->deadline_ms)
+			return client_too_late(client, e);
+		return client_learning(client, e);
 	}
 	return 0;
 }
@@ -824,6 +933,7 @@ struct session *session_client_new(const struct session_params *p,
 		return NULL;
 	}
 	session_init(&client->session, &client_ops, p);
+	client->session.named = p->config->name;
 	resolve_init(&client->resolve);
 	client->socket.fd = -1;
 	host_id_own(client->host);

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -17,6 +18,7 @@ struct session_server {
 	struct acceptor *acceptor;
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
+	char identity[KEY_IDENTITY_MAX + 1]; /* of who may restart it */
 	uint64_t deadline_ms; /* of --wait */
 	const struct net_listener *listener;
 	bool connected; /* as last told by net_tell() */
@@ -33,15 +35,24 @@ static void accepted_drop(struct accepted_peer *peer)
 	close(peer->socket.fd);
 }
 
+static int session_server_send(const struct session *s,
+			       struct accepted_peer *peer,
+			       const struct frame *f, struct err *e)
+{
+	return hello_send(peer->tls, peer->socket.fd, f,
+			  clock_deadline(s->p.config->handshake_ms), e);
+}
+
 /*
  * Returns when the WELCOME has left our buffers: only then the kernel may take
  * over.  offset: a receiver's position, or how far a sender's input reaches.
  */
-static int session_server_welcome(const struct session_config *o,
+static int session_server_welcome(const struct session *s,
 				  struct accepted_peer *peer, uint64_t offset,
-				  bool rekeys_now, const uint8_t *handle,
-				  struct err *e)
+				  enum session_purpose purpose,
+				  const uint8_t *handle, struct err *e)
 {
+	const struct session_config *o = s->p.config;
 	struct frame f = { .type = FRAME_WELCOME };
 
 	if (o->raw)
@@ -53,43 +64,49 @@ static int session_server_welcome(const struct session_config *o,
 		.offset = offset,
 		.buffer_bytes = session_buffer_bytes(o),
 		.record_limit = session_record_limit(o),
-		.rekey_at = rekeys_now ? offset : 0,
-		.retry_ms = retry_agree(o->retry_ms, peer->hello.retry_ms),
+		.rekey_at = purpose == SESSION_REKEYS ? offset : 0,
+		.retry_ms = s->named ? o->retry_ms
+				     : retry_agree(o->retry_ms,
+						   peer->hello.retry_ms),
+		.flags = purpose == SESSION_COMPARES ? FRAME_WELCOME_HAVE : 0,
 	};
 	if (handle)
 		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
-	return hello_send(peer->tls, peer->socket.fd, &f,
-			  clock_deadline(o->handshake_ms), e);
+	if (session_server_send(s, peer, &f, e) < 0)
+		return -1;
+	if (purpose != SESSION_COMPARES)
+		return 0;
+	f = (struct frame){ .type = FRAME_HAVE, .have = s->have };
+	return session_server_send(s, peer, &f, e);
 }
 
 static int session_server_use(struct session *s, struct accepted_peer *peer,
-			      uint64_t offset, bool rekeys_now, struct err *e)
+			      uint64_t offset, enum session_purpose purpose,
+			      struct err *e)
 {
 	s->number = peer->hello.connection;
 	return session_use(s, peer->tls, &peer->socket, peer->name, offset,
-			   rekeys_now, e);
+			   purpose, e);
 }
 
-/* Start the stream, unless the peer has closed before our WELCOME. */
-static int session_server_begin(struct session *s, struct accepted_peer *peer,
-				struct err *e)
+/* Must the peer compare its input before it continues the stream? */
+static enum session_purpose session_server_purpose(struct session *s)
+{
+	if (!session_compares(s) && s->ask) {
+		s->ask(s->ask_arg, &s->have);
+		s->compared = false;
+	}
+	if (!s->have.offset)
+		s->have = (struct frame_have){ 0 };
+	return session_compares(s) ? SESSION_COMPARES : SESSION_STREAMS;
+}
+
+/* The stream is this peer's now: only its ticket counts. */
+static void session_server_own(struct session *s,
+			       const struct accepted_peer *peer)
 {
 	struct session_server *server = session_server_of(s);
-	const struct session_peer announced = {
-		.buffer_bytes = peer->hello.buffer_bytes,
-		.retry_ms = peer->hello.retry_ms,
-		.record_limit = peer->hello.record_limit,
-		.handle = server->handle
-	};
 
-	if (session_server_welcome(s->p.config, peer, 0, false, server->handle,
-				   e) < 0 ||
-	    session_agree(s, peer->tls, &announced, e) < 0) {
-		log_notice("a peer disconnected: %s", e->msg);
-		*e = (struct err){ 0 };
-		accepted_drop(peer);
-		return 0;
-	}
 	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
 	server->stream =
 		(struct pending_stream){ .resumes = session_resumes(s),
@@ -100,8 +117,119 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 		credential_admit(s->p.cred, &s->ticket);
 		server->stream.ticket = &s->ticket;
 	}
+	if (s->named) {
+		server->stream.name = s->stream_name;
+		server->stream.identity = server->identity;
+	}
+}
+
+/*
+ * Send WELCOME with this handle, and agree.  On failure the peer is gone, and
+ * nothing has changed.
+ */
+static int session_server_agree(struct session *s, struct accepted_peer *peer,
+				uint64_t offset, enum session_purpose purpose,
+				const uint8_t *handle, struct err *e)
+{
+	const struct session_peer announced = {
+		.buffer_bytes = peer->hello.buffer_bytes,
+		.retry_ms = peer->hello.retry_ms,
+		.record_limit = peer->hello.record_limit,
+		.handle = handle
+	};
+
+	if (session_server_welcome(s, peer, offset, purpose, handle, e) == 0 &&
+	    session_agree(s, peer->tls, &announced, e) == 0)
+		return 0;
+	log_notice("a peer disconnected: %s", e->msg);
+	*e = (struct err){ 0 };
+	accepted_drop(peer);
+	return -1;
+}
+
+/* Start the stream, unless the peer has closed before our WELCOME. */
+static int session_server_begin(struct session *s, struct accepted_peer *peer,
+				struct err *e)
+{
+	struct session_server *server = session_server_of(s);
+	enum session_purpose purpose = session_server_purpose(s);
+	uint64_t offset = s->have.offset;
+
+	s->named = peer->hello.flags & FRAME_HELLO_NAMED;
+	memcpy(s->stream_name, peer->stream_name, sizeof s->stream_name);
+	if (session_server_agree(s, peer, offset, purpose, server->handle, e) <
+	    0)
+		return 0;
+	if (s->named)
+		snprintf(server->identity, sizeof server->identity, "%s",
+			 tls_identity(peer->tls));
+	session_server_own(s, peer);
 	acceptor_serve(server->acceptor, &server->stream);
-	return session_server_use(s, peer, 0, false, e);
+	return session_server_use(s, peer, offset, purpose, e);
+}
+
+/* A live connection goes first; but is its host still there? */
+static void session_server_put_off(struct session *s,
+				   struct accepted_peer *peer)
+{
+	log_info("%s wants to restart the stream, but its connection lives",
+		 peer->name);
+	net_probe(connection_fd(s->conn));
+	acceptor_refuse_accepted(peer, FRAME_REFUSED_BUSY);
+}
+
+/* The peer abandons the suspended stream. */
+static int session_server_discard(struct session *s, struct accepted_peer *peer,
+				  const struct session_span *span,
+				  struct err *e)
+{
+	struct err ignored = { 0 };
+
+	if (session_server_welcome(s, peer, span->low, SESSION_STREAMS, NULL,
+				   &ignored) < 0)
+		log_debug("%s: %s", peer->name, ignored.msg);
+	accepted_drop(peer);
+	return err_set(e, ERR_STREAM, 0, "the sender abandoned the stream");
+}
+
+/*
+ * Another process continues the suspended stream.  From here on the ticket of
+ * the one before is void.
+ */
+static int session_server_restart(struct session *s, struct accepted_peer *peer,
+				  const struct session_span *span,
+				  struct err *e)
+{
+	struct session_server *server = session_server_of(s);
+	const struct frame_have have = s->have;
+	const bool compared = s->compared;
+	uint8_t handle[FRAME_ID_BYTES];
+	enum session_purpose purpose;
+
+	if (s->conn) {
+		session_server_put_off(s, peer);
+		return 0;
+	}
+	if (peer->hello.flags & FRAME_HELLO_DISCARD)
+		return session_server_discard(s, peer, span, e);
+	if (session_server_draw(handle, e) < 0)
+		return -1;
+	s->compared = true; /* ask for the present state */
+	purpose = session_server_purpose(s);
+	if (session_server_agree(s, peer, span->low, purpose, handle, e) < 0) {
+		s->have = have;
+		s->compared = compared;
+		return 0;
+	}
+	memcpy(server->handle, handle, sizeof handle);
+	session_server_own(s, peer);
+	s->peer_sent = 0;
+	if (session_server_use(s, peer, span->low, purpose, e) == 0)
+		return 0;
+	log_debug("%s: %s", peer->name, e->msg);
+	*e = (struct err){ 0 };
+	session_start_retry(s);
+	return 0;
 }
 
 /*
@@ -121,9 +249,9 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
 		accepted_drop(peer);
 		return 0;
 	}
-	if (session_server_welcome(s->p.config, peer, at, true, NULL, e) < 0)
+	if (session_server_welcome(s, peer, at, SESSION_REKEYS, NULL, e) < 0)
 		accepted_drop(peer);
-	else if (session_server_use(s, peer, at, true, e) == 0)
+	else if (session_server_use(s, peer, at, SESSION_REKEYS, e) == 0)
 		return 0;
 	return session_abort_rekey(s, e);
 }
@@ -137,6 +265,8 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 {
 	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
 						       : span->low;
+	enum session_purpose purpose = session_compares(s) ? SESSION_COMPARES
+							   : SESSION_STREAMS;
 	struct err e = { 0 };
 	uint64_t said;
 
@@ -153,10 +283,9 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 			"the peer gave up its connection");
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
-	if (session_server_welcome(s->p.config, peer, said, false, NULL, &e) <
-	    0)
+	if (session_server_welcome(s, peer, said, purpose, NULL, &e) < 0)
 		accepted_drop(peer);
-	else if (session_server_use(s, peer, offset, false, &e) == 0)
+	else if (session_server_use(s, peer, offset, purpose, &e) == 0)
 		return;
 	/* Lost again before anything moved: the peer will dial again. */
 	log_debug("%s: %s", peer->name, e.msg);
@@ -168,6 +297,8 @@ static int session_server_on_return(struct session *s,
 				    const struct session_span *span,
 				    struct err *e)
 {
+	if (peer->restarts)
+		return session_server_restart(s, peer, span, e);
 	session_server_of(s)->stream.connection = peer->hello.connection;
 	session_server_of(s)->stream.source = peer->source;
 	/* A receiver that rekeys again has finished the previous rekey. */
@@ -253,6 +384,7 @@ static struct session_server *session_server_alloc(
 		.raw = p->config->raw,
 		.role = session_frame_role(p->config),
 		.allow_self = p->config->allow_self,
+		.names = p->config->names,
 		.handshake_ms = p->config->handshake_ms
 	};
 	struct session_server *server = calloc(1, sizeof *server);

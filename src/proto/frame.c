@@ -274,6 +274,12 @@ int frame_decode(const uint8_t *in, struct frame *f)
 	return -1;
 }
 
+bool frame_have_same(const struct frame_have *a, const struct frame_have *b)
+{
+	return a->kind == b->kind && a->offset == b->offset &&
+	       !memcmp(a->digest, b->digest, sizeof a->digest);
+}
+
 size_t frame_reader_wants(const struct frame_reader *r)
 {
 	/* A frame of unknown type is complete with its first byte. */

@@ -187,6 +187,9 @@ size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES]);
  */
 int frame_decode(const uint8_t *in, struct frame *f);
 
+/* Do both say the same? */
+bool frame_have_same(const struct frame_have *a, const struct frame_have *b);
+
 /* Collects one frame from a byte stream, and no byte behind it. */
 struct frame_reader {
 	size_t have;

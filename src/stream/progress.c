@@ -27,7 +27,7 @@ void progress_start(struct progress *s, bool shown, uint64_t size)
 				.size = size,
 				.outage_end_ms = CLOCK_NEVER };
 	s->due_ms = shown ? now + (s->tty ? TTY_MS : LINE_MS) : CLOCK_NEVER;
-	rate_start(&s->rate, now);
+	rate_start(&s->rate, now, 0);
 	sigaction(SIGUSR1, &sa, NULL);
 }
 
@@ -36,12 +36,23 @@ void progress_set_outage(struct progress *s, uint64_t end_ms)
 	s->outage_end_ms = end_ms;
 }
 
+void progress_set_comparison(struct progress *s, uint64_t done, uint64_t all)
+{
+	if (!all)
+		rate_start(&s->rate, clock_now_ms(), done);
+	s->compared = done;
+	s->all = all;
+}
+
 static void progress_print(const struct progress *s, uint64_t now_ms, char *out,
 			   size_t out_size)
 {
 	uint64_t end_ms = s->outage_end_ms;
 
-	if (end_ms == CLOCK_NEVER)
+	if (s->all)
+		rate_print_comparison(&s->rate, now_ms, s->compared, s->all,
+				      out, out_size);
+	else if (end_ms == CLOCK_NEVER)
 		rate_print(&s->rate, now_ms, s->size, out, out_size);
 	else
 		rate_print_outage(&s->rate, now_ms,

@@ -17,6 +17,7 @@ struct progress {
 	uint64_t size; /* of the whole stream; 0: not known */
 	uint64_t due_ms;
 	uint64_t outage_end_ms; /* see progress_set_outage() */
+	uint64_t compared, all; /* see progress_set_comparison() */
 	struct rate rate;
 };
 
@@ -34,6 +35,12 @@ uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes);
  * there is one.
  */
 void progress_set_outage(struct progress *s, uint64_t end_ms);
+
+/*
+ * A restarted sender has compared done of all bytes that are there already.
+ * all 0: no longer; the stream continues behind done bytes.
+ */
+void progress_set_comparison(struct progress *s, uint64_t done, uint64_t all);
 
 /* The stream has ended: with --progress, print one last line. */
 void progress_finish(struct progress *s, uint64_t bytes);

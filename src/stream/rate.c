@@ -6,11 +6,15 @@
 
 enum { SAMPLE_MS = 1000 };
 
-void rate_start(struct rate *r, uint64_t now_ms)
+void rate_start(struct rate *r, uint64_t now_ms, uint64_t bytes)
 {
-	*r = (struct rate){ .start_ms = now_ms };
-	for (int i = 0; i < RATE_SAMPLES; i++)
+	*r = (struct rate){ .start_ms = now_ms,
+			    .start_bytes = bytes,
+			    .bytes = bytes };
+	for (int i = 0; i < RATE_SAMPLES; i++) {
 		r->samples[i].at_ms = now_ms;
+		r->samples[i].bytes = bytes;
+	}
 }
 
 void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes)
@@ -40,7 +44,7 @@ uint64_t rate_now(const struct rate *r, uint64_t now_ms)
 
 uint64_t rate_average(const struct rate *r, uint64_t now_ms)
 {
-	return rate_of(r->bytes, now_ms - r->start_ms);
+	return rate_of(r->bytes - r->start_bytes, now_ms - r->start_ms);
 }
 
 static const char *rate_bytes(uint64_t bytes, char out[static 24])
@@ -102,4 +106,14 @@ void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		 rate_bytes(r->bytes, bytes),
 		 rate_time(now_ms - r->start_ms, elapsed),
 		 rate_time(left_ms, left));
+}
+
+void rate_print_comparison(const struct rate *r, uint64_t now_ms, uint64_t done,
+			   uint64_t all, char *out, size_t out_size)
+{
+	char part[24], whole[24], elapsed[32];
+
+	snprintf(out, out_size, "comparing %s that are there already: %s %s",
+		 rate_bytes(all, whole), rate_bytes(done, part),
+		 rate_time(now_ms - r->start_ms, elapsed));
 }

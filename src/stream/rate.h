@@ -9,7 +9,7 @@
 enum { RATE_SAMPLES = 6 };
 
 struct rate {
-	uint64_t start_ms;
+	uint64_t start_ms, start_bytes;
 	uint64_t bytes;
 	/* one sample for each of the last seconds, for the current rate */
 	struct {
@@ -18,7 +18,8 @@ struct rate {
 	unsigned int next; /* the oldest sample, overwritten next */
 };
 
-void rate_start(struct rate *r, uint64_t now_ms);
+/* bytes: those that are there already, and cost no time. */
+void rate_start(struct rate *r, uint64_t now_ms, uint64_t bytes);
 
 /* bytes: all since the start; never fewer than before. */
 void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes);
@@ -40,3 +41,10 @@ void rate_print(const struct rate *r, uint64_t now_ms, uint64_t size, char *out,
  */
 void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		       char *out, size_t out_size);
+
+/*
+ * While a restarted sender compares: "comparing 118 GiB that are there already:
+ * 1.23 GiB 0:00:03".
+ */
+void rate_print_comparison(const struct rate *r, uint64_t now_ms, uint64_t done,
+			   uint64_t all, char *out, size_t out_size);

@@ -41,6 +41,7 @@ struct receiver {
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
 	bool told; /* the outcome was sent on this connection */
+	bool awaits_end; /* DONE is for a stream that ends where ours did */
 	bool mute; /* nothing can be sent to the sender */
 	bool reader_gone; /* nobody reads the output any more */
 	bool said_ready; /* poll(2) reported POLLIN */
@@ -143,6 +144,20 @@ static bool receiver_waits(const struct receiver *r)
 	       !r->over;
 }
 
+/* Has this connection yet to become the stream's? */
+static bool receiver_compares(const struct receiver *r)
+{
+	const struct connection *conn = r->session->conn;
+
+	return conn && connection_checks(conn);
+}
+
+/* Is no ACK needed any more? */
+static bool receiver_is_done(const struct receiver *r)
+{
+	return r->over && !receiver_compares(r);
+}
+
 /* Do what is due: acknowledgements, signs of life, the meter. */
 static void receiver_tick(struct receiver *r)
 {
@@ -157,7 +172,7 @@ static void receiver_tick(struct receiver *r)
 
 	progress_set_outage(r->p->progress, session_outage_end_ms(r->session));
 	r->progress_due_ms = progress_update(r->p->progress, now, r->total);
-	if (r->p->raw || r->mute || r->over || !r->session->conn)
+	if (r->p->raw || r->mute || receiver_is_done(r) || !r->session->conn)
 		return;
 	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
 		return;
@@ -260,7 +275,7 @@ static uint64_t receiver_due(const struct receiver *r)
 	const struct session *session = r->session;
 	uint64_t until_ms = clock_earlier(r->progress_due_ms, session->due_ms);
 
-	if (!r->p->raw && !r->mute && !r->over && session->conn)
+	if (!r->p->raw && !r->mute && !receiver_is_done(r) && session->conn)
 		until_ms = clock_earlier(until_ms, r->ack_due_ms);
 	if (session->conn && r->want_data && !r->over)
 		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
@@ -279,6 +294,14 @@ static void receiver_arrived(struct receiver *r)
 	if (session->old && r->total >= session->offset)
 		r->ack_due_ms = clock_now_ms();
 	session_retire_old(session, r->total);
+}
+
+/* For a sender that restarts */
+static void receiver_have(void *arg, struct frame_have *have)
+{
+	const struct receiver *r = arg;
+
+	digest_have(r->p->digest, have);
 }
 
 /* There is another connection: the sender continues at our total. */
@@ -431,6 +454,50 @@ static int receiver_check_rekey(struct receiver *r,
 	return 0;
 }
 
+/* The sender has compared its input with what we have. */
+static int receiver_on_result(struct receiver *r,
+			      const struct frame_checking *c, struct err *e)
+{
+	switch (c->check) {
+	case FRAME_CHECK_GOES_ON:
+		return 0;
+	case FRAME_CHECK_SAME:
+		r->awaits_end = r->over && !r->outcome.failure;
+		if (c->offset == r->total)
+			return session_compared(r->session, c->check, e);
+		connection_set_lost(r->session->conn);
+		return err_set(e, ERR_STREAM, 0,
+			       "the sender compared %" PRIu64
+			       " bytes of %" PRIu64,
+			       c->offset, r->total);
+	case FRAME_CHECK_OTHER:
+		break;
+	}
+	connection_set_lost(r->session->conn);
+	err_set(e, ERR_STREAM, 0,
+		"%s came with another stream than the one that was begun",
+		r->session->name);
+	return -1;
+}
+
+/* Hear how far a restarted sender is.  Until it is done there is no data. */
+static int receiver_compare(struct receiver *r, struct err *e)
+{
+	struct frame f;
+	bool got = true;
+
+	while (got && receiver_compares(r)) {
+		if (connection_recv_checking(r->session->conn, &f, &got, e) <
+			    0 ||
+		    (got && receiver_on_result(r, &f.checking, e) < 0))
+			return receiver_lost(r, e);
+		r->heard_ms = clock_now_ms();
+		session_excuse(r->session);
+	}
+	r->want_data = !got;
+	return 0;
+}
+
 /* Between two connections there is nothing to read. */
 static bool receiver_lacks_connection(struct receiver *r)
 {
@@ -447,9 +514,13 @@ static int receiver_copy(struct receiver *r, struct err *e)
 		return receiver_write_buffer(r, e);
 	if (receiver_lacks_connection(r))
 		return 0;
+	if (receiver_compares(r))
+		return receiver_compare(r, e);
 	if (connection_recv(session_source(r->session), r->buffer, BUFFER_BYTES,
 			    &io, e) < 0)
 		return receiver_lost(r, e);
+	if (r->p->digest)
+		digest_update(r->p->digest, r->buffer, io.bytes);
 	receiver_got(r, &io);
 	r->start = 0;
 	r->end = io.bytes;
@@ -669,6 +740,7 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 				    &io, e) < 0)
 			return -1;
 		*confirmed = io.mark == CONNECTION_CONFIRMED;
+		r->awaits_end &= !io.bytes && !io.mark;
 	} while ((io.bytes || io.mark) && !*confirmed);
 	r->want_data = true;
 	r->rest = r->said_ready && connection_in_kernel(r->session->conn);
@@ -676,13 +748,29 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 	return 0;
 }
 
+/*
+ * A sender that restarted must come to the end first: only then it knows that
+ * its stream is not a longer one.
+ */
+static int receiver_answer(struct receiver *r, bool *confirmed, struct err *e)
+{
+	if (r->awaits_end && receiver_discard(r, confirmed, e) < 0)
+		return -1;
+	if (r->awaits_end)
+		return 0;
+	if (!r->told && receiver_say_outcome(r, e) < 0)
+		return -1;
+	return receiver_discard(r, confirmed, e);
+}
+
 /* One step of telling the sender the outcome */
 static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 			      bool *confirmed, struct err *e)
 {
-	if (r->session->conn && !r->told && receiver_say_outcome(r, e) < 0)
-		return receiver_lost(r, e);
-	if (r->session->conn && receiver_discard(r, confirmed, e) < 0)
+	if (receiver_compares(r) && receiver_compare(r, e) < 0)
+		return -1;
+	if (r->session->conn && !receiver_compares(r) &&
+	    receiver_answer(r, confirmed, e) < 0)
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
@@ -707,12 +795,17 @@ static void receiver_tell(struct receiver *r)
 	struct err e = { 0 };
 
 	r->over = true;
-	while (!confirmed)
+	while (!confirmed) {
+		/* The outcome is kept for another process. */
+		if (r->session->named && r->session->conn)
+			deadline_ms =
+				clock_deadline(r->session->retry.limit_ms);
 		if (receiver_tell_step(r, deadline_ms, &confirmed, &e) < 0) {
 			log_notice("the sender may not know the outcome: %s",
 				   e.msg);
 			return;
 		}
+	}
 }
 
 /* A raw sender gets no outcome, only our close_notify. */
@@ -739,7 +832,7 @@ static int receiver_loop(struct receiver *r, struct err *e)
 		r->outcome.failure = FRAME_FAIL_START;
 		return -1;
 	}
-	r->splice = r->p->how == RECEIVER_SPLICE &&
+	r->splice = r->p->how == RECEIVER_SPLICE && !r->p->digest &&
 		    connection_in_kernel(r->session->conn) &&
 		    output_takes_splice(r->output);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
@@ -768,8 +861,13 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 			      .pipe = { -1, -1 },
 			      .ack_due_ms = clock_deadline(ACK_MS),
 			      .heard_ms = clock_now_ms() };
-	int ret = receiver_loop(&r, e);
+	int ret;
 
+	if (p->digest) {
+		p->session->ask = receiver_have;
+		p->session->ask_arg = &r;
+	}
+	ret = receiver_loop(&r, e);
 	if (!p->raw && (ret == 0 || r.outcome.failure))
 		receiver_tell(&r);
 	else if (p->raw && ret == 0)
@@ -777,6 +875,7 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 	else if (ret < 0 && p->session->conn &&
 		 !connection_lost(p->session->conn))
 		connection_abort(p->session->conn);
+	p->session->ask = NULL;
 	*total = r.total;
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, BUFFER_BYTES);

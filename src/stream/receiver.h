@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "conn/session.h"
 #include "stream/command.h"
+#include "stream/digest.h"
 #include "stream/output.h"
 #include "stream/progress.h"
 
@@ -29,6 +30,7 @@ struct receiver_params {
 	bool no_consumer; /* it could not be started: just tell the sender */
 	enum receiver_how how;
 	bool raw; /* no frames: our close_notify is the answer */
+	struct digest *digest; /* of all bytes; NULL: no restart */
 	struct progress *progress;
 	int stop_fd; /* of signals_arm() */
 };

@@ -11,6 +11,7 @@
 #include "base/min.h"
 #include "base/signals.h"
 #include "conn/stuck.h"
+#include "stream/comparison.h"
 #include "stream/pace.h"
 #include "stream/read_ahead.h"
 
@@ -52,6 +53,7 @@ struct sender {
 	uint64_t speak_ms; /* when to log that we wait for the outcome */
 	bool done; /* the receiver confirmed the stream */
 	bool refused; /* the receiver sent FAIL */
+	bool disputed; /* it confirmed a stream of another length */
 	struct stuck stuck; /* does this connection still work? */
 	char words[FRAME_WORDS_MAX + 1]; /* the last line of its COMMAND */
 	bool key_used_up; /* nothing more may be sent under these keys */
@@ -59,6 +61,7 @@ struct sender {
 	uint64_t push_at; /* when it is sent unfinished */
 	struct read_ahead ahead;
 	struct pace pace;
+	struct comparison comparison; /* with what the receiver has */
 	uint64_t paced_ms; /* when --limit allows more; 0: now */
 };
 
@@ -245,6 +248,9 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 	struct resend_buffer *st = s->resend;
 	uint64_t offset = ack->offset;
 
+	/* It only shows that the receiver lives. */
+	if (session_compares(s->session))
+		return 0;
 	if (offset > st->sent)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver acknowledges byte %" PRIu64
@@ -265,7 +271,8 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
-	if (!s->told_end || total != s->resend->head)
+	s->disputed = !s->told_end || total != s->resend->head;
+	if (s->disputed)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver confirms %" PRIu64
 			       " bytes, but the stream has %" PRIu64,
@@ -423,8 +430,11 @@ static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
 		until = clock_earlier(until, s->push_at);
 	if (session->conn && !p->raw)
 		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
-	if (session->conn && !session->rekey_agreed)
+	if (session->conn && !session->rekey_agreed &&
+	    !session_compares(session))
 		until = clock_earlier(until, stuck_due(&s->stuck));
+	if (session->conn && session_compares(session))
+		until = clock_earlier(until, s->comparison.due_ms);
 	until = clock_earlier(until, session_deadline(session));
 	until = clock_earlier(until, session->due_ms);
 	until = clock_earlier(until, s->speak_ms);
@@ -482,6 +492,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 static int sender_check_stuck(struct sender *s, struct err *e)
 {
 	if (s->p->raw || s->session->rekey_agreed ||
+	    session_compares(s->session) ||
 	    !stuck_judge(&s->stuck, sender_owes(s), clock_now_ms()))
 		return 0;
 	connection_set_lost(s->session->conn);
@@ -539,7 +550,8 @@ static int sender_go_on(struct sender *s, struct err *e)
 	const struct resend_buffer *st;
 
 	s->connection = s->session->count;
-	if (!s->session->old && sender_go_back(s, e) < 0)
+	if (!s->session->old && !session_compares(s->session) &&
+	    sender_go_back(s, e) < 0)
 		return -1;
 	st = s->resend; /* now that it may have turned into memory */
 	s->heard_ms = now;
@@ -559,6 +571,9 @@ static int sender_run_session(struct sender *s, struct err *e)
 				     st->keeps ? st->head : st->sent,
 				     st->sent };
 
+	/* Nothing is sent before the comparison is done. */
+	if (session_compares(s->session))
+		span.low = span.high = span.at = s->session->have.offset;
 	if (session_run(s->session, &span, e) < 0)
 		return -1;
 	if (s->connection != s->session->count && sender_go_on(s, e) < 0)
@@ -566,11 +581,35 @@ static int sender_run_session(struct sender *s, struct err *e)
 	return session_check(s->session, e);
 }
 
+/* The receiver has these bytes.  Continue behind them. */
+static int sender_compare(struct sender *s, struct err *e)
+{
+	struct session *session = s->session;
+
+	if (sender_use_memory(s, e) < 0 ||
+	    comparison_step(&s->comparison, session, s->resend, s->complete,
+			    &s->more, e) < 0)
+		return -1;
+	if (session->conn)
+		session_moved(session);
+	progress_set_comparison(s->p->progress, s->resend->sent,
+				session_compares(session) ? session->have.offset
+							  : 0);
+	if (session_compares(session))
+		return 0;
+	comparison_fini(&s->comparison);
+	s->confirmed = session->have.offset;
+	stuck_begin(&s->stuck, s->confirmed);
+	return 0;
+}
+
 /* Send and flush before waiting. */
 static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
 
+	if (session_compares(s->session))
+		return sender_compare(s, e);
 	if (!conn) {
 		read_ahead_note(&s->ahead, false, clock_now_ms());
 		return 0;
@@ -666,7 +705,7 @@ static int sender_recover(struct sender *s, struct err *e)
 {
 	struct err said = { 0 };
 
-	if (e->kind != ERR_STREAM || !s->session->conn)
+	if (e->kind != ERR_STREAM || !s->session->conn || s->disputed)
 		return -1;
 	if (sender_control(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
@@ -686,7 +725,16 @@ static int sender_loop(struct sender *s, struct err *e)
 	return 0;
 }
 
-int sender_run(const struct sender_params *p, uint64_t *confirmed,
+/* Does the receiver wait for another process that sends the rest? */
+static bool sender_is_suspended(const struct sender *s)
+{
+	const struct session *session = s->session;
+
+	return session->named && !s->refused && !s->disputed &&
+	       !(session->conn && connection_gave_up(session->conn));
+}
+
+int sender_run(const struct sender_params *p, struct sender_end *end,
 	       struct err *e)
 {
 	struct sender s = { .p = p,
@@ -702,14 +750,18 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	read_ahead_init(&s.ahead, s.resend->room);
 	pace_init(&s.pace, p->limit_bytes_per_s, clock_now_ms());
 	ret = sender_loop(&s, e);
+	end->sent = s.resend->sent;
 	s.resend->ops->free(s.resend);
 
 	/* Tell the receiver that its outcome was read, or that our input
-	 * failed. */
+	 * failed.  One that waits for another process is told nothing. */
 	if (!p->raw && p->session->conn && (s.done || s.refused))
 		connection_confirm(p->session->conn);
-	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM)
+	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM &&
+		 !p->session->named && !session_compares(p->session))
 		connection_abort(p->session->conn);
-	*confirmed = s.confirmed;
+	comparison_fini(&s.comparison);
+	end->confirmed = s.confirmed;
+	end->suspended = ret < 0 && sender_is_suspended(&s);
 	return ret;
 }

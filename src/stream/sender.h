@@ -27,11 +27,17 @@ struct sender_params {
 	int stop_fd; /* of signals_arm() */
 };
 
+/* How far it came. */
+struct sender_end {
+	uint64_t sent, confirmed; /* bytes; confirmed: acknowledged */
+	bool suspended; /* another process with its name can continue it */
+};
+
 /*
  * Send the input to its end, and wait until the receiver confirms that
- * everything was consumed.  *confirmed: bytes acknowledged.
+ * everything was consumed.  Fills *end, on failure too.
  * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
  * ERR_COMMAND (source, or the receiver's consumer).
  */
-int sender_run(const struct sender_params *p, uint64_t *confirmed,
+int sender_run(const struct sender_params *p, struct sender_end *end,
 	       struct err *e) attr_must_check;

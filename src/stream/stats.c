@@ -178,11 +178,11 @@ int stats_write(int fd, const struct stats *s, int exit_status,
 
 	clock_gettime(CLOCK_REALTIME, &now);
 	stats_add(&t,
-		  "{\"bytes\": %" PRIu64 ", \"seconds\": %" PRIu64
-		  ".%03u, \"reconnects\": %" PRIu64 ", \"rotations\": %" PRIu64
-		  ", \"rekeys\": %" PRIu64,
-		  s->bytes, ms / 1000, (unsigned int)(ms % 1000), s->reconnects,
-		  s->rekeys, s->rekeys);
+		  "{\"bytes\": %" PRIu64 ", \"compared\": %" PRIu64
+		  ", \"seconds\": %" PRIu64 ".%03u, \"reconnects\": %" PRIu64
+		  ", \"rotations\": %" PRIu64 ", \"rekeys\": %" PRIu64,
+		  s->bytes, s->compared, ms / 1000, (unsigned int)(ms % 1000),
+		  s->reconnects, s->rekeys, s->rekeys);
 	stats_add_time(&t, "start", &s->start);
 	stats_add_time(&t, "end", &now);
 	stats_add_names(&t, s);

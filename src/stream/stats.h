@@ -18,6 +18,7 @@ struct stats {
 	char stream[40]; /* id; "": none */
 	const char *method; /* how the peer authenticated; NULL: no peer yet */
 	uint64_t bytes; /* sender: confirmed; receiver: received */
+	uint64_t compared; /* of these, not sent: they were there already */
 	uint64_t reconnects;
 	uint64_t rekeys; /* each over another connection */
 	char identity[80], peer[80]; /* "": none */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/stream.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "base/log.h"
@@ -108,6 +109,15 @@ static int stream_give_up(struct session *session)
 	return -1;
 }
 
+/* Say what becomes of a stream with a name. */
+static void stream_say_suspended(const struct session *session, uint64_t bytes)
+{
+	log_notice("the stream stopped after %" PRIu64 " bytes; %s waits for "
+		   "%" PRIu64 " s at the most; the same command continues it "
+		   "(with --discard it is abandoned)",
+		   bytes, session->name, session->granted_ms / 1000);
+}
+
 static int stream_send(const struct stream_config *c, struct session *session,
 		       struct progress *progress, int stop_fd, uint64_t *bytes,
 		       struct err *e)
@@ -120,6 +130,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 				   .progress = progress,
 				   .stop_fd = stop_fd };
 	int in_fd = STDIN_FILENO, ret;
+	struct sender_end end = { 0 };
 	struct input in;
 
 	if (c->command) {
@@ -130,7 +141,10 @@ static int stream_send(const struct stream_config *c, struct session *session,
 		in_fd = command_pipe_fd(p.source);
 	}
 	p.resend = stream_resend_buffer(c, session, in_fd, &in, e);
-	ret = p.resend ? sender_run(&p, bytes, e) : stream_give_up(session);
+	ret = p.resend ? sender_run(&p, &end, e) : stream_give_up(session);
+	*bytes = end.confirmed;
+	if (end.suspended)
+		stream_say_suspended(session, end.sent);
 	input_fini(&in);
 	command_free(p.source);
 	return ret;
@@ -154,6 +168,11 @@ static int stream_receive(const struct stream_config *c,
 				     .stop_fd = stop_fd };
 	int ret;
 
+	if (session->named) {
+		p.digest = digest_new(e);
+		if (!p.digest)
+			return stream_give_up(session);
+	}
 	if (c->command) {
 		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
 		p.consumer_name = stream_command_name(c);
@@ -164,6 +183,7 @@ static int stream_receive(const struct stream_config *c,
 		output_init(&output, STDOUT_FILENO);
 	}
 	ret = receiver_run(&p, bytes, e);
+	digest_free(p.digest);
 	output_fini(&output);
 	command_free(p.consumer);
 	return ret;
@@ -197,6 +217,8 @@ int stream_run(struct session *session, const struct stream_config *c,
 				     &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
+	if (session->compared)
+		stats->compared = session->have.offset;
 	stats->rekeys = session->rekeys;
 	stats->reconnects = session->count - 1 - session->rekeys;
 	return ret;

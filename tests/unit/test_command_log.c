@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/log.h"
 #include "stream/command_log.h"
 #include "tap.h"
 
@@ -140,6 +141,10 @@ int main(void)
 	test_lines();
 	test_pieces();
 	test_stuck();
+	log_after_fork(); /* closes its descriptor of the pipe */
 	dup2(stderr_fd, STDERR_FILENO);
+	close(stderr_fd);
+	close(fds[0]);
+	close(fds[1]);
 	return tap_end();
 }

@@ -12,7 +12,7 @@ static struct rate meter_at(uint64_t ms, uint64_t bytes)
 {
 	struct rate m;
 
-	rate_start(&m, START_MS);
+	rate_start(&m, START_MS, 0);
 	for (uint64_t t = 500; t < ms; t += 500)
 		rate_update(&m, START_MS + t, bytes / ms * t);
 	rate_update(&m, START_MS + ms, bytes);
@@ -24,7 +24,7 @@ static void test_start(void)
 	struct rate m;
 	char text[80];
 
-	rate_start(&m, START_MS);
+	rate_start(&m, START_MS, 0);
 	is_int(rate_now(&m, START_MS), 0, "no time, no rate now");
 	is_int(rate_average(&m, START_MS), 0, "nor an average");
 	rate_update(&m, START_MS, 5 * MIB);
@@ -72,7 +72,7 @@ static void test_huge(void)
 	ok(rate_average(&m, START_MS + 1000) == huge,
 	   "a huge average in a second does not overflow");
 	ok(rate_now(&m, START_MS + 1000) == huge, "and a huge rate does not");
-	rate_start(&m, 0);
+	rate_start(&m, 0, 0);
 	rate_update(&m, 999, 998);
 	is_int(rate_average(&m, 999), 998 * 1000 / 999,
 	       "a rate is not rounded to thousands");
@@ -141,6 +141,23 @@ static void test_print(void)
 	ok(strstr(text, " 100:00:00"), "hours go on after 99");
 }
 
+static void test_comparison(void)
+{
+	struct rate m;
+	char text[160];
+
+	rate_start(&m, START_MS, 0);
+	rate_print_comparison(&m, START_MS + 65000, 3ull << 30, 118ull << 30,
+			      text, sizeof text);
+	is_str(text, "comparing 118 GiB that are there already: 3 GiB 0:01:05",
+	       "a comparison shows how far it is");
+	rate_start(&m, START_MS, 1ull << 40);
+	rate_update(&m, START_MS + 1000, (1ull << 40) + 5000);
+	is_int(rate_average(&m, START_MS + 1000), 5000,
+	       "bytes that were there already are no rate");
+	is_int(rate_now(&m, START_MS + 1000), 5000, "nor a current one");
+}
+
 static void test_outage(void)
 {
 	struct rate m = meter_at(4000, 4 * 300 * MIB);
@@ -159,5 +176,6 @@ int main(void)
 	test_units();
 	test_print();
 	test_outage();
+	test_comparison();
 	return tap_end();
 }

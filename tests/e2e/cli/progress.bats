@@ -7,7 +7,7 @@ load ../../lib/delivery
 
 METER='[0-9.]+ ([KMGT]i)?B [0-9.]+ ([KMGT]i)?B/s \(avg [0-9.]+ ([KMGT]i)?B/s\)'
 METER+=' [0-9]+:[0-9][0-9]:[0-9][0-9]'
-STATS_KEYS='.bytes .cipher .direction .end .error .exit .identity .method .peer .reconnects .rekeys'
+STATS_KEYS='.bytes .cipher .compared .direction .end .error .exit .identity .method .peer .reconnects .rekeys'
 STATS_KEYS+=' .rotations .rx .seconds .start .stream .tls_version .tx .version'
 
 assert_meter() {

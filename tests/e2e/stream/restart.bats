@@ -1,0 +1,308 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# A stream with a name survives its sender: another process continues it at the
+# exact byte, and never with another stream.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	RETRY=(--retry 20s)
+	make_btrfs_like in 3000000
+	TX=(--name snap)
+}
+
+# suspends SIGNAL [BYTES]: a sender of "in" that has sent BYTES (1000000) is
+# killed
+suspends() {
+	local bytes=${2:-1000000}
+	have_fifo feed
+	exec 8<>feed
+	stream_starts push <feed
+	head -c "$bytes" in >&8
+	until_true size_is "$bytes" "$RECEIVED"
+	kill -"$1" "$SENDER_PID"
+	wait "$SENDER_PID" || SENDER=$?
+	exec 8>&-
+	until_true said receiver 'waiting for the peer, for 20 s at the most'
+}
+
+# again [CODE] [OPTION]...: the same command once more, with standard input
+again() {
+	local want=0
+	if [[ ${1-} =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	bkp_send "$want" --ktls "$WHEN" "${TX[@]}" "$@"
+}
+
+# said WHO REGEX: as says, without a message
+said() {
+	local errors=$SENDER_ERR
+	[[ $1 == sender ]] || errors=$RECEIVER_ERR
+	has_line "^btrfs-ktls-pipe: .*$2" "$errors"
+}
+
+receiver_ends() {
+	local code=0
+	wait "$RECEIVER_PID" || code=$?
+	((code == $1)) && return
+	show "$RECEIVER_ERR" "$ERR"
+	fail "the receiver exited $code, not $1"
+}
+
+arrived() {
+	receiver_ends 0
+	assert_same_file in "$RECEIVED"
+}
+
+compared() {
+	[[ $(<sender.json) == *"\"compared\": $1, "* ]] ||
+		fail "$(<sender.json)"
+}
+
+@test "a sender is killed: the same command sends what is missing, and no more" {
+	suspends KILL
+	again --stats sender.json <in
+	assert_stderr_has 'the stream continues at byte 1000000'
+	compared 1000000
+	arrived
+}
+
+@test "a sender that is killed again and again continues each time" {
+	local i
+	suspends KILL 300000
+	for i in 2 3 4; do
+		have_fifo feed$i
+		exec 8<>feed$i
+		spawn_sender --ktls "$WHEN" "${TX[@]}" <feed$i
+		head -c $((300000 * i)) in >&8
+		until_true size_is $((300000 * i)) "$RECEIVED"
+		kill -KILL "$SENDER_PID"
+		wait "$SENDER_PID" || :
+		exec 8>&-
+	done
+	again --stats sender.json <in
+	compared 1200000
+	arrived
+}
+
+@test "SIGINT and SIGTERM suspend a stream with a name, and say so" {
+	local signal
+	# A process in the background ignores SIGINT.
+	wrapped : 'env --default-signal=INT'
+	for signal in INT TERM; do
+		suspends $signal
+		says sender 'stopped after 1000000 bytes; .* waits for 20 s .* the same command continues it'
+		again <in
+		arrived
+	done
+}
+
+@test "a source that fails, or is cut short, suspends a stream with a name" {
+	stream_starts push < <(head -c 1000000 in)
+	wait "$SENDER_PID" || SENDER=$?
+	((SENDER == 8)) || fail "exit status $SENDER"
+	says sender 'the stream stopped after [0-9]+ bytes'
+	bkp 9 connect -k key -p "$PORT" --ktls "$WHEN" --name snap 127.0.0.1 -- \
+		sh -c 'head -c 2000000 in; exit 3'
+	bkp connect -k key -p "$PORT" --ktls "$WHEN" --name snap 127.0.0.1 -- cat in
+	arrived
+}
+
+@test "without a name a killed sender ends the stream as before" {
+	TX=() RETRY=(--retry 1s)
+	have_fifo feed
+	exec 8<>feed
+	stream_starts push <feed
+	head -c 1000000 in >&8
+	until_true size_is 1000000 "$RECEIVED"
+	kill -KILL "$SENDER_PID"
+	wait "$SENDER_PID" || :
+	receiver_ends 7
+	exec 8>&-
+}
+
+@test "another stream is refused with 8, and the right one still continues" {
+	suspends KILL
+	cp in other
+	printf x | dd of=other bs=1 seek=999999 conv=notrunc status=none
+	again 8 <other
+	assert_stderr_has 'another stream than the one that was begun: its first 1000000 bytes differ'
+	until_true said receiver 'came with another stream'
+	again 8 < <(head -c 999999 in; cat /dev/null)
+	assert_stderr_has 'cut short'
+	make_data short 1000
+	again 8 <short
+	assert_stderr_has 'another stream .* it has 1000 bytes, and the receiver has 1000000'
+	assert_prefix "$RECEIVED" in
+	again <in
+	arrived
+}
+
+@test "a name that is not the stream's, or none, is told that the listener is busy" {
+	suspends KILL
+	again 5 --retry 0 --name other <in
+	assert_stderr_has 'busy'
+	bkp_send 5 --ktls "$WHEN" --retry 0 <in
+	assert_stderr_has 'busy'
+	again <in
+	arrived
+}
+
+@test "a second process with the name waits while the first one sends" {
+	stands push
+	again 5 --retry 0 </dev/null
+	assert_stderr_has 'busy'
+	tail -c +100001 in >&8
+	stands_end
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "a second process with the name continues when the first one is killed" {
+	stands push
+	spawn OTHER_PID other.err connect -k key -p "$PORT" --ktls "$WHEN" \
+		--retry 60s --name snap 127.0.0.1 <in
+	until_true has_line 'busy' other.err
+	kill -KILL "$SENDER_PID"
+	stands_end
+	wait "$OTHER_PID" || { show other.err; fail "exit status $?"; }
+	arrived
+}
+
+@test "a sender that wakes up after another one took over exits 7" {
+	local listener
+	have_fifo feed
+	exec 8<>feed
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	listener=$PORT
+	start_relay
+	RETRY=(--retry 3s)
+	spawn_sender --ktls "$WHEN" "${TX[@]}" <feed
+	head -c 200000 in >&8
+	until_true size_is 200000 "$RECEIVED"
+	kill -STOP "$SENDER_PID"
+	kill "$TOOL_PID"
+	until_true said receiver 'waiting for the peer'
+	PORT=$listener again <in
+	arrived
+	kill -CONT "$SENDER_PID"
+	SENDER=0
+	wait "$SENDER_PID" || SENDER=$?
+	exec 8>&-
+	((SENDER == 7)) || { show "$SENDER_ERR"; fail "exit status $SENDER"; }
+}
+
+@test "--discard ends the receiver with 7, and itself with 0" {
+	suspends KILL
+	again --discard
+	assert_stderr_has 'abandoned'
+	receiver_ends 7
+	says receiver 'the sender abandoned the stream'
+}
+
+@test "--discard without such a stream is refused with 5" {
+	start_receiver --ktls "$WHEN"
+	again 5 --discard
+	assert_stderr_has 'no stream of that name'
+}
+
+@test "nobody continues: the receiver exits 7 after the time that it granted" {
+	have_fifo feed
+	exec 8<>feed
+	ktls_here
+	start_receiver --ktls "$WHEN" --retry 2s
+	spawn_sender --ktls "$WHEN" "${TX[@]}" <feed
+	head -c 1000 in >&8
+	until_true size_is 1000 "$RECEIVED"
+	kill -TERM "$SENDER_PID"
+	exec 8>&-
+	receiver_ends 7
+	says sender 'waits for 2 s'
+}
+
+# The consumer ends while no sender is there.
+@test "an outcome that no sender heard is told to the one that comes again" {
+	outcome_kept() {
+		CONSUMER=(sh -c "cat >got; cat <gate; $1")
+		have_fifo gate
+		stream_starts push <in
+		until_true said sender 'everything is sent'
+		kill -KILL "$SENDER_PID"
+		until_true said receiver 'waiting for the peer'
+		: >gate
+		again "$2" <in
+		receiver_ends "$2"
+		assert_same_file in got
+		rm gate
+	}
+	outcome_kept true 0
+	outcome_kept 'exit 3' 9
+	assert_stderr_has "receiver's command exited with status 3"
+}
+
+@test "a longer stream than the one that was ended is not confirmed" {
+	CONSUMER=(sh -c "cat >got; cat <gate")
+	have_fifo gate
+	stream_starts push <in
+	until_true said sender 'everything is sent'
+	kill -KILL "$SENDER_PID"
+	until_true said receiver 'waiting for the peer'
+	: >gate
+	again 7 < <(cat in; printf "$BTRFS_END")
+	assert_stderr_has 'confirms 3000000 bytes, but the stream has 3000010'
+	again <in
+	receiver_ends 0
+}
+
+@test "a connection that is lost while bytes are compared is resumed" {
+	suspends KILL
+	# before the first ACK: 16 bytes, their type and a tag
+	start_relay cut -c s2c -l 33 -k 1
+	have_fifo slow
+	exec 8<>slow
+	spawn_sender --ktls "$WHEN" "${TX[@]}" -v --stats sender.json <slow
+	head -c 500000 in >&8
+	until_true said sender 'comparing 1000000 bytes'
+	until_true said sender 'dialling again'
+	tail -c +500001 in >&8
+	exec 8>&-
+	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	compared 1000000
+	arrived
+}
+
+@test "names need a listener that can wait: else 5, and with wrong options 2" {
+	start_receiver --ktls "$WHEN" --retry 0
+	again 5 <in
+	assert_stderr_has 'does not serve streams by name'
+	bkp 2 connect -m none --name x 127.0.0.1
+	bkp 2 connect --raw -k key --name x 127.0.0.1
+	bkp 2 connect -k key --buffer 0 --name x 127.0.0.1
+	bkp 2 connect -k key --discard 127.0.0.1
+	bkp 2 connect -k key --name "$(printf %256s x)" 127.0.0.1
+}
+
+@test "senders are killed at random moments: the stream arrives once, and whole" {
+	local round kills
+	by_tier 3 2 200 20
+	make_btrfs_like in 20000000
+	for ((round = 0; round < SIZE; round++)); do
+		start_receiver --ktls "$WHEN" --retry 60s
+		kills=0
+		for (( ; ; )); do
+			spawn_sender --ktls "$WHEN" "${TX[@]}" --limit 20M \
+				< <(cat in)
+			sleep ".0$((RANDOM % 10))"
+			((kills++ < 5)) || break
+			kill -KILL "$SENDER_PID" 2>/dev/null || :
+			wait "$SENDER_PID" 2>/dev/null || :
+		done
+		wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+		arrived
+	done
+}
