@@ -16,7 +16,8 @@ examplesdir = $(docdir)/examples
 examples_DATA = \
 	packaging/examples/laptop-backup.service \
 	packaging/examples/listen.conf \
-	packaging/examples/pull-nas.conf
+	packaging/examples/pull-nas.conf \
+	packaging/examples/ssh
 
 # They name the program by its path.
 made_with_paths = \
@@ -43,6 +44,7 @@ EXTRA_DIST += \
 	packaging/debian \
 	packaging/examples/listen.conf \
 	packaging/examples/pull-nas.conf \
+	packaging/examples/ssh \
 	packaging/rpm \
 	packaging/systemd/btrfs-ktls-pipe-pull@.timer \
 	$(bashcompletion_DATA) \

@@ -63,6 +63,8 @@ EXTRA_DIST += \
 	tests/e2e/stream/resume.bats \
 	tests/lib/sshd.bash \
 	tests/lib/netns.bash \
+	tests/e2e/ssh/btrbk.bats \
+	tests/e2e/ssh/forced.bats \
 	tests/e2e/ssh/ssh.bats \
 	tests/e2e/ssh/ssh_faults.bats \
 	tests/e2e/ssh/ssh_ways.bats \

@@ -791,7 +791,7 @@ static int options_parse_defaults(struct options *o, struct err *e)
 {
 	if (ssh_defaults_read(&o->defaults, e) < 0)
 		return -1;
-	if (!o->defaults.words)
+	if (!o->defaults.count)
 		return 0;
 	if (options_parse_options(o, o->defaults.count, o->defaults.words, e) <
 	    0)

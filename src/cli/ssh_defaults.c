@@ -5,31 +5,30 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LINES_MAX = 100 };
-
 static const char blank[] = " \t\r\n";
 
-/* NULL: there is no home, or no memory. */
-static char *ssh_defaults_path(void)
+/* Returns false if there is no home, or its name is too long. */
+static bool ssh_defaults_path(char path[static SSH_DEFAULTS_WORD_BYTES])
 {
 	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
-	char *path = NULL;
-	int n = -1;
-
-	if (config && *config)
-		n = asprintf(&path, "%s/btrfs-ktls-pipe/ssh", config);
-	else if (home && *home)
-		n = asprintf(&path, "%s/.config/btrfs-ktls-pipe/ssh", home);
-	return n < 0 ? NULL : path;
-}
-
-char *ssh_defaults_parse(char *line)
-{
-	char *name = line + strspn(line, blank), *value, *word = NULL, *end;
+	bool own = config && *config;
 	int n;
 
+	if (!own && (!home || !*home))
+		return false;
+	n = snprintf(path, SSH_DEFAULTS_WORD_BYTES, "%s%s/btrfs-ktls-pipe/ssh",
+		     own ? config : home, own ? "" : "/.config");
+	return n < SSH_DEFAULTS_WORD_BYTES;
+}
+
+int ssh_defaults_parse(char *line, char word[static SSH_DEFAULTS_WORD_BYTES])
+{
+	char *name = line + strspn(line, blank), *value, *end;
+	int n;
+
+	*word = '\0';
 	if (!*name || *name == '#')
-		return strdup("");
+		return 0;
 	for (end = name + strlen(name); strchr(blank, end[-1]); end--)
 		end[-1] = '\0';
 	value = name + strcspn(name, blank);
@@ -37,8 +36,9 @@ char *ssh_defaults_parse(char *line)
 		*value++ = '\0';
 		value += strspn(value, blank);
 	}
-	n = asprintf(&word, "--%s%s%s", name, *value ? "=" : "", value);
-	return n < 0 ? NULL : word;
+	n = snprintf(word, SSH_DEFAULTS_WORD_BYTES, "--%s%s%s", name,
+		     *value ? "=" : "", value);
+	return n < SSH_DEFAULTS_WORD_BYTES ? 0 : -1;
 }
 
 static int ssh_defaults_fill(struct ssh_defaults *d, FILE *in, struct err *e)
@@ -47,19 +47,14 @@ static int ssh_defaults_fill(struct ssh_defaults *d, FILE *in, struct err *e)
 	size_t size = 0;
 
 	while (getline(&line, &size, in) >= 0) {
-		char *word = ssh_defaults_parse(line);
+		char *word = d->text[d->count];
 
-		if (word && *word && d->count < LINES_MAX) {
+		if (d->count == SSH_DEFAULTS_MAX ||
+		    ssh_defaults_parse(line, word) < 0)
+			return err_set(e, ERR_USAGE, 0, "%s is too long",
+				       d->words[0]);
+		if (*word)
 			d->words[d->count++] = word;
-			continue;
-		}
-		if (!word || *word) {
-			free(word);
-			return err_set(e, ERR_USAGE, 0,
-				       "%s has more than %d options",
-				       d->words[0], LINES_MAX - 1);
-		}
-		free(word);
 	}
 	if (ferror(in))
 		return err_set(e, ERR_USAGE, errno, "cannot read %s",
@@ -69,22 +64,24 @@ static int ssh_defaults_fill(struct ssh_defaults *d, FILE *in, struct err *e)
 
 int ssh_defaults_read(struct ssh_defaults *d, struct err *e)
 {
-	autofree char *path = ssh_defaults_path();
-	FILE *in = path ? fopen(path, "re") : NULL;
+	char path[SSH_DEFAULTS_WORD_BYTES];
+	FILE *in;
 	int ret;
 
-	*d = (struct ssh_defaults){ 0 };
-	if (!in && path && errno != ENOENT && errno != ENOTDIR)
-		return err_set(e, ERR_USAGE, errno, "cannot read %s", path);
-	if (!in)
+	*d = (struct ssh_defaults){ .count = 0 };
+	if (!ssh_defaults_path(path))
 		return 0;
-	d->words = calloc(LINES_MAX + 2, sizeof *d->words);
-	if (!d->words) {
+	in = fopen(path, "re");
+	if (!in && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!in)
+		return err_set(e, ERR_USAGE, errno, "cannot read %s", path);
+	d->text = calloc(SSH_DEFAULTS_MAX + 1, sizeof *d->text);
+	if (!d->text) {
 		fclose(in);
 		return err_set(e, ERR_BUG, 0, "out of memory");
 	}
-	d->words[d->count++] = path;
-	path = NULL;
+	d->words[d->count++] = strcpy(d->text[0], path);
 	ret = ssh_defaults_fill(d, in, e);
 	fclose(in);
 	return ret;
@@ -92,8 +89,6 @@ int ssh_defaults_read(struct ssh_defaults *d, struct err *e)
 
 void ssh_defaults_fini(struct ssh_defaults *d)
 {
-	for (int i = 0; i < d->count; i++)
-		free(d->words[i]);
-	free(d->words);
-	*d = (struct ssh_defaults){ 0 };
+	free(d->text);
+	*d = (struct ssh_defaults){ .count = 0 };
 }

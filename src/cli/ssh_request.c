@@ -110,7 +110,7 @@ static int ssh_request_store(const struct field *f, void *value,
 	case TYPE_NUMBER:
 		return parse_uint(text, 1, f->max, value, e);
 	case TYPE_WORD:
-		if (!*text || strlen(text) >= SSH_REQUEST_WORD_MAX ||
+		if (!text || !*text || strlen(text) >= SSH_REQUEST_WORD_MAX ||
 		    text[strspn(text, plain)])
 			return -1;
 		strcpy(value, text);

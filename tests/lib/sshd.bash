@@ -49,7 +49,7 @@ start_sshd() {
 # A port that is taken is tried again with another one.
 try_sshd() {
 	SSHD_PORT=$((20000 + SRANDOM % 12000))
-	${SSHD_RUN-} "$BKP_TOOLS/deadline" "$BKP_DEADLINE" /usr/sbin/sshd -D -e \
+	${SSHD_RUN-} "$BKP_TOOLS/deadline" "$((5 * BKP_DEADLINE))" /usr/sbin/sshd -D -e \
 		-f sshd_config -p "$SSHD_PORT" 2>sshd.err 3>&- 7>&- 8>&- &
 	SSHD_PID=$!
 	PIDS+=("$SSHD_PID")

@@ -21,13 +21,15 @@ static const struct {
 
 int main(void)
 {
-	for (size_t i = 0; i < array_len(cases); i++) {
-		char line[64], *word;
+	char word[SSH_DEFAULTS_WORD_BYTES], line[2 * sizeof word];
 
+	for (size_t i = 0; i < array_len(cases); i++) {
 		snprintf(line, sizeof line, "%s", cases[i].line);
-		word = ssh_defaults_parse(line);
-		is_str(word, cases[i].word, "line %zu", i + 1);
-		free(word);
+		is_int(ssh_defaults_parse(line, word), 0, "line %zu", i + 1);
+		is_str(word, cases[i].word, "its word");
 	}
+	memset(line, 'x', sizeof line - 1);
+	line[sizeof line - 1] = '\0';
+	is_int(ssh_defaults_parse(line, word), -1, "a line that is too long");
 	return tap_end();
 }
