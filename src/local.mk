@@ -8,11 +8,13 @@ src_libbkp_a_SOURCES = \
 	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
+	src/base/journal.c src/base/journal.h \
 	src/base/nowait.c src/base/nowait.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/io.c src/base/io.h \
 	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/notify.c src/base/notify.h \
 	src/base/signals.c src/base/signals.h \
 	src/proto/frame.c src/proto/frame.h \
 	src/proto/password_message.c src/proto/password_message.h \
@@ -45,6 +47,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/stuck.c src/conn/stuck.h \
 	src/conn/tcp_options.c src/conn/tcp_options.h \
 	src/conn/net.c src/conn/net.h \
+	src/conn/activation.c src/conn/activation.h \
 	src/conn/connection.c src/conn/connection.h \
 	src/conn/resolve.c src/conn/resolve.h \
 	src/conn/pending.c src/conn/pending.h \
@@ -82,6 +85,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
+	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \

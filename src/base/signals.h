@@ -17,7 +17,10 @@ int signals_arm(struct err *e) attr_must_check;
 /* After the stream: close the descriptor.  Signals are still noted. */
 void signals_disarm(void);
 
-/* After a signal: returns -1 with an ERR_IO that names it. */
+/*
+ * After a signal: tells the service manager that we stop, and returns -1 with an
+ * ERR_IO that names the signal.
+ */
 int signals_check(struct err *e) attr_must_check;
 
 /* Note sig, for a caller that catches signals by other means. */

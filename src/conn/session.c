@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/min.h"
+#include "base/notify.h"
 #include "conn/net.h"
 
 /*
@@ -63,15 +64,18 @@ int session_first(struct session *s, struct err *e)
 
 	for (;;) {
 		struct pollfd p[2];
+		uint64_t due_ms;
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
+		notify_tick();
+		due_ms = clock_earlier(s->due_ms, notify_due());
 		p[0] = (struct pollfd){ .fd = s->fd, .events = s->events };
 		p[1] = (struct pollfd){ .fd = s->p.config->lifeline_fd,
 					.events = POLLIN };
-		if (poll(p, 2, clock_poll_ms(s->due_ms)) < 0) {
+		if (poll(p, 2, clock_poll_ms(due_ms)) < 0) {
 			if (errno != EINTR)
 				return err_call(e, ERR_NET, "poll",
 						"cannot wait");

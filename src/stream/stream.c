@@ -210,7 +210,7 @@ int stream_run(struct session *session, const struct stream_config *c,
 	/* The direction against the bulk is always in user space. */
 	stats->tx = sends ? connection_path(session->conn) : "user";
 	stats->rx = sends ? "user" : connection_path(session->conn);
-	progress_start(&progress, c->progress, c->size_bytes);
+	progress_start(&progress, c->progress, c->size_bytes, c->counter);
 	ret = sends ? stream_send(c, session, &progress, stop_fd, &stats->bytes,
 				  e)
 		    : stream_receive(c, session, &progress, stop_fd,

@@ -27,7 +27,7 @@ start_sshd() {
 		ln -s "$(realpath "$BKP")" far.bin/btrfs-ktls-pipe
 	[[ -s authorized ]] || cp "$keys/user.pub" authorized
 	printf '%s\n' "$@" "HostKey $keys/host" \
-		"SetEnv PATH=$TMP/far.bin:/usr/sbin:/usr/bin:/sbin:/bin" \
+		"SetEnv PATH=$TMP/far.bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=$TMP" \
 		"AuthorizedKeysFile $TMP/authorized" 'PermitRootLogin yes' \
 		'PasswordAuthentication no' 'StrictModes no' 'PidFile none' \
 		"ListenAddress ${SSHD_ADDRESS-127.0.0.1}" >sshd_config

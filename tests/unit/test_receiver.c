@@ -201,7 +201,7 @@ static int receive(struct err *e)
 				     .fd = -1,
 				     .due_ms = CLOCK_NEVER,
 				     .final = "no peer reconnects" };
-	progress_start(&progress, false, 0);
+	progress_start(&progress, false, 0, NULL);
 	output_init_borrowed(&output, fds[1]);
 	ret = receiver_run(&p, &total, e);
 	close(fds[0]);
