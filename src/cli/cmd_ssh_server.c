@@ -371,6 +371,8 @@ static int far_serve(struct far *f, const char *request, struct err *e)
 	}
 	if (ret == 0)
 		ret = far_run(f, e);
+	attr_close(&f->in_fd);
+	attr_close(&f->out_fd);
 	setup_fini(&f->setup);
 	ssh_request_fini(&f->request);
 	return ret;

@@ -192,6 +192,21 @@ far_ended() {
 	[[ ! -e started ]] || fail 'COMMAND was started'
 }
 
+@test "a lifeline that ends before anybody connected ends the far side at once" {
+	start_sshd
+	mkfifo lifeline
+	exec 7<>lifeline
+	ssh -F ssh_config there btrfs-ktls-pipe ssh-server 1 receive -- \
+		"touch%20$TMP/started" <lifeline >answer 2>far.err 7>&- &
+	PIDS+=($!)
+	until_true grep -q ready answer
+	printf '%064d 00000 %-63s\n' 7 '' >&7
+	until_true grep -q 'at 127.0.0.1' answer
+	exec 7>&-
+	PATIENT=20 until_true far_ended
+	[[ ! -e started ]] || fail 'COMMAND was started'
+}
+
 @test "data here is cut: exit status 8, and the far COMMAND fails" {
 	start_sshd
 	printf 'btrfs-stream\0 and no end' |
