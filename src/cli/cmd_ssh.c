@@ -293,7 +293,7 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 			n->o->ssh.host);
 		return NULL;
 	}
-	setup_use_channel(&n->setup, fd);
+	setup_use_channel(&n->setup, fd, true);
 	session = session_client_new(&n->setup.session, e);
 	if (session && session_first(session, e) == 0)
 		return session;

@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -40,7 +39,6 @@ struct far {
 	struct setup setup;
 	char host[SSH_ANSWER_ADDRESS_MAX]; /* reverse: where to connect */
 	struct net_listener listener;
-	int pass_fd; /* the channel: the other end of the listener */
 	char *argv[4]; /* the shell's */
 };
 
@@ -314,10 +312,10 @@ static int far_obey(struct far *f, struct err *e)
 	return far_answer(f, &channel, e);
 }
 
-/* The channel is the connection that a listener would have accepted. */
+/* The channel is the connection that the listener would have accepted. */
 static struct session *far_fall_back(struct far *f, struct err *e)
 {
-	int pair[2], fd;
+	int fd;
 
 	if (far_obey(f, e) < 0)
 		return NULL;
@@ -325,18 +323,7 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	fd = ssh_channel_open(f->in_fd, f->out_fd, e);
 	if (fd < 0)
 		return NULL;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 ||
-	    net_pass(pair[1], fd) < 0) {
-		err_set(e, ERR_NET, errno, "cannot use ssh's channel");
-		close(fd);
-		return NULL;
-	}
-	close(fd);
-	f->listener = (struct net_listener){ .fds = { pair[0] },
-					     .count = 1,
-					     .handed = true };
-	f->pass_fd = pair[1];
-	setup_use_channel(&f->setup, -1);
+	setup_use_channel(&f->setup, fd, false);
 	return far_first(session_server_new(&f->setup.session, &f->listener, e),
 			 e);
 }
@@ -352,7 +339,6 @@ static int far_run(struct far *f, struct err *e)
 		ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
 	session_free(session);
 	net_listener_close(&f->listener);
-	attr_close(&f->pass_fd);
 	return ret;
 }
 
@@ -399,7 +385,7 @@ static int far_exec_filter(const struct options *o, struct err *e)
 
 int cmd_ssh_server(const struct options *o, struct err *e)
 {
-	struct far far = { .o = o, .in_fd = -1, .out_fd = -1, .pass_fd = -1 };
+	struct far far = { .o = o, .in_fd = -1, .out_fd = -1 };
 	autofree char *joined = NULL;
 	const char *request;
 

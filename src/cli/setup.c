@@ -64,7 +64,7 @@ static int setup_password(struct setup *s, const struct options *o,
 
 	s->password = secret_alloc(sizeof *s->password);
 	if (!s->password)
-		return err_set(e, ERR_KEY, 0, "out of memory");
+		return err_memory(e);
 	if (ret == 0)
 		ret = o->password_file
 			      ? key_read_password(o->password_file, s->password,
@@ -229,13 +229,13 @@ int setup_init_key(struct setup *s, const struct options *o,
 	return 0;
 }
 
-void setup_use_channel(struct setup *s, int fd)
+void setup_use_channel(struct setup *s, int fd, bool connects)
 {
 	s->modes = (struct mode_list){ .count = 1, .modes = { &mode_none } };
 	s->session.cred = NULL;
 	s->session.ktls = CONNECTION_KTLS_OFF;
 	s->connections.in_channel = true;
-	s->connections.connects = fd >= 0;
+	s->connections.connects = connects;
 	s->connections.channel_fd = fd;
 	s->connections.reach_ms = s->connections.retry_ms = 0;
 	s->connections.lifeline_fd = -1;

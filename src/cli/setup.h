@@ -42,10 +42,10 @@ int setup_init_key(struct setup *s, const struct options *o,
 		   const struct key *key, struct err *e) attr_must_check;
 
 /*
- * The stream goes through ssh's channel, in mode none: fd is the connection if
- * we are the side that connects, else -1.  It is taken over.
+ * The stream goes through ssh's channel, in mode none.  fd is the connection; it
+ * is taken over by the session, client (connects) or server.
  */
-void setup_use_channel(struct setup *s, int fd);
+void setup_use_channel(struct setup *s, int fd, bool connects);
 
 void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)

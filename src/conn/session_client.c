@@ -53,7 +53,8 @@ struct session_client {
 	enum client_state state;
 	struct connection_socket socket;
 	struct password_exchange pass;
-	struct tls *tls;
+	struct tls *tls; /* until the handshake is done */
+	struct channel *channel; /* then, until the connection is used */
 	struct frame_reader reader;
 	struct frame_welcome welcome; /* while we learn what it has */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
@@ -75,6 +76,14 @@ static struct session_client *client_of(struct session *s)
 	return (struct session_client *)s;
 }
 
+/* Do we need another connection? */
+static bool client_dials(const struct session_client *client)
+{
+	const struct session *s = &client->session;
+
+	return !s->conn || rekey_dials(&s->rekey);
+}
+
 /* Set what the session polls in this state. */
 static void client_watch(struct session_client *client, enum tls_want want)
 {
@@ -91,7 +100,7 @@ static void client_watch(struct session_client *client, enum tls_want want)
 	if (client->state == CLIENT_RESOLVING && client->known.host.count)
 		s->due_ms =
 			clock_earlier(s->due_ms, client->wait_ms + SPEAK_MS);
-	if (s->conn && !s->rekey_since_ms && client->state == CLIENT_IDLE)
+	if (client->state == CLIENT_IDLE && !client_dials(client))
 		s->due_ms = CLOCK_NEVER;
 }
 
@@ -196,7 +205,9 @@ static void client_hang_up(struct session_client *client)
 	resolve_stop(&client->resolve);
 	password_exchange_wipe(&client->pass);
 	tls_free(client->tls);
+	channel_free(client->channel);
 	client->tls = NULL;
+	client->channel = NULL;
 	if (client->socket.fd >= 0)
 		close(steal_fd(&client->socket.fd));
 	client->state = CLIENT_IDLE;
@@ -242,7 +253,7 @@ static void client_explain(struct session_client *client, const struct err *e)
 {
 	const struct session *s = &client->session;
 	uint64_t now = clock_now_ms(), end_ms = client_end_ms(client);
-	uint64_t since_ms = s->conn ? s->rekey_since_ms : client->since_ms;
+	uint64_t since_ms = s->conn ? s->rekey.since_ms : client->since_ms;
 
 	if (!strcmp(client->told, e->msg) ||
 	    (s->count && now - since_ms < SPEAK_MS)) {
@@ -325,13 +336,14 @@ static bool client_was_reset(const struct session_client *client,
 /* The peer failed the handshake; retryable if it was only busy or reset us. */
 static int client_refused(struct session_client *client, struct err *e)
 {
-	bool busy = client->tls && tls_put_off(client->tls);
+	bool busy = (client->tls && tls_put_off(client->tls)) ||
+		    (client->channel && channel_put_off(client->channel));
 	bool reset = client_was_reset(client, e);
 
 	if (reset)
 		e->kind = ERR_NET;
 	err_wrap(e, "%s", client->name);
-	if (client->session.rekey_agreed)
+	if (rekey_holds(&client->session.rekey))
 		return session_abort_rekey(&client->session, e);
 	return client_failed(client, busy || reset, e);
 }
@@ -429,8 +441,6 @@ static int client_start_tls(struct session_client *client,
 		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->config->raw,
-		/* A listener with --keep finds the stream by it. */
-		.server_name = client->session.ticket.identity,
 	};
 
 	client->tls = tls_new(&params, e);
@@ -544,7 +554,7 @@ static int client_password(struct session_client *client, struct err *e)
 static int client_send(struct session_client *client, const struct frame *f,
 		       struct err *e)
 {
-	return hello_send(client->tls, client->socket.fd, f,
+	return hello_send(client->channel, client->socket.fd, f,
 			  client->deadline_ms, e);
 }
 
@@ -574,7 +584,7 @@ static int client_hello(struct session_client *client,
 	struct frame f = { .type = FRAME_HELLO };
 
 	/* From here on bytes go over the new connection only. */
-	s->rekey_agreed = s->conn;
+	rekey_agree(&s->rekey);
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
 		.role = session_frame_role(o),
@@ -593,7 +603,8 @@ static int client_hello(struct session_client *client,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(client->tls, &s->ticket, f.hello.proof, e) < 0)
+	    tls_prove(channel_agreed(client->channel), s->ticket, f.hello.proof,
+		      e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
@@ -619,12 +630,12 @@ static int client_use(struct session_client *client, uint64_t offset,
 		      enum session_purpose purpose, struct err *e)
 {
 	struct session *s = &client->session;
-	struct tls *t = client->tls;
+	struct channel *ch = client->channel;
 	int ret;
 
-	client->tls = NULL;
+	client->channel = NULL;
 	client->state = CLIENT_IDLE;
-	ret = session_use(s, t, &client->socket, client->name, offset, purpose,
+	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
 			  e);
 	client->socket.fd = -1;
 	/* One that is lost already cannot be given to the kernel. */
@@ -651,12 +662,12 @@ static int client_agree(struct session_client *client,
 					   .record_limit = w->record_limit,
 					   .handle = w->handle };
 
-	if (session_agree(s, client->tls, &peer, e) < 0)
-		return -1;
+	session_agree(s, channel_agreed(client->channel), &peer);
 	if (s->p.config->raw || !s->p.cred ||
-	    !priority_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
+	    !priority_mode_usable(channel_agreed(client->channel)->mode,
+				  CREDENTIAL_PSK))
 		return 0;
-	client->ticket_cred = credential_new_psk(&s->ticket, false, e);
+	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;
 }
 
@@ -740,8 +751,8 @@ static int client_learning(struct session_client *client, struct err *e)
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->tls, &client->reader, FRAME_HAVE, &f, &got, e) <
-	    0)
+	if (hello_recv(client->channel, &client->reader, FRAME_HAVE, &f, &got,
+		       e) < 0)
 		return client_refused(client, e);
 	return got ? client_learned(client, &f.have, e) : 0;
 }
@@ -778,13 +789,13 @@ static int client_greeting(struct session_client *client,
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->tls, &client->reader, FRAME_WELCOME, &f, &got,
-		       e) < 0)
+	if (hello_recv(client->channel, &client->reader, FRAME_WELCOME, &f,
+		       &got, e) < 0)
 		return client_refused(client, e);
 	if (!got)
 		return 0;
 	if (hello_check(&f.welcome, session_frame_role(s->p.config), e) < 0) {
-		if (s->rekey_agreed)
+		if (rekey_holds(&s->rekey))
 			return client_refused(client, e);
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
@@ -814,8 +825,14 @@ static int client_handshake(struct session_client *client,
 	client_watch(client, want);
 	if (want != TLS_DONE)
 		return 0;
+	client->channel = channel_new(client->tls, client->socket.fd,
+				      client->session.p.config->raw, e);
+	tls_free(client->tls);
+	client->tls = NULL;
+	if (!client->channel)
+		return client_refused(client, e);
 	/* The stream ended meanwhile. */
-	if (client->session.conn && !client->session.rekey_since_ms) {
+	if (!client_dials(client)) {
 		client_hang_up(client);
 		client_watch(client, TLS_WANT_READ);
 		return 0;
@@ -844,12 +861,11 @@ static int client_step(struct session_client *client,
 	if (client->state != CLIENT_IDLE && clock_now_ms() >= client->speak_ms)
 		client_speak(client);
 	/* The stream ended meanwhile. */
-	if (client->state <= CLIENT_CONNECTING && client->session.conn &&
-	    !client->session.rekey_since_ms)
+	if (client->state <= CLIENT_CONNECTING && !client_dials(client))
 		client_hang_up(client);
 	switch (client->state) {
 	case CLIENT_IDLE:
-		if ((client->session.conn && !client->session.rekey_since_ms) ||
+		if (!client_dials(client) ||
 		    clock_now_ms() < client->start_ms) {
 			/* A rekey may have been cancelled. */
 			client_watch(client, TLS_WANT_READ);
@@ -929,10 +945,13 @@ struct session *session_client_new(const struct session_params *p,
 	struct session_client *client = calloc(1, sizeof *client);
 
 	if (!client) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
-	session_init(&client->session, &client_ops, p);
+	if (session_init(&client->session, &client_ops, p, e) < 0) {
+		free(client);
+		return NULL;
+	}
 	client->session.named = p->config->name;
 	resolve_init(&client->resolve);
 	client->socket.fd = -1;

@@ -186,8 +186,7 @@ static int receive(struct err *e)
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .how = RECEIVER_SPLICE,
-				     .progress = &progress,
-				     .stop_fd = -1 };
+				     .progress = &progress };
 	uint64_t total;
 	int fds[2], ret;
 
