@@ -62,6 +62,14 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/lib/sshd.bash \
+	tests/lib/netns.bash \
+	tests/e2e/ssh/btrbk.bats \
+	tests/e2e/ssh/forced.bats \
+	tests/e2e/ssh/ssh.bats \
+	tests/e2e/ssh/ssh_faults.bats \
+	tests/e2e/ssh/ssh_network.bats \
+	tests/e2e/ssh/ssh_ways.bats \
 	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
@@ -88,6 +96,11 @@ unit_tests = \
 	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
+	tests/unit/test_ssh_answer \
+	tests/unit/test_ssh_args \
+	tests/unit/test_ssh_defaults \
+	tests/unit/test_ssh_net \
+	tests/unit/test_ssh_request \
 	tests/unit/test_host_id \
 	tests/unit/test_input \
 	tests/unit/test_io \
@@ -162,6 +175,11 @@ tests_unit_test_rate_limit_LDADD = $(unit_libs)
 tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
+tests_unit_test_ssh_answer_LDADD = $(unit_libs)
+tests_unit_test_ssh_args_LDADD = $(unit_libs)
+tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
+tests_unit_test_ssh_net_LDADD = $(unit_libs)
+tests_unit_test_ssh_request_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
@@ -242,7 +260,8 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list \
-	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
+	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_ssh_answer tests/fuzz/fuzz_ssh_request
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -273,4 +292,10 @@ tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_answer_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_answer_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_request_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_request_LDADD = $(fuzz_libs)
 endif
