@@ -63,6 +63,14 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/lib/sshd.bash \
+	tests/lib/netns.bash \
+	tests/e2e/ssh/btrbk.bats \
+	tests/e2e/ssh/forced.bats \
+	tests/e2e/ssh/ssh.bats \
+	tests/e2e/ssh/ssh_faults.bats \
+	tests/e2e/ssh/ssh_network.bats \
+	tests/e2e/ssh/ssh_ways.bats \
 	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
@@ -81,17 +89,25 @@ unit_tests = \
 	tests/unit/test_clock \
 	tests/unit/test_confine \
 	tests/unit/test_command_log \
+	tests/unit/test_channel \
 	tests/unit/test_crowd \
 	tests/unit/test_sock_diag \
 	tests/unit/test_err \
 	tests/unit/test_frame \
 	tests/unit/test_rate_limit \
+	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
+	tests/unit/test_ssh_answer \
+	tests/unit/test_ssh_args \
+	tests/unit/test_ssh_defaults \
+	tests/unit/test_ssh_net \
+	tests/unit/test_ssh_request \
 	tests/unit/test_host_id \
 	tests/unit/test_input \
 	tests/unit/test_io \
 	tests/unit/test_key \
+	tests/unit/test_key_schedule \
 	tests/unit/test_key_list \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
@@ -102,10 +118,9 @@ unit_tests = \
 	tests/unit/test_nowait \
 	tests/unit/test_order \
 	tests/unit/test_parse \
+	tests/unit/test_pass \
 	tests/unit/test_options \
-	tests/unit/test_peek \
 	tests/unit/test_pace \
-	tests/unit/test_plain \
 	tests/unit/test_password_message \
 	tests/unit/test_read_ahead \
 	tests/unit/test_record \
@@ -129,9 +144,9 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/bytes.h tests/unit/tap.h tests/unit/wrap.h \
+EXTRA_DIST += tests/unit/bytes.h tests/unit/pair.h tests/unit/tap.h tests/unit/wrap.h \
 	tests/tools/tls_client.h \
-	tests/tools/guest-xstate.c
+	tests/tools/guest-aes-gcm.c tests/tools/guest-xstate.c
 
 # Link-time optimisation binds calls before --wrap can: here it is turned off.
 if LTO
@@ -156,18 +171,26 @@ tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_confine_LDADD = $(unit_libs)
 tests_unit_test_order_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
+tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
 tests_unit_test_digest_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
+tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
+tests_unit_test_ssh_answer_LDADD = $(unit_libs)
+tests_unit_test_ssh_args_LDADD = $(unit_libs)
+tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
+tests_unit_test_ssh_net_LDADD = $(unit_libs)
+tests_unit_test_ssh_request_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
+tests_unit_test_key_schedule_LDADD = $(unit_libs)
 tests_unit_test_key_list_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
@@ -177,12 +200,11 @@ tests_unit_test_net_LDADD = $(unit_libs)
 tests_unit_test_notify_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
+tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)
 tests_unit_test_cpace_LDADD = $(unit_libs)
 tests_unit_test_password_exchange_LDADD = $(unit_libs)
-tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_pace_LDADD = $(unit_libs)
-tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_password_message_LDADD = $(unit_libs)
 tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)
@@ -206,6 +228,7 @@ tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_sendto \
 	-Wl,--wrap=mnl_socket_recvfrom \
 	-Wl,--wrap=mnl_socket_close
+tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=fcntl64 -Wl,--wrap=__fcntl_time64 \
@@ -242,8 +265,9 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek tests/fuzz/fuzz_order \
-	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_order \
+	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_ssh_answer tests/fuzz/fuzz_ssh_request
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -274,10 +298,13 @@ tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_order_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_order_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_order_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_answer_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_answer_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_request_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_request_LDADD = $(fuzz_libs)
 endif

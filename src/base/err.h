@@ -22,6 +22,8 @@ enum err_kind {
 	ERR_IO = 8, /* our own standard input or output failed */
 	ERR_COMMAND = 9, /* a COMMAND failed, on this host or the peer's */
 	ERR_BUG = 70,
+	ERR_NO_PROGRAM = 127, /* ssh: the far host lacks this program */
+	ERR_SSH = 255, /* ssh itself failed */
 };
 
 struct err {
@@ -36,6 +38,9 @@ struct err {
  */
 int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	attr_printf(4, 5);
+
+/* Out of memory, wherever it happens: ERR_BUG.  Returns -1. */
+int err_memory(struct err *e);
 
 /* Does errno num mean that seccomp or an old kernel refuses a system call? */
 bool err_refuses(int num);

@@ -39,6 +39,11 @@ int signals_arm(struct err *e)
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &sa, NULL);
+	return 0;
+}
+
+int signals_fd(void)
+{
 	return stop_pipe[0];
 }
 

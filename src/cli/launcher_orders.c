@@ -83,7 +83,7 @@ static int launcher_command(struct launcher *l, const struct order *o,
 		return launcher_refuse(&a->error, "no such COMMAND");
 	if (l->o->keep)
 		launcher_set_subject(o);
-	if (command_spawn(l->o->command, role, &peer, &p, &a->error) < 0)
+	if (command_spawn(l->o->command, role, &peer, false, &p, &a->error) < 0)
 		return -1;
 	l->commands[i].supervisor = p.supervisor;
 	l->commands[i].group = launcher_peek_group(p.control_fd);

@@ -8,9 +8,10 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/min.h"
 #include "base/notify.h"
+#include "base/secret.h"
+#include "base/signals.h"
 #include "conn/net.h"
 
 /*
@@ -36,8 +37,8 @@ uint64_t session_record_limit(const struct session_config *o)
 	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
 }
 
-void session_init(struct session *s, const struct session_ops *ops,
-		  const struct session_params *p)
+int session_init(struct session *s, const struct session_ops *ops,
+		 const struct session_params *p, struct err *e)
 {
 	*s = (struct session){ .ops = ops,
 			       .p = *p,
@@ -46,16 +47,29 @@ void session_init(struct session *s, const struct session_ops *ops,
 			       .fd = -1,
 			       .events = POLLIN,
 			       .due_ms = CLOCK_NEVER };
+	s->ticket = secret_alloc(sizeof *s->ticket);
+	return s->ticket ? 0 : err_memory(e);
+}
+
+static void session_log_more(unsigned int more)
+{
+	if (more)
+		log_notice("%u more messages about connections were left out",
+			   more);
 }
 
 void session_free(struct session *s)
 {
+	struct key *ticket;
+
 	if (!s)
 		return;
+	session_log_more(s->lines.left_out);
+	ticket = s->ticket;
 	connection_close(s->old);
 	connection_close(s->conn);
-	key_wipe(&s->ticket);
 	s->ops->free(s);
+	secret_free(ticket, sizeof *ticket);
 }
 
 int session_first(struct session *s, struct err *e)
@@ -63,19 +77,56 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct pollfd p;
-		uint64_t due_ms;
+		struct session_poll p = { .extra = { { s->p.config->lifeline_fd,
+						       POLLIN, 0 },
+						     { -1 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
 		notify_tick();
-		due_ms = clock_earlier(s->due_ms, notify_due());
-		p = (struct pollfd){ .fd = s->fd, .events = s->events };
-		if (poll(&p, 1, clock_poll_ms(due_ms)) < 0 && errno != EINTR)
-			return err_call(e, ERR_NET, "poll", "cannot wait");
+		p.until_ms = notify_due();
+		if (session_poll(s, &p, e) < 0)
+			return -1;
+		if (p.extra[0].revents)
+			return err_set(e, ERR_NET, 0,
+				       "the other host stopped waiting");
 	}
+}
+
+/* On a connection poll(2) reports an error even if events is 0. */
+static struct pollfd session_pollfd(const struct connection *c, short events)
+{
+	return (struct pollfd){ c && events ? connection_fd(c) : -1, events,
+				0 };
+}
+
+int session_poll(struct session *s, struct session_poll *p, struct err *e)
+{
+	enum { CONN, OLD, OWN, SIGNALS, EXTRA, COUNT = EXTRA + SESSION_EXTRAS };
+	struct pollfd fds[COUNT] = {
+		[CONN] = session_pollfd(s->conn, p->conn),
+		[OLD] = session_pollfd(s->old, p->old),
+		[OWN] = { s->fd, s->events, 0 },
+		[SIGNALS] = { signals_fd(), POLLIN, 0 },
+	};
+	uint64_t until_ms = clock_earlier(p->until_ms, s->due_ms);
+
+	memcpy(&fds[EXTRA], p->extra, sizeof p->extra);
+	if (poll(fds, COUNT, clock_poll_ms(until_ms)) < 0) {
+		if (errno != EINTR)
+			return err_call(e, s->count ? ERR_STREAM : ERR_NET,
+					"poll", "cannot wait");
+		for (int i = 0; i < COUNT; i++)
+			fds[i].revents = 0;
+	}
+	memcpy(p->extra, &fds[EXTRA], sizeof p->extra);
+	p->conn = fds[CONN].revents;
+	p->old = fds[OLD].revents;
+	p->now_ms = clock_now_ms();
+	p->due = fds[OWN].revents || p->now_ms >= s->due_ms || !s->conn;
+	return signals_check(e);
 }
 
 int session_run(struct session *s, const struct session_span *span,
@@ -105,7 +156,9 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 	s->retry.limit_ms = s->named && s->role == CONNECTION_RECEIVER
 				    ? own_ms
 				    : retry_agree(own_ms, peer_ms);
-	if (!s->buffer_bytes)
+	if (s->p.config->in_channel)
+		s->final = "cannot resume in ssh's channel";
+	else if (!s->buffer_bytes)
 		s->final = "cannot resume: --buffer 0";
 	else if (!s->retry.limit_ms)
 		s->final = "cannot resume: --retry 0";
@@ -133,10 +186,9 @@ void session_stream_name(const struct session *s,
 }
 
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t)
+			     const struct tls_agreed *agreed)
 {
-	return p->cred && credential_is_password(p->cred) ? ""
-							  : tls_identity(t);
+	return p->cred && credential_is_password(p->cred) ? "" : agreed->name;
 }
 
 const char *session_method(const struct session *s)
@@ -144,14 +196,22 @@ const char *session_method(const struct session *s)
 	return s->p.cred ? credential_method(s->p.cred) : mode_none.name;
 }
 
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer, struct err *e)
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES])
+{
+	session_hex(handle, ticket->identity);
+	ticket->secret.len = sizeof agreed->resume;
+	memcpy(ticket->secret.bytes, agreed->resume, sizeof agreed->resume);
+}
+
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer)
 {
 	/* A peer before this one may have come as far as this, and failed. */
 	s->final = NULL;
 	s->record_limit = session_record_limit(s->p.config);
 	snprintf(s->identity, sizeof s->identity, "%s",
-		 session_identity(&s->p, t));
+		 session_identity(&s->p, agreed));
 	s->buffer_bytes = s->role == CONNECTION_SENDER
 				  ? session_buffer_bytes(s->p.config)
 				  : peer->buffer_bytes;
@@ -159,12 +219,20 @@ int session_agree(struct session *s, struct tls *t,
 	if (peer->record_limit)
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
-		return 0;
-	session_hex(peer->handle, s->ticket.identity);
-	return tls_export(t, &s->ticket.secret, e);
+		return;
+	session_ticket(s->ticket, agreed, peer->handle);
 }
 
-static void session_announce(const struct session *s)
+bool session_may_log(struct session *s)
+{
+	unsigned int more;
+	bool may = log_limit(&s->lines, &more);
+
+	session_log_more(more);
+	return may;
+}
+
+static void session_announce(struct session *s)
 {
 	char id[SESSION_HEX_CHARS + 1];
 
@@ -178,7 +246,7 @@ static void session_announce(const struct session *s)
 			 s->offset, s->number);
 	else if (s->count == 1)
 		log_debug("stream %s", id);
-	else
+	else if (session_may_log(s))
 		log_notice("the stream resumes at byte %" PRIu64
 			   " (connection %" PRIu32 ")",
 			   s->offset, s->number);
@@ -189,41 +257,39 @@ void session_close(struct session *s)
 	connection_close_hard(s->old);
 	connection_close_hard(s->conn);
 	s->old = s->conn = NULL;
-	s->rekey_since_ms = 0;
-	s->rekey_agreed = false;
+	s->rekey = (struct rekey){ 0 };
 }
 
-static struct connection *session_open(struct session *s, struct tls *t,
+static struct connection *session_open(struct session *s, struct channel *ch,
 				       const struct connection_socket *socket,
 				       enum session_purpose purpose,
 				       struct err *e)
 {
 	if (purpose == SESSION_COMPARES)
-		return connection_open_checking(t, socket, s->role, s->p.ktls,
+		return connection_open_checking(ch, socket, s->role, s->p.ktls,
 						s->p.config->raw, e);
-	return connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
+	return connection_open(ch, socket, s->role, s->p.ktls, s->p.config->raw,
 			       e);
 }
 
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose, struct err *e)
 {
 	struct connection *conn;
 
-	log_info("peer %s, %s", name, tls_mode(t)->title);
+	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
 	if (s->role == CONNECTION_RECEIVER)
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = session_open(s, t, socket, purpose, e);
+	conn = session_open(s, ch, socket, purpose, e);
 	if (!conn)
 		return -1;
 	if (purpose == SESSION_REKEYS) {
 		s->old = s->conn;
 		s->rekeys++;
-		s->rekey_since_ms = 0;
-		s->rekey_agreed = false;
+		rekey_switch(&s->rekey, offset);
 	} else {
 		session_close(s);
 		if (s->count)
@@ -318,10 +384,11 @@ int session_lost(struct session *s, struct err *e)
 	session_start_retry(s);
 	until = session_deadline(s);
 	s->why = *e;
-	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
-		   s->p.config->connects ? "dialling again"
-					 : "waiting for the peer",
-		   until > now ? (until - now + 999) / 1000 : 0);
+	if (session_may_log(s))
+		log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
+			   s->p.config->connects ? "dialling again"
+						 : "waiting for the peer",
+			   until > now ? (until - now + 999) / 1000 : 0);
 	*e = (struct err){ 0 };
 	session_drop(s);
 	return 0;
@@ -343,7 +410,7 @@ uint64_t session_key_budget(const struct session *s)
 {
 	uint64_t records;
 
-	if (s->rekey_agreed)
+	if (rekey_holds(&s->rekey))
 		return 0;
 	records = connection_records(s->conn, s->record_limit);
 	return records < s->record_limit
@@ -354,34 +421,26 @@ uint64_t session_key_budget(const struct session *s)
 int session_check_rekey(struct session *s, struct err *e)
 {
 	bool raw = s->p.config->raw;
-	uint64_t limit = s->record_limit;
+	uint64_t limit = s->record_limit, records;
 
-	if (!raw)
-		limit -= limit / 4; /* ahead of time */
-	if (s->rekey_since_ms || s->old || !s->conn ||
-	    (!s->p.config->connects && !raw) ||
-	    connection_records(s->conn, limit) < limit)
+	if (!s->conn || s->rekey.phase != REKEY_NONE ||
+	    (!s->p.config->connects && !raw))
 		return 0;
-	if (!raw) {
-		s->rekey_since_ms = clock_now_ms();
+	records = connection_records(s->conn, raw ? limit : rekey_early(limit));
+	if (raw && records >= limit)
+		return err_set(e, ERR_STREAM, 0,
+			       "one key may protect only %" PRIu64
+			       " records, and --raw cannot rekey: the stream "
+			       "is too long",
+			       limit);
+	if (!raw && rekey_dial(&s->rekey, records, limit, clock_now_ms()))
 		s->due_ms = 0;
-		return 0;
-	}
-	return err_set(
-		e, ERR_STREAM, 0,
-		"one key may protect only %" PRIu64
-		" records, and --raw cannot rekey: the stream is too long",
-		limit);
-}
-
-void session_cancel_rekey(struct session *s)
-{
-	s->rekey_since_ms = 0;
+	return 0;
 }
 
 void session_retire_old(struct session *s, uint64_t offset)
 {
-	if (!s->old || offset < s->offset)
+	if (!rekey_drained(&s->rekey, offset))
 		return;
 	connection_close(s->old);
 	s->old = NULL;

@@ -8,14 +8,17 @@
  */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "auth/credential.h"
 #include "auth/key.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "conn/connection.h"
 #include "conn/net.h"
+#include "conn/rekey.h"
 #include "conn/retry.h"
 #include "conn/tcp_options.h"
 #include "proto/frame.h"
@@ -59,10 +62,15 @@ struct session_config {
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
 	struct tcp_options tcp;
 	uint64_t wait_ms; /* listen: for the first peer */
+	uint64_t reach_ms; /* connect: to reach the listener; 0: one attempt */
+	uint64_t connect_ms; /* connect: for one TCP connection */
 	uint64_t handshake_ms;
 	uint64_t retry_ms; /* 0: one attempt */
 	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
+	int lifeline_fd; /* session_first() fails once it is readable; or -1 */
+	bool in_channel; /* of ssh: there is no other connection */
+	int channel_fd; /* it: a socket, taken over; else -1 */
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
@@ -90,15 +98,13 @@ struct session {
 	uint32_t number; /* of the last connection, as HELLO counts them */
 	uint64_t peer_sent; /* how far the input of a sending peer reaches */
 
-	/* Poll fd for events; session_run() when it is ready, or at due_ms. */
+	/* For session_poll(): session_run() when fd is ready, or at due_ms. */
 	int fd; /* or -1 */
 	short events;
 	uint64_t due_ms; /* clock_now_ms() time */
 
-	/* Rekey in progress; session_close() and session_use() reset these. */
-	uint64_t rekey_since_ms; /* when we began to dial; 0: not dialling */
-	bool rekey_agreed; /* HELLO sent, WELCOME pending: send nothing */
-	unsigned int rekeys; /* how many there were so far; never reset */
+	struct rekey rekey; /* of conn; session_close() resets it */
+	unsigned int rekeys; /* how many there were so far */
 
 	/* The outage; set when a connection is lost. */
 	struct retry retry; /* decides when to give up */
@@ -109,11 +115,12 @@ struct session {
 	uint8_t stream[FRAME_ID_BYTES]; /* its id */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of the peer; "": none */
 	char name[NET_NAME_MAX]; /* the peer's address */
-	struct key ticket; /* authenticates later connections */
+	struct key *ticket; /* for later connections; secret_alloc() */
 	uint64_t buffer_bytes; /* size of the sender's resend buffer */
 	uint64_t record_limit; /* records under one key */
 	const char *final; /* why the stream cannot resume; NULL: it can */
 
+	struct log_limit lines; /* about connections after the first */
 	/* Restart; a connection with connection_checks() is not the stream's
 	 * yet. */
 	bool named; /* another process may restart the stream */
@@ -141,9 +148,13 @@ void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
-/* The authenticated identity of t's peer; "": it has none. */
+/* The ticket of a stream, from its first connection and its handle. */
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES]);
+
+/* The authenticated identity of the peer; "": it has none. */
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t);
+			     const struct tls_agreed *agreed);
 
 /* How the peer was authenticated. */
 const char *session_method(const struct session *s);
@@ -153,13 +164,33 @@ uint64_t session_buffer_bytes(const struct session_config *o);
 
 /*
  * Wait for the first connection.  All errors are final; the implementation
- * documents them.
+ * documents them.  ERR_NET if the lifeline ends the wait.
  */
 int session_first(struct session *s, struct err *e) attr_must_check;
 
+/* What session_poll() waits for, and what came. */
+enum { SESSION_EXTRAS = 2 };
+struct session_poll {
+	/*
+	 * The events of s->conn and s->old; 0: do not poll it.  Afterwards the
+	 * events that came, as in poll(2).
+	 */
+	short conn, old;
+	struct pollfd extra[SESSION_EXTRAS]; /* the caller's; fd may be -1 */
+	uint64_t until_ms; /* return by then */
+	uint64_t now_ms; /* result: the time after waiting */
+	bool due; /* result: call session_run() */
+};
+
 /*
- * Call when s->fd is ready or s->due_ms has passed.  If s->count has grown
- * afterwards, s->conn is a new connection, which carries the stream from
+ * Wait for one of these events, for the session, or for a signal.  Errors:
+ * ERR_IO after a signal; ERR_STREAM, before the first connection ERR_NET.
+ */
+int session_poll(struct session *s, struct session_poll *p,
+		 struct err *e) attr_must_check;
+
+/*
+ * Call when session_poll() says so.  If s->count has grown afterwards, s->conn is a new connection, which carries the stream from
  * s->offset on.  Errors: ERR_KTLS or ERR_STREAM, both final.
  */
 int session_run(struct session *s, const struct session_span *span,
@@ -194,8 +225,8 @@ void session_redial(struct session *s);
 struct connection *session_source(const struct session *s);
 
 /*
- * How many bytes may be sent over s->conn before it must be rekeyed; 0 between
- * HELLO and WELCOME of a rekey.
+ * How many bytes may be sent over s->conn before it must be rekeyed; 0 while
+ * rekey_holds().
  */
 uint64_t session_key_budget(const struct session *s);
 
@@ -205,9 +236,6 @@ uint64_t session_key_budget(const struct session *s);
  * protocol for that, so the limit is an error: ERR_STREAM.
  */
 int session_check_rekey(struct session *s, struct err *e) attr_must_check;
-
-/* The end of the stream was sent: stop dialling to rekey. */
-void session_cancel_rekey(struct session *s);
 
 /*
  * The receiver has all bytes below offset: close the old connection if those
@@ -243,8 +271,9 @@ void session_free(struct session *s);
 
 /* ---- for the implementations */
 
-void session_init(struct session *s, const struct session_ops *ops,
-		  const struct session_params *p);
+/* Errors: ERR_BUG, out of memory; then there is nothing to free. */
+int session_init(struct session *s, const struct session_ops *ops,
+		 const struct session_params *p, struct err *e) attr_must_check;
 
 /* What the peer announced in its HELLO or WELCOME, and the stream's handle. */
 struct session_peer {
@@ -254,11 +283,10 @@ struct session_peer {
 
 /*
  * On the first connection: agree on the limits that the peer announced, and
- * derive the ticket for later connections.  Borrows t.  Errors: ERR_AUTH.
+ * derive the ticket for later connections.
  */
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer,
-		  struct err *e) attr_must_check;
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer);
 
 /* The limit of records under one key that we announce. */
 uint64_t session_record_limit(const struct session_config *o);
@@ -269,6 +297,9 @@ uint64_t session_record_limit(const struct session_config *o);
  * resumes.  Returns as session_lost(); the error is ERR_STREAM.
  */
 int session_abort_rekey(struct session *s, struct err *e) attr_must_check;
+
+/* May a line be logged that the peer can cause at will? */
+bool session_may_log(struct session *s);
 
 /* Close the connection, during a rekey both, with an RST. */
 void session_close(struct session *s);
@@ -288,7 +319,7 @@ enum session_purpose {
  * The present one is closed, unless we rekey.  Takes over t and the socket's fd,
  * on failure too.  Errors: those of connection_open().
  */
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;

@@ -58,28 +58,35 @@ static void command_take_group(struct command *c)
 			    : (struct command_status){ .signal = SIGKILL };
 }
 
-int command_spawn(char *const argv[], enum command_role role,
-		  const struct command_peer *peer, struct command_process *p,
-		  struct err *e)
+/* Fork the supervisor, with a pipe for the bytes and a pair for control. */
+static int command_fork(struct command_process *p, int data[2], int control[2],
+			const char *name, struct err *e)
 {
-	int data[2], control[2], ours = role == COMMAND_SOURCE ? 0 : 1;
+	const char *call = NULL;
 
 	if (pipe2(data, O_CLOEXEC) < 0)
-		return err_call(e, ERR_COMMAND, "pipe2", "cannot start %s",
-				argv[0]);
-	p->supervisor = 0;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) <
-		    0 ||
-	    (p->supervisor = fork()) < 0) {
-		err_call(e, ERR_COMMAND,
-			 p->supervisor < 0 ? "clone" : "socketpair",
-			 "cannot start %s", argv[0]);
-		if (p->supervisor < 0) {
-			close(control[0]);
-			close(control[1]);
+		call = "pipe2";
+	else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			    control) < 0)
+		call = "socketpair";
+	else if ((p->supervisor = fork()) < 0)
+		call = "clone";
+	return call ? err_call(e, ERR_COMMAND, call, "cannot start %s", name)
+		    : 0;
+}
+
+int command_spawn(char *const argv[], enum command_role role,
+		  const struct command_peer *peer, bool passes_on,
+		  struct command_process *p, struct err *e)
+{
+	int data[2] = { -1, -1 }, control[2] = { -1, -1 };
+	int ours = role == COMMAND_SOURCE ? 0 : 1;
+
+	if (command_fork(p, data, control, argv[0], e) < 0) {
+		for (int i = 0; i < 2; i++) {
+			attr_close(&data[i]);
+			attr_close(&control[i]);
 		}
-		close(data[0]);
-		close(data[1]);
 		return -1;
 	}
 	if (p->supervisor == 0) {
@@ -92,6 +99,7 @@ int command_spawn(char *const argv[], enum command_role role,
 			.argv = argv,
 			.role = role,
 			.peer = peer,
+			.passes_on = passes_on,
 			.core_limit = core_limit,
 			.child_fd = data[!ours],
 			.keep_fd = role == COMMAND_CONSUMER ? data[1] : -1,
@@ -128,19 +136,21 @@ static int command_order_start(enum command_role role,
 }
 
 struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, struct err *e)
+			      const struct command_peer *peer, bool passes_on,
+			      struct err *e)
 {
 	struct command *c = calloc(1, sizeof *c);
 	bool ordered = order_possible();
 
 	if (!c) {
-		err_set(e, ERR_COMMAND, errno, "cannot start %s", argv[0]);
+		err_memory(e);
 		return NULL;
 	}
 	c->role = role;
 	c->ordered = ordered;
 	if ((ordered ? command_order_start(role, peer, &c->process, e)
-		     : command_spawn(argv, role, peer, &c->process, e)) < 0) {
+		     : command_spawn(argv, role, peer, passes_on, &c->process,
+				     e)) < 0) {
 		free(c);
 		return NULL;
 	}
@@ -286,7 +296,8 @@ int command_fail(const struct command_status *s, const char *name,
 
 	if (s->start_errno) {
 		errno = s->start_errno;
-		return err_call(e, ERR_COMMAND, "execve, dup2, wait4 or waitid",
+		return err_call(e, ERR_COMMAND,
+				"execve, dup2, poll, wait4 or waitid",
 				"cannot run %s", name);
 	}
 	if (s->wanted_terminal)

@@ -31,8 +31,8 @@ void command_save_core_limit(rlim_t limit);
  * descriptors in *p.  Errors: ERR_COMMAND.
  */
 int command_spawn(char *const argv[], enum command_role role,
-		  const struct command_peer *peer, struct command_process *p,
-		  struct err *e) attr_must_check;
+		  const struct command_peer *peer, bool passes_on,
+		  struct command_process *p, struct err *e) attr_must_check;
 
 /*
  * Start argv[0], searched in PATH, with the other arguments; no shell.  COMMAND
@@ -45,12 +45,16 @@ int command_spawn(char *const argv[], enum command_role role,
  * own standard error (command_log.h) and reports the last one in
  * command_status.words.
  *
+ * passes_on: so is a source's, and what a consumer prints to its standard
+ * output.  Then COMMAND outlives the reader of our standard error.
+ *
  * Owns: the caller owns the result and calls command_free().
  * Errors: ERR_COMMAND (no processes, no descriptors).  A COMMAND that does not
  * exist shows in command_status.
  */
 struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, struct err *e);
+			      const struct command_peer *peer, bool passes_on,
+			      struct err *e);
 
 /*
  * Our end of the pipe, non-blocking: read a source's output from it, write a

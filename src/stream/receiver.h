@@ -32,7 +32,6 @@ struct receiver_params {
 	bool raw; /* no frames: our close_notify is the answer */
 	struct digest *digest; /* of all bytes; NULL: no restart */
 	struct progress *progress;
-	int stop_fd; /* of signals_arm() */
 };
 
 /*

@@ -113,7 +113,12 @@ static struct command *stream_command(const struct stream_config *c,
 		peer.stream = stream;
 	if (*session->identity)
 		peer.identity = session->identity;
-	return command_start(c->command, role, &peer, e);
+	return command_start(c->command, role, &peer, c->passes_on, e);
+}
+
+static const char *stream_command_name(const struct stream_config *c)
+{
+	return c->command_name ? c->command_name : c->command[0];
 }
 
 /* The stream cannot begin: the peer must not wait for it. */
@@ -133,7 +138,7 @@ static void stream_say_suspended(const struct session *session, uint64_t bytes)
 }
 
 static int stream_send(const struct stream_config *c, struct session *session,
-		       struct progress *progress, int stop_fd, uint64_t *bytes,
+		       struct progress *progress, uint64_t *bytes,
 		       struct err *e)
 {
 	struct sender_params p = { .session = session,
@@ -141,15 +146,14 @@ static int stream_send(const struct stream_config *c, struct session *session,
 				   .check_end =
 					   session->p.config->buffer_bytes != 0,
 				   .limit_bytes_per_s = c->limit_bytes_per_s,
-				   .progress = progress,
-				   .stop_fd = stop_fd };
+				   .progress = progress };
 	int in_fd = STDIN_FILENO, ret;
 	struct sender_end end = { 0 };
 	struct input in;
 
 	if (c->command) {
 		p.source = stream_command(c, session, COMMAND_SOURCE, e);
-		p.source_name = c->command[0];
+		p.source_name = stream_command_name(c);
 		if (!p.source)
 			return stream_give_up(session);
 		in_fd = command_pipe_fd(p.source);
@@ -166,7 +170,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 
 static int stream_receive(const struct stream_config *c,
 			  struct session *session, struct progress *progress,
-			  int stop_fd, uint64_t *bytes, struct err *e)
+			  uint64_t *bytes, struct err *e)
 {
 	static const enum receiver_how how[] = {
 		[STREAM_AUTO] = RECEIVER_AUTO,
@@ -178,8 +182,7 @@ static int stream_receive(const struct stream_config *c,
 				     .output = &output,
 				     .how = how[c->rx],
 				     .raw = session->p.config->raw,
-				     .progress = progress,
-				     .stop_fd = stop_fd };
+				     .progress = progress };
 	int ret;
 
 	if (session->named) {
@@ -189,7 +192,7 @@ static int stream_receive(const struct stream_config *c,
 	}
 	if (c->command) {
 		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
-		p.consumer_name = c->command[0];
+		p.consumer_name = stream_command_name(c);
 		p.no_consumer = !p.consumer;
 		output_init_borrowed(
 			&output, p.consumer ? command_pipe_fd(p.consumer) : -1);
@@ -209,9 +212,9 @@ int stream_run(struct session *session, const struct stream_config *c,
 	bool sends = session->role == CONNECTION_SENDER;
 	char stream[SESSION_HEX_CHARS + 1];
 	struct progress progress;
-	int stop_fd = signals_arm(e), ret;
+	int ret;
 
-	if (stop_fd < 0)
+	if (signals_arm(e) < 0)
 		return stream_give_up(session);
 
 	stats->mode = connection_mode(session->conn);
@@ -225,10 +228,8 @@ int stream_run(struct session *session, const struct stream_config *c,
 	stats->tx = sends ? connection_path(session->conn) : "user";
 	stats->rx = sends ? "user" : connection_path(session->conn);
 	progress_start(&progress, c->progress, c->size_bytes, c->counter);
-	ret = sends ? stream_send(c, session, &progress, stop_fd, &stats->bytes,
-				  e)
-		    : stream_receive(c, session, &progress, stop_fd,
-				     &stats->bytes, e);
+	ret = sends ? stream_send(c, session, &progress, &stats->bytes, e)
+		    : stream_receive(c, session, &progress, &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
 	if (session->compared)

@@ -49,7 +49,6 @@ static const struct {
 	CALL(epoll_pwait),
 	CALL(execve),
 	CALL(exit_group),
-	CALL(fadvise64),
 	CALL(fcntl),
 	CALL(futex),
 	CALL(fdatasync),
@@ -67,7 +66,6 @@ static const struct {
 	CALL(landlock_create_ruleset),
 	CALL(lseek),
 	CALL(madvise),
-	CALL(mmap),
 	CALL(mprotect),
 	CALL(munmap),
 	CALL(openat),
@@ -112,11 +110,17 @@ static const struct {
 #ifdef SYS_epoll_wait
 	CALL(epoll_wait),
 #endif
+#ifdef SYS_fadvise64
+	CALL(fadvise64),
+#endif
 #ifdef SYS_fork
 	CALL(fork),
 #endif
 #ifdef SYS_getpgrp
 	CALL(getpgrp),
+#endif
+#ifdef SYS_mmap
+	CALL(mmap),
 #endif
 #ifdef SYS_newfstatat
 	CALL(newfstatat),

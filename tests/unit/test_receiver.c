@@ -186,8 +186,7 @@ static int receive(struct err *e)
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .how = RECEIVER_SPLICE,
-				     .progress = &progress,
-				     .stop_fd = -1 };
+				     .progress = &progress };
 	uint64_t total;
 	int fds[2], ret;
 
@@ -241,7 +240,7 @@ static void test_resources(const char *name, bool *missing)
 int main(void)
 {
 	signal(SIGALRM, stuck);
-	alarm(20);
+	alarm(60);
 	for (int questions = 0; questions < 7; questions++) {
 		test_consumer(questions, 0);
 		test_consumer(questions, 1);

@@ -409,6 +409,48 @@ swallowed() {
 	both_ways stalled
 }
 
+# The sender has sent everything; over the next connection, too.
+@test "a connection lost while the consumer works on costs no processor time" {
+	works_on() {
+		RETRY=(--retry 60s)
+		have_fifo go
+		CONSUMER=(sh -c 'cat; read -r _ <go')
+		HARM=(pass)
+		stream_starts "$1" <in
+		until_true size_is "$(stat -c %s in)" "$RECEIVED"
+		until_true has_line 'waiting for the receiver to confirm' \
+			"$SENDER_ERR"
+		pkill -9 -P "$TOOL_PID"
+		until_true has_line 'resumes at byte' "$RECEIVER_ERR"
+		idles "$RECEIVER_PID" "$SENDER_PID"
+		echo >go
+		stream_ends 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	not_under valgrind 'it costs time'
+	both_ways works_on
+}
+
+# The peer decides how often that is.
+@test "a stream is cut again and again: few lines are logged, and the others are counted" {
+	local side lines
+	cuts() {
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 30000 -k 40)
+		stream_starts "$1" <less
+		stream_ends 0 0
+		assert_same_file less "$RECEIVED"
+	}
+	RETRY=(--retry 60s)
+	head -c 2000000 in >less
+	both_ways cuts
+	for side in sender receiver; do
+		says "$side" 'more messages about connections were left out'
+		lines=$(wc -l <"$side.err")
+		((lines < 75)) || fail "$side: $lines lines"
+	done
+}
+
 # stopped SENDER|RECEIVER: that side gets a signal, the other does not wait
 stopped() {
 	RETRY=(--retry 60s)
