@@ -27,20 +27,20 @@
 #define ALLOW_IF(name, arg, wanted)                           \
 	{                                                     \
 		.call = SCMP_SYS(name), .count = 1, .args = { \
-			SCMP_CMP(arg, SCMP_CMP_EQ, wanted)    \
+			{ arg, SCMP_CMP_EQ, wanted, 0 }       \
 		}                                             \
 	}
-#define ALLOW_IF_NOT(name, arg, bits)                                \
-	{                                                            \
-		.call = SCMP_SYS(name), .count = 1, .args = {        \
-			SCMP_CMP(arg, SCMP_CMP_MASKED_EQ, (bits), 0) \
-		}                                                    \
+#define ALLOW_IF_NOT(name, arg, bits)                         \
+	{                                                     \
+		.call = SCMP_SYS(name), .count = 1, .args = { \
+			{ arg, SCMP_CMP_MASKED_EQ, bits, 0 }  \
+		}                                             \
 	}
 #define ALLOW_OPTION(level, option)                                 \
 	{                                                           \
 		.call = SCMP_SYS(setsockopt), .count = 2, .args = { \
-			SCMP_CMP(1, SCMP_CMP_EQ, (level)),          \
-			SCMP_CMP(2, SCMP_CMP_EQ, (option))          \
+			{ 1, SCMP_CMP_EQ, level, 0 },               \
+			{ 2, SCMP_CMP_EQ, option, 0 }               \
 		}                                                   \
 	}
 
@@ -251,18 +251,20 @@ static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
  */
 static int confine_add_exceptions(scmp_filter_ctx filter)
 {
-	uint64_t self = (uint64_t)getpid();
+	const struct scmp_arg_cmp self[] = {
+		{ 0, SCMP_CMP_EQ, (uint64_t)getpid(), 0 },
+		{ 0, SCMP_CMP_NE, (uint64_t)getpid(), 0 },
+	};
 	int ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
 				   SCMP_SYS(clone3), 0);
 
 	if (ret == 0)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill),
-				       1, SCMP_A0(SCMP_CMP_EQ, self));
+		ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+					     SCMP_SYS(tgkill), 1, &self[0]);
 #ifdef CONFINE_KILL
 	if (ret == 0)
-		ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM),
-				       SCMP_SYS(tgkill), 1,
-				       SCMP_A0(SCMP_CMP_NE, self));
+		ret = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
+					     SCMP_SYS(tgkill), 1, &self[1]);
 #endif
 	return ret;
 }
