@@ -54,6 +54,7 @@ EXTRA_DIST += \
 	tests/e2e/stream/kills.bats \
 	tests/e2e/listener/listener.bats \
 	tests/e2e/stream/matrix.bats \
+	tests/e2e/stream/output.bats \
 	tests/e2e/cli/messages.bats \
 	tests/e2e/conn/network.bats \
 	tests/e2e/tls/password.bats \

@@ -78,7 +78,7 @@ struct options {
 	bool keep; /* listen */
 	uint64_t per_client; /* listen --keep; 0: the default */
 	bool json;
-	const char *output; /* keygen -o, or NULL */
+	const char *output; /* keygen -o; --output of a receiver; or NULL */
 
 	bool quiet;
 	int verbose; /* how many -v */

@@ -199,6 +199,11 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 	else if (setup_credential(s, o, e) < 0)
 		return -1;
 	secret_scrub_stack();
+	if (o->verb == OPTIONS_LISTEN && o->output) {
+		s->stream.part = &s->part;
+		if (part_file_open(&s->part, o->output, e) < 0)
+			return -1;
+	}
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
 	s->session = (struct session_params){ .config = &s->connections,
@@ -215,6 +220,8 @@ void setup_fini(struct setup *s)
 	s->password = NULL;
 	credential_free(s->cred);
 	s->cred = NULL;
+	if (s->stream.part)
+		part_file_close(s->stream.part);
 	/* Not written: with --keep each stream's process writes its own. */
 	if (s->stats_fd > STDERR_FILENO)
 		close(steal_fd(&s->stats_fd));

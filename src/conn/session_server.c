@@ -323,12 +323,38 @@ static void session_server_tell(struct session_server *server)
 	server->connected = connected;
 }
 
+/* Until we know what we have, a peer is told to come later. */
+static int session_server_admit(void *arg, const struct tls *t,
+				const struct net_source *source, struct err *e)
+{
+	const struct session_server *server = arg;
+
+	if (!server->session.prepare)
+		return 0;
+	return err_set(e, ERR_AUTH, 0, "not ready: reading what is there");
+}
+
+static int session_server_prepare(struct session *s, struct err *e)
+{
+	bool ready = false;
+
+	if (!s->prepare)
+		return 0;
+	if (s->prepare(s->ask_arg, &ready, e) < 0)
+		return -1;
+	if (ready)
+		s->prepare = NULL;
+	return 0;
+}
+
 static int session_server_run(struct session *s,
 			      const struct session_span *span, struct err *e)
 {
 	struct session_server *server = session_server_of(s);
 	struct accepted_peer accepted;
 
+	if (session_server_prepare(s, e) < 0)
+		return -1;
 	while (acceptor_step(server->acceptor, &accepted)) {
 		if ((s->count ? session_server_on_return(s, &accepted, span, e)
 			      : session_server_begin(s, &accepted, e)) < 0)
@@ -341,6 +367,8 @@ static int session_server_run(struct session *s,
 	if (s->count)
 		return 0;
 	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
+	if (s->prepare)
+		s->due_ms = clock_now_ms();
 	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
 			       "no peer connected within --wait");
@@ -385,7 +413,8 @@ static struct session_server *session_server_alloc(
 		.role = session_frame_role(p->config),
 		.allow_self = p->config->allow_self,
 		.names = p->config->names,
-		.handshake_ms = p->config->handshake_ms
+		.handshake_ms = p->config->handshake_ms,
+		.admit = session_server_admit
 	};
 	struct session_server *server = calloc(1, sizeof *server);
 
@@ -393,6 +422,7 @@ static struct session_server *session_server_alloc(
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
+	acceptor.callback_arg = server;
 	session_init(&server->session, &session_server_ops, p);
 	server->listener = listener;
 	server->acceptor = acceptor_open(&acceptor, e);
