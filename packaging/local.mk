@@ -3,7 +3,8 @@
 systemdunit_DATA = \
 	packaging/systemd/btrfs-ktls-pipe-pull@.service \
 	packaging/systemd/btrfs-ktls-pipe-pull@.timer \
-	packaging/systemd/btrfs-ktls-pipe.service
+	packaging/systemd/btrfs-ktls-pipe.service \
+	packaging/systemd/btrfs-ktls-pipe.socket
 sysusers_DATA = packaging/systemd/sysusers.d/btrfs-ktls-pipe.conf
 tmpfiles_DATA = packaging/systemd/tmpfiles.d/btrfs-ktls-pipe.conf
 modulesload_DATA = packaging/systemd/modules-load.d/btrfs-ktls-pipe.conf
@@ -45,6 +46,7 @@ EXTRA_DIST += \
 	packaging/examples/pull-nas.conf \
 	packaging/rpm \
 	packaging/systemd/btrfs-ktls-pipe-pull@.timer \
+	packaging/systemd/btrfs-ktls-pipe.socket \
 	$(bashcompletion_DATA) \
 	$(firewalld_DATA) \
 	$(fishcompletion_DATA) \

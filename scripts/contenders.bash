@@ -91,6 +91,7 @@ server_stunnel()
 	cat stunnel.fifo &
 	sed "s/PORT/$port/" server.conf.in >server.conf
 	sed "s/PORT/$port/" client.conf.in >client.conf
+	echo $$ >stunnel.pid
 	exec stunnel server.conf 2>/dev/null >&2
 }
 
@@ -237,6 +238,6 @@ transfer()
 	server=$!
 	wait_for_port && out_of "$from" "$name" || return 1
 	# stunnel does not end with its stream.
-	[ "$name" != stunnel ] || pkill -f '^stunnel server.conf'
+	[ "$name" != stunnel ] || kill "$(<stunnel.pid)"
 	wait "$server"
 }

@@ -8,11 +8,13 @@ src_libbkp_a_SOURCES = \
 	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
+	src/base/journal.c src/base/journal.h \
 	src/base/nowait.c src/base/nowait.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/io.c src/base/io.h \
 	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/notify.c src/base/notify.h \
 	src/base/signals.c src/base/signals.h \
 	src/proto/frame.c src/proto/frame.h \
 	src/proto/password_message.c src/proto/password_message.h \
@@ -40,11 +42,13 @@ src_libbkp_a_SOURCES = \
 	src/conn/hello.c src/conn/hello.h \
 	src/conn/host_id.c src/conn/host_id.h \
 	src/conn/peek.c src/conn/peek.h \
+	src/conn/rekey.c src/conn/rekey.h \
 	src/conn/retry.c src/conn/retry.h \
 	src/conn/stream_name.c src/conn/stream_name.h \
 	src/conn/stuck.c src/conn/stuck.h \
 	src/conn/tcp_options.c src/conn/tcp_options.h \
 	src/conn/net.c src/conn/net.h \
+	src/conn/activation.c src/conn/activation.h \
 	src/conn/connection.c src/conn/connection.h \
 	src/conn/resolve.c src/conn/resolve.h \
 	src/conn/pending.c src/conn/pending.h \
@@ -76,6 +80,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/options.c src/cli/options.h \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/cmd.h \
+	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/signals.h"
 #include "cli/cmd.h"
 #include "config.h"
@@ -70,6 +71,7 @@ static void main_harden(void)
 static int main_run_verb(const struct options *o, struct err *e)
 {
 	main_harden();
+	notify_init();
 	if (tls_global_init(e) < 0)
 		return -1;
 	switch (o->verb) {
@@ -117,6 +119,9 @@ int main(int argc, char **argv)
 	int ret = main_run(argc, argv, &e);
 
 	log_set_patience(LAST_WORD_MS);
+	if (ret < 0)
+		notify_status("%s", e.msg);
+	notify_stopping();
 	if (ret == 0) {
 		log_flush();
 		return 0;

@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/tools/findkey \
 	tests/tools/flood \
 	tests/tools/json \
+	tests/tools/manager \
 	tests/tools/nonblock \
 	tests/tools/onfd \
 	tests/tools/peer \
@@ -66,6 +67,10 @@ EXTRA_DIST += \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
 	tests/e2e/stream/timeouts.bats \
+	tests/lib/booted.bash \
+	tests/lib/snapshot.bash \
+	tests/e2e/listener/booted.bats \
+	tests/e2e/listener/service.bats \
 	tests/e2e/listener/units.bats
 
 # Unit tests: the real objects; what they call is replaced by the linker.
@@ -80,6 +85,7 @@ unit_tests = \
 	tests/unit/test_err \
 	tests/unit/test_frame \
 	tests/unit/test_rate_limit \
+	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
 	tests/unit/test_host_id \
@@ -92,6 +98,7 @@ unit_tests = \
 	tests/unit/test_rate \
 	tests/unit/test_mode \
 	tests/unit/test_net \
+	tests/unit/test_notify \
 	tests/unit/test_nowait \
 	tests/unit/test_parse \
 	tests/unit/test_options \
@@ -152,6 +159,7 @@ tests_unit_test_digest_LDADD = $(unit_libs)
 tests_unit_test_err_LDADD = $(unit_libs)
 tests_unit_test_frame_LDADD = $(unit_libs)
 tests_unit_test_rate_limit_LDADD = $(unit_libs)
+tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
@@ -164,6 +172,7 @@ tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_rate_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)
 tests_unit_test_net_LDADD = $(unit_libs)
+tests_unit_test_notify_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)

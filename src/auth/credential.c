@@ -29,7 +29,7 @@ struct credential {
 	gnutls_psk_server_credentials_t server_psk;
 	struct key *key; /* secret_alloc(); without identity: see keys */
 	struct key_list *keys; /* or NULL */
-	struct key admitted; /* without identity: none */
+	const struct key *admitted; /* borrowed, or NULL */
 };
 
 /* The key of an identity, or NULL. */
@@ -41,8 +41,8 @@ static const struct secret *credential_lookup(const struct credential *c,
 
 	if (!*identity)
 		return NULL;
-	if (!strcmp(identity, c->admitted.identity))
-		return &c->admitted.secret;
+	if (c->admitted && !strcmp(identity, c->admitted->identity))
+		return &c->admitted->secret;
 	return strcmp(identity, c->key->identity) ? s : &c->key->secret;
 }
 
@@ -323,12 +323,12 @@ unsigned int credential_kinds(const struct credential *c)
 {
 	if (!c->x509)
 		return CREDENTIAL_PSK;
-	return CREDENTIAL_X509 | (*c->admitted.identity ? CREDENTIAL_PSK : 0);
+	return CREDENTIAL_X509 | (c->admitted ? CREDENTIAL_PSK : 0);
 }
 
 void credential_admit(struct credential *c, const struct key *k)
 {
-	c->admitted = *k;
+	c->admitted = k;
 }
 
 void credential_forget(struct credential *c)
@@ -342,7 +342,6 @@ void credential_free(struct credential *c)
 {
 	if (!c)
 		return;
-	key_wipe(&c->admitted);
 	if (c->x509)
 		gnutls_certificate_free_credentials(c->x509);
 	if (c->client_psk)

@@ -75,8 +75,8 @@ struct credential *credential_new_keys(struct key_list *k, struct err *e);
 void credential_set_keys(struct credential *c, struct key_list *k);
 
 /*
- * Server: also let in a client that has k, until the next call or
- * credential_free().  Copies k.
+ * Server: also let in a client that has k, which is borrowed until the next
+ * call.  NULL: none.
  */
 void credential_admit(struct credential *c, const struct key *k);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/journal.h"
 #include "base/nowait.h"
 
 static enum log_level log_level = LOG_NOTICE;
@@ -17,6 +18,7 @@ static bool log_status_shown; /* the cursor is behind a status line */
 
 static struct nowait log_out;
 static bool log_open;
+static bool log_is_journal; /* standard error; valid while log_open */
 static uint64_t log_patience_end; /* clock_now_ms(); 0: none */
 static uint64_t log_dropped; /* lines, not reported yet */
 static char log_rest[LOG_PASS_BYTES]; /* of a line that was written in part */
@@ -40,12 +42,6 @@ bool log_has_subject(void)
 	return *log_subject;
 }
 
-size_t log_subject_prefix(char out[static LOG_SUBJECT_BYTES])
-{
-	memcpy(out, log_subject, sizeof log_subject);
-	return strlen(log_subject);
-}
-
 void log_set_patience(uint64_t ms)
 {
 	log_patience_end = clock_deadline(ms);
@@ -63,10 +59,28 @@ void log_after_fork(void)
 
 static struct nowait *log_output(void)
 {
-	if (!log_open)
+	if (!log_open) {
 		nowait_init(&log_out, STDERR_FILENO);
+		log_is_journal = journal_is(STDERR_FILENO);
+	}
 	log_open = true;
 	return &log_out;
+}
+
+/* What a line of this severity, a digit of syslog(3), begins with */
+static const char *log_mark(char severity, char mark[static sizeof "<7>"])
+{
+	log_output();
+	snprintf(mark, sizeof "<7>", log_is_journal ? "<%c>" : "", severity);
+	return mark;
+}
+
+size_t log_line_prefix(char out[static LOG_PREFIX_BYTES])
+{
+	char mark[sizeof "<7>"];
+
+	return (size_t)snprintf(out, LOG_PREFIX_BYTES, "%s%s",
+				log_mark('6', mark), log_subject);
 }
 
 /* Waits as long as log_set_patience() allows.  Returns as write(2) does. */
@@ -116,16 +130,17 @@ static bool log_put(const char *text, size_t len)
 /* Returns false if there is no room for the report. */
 static bool log_tell_dropped(void)
 {
-	char text[LOG_SUBJECT_BYTES + 128];
+	char text[LOG_SUBJECT_BYTES + 128], mark[sizeof "<7>"];
 	int len;
 
 	if (!log_dropped)
 		return true;
 	len = snprintf(text, sizeof text,
-		       LOG_PREFIX "%s%" PRIu64
-				  " line%s of messages %s dropped: standard "
-				  "error was not read\n",
-		       log_subject, log_dropped, log_dropped == 1 ? "" : "s",
+		       "%s" LOG_PREFIX "%s%" PRIu64
+		       " line%s of messages %s dropped: standard "
+		       "error was not read\n",
+		       log_mark('4', mark), log_subject, log_dropped,
+		       log_dropped == 1 ? "" : "s",
 		       log_dropped == 1 ? "was" : "were");
 	if (!log_put(text, (size_t)len))
 		return false;
@@ -159,24 +174,18 @@ void log_defuse(char *text, size_t len)
 			text[i] = '?';
 }
 
-attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
-				       va_list ap)
+attr_printf(3, 0) static void log_line(enum log_level level, char severity,
+				       const char *fmt, va_list ap)
 {
-	static const char prefix[] = LOG_PREFIX;
-	size_t len = 0;
-	char line[1024];
+	char line[1024], mark[sizeof "<7>"];
 	int saved = errno, n;
+	size_t len;
 
 	if (level > log_level)
 		return;
-	if (log_status_shown) {
-		memcpy(line, CLEAR_LINE, sizeof CLEAR_LINE - 1);
-		len = sizeof CLEAR_LINE - 1;
-	}
-	memcpy(line + len, prefix, sizeof prefix - 1);
-	len += sizeof prefix - 1;
-	memcpy(line + len, log_subject, strlen(log_subject));
-	len += strlen(log_subject);
+	len = (size_t)snprintf(line, sizeof line, "%s%s" LOG_PREFIX "%s",
+			       log_status_shown ? CLEAR_LINE : "",
+			       log_mark(severity, mark), log_subject);
 	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
 	if (n < 0)
 		n = 0;
@@ -192,21 +201,21 @@ attr_printf(2, 0) static void log_line(enum log_level level, const char *fmt,
 	errno = saved;
 }
 
-#define LOG_FUNCTION(name, level)         \
-	void name(const char *fmt, ...)   \
-	{                                 \
-		va_list ap;               \
-                                          \
-		va_start(ap, fmt);        \
-		log_line(level, fmt, ap); \
-		va_end(ap);               \
+#define LOG_FUNCTION(name, level, severity)         \
+	void name(const char *fmt, ...)             \
+	{                                           \
+		va_list ap;                         \
+                                                    \
+		va_start(ap, fmt);                  \
+		log_line(level, severity, fmt, ap); \
+		va_end(ap);                         \
 	}
 
-LOG_FUNCTION(log_error, LOG_QUIET)
-LOG_FUNCTION(log_always, LOG_QUIET)
-LOG_FUNCTION(log_notice, LOG_NOTICE)
-LOG_FUNCTION(log_info, LOG_INFO)
-LOG_FUNCTION(log_debug, LOG_DEBUG)
+LOG_FUNCTION(log_error, LOG_QUIET, '3')
+LOG_FUNCTION(log_always, LOG_QUIET, '6')
+LOG_FUNCTION(log_notice, LOG_NOTICE, '5')
+LOG_FUNCTION(log_info, LOG_INFO, '6')
+LOG_FUNCTION(log_debug, LOG_DEBUG, '7')
 
 void log_status(const char *line)
 {

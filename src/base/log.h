@@ -6,6 +6,9 @@
  * A message never waits for the reader of standard error, unless
  * log_set_patience() allows it: a line for which there is no room is dropped.
  * As soon as there is room again, a message says how many lines were dropped.
+ *
+ * Where standard error is the journal of systemd, each line begins with its
+ * severity: "<3>" an error, "<5>" a notice, "<6>" information, "<7>" details.
  */
 #pragma once
 
@@ -15,7 +18,10 @@
 
 #include "base/cleanup.h"
 
-enum { LOG_SUBJECT_BYTES = 160 + sizeof ": " };
+enum {
+	LOG_SUBJECT_BYTES = 160 + sizeof ": ",
+	LOG_PREFIX_BYTES = LOG_SUBJECT_BYTES + 3, /* severity and subject */
+};
 
 enum log_level {
 	LOG_QUIET, /* -q: errors only */
@@ -58,7 +64,7 @@ void log_debug(const char *fmt, ...) attr_printf(1, 2);
 /*
  * Pass on lines that another program wrote to its standard error, without
  * waiting.  text is whole lines with their newlines; len is at most
- * LOG_PASS_BYTES.  The caller has put the subject in front of each line.
+ * LOG_PASS_BYTES.  The caller has put log_line_prefix() in front of each line.
  * Returns false if there was no room; then nothing was written.
  */
 enum { LOG_PASS_BYTES = 4096 };
@@ -67,8 +73,12 @@ bool log_pass_on(const char *text, size_t len) attr_must_check;
 /* Count lines of that program as dropped. */
 void log_count_dropped(uint64_t lines);
 
-/* Write the subject and ": " to out, or "" without one.  Returns its length. */
-size_t log_subject_prefix(char out[static LOG_SUBJECT_BYTES]);
+/*
+ * Write to out what comes before a line that another program wrote: the
+ * severity, in the journal, the subject and ": ", if there is one.  Returns its
+ * length.
+ */
+size_t log_line_prefix(char out[static LOG_PREFIX_BYTES]);
 
 /*
  * Show a status line on a terminal.  The next status line replaces it; any

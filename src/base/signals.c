@@ -6,6 +6,8 @@
 #include <signal.h>
 #include <string.h>
 
+#include "base/notify.h"
+
 static volatile sig_atomic_t stop_came;
 static int stop_pipe[2] = { -1, -1 };
 
@@ -36,6 +38,11 @@ int signals_arm(struct err *e)
 		if (sigaction(signals[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)
 			sigaction(signals[i], &sa, NULL);
+	return 0;
+}
+
+int signals_fd(void)
+{
 	return stop_pipe[0];
 }
 
@@ -52,6 +59,7 @@ int signals_check(struct err *e)
 
 	if (!sig)
 		return 0;
+	notify_stopping();
 	return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)", sig,
 		       strsignal(sig));
 }

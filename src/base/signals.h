@@ -8,16 +8,19 @@
 
 #include "base/err.h"
 
-/*
- * Note these signals from now on, but for those that are ignored.  Returns a
- * descriptor that becomes readable with the first.  Errors: ERR_STREAM.
- */
+/* Note these signals from now on, but for ignored ones.  Errors: ERR_STREAM. */
 int signals_arm(struct err *e) attr_must_check;
+
+/* Becomes readable with the first signal; -1: signals are not armed. */
+int signals_fd(void);
 
 /* After the stream: close the descriptor.  Signals are still noted. */
 void signals_disarm(void);
 
-/* After a signal: returns -1 with an ERR_IO that names it. */
+/*
+ * After a signal: tells the service manager that we stop, and returns -1 with an
+ * ERR_IO that names the signal.
+ */
 int signals_check(struct err *e) attr_must_check;
 
 /* Note sig, for a caller that catches signals by other means. */

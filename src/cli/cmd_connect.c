@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/log.h"
+#include "base/notify.h"
 #include "cli/cmd.h"
 #include "cli/setup.h"
 #include "conn/session_client.h"
@@ -14,10 +15,12 @@ int cmd_connect(const struct options *o, struct err *e)
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
 	session = session_client_new(&setup.session, e);
-	if (session && session_first(session, e) == 0)
+	if (session && session_first(session, e) == 0) {
+		notify_ready();
 		ret = session->discarded ? 0
 					 : stream_run(session, &setup.stream,
 						      &setup.stats, e);
+	}
 	if (ret == 0 && session->discarded)
 		log_notice("the stream is abandoned");
 	session_free(session);

@@ -6,9 +6,11 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "cli/cmd.h"
 #include "cli/serve.h"
 #include "cli/setup.h"
+#include "conn/activation.h"
 #include "conn/net.h"
 #include "conn/session_server.h"
 #include "stream/stream.h"
@@ -19,6 +21,7 @@ static int listen_tell_ready(const struct options *o, uint16_t port,
 	char text[16];
 	int len = snprintf(text, sizeof text, "%u\n", port);
 
+	notify_ready();
 	if (o->ready_fd < 0)
 		return 0;
 	if (io_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd", e) <
@@ -83,19 +86,19 @@ static int listen_keep(const struct options *o, struct setup *setup,
 
 /* A user at a terminal may have to tell others where to connect. */
 static void listen_say_where(const struct options *o,
-			     const struct net_listener *l)
+			     const struct net_listener *l, bool by_address)
 {
 	char text[NET_LISTENERS_MAX * (NET_NAME_MAX + 2)] = "";
 	size_t len = 0;
 
-	for (size_t i = 0; o->bind && i < l->count; i++) {
+	for (size_t i = 0; by_address && i < l->count; i++) {
 		char name[NET_NAME_MAX];
 
 		net_listener_name(l, i, name);
 		len += (size_t)snprintf(text + len, sizeof text - len, "%s%s",
 					len ? ", " : "", name);
 	}
-	if (!o->bind)
+	if (!by_address)
 		snprintf(text, sizeof text, "port %u of every%s address",
 			 l->port,
 			 o->family == AF_INET	 ? " IPv4"
@@ -107,25 +110,64 @@ static void listen_say_where(const struct options *o,
 		log_info("listening on %s", text);
 }
 
-int cmd_listen(const struct options *o, struct err *e)
+/* The sockets that a service manager passed to us, if any */
+static int listen_take(const struct options *o, struct net_listener *l,
+		       struct err *e)
+{
+	if (activation_take(l, e) < 0)
+		return -1;
+	if (!l->count)
+		return 0;
+	if (o->bind || o->family != AF_UNSPEC || o->port != NET_DEFAULT_PORT)
+		return err_set(e, ERR_USAGE, 0,
+			       "the service manager has opened the port "
+			       "(LISTEN_FDS): choose it in the .socket unit, "
+			       "not with -p, -b, -4 or -6");
+	for (size_t i = 0; i < l->count; i++) {
+		if (l->fds[i] == o->ready_fd)
+			return err_set(e, ERR_USAGE, 0,
+				       "--ready-fd %d: this is a socket of "
+				       "LISTEN_FDS",
+				       o->ready_fd);
+		tcp_options_apply(&o->tcp, l->fds[i]);
+	}
+	return 0;
+}
+
+static int listen_open(const struct options *o, struct net_listener *l,
+		       struct err *e)
 {
 	struct net_endpoint at = { .host = o->bind,
 				   .port = (uint16_t)o->port,
 				   .family = o->family,
 				   .tcp = &o->tcp };
-	autofini_setup struct setup setup = { .cred = NULL };
-	struct net_listener l;
-	int ret;
+	bool passed = l->count;
 
-	if (listen_check_ready(o, e) < 0 || setup_init(&setup, o, e) < 0)
+	if (!passed && net_listen(&at, l, e) < 0)
 		return -1;
-	ret = net_listen(&at, &l, e);
-	if (ret == 0) {
-		listen_say_where(o, &l);
-		ret = o->keep ? listen_keep(o, &setup, &l, e)
-			      : listen_run(o, &setup, &l, e);
-		net_listener_close(&l);
-	}
+	listen_say_where(o, l, passed || o->bind);
+	return 0;
+}
+
+static int listen_serve(const struct options *o, struct setup *setup,
+			struct net_listener *l, struct err *e)
+{
+	if (listen_open(o, l, e) < 0)
+		return -1;
+	return o->keep ? listen_keep(o, setup, l, e)
+		       : listen_run(o, setup, l, e);
+}
+
+int cmd_listen(const struct options *o, struct err *e)
+{
+	autofini_setup struct setup setup = { .stats_fd = -1 };
+	struct net_listener l = { .count = 0 };
+	int ret = -1;
+
+	if (listen_check_ready(o, e) == 0 && listen_take(o, &l, e) == 0 &&
+	    setup_init(&setup, o, e) == 0)
+		ret = listen_serve(o, &setup, &l, e);
+	net_listener_close(&l);
 	if (!o->keep) /* else each stream's process has */
 		setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;

@@ -14,7 +14,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/signals.h"
+#include "cli/serve_status.h"
 #include "conn/acceptor.h"
 #include "conn/peek.h"
 #include "conn/session_server.h"
@@ -56,6 +58,7 @@ struct serve {
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	unsigned int running; /* streams, without those told to end */
+	struct serve_status status;
 	struct serve_stream streams[PROCESSES_MAX];
 };
 
@@ -252,6 +255,14 @@ static void serve_reread(struct serve *k)
 	credential_set_keys(k->setup->cred, keys);
 }
 
+/* On SIGHUP; systemd waits for the end of it. */
+static void serve_reload(struct serve *k)
+{
+	notify_reloading();
+	serve_reread(k);
+	notify_ready();
+}
+
 static void serve_signal_streams(const struct serve *k, int sig)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
@@ -263,6 +274,8 @@ static void serve_stop(struct serve *k, int sig)
 {
 	k->aborts = k->stop_sig;
 	k->stop_sig = sig;
+	notify_stopping();
+	k->status.due_ms = 0;
 	if (k->aborts) {
 		log_notice("signal %d (%s): aborting the running streams", sig,
 			   strsignal(sig));
@@ -286,6 +299,7 @@ static void serve_ended(struct serve *k, struct serve_stream *s, int wstatus)
 	else
 		log_debug("%s: this stream's process has ended", s->name);
 	close(s->fd);
+	serve_status_end(&k->status, (size_t)(s - k->streams));
 	k->running -= serve_runs(s);
 	s->pid = 0;
 }
@@ -312,7 +326,7 @@ static void serve_take_signals(struct serve *k)
 			serve_reap(k);
 			break;
 		case SIGHUP:
-			serve_reread(k);
+			serve_reload(k);
 			break;
 		case SIGUSR1:
 			serve_signal_streams(k, SIGUSR1);
@@ -332,6 +346,7 @@ static void serve_child_init(struct serve *k, int fd)
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
+	notify_after_fork();
 	close(steal_fd(&k->signal_fd));
 	k->handed = (struct net_listener){ .fds = { fd },
 					   .count = 1,
@@ -455,6 +470,8 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 		return 1;
 	}
 	if (pid == 0) {
+		k->setup->stream.counter = serve_status_counter(
+			&k->status, (size_t)(s - k->streams));
 		log_after_fork();
 		log_set_subject(name);
 		serve_child_init(k, fd);
@@ -494,6 +511,8 @@ static int serve_wait(struct serve *k, struct err *e)
 
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
+	due_ms = clock_earlier(due_ms, k->status.due_ms);
+	due_ms = clock_earlier(due_ms, notify_due());
 	if (poll(fds, array_len(fds), clock_poll_ms(due_ms)) < 0 &&
 	    errno != EINTR)
 		return err_call(e, ERR_NET, "poll", "cannot wait");
@@ -526,6 +545,8 @@ int serve_run(struct serve *k, struct err *e)
 		while (acceptor_step(k->acceptor, &accepted))
 			if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
+		serve_status_tick(&k->status, k->running, k->stop_sig);
+		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
 	}
@@ -587,8 +608,10 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);
+	serve_status_init(&k->status, PROCESSES_MAX);
 	k->acceptor = acceptor_open(&acceptor, e);
 	if (!k->acceptor) {
+		serve_status_fini(&k->status);
 		free(k);
 		return NULL;
 	}
@@ -609,5 +632,6 @@ void serve_free(struct serve *k)
 	}
 	net_listener_close(&k->handed);
 	acceptor_close(k->acceptor);
+	serve_status_fini(&k->status);
 	free(k);
 }

@@ -454,6 +454,11 @@ void net_listener_name(const struct net_listener *l, size_t i,
 		net_name((struct sockaddr *)&ss, len, name);
 }
 
+int net_listener_find_port(struct net_listener *l, struct err *e)
+{
+	return net_local_port(l->fds[0], &l->port, e);
+}
+
 void net_listener_close(struct net_listener *l)
 {
 	while (l->count)

@@ -86,6 +86,10 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 
 void net_listener_close(struct net_listener *l);
 
+/* Fill in the port of sockets that another program opened: ERR_NET. */
+int net_listener_find_port(struct net_listener *l,
+			   struct err *e) attr_must_check;
+
 /* The address and port of the i-th socket as text. */
 void net_listener_name(const struct net_listener *l, size_t i,
 		       char name[static NET_NAME_MAX]);

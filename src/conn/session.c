@@ -10,6 +10,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/min.h"
+#include "base/notify.h"
+#include "base/secret.h"
+#include "base/signals.h"
 #include "conn/net.h"
 
 /*
@@ -35,8 +38,8 @@ uint64_t session_record_limit(const struct session_config *o)
 	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
 }
 
-void session_init(struct session *s, const struct session_ops *ops,
-		  const struct session_params *p)
+int session_init(struct session *s, const struct session_ops *ops,
+		 const struct session_params *p, struct err *e)
 {
 	*s = (struct session){ .ops = ops,
 			       .p = *p,
@@ -45,16 +48,21 @@ void session_init(struct session *s, const struct session_ops *ops,
 			       .fd = -1,
 			       .events = POLLIN,
 			       .due_ms = CLOCK_NEVER };
+	s->ticket = secret_alloc(sizeof *s->ticket);
+	return s->ticket ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
 }
 
 void session_free(struct session *s)
 {
+	struct key *ticket;
+
 	if (!s)
 		return;
+	ticket = s->ticket;
 	connection_close(s->old);
 	connection_close(s->conn);
-	key_wipe(&s->ticket);
 	s->ops->free(s);
+	secret_free(ticket, sizeof *ticket);
 }
 
 int session_first(struct session *s, struct err *e)
@@ -62,16 +70,51 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct pollfd p;
+		struct session_poll p = { .extra = { { -1 }, { -1 } },
+					  .until_ms = notify_due() };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
-		p = (struct pollfd){ .fd = s->fd, .events = s->events };
-		if (poll(&p, 1, clock_poll_ms(s->due_ms)) < 0 && errno != EINTR)
-			return err_call(e, ERR_NET, "poll", "cannot wait");
+		notify_tick();
+		if (session_poll(s, &p, e) < 0)
+			return -1;
 	}
+}
+
+/* On a connection poll(2) reports an error even if events is 0. */
+static struct pollfd session_pollfd(const struct connection *c, short events)
+{
+	return (struct pollfd){ c && events ? connection_fd(c) : -1, events,
+				0 };
+}
+
+int session_poll(struct session *s, struct session_poll *p, struct err *e)
+{
+	enum { CONN, OLD, OWN, SIGNALS, EXTRA, COUNT = EXTRA + SESSION_EXTRAS };
+	struct pollfd fds[COUNT] = {
+		[CONN] = session_pollfd(s->conn, p->conn),
+		[OLD] = session_pollfd(s->old, p->old),
+		[OWN] = { s->fd, s->events, 0 },
+		[SIGNALS] = { signals_fd(), POLLIN, 0 },
+	};
+	uint64_t until_ms = clock_earlier(p->until_ms, s->due_ms);
+
+	memcpy(&fds[EXTRA], p->extra, sizeof p->extra);
+	if (poll(fds, COUNT, clock_poll_ms(until_ms)) < 0) {
+		if (errno != EINTR)
+			return err_call(e, s->count ? ERR_STREAM : ERR_NET,
+					"poll", "cannot wait");
+		for (int i = 0; i < COUNT; i++)
+			fds[i].revents = 0;
+	}
+	memcpy(p->extra, &fds[EXTRA], sizeof p->extra);
+	p->conn = fds[CONN].revents;
+	p->old = fds[OLD].revents;
+	p->now_ms = clock_now_ms();
+	p->due = fds[OWN].revents || p->now_ms >= s->due_ms || !s->conn;
+	return signals_check(e);
 }
 
 int session_run(struct session *s, const struct session_span *span,
@@ -156,8 +199,8 @@ int session_agree(struct session *s, struct tls *t,
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
 		return 0;
-	session_hex(peer->handle, s->ticket.identity);
-	return tls_export(t, &s->ticket.secret, e);
+	session_hex(peer->handle, s->ticket->identity);
+	return tls_export(t, &s->ticket->secret, e);
 }
 
 static void session_announce(const struct session *s)
@@ -185,8 +228,7 @@ void session_close(struct session *s)
 	connection_close_hard(s->old);
 	connection_close_hard(s->conn);
 	s->old = s->conn = NULL;
-	s->rekey_since_ms = 0;
-	s->rekey_agreed = false;
+	s->rekey = (struct rekey){ 0 };
 }
 
 static struct connection *session_open(struct session *s, struct tls *t,
@@ -218,8 +260,7 @@ int session_use(struct session *s, struct tls *t,
 	if (purpose == SESSION_REKEYS) {
 		s->old = s->conn;
 		s->rekeys++;
-		s->rekey_since_ms = 0;
-		s->rekey_agreed = false;
+		rekey_switch(&s->rekey, offset);
 	} else {
 		session_close(s);
 		if (s->count)
@@ -339,7 +380,7 @@ uint64_t session_key_budget(const struct session *s)
 {
 	uint64_t records;
 
-	if (s->rekey_agreed)
+	if (rekey_holds(&s->rekey))
 		return 0;
 	records = connection_records(s->conn, s->record_limit);
 	return records < s->record_limit
@@ -350,34 +391,26 @@ uint64_t session_key_budget(const struct session *s)
 int session_check_rekey(struct session *s, struct err *e)
 {
 	bool raw = s->p.config->raw;
-	uint64_t limit = s->record_limit;
+	uint64_t limit = s->record_limit, records;
 
-	if (!raw)
-		limit -= limit / 4; /* ahead of time */
-	if (s->rekey_since_ms || s->old || !s->conn ||
-	    (!s->p.config->connects && !raw) ||
-	    connection_records(s->conn, limit) < limit)
+	if (!s->conn || s->rekey.phase != REKEY_NONE ||
+	    (!s->p.config->connects && !raw))
 		return 0;
-	if (!raw) {
-		s->rekey_since_ms = clock_now_ms();
+	records = connection_records(s->conn, raw ? limit : rekey_early(limit));
+	if (raw && records >= limit)
+		return err_set(e, ERR_STREAM, 0,
+			       "one key may protect only %" PRIu64
+			       " records, and --raw cannot rekey: the stream "
+			       "is too long",
+			       limit);
+	if (!raw && rekey_dial(&s->rekey, records, limit, clock_now_ms()))
 		s->due_ms = 0;
-		return 0;
-	}
-	return err_set(
-		e, ERR_STREAM, 0,
-		"one key may protect only %" PRIu64
-		" records, and --raw cannot rekey: the stream is too long",
-		limit);
-}
-
-void session_cancel_rekey(struct session *s)
-{
-	s->rekey_since_ms = 0;
+	return 0;
 }
 
 void session_retire_old(struct session *s, uint64_t offset)
 {
-	if (!s->old || offset < s->offset)
+	if (!rekey_drained(&s->rekey, offset))
 		return;
 	connection_close(s->old);
 	s->old = NULL;

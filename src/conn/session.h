@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@
 #include "base/err.h"
 #include "conn/connection.h"
 #include "conn/net.h"
+#include "conn/rekey.h"
 #include "conn/retry.h"
 #include "conn/tcp_options.h"
 #include "proto/frame.h"
@@ -96,15 +98,13 @@ struct session {
 	uint32_t number; /* of the last connection, as HELLO counts them */
 	uint64_t peer_sent; /* how far the input of a sending peer reaches */
 
-	/* Poll fd for events; session_run() when it is ready, or at due_ms. */
+	/* For session_poll(): session_run() when fd is ready, or at due_ms. */
 	int fd; /* or -1 */
 	short events;
 	uint64_t due_ms; /* clock_now_ms() time */
 
-	/* Rekey in progress; session_close() and session_use() reset these. */
-	uint64_t rekey_since_ms; /* when we began to dial; 0: not dialling */
-	bool rekey_agreed; /* HELLO sent, WELCOME pending: send nothing */
-	unsigned int rekeys; /* how many there were so far; never reset */
+	struct rekey rekey; /* of conn; session_close() resets it */
+	unsigned int rekeys; /* how many there were so far */
 
 	/* The outage; set when a connection is lost. */
 	struct retry retry; /* decides when to give up */
@@ -115,7 +115,7 @@ struct session {
 	uint8_t stream[FRAME_ID_BYTES]; /* its id */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of the peer; "": none */
 	char name[NET_NAME_MAX]; /* the peer's address */
-	struct key ticket; /* authenticates later connections */
+	struct key *ticket; /* for later connections; secret_alloc() */
 	uint64_t buffer_bytes; /* size of the sender's resend buffer */
 	uint64_t record_limit; /* records under one key */
 	const char *final; /* why the stream cannot resume; NULL: it can */
@@ -164,9 +164,29 @@ uint64_t session_buffer_bytes(const struct session_config *o);
  */
 int session_first(struct session *s, struct err *e) attr_must_check;
 
+/* What session_poll() waits for, and what came. */
+enum { SESSION_EXTRAS = 2 };
+struct session_poll {
+	/*
+	 * The events of s->conn and s->old; 0: do not poll it.  Afterwards the
+	 * events that came, as in poll(2).
+	 */
+	short conn, old;
+	struct pollfd extra[SESSION_EXTRAS]; /* the caller's; fd may be -1 */
+	uint64_t until_ms; /* return by then */
+	uint64_t now_ms; /* result: the time after waiting */
+	bool due; /* result: call session_run() */
+};
+
 /*
- * Call when s->fd is ready or s->due_ms has passed.  If s->count has grown
- * afterwards, s->conn is a new connection, which carries the stream from
+ * Wait for one of these events, for the session, or for a signal.  Errors:
+ * ERR_IO after a signal; ERR_STREAM, before the first connection ERR_NET.
+ */
+int session_poll(struct session *s, struct session_poll *p,
+		 struct err *e) attr_must_check;
+
+/*
+ * Call when session_poll() says so.  If s->count has grown afterwards, s->conn is a new connection, which carries the stream from
  * s->offset on.  Errors: ERR_KTLS or ERR_STREAM, both final.
  */
 int session_run(struct session *s, const struct session_span *span,
@@ -201,8 +221,8 @@ void session_redial(struct session *s);
 struct connection *session_source(const struct session *s);
 
 /*
- * How many bytes may be sent over s->conn before it must be rekeyed; 0 between
- * HELLO and WELCOME of a rekey.
+ * How many bytes may be sent over s->conn before it must be rekeyed; 0 while
+ * rekey_holds().
  */
 uint64_t session_key_budget(const struct session *s);
 
@@ -212,9 +232,6 @@ uint64_t session_key_budget(const struct session *s);
  * protocol for that, so the limit is an error: ERR_STREAM.
  */
 int session_check_rekey(struct session *s, struct err *e) attr_must_check;
-
-/* The end of the stream was sent: stop dialling to rekey. */
-void session_cancel_rekey(struct session *s);
 
 /*
  * The receiver has all bytes below offset: close the old connection if those
@@ -250,8 +267,9 @@ void session_free(struct session *s);
 
 /* ---- for the implementations */
 
-void session_init(struct session *s, const struct session_ops *ops,
-		  const struct session_params *p);
+/* Errors: ERR_BUG, out of memory; then there is nothing to free. */
+int session_init(struct session *s, const struct session_ops *ops,
+		 const struct session_params *p, struct err *e) attr_must_check;
 
 /* What the peer announced in its HELLO or WELCOME, and the stream's handle. */
 struct session_peer {

@@ -76,6 +76,14 @@ static struct session_client *client_of(struct session *s)
 	return (struct session_client *)s;
 }
 
+/* Do we need another connection? */
+static bool client_dials(const struct session_client *client)
+{
+	const struct session *s = &client->session;
+
+	return !s->conn || rekey_dials(&s->rekey);
+}
+
 /* Set what the session polls in this state. */
 static void client_watch(struct session_client *client, enum tls_want want)
 {
@@ -92,7 +100,7 @@ static void client_watch(struct session_client *client, enum tls_want want)
 	if (client->state == CLIENT_RESOLVING && client->known.host.count)
 		s->due_ms =
 			clock_earlier(s->due_ms, client->wait_ms + SPEAK_MS);
-	if (s->conn && !s->rekey_since_ms && client->state == CLIENT_IDLE)
+	if (client->state == CLIENT_IDLE && !client_dials(client))
 		s->due_ms = CLOCK_NEVER;
 }
 
@@ -241,7 +249,7 @@ static void client_explain(struct session_client *client, const struct err *e)
 {
 	const struct session *s = &client->session;
 	uint64_t now = clock_now_ms(), end_ms = client_end_ms(client);
-	uint64_t since_ms = s->conn ? s->rekey_since_ms : client->since_ms;
+	uint64_t since_ms = s->conn ? s->rekey.since_ms : client->since_ms;
 
 	if (!strcmp(client->told, e->msg) ||
 	    (s->count && now - since_ms < SPEAK_MS)) {
@@ -330,7 +338,7 @@ static int client_refused(struct session_client *client, struct err *e)
 	if (reset)
 		e->kind = ERR_NET;
 	err_wrap(e, "%s", client->name);
-	if (client->session.rekey_agreed)
+	if (rekey_holds(&client->session.rekey))
 		return session_abort_rekey(&client->session, e);
 	return client_failed(client, busy || reset, e);
 }
@@ -447,7 +455,7 @@ static int client_start_tls(struct session_client *client,
 		.modes = p->modes,
 		.raw = p->config->raw,
 		/* A listener with --keep finds the stream by it. */
-		.server_name = client->session.ticket.identity,
+		.server_name = client->session.ticket->identity,
 	};
 
 	client->tls = tls_new(&params, e);
@@ -552,7 +560,7 @@ static int client_hello(struct session_client *client,
 	struct frame f = { .type = FRAME_HELLO };
 
 	/* From here on bytes go over the new connection only. */
-	s->rekey_agreed = s->conn;
+	rekey_agree(&s->rekey);
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
 		.role = session_frame_role(o),
@@ -571,7 +579,7 @@ static int client_hello(struct session_client *client,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(client->tls, &s->ticket, f.hello.proof, e) < 0)
+	    tls_prove(client->tls, s->ticket, f.hello.proof, e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
@@ -634,7 +642,7 @@ static int client_agree(struct session_client *client,
 	if (s->p.config->raw || !s->p.cred ||
 	    !priority_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
 		return 0;
-	client->ticket_cred = credential_new_psk(&s->ticket, false, e);
+	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;
 }
 
@@ -762,7 +770,7 @@ static int client_greeting(struct session_client *client,
 	if (!got)
 		return 0;
 	if (hello_check(&f.welcome, session_frame_role(s->p.config), e) < 0) {
-		if (s->rekey_agreed)
+		if (rekey_holds(&s->rekey))
 			return client_refused(client, e);
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
@@ -793,7 +801,7 @@ static int client_handshake(struct session_client *client,
 	if (want != TLS_DONE)
 		return 0;
 	/* The stream ended meanwhile. */
-	if (client->session.conn && !client->session.rekey_since_ms) {
+	if (!client_dials(client)) {
 		client_hang_up(client);
 		client_watch(client, TLS_WANT_READ);
 		return 0;
@@ -822,12 +830,11 @@ static int client_step(struct session_client *client,
 	if (client->state != CLIENT_IDLE && clock_now_ms() >= client->speak_ms)
 		client_speak(client);
 	/* The stream ended meanwhile. */
-	if (client->state <= CLIENT_CONNECTING && client->session.conn &&
-	    !client->session.rekey_since_ms)
+	if (client->state <= CLIENT_CONNECTING && !client_dials(client))
 		client_hang_up(client);
 	switch (client->state) {
 	case CLIENT_IDLE:
-		if ((client->session.conn && !client->session.rekey_since_ms) ||
+		if (!client_dials(client) ||
 		    clock_now_ms() < client->start_ms) {
 			/* A rekey may have been cancelled. */
 			client_watch(client, TLS_WANT_READ);
@@ -910,7 +917,10 @@ struct session *session_client_new(const struct session_params *p,
 		err_set(e, ERR_BUG, 0, "out of memory");
 		return NULL;
 	}
-	session_init(&client->session, &client_ops, p);
+	if (session_init(&client->session, &client_ops, p, e) < 0) {
+		free(client);
+		return NULL;
+	}
 	client->session.named = p->config->name;
 	resolve_init(&client->resolve);
 	client->socket.fd = -1;

@@ -114,8 +114,8 @@ static void session_server_own(struct session *s,
 					 .connection = peer->hello.connection,
 					 .source = peer->source };
 	if (!s->p.config->raw && s->p.cred) {
-		credential_admit(s->p.cred, &s->ticket);
-		server->stream.ticket = &s->ticket;
+		credential_admit(s->p.cred, s->ticket);
+		server->stream.ticket = s->ticket;
 	}
 	if (s->named) {
 		server->stream.name = s->stream_name;
@@ -385,6 +385,8 @@ static void session_server_free(struct session *s)
 	struct session_server *server = session_server_of(s);
 
 	acceptor_close(server->acceptor);
+	if (s->p.cred)
+		credential_admit(s->p.cred, NULL);
 	free(server);
 }
 
@@ -423,11 +425,14 @@ static struct session_server *session_server_alloc(
 		return NULL;
 	}
 	acceptor.callback_arg = server;
-	session_init(&server->session, &session_server_ops, p);
+	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
+		free(server);
+		return NULL;
+	}
 	server->listener = listener;
 	server->acceptor = acceptor_open(&acceptor, e);
 	if (!server->acceptor) {
-		free(server);
+		session_free(&server->session);
 		return NULL;
 	}
 	server->session.fd = acceptor_fd(server->acceptor);

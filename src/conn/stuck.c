@@ -3,10 +3,10 @@
 
 #include "base/clock.h"
 
-void stuck_begin(struct stuck *s, uint64_t offset)
+struct stuck stuck_begin(uint64_t offset)
 {
 	/* A peer that has just connected waits, until an ACK says otherwise. */
-	*s = (struct stuck){ .acked = offset, .waits = true };
+	return (struct stuck){ .acked = offset, .waits = true };
 }
 
 bool stuck_ack(struct stuck *s, uint64_t acked, bool waits)

@@ -24,7 +24,7 @@ struct stuck {
 };
 
 /* A new connection, over which the stream goes on at offset. */
-void stuck_begin(struct stuck *s, uint64_t offset);
+struct stuck stuck_begin(uint64_t offset);
 
 /* An ACK came.  Returns whether it acknowledges more bytes than the last. */
 bool stuck_ack(struct stuck *s, uint64_t acked, bool waits);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Options for TCP on long fat networks: --tcp-buffer, --congestion, --dscp.
- * They are set on each socket before it connects or listens; accepted
+ * They are set on each socket before it connects or accepts; accepted
  * connections inherit them.
  */
 #pragma once
@@ -24,7 +24,7 @@ int tcp_options_dscp(const char *text, int *dscp,
 		     struct err *e) attr_must_check;
 
 /*
- * Set the options on a socket that is neither connected nor listening.  If the
+ * Set the options on a socket that is not connected.  If the
  * kernel refuses one, logs that once with the sysctl that would allow it, and
  * goes on.  Ref: tcp(7), socket(7): SO_SNDBUFFORCE needs CAP_NET_ADMIN.
  */

@@ -215,7 +215,8 @@ int command_fail(const struct command_status *s, const char *name,
 
 	if (s->start_errno) {
 		errno = s->start_errno;
-		return err_call(e, ERR_COMMAND, "execve, dup2, wait4 or waitid",
+		return err_call(e, ERR_COMMAND,
+				"execve, dup2, poll, wait4 or waitid",
 				"cannot run %s", name);
 	}
 	if (s->wanted_terminal)

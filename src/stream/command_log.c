@@ -20,7 +20,7 @@ void command_log_init(struct command_log *l, int fd)
 	memset(l, 0, sizeof *l);
 	l->fd = fd;
 	l->partial_due_ms = CLOCK_NEVER;
-	l->prefix_len = log_subject_prefix(l->prefix);
+	l->prefix_len = log_line_prefix(l->prefix);
 }
 
 /* Returns false while the block waits for room. */
@@ -125,7 +125,7 @@ static void command_log_take(struct command_log *l, char c)
 /* Is there room in the block for two lines of any length? */
 static bool command_log_has_room(struct command_log *l)
 {
-	const size_t most = 2 * (LOG_SUBJECT_BYTES + COMMAND_LOG_LINE_BYTES);
+	const size_t most = 2 * (LOG_PREFIX_BYTES + COMMAND_LOG_LINE_BYTES);
 
 	return l->block_len + most <= sizeof l->block || command_log_flush(l);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Passes COMMAND's standard error, a pipe, on to ours: line by line, with the
- * subject of our own messages in front (log.h), control characters replaced.
+ * Passes COMMAND's standard error, a pipe, on to ours: line by line, with
+ * log_line_prefix() in front, control characters replaced.
  * If nobody reads our standard error, lines are dropped after a second and
  * counted, so COMMAND never waits longer than that.
  */
@@ -31,7 +31,7 @@ struct command_log {
 	uint64_t block_lines;
 	uint64_t stuck_ms; /* since when nobody takes it; 0: it is taken */
 	bool dropping;
-	char prefix[LOG_SUBJECT_BYTES];
+	char prefix[LOG_PREFIX_BYTES];
 	size_t prefix_len;
 	char words[COMMAND_LOG_WORDS_BYTES]; /* the last line, printable */
 };

@@ -6,8 +6,9 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/notify.h"
 
-enum { TTY_MS = 500, LINE_MS = 10000 };
+enum { TTY_MS = 500, LINE_MS = 10000, TELL_MS = 2000 };
 
 static volatile sig_atomic_t progress_asked;
 
@@ -16,7 +17,8 @@ static void progress_on_signal(int sig)
 	progress_asked = 1;
 }
 
-void progress_start(struct progress *s, bool shown, uint64_t size)
+void progress_start(struct progress *s, bool shown, uint64_t size,
+		    uint32_t *counter)
 {
 	/* No SA_RESTART: poll(2) must return for the line to be printed. */
 	struct sigaction sa = { .sa_handler = progress_on_signal };
@@ -25,6 +27,8 @@ void progress_start(struct progress *s, bool shown, uint64_t size)
 	*s = (struct progress){ .shown = shown,
 				.tty = shown && isatty(STDERR_FILENO),
 				.size = size,
+				.counter = counter,
+				.tell_ms = notify_is_on() ? now : CLOCK_NEVER,
 				.outage_end_ms = CLOCK_NEVER };
 	s->due_ms = shown ? now + (s->tty ? TTY_MS : LINE_MS) : CLOCK_NEVER;
 	rate_start(&s->rate, now, 0);
@@ -60,13 +64,32 @@ static void progress_print(const struct progress *s, uint64_t now_ms, char *out,
 				  out_size);
 }
 
-uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes)
+/* Returns when to do it again. */
+static uint64_t progress_tell(struct progress *s, uint64_t now_ms)
 {
 	char line[160];
 
+	if (s->counter)
+		__atomic_store_n(s->counter, (uint32_t)(s->rate.bytes / 1024),
+				 __ATOMIC_RELAXED);
+	notify_tick();
+	if (now_ms >= s->tell_ms) {
+		progress_print(s, now_ms, line, sizeof line);
+		notify_status("%s", line);
+		s->tell_ms = now_ms + TELL_MS;
+	}
+	return clock_earlier(s->tell_ms, notify_due());
+}
+
+uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes)
+{
+	uint64_t tell_ms;
+	char line[160];
+
 	rate_update(&s->rate, now_ms, bytes);
+	tell_ms = progress_tell(s, now_ms);
 	if (now_ms < s->due_ms && !progress_asked)
-		return s->due_ms;
+		return clock_earlier(s->due_ms, tell_ms);
 	progress_print(s, now_ms, line, sizeof line);
 	if (progress_asked || !s->tty)
 		log_always("%s", line);
@@ -75,7 +98,7 @@ uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes)
 	progress_asked = 0;
 	if (s->shown && now_ms >= s->due_ms)
 		s->due_ms = now_ms + (s->tty ? TTY_MS : LINE_MS);
-	return s->due_ms;
+	return clock_earlier(s->due_ms, tell_ms);
 }
 
 void progress_finish(struct progress *s, uint64_t bytes)

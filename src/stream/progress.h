@@ -2,7 +2,7 @@
 /*
  * --progress: the meter on standard error.  It stays in place on a terminal,
  * and is a line every 10 s elsewhere.  SIGUSR1 prints it once, even without
- * --progress.
+ * --progress.  The service manager, if there is one, is told the same.
  */
 #pragma once
 
@@ -16,13 +16,16 @@ struct progress {
 	bool tty;
 	uint64_t size; /* of the whole stream; 0: not known */
 	uint64_t due_ms;
+	uint32_t *counter; /* see stream.h */
+	uint64_t tell_ms; /* when to tell the service manager */
 	uint64_t outage_end_ms; /* see progress_set_outage() */
 	uint64_t compared, all; /* see progress_set_comparison() */
 	struct rate rate;
 };
 
-/* Start the clock and catch SIGUSR1. */
-void progress_start(struct progress *s, bool shown, uint64_t size);
+/* Start the clock and catch SIGUSR1.  counter: see struct progress. */
+void progress_start(struct progress *s, bool shown, uint64_t size,
+		    uint32_t *counter);
 
 /*
  * Print if it is time.  bytes: confirmed so far.  Cheap to call often.

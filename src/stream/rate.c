@@ -61,6 +61,14 @@ static const char *rate_bytes(uint64_t bytes, char out[static 24])
 	return out;
 }
 
+const char *rate_text(uint64_t bytes_per_s, char out[static RATE_TEXT_BYTES])
+{
+	char bytes[24];
+
+	snprintf(out, RATE_TEXT_BYTES, "%s/s", rate_bytes(bytes_per_s, bytes));
+	return out;
+}
+
 static const char *rate_time(uint64_t ms, char out[static 32])
 {
 	uint64_t s = ms / 1000;

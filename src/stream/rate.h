@@ -28,6 +28,10 @@ void rate_update(struct rate *r, uint64_t now_ms, uint64_t bytes);
 uint64_t rate_now(const struct rate *r, uint64_t now_ms);
 uint64_t rate_average(const struct rate *r, uint64_t now_ms);
 
+/* "456 MiB/s" */
+enum { RATE_TEXT_BYTES = 32 };
+const char *rate_text(uint64_t bytes_per_s, char out[static RATE_TEXT_BYTES]);
+
 /*
  * "1.23 GiB 456 MiB/s (avg 400 MiB/s) 0:00:03", and if size is not 0
  * " 45% ETA 0:00:04" behind it.

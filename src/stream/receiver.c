@@ -12,14 +12,17 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/min.h"
-#include "base/signals.h"
 
 enum {
 	BUFFER_BYTES = 1 << 20, /* 64 records a call */
 	SPIN_MAX_MS = 20,
 	LINGER_MS = 10000,
 	ACK_MS = 5000, /* between signs of life, at most */
-	SILENCE_MS = 30000, /* without a byte: dial another connection */
+	/*
+	 * Without a byte: dial another connection.  A sender that is alive
+	 * notices a stuck one after 30 s, and can say why: let it.
+	 */
+	SILENCE_MS = 40000,
 	SESSION_MS = 10, /* between looks at the session while bytes flow */
 	ACK_PARTS = 8, /* an ACK for each eighth of the resend buffer, */
 	ACK_BYTES = 1 << 20, /* or this much: good for the sender's cache */
@@ -27,10 +30,24 @@ enum {
 	CONSUMER_GRACE_MS = 2000, /* from its closed input to its exit */
 };
 
+/* What belongs to one connection; the next one begins with a new value. */
+struct receiver_connection {
+	unsigned int number; /* session->count */
+	uint64_t heard_ms; /* when the last byte came */
+	uint64_t acked; /* by our last ACK */
+	uint64_t ack_due_ms;
+	bool told; /* the outcome was sent */
+	bool mute; /* nothing can be sent to the sender */
+	bool said_ready; /* poll(2) reported POLLIN */
+	bool rest; /* leave the socket alone for spin_ms */
+	unsigned int spin_ms;
+};
+
 struct receiver {
 	const struct receiver_params *p;
 	struct session *session;
-	unsigned int connection; /* session->count that we know of */
+	struct receiver_connection on; /* the newest connection */
+	uint64_t now_ms; /* of this step */
 	struct output *output;
 	uint8_t *buffer;
 	size_t start, end; /* bytes of buffer to be written */
@@ -40,18 +57,12 @@ struct receiver {
 	bool want_data, want_output; /* what the last step was blocked on */
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
-	bool told; /* the outcome was sent on this connection */
 	bool begun; /* the stream is this one, not another */
 	bool awaits_end; /* DONE is for a stream that ends where ours did */
-	bool mute; /* nothing can be sent to the sender */
 	bool reader_gone; /* nobody reads the output any more */
-	bool said_ready; /* poll(2) reported POLLIN */
-	bool rest; /* leave the socket alone for spin_ms */
-	unsigned int spin_ms;
-	uint64_t total, acked;
-	uint64_t ack_due_ms, progress_due_ms;
+	uint64_t total; /* bytes received */
+	uint64_t progress_due_ms;
 	uint64_t session_due_ms; /* run the session, however busy we are */
-	uint64_t heard_ms; /* when the last byte came */
 	struct frame_outcome outcome; /* of a failure */
 	struct frame_words words; /* len 0: the consumer said nothing */
 };
@@ -131,7 +142,7 @@ static void receiver_hung_up(struct receiver *r, struct err *e)
 	if (session_resumes(r->session) && receiver_lost(r, e) == 0)
 		return;
 	log_debug("cannot tell the sender anything: %s", e->msg);
-	r->mute = true;
+	r->on.mute = true;
 	*e = (struct err){ 0 };
 }
 
@@ -164,7 +175,6 @@ static void receiver_tick(struct receiver *r)
 {
 	uint64_t step =
 		min_u64(r->session->buffer_bytes / ACK_PARTS, ACK_BYTES);
-	uint64_t now = clock_now_ms();
 	bool waits = receiver_waits(r);
 	struct frame f = { .type = FRAME_ACK,
 			   .ack = { waits ? FRAME_ACK_WAITS : 0, r->total } };
@@ -172,16 +182,18 @@ static void receiver_tick(struct receiver *r)
 	bool taken = true;
 
 	progress_set_outage(r->p->progress, session_outage_end_ms(r->session));
-	r->progress_due_ms = progress_update(r->p->progress, now, r->total);
-	if (r->p->raw || r->mute || receiver_is_done(r) || !r->session->conn)
+	r->progress_due_ms =
+		progress_update(r->p->progress, r->now_ms, r->total);
+	if (r->p->raw || r->on.mute || receiver_is_done(r) || !r->session->conn)
 		return;
-	if (now < r->ack_due_ms && (!step || r->total - r->acked < step))
+	if (r->now_ms < r->on.ack_due_ms &&
+	    (!step || r->total - r->on.acked < step))
 		return;
-	r->ack_due_ms = now + ACK_MS;
+	r->on.ack_due_ms = r->now_ms + ACK_MS;
 	if (connection_send_frame(r->session->conn, &f, &taken, &e) < 0)
 		receiver_hung_up(r, &e);
 	else if (taken)
-		r->acked = r->total;
+		r->on.acked = r->total;
 }
 
 static void receiver_flush(struct receiver *r)
@@ -189,7 +201,7 @@ static void receiver_flush(struct receiver *r)
 	struct err e = { 0 };
 	bool empty;
 
-	if (!r->mute && connection_flush(r->session->conn, &empty, &e) < 0)
+	if (!r->on.mute && connection_flush(r->session->conn, &empty, &e) < 0)
 		receiver_hung_up(r, &e);
 }
 
@@ -217,73 +229,53 @@ static int receiver_check_consumer(struct receiver *r, struct err *e)
 	return 0;
 }
 
-enum {
-	POLL_CONNECTION,
-	POLL_OLD,
-	POLL_OUTPUT,
-	POLL_CONSUMER,
-	POLL_SESSION,
-	POLL_STOP,
-	POLL_COUNT
-};
+/* Which of session_poll()'s descriptors is which */
+enum { POLL_OUTPUT, POLL_CONSUMER };
 
-static void receiver_poll_connection(struct receiver *r, struct pollfd *p,
-				     struct pollfd *old)
+static void receiver_poll_connection(const struct receiver *r,
+				     struct session_poll *p)
 {
 	struct connection *conn = r->session->conn;
-	bool pending = conn && !r->mute && connection_pending(conn);
 
 	if (!conn)
 		return;
-	if (r->want_data && !r->rest && r->session->old)
-		*old = (struct pollfd){ .fd = connection_fd(r->session->old),
-					.events = POLLIN };
-	else if (r->want_data && !r->rest)
-		p->events |= POLLIN;
-	if (pending)
-		p->events |= POLLOUT;
+	if (r->want_data && !r->on.rest)
+		*(r->session->old ? &p->old : &p->conn) |= POLLIN;
+	if (!r->on.mute && connection_pending(conn))
+		p->conn |= POLLOUT;
 	/* A sender that can reconnect must not wait for a slow consumer. */
-	if (session_resumes(r->session) && !r->rest)
-		p->events |= POLLRDHUP;
-	if (p->events)
-		p->fd = connection_fd(conn);
+	if (session_resumes(r->session) && !r->on.rest)
+		p->conn |= POLLRDHUP;
 }
 
-static void receiver_poll_set(struct receiver *r,
-			      struct pollfd fds[static POLL_COUNT])
+static void receiver_poll_output(const struct receiver *r,
+				 struct session_poll *p)
 {
-	for (int i = 0; i < POLL_COUNT; i++)
-		fds[i] = (struct pollfd){ .fd = -1 };
-	receiver_poll_connection(r, &fds[POLL_CONNECTION], &fds[POLL_OLD]);
-	fds[POLL_STOP].fd = r->p->stop_fd;
-	fds[POLL_STOP].events = POLLIN;
-	fds[POLL_SESSION].fd = r->session->fd;
-	fds[POLL_SESSION].events = r->session->events;
+	bool watched = output_has_reader(r->output) && r->output->fd >= 0 &&
+		       !r->reader_gone;
+
 	if (r->over)
 		return;
-	if (r->want_output || (output_has_reader(r->output) &&
-			       r->output->fd >= 0 && !r->reader_gone))
-		fds[POLL_OUTPUT].fd = output_fd(r->output);
-	fds[POLL_OUTPUT].events = r->want_output ? POLLOUT : 0;
-	if (r->p->consumer) {
-		fds[POLL_CONSUMER].fd = command_status_fd(r->p->consumer);
-		fds[POLL_CONSUMER].events = POLLIN;
-	}
+	if (r->want_output || watched)
+		p->extra[POLL_OUTPUT].fd = output_fd(r->output);
+	p->extra[POLL_OUTPUT].events = r->want_output ? POLLOUT : 0;
+	if (r->p->consumer)
+		p->extra[POLL_CONSUMER].fd = command_status_fd(r->p->consumer);
 }
 
 static uint64_t receiver_due(const struct receiver *r)
 {
 	const struct session *session = r->session;
-	uint64_t until_ms = clock_earlier(r->progress_due_ms, session->due_ms);
+	uint64_t until_ms = r->progress_due_ms;
 
-	if (!r->p->raw && !r->mute && !receiver_is_done(r) && session->conn)
-		until_ms = clock_earlier(until_ms, r->ack_due_ms);
+	if (!r->p->raw && !r->on.mute && !receiver_is_done(r) && session->conn)
+		until_ms = clock_earlier(until_ms, r->on.ack_due_ms);
 	if (session->conn && r->want_data && !r->over)
-		until_ms = clock_earlier(until_ms, r->heard_ms + SILENCE_MS);
+		until_ms = clock_earlier(until_ms, r->on.heard_ms + SILENCE_MS);
 	if (!r->ended)
 		until_ms = clock_earlier(until_ms, session_deadline(session));
-	if (r->want_data && r->rest)
-		until_ms = clock_earlier(until_ms, clock_deadline(r->spin_ms));
+	if (r->want_data && r->on.rest)
+		until_ms = clock_earlier(until_ms, r->now_ms + r->on.spin_ms);
 	return until_ms;
 }
 
@@ -293,7 +285,7 @@ static void receiver_arrived(struct receiver *r)
 	struct session *session = r->session;
 
 	if (session->old && r->total >= session->offset)
-		r->ack_due_ms = clock_now_ms();
+		r->on.ack_due_ms = r->now_ms;
 	session_retire_old(session, r->total);
 }
 
@@ -305,15 +297,21 @@ static void receiver_have(void *arg, struct frame_have *have)
 	digest_have(r->p->digest, have);
 }
 
+static struct receiver_connection receiver_connection_new(
+	const struct receiver *r)
+{
+	return (struct receiver_connection){
+		.number = r->session->count,
+		.heard_ms = r->now_ms,
+		.acked = r->total,
+		.ack_due_ms = r->now_ms + ACK_MS,
+	};
+}
+
 /* There is another connection: the sender continues at our total. */
 static void receiver_go_on(struct receiver *r)
 {
-	r->connection = r->session->count;
-	r->acked = r->total;
-	r->ack_due_ms = clock_deadline(ACK_MS);
-	r->mute = r->told = false;
-	r->spin_ms = 0;
-	r->heard_ms = clock_now_ms();
+	r->on = receiver_connection_new(r);
 	/* The sender has no bytes that we lack: the connection works. */
 	if (r->session->peer_sent <= r->total)
 		session_moved(r->session);
@@ -324,24 +322,22 @@ static int receiver_run_session(struct receiver *r, struct err *e)
 {
 	const struct session_span span = { r->total, r->total, r->total };
 
-	r->session_due_ms = clock_deadline(SESSION_MS);
+	r->session_due_ms = r->now_ms + SESSION_MS;
 	if (session_run(r->session, &span, e) < 0)
 		return -1;
-	if (r->connection != r->session->count)
+	if (r->on.number != r->session->count)
 		receiver_go_on(r);
 	return 0;
 }
 
 static void receiver_check_silence(struct receiver *r, short revents)
 {
-	uint64_t now = clock_now_ms();
-
 	/* Neither a slow consumer nor our own suspension counts as silence. */
 	if (!r->want_data || revents || r->over)
 		return;
-	if (now < r->heard_ms + SILENCE_MS)
+	if (r->now_ms < r->on.heard_ms + SILENCE_MS)
 		return;
-	r->heard_ms = now;
+	r->on.heard_ms = r->now_ms;
 	session_redial(r->session);
 }
 
@@ -369,30 +365,25 @@ static void receiver_hear_connection(struct receiver *r, short revents,
  */
 static int receiver_poll(struct receiver *r, uint64_t until_ms, struct err *e)
 {
-	struct pollfd fds[POLL_COUNT];
+	struct session_poll p = { .extra = { { -1, 0, 0 },
+					     { -1, POLLIN, 0 } } };
 
-	if (signals_check(e) < 0)
-		return -1;
+	r->now_ms = clock_now_ms();
 	receiver_tick(r);
-	receiver_poll_set(r, fds);
-	until_ms = clock_earlier(until_ms, receiver_due(r));
-	if (poll(fds, POLL_COUNT, clock_poll_ms(until_ms)) < 0) {
-		if (errno != EINTR)
-			return err_call(e, ERR_STREAM, "poll", "cannot wait");
-		return 0;
-	}
-	r->rest = false;
-	r->said_ready = (fds[POLL_CONNECTION].revents | fds[POLL_OLD].revents) &
-			POLLIN;
-	receiver_hear_connection(r, fds[POLL_CONNECTION].revents,
-				 fds[POLL_OLD].revents);
-	if ((fds[POLL_SESSION].revents ||
-	     clock_now_ms() >= r->session->due_ms || !r->session->conn) &&
-	    receiver_run_session(r, e) < 0)
+	receiver_poll_connection(r, &p);
+	receiver_poll_output(r, &p);
+	p.until_ms = clock_earlier(until_ms, receiver_due(r));
+	if (session_poll(r->session, &p, e) < 0)
 		return -1;
-	if (fds[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
+	r->now_ms = p.now_ms;
+	r->on.rest = false;
+	r->on.said_ready = (p.conn | p.old) & POLLIN;
+	receiver_hear_connection(r, p.conn, p.old);
+	if (p.due && receiver_run_session(r, e) < 0)
 		return -1;
-	if ((fds[POLL_OUTPUT].revents & (POLLERR | POLLHUP)) &&
+	if (p.extra[POLL_CONSUMER].revents && receiver_check_consumer(r, e) < 0)
+		return -1;
+	if ((p.extra[POLL_OUTPUT].revents & (POLLERR | POLLHUP)) &&
 	    output_has_reader(r->output))
 		return receiver_reader_gone(r, e);
 	return 0;
@@ -419,16 +410,16 @@ static void receiver_got(struct receiver *r, const struct connection_io *io)
 	r->total += io->bytes;
 	r->ended |= io->mark == CONNECTION_END;
 	if (io->bytes) {
-		r->spin_ms = 0;
-		r->heard_ms = clock_now_ms();
+		r->on.spin_ms = 0;
+		r->on.heard_ms = r->now_ms;
 		session_moved(r->session);
-	} else if (r->said_ready &&
+	} else if (r->on.said_ready &&
 		   connection_in_kernel(session_source(r->session))) {
-		r->rest = true;
+		r->on.rest = true;
 	}
-	r->said_ready = false;
-	if (r->rest && r->spin_ms < SPIN_MAX_MS)
-		r->spin_ms = r->spin_ms ? 2 * r->spin_ms : 1;
+	r->on.said_ready = false;
+	if (r->on.rest && r->on.spin_ms < SPIN_MAX_MS)
+		r->on.spin_ms = r->on.spin_ms ? 2 * r->on.spin_ms : 1;
 }
 
 /*
@@ -441,7 +432,7 @@ static int receiver_check_rekey(struct receiver *r,
 	struct session *session = r->session;
 
 	if (r->ended)
-		session_cancel_rekey(session);
+		rekey_cancel(&session->rekey);
 	else if (session_check_rekey(session, e) < 0)
 		return -1;
 	if (!session->old)
@@ -499,7 +490,7 @@ static int receiver_compare(struct receiver *r, struct err *e)
 			    0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))
 			return e->kind == ERR_STREAM ? receiver_lost(r, e) : -1;
-		r->heard_ms = clock_now_ms();
+		r->on.heard_ms = r->now_ms;
 		session_excuse(r->session);
 	}
 	r->want_data = !got;
@@ -607,10 +598,9 @@ static int receiver_check_session(struct receiver *r, struct err *e)
 /* Work that cannot wait for a pause of the stream */
 static int receiver_work_on(struct receiver *r, struct err *e)
 {
-	uint64_t now = clock_now_ms();
-
+	r->now_ms = clock_now_ms();
 	receiver_tick(r);
-	if (now < r->session_due_ms && now < r->session->due_ms)
+	if (r->now_ms < r->session_due_ms && r->now_ms < r->session->due_ms)
 		return 0;
 	if (receiver_run_session(r, e) < 0)
 		return -1;
@@ -723,7 +713,7 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 	bool taken = true, done;
 
 	f.outcome.total = r->total;
-	r->told = true;
+	r->on.told = true;
 	if (r->outcome.failure && r->words.len &&
 	    connection_send_frame(
 		    r->session->conn,
@@ -751,8 +741,8 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 		r->awaits_end &= !io.bytes && !io.mark;
 	} while ((io.bytes || io.mark) && !*confirmed);
 	r->want_data = true;
-	r->rest = r->said_ready && connection_in_kernel(r->session->conn);
-	r->spin_ms = SPIN_MAX_MS;
+	r->on.rest = r->on.said_ready && connection_in_kernel(r->session->conn);
+	r->on.spin_ms = SPIN_MAX_MS;
 	return 0;
 }
 
@@ -766,7 +756,7 @@ static int receiver_answer(struct receiver *r, bool *confirmed, struct err *e)
 		return -1;
 	if (r->awaits_end)
 		return 0;
-	if (!r->told && receiver_say_outcome(r, e) < 0)
+	if (!r->on.told && receiver_say_outcome(r, e) < 0)
 		return -1;
 	return receiver_discard(r, confirmed, e);
 }
@@ -785,7 +775,7 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 	if (receiver_poll(r, deadline_ms, e) < 0 ||
 	    receiver_check_session(r, e) < 0)
 		return -1;
-	if (clock_now_ms() >= deadline_ms)
+	if (r->now_ms >= deadline_ms)
 		return err_set(e, ERR_STREAM, 0, "it does not answer");
 	return 0;
 }
@@ -822,7 +812,8 @@ static void receiver_tell_raw(struct receiver *r)
 	struct err e = { 0 };
 	bool done;
 
-	if (r->mute || connection_control_end(r->session->conn, &done, &e) < 0)
+	if (r->on.mute ||
+	    connection_control_end(r->session->conn, &done, &e) < 0)
 		log_notice("cannot tell the sender the outcome%s%s",
 			   *e.msg ? ": " : "", e.msg);
 	else
@@ -864,15 +855,14 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 {
 	struct receiver r = { .p = p,
 			      .session = p->session,
-			      .connection = p->session->count,
 			      .output = p->output,
 			      .pipe = { -1, -1 },
 			      .total = p->start,
-			      .acked = p->start,
 			      .begun = !session_compares(p->session),
-			      .ack_due_ms = clock_deadline(ACK_MS),
-			      .heard_ms = clock_now_ms() };
+			      .now_ms = clock_now_ms() };
 	int ret;
+
+	r.on = receiver_connection_new(&r);
 
 	if (p->digest) {
 		p->session->ask = receiver_have;

@@ -33,7 +33,6 @@ struct receiver_params {
 	struct digest *digest; /* of all bytes; NULL: no restart */
 	uint64_t start; /* bytes that the output had already */
 	struct progress *progress;
-	int stop_fd; /* of signals_arm() */
 };
 
 /*

@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/sender.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/min.h"
-#include "base/signals.h"
 #include "conn/stuck.h"
 #include "stream/comparison.h"
 #include "stream/pace.h"
@@ -36,29 +33,35 @@ static const uint8_t btrfs_magic[13] = "btrfs-stream";
 static const uint8_t btrfs_end[10] = { 0,    0,	   0,	 0,    0x15,
 				       0x00, 0x50, 0x6c, 0xc9, 0x9d };
 
+/* What belongs to one connection; the next one begins with a new value. */
+struct sender_connection {
+	unsigned int number; /* session->count */
+	uint64_t heard_ms; /* when the receiver's last frame came */
+	struct stuck stuck; /* does the connection still work? */
+	bool blocked; /* the socket took less than it was given */
+	bool more; /* it would have taken more */
+	bool ended; /* the end was sent */
+	bool key_used_up; /* nothing more may be sent under these keys */
+	uint64_t partial_ms; /* when the unfinished record began, or 0 */
+	uint64_t push_ms; /* when it is sent unfinished */
+};
+
 struct sender {
 	const struct sender_params *p;
 	struct resend_buffer *resend;
 	struct session *session;
-	unsigned int connection; /* session->count that we know of */
+	struct sender_connection on; /* the newest connection */
+	uint64_t now_ms; /* of this step */
 	uint64_t confirmed; /* the receiver has this much */
-	uint64_t heard_ms; /* when its last frame came */
 	uint64_t progress_due_ms;
 	bool is_btrfs; /* the stream began with the magic */
 	bool complete; /* the input ended without a failure */
-	bool blocked; /* the socket took less than it was given */
-	bool more; /* it would have taken more */
-	bool ended; /* the end was sent on this connection */
-	bool told_end; /* on this or an earlier one */
+	bool told_end; /* the end was sent on some connection */
 	uint64_t speak_ms; /* when to log that we wait for the outcome */
 	bool done; /* the receiver confirmed the stream */
 	bool refused; /* the receiver sent FAIL */
 	bool disputed; /* it confirmed a stream of another length */
-	struct stuck stuck; /* does this connection still work? */
 	char words[FRAME_WORDS_MAX + 1]; /* the last line of its COMMAND */
-	bool key_used_up; /* nothing more may be sent under these keys */
-	uint64_t partial_since; /* when the unfinished record began, or 0 */
-	uint64_t push_at; /* when it is sent unfinished */
 	struct read_ahead ahead;
 	struct pace pace;
 	struct comparison comparison; /* with what the receiver has */
@@ -72,7 +75,7 @@ static uint64_t sender_ready(const struct sender *s)
 	uint64_t whole = st->head - st->head % RECORD_MAX;
 
 	if (st->eof || resend_buffer_full(st) ||
-	    (s->partial_since && clock_now_ms() >= s->push_at))
+	    (s->on.partial_ms && s->now_ms >= s->on.push_ms))
 		return st->head - st->sent;
 	return whole > st->sent ? whole - st->sent : 0;
 }
@@ -80,12 +83,12 @@ static uint64_t sender_ready(const struct sender *s)
 /* Bytes were read: decide how long an unfinished record may wait. */
 static void sender_note_input(struct sender *s)
 {
-	uint64_t now = clock_now_ms();
+	struct sender_connection *on = &s->on;
 
-	if (!s->partial_since)
-		s->partial_since = now;
-	s->push_at =
-		clock_earlier(now + PAUSE_MS, s->partial_since + PAUSE_MAX_MS);
+	if (!on->partial_ms)
+		on->partial_ms = s->now_ms;
+	on->push_ms = clock_earlier(s->now_ms + PAUSE_MS,
+				    on->partial_ms + PAUSE_MAX_MS);
 }
 
 /* Send from memory from now on. */
@@ -115,7 +118,7 @@ static int sender_fill(struct sender *s, struct err *e)
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
-	read_ahead_got(&s->ahead, st->head - head, clock_now_ms());
+	read_ahead_got(&s->ahead, st->head - head, s->now_ms);
 	if (!s->p->check_end || !st->peeks || head >= sizeof first ||
 	    st->head < sizeof first)
 		return 0;
@@ -169,9 +172,9 @@ static uint64_t sender_may_send(struct sender *s)
 	const struct resend_buffer *st = s->resend;
 	uint64_t ready = sender_ready(s), may = session_key_budget(s->session);
 
-	s->key_used_up = !may;
+	s->on.key_used_up = !may;
 	ready = min_u64(min_u64(ready, may), st->limit - st->sent);
-	may = pace_budget(&s->pace, ready, clock_now_ms());
+	may = pace_budget(&s->pace, ready, s->now_ms);
 	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
 	return may;
 }
@@ -187,7 +190,7 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 	/* A cramped buffer tells nothing about the socket. */
 	if (st->cramped)
 		return sender_use_memory(s, e);
-	s->blocked = io.bytes == 0;
+	s->on.blocked = io.bytes == 0;
 	if (!st->keeps)
 		st->ops->ack(st, st->sent);
 	return 0;
@@ -198,17 +201,18 @@ static int sender_send(struct sender *s, struct err *e)
 	uint64_t len = 0, end = s->resend->sent + STEP_BYTES;
 	struct resend_buffer *st;
 
-	while (!s->blocked && (len = sender_may_send(s)) > 0 &&
+	while (!s->on.blocked && (len = sender_may_send(s)) > 0 &&
 	       s->resend->sent < end)
 		if (sender_send_some(s, len, e) < 0)
 			return -1;
+	s->now_ms = clock_now_ms(); /* that may have taken long */
 	st = s->resend;
-	s->more = !s->blocked && len;
+	s->on.more = !s->on.blocked && len;
 	if (st->sent == st->head) {
-		s->partial_since = 0;
-		read_ahead_ran_dry(&s->ahead, clock_now_ms());
+		s->on.partial_ms = 0;
+		read_ahead_ran_dry(&s->ahead, s->now_ms);
 	}
-	return s->ended ? 0 : session_check_rekey(s->session, e);
+	return s->on.ended ? 0 : session_check_rekey(s->session, e);
 }
 
 /* Flush the connection; after the last byte send the end. */
@@ -219,27 +223,27 @@ static int sender_flush(struct sender *s, struct err *e)
 
 	if (connection_pending(conn) && connection_flush(conn, &empty, e) < 0)
 		return -1;
-	s->blocked |= !empty;
-	if (s->session->rekey_agreed)
+	s->on.blocked |= !empty;
+	if (rekey_holds(&s->session->rekey))
 		return 0;
-	if (!s->complete || s->resend->sent < s->resend->head || s->ended ||
-	    s->blocked)
+	if (!s->complete || s->resend->sent < s->resend->head || s->on.ended ||
+	    s->on.blocked)
 		return 0;
-	if (connection_end(conn, &s->ended, e) < 0)
+	if (connection_end(conn, &s->on.ended, e) < 0)
 		return -1;
-	s->blocked = !s->ended;
-	if (s->ended && !s->told_end)
-		s->speak_ms = clock_deadline(SPEAK_MS);
-	s->told_end |= s->ended;
-	if (s->ended)
-		session_cancel_rekey(s->session);
+	s->on.blocked = !s->on.ended;
+	if (s->on.ended && !s->told_end)
+		s->speak_ms = s->now_ms + SPEAK_MS;
+	s->told_end |= s->on.ended;
+	if (s->on.ended)
+		rekey_cancel(&s->session->rekey);
 	return 0;
 }
 
 /* Was something sent on this connection that is not acknowledged yet? */
 static bool sender_owes(const struct sender *s)
 {
-	return s->resend->sent > s->stuck.acked || s->ended;
+	return s->resend->sent > s->on.stuck.acked || s->on.ended;
 }
 
 static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
@@ -258,7 +262,7 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			       offset, st->sent);
 	/* It came over the new connection: the receiver knows of that. */
 	session_retire_old(s->session, offset);
-	if (stuck_ack(&s->stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
+	if (stuck_ack(&s->on.stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
 	    !sender_owes(s))
 		session_moved(s->session);
 	if (offset <= s->confirmed)
@@ -347,7 +351,7 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 /* A raw receiver's close_notify is the only confirmation there is. */
 static int sender_on_end(struct sender *s, struct err *e)
 {
-	if (!s->p->raw || !s->ended)
+	if (!s->p->raw || !s->on.ended)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver ended the connection before it "
 			       "confirmed the stream");
@@ -370,7 +374,7 @@ static int sender_control(struct sender *s, struct err *e)
 			return sender_on_end(s, e);
 		if (!got)
 			return 0;
-		s->heard_ms = clock_now_ms();
+		s->on.heard_ms = s->now_ms;
 		if (sender_on_frame(s, &f, e) < 0)
 			return -1;
 		if (s->done)
@@ -387,7 +391,7 @@ static bool sender_wants_input(struct sender *s)
 {
 	struct resend_buffer *st = s->resend;
 
-	st->ahead = read_ahead_limit(&s->ahead, clock_now_ms());
+	st->ahead = read_ahead_limit(&s->ahead, s->now_ms);
 	if (st->eof || resend_buffer_full(st))
 		return false;
 	if (!resend_buffer_wants(st)) {
@@ -400,72 +404,68 @@ static bool sender_wants_input(struct sender *s)
 /* A consumer may take long after the last byte. */
 static void sender_speak(struct sender *s)
 {
-	if (clock_now_ms() < s->speak_ms)
+	if (s->now_ms < s->speak_ms)
 		return;
 	s->speak_ms = CLOCK_NEVER;
 	log_notice("everything is sent; waiting for the receiver to confirm "
 		   "that it was taken");
 }
 
-/* What to poll */
-enum {
-	POLL_CONNECTION,
-	POLL_OLD,
-	POLL_INPUT,
-	POLL_SOURCE,
-	POLL_SESSION,
-	POLL_STOP,
-	POLL_COUNT
-};
-
-static int sender_wait(struct sender *s, struct pollfd fds[static POLL_COUNT],
-		       struct err *e)
+/* When to act at the latest, whatever happens. */
+static uint64_t sender_due(struct sender *s)
 {
-	const struct sender_params *p = s->p;
 	const struct session *session = s->session;
-	uint64_t until = s->progress_due_ms;
+	const struct sender_connection *on = &s->on;
+	uint64_t until = clock_earlier(s->progress_due_ms, s->speak_ms);
 
-	if (session->conn && !s->blocked && !s->key_used_up && !s->paced_ms &&
-	    s->partial_since && s->resend->sent < s->resend->limit)
-		until = clock_earlier(until, s->push_at);
-	if (session->conn && !p->raw)
-		until = clock_earlier(until, s->heard_ms + SILENCE_MS);
-	if (session->conn && !session->rekey_agreed &&
-	    !session_compares(session))
-		until = clock_earlier(until, stuck_due(&s->stuck));
-	if (session->conn && session_compares(session))
-		until = clock_earlier(until, s->comparison.due_ms);
 	until = clock_earlier(until, session_deadline(session));
-	until = clock_earlier(until, session->due_ms);
-	until = clock_earlier(until, s->speak_ms);
 	if (!s->resend->eof)
-		until = clock_earlier(
-			until, read_ahead_due_ms(&s->ahead, clock_now_ms()));
-	if (session->conn && !s->blocked && s->paced_ms)
+		until = clock_earlier(until,
+				      read_ahead_due_ms(&s->ahead, s->now_ms));
+	if (!session->conn)
+		return until;
+	if (on->more)
+		return 0;
+	if (!s->p->raw)
+		until = clock_earlier(until, on->heard_ms + SILENCE_MS);
+	if (session_compares(session))
+		return clock_earlier(until, s->comparison.due_ms);
+	if (!on->blocked && s->paced_ms)
 		until = clock_earlier(until, s->paced_ms);
-	if (session->conn && s->more)
-		until = 0;
-	for (int i = 0; i < POLL_COUNT; i++)
-		fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
-	if (session->conn &&
-	    (!session->rekey_agreed || connection_pending(session->conn)))
-		fds[POLL_CONNECTION].fd = connection_fd(session->conn);
-	if (s->blocked)
-		fds[POLL_CONNECTION].events |= POLLOUT;
-	if (session->old && connection_pending(session->old)) {
-		fds[POLL_OLD].fd = connection_fd(session->old);
-		fds[POLL_OLD].events = POLLOUT;
-	}
-	if (sender_wants_input(s))
-		fds[POLL_INPUT].fd = s->resend->in->fd;
-	fds[POLL_STOP].fd = p->stop_fd;
-	fds[POLL_SESSION].fd = session->fd;
-	fds[POLL_SESSION].events = session->events;
-	if (p->source && !s->complete)
-		fds[POLL_SOURCE].fd = command_status_fd(p->source);
-	if (poll(fds, POLL_COUNT, clock_poll_ms(until)) < 0 && errno != EINTR)
-		return err_call(e, ERR_STREAM, "poll", "cannot wait");
-	return signals_check(e);
+	else if (!on->blocked && !on->key_used_up && on->partial_ms &&
+		 s->resend->sent < s->resend->limit)
+		until = clock_earlier(until, on->push_ms);
+	if (!rekey_holds(&session->rekey))
+		until = clock_earlier(until, stuck_due(&on->stuck));
+	return until;
+}
+
+/* Which of session_poll()'s descriptors is which */
+enum { POLL_INPUT, POLL_SOURCE };
+
+static int sender_wait(struct sender *s, struct session_poll *p, struct err *e)
+{
+	const struct session *session = s->session;
+	const struct command *source = s->complete ? NULL : s->p->source;
+
+	*p = (struct session_poll){
+		.conn = s->on.blocked ? POLLOUT : 0,
+		.extra = { { sender_wants_input(s) ? s->resend->in->fd : -1,
+			     POLLIN, 0 },
+			   { source ? command_status_fd(source) : -1, POLLIN,
+			     0 } },
+		.until_ms = sender_due(s),
+	};
+	if (!rekey_holds(&session->rekey))
+		p->conn |= POLLIN;
+	else if (session->conn && !connection_pending(session->conn))
+		p->conn = 0;
+	if (session->old && connection_pending(session->old))
+		p->old = POLLOUT;
+	if (session_poll(s->session, p, e) < 0)
+		return -1;
+	s->now_ms = p->now_ms;
+	return 0;
 }
 
 /* A failing source fails the stream, with or without an end of file. */
@@ -480,7 +480,7 @@ static int sender_check_source(struct sender *s, struct err *e)
 
 static int sender_check_silence(struct sender *s, struct err *e)
 {
-	if (s->p->raw || clock_now_ms() < s->heard_ms + SILENCE_MS)
+	if (s->p->raw || s->now_ms < s->on.heard_ms + SILENCE_MS)
 		return 0;
 	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
@@ -491,9 +491,9 @@ static int sender_check_silence(struct sender *s, struct err *e)
 /* During a rekey we do not read from this connection. */
 static int sender_check_stuck(struct sender *s, struct err *e)
 {
-	if (s->p->raw || s->session->rekey_agreed ||
+	if (s->p->raw || rekey_holds(&s->session->rekey) ||
 	    session_compares(s->session) ||
-	    !stuck_judge(&s->stuck, sender_owes(s), clock_now_ms()))
+	    !stuck_judge(&s->on.stuck, sender_owes(s), s->now_ms))
 		return 0;
 	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
@@ -510,9 +510,10 @@ static int sender_check_stuck(struct sender *s, struct err *e)
  */
 static int sender_check_rekey(struct sender *s, struct err *e)
 {
-	uint64_t since = s->session->rekey_since_ms;
+	const struct rekey *r = &s->session->rekey;
 
-	if (!s->key_used_up || !since || clock_now_ms() < since + SILENCE_MS)
+	if (!s->on.key_used_up || !rekey_dials(r) ||
+	    s->now_ms < r->since_ms + SILENCE_MS)
 		return 0;
 	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
@@ -544,23 +545,24 @@ static int sender_go_back(struct sender *s, struct err *e)
 	return 0;
 }
 
+/* An unfinished record has waited long enough by now. */
+static struct sender_connection sender_connection_new(const struct sender *s)
+{
+	return (struct sender_connection){
+		.number = s->session->count,
+		.heard_ms = s->now_ms,
+		.stuck = stuck_begin(s->confirmed),
+		.partial_ms = s->resend->sent < s->resend->head ? s->now_ms : 0,
+		.push_ms = s->now_ms,
+	};
+}
+
 static int sender_go_on(struct sender *s, struct err *e)
 {
-	uint64_t now = clock_now_ms();
-	const struct resend_buffer *st;
-
-	s->connection = s->session->count;
 	if (!s->session->old && !session_compares(s->session) &&
 	    sender_go_back(s, e) < 0)
 		return -1;
-	st = s->resend; /* now that it may have turned into memory */
-	s->heard_ms = now;
-	stuck_begin(&s->stuck, s->confirmed);
-	s->key_used_up = false;
-	s->blocked = s->ended = false;
-	/* An unfinished record has waited long enough. */
-	s->partial_since = st->sent < st->head ? now : 0;
-	s->push_at = now;
+	s->on = sender_connection_new(s);
 	return 0;
 }
 
@@ -576,7 +578,7 @@ static int sender_run_session(struct sender *s, struct err *e)
 		span.low = span.high = span.at = s->session->have.offset;
 	if (session_run(s->session, &span, e) < 0)
 		return -1;
-	if (s->connection != s->session->count && sender_go_on(s, e) < 0)
+	if (s->on.number != s->session->count && sender_go_on(s, e) < 0)
 		return -1;
 	return session_check(s->session, e);
 }
@@ -588,7 +590,7 @@ static int sender_compare(struct sender *s, struct err *e)
 
 	if (sender_use_memory(s, e) < 0 ||
 	    comparison_step(&s->comparison, session, s->resend, s->complete,
-			    &s->more, e) < 0)
+			    &s->on.more, e) < 0)
 		return -1;
 	if (session->conn)
 		session_moved(session);
@@ -599,7 +601,7 @@ static int sender_compare(struct sender *s, struct err *e)
 		return 0;
 	comparison_fini(&s->comparison);
 	s->confirmed = session->have.offset;
-	stuck_begin(&s->stuck, s->confirmed);
+	s->on.stuck = stuck_begin(s->confirmed);
 	return 0;
 }
 
@@ -611,14 +613,14 @@ static int sender_use_connection(struct sender *s, struct err *e)
 	if (session_compares(s->session))
 		return sender_compare(s, e);
 	if (!conn) {
-		read_ahead_note(&s->ahead, false, clock_now_ms());
+		read_ahead_note(&s->ahead, false, s->now_ms);
 		return 0;
 	}
 	if (!connection_in_kernel(conn) && sender_use_memory(s, e) < 0)
 		return -1;
 	if (sender_send(s, e) < 0 || sender_flush(s, e) < 0)
 		return -1;
-	read_ahead_note(&s->ahead, !s->blocked, clock_now_ms());
+	read_ahead_note(&s->ahead, !s->on.blocked, s->now_ms);
 	return 0;
 }
 
@@ -642,11 +644,11 @@ static int sender_hear_connection(struct sender *s, short revents,
 	if (!s->session->conn)
 		return 0;
 	if (revents & POLLOUT) {
-		s->blocked = false;
-		read_ahead_note(&s->ahead, true, clock_now_ms());
+		s->on.blocked = false;
+		read_ahead_note(&s->ahead, true, s->now_ms);
 	}
 	/* The receiver closes an old connection once it has all of it. */
-	if ((revents & ~POLLOUT) && !s->session->rekey_agreed &&
+	if ((revents & ~POLLOUT) && !rekey_holds(&s->session->rekey) &&
 	    sender_control(s, e) < 0)
 		return -1;
 	if (sender_check_rekey(s, e) < 0)
@@ -654,46 +656,56 @@ static int sender_hear_connection(struct sender *s, short revents,
 	/* Read first, then judge silence: we may have been suspended. */
 	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
 		return -1;
-	if (!s->stuck.waits)
+	if (!s->on.stuck.waits)
 		session_excuse(s->session);
 	return session_check(s->session, e);
 }
 
-static int sender_step(struct sender *s, struct err *e)
+/*
+ * Fill the buffer even while the socket is full.  An input that was not polled,
+ * because an unfinished record waits in its own pipe, may have grown by now.
+ */
+static int sender_take_input(struct sender *s, const struct pollfd *input,
+			     struct err *e)
 {
-	struct pollfd fds[POLL_COUNT];
-	struct resend_buffer *st;
+	const struct resend_buffer *st = s->resend;
+	bool not_polled = input->fd < 0 && !s->on.blocked;
 
-	if (s->resend->eof && !s->complete && sender_check_input(s, e) < 0)
-		return -1;
-	if (sender_use_connection(s, e) < 0 || sender_wait(s, fds, e) < 0)
-		return -1;
+	if (st->eof || !resend_buffer_wants(st) ||
+	    (!input->revents && !not_polled))
+		return 0;
+	return sender_fill(s, e);
+}
+
+static void sender_show(struct sender *s)
+{
 	sender_speak(s);
 	progress_set_outage(s->p->progress, session_outage_end_ms(s->session));
 	s->progress_due_ms =
-		progress_update(s->p->progress, clock_now_ms(), s->confirmed);
-	/* The outcome may have arrived: it goes before a new connection. */
-	if (sender_hear_connection(s, fds[POLL_CONNECTION].revents, e) < 0)
+		progress_update(s->p->progress, s->now_ms, s->confirmed);
+}
+
+static int sender_step(struct sender *s, struct err *e)
+{
+	struct session_poll p;
+
+	if (s->resend->eof && !s->complete && sender_check_input(s, e) < 0)
 		return -1;
-	if (fds[POLL_OLD].revents && sender_flush_old(s, e) < 0)
+	if (sender_use_connection(s, e) < 0 || sender_wait(s, &p, e) < 0)
+		return -1;
+	sender_show(s);
+	/* The outcome may have arrived: it goes before a new connection. */
+	if (sender_hear_connection(s, p.conn, e) < 0)
+		return -1;
+	if (p.old && sender_flush_old(s, e) < 0)
 		return -1;
 	if (s->done)
 		return 0;
-	if ((fds[POLL_SESSION].revents ||
-	     clock_now_ms() >= s->session->due_ms || !s->session->conn) &&
-	    sender_run_session(s, e) < 0)
+	if (p.due && sender_run_session(s, e) < 0)
 		return -1;
-	if (fds[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
+	if (p.extra[POLL_SOURCE].revents && sender_check_source(s, e) < 0)
 		return -1;
-	/* Fill the buffer even while the socket is full.  An input that was
-	 * not polled, because an unfinished record waits in its own pipe, may
-	 * have grown by now. */
-	st = s->resend;
-	if (!st->eof && resend_buffer_wants(st) &&
-	    (fds[POLL_INPUT].revents ||
-	     (fds[POLL_INPUT].fd < 0 && !s->blocked)))
-		return sender_fill(s, e);
-	return 0;
+	return sender_take_input(s, &p.extra[POLL_INPUT], e);
 }
 
 /*
@@ -740,15 +752,13 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	struct sender s = { .p = p,
 			    .resend = p->resend,
 			    .session = p->session,
-			    .connection = p->session->count,
-			    .heard_ms = clock_now_ms(),
-			    .speak_ms = CLOCK_NEVER,
-			    .progress_due_ms = clock_now_ms() };
+			    .now_ms = clock_now_ms(),
+			    .speak_ms = CLOCK_NEVER };
 	int ret;
 
-	stuck_begin(&s.stuck, 0);
+	s.on = sender_connection_new(&s);
 	read_ahead_init(&s.ahead, s.resend->room);
-	pace_init(&s.pace, p->limit_bytes_per_s, clock_now_ms());
+	pace_init(&s.pace, p->limit_bytes_per_s, s.now_ms);
 	ret = sender_loop(&s, e);
 	end->sent = s.resend->sent;
 	s.resend->ops->free(s.resend);

@@ -24,7 +24,6 @@ struct sender_params {
 	bool check_end; /* a btrfs stream must end with its last command */
 	uint64_t limit_bytes_per_s; /* 0: no limit */
 	struct progress *progress;
-	int stop_fd; /* of signals_arm() */
 };
 
 /* How far it came. */

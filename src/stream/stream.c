@@ -114,7 +114,7 @@ static void stream_say_suspended(const struct session *session, uint64_t bytes)
 }
 
 static int stream_send(const struct stream_config *c, struct session *session,
-		       struct progress *progress, int stop_fd, uint64_t *bytes,
+		       struct progress *progress, uint64_t *bytes,
 		       struct err *e)
 {
 	struct sender_params p = { .session = session,
@@ -122,8 +122,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 				   .check_end =
 					   session->p.config->buffer_bytes != 0,
 				   .limit_bytes_per_s = c->limit_bytes_per_s,
-				   .progress = progress,
-				   .stop_fd = stop_fd };
+				   .progress = progress };
 	int in_fd = STDIN_FILENO, ret;
 	struct sender_end end = { 0 };
 	struct input in;
@@ -147,7 +146,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 
 static int stream_receive(const struct stream_config *c,
 			  struct session *session, struct progress *progress,
-			  int stop_fd, uint64_t *bytes, struct err *e)
+			  uint64_t *bytes, struct err *e)
 {
 	static const enum receiver_how how[] = {
 		[STREAM_AUTO] = RECEIVER_AUTO,
@@ -159,8 +158,7 @@ static int stream_receive(const struct stream_config *c,
 				     .output = &output,
 				     .how = how[c->rx],
 				     .raw = session->p.config->raw,
-				     .progress = progress,
-				     .stop_fd = stop_fd };
+				     .progress = progress };
 	int ret;
 
 	if (session->named) {
@@ -194,9 +192,9 @@ int stream_run(struct session *session, const struct stream_config *c,
 	bool sends = session->role == CONNECTION_SENDER;
 	char stream[SESSION_HEX_CHARS + 1];
 	struct progress progress;
-	int stop_fd = signals_arm(e), ret;
+	int ret;
 
-	if (stop_fd < 0)
+	if (signals_arm(e) < 0)
 		return stream_give_up(session);
 
 	stats->mode = connection_mode(session->conn);
@@ -209,11 +207,9 @@ int stream_run(struct session *session, const struct stream_config *c,
 	/* The direction against the bulk is always in user space. */
 	stats->tx = sends ? connection_path(session->conn) : "user";
 	stats->rx = sends ? "user" : connection_path(session->conn);
-	progress_start(&progress, c->progress, c->size_bytes);
-	ret = sends ? stream_send(c, session, &progress, stop_fd, &stats->bytes,
-				  e)
-		    : stream_receive(c, session, &progress, stop_fd,
-				     &stats->bytes, e);
+	progress_start(&progress, c->progress, c->size_bytes, c->counter);
+	ret = sends ? stream_send(c, session, &progress, &stats->bytes, e)
+		    : stream_receive(c, session, &progress, &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
 	if (session->compared)

@@ -21,6 +21,7 @@ struct stream_config {
 	uint64_t limit_bytes_per_s; /* of the sender; 0: none */
 	uint64_t size_bytes; /* for --progress; 0: not known */
 	bool progress;
+	uint32_t *counter; /* shared memory: KiB so far, wraps; or NULL */
 };
 
 /*

@@ -20,7 +20,7 @@
 enum {
 	TERM_GRACE_MS = 2000, /* after SIGTERM, and again after SIGKILL */
 	LOOK_MS = 100, /* between looks at COMMAND's process group */
-	BLIND_MS = 50, /* between looks if SIGCHLD cannot be caught */
+	BLIND_MS = 50, /* between looks if SIGCHLD may not arrive */
 	TELL_MS = 3000, /* before we log that we wait for it */
 };
 
@@ -92,7 +92,7 @@ struct supervisor {
 	int control_fd;
 	int pipe_fd; /* keeps a consumer's input open, or -1 */
 	int sigchld_fd;
-	bool blind; /* SIGCHLD cannot be caught: look repeatedly */
+	bool blind; /* SIGCHLD may not arrive: look repeatedly */
 	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
@@ -423,11 +423,12 @@ static void supervisor_rename(char *const argv[])
 
 /*
  * Leave the terminal's foreground group: ^C is for our parent, and we have work
- * to do after that.
+ * to do after that.  Returns whether SIGCHLD will arrive, once it is caught.
  */
-static void supervisor_detach(void)
+static bool supervisor_detach(void)
 {
 	sigset_t chld;
+	bool arrives;
 
 	setpgid(0, 0);
 	for (int sig = 1; sig < NSIG; sig++)
@@ -435,8 +436,9 @@ static void supervisor_detach(void)
 	/* It may be blocked in the process that started us. */
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
-	sigprocmask(SIG_UNBLOCK, &chld, NULL);
+	arrives = sigprocmask(SIG_UNBLOCK, &chld, NULL) == 0;
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	return arrives;
 }
 
 /* COMMAND could not be watched: it must not start. */
@@ -455,7 +457,7 @@ void supervisor_main(const struct supervisor_params *p)
 				.pipe_fd = p->keep_fd };
 	int messages[2] = { -1, -1 };
 
-	supervisor_detach();
+	s.blind = !supervisor_detach();
 	log_after_fork();
 	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
 	    ((p->role == COMMAND_CONSUMER || log_has_subject()) &&
@@ -479,6 +481,6 @@ void supervisor_main(const struct supervisor_params *p)
 	close(STDOUT_FILENO);
 	s.sigchld_fd = sigchld_pipe[0];
 	command_log_init(&s.log, messages[0]);
-	s.blind = sigaction(SIGCHLD, &sa, NULL) < 0;
+	s.blind |= sigaction(SIGCHLD, &sa, NULL) < 0;
 	supervisor_run(&s);
 }

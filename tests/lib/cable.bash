@@ -4,26 +4,75 @@
 # A second host, in a network namespace, and a cable to it. Loaded after
 # delivery.bash.
 
-# plug_in: the other host has the address 198.51.100.2 on the cable CABLE, ours
-# has 198.51.100.1. From then on listeners run on the other host. They need
-# --allow-self, because both hosts have the same machine id.
+# plug_in: the other host has the address HOST on the cable CABLE, ours has NEAR,
+# and nobody has SPARE; IPv6 addresses of the test begin with SITE. All of these
+# differ between tests that run at the same time. From then on listeners run on
+# the other host. They need --allow-self, because both hosts have the same
+# machine id.
 plug_in() {
-	local name=bkp$$
-	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	ip netns add "$name" 2>ip.err ||
-		skip "own kernel only: no network namespaces ($(<ip.err))"
-	cleanup_add ip netns del "$name"
+	local name net=198.51.100
+	other_host
+	name=$CABLE
+	NEAR=$net.$((NUMBER + 1)) HOST=$net.$((NUMBER + 2))
+	SPARE=$net.$((NUMBER + 3)) SITE=2001:db8:$NUMBER
 	ip link add "$name" type veth peer name "$name.p" netns "$name" ||
 		skip "own kernel only: no veth"
 	cleanup_add ip link del "$name"
-	ip addr add 198.51.100.1/24 dev "$name"
-	ip -n "$name" addr add 198.51.100.2/24 dev "$name.p"
+	ip addr add "$NEAR/29" dev "$name"
+	ip -n "$name" addr add "$HOST/29" dev "$name.p"
 	ip link set "$name" up
 	ip -n "$name" link set "$name.p" up
-	CABLE=$name
-	printf '%s\n' '#!/bin/sh' "exec ip netns exec $name \"$BKP\" \"\$@\"" >there
+	listen_there
+}
+
+# other_host: sets CABLE to the name of a new namespace, and NUMBER to one that
+# no other test has, a multiple of 8 below 256
+other_host() {
+	local i
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	for ((i = 0; i < 32; i++)); do
+		CABLE=bkp$i NUMBER=$((8 * i))
+		! ip netns add "$CABLE" 2>ip.err || break
+	done
+	((i < 32)) ||
+		skip "own kernel only: no network namespaces ($(<ip.err))"
+	cleanup_add ip netns del "$CABLE"
+}
+
+listen_there() {
+	printf '%s\n' '#!/bin/sh' \
+		"exec ip netns exec $CABLE \"$BKP\" \"\$@\"" >there
 	chmod +x there
-	THERE=$TMP/there HOST=198.51.100.2 BIND=(-b "$HOST") LISTEN=(--allow-self)
+	THERE=$TMP/there BIND=(-b "$HOST") LISTEN=(--allow-self)
+}
+
+# plug_in_router: the same with a router between the hosts that passes on no
+# packet of more than 1000 bytes, and does not say so (a black hole): its own
+# packets get nowhere
+plug_in_router() {
+	local net=198.51.100 router
+	other_host
+	router=$CABLE.r
+	ip netns add "$router"
+	cleanup_add ip netns del "$router"
+	ip link add "$CABLE" type veth peer name near netns "$router" ||
+		skip "own kernel only: no veth"
+	cleanup_add ip link del "$CABLE"
+	ip -n "$router" link add far type veth peer name v netns "$CABLE"
+	HOST=$net.$((NUMBER + 6))
+	ip addr add "$net.$((NUMBER + 1))/30" dev "$CABLE"
+	ip -n "$router" addr add "$net.$((NUMBER + 2))/30" dev near
+	ip -n "$router" addr add "$net.$((NUMBER + 5))/30" dev far
+	ip -n "$CABLE" addr add "$HOST/30" dev v
+	ip link set "$CABLE" up
+	ip -n "$router" link set near up mtu 1000
+	ip -n "$router" link set far up mtu 1000
+	ip -n "$CABLE" link set v up
+	ip route add "$net.$((NUMBER + 4))/30" via "$net.$((NUMBER + 2))"
+	ip -n "$CABLE" route add default via "$net.$((NUMBER + 5))"
+	ip netns exec "$router" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward'
+	ip -n "$router" rule add iif lo blackhole
+	listen_there
 }
 
 # wire_is ARG...: tc-netem(8) does this in both directions

@@ -19,7 +19,7 @@ setup_file() {
 # rounds FUNCTION: many rounds, each with its own choices
 rounds() {
 	local i seed=${CHAOS_SEED:-$SRANDOM}
-	by_tier 6 2 200 35 # of each kind
+	by_tier 4 2 200 35 # of each kind
 	for ((i = 0; i < SIZE; i++)); do
 		RANDOM=$(((seed + i) % 32768))
 		CHOICES="CHAOS_SEED=$(((seed + i) % 32768))"

@@ -178,6 +178,27 @@ takes_at_most() {
 		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"
 }
 
+# cpu_of PID: processor time in clock ticks
+cpu_of() {
+	local stat
+	read -r stat <"/proc/$1/stat"
+	set -- ${stat##*) }
+	echo $((${12} + ${13}))
+}
+
+# idles PID...: they use almost no processor time for a second
+idles() {
+	local pid ticks before=()
+	for pid; do
+		before[pid]=$(cpu_of "$pid")
+	done
+	sleep 1
+	for pid; do
+		ticks=$(($(cpu_of "$pid") - ${before[pid]}))
+		((ticks < 10)) || fail "$ticks ticks in a second"
+	done
+}
+
 # make_mark: sets MARK to a word that is in the arguments of no other process,
 # so that COMMANDs can be found
 make_mark() {

@@ -52,12 +52,12 @@ wait_consumer() {
 }
 
 # read_port: sets PORT to the number that a program writes to the named pipe
-# "ready" once it listens
+# "ready" once it listens, within READY_SECONDS (30)
 read_port() {
 	PORT=
 	# A pipe opened for reading and writing has no end of file: an earlier
 	# writer may still have it open.
-	read -r -t 30 PORT <>ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
+	read -r -t "${READY_SECONDS:-30}" PORT <>ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
 }
 
 # have_fifo FILE: creates a named pipe unless there is one, which nobody has

@@ -45,7 +45,6 @@ static const struct {
 	CALL(epoll_pwait),
 	CALL(execve),
 	CALL(exit_group),
-	CALL(fadvise64),
 	CALL(fcntl),
 	CALL(futex),
 	CALL(fdatasync),
@@ -60,7 +59,6 @@ static const struct {
 	CALL(listen),
 	CALL(lseek),
 	CALL(madvise),
-	CALL(mmap),
 	CALL(mprotect),
 	CALL(munmap),
 	CALL(openat),
@@ -105,11 +103,17 @@ static const struct {
 #ifdef SYS_epoll_wait
 	CALL(epoll_wait),
 #endif
+#ifdef SYS_fadvise64
+	CALL(fadvise64),
+#endif
 #ifdef SYS_fork
 	CALL(fork),
 #endif
 #ifdef SYS_getpgrp
 	CALL(getpgrp),
+#endif
+#ifdef SYS_mmap
+	CALL(mmap),
 #endif
 #ifdef SYS_newfstatat
 	CALL(newfstatat),

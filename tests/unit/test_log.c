@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* log: one write(2) a line, without characters that a terminal obeys. */
 #include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -128,6 +131,43 @@ static void test_subject(void)
 	ok(strstr(said(), "sss: e 2\n"), "and is not longer than it may be");
 }
 
+/* In the journal each line has its severity. */
+static void test_journal(void)
+{
+	char stream[64], prefix[LOG_PREFIX_BYTES], wrong[65];
+	struct stat st;
+
+	fstat(STDERR_FILENO, &st);
+	snprintf(stream, sizeof stream, "%ju:%ju", (uintmax_t)st.st_dev,
+		 (uintmax_t)st.st_ino);
+	snprintf(wrong, sizeof wrong, "%s0", stream);
+	log_set_level(LOG_DEBUG);
+	log_set_subject("s");
+
+	setenv("JOURNAL_STREAM", wrong, 1);
+	log_after_fork();
+	log_error("x");
+	is_str(said(), PREFIX "s: x\n", "another stream is no journal");
+	is_int(log_line_prefix(prefix), 3, "nor for lines of others");
+
+	setenv("JOURNAL_STREAM", stream, 1);
+	log_after_fork();
+	log_error("x");
+	is_str(said(), "<3>" PREFIX "s: x\n", "an error");
+	log_always("x");
+	is_str(said(), "<6>" PREFIX "s: x\n", "output that was asked for");
+	log_notice("x");
+	is_str(said(), "<5>" PREFIX "s: x\n", "a notice");
+	log_info("x");
+	is_str(said(), "<6>" PREFIX "s: x\n", "a milestone");
+	log_debug("x");
+	is_str(said(), "<7>" PREFIX "s: x\n", "a detail");
+	is_int(log_line_prefix(prefix), 6, "and a line of another program");
+	is_str(prefix, "<6>s: ", "has severity and subject");
+	unsetenv("JOURNAL_STREAM");
+	log_after_fork();
+}
+
 static void test_errno(int stderr_fd)
 {
 	errno = ENOTCONN;
@@ -152,6 +192,7 @@ int main(void)
 	test_long();
 	test_printable();
 	test_subject();
+	test_journal();
 	test_errno(stderr_fd);
 	close(pair[0]);
 	close(pair[1]);

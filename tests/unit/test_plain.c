@@ -207,6 +207,8 @@ static void test_bad(void)
 		   "%s: what came before is given out", bad[i].name);
 		ok(fails(&l, bad[i].says) && l.got == 3 && !l.end,
 		   "%s: and no more", bad[i].name);
+		ok(plain_gave_up(&l.p) == !!strcmp(bad[i].says, "-m none"),
+		   "%s: does the peer only wait for us to close?", bad[i].name);
 		line_close(&l);
 	}
 }

@@ -186,8 +186,7 @@ static int receive(struct err *e)
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .how = RECEIVER_SPLICE,
-				     .progress = &progress,
-				     .stop_fd = -1 };
+				     .progress = &progress };
 	uint64_t total;
 	int fds[2], ret;
 
@@ -201,7 +200,7 @@ static int receive(struct err *e)
 				     .fd = -1,
 				     .due_ms = CLOCK_NEVER,
 				     .final = "no peer reconnects" };
-	progress_start(&progress, false, 0);
+	progress_start(&progress, false, 0, NULL);
 	output_init_borrowed(&output, fds[1]);
 	ret = receiver_run(&p, &total, e);
 	close(fds[0]);

@@ -12,7 +12,7 @@ static struct stuck s;
 static void begins(uint64_t offset)
 {
 	now = 1000;
-	stuck_begin(&s, offset);
+	s = stuck_begin(offset);
 	stuck_judge(&s, false, now);
 }
 

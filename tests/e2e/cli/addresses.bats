@@ -107,7 +107,7 @@ reaches() {
 	bkp_send --ktls off <<<word
 	wait_receiver 0
 	bkp 4 listen -k key -b 127.0.0.1 -p "$port" --wait 10ms
-	assert_stderr_lacks 'in use'
+	assert_stderr_lacks 'in use' # foreign
 }
 
 @test "a signal kills a waiting listener, as its exit status shows" {

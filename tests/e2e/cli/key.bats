@@ -456,6 +456,36 @@ family() {
 	done
 }
 
+# The ticket lies behind its name, which ClientHello shows when a stream resumes.
+@test "the ticket of a stream is in memory, and in no child process" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under valgrind "it has memory of its own"
+	not_under sanitizers "they keep what was freed"
+	local name FAMILY PID
+	have_fifo in
+	exec 8<>in
+	RETRY=(--retry 60s)
+	start_receiver --ktls "$WHEN" -- cat
+	start_relay rst -a 20000 -k 1 -d sent
+	spawn SENDER_PID "$SENDER_ERR" connect -k key -p "$PORT" "${RETRY[@]}" \
+		--ktls "$WHEN" 127.0.0.1 -- cat in
+	printf '%040000d\n' 0 >&8
+	until_true has_line 'resumes at byte' "$SENDER_ERR"
+	name=$(grep -aoE '[0-9a-f]{32}' sent.1 | head -n 1)
+	name=$(printf %s "$name" | od -An -v -tx1 | tr -d ' \n')
+	for PID in "$RECEIVER_PID" "$SENDER_PID"; do
+		FAMILY=()
+		family "$PID"
+		((${#FAMILY[@]} == 3)) || fail "no supervisor: ${FAMILY[*]}"
+		places_of "$name" "$PID"
+		((${#PLACES[@]})) || fail "the name is not found"
+		places_of "$name" "${FAMILY[@]:1}"
+		((!${#PLACES[@]})) || fail "in a child:" "${PLACES[@]}"
+	done
+	exec 8>&-
+	kill "$SENDER_PID" "$RECEIVER_PID"
+}
+
 @test "core dumps are off before a key is read" {
 	mkfifo pipe
 	"$BKP_TOOLS/deadline" 30 "$BKP" listen -k pipe -b 127.0.0.1 -p 0 \

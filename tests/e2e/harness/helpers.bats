@@ -54,6 +54,7 @@ record() {
 }
 
 @test "start_receiver fails when the program does not get ready" {
+	READY_SECONDS=1
 	run ! start_receiver --no-such-option
 	[[ $output == *'did not get ready'* ]]
 }

@@ -266,14 +266,6 @@ rekeys() {
 	stop_listener
 }
 
-# cpu_of PID: processor time in clock ticks
-cpu_of() {
-	local stat
-	read -r stat <"/proc/$1/stat"
-	set -- ${stat##*) }
-	echo $((${12} + ${13}))
-}
-
 # --- too many
 
 @test "the 17th client is told busy, and is accepted when another has ended" {

@@ -170,10 +170,12 @@ full_and_incremental() {
 }
 
 @test "a full and an incremental send arrive with tls13-chacha20-poly1305" {
+	full_tier_only 5
 	full_and_incremental tls13-chacha20-poly1305
 }
 
 @test "a full and an incremental send arrive with tls12-aes128-gcm" {
+	full_tier_only 5
 	full_and_incremental tls12-aes128-gcm
 }
 

@@ -338,6 +338,24 @@ rounds() {
 	no_end_seen 137 7
 }
 
+# No signal reaches it, as if it belonged to another user.
+@test "a consumer that cannot be killed sees no end of file: the receiver exits 7 and says so" {
+	local supervisor
+	not_under sanitizers 'it needs what is refused here'
+	not_under valgrind 'it needs what is refused here'
+	consumes_until_end
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM kill --"
+	stands push
+	kill -9 "$SENDER_PID"
+	stream_ends 137 7
+	assert_stderr_has 'cannot end COMMAND, process [0-9]+ .*stays open until it exits' \
+		"$RECEIVER_ERR"
+	sleep 0.3
+	pgrep -f "untilend end $MARK\$" >/dev/null || fail "COMMAND is gone"
+	pkill -KILL -f "untilend end $MARK\$"
+	no_end_seen 137 7
+}
+
 @test "a stopped consumer sees no end of file either" {
 	consumes_until_end
 	stands push
@@ -392,11 +410,13 @@ second_signal() {
 }
 
 @test "a second signal ends a sender at once: TERM and then HUP" {
+	full_tier_only 3
 	wrapped '' 'env --default-signal=INT,HUP'
 	second_signal TERM HUP 129
 }
 
 @test "a second signal ends a sender at once: INT and then INT" {
+	full_tier_only 3
 	wrapped '' 'env --default-signal=INT,HUP'
 	second_signal INT INT 130
 }
@@ -516,7 +536,7 @@ endless_source() {
 
 @test "the source leaves a child that writes the stream and is killed: the sender exits 9, the receiver 7" {
 	local i
-	by_tier 5 3 100 50
+	by_tier 2 1 100 50
 	for ((i = 0; i < SIZE; i++)); do
 		SOURCE=(sh -c '{ echo word; kill -9 $(exec sh -c "echo \$PPID"); } & exit 0')
 		streams push 9 7

@@ -259,6 +259,24 @@ each() {
 		connect command fcntl:1=4 9,[79]
 		listen command fcntl:1=4 [79],9
 	END
+	# The supervisor polls three descriptors, unless a source has ended.
+	WAY=push ends listen EPERM command poll:1=3 [79],9
+	WAY=pull ends connect ENOSYS command poll:1=3 9,[79]
+}
+
+@test "SIGCHLD is blocked and stays so: the end of COMMAND is noticed" {
+	blocked() {
+		form command
+		GOES_ON=
+		runs "$1"
+		[[ $CONNECT,$LISTENER == 0,0 ]] || {
+			show "$SENDER_ERR" "$RECEIVER_ERR"
+			fail "exit $CONNECT, $LISTENER"
+		}
+		assert_same_file in "$RECEIVED"
+	}
+	wrapped '' "env --block-signal=CHLD \"$BKP_TOOLS/refuse\" EPERM rt_sigprocmask --"
+	both_ways blocked
 }
 
 @test "a system call that --keep needs fails: it is named, and no place is lost" {

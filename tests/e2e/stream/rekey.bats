@@ -167,6 +167,31 @@ intervals_within() {
 	both_ways still
 }
 
+# The relay resets all other connections; then the stream ends.
+@test "a rekey that is not needed any more costs no processor time" {
+	cancelled() {
+		have_fifo feed
+		have_fifo go
+		exec 8<>feed
+		TX=(--rekey-after 2M) RX=()
+		CONSUMER=(sh -c 'cat; read -r _ <go')
+		HARM=(rst -f 100000000)
+		stream_starts "$1" <feed
+		head -c 100000 in >&8
+		until_true size_is 100000 "$RECEIVED"
+		head -c 1900000 in | tail -c +100001 >&8
+		until_true size_is 1900000 "$RECEIVED"
+		until_true grep -qF .. tool.err
+		exec 8>&-
+		sleep 1 # the next attempt would have begun
+		idles "$CONNECT_PID"
+		echo >go
+		stream_ends 0 0
+	}
+	not_under valgrind 'it costs time'
+	both_ways cancelled
+}
+
 # --- with harm
 
 # The connections of a rekey: the old one is in use, the new one is the relay's

@@ -409,6 +409,28 @@ swallowed() {
 	both_ways stalled
 }
 
+# The sender has sent everything; over the next connection, too.
+@test "a connection lost while the consumer works on costs no processor time" {
+	works_on() {
+		RETRY=(--retry 60s)
+		have_fifo go
+		CONSUMER=(sh -c 'cat; read -r _ <go')
+		HARM=(pass)
+		stream_starts "$1" <in
+		until_true size_is "$(stat -c %s in)" "$RECEIVED"
+		until_true has_line 'waiting for the receiver to confirm' \
+			"$SENDER_ERR"
+		pkill -9 -P "$TOOL_PID"
+		until_true has_line 'resumes at byte' "$RECEIVER_ERR"
+		idles "$RECEIVER_PID" "$SENDER_PID"
+		echo >go
+		stream_ends 0 0
+		assert_same_file in "$RECEIVED"
+	}
+	not_under valgrind 'it costs time'
+	both_ways works_on
+}
+
 # stopped SENDER|RECEIVER: that side gets a signal, the other does not wait
 stopped() {
 	RETRY=(--retry 60s)

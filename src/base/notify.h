@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Tells the service manager, if one started us, how the service is: the
+ * protocol of sd_notify(3), without libsystemd.  The connection to it and what
+ * it is to know are global.
+ *
+ * Nothing here waits or fails.  Only the latest state and the latest status
+ * count: while there is no room for them, notify_tick() tries again.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/cleanup.h"
+
+/*
+ * Connect to NOTIFY_SOCKET.  Removes NOTIFY_SOCKET, WATCHDOG_USEC and
+ * WATCHDOG_PID from the environment: they are not for COMMAND.
+ */
+void notify_init(void);
+
+/* Does a service manager listen? */
+bool notify_is_on(void);
+
+void notify_ready(void); /* the service works; also after a reload */
+void notify_reloading(void); /* until notify_ready() */
+void notify_stopping(void); /* final */
+
+/* One line for people, shortened to 200 characters. */
+void notify_status(const char *fmt, ...) attr_printf(1, 2);
+
+/*
+ * Call at notify_due() at the latest, in clock_now_ms() time: a sign of life,
+ * if the service manager wants them, and what had no room before.
+ */
+uint64_t notify_due(void);
+void notify_tick(void);
+
+/* In a forked process that the service manager must not hear. */
+void notify_after_fork(void);

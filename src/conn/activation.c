@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/activation.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/parse.h"
+
+/* The first one; the others follow it: sd_listen_fds(3). */
+enum { FIRST_FD = 3 };
+
+/* An option of a socket, or -1 */
+static int activation_option(int fd, int option)
+{
+	int value = -1;
+	socklen_t len = sizeof value;
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1
+								    : value;
+}
+
+/* What is wrong with fd, and the remedy; NULL: it can be listened on. */
+static const char *activation_fault(int fd)
+{
+	int domain = activation_option(fd, SO_DOMAIN);
+
+	if (fcntl(fd, F_GETFD) < 0)
+		return "it is not open";
+	if (domain < 0)
+		return "it is no socket";
+	if ((domain != AF_INET && domain != AF_INET6) ||
+	    activation_option(fd, SO_PROTOCOL) != IPPROTO_TCP)
+		return "it is not for TCP (ListenStream= with a port, and no "
+		       "SocketProtocol=)";
+	if (activation_option(fd, SO_ACCEPTCONN) != 1)
+		return "it is no listening socket (Accept=no)";
+	return NULL;
+}
+
+/*
+ * The service manager shares the socket.  It only polls it, so it may become
+ * non-blocking: a peer may be gone before we accept its connection.
+ */
+static int activation_adopt(int fd, struct err *e)
+{
+	const char *fault = activation_fault(fd);
+
+	if (fault)
+		return err_set(e, ERR_USAGE, 0,
+			       "descriptor %d of LISTEN_FDS: %s", fd, fault);
+	if (io_set_nonblocking(fd, e) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0) {
+		e->kind = ERR_USAGE;
+		return err_wrap(e, "descriptor %d of LISTEN_FDS", fd);
+	}
+	return 0;
+}
+
+static int activation_take_all(struct net_listener *l, uint64_t count,
+			       struct err *e)
+{
+	for (uint64_t i = 0; i < count; i++)
+		if (activation_adopt(FIRST_FD + (int)i, e) < 0)
+			return -1;
+	for (uint64_t i = 0; i < count; i++)
+		l->fds[i] = FIRST_FD + (int)i;
+	l->count = (size_t)count;
+	return 0;
+}
+
+/* Are the variables for this process?  A parent may have left its own. */
+static bool activation_is_ours(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	struct err ignored = { 0 };
+	uint64_t value;
+
+	return pid && parse_uint(pid, 1, INT32_MAX, &value, &ignored) == 0 &&
+	       value == (uint64_t)getpid();
+}
+
+int activation_take(struct net_listener *l, struct err *e)
+{
+	static const char *const names[] = { "LISTEN_PID", "LISTEN_FDS",
+					     "LISTEN_FDNAMES",
+					     "LISTEN_PIDFDID" };
+	const char *text = getenv("LISTEN_FDS");
+	uint64_t count = 0;
+	int ret = 0;
+
+	*l = (struct net_listener){ .count = 0 };
+	if (text && activation_is_ours()) {
+		ret = parse_uint(text, 0, NET_LISTENERS_MAX, &count, e);
+		if (ret < 0)
+			err_wrap(e, "LISTEN_FDS");
+		else
+			ret = activation_take_all(l, count, e);
+	}
+	for (size_t i = 0; i < array_len(names); i++)
+		unsetenv(names[i]);
+	return ret < 0 || !l->count ? ret : net_listener_find_port(l, e);
+}
