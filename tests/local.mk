@@ -80,6 +80,7 @@ unit_tests = \
 	tests/unit/test_command \
 	tests/unit/test_clock \
 	tests/unit/test_command_log \
+	tests/unit/test_channel \
 	tests/unit/test_crowd \
 	tests/unit/test_sock_diag \
 	tests/unit/test_err \
@@ -92,6 +93,7 @@ unit_tests = \
 	tests/unit/test_input \
 	tests/unit/test_io \
 	tests/unit/test_key \
+	tests/unit/test_key_schedule \
 	tests/unit/test_key_list \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
@@ -101,10 +103,9 @@ unit_tests = \
 	tests/unit/test_notify \
 	tests/unit/test_nowait \
 	tests/unit/test_parse \
+	tests/unit/test_pass \
 	tests/unit/test_options \
-	tests/unit/test_peek \
 	tests/unit/test_pace \
-	tests/unit/test_plain \
 	tests/unit/test_password_message \
 	tests/unit/test_read_ahead \
 	tests/unit/test_record \
@@ -129,7 +130,7 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/bytes.h tests/unit/tap.h tests/unit/wrap.h \
+EXTRA_DIST += tests/unit/bytes.h tests/unit/pair.h tests/unit/tap.h tests/unit/wrap.h \
 	tests/tools/tls_client.h \
 	tests/tools/guest-xstate.c
 
@@ -153,6 +154,7 @@ tests_unit_test_x509_LDADD = $(unit_libs)
 tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
+tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
 tests_unit_test_digest_LDADD = $(unit_libs)
@@ -166,6 +168,7 @@ tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
+tests_unit_test_key_schedule_LDADD = $(unit_libs)
 tests_unit_test_key_list_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
@@ -175,12 +178,11 @@ tests_unit_test_net_LDADD = $(unit_libs)
 tests_unit_test_notify_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
+tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)
 tests_unit_test_cpace_LDADD = $(unit_libs)
 tests_unit_test_password_exchange_LDADD = $(unit_libs)
-tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_pace_LDADD = $(unit_libs)
-tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_password_message_LDADD = $(unit_libs)
 tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)
@@ -205,6 +207,7 @@ tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_sendto \
 	-Wl,--wrap=mnl_socket_recvfrom \
 	-Wl,--wrap=mnl_socket_close
+tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=fcntl64 -Wl,--wrap=__fcntl_time64 \
@@ -241,7 +244,7 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek \
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list \
 	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
@@ -270,9 +273,6 @@ tests_fuzz_fuzz_key_list_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_password_message_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_password_message_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)

@@ -75,7 +75,7 @@ static int key_list_fill(struct key_list *k, const uint8_t *data, size_t len,
 			       KEY_LIST_MAX);
 	k->entries = secret_alloc(k->size * sizeof *k->entries);
 	if (!k->entries)
-		return err_set(e, ERR_KEY, 0, "out of memory");
+		return err_memory(e);
 	while (key_text_next_entry(&all))
 		if (key_list_take_line(k, &all, e) < 0)
 			return err_wrap(e, "line %zu", all.number);
@@ -87,7 +87,7 @@ struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e)
 	struct key_list *k = calloc(1, sizeof *k);
 
 	if (!k) {
-		err_set(e, ERR_KEY, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	if (key_list_fill(k, data, len, e) < 0) {
@@ -120,7 +120,7 @@ struct key_list *key_list_read(const char *path, struct err *e)
 	if (bytes)
 		k = key_list_read_into(path, bytes, &len, e);
 	else
-		err_set(e, ERR_KEY, 0, "out of memory");
+		err_memory(e);
 	if (!k)
 		err_wrap(e, "keys file %s",
 			 strcmp(path, "-") ? path : "(standard input)");

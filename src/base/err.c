@@ -37,6 +37,11 @@ int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	return -1;
 }
 
+int err_memory(struct err *e)
+{
+	return err_set(e, ERR_BUG, 0, "out of memory%s", err_remedy(ENOMEM));
+}
+
 bool err_refuses(int num)
 {
 	return num == EPERM || num == ENOSYS;

@@ -37,6 +37,9 @@ struct err {
 int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 	attr_printf(4, 5);
 
+/* Out of memory, wherever it happens: ERR_BUG.  Returns -1. */
+int err_memory(struct err *e);
+
 /* Does errno num mean that seccomp or an old kernel refuses a system call? */
 bool err_refuses(int num);
 

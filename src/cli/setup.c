@@ -56,7 +56,7 @@ static int setup_password(struct setup *s, const struct options *o,
 
 	s->password = secret_alloc(sizeof *s->password);
 	if (!s->password)
-		return err_set(e, ERR_KEY, 0, "out of memory");
+		return err_memory(e);
 	if (ret == 0)
 		ret = o->password_file
 			      ? key_read_password(o->password_file, s->password,

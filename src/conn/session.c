@@ -49,7 +49,7 @@ int session_init(struct session *s, const struct session_ops *ops,
 			       .events = POLLIN,
 			       .due_ms = CLOCK_NEVER };
 	s->ticket = secret_alloc(sizeof *s->ticket);
-	return s->ticket ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
+	return s->ticket ? 0 : err_memory(e);
 }
 
 void session_free(struct session *s)
@@ -70,14 +70,14 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct session_poll p = { .extra = { { -1 }, { -1 } },
-					  .until_ms = notify_due() };
+		struct session_poll p = { .extra = { { -1 }, { -1 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
 		if (s->conn || s->discarded)
 			return 0;
 		notify_tick();
+		p.until_ms = notify_due();
 		if (session_poll(s, &p, e) < 0)
 			return -1;
 	}
@@ -172,10 +172,9 @@ void session_stream_name(const struct session *s,
 }
 
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t)
+			     const struct tls_agreed *agreed)
 {
-	return p->cred && credential_is_password(p->cred) ? ""
-							  : tls_identity(t);
+	return p->cred && credential_is_password(p->cred) ? "" : agreed->name;
 }
 
 const char *session_method(const struct session *s)
@@ -183,14 +182,22 @@ const char *session_method(const struct session *s)
 	return s->p.cred ? credential_method(s->p.cred) : mode_none.name;
 }
 
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer, struct err *e)
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES])
+{
+	session_hex(handle, ticket->identity);
+	ticket->secret.len = sizeof agreed->resume;
+	memcpy(ticket->secret.bytes, agreed->resume, sizeof agreed->resume);
+}
+
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer)
 {
 	/* A peer before this one may have come as far as this, and failed. */
 	s->final = NULL;
 	s->record_limit = session_record_limit(s->p.config);
 	snprintf(s->identity, sizeof s->identity, "%s",
-		 session_identity(&s->p, t));
+		 session_identity(&s->p, agreed));
 	s->buffer_bytes = s->role == CONNECTION_SENDER
 				  ? session_buffer_bytes(s->p.config)
 				  : peer->buffer_bytes;
@@ -198,9 +205,8 @@ int session_agree(struct session *s, struct tls *t,
 	if (peer->record_limit)
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
-		return 0;
-	session_hex(peer->handle, s->ticket->identity);
-	return tls_export(t, &s->ticket->secret, e);
+		return;
+	session_ticket(s->ticket, agreed, peer->handle);
 }
 
 static void session_announce(const struct session *s)
@@ -231,30 +237,30 @@ void session_close(struct session *s)
 	s->rekey = (struct rekey){ 0 };
 }
 
-static struct connection *session_open(struct session *s, struct tls *t,
+static struct connection *session_open(struct session *s, struct channel *ch,
 				       const struct connection_socket *socket,
 				       enum session_purpose purpose,
 				       struct err *e)
 {
 	if (purpose == SESSION_COMPARES)
-		return connection_open_checking(t, socket, s->role, s->p.ktls,
+		return connection_open_checking(ch, socket, s->role, s->p.ktls,
 						s->p.config->raw, e);
-	return connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
+	return connection_open(ch, socket, s->role, s->p.ktls, s->p.config->raw,
 			       e);
 }
 
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose, struct err *e)
 {
 	struct connection *conn;
 
-	log_info("peer %s, %s", name, tls_mode(t)->title);
+	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
 	if (s->role == CONNECTION_RECEIVER)
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = session_open(s, t, socket, purpose, e);
+	conn = session_open(s, ch, socket, purpose, e);
 	if (!conn)
 		return -1;
 	if (purpose == SESSION_REKEYS) {

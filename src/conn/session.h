@@ -148,9 +148,13 @@ void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
-/* The authenticated identity of t's peer; "": it has none. */
+/* The ticket of a stream, from its first connection and its handle. */
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES]);
+
+/* The authenticated identity of the peer; "": it has none. */
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t);
+			     const struct tls_agreed *agreed);
 
 /* How the peer was authenticated. */
 const char *session_method(const struct session *s);
@@ -279,11 +283,10 @@ struct session_peer {
 
 /*
  * On the first connection: agree on the limits that the peer announced, and
- * derive the ticket for later connections.  Borrows t.  Errors: ERR_AUTH.
+ * derive the ticket for later connections.
  */
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer,
-		  struct err *e) attr_must_check;
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer);
 
 /* The limit of records under one key that we announce. */
 uint64_t session_record_limit(const struct session_config *o);
@@ -313,7 +316,7 @@ enum session_purpose {
  * The present one is closed, unless we rekey.  Takes over t and the socket's fd,
  * on failure too.  Errors: those of connection_open().
  */
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;

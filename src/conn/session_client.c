@@ -54,7 +54,8 @@ struct session_client {
 	enum client_state state;
 	struct connection_socket socket;
 	struct password_exchange pass;
-	struct tls *tls;
+	struct tls *tls; /* until the handshake is done */
+	struct channel *channel; /* then, until the connection is used */
 	struct frame_reader reader;
 	struct frame_welcome welcome; /* while we learn what it has */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
@@ -203,7 +204,9 @@ static void client_hang_up(struct session_client *client)
 	resolve_stop(&client->resolve);
 	password_exchange_wipe(&client->pass);
 	tls_free(client->tls);
+	channel_free(client->channel);
 	client->tls = NULL;
+	client->channel = NULL;
 	if (client->socket.fd >= 0)
 		close(steal_fd(&client->socket.fd));
 	client->state = CLIENT_IDLE;
@@ -332,7 +335,8 @@ static bool client_was_reset(const struct session_client *client,
 /* The peer failed the handshake; retryable if it was only busy or reset us. */
 static int client_refused(struct session_client *client, struct err *e)
 {
-	bool busy = client->tls && tls_put_off(client->tls);
+	bool busy = (client->tls && tls_put_off(client->tls)) ||
+		    (client->channel && channel_put_off(client->channel));
 	bool reset = client_was_reset(client, e);
 
 	if (reset)
@@ -454,8 +458,6 @@ static int client_start_tls(struct session_client *client,
 		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->config->raw,
-		/* A listener with --keep finds the stream by it. */
-		.server_name = client->session.ticket->identity,
 	};
 
 	client->tls = tls_new(&params, e);
@@ -530,7 +532,7 @@ static int client_password(struct session_client *client, struct err *e)
 static int client_send(struct session_client *client, const struct frame *f,
 		       struct err *e)
 {
-	return hello_send(client->tls, client->socket.fd, f,
+	return hello_send(client->channel, client->socket.fd, f,
 			  client->deadline_ms, e);
 }
 
@@ -579,7 +581,8 @@ static int client_hello(struct session_client *client,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(client->tls, s->ticket, f.hello.proof, e) < 0)
+	    tls_prove(channel_agreed(client->channel), s->ticket, f.hello.proof,
+		      e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
@@ -605,12 +608,12 @@ static int client_use(struct session_client *client, uint64_t offset,
 		      enum session_purpose purpose, struct err *e)
 {
 	struct session *s = &client->session;
-	struct tls *t = client->tls;
+	struct channel *ch = client->channel;
 	int ret;
 
-	client->tls = NULL;
+	client->channel = NULL;
 	client->state = CLIENT_IDLE;
-	ret = session_use(s, t, &client->socket, client->name, offset, purpose,
+	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
 			  e);
 	client->socket.fd = -1;
 	/* One that is lost already cannot be given to the kernel. */
@@ -637,10 +640,10 @@ static int client_agree(struct session_client *client,
 					   .record_limit = w->record_limit,
 					   .handle = w->handle };
 
-	if (session_agree(s, client->tls, &peer, e) < 0)
-		return -1;
+	session_agree(s, channel_agreed(client->channel), &peer);
 	if (s->p.config->raw || !s->p.cred ||
-	    !priority_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
+	    !priority_mode_usable(channel_agreed(client->channel)->mode,
+				  CREDENTIAL_PSK))
 		return 0;
 	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;
@@ -726,8 +729,8 @@ static int client_learning(struct session_client *client, struct err *e)
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->tls, &client->reader, FRAME_HAVE, &f, &got, e) <
-	    0)
+	if (hello_recv(client->channel, &client->reader, FRAME_HAVE, &f, &got,
+		       e) < 0)
 		return client_refused(client, e);
 	return got ? client_learned(client, &f.have, e) : 0;
 }
@@ -764,8 +767,8 @@ static int client_greeting(struct session_client *client,
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->tls, &client->reader, FRAME_WELCOME, &f, &got,
-		       e) < 0)
+	if (hello_recv(client->channel, &client->reader, FRAME_WELCOME, &f,
+		       &got, e) < 0)
 		return client_refused(client, e);
 	if (!got)
 		return 0;
@@ -800,6 +803,12 @@ static int client_handshake(struct session_client *client,
 	client_watch(client, want);
 	if (want != TLS_DONE)
 		return 0;
+	client->channel = channel_new(client->tls, client->socket.fd,
+				      client->session.p.config->raw, e);
+	tls_free(client->tls);
+	client->tls = NULL;
+	if (!client->channel)
+		return client_refused(client, e);
 	/* The stream ended meanwhile. */
 	if (!client_dials(client)) {
 		client_hang_up(client);
@@ -914,7 +923,7 @@ struct session *session_client_new(const struct session_params *p,
 	struct session_client *client = calloc(1, sizeof *client);
 
 	if (!client) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	if (session_init(&client->session, &client_ops, p, e) < 0) {

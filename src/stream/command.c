@@ -57,26 +57,39 @@ static void command_take_group(struct command *c)
 			    : (struct command_status){ .signal = SIGKILL };
 }
 
+/* Fork the supervisor, with a pipe for the bytes and a pair for control. */
+static int command_fork(struct command *c, int data[2], int control[2],
+			const char *name, struct err *e)
+{
+	const char *call = NULL;
+
+	if (pipe2(data, O_CLOEXEC) < 0)
+		call = "pipe2";
+	else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			    control) < 0)
+		call = "socketpair";
+	else if ((c->supervisor = fork()) < 0)
+		call = "clone";
+	return call ? err_call(e, ERR_COMMAND, call, "cannot start %s", name)
+		    : 0;
+}
+
 struct command *command_start(char *const argv[], enum command_role role,
 			      const struct command_peer *peer, struct err *e)
 {
-	int data[2], control[2], ours = role == COMMAND_SOURCE ? 0 : 1;
+	int data[2] = { -1, -1 }, control[2] = { -1, -1 };
+	int ours = role == COMMAND_SOURCE ? 0 : 1;
 	struct command *c = calloc(1, sizeof *c);
 
-	if (!c || pipe2(data, O_CLOEXEC) < 0) {
-		err_call(e, ERR_COMMAND, "pipe2", "cannot start %s", argv[0]);
-		free(c);
+	if (!c) {
+		err_memory(e);
 		return NULL;
 	}
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, control) <
-		    0 ||
-	    (c->supervisor = fork()) < 0) {
-		err_call(e, ERR_COMMAND,
-			 c->supervisor < 0 ? "clone" : "socketpair",
-			 "cannot start %s", argv[0]);
-		/* The control pair, if made, ends with this process. */
-		close(data[0]);
-		close(data[1]);
+	if (command_fork(c, data, control, argv[0], e) < 0) {
+		for (int i = 0; i < 2; i++) {
+			attr_close(&data[i]);
+			attr_close(&control[i]);
+		}
 		free(c);
 		return NULL;
 	}

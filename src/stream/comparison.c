@@ -21,7 +21,7 @@ static int comparison_begin(struct comparison *c, struct err *e)
 	c->buffer = malloc(PIECE_BYTES);
 	c->due_ms = clock_deadline(CHECKING_MS);
 	if (c->digest && !c->buffer)
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 	return c->digest && c->buffer ? 0 : -1;
 }
 

@@ -29,7 +29,7 @@ struct digest *digest_new(struct err *e)
 	if (d)
 		d->state = XXH3_createState();
 	if (!d || !d->state || XXH3_128bits_reset(d->state) != XXH_OK) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		digest_free(d);
 		return NULL;
 	}

@@ -117,3 +117,42 @@ static inline int resend_buffer_rewind(struct resend_buffer *s, uint64_t offset,
 	s->sent = offset;
 	return 0;
 }
+
+/* Turn *s into memory, unless it is in memory or can do the same. */
+static inline int resend_buffer_use_memory(struct resend_buffer **s,
+					   struct err *e)
+{
+	struct resend_buffer *m;
+
+	if (!(*s)->ops->to_memory)
+		return 0;
+	m = (*s)->ops->to_memory(*s, e);
+	if (!m)
+		return -1;
+	*s = m;
+	return 0;
+}
+
+/*
+ * Another connection carries the stream from offset on: send again from there.
+ * May turn *s into memory.  Errors: those of rewind() and to_memory().
+ */
+static inline int resend_buffer_go_back(struct resend_buffer **s,
+					uint64_t offset, struct err *e)
+{
+	if (offset == (*s)->sent)
+		return 0;
+	if (!(*s)->keeps)
+		return resend_buffer_never_sent(e);
+	if (resend_buffer_use_memory(s, e) < 0)
+		return -1;
+	return (*s)->ops->rewind(*s, offset, e);
+}
+
+/* The receiver has the bytes below offset. */
+static inline void resend_buffer_confirm(struct resend_buffer *s,
+					 uint64_t offset)
+{
+	if (s->keeps)
+		s->ops->ack(s, offset);
+}

@@ -72,7 +72,7 @@ static int resend_file_copy(struct resend_file *f, struct err *e)
 	if (resend_file_copied(f, s->sent))
 		return 0;
 	if (!f->buffer && !(f->buffer = malloc(COPY_BYTES + 1)))
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	n = pread(s->in->fd, f->buffer, COPY_BYTES,
 		  (off_t)(f->start + s->sent));
 	if (n <= 0)

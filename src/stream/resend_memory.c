@@ -193,7 +193,7 @@ struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
 	struct resend_memory *m = calloc(1, sizeof *m);
 
 	if (!m) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	m->resend = (struct resend_buffer){ .ops = &resend_memory_ops,

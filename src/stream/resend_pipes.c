@@ -336,7 +336,7 @@ struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 	struct resend_pipes *p = calloc(1, sizeof *p);
 
 	if (!p) {
-		err_set(e, ERR_IO, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	p->resend = (struct resend_buffer){ .ops = &resend_pipes_ops,

@@ -91,20 +91,6 @@ static void sender_note_input(struct sender *s)
 				    on->partial_ms + PAUSE_MAX_MS);
 }
 
-/* Send from memory from now on. */
-static int sender_use_memory(struct sender *s, struct err *e)
-{
-	struct resend_buffer *m;
-
-	if (!s->resend->ops->to_memory)
-		return 0;
-	m = s->resend->ops->to_memory(s->resend, e);
-	if (!m)
-		return -1;
-	s->resend = m;
-	return 0;
-}
-
 static int sender_fill(struct sender *s, struct err *e)
 {
 	struct resend_buffer *st = s->resend;
@@ -114,7 +100,7 @@ static int sender_fill(struct sender *s, struct err *e)
 	if (st->ops->fill(st, e) < 0)
 		return -1;
 	if (st->cramped)
-		return sender_use_memory(s, e);
+		return resend_buffer_use_memory(&s->resend, e);
 	if (st->head == head)
 		return 0;
 	sender_note_input(s);
@@ -134,7 +120,7 @@ static int sender_check_end(struct sender *s, struct err *e)
 	uint8_t last[sizeof btrfs_end];
 	struct resend_buffer *st;
 
-	if (sender_use_memory(s, e) < 0)
+	if (resend_buffer_use_memory(&s->resend, e) < 0)
 		return -1;
 	st = s->resend;
 	if (st->ops->peek(st, st->head - sizeof last, last, sizeof last, e) < 0)
@@ -189,7 +175,7 @@ static int sender_send_some(struct sender *s, size_t len, struct err *e)
 	pace_spend(&s->pace, io.bytes);
 	/* A cramped buffer tells nothing about the socket. */
 	if (st->cramped)
-		return sender_use_memory(s, e);
+		return resend_buffer_use_memory(&s->resend, e);
 	s->on.blocked = io.bytes == 0;
 	if (!st->keeps)
 		st->ops->ack(st, st->sent);
@@ -268,8 +254,7 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
-	if (st->keeps)
-		st->ops->ack(st, offset);
+	resend_buffer_confirm(st, offset);
 	return 0;
 }
 
@@ -524,24 +509,14 @@ static int sender_check_rekey(struct sender *s, struct err *e)
 /* On another connection, send again what the receiver does not have. */
 static int sender_go_back(struct sender *s, struct err *e)
 {
-	struct resend_buffer *st = s->resend;
-
-	if (s->session->offset != st->sent) {
-		if (st->keeps && sender_use_memory(s, e) < 0)
-			return -1;
-		st = s->resend;
-		if (!st->ops->rewind)
-			return resend_buffer_never_sent(e);
-		if (st->ops->rewind(st, s->session->offset, e) < 0)
-			return -1;
-	}
+	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
+		return -1;
 	if (s->session->offset > s->confirmed) {
 		s->confirmed = s->session->offset;
 		/* It arrived over an earlier connection. */
 		session_moved(s->session);
 	}
-	if (st->keeps)
-		st->ops->ack(st, s->confirmed);
+	resend_buffer_confirm(s->resend, s->confirmed);
 	return 0;
 }
 
@@ -588,7 +563,7 @@ static int sender_compare(struct sender *s, struct err *e)
 {
 	struct session *session = s->session;
 
-	if (sender_use_memory(s, e) < 0 ||
+	if (resend_buffer_use_memory(&s->resend, e) < 0 ||
 	    comparison_step(&s->comparison, session, s->resend, s->complete,
 			    &s->on.more, e) < 0)
 		return -1;
@@ -616,7 +591,8 @@ static int sender_use_connection(struct sender *s, struct err *e)
 		read_ahead_note(&s->ahead, false, s->now_ms);
 		return 0;
 	}
-	if (!connection_in_kernel(conn) && sender_use_memory(s, e) < 0)
+	if (!connection_in_kernel(conn) &&
+	    resend_buffer_use_memory(&s->resend, e) < 0)
 		return -1;
 	if (sender_send(s, e) < 0 || sender_flush(s, e) < 0)
 		return -1;

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "stream/command.h"
 #include "tap.h"
+#include "wrap.h"
 
 static char dir[] = "/tmp/test_child.XXXXXX";
 
@@ -335,8 +336,42 @@ static void test_parent_dies(int sig)
 	unlink(name_of("run"));
 }
 
+static bool no_fork;
+
+WRAP(fork);
+pid_t __wrap_fork(void)
+{
+	errno = EAGAIN;
+	return no_fork ? -1 : __real_fork();
+}
+
+static int open_descriptors(void)
+{
+	int n = 0;
+
+	for (int fd = 0; fd < 256; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+static void test_no_fork(void)
+{
+	char name[] = "true";
+	struct err e = { 0 };
+	int before = open_descriptors();
+
+	no_fork = true;
+	ok(!command_start((char *[]){ name, NULL }, COMMAND_SOURCE, &nobody,
+			  &e),
+	   "COMMAND is not started where fork fails");
+	no_fork = false;
+	is_int(e.kind, ERR_COMMAND, "which is a failure of COMMAND");
+	is_int(open_descriptors(), before, "and no descriptor stays open");
+}
+
 int main(void)
 {
+	test_no_fork();
 	signal(SIGALRM, stuck);
 	alarm(120);
 	if (!mkdtemp(dir))

@@ -4,7 +4,8 @@
  * acknowledgements and the outcome travel over a connection.  Between any two
  * steps it can be cut, replaced while it still stands, rekeyed, or start to
  * swallow what is sent; and either process can die.  This models the protocol
- * page, not the code.
+ * page.  Where the code decides by pure functions (conn/rekey, conn/stuck,
+ * conn/retry), the model calls these.
  *
  * Checked in every reachable state:
  *   - each byte is received once and in order
@@ -25,6 +26,10 @@
  */
 #include <stdlib.h>
 
+#include "base/clock.h"
+#include "conn/rekey.h"
+#include "conn/retry.h"
+#include "conn/stuck.h"
 #include "tap.h"
 
 enum {
@@ -62,8 +67,8 @@ struct state {
 
 	/* Rekey */
 	uint8_t at; /* offset where the new connection begins */
-	bool rekey_agreed, answered; /* HELLO was sent; was accepted */
-	bool keeps_old; /* the sender does, until an ACK on the new one */
+	uint8_t phase; /* enum rekey_phase of the sender */
+	bool answered; /* its HELLO was accepted */
 	bool old, knows; /* the receiver reads an old one; knows its end */
 	uint8_t on_old[QUEUE], old_n; /* on the way on the old one */
 };
@@ -123,12 +128,57 @@ static uint8_t take(uint8_t queue[QUEUE], uint8_t *n)
 	return first;
 }
 
+/* The sender's rekey, as the code keeps it */
+static struct rekey rekey_of(const struct state *s)
+{
+	return (struct rekey){ .phase = s->phase, .at = s->at };
+}
+
+static bool holds(const struct state *s)
+{
+	const struct rekey r = rekey_of(s);
+
+	return rekey_holds(&r);
+}
+
+/* The sender dials, and its HELLO says where the new connection begins. */
+static void agree(struct state *s)
+{
+	struct rekey r = rekey_of(s);
+
+	s->wrong |= !rekey_dial(&r, KEEPS, KEEPS, 1);
+	rekey_agree(&r);
+	s->phase = r.phase;
+	s->at = s->sent;
+}
+
+/* The receiver acknowledged so much: may the old connection be closed? */
+static void retire_old(struct state *s, uint8_t acked)
+{
+	struct rekey r = rekey_of(s);
+
+	/* What the receiver lacks must not be closed. */
+	s->wrong |= rekey_drained(&r, acked) && s->total < s->at;
+	s->phase = r.phase;
+}
+
+static void switch_at(struct state *s, uint8_t at, bool closes_early)
+{
+	struct rekey r = rekey_of(s);
+
+	rekey_switch(&r, at);
+	s->phase = r.phase;
+	s->at = (uint8_t)r.at;
+	if (closes_early)
+		retire_old(s, s->acked);
+}
+
 static void drop_connection(struct state *s)
 {
 	s->up = s->ended = s->told = s->hole = false;
 	s->word = NO_WORD;
-	s->rekey_agreed = s->answered = s->keeps_old = s->old = s->knows =
-		false;
+	s->answered = s->old = s->knows = false;
+	s->phase = REKEY_NONE;
 	s->at = s->old_n = 0;
 	memset(s->on_old, 0, QUEUE);
 	memset(s->to_receiver, 0, QUEUE);
@@ -200,8 +250,7 @@ static void sender_takes(struct state *s)
 	s->wrong |= what > s->sent;
 	if (what > s->acked)
 		s->acked = what;
-	if (s->keeps_old && s->acked >= s->at)
-		s->keeps_old = false;
+	retire_old(s, what);
 }
 
 /* WELCOME: the sender continues at the receiver's offset. */
@@ -245,6 +294,19 @@ enum step {
 	STEPS
 };
 
+/* Does --retry end, if nothing else happens?  Connections here are of use. */
+static bool gives_up(const struct state *s)
+{
+	struct retry r = { .limit_ms = 1 };
+
+	retry_lost(&r, 1);
+	if (s->up) {
+		retry_connected(&r, 2);
+		retry_moved(&r);
+	}
+	return retry_deadline(&r) != CLOCK_NEVER;
+}
+
 static bool step_sender(struct state *s, enum step step)
 {
 	if (s->sender != RUNS)
@@ -257,7 +319,7 @@ static bool step_sender(struct state *s, enum step step)
 		return true;
 	case SEND:
 		if (!s->up || s->sent == s->head || s->receiver_n == QUEUE ||
-		    (s->rekey_agreed && variant != NO_HOLD))
+		    (holds(s) && variant != NO_HOLD))
 			return false;
 		if (!s->hole)
 			s->to_receiver[s->receiver_n++] = s->sent;
@@ -265,19 +327,19 @@ static bool step_sender(struct state *s, enum step step)
 		return true;
 	case SEND_END:
 		if (!s->up || s->head < BYTES || s->sent < BYTES || s->ended ||
-		    s->rekey_agreed || s->receiver_n == QUEUE)
+		    holds(s) || s->receiver_n == QUEUE)
 			return false;
 		if (!s->hole)
 			s->to_receiver[s->receiver_n++] = END;
 		s->ended = s->ever_ended = true;
 		return true;
 	case HEAR:
-		if (!s->sender_n || s->rekey_agreed)
+		if (!s->sender_n || holds(s))
 			return false;
 		sender_takes(s);
 		return true;
 	case SENDER_GIVES_UP:
-		if (s->up)
+		if (!gives_up(s))
 			return false;
 		s->sender = LOST;
 		return true;
@@ -338,7 +400,8 @@ static bool step_receiver(struct state *s, enum step step)
 		return true;
 	case RECEIVER_GIVES_UP:
 	case RECEIVER_LEAVES:
-		if (s->up || (step == RECEIVER_LEAVES && s->sender == RUNS))
+		if (!gives_up(s) ||
+		    (step == RECEIVER_LEAVES && s->sender == RUNS))
 			return false;
 		s->receiver = s->over ? EXITED_0 : LOST;
 		return true;
@@ -357,6 +420,20 @@ static bool sender_owes(const struct state *s)
 	return s->sent > s->acked || (s->ended && variant != FORGETS_END);
 }
 
+/* The sender's verdict, if the last ACK comes again and again */
+static bool judges_stuck(const struct state *s)
+{
+	struct stuck stuck = stuck_begin(s->acked);
+
+	for (uint64_t now = 1000; now < 3 * STUCK_MS; now += 5000) {
+		if (s->word != NO_WORD)
+			stuck_ack(&stuck, s->acked, s->word == STILL_WAITS);
+		if (stuck_judge(&stuck, sender_owes(s), now))
+			return true;
+	}
+	return false;
+}
+
 /*
  * A connection that swallows cannot be cut otherwise, and no rekey begins on
  * it.
@@ -365,16 +442,14 @@ static bool step_hole(struct state *s, enum step step)
 {
 	switch (step) {
 	case SWALLOW:
-		if (!s->up || s->hole || s->rekey_agreed || s->keeps_old ||
-		    s->old)
+		if (!s->up || s->hole || s->phase != REKEY_NONE || s->old)
 			return false;
 		s->hole = true;
 		memset(s->to_receiver, 0, QUEUE);
 		s->receiver_n = 0;
 		return true;
 	case CALL_STUCK:
-		if (!s->hole || s->sender != RUNS || !sender_owes(s) ||
-		    s->word != STILL_WAITS)
+		if (!s->hole || s->sender != RUNS || !judges_stuck(s))
 			return false;
 		drop_connection(s);
 		return true;
@@ -409,8 +484,7 @@ static bool step_connection(struct state *s, enum step step)
 
 static bool step_rekey(struct state *s, enum step step)
 {
-	bool calm = s->up && !s->rekey_agreed && !s->keeps_old && !s->old &&
-		    !s->hole;
+	bool calm = s->up && s->phase == REKEY_NONE && !s->old && !s->hole;
 
 	if (s->sender != RUNS || s->receiver != RUNS)
 		return false;
@@ -418,11 +492,10 @@ static bool step_rekey(struct state *s, enum step step)
 	case GREET:
 		if (!calm || s->ended)
 			return false;
-		s->rekey_agreed = true;
-		s->at = s->sent;
+		agree(s);
 		return true;
 	case ANSWER:
-		if (!s->rekey_agreed || s->answered)
+		if (!holds(s) || s->answered)
 			return false;
 		s->answered = true;
 		split(s);
@@ -431,14 +504,13 @@ static bool step_rekey(struct state *s, enum step step)
 	case SWITCH:
 		if (!s->answered)
 			return false;
-		s->rekey_agreed = s->answered = false;
-		s->keeps_old = variant != CLOSES_EARLY || s->acked < s->at;
+		s->answered = false;
+		switch_at(s, s->at, variant == CLOSES_EARLY);
 		return true;
 	case ASK:
 		if (!calm)
 			return false;
-		s->at = s->sent;
-		s->keeps_old = variant != CLOSES_EARLY || s->acked < s->at;
+		switch_at(s, s->sent, variant == CLOSES_EARLY);
 		s->ended = false;
 		split(s);
 		return true;
@@ -501,7 +573,7 @@ static bool is_lie(const struct state *s)
 /* The old connection closes before the receiver knows of the new one. */
 static bool is_pulled_away(const struct state *s)
 {
-	return s->up && s->old && !s->knows && !s->keeps_old &&
+	return s->up && s->old && !s->knows && s->phase != REKEY_DRAINS &&
 	       s->sender == RUNS && s->receiver == RUNS;
 }
 
