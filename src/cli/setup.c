@@ -166,7 +166,7 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 	s->connections.discard = o->discard;
 	s->connections.names = o->verb == OPTIONS_LISTEN && !o->send &&
-			       !o->raw && !o->keep && !setup_is_none(o) &&
+			       !o->raw && !setup_is_none(o) &&
 			       o->retry_ms && digest_check(&why) == 0;
 	if (!o->name)
 		return 0;

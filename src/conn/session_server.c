@@ -195,6 +195,39 @@ static int session_server_discard(struct session *s, struct accepted_peer *peer,
 	return err_set(e, ERR_STREAM, 0, "the sender abandoned the stream");
 }
 
+/* Send WELCOME.  Returns whether the stream is the new process's now. */
+static bool session_server_hand_over(struct session *s,
+				     struct accepted_peer *peer,
+				     const struct session_span *span,
+				     enum session_purpose *purpose,
+				     struct err *e)
+{
+	struct session_server *server = session_server_of(s);
+	const struct frame_have have = s->have;
+	const bool compared = s->compared;
+
+	s->compared = true; /* ask for the present state */
+	*purpose = session_server_purpose(s);
+	if (session_server_agree(s, peer, span->low, *purpose, peer->handle,
+				 e) < 0) {
+		s->have = have;
+		s->compared = compared;
+		return false;
+	}
+	memcpy(server->handle, peer->handle, sizeof peer->handle);
+	session_server_own(s, peer);
+	s->peer_sent = 0;
+	return true;
+}
+
+/* The process that accepts has the new ticket, and waits to hear if it counts. */
+static void session_server_tell_restart(struct session_server *server,
+					enum pass_news news)
+{
+	if (!server->acceptor)
+		pass_tell(server->over, news);
+}
+
 /*
  * Another process continues the suspended stream.  From here on the ticket of
  * the one before is void.
@@ -204,29 +237,22 @@ static int session_server_restart(struct session *s, struct accepted_peer *peer,
 				  struct err *e)
 {
 	struct session_server *server = session_server_of(s);
-	const struct frame_have have = s->have;
-	const bool compared = s->compared;
-	uint8_t handle[FRAME_ID_BYTES];
 	enum session_purpose purpose;
 
 	if (s->conn) {
 		session_server_put_off(s, peer);
+		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
 	}
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
-	if (session_server_draw(handle, e) < 0)
+	if (server->acceptor && session_server_draw(peer->handle, e) < 0)
 		return -1;
-	s->compared = true; /* ask for the present state */
-	purpose = session_server_purpose(s);
-	if (session_server_agree(s, peer, span->low, purpose, handle, e) < 0) {
-		s->have = have;
-		s->compared = compared;
+	if (!session_server_hand_over(s, peer, span, &purpose, e)) {
+		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
 	}
-	memcpy(server->handle, handle, sizeof handle);
-	session_server_own(s, peer);
-	s->peer_sent = 0;
+	session_server_tell_restart(server, PASS_RESTARTED);
 	if (session_server_use(s, peer, span->low, purpose, e) == 0)
 		return 0;
 	log_debug("%s: %s", peer->name, e->msg);
@@ -322,7 +348,8 @@ static void session_server_tell(struct session_server *server)
 	bool connected = server->session.conn;
 
 	if (!server->acceptor && connected != server->connected)
-		pass_tell(server->over, connected);
+		pass_tell(server->over,
+			  connected ? PASS_CONNECTED : PASS_ALONE);
 	server->connected = connected;
 }
 
