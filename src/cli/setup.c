@@ -166,8 +166,8 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 	s->connections.discard = o->discard;
 	s->connections.names = o->verb == OPTIONS_LISTEN && !o->send &&
-			       !o->raw && !setup_is_none(o) &&
-			       o->retry_ms && digest_check(&why) == 0;
+			       !o->raw && !setup_is_none(o) && o->retry_ms &&
+			       digest_check(&why) == 0;
 	if (!o->name)
 		return 0;
 	s->connections.name = s->name;
