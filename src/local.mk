@@ -78,14 +78,23 @@ src_libbkp_a_SOURCES = \
 	src/stream/sender.c src/stream/sender.h \
 	src/stream/resend_pipes.c src/stream/resend_pipes.h \
 	src/stream/stream.c src/stream/stream.h \
-	src/cli/options.c src/cli/options.h \
 	src/cli/probe.c src/cli/probe.h \
+	src/cli/ssh_answer.c src/cli/ssh_answer.h \
+	src/cli/ssh_args.c src/cli/ssh_args.h \
+	src/cli/ssh_channel.c src/cli/ssh_channel.h \
+	src/cli/ssh_defaults.c src/cli/ssh_defaults.h \
+	src/cli/ssh_net.c src/cli/ssh_net.h \
+	src/cli/options.c src/cli/options.h \
+	src/cli/ssh_process.c src/cli/ssh_process.h \
+	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \
+	src/cli/cmd_ssh.c \
+	src/cli/cmd_ssh_server.c \
 	src/cli/serve.c src/cli/serve.h \
 	src/cli/cmd_listen.c
 

@@ -63,6 +63,14 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/lib/sshd.bash \
+	tests/lib/netns.bash \
+	tests/e2e/ssh/btrbk.bats \
+	tests/e2e/ssh/forced.bats \
+	tests/e2e/ssh/ssh.bats \
+	tests/e2e/ssh/ssh_faults.bats \
+	tests/e2e/ssh/ssh_network.bats \
+	tests/e2e/ssh/ssh_ways.bats \
 	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
@@ -89,6 +97,11 @@ unit_tests = \
 	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
+	tests/unit/test_ssh_answer \
+	tests/unit/test_ssh_args \
+	tests/unit/test_ssh_defaults \
+	tests/unit/test_ssh_net \
+	tests/unit/test_ssh_request \
 	tests/unit/test_host_id \
 	tests/unit/test_input \
 	tests/unit/test_io \
@@ -132,7 +145,7 @@ check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 EXTRA_DIST += tests/unit/bytes.h tests/unit/pair.h tests/unit/tap.h tests/unit/wrap.h \
 	tests/tools/tls_client.h \
-	tests/tools/guest-xstate.c
+	tests/tools/guest-aes-gcm.c tests/tools/guest-xstate.c
 
 # Link-time optimisation binds calls before --wrap can: here it is turned off.
 if LTO
@@ -164,6 +177,11 @@ tests_unit_test_rate_limit_LDADD = $(unit_libs)
 tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
+tests_unit_test_ssh_answer_LDADD = $(unit_libs)
+tests_unit_test_ssh_args_LDADD = $(unit_libs)
+tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
+tests_unit_test_ssh_net_LDADD = $(unit_libs)
+tests_unit_test_ssh_request_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
@@ -245,7 +263,8 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
 	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list \
-	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
+	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_ssh_answer tests/fuzz/fuzz_ssh_request
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -276,4 +295,10 @@ tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_answer_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_answer_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_request_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_request_LDADD = $(fuzz_libs)
 endif

@@ -196,6 +196,11 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 	log_debug("connection from %s", p->name);
 }
 
+void acceptor_adopt(struct acceptor *a, int fd)
+{
+	acceptor_add(a, acceptor_find_place(a), fd);
+}
+
 static bool acceptor_is_empty(const struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)

@@ -64,6 +64,9 @@ struct accepted_peer {
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e);
 
+/* Take fd over, as a connection that was accepted.  Before acceptor_step(). */
+void acceptor_adopt(struct acceptor *a, int fd);
+
 /* A descriptor to poll; readable when acceptor_step() has something to do. */
 int acceptor_fd(const struct acceptor *a);
 

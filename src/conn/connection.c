@@ -88,10 +88,15 @@ static int connection_report(struct connection *c, struct err *e)
 }
 
 /* A notice once per process: for later connections the kernel is the same. */
+static bool told;
+
+void connection_told_user_space(void)
+{
+	told = true;
+}
+
 static void connection_log_user_space(const struct err *why)
 {
-	static bool told;
-
 	if (told)
 		log_debug("%s; going on in user space", why->msg);
 	else

@@ -47,6 +47,9 @@ enum { CONNECTION_RECV_MIN = AEAD_BODY_MAX };
 
 struct connection;
 
+/* Somebody has reported that kernel TLS is lacking: do not do so again. */
+void connection_told_user_space(void);
+
 /*
  * Attach kernel TLS to a new connection, unless it is switched off.  A failure
  * is stored in s; connection_open() acts on it.

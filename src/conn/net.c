@@ -402,8 +402,8 @@ static bool net_is_repeated(const struct addrinfo *list,
 	return false;
 }
 
-int net_listen(const struct net_endpoint *at, struct net_listener *l,
-	       struct err *e)
+static int net_listen_port(const struct net_endpoint *at,
+			   struct net_listener *l, struct err *e)
 {
 	autofree_list struct addrinfo *list = NULL;
 	/* Every address: one IPv6 socket that takes IPv4 too, if there is IPv6 */
@@ -424,7 +424,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 			struct net_endpoint v4 = *at;
 
 			v4.family = AF_INET;
-			return net_listen(&v4, l, e);
+			return net_listen_port(&v4, l, e);
 		}
 		if (fd < 0) {
 			net_listener_close(l);
@@ -439,6 +439,27 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 			break;
 	}
 	return 0;
+}
+
+int net_listen(const struct net_endpoint *at, struct net_listener *l,
+	       struct err *e)
+{
+	unsigned int last = at->last_port;
+	struct net_endpoint one = *at;
+
+	for (;; one.port++) {
+		if (net_listen_port(&one, l, e) == 0)
+			return 0;
+		if (e->num != EADDRINUSE || one.port >= last)
+			break;
+		*e = (struct err){ 0 };
+	}
+	if (e->num != EADDRINUSE || last <= at->port)
+		return -1;
+	return err_set(e, ERR_NET, EADDRINUSE,
+		       "cannot listen on %s%sany port from %u to %u",
+		       at->host ? at->host : "", at->host ? ", " : "", at->port,
+		       last);
 }
 
 void net_listener_name(const struct net_listener *l, size_t i,

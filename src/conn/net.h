@@ -24,6 +24,7 @@ enum {
 struct net_endpoint {
 	const char *host; /* name or address; NULL: every address */
 	uint16_t port;
+	uint16_t last_port; /* of a range: the first free one; 0: port only */
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct tcp_options *tcp; /* or NULL */
 };

@@ -77,7 +77,9 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct session_poll p = { .extra = { { -1 }, { -1 } } };
+		struct session_poll p = { .extra = { { s->p.config->lifeline_fd,
+						       POLLIN, 0 },
+						     { -1 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
@@ -87,6 +89,9 @@ int session_first(struct session *s, struct err *e)
 		p.until_ms = notify_due();
 		if (session_poll(s, &p, e) < 0)
 			return -1;
+		if (p.extra[0].revents)
+			return err_set(e, ERR_NET, 0,
+				       "the other host stopped waiting");
 	}
 }
 
@@ -151,7 +156,9 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 	s->retry.limit_ms = s->named && s->role == CONNECTION_RECEIVER
 				    ? own_ms
 				    : retry_agree(own_ms, peer_ms);
-	if (!s->buffer_bytes)
+	if (s->p.config->in_channel)
+		s->final = "cannot resume in ssh's channel";
+	else if (!s->buffer_bytes)
 		s->final = "cannot resume: --buffer 0";
 	else if (!s->retry.limit_ms)
 		s->final = "cannot resume: --retry 0";

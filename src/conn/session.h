@@ -62,10 +62,15 @@ struct session_config {
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
 	struct tcp_options tcp;
 	uint64_t wait_ms; /* listen: for the first peer */
+	uint64_t reach_ms; /* connect: to reach the listener; 0: one attempt */
+	uint64_t connect_ms; /* connect: for one TCP connection */
 	uint64_t handshake_ms;
 	uint64_t retry_ms; /* 0: one attempt */
 	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
+	int lifeline_fd; /* session_first() fails once it is readable; or -1 */
+	bool in_channel; /* of ssh: there is no other connection */
+	int channel_fd; /* it: a socket, taken over; else -1 */
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
@@ -166,7 +171,7 @@ uint64_t session_buffer_bytes(const struct session_config *o);
 
 /*
  * Wait for the first connection.  All errors are final; the implementation
- * documents them.
+ * documents them.  ERR_NET if the lifeline ends the wait.
  */
 int session_first(struct session *s, struct err *e) attr_must_check;
 

@@ -21,7 +21,6 @@
 
 enum {
 	RESOLVE_MS = 30000,
-	CONNECT_MS = 30000,
 	PER_ADDRESS_MS = 5000, /* if the name has several */
 	BACKOFF_MS = 100, /* the first pause; doubles each time */
 	BACKOFF_MAX_MS = 5000,
@@ -122,7 +121,9 @@ static void client_wait(struct session_client *client, enum client_state state,
 	client->wait_ms = clock_now_ms();
 	client->deadline_ms = clock_deadline(timeout_ms);
 	client->speak_ms = CLOCK_NEVER;
-	if (!(client->spoke & 1u << state))
+	/* Whoever has a lifeline says itself what to check. */
+	if (!(client->spoke & 1u << state) &&
+	    client->session.p.config->lifeline_fd < 0)
 		client->speak_ms = clock_deadline(computes ? SPEAK_HANDSHAKE_MS
 							   : SPEAK_MS);
 	client_watch(client, want);
@@ -274,7 +275,7 @@ static void client_explain(struct session_client *client, const struct err *e)
 static uint64_t client_last_ms(const struct session_client *client)
 {
 	return client->give_up_ms -
-	       min_u64(LAST_MS, client->session.p.config->retry_ms / 4);
+	       min_u64(LAST_MS, client->session.p.config->reach_ms / 4);
 }
 
 /*
@@ -353,9 +354,16 @@ static uint64_t client_patience(const struct session_client *client,
 {
 	uint64_t now = clock_now_ms(), end_ms = client_end_ms(client);
 
-	if (!client->session.count && !client->session.p.config->retry_ms)
+	if (!client->session.count && !client->session.p.config->reach_ms)
 		return most_ms;
 	return min_u64(most_ms, end_ms > now ? end_ms - now : 0);
+}
+
+static uint64_t client_connect_ms(const struct session_client *client)
+{
+	uint64_t ms = client->session.p.config->connect_ms;
+
+	return client->list.count > 1 ? min_u64(ms, PER_ADDRESS_MS) : ms;
 }
 
 /* Connect to the next address. */
@@ -378,9 +386,7 @@ static int client_connect(struct session_client *client, struct err *e)
 	if (client->socket.fd < 0)
 		return client_failed(client, client_retryable(e), e);
 	client_wait(client, CLIENT_CONNECTING,
-		    client_patience(client, client->list.count > 1
-						    ? PER_ADDRESS_MS
-						    : CONNECT_MS),
+		    client_patience(client, client_connect_ms(client)),
 		    TLS_WANT_WRITE);
 	return 0;
 }
@@ -422,29 +428,6 @@ static int client_resolving(struct session_client *client, struct err *e)
 	return client_found(client, &client->known, e);
 }
 
-/*
- * Begin with the next address, or look the name up again.  A rekey needs no
- * look-up: the peer of a running stream is where it was.
- */
-static int client_begin(struct session_client *client, struct err *e)
-{
-	const struct session_config *o = client->session.p.config;
-	const struct resolve_query q = { .host = o->host,
-					 .source = o->bind,
-					 .family = o->family };
-
-	if (client->next < client->list.count)
-		return client_connect(client, e);
-	if (!client->look_up)
-		return client_found(client, &client->known, e);
-	client->list.count = client->next = 0;
-	if (resolve_start(&client->resolve, &q, e) < 0)
-		return client_failed(client, client_retryable(e), e);
-	client_wait(client, CLIENT_RESOLVING,
-		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
-	return 0;
-}
-
 /* own: a credential for this connection only (taken over), or NULL. */
 static int client_start_tls(struct session_client *client,
 			    struct credential *own, struct err *e)
@@ -470,7 +453,10 @@ static int client_connected(struct session_client *client, struct err *e)
 {
 	const struct session_params *p = &client->session.p;
 
-	net_peer_name(client->socket.fd, client->name);
+	if (p->config->in_channel)
+		snprintf(client->name, sizeof client->name, "ssh");
+	else
+		net_peer_name(client->socket.fd, client->name);
 	connection_attach(&client->socket, p->ktls);
 	client_wait(client,
 		    p->password && !client->ticket_cred ? CLIENT_PASSWORD
@@ -497,6 +483,42 @@ static int client_connecting(struct session_client *client, struct err *e)
 		return client_failed(client, client_retryable(e), e);
 	if (client_connected(client, e) < 0)
 		return client_refused(client, e);
+	return 0;
+}
+
+/* There is one connection already, and no other: see client_failed(). */
+static int client_use_channel(struct session_client *client, struct err *e)
+{
+	client->socket = (struct connection_socket){
+		.fd = client->session.p.config->channel_fd
+	};
+	if (client_connected(client, e) < 0)
+		return client_refused(client, e);
+	return 0;
+}
+
+/*
+ * Begin with the next address, or look the name up again.  A rekey needs no
+ * look-up: the peer of a running stream is where it was.
+ */
+static int client_begin(struct session_client *client, struct err *e)
+{
+	const struct session_config *o = client->session.p.config;
+	const struct resolve_query q = { .host = o->host,
+					 .source = o->bind,
+					 .family = o->family };
+
+	if (o->in_channel)
+		return client_use_channel(client, e);
+	if (client->next < client->list.count)
+		return client_connect(client, e);
+	if (!client->look_up)
+		return client_found(client, &client->known, e);
+	client->list.count = client->next = 0;
+	if (resolve_start(&client->resolve, &q, e) < 0)
+		return client_failed(client, client_retryable(e), e);
+	client_wait(client, CLIENT_RESOLVING,
+		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
 	return 0;
 }
 
@@ -938,8 +960,7 @@ struct session *session_client_new(const struct session_params *p,
 	client->backoff_ms = BACKOFF_MS;
 	client->start_ms = clock_now_ms();
 	client->session.due_ms = client->start_ms;
-	/* --retry also bounds the attempts to reach the listener at all. */
-	client->give_up_ms = clock_deadline(p->config->retry_ms);
+	client->give_up_ms = clock_deadline(p->config->reach_ms);
 	/* The stream's id: unique, not secret. */
 	if (io_random(client->session.stream, sizeof client->session.stream,
 		      e) < 0) {

@@ -497,6 +497,8 @@ struct session *session_server_new(const struct session_params *p,
 		session_free(&server->session);
 		return NULL;
 	}
+	if (p->config->in_channel)
+		acceptor_adopt(server->acceptor, p->config->channel_fd);
 	server->session.fd = acceptor_fd(server->acceptor);
 	return &server->session;
 }
