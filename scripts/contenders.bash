@@ -8,9 +8,13 @@
 # client_NAME reads standard input, server_NAME writes standard output, over
 # $port; each becomes the program it is named after.
 
+host=127.0.0.1 # where the server listens
+mbuffer_from=127.0.0.1: # and from where mbuffer's server takes a connection
+# Each end starts with these words: another network namespace
+at_client=() at_server=()
 program=$root/build/gcc/src/btrfs-ktls-pipe
 tools=$root/build/gcc/tests/tools
-contenders=(user user0 kernel kernel0 none socat-8K socat-64K socat-256K
+contenders=(user user0 kernel kernel0 kernel-splice none socat-8K socat-64K socat-256K
 	openssl stunnel ncat ssh tcp mbuffer)
 peer_packages=(socat ncat mbuffer stunnel4 openssl openssh-server)
 
@@ -19,32 +23,37 @@ self()
 	exec "$program" "$@"
 }
 
-client_user() { self connect -q -k key -p "$port" --ktls off 127.0.0.1; }
-server_user() { self listen -q -k key -p "$port" -b 127.0.0.1 --ktls off; }
+client_user() { self connect -q -k key -p "$port" --ktls off "$host"; }
+server_user() { self listen -q -k key -p "$port" -b "$host" --ktls off; }
 client_user0()
 {
-	self connect -q -k key -p "$port" --ktls off --buffer 0 127.0.0.1
+	self connect -q -k key -p "$port" --ktls off --buffer 0 "$host"
 }
 server_user0() { server_user; }
-client_kernel() { self connect -q -k key -p "$port" --ktls require 127.0.0.1; }
+client_kernel() { self connect -q -k key -p "$port" --ktls require "$host"; }
 server_kernel()
 {
-	self listen -q -k key -p "$port" -b 127.0.0.1 --ktls require
+	self listen -q -k key -p "$port" -b "$host" --ktls require
 }
 client_kernel0()
 {
-	self connect -q -k key -p "$port" --ktls require --buffer 0 127.0.0.1
+	self connect -q -k key -p "$port" --ktls require --buffer 0 "$host"
 }
 server_kernel0() { server_kernel; }
+client_kernel-splice() { client_kernel; }
+server_kernel-splice()
+{
+	self listen -q -k key -p "$port" -b "$host" --ktls require --rx splice
+}
 
 # Neither encrypted nor authenticated: shows the cost of everything else
-client_none() { self connect -q -m none -p "$port" 127.0.0.1; }
-server_none() { self listen -q -m none -p "$port" -b 127.0.0.1; }
+client_none() { self connect -q -m none -p "$port" "$host"; }
+server_none() { self listen -q -m none -p "$port" -b "$host"; }
 
-client_socat() { exec socat -u "$@" - "OPENSSL:127.0.0.1:$port,verify=0"; }
+client_socat() { exec socat -u "$@" - "OPENSSL:$host:$port,verify=0"; }
 server_socat()
 {
-	exec socat -u "$@" "OPENSSL-LISTEN:$port,bind=127.0.0.1,cert=pem,verify=0" -
+	exec socat -u "$@" "OPENSSL-LISTEN:$port,bind=$host,cert=pem,verify=0" -
 }
 client_socat-8K() { client_socat; }
 server_socat-8K() { server_socat; }
@@ -56,19 +65,19 @@ server_socat-256K() { server_socat -b 262144; }
 client_openssl()
 {
 	exec openssl s_client -quiet -no_ign_eof -psk "$psk" -psk_identity bench \
-		-connect "127.0.0.1:$port" 2>/dev/null
+		-connect "$host:$port" 2>/dev/null
 }
 server_openssl()
 {
 	exec <>hold # it ends with its standard input
 	exec openssl s_server -quiet -psk "$psk" -psk_identity bench -nocert \
-		-naccept 1 -accept "127.0.0.1:$port" 2>/dev/null
+		-naccept 1 -accept "$host:$port" 2>/dev/null
 }
 
-client_ncat() { exec ncat --send-only --ssl 127.0.0.1 "$port"; }
+client_ncat() { exec ncat --send-only --ssl "$host" "$port"; }
 server_ncat()
 {
-	exec ncat --recv-only --ssl --ssl-cert pem --ssl-key pem -l 127.0.0.1 "$port"
+	exec ncat --recv-only --ssl --ssl-cert pem --ssl-key pem -l "$host" "$port"
 }
 
 # The receiving end is sshd and the cat that ssh's user runs there.
@@ -76,7 +85,7 @@ client_ssh()
 {
 	exec ssh -F none -c aes128-gcm@openssh.com -i ssh_key -p "$port" \
 		-o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null \
-		-o LogLevel=ERROR "$(id -un)@127.0.0.1" "cat >$PWD/ssh.fifo"
+		-o LogLevel=ERROR "$(id -un)@$host" "cat >$PWD/ssh.fifo"
 }
 server_ssh()
 {
@@ -95,19 +104,33 @@ server_stunnel()
 	exec stunnel server.conf 2>/dev/null >&2
 }
 
-client_tcp() { exec socat -u -b 65536 - "TCP:127.0.0.1:$port"; }
-server_tcp() { exec socat -u -b 65536 "TCP-LISTEN:$port,bind=127.0.0.1" -; }
-client_mbuffer() { exec mbuffer -q -m 64M -O "127.0.0.1:$port"; }
-server_mbuffer() { exec mbuffer -q -m 64M -I "127.0.0.1:$port"; }
+client_tcp() { exec socat -u -b 65536 - "TCP:$host:$port"; }
+server_tcp() { exec socat -u -b 65536 "TCP-LISTEN:$port,bind=$host" -; }
+client_mbuffer() { exec mbuffer -q -m 64M -O "$host:$port"; }
+server_mbuffer() { exec mbuffer -q -m 64M -I "$mbuffer_from$port"; }
 
 usable()
 {
 	case $1 in
-	user* | none) ;;
+	user* | none | ordinary*) ;;
 	kernel*) "$program" probe >/dev/null 2>&1 ;;
 	socat* | tcp) command -v socat >/dev/null ;;
 	ssh) command -v sshd >/dev/null && [ "$(id -u)" = 0 ] ;;
 	*) command -v "$1" >/dev/null ;;
+	esac
+}
+
+# Prints why a program cannot be measured here.
+why_unusable()
+{
+	case $1 in
+	kernel*) echo "this kernel ($(uname -r)) has no TLS" ;;
+	ssh)
+		[ "$(id -u)" = 0 ] && echo 'no sshd: install openssh-server' ||
+			echo 'sshd needs root'
+		;;
+	socat* | tcp) echo 'not installed: apt-get install socat' ;;
+	*) echo "not installed: apt-get install $1" ;;
 	esac
 }
 
@@ -125,7 +148,7 @@ credentials()
 	cat >sshd_config <<-END
 		HostKey $PWD/ssh_key
 		AuthorizedKeysFile $PWD/ssh_key.pub
-		ListenAddress 127.0.0.1
+		ListenAddress $host
 		StrictModes no
 		PermitRootLogin yes
 		PidFile none
@@ -161,7 +184,7 @@ credentials()
 free_port()
 {
 	for ((port = 20000 + RANDOM % 10000; ; port++)); do
-		[ -n "$(ss -tlnH "sport = :$port")" ] || return 0
+		[ -n "$("${at_server[@]}" ss -tlnH "sport = :$port")" ] || return 0
 	done
 }
 
@@ -170,7 +193,8 @@ wait_for_port()
 	local i
 
 	for ((i = 0; i < 200; i++)); do
-		[ -z "$(ss -tlnH "sport = :$port")" ] || return 0
+		[ -z "$("${at_server[@]}" ss -tlnH "sport = :$port")" ] ||
+			return 0
 		sleep 0.02
 	done
 	return 1
@@ -197,8 +221,8 @@ compare()
 # The exit status of the receiving end does not matter here.
 serve()
 {
-	"$tools/cost" server.cost bash -c "server_$1" </dev/null 2>server.err ||
-		true
+	"${at_server[@]}" "$tools/cost" server.cost bash -c "server_$1" \
+		</dev/null 2>server.err || true
 }
 
 serve_into()
@@ -210,29 +234,30 @@ serve_into()
 	fi
 }
 
-# out_of pipe|file NAME: sends the file "input"
+# out_of pipe|file|COMMAND NAME: sends the file "input", or what COMMAND prints
 out_of()
 {
-	local client=("$tools/cost" client.cost bash -c "client_$2")
+	local client=("${at_client[@]}" "$tools/cost" client.cost
+		bash -c "client_$2")
 
-	if [ "$1" = file ]; then
-		"${client[@]}" <input 2>client.err
-	else
-		# shellcheck disable=SC2002 # a pipe, as btrfs send has it
-		cat input | "${client[@]}" 2>client.err
-	fi
+	# shellcheck disable=SC2002 # a pipe, as btrfs send has it
+	case $1 in
+	file) "${client[@]}" <input 2>client.err ;;
+	pipe) cat input | "${client[@]}" 2>client.err ;;
+	*) "$1" | "${client[@]}" 2>client.err ;;
+	esac
 }
 
-# transfer NAME pipe|file SINK: sends the file "input"; writes client.cost and
-# server.cost
+# transfer NAME pipe|file|COMMAND SINK: sends the file "input", or what COMMAND
+# prints; writes client.cost and server.cost
 transfer()
 {
 	local name=$1 from=$2 sink=$3 server
 
 	free_port
 	export -f "client_$name" "server_$name" client_socat server_socat \
-		server_user server_kernel self
-	export port psk program
+		server_user client_kernel server_kernel self
+	export host mbuffer_from port psk program
 	rm -f client.cost server.cost
 	serve_into "$name" "$sink" &
 	server=$!

@@ -14,8 +14,6 @@
 #include "conn/pending.h"
 
 enum {
-	LOG_BURST = 20, /* log lines about refused peers in each... */
-	LOG_PERIOD_MS = 10000,
 	LEAVE_MS = 2000, /* for a refused peer to read it and close */
 	PENDING_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
@@ -31,8 +29,7 @@ struct acceptor {
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
 	bool paused; /* accepts nothing until accept_after_ms */
 	uint64_t accept_after_ms;
-	uint64_t log_since_ms;
-	unsigned int logged, unlogged; /* refusals since log_since_ms */
+	struct log_limit refusals;
 	struct err broken; /* why it cannot accept; no kind: it can */
 	struct pending pending[PENDING_MAX];
 };
@@ -75,34 +72,29 @@ static void acceptor_pause(struct acceptor *a, uint64_t pause_ms)
 }
 
 /* At the end of a period: log how many refusals were not logged. */
-static void acceptor_log_summary(struct acceptor *a)
+static void acceptor_log_more(unsigned int more)
 {
-	if (a->unlogged)
-		log_notice("refused %u more", a->unlogged);
-	a->logged = a->unlogged = 0;
+	if (more)
+		log_notice("refused %u more", more);
 }
 
 /* Limits the rate of log lines that peers can cause. */
 static bool acceptor_may_log(struct acceptor *a)
 {
-	uint64_t now = clock_now_ms();
+	unsigned int more;
+	bool may = log_limit(&a->refusals, &more);
 
-	if (now - a->log_since_ms >= LOG_PERIOD_MS) {
-		acceptor_log_summary(a);
-		a->log_since_ms = now;
-	}
-	return a->logged < LOG_BURST && ++a->logged;
+	acceptor_log_more(more);
+	return may;
 }
 
 static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 				 const char *why)
 {
-	if (acceptor_may_log(a)) {
+	if (acceptor_may_log(a))
 		log_notice("refused %s: %s", p->name, why);
-	} else {
-		a->unlogged++;
+	else
 		log_debug("refused %s: %s", p->name, why);
-	}
 }
 
 /*
@@ -426,7 +418,6 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 					   .streams = p->streams,
 					   .stream_count = p->stream_count };
 	host_id_own(a->rules.host);
-	a->log_since_ms = clock_now_ms();
 	for (size_t i = 0; i < p->listener->count; i++)
 		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
 			       LISTENER_0 + (uint32_t)i);
@@ -447,7 +438,7 @@ void acceptor_close(struct acceptor *a)
 {
 	if (!a)
 		return;
-	acceptor_log_summary(a);
+	acceptor_log_more(a->refusals.left_out);
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]) &&
 		    a->pending[i].state != PENDING_LEAVING)

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/min.h"
 #include "base/notify.h"
 #include "base/secret.h"
@@ -52,12 +51,20 @@ int session_init(struct session *s, const struct session_ops *ops,
 	return s->ticket ? 0 : err_memory(e);
 }
 
+static void session_log_more(unsigned int more)
+{
+	if (more)
+		log_notice("%u more messages about connections were left out",
+			   more);
+}
+
 void session_free(struct session *s)
 {
 	struct key *ticket;
 
 	if (!s)
 		return;
+	session_log_more(s->lines.left_out);
 	ticket = s->ticket;
 	connection_close(s->old);
 	connection_close(s->conn);
@@ -216,7 +223,16 @@ void session_agree(struct session *s, const struct tls_agreed *agreed,
 	session_ticket(s->ticket, agreed, peer->handle);
 }
 
-static void session_announce(const struct session *s)
+bool session_may_log(struct session *s)
+{
+	unsigned int more;
+	bool may = log_limit(&s->lines, &more);
+
+	session_log_more(more);
+	return may;
+}
+
+static void session_announce(struct session *s)
 {
 	char id[SESSION_HEX_CHARS + 1];
 
@@ -230,7 +246,7 @@ static void session_announce(const struct session *s)
 			 s->offset, s->number);
 	else if (s->count == 1)
 		log_debug("stream %s", id);
-	else
+	else if (session_may_log(s))
 		log_notice("the stream resumes at byte %" PRIu64
 			   " (connection %" PRIu32 ")",
 			   s->offset, s->number);
@@ -368,10 +384,11 @@ int session_lost(struct session *s, struct err *e)
 	session_start_retry(s);
 	until = session_deadline(s);
 	s->why = *e;
-	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
-		   s->p.config->connects ? "dialling again"
-					 : "waiting for the peer",
-		   until > now ? (until - now + 999) / 1000 : 0);
+	if (session_may_log(s))
+		log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
+			   s->p.config->connects ? "dialling again"
+						 : "waiting for the peer",
+			   until > now ? (until - now + 999) / 1000 : 0);
 	*e = (struct err){ 0 };
 	session_drop(s);
 	return 0;

@@ -15,6 +15,7 @@
 #include "auth/credential.h"
 #include "auth/key.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/rekey.h"
@@ -119,6 +120,7 @@ struct session {
 	uint64_t record_limit; /* records under one key */
 	const char *final; /* why the stream cannot resume; NULL: it can */
 
+	struct log_limit lines; /* about connections after the first */
 	/* Restart; a connection with connection_checks() is not the stream's
 	 * yet. */
 	bool named; /* another process may restart the stream */
@@ -295,6 +297,9 @@ uint64_t session_record_limit(const struct session_config *o);
  * resumes.  Returns as session_lost(); the error is ERR_STREAM.
  */
 int session_abort_rekey(struct session *s, struct err *e) attr_must_check;
+
+/* May a line be logged that the peer can cause at will? */
+bool session_may_log(struct session *s);
 
 /* Close the connection, during a rekey both, with an RST. */
 void session_close(struct session *s);

@@ -143,7 +143,8 @@ static int session_server_agree(struct session *s, struct accepted_peer *peer,
 		session_agree(s, channel_agreed(peer->channel), &announced);
 		return 0;
 	}
-	log_notice("a peer disconnected: %s", e->msg);
+	if (session_may_log(s))
+		log_notice("a peer disconnected: %s", e->msg);
 	*e = (struct err){ 0 };
 	accepted_drop(peer);
 	return -1;
@@ -246,9 +247,10 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
 	uint64_t at = sends ? span->at : peer->hello.rekey_at;
 
 	if (at < span->at) {
-		log_notice("%s wants to rekey at byte %" PRIu64
-			   ", which is past",
-			   peer->name, at);
+		if (session_may_log(s))
+			log_notice("%s wants to rekey at byte %" PRIu64
+				   ", which is past",
+				   peer->name, at);
 		accepted_drop(peer);
 		return 0;
 	}
@@ -274,9 +276,10 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	uint64_t said;
 
 	if (offset < span->low || offset > span->high) {
-		log_notice("%s wants to resume at byte %" PRIu64
-			   ", which is not in the resend buffer",
-			   peer->name, offset);
+		if (session_may_log(s))
+			log_notice("%s wants to resume at byte %" PRIu64
+				   ", which is not in the resend buffer",
+				   peer->name, offset);
 		accepted_drop(peer);
 		return;
 	}

@@ -2,6 +2,7 @@
 #include "conn/tcp_options.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -11,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/min.h"
 #include "base/parse.h"
 
 int tcp_options_dscp(const char *text, int *dscp, struct err *e)
@@ -48,7 +50,8 @@ int tcp_options_dscp(const char *text, int *dscp, struct err *e)
 
 struct tcp_buffer {
 	int option, force;
-	const char *what, *sysctl;
+	const char *what, *sysctl; /* the most that an ordinary user may set */
+	const char *limit, *tuning; /* files: that, and tcp(7)'s triple */
 };
 
 /* The kernel doubles what is set, for its own overhead: socket(7). */
@@ -61,7 +64,34 @@ static uint64_t tcp_options_buffer_got(int fd, int option)
 	return (uint64_t)got / 2;
 }
 
-/* Setting a buffer disables the kernel's own tuning of its size. */
+/* The last number of a file; 0 if it cannot be read. */
+static uint64_t tcp_options_sysctl(const char *path)
+{
+	uint64_t number = 0;
+	FILE *f = fopen(path, "re");
+
+	while (f && fscanf(f, "%" SCNu64, &number) == 1)
+		;
+	if (f)
+		fclose(f);
+	return number;
+}
+
+/*
+ * Give a socket the most that an ordinary user can have.  Setting a buffer ends
+ * the kernel's own tuning of its size, which may reach more: then leave it.
+ */
+static uint64_t tcp_options_ask(int fd, int bytes, const struct tcp_buffer *b)
+{
+	uint64_t limit = tcp_options_sysctl(b->limit);
+	uint64_t tuned = tcp_options_sysctl(b->tuning) / 2;
+
+	if (tuned && tuned >= min_u64(limit, (uint64_t)bytes))
+		return tuned;
+	setsockopt(fd, SOL_SOCKET, b->option, &bytes, sizeof bytes);
+	return tcp_options_buffer_got(fd, b->option);
+}
+
 static void tcp_options_set_buffer(int fd, uint64_t wanted,
 				   const struct tcp_buffer *b, bool say)
 {
@@ -69,24 +99,34 @@ static void tcp_options_set_buffer(int fd, uint64_t wanted,
 	uint64_t got;
 
 	if (setsockopt(fd, SOL_SOCKET, b->force, &bytes, sizeof bytes) < 0)
-		setsockopt(fd, SOL_SOCKET, b->option, &bytes, sizeof bytes);
-	got = tcp_options_buffer_got(fd, b->option);
+		got = tcp_options_ask(fd, bytes, b);
+	else
+		got = tcp_options_buffer_got(fd, b->option);
 	if (got < (uint64_t)bytes && say)
-		log_notice("--tcp-buffer: the kernel gives %llu KiB for %s; "
-			   "more needs root (CAP_NET_ADMIN) or "
+		log_notice("--tcp-buffer: the kernel gives %" PRIu64
+			   " KiB for %s; more needs root (CAP_NET_ADMIN) or "
 			   "'sysctl -w %s=%d'",
-			   (unsigned long long)got / 1024, b->what, b->sysctl,
-			   bytes);
+			   got / 1024, b->what, b->sysctl, bytes);
 }
 
 static void tcp_options_set_buffers(int fd, uint64_t bytes, bool say)
 {
-	static const struct tcp_buffer send = { SO_SNDBUF, SO_SNDBUFFORCE,
-						"sending",
-						"net.core.wmem_max" };
-	static const struct tcp_buffer receive = { SO_RCVBUF, SO_RCVBUFFORCE,
-						   "receiving",
-						   "net.core.rmem_max" };
+	static const struct tcp_buffer send = {
+		SO_SNDBUF,
+		SO_SNDBUFFORCE,
+		"sending",
+		"net.core.wmem_max",
+		"/proc/sys/net/core/wmem_max",
+		"/proc/sys/net/ipv4/tcp_wmem",
+	};
+	static const struct tcp_buffer receive = {
+		SO_RCVBUF,
+		SO_RCVBUFFORCE,
+		"receiving",
+		"net.core.rmem_max",
+		"/proc/sys/net/core/rmem_max",
+		"/proc/sys/net/ipv4/tcp_rmem",
+	};
 
 	tcp_options_set_buffer(fd, bytes, &send, say);
 	tcp_options_set_buffer(fd, bytes, &receive, say);

@@ -763,6 +763,10 @@ static void test_plain(bool ahead)
 		ok(gets(l.ch[SERVER], "abc") &&
 			   fails(l.ch[SERVER], ERR_NET, bad[i].says),
 		   "mode none, %s: an error, behind the data", bad[i].name);
+		ok(channel_gave_up(l.ch[SERVER]) ==
+			   !!strcmp(bad[i].says, "-m none"),
+		   "mode none, %s: does the peer only wait for us to close?",
+		   bad[i].name);
 		line_close(&l);
 	}
 }

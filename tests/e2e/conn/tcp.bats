@@ -103,3 +103,36 @@ finish() {
 	assert_stderr_has 'net.core.wmem_max'
 	wait_receiver 0
 }
+
+# sysctl_last FILE: the last number of a sysctl
+sysctl_last() {
+	awk '{ print $NF }' "/proc/sys/net/$1"
+}
+
+@test "--tcp-buffer of an ordinary user never gives less than the kernel's own tuning reaches" {
+	[[ $EUID = 0 ]] || skip "not root: cannot become another user"
+	command -v setpriv >/dev/null || skip "no setpriv"
+	[[ -r /proc/sys/net/core/wmem_max ]] || skip "not the machine's own network"
+	chmod 755 .
+	cp key theirs && chown 65534 theirs
+	mkfifo feed
+	exec 7<>feed
+	start_receiver
+	echo begin >&7
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$BKP" connect -k theirs \
+		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <feed 2>"$ERR" 7>&- &
+	local sender=$!
+	until_true test -s "$RECEIVED"
+	local given tuned
+	tuned=$(sysctl_last ipv4/tcp_wmem)
+	given=$(sed -nE 's/.*gives ([0-9]+) KiB for sending.*/\1/p' "$ERR")
+	((given * 2048 >= tuned)) || fail "$given KiB for sending, $tuned by itself"
+	if ((2 * $(sysctl_last core/wmem_max) <= tuned)); then
+		# What was set by hand would stand here, and would not grow.
+		! socket_has "tb$((2 * $(sysctl_last core/wmem_max)))," ||
+			fail "the kernel's own tuning is off"
+	fi
+	exec 7>&-
+	wait "$sender"
+	wait_receiver 0
+}
