@@ -17,7 +17,8 @@ examplesdir = $(docdir)/examples
 examples_DATA = \
 	packaging/examples/laptop-backup.service \
 	packaging/examples/listen.conf \
-	packaging/examples/pull-nas.conf
+	packaging/examples/pull-nas.conf \
+	packaging/examples/ssh
 
 # They name the program by its path.
 made_with_paths = \
@@ -44,6 +45,7 @@ EXTRA_DIST += \
 	packaging/debian \
 	packaging/examples/listen.conf \
 	packaging/examples/pull-nas.conf \
+	packaging/examples/ssh \
 	packaging/rpm \
 	packaging/systemd/btrfs-ktls-pipe-pull@.timer \
 	packaging/systemd/btrfs-ktls-pipe.socket \

@@ -33,15 +33,15 @@ src_libbkp_a_SOURCES = \
 	src/tls/sock_diag.c src/tls/sock_diag.h \
 	src/tls/socket_buffer.c src/tls/socket_buffer.h \
 	src/tls/aead.c src/tls/aead.h \
+	src/tls/key_schedule.c src/tls/key_schedule.h \
 	src/tls/ktls.c src/tls/ktls.h \
-	src/tls/plain.c src/tls/plain.h \
 	src/tls/priority.c src/tls/priority.h \
 	src/tls/records.c src/tls/records.h \
 	src/tls/tls.c src/tls/tls.h \
+	src/tls/channel.c src/tls/channel.h \
 	src/conn/crowd.c src/conn/crowd.h \
 	src/conn/hello.c src/conn/hello.h \
 	src/conn/host_id.c src/conn/host_id.h \
-	src/conn/peek.c src/conn/peek.h \
 	src/conn/rekey.c src/conn/rekey.h \
 	src/conn/retry.c src/conn/retry.h \
 	src/conn/stream_name.c src/conn/stream_name.h \
@@ -54,6 +54,7 @@ src_libbkp_a_SOURCES = \
 	src/conn/pending.c src/conn/pending.h \
 	src/conn/session.c src/conn/session.h \
 	src/conn/acceptor.c src/conn/acceptor.h \
+	src/conn/pass.c src/conn/pass.h \
 	src/conn/session_client.c src/conn/session_client.h \
 	src/conn/session_server.c src/conn/session_server.h \
 	src/stream/command_group.c src/stream/command_group.h \
@@ -76,14 +77,23 @@ src_libbkp_a_SOURCES = \
 	src/stream/sender.c src/stream/sender.h \
 	src/stream/resend_pipes.c src/stream/resend_pipes.h \
 	src/stream/stream.c src/stream/stream.h \
-	src/cli/options.c src/cli/options.h \
 	src/cli/probe.c src/cli/probe.h \
+	src/cli/ssh_answer.c src/cli/ssh_answer.h \
+	src/cli/ssh_args.c src/cli/ssh_args.h \
+	src/cli/ssh_channel.c src/cli/ssh_channel.h \
+	src/cli/ssh_defaults.c src/cli/ssh_defaults.h \
+	src/cli/ssh_net.c src/cli/ssh_net.h \
+	src/cli/options.c src/cli/options.h \
+	src/cli/ssh_process.c src/cli/ssh_process.h \
+	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \
+	src/cli/cmd_ssh.c \
+	src/cli/cmd_ssh_server.c \
 	src/cli/serve.c src/cli/serve.h \
 	src/cli/cmd_listen.c
 

@@ -83,13 +83,17 @@ static int main_run_verb(const struct options *o, struct err *e)
 		return cmd_keygen(o, e);
 	case OPTIONS_PROBE:
 		return cmd_probe(o, e);
+	case OPTIONS_SSH:
+		return cmd_ssh(o, e);
+	case OPTIONS_SSH_SERVER:
+		return cmd_ssh_server(o, e);
 	}
 	return err_set(e, ERR_BUG, 0, "no such verb");
 }
 
 static int main_run(int argc, char **argv, struct err *e)
 {
-	struct options o;
+	autofini_options struct options o = { .action = OPTIONS_RUN };
 
 	if (main_standard_fds(e) < 0 || options_parse(&o, argc, argv, e) < 0)
 		return -1;

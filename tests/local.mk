@@ -62,6 +62,14 @@ EXTRA_DIST += \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
 	tests/e2e/stream/resume.bats \
+	tests/lib/sshd.bash \
+	tests/lib/netns.bash \
+	tests/e2e/ssh/btrbk.bats \
+	tests/e2e/ssh/forced.bats \
+	tests/e2e/ssh/ssh.bats \
+	tests/e2e/ssh/ssh_faults.bats \
+	tests/e2e/ssh/ssh_network.bats \
+	tests/e2e/ssh/ssh_ways.bats \
 	tests/e2e/stream/restart.bats \
 	tests/e2e/stream/rekey.bats \
 	tests/e2e/conn/tcp.bats \
@@ -79,6 +87,7 @@ unit_tests = \
 	tests/unit/test_command \
 	tests/unit/test_clock \
 	tests/unit/test_command_log \
+	tests/unit/test_channel \
 	tests/unit/test_crowd \
 	tests/unit/test_sock_diag \
 	tests/unit/test_err \
@@ -87,10 +96,16 @@ unit_tests = \
 	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
+	tests/unit/test_ssh_answer \
+	tests/unit/test_ssh_args \
+	tests/unit/test_ssh_defaults \
+	tests/unit/test_ssh_net \
+	tests/unit/test_ssh_request \
 	tests/unit/test_host_id \
 	tests/unit/test_input \
 	tests/unit/test_io \
 	tests/unit/test_key \
+	tests/unit/test_key_schedule \
 	tests/unit/test_key_list \
 	tests/unit/test_ktls \
 	tests/unit/test_log \
@@ -100,10 +115,9 @@ unit_tests = \
 	tests/unit/test_notify \
 	tests/unit/test_nowait \
 	tests/unit/test_parse \
+	tests/unit/test_pass \
 	tests/unit/test_options \
-	tests/unit/test_peek \
 	tests/unit/test_pace \
-	tests/unit/test_plain \
 	tests/unit/test_password_message \
 	tests/unit/test_read_ahead \
 	tests/unit/test_record \
@@ -127,7 +141,7 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/bytes.h tests/unit/tap.h tests/unit/wrap.h \
+EXTRA_DIST += tests/unit/bytes.h tests/unit/pair.h tests/unit/tap.h tests/unit/wrap.h \
 	tests/tools/tls_client.h \
 	tests/tools/guest-aes-gcm.c tests/tools/guest-xstate.c
 
@@ -151,6 +165,7 @@ tests_unit_test_x509_LDADD = $(unit_libs)
 tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
+tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
 tests_unit_test_digest_LDADD = $(unit_libs)
@@ -160,10 +175,16 @@ tests_unit_test_rate_limit_LDADD = $(unit_libs)
 tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
+tests_unit_test_ssh_answer_LDADD = $(unit_libs)
+tests_unit_test_ssh_args_LDADD = $(unit_libs)
+tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
+tests_unit_test_ssh_net_LDADD = $(unit_libs)
+tests_unit_test_ssh_request_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
 tests_unit_test_input_LDADD = $(unit_libs)
 tests_unit_test_io_LDADD = $(unit_libs)
 tests_unit_test_key_LDADD = $(unit_libs)
+tests_unit_test_key_schedule_LDADD = $(unit_libs)
 tests_unit_test_key_list_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
@@ -173,12 +194,11 @@ tests_unit_test_net_LDADD = $(unit_libs)
 tests_unit_test_notify_LDADD = $(unit_libs)
 tests_unit_test_nowait_LDADD = $(unit_libs)
 tests_unit_test_parse_LDADD = $(unit_libs)
+tests_unit_test_pass_LDADD = $(unit_libs)
 tests_unit_test_options_LDADD = $(unit_libs)
 tests_unit_test_cpace_LDADD = $(unit_libs)
 tests_unit_test_password_exchange_LDADD = $(unit_libs)
-tests_unit_test_peek_LDADD = $(unit_libs)
 tests_unit_test_pace_LDADD = $(unit_libs)
-tests_unit_test_plain_LDADD = $(unit_libs)
 tests_unit_test_password_message_LDADD = $(unit_libs)
 tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)
@@ -239,8 +259,9 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_peek \
-	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list \
+	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record \
+	tests/fuzz/fuzz_ssh_answer tests/fuzz/fuzz_ssh_request
 check_PROGRAMS += $(fuzz_targets)
 check_LIBRARIES += tests/fuzz/libfuzzed.a
 TESTS += tests/fuzz/run
@@ -268,10 +289,13 @@ tests_fuzz_fuzz_key_list_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_password_message_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_password_message_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
-tests_fuzz_fuzz_peek_CFLAGS = $(fuzz_cflags)
-tests_fuzz_fuzz_peek_LDFLAGS = $(fuzz_ldflags)
-tests_fuzz_fuzz_peek_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_answer_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_answer_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_answer_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_ssh_request_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_ssh_request_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_ssh_request_LDADD = $(fuzz_libs)
 endif

@@ -29,7 +29,7 @@ struct credential {
 	gnutls_psk_server_credentials_t server_psk;
 	struct key *key; /* secret_alloc(); without identity: see keys */
 	struct key_list *keys; /* or NULL */
-	const struct key *admitted; /* borrowed, or NULL */
+	const struct key *admitted[CREDENTIAL_ADMITTED_MAX]; /* or NULL */
 };
 
 /* The key of an identity, or NULL. */
@@ -41,8 +41,10 @@ static const struct secret *credential_lookup(const struct credential *c,
 
 	if (!*identity)
 		return NULL;
-	if (c->admitted && !strcmp(identity, c->admitted->identity))
-		return &c->admitted->secret;
+	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
+		if (c->admitted[i] &&
+		    !strcmp(identity, c->admitted[i]->identity))
+			return &c->admitted[i]->secret;
 	return strcmp(identity, c->key->identity) ? s : &c->key->secret;
 }
 
@@ -323,12 +325,32 @@ unsigned int credential_kinds(const struct credential *c)
 {
 	if (!c->x509)
 		return CREDENTIAL_PSK;
-	return CREDENTIAL_X509 | (c->admitted ? CREDENTIAL_PSK : 0);
+	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
+		if (c->admitted[i])
+			return CREDENTIAL_X509 | CREDENTIAL_PSK;
+	return CREDENTIAL_X509;
+}
+
+static void credential_replace(struct credential *c, const struct key *old,
+			       const struct key *k)
+{
+	size_t i = 0;
+
+	while (i < CREDENTIAL_ADMITTED_MAX && c->admitted[i] != old)
+		i++;
+	if (i < CREDENTIAL_ADMITTED_MAX)
+		c->admitted[i] = k;
 }
 
 void credential_admit(struct credential *c, const struct key *k)
 {
-	c->admitted = k;
+	credential_dismiss(c, k);
+	credential_replace(c, NULL, k);
+}
+
+void credential_dismiss(struct credential *c, const struct key *k)
+{
+	credential_replace(c, k, NULL);
 }
 
 void credential_forget(struct credential *c)
@@ -336,6 +358,7 @@ void credential_forget(struct credential *c)
 	key_list_free(c->keys);
 	c->keys = NULL;
 	key_wipe(c->key);
+	memset(c->admitted, 0, sizeof c->admitted);
 }
 
 void credential_free(struct credential *c)

@@ -75,15 +75,14 @@ struct credential *credential_new_keys(struct key_list *k, struct err *e);
 void credential_set_keys(struct credential *c, struct key_list *k);
 
 /*
- * Server: also let in a client that has k, which is borrowed until the next
- * call.  NULL: none.
+ * Server: also let in a client that has k, which is borrowed until
+ * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.
  */
+enum { CREDENTIAL_ADMITTED_MAX = 32 };
 void credential_admit(struct credential *c, const struct key *k);
+void credential_dismiss(struct credential *c, const struct key *k);
 
-/*
- * Forget all keys but the admitted one.  Certificates stay: a peer that resumes
- * may have to show one again.
- */
+/* Forget all keys: no handshake is to come in this process. */
 void credential_forget(struct credential *c);
 
 void credential_free(struct credential *c);

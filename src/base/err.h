@@ -22,6 +22,8 @@ enum err_kind {
 	ERR_IO = 8, /* our own standard input or output failed */
 	ERR_COMMAND = 9, /* a COMMAND failed, on this host or the peer's */
 	ERR_BUG = 70,
+	ERR_NO_PROGRAM = 127, /* ssh: the far host lacks this program */
+	ERR_SSH = 255, /* ssh itself failed */
 };
 
 struct err {

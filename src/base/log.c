@@ -167,6 +167,23 @@ void log_count_dropped(uint64_t lines)
 	log_dropped += lines;
 }
 
+bool log_limit(struct log_limit *l, unsigned int *more)
+{
+	uint64_t now = clock_now_ms();
+
+	*more = 0;
+	if (!l->since_ms || now - l->since_ms >= LOG_LIMIT_MS) {
+		*more = l->left_out;
+		*l = (struct log_limit){ .since_ms = now };
+	}
+	if (l->logged < LOG_LIMIT_LINES) {
+		l->logged++;
+		return true;
+	}
+	l->left_out++;
+	return false;
+}
+
 void log_defuse(char *text, size_t len)
 {
 	for (size_t i = 0; i < len; i++)

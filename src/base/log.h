@@ -53,6 +53,18 @@ void log_after_fork(void);
 /* Report dropped lines and complete a line that was cut, if there is room. */
 void log_flush(void);
 
+/*
+ * Bounds the lines that peers can cause: LOG_LIMIT_LINES in LOG_LIMIT_MS.  *more
+ * is how many were left out before; the caller reports that number, unless it is
+ * 0.  Returns whether a line may be logged now; if not, it counts it.
+ */
+enum { LOG_LIMIT_LINES = 20, LOG_LIMIT_MS = 10000 };
+struct log_limit {
+	uint64_t since_ms; /* 0: no line so far */
+	unsigned int logged, left_out; /* since then */
+};
+bool log_limit(struct log_limit *l, unsigned int *more);
+
 /* Printed with -q too: the error that main() prints. */
 void log_error(const char *fmt, ...) attr_printf(1, 2);
 /* Printed at every level: output that the user asked for. */

@@ -124,6 +124,7 @@ static int listen_open(const struct options *o, struct net_listener *l,
 {
 	struct net_endpoint at = { .host = o->bind,
 				   .port = (uint16_t)o->port,
+				   .last_port = (uint16_t)o->last_port,
 				   .family = o->family,
 				   .tcp = &o->tcp };
 	bool passed = l->count;

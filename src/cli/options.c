@@ -55,7 +55,8 @@ struct options_spec {
 };
 
 #define BOTH (OPTIONS_CONNECT | OPTIONS_LISTEN)
-#define EVERY (BOTH | OPTIONS_KEYGEN | OPTIONS_PROBE)
+#define STREAM (BOTH | OPTIONS_SSH)
+#define EVERY (STREAM | OPTIONS_SSH_SERVER | OPTIONS_KEYGEN | OPTIONS_PROBE)
 #define FIELD(f) offsetof(struct options, f)
 
 static const struct options_spec specs[] = {
@@ -79,54 +80,69 @@ static const struct options_spec specs[] = {
 	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), 0, "NAME", NULL,
 	  "connect: name to expect instead of HOST;\n"
 	  "listen: name to accept (any of the CA's); repeat" },
-	{ "port", 'p', BOTH, TYPE_PORT, FIELD(port), 0, "PORT", NULL,
-	  "TCP port (6330); listen: 0 takes any free one" },
+	{ "port", 'p', BOTH, TYPE_PORT, 0, 0, "PORT", NULL,
+	  "TCP port (6330); listen: 0 takes any free one,\n"
+	  "A-B the first free one of a range" },
+	{ "port", 0, OPTIONS_SSH, TYPE_PORT, 0, 0, "PORT", NULL,
+	  "port or range A-B of the host that listens (any)" },
+	{ "address", 0, OPTIONS_SSH, TYPE_STRING, FIELD(address), 0, "ADDR",
+	  NULL, "where the host that listens is reached" },
+	{ "reverse", 0, OPTIONS_SSH, TYPE_FLAG, FIELD(reverse), 0, NULL, NULL,
+	  "HOST connects to us" },
+	{ "fallback", 0, OPTIONS_SSH, TYPE_FLAG, FIELD(fallback), 0, NULL, NULL,
+	  "go through ssh if no direct connection is possible" },
+	{ "forced", 0, OPTIONS_SSH_SERVER, TYPE_FLAG, FIELD(forced), 0, NULL,
+	  NULL, "let FILTER judge and run the COMMAND" },
+	{ "reverse-to", 0, OPTIONS_SSH_SERVER, TYPE_STRING, FIELD(reverse_to),
+	  0, "NET", NULL, "where else than to the client we may connect" },
 	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
 	  "listen: address (all); connect: source address" },
 	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), AF_INET, NULL, NULL,
 	  "IPv4 only" },
 	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), AF_INET6, NULL, NULL,
 	  "IPv6 only" },
-	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
+	{ "mode", 'm', STREAM, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
 	  "what may be negotiated, best first (TLS 1.3), of:\n"
 	  "tls13-aes128-gcm, tls13-aes256-gcm,\n"
 	  "tls13-chacha20-poly1305,\n"
 	  "tls12-aes128-gcm, tls12-aes256-gcm; or none" },
-	{ "ktls", 0, BOTH, TYPE_WORD, FIELD(ktls), 0, "WHEN",
+	{ "ktls", 0, STREAM, TYPE_WORD, FIELD(ktls), 0, "WHEN",
 	  "auto|require|off", "kernel TLS: auto, require or off (auto)" },
-	{ "tx", 0, BOTH, TYPE_WORD, FIELD(tx), 0, "HOW", "auto|splice|send",
+	{ "tx", 0, STREAM, TYPE_WORD, FIELD(tx), 0, "HOW", "auto|splice|send",
 	  "into the kernel: auto, splice or send (auto)" },
-	{ "rx", 0, BOTH, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
+	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
 	  "out of the kernel: auto, splice or read (auto)" },
-	{ "receive", 0, OPTIONS_CONNECT, TYPE_FLAG, FIELD(receive), 0, NULL,
-	  NULL, "receive the stream instead of sending it" },
+	{ "receive", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
+	  FIELD(receive), 0, NULL, NULL,
+	  "receive the stream instead of sending it" },
 	{ "send", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(send), 0, NULL, NULL,
 	  "send the stream instead of receiving it" },
-	{ "buffer", 0, BOTH, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
+	{ "buffer", 0, STREAM, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
-	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
+	{ "retry", 0, STREAM, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION",
+	  NULL,
 	  "connect: how long to try to reconnect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
 	{ "name", 0, OPTIONS_CONNECT, TYPE_STRING, FIELD(name), 0, "NAME", NULL,
 	  "another process can continue the stream of NAME" },
 	{ "discard", 0, OPTIONS_CONNECT, TYPE_FLAG, FIELD(discard), 0, NULL,
 	  NULL, "abandon the stream of that name" },
-	{ "rekey-after", 0, BOTH, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
+	{ "rekey-after", 0, STREAM, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "rekey after SIZE at the latest (256G)" },
-	{ "limit", 0, BOTH, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
+	{ "limit", 0, STREAM, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
 	  NULL, "send at most RATE bytes a second" },
-	{ "tcp-buffer", 0, BOTH, TYPE_SIZE, FIELD(tcp.buffer_bytes), 0, "SIZE",
-	  NULL, "bytes in flight on a long fat network" },
-	{ "congestion", 0, BOTH, TYPE_STRING, FIELD(tcp.congestion), 0, "NAME",
-	  NULL, "congestion control of TCP, such as bbr" },
-	{ "dscp", 0, BOTH, TYPE_DSCP, FIELD(tcp.dscp), 0, "CLASS", NULL,
+	{ "tcp-buffer", 0, STREAM, TYPE_SIZE, FIELD(tcp.buffer_bytes), 0,
+	  "SIZE", NULL, "bytes in flight on a long fat network" },
+	{ "congestion", 0, STREAM, TYPE_STRING, FIELD(tcp.congestion), 0,
+	  "NAME", NULL, "congestion control of TCP, such as bbr" },
+	{ "dscp", 0, STREAM, TYPE_DSCP, FIELD(tcp.dscp), 0, "CLASS", NULL,
 	  "class: cs0-cs7, af11-af43, ef, va, le, or 0-63" },
-	{ "progress", 0, BOTH, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
+	{ "progress", 0, STREAM, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
 	  "show a meter of confirmed bytes" },
-	{ "size", 0, BOTH, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
+	{ "size", 0, STREAM, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
 	  "size of the stream, for the meter" },
-	{ "stats", 0, BOTH, TYPE_STRING, FIELD(stats), 0, "FILE", NULL,
+	{ "stats", 0, STREAM, TYPE_STRING, FIELD(stats), 0, "FILE", NULL,
 	  "write a JSON object at the end (-: standard error)" },
 	{ "wait", 0, OPTIONS_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0,
 	  "DURATION", NULL, "how long to wait for the first peer (for ever)" },
@@ -137,7 +153,7 @@ static const struct options_spec specs[] = {
 	  "N", NULL,
 	  "streams of one client at once (4 with --keys or\n"
 	  "certificates); --keep only" },
-	{ "handshake-timeout", 0, BOTH, TYPE_DURATION, FIELD(handshake_ms), 0,
+	{ "handshake-timeout", 0, STREAM, TYPE_DURATION, FIELD(handshake_ms), 0,
 	  "DURATION", NULL, "how long a handshake may take (10s)" },
 	{ "ready-fd", 0, OPTIONS_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD",
 	  NULL, "write the port there once listening, then close it" },
@@ -170,6 +186,11 @@ static const struct {
 	  "reach a listener and send it standard input" },
 	{ "listen", OPTIONS_LISTEN, "listen [OPTION]... [-- COMMAND]",
 	  "wait for a peer and write what it sends to standard output" },
+	{ "ssh", OPTIONS_SSH,
+	  "ssh [OPTION]... [SSH-OPTION]... [USER@]HOST COMMAND",
+	  "start COMMAND on HOST by ssh and send it standard input" },
+	{ "ssh-server", OPTIONS_SSH_SERVER, "ssh-server --forced FILTER",
+	  "what ssh starts on HOST" },
 	{ "keygen", OPTIONS_KEYGEN, "keygen [OPTION]...",
 	  "make a pre-shared key" },
 	{ "probe", OPTIONS_PROBE, "probe [--json]",
@@ -247,6 +268,22 @@ static int options_identity(const char *text, const char **out, struct err *e)
 	return 0;
 }
 
+/* PORT, or a range A-B */
+static int options_port(const char *text, struct options *o, struct err *e)
+{
+	char first[8];
+	size_t len = strcspn(text, "-");
+
+	o->last_port = 0;
+	if (!len || !text[len] || len >= sizeof first)
+		return parse_uint(text, 0, 65535, &o->port, e);
+	memcpy(first, text, len);
+	first[len] = '\0';
+	if (parse_uint(first, 1, 65535, &o->port, e) < 0)
+		return -1;
+	return parse_uint(text + len + 1, o->port, 65535, &o->last_port, e);
+}
+
 static int options_store(struct options *o, const struct options_spec *spec,
 			 const char *text, struct err *e)
 {
@@ -273,7 +310,7 @@ static int options_store(struct options *o, const struct options_spec *spec,
 	case TYPE_SIZE:
 		return parse_size(text, field, e);
 	case TYPE_PORT:
-		return parse_uint(text, 0, 65535, field, e);
+		return options_port(text, o, e);
 	case TYPE_LIMIT:
 		return parse_uint(text, 1, UINT32_MAX, field, e);
 	case TYPE_FD:
@@ -290,7 +327,7 @@ static int options_store(struct options *o, const struct options_spec *spec,
 
 /* The rows of one verb as getopt_long(3) wants them */
 struct options_getopt {
-	char letters[2 * array_len(specs) + 2];
+	char letters[2 * array_len(specs) + 3];
 	struct option names[array_len(specs) + 1];
 };
 
@@ -300,6 +337,9 @@ static void options_fill_getopt(struct options_getopt *g,
 	char *letter = g->letters;
 	size_t n = 0;
 
+	/* What follows FILTER or a request is not ours. */
+	if (verb == OPTIONS_SSH_SERVER)
+		*letter++ = '+';
 	*letter++ =
 		':'; /* distinguish a missing value from an unknown option */
 	for (size_t i = 0; i < array_len(specs); i++) {
@@ -312,7 +352,7 @@ static void options_fill_getopt(struct options_getopt *g,
 			.has_arg = spec->arg ? required_argument : no_argument,
 			.val = 256 + (int)i,
 		};
-		if (!spec->letter)
+		if (!spec->letter || verb == OPTIONS_SSH)
 			continue;
 		*letter++ = spec->letter;
 		if (spec->arg)
@@ -478,8 +518,9 @@ static int options_check_connect(struct options *o, int argc, char **argv,
 		return err_set(e, ERR_USAGE, 0,
 			       argc ? "connect takes one HOST" HINT
 				    : "connect needs a HOST" HINT);
-	if (port_given && o->port == 0)
-		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0");
+	if (port_given && (o->port == 0 || o->last_port))
+		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0%s",
+			       o->last_port ? ", nor a range of ports" : "");
 	if (options_parse_host(o, argv[0], &with_port, e) < 0)
 		return -1;
 	if (port_given && with_port)
@@ -635,10 +676,12 @@ static int options_check_keep(const struct options *o, struct err *e)
 	return 0;
 }
 
-static int options_check_stream(const struct options *o, struct err *e)
+int options_check_stream(const struct options *o, struct err *e)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	bool sends = o->verb == OPTIONS_CONNECT ? !o->receive : o->send;
+	bool sends = o->verb == OPTIONS_CONNECT	 ? !o->receive
+		     : o->verb == OPTIONS_LISTEN ? o->send
+						 : true;
 
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
@@ -657,24 +700,55 @@ static int options_check_stream(const struct options *o, struct err *e)
 	return 0;
 }
 
+static int options_check_ssh(const struct options *o, struct err *e)
+{
+	if (!o->ssh.host)
+		return err_set(e, ERR_USAGE, 0, "ssh needs a HOST" HINT);
+	if (!o->ssh.command)
+		return err_set(e, ERR_USAGE, 0,
+			       "ssh needs a COMMAND behind HOST, which takes "
+			       "the stream there, or with --receive makes it");
+	if (o->modes.count && o->modes.modes[0] == &mode_none)
+		return err_set(e, ERR_USAGE, 0,
+			       "--mode none encrypts nothing: it cannot be "
+			       "used with ssh");
+	return options_check_stream(o, e);
+}
+
+static int options_check_ssh_server(struct options *o, int argc, char **argv,
+				    struct err *e)
+{
+	if (!argc)
+		return err_set(e, ERR_USAGE, 0,
+			       o->forced ? "--forced needs a FILTER"
+					 : "ssh-server needs the request that "
+					   "'btrfs-ktls-pipe ssh' makes" HINT);
+	o->words = argv;
+	return 0;
+}
+
 static int options_check(struct options *o, int argc, char **argv,
 			 struct err *e)
 {
 	if (o->verb == OPTIONS_CONNECT) {
 		if (options_check_connect(o, argc, argv, e) < 0)
 			return -1;
+	} else if (o->verb == OPTIONS_SSH_SERVER) {
+		return options_check_ssh_server(o, argc, argv, e);
 	} else if (argc) {
 		return err_set(e, ERR_USAGE, 0, "unexpected argument '%s'" HINT,
 			       argv[0]);
 	}
 	if (o->port == UINT64_MAX)
-		o->port = NET_DEFAULT_PORT;
+		o->port = o->verb == OPTIONS_SSH ? 0 : NET_DEFAULT_PORT;
 	if (o->retry_ms == RETRY_UNSET)
 		o->retry_ms = o->verb == OPTIONS_LISTEN ? RETRY_LISTEN_MS
 							: RETRY_CONNECT_MS;
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
 			       "only connect and listen take a COMMAND");
+	if (o->verb == OPTIONS_SSH)
+		return options_check_ssh(o, e);
 	if (!(o->verb & BOTH))
 		return 0;
 	if (o->bind && options_check_zone(o->bind, e) < 0)
@@ -703,6 +777,60 @@ static int options_split_command(struct options *o, int *argc, char **argv,
 	return 0;
 }
 
+static bool options_takes_value(const char *name, size_t len)
+{
+	for (size_t i = 0; i < array_len(specs); i++)
+		if ((specs[i].verbs & OPTIONS_SSH) && specs[i].arg &&
+		    !strncmp(specs[i].name, name, len))
+			return true;
+	return false;
+}
+
+/* Options of the file come before those of the command line. */
+static int options_parse_defaults(struct options *o, struct err *e)
+{
+	if (ssh_defaults_read(&o->defaults, e) < 0)
+		return -1;
+	if (!o->defaults.count)
+		return 0;
+	if (options_parse_options(o, o->defaults.count, o->defaults.words, e) <
+	    0)
+		return err_wrap(e, "%s", o->defaults.words[0]);
+	o->action = OPTIONS_RUN;
+	return 0;
+}
+
+/* The verb ssh: what is ssh's was sorted out, the rest is ours. */
+static int options_parse_ssh(struct options *o, int argc, char **argv,
+			     struct err *e)
+{
+	int count = 1;
+	autofree char **words = NULL;
+
+	if (ssh_args_parse(&o->ssh, argc - 1, argv + 1, options_takes_value,
+			   e) < 0 ||
+	    options_parse_defaults(o, e) < 0)
+		return -1;
+	words = calloc(o->ssh.ours_count + 2, sizeof *words);
+	if (!words)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	words[0] = argv[0];
+	for (size_t i = 0; i < o->ssh.ours_count; i++)
+		words[count++] = o->ssh.ours[i];
+	if (options_parse_options(o, count, words, e) < 0)
+		return -1;
+	o->quiet |= o->ssh.quiet;
+	o->verbose += o->ssh.verbose;
+	o->family = o->ssh.family;
+	return o->action == OPTIONS_RUN ? options_check(o, 0, NULL, e) : 0;
+}
+
+void options_fini(struct options *o)
+{
+	ssh_args_fini(&o->ssh);
+	ssh_defaults_fini(&o->defaults);
+}
+
 int options_parse(struct options *o, int argc, char **argv, struct err *e)
 {
 	bool verb_first = argc > 1 && argv[1][0] != '-';
@@ -715,30 +843,34 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
 			       .tcp.dscp = -1,
 			       .buffer_bytes = BUFFER_BYTES,
 			       .rekey_bytes = UINT64_MAX };
-	if (options_split_command(o, &argc, argv, e) < 0)
+	if (verb_first)
+		o->verb = options_find_verb(argv[1]);
+	if (!(o->verb & (OPTIONS_SSH | OPTIONS_SSH_SERVER)) &&
+	    options_split_command(o, &argc, argv, e) < 0)
 		return -1;
 	if (argc < 2)
 		return err_set(e, ERR_USAGE, 0, "no verb given" HINT);
 	if (verb_first) {
-		o->verb = options_find_verb(argv[1]);
 		if (!o->verb)
 			return err_set(e, ERR_USAGE, 0,
 				       "unknown verb '%s'" HINT, argv[1]);
 		argc--;
 		argv++;
 	}
+	if (o->verb == OPTIONS_SSH)
+		return options_parse_ssh(o, argc, argv, e);
 	if (options_parse_options(o, argc, argv, e) < 0)
 		return -1;
 	if (o->action != OPTIONS_RUN)
 		return 0;
 	if (!o->verb)
 		return err_set(e, ERR_USAGE, 0,
-			       "the verb comes first: connect, listen, keygen "
-			       "or probe" HINT);
+			       "the verb comes first: connect, listen, ssh, "
+			       "keygen or probe" HINT);
 	return options_check(o, argc - optind, argv + optind, e);
 }
 
-static void options_print_spec(const struct options_spec *spec)
+static void options_print_spec(const struct options_spec *spec, bool letters)
 {
 	const char *line = spec->help, *end;
 	char left[64];
@@ -746,8 +878,8 @@ static void options_print_spec(const struct options_spec *spec)
 
 	if (!spec->help)
 		return;
-	n = snprintf(left, sizeof left, spec->letter ? "-%c, " : "    ",
-		     spec->letter);
+	n = snprintf(left, sizeof left,
+		     spec->letter && letters ? "-%c, " : "    ", spec->letter);
 	snprintf(left + n, sizeof left - (size_t)n, "--%s%s%s", spec->name,
 		 spec->arg ? " " : "", spec->arg ? spec->arg : "");
 	/* A left column that is too wide gets a line of its own. */
@@ -787,11 +919,13 @@ int options_print_help(enum options_verb verb, struct err *e)
 	if (!verb)
 		printf("\n"
 		       "  btrfs send /snap | btrfs-ktls-pipe connect HOST\n"
-		       "  btrfs-ktls-pipe listen | btrfs receive /mnt\n");
+		       "  btrfs-ktls-pipe listen | btrfs receive /mnt\n"
+		       "  btrfs send /snap | btrfs-ktls-pipe ssh HOST btrfs "
+		       "receive /mnt\n");
 	printf("\n");
 	for (size_t i = 0; i < array_len(specs); i++)
 		if (specs[i].verbs & (verb ? verb : EVERY))
-			options_print_spec(&specs[i]);
+			options_print_spec(&specs[i], verb != OPTIONS_SSH);
 	printf("\nSee btrfs-ktls-pipe(1).\n");
 	return options_flush(e);
 }

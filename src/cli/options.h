@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "cli/ssh_args.h"
+#include "cli/ssh_defaults.h"
 #include "conn/tcp_options.h"
 #include "tls/mode.h"
 
@@ -18,6 +20,8 @@ enum options_verb {
 	OPTIONS_LISTEN = 2,
 	OPTIONS_KEYGEN = 4,
 	OPTIONS_PROBE = 8,
+	OPTIONS_SSH = 16,
+	OPTIONS_SSH_SERVER = 32,
 };
 
 /* What to do.  Everything but RUN ignores the other options. */
@@ -45,7 +49,8 @@ struct options {
 
 	char host[256]; /* connect: no port, no brackets */
 	const char *bind; /* or NULL */
-	uint64_t port;
+	uint64_t port; /* UINT64_MAX while parsing: not given */
+	uint64_t last_port; /* of a range, or 0 */
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
 
 	const char *key; /* or NULL */
@@ -78,15 +83,37 @@ struct options {
 	bool keep; /* listen */
 	uint64_t per_client; /* listen --keep; 0: the default */
 	bool json;
+
+	struct ssh_args ssh; /* ssh: what ssh gets */
+	struct ssh_defaults defaults; /* ssh: from the file */
+	const char *address; /* ssh: of the host that listens, or NULL */
+	bool reverse; /* ssh: the far host connects */
+	bool fallback; /* ssh: go through ssh if there is no other way */
+	bool forced; /* ssh-server: words are FILTER, not a request */
+	const char *reverse_to; /* ssh-server: NET, or NULL */
+	char **words; /* ssh-server: NULL-terminated, or NULL */
 	const char *output; /* keygen -o, or NULL */
 
 	bool quiet;
 	int verbose; /* how many -v */
 };
 
-/* Parse argv into *o.  Borrows the strings of argv.  Errors: ERR_USAGE. */
+/*
+ * Parse argv into *o.  Borrows the strings of argv.  The caller calls
+ * options_fini(), after an error too.  Errors: ERR_USAGE.
+ */
 int options_parse(struct options *o, int argc, char **argv,
 		  struct err *e) attr_must_check;
+
+void options_fini(struct options *o);
+#define autofini_options attr_cleanup(options_fini)
+
+/*
+ * Do the options of the stream fit this machine and the direction?  For options
+ * that no command line made.  Errors: ERR_USAGE.
+ */
+int options_check_stream(const struct options *o,
+			 struct err *e) attr_must_check;
 
 /* Print the help for a verb (0: for the program).  Errors: ERR_IO. */
 int options_print_help(enum options_verb verb, struct err *e) attr_must_check;

@@ -18,7 +18,7 @@
 #include "base/signals.h"
 #include "cli/serve_status.h"
 #include "conn/acceptor.h"
-#include "conn/peek.h"
+#include "conn/pass.h"
 #include "conn/session_server.h"
 #include "stream/stream.h"
 
@@ -28,7 +28,6 @@ enum {
 	PER_CLIENT = 4, /* streams, if each client has a name of its own */
 	ALONE_MS = 500, /* without a connection, then a stream may be evicted */
 	LAST_WORD_MS = 1000, /* how long the last message waits for a reader */
-	QUEUE_BYTES = 16384, /* some ten connections queued for a stream */
 	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
 };
 
@@ -40,16 +39,16 @@ struct serve_stream {
 	bool gives_way; /* it was told to end, and its place is taken */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
 	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
-	struct net_source source;
+	struct pending_stream stream; /* what its peer has to show */
 	uint8_t id[FRAME_ID_BYTES];
-	char handle[SESSION_HEX_CHARS + 1];
+	struct key *ticket; /* of this place, in serve->tickets */
 	char name[NAME_MAX_CHARS]; /* identity and address of its peer */
 };
 
 struct serve {
 	struct setup *setup;
 	struct net_listener *listener;
-	struct net_listener handed; /* in a stream's process: its own */
+	int over; /* in a stream's process: its end of the pair; else -1 */
 	struct acceptor *acceptor;
 	int signal_fd;
 	sigset_t old_mask;
@@ -60,6 +59,8 @@ struct serve {
 	unsigned int running; /* streams, without those told to end */
 	struct serve_status status;
 	struct serve_stream streams[PROCESSES_MAX];
+	const struct pending_stream *returning[PROCESSES_MAX]; /* or NULL */
+	struct key *tickets; /* secret_alloc(), one for each place */
 };
 
 /* Is there a stream in this place that was not told to end? */
@@ -83,7 +84,7 @@ static void serve_hear(struct serve *k)
 		struct serve_stream *s = &k->streams[i];
 		bool connected;
 
-		if (s->pid && net_told(s->fd, &connected))
+		if (s->pid && pass_told(s->fd, &connected))
 			s->alone_since_ms = connected ? 0 : clock_now_ms();
 	}
 }
@@ -92,11 +93,12 @@ static void serve_hear(struct serve *k)
  * The name that a client's streams are counted by.  "": clients have no names,
  * because they may share a key; then they are counted by source.
  */
-static const char *serve_client(const struct serve *k, const struct tls *t)
+static const char *serve_client(const struct serve *k,
+				const struct tls_agreed *agreed)
 {
 	const struct options *o = k->setup->o;
 
-	return o->keys || o->cert ? session_identity(&k->setup->session, t)
+	return o->keys || o->cert ? session_identity(&k->setup->session, agreed)
 				  : "";
 }
 
@@ -104,7 +106,7 @@ static bool serve_is_of(const struct serve_stream *s, const char *identity,
 			const struct net_source *source)
 {
 	return !strcmp(s->identity, identity) &&
-	       (*identity || net_source_same(&s->source, source));
+	       (*identity || net_source_same(&s->stream.source, source));
 }
 
 /* The number of a client's streams, even of those without a connection */
@@ -166,11 +168,11 @@ static struct serve_stream *serve_place(struct serve *k)
 	return NULL;
 }
 
-static int serve_admit(void *arg, const struct tls *t,
+static int serve_admit(void *arg, const struct tls_agreed *agreed,
 		       const struct net_source *source, struct err *e)
 {
 	struct serve *k = arg;
-	const char *identity = serve_client(k, t);
+	const char *identity = serve_client(k, agreed);
 
 	if (k->stop_sig)
 		return err_set(e, ERR_AUTH, 0, "no new streams");
@@ -187,45 +189,39 @@ static int serve_admit(void *arg, const struct tls *t,
 	return 0;
 }
 
-/* Find the stream of a connection by its first bytes. */
-static enum peek_result serve_find(struct serve *k, const uint8_t *bytes,
-				   size_t len, struct serve_stream **found)
+/* Its peer cannot come back, and its ticket lets nobody in. */
+static void serve_forget(struct serve *k, struct serve_stream *s)
 {
-	char name[PEEK_NAME_MAX + 1];
-	uint8_t id[FRAME_ID_BYTES];
-	bool tls = k->setup->cred;
-	enum peek_result result = tls ? peek_server_name(bytes, len, name)
-				      : peek_stream(bytes, len, id);
-
-	*found = NULL;
-	for (size_t i = 0; result == PEEK_FOUND && i < PROCESSES_MAX; i++) {
-		struct serve_stream *s = &k->streams[i];
-
-		if (serve_runs(s) && (tls ? !strcmp(name, s->handle)
-					  : !memcmp(id, s->id, sizeof id)))
-			*found = s;
-	}
-	return result;
+	k->returning[s - k->streams] = NULL;
+	if (k->setup->cred)
+		credential_dismiss(k->setup->cred, s->ticket);
+	key_wipe(s->ticket);
 }
 
-/* If its stream is gone, the connection fails in its handshake with us. */
-static enum acceptor_claim serve_claim(void *arg, int fd, const uint8_t *bytes,
-				       size_t len)
+/* The peer of a running stream comes again: pass it to the stream's process. */
+static void serve_pass(struct serve *k, struct accepted_peer *g)
 {
-	struct serve_stream *s;
-	enum peek_result result = serve_find(arg, bytes, len, &s);
+	struct serve_stream *s = k->streams;
 
-	if (result == PEEK_MORE)
-		return ACCEPTOR_MORE;
-	if (!s)
-		return ACCEPTOR_OURS;
-	if (net_pass(s->fd, fd) < 0) {
+	while (s < k->streams + PROCESSES_MAX &&
+	       (!k->returning[s - k->streams] ||
+		memcmp(s->id, g->hello.stream, sizeof s->id)))
+		s++;
+	assert(s < k->streams + PROCESSES_MAX); /* or it would not return */
+	if (pass_send(s->fd, g) < 0) {
+		bool gone = errno == EPIPE || errno == ECONNRESET;
+
 		log_debug("%s: cannot pass a connection on: %s", s->name,
 			  strerror(errno));
-		return ACCEPTOR_OURS;
+		acceptor_refuse_accepted(g, gone ? FRAME_REFUSED_STREAM
+						 : FRAME_REFUSED_BUSY);
+		return;
 	}
 	log_debug("%s: one more connection", s->name);
-	return ACCEPTOR_GONE;
+	s->stream.connection = g->hello.connection;
+	s->stream.source = g->source;
+	channel_free(g->channel);
+	close(g->socket.fd);
 }
 
 static void serve_reread(struct serve *k)
@@ -300,7 +296,10 @@ static void serve_ended(struct serve *k, struct serve_stream *s, int wstatus)
 		log_debug("%s: this stream's process has ended", s->name);
 	close(s->fd);
 	serve_status_end(&k->status, (size_t)(s - k->streams));
-	k->running -= serve_runs(s);
+	if (serve_runs(s)) {
+		k->running--;
+		serve_forget(k, s);
+	}
 	s->pid = 0;
 }
 
@@ -348,9 +347,7 @@ static void serve_child_init(struct serve *k, int fd)
 	net_listener_close(k->listener);
 	notify_after_fork();
 	close(steal_fd(&k->signal_fd));
-	k->handed = (struct net_listener){ .fds = { fd },
-					   .count = 1,
-					   .handed = true };
+	k->over = fd;
 	/* ^C and SIGHUP are for our parent, which lets us finish. */
 	setpgid(0, 0);
 	signal(SIGHUP, SIG_IGN);
@@ -368,12 +365,11 @@ static int serve_stream(struct serve *k, struct accepted_peer *g,
 	int ret = -1;
 
 	stats_start(stats);
-	/* A peer resumes with its ticket; no child inherits the password. */
+	/* No handshake comes here, and no child inherits the password. */
 	setup->session.password = NULL;
-	session =
-		session_server_take(&setup->session, &k->handed, g, handle, e);
-	if (session && setup->cred)
+	if (setup->cred)
 		credential_forget(setup->cred);
+	session = session_server_take(&setup->session, k->over, g, handle, e);
 	if (session)
 		ret = stream_run(session, &setup->stream, stats, e);
 	session_free(session);
@@ -390,13 +386,11 @@ static int serve_stream(struct serve *k, struct accepted_peer *g,
 /* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
 static pid_t serve_fork(int *fd)
 {
-	int ends[2], bytes = QUEUE_BYTES;
+	int ends[2];
 	pid_t pid;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		       0, ends) < 0)
+	if (pass_open(ends) < 0)
 		return -1;
-	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
 	pid = fork();
 	if (pid < 0) {
 		int num = errno;
@@ -425,16 +419,41 @@ static void serve_evict(struct serve *k, const char *identity,
 		STREAMS_MAX);
 	s->gives_way = true;
 	k->running--;
+	serve_forget(k, s);
 	kill(s->pid, SIGTERM);
 }
 
 static void serve_name(const struct serve *k, const struct accepted_peer *g,
 		       char name[NAME_MAX_CHARS])
 {
-	const char *identity = session_identity(&k->setup->session, g->tls);
+	const char *identity = session_identity(&k->setup->session,
+						channel_agreed(g->channel));
 
 	snprintf(name, NAME_MAX_CHARS, "%s%s%s", identity, *identity ? " " : "",
 		 g->name);
+}
+
+/* In the listener's process: note the stream that has begun in this place. */
+static void serve_note(struct serve *k, struct serve_stream *s,
+		       const struct accepted_peer *g, const uint8_t *handle)
+{
+	const struct tls_agreed *agreed = channel_agreed(g->channel);
+	size_t i = (size_t)(s - k->streams);
+
+	memcpy(s->id, g->hello.stream, sizeof s->id);
+	s->stream = (struct pending_stream){ .resumes = true,
+					     .id = s->id,
+					     .connection = g->hello.connection,
+					     .source = g->source };
+	s->ticket = &k->tickets[i];
+	if (k->setup->cred) {
+		session_ticket(s->ticket, agreed, handle);
+		s->stream.ticket = s->ticket;
+		credential_admit(k->setup->cred, s->ticket);
+	}
+	k->returning[i] = &s->stream;
+	k->running++;
+	k->served = true;
 }
 
 /*
@@ -443,7 +462,7 @@ static void serve_name(const struct serve *k, const struct accepted_peer *g,
  */
 static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 {
-	const char *identity = serve_client(k, g->tls);
+	const char *identity = serve_client(k, channel_agreed(g->channel));
 	struct serve_stream *s = serve_place(k);
 	uint8_t handle[FRAME_ID_BYTES];
 	char name[NAME_MAX_CHARS];
@@ -477,16 +496,13 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 		serve_child_init(k, fd);
 		return serve_stream(k, g, handle, e);
 	}
-	*s = (struct serve_stream){ .pid = pid, .fd = fd, .source = g->source };
+	*s = (struct serve_stream){ .pid = pid, .fd = fd };
 	snprintf(s->identity, sizeof s->identity, "%s", identity);
-	memcpy(s->id, g->hello.stream, sizeof s->id);
-	session_hex(handle, s->handle);
 	memcpy(s->name, name, sizeof name);
-	/* This sends nothing: the session belongs to the other process now. */
-	tls_free(g->tls);
+	serve_note(k, s, g, handle);
+	/* This sends nothing: the other process has it now. */
+	channel_free(g->channel);
 	close(g->socket.fd);
-	k->running++;
-	k->served = true;
 	return 1;
 }
 
@@ -543,7 +559,9 @@ int serve_run(struct serve *k, struct err *e)
 		if (k->stop_sig && serve_is_empty(k))
 			return serve_end(k, e);
 		while (acceptor_step(k->acceptor, &accepted))
-			if ((ret = serve_begin(k, &accepted, e)) <= 0)
+			if (accepted.returns)
+				serve_pass(k, &accepted);
+			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
 		serve_status_tick(&k->status, k->running, k->stop_sig);
 		notify_tick();
@@ -581,7 +599,7 @@ static int serve_check_calls(struct err *e)
 	if (waitpid(-1, NULL, WNOHANG) < 0 && err_refuses(errno))
 		return err_call(e, ERR_NET, "wait4",
 				"cannot wait for the processes of streams");
-	return net_check_pass(e);
+	return pass_check(e);
 }
 
 struct serve *serve_new(struct setup *setup, struct net_listener *l,
@@ -598,25 +616,27 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 						    setup->session.config),
 					    .allow_self = o->allow_self,
 					    .handshake_ms = o->handshake_ms,
-					    .claim = serve_claim,
 					    .admit = serve_admit,
-					    .callback_arg = k };
+					    .admit_arg = k };
 
-	if (!k) {
+	if (k)
+		k->tickets = secret_alloc(PROCESSES_MAX * sizeof *k->tickets);
+	if (!k || !k->tickets) {
 		err_memory(e);
+		free(k);
 		return NULL;
 	}
+	k->over = -1;
+	k->signal_fd = -1;
+	acceptor.streams = k->returning;
+	acceptor.stream_count = PROCESSES_MAX;
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);
 	serve_status_init(&k->status, PROCESSES_MAX);
 	k->acceptor = acceptor_open(&acceptor, e);
-	if (!k->acceptor) {
-		serve_status_fini(&k->status);
-		free(k);
-		return NULL;
-	}
-	if (serve_catch_signals(k, e) < 0 || serve_check_calls(e) < 0) {
+	if (!k->acceptor || serve_catch_signals(k, e) < 0 ||
+	    serve_check_calls(e) < 0) {
 		serve_free(k);
 		return NULL;
 	}
@@ -631,8 +651,10 @@ void serve_free(struct serve *k)
 		close(k->signal_fd);
 		sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
 	}
-	net_listener_close(&k->handed);
+	if (k->over >= 0)
+		close(k->over);
 	acceptor_close(k->acceptor);
 	serve_status_fini(&k->status);
+	secret_free(k->tickets, PROCESSES_MAX * sizeof *k->tickets);
 	free(k);
 }

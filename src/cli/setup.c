@@ -13,6 +13,8 @@
 #include "tls/ktls.h"
 #include "tls/priority.h"
 
+enum { CONNECT_MS = 30000 };
+
 static bool setup_is_none(const struct options *o)
 {
 	return o->modes.count && o->modes.modes[0] == &mode_none;
@@ -37,6 +39,13 @@ static int setup_keys(struct setup *s, const struct options *o, struct err *e)
 	return s->cred ? 0 : -1;
 }
 
+static int setup_use_key(struct setup *s, const struct options *o,
+			 const struct key *key, struct err *e)
+{
+	s->cred = credential_new_psk(key, o->verb == OPTIONS_LISTEN, e);
+	return s->cred ? 0 : -1;
+}
+
 static int setup_key(struct setup *s, const struct options *o, struct err *e)
 {
 	autowipe_key struct key key = { 0 };
@@ -45,8 +54,7 @@ static int setup_key(struct setup *s, const struct options *o, struct err *e)
 		return -1;
 	if (o->identity)
 		snprintf(key.identity, sizeof key.identity, "%s", o->identity);
-	s->cred = credential_new_psk(&key, o->verb == OPTIONS_LISTEN, e);
-	return s->cred ? 0 : -1;
+	return setup_use_key(s, o, &key, e);
 }
 
 static int setup_password(struct setup *s, const struct options *o,
@@ -101,8 +109,10 @@ static const char keygen_hint[] =
 	")";
 
 static int setup_credential(struct setup *s, const struct options *o,
-			    struct err *e)
+			    const struct key *key, struct err *e)
 {
+	if (key)
+		return setup_use_key(s, o, key, e);
 	if (o->cert)
 		return setup_certificates(s, o, e);
 	if (o->keys)
@@ -145,9 +155,13 @@ static void setup_configure(struct setup *s, const struct options *o)
 		.tcp = o->tcp,
 		.wait_ms = o->wait_ms,
 		.handshake_ms = o->handshake_ms,
+		.reach_ms = o->retry_ms,
+		.connect_ms = CONNECT_MS,
 		.retry_ms = o->retry_ms,
 		.buffer_bytes = o->buffer_bytes,
 		.rekey_bytes = o->rekey_bytes,
+		.lifeline_fd = -1,
+		.channel_fd = -1,
 	};
 	s->stream = (struct stream_config){
 		.tx = setup_how[o->tx],
@@ -176,6 +190,12 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 int setup_init(struct setup *s, const struct options *o, struct err *e)
 {
+	return setup_init_key(s, o, NULL, e);
+}
+
+int setup_init_key(struct setup *s, const struct options *o,
+		   const struct key *key, struct err *e)
+{
 	unsigned int kinds = o->cert ? CREDENTIAL_X509 : CREDENTIAL_PSK;
 
 	*s = (struct setup){ .o = o, .modes = o->modes, .stats_fd = -1 };
@@ -196,7 +216,7 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 		log_notice("-m none: nothing is encrypted and nobody is "
 			   "authenticated; anyone who reaches the port can "
 			   "read or write the stream");
-	else if (setup_credential(s, o, e) < 0)
+	else if (setup_credential(s, o, key, e) < 0)
 		return -1;
 	secret_scrub_stack();
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
@@ -207,6 +227,18 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 					      .modes = &s->modes,
 					      .ktls = setup_ktls(o) };
 	return 0;
+}
+
+void setup_use_channel(struct setup *s, int fd, bool connects)
+{
+	s->modes = (struct mode_list){ .count = 1, .modes = { &mode_none } };
+	s->session.cred = NULL;
+	s->session.ktls = CONNECTION_KTLS_OFF;
+	s->connections.in_channel = true;
+	s->connections.connects = connects;
+	s->connections.channel_fd = fd;
+	s->connections.reach_ms = s->connections.retry_ms = 0;
+	s->connections.lifeline_fd = -1;
 }
 
 void setup_fini(struct setup *s)

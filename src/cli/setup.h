@@ -3,6 +3,7 @@
 #pragma once
 
 #include "auth/credential.h"
+#include "auth/key.h"
 #include "base/err.h"
 #include "cli/options.h"
 #include "conn/connection.h"
@@ -35,6 +36,17 @@ struct setup {
  */
 int setup_init(struct setup *s, const struct options *o,
 	       struct err *e) attr_must_check;
+
+/* The same with this key, unless it is NULL.  Borrows key during the call. */
+int setup_init_key(struct setup *s, const struct options *o,
+		   const struct key *key, struct err *e) attr_must_check;
+
+/*
+ * The stream goes through ssh's channel, in mode none.  fd is the connection; it
+ * is taken over by the session, client (connects) or server.
+ */
+void setup_use_channel(struct setup *s, int fd, bool connects);
+
 void setup_fini(struct setup *s);
 #define autofini_setup attr_cleanup(setup_fini)
 

@@ -11,12 +11,9 @@
 #include "base/log.h"
 #include "conn/crowd.h"
 #include "conn/host_id.h"
-#include "conn/peek.h"
 #include "conn/pending.h"
 
 enum {
-	LOG_BURST = 20, /* log lines about refused peers in each... */
-	LOG_PERIOD_MS = 10000,
 	LEAVE_MS = 2000, /* for a refused peer to read it and close */
 	PENDING_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
@@ -27,12 +24,12 @@ enum {
 struct acceptor {
 	struct acceptor_params params;
 	struct pending_rules rules; /* for every peer */
+	const struct pending_stream *only; /* see acceptor_serve() */
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
 	bool paused; /* accepts nothing until accept_after_ms */
 	uint64_t accept_after_ms;
-	uint64_t log_since_ms;
-	unsigned int logged, unlogged; /* refusals since log_since_ms */
+	struct log_limit refusals;
 	struct err broken; /* why it cannot accept; no kind: it can */
 	struct pending pending[PENDING_MAX];
 };
@@ -58,9 +55,6 @@ static void acceptor_watch_pending(struct acceptor *a, int op,
 {
 	uint32_t events = p->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
 
-	/* Peeked bytes stay readable: wake up for new ones only. */
-	if (p->state == PENDING_UNCLAIMED)
-		events = EPOLLIN | EPOLLRDHUP | EPOLLET;
 	acceptor_watch(a, op, p->socket.fd, events, (uint32_t)(p - a->pending));
 }
 
@@ -78,34 +72,29 @@ static void acceptor_pause(struct acceptor *a, uint64_t pause_ms)
 }
 
 /* At the end of a period: log how many refusals were not logged. */
-static void acceptor_log_summary(struct acceptor *a)
+static void acceptor_log_more(unsigned int more)
 {
-	if (a->unlogged)
-		log_notice("refused %u more", a->unlogged);
-	a->logged = a->unlogged = 0;
+	if (more)
+		log_notice("refused %u more", more);
 }
 
 /* Limits the rate of log lines that peers can cause. */
 static bool acceptor_may_log(struct acceptor *a)
 {
-	uint64_t now = clock_now_ms();
+	unsigned int more;
+	bool may = log_limit(&a->refusals, &more);
 
-	if (now - a->log_since_ms >= LOG_PERIOD_MS) {
-		acceptor_log_summary(a);
-		a->log_since_ms = now;
-	}
-	return a->logged < LOG_BURST && ++a->logged;
+	acceptor_log_more(more);
+	return may;
 }
 
 static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 				 const char *why)
 {
-	if (acceptor_may_log(a)) {
+	if (acceptor_may_log(a))
 		log_notice("refused %s: %s", p->name, why);
-	} else {
-		a->unlogged++;
+	else
 		log_debug("refused %s: %s", p->name, why);
-	}
 }
 
 /*
@@ -160,7 +149,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 	for (size_t i = 0; i < PENDING_MAX; i++) {
 		struct pending *p = &a->pending[i];
 
-		if (p->tls)
+		if (pending_exists(p))
 			places[i] =
 				(struct crowd_place){ &p->source, p->since_ms };
 	}
@@ -176,7 +165,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 static struct pending *acceptor_find_place(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (!a->pending[i].tls)
+		if (!pending_exists(&a->pending[i]))
 			return &a->pending[i];
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (a->pending[i].state == PENDING_LEAVING) {
@@ -192,8 +181,7 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 
 	*p = (struct pending){ .socket.fd = fd,
 			       .want = TLS_WANT_READ,
-			       .state = a->params.claim ? PENDING_UNCLAIMED
-							: PENDING_NEW };
+			       .state = PENDING_NEW };
 	p->since_ms = clock_now_ms();
 	p->deadline_ms = clock_deadline(a->params.handshake_ms);
 	p->source = net_peer_source(fd);
@@ -208,10 +196,15 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 	log_debug("connection from %s", p->name);
 }
 
+void acceptor_adopt(struct acceptor *a, int fd)
+{
+	acceptor_add(a, acceptor_find_place(a), fd);
+}
+
 static bool acceptor_is_empty(const struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls)
+		if (pending_exists(&a->pending[i]))
 			return false;
 	return true;
 }
@@ -231,12 +224,8 @@ static void acceptor_accept(struct acceptor *a, size_t i)
 		acceptor_add(a, place, fd);
 		return;
 	}
-	if (errno == EPIPE)
-		acceptor_watch(a, EPOLL_CTL_DEL, a->params.listener->fds[i], 0,
-			       0);
 	if (err_refuses(errno)) {
-		err_call(&a->broken, ERR_NET,
-			 a->params.listener->handed ? "recvmsg" : "accept4",
+		err_call(&a->broken, ERR_NET, "accept4",
 			 "cannot accept connections");
 		return;
 	}
@@ -259,39 +248,13 @@ void acceptor_refuse_accepted(struct accepted_peer *peer,
 {
 	struct err ignored = { 0 };
 
-	pending_send_refusal(peer->tls, peer->socket.fd, why, &ignored);
-	tls_free(peer->tls);
+	pending_send_refusal(peer->channel, peer->socket.fd, why, &ignored);
+	channel_free(peer->channel);
 	close(peer->socket.fd);
 }
 
-/* Returns true once the first bytes show that the peer is ours. */
-static bool acceptor_peek(struct acceptor *a, struct pending *p,
-			  uint32_t events)
-{
-	bool ended = events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR);
-	enum acceptor_claim claim = ACCEPTOR_OURS;
-	uint8_t bytes[PEEK_MAX];
-	ssize_t n = recv(p->socket.fd, bytes, sizeof bytes,
-			 MSG_PEEK | MSG_DONTWAIT);
-
-	if (n < 0 && (errno == EAGAIN || errno == EINTR) && !ended)
-		return false;
-	if (n > 0)
-		claim = a->params.claim(a->params.callback_arg, p->socket.fd,
-					bytes, (size_t)n);
-	if (claim == ACCEPTOR_GONE) {
-		acceptor_drop(a, p);
-		return false;
-	}
-	if (claim == ACCEPTOR_MORE && !ended && n < PEEK_MAX)
-		return false;
-	p->state = PENDING_NEW;
-	return true;
-}
-
 /* Advance one handshake.  Returns whether its peer is accepted. */
-static bool acceptor_advance(struct acceptor *a, struct pending *p,
-			     uint32_t events)
+static bool acceptor_advance(struct acceptor *a, struct pending *p)
 {
 	struct err e = { 0 };
 	bool done = false;
@@ -301,8 +264,6 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p,
 			acceptor_drop(a, p);
 		return false;
 	}
-	if (p->state == PENDING_UNCLAIMED && !acceptor_peek(a, p, events))
-		return false;
 	if (pending_step(&a->rules, p, &done, &e) < 0) {
 		acceptor_close_lingering(a, p, e.msg);
 		return false;
@@ -317,13 +278,14 @@ static void acceptor_take(struct acceptor *a, struct pending *p,
 {
 	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
 	*accepted = (struct accepted_peer){ .socket = p->socket,
-					    .tls = p->tls,
+					    .channel = p->channel,
 					    .hello = p->hello,
+					    .returns = p->returns,
 					    .source = p->source,
 					    .restarts = p->restarts };
 	memcpy(accepted->stream_name, p->stream_name, sizeof p->stream_name);
 	memcpy(accepted->name, p->name, sizeof p->name);
-	p->tls = NULL;
+	p->channel = NULL;
 }
 
 static void acceptor_check_deadlines(struct acceptor *a)
@@ -333,7 +295,8 @@ static void acceptor_check_deadlines(struct acceptor *a)
 	if (a->paused && now >= a->accept_after_ms)
 		acceptor_pause(a, 0);
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls && now >= a->pending[i].deadline_ms)
+		if (pending_exists(&a->pending[i]) &&
+		    now >= a->pending[i].deadline_ms)
 			acceptor_refuse(a, &a->pending[i],
 					"the handshake took too long");
 }
@@ -343,9 +306,9 @@ bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted)
 	struct epoll_event ev;
 
 	/*
-	 * One event at a time: an edge-triggered one that is fetched and not
-	 * handled is lost.  One new connection a step: more could take the
-	 * descriptors that acceptor_serve() has just released for the stream.
+	 * One event at a time: handling it may free the place of another.  One
+	 * new connection a step: more could take the descriptors that
+	 * acceptor_serve() has just released for the stream.
 	 */
 	for (int i = 0; i < 2 * PENDING_MAX; i++) {
 		struct pending *p;
@@ -361,7 +324,7 @@ bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted)
 			break;
 		}
 		p = &a->pending[ev.data.u32];
-		if (p->tls && acceptor_advance(a, p, ev.events)) {
+		if (pending_exists(p) && acceptor_advance(a, p)) {
 			acceptor_take(a, p, accepted);
 			return true;
 		}
@@ -383,7 +346,7 @@ uint64_t acceptor_due(const struct acceptor *a)
 	uint64_t due = a->paused ? a->accept_after_ms : CLOCK_NEVER;
 
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls)
+		if (pending_exists(&a->pending[i]))
 			due = clock_earlier(due, a->pending[i].deadline_ms);
 	return due;
 }
@@ -415,7 +378,10 @@ static void acceptor_release_fds(struct acceptor *a)
 
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s)
 {
-	a->rules.stream = s;
+	a->only = s;
+	a->rules.streams = &a->only;
+	a->rules.stream_count = 1;
+	a->rules.one = true;
 	acceptor_release_fds(a);
 }
 
@@ -448,9 +414,10 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 					   .allow_self = p->allow_self,
 					   .names = p->names,
 					   .admit = p->admit,
-					   .admit_arg = p->callback_arg };
+					   .admit_arg = p->admit_arg,
+					   .streams = p->streams,
+					   .stream_count = p->stream_count };
 	host_id_own(a->rules.host);
-	a->log_since_ms = clock_now_ms();
 	for (size_t i = 0; i < p->listener->count; i++)
 		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
 			       LISTENER_0 + (uint32_t)i);
@@ -460,7 +427,7 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 static void acceptor_free(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls)
+		if (pending_exists(&a->pending[i]))
 			pending_drop(&a->pending[i]);
 	acceptor_release_fds(a);
 	close(a->epoll_fd);
@@ -471,9 +438,10 @@ void acceptor_close(struct acceptor *a)
 {
 	if (!a)
 		return;
-	acceptor_log_summary(a);
+	acceptor_log_more(a->refusals.left_out);
 	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (a->pending[i].tls && a->pending[i].state != PENDING_LEAVING)
+		if (pending_exists(&a->pending[i]) &&
+		    a->pending[i].state != PENDING_LEAVING)
 			pending_tell_later(&a->rules, &a->pending[i]);
 	acceptor_free(a);
 }

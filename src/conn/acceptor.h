@@ -15,17 +15,10 @@
 #include "conn/net.h"
 #include "conn/pending.h"
 #include "proto/frame.h"
+#include "tls/channel.h"
 #include "tls/mode.h"
-#include "tls/tls.h"
 
 struct acceptor;
-
-/* Which process a connection is for, judged by its first bytes. */
-enum acceptor_claim {
-	ACCEPTOR_MORE, /* undecided: needs more bytes */
-	ACCEPTOR_OURS,
-	ACCEPTOR_GONE, /* passed on to another process */
-};
 
 /* Everything is borrowed until acceptor_close(). */
 struct acceptor_params {
@@ -40,37 +33,38 @@ struct acceptor_params {
 	bool names; /* streams may have names */
 	uint64_t handshake_ms; /* for each handshake */
 
-	/*
-	 * Called with the first bytes of every connection, PEEK_MAX at most,
-	 * before anything is read.  Borrows fd.  NULL: every connection is ours.
-	 */
-	enum acceptor_claim (*claim)(void *arg, int fd, const uint8_t *bytes,
-				     size_t len);
+	/* Streams that run; their peers may come again.  NULLs are skipped. */
+	const struct pending_stream *const *streams;
+	size_t stream_count;
 
 	/*
 	 * Called when a peer has authenticated and sent a valid HELLO: may it
 	 * have a stream of its own?  Returns 0, or -1 with the reason for our
 	 * log; the peer is told that we are busy.  NULL: it always may.
 	 */
-	int (*admit)(void *arg, const struct tls *t,
+	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 
-	void *callback_arg; /* for both callbacks */
+	void *admit_arg;
 };
 
-/* An authenticated peer.  The caller owns the TLS session and the socket. */
+/* An authenticated peer.  The caller owns the channel and the socket. */
 struct accepted_peer {
 	struct connection_socket socket;
-	struct tls *tls;
+	struct channel *channel;
 	struct frame_hello hello; /* not with raw */
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool restarts; /* another process with the running stream's name */
+	bool returns; /* to a stream that runs */
 	struct net_source source;
 	char name[NET_NAME_MAX];
 };
 
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e);
+
+/* Take fd over, as a connection that was accepted.  Before acceptor_step(). */
+void acceptor_adopt(struct acceptor *a, int fd);
 
 /* A descriptor to poll; readable when acceptor_step() has something to do. */
 int acceptor_fd(const struct acceptor *a);

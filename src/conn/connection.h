@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One authenticated connection.  The stream's bytes go in one direction, the
+ * One authenticated connection of a stream.  Its bytes go in one direction, the
  * bulk direction, through kernel TLS or in user space.  Frames go in the other
- * direction, always through GnuTLS.  What the bytes mean is not known here.
- *
- * The first error of a connection is final.  The kernel reports a socket's
- * error only once; after that it may accept bytes and discard them.
+ * direction, always in user space.  What the bytes mean is not known here.
  */
 #pragma once
 
@@ -15,7 +12,7 @@
 #include "base/err.h"
 #include "proto/frame.h"
 #include "tls/aead.h"
-#include "tls/tls.h"
+#include "tls/channel.h"
 
 enum connection_role { CONNECTION_SENDER, CONNECTION_RECEIVER };
 
@@ -50,6 +47,9 @@ enum { CONNECTION_RECV_MIN = AEAD_BODY_MAX };
 
 struct connection;
 
+/* Somebody has reported that kernel TLS is lacking: do not do so again. */
+void connection_told_user_space(void);
+
 /*
  * Attach kernel TLS to a new connection, unless it is switched off.  A failure
  * is stored in s; connection_open() acts on it.
@@ -57,13 +57,13 @@ struct connection;
 void connection_attach(struct connection_socket *s, enum connection_ktls when);
 
 /*
- * Make a connection of a TLS session whose handshake is done: give the keys of
- * the bulk direction to the kernel, verify that it uses them, and log the path.
- * Takes over t and s->fd, on failure too.  raw: the peer is another program,
+ * Make a connection of a channel: give the keys of the bulk direction to the
+ * kernel, verify that it uses them, and log the path.  Takes over ch and s->fd,
+ * on failure too.  raw: the peer is another program,
  * whose TLS session tickets are ignored.  Errors: ERR_KTLS if kernel TLS is
  * required and not available.
  */
-struct connection *connection_open(struct tls *t,
+struct connection *connection_open(struct channel *ch,
 				   const struct connection_socket *s,
 				   enum connection_role role,
 				   enum connection_ktls when, bool raw,
@@ -74,7 +74,7 @@ struct connection *connection_open(struct tls *t,
  * receiver has: both directions stay in user space, and the bulk direction
  * carries CHECKING, until connection_start().  Errors: ERR_BUG.
  */
-struct connection *connection_open_checking(struct tls *t,
+struct connection *connection_open_checking(struct channel *ch,
 					    const struct connection_socket *s,
 					    enum connection_role role,
 					    enum connection_ktls when, bool raw,

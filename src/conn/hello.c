@@ -19,25 +19,25 @@ static int hello_wait(int fd, short events, uint64_t deadline_ms, struct err *e)
 	return 0;
 }
 
-int hello_recv(struct tls *t, struct frame_reader *r, enum frame_type type,
+int hello_recv(struct channel *ch, struct frame_reader *r, enum frame_type type,
 	       struct frame *f, bool *got, struct err *e)
 {
-	size_t want, n;
-	bool end;
+	struct channel_io io;
+	size_t want;
 
 	*got = false;
 	while ((want = frame_reader_wants(r)) > 0) {
-		if (tls_recv(t, r->bytes + r->have, want, &n, &end, e) < 0) {
+		if (channel_recv(ch, r->bytes + r->have, want, &io, e) < 0) {
 			e->kind = ERR_AUTH;
 			return err_wrap(e, "while greeting");
 		}
-		if (end)
+		if (io.closed)
 			return err_set(e, ERR_AUTH, 0,
 				       "the peer closed the connection while "
 				       "greeting");
-		if (!n)
+		if (!io.bytes)
 			return 0;
-		r->have += n;
+		r->have += io.bytes;
 	}
 	if (frame_decode(r->bytes, f) < 0 || f->type != type)
 		return err_set(e, ERR_AUTH, 0,
@@ -47,19 +47,19 @@ int hello_recv(struct tls *t, struct frame_reader *r, enum frame_type type,
 	return 0;
 }
 
-int hello_send(struct tls *t, int fd, const struct frame *f,
+int hello_send(struct channel *ch, int fd, const struct frame *f,
 	       uint64_t deadline_ms, struct err *e)
 {
 	uint8_t bytes[FRAME_MAX_BYTES];
-	size_t size = frame_encode(f, bytes), done;
-	bool empty = false;
+	size_t size = frame_encode(f, bytes);
+	bool taken, empty = false;
 
-	if (tls_send(t, bytes, size, &done, e) < 0 || done != size) {
+	if (channel_put(ch, bytes, size, &taken, e) < 0 || !taken) {
 		e->kind = ERR_AUTH;
 		return err_wrap(e, "while greeting");
 	}
 	for (;;) {
-		if (tls_flush(t, &empty, e) < 0) {
+		if (channel_flush(ch, &empty, e) < 0) {
 			e->kind = ERR_AUTH;
 			return err_wrap(e, "while greeting");
 		}

@@ -402,8 +402,8 @@ static bool net_is_repeated(const struct addrinfo *list,
 	return false;
 }
 
-int net_listen(const struct net_endpoint *at, struct net_listener *l,
-	       struct err *e)
+static int net_listen_port(const struct net_endpoint *at,
+			   struct net_listener *l, struct err *e)
 {
 	autofree_list struct addrinfo *list = NULL;
 	/* Every address: one IPv6 socket that takes IPv4 too, if there is IPv6 */
@@ -411,7 +411,6 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	int family = both ? AF_INET6 : at->family;
 
 	l->count = 0;
-	l->handed = false;
 	l->port = at->port;
 	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
 		return -1;
@@ -425,7 +424,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 			struct net_endpoint v4 = *at;
 
 			v4.family = AF_INET;
-			return net_listen(&v4, l, e);
+			return net_listen_port(&v4, l, e);
 		}
 		if (fd < 0) {
 			net_listener_close(l);
@@ -440,6 +439,27 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 			break;
 	}
 	return 0;
+}
+
+int net_listen(const struct net_endpoint *at, struct net_listener *l,
+	       struct err *e)
+{
+	unsigned int last = at->last_port;
+	struct net_endpoint one = *at;
+
+	for (;; one.port++) {
+		if (net_listen_port(&one, l, e) == 0)
+			return 0;
+		if (e->num != EADDRINUSE || one.port >= last)
+			break;
+		*e = (struct err){ 0 };
+	}
+	if (e->num != EADDRINUSE || last <= at->port)
+		return -1;
+	return err_set(e, ERR_NET, EADDRINUSE,
+		       "cannot listen on %s%sany port from %u to %u",
+		       at->host ? at->host : "", at->host ? ", " : "", at->port,
+		       last);
 }
 
 void net_listener_name(const struct net_listener *l, size_t i,
@@ -465,97 +485,9 @@ void net_listener_close(struct net_listener *l)
 		close(l->fds[--l->count]);
 }
 
-/* What carries one descriptor: unix(7), SCM_RIGHTS. */
-union net_rights {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
-
-/* A seccomp filter refuses the calls before the kernel finds -1 invalid. */
-int net_check_pass(struct err *e)
-{
-	struct msghdr m = { 0 };
-
-	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
-	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
-		return err_call(e, ERR_NET, "sendmsg and recvmsg",
-				"cannot pass connections on");
-	return 0;
-}
-
-int net_pass(int over, int fd)
-{
-	char byte = 0;
-	struct iovec iov = { &byte, 1 };
-	union net_rights rights = { .bytes = { 0 } };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = rights.bytes,
-			    .msg_controllen = sizeof rights.bytes };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof fd);
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	return sendmsg(over, &m, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
-}
-
-void net_tell(const struct net_listener *l, bool connected)
-{
-	uint8_t byte = connected;
-
-	if (send(l->fds[0], &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("cannot tell the listener about a connection: %s",
-			  strerror(errno));
-}
-
-bool net_told(int over, bool *connected)
-{
-	bool told = false;
-	uint8_t byte;
-
-	while (recv(over, &byte, 1, MSG_DONTWAIT) > 0) {
-		*connected = byte;
-		told = true;
-	}
-	return told;
-}
-
-static int net_take(int over)
-{
-	char byte;
-	struct iovec iov = { &byte, 1 };
-	union net_rights rights;
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = rights.bytes,
-			    .msg_controllen = sizeof rights.bytes };
-	ssize_t n = recvmsg(over, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&m) : NULL;
-	int fd;
-
-	if (n <= 0) {
-		if (n == 0 || errno == ECONNRESET)
-			errno = EPIPE;
-		return -1;
-	}
-	/* Without a free descriptor the kernel drops the one passed. */
-	if (!c || c->cmsg_level != SOL_SOCKET || c->cmsg_type != SCM_RIGHTS) {
-		errno = EMFILE;
-		return -1;
-	}
-	memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	return fd;
-}
-
 int net_accept(const struct net_listener *l, size_t i)
 {
-	int fd;
-
-	if (l->handed)
-		return net_take(l->fds[i]);
-	fd = accept4(l->fds[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	int fd = accept4(l->fds[i], NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	if (fd >= 0)
 		net_no_delay(fd);

@@ -24,6 +24,7 @@ enum {
 struct net_endpoint {
 	const char *host; /* name or address; NULL: every address */
 	uint16_t port;
+	uint16_t last_port; /* of a range: the first free one; 0: port only */
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct tcp_options *tcp; /* or NULL */
 };
@@ -51,7 +52,6 @@ struct net_target {
 struct net_listener {
 	int fds[NET_LISTENERS_MAX];
 	size_t count;
-	bool handed; /* fds[0] is a socket pair: see net_pass() */
 	uint16_t port; /* the kernel's choice if 0 was asked for */
 };
 
@@ -96,28 +96,9 @@ void net_listener_name(const struct net_listener *l, size_t i,
 
 /*
  * Accept one connection from the i-th socket.  Returns its socket, owned by the
- * caller, or -1 with errno set.  EPIPE: the other end of the socket pair is
- * closed, so no more will come.
+ * caller, or -1 with errno set.
  */
 int net_accept(const struct net_listener *l, size_t i);
-
-/* Can net_pass() work?  ERR_NET: the system calls are refused. */
-int net_check_pass(struct err *e) attr_must_check;
-
-/*
- * Pass connection fd to the process at the other end of the socket pair over,
- * which gets it from net_accept().  The caller still owns its fd.  Returns 0, or
- * -1 with errno set.
- */
-int net_pass(int over, int fd) attr_must_check;
-
-/*
- * net_tell() tells the process at the other end of the socket pair l whether the
- * stream has a connection.  There net_told() reads it: returns false if nothing
- * new was told, else sets *connected to the latest.  Best effort.
- */
-void net_tell(const struct net_listener *l, bool connected);
-bool net_told(int over, bool *connected);
 
 /*
  * For a sender's socket: let at most 1 MiB wait in the kernel for the window to

@@ -15,8 +15,10 @@ enum { REFUSE_MS = 100 }; /* to send a refusal */
 void pending_drop(struct pending *p)
 {
 	tls_free(p->tls);
+	channel_free(p->channel);
 	close(p->socket.fd);
 	p->tls = NULL;
+	p->channel = NULL;
 }
 
 struct tls *pending_session(const struct pending_rules *r, int fd,
@@ -32,7 +34,7 @@ struct tls *pending_session(const struct pending_rules *r, int fd,
 	return tls_new(&params, e);
 }
 
-int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
+int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 			 struct err *e)
 {
 	struct frame f = { .type = FRAME_WELCOME,
@@ -40,28 +42,42 @@ int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
 					.refusal = refusal } };
 	struct err ignored = { 0 };
 
-	if (hello_send(t, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
+	if (hello_send(ch, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
 		log_debug("%s", ignored.msg);
-	tls_alert(t, RECORD_CLOSE_NOTIFY);
+	channel_last_alert(ch, RECORD_CLOSE_NOTIFY);
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
+}
+
+static bool pending_knows(const struct pending_rules *r,
+			  const struct net_source *source)
+{
+	for (size_t i = 0; i < r->stream_count; i++) {
+		const struct pending_stream *s = r->streams[i];
+
+		if (s && net_source_same(source, &s->source))
+			return true;
+	}
+	return false;
 }
 
 bool pending_has_left(const struct pending_rules *r, const struct pending *p)
 {
 	bool silent = p->state == PENDING_NEW && !p->pass.have;
+	bool lost = p->tls ? tls_lost(p->tls) : channel_lost(p->channel);
 
-	return r->stream && net_source_same(&p->source, &r->stream->source) &&
-	       (tls_lost(p->tls) || (silent && net_is_closed(p->socket.fd)));
+	return pending_knows(r, &p->source) &&
+	       (lost || (silent && net_is_closed(p->socket.fd)));
 }
 
 void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 {
-	if (r->password &&
-	    (p->state == PENDING_UNCLAIMED || p->state == PENDING_NEW))
+	if (r->password && p->state == PENDING_NEW)
 		password_exchange_refuse(p->socket.fd,
 					 PASSWORD_MESSAGE_REFUSED_LATER);
-	else
+	else if (p->tls)
 		tls_alert(p->tls, RECORD_USER_CANCELED);
+	else
+		channel_last_alert(p->channel, RECORD_USER_CANCELED);
 }
 
 /*
@@ -79,7 +95,8 @@ static bool pending_resumes(const struct pending *p)
 static bool pending_has_ticket(const struct pending_stream *s,
 			       const struct pending *p)
 {
-	return s->ticket && tls_shows_ticket(p->tls, s->ticket, p->hello.proof);
+	return s->ticket && tls_shows_ticket(channel_agreed(p->channel),
+					     s->ticket, p->hello.proof);
 }
 
 /*
@@ -91,8 +108,23 @@ static bool pending_is_restart(const struct pending_stream *s,
 {
 	return s->name && (p->hello.flags & FRAME_HELLO_NAMED) &&
 	       !memcmp(p->stream_name, s->name, sizeof p->stream_name) &&
-	       !strcmp(tls_identity(p->tls), s->identity) &&
+	       !strcmp(channel_agreed(p->channel)->name, s->identity) &&
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
+}
+
+/* The running stream that a HELLO names, or NULL. */
+static const struct pending_stream *pending_find(const struct pending_rules *r,
+						 const struct pending *p)
+{
+	for (size_t i = 0; i < r->stream_count; i++) {
+		const struct pending_stream *s = r->streams[i];
+
+		if (s &&
+		    (!memcmp(p->hello.stream, s->id, sizeof p->hello.stream) ||
+		     pending_is_restart(s, p)))
+			return s;
+	}
+	return NULL;
 }
 
 /*
@@ -105,8 +137,6 @@ static enum frame_refusal pending_judge_return(const struct pending_stream *s,
 	p->restarts = pending_is_restart(s, p);
 	if (p->restarts)
 		return FRAME_ACCEPTED;
-	if (memcmp(p->hello.stream, s->id, sizeof p->hello.stream))
-		return FRAME_REFUSED_BUSY;
 	if ((!s->resumes && !p->hello.rekey_at) ||
 	    (s->ticket && !pending_has_ticket(s, p)) ||
 	    p->hello.connection <= s->connection)
@@ -125,15 +155,19 @@ static bool pending_is_self(const struct pending_rules *r,
 static enum frame_refusal pending_judge(const struct pending_rules *r,
 					struct pending *p)
 {
-	if (p->hello.version != FRAME_VERSION || tls_is_old(p->tls))
+	const struct pending_stream *s = pending_find(r, p);
+
+	p->returns = s;
+	if (p->hello.version != FRAME_VERSION ||
+	    channel_agreed(p->channel)->old)
 		return FRAME_REFUSED_VERSION;
 	if ((p->hello.flags & FRAME_HELLO_NAMED) && !r->names)
 		return FRAME_REFUSED_NAME;
 	if (pending_is_self(r, p))
 		return FRAME_REFUSED_SELF;
-	if (r->stream && p->hello.role != r->role)
-		return pending_judge_return(r->stream, p);
-	if (r->stream)
+	if (s && p->hello.role != r->role)
+		return pending_judge_return(s, p);
+	if (s || r->one)
 		return FRAME_REFUSED_BUSY;
 	if (p->hello.role == r->role)
 		return FRAME_REFUSED_ROLE;
@@ -148,11 +182,12 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 {
 	struct err ignored = { 0 };
 
-	if (r->stream || !r->admit ||
-	    r->admit(r->admit_arg, p->tls, &p->source, e) == 0)
+	if (p->returns || !r->admit ||
+	    r->admit(r->admit_arg, channel_agreed(p->channel), &p->source, e) ==
+		    0)
 		return 0;
-	return pending_send_refusal(p->tls, p->socket.fd, FRAME_REFUSED_BUSY,
-				    &ignored);
+	return pending_send_refusal(p->channel, p->socket.fd,
+				    FRAME_REFUSED_BUSY, &ignored);
 }
 
 /* A complete frame that is not the one that must come now */
@@ -161,7 +196,7 @@ static void pending_refuse_frame(struct pending *p)
 	struct err ignored = { 0 };
 
 	if (p->reader.have && !frame_reader_wants(&p->reader))
-		pending_send_refusal(p->tls, p->socket.fd,
+		pending_send_refusal(p->channel, p->socket.fd,
 				     FRAME_REFUSED_MALFORMED, &ignored);
 }
 
@@ -170,11 +205,11 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 {
 	enum frame_refusal refusal = pending_judge(r, p);
 
-	if (!refusal && tls_pending_read(p->tls))
+	if (!refusal && channel_pending_read(p->channel))
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return pending_admit(r, p, e);
-	pending_send_refusal(p->tls, p->socket.fd, refusal, e);
+	pending_send_refusal(p->channel, p->socket.fd, refusal, e);
 	if (refusal == FRAME_REFUSED_VERSION)
 		err_set(e, ERR_AUTH, 0, "%s",
 			frame_version_text(p->hello.version));
@@ -186,7 +221,7 @@ static int pending_read_name(struct pending_rules *r, struct pending *p,
 {
 	struct frame f;
 
-	if (hello_recv(p->tls, &p->reader, FRAME_NAME, &f, done, e) < 0) {
+	if (hello_recv(p->channel, &p->reader, FRAME_NAME, &f, done, e) < 0) {
 		pending_refuse_frame(p);
 		return -1;
 	}
@@ -202,14 +237,15 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 	struct frame f;
 
 	p->want = TLS_WANT_READ;
-	if (hello_recv(p->tls, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
+	if (hello_recv(p->channel, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
 		pending_refuse_frame(p);
 		return -1;
 	}
 	if (!*done)
 		return 0;
 	p->hello = f.hello;
-	if (!(p->hello.flags & FRAME_HELLO_NAMED) || tls_pending_read(p->tls))
+	if (!(p->hello.flags & FRAME_HELLO_NAMED) ||
+	    channel_pending_read(p->channel))
 		return pending_decide(r, p, e);
 	p->reader = (struct frame_reader){ 0 };
 	p->state = PENDING_NAMING;
@@ -278,11 +314,16 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 		return -1;
 	if (p->want != TLS_DONE)
 		return 0;
+	p->channel = channel_new(p->tls, p->socket.fd, r->raw, e);
+	if (!p->channel)
+		return -1;
+	tls_free(p->tls);
+	p->tls = NULL;
 	p->state = PENDING_GREETING;
 	if (p->password_tried)
 		rate_limit_right(&r->rate_limit, &p->source);
 	*done = r->raw;
-	if (*done && r->stream)
+	if (*done && r->one)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");
 	return 0;
 }

@@ -22,7 +22,6 @@
 #include "tls/tls.h"
 
 enum pending_state {
-	PENDING_UNCLAIMED, /* not known yet whether it is ours */
 	PENDING_NEW, /* TLS or a password exchange may begin */
 	PENDING_HANDSHAKE,
 	PENDING_GREETING, /* the handshake is done; no HELLO yet */
@@ -33,7 +32,8 @@ enum pending_state {
 /* A pending handshake: a connection whose peer has yet to authenticate. */
 struct pending {
 	struct connection_socket socket;
-	struct tls *tls; /* NULL: this slot is free */
+	struct tls *tls; /* until the handshake is done */
+	struct channel *channel; /* then; both NULL: this slot is free */
 	enum tls_want want;
 	enum pending_state state;
 	struct password_exchange pass;
@@ -43,12 +43,13 @@ struct pending {
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool restarts; /* it is another process with the stream's name */
+	bool returns; /* the HELLO goes on with a stream that runs */
 	size_t discarded; /* bytes received after the refusal */
 	uint64_t since_ms, deadline_ms;
 	char name[NET_NAME_MAX];
 };
 
-/* The running stream.  While there is one, only its own peer is accepted. */
+/* A running stream, whose peer may come again. */
 struct pending_stream {
 	bool resumes; /* false: another connection can only rekey */
 	const uint8_t *id; /* FRAME_ID_BYTES */
@@ -69,10 +70,12 @@ struct pending_rules {
 	bool allow_self;
 	bool names; /* streams may have names */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
-	int (*admit)(void *arg, const struct tls *t,
+	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 	void *admit_arg;
-	const struct pending_stream *stream; /* the running one, or NULL */
+	const struct pending_stream *const *streams; /* NULLs are skipped */
+	size_t stream_count;
+	bool one; /* there is a stream, and others may not begin */
 	struct rate_limit rate_limit; /* of passwords */
 };
 
@@ -104,8 +107,14 @@ bool pending_has_left(const struct pending_rules *r, const struct pending *p);
 void pending_tell_later(const struct pending_rules *r, const struct pending *p);
 
 /* Send an authenticated peer a WELCOME that refuses it.  Returns -1: ERR_AUTH. */
-int pending_send_refusal(struct tls *t, int fd, enum frame_refusal refusal,
+int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 			 struct err *e);
 
-/* Close the socket and free the session: the slot is free. */
+/* Is this slot in use? */
+static inline bool pending_exists(const struct pending *p)
+{
+	return p->tls || p->channel;
+}
+
+/* Close the socket and free all: the slot is free. */
 void pending_drop(struct pending *p);

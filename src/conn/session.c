@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
 #include "base/min.h"
 #include "base/notify.h"
 #include "base/secret.h"
@@ -52,12 +51,20 @@ int session_init(struct session *s, const struct session_ops *ops,
 	return s->ticket ? 0 : err_memory(e);
 }
 
+static void session_log_more(unsigned int more)
+{
+	if (more)
+		log_notice("%u more messages about connections were left out",
+			   more);
+}
+
 void session_free(struct session *s)
 {
 	struct key *ticket;
 
 	if (!s)
 		return;
+	session_log_more(s->lines.left_out);
 	ticket = s->ticket;
 	connection_close(s->old);
 	connection_close(s->conn);
@@ -70,7 +77,9 @@ int session_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct session_poll p = { .extra = { { -1 }, { -1 } } };
+		struct session_poll p = { .extra = { { s->p.config->lifeline_fd,
+						       POLLIN, 0 },
+						     { -1 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
@@ -80,6 +89,9 @@ int session_first(struct session *s, struct err *e)
 		p.until_ms = notify_due();
 		if (session_poll(s, &p, e) < 0)
 			return -1;
+		if (p.extra[0].revents)
+			return err_set(e, ERR_NET, 0,
+				       "the other host stopped waiting");
 	}
 }
 
@@ -144,7 +156,9 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 	s->retry.limit_ms = s->named && s->role == CONNECTION_RECEIVER
 				    ? own_ms
 				    : retry_agree(own_ms, peer_ms);
-	if (!s->buffer_bytes)
+	if (s->p.config->in_channel)
+		s->final = "cannot resume in ssh's channel";
+	else if (!s->buffer_bytes)
 		s->final = "cannot resume: --buffer 0";
 	else if (!s->retry.limit_ms)
 		s->final = "cannot resume: --retry 0";
@@ -172,10 +186,9 @@ void session_stream_name(const struct session *s,
 }
 
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t)
+			     const struct tls_agreed *agreed)
 {
-	return p->cred && credential_is_password(p->cred) ? ""
-							  : tls_identity(t);
+	return p->cred && credential_is_password(p->cred) ? "" : agreed->name;
 }
 
 const char *session_method(const struct session *s)
@@ -183,14 +196,22 @@ const char *session_method(const struct session *s)
 	return s->p.cred ? credential_method(s->p.cred) : mode_none.name;
 }
 
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer, struct err *e)
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES])
+{
+	session_hex(handle, ticket->identity);
+	ticket->secret.len = sizeof agreed->resume;
+	memcpy(ticket->secret.bytes, agreed->resume, sizeof agreed->resume);
+}
+
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer)
 {
 	/* A peer before this one may have come as far as this, and failed. */
 	s->final = NULL;
 	s->record_limit = session_record_limit(s->p.config);
 	snprintf(s->identity, sizeof s->identity, "%s",
-		 session_identity(&s->p, t));
+		 session_identity(&s->p, agreed));
 	s->buffer_bytes = s->role == CONNECTION_SENDER
 				  ? session_buffer_bytes(s->p.config)
 				  : peer->buffer_bytes;
@@ -198,12 +219,20 @@ int session_agree(struct session *s, struct tls *t,
 	if (peer->record_limit)
 		s->record_limit = min_u64(s->record_limit, peer->record_limit);
 	if (s->p.config->raw)
-		return 0;
-	session_hex(peer->handle, s->ticket->identity);
-	return tls_export(t, &s->ticket->secret, e);
+		return;
+	session_ticket(s->ticket, agreed, peer->handle);
 }
 
-static void session_announce(const struct session *s)
+bool session_may_log(struct session *s)
+{
+	unsigned int more;
+	bool may = log_limit(&s->lines, &more);
+
+	session_log_more(more);
+	return may;
+}
+
+static void session_announce(struct session *s)
 {
 	char id[SESSION_HEX_CHARS + 1];
 
@@ -217,7 +246,7 @@ static void session_announce(const struct session *s)
 			 s->offset, s->number);
 	else if (s->count == 1)
 		log_debug("stream %s", id);
-	else
+	else if (session_may_log(s))
 		log_notice("the stream resumes at byte %" PRIu64
 			   " (connection %" PRIu32 ")",
 			   s->offset, s->number);
@@ -231,30 +260,30 @@ void session_close(struct session *s)
 	s->rekey = (struct rekey){ 0 };
 }
 
-static struct connection *session_open(struct session *s, struct tls *t,
+static struct connection *session_open(struct session *s, struct channel *ch,
 				       const struct connection_socket *socket,
 				       enum session_purpose purpose,
 				       struct err *e)
 {
 	if (purpose == SESSION_COMPARES)
-		return connection_open_checking(t, socket, s->role, s->p.ktls,
+		return connection_open_checking(ch, socket, s->role, s->p.ktls,
 						s->p.config->raw, e);
-	return connection_open(t, socket, s->role, s->p.ktls, s->p.config->raw,
+	return connection_open(ch, socket, s->role, s->p.ktls, s->p.config->raw,
 			       e);
 }
 
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose, struct err *e)
 {
 	struct connection *conn;
 
-	log_info("peer %s, %s", name, tls_mode(t)->title);
+	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
 	if (s->role == CONNECTION_RECEIVER)
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = session_open(s, t, socket, purpose, e);
+	conn = session_open(s, ch, socket, purpose, e);
 	if (!conn)
 		return -1;
 	if (purpose == SESSION_REKEYS) {
@@ -355,10 +384,11 @@ int session_lost(struct session *s, struct err *e)
 	session_start_retry(s);
 	until = session_deadline(s);
 	s->why = *e;
-	log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
-		   s->p.config->connects ? "dialling again"
-					 : "waiting for the peer",
-		   until > now ? (until - now + 999) / 1000 : 0);
+	if (session_may_log(s))
+		log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
+			   s->p.config->connects ? "dialling again"
+						 : "waiting for the peer",
+			   until > now ? (until - now + 999) / 1000 : 0);
 	*e = (struct err){ 0 };
 	session_drop(s);
 	return 0;

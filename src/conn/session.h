@@ -15,6 +15,7 @@
 #include "auth/credential.h"
 #include "auth/key.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/rekey.h"
@@ -61,10 +62,15 @@ struct session_config {
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */
 	struct tcp_options tcp;
 	uint64_t wait_ms; /* listen: for the first peer */
+	uint64_t reach_ms; /* connect: to reach the listener; 0: one attempt */
+	uint64_t connect_ms; /* connect: for one TCP connection */
 	uint64_t handshake_ms;
 	uint64_t retry_ms; /* 0: one attempt */
 	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
+	int lifeline_fd; /* session_first() fails once it is readable; or -1 */
+	bool in_channel; /* of ssh: there is no other connection */
+	int channel_fd; /* it: a socket, taken over; else -1 */
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
@@ -114,6 +120,7 @@ struct session {
 	uint64_t record_limit; /* records under one key */
 	const char *final; /* why the stream cannot resume; NULL: it can */
 
+	struct log_limit lines; /* about connections after the first */
 	/* Restart; a connection with connection_checks() is not the stream's
 	 * yet. */
 	bool named; /* another process may restart the stream */
@@ -141,9 +148,13 @@ void session_hex(const uint8_t id[static FRAME_ID_BYTES],
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
-/* The authenticated identity of t's peer; "": it has none. */
+/* The ticket of a stream, from its first connection and its handle. */
+void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
+		    const uint8_t handle[static FRAME_ID_BYTES]);
+
+/* The authenticated identity of the peer; "": it has none. */
 const char *session_identity(const struct session_params *p,
-			     const struct tls *t);
+			     const struct tls_agreed *agreed);
 
 /* How the peer was authenticated. */
 const char *session_method(const struct session *s);
@@ -153,7 +164,7 @@ uint64_t session_buffer_bytes(const struct session_config *o);
 
 /*
  * Wait for the first connection.  All errors are final; the implementation
- * documents them.
+ * documents them.  ERR_NET if the lifeline ends the wait.
  */
 int session_first(struct session *s, struct err *e) attr_must_check;
 
@@ -272,11 +283,10 @@ struct session_peer {
 
 /*
  * On the first connection: agree on the limits that the peer announced, and
- * derive the ticket for later connections.  Borrows t.  Errors: ERR_AUTH.
+ * derive the ticket for later connections.
  */
-int session_agree(struct session *s, struct tls *t,
-		  const struct session_peer *peer,
-		  struct err *e) attr_must_check;
+void session_agree(struct session *s, const struct tls_agreed *agreed,
+		   const struct session_peer *peer);
 
 /* The limit of records under one key that we announce. */
 uint64_t session_record_limit(const struct session_config *o);
@@ -287,6 +297,9 @@ uint64_t session_record_limit(const struct session_config *o);
  * resumes.  Returns as session_lost(); the error is ERR_STREAM.
  */
 int session_abort_rekey(struct session *s, struct err *e) attr_must_check;
+
+/* May a line be logged that the peer can cause at will? */
+bool session_may_log(struct session *s);
 
 /* Close the connection, during a rekey both, with an RST. */
 void session_close(struct session *s);
@@ -306,7 +319,7 @@ enum session_purpose {
  * The present one is closed, unless we rekey.  Takes over t and the socket's fd,
  * on failure too.  Errors: those of connection_open().
  */
-int session_use(struct session *s, struct tls *t,
+int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;

@@ -21,7 +21,6 @@
 
 enum {
 	RESOLVE_MS = 30000,
-	CONNECT_MS = 30000,
 	PER_ADDRESS_MS = 5000, /* if the name has several */
 	BACKOFF_MS = 100, /* the first pause; doubles each time */
 	BACKOFF_MAX_MS = 5000,
@@ -54,7 +53,8 @@ struct session_client {
 	enum client_state state;
 	struct connection_socket socket;
 	struct password_exchange pass;
-	struct tls *tls;
+	struct tls *tls; /* until the handshake is done */
+	struct channel *channel; /* then, until the connection is used */
 	struct frame_reader reader;
 	struct frame_welcome welcome; /* while we learn what it has */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
@@ -121,7 +121,9 @@ static void client_wait(struct session_client *client, enum client_state state,
 	client->wait_ms = clock_now_ms();
 	client->deadline_ms = clock_deadline(timeout_ms);
 	client->speak_ms = CLOCK_NEVER;
-	if (!(client->spoke & 1u << state))
+	/* Whoever has a lifeline says itself what to check. */
+	if (!(client->spoke & 1u << state) &&
+	    client->session.p.config->lifeline_fd < 0)
 		client->speak_ms = clock_deadline(computes ? SPEAK_HANDSHAKE_MS
 							   : SPEAK_MS);
 	client_watch(client, want);
@@ -203,7 +205,9 @@ static void client_hang_up(struct session_client *client)
 	resolve_stop(&client->resolve);
 	password_exchange_wipe(&client->pass);
 	tls_free(client->tls);
+	channel_free(client->channel);
 	client->tls = NULL;
+	client->channel = NULL;
 	if (client->socket.fd >= 0)
 		close(steal_fd(&client->socket.fd));
 	client->state = CLIENT_IDLE;
@@ -271,7 +275,7 @@ static void client_explain(struct session_client *client, const struct err *e)
 static uint64_t client_last_ms(const struct session_client *client)
 {
 	return client->give_up_ms -
-	       min_u64(LAST_MS, client->session.p.config->retry_ms / 4);
+	       min_u64(LAST_MS, client->session.p.config->reach_ms / 4);
 }
 
 /*
@@ -332,7 +336,8 @@ static bool client_was_reset(const struct session_client *client,
 /* The peer failed the handshake; retryable if it was only busy or reset us. */
 static int client_refused(struct session_client *client, struct err *e)
 {
-	bool busy = client->tls && tls_put_off(client->tls);
+	bool busy = (client->tls && tls_put_off(client->tls)) ||
+		    (client->channel && channel_put_off(client->channel));
 	bool reset = client_was_reset(client, e);
 
 	if (reset)
@@ -349,9 +354,16 @@ static uint64_t client_patience(const struct session_client *client,
 {
 	uint64_t now = clock_now_ms(), end_ms = client_end_ms(client);
 
-	if (!client->session.count && !client->session.p.config->retry_ms)
+	if (!client->session.count && !client->session.p.config->reach_ms)
 		return most_ms;
 	return min_u64(most_ms, end_ms > now ? end_ms - now : 0);
+}
+
+static uint64_t client_connect_ms(const struct session_client *client)
+{
+	uint64_t ms = client->session.p.config->connect_ms;
+
+	return client->list.count > 1 ? min_u64(ms, PER_ADDRESS_MS) : ms;
 }
 
 /* Connect to the next address. */
@@ -374,9 +386,7 @@ static int client_connect(struct session_client *client, struct err *e)
 	if (client->socket.fd < 0)
 		return client_failed(client, client_retryable(e), e);
 	client_wait(client, CLIENT_CONNECTING,
-		    client_patience(client, client->list.count > 1
-						    ? PER_ADDRESS_MS
-						    : CONNECT_MS),
+		    client_patience(client, client_connect_ms(client)),
 		    TLS_WANT_WRITE);
 	return 0;
 }
@@ -418,29 +428,6 @@ static int client_resolving(struct session_client *client, struct err *e)
 	return client_found(client, &client->known, e);
 }
 
-/*
- * Begin with the next address, or look the name up again.  A rekey needs no
- * look-up: the peer of a running stream is where it was.
- */
-static int client_begin(struct session_client *client, struct err *e)
-{
-	const struct session_config *o = client->session.p.config;
-	const struct resolve_query q = { .host = o->host,
-					 .source = o->bind,
-					 .family = o->family };
-
-	if (client->next < client->list.count)
-		return client_connect(client, e);
-	if (!client->look_up)
-		return client_found(client, &client->known, e);
-	client->list.count = client->next = 0;
-	if (resolve_start(&client->resolve, &q, e) < 0)
-		return client_failed(client, client_retryable(e), e);
-	client_wait(client, CLIENT_RESOLVING,
-		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
-	return 0;
-}
-
 /* own: a credential for this connection only (taken over), or NULL. */
 static int client_start_tls(struct session_client *client,
 			    struct credential *own, struct err *e)
@@ -454,8 +441,6 @@ static int client_start_tls(struct session_client *client,
 		.owns_cred = own,
 		.modes = p->modes,
 		.raw = p->config->raw,
-		/* A listener with --keep finds the stream by it. */
-		.server_name = client->session.ticket->identity,
 	};
 
 	client->tls = tls_new(&params, e);
@@ -468,7 +453,10 @@ static int client_connected(struct session_client *client, struct err *e)
 {
 	const struct session_params *p = &client->session.p;
 
-	net_peer_name(client->socket.fd, client->name);
+	if (p->config->in_channel)
+		snprintf(client->name, sizeof client->name, "ssh");
+	else
+		net_peer_name(client->socket.fd, client->name);
 	connection_attach(&client->socket, p->ktls);
 	client_wait(client,
 		    p->password && !client->ticket_cred ? CLIENT_PASSWORD
@@ -495,6 +483,42 @@ static int client_connecting(struct session_client *client, struct err *e)
 		return client_failed(client, client_retryable(e), e);
 	if (client_connected(client, e) < 0)
 		return client_refused(client, e);
+	return 0;
+}
+
+/* There is one connection already, and no other: see client_failed(). */
+static int client_use_channel(struct session_client *client, struct err *e)
+{
+	client->socket = (struct connection_socket){
+		.fd = client->session.p.config->channel_fd
+	};
+	if (client_connected(client, e) < 0)
+		return client_refused(client, e);
+	return 0;
+}
+
+/*
+ * Begin with the next address, or look the name up again.  A rekey needs no
+ * look-up: the peer of a running stream is where it was.
+ */
+static int client_begin(struct session_client *client, struct err *e)
+{
+	const struct session_config *o = client->session.p.config;
+	const struct resolve_query q = { .host = o->host,
+					 .source = o->bind,
+					 .family = o->family };
+
+	if (o->in_channel)
+		return client_use_channel(client, e);
+	if (client->next < client->list.count)
+		return client_connect(client, e);
+	if (!client->look_up)
+		return client_found(client, &client->known, e);
+	client->list.count = client->next = 0;
+	if (resolve_start(&client->resolve, &q, e) < 0)
+		return client_failed(client, client_retryable(e), e);
+	client_wait(client, CLIENT_RESOLVING,
+		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
 	return 0;
 }
 
@@ -530,7 +554,7 @@ static int client_password(struct session_client *client, struct err *e)
 static int client_send(struct session_client *client, const struct frame *f,
 		       struct err *e)
 {
-	return hello_send(client->tls, client->socket.fd, f,
+	return hello_send(client->channel, client->socket.fd, f,
 			  client->deadline_ms, e);
 }
 
@@ -579,7 +603,8 @@ static int client_hello(struct session_client *client,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(client->tls, s->ticket, f.hello.proof, e) < 0)
+	    tls_prove(channel_agreed(client->channel), s->ticket, f.hello.proof,
+		      e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
@@ -605,12 +630,12 @@ static int client_use(struct session_client *client, uint64_t offset,
 		      enum session_purpose purpose, struct err *e)
 {
 	struct session *s = &client->session;
-	struct tls *t = client->tls;
+	struct channel *ch = client->channel;
 	int ret;
 
-	client->tls = NULL;
+	client->channel = NULL;
 	client->state = CLIENT_IDLE;
-	ret = session_use(s, t, &client->socket, client->name, offset, purpose,
+	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
 			  e);
 	client->socket.fd = -1;
 	/* One that is lost already cannot be given to the kernel. */
@@ -637,10 +662,10 @@ static int client_agree(struct session_client *client,
 					   .record_limit = w->record_limit,
 					   .handle = w->handle };
 
-	if (session_agree(s, client->tls, &peer, e) < 0)
-		return -1;
+	session_agree(s, channel_agreed(client->channel), &peer);
 	if (s->p.config->raw || !s->p.cred ||
-	    !priority_mode_usable(tls_mode(client->tls), CREDENTIAL_PSK))
+	    !priority_mode_usable(channel_agreed(client->channel)->mode,
+				  CREDENTIAL_PSK))
 		return 0;
 	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;
@@ -726,8 +751,8 @@ static int client_learning(struct session_client *client, struct err *e)
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->tls, &client->reader, FRAME_HAVE, &f, &got, e) <
-	    0)
+	if (hello_recv(client->channel, &client->reader, FRAME_HAVE, &f, &got,
+		       e) < 0)
 		return client_refused(client, e);
 	return got ? client_learned(client, &f.have, e) : 0;
 }
@@ -764,8 +789,8 @@ static int client_greeting(struct session_client *client,
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->tls, &client->reader, FRAME_WELCOME, &f, &got,
-		       e) < 0)
+	if (hello_recv(client->channel, &client->reader, FRAME_WELCOME, &f,
+		       &got, e) < 0)
 		return client_refused(client, e);
 	if (!got)
 		return 0;
@@ -800,6 +825,12 @@ static int client_handshake(struct session_client *client,
 	client_watch(client, want);
 	if (want != TLS_DONE)
 		return 0;
+	client->channel = channel_new(client->tls, client->socket.fd,
+				      client->session.p.config->raw, e);
+	tls_free(client->tls);
+	client->tls = NULL;
+	if (!client->channel)
+		return client_refused(client, e);
 	/* The stream ended meanwhile. */
 	if (!client_dials(client)) {
 		client_hang_up(client);
@@ -929,8 +960,7 @@ struct session *session_client_new(const struct session_params *p,
 	client->backoff_ms = BACKOFF_MS;
 	client->start_ms = clock_now_ms();
 	client->session.due_ms = client->start_ms;
-	/* --retry also bounds the attempts to reach the listener at all. */
-	client->give_up_ms = clock_deadline(p->config->retry_ms);
+	client->give_up_ms = clock_deadline(p->config->reach_ms);
 	/* The stream's id: unique, not secret. */
 	if (io_random(client->session.stream, sizeof client->session.stream,
 		      e) < 0) {

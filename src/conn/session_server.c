@@ -11,17 +11,18 @@
 #include "base/log.h"
 #include "conn/acceptor.h"
 #include "conn/hello.h"
+#include "conn/pass.h"
 
 /* A session that accepts its connections. */
 struct session_server {
 	struct session session; /* first, for the cast */
-	struct acceptor *acceptor;
+	struct acceptor *acceptor; /* NULL: another process accepts */
+	int over; /* then: the socket to it */
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of who may restart it */
 	uint64_t deadline_ms; /* of --wait */
-	const struct net_listener *listener;
-	bool connected; /* as last told by net_tell() */
+	bool connected; /* as last told by pass_tell() */
 };
 
 static struct session_server *session_server_of(struct session *s)
@@ -31,7 +32,7 @@ static struct session_server *session_server_of(struct session *s)
 
 static void accepted_drop(struct accepted_peer *peer)
 {
-	tls_free(peer->tls);
+	channel_free(peer->channel);
 	close(peer->socket.fd);
 }
 
@@ -39,7 +40,7 @@ static int session_server_send(const struct session *s,
 			       struct accepted_peer *peer,
 			       const struct frame *f, struct err *e)
 {
-	return hello_send(peer->tls, peer->socket.fd, f,
+	return hello_send(peer->channel, peer->socket.fd, f,
 			  clock_deadline(s->p.config->handshake_ms), e);
 }
 
@@ -85,7 +86,7 @@ static int session_server_use(struct session *s, struct accepted_peer *peer,
 			      struct err *e)
 {
 	s->number = peer->hello.connection;
-	return session_use(s, peer->tls, &peer->socket, peer->name, offset,
+	return session_use(s, peer->channel, &peer->socket, peer->name, offset,
 			   purpose, e);
 }
 
@@ -113,7 +114,7 @@ static void session_server_own(struct session *s,
 					 .id = s->stream,
 					 .connection = peer->hello.connection,
 					 .source = peer->source };
-	if (!s->p.config->raw && s->p.cred) {
+	if (!s->p.config->raw && s->p.cred && server->acceptor) {
 		credential_admit(s->p.cred, s->ticket);
 		server->stream.ticket = s->ticket;
 	}
@@ -138,10 +139,12 @@ static int session_server_agree(struct session *s, struct accepted_peer *peer,
 		.handle = handle
 	};
 
-	if (session_server_welcome(s, peer, offset, purpose, handle, e) == 0 &&
-	    session_agree(s, peer->tls, &announced, e) == 0)
+	if (session_server_welcome(s, peer, offset, purpose, handle, e) == 0) {
+		session_agree(s, channel_agreed(peer->channel), &announced);
 		return 0;
-	log_notice("a peer disconnected: %s", e->msg);
+	}
+	if (session_may_log(s))
+		log_notice("a peer disconnected: %s", e->msg);
 	*e = (struct err){ 0 };
 	accepted_drop(peer);
 	return -1;
@@ -162,9 +165,10 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 		return 0;
 	if (s->named)
 		snprintf(server->identity, sizeof server->identity, "%s",
-			 tls_identity(peer->tls));
+			 channel_agreed(peer->channel)->name);
 	session_server_own(s, peer);
-	acceptor_serve(server->acceptor, &server->stream);
+	if (server->acceptor)
+		acceptor_serve(server->acceptor, &server->stream);
 	return session_server_use(s, peer, offset, purpose, e);
 }
 
@@ -243,9 +247,10 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
 	uint64_t at = sends ? span->at : peer->hello.rekey_at;
 
 	if (at < span->at) {
-		log_notice("%s wants to rekey at byte %" PRIu64
-			   ", which is past",
-			   peer->name, at);
+		if (session_may_log(s))
+			log_notice("%s wants to rekey at byte %" PRIu64
+				   ", which is past",
+				   peer->name, at);
 		accepted_drop(peer);
 		return 0;
 	}
@@ -271,9 +276,10 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	uint64_t said;
 
 	if (offset < span->low || offset > span->high) {
-		log_notice("%s wants to resume at byte %" PRIu64
-			   ", which is not in the resend buffer",
-			   peer->name, offset);
+		if (session_may_log(s))
+			log_notice("%s wants to resume at byte %" PRIu64
+				   ", which is not in the resend buffer",
+				   peer->name, offset);
 		accepted_drop(peer);
 		return;
 	}
@@ -309,7 +315,7 @@ static int session_server_on_return(struct session *s,
 	if (session_resumes(s))
 		session_server_resume(s, peer, span);
 	else
-		accepted_drop(peer);
+		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
 	return 0;
 }
 
@@ -318,9 +324,24 @@ static void session_server_tell(struct session_server *server)
 {
 	bool connected = server->session.conn;
 
-	if (server->listener->handed && connected != server->connected)
-		net_tell(server->listener, connected);
+	if (!server->acceptor && connected != server->connected)
+		pass_tell(server->over, connected);
 	server->connected = connected;
+}
+
+/* Get the next peer that was accepted, here or by the other process. */
+static bool session_server_next(struct session_server *server,
+				struct accepted_peer *accepted)
+{
+	bool ended;
+
+	if (server->acceptor)
+		return acceptor_step(server->acceptor, accepted);
+	if (pass_recv(server->over, accepted, &ended))
+		return true;
+	if (ended)
+		server->session.fd = -1;
+	return false;
 }
 
 static int session_server_run(struct session *s,
@@ -329,15 +350,16 @@ static int session_server_run(struct session *s,
 	struct session_server *server = session_server_of(s);
 	struct accepted_peer accepted;
 
-	while (acceptor_step(server->acceptor, &accepted)) {
+	while (session_server_next(server, &accepted)) {
 		if ((s->count ? session_server_on_return(s, &accepted, span, e)
 			      : session_server_begin(s, &accepted, e)) < 0)
 			return -1;
 	}
-	if (acceptor_check(server->acceptor, e) < 0)
+	if (server->acceptor && acceptor_check(server->acceptor, e) < 0)
 		return -1;
 	session_server_tell(server);
-	s->due_ms = acceptor_due(server->acceptor);
+	s->due_ms = server->acceptor ? acceptor_due(server->acceptor)
+				     : CLOCK_NEVER;
 	if (s->count)
 		return 0;
 	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
@@ -356,9 +378,9 @@ static void session_server_free(struct session *s)
 {
 	struct session_server *server = session_server_of(s);
 
+	if (s->p.cred && server->stream.ticket)
+		credential_dismiss(s->p.cred, server->stream.ticket);
 	acceptor_close(server->acceptor);
-	if (s->p.cred)
-		credential_admit(s->p.cred, NULL);
 	free(server);
 }
 
@@ -374,10 +396,29 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
 }
 
 static struct session_server *session_server_alloc(
-	const struct session_params *p, const struct net_listener *listener,
-	struct err *e)
+	const struct session_params *p, struct err *e)
 {
-	struct acceptor_params acceptor = {
+	struct session_server *server = calloc(1, sizeof *server);
+
+	if (!server) {
+		err_memory(e);
+		return NULL;
+	}
+	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
+		free(server);
+		return NULL;
+	}
+	server->session.due_ms = clock_now_ms();
+	server->deadline_ms = CLOCK_NEVER;
+	server->over = -1;
+	return server;
+}
+
+struct session *session_server_new(const struct session_params *p,
+				   const struct net_listener *listener,
+				   struct err *e)
+{
+	const struct acceptor_params acceptor = {
 		.listener = listener,
 		.cred = p->cred,
 		.password = p->password,
@@ -389,56 +430,34 @@ static struct session_server *session_server_alloc(
 		.names = p->config->names,
 		.handshake_ms = p->config->handshake_ms
 	};
-	struct session_server *server = calloc(1, sizeof *server);
-
-	if (!server) {
-		err_memory(e);
-		return NULL;
-	}
-	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
-		free(server);
-		return NULL;
-	}
-	server->listener = listener;
-	server->acceptor = acceptor_open(&acceptor, e);
-	if (!server->acceptor) {
-		session_free(&server->session);
-		return NULL;
-	}
-	server->session.fd = acceptor_fd(server->acceptor);
-	server->session.due_ms = clock_now_ms();
-	server->deadline_ms = CLOCK_NEVER;
-	return server;
-}
-
-struct session *session_server_new(const struct session_params *p,
-				   const struct net_listener *listener,
-				   struct err *e)
-{
-	struct session_server *server = session_server_alloc(p, listener, e);
+	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server)
 		return NULL;
 	server->deadline_ms = clock_deadline(p->config->wait_ms);
-	if (session_server_draw(server->handle, e) < 0) {
+	server->acceptor = acceptor_open(&acceptor, e);
+	if (!server->acceptor || session_server_draw(server->handle, e) < 0) {
 		session_free(&server->session);
 		return NULL;
 	}
+	if (p->config->in_channel)
+		acceptor_adopt(server->acceptor, p->config->channel_fd);
+	server->session.fd = acceptor_fd(server->acceptor);
 	return &server->session;
 }
 
-struct session *session_server_take(const struct session_params *p,
-				    const struct net_listener *listener,
+struct session *session_server_take(const struct session_params *p, int over,
 				    struct accepted_peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e)
 {
-	struct session_server *server = session_server_alloc(p, listener, e);
+	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server) {
 		accepted_drop(peer);
 		return NULL;
 	}
+	server->over = server->session.fd = over;
 	memcpy(server->handle, handle, sizeof server->handle);
 	if (session_server_begin(&server->session, peer, e) == 0 &&
 	    server->session.conn) {

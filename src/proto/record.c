@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "proto/record.h"
 
+#include <string.h>
+
 enum {
 	ALERT_WARNING = 1,
 	ALERT_FATAL = 2,
+	HANDSHAKE_HELLO_REQUEST = 0, /* TLS 1.2 */
+	HANDSHAKE_CLIENT_HELLO = 1,
 	HANDSHAKE_NEW_SESSION_TICKET = 4,
 	HANDSHAKE_KEY_UPDATE = 24,
 	HANDSHAKE_HEADER_BYTES = 4, /* type, length in 24 bits */
-	KEY_UPDATE_BYTES = HANDSHAKE_HEADER_BYTES + 1,
 };
 
 static enum record_meaning record_violation(uint8_t *alert,
@@ -37,45 +40,74 @@ static enum record_meaning record_parse_alert(const uint8_t *body, size_t len,
 static enum record_meaning record_parse_key_update(const uint8_t *body,
 						   size_t len, uint8_t *alert)
 {
-	if (len < KEY_UPDATE_BYTES || body[1] || body[2] || body[3] != 1)
+	if (len < RECORD_KEY_UPDATE_BYTES || body[1] || body[2] || body[3] != 1)
 		return record_violation(alert, RECORD_DECODE_ERROR);
 	if (body[HANDSHAKE_HEADER_BYTES] > 1)
 		return record_violation(alert, RECORD_ILLEGAL_PARAMETER);
 	/* Section 5.1: the keys change between two records. */
-	if (len > KEY_UPDATE_BYTES)
+	if (len > RECORD_KEY_UPDATE_BYTES)
 		return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);
-	return RECORD_MEANS_REKEY;
+	return body[HANDSHAKE_HEADER_BYTES] ? RECORD_MEANS_REKEY_BOTH
+					    : RECORD_MEANS_REKEY;
+}
+
+/* The next bytes of a ticket.  Returns how many there were. */
+static size_t record_parse_ticket(struct record_message *m, const uint8_t *body,
+				  size_t len)
+{
+	size_t n = len < m->left ? len : m->left;
+
+	if (m->left) {
+		m->left -= n;
+		return n;
+	}
+	m->header[m->have++] = *body;
+	if (m->have == sizeof m->header) {
+		m->left = (size_t)m->header[1] << 16 |
+			  (size_t)m->header[2] << 8 | m->header[3];
+		m->have = 0;
+	}
+	return 1;
 }
 
 /* A ticket may exceed the record, or share it with other messages. */
-static enum record_meaning record_parse_handshake(const uint8_t *body,
+static enum record_meaning record_parse_handshake(struct record_message *m,
+						  const uint8_t *body,
 						  size_t len, uint8_t *alert)
 {
-	size_t size;
+	if (!len)
+		return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);
+	while (len) {
+		size_t n;
 
-	while (len && body[0] == HANDSHAKE_NEW_SESSION_TICKET) {
-		if (len < HANDSHAKE_HEADER_BYTES)
-			return RECORD_MEANS_TICKET;
-		size = HANDSHAKE_HEADER_BYTES +
-		       ((size_t)body[1] << 16 | (size_t)body[2] << 8 | body[3]);
-		if (size >= len)
-			return RECORD_MEANS_TICKET;
-		body += size;
-		len -= size;
+		if (!record_message_open(m) && *body == HANDSHAKE_KEY_UPDATE)
+			return record_parse_key_update(body, len, alert);
+		if (!record_message_open(m) &&
+		    (*body == HANDSHAKE_HELLO_REQUEST ||
+		     *body == HANDSHAKE_CLIENT_HELLO)) {
+			*alert = RECORD_UNEXPECTED_MESSAGE;
+			return RECORD_MEANS_RENEGOTIATION;
+		}
+		if (!record_message_open(m) &&
+		    *body != HANDSHAKE_NEW_SESSION_TICKET)
+			return record_violation(alert,
+						RECORD_UNEXPECTED_MESSAGE);
+		n = record_parse_ticket(m, body, len);
+		body += n;
+		len -= n;
 	}
-	if (len && body[0] == HANDSHAKE_KEY_UPDATE)
-		return record_parse_key_update(body, len, alert);
-	return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);
+	return RECORD_MEANS_TICKET;
 }
 
-enum record_meaning record_parse(unsigned int type, const uint8_t *body,
-				 size_t len, uint8_t *alert)
+enum record_meaning record_parse(struct record_message *m, unsigned int type,
+				 const uint8_t *body, size_t len,
+				 uint8_t *alert)
 {
 	*alert = 0;
-	if (type == RECORD_ALERT)
-		return record_parse_alert(body, len, alert);
 	if (type == RECORD_HANDSHAKE)
-		return record_parse_handshake(body, len, alert);
+		return record_parse_handshake(m, body, len, alert);
+	if (type == RECORD_ALERT && !record_message_open(m))
+		return record_parse_alert(body, len, alert);
 	return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);
 }
 
@@ -92,6 +124,13 @@ void record_header(uint8_t out[static RECORD_HEADER_BYTES], uint8_t type,
 size_t record_body_bytes(const uint8_t header[static RECORD_HEADER_BYTES])
 {
 	return (size_t)header[3] << 8 | header[4];
+}
+
+void record_key_update(uint8_t out[static RECORD_KEY_UPDATE_BYTES])
+{
+	static const uint8_t message[] = { HANDSHAKE_KEY_UPDATE, 0, 0, 1, 0 };
+
+	memcpy(out, message, sizeof message);
 }
 
 void record_alert(uint8_t out[static RECORD_ALERT_BYTES],

@@ -47,6 +47,7 @@ enum {
 	RECORD_HEADER_BYTES = 5, /* type, version, length; section 5.1 */
 	RECORD_MAX = 16384, /* bytes of data in a full record, section 5.1 */
 	RECORD_ALERT_BYTES = 2, /* level, description */
+	RECORD_KEY_UPDATE_BYTES = 5, /* type, length, what is asked for */
 	RECORD_EMPTY_MAX = 32, /* empty records in a row, as OpenSSL */
 	RECORD_OVERHEAD = 64, /* more than header, nonce, tag and type take */
 };
@@ -55,17 +56,34 @@ enum {
 enum record_meaning {
 	RECORD_MEANS_END, /* close_notify: the authenticated end of stream */
 	RECORD_MEANS_ABORT, /* another alert: the peer gives up */
-	RECORD_MEANS_TICKET, /* NewSessionTicket, section 4.6.1 */
+	RECORD_MEANS_TICKET, /* NewSessionTicket, section 4.6.1, or a piece */
 	RECORD_MEANS_REKEY, /* KeyUpdate, section 4.6.3 */
+	RECORD_MEANS_REKEY_BOTH, /* KeyUpdate that asks for ours */
+	RECORD_MEANS_RENEGOTIATION, /* of TLS 1.2, which is refused */
 	RECORD_MEANS_VIOLATION, /* forbidden by the protocol */
 };
 
+/* The handshake message that is not complete: a ticket may come in pieces. */
+struct record_message {
+	uint8_t header[4]; /* type, length in 24 bits */
+	size_t have; /* bytes of header */
+	size_t left; /* bytes of the body still to come */
+};
+
+/* Is there such a message?  Then no record of another type may come. */
+static inline bool record_message_open(const struct record_message *m)
+{
+	return m->have || m->left;
+}
+
 /*
- * Classify a record of the given type.  *alert: for END and ABORT the peer's;
- * for VIOLATION our answer; else 0.
+ * Classify a record of the given type, behind those that are accounted for in
+ * m.  *alert: for END and ABORT the peer's; for RENEGOTIATION and VIOLATION our
+ * answer; else 0.
  */
-enum record_meaning record_parse(unsigned int type, const uint8_t *body,
-				 size_t len, uint8_t *alert);
+enum record_meaning record_parse(struct record_message *m, unsigned int type,
+				 const uint8_t *body, size_t len,
+				 uint8_t *alert);
 
 /*
  * Write the header for a body of len bytes.  Its legacy version is that of
@@ -80,6 +98,9 @@ size_t record_body_bytes(const uint8_t header[static RECORD_HEADER_BYTES]);
 /* Write the body of an alert: fatal, except for close_notify. */
 void record_alert(uint8_t out[static RECORD_ALERT_BYTES],
 		  enum record_alert alert);
+
+/* Write a KeyUpdate that asks for none in return. */
+void record_key_update(uint8_t out[static RECORD_KEY_UPDATE_BYTES]);
 
 /* The name of an alert in the RFC, or "unknown". */
 const char *record_alert_name(uint8_t alert);

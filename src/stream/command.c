@@ -75,7 +75,8 @@ static int command_fork(struct command *c, int data[2], int control[2],
 }
 
 struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, struct err *e)
+			      const struct command_peer *peer, bool passes_on,
+			      struct err *e)
 {
 	int data[2] = { -1, -1 }, control[2] = { -1, -1 };
 	int ours = role == COMMAND_SOURCE ? 0 : 1;
@@ -103,6 +104,7 @@ struct command *command_start(char *const argv[], enum command_role role,
 			.argv = argv,
 			.role = role,
 			.peer = peer,
+			.passes_on = passes_on,
 			.core_limit = core_limit,
 			.child_fd = data[!ours],
 			.keep_fd = role == COMMAND_CONSUMER ? data[1] : -1,

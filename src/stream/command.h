@@ -30,12 +30,16 @@ void command_save_core_limit(rlim_t limit);
  * own standard error (command_log.h) and reports the last one in
  * command_status.words.
  *
+ * passes_on: so is a source's, and what a consumer prints to its standard
+ * output.  Then COMMAND outlives the reader of our standard error.
+ *
  * Owns: the caller owns the result and calls command_free().
  * Errors: ERR_COMMAND (no processes, no descriptors).  A COMMAND that does not
  * exist shows in command_status.
  */
 struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, struct err *e);
+			      const struct command_peer *peer, bool passes_on,
+			      struct err *e);
 
 /*
  * Our end of the pipe, non-blocking: read a source's output from it, write a

@@ -94,7 +94,12 @@ static struct command *stream_command(const struct stream_config *c,
 		peer.stream = stream;
 	if (*session->identity)
 		peer.identity = session->identity;
-	return command_start(c->command, role, &peer, e);
+	return command_start(c->command, role, &peer, c->passes_on, e);
+}
+
+static const char *stream_command_name(const struct stream_config *c)
+{
+	return c->command_name ? c->command_name : c->command[0];
 }
 
 /* The stream cannot begin: the peer must not wait for it. */
@@ -129,7 +134,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 
 	if (c->command) {
 		p.source = stream_command(c, session, COMMAND_SOURCE, e);
-		p.source_name = c->command[0];
+		p.source_name = stream_command_name(c);
 		if (!p.source)
 			return stream_give_up(session);
 		in_fd = command_pipe_fd(p.source);
@@ -168,7 +173,7 @@ static int stream_receive(const struct stream_config *c,
 	}
 	if (c->command) {
 		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
-		p.consumer_name = c->command[0];
+		p.consumer_name = stream_command_name(c);
 		p.no_consumer = !p.consumer;
 		output_init_borrowed(
 			&output, p.consumer ? command_pipe_fd(p.consumer) : -1);

@@ -12,10 +12,12 @@
 /* How bytes get into the kernel (tx) and out of it (rx) */
 enum stream_how { STREAM_AUTO, STREAM_SPLICE, STREAM_COPY };
 
-/* What the command line says about the stream itself.  command is borrowed. */
+/* What the command line says about the stream itself.  Strings are borrowed. */
 struct stream_config {
 	enum stream_how tx, rx;
 	char **command; /* NULL-terminated, or NULL */
+	const char *command_name; /* in messages; NULL: command[0] */
+	bool passes_on; /* all that COMMAND prints: see command_start() */
 	uint64_t limit_bytes_per_s; /* of the sender; 0: none */
 	uint64_t size_bytes; /* for --progress; 0: not known */
 	bool progress;

@@ -64,7 +64,9 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (dup2(p->child_fd, p->role == COMMAND_SOURCE ? STDOUT_FILENO
 							: STDIN_FILENO) >= 0 &&
-	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0)) {
+	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0) &&
+	    (!p->passes_on || p->role == COMMAND_SOURCE ||
+	     dup2(messages_fd, STDOUT_FILENO) >= 0)) {
 		for (int sig = 1; sig < NSIG; sig++)
 			signal(sig, SIG_DFL);
 		sigemptyset(&none);
@@ -460,7 +462,8 @@ void supervisor_main(const struct supervisor_params *p)
 	s.blind = !supervisor_detach();
 	log_after_fork();
 	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    ((p->role == COMMAND_CONSUMER || log_has_subject()) &&
+	    ((p->role == COMMAND_CONSUMER || p->passes_on ||
+	      log_has_subject()) &&
 	     (pipe2(messages, O_CLOEXEC) < 0 ||
 	      fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0)))
 		supervisor_give_up(p->control_fd);

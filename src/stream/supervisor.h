@@ -41,6 +41,7 @@ struct supervisor_params {
 	char *const *argv; /* COMMAND and its arguments */
 	enum command_role role;
 	const struct command_peer *peer;
+	bool passes_on; /* see command_start() */
 	rlim_t core_limit; /* of COMMAND */
 	int child_fd; /* COMMAND's end of the pipe */
 	int keep_fd; /* the end that keeps a consumer's input open, or -1 */

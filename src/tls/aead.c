@@ -14,7 +14,7 @@ enum {
 };
 
 struct aead {
-	gnutls_aead_cipher_hd_t cipher;
+	gnutls_aead_cipher_hd_t cipher; /* NULL: mode none */
 	bool v13;
 	uint64_t seq; /* of the next record */
 	uint8_t iv[NONCE_BYTES];
@@ -51,6 +51,8 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		err_memory(e);
 		return NULL;
 	}
+	if (mode == &mode_none)
+		return a;
 	ret = gnutls_aead_cipher_init(&a->cipher, ciphers[mode->cipher], &key);
 	if (ret < 0) {
 		err_set(e, ERR_BUG, 0, "cannot encrypt in user space: %s",
@@ -68,7 +70,8 @@ void aead_free(struct aead *a)
 {
 	if (!a)
 		return;
-	gnutls_aead_cipher_deinit(a->cipher);
+	if (a->cipher)
+		gnutls_aead_cipher_deinit(a->cipher);
 	explicit_bzero(a, sizeof *a);
 	free(a);
 }
@@ -105,6 +108,17 @@ static void aead_aad12(const struct aead *a, uint8_t type, size_t len,
 	record_header(aad + 8, type, len);
 }
 
+/* Mode none: the plaintext as it is. */
+static int aead_copy_out(struct aead *a, uint8_t type, const uint8_t *data,
+			 size_t len, uint8_t *out, size_t *size)
+{
+	record_header(out, type, len);
+	memcpy(out + RECORD_HEADER_BYTES, data, len);
+	a->seq++;
+	*size = RECORD_HEADER_BYTES + len;
+	return 0;
+}
+
 int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 		 uint8_t *out, size_t *size, struct err *e)
 {
@@ -115,6 +129,8 @@ int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 	int ret;
 
 	assert(len <= RECORD_MAX);
+	if (!a->cipher)
+		return aead_copy_out(a, type, data, len, out, size);
 	body += RECORD_HEADER_BYTES;
 	if (a->v13) {
 		record_header(out, RECORD_DATA, out_len);
@@ -142,14 +158,26 @@ int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 	return 0;
 }
 
+/* Mode none: data, or an alert; nothing else and nothing empty. */
+static bool aead_plain_header_ok(uint8_t type, size_t len)
+{
+	return type == RECORD_ALERT
+		       ? len == RECORD_ALERT_BYTES
+		       : type == RECORD_DATA && len > 0 && len <= RECORD_MAX;
+}
+
 size_t aead_body_bytes(const struct aead *a,
 		       const uint8_t header[static RECORD_HEADER_BYTES])
 {
 	size_t len = record_body_bytes(header);
 	size_t least = a->v13 ? TAG_BYTES + 1 : EXPLICIT_BYTES + TAG_BYTES;
 
-	if (header[1] != 3 || header[2] != 3 || len < least ||
-	    len > AEAD_BODY_MAX || (a->v13 && header[0] != RECORD_DATA))
+	if (header[1] != 3 || header[2] != 3)
+		return 0;
+	if (!a->cipher)
+		return aead_plain_header_ok(header[0], len) ? len : 0;
+	if (len < least || len > AEAD_BODY_MAX ||
+	    (a->v13 && header[0] != RECORD_DATA))
 		return 0;
 	return len;
 }
@@ -170,6 +198,12 @@ int aead_decrypt(struct aead *a, const uint8_t *record, uint8_t *type,
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX];
 
 	*type = record[0];
+	*len = body_len;
+	if (!a->cipher) {
+		memcpy(out, body, body_len);
+		a->seq++;
+		return 0;
+	}
 	if (a->v13) {
 		aead_nonce13(a, nonce);
 		memcpy(aad, record, RECORD_HEADER_BYTES);

@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tls/records.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "tls/aead.h"
 #include "tls/socket_buffer.h"
 
 enum {
-	RECORD_BYTES = RECORD_MAX + RECORD_OVERHEAD,
-	OUT_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
-	IN_BYTES = 16 * RECORD_BYTES,
+	RECORD_BYTES = RECORD_HEADER_BYTES + AEAD_BODY_MAX,
+	SMALL_BYTES = RECORDS_PUT_MAX + RECORD_OVERHEAD,
+	RESERVE_BYTES = 3 * RECORD_OVERHEAD, /* for alerts, behind data */
+	CONTROL_BYTES = 4 * SMALL_BYTES + RESERVE_BYTES,
+	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a call */
 };
 
 struct records {
-	struct aead *aead;
+	const struct mode *mode;
+	struct aead *aead[2]; /* NULL: the kernel has that direction */
 	struct socket_buffer wire; /* wire.in is filled and emptied here */
+	bool reads_ahead;
 	bool forged;
 	enum record_alert violation; /* our answer to one; 0: none happened */
 	unsigned int empties; /* records without data in a row */
@@ -22,11 +27,12 @@ struct records {
 	bool holds;
 	unsigned int held_type;
 	size_t held_len;
-	uint8_t held[16]; /* its first bytes; an alert has 2 */
+	uint8_t held[AEAD_BODY_MAX];
 };
 
 struct records *records_new(int fd, const struct mode *mode,
-			    const struct traffic *t, struct err *e)
+			    const struct traffic *tx, const struct traffic *rx,
+			    struct err *e)
 {
 	struct records *r = calloc(1, sizeof *r);
 
@@ -34,12 +40,11 @@ struct records *records_new(int fd, const struct mode *mode,
 		err_memory(e);
 		return NULL;
 	}
-	r->aead = aead_new(mode, t, e);
-	/* With room for an alert behind a full buffer. */
-	if (!r->aead ||
-	    socket_buffer_init(&r->wire, fd, OUT_BYTES + 2 * RECORD_OVERHEAD,
-			       e) < 0 ||
-	    socket_buffer_grow(&r->wire.in, IN_BYTES, e) < 0) {
+	r->mode = mode;
+	if (records_rekey(r, RECORDS_TX, tx, e) < 0 ||
+	    records_rekey(r, RECORDS_RX, rx, e) < 0 ||
+	    socket_buffer_init(&r->wire, fd, CONTROL_BYTES, e) < 0 ||
+	    socket_buffer_grow(&r->wire.in, RECORD_BYTES, e) < 0) {
 		records_free(r);
 		return NULL;
 	}
@@ -50,9 +55,45 @@ void records_free(struct records *r)
 {
 	if (!r)
 		return;
-	aead_free(r->aead);
+	records_drop(r, RECORDS_TX);
+	records_drop(r, RECORDS_RX);
 	socket_buffer_fini(&r->wire);
 	free(r);
+}
+
+int records_keep(struct records *r, enum records_direction dir, bool bulk,
+		 struct err *e)
+{
+	r->reads_ahead |= dir == RECORDS_RX;
+	if (!bulk)
+		return 0;
+	return dir == RECORDS_TX
+		       ? socket_buffer_grow(&r->wire.out,
+					    BULK_BYTES + RESERVE_BYTES, e)
+		       : socket_buffer_grow(&r->wire.in, BULK_BYTES, e);
+}
+
+void records_drop(struct records *r, enum records_direction dir)
+{
+	aead_free(r->aead[dir]);
+	r->aead[dir] = NULL;
+}
+
+int records_rekey(struct records *r, enum records_direction dir,
+		  const struct traffic *t, struct err *e)
+{
+	struct aead *next = aead_new(r->mode, t, e);
+
+	if (!next)
+		return -1;
+	records_drop(r, dir);
+	r->aead[dir] = next;
+	return 0;
+}
+
+uint64_t records_count(const struct records *r, enum records_direction dir)
+{
+	return r->aead[dir] ? aead_records(r->aead[dir]) : 0;
 }
 
 static int records_encrypt(struct records *r, uint8_t type, uint8_t *data,
@@ -61,8 +102,9 @@ static int records_encrypt(struct records *r, uint8_t type, uint8_t *data,
 	struct socket_buffer_part *out = &r->wire.out;
 	size_t size;
 
-	if (aead_encrypt(r->aead, type, data, len, out->bytes + out->end, &size,
-			 e) < 0)
+	assert(r->aead[RECORDS_TX]);
+	if (aead_encrypt(r->aead[RECORDS_TX], type, data, len,
+			 out->bytes + out->end, &size, e) < 0)
 		return -1;
 	out->end += size;
 	return 0;
@@ -74,8 +116,8 @@ int records_send(struct records *r, uint8_t *buf, size_t len, size_t *done,
 	bool empty;
 
 	*done = 0;
-	while (*done < len && socket_buffer_room(&r->wire) >=
-				      RECORD_BYTES + 2 * RECORD_OVERHEAD) {
+	while (*done < len &&
+	       socket_buffer_room(&r->wire) >= RECORD_BYTES + RESERVE_BYTES) {
 		size_t n = len - *done < RECORD_MAX ? len - *done : RECORD_MAX;
 
 		if (records_encrypt(r, RECORD_DATA, buf + *done, n, e) < 0)
@@ -85,16 +127,19 @@ int records_send(struct records *r, uint8_t *buf, size_t len, size_t *done,
 	return socket_buffer_flush(&r->wire, &empty, e);
 }
 
-int records_alert(struct records *r, enum record_alert alert, struct err *e)
+int records_put(struct records *r, enum record_type type, const void *body,
+		size_t len, bool *taken, struct err *e)
 {
-	uint8_t body[RECORD_ALERT_BYTES + 1]; /* see aead_encrypt() */
+	uint8_t copy[RECORDS_PUT_MAX + 1]; /* see aead_encrypt() */
+	size_t room = socket_buffer_room(&r->wire);
 	bool empty;
 
-	record_alert(body, alert);
-	body[RECORD_ALERT_BYTES] = 0;
-	if (socket_buffer_room(&r->wire) < RECORD_ALERT_BYTES + RECORD_OVERHEAD)
-		return err_set(e, ERR_NET, 0, "no room for an alert");
-	if (records_encrypt(r, RECORD_ALERT, body, RECORD_ALERT_BYTES, e) < 0)
+	assert(len <= RECORDS_PUT_MAX);
+	*taken = room >= len + RECORD_OVERHEAD +
+				 (type == RECORD_DATA ? RESERVE_BYTES : 0);
+	memcpy(copy, body, len);
+	copy[len] = 0;
+	if (*taken && records_encrypt(r, (uint8_t)type, copy, len, e) < 0)
 		return -1;
 	return socket_buffer_flush(&r->wire, &empty, e);
 }
@@ -131,7 +176,20 @@ static int records_set_violation(struct records *r, enum record_alert alert,
 		       RECORD_EMPTY_MAX);
 }
 
-/* The next whole record in the buffer, or NULL.  Errors: it is no record. */
+/* A header is not protected: an invalid one was not sent like that. */
+static int records_bad_header(struct records *r, struct err *e)
+{
+	if (r->mode != &mode_none)
+		return records_set_forged(r, e);
+	return err_set(e, ERR_NET, 0,
+		       "the peer sent no record of mode none; give -m none to "
+		       "both sides");
+}
+
+/*
+ * The next whole record in the buffer, or NULL; then *size is how many bytes the
+ * buffer needs.  Errors: it is no record.
+ */
 static int records_next(struct records *r, const uint8_t **record, size_t *size,
 			struct err *e)
 {
@@ -139,12 +197,13 @@ static int records_next(struct records *r, const uint8_t **record, size_t *size,
 	size_t have = in->end - in->start, body;
 
 	*record = NULL;
+	*size = RECORD_HEADER_BYTES;
 	if (have < RECORD_HEADER_BYTES)
 		return 0;
-	body = aead_body_bytes(r->aead, in->bytes + in->start);
+	body = aead_body_bytes(r->aead[RECORDS_RX], in->bytes + in->start);
 	if (!body)
-		return records_set_forged(r, e);
-	*size = RECORD_HEADER_BYTES + body;
+		return records_bad_header(r, e);
+	*size += body;
 	if (have >= *size)
 		*record = in->bytes + in->start;
 	return 0;
@@ -157,7 +216,7 @@ static int records_open(struct records *r, const uint8_t *record, size_t size,
 {
 	uint8_t inner;
 
-	if (aead_decrypt(r->aead, record, &inner, out, n) < 0)
+	if (aead_decrypt(r->aead[RECORDS_RX], record, &inner, out, n) < 0)
 		return records_set_forged(r, e);
 	r->wire.in.start += size;
 	*type = inner;
@@ -176,7 +235,7 @@ static void records_queue(struct records *r, unsigned int type,
 	r->holds = true;
 	r->held_type = type;
 	r->held_len = len;
-	memcpy(r->held, body, len < sizeof r->held ? len : sizeof r->held);
+	memcpy(r->held, body, len);
 }
 
 static void records_release(struct records *r, unsigned int *type, void *buf,
@@ -184,7 +243,7 @@ static void records_release(struct records *r, unsigned int *type, void *buf,
 {
 	*type = r->held_type;
 	*n = r->held_len;
-	memcpy(buf, r->held, *n < sizeof r->held ? *n : sizeof r->held);
+	memcpy(buf, r->held, *n);
 	r->holds = false;
 }
 
@@ -217,11 +276,27 @@ static int records_open_all(struct records *r, unsigned int *type, uint8_t *buf,
 	return 0;
 }
 
+/* Read what is missing of the next record, or as much as there is. */
+static int records_fill(struct records *r, size_t *got, struct err *e)
+{
+	const struct socket_buffer_part *in = &r->wire.in;
+	const uint8_t *record;
+	size_t size;
+
+	if (records_next(r, &record, &size, e) < 0)
+		return -1;
+	return socket_buffer_fill(&r->wire,
+				  r->reads_ahead ? SIZE_MAX
+						 : size - (in->end - in->start),
+				  got, e);
+}
+
 int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 		 size_t *n, struct err *e)
 {
 	size_t got;
 
+	assert(r->aead[RECORDS_RX] && len >= AEAD_BODY_MAX);
 	*n = 0;
 	*type = RECORD_DATA;
 	if (r->holds) {
@@ -233,12 +308,14 @@ int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 	if (r->violation)
 		return records_set_violation(r, r->violation, e);
 	do {
+		if (records_open_all(r, type, buf, len, n, e) < 0 && !*n)
+			return -1;
 		/* Bytes that came before an error are returned first. */
-		if (records_open_all(r, type, buf, len, n, e) < 0)
-			return *n ? 0 : -1;
+		if (*n)
+			*e = (struct err){ 0 };
 		if (*n || *type != RECORD_DATA)
 			return 0;
-		if (socket_buffer_fill(&r->wire, &got, e) < 0)
+		if (records_fill(r, &got, e) < 0)
 			return -1;
 	} while (got);
 	r->empties = 0;
@@ -259,9 +336,4 @@ bool records_lost(const struct records *r)
 bool records_forged(const struct records *r)
 {
 	return r->forged;
-}
-
-uint64_t records_records(const struct records *r)
-{
-	return aead_records(r->aead);
 }

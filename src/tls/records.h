@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The bulk direction in user space: a batch of records is encrypted into one
- * buffer and sent in one call, or read in one call and decrypted straight into
- * the caller's buffer.
+ * The records of a connection that are made in user space, of one direction or
+ * of both: a batch is encrypted into one buffer and sent in one call, or read in
+ * one call and decrypted straight into the caller's buffer.  What the records
+ * mean is not known here.
  */
 #pragma once
 
@@ -15,24 +16,53 @@
 #include "proto/record.h"
 #include "tls/mode.h"
 
+enum records_direction { RECORDS_TX, RECORDS_RX };
+
+enum { RECORDS_PUT_MAX = 1024 }; /* bytes that records_put() takes */
+
 struct records;
 
-/* Borrows fd and t; the caller wipes t.  NULL: ERR_BUG. */
+/*
+ * Both directions, with the keys tx and rx, which the caller wipes.  It reads
+ * one record at a time and not a byte more, until records_bulk().  Borrows fd,
+ * which is non-blocking.  NULL: ERR_BUG.
+ */
 struct records *records_new(int fd, const struct mode *mode,
-			    const struct traffic *t, struct err *e);
+			    const struct traffic *tx, const struct traffic *rx,
+			    struct err *e);
 void records_free(struct records *r);
 
 /*
- * Encrypt up to len bytes and send as much as the socket takes.  buf[len] must
- * exist (aead_encrypt).  *done: bytes taken; 0 if records_flush() must come
- * first.  Errors: ERR_NET.
+ * This direction stays in user space: RX reads ahead from now on.  bulk: with
+ * buffers for the stream's bytes.  Errors: ERR_BUG (memory).
+ */
+int records_keep(struct records *r, enum records_direction dir, bool bulk,
+		 struct err *e) attr_must_check;
+
+/* The kernel has taken this direction over: forget its keys. */
+void records_drop(struct records *r, enum records_direction dir);
+
+/* Use other keys from the next record on.  Errors: ERR_BUG. */
+int records_rekey(struct records *r, enum records_direction dir,
+		  const struct traffic *t, struct err *e) attr_must_check;
+
+/* The number of the next record under the present keys; 0 if dropped. */
+uint64_t records_count(const struct records *r, enum records_direction dir);
+
+/*
+ * Encrypt up to len bytes of data and send as much as the socket takes.
+ * buf[len] must exist (aead_encrypt).  *done: bytes taken; 0 if records_flush()
+ * must come first.  Errors: ERR_NET.
  */
 int records_send(struct records *r, uint8_t *buf, size_t len, size_t *done,
 		 struct err *e) attr_must_check;
 
-/* The same for an alert, for which there is always room.  Errors: ERR_NET. */
-int records_alert(struct records *r, enum record_alert alert,
-		  struct err *e) attr_must_check;
+/*
+ * The same for one record of any type, all of it or, if *taken is false,
+ * nothing.  Behind a full buffer of data there is room for three small ones.
+ */
+int records_put(struct records *r, enum record_type type, const void *body,
+		size_t len, bool *taken, struct err *e) attr_must_check;
 
 /* Send pending records; *empty: none is left.  Errors: ERR_NET. */
 int records_flush(struct records *r, bool *empty,
@@ -49,9 +79,6 @@ bool records_pending(const struct records *r);
  */
 int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 		 size_t *n, struct err *e) attr_must_check;
-
-/* Records under these keys so far. */
-uint64_t records_records(const struct records *r);
 
 /* Was the connection lost?  Did a record not authenticate? */
 bool records_lost(const struct records *r);

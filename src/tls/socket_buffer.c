@@ -81,8 +81,7 @@ int socket_buffer_flush(struct socket_buffer *w, bool *empty, struct err *e)
 	return 0;
 }
 
-static ssize_t socket_buffer_recv(struct socket_buffer *w, void *buf,
-				  size_t len)
+ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len)
 {
 	ssize_t n;
 
@@ -95,32 +94,20 @@ static ssize_t socket_buffer_recv(struct socket_buffer *w, void *buf,
 	return n;
 }
 
-ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len)
+int socket_buffer_fill(struct socket_buffer *w, size_t most, size_t *n,
+		       struct err *e)
 {
 	struct socket_buffer_part *in = &w->in;
+	ssize_t got;
 
-	if (!in->size)
-		return socket_buffer_recv(w, buf, len);
-	if (in->start == in->end) {
-		ssize_t n = socket_buffer_recv(w, in->bytes, in->size);
-
-		if (n <= 0)
-			return n;
-		in->start = 0;
-		in->end = (size_t)n;
-	}
-	if (len > in->end - in->start)
-		len = in->end - in->start;
-	memcpy(buf, in->bytes + in->start, len);
-	in->start += len;
-	return (ssize_t)len;
-}
-
-/* The meaning of a read that returned got. */
-static int socket_buffer_result(const struct socket_buffer *w, ssize_t got,
-				size_t *n, struct err *e)
-{
+	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
+	in->end -= in->start;
+	in->start = 0;
+	if (most > in->size - in->end)
+		most = in->size - in->end;
+	got = socket_buffer_read(w, in->bytes + in->end, most);
 	*n = got > 0 ? (size_t)got : 0;
+	in->end += *n;
 	if (got > 0 || (got < 0 && errno == EAGAIN))
 		return 0;
 	if (got < 0)
@@ -128,28 +115,6 @@ static int socket_buffer_result(const struct socket_buffer *w, ssize_t got,
 			       "the connection was lost");
 	return err_set(e, ERR_NET, 0,
 		       "the connection closed without close_notify");
-}
-
-int socket_buffer_read_some(struct socket_buffer *w, void *buf, size_t len,
-			    size_t *n, struct err *e)
-{
-	return socket_buffer_result(w, socket_buffer_read(w, buf, len), n, e);
-}
-
-int socket_buffer_fill(struct socket_buffer *w, size_t *n, struct err *e)
-{
-	struct socket_buffer_part *in = &w->in;
-
-	memmove(in->bytes, in->bytes + in->start, in->end - in->start);
-	in->end -= in->start;
-	in->start = 0;
-	if (socket_buffer_result(w,
-				 socket_buffer_recv(w, in->bytes + in->end,
-						    in->size - in->end),
-				 n, e) < 0)
-		return -1;
-	in->end += *n;
-	return 0;
 }
 
 bool socket_buffer_gone(const struct socket_buffer *w)

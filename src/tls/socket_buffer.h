@@ -23,7 +23,7 @@ struct socket_buffer {
 	int lost_errno; /* the socket's first error, 0 if none */
 	bool ended; /* the peer's FIN was read */
 	struct socket_buffer_part out;
-	struct socket_buffer_part in; /* size 0: exact reads only */
+	struct socket_buffer_part in; /* size 0 at first */
 };
 
 /* out_bytes: the size of the send buffer.  Errors: ERR_BUG (memory). */
@@ -50,25 +50,18 @@ int socket_buffer_flush(struct socket_buffer *w, bool *empty,
 bool socket_buffer_pending(const struct socket_buffer *w);
 
 /*
- * socket_buffer_read() for callers that poll.  *n 0: nothing now.  Errors:
- * ERR_NET, also at the peer's FIN.
+ * Read up to most bytes into the receive buffer, behind its contents, which
+ * move to the front first.  *n 0: nothing now.  Errors: ERR_NET, also at the
+ * peer's FIN.
  */
-int socket_buffer_read_some(struct socket_buffer *w, void *buf, size_t len,
-			    size_t *n, struct err *e) attr_must_check;
-
-/*
- * The same, into the read-ahead buffer behind its contents, which move to the
- * front first.
- */
-int socket_buffer_fill(struct socket_buffer *w, size_t *n,
+int socket_buffer_fill(struct socket_buffer *w, size_t most, size_t *n,
 		       struct err *e) attr_must_check;
 
 /* Is the connection over, by a socket error or the peer's FIN? */
 bool socket_buffer_gone(const struct socket_buffer *w);
 
 /*
- * Read up to len bytes, from the read-ahead buffer or else from the socket.
- * Result and errno as of recv(2); an errno other than EAGAIN stays in
- * lost_errno.
+ * Read up to len bytes straight from the socket.  Result and errno as of
+ * recv(2); an errno other than EAGAIN stays in lost_errno.
  */
 ssize_t socket_buffer_read(struct socket_buffer *w, void *buf, size_t len);

@@ -2,7 +2,6 @@
 #include "tls/tls.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
@@ -12,7 +11,7 @@
 #include "base/log.h"
 #include "proto/frame.h"
 #include "tls/alert.h"
-#include "tls/plain.h"
+#include "tls/key_schedule.h"
 #include "tls/priority.h"
 #include "tls/socket_buffer.h"
 
@@ -24,36 +23,23 @@ GNUTLS_SKIP_GLOBAL_INIT
 
 enum {
 	DH_BITS = 2048, /* RFC 9325 section 4.4 */
-	RECORD_BYTES = RECORD_MAX + RECORD_OVERHEAD,
-	SMALL_BYTES = 4 * RECORD_BYTES, /* handshake and control frames */
-	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a send */
-	READ_AHEAD_BYTES = 16 * RECORD_BYTES,
-	TLS_EXPORT_BYTES = 32,
-	RECV_CALLS = 256, /* of a record each, between checks for signals */
+	FLIGHT_BYTES = 4 * (RECORD_MAX + RECORD_OVERHEAD),
 	HANDSHAKE_BYTES = 65536, /* of one message, such as a peer's chain */
 };
 
 struct tls {
 	gnutls_session_t session; /* NULL: mode none */
-	struct socket_buffer wire;
-	struct plain plain; /* mode none */
+	struct socket_buffer wire; /* for writing only */
 	bool server;
 	bool raw;
 	bool old; /* the peer speaks the old version of the protocol */
+	bool put_off; /* the peer is busy: see tls_put_off() */
 	const struct mode_list *modes;
 	struct credential *cred;
 	bool owns_cred;
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
-	int final; /* how reading ended: 1 not yet, 0 close_notify, < 0 error */
-	char name[KEY_IDENTITY_MAX + 1]; /* see tls_identity() */
-	bool write_gone; /* another record layer owns that direction */
-	bool forged; /* a record did not authenticate, here or at the peer */
-	bool starved; /* GnuTLS asked for bytes that have not arrived */
-	bool opened; /* the record that GnuTLS refused did authenticate */
-	enum record_alert violation; /* our answer to one; 0: none happened */
-	bool put_off; /* the peer is busy: see tls_put_off() */
-	bool gave_up; /* the peer sent an alert after the handshake */
+	struct traffic read, write; /* raw, TLS 1.3: their secrets alone */
 };
 
 /*
@@ -105,15 +91,7 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 {
 	struct tls *t = p;
 
-	/*
-	 * A record that GnuTLS writes by itself, such as an alert, would become
-	 * a part of the stream.
-	 */
-	if (t->write_gone)
-		return (ssize_t)len;
-	/*
-	 * tls_send() leaves room for a record; a handshake flight is smaller.
-	 */
+	/* A flight is smaller, or waits for the next call. */
 	if (len > socket_buffer_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
 		return -1;
@@ -123,19 +101,34 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 }
 
 /*
- * Until the kernel has the keys, or never will, read only the bytes that
- * GnuTLS asks for.  GnuTLS reads one record at a time; the bytes behind it
- * belong to the kernel.
+ * Read only the bytes that GnuTLS asks for.  It reads one record at a time; the
+ * bytes behind the handshake are not its.
  */
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
 	struct tls *t = p;
 	ssize_t n = socket_buffer_read(&t->wire, buf, len);
 
-	t->starved = n < 0;
 	if (n < 0)
 		gnutls_transport_set_errno(t->session, errno);
 	return n;
+}
+
+/* Traffic secrets, which a KeyUpdate needs: only a raw peer may send one. */
+static int tls_on_secret(gnutls_session_t session,
+			 gnutls_record_encryption_level_t level,
+			 const void *read, const void *write, size_t bytes)
+{
+	struct tls *t = gnutls_transport_get_ptr(session);
+
+	if (level != GNUTLS_ENCRYPTION_LEVEL_APPLICATION ||
+	    bytes > sizeof t->read.secret)
+		return 0;
+	if (read)
+		memcpy(t->read.secret, read, t->read.secret_len = bytes);
+	if (write)
+		memcpy(t->write.secret, write, t->write.secret_len = bytes);
+	return 0;
 }
 
 static int tls_pull_timeout(gnutls_transport_ptr_t p, unsigned int ms)
@@ -219,17 +212,13 @@ static int tls_init_session(struct tls *t, const struct tls_params *p)
 	ret = tls_offer_protocol(t);
 	if (ret < 0)
 		return ret;
-	if (p->server_name && *p->server_name)
-		ret = gnutls_server_name_set(t->session, GNUTLS_NAME_DNS,
-					     p->server_name,
-					     strlen(p->server_name));
-	if (ret < 0)
-		return ret;
 	gnutls_transport_set_ptr(t->session, t);
 	gnutls_transport_set_push_function(t->session, tls_push);
 	gnutls_transport_set_pull_function(t->session, tls_pull);
 	gnutls_transport_set_pull_timeout_function(t->session,
 						   tls_pull_timeout);
+	if (p->raw)
+		gnutls_handshake_set_secret_function(t->session, tls_on_secret);
 	gnutls_handshake_set_timeout(t->session, 0);
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
 	/* DHE-PSK of TLS 1.2: the server may choose a group of its own. */
@@ -256,9 +245,8 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 	}
 	t->cred = p->cred;
 	t->owns_cred = p->owns_cred;
-	if (socket_buffer_init(&t->wire, p->fd, SMALL_BYTES, e) < 0)
+	if (socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e) < 0)
 		return tls_new_failed(t);
-	t->final = 1;
 	t->server = p->server;
 	t->raw = p->raw;
 	t->modes = p->modes;
@@ -284,6 +272,8 @@ void tls_free(struct tls *t)
 	if (t->owns_cred)
 		credential_free(t->cred);
 	socket_buffer_fini(&t->wire);
+	secret_wipe_traffic(&t->read);
+	secret_wipe_traffic(&t->write);
 	free(t);
 }
 
@@ -417,7 +407,7 @@ static void tls_send_failure(struct tls *t, int ret)
 	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->wire.lost_errno)
 		return;
 	tls_send_reason(t, ret);
-	if (tls_flush(t, &empty, &ignored) < 0)
+	if (socket_buffer_flush(&t->wire, &empty, &ignored) < 0)
 		log_debug("alert not sent: %s", ignored.msg);
 }
 
@@ -483,27 +473,14 @@ static int tls_check_master_secret(struct tls *t, struct err *e)
 		       "library there");
 }
 
-static void tls_learn_name(struct tls *t)
-{
-	const char *name;
-
-	if (gnutls_auth_get_type(t->session) == GNUTLS_CRD_CERTIFICATE) {
-		credential_peer_name(t->cred, t->session, t->name);
-		return;
-	}
-	name = t->server ? gnutls_psk_server_get_username(t->session)
-			 : credential_identity(t->cred);
-	snprintf(t->name, sizeof t->name, "%s", name ? name : "");
-}
-
 /* The handshake is done: is its result acceptable? */
 static int tls_handshake_check(struct tls *t, struct err *e)
 {
-	if (tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
-	    tls_check_master_secret(t, e) < 0 || tls_check_asked(t, e) < 0)
-		return -1;
-	tls_learn_name(t);
-	return 0;
+	return tls_check_protocol(t, e) < 0 || tls_find_mode(t, e) < 0 ||
+			       tls_check_master_secret(t, e) < 0 ||
+			       tls_check_asked(t, e) < 0
+		       ? -1
+		       : 0;
 }
 
 /*
@@ -528,7 +505,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 
 	do {
 		*want = TLS_WANT_WRITE;
-		if (tls_flush(t, &empty, e) < 0)
+		if (socket_buffer_flush(&t->wire, &empty, e) < 0)
 			return err_set(e, ERR_AUTH, t->wire.lost_errno,
 				       "the connection was lost during the "
 				       "handshake");
@@ -550,100 +527,42 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 	return 0;
 }
 
-const struct mode *tls_mode(const struct tls *t)
+static int tls_export(const struct tls *t, const char *label,
+		      uint8_t out[static TLS_EXPORT_BYTES], struct err *e)
 {
-	return t->mode;
-}
+	int ret = gnutls_prf_rfc5705(t->session, strlen(label), label, 0, NULL,
+				     TLS_EXPORT_BYTES, (char *)out);
 
-const char *tls_identity(const struct tls *t)
-{
-	return t->name;
-}
-
-bool tls_is_old(const struct tls *t)
-{
-	return t->old;
-}
-
-static int tls_exporter(const struct tls *t, const char *label,
-			struct secret *out, struct err *e)
-{
-	int ret;
-
-	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
-	ret = gnutls_prf_rfc5705(t->session, strlen(label), label, 0, NULL,
-				 out->len, (char *)out->bytes);
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0, "cannot export a secret: %s",
 			       gnutls_strerror(ret));
 	return 0;
 }
 
-int tls_export(const struct tls *t, struct secret *out, struct err *e)
-{
-	*out = (struct secret){ .len = TLS_EXPORT_BYTES };
-	if (!t->session)
-		return 0;
-	return tls_exporter(t, "EXPORTER-btrfs-ktls-pipe-resume", out, e);
-}
-
-int tls_prove(const struct tls *t, const struct key *ticket,
-	      uint8_t proof[static TLS_PROOF_BYTES], struct err *e)
-{
-	autowipe struct secret here = { 0 };
-	int ret;
-
-	if (tls_exporter(t, "EXPORTER-btrfs-ktls-pipe-proof", &here, e) < 0)
-		return -1;
-	ret = gnutls_hmac_fast(GNUTLS_MAC_SHA256, ticket->secret.bytes,
-			       ticket->secret.len, here.bytes, here.len, proof);
-	if (ret < 0)
-		return err_set(e, ERR_AUTH, 0, "cannot prove the ticket: %s",
-			       gnutls_strerror(ret));
-	return 0;
-}
-
-bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
-		      const uint8_t proof[static TLS_PROOF_BYTES])
-{
-	const char *identity = gnutls_psk_server_get_username(t->session);
-	uint8_t right[TLS_PROOF_BYTES];
-	struct err ignored = { 0 };
-
-	if (identity)
-		return !strcmp(identity, ticket->identity);
-	/* In TLS 1.2 two connections can be made to export the same value. */
-	return t->mode->version == MODE_TLS13 &&
-	       tls_prove(t, ticket, right, &ignored) == 0 &&
-	       !gnutls_memcmp(right, proof, sizeof right);
-}
-
-int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
-		struct err *e)
+/* known: the secret of these keys, if a KeyUpdate may follow. */
+static int tls_traffic(const struct tls *t, bool read,
+		       const struct traffic *known, struct traffic *out,
+		       struct err *e)
 {
 	gnutls_datum_t mac, iv, key;
 	int ret;
 
-	if (!t->session)
-		return err_set(e, ERR_KTLS, 0, "mode none has no keys");
-	/*
-	 * The kernel would never see bytes that are already decrypted, and
-	 * unsent records would be encrypted twice.
-	 */
-	if (dir == TLS_READ && gnutls_record_check_pending(t->session))
-		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
-	assert(dir == TLS_READ || !tls_pending_write(t));
-	ret = gnutls_record_get_state(t->session, dir == TLS_READ, &mac, &iv,
-				      &key, out->seq);
+	*out = *known;
+	if (out->secret_len && key_schedule_derive(t->mode, out, e) < 0)
+		return -1;
+	ret = gnutls_record_get_state(t->session, read, &mac, &iv, &key,
+				      out->seq);
 	if (ret < 0)
-		return err_set(e, ERR_KTLS, 0,
+		return err_set(e, ERR_AUTH, 0,
 			       "cannot get the traffic keys: %s",
 			       gnutls_strerror(ret));
 	if (key.size > sizeof out->key || iv.size > sizeof out->iv)
 		return err_set(e, ERR_BUG, 0,
-			       "a key of %u and an IV of %u "
-			       "bytes",
-			       key.size, iv.size);
+			       "a key of %u and an IV of %u bytes", key.size,
+			       iv.size);
+	if (out->secret_len && (key.size != out->key_len ||
+				gnutls_memcmp(key.data, out->key, key.size)))
+		return err_set(e, ERR_BUG, 0, "the keys are of another secret");
 	out->key_len = key.size;
 	out->iv_len = iv.size;
 	memcpy(out->key, key.data, key.size);
@@ -651,66 +570,81 @@ int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
 	return 0;
 }
 
-uint64_t tls_records(const struct tls *t, enum tls_direction dir)
+static void tls_find_name(struct tls *t, struct tls_agreed *out)
 {
-	uint64_t seq = 0;
+	const char *name;
 
-	if (t->session)
-		gnutls_record_get_state(t->session, dir == TLS_READ, NULL, NULL,
-					NULL, (unsigned char *)&seq);
-	return be64toh(seq);
-}
-
-void tls_give_away(struct tls *t, enum tls_direction dir)
-{
-	t->write_gone |= dir == TLS_WRITE;
-}
-
-/* Records */
-
-int tls_bulk(struct tls *t, enum tls_direction dir, struct err *e)
-{
-	if (dir == TLS_READ)
-		return socket_buffer_grow(&t->wire.in, READ_AHEAD_BYTES, e);
-	return socket_buffer_grow(&t->wire.out, BULK_BYTES, e);
-}
-
-bool tls_pending_write(const struct tls *t)
-{
-	return socket_buffer_pending(&t->wire);
-}
-
-int tls_flush(struct tls *t, bool *empty, struct err *e)
-{
-	return socket_buffer_flush(&t->wire, empty, e);
-}
-
-static int tls_encrypt(struct tls *t, const uint8_t *p, size_t len,
-		       size_t *done, struct err *e)
-{
-	while (*done < len && socket_buffer_room(&t->wire) >= RECORD_BYTES) {
-		size_t n = len - *done < RECORD_MAX ? len - *done : RECORD_MAX;
-		ssize_t ret = gnutls_record_send(t->session, p + *done, n);
-
-		if (ret < 0)
-			return err_set(e, ERR_NET, 0, "cannot encrypt: %s",
-				       gnutls_strerror((int)ret));
-		*done += (size_t)ret;
+	out->psk = gnutls_auth_get_type(t->session) == GNUTLS_CRD_PSK;
+	if (!out->psk) {
+		credential_peer_name(t->cred, t->session, out->name);
+		return;
 	}
+	name = t->server ? gnutls_psk_server_get_username(t->session)
+			 : credential_identity(t->cred);
+	snprintf(out->name, sizeof out->name, "%s", name ? name : "");
+}
+
+int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
+{
+	*out = (struct tls_agreed){ .mode = t->mode, .old = t->old };
+	if (!t->session)
+		return 0;
+	/* Nobody would ever read bytes that are decrypted already. */
+	if (gnutls_record_check_pending(t->session))
+		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
+	assert(!socket_buffer_pending(&t->wire));
+	tls_find_name(t, out);
+	if (tls_export(t, "EXPORTER-btrfs-ktls-pipe-resume", out->resume, e) <
+		    0 ||
+	    tls_export(t, "EXPORTER-btrfs-ktls-pipe-proof", out->proof, e) < 0)
+		return -1;
+	return tls_traffic(t, false, &t->write, &out->tx, e) < 0
+		       ? -1
+		       : tls_traffic(t, true, &t->read, &out->rx, e);
+}
+
+void tls_agreed_wipe(struct tls_agreed *a)
+{
+	explicit_bzero(a, sizeof *a);
+}
+
+int tls_prove(const struct tls_agreed *a, const struct key *ticket,
+	      uint8_t proof[static TLS_PROOF_BYTES], struct err *e)
+{
+	int ret = gnutls_hmac_fast(GNUTLS_MAC_SHA256, ticket->secret.bytes,
+				   ticket->secret.len, a->proof,
+				   sizeof a->proof, proof);
+
+	if (ret < 0)
+		return err_set(e, ERR_AUTH, 0, "cannot prove the ticket: %s",
+			       gnutls_strerror(ret));
 	return 0;
 }
 
-int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
-	     struct err *e)
+bool tls_shows_ticket(const struct tls_agreed *a, const struct key *ticket,
+		      const uint8_t proof[static TLS_PROOF_BYTES])
 {
-	bool empty;
+	uint8_t right[TLS_PROOF_BYTES];
+	struct err ignored = { 0 };
 
-	*done = 0;
-	if (!t->session)
-		plain_send(&t->wire, buf, len, done);
-	else if (tls_encrypt(t, buf, len, done, e) < 0)
-		return -1;
-	return tls_flush(t, &empty, e);
+	if (a->psk)
+		return !strcmp(a->name, ticket->identity);
+	/* In TLS 1.2 two connections can be made to export the same value. */
+	return a->mode->version == MODE_TLS13 &&
+	       tls_prove(a, ticket, right, &ignored) == 0 &&
+	       !gnutls_memcmp(right, proof, sizeof right);
+}
+
+/* In mode none the records are the plaintext. */
+static void tls_plain_alert(struct tls *t, enum record_alert alert)
+{
+	uint8_t record[RECORD_HEADER_BYTES + RECORD_ALERT_BYTES];
+
+	if (socket_buffer_room(&t->wire) < sizeof record)
+		return;
+	record_header(record, RECORD_ALERT, RECORD_ALERT_BYTES);
+	record_alert(record + RECORD_HEADER_BYTES, alert);
+	socket_buffer_append(&t->wire, record, sizeof record);
 }
 
 void tls_alert(struct tls *t, enum record_alert alert)
@@ -719,177 +653,16 @@ void tls_alert(struct tls *t, enum record_alert alert)
 	bool empty;
 
 	if (!t->session)
-		plain_alert(&t->wire, alert);
+		tls_plain_alert(t, alert);
 	else
 		gnutls_alert_send(t->session,
 				  alert == RECORD_CLOSE_NOTIFY
 					  ? GNUTLS_AL_WARNING
 					  : GNUTLS_AL_FATAL,
 				  (gnutls_alert_description_t)alert);
-	if (tls_flush(t, &empty, &ignored) < 0)
+	if (socket_buffer_flush(&t->wire, &empty, &ignored) < 0)
 		log_debug("alert %s not sent: %s",
 			  record_alert_name((uint8_t)alert), ignored.msg);
-}
-
-static int tls_peer_gave_up(struct tls *t, struct err *e)
-{
-	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
-
-	t->gave_up = true;
-	/*
-	 * TLS 1.3: the client completes the handshake before the server
-	 * refuses.
-	 */
-	if (alert == RECORD_NO_APPLICATION_PROTOCOL ||
-	    alert_judges_certificate(alert))
-		return tls_peer_alert(t, e);
-	t->forged |= alert == RECORD_BAD_RECORD_MAC;
-	t->put_off |= alert == RECORD_USER_CANCELED;
-	return err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
-		       record_alert_name(alert));
-}
-
-/* The alert that RFC 8446 requires when a peer breaks the protocol. */
-static enum record_alert tls_answer(int ret)
-{
-	switch (ret) {
-	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
-		return RECORD_ILLEGAL_PARAMETER;
-	case GNUTLS_E_RECORD_OVERFLOW:
-		return RECORD_RECORD_OVERFLOW;
-	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
-		return RECORD_DECODE_ERROR;
-	default:
-		return RECORD_UNEXPECTED_MESSAGE;
-	}
-}
-
-static int tls_peer_violates(struct tls *t, int ret, struct err *e)
-{
-	t->violation = tls_answer(ret);
-	tls_alert(t, t->violation);
-	return err_set(e, ERR_STREAM, 0,
-		       ret == GNUTLS_E_REHANDSHAKE
-			       ? "the peer wants to renegotiate, which is "
-				 "refused (alert %s)"
-		       : ret == GNUTLS_E_TOO_MANY_EMPTY_PACKETS
-			       ? "the peer sent too many records without data "
-				 "in a row (alert %s)"
-		       : ret == GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS
-			       ? "the peer changed its keys (KeyUpdate) too "
-				 "often (alert %s)"
-			       : "the peer broke the TLS protocol (alert %s)",
-		       record_alert_name((uint8_t)t->violation));
-}
-
-static int tls_recv_error(struct tls *t, int ret, struct err *e)
-{
-	switch (ret) {
-	case GNUTLS_E_PREMATURE_TERMINATION:
-		return err_set(e, ERR_NET, 0,
-			       "the connection closed without close_notify");
-	/* TLS 1.3 has no warnings; in TLS 1.2 none is harmless here. */
-	case GNUTLS_E_WARNING_ALERT_RECEIVED:
-	case GNUTLS_E_FATAL_ALERT_RECEIVED:
-		return tls_peer_gave_up(t, e);
-	case GNUTLS_E_PULL_ERROR:
-		return err_set(e, ERR_NET, t->wire.lost_errno,
-			       "the connection was lost");
-	case GNUTLS_E_REHANDSHAKE:
-	case GNUTLS_E_TOO_MANY_EMPTY_PACKETS:
-	case GNUTLS_E_TOO_MANY_HANDSHAKE_PACKETS:
-		return tls_peer_violates(t, ret, e);
-	}
-	if (t->opened)
-		return tls_peer_violates(t, ret, e);
-	/*
-	 * The record does not authenticate, or its header, which is not
-	 * protected, is invalid: the peer did not send it like that.
-	 */
-	t->forged = true;
-	tls_alert(t, RECORD_BAD_RECORD_MAC);
-	return err_set(
-		e, ERR_NET, 0,
-		"record authentication failed: forged or corrupted in transit (%s)",
-		ret == GNUTLS_E_DECRYPTION_FAILED ? "bad_record_mac"
-						  : gnutls_strerror(ret));
-}
-
-/*
- * One call of GnuTLS.  *n 0: an empty record, or nothing now.  Returns whether
- * to call it again.  If the sequence number changed, the record that GnuTLS
- * refused could be decrypted; new keys begin at 0.
- */
-static bool tls_recv_once(struct tls *t, uint8_t *buf, size_t len, size_t *n)
-{
-	uint64_t before = tls_records(t, TLS_READ);
-	ssize_t ret;
-
-	t->starved = false;
-	ret = gnutls_record_recv(t->session, buf, len);
-	*n = ret > 0 ? (size_t)ret : 0;
-	if (ret > 0)
-		return true;
-	if (ret == GNUTLS_E_AGAIN || ret == GNUTLS_E_INTERRUPTED)
-		return !t->starved;
-	t->final = (int)ret;
-	t->opened = tls_records(t, TLS_READ) != before;
-	return false;
-}
-
-/*
- * Read until nothing is left.  Another btrfs-ktls-pipe sends no empty records.
- */
-static void tls_recv_all(struct tls *t, uint8_t *buf, size_t len, size_t *done)
-{
-	unsigned int empties = 0, calls = RECV_CALLS;
-	bool more = true;
-	size_t n;
-
-	while (more && *done < len && calls--) {
-		more = tls_recv_once(t, buf + *done, len - *done, &n);
-		*done += n;
-		empties = n ? 0 : empties + 1;
-		if (more && empties > RECORD_EMPTY_MAX) {
-			t->final = GNUTLS_E_TOO_MANY_EMPTY_PACKETS;
-			return;
-		}
-	}
-}
-
-int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
-	     struct err *e)
-{
-	if (!t->session) {
-		int ret =
-			plain_recv(&t->plain, &t->wire, buf, len, done, end, e);
-
-		t->put_off |= ret < 0 && plain_canceled(&t->plain);
-		t->gave_up |= ret < 0 && plain_gave_up(&t->plain);
-		return ret;
-	}
-	*done = 0;
-	*end = false;
-	if (t->final > 0)
-		tls_recv_all(t, buf, len, done);
-	/* Bytes that came before the end or an error are returned first. */
-	if (*done || t->final > 0)
-		return 0;
-	*end = t->final == 0;
-	return *end ? 0 : tls_recv_error(t, t->final, e);
-}
-
-bool tls_violated(const struct tls *t, enum record_alert *alert)
-{
-	*alert = t->violation;
-	return t->violation;
-}
-
-bool tls_pending_read(const struct tls *t)
-{
-	if (!t->session)
-		return plain_pending(&t->plain);
-	return gnutls_record_check_pending(t->session) > 0;
 }
 
 bool tls_put_off(const struct tls *t)
@@ -897,12 +670,7 @@ bool tls_put_off(const struct tls *t)
 	return t->put_off;
 }
 
-bool tls_gave_up(const struct tls *t)
-{
-	return t->gave_up;
-}
-
 bool tls_lost(const struct tls *t)
 {
-	return socket_buffer_gone(&t->wire) || t->forged;
+	return socket_buffer_gone(&t->wire);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One TLS session of GnuTLS over one non-blocking socket: the handshake, the
- * traffic keys for the kernel, and records in user space, for both directions
- * or for the one that the kernel does not own.
+ * The TLS handshake, by GnuTLS, over one non-blocking socket.  Its result is a
+ * value: what was agreed on, and the keys of both directions.  GnuTLS makes no
+ * record after it.
  *
  * GnuTLS sees our buffers and never the socket, so it can neither enable kernel
  * TLS by itself nor stop halfway through a write.
@@ -21,10 +21,34 @@
 
 struct tls;
 
-enum { TLS_PROOF_BYTES = 32 };
+enum { TLS_PROOF_BYTES = 32, TLS_EXPORT_BYTES = 32 };
 
 enum tls_want { TLS_DONE, TLS_WANT_READ, TLS_WANT_WRITE };
-enum tls_direction { TLS_WRITE, TLS_READ };
+
+/* What a handshake agreed on.  Contains secrets: tls_agreed_wipe(). */
+struct tls_agreed {
+	const struct mode *mode;
+	/*
+	 * The authenticated name of the peer.  With certificates,
+	 * credential_peer_name().  With pre-shared keys, the client's identity;
+	 * on the client too, because a listener has no other name.  "": no peer
+	 * was authenticated, or its certificate has no such name.
+	 */
+	char name[KEY_IDENTITY_MAX + 1];
+	bool psk; /* it is the identity of the pre-shared key */
+	/*
+	 * The old version of the protocol was negotiated.  That happens to a
+	 * server only, which must refuse the HELLO that follows.
+	 */
+	bool old;
+	/*
+	 * Secrets of this connection, which only its two ends can compute (RFC
+	 * 8446 section 7.5, RFC 5705); zeros in mode none.
+	 */
+	uint8_t resume[TLS_EXPORT_BYTES], proof[TLS_EXPORT_BYTES];
+	/* The keys for the next record; with raw and TLS 1.3 their secrets. */
+	struct traffic tx, rx;
+};
 
 struct tls_params {
 	bool server;
@@ -33,7 +57,6 @@ struct tls_params {
 	bool owns_cred; /* cred is owned instead, on failure too */
 	const struct mode_list *modes;
 	bool raw; /* the peer is another TLS program: no ALPN */
-	const char *server_name; /* client: for the SNI extension, or NULL */
 };
 
 /*
@@ -63,38 +86,22 @@ void tls_free(struct tls *t);
 int tls_handshake(struct tls *t, enum tls_want *want,
 		  struct err *e) attr_must_check;
 
-/* The negotiated mode; only after TLS_DONE. */
-const struct mode *tls_mode(const struct tls *t);
-
 /*
- * The authenticated name of the peer.  With certificates,
- * credential_peer_name().  With pre-shared keys, the client's identity; on the
- * client too, because a listener has no other name.  "": no peer was
- * authenticated, or its certificate has no such name.  Only after TLS_DONE,
- * until tls_free().
+ * After TLS_DONE: what was agreed on.  The caller owns and wipes *out; t is of
+ * no more use.  Errors: ERR_AUTH, also if the peer sent data too early.
  */
-const char *tls_identity(const struct tls *t);
-
-/*
- * Was the old version of the protocol negotiated?  That happens to a server
- * only, which must refuse the HELLO that follows.
- */
-bool tls_is_old(const struct tls *t);
-
-/*
- * Export a secret of this connection, which only its two ends can compute (RFC
- * 8446 section 7.5, RFC 5705); zeros in mode none.  The caller owns and wipes
- * *out.  Errors: ERR_AUTH.
- */
-int tls_export(const struct tls *t, struct secret *out,
+int tls_finish(struct tls *t, struct tls_agreed *out,
 	       struct err *e) attr_must_check;
+
+void tls_agreed_wipe(struct tls_agreed *a);
+#define autowipe_agreed attr_cleanup(tls_agreed_wipe)
 
 /*
  * Prove that we hold the ticket, on a connection that it did not authenticate:
- * a MAC over an exporter value of this connection, with the ticket's secret as
- * key.  Errors: ERR_AUTH.
+ * a MAC over a secret of this connection, with the ticket's secret as key.
+ * Errors: ERR_AUTH.
  */
-int tls_prove(const struct tls *t, const struct key *ticket,
+int tls_prove(const struct tls_agreed *a, const struct key *ticket,
 	      uint8_t proof[static TLS_PROOF_BYTES],
 	      struct err *e) attr_must_check;
 
@@ -102,81 +109,14 @@ int tls_prove(const struct tls *t, const struct key *ticket,
  * Server: does the peer hold the ticket?  Yes if the ticket authenticated the
  * connection, or if certificates did (TLS 1.3) and the proof is right.
  */
-bool tls_shows_ticket(const struct tls *t, const struct key *ticket,
+bool tls_shows_ticket(const struct tls_agreed *a, const struct key *ticket,
 		      const uint8_t proof[static TLS_PROOF_BYTES]);
 
-/*
- * Get the key, IV and sequence number for the next record of a direction.  The
- * caller owns and wipes *out.  The session must not be used in that direction
- * afterwards: its sequence number is stale.  Errors: ERR_KTLS; ERR_AUTH if the
- * peer sent data too early.
- */
-int tls_traffic(struct tls *t, enum tls_direction dir, struct traffic *out,
-		struct err *e) attr_must_check;
-
-/* Records under the current keys of dir; 0 in mode none. */
-uint64_t tls_records(const struct tls *t, enum tls_direction dir);
-
-/*
- * From now on another record layer owns dir: bytes that GnuTLS writes by
- * itself, such as alerts, are discarded.
- */
-void tls_give_away(struct tls *t, enum tls_direction dir);
-
-/*
- * Enlarge the buffer of a direction that stays in user space, for bulk data:
- * many records are sent or read in one call.  Errors: ERR_BUG (memory).
- */
-int tls_bulk(struct tls *t, enum tls_direction dir,
-	     struct err *e) attr_must_check;
-
-/*
- * Encrypt up to len bytes into the session's buffer and send as much as the
- * socket takes.  *done: bytes taken; 0 if the buffer is full (poll for
- * POLLOUT, then tls_flush()).  Errors: ERR_NET.
- */
-int tls_send(struct tls *t, const void *buf, size_t len, size_t *done,
-	     struct err *e) attr_must_check;
-
-/* Send the contents of the buffer; *empty: all was sent.  Errors: ERR_NET. */
-int tls_flush(struct tls *t, bool *empty, struct err *e) attr_must_check;
-
-/* Are bytes waiting to be sent? */
-bool tls_pending_write(const struct tls *t);
-
-/* Append an alert to the buffer and try to send it.  Best effort. */
+/* Before TLS_DONE: send an alert.  Best effort. */
 void tls_alert(struct tls *t, enum record_alert alert);
 
-/*
- * Decrypt up to len bytes.  *done 0 with *end: the peer's close_notify;
- * without: nothing now.  Poll only after *done was 0, because records may be
- * buffered.  Errors: ERR_NET if the connection was lost, a record was forged
- * or the peer aborted; ERR_STREAM if the peer broke the protocol.
- */
-int tls_recv(struct tls *t, void *buf, size_t len, size_t *done, bool *end,
-	     struct err *e) attr_must_check;
-
-/* Has the record that tls_recv() read last more bytes? */
-bool tls_pending_read(const struct tls *t);
-
-/*
- * Did the peer send user_canceled?  Before its HELLO or WELCOME that means:
- * busy, come back later.  With a password it counts only after the handshake,
- * which authenticates the alert.
- */
+/* Did the peer send user_canceled?  That means: busy, come back later. */
 bool tls_put_off(const struct tls *t);
 
-/*
- * Did the peer break the protocol, in a record that authenticates?  Then
- * *alert is our answer.  It was sent unless tls_give_away() discarded it.
- */
-bool tls_violated(const struct tls *t, enum record_alert *alert);
-
-/* Did an alert of the peer end the connection after the handshake? */
-bool tls_gave_up(const struct tls *t);
-
-/*
- * Was the connection lost, in TCP or because a record did not authenticate,
- * here or at the peer?  Not if another alert of the peer ended it.
- */
+/* Was the connection lost? */
 bool tls_lost(const struct tls *t);

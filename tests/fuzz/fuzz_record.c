@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* record_parse() with any record: the first byte is its type. */
+/*
+ * record_parse() with any record: the first byte is its type.  Then the same in
+ * two pieces, which must end in the same state if it is tickets.
+ */
 #include <assert.h>
 
 #include "proto/record.h"
@@ -7,12 +10,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+	struct record_message m = { 0 }, pieces = { 0 };
 	enum record_meaning meaning;
+	size_t half = size / 2;
 	uint8_t alert;
 
 	if (!size)
 		return 0;
-	meaning = record_parse(data[0], data + 1, size - 1, &alert);
+	meaning = record_parse(&m, data[0], data + 1, size - 1, &alert);
 	switch (meaning) {
 	case RECORD_MEANS_END:
 		/* Nothing else may end the stream. */
@@ -23,6 +28,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	case RECORD_MEANS_TICKET:
 	case RECORD_MEANS_REKEY:
+	case RECORD_MEANS_REKEY_BOTH:
+	case RECORD_MEANS_RENEGOTIATION:
 		assert(data[0] == RECORD_HANDSHAKE);
 		break;
 	case RECORD_MEANS_VIOLATION:
@@ -32,7 +39,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		break;
 	}
 	assert(alert == 0 || meaning == RECORD_MEANS_ABORT ||
+	       meaning == RECORD_MEANS_RENEGOTIATION ||
 	       meaning == RECORD_MEANS_VIOLATION);
 	assert(*record_alert_name(alert));
+	if (meaning != RECORD_MEANS_TICKET || half < 2)
+		return 0;
+	meaning = record_parse(&pieces, data[0], data + 1, half - 1, &alert);
+	assert(meaning == RECORD_MEANS_TICKET);
+	meaning = record_parse(&pieces, data[0], data + half, size - half,
+			       &alert);
+	assert(meaning == RECORD_MEANS_TICKET && pieces.have == m.have &&
+	       pieces.left == m.left);
 	return 0;
 }

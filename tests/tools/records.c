@@ -57,15 +57,14 @@ static int send_record(struct aead *s, int fd, const char *text)
 	return 0;
 }
 
-static int send_records(struct tls *t, int fd, char **records)
+static int send_records(struct channel *ch, int fd, char **records)
 {
-	autowipe_traffic struct traffic traffic = { 0 };
+	autowipe_channel_value struct channel_value value = { 0 };
 	struct aead *s;
 	int ret = 0;
 
-	if (tls_traffic(t, TLS_WRITE, &traffic, &e) < 0)
-		return -1;
-	s = aead_new(tls_mode(t), &traffic, &e);
+	channel_give(ch, &value);
+	s = aead_new(value.agreed.mode, &value.agreed.tx, &e);
 	while (s && ret == 0 && *records)
 		ret = send_record(s, fd, *records++);
 	aead_free(s);
@@ -73,7 +72,7 @@ static int send_records(struct tls *t, int fd, char **records)
 }
 
 /* Exchange HELLO and WELCOME for a new stream. */
-static int greet(struct tls *t, int fd, enum frame_role role)
+static int greet(struct channel *ch, int fd, enum frame_role role)
 {
 	struct frame f = { .type = FRAME_HELLO };
 	struct frame_reader reader = { 0 };
@@ -85,10 +84,10 @@ static int greet(struct tls *t, int fd, enum frame_role role)
 					.buffer_bytes = 1 << 20,
 					.retry_ms = 1000 };
 	memset(f.hello.stream, role + 1, sizeof f.hello.stream);
-	if (hello_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+	if (hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
-		if (hello_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		if (hello_recv(ch, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
 	return hello_check(&f.welcome, role, &e);
@@ -101,16 +100,16 @@ static bool is_over(int num)
 }
 
 /* Print how it ends: the name of an alert, or how TCP closes. */
-static void print_end(struct tls *t, int fd)
+static void print_end(struct channel *ch, int fd)
 {
+	struct channel_io io = { 0 };
 	char bytes[4096];
-	bool end = false;
-	size_t n;
 
-	while (!end && tls_recv(t, bytes, sizeof bytes, &n, &end, &e) == 0)
-		if (!n && !end && wait_for(fd, POLLIN) < 0)
+	while (!io.closed &&
+	       channel_recv(ch, bytes, sizeof bytes, &io, &e) == 0)
+		if (!io.bytes && !io.closed && wait_for(fd, POLLIN) < 0)
 			break;
-	printf("%s\n", end ? "close_notify" : e.msg);
+	printf("%s\n", io.closed ? "close_notify" : e.msg);
 }
 
 /* Returns whether a role was named. */
@@ -126,7 +125,7 @@ int main(int argc, char **argv)
 	struct mode_list modes = { 0 };
 	struct tls_params p = { .modes = &modes };
 	enum frame_role role;
-	struct tls *t;
+	struct channel *ch;
 	int ret = -1;
 
 	if (argc < 5)
@@ -137,16 +136,16 @@ int main(int argc, char **argv)
 		return fail("records");
 	p.cred = credential_new_psk(&key, false, &e);
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
-	t = p.fd < 0 ? NULL : tls_new(&p, &e);
-	if (t && handshake(t, p.fd) == 0)
-		ret = p.raw ? 0 : greet(t, p.fd, role);
+	ch = p.fd < 0 ? NULL : handshake(&p);
+	if (ch)
+		ret = p.raw ? 0 : greet(ch, p.fd, role);
 	if (ret == 0)
-		ret = send_records(t, p.fd, argv + 4 + !p.raw);
+		ret = send_records(ch, p.fd, argv + 4 + !p.raw);
 	if (ret < 0 && is_over(e.num))
 		ret = 0;
 	if (ret == 0)
-		print_end(t, p.fd);
-	tls_free(t);
+		print_end(ch, p.fd);
+	channel_free(ch);
 	credential_free(p.cred);
 	return ret ? fail("records") : 0;
 }

@@ -19,24 +19,26 @@
 #include "tls_client.h"
 
 /* The PSK of later connections, as session_agree() makes it. */
-static int take_ticket(struct tls *t, const uint8_t handle[FRAME_ID_BYTES],
+static int take_ticket(struct channel *ch, const uint8_t handle[FRAME_ID_BYTES],
 		       struct key *key)
 {
 	key_wipe(key);
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
 		sprintf(key->identity + 2 * i, "%02x", handle[i]);
-	return tls_export(t, &key->secret, &e);
+	key->secret.len = TLS_EXPORT_BYTES;
+	memcpy(key->secret.bytes, channel_agreed(ch)->resume, TLS_EXPORT_BYTES);
+	return 0;
 }
 
-static int send_one_more(struct tls *t, const struct frame *f)
+static int send_one_more(struct channel *ch, const struct frame *f)
 {
 	uint8_t bytes[FRAME_MAX_BYTES + 1] = { 0 };
-	size_t done;
+	bool taken;
 
-	return tls_send(t, bytes, frame_encode(f, bytes) + 1, &done, &e);
+	return channel_put(ch, bytes, frame_encode(f, bytes) + 1, &taken, &e);
 }
 
-static int ask(struct tls *t, int fd, char **argv, const char *number,
+static int ask(struct channel *ch, int fd, char **argv, const char *number,
 	       struct key *key)
 {
 	struct frame f = { .type = FRAME_HELLO };
@@ -55,18 +57,18 @@ static int ask(struct tls *t, int fd, char **argv, const char *number,
 		if (sscanf(argv[4] + 2 * i, "%2hhx", &f.hello.stream[i]) != 1)
 			return err_set(&e, ERR_USAGE, 0, "bad stream id");
 	if (strchr(argv[3], '+')
-		    ? send_one_more(t, &f) < 0
-		    : hello_send(t, fd, &f, clock_deadline(10000), &e) < 0)
+		    ? send_one_more(ch, &f) < 0
+		    : hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
-		if (hello_recv(t, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		if (hello_recv(ch, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
 	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal)
 					 : "welcome");
 	if (f.welcome.refusal || number != argv[5])
 		return 0;
-	return take_ticket(t, f.welcome.handle, key);
+	return take_ticket(ch, f.welcome.handle, key);
 }
 
 static struct credential *credential(const char *files, const struct key *key)
@@ -88,7 +90,7 @@ static int visit(char **argv, const char *number, struct key *key)
 {
 	struct mode_list modes = { 0 };
 	struct tls_params p = { .modes = &modes };
-	struct tls *t;
+	struct channel *ch;
 	int ret;
 
 	p.cred = credential(argv[2], key);
@@ -97,10 +99,9 @@ static int visit(char **argv, const char *number, struct key *key)
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	if (p.fd < 0)
 		return -1;
-	t = tls_new(&p, &e);
-	ret = t && handshake(t, p.fd) == 0 ? ask(t, p.fd, argv, number, key)
-					   : -1;
-	tls_free(t);
+	ch = handshake(&p);
+	ret = ch ? ask(ch, p.fd, argv, number, key) : -1;
+	channel_free(ch);
 	credential_free(p.cred);
 	return ret;
 }

@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "conn/net.h"
-#include "tls/tls.h"
+#include "tls/channel.h"
 
 static struct err e;
 
@@ -39,7 +39,7 @@ static int dial(uint16_t port)
 	return fd;
 }
 
-static int handshake(struct tls *t, int fd)
+static int shake(struct tls *t, int fd)
 {
 	enum tls_want want;
 
@@ -51,4 +51,16 @@ static int handshake(struct tls *t, int fd)
 		if (wait_for(fd, want == TLS_WANT_WRITE ? POLLOUT : POLLIN) < 0)
 			return -1;
 	}
+}
+
+/* The channel of a new connection, or NULL. */
+static struct channel *handshake(const struct tls_params *p)
+{
+	struct tls *t = tls_new(p, &e);
+	struct channel *ch = NULL;
+
+	if (t && shake(t, p->fd) == 0)
+		ch = channel_new(t, p->fd, p->raw, &e);
+	tls_free(t);
+	return ch;
 }

@@ -25,7 +25,7 @@ static const struct command_peer nobody;
 static struct command *start(enum command_role role, char *const argv[])
 {
 	struct err e = { 0 };
-	struct command *c = command_start(argv, role, &nobody, &e);
+	struct command *c = command_start(argv, role, &nobody, false, &e);
 
 	if (!c) {
 		printf("Bail out! %s\n", e.msg);
@@ -362,7 +362,7 @@ static void test_no_fork(void)
 
 	no_fork = true;
 	ok(!command_start((char *[]){ name, NULL }, COMMAND_SOURCE, &nobody,
-			  &e),
+			  false, &e),
 	   "COMMAND is not started where fork fails");
 	no_fork = false;
 	is_int(e.kind, ERR_COMMAND, "which is a failure of COMMAND");

@@ -180,6 +180,22 @@ static void test_errno(int stderr_fd)
 	dup2(stderr_fd, STDERR_FILENO);
 }
 
+static void test_limit(void)
+{
+	struct log_limit l = { 0 };
+	unsigned int more, wrong = 0;
+
+	for (int i = 0; i < LOG_LIMIT_LINES; i++)
+		wrong += !log_limit(&l, &more) || more;
+	ok(!wrong, "that many lines may be logged");
+	ok(!log_limit(&l, &more) && !more, "and no more");
+	ok(!log_limit(&l, &more) && !more, "for a while");
+	l.since_ms -= LOG_LIMIT_MS;
+	ok(log_limit(&l, &more) && more == 2,
+	   "then again, with the number of those left out");
+	ok(log_limit(&l, &more) && !more, "once");
+}
+
 int main(void)
 {
 	int pair[2], stderr_fd = dup(STDERR_FILENO);
@@ -192,6 +208,7 @@ int main(void)
 	test_long();
 	test_printable();
 	test_subject();
+	test_limit();
 	test_journal();
 	test_errno(stderr_fd);
 	close(pair[0]);

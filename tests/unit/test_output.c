@@ -287,7 +287,7 @@ int main(void)
 	ourselves = getpid();
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGALRM, stuck);
-	alarm(20);
+	alarm(60);
 	test_full("pipe", false);
 	test_full("socket", true);
 	test_reader_gone("pipe", false);

@@ -240,7 +240,7 @@ static void test_resources(const char *name, bool *missing)
 int main(void)
 {
 	signal(SIGALRM, stuck);
-	alarm(20);
+	alarm(60);
 	for (int questions = 0; questions < 7; questions++) {
 		test_consumer(questions, 0);
 		test_consumer(questions, 1);

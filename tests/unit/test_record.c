@@ -47,13 +47,13 @@ static const struct {
 	  22,
 	  5,
 	  { 24, 0, 0, 1, 1 },
-	  RECORD_MEANS_REKEY,
+	  RECORD_MEANS_REKEY_BOTH,
 	  0 },
 	{ "a ticket and a KeyUpdate",
 	  22,
 	  10,
 	  { 4, 0, 0, 1, 4, 24, 0, 0, 1, 1 },
-	  RECORD_MEANS_REKEY,
+	  RECORD_MEANS_REKEY_BOTH,
 	  0 },
 	{ "a KeyUpdate of kind 2",
 	  22,
@@ -80,12 +80,14 @@ static const struct {
 	  RECORD_MEANS_VIOLATION,
 	  10 },
 	{ "an empty handshake", 22, 0, { 4 }, RECORD_MEANS_VIOLATION, 10 },
-	{ "a client hello", 22, 4, { 1 }, RECORD_MEANS_VIOLATION, 10 },
+	{ "a client hello", 22, 4, { 1 }, RECORD_MEANS_RENEGOTIATION, 10 },
+	{ "a hello request", 22, 4, { 0 }, RECORD_MEANS_RENEGOTIATION, 10 },
+	{ "a certificate request", 22, 4, { 13 }, RECORD_MEANS_VIOLATION, 10 },
 	{ "a ticket and a client hello",
 	  22,
 	  8,
 	  { 4, 0, 0, 0, 1 },
-	  RECORD_MEANS_VIOLATION,
+	  RECORD_MEANS_RENEGOTIATION,
 	  10 },
 	{ "a change of ciphers", 20, 1, { 1 }, RECORD_MEANS_VIOLATION, 10 },
 	{ "data like an alert", 23, 2, { 1, 0 }, RECORD_MEANS_VIOLATION, 10 },
@@ -107,17 +109,51 @@ static const uint8_t rfc8446[] = { 0,  10, 20,	22,  40,  42,  43,  44,	 45,
 static void test_parse(void)
 {
 	for (size_t i = 0; i < array_len(records); i++) {
+		struct record_message m = { 0 };
 		uint8_t alert = 77;
-		enum record_meaning got = record_parse(records[i].type,
+		enum record_meaning got = record_parse(&m, records[i].type,
 						       records[i].body,
 						       records[i].len, &alert);
 
 		ok(got == records[i].meaning && alert == records[i].alert,
 		   "%s means %d", records[i].name, records[i].meaning);
 	}
-	ok(record_parse(RECORD_HANDSHAKE, NULL, 0, &(uint8_t){ 0 }) ==
-		   RECORD_MEANS_VIOLATION,
+	ok(record_parse(&(struct record_message){ 0 }, RECORD_HANDSHAKE, NULL,
+			0, &(uint8_t){ 0 }) == RECORD_MEANS_VIOLATION,
 	   "a record without a body may be NULL");
+}
+
+/*
+ * A ticket in pieces: its bytes mean nothing, even those that look like another
+ * message, and until its last byte no record of another type may come.
+ */
+static void test_pieces(void)
+{
+	static const uint8_t all[] = { 4, 0,  0,  6, 24, 0, 0, 1,
+				       1, 21, 24, 0, 0,	 1, 1 };
+	static const size_t ticket = 10;
+
+	for (size_t cut = 1; cut < ticket; cut++) {
+		struct record_message m = { 0 };
+		struct record_message copy;
+		uint8_t alert = 77;
+
+		is_int(record_parse(&m, 22, all, cut, &alert),
+		       RECORD_MEANS_TICKET, "%zu bytes of a ticket", cut);
+		ok(record_message_open(&m), "it is not complete");
+		copy = m;
+		ok(record_parse(&copy, 21, (const uint8_t[]){ 1, 0 }, 2,
+				&alert) == RECORD_MEANS_VIOLATION &&
+			   alert == RECORD_UNEXPECTED_MESSAGE,
+		   "an alert may not come now");
+		copy = m;
+		is_int(record_parse(&copy, 22, all + cut, ticket - cut, &alert),
+		       RECORD_MEANS_TICKET, "but the rest of it may");
+		ok(!record_message_open(&copy), "it is complete then");
+		is_int(record_parse(&m, 22, all + cut, sizeof all - cut,
+				    &alert),
+		       RECORD_MEANS_REKEY_BOTH, "and a KeyUpdate behind it");
+	}
 }
 
 static void test_alert(void)
@@ -165,6 +201,7 @@ static void test_names(void)
 int main(void)
 {
 	test_parse();
+	test_pieces();
 	test_alert();
 	test_names();
 	return tap_end();

@@ -111,6 +111,8 @@ pulled() {
 # too many.
 start_flood() {
 	local i count=${1-1} subnet near=$SITE:a::1 bad=$SITE:a::2
+	[[ -e /proc/net/if_inet6 ]] ||
+		skip "own kernel only: no IPv6 in this kernel"
 	ip addr add "$near/64" dev "$CABLE" nodad
 	ip -n "$CABLE" addr add "$bad/64" dev "$CABLE.p" nodad
 	ip -n "$CABLE" link set lo up

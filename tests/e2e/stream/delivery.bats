@@ -551,8 +551,7 @@ stalled() {
 	TX=("$@")
 	start_waiting_reader
 	stream_starts push </dev/zero
-	sleep 1
-	idles "$SENDER_PID" "$RECEIVER_PID"
+	until_true idles "$SENDER_PID" "$RECEIVER_PID" # first it reads ahead
 }
 
 @test "waiting for a reader costs no processor time" {

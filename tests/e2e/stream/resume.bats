@@ -431,6 +431,26 @@ swallowed() {
 	both_ways works_on
 }
 
+# The peer decides how often that is.
+@test "a stream is cut again and again: few lines are logged, and the others are counted" {
+	local side lines
+	cuts() {
+		directions "$1"
+		HARM=(rst -c "$WITH" -a 30000 -k 40)
+		stream_starts "$1" <less
+		stream_ends 0 0
+		assert_same_file less "$RECEIVED"
+	}
+	RETRY=(--retry 60s)
+	head -c 2000000 in >less
+	both_ways cuts
+	for side in sender receiver; do
+		says "$side" 'more messages about connections were left out'
+		lines=$(wc -l <"$side.err")
+		((lines < 75)) || fail "$side: $lines lines"
+	done
+}
+
 # stopped SENDER|RECEIVER: that side gets a signal, the other does not wait
 stopped() {
 	RETRY=(--retry 60s)

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The near side of ssh: starts ssh-server on the far host and reaches it. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "cli/cmd.h"
+#include "cli/setup.h"
+#include "cli/ssh_process.h"
+#include "cli/ssh_request.h"
+#include "conn/net.h"
+#include "conn/session_client.h"
+#include "conn/session_server.h"
+#include "stream/stream.h"
+#include "tls/ktls.h"
+
+enum {
+	REACH_MS = 5000, /* for each address */
+	REVERSE_MS = 60000, /* for the far host to connect */
+	END_MS = 10000, /* for ssh to end after the stream */
+	ERROR_END_MS = 3000, /* the same if there was none */
+};
+
+static char far_program[] = "btrfs-ktls-pipe ssh-server";
+
+struct near {
+	const struct options *o;
+	struct options side; /* the same, as connect or listen has them */
+	struct ssh_process ssh;
+	struct ssh_process_config config;
+	struct ssh_request_secret secret;
+	struct setup setup;
+	struct net_listener listener; /* reverse */
+	bool heard_ready;
+};
+
+static int near_draw_key(struct near *n, struct key *key, struct err *e)
+{
+	if (io_random(n->secret.key, sizeof n->secret.key, e) < 0)
+		return -1;
+	key->secret.len = sizeof n->secret.key;
+	memcpy(key->secret.bytes, n->secret.key, sizeof n->secret.key);
+	return 0;
+}
+
+static int near_set_up(struct near *n, struct err *e)
+{
+	autowipe_key struct key key = { 0 };
+
+	n->side = *n->o;
+	n->side.verb = n->o->reverse ? OPTIONS_LISTEN : OPTIONS_CONNECT;
+	n->side.send = !n->o->receive;
+	n->side.allow_self = true;
+	n->side.wait_ms = REVERSE_MS;
+	if (near_draw_key(n, &key, e) < 0 ||
+	    setup_init_key(&n->setup, &n->side, &key, e) < 0)
+		return -1;
+	n->setup.connections.reach_ms = 0;
+	n->setup.connections.connect_ms = REACH_MS;
+	return 0;
+}
+
+static void near_list_modes(const struct mode_list *l, char *out, size_t size)
+{
+	size_t len = 0;
+
+	*out = '\0';
+	for (size_t i = 0; i < l->count && len < size; i++)
+		len += (size_t)snprintf(out + len, size - len, "%s%s",
+					i ? "," : "", l->modes[i]->name);
+}
+
+/* What the far host must know of our command line. */
+static void near_request(const struct near *n, struct ssh_request *r)
+{
+	const struct options *o = n->o;
+	struct err ignored = { 0 };
+
+	*r = (struct ssh_request){
+		.sends = o->receive,
+		.reverse = o->reverse,
+		.fallback = o->fallback,
+		.ktls_told = o->ktls == OPTIONS_KTLS_AUTO &&
+			     ktls_available(&ignored) < 0,
+		.quiet = o->quiet,
+		.ktls_require = o->ktls == OPTIONS_KTLS_REQUIRE,
+		.ktls_off = o->ktls == OPTIONS_KTLS_OFF,
+		.verbose = (uint64_t)(o->verbose > 9 ? 9 : o->verbose),
+		.port = o->reverse ? 0 : o->port,
+		.port_last = o->reverse ? 0 : o->last_port,
+		.no_retry = !o->retry_ms,
+		.retry_ms = o->retry_ms,
+		.handshake_ms = o->handshake_ms,
+		.no_buffer = !o->buffer_bytes,
+		.buffer_bytes = o->buffer_bytes,
+		.rekey_bytes = o->rekey_bytes == UINT64_MAX ? 0
+							    : o->rekey_bytes,
+		.limit_bytes_per_s = o->receive ? o->limit_bytes_per_s : 0,
+		.tcp_buffer_bytes = o->tcp.buffer_bytes,
+		.dscp = (uint64_t)(o->tcp.dscp + 1),
+	};
+	near_list_modes(&o->modes, r->modes, sizeof r->modes);
+	snprintf(r->congestion, sizeof r->congestion, "%s",
+		 o->receive && o->tcp.congestion ? o->tcp.congestion : "");
+}
+
+static int near_start(struct near *n, struct err *e)
+{
+	struct ssh_request request;
+	autofree char *line = NULL, *command = NULL;
+
+	near_request(n, &request);
+	request.command = ssh_args_join(n->o->ssh.command);
+	if (!request.command)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	line = ssh_request_format(&request, e);
+	ssh_request_fini(&request);
+	if (!line)
+		return -1;
+	command = ssh_args_join((char *[]){ far_program, line, NULL });
+	if (!command)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	ssh_process_ask(&n->o->ssh, &n->config);
+	return ssh_process_start(&n->ssh, &n->o->ssh, &n->config, command, e);
+}
+
+/* Hear that the far program runs, and give it the key. */
+static int near_greet(struct near *n, struct err *e)
+{
+	char line[SSH_REQUEST_LINE_BYTES];
+	struct ssh_answer a;
+	int ret;
+
+	if (ssh_process_hear(&n->ssh, &a, e) < 0)
+		return -1;
+	n->heard_ready = true;
+	if (a.kind != SSH_ANSWER_READY || a.version != SSH_ANSWER_VERSION)
+		return err_set(e, ERR_NET, 0,
+			       "%s has a btrfs-ktls-pipe of another release, "
+			       "which starts streams in another way: upgrade "
+			       "the older of the two",
+			       n->o->ssh.host);
+	ssh_request_format_secret(&n->secret, line);
+	ret = ssh_process_say(&n->ssh, line, sizeof line, e);
+	explicit_bzero(line, sizeof line);
+	ssh_request_wipe_secret(&n->secret);
+	return ret;
+}
+
+/* An address that only the far host can use: its zone is the far host's. */
+static bool near_is_foreign(const char *address)
+{
+	return strchr(address, '%') != NULL;
+}
+
+/* The addresses to try, best first: those of `all` that are set. */
+static size_t near_list(const struct near *n, const struct ssh_answer *a,
+			const char *out[static 3])
+{
+	const char *all[] = { n->o->address,
+			      near_is_foreign(a->address) ? NULL : a->address,
+			      n->config.host };
+	size_t count = 0;
+
+	for (size_t i = 0; i < array_len(all); i++) {
+		bool known = !all[i] || !*all[i];
+
+		for (size_t j = 0; j < count; j++)
+			known |= !strcmp(out[j], all[i] ? all[i] : "");
+		if (!known)
+			out[count++] = all[i];
+	}
+	return count;
+}
+
+/* NULL: ERR_NET or ERR_AUTH, another address may do; else final. */
+static struct session *near_dial(struct near *n, const char *host,
+				 struct err *e)
+{
+	struct session *session;
+
+	log_info("connecting to %s, port %u", host, n->setup.connections.port);
+	n->setup.connections.host = host;
+	session = session_client_new(&n->setup.session, e);
+	if (session && session_first(session, e) == 0)
+		return session;
+	session_free(session);
+	return NULL;
+}
+
+static int near_cannot_reach(const struct near *n, const char *tried,
+			     struct err *e)
+{
+	struct err last = *e;
+
+	return err_set(e, last.kind == ERR_AUTH ? ERR_AUTH : ERR_NET, 0,
+		       "no direct connection to %s, port %u of %s: %s (open "
+		       "that TCP port there, --port A-B chooses it; or give "
+		       "--address, --reverse or --fallback)",
+		       n->o->ssh.host, n->setup.connections.port, tried,
+		       last.num ? strerror(last.num) : last.msg);
+}
+
+/* Reach the far host at one of its addresses. */
+static struct session *near_reach(struct near *n, const struct ssh_answer *a,
+				  struct err *e)
+{
+	const char *hosts[3];
+	char tried[256] = "";
+	size_t count = near_list(n, a, hosts), len = 0;
+
+	n->setup.connections.port = (uint16_t)a->port;
+	n->setup.connections.lifeline_fd = n->ssh.fd;
+	for (size_t i = 0; i < count; i++) {
+		struct session *session;
+
+		*e = (struct err){ 0 };
+		session = near_dial(n, hosts[i], e);
+		if (session || (e->kind != ERR_NET && e->kind != ERR_AUTH))
+			return session;
+		n->ssh.ended = io_ready(n->ssh.fd, POLLIN);
+		if (n->ssh.ended)
+			return NULL;
+		log_info("%s", e->msg);
+		if (len < sizeof tried)
+			len += (size_t)snprintf(tried + len, sizeof tried - len,
+						"%s%s", i ? ", " : "",
+						hosts[i]);
+	}
+	near_cannot_reach(n, tried, e);
+	return NULL;
+}
+
+static int near_nowhere(const struct near *n, struct err *e)
+{
+	return err_set(e, ERR_NET, 0, "%s cannot %s: see its message above",
+		       n->o->ssh.host, n->o->reverse ? "reach us" : "listen");
+}
+
+/* The far host connects to us. */
+static struct session *near_accept(struct near *n, struct err *e)
+{
+	struct session *session;
+	struct ssh_answer a;
+
+	n->setup.connections.lifeline_fd = n->ssh.fd;
+	session = session_server_new(&n->setup.session, &n->listener, e);
+	if (session && session_first(session, e) == 0)
+		return session;
+	session_free(session);
+	if (io_ready(n->ssh.fd, POLLIN) &&
+	    ssh_process_hear(&n->ssh, &a, e) == 0)
+		near_nowhere(n, e);
+	return NULL;
+}
+
+static struct session *near_connect(struct near *n, struct err *e)
+{
+	struct ssh_answer a;
+
+	if (n->o->reverse)
+		return near_accept(n, e);
+	if (ssh_process_hear(&n->ssh, &a, e) < 0)
+		return NULL;
+	if (a.kind == SSH_ANSWER_AT)
+		return near_reach(n, &a, e);
+	near_nowhere(n, e);
+	return NULL;
+}
+
+/* There is no direct connection: the stream goes through ssh. */
+static struct session *near_fall_back(struct near *n, struct err *e)
+{
+	struct session *session;
+	struct ssh_answer a;
+	int fd;
+
+	log_always("%s; going through ssh (--fallback)", e->msg);
+	*e = (struct err){ 0 };
+	if (ssh_process_say(&n->ssh, SSH_REQUEST_CHANNEL,
+			    sizeof SSH_REQUEST_CHANNEL - 1, e) < 0 ||
+	    ssh_process_hear(&n->ssh, &a, e) < 0)
+		return NULL;
+	fd = fcntl(n->ssh.fd, F_DUPFD_CLOEXEC, 3);
+	if (a.kind != SSH_ANSWER_CHANNEL || fd < 0 ||
+	    io_set_nonblocking(fd, e) < 0) {
+		err_set(e, ERR_NET, 0, "%s does not go through ssh",
+			n->o->ssh.host);
+		return NULL;
+	}
+	setup_use_channel(&n->setup, fd, true);
+	session = session_client_new(&n->setup.session, e);
+	if (session && session_first(session, e) == 0)
+		return session;
+	session_free(session);
+	return NULL;
+}
+
+/* Reverse: listen before ssh starts, so that the far host need not wait. */
+static int near_listen(struct near *n, struct err *e)
+{
+	struct net_endpoint at = { .port = (uint16_t)n->o->port,
+				   .last_port = (uint16_t)n->o->last_port,
+				   .family = n->o->family,
+				   .tcp = &n->o->tcp };
+
+	if (!n->o->reverse)
+		return 0;
+	if (n->o->address && strlen(n->o->address) >= sizeof n->secret.address)
+		return err_set(e, ERR_USAGE, 0,
+			       "--address with --reverse: not a numeric "
+			       "address");
+	if (n->o->address)
+		strcpy(n->secret.address, n->o->address);
+	if (net_listen(&at, &n->listener, e) < 0)
+		return -1;
+	n->secret.port = n->listener.port;
+	return 0;
+}
+
+/*
+ * Before there was a stream: the far program or ssh ended.  What the exit
+ * status of ssh means.
+ */
+static int near_explain(const struct near *n, int status, struct err *e)
+{
+	const char *host = n->o->ssh.host;
+
+	if (status < 0)
+		return -1;
+	if (status == 255)
+		return err_set(e, ERR_SSH, 0, "ssh cannot reach %s", host);
+	if (status == 127)
+		return err_set(e, ERR_NO_PROGRAM, 0,
+			       "%s has no btrfs-ktls-pipe: install it there, "
+			       "where the PATH of a login by ssh finds it",
+			       host);
+	if (status == ERR_USAGE && !n->heard_ready)
+		return err_set(e, ERR_NET, 0,
+			       "the btrfs-ktls-pipe of %s is older and lacks "
+			       "ssh-server: upgrade it there",
+			       host);
+	return err_set(e, ERR_NET, 0,
+		       "%s did not start a stream (exit status %d): see its "
+		       "message above",
+		       host, status);
+}
+
+/* The far COMMAND failed: its own side knows, and ssh brings its status. */
+static void near_learn(const struct near *n, int status, struct err *e)
+{
+	if (n->o->receive && e->kind == ERR_STREAM && status == ERR_COMMAND)
+		err_set(e, ERR_COMMAND, 0, "the COMMAND on %s failed",
+			n->o->ssh.host);
+}
+
+static struct session *near_begin(struct near *n, struct err *e)
+{
+	struct session *session = NULL;
+
+	if (near_listen(n, e) < 0 || near_start(n, e) < 0 ||
+	    near_greet(n, e) < 0)
+		return NULL;
+	session = near_connect(n, e);
+	if (!session && e->kind == ERR_NET && n->o->fallback && !n->ssh.ended)
+		session = near_fall_back(n, e);
+	return session;
+}
+
+static int near_run(struct near *n, struct err *e)
+{
+	struct session *session = near_begin(n, e);
+	bool streams = session;
+	int ret = -1, status;
+
+	if (session)
+		ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
+	session_free(session);
+	status = ssh_process_end(
+		&n->ssh, streams || n->ssh.ended ? END_MS : ERROR_END_MS);
+	if (ret < 0 && streams)
+		near_learn(n, status, e);
+	else if (ret < 0 && n->ssh.ended)
+		near_explain(n, status, e);
+	return ret;
+}
+
+int cmd_ssh(const struct options *o, struct err *e)
+{
+	struct near near = { .o = o, .ssh.fd = -1, .setup.stats_fd = -1 };
+	int ret = near_set_up(&near, e);
+
+	if (ret == 0)
+		ret = near_run(&near, e);
+	ssh_request_wipe_secret(&near.secret);
+	net_listener_close(&near.listener);
+	setup_write_stats(&near.setup, ret < 0 ? e : NULL);
+	setup_fini(&near.setup);
+	return ret;
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* The far side of ssh: what ssh starts, and what authorized_keys may force. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "cli/cmd.h"
+#include "cli/setup.h"
+#include "cli/ssh_answer.h"
+#include "cli/ssh_channel.h"
+#include "cli/ssh_net.h"
+#include "cli/ssh_request.h"
+#include "conn/net.h"
+#include "conn/session_client.h"
+#include "conn/session_server.h"
+#include "stream/stream.h"
+
+enum {
+	KEY_MS = 20000, /* for the key line */
+	ORDER_MS = 30000, /* for the order to use the channel */
+	REACH_MS = 5000,
+	WAIT_MS = 60000, /* for the near host to connect */
+};
+
+static const char ours[] = "btrfs-ktls-pipe ssh-server ";
+
+struct far {
+	const struct options *o;
+	int in_fd, out_fd; /* ssh's channel; in_fd is the lifeline */
+	struct ssh_request request;
+	struct options side; /* the request, as connect or listen has it */
+	struct setup setup;
+	char host[SSH_ANSWER_ADDRESS_MAX]; /* reverse: where to connect */
+	struct net_listener listener;
+	char *argv[4]; /* the shell's */
+};
+
+/*
+ * Keep the channel for ourselves: no COMMAND may read or write it.  What it
+ * prints goes where its messages go.
+ */
+static int far_take_channel(struct far *f, struct err *e)
+{
+	autoclose int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	f->in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+	f->out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (null < 0 || f->in_fd < 0 || f->out_fd < 0 ||
+	    dup2(null, STDIN_FILENO) < 0 ||
+	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+		return err_set(e, ERR_NET, errno,
+			       "cannot set up standard input and output");
+	return 0;
+}
+
+static int far_answer(const struct far *f, const struct ssh_answer *a,
+		      struct err *e)
+{
+	char line[SSH_ANSWER_LINE_MAX];
+	size_t len = ssh_answer_format(a, line);
+
+	if (io_write_all(f->out_fd, line, len, "to ssh", e) == 0)
+		return 0;
+	e->kind = ERR_NET;
+	return -1;
+}
+
+/* Read len bytes from the channel. */
+static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
+		    struct err *e)
+{
+	uint64_t deadline = clock_deadline(ms);
+	size_t have = 0;
+
+	while (have < len) {
+		struct pollfd p = { .fd = f->in_fd, .events = POLLIN };
+		ssize_t n;
+
+		if (poll(&p, 1, clock_poll_ms(deadline)) < 0 && errno != EINTR)
+			return err_call(e, ERR_NET, "poll", "cannot wait");
+		if (!p.revents && clock_now_ms() >= deadline)
+			return err_set(e, ERR_NET, 0,
+				       "nothing came on standard input");
+		if (!p.revents)
+			continue;
+		n = io_read(f->in_fd, buf + have, len - have);
+		if (n <= 0)
+			return err_set(e, ERR_NET, 0,
+				       "the other host's btrfs-ktls-pipe or "
+				       "ssh ended");
+		have += (size_t)n;
+	}
+	return 0;
+}
+
+static int far_read_secret(const struct far *f, struct ssh_request_secret *s,
+			   struct err *e)
+{
+	char line[SSH_REQUEST_LINE_BYTES];
+	int ret = far_read(f, line, sizeof line, KEY_MS, e);
+
+	if (ret == 0)
+		ret = ssh_request_parse_secret(line, s, e);
+	explicit_bzero(line, sizeof line);
+	return ret;
+}
+
+/* COMMAND: for the shell of this login, or for FILTER to judge. */
+static int far_command(struct far *f, struct err *e)
+{
+	static char sh[] = "/bin/sh", option[] = "-c";
+	char *shell = getenv("SHELL");
+
+	f->side.command = f->o->words;
+	if (f->o->forced) {
+		if (setenv("SSH_ORIGINAL_COMMAND", f->request.command, 1) == 0)
+			return 0;
+		return err_set(e, ERR_BUG, errno, "cannot start FILTER");
+	}
+	f->argv[0] = shell && *shell ? shell : sh;
+	f->argv[1] = option;
+	f->argv[2] = f->request.command;
+	f->side.command = f->argv;
+	return 0;
+}
+
+/* The request as a command line of connect or listen. */
+static int far_options(struct far *f, struct err *e)
+{
+	const struct ssh_request *r = &f->request;
+
+	f->side = (struct options){
+		.verb = r->reverse ? OPTIONS_CONNECT : OPTIONS_LISTEN,
+		.port = r->port,
+		.last_port = r->port_last,
+		.ktls = r->ktls_require ? OPTIONS_KTLS_REQUIRE
+			: r->ktls_off	? OPTIONS_KTLS_OFF
+					: OPTIONS_KTLS_AUTO,
+		.wait_ms = WAIT_MS,
+		.handshake_ms = r->handshake_ms ? r->handshake_ms : 10000,
+		.ready_fd = -1,
+		.receive = !r->sends,
+		.send = r->sends,
+		.buffer_bytes = r->no_buffer ? 0 : r->buffer_bytes,
+		.retry_ms = r->no_retry ? 0 : r->retry_ms,
+		.rekey_bytes = r->rekey_bytes ? r->rekey_bytes : UINT64_MAX,
+		.limit_bytes_per_s = r->limit_bytes_per_s,
+		.tcp = { .buffer_bytes = r->tcp_buffer_bytes,
+			 .congestion = *r->congestion ? r->congestion : NULL,
+			 .dscp = (int)r->dscp - 1 },
+		.allow_self = true,
+	};
+	if (*r->modes && mode_parse(r->modes, &f->side.modes, e) < 0)
+		return -1;
+	if (f->side.modes.count && f->side.modes.modes[0] == &mode_none)
+		return err_set(e, ERR_USAGE, 0, "mode none is not possible");
+	if (far_command(f, e) < 0)
+		return -1;
+	return options_check_stream(&f->side, e);
+}
+
+static void far_log_level(const struct far *f)
+{
+	const struct ssh_request *r = &f->request;
+
+	log_set_level(
+		r->quiet ? LOG_QUIET
+			 : (enum log_level)(
+				   LOG_NOTICE +
+				   (r->verbose > 2 ? 2 : (int)r->verbose)));
+	if (r->ktls_told)
+		connection_told_user_space();
+}
+
+/* The n-th word of SSH_CONNECTION, which sshd sets: addresses and ports */
+static bool far_connection(unsigned int n, char *out, size_t size)
+{
+	const char *text = getenv("SSH_CONNECTION");
+	size_t len;
+
+	while (text && n--) {
+		text = strchr(text, ' ');
+		text += text ? 1 : 0;
+	}
+	len = text ? strcspn(text, " ") : 0;
+	if (!len || len >= size)
+		return false;
+	memcpy(out, text, len);
+	out[len] = '\0';
+	return true;
+}
+
+static int far_no_connection(struct err *e)
+{
+	return err_set(e, ERR_NET, 0,
+		       "SSH_CONNECTION has no addresses (is ssh-server started "
+		       "by sshd?)");
+}
+
+/* Reverse: the client's address, or another that authorized_keys allows */
+static int far_aim(struct far *f, const struct ssh_request_secret *s,
+		   struct err *e)
+{
+	const char *net = f->o->reverse_to;
+
+	f->side.port = s->port;
+	if (!*s->address) {
+		if (far_connection(0, f->host, sizeof f->host))
+			return 0;
+		return far_no_connection(e);
+	}
+	snprintf(f->host, sizeof f->host, "%s", s->address);
+	if (net && ssh_net_has(net, f->host))
+		return 0;
+	return err_set(
+		e, ERR_USAGE, 0,
+		"--reverse may lead to the client's own address only%s%s "
+		"(--reverse-to in authorized_keys)",
+		net ? ", or to " : "", net ? net : "");
+}
+
+static int far_set_up(struct far *f, struct err *e)
+{
+	autowipe_request_secret struct ssh_request_secret secret = { 0 };
+	autowipe_key struct key key = { .secret.len = sizeof secret.key };
+
+	if (far_read_secret(f, &secret, e) < 0 || far_options(f, e) < 0 ||
+	    (f->request.reverse && far_aim(f, &secret, e) < 0))
+		return -1;
+	memcpy(key.secret.bytes, secret.key, sizeof secret.key);
+	if (setup_init_key(&f->setup, &f->side, &key, e) < 0)
+		return -1;
+	f->setup.stream.command_name = f->request.command;
+	f->setup.stream.passes_on = true;
+	f->setup.connections.lifeline_fd = f->in_fd;
+	f->setup.connections.host = f->host;
+	f->setup.connections.reach_ms = 0;
+	f->setup.connections.connect_ms = REACH_MS;
+	return 0;
+}
+
+/* Listen where ssh came to, and nowhere else. */
+static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
+{
+	struct net_endpoint at = { .host = a->address,
+				   .port = (uint16_t)f->side.port,
+				   .last_port = (uint16_t)f->side.last_port,
+				   .tcp = &f->side.tcp };
+
+	if (!far_connection(2, a->address, sizeof a->address))
+		return far_no_connection(e);
+	if (net_listen(&at, &f->listener, e) < 0)
+		return -1;
+	a->kind = SSH_ANSWER_AT;
+	a->port = f->listener.port;
+	return 0;
+}
+
+/* NULL: see e, or the near host spoke. */
+static struct session *far_first(struct session *session, struct err *e)
+{
+	if (session && session_first(session, e) == 0)
+		return session;
+	session_free(session);
+	return NULL;
+}
+
+/* Get a direct connection, whichever side connects. */
+static struct session *far_connect(struct far *f, struct err *e)
+{
+	struct ssh_answer a = { .kind = SSH_ANSWER_AT };
+	struct session *session;
+
+	if (f->request.reverse) {
+		session = session_client_new(&f->setup.session, e);
+		return far_first(session, e);
+	}
+	if (far_listen(f, &a, e) < 0 || far_answer(f, &a, e) < 0)
+		return NULL;
+	session = session_server_new(&f->setup.session, &f->listener, e);
+	return far_first(session, e);
+}
+
+/*
+ * There is no direct connection.  Tell the near host, unless it spoke first.
+ * What it says then is the order to use the channel, or nothing.
+ */
+static int far_obey(struct far *f, struct err *e)
+{
+	const struct ssh_answer nowhere = { .kind = SSH_ANSWER_NOWHERE };
+	const struct ssh_answer channel = { .kind = SSH_ANSWER_CHANNEL };
+	char order[sizeof SSH_REQUEST_CHANNEL - 1];
+
+	if (!io_ready(f->in_fd, POLLIN)) {
+		if (f->request.fallback)
+			log_notice("%s", e->msg);
+		if (far_answer(f, &nowhere, e) < 0 || !f->request.fallback)
+			return -1;
+	}
+	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0)
+		return -1;
+	if (memcmp(order, SSH_REQUEST_CHANNEL, sizeof order))
+		return err_set(e, ERR_USAGE, 0, "an unknown order came");
+	*e = (struct err){ 0 };
+	return far_answer(f, &channel, e);
+}
+
+/* The channel is the connection that the listener would have accepted. */
+static struct session *far_fall_back(struct far *f, struct err *e)
+{
+	int fd;
+
+	if (far_obey(f, e) < 0)
+		return NULL;
+	net_listener_close(&f->listener);
+	fd = ssh_channel_open(f->in_fd, f->out_fd, e);
+	if (fd < 0)
+		return NULL;
+	setup_use_channel(&f->setup, fd, false);
+	return far_first(session_server_new(&f->setup.session, &f->listener, e),
+			 e);
+}
+
+static int far_run(struct far *f, struct err *e)
+{
+	struct session *session = far_connect(f, e);
+	int ret = -1;
+
+	if (!session && e->kind == ERR_NET)
+		session = far_fall_back(f, e);
+	if (session)
+		ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
+	session_free(session);
+	net_listener_close(&f->listener);
+	return ret;
+}
+
+static int far_serve(struct far *f, const char *request, struct err *e)
+{
+	const struct ssh_answer ready = { .kind = SSH_ANSWER_READY,
+					  .version = SSH_ANSWER_VERSION };
+	int ret;
+
+	if (far_take_channel(f, e) < 0 || far_answer(f, &ready, e) < 0)
+		return -1;
+	ret = ssh_request_parse(&f->request, request, e);
+	if (ret == 0) {
+		far_log_level(f);
+		ret = far_set_up(f, e);
+	}
+	if (ret == 0)
+		ret = far_run(f, e);
+	attr_close(&f->in_fd);
+	attr_close(&f->out_fd);
+	setup_fini(&f->setup);
+	ssh_request_fini(&f->request);
+	return ret;
+}
+
+/* What a forced command was asked for; NULL: not for us. */
+static const char *far_forced_request(void)
+{
+	const char *asked = getenv("SSH_ORIGINAL_COMMAND");
+
+	return asked && !strncmp(asked, ours, sizeof ours - 1)
+		       ? asked + sizeof ours - 1
+		       : NULL;
+}
+
+static int far_exec_filter(const struct options *o, struct err *e)
+{
+	signal(SIGPIPE, SIG_DFL);
+	signal(SIGXFSZ, SIG_DFL);
+	signal(SIGUSR1, SIG_DFL);
+	execvp(o->words[0], o->words);
+	return err_set(e, ERR_COMMAND, errno, "cannot run %s", o->words[0]);
+}
+
+int cmd_ssh_server(const struct options *o, struct err *e)
+{
+	struct far far = { .o = o, .in_fd = -1, .out_fd = -1 };
+	autofree char *joined = NULL;
+	const char *request;
+
+	if (o->forced) {
+		request = far_forced_request();
+		return request ? far_serve(&far, request, e)
+			       : far_exec_filter(o, e);
+	}
+	joined = ssh_args_join(o->words);
+	if (!joined)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	return far_serve(&far, joined, e);
+}

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/ssh_defaults.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char blank[] = " \t\r\n";
+
+/* Returns false if there is no home, or its name is too long. */
+static bool ssh_defaults_path(char path[static SSH_DEFAULTS_WORD_BYTES])
+{
+	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	bool own = config && *config;
+	int n;
+
+	if (!own && (!home || !*home))
+		return false;
+	n = snprintf(path, SSH_DEFAULTS_WORD_BYTES, "%s%s/btrfs-ktls-pipe/ssh",
+		     own ? config : home, own ? "" : "/.config");
+	return n < SSH_DEFAULTS_WORD_BYTES;
+}
+
+int ssh_defaults_parse(char *line, char word[static SSH_DEFAULTS_WORD_BYTES])
+{
+	char *name = line + strspn(line, blank), *value, *end;
+	int n;
+
+	*word = '\0';
+	if (!*name || *name == '#')
+		return 0;
+	for (end = name + strlen(name); strchr(blank, end[-1]); end--)
+		end[-1] = '\0';
+	value = name + strcspn(name, blank);
+	if (*value) {
+		*value++ = '\0';
+		value += strspn(value, blank);
+	}
+	n = snprintf(word, SSH_DEFAULTS_WORD_BYTES, "--%s%s%s", name,
+		     *value ? "=" : "", value);
+	return n < SSH_DEFAULTS_WORD_BYTES ? 0 : -1;
+}
+
+static int ssh_defaults_fill(struct ssh_defaults *d, FILE *in, struct err *e)
+{
+	autofree char *line = NULL;
+	size_t size = 0;
+
+	while (getline(&line, &size, in) >= 0) {
+		char *word = d->text[d->count];
+
+		if (d->count == SSH_DEFAULTS_MAX ||
+		    ssh_defaults_parse(line, word) < 0)
+			return err_set(e, ERR_USAGE, 0, "%s is too long",
+				       d->words[0]);
+		if (*word)
+			d->words[d->count++] = word;
+	}
+	if (ferror(in))
+		return err_set(e, ERR_USAGE, errno, "cannot read %s",
+			       d->words[0]);
+	return 0;
+}
+
+int ssh_defaults_read(struct ssh_defaults *d, struct err *e)
+{
+	char path[SSH_DEFAULTS_WORD_BYTES];
+	FILE *in;
+	int ret;
+
+	*d = (struct ssh_defaults){ .count = 0 };
+	if (!ssh_defaults_path(path))
+		return 0;
+	in = fopen(path, "re");
+	if (!in && (errno == ENOENT || errno == ENOTDIR))
+		return 0;
+	if (!in)
+		return err_set(e, ERR_USAGE, errno, "cannot read %s", path);
+	d->text = calloc(SSH_DEFAULTS_MAX + 1, sizeof *d->text);
+	if (!d->text) {
+		fclose(in);
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	}
+	d->words[d->count++] = strcpy(d->text[0], path);
+	ret = ssh_defaults_fill(d, in, e);
+	fclose(in);
+	return ret;
+}
+
+void ssh_defaults_fini(struct ssh_defaults *d)
+{
+	free(d->text);
+	*d = (struct ssh_defaults){ .count = 0 };
+}

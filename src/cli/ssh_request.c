@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/ssh_request.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "auth/key_text.h"
+#include "base/parse.h"
+#include "cli/ssh_answer.h"
+
+enum ssh_request_type { TYPE_FLAG, TYPE_NUMBER, TYPE_WORD };
+
+#define FIELD(f) offsetof(struct ssh_request, f)
+#define SIZE_MAX_BYTES (UINT64_C(1) << 60)
+
+static const struct field {
+	const char *name;
+	enum ssh_request_type type;
+	size_t offset;
+	uint64_t max; /* TYPE_NUMBER; the least is 1 */
+} fields[] = {
+	{ "reverse", TYPE_FLAG, FIELD(reverse), 0 },
+	{ "fallback", TYPE_FLAG, FIELD(fallback), 0 },
+	{ "ktls-told", TYPE_FLAG, FIELD(ktls_told), 0 },
+	{ "ktls-require", TYPE_FLAG, FIELD(ktls_require), 0 },
+	{ "ktls-off", TYPE_FLAG, FIELD(ktls_off), 0 },
+	{ "quiet", TYPE_FLAG, FIELD(quiet), 0 },
+	{ "verbose", TYPE_NUMBER, FIELD(verbose), 9 },
+	{ "port", TYPE_NUMBER, FIELD(port), 65535 },
+	{ "port-last", TYPE_NUMBER, FIELD(port_last), 65535 },
+	{ "no-retry", TYPE_NUMBER, FIELD(no_retry), 1 },
+	{ "retry-ms", TYPE_NUMBER, FIELD(retry_ms), SIZE_MAX_BYTES },
+	{ "handshake-ms", TYPE_NUMBER, FIELD(handshake_ms), SIZE_MAX_BYTES },
+	{ "no-buffer", TYPE_NUMBER, FIELD(no_buffer), 1 },
+	{ "buffer", TYPE_NUMBER, FIELD(buffer_bytes), SIZE_MAX_BYTES },
+	{ "rekey-after", TYPE_NUMBER, FIELD(rekey_bytes), SIZE_MAX_BYTES },
+	{ "limit", TYPE_NUMBER, FIELD(limit_bytes_per_s), SIZE_MAX_BYTES },
+	{ "tcp-buffer", TYPE_NUMBER, FIELD(tcp_buffer_bytes), SIZE_MAX_BYTES },
+	{ "dscp", TYPE_NUMBER, FIELD(dscp), 64 },
+	{ "congestion", TYPE_WORD, FIELD(congestion), 0 },
+	{ "mode", TYPE_WORD, FIELD(modes), 0 },
+};
+
+static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+			    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._-,:@+";
+
+static void ssh_request_write_field(FILE *out, const struct field *f,
+				    const void *value)
+{
+	switch (f->type) {
+	case TYPE_FLAG:
+		if (*(const bool *)value)
+			fprintf(out, " %s", f->name);
+		break;
+	case TYPE_NUMBER:
+		if (*(const uint64_t *)value)
+			fprintf(out, " %s=%" PRIu64, f->name,
+				*(const uint64_t *)value);
+		break;
+	case TYPE_WORD:
+		if (*(const char *)value)
+			fprintf(out, " %s=%s", f->name, (const char *)value);
+		break;
+	}
+}
+
+char *ssh_request_format(const struct ssh_request *r, struct err *e)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out) {
+		err_set(e, ERR_BUG, 0, "out of memory");
+		return NULL;
+	}
+	fprintf(out, "%d %s", SSH_ANSWER_VERSION,
+		r->sends ? "send" : "receive");
+	for (size_t i = 0; i < array_len(fields); i++)
+		ssh_request_write_field(out, &fields[i],
+					(const char *)r + fields[i].offset);
+	fprintf(out, " -- ");
+	for (const char *c = r->command; *c; c++)
+		fprintf(out, strchr(plain, *c) ? "%c" : "%%%02x",
+			(unsigned char)*c);
+	if (fclose(out) == EOF || size > SSH_REQUEST_MAX) {
+		err_set(e, ERR_USAGE, 0, "COMMAND is too long");
+		free(text);
+		return NULL;
+	}
+	return text;
+}
+
+static int ssh_request_bad(const char *word, struct err *e)
+{
+	return err_set(e, ERR_USAGE, 0,
+		       "the request has an unknown or invalid word '%s' (is "
+		       "the other host's btrfs-ktls-pipe of another release?)",
+		       word);
+}
+
+static int ssh_request_store(const struct field *f, void *value,
+			     const char *text, struct err *e)
+{
+	switch (f->type) {
+	case TYPE_FLAG:
+		*(bool *)value = true;
+		return 0;
+	case TYPE_NUMBER:
+		return parse_uint(text, 1, f->max, value, e);
+	case TYPE_WORD:
+		if (!text || !*text || strlen(text) >= SSH_REQUEST_WORD_MAX ||
+		    text[strspn(text, plain)])
+			return -1;
+		strcpy(value, text);
+		return 0;
+	}
+	return -1;
+}
+
+static int ssh_request_parse_word(struct ssh_request *r, char *word,
+				  struct err *e)
+{
+	char *value = strchr(word, '=');
+	size_t len = value ? (size_t)(value - word) : strlen(word);
+
+	for (size_t i = 0; i < array_len(fields); i++) {
+		const struct field *f = &fields[i];
+
+		if (strlen(f->name) != len || memcmp(f->name, word, len))
+			continue;
+		if ((f->type == TYPE_FLAG) == (value != NULL) ||
+		    ssh_request_store(f, (char *)r + f->offset,
+				      value ? value + 1 : NULL, e) < 0)
+			break;
+		return 0;
+	}
+	return ssh_request_bad(word, e);
+}
+
+static int ssh_request_digit(char c)
+{
+	static const char digits[] = "0123456789abcdef";
+	const char *at = c ? strchr(digits, c) : NULL;
+
+	return at ? (int)(at - digits) : -1;
+}
+
+/* Decode in place.  Returns false if the text is not what we write. */
+static bool ssh_request_decode(char *text)
+{
+	char *out = text;
+
+	for (const char *c = text; *c; c++) {
+		int high, low;
+
+		if (strchr(plain, *c)) {
+			*out++ = *c;
+			continue;
+		}
+		if (*c != '%' || (high = ssh_request_digit(c[1])) < 0 ||
+		    (low = ssh_request_digit(c[2])) < 0 || !(high | low))
+			return false;
+		*out++ = (char)(high << 4 | low);
+		c += 2;
+	}
+	*out = '\0';
+	return out > text;
+}
+
+static int ssh_request_parse_direction(struct ssh_request *r, const char *word,
+				       struct err *e)
+{
+	r->sends = !strcmp(word, "send");
+	if (r->sends || !strcmp(word, "receive"))
+		return 0;
+	return ssh_request_bad(word, e);
+}
+
+int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
+{
+	autofree char *copy = strdup(text);
+	char *next = copy, *word;
+	unsigned int number = 0;
+
+	*r = (struct ssh_request){ 0 };
+	if (!copy)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	while ((word = strsep(&next, " ")) && strcmp(word, "--")) {
+		uint64_t version;
+		int ret = 0;
+
+		if (!number)
+			ret = parse_uint(word, SSH_ANSWER_VERSION,
+					 SSH_ANSWER_VERSION, &version, e);
+		else if (number == 1)
+			ret = ssh_request_parse_direction(r, word, e);
+		else
+			ret = ssh_request_parse_word(r, word, e);
+		if (ret < 0)
+			return ssh_request_bad(word, e);
+		number++;
+	}
+	if (number < 2 || !next || !ssh_request_decode(next))
+		return ssh_request_bad(next ? next : "", e);
+	if (r->port_last && r->port_last < r->port)
+		return ssh_request_bad("port-last", e);
+	r->command = strdup(next);
+	return r->command ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
+}
+
+enum { PORT_AT = 2 * SSH_REQUEST_KEY_BYTES + 1, ADDRESS_AT = PORT_AT + 6 };
+
+void ssh_request_format_secret(const struct ssh_request_secret *s,
+			       char line[static SSH_REQUEST_LINE_BYTES])
+{
+	static const char digits[] = "0123456789abcdef";
+	char rest[SSH_REQUEST_LINE_BYTES];
+
+	for (size_t i = 0; i < SSH_REQUEST_KEY_BYTES; i++) {
+		line[2 * i] = digits[s->key[i] >> 4];
+		line[2 * i + 1] = digits[s->key[i] & 15];
+	}
+	/* The address is padded. */
+	snprintf(rest, sizeof rest, " %05u %-*s", (unsigned int)s->port,
+		 SSH_ANSWER_ADDRESS_MAX - 1, s->address);
+	memcpy(line + PORT_AT - 1, rest, SSH_REQUEST_LINE_BYTES - PORT_AT);
+	line[SSH_REQUEST_LINE_BYTES - 1] = '\n';
+}
+
+static bool ssh_request_parse_place(const char *line,
+				    struct ssh_request_secret *s)
+{
+	const char *address = line + ADDRESS_AT;
+	size_t len = strcspn(address, " \n");
+
+	for (const char *c = line + PORT_AT; c < address - 1; c++) {
+		if (*c < '0' || *c > '9')
+			return false;
+		s->port = 10 * s->port + (uint64_t)(*c - '0');
+	}
+	memcpy(s->address, address, len);
+	return s->port <= 65535 &&
+	       strspn(address + len, " ") == SSH_ANSWER_ADDRESS_MAX - 1 - len;
+}
+
+int ssh_request_parse_secret(const char line[static SSH_REQUEST_LINE_BYTES],
+			     struct ssh_request_secret *s, struct err *e)
+{
+	*s = (struct ssh_request_secret){ .port = 0 };
+	if (line[SSH_REQUEST_LINE_BYTES - 1] == '\n' &&
+	    line[PORT_AT - 1] == ' ' && line[ADDRESS_AT - 1] == ' ' &&
+	    key_text_unhex((const uint8_t *)line, PORT_AT - 1, s->key) &&
+	    ssh_request_parse_place(line, s))
+		return 0;
+	return err_set(e, ERR_USAGE, 0,
+		       "there is no key line on standard input: ssh-server "
+		       "is started by 'btrfs-ktls-pipe ssh'");
+}
+
+void ssh_request_wipe_secret(struct ssh_request_secret *s)
+{
+	explicit_bzero(s, sizeof *s);
+}
+
+void ssh_request_fini(struct ssh_request *r)
+{
+	free(r->command);
+	r->command = NULL;
+}

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/pass.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "base/log.h"
+
+enum { QUEUE_BYTES = 65536 }; /* some ten connections wait for a stream */
+
+struct pass_message {
+	struct channel_value channel;
+	struct frame_hello hello;
+	struct net_source source;
+	uint8_t stream_name[FRAME_NAME_BYTES];
+	bool restarts;
+	bool attached; /* see struct connection_socket */
+	struct err why_not;
+	char name[NET_NAME_MAX];
+};
+
+/* What carries one descriptor: unix(7), SCM_RIGHTS. */
+union pass_rights {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static void pass_wipe(struct pass_message *m)
+{
+	explicit_bzero(m, sizeof *m);
+}
+
+/* A seccomp filter refuses the calls before the kernel finds -1 invalid. */
+int pass_check(struct err *e)
+{
+	struct msghdr m = { 0 };
+
+	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
+	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
+		return err_call(e, ERR_NET, "sendmsg and recvmsg",
+				"cannot pass connections on");
+	return 0;
+}
+
+int pass_open(int ends[static 2])
+{
+	int bytes = QUEUE_BYTES;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, ends) < 0)
+		return -1;
+	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	return 0;
+}
+
+int pass_send(int over, const struct accepted_peer *peer)
+{
+	attr_cleanup(pass_wipe) struct pass_message m = {
+		.hello = peer->hello,
+		.source = peer->source,
+		.restarts = peer->restarts,
+		.attached = peer->socket.attached,
+		.why_not = peer->socket.why_not
+	};
+	struct iovec iov = { &m, sizeof m };
+	union pass_rights rights = { .bytes = { 0 } };
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = rights.bytes,
+			      .msg_controllen = sizeof rights.bytes };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
+
+	channel_give(peer->channel, &m.channel);
+	memcpy(m.name, peer->name, sizeof m.name);
+	memcpy(m.stream_name, peer->stream_name, sizeof m.stream_name);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SCM_RIGHTS;
+	c->cmsg_len = CMSG_LEN(sizeof peer->socket.fd);
+	memcpy(CMSG_DATA(c), &peer->socket.fd, sizeof peer->socket.fd);
+	return sendmsg(over, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+}
+
+/* Returns the socket that came with the message, or -1. */
+static int pass_receive(int over, struct pass_message *m, bool *ended)
+{
+	struct iovec iov = { m, sizeof *m };
+	union pass_rights rights;
+	struct msghdr msg = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = rights.bytes,
+			      .msg_controllen = sizeof rights.bytes };
+	ssize_t n = recvmsg(over, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
+	int fd = -1;
+
+	*ended = n == 0 || (n < 0 && errno == ECONNRESET);
+	if (n <= 0)
+		return -1;
+	/* Without a free descriptor the kernel drops the one passed. */
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&fd, CMSG_DATA(c), sizeof fd);
+	if (fd < 0)
+		log_notice("a connection was dropped: no descriptor is free; "
+			   "raise ulimit -n");
+	return fd;
+}
+
+bool pass_recv(int over, struct accepted_peer *peer, bool *ended)
+{
+	attr_cleanup(pass_wipe) struct pass_message m = { .attached = false };
+	autoclose int fd = pass_receive(over, &m, ended);
+	struct err e = { 0 };
+
+	if (fd < 0)
+		return false;
+	*peer = (struct accepted_peer){ .hello = m.hello,
+					.source = m.source,
+					.restarts = m.restarts,
+					.returns = true };
+	peer->channel = channel_take(&m.channel, fd, &e);
+	if (!peer->channel) {
+		log_notice("a connection was dropped: %s", e.msg);
+		return false;
+	}
+	peer->socket = (struct connection_socket){ .fd = steal_fd(&fd),
+						   .attached = m.attached,
+						   .why_not = m.why_not };
+	memcpy(peer->name, m.name, sizeof peer->name);
+	memcpy(peer->stream_name, m.stream_name, sizeof peer->stream_name);
+	return true;
+}
+
+void pass_tell(int over, bool connected)
+{
+	uint8_t byte = connected;
+
+	if (send(over, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+		log_debug("cannot tell the listener about a connection: %s",
+			  strerror(errno));
+}
+
+bool pass_told(int over, bool *connected)
+{
+	bool told = false;
+	uint8_t byte;
+
+	while (recv(over, &byte, 1, MSG_DONTWAIT) > 0) {
+		*connected = byte;
+		told = true;
+	}
+	return told;
+}

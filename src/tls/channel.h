@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * An authenticated connection as records: each direction is made by the kernel
+ * or in user space, with the same keys.  Handles what may come besides data:
+ * alerts, session tickets, KeyUpdate, padding, empty records.
+ *
+ * The first error of a connection is final.  The kernel reports a socket's
+ * error only once; after that it may accept bytes and discard them.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "proto/record.h"
+#include "tls/records.h"
+#include "tls/tls.h"
+
+struct channel;
+
+/*
+ * A channel as a value, to be passed with its socket to another process of this
+ * program.  Contains keys.
+ */
+struct channel_value {
+	struct tls_agreed agreed; /* with the keys for the next records */
+	bool raw;
+};
+
+void channel_value_wipe(struct channel_value *v);
+#define autowipe_channel_value attr_cleanup(channel_value_wipe)
+
+/* What a call that receives found. */
+struct channel_io {
+	size_t bytes; /* of data; 0 and not closed: nothing now, poll */
+	bool closed; /* close_notify came; another may follow */
+	bool took; /* there was a record, maybe one that holds no data */
+};
+
+/*
+ * Make a channel of a handshake that is done, both directions in user space.
+ * Until channel_keep() it reads not a byte beyond the record that is asked for.
+ * Borrows fd; t is of no more use.  raw: the peer is another program, which
+ * may send session tickets and change its keys.  NULL: ERR_AUTH, ERR_BUG.
+ */
+struct channel *channel_new(struct tls *t, int fd, bool raw, struct err *e);
+void channel_free(struct channel *ch);
+
+/*
+ * Take the value of a channel, of which nothing else was asked than HELLO: both
+ * directions are in user space and nothing is pending.  ch can only be freed.
+ */
+void channel_give(const struct channel *ch, struct channel_value *out);
+
+/* Make a channel of a value, which the caller wipes.  NULL: ERR_BUG. */
+struct channel *channel_take(const struct channel_value *v, int fd,
+			     struct err *e);
+
+/* What the handshake agreed on, without keys. */
+const struct tls_agreed *channel_agreed(const struct channel *ch);
+
+/*
+ * Give a direction to the kernel, whose TLS is attached to the socket, and
+ * verify that it uses the keys.  channel_in_kernel() tells whether it took them:
+ * then there is no way back.  Nothing may be pending.  Errors: ERR_KTLS.
+ */
+int channel_to_kernel(struct channel *ch, enum records_direction dir,
+		      struct err *e) attr_must_check;
+bool channel_in_kernel(const struct channel *ch, enum records_direction dir);
+
+/* Keep a direction in user space; bulk: for the stream.  Errors: ERR_BUG. */
+int channel_keep(struct channel *ch, enum records_direction dir, bool bulk,
+		 struct err *e) attr_must_check;
+
+/*
+ * How many records the present keys of dir have protected.  The result is
+ * exact, or an upper bound if it is below enough.  0 in mode none.
+ */
+uint64_t channel_records(struct channel *ch, enum records_direction dir,
+			 uint64_t enough);
+
+/*
+ * Send up to len bytes; buf[len] must be writable (aead_encrypt).  *done: bytes
+ * taken; 0: poll for POLLOUT, then channel_flush().  Errors: ERR_NET.
+ */
+int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
+		 struct err *e) attr_must_check;
+
+/* In user space: send one record with all of it, or nothing. */
+int channel_put(struct channel *ch, const void *bytes, size_t len, bool *taken,
+		struct err *e) attr_must_check;
+
+/* Before the kernel sends data: may it?  It must answer a KeyUpdate first. */
+int channel_may_send(struct channel *ch, bool *may,
+		     struct err *e) attr_must_check;
+
+/* Evaluate the result and errno of a call that sent by the kernel. */
+int channel_sent(struct channel *ch, ssize_t n, size_t *done,
+		 struct err *e) attr_must_check;
+
+/* Send what our own buffers hold; *empty: all is sent.  Errors: ERR_NET. */
+int channel_flush(struct channel *ch, bool *empty,
+		  struct err *e) attr_must_check;
+bool channel_pending(const struct channel *ch);
+
+/*
+ * Send an alert, once it has room; *done: it is in our buffer or the kernel's.
+ * Errors: ERR_NET.
+ */
+int channel_put_alert(struct channel *ch, enum record_alert alert, bool *done,
+		      struct err *e) attr_must_check;
+
+/* The same at the end: best effort; waits for the kernel for 2 s at the most. */
+void channel_last_alert(struct channel *ch, enum record_alert alert);
+
+/*
+ * Receive up to len bytes.  Errors: ERR_NET if the connection was lost, a record
+ * was forged or the peer aborted; ERR_STREAM if the peer broke the protocol, and
+ * was told; ERR_AUTH if it refused our certificate.
+ */
+int channel_recv(struct channel *ch, void *buf, size_t len,
+		 struct channel_io *io, struct err *e) attr_must_check;
+
+/*
+ * One step of it, for the direction that the kernel has: 0 bytes do not mean
+ * that there is nothing.  len is at least AEAD_BODY_MAX.
+ */
+int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
+			struct channel_io *io, struct err *e) attr_must_check;
+
+/* Has the record that channel_recv() read last more bytes? */
+bool channel_pending_read(const struct channel *ch);
+
+/* Data was received by the kernel in a call of our caller. */
+int channel_received(struct channel *ch, size_t bytes,
+		     struct err *e) attr_must_check;
+
+/* Evaluate an errno of the kernel for a record that it refused.  Returns -1. */
+int channel_refused(struct channel *ch, int num, struct err *e);
+
+/* Did the peer send user_canceled?  Before HELLO or WELCOME: it is busy. */
+bool channel_put_off(const struct channel *ch);
+
+/* Did an alert of the peer end the connection? */
+bool channel_gave_up(const struct channel *ch);
+
+/*
+ * Was the connection lost, in TCP or because a record did not authenticate,
+ * here or at the peer?  Not if another alert ended it, or the peer broke the
+ * protocol.
+ */
+bool channel_lost(const struct channel *ch);
+void channel_set_lost(struct channel *ch);
+
+/* Did the peer break the protocol, in a record that authenticates? */
+bool channel_violated(const struct channel *ch);

@@ -1,0 +1,217 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The verb ssh: bad input, what exits how, and that nothing is left running.
+
+load ../../lib/helpers
+load ../../lib/sshd
+
+# one_line REGEX: our only line in the messages has it
+one_line() {
+	grep '^btrfs-ktls-pipe: ' "$ERR" >ours || :
+	assert_lines 1 ours || return
+	assert_stderr_has "$1" ours
+}
+
+# far_login COMMAND: what runs in place of every far command
+far_login() {
+	start_sshd "ForceCommand $TMP/login"
+	printf '%s\n' '#!/bin/sh' "$@" >login
+	chmod +x login
+}
+
+@test "words that ssh or we do not know: exit status 2, and the word is named" {
+	bkp 2 ssh
+	one_line 'ssh needs a HOST'
+	bkp 2 ssh host
+	one_line 'needs a COMMAND'
+	bkp 2 ssh -z host true
+	one_line 'ssh has no option -z'
+	bkp 2 ssh --no-such host true
+	one_line 'no-such'
+	bkp 2 ssh -4t host true
+	one_line "ssh's option -t cannot be used"
+	bkp 2 ssh --port 9-8 host true
+	one_line '--port'
+	bkp 2 ssh --mode none host true
+	one_line 'none'
+	bkp 2 ssh-server
+	one_line 'request'
+	bkp 2 ssh-server --forced
+	one_line 'FILTER'
+}
+
+@test "a bad line in the file of defaults: exit status 2, and the file is named" {
+	mkdir -p .config/btrfs-ktls-pipe
+	echo prot 7000 >.config/btrfs-ktls-pipe/ssh
+	HOME=$TMP XDG_CONFIG_HOME='' bkp 2 ssh host true
+	one_line "$TMP/.config/btrfs-ktls-pipe/ssh: .*--prot"
+}
+
+@test "a host that is none: exit status 255, and a sentence" {
+	bkp 255 ssh -F none -o BatchMode=yes no-such-host.invalid true
+	one_line 'ssh cannot reach no-such-host.invalid'
+}
+
+@test "no ssh here: exit status 4, and a sentence" {
+	PATH=$TMP/empty bkp 4 ssh host true
+	one_line 'cannot run ssh.*install'
+}
+
+@test "the far host lacks the program: exit status 127, and a sentence" {
+	start_sshd
+	rm far.bin/*
+	by_ssh 127 there true
+	one_line 'there has no btrfs-ktls-pipe: install it there.*PATH'
+}
+
+@test "the far program is too old: exit status 4, and a sentence" {
+	start_sshd
+	rm far.bin/*
+	printf '%s\n' '#!/bin/sh' 'echo "unknown verb $1" >&2; exit 2' \
+		>far.bin/btrfs-ktls-pipe
+	chmod +x far.bin/*
+	by_ssh 4 there true
+	one_line 'is older and lacks ssh-server: upgrade it there'
+}
+
+@test "the far program is of another release: exit status 4, and a sentence" {
+	far_login "echo btrfs-ktls-pipe/ssh ready 77" 'cat >/dev/null'
+	by_ssh 4 there true
+	one_line 'another release.*upgrade'
+}
+
+@test "the login fails: exit status 255" {
+	start_sshd
+	: >authorized
+	by_ssh 255 there true
+	one_line 'ssh cannot reach there'
+}
+
+@test "a far host that prints only garbage: exit status 4, and nothing is left" {
+	far_login "exec head -c 20000 /dev/urandom # $TMP"
+	by_ssh 4 there true
+	one_line 'more than 8192 bytes and no answer|did not start a stream'
+	far_login "yes $TMP/yes"
+	by_ssh 4 there true
+	one_line 'more than 8192 bytes and no answer'
+	MARK=$TMP/yes until_true nothing_runs
+}
+
+# Is there no process with $MARK in its command line?
+nothing_runs() {
+	! pgrep -f -- "$MARK" >/dev/null
+}
+
+@test "an answer that never comes: exit status 4 within its time, and nothing is left" {
+	far_login "exec cat - $TMP/fifo"
+	mkfifo fifo
+	by_ssh 4 there true
+	one_line 'no answer within 20 s after the login'
+	echo >fifo
+	MARK=$TMP/fifo until_true nothing_runs
+}
+
+@test "all ports are taken: exit status 4, and both the range and the remedy are named" {
+	start_sshd
+	start_server nc -l 127.0.0.1 || :
+	by_ssh 4 --port "$SSHD_PORT" there true
+	assert_stderr_has "cannot listen on 127.0.0.1:$SSHD_PORT"
+	assert_stderr_has 'there cannot listen: see its message above'
+}
+
+@test "ssh-server alone says what it is for" {
+	bkp 2 ssh-server hello
+	assert_stderr_has 'request'
+	bkp 4 ssh-server 1 send -- true
+	assert_stderr_has 'ended'
+	head -c 200 /dev/zero | bkp 2 ssh-server 1 send -- true
+	assert_stderr_has "started by 'btrfs-ktls-pipe ssh'"
+}
+
+@test "--ktls require that the far host cannot meet: exit status 4 or 6, COMMAND is not started" {
+	! have_ktls || skip 'own kernel only: this kernel has TLS'
+	start_sshd
+	by_ssh 6 --ktls require there "touch $TMP/started"
+	[[ ! -e started ]] || fail 'COMMAND was started'
+}
+
+# The stream stands still: the far COMMAND has its first bytes, and waits.
+standing_stream() {
+	start_sshd
+	mkfifo gate feed
+	exec 7<>feed
+	make_data in 100000
+	spawn_ssh --retry "${RETRIES-3s}" there \
+		"head -c 1000 >$TMP/head; read x <$TMP/gate; cat >$TMP/got" <feed
+	cat in >&7
+	until_true test -s head
+}
+
+far_ended() {
+	nothing_is_left && MARK=$TMP/gate nothing_runs
+}
+
+@test "ssh killed during the stream: the stream goes on, and is delivered" {
+	standing_stream
+	kill -9 "$(pgrep -P "$SSH_PID" -x ssh)"
+	echo >gate
+	exec 7>&-
+	ssh_ends 0
+	cat head got >all
+	assert_same_file all in
+}
+
+@test "the near process killed: the far COMMAND is killed when --retry is over" {
+	standing_stream
+	kill -9 "$SSH_PID"
+	ssh_ends 137
+	exec 7>&-
+	until_true far_ended
+	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
+}
+
+@test "a signal here ends the far COMMAND, which does not see the end of its input" {
+	standing_stream
+	kill -TERM "$SSH_PID"
+	ssh_ends 143
+	exec 7>&-
+	until_true far_ended
+	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
+}
+
+@test "a near process that dies before the stream ends the far side at once" {
+	start_sshd
+	# The key line never comes.
+	{ sleep 60 & echo $! >sleeper; wait; } |
+		ssh -F ssh_config there btrfs-ktls-pipe ssh-server 1 receive -- \
+			"touch%20$TMP/started" >answer 2>far.err &
+	PIDS+=($!)
+	until_true grep -q ready answer
+	kill "$(<sleeper)"
+	until_true far_ended
+	[[ ! -e started ]] || fail 'COMMAND was started'
+}
+
+@test "a lifeline that ends before anybody connected ends the far side at once" {
+	start_sshd
+	mkfifo lifeline
+	exec 7<>lifeline
+	ssh -F ssh_config there btrfs-ktls-pipe ssh-server 1 receive -- \
+		"touch%20$TMP/started" <lifeline >answer 2>far.err 7>&- &
+	PIDS+=($!)
+	until_true grep -q ready answer
+	printf '%064d 00000 %-63s\n' 7 '' >&7
+	until_true grep -q 'at 127.0.0.1' answer
+	exec 7>&-
+	PATIENT=20 until_true far_ended
+	[[ ! -e started ]] || fail 'COMMAND was started'
+}
+
+@test "data here is cut: exit status 8, and the far COMMAND fails" {
+	start_sshd
+	printf 'btrfs-stream\0 and no end' |
+		by_ssh 8 there "cat >$TMP/got && touch $TMP/ended"
+	assert_stderr_has 'cut short'
+	until_true far_ended
+	[[ ! -e ended ]] || fail 'COMMAND saw the end of its input'
+}

@@ -1,0 +1,124 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The verb ssh past firewalls: --port, --address, --reverse, --fallback.
+
+load ../../lib/helpers
+load ../../lib/sshd
+load ../../lib/netns
+
+setup() {
+	set_up
+	make_data in 3000000
+}
+
+@test "--reverse: the far host connects to us, in both directions" {
+	start_sshd
+	by_ssh -v --reverse there "cat >$TMP/got" <in
+	assert_same_file got in
+	assert_stderr_lacks 'connecting to'
+	by_ssh --reverse --receive --port 17000-17900 there "cat $TMP/in"
+	assert_same_file "$OUT" in
+}
+
+@test "--reverse --address leads elsewhere only if authorized_keys says --reverse-to" {
+	start_sshd
+	by_ssh 4 --reverse --address 127.0.0.2 there "cat >$TMP/got" <in
+	assert_stderr_has "the client's own address only"
+	sed -i 's/^/command="btrfs-ktls-pipe ssh-server --reverse-to 127.0.0.0\/29 --forced sh -c \x27exec sh -c \\"$SSH_ORIGINAL_COMMAND\\"\x27" /' authorized
+	by_ssh --reverse --address 127.0.0.2 there "cat >$TMP/got" <in
+	assert_same_file got in
+	by_ssh 4 --reverse --address 127.0.0.9 there "cat >$TMP/got" <in
+	assert_stderr_has "or to 127.0.0.0/29"
+}
+
+# no_way: the far host cannot listen, because its only port is taken
+no_way() {
+	WAY=(--port "$SSHD_PORT")
+}
+
+@test "--fallback goes through ssh where there is no direct connection, and says so" {
+	start_sshd
+	no_way
+	by_ssh -q "${WAY[@]}" --fallback there "cat >$TMP/got" <in
+	assert_same_file got in
+	assert_stderr_has 'going through ssh \(--fallback\)'
+	by_ssh "${WAY[@]}" --fallback --receive there "cat $TMP/in"
+	assert_same_file "$OUT" in
+	by_ssh 4 "${WAY[@]}" there "cat >$TMP/got" <in
+}
+
+@test "--fallback where the far host cannot reach us with --reverse" {
+	start_sshd
+	sed -i 's/^/command="btrfs-ktls-pipe ssh-server --reverse-to 192.0.2.0\/24 --forced sh -c \x27exec sh -c \\"$SSH_ORIGINAL_COMMAND\\"\x27" /' authorized
+	by_ssh --reverse --address 192.0.2.1 --fallback there "cat >$TMP/got" <in
+	assert_same_file got in
+	assert_stderr_has 'going through ssh'
+}
+
+@test "through ssh too a far COMMAND that fails is exit status 9" {
+	start_sshd
+	no_way
+	by_ssh 9 "${WAY[@]}" --fallback there "cat >/dev/null; exit 3" <in
+	assert_stderr_has "receiver's command exited with status 3"
+	by_ssh 9 "${WAY[@]}" --fallback --receive there "cat $TMP/in; exit 3"
+}
+
+# stands_in_channel: a stream through ssh whose COMMAND waits
+stands_in_channel() {
+	start_sshd
+	no_way
+	mkfifo gate feed
+	make_data in 100000
+	exec 7<>feed
+	spawn_ssh "${WAY[@]}" --fallback there \
+		"head -c 1000 >$TMP/head; read x <$TMP/gate; cat >$TMP/got" <feed
+	cat in >&7
+	until_true test -s head
+}
+
+far_ended() {
+	nothing_is_left && ! pgrep -f -- "$TMP/gate" >/dev/null
+}
+
+@test "ssh killed while the stream goes through it: exit status 7, and COMMAND is killed" {
+	stands_in_channel
+	kill -9 "$(pgrep -P "$SSH_PID" -x ssh)"
+	ssh_ends 7
+	exec 7>&-
+	until_true far_ended
+	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
+}
+
+@test "we are killed while the stream goes through ssh: COMMAND is killed" {
+	stands_in_channel
+	kill -9 "$SSH_PID"
+	exec 7>&-
+	until_true far_ended
+	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
+}
+
+@test "--fallback never helps a far host without the program" {
+	start_sshd
+	rm far.bin/*
+	by_ssh 127 --fallback there "cat >$TMP/got" <in
+	[[ ! -e got ]] || fail 'something was sent'
+}
+
+@test "listen -p A-B takes the first free port of a range" {
+	start_receiver
+	taken=$PORT
+	until_true spawn_next "$taken"
+	kill -9 "$RECEIVER_PID"
+	bkp 4 listen -k key -b 127.0.0.1 --wait 1ms -p "$taken-$taken"
+	bkp 2 connect -k key -p 7000-7001 127.0.0.1
+	assert_stderr_has 'range'
+	bkp 2 listen -k key -p 7001-7000
+	bkp 2 listen -k key -p 0-7000
+	bkp 2 listen -k key -p 7000-
+}
+
+spawn_next() {
+	spawn OTHER_PID other.err listen -k key -b 127.0.0.1 -p "$1-$(($1 + 20))" \
+		>/dev/null
+	((PORT > $1 && PORT <= $1 + 20))
+}

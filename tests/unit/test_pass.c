@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* pass: a connection goes on in another process, as itself. */
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "conn/pass.h"
+#include "pair.h"
+#include "tap.h"
+
+static struct err e;
+
+static bool gets(struct channel *ch, const char *text)
+{
+	struct channel_io io;
+	char in[64];
+
+	return channel_recv(ch, in, sizeof in, &io, &e) == 0 &&
+	       io.bytes == strlen(text) && !memcmp(in, text, io.bytes);
+}
+
+static void put(struct channel *ch, const char *text)
+{
+	bool taken;
+
+	if (channel_put(ch, text, strlen(text), &taken, &e) < 0 || !taken)
+		exit(1);
+}
+
+static struct accepted_peer peer_of(struct end *end)
+{
+	struct accepted_peer peer = {
+		.socket = { .fd = end->fd, .attached = true },
+		.hello = { .connection = 7, .offset = 1234567890123 },
+		.name = "192.0.2.1:1234",
+		.returns = true,
+	};
+
+	peer.channel = channel_new(end->tls, end->fd, false, &e);
+	if (!peer.channel)
+		exit(1);
+	memset(peer.hello.stream, 5, sizeof peer.hello.stream);
+	return peer;
+}
+
+static void test_pass(const char *mode)
+{
+	struct end end[2] = { 0 };
+	struct accepted_peer peer, taken = { 0 };
+	struct channel *client;
+	int over[2];
+	bool ended;
+
+	connect_pair(end, mode);
+	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, false, &e);
+	peer = peer_of(&end[SERVER]);
+	put(client, "HELLO");
+	if (!client || pass_open(over) < 0 || !gets(peer.channel, "HELLO"))
+		exit(1);
+	ok(!pass_recv(over[1], &taken, &ended) && !ended,
+	   "%s: nothing was passed yet", mode);
+	is_int(pass_send(over[0], &peer), 0, "%s: it is passed", mode);
+	channel_free(peer.channel);
+	close(end[SERVER].fd);
+	end[SERVER].fd = -1;
+	put(client, "bulk");
+	ok(pass_recv(over[1], &taken, &ended), "%s: and taken", mode);
+	ok(!memcmp(&taken.hello, &peer.hello, sizeof peer.hello) &&
+		   !strcmp(taken.name, peer.name) && taken.returns &&
+		   taken.socket.attached,
+	   "%s: with HELLO and all that is known", mode);
+	ok(gets(taken.channel, "bulk"), "%s: it reads on", mode);
+	put(taken.channel, "WELCOME");
+	ok(gets(client, "WELCOME"), "%s: and answers", mode);
+	close(over[0]);
+	ok(!pass_recv(over[1], &taken, &ended) && ended,
+	   "%s: the other process is gone", mode);
+	channel_free(taken.channel);
+	channel_free(client);
+	close(taken.socket.fd);
+	close(over[1]);
+	pair_fini(end);
+}
+
+/* Nobody takes them: the listener must not wait. */
+static void test_full(void)
+{
+	struct end end[2] = { 0 };
+	struct accepted_peer peer;
+	int over[2], count = 0;
+
+	connect_pair(end, "tls13-aes128-gcm");
+	peer = peer_of(&end[SERVER]);
+	if (pass_open(over) < 0)
+		exit(1);
+	while (count < 1000 && pass_send(over[0], &peer) == 0)
+		count++;
+	ok(count >= 8 && count < 1000 && errno == EAGAIN,
+	   "a few connections wait for a stream (%d), and no more", count);
+	close(over[1]);
+	ok(pass_send(over[0], &peer) < 0 &&
+		   (errno == EPIPE || errno == ECONNRESET),
+	   "a process that has ended gets none");
+	channel_free(peer.channel);
+	close(over[0]);
+	pair_fini(end);
+}
+
+static void test_tell(void)
+{
+	bool connected = false;
+	int over[2];
+
+	if (pass_open(over) < 0)
+		exit(1);
+	ok(!pass_told(over[0], &connected), "nothing was told yet");
+	pass_tell(over[1], false);
+	pass_tell(over[1], true);
+	ok(pass_told(over[0], &connected) && connected, "the latest counts");
+	ok(!pass_told(over[0], &connected), "once");
+	close(over[0]);
+	close(over[1]);
+}
+
+int main(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	alarm(120);
+	log_set_level(LOG_QUIET);
+	if (tls_global_init(&e) < 0)
+		return 1;
+	test_pass("tls13-aes128-gcm");
+	test_pass("tls12-aes256-gcm");
+	test_pass("none");
+	test_full();
+	test_tell();
+	return tap_end();
+}
