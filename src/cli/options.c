@@ -167,6 +167,10 @@ static const struct options_spec specs[] = {
 	  NULL, NULL, "accept a peer that is this same host" },
 	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
 	  NULL, "write a new FILE of mode 0600 (standard output)" },
+	{ "output", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(output), 0, "FILE",
+	  NULL,
+	  "write FILE, complete or not at all; FILE.part is\n"
+	  "continued" },
 	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
 	  "answer in JSON" },
 	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), 0, NULL, NULL,
@@ -657,6 +661,25 @@ static int options_check_name(const struct options *o, struct err *e)
 	return 0;
 }
 
+/* --output: the receiver writes a file. */
+static int options_check_output(const struct options *o, struct err *e)
+{
+	if (!(o->verb & BOTH) || !o->output)
+		return 0;
+	if (digest_check(e) < 0)
+		return err_wrap(e, "--output");
+	if (o->send)
+		return err_set(e, ERR_USAGE, 0,
+			       "--output is for the side that receives");
+	if (o->keep || o->command || o->raw)
+		return err_set(e, ERR_USAGE, 0,
+			       "--output cannot be used with %s",
+			       o->keep	    ? "--keep"
+			       : o->command ? "a COMMAND"
+					    : "--raw");
+	return 0;
+}
+
 /* --keep: many streams at once */
 static int options_check_keep(const struct options *o, struct err *e)
 {
@@ -758,7 +781,7 @@ static int options_check(struct options *o, int argc, char **argv,
 	if (o->bind && options_check_zone(o->bind, e) < 0)
 		return err_wrap(e, "-b");
 	if (options_check_key(o, e) < 0 || options_check_keep(o, e) < 0 ||
-	    options_check_name(o, e) < 0)
+	    options_check_name(o, e) < 0 || options_check_output(o, e) < 0)
 		return -1;
 	return options_check_stream(o, e);
 }
