@@ -61,11 +61,12 @@ src_libbkp_a_SOURCES = \
 	src/stream/command_log.c src/stream/command_log.h \
 	src/stream/digest.c src/stream/digest.h \
 	src/stream/input.c src/stream/input.h \
-	src/stream/output.c src/stream/output.h \
 	src/stream/pace.c src/stream/pace.h \
 	src/stream/rate.c src/stream/rate.h \
 	src/stream/read_ahead.c src/stream/read_ahead.h \
 	src/stream/stats.c src/stream/stats.h \
+	src/stream/part_file.c src/stream/part_file.h \
+	src/stream/output.c src/stream/output.h \
 	src/stream/progress.c src/stream/progress.h \
 	src/stream/resend_buffer.h \
 	src/stream/supervisor.c src/stream/supervisor.h \

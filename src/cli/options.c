@@ -199,6 +199,12 @@ static const struct options_spec specs[] = {
 	  NULL, NULL, "accept a peer that is this same host" },
 	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
 	  NULL, "write a new FILE of mode 0600 (standard output)" },
+	{ "output", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(output), 0, "FILE",
+	  NULL,
+	  "write FILE, complete or not at all; FILE.part is\n"
+	  "continued",
+	  .not_with = { "--send: that is for the receiver", "--keep", "--raw",
+			COMMAND } },
 	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
 	  "answer in JSON" },
 	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), 0, NULL, NULL,
@@ -658,6 +664,8 @@ static int options_check_values(const struct options *o, struct err *e)
 			       "listener");
 	if (o->name && digest_check(e) < 0)
 		return err_wrap(e, "--name");
+	if (o->verb == OPTIONS_LISTEN && o->output && digest_check(e) < 0)
+		return err_wrap(e, "--output");
 	if (o->name && strlen(o->name) > STREAM_NAME_MAX)
 		return err_set(e, ERR_USAGE, 0, "--name: at most %d bytes",
 			       STREAM_NAME_MAX);

@@ -93,7 +93,7 @@ struct options {
 	bool forced; /* ssh-server: words are FILTER, not a request */
 	const char *reverse_to; /* ssh-server: NET, or NULL */
 	char **words; /* ssh-server: NULL-terminated, or NULL */
-	const char *output; /* keygen -o, or NULL */
+	const char *output; /* keygen -o; --output of a receiver; or NULL */
 
 	bool quiet;
 	int verbose; /* how many -v */

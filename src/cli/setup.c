@@ -180,8 +180,8 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 	s->connections.discard = o->discard;
 	s->connections.names = o->verb == OPTIONS_LISTEN && !o->send &&
-			       !o->raw && !o->keep && !setup_is_none(o) &&
-			       o->retry_ms && digest_check(&why) == 0;
+			       !o->raw && !setup_is_none(o) && o->retry_ms &&
+			       digest_check(&why) == 0;
 	if (!o->name)
 		return 0;
 	s->connections.name = s->name;
@@ -219,6 +219,11 @@ int setup_init_key(struct setup *s, const struct options *o,
 	else if (setup_credential(s, o, key, e) < 0)
 		return -1;
 	secret_scrub_stack();
+	if (o->verb == OPTIONS_LISTEN && o->output) {
+		s->stream.part = &s->part;
+		if (part_file_open(&s->part, o->output, e) < 0)
+			return -1;
+	}
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
 	s->session = (struct session_params){ .config = &s->connections,
@@ -247,6 +252,8 @@ void setup_fini(struct setup *s)
 	s->password = NULL;
 	credential_free(s->cred);
 	s->cred = NULL;
+	if (s->stream.part)
+		part_file_close(s->stream.part);
 	/* Not written: with --keep each stream's process writes its own. */
 	if (s->stats_fd > STDERR_FILENO)
 		close(steal_fd(&s->stats_fd));

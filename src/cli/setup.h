@@ -22,6 +22,7 @@ struct setup {
 	uint8_t name[FRAME_NAME_BYTES]; /* hash of --name */
 	struct session_params session; /* borrows all of the above */
 	struct stream_config stream;
+	struct part_file part; /* --output */
 	struct stats stats;
 	int stats_fd; /* -1: none */
 };

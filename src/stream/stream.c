@@ -167,11 +167,15 @@ static int stream_receive(const struct stream_config *c,
 	int ret;
 
 	if (session->named) {
-		p.digest = digest_new(e);
+		p.digest = c->part ? part_file_take_digest(c->part)
+				   : digest_new(e);
 		if (!p.digest)
 			return stream_give_up(session);
 	}
-	if (c->command) {
+	if (c->part) {
+		p.start = c->part->start;
+		output_init_part(&output, c->part);
+	} else if (c->command) {
 		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
 		p.consumer_name = stream_command_name(c);
 		p.no_consumer = !p.consumer;

@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "conn/session.h"
+#include "stream/part_file.h"
 #include "stream/stats.h"
 
 /* How bytes get into the kernel (tx) and out of it (rx) */
@@ -16,6 +17,7 @@ enum stream_how { STREAM_AUTO, STREAM_SPLICE, STREAM_COPY };
 struct stream_config {
 	enum stream_how tx, rx;
 	char **command; /* NULL-terminated, or NULL */
+	struct part_file *part; /* --output, or NULL */
 	const char *command_name; /* in messages; NULL: command[0] */
 	bool passes_on; /* all that COMMAND prints: see command_start() */
 	uint64_t limit_bytes_per_s; /* of the sender; 0: none */
