@@ -153,7 +153,7 @@ static int listen_open(const struct options *o, struct net_listener *l,
 static int listen_serve(const struct options *o, struct setup *setup,
 			struct net_listener *l, struct err *e)
 {
-	if (listen_open(o, l, e) < 0)
+	if (listen_open(o, l, e) < 0 || setup_confine(setup, e) < 0)
 		return -1;
 	return o->keep ? listen_keep(o, setup, l, e)
 		       : listen_run(o, setup, l, e);

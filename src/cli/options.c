@@ -140,6 +140,10 @@ static const struct options_spec specs[] = {
 	  "into the kernel: auto, splice or send (auto)" },
 	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
 	  "out of the kernel: auto, splice or read (auto)" },
+	{ "confine", 0, BOTH, TYPE_WORD, FIELD(confine), 0, "WHEN",
+	  "auto|require|off",
+	  "give up files and privileges: auto, require or\n"
+	  "off (auto)" },
 	{ "receive", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
 	  FIELD(receive), 0, NULL, NULL,
 	  "receive the stream instead of sending it" },

@@ -34,6 +34,11 @@ enum options_action {
 
 /* --ktls, --tx and --rx, in the order of the words in the table */
 enum options_ktls { OPTIONS_KTLS_AUTO, OPTIONS_KTLS_REQUIRE, OPTIONS_KTLS_OFF };
+enum options_confine {
+	OPTIONS_CONFINE_AUTO,
+	OPTIONS_CONFINE_REQUIRE,
+	OPTIONS_CONFINE_OFF
+};
 enum options_how { OPTIONS_HOW_AUTO, OPTIONS_HOW_SPLICE, OPTIONS_HOW_COPY };
 
 /* The values of an option that may be repeated */
@@ -63,6 +68,7 @@ struct options {
 	struct mode_list modes; /* empty: the default */
 
 	int ktls, tx, rx; /* enum options_ktls, enum options_how */
+	int confine; /* enum options_confine */
 	uint64_t wait_ms; /* CLOCK_NEVER: for ever */
 	uint64_t handshake_ms;
 	int ready_fd; /* -1: none */

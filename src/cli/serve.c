@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/order.h"
 #include "base/notify.h"
 #include "base/signals.h"
 #include "cli/serve_status.h"
@@ -275,6 +275,20 @@ static void serve_forget(struct serve *k, struct serve_stream *s)
 	key_wipe(serve_next_ticket(k, s));
 }
 
+static void serve_signal(const struct serve_stream *s, int sig)
+{
+	const struct order order = { .kind = ORDER_SIGNAL,
+				     .pid = s->pid,
+				     .number = sig };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (!order_possible())
+		kill(s->pid, sig);
+	else if (order_ask(&order, -1, &ignored, &e) < 0)
+		log_debug("%s: %s", s->name, e.msg);
+}
+
 /* Evict a stream, because another one needs its place. */
 static void serve_evict(struct serve *k, struct serve_stream *s,
 			const char *name)
@@ -286,7 +300,7 @@ static void serve_evict(struct serve *k, struct serve_stream *s,
 		STREAMS_MAX);
 	s->gives_way = true;
 	serve_forget(k, s);
-	kill(s->pid, SIGTERM);
+	serve_signal(s, SIGTERM);
 }
 
 /* The stream whose peer, or another process of it, comes again */
@@ -379,23 +393,30 @@ static void serve_pass(struct serve *k, struct accepted_peer *g)
 	close(g->socket.fd);
 }
 
+/* The launcher may open the file, and knows its name. */
+static int serve_open_keys(const char *path, struct err *e)
+{
+	const struct order open_keys = { .kind = ORDER_KEYS };
+	struct order_answer answer;
+
+	if (!order_possible())
+		return key_list_open(path, e);
+	return order_ask(&open_keys, -1, &answer, e) < 0 ? -1 : answer.fds[0];
+}
+
 static void serve_reread(struct serve *k)
 {
 	const char *path = k->setup->o->keys;
 	struct err e = { 0 };
 	struct key_list *keys;
-	struct stat st;
+	autoclose int fd = -1;
 
 	if (!path) {
 		log_notice("no --keys file to read again");
 		return;
 	}
-	/* A pipe could make us wait, and can be read only once. */
-	if (!strcmp(path, "-") ||
-	    (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
-		err_set(&e, ERR_KEY, 0, "keys file %s: not a regular file",
-			path);
-	keys = e.kind ? NULL : key_list_read(path, &e);
+	fd = serve_open_keys(path, &e);
+	keys = fd < 0 ? NULL : key_list_read_from(path, fd, &e);
 	secret_scrub_stack();
 	if (!keys) {
 		log_error("%s; keeping the previous keys", e.msg);
@@ -418,7 +439,7 @@ static void serve_signal_streams(const struct serve *k, int sig)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
-			kill(k->streams[i].pid, sig);
+			serve_signal(&k->streams[i], sig);
 }
 
 static void serve_stop(struct serve *k, int sig)
@@ -489,12 +510,24 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
+/* Only a process that the launcher knows can be signalled. */
+static void serve_register(void)
+{
+	const struct order stream = { .kind = ORDER_REGISTER };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (order_possible() && order_ask(&stream, -1, &ignored, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 /* In a stream's new process: drop everything of the other streams. */
 static void serve_child_init(struct serve *k, int fd)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
 			close(k->streams[i].fd);
+	serve_register();
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);

@@ -27,6 +27,13 @@ struct stream_config {
 };
 
 /*
+ * Find out, while sockets can still be opened, what depends on this kernel and
+ * on the mode that a connection will have.
+ */
+void stream_prepare(const struct stream_config *c, bool sends,
+		    const struct mode_list *modes);
+
+/*
  * Transfer the stream over the connections of session, the first of which is
  * there.
  * Fills *stats as far as the stream got.
