@@ -51,6 +51,7 @@ struct options_names {
 struct options {
 	enum options_action action;
 	enum options_verb verb; /* 0: none was given; only with an action */
+	uint64_t given; /* a bit for each row of the table */
 
 	char host[256]; /* connect: no port, no brackets */
 	const char *bind; /* or NULL */

@@ -778,7 +778,7 @@ no_children() {
 	bkp 2 listen --keys keys --keep
 	assert_stderr_has 'needs a COMMAND'
 	bkp 2 listen --keys keys --keep --raw -- cat
-	assert_stderr_has 'cannot be used with --raw'
+	assert_stderr_has 'raw cannot be used with --keep'
 	bkp 2 listen --keys keys --keep --progress -- cat
 	assert_stderr_has 'SIGUSR1'
 	bkp 2 listen --keys keys --keep --size 1M -- cat
