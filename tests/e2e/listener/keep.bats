@@ -717,6 +717,14 @@ gone() {
 	! kill -0 "$1" 2>/dev/null
 }
 
+@test "the ticket of a stream begins no other stream" {
+	keeps
+	"$BKP_TOOLS/thief" "$PORT" alice.key sends \
+		0123456789abcdef0123456789abcdef 1 1+ >answers || fail "no answer"
+	[[ $(sed 's/.*does not let.*/no/' answers | xargs) == 'welcome no' ]] ||
+		fail "$(<answers)"
+}
+
 @test "the number of the listener's descriptors does not grow with the streams served" {
 	local before
 	keeps
