@@ -32,20 +32,28 @@ struct credential {
 	const struct key *admitted[CREDENTIAL_ADMITTED_MAX]; /* or NULL */
 };
 
+/* The key that credential_admit() added for an identity, or NULL. */
+static const struct secret *credential_admitted(const struct credential *c,
+						const char *identity)
+{
+	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
+		if (*identity && c->admitted[i] &&
+		    !strcmp(identity, c->admitted[i]->identity))
+			return &c->admitted[i]->secret;
+	return NULL;
+}
+
 /* The key of an identity, or NULL. */
 static const struct secret *credential_lookup(const struct credential *c,
 					      const char *identity)
 {
-	const struct secret *s = c->keys ? key_list_find(c->keys, identity)
-					 : NULL;
+	const struct secret *s = credential_admitted(c, identity);
 
-	if (!*identity)
-		return NULL;
-	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
-		if (c->admitted[i] &&
-		    !strcmp(identity, c->admitted[i]->identity))
-			return &c->admitted[i]->secret;
-	return strcmp(identity, c->key->identity) ? s : &c->key->secret;
+	if (s || !*identity)
+		return s;
+	if (!strcmp(identity, c->key->identity))
+		return &c->key->secret;
+	return c->keys ? key_list_find(c->keys, identity) : NULL;
 }
 
 /*
@@ -64,6 +72,7 @@ static int credential_find_psk(gnutls_session_t session,
 	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
 	if (key_identity_span((const char *)name->data, name->size))
 		s = credential_lookup(c, peer->asked);
+	peer->admitted = s && credential_admitted(c, peer->asked) == s;
 	if (s)
 		len = s->len;
 	key->data = gnutls_malloc(len);

@@ -97,6 +97,7 @@ static inline void credential_cleanup(struct credential **c)
 struct credential_session {
 	struct credential *cred;
 	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
+	bool admitted; /* it is of a key that credential_admit() added */
 };
 
 /*

@@ -96,7 +96,8 @@ static int pass_receive(int over, struct pass_message *m, bool *ended)
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	int fd = -1;
 
-	*ended = n == 0 || (n < 0 && errno == ECONNRESET);
+	/* ECONNRESET comes before what waits, and once: ask again. */
+	*ended = n == 0;
 	if (n <= 0)
 		return -1;
 	/* Without a free descriptor the kernel drops the one passed. */

@@ -81,14 +81,15 @@ void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 }
 
 /*
- * Does the HELLO continue a stream, instead of starting one?  (A handshake with
- * the ticket of a stream that is not here has failed before.)
+ * Does the HELLO continue a stream, instead of starting one?  A ticket lets
+ * nobody start one: its holder may have lost the right to.
  */
 static bool pending_resumes(const struct pending *p)
 {
 	static const uint8_t no_proof[FRAME_PROOF_BYTES];
 
-	return p->hello.rekey_at || p->hello.offset ||
+	return channel_agreed(p->channel)->ticket || p->hello.rekey_at ||
+	       p->hello.offset ||
 	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
 }
 

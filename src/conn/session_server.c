@@ -247,8 +247,10 @@ static int session_server_restart(struct session *s, struct accepted_peer *peer,
 	}
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
-	if (server->acceptor && session_server_draw(peer->handle, e) < 0)
+	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
+		accepted_drop(peer);
 		return -1;
+	}
 	if (!session_server_hand_over(s, peer, span, &purpose, e)) {
 		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
@@ -380,6 +382,14 @@ static int session_server_prepare(struct session *s, struct err *e)
 	return 0;
 }
 
+/* No connection will ever be passed again. */
+static void session_server_orphaned(struct session *s)
+{
+	s->fd = -1;
+	if (!s->final)
+		s->final = "cannot resume: the listener has ended";
+}
+
 /* Get the next peer that was accepted, here or by the other process. */
 static bool session_server_next(struct session_server *server,
 				struct accepted_peer *accepted)
@@ -391,8 +401,21 @@ static bool session_server_next(struct session_server *server,
 	if (pass_recv(server->over, accepted, &ended))
 		return true;
 	if (ended)
-		server->session.fd = -1;
+		session_server_orphaned(&server->session);
 	return false;
+}
+
+/* Without a connection, and without the hope of one, the stream is over. */
+static int session_server_check(const struct session_server *server,
+				struct err *e)
+{
+	const struct session *s = &server->session;
+
+	if (server->acceptor)
+		return acceptor_check(server->acceptor, e);
+	if (s->fd >= 0 || s->conn)
+		return 0;
+	return err_set(e, ERR_STREAM, 0, "%s (%s)", s->why.msg, s->final);
 }
 
 static int session_server_run(struct session *s,
@@ -408,7 +431,7 @@ static int session_server_run(struct session *s,
 			      : session_server_begin(s, &accepted, e)) < 0)
 			return -1;
 	}
-	if (server->acceptor && acceptor_check(server->acceptor, e) < 0)
+	if (session_server_check(server, e) < 0)
 		return -1;
 	session_server_tell(server);
 	s->due_ms = server->acceptor ? acceptor_due(server->acceptor)
@@ -429,10 +452,22 @@ static void session_server_lost(struct session *s)
 	session_server_tell(session_server_of(s));
 }
 
+/* The stream has ended: tell the peers whose connections wait for it. */
+static void session_server_refuse_waiting(const struct session_server *server)
+{
+	struct accepted_peer peer;
+	bool ended;
+
+	while (pass_recv(server->over, &peer, &ended))
+		acceptor_refuse_accepted(&peer, FRAME_REFUSED_STREAM);
+}
+
 static void session_server_free(struct session *s)
 {
 	struct session_server *server = session_server_of(s);
 
+	if (server->over >= 0)
+		session_server_refuse_waiting(server);
 	if (s->p.cred && server->stream.ticket)
 		credential_dismiss(s->p.cred, server->stream.ticket);
 	acceptor_close(server->acceptor);

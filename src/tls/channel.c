@@ -251,9 +251,17 @@ static int channel_unexpected(struct channel *ch, struct err *e,
 
 /* ---- sending */
 
+/* What is limited is how often a peer changes keys that protect nothing. */
+static void channel_moved(struct channel *ch, size_t bytes)
+{
+	if (bytes)
+		ch->rekeys = 0;
+}
+
 int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
 {
 	*done = n > 0 ? (size_t)n : 0;
+	channel_moved(ch, *done);
 	/* An upper bound: every record has at least one byte. */
 	ch->count[RECORDS_TX] += *done;
 	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
@@ -327,14 +335,18 @@ int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
 {
 	bool may;
 	ssize_t n;
+	int ret;
 
 	*done = 0;
 	if (channel_may_send(ch, &may, e) < 0)
 		return -1;
 	if (!may)
 		return channel_flush(ch, &may, e);
-	if (!ch->kernel[RECORDS_TX])
-		return records_send(ch->records, buf, len, done, e);
+	if (!ch->kernel[RECORDS_TX]) {
+		ret = records_send(ch->records, buf, len, done, e);
+		channel_moved(ch, *done);
+		return ret;
+	}
 	do
 		n = send(ch->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
@@ -379,7 +391,7 @@ void channel_last_alert(struct channel *ch, enum record_alert alert)
 	bool done = false;
 
 	while (channel_put_alert(ch, alert, &done, &e) == 0 && !done &&
-	       ch->kernel[RECORDS_TX] &&
+	       ch->kernel[RECORDS_TX] && clock_now_ms() < deadline &&
 	       poll(&p, 1, clock_poll_ms(deadline)) > 0)
 		;
 	if (!done)

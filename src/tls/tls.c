@@ -579,6 +579,7 @@ static void tls_find_name(struct tls *t, struct tls_agreed *out)
 		credential_peer_name(t->cred, t->session, out->name);
 		return;
 	}
+	out->ticket = t->peer.admitted;
 	name = t->server ? gnutls_psk_server_get_username(t->session)
 			 : credential_identity(t->cred);
 	snprintf(out->name, sizeof out->name, "%s", name ? name : "");

@@ -36,6 +36,7 @@ struct tls_agreed {
 	 */
 	char name[KEY_IDENTITY_MAX + 1];
 	bool psk; /* it is the identity of the pre-shared key */
+	bool ticket; /* server: of a stream's ticket, which names no client */
 	/*
 	 * The old version of the protocol was negotiated.  That happens to a
 	 * server only, which must refuse the HELLO that follows.

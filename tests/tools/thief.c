@@ -5,8 +5,8 @@
  * the stream (32 hexadecimal digits), but not its ticket.  It connects to
  * 127.0.0.1, sends a HELLO for the stream with connection NUMBER, and prints the
  * listener's answer.  For each further NUMBER it does so again over a new
- * connection, with the ticket of the first one if that was accepted.  sends+: one
- * more byte follows the HELLO in its record.
+ * connection, with the ticket of the first one if that was accepted.  NUMBER+: for
+ * another stream.  sends+: one more byte follows the HELLO in its record.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,6 +56,7 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
 		if (sscanf(argv[4] + 2 * i, "%2hhx", &f.hello.stream[i]) != 1)
 			return err_set(&e, ERR_USAGE, 0, "bad stream id");
+	f.hello.stream[0] ^= strchr(number, '+') ? 1 : 0;
 	if (strchr(argv[3], '+')
 		    ? send_one_more(ch, &f) < 0
 		    : hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)

@@ -710,6 +710,32 @@ static void test_many_key_updates(void)
 	line_close(&l);
 }
 
+/* A sender hears nothing else from its peer. */
+static void test_key_updates_while_sending(void)
+{
+	uint8_t data[2] = { 'x' };
+	struct channel_io io;
+	struct maker m;
+	struct line l;
+	size_t done = 1;
+	int count = 0;
+
+	line_open(&l, "tls13-aes128-gcm", true);
+	m = maker_of(&l, CLIENT);
+	if (channel_keep(l.ch[SERVER], RECORDS_TX, true, &e) < 0)
+		exit(1);
+	while (count < 100 && done) {
+		make_key_update(&m, 0);
+		if (channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0 ||
+		    channel_send(l.ch[SERVER], data, 1, &done, &e) < 0)
+			break;
+		count++;
+	}
+	is_int(count, 100, "KeyUpdates while we send data are not too many");
+	maker_fini(&m);
+	line_close(&l);
+}
+
 static void test_padding(void)
 {
 	struct maker m;
@@ -842,6 +868,7 @@ int main(void)
 		test_others(i);
 	test_early_ticket();
 	test_many_key_updates();
+	test_key_updates_while_sending();
 	test_padding();
 	test_plain(false);
 	test_plain(true);

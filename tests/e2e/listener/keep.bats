@@ -709,12 +709,66 @@ wrapped() {
 	exec 8>&-
 	client alice 7
 	until_true gone "$pid"
-	assert_stderr_has ': alice 127[^ ]*: .*no other connection' listener.err
+	assert_stderr_has ': alice 127[^ ]*: .*the listener has ended' listener.err
 	[[ ! -e whole ]]
 }
 
 gone() {
 	! kill -0 "$1" 2>/dev/null
+}
+
+@test "the ticket of a stream begins no other stream" {
+	keeps
+	"$BKP_TOOLS/thief" "$PORT" alice.key sends \
+		0123456789abcdef0123456789abcdef 1 1+ >answers || fail "no answer"
+	[[ $(sed 's/.*does not let.*/no/' answers | xargs) == 'welcome no' ]] ||
+		fail "$(<answers)"
+}
+
+@test "the listener is killed: a stream that loses its connection ends with 7 at once" {
+	local pid
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	RETRY=(--retry 1h)
+	keeps
+	stands_as alice 8
+	pid=$(pgrep -P "$LISTENER_PID")
+	kill -9 "$LISTENER_PID"
+	kill -9 "${CLIENT[alice]}"
+	until_true gone "$pid"
+	assert_stderr_has 'the listener has ended.*exit status 7' listener.err
+	[[ ! -e whole ]]
+}
+
+@test "the listener is killed: a stream without a connection ends with 7 at once" {
+	local pid
+	RETRY=(--retry 1h)
+	keeps
+	stands_as alice 8
+	pid=$(pgrep -P "$LISTENER_PID")
+	kill -9 "${CLIENT[alice]}"
+	listener_says 'alice.*waiting for the peer'
+	kill -9 "$LISTENER_PID"
+	until_true gone "$pid"
+	assert_stderr_has 'the listener has ended.*exit status 7' listener.err
+}
+
+# The connection waits for the process while that is stopped.
+@test "a stream ends while its peer comes back: the peer is told, and exits 7" {
+	local pid
+	RETRY=(--retry 1h)
+	keeps -vv
+	start_relay rst -a 100000
+	stands_as alice 8
+	pid=$(pgrep -P "$LISTENER_PID")
+	kill -STOP "$pid"
+	make_data more 300000
+	cat more >&8
+	listener_says 'alice.*one more connection'
+	kill -TERM "$pid"
+	kill -CONT "$pid"
+	client alice 7
+	assert_stderr_has 'does not let this connection resume' alice.err
+	stop_listener
 }
 
 @test "the number of the listener's descriptors does not grow with the streams served" {
