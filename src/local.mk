@@ -9,8 +9,11 @@ src_libbkp_a_SOURCES = \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
 	src/base/journal.c src/base/journal.h \
-	src/base/nowait.c src/base/nowait.h \
 	src/base/secret.c src/base/secret.h \
+	src/base/confine_calls.c src/base/confine_calls.h \
+	src/base/order.c src/base/order.h \
+	src/base/nowait.c src/base/nowait.h \
+	src/base/confine.c src/base/confine.h \
 	src/base/io.c src/base/io.h \
 	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
@@ -61,11 +64,12 @@ src_libbkp_a_SOURCES = \
 	src/stream/command_log.c src/stream/command_log.h \
 	src/stream/digest.c src/stream/digest.h \
 	src/stream/input.c src/stream/input.h \
-	src/stream/output.c src/stream/output.h \
 	src/stream/pace.c src/stream/pace.h \
 	src/stream/rate.c src/stream/rate.h \
 	src/stream/read_ahead.c src/stream/read_ahead.h \
 	src/stream/stats.c src/stream/stats.h \
+	src/stream/part_file.c src/stream/part_file.h \
+	src/stream/output.c src/stream/output.h \
 	src/stream/progress.c src/stream/progress.h \
 	src/stream/resend_buffer.h \
 	src/stream/supervisor.c src/stream/supervisor.h \
@@ -87,8 +91,10 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
+	src/cli/launcher_orders.c src/cli/launcher_orders.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
+	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \
@@ -100,5 +106,5 @@ src_libbkp_a_SOURCES = \
 bin_PROGRAMS += src/btrfs-ktls-pipe
 src_btrfs_ktls_pipe_SOURCES = src/main.c
 src_btrfs_ktls_pipe_LDADD = src/libbkp.a $(GNUTLS_LIBS) $(MNL_LIBS) \
-	$(SODIUM_LIBS) $(XXHASH_LIBS)
+	$(SODIUM_LIBS) $(SECCOMP_LIBS) $(XXHASH_LIBS)
 EXTRA_DIST += src/LAYERS

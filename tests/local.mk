@@ -50,11 +50,13 @@ EXTRA_DIST += \
 	tests/lib/keys.bash \
 	tests/e2e/stream/delivery.bats \
 	tests/e2e/conn/dial.bats \
+	tests/e2e/cli/confine.bats \
 	tests/e2e/cli/exit_codes.bats \
 	tests/e2e/listener/keep.bats \
 	tests/e2e/stream/kills.bats \
 	tests/e2e/listener/listener.bats \
 	tests/e2e/stream/matrix.bats \
+	tests/e2e/stream/output.bats \
 	tests/e2e/cli/messages.bats \
 	tests/e2e/conn/network.bats \
 	tests/e2e/tls/password.bats \
@@ -86,6 +88,7 @@ unit_tests = \
 	tests/unit/test_x509 \
 	tests/unit/test_command \
 	tests/unit/test_clock \
+	tests/unit/test_confine \
 	tests/unit/test_command_log \
 	tests/unit/test_channel \
 	tests/unit/test_crowd \
@@ -114,6 +117,7 @@ unit_tests = \
 	tests/unit/test_net \
 	tests/unit/test_notify \
 	tests/unit/test_nowait \
+	tests/unit/test_order \
 	tests/unit/test_parse \
 	tests/unit/test_pass \
 	tests/unit/test_options \
@@ -123,6 +127,7 @@ unit_tests = \
 	tests/unit/test_record \
 	tests/unit/test_receiver \
 	tests/unit/test_resolve \
+	tests/unit/test_restart_model \
 	tests/unit/test_resume_model \
 	tests/unit/test_aead \
 	tests/unit/test_secret \
@@ -157,13 +162,16 @@ else
 tested = src/libbkp.a
 endif
 
-unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) $(XXHASH_LIBS)
+unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) \
+	$(SECCOMP_LIBS) $(XXHASH_LIBS)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_alert_LDADD = $(unit_libs)
 tests_unit_test_x509_LDADD = $(unit_libs)
 tests_unit_test_command_LDADD = $(unit_libs)
 tests_unit_test_clock_LDADD = $(unit_libs)
+tests_unit_test_confine_LDADD = $(unit_libs)
+tests_unit_test_order_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
 tests_unit_test_channel_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
@@ -204,6 +212,7 @@ tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resolve_LDADD = $(unit_libs)
+tests_unit_test_restart_model_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_aead_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
@@ -259,7 +268,7 @@ EXTRA_DIST += tests/fuzz/run tests/fuzz/corpus
 
 if FUZZING
 fuzz_targets = tests/fuzz/fuzz_x509 tests/fuzz/fuzz_frame \
-	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list \
+	tests/fuzz/fuzz_key tests/fuzz/fuzz_key_list tests/fuzz/fuzz_order \
 	tests/fuzz/fuzz_password_message tests/fuzz/fuzz_record \
 	tests/fuzz/fuzz_ssh_answer tests/fuzz/fuzz_ssh_request
 check_PROGRAMS += $(fuzz_targets)
@@ -270,7 +279,7 @@ fuzz_cflags = $(AM_CFLAGS) -fno-omit-frame-pointer \
 	-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 fuzz_ldflags = $(AM_LDFLAGS) -fsanitize=fuzzer,address,undefined
 fuzz_libs = tests/fuzz/libfuzzed.a $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) \
-	$(XXHASH_LIBS)
+	$(SECCOMP_LIBS) $(XXHASH_LIBS)
 
 tests_fuzz_libfuzzed_a_SOURCES = $(src_libbkp_a_SOURCES)
 tests_fuzz_libfuzzed_a_CFLAGS = $(fuzz_cflags)
@@ -289,6 +298,9 @@ tests_fuzz_fuzz_key_list_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_password_message_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_password_message_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_password_message_LDADD = $(fuzz_libs)
+tests_fuzz_fuzz_order_CFLAGS = $(fuzz_cflags)
+tests_fuzz_fuzz_order_LDFLAGS = $(fuzz_ldflags)
+tests_fuzz_fuzz_order_LDADD = $(fuzz_libs)
 tests_fuzz_fuzz_record_CFLAGS = $(fuzz_cflags)
 tests_fuzz_fuzz_record_LDFLAGS = $(fuzz_ldflags)
 tests_fuzz_fuzz_record_LDADD = $(fuzz_libs)

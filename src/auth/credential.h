@@ -78,7 +78,7 @@ void credential_set_keys(struct credential *c, struct key_list *k);
  * Server: also let in a client that has k, which is borrowed until
  * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.
  */
-enum { CREDENTIAL_ADMITTED_MAX = 32 };
+enum { CREDENTIAL_ADMITTED_MAX = 96 };
 void credential_admit(struct credential *c, const struct key *k);
 void credential_dismiss(struct credential *c, const struct key *k);
 

@@ -369,21 +369,36 @@ static int key_cannot_open(int num, struct err *e)
 	return -1;
 }
 
+int key_open(const char *path, struct err *e)
+{
+	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+	if (fd < 0)
+		return key_cannot_open(errno, e);
+	if (key_check_mode(fd, path, e) < 0)
+		return -1;
+	return steal_fd(&fd);
+}
+
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e)
 {
-	autoclose int opened = -1;
-	int fd = STDIN_FILENO;
+	autoclose int fd = -1;
 
 	*len = 0;
-	if (strcmp(path, "-")) {
-		opened = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-		if (opened < 0)
-			return key_cannot_open(errno, e);
-		fd = opened;
-	}
-	if (key_check_mode(fd, path, e) < 0)
-		return -1;
+	if (!strcmp(path, "-"))
+		return key_check_mode(STDIN_FILENO, path, e) < 0
+			       ? -1
+			       : key_load_from(STDIN_FILENO, bytes, size, len,
+					       e);
+	fd = key_open(path, e);
+	return fd < 0 ? -1 : key_load_from(fd, bytes, size, len, e);
+}
+
+int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
+		  struct err *e)
+{
+	*len = 0;
 	while (*len < size) {
 		ssize_t n = io_read(fd, bytes + *len, size - *len);
 

@@ -47,6 +47,11 @@ bool key_identity_span(const char *text, size_t len);
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e) attr_must_check;
 
+/* The two halves of it: open and check the file, and read it. */
+int key_open(const char *path, struct err *e) attr_must_check;
+int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
+		  struct err *e) attr_must_check;
+
 /*
  * Read the key file at path, "-" for standard input.  The caller owns and wipes
  * *k.  Errors: ERR_KEY, with a remedy.

@@ -2,6 +2,7 @@
 #include "auth/key_list.h"
 
 #include <string.h>
+#include <sys/stat.h>
 
 #include "auth/key.h"
 
@@ -98,10 +99,13 @@ struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e)
 }
 
 /* bytes has room for one byte more than is allowed. */
-static struct key_list *key_list_read_into(const char *path, uint8_t *bytes,
-					   size_t *len, struct err *e)
+static struct key_list *key_list_read_into(const char *path, int fd,
+					   uint8_t *bytes, size_t *len,
+					   struct err *e)
 {
-	if (key_load(path, bytes, KEY_LIST_FILE_MAX + 1, len, e) < 0)
+	if ((fd < 0 ? key_load(path, bytes, KEY_LIST_FILE_MAX + 1, len, e)
+		    : key_load_from(fd, bytes, KEY_LIST_FILE_MAX + 1, len, e)) <
+	    0)
 		return NULL;
 	if (*len > KEY_LIST_FILE_MAX) {
 		err_set(e, ERR_KEY, 0, "is too long: at most %d bytes",
@@ -111,14 +115,35 @@ static struct key_list *key_list_read_into(const char *path, uint8_t *bytes,
 	return key_list_parse(bytes, *len, e);
 }
 
+/* A pipe could make us wait, and can be read only once. */
+int key_list_open(const char *path, struct err *e)
+{
+	struct stat st;
+	int fd = -1;
+
+	if (!strcmp(path, "-") ||
+	    (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+		err_set(e, ERR_KEY, 0, "not a regular file");
+	else
+		fd = key_open(path, e);
+	if (fd < 0)
+		err_wrap(e, "keys file %s", path);
+	return fd;
+}
+
 struct key_list *key_list_read(const char *path, struct err *e)
+{
+	return key_list_read_from(path, -1, e);
+}
+
+struct key_list *key_list_read_from(const char *path, int fd, struct err *e)
 {
 	uint8_t *bytes = malloc(KEY_LIST_FILE_MAX + 1);
 	struct key_list *k = NULL;
 	size_t len = 0;
 
 	if (bytes)
-		k = key_list_read_into(path, bytes, &len, e);
+		k = key_list_read_into(path, fd, bytes, &len, e);
 	else
 		err_memory(e);
 	if (!k)

@@ -17,7 +17,7 @@ enum err_kind {
 	ERR_KEY = 3, /* key or credential unusable */
 	ERR_NET = 4, /* network, before the stream began */
 	ERR_AUTH = 5, /* refused, before the stream began */
-	ERR_KTLS = 6, /* kernel TLS required and not available */
+	ERR_KTLS = 6, /* kernel TLS or confinement required, not available */
 	ERR_STREAM = 7, /* the stream failed after it had begun */
 	ERR_IO = 8, /* our own standard input or output failed */
 	ERR_COMMAND = 9, /* a COMMAND failed, on this host or the peer's */

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/compat.h"
+#include "base/order.h"
 
 /* /proc/sys/fs/pipe-max-size unless root raised it; 64 full TLS records */
 #define PIPE_BYTES (1 << 20)
@@ -52,13 +53,29 @@ bool io_ready(int fd, short events)
 	return poll(&p, 1, 0) == 1;
 }
 
+int io_set_pipe_size(int fd, int bytes)
+{
+	const struct order grow = { .kind = ORDER_GROW, .number = bytes };
+	struct order_answer answer;
+	struct err e = { 0 };
+
+	if (fcntl(fd, F_SETPIPE_SZ, bytes) >= 0)
+		return 0;
+	if (errno != EPERM || !order_possible())
+		return -1;
+	if (order_ask(&grow, fd, &answer, &e) == 0)
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
 void io_grow_pipe(int fd)
 {
 	int size = PIPE_BYTES;
 
 	/* The limit is on all pipes of a user: take what is granted. */
 	for (; size > 65536 && fcntl(fd, F_GETPIPE_SZ) < size; size /= 2)
-		if (fcntl(fd, F_SETPIPE_SZ, size) >= 0 || errno != EPERM)
+		if (io_set_pipe_size(fd, size) >= 0 || errno != EPERM)
 			return;
 }
 
@@ -74,10 +91,24 @@ int io_set_nonblocking(int fd, struct err *e)
 
 int io_reopen_nonblocking(int fd, int access)
 {
+	const struct order reopen = { .kind = ORDER_REOPEN,
+				      .number = fd,
+				      .access = access };
 	char path[32];
 
+	if (order_possible())
+		return order_ask_fd(&reopen);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	return open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+}
+
+int io_open_null(void)
+{
+	const struct order null = { .kind = ORDER_NULL };
+
+	if (order_possible())
+		return order_ask_fd(&null);
+	return open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 
 ssize_t io_read(int fd, void *buf, size_t len)

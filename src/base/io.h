@@ -29,6 +29,12 @@ bool io_is_append(int fd);
 /* Does poll(2) report any of events at once? */
 bool io_ready(int fd, short events);
 
+/*
+ * Set a pipe's capacity.  The launcher does it if we may not.  Returns 0, or -1
+ * with errno set.
+ */
+int io_set_pipe_size(int fd, int bytes);
+
 /* Raise a pipe's capacity as far as allowed, up to 1 MiB.  Best effort. */
 void io_grow_pipe(int fd);
 
@@ -39,9 +45,13 @@ int io_set_nonblocking(int fd, struct err *e) attr_must_check;
  * Open the pipe or terminal behind fd again, through /proc/self/fd/FD: the new
  * open file description is non-blocking, that of fd stays as it is.  access is
  * O_RDONLY or O_WRONLY.  Returns the new descriptor, or -1 if it cannot be
- * opened (a socket, no /proc, a pipe of another user).
+ * opened (a socket, no /proc, a pipe of another user; if there is a launcher,
+ * it opens 0, 1 and 2 alone).
  */
 int io_reopen_nonblocking(int fd, int access);
+
+/* Open /dev/null for writing.  Returns it, or -1 with errno set. */
+int io_open_null(void);
 
 /* read(2) and write(2), repeated after EINTR. */
 ssize_t io_read(int fd, void *buf, size_t len);

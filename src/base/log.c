@@ -71,7 +71,9 @@ static struct nowait *log_output(void)
 static const char *log_mark(char severity, char mark[static sizeof "<7>"])
 {
 	log_output();
-	snprintf(mark, sizeof "<7>", log_is_journal ? "<%c>" : "", severity);
+	*mark = '\0';
+	if (log_is_journal)
+		snprintf(mark, sizeof "<7>", "<%c>", severity);
 	return mark;
 }
 

@@ -9,10 +9,17 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/order.h"
+
 static int nowait_reopen(int fd)
 {
+	const struct order reopen = { .kind = ORDER_REOPEN,
+				      .number = fd,
+				      .access = O_WRONLY };
 	char path[32];
 
+	if (order_possible())
+		return order_ask_fd(&reopen);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }

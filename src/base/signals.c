@@ -18,7 +18,8 @@ static void signals_on_signal(int sig)
 	if (stop_came) {
 		/* The second signal: it ends us when the handler returns. */
 		signal(sig, SIG_DFL);
-		raise(sig);
+		if (raise(sig))
+			_exit(128 + sig);
 		return;
 	}
 	stop_came = sig;
@@ -81,5 +82,7 @@ void signals_act(void)
 	if (!sig)
 		return;
 	signal(sig, SIG_DFL);
-	raise(sig);
+	/* The process of a stream may not signal itself: see confine_calls. */
+	if (raise(sig))
+		_exit(128 + sig);
 }

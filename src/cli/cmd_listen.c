@@ -44,12 +44,27 @@ static int listen_check_ready(const struct options *o, struct err *e)
 	return 0;
 }
 
+static int listen_prepare(void *arg, bool *ready, struct err *e)
+{
+	return part_file_prepare(arg, ready, e);
+}
+
+static void listen_have(void *arg, struct frame_have *have)
+{
+	part_file_have(arg, have);
+}
+
 static int listen_run(const struct options *o, struct setup *setup,
 		      const struct net_listener *l, struct err *e)
 {
 	struct session *session = session_server_new(&setup->session, l, e);
 	int ret = -1;
 
+	if (session && setup->stream.part) {
+		session->prepare = listen_prepare;
+		session->ask = listen_have;
+		session->ask_arg = setup->stream.part;
+	}
 	if (session && listen_tell_ready(o, l->port, e) == 0 &&
 	    session_first(session, e) == 0)
 		ret = stream_run(session, &setup->stream, &setup->stats, e);
@@ -138,7 +153,7 @@ static int listen_open(const struct options *o, struct net_listener *l,
 static int listen_serve(const struct options *o, struct setup *setup,
 			struct net_listener *l, struct err *e)
 {
-	if (listen_open(o, l, e) < 0)
+	if (listen_open(o, l, e) < 0 || setup_confine(setup, e) < 0)
 		return -1;
 	return o->keep ? listen_keep(o, setup, l, e)
 		       : listen_run(o, setup, l, e);

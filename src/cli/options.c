@@ -30,6 +30,7 @@ enum options_type {
 	TYPE_COUNT, /* int: counts */
 	TYPE_SET, /* int: the row's value */
 	TYPE_STRING, /* const char *: not empty */
+	TYPE_FILE, /* the same; -: standard input, if that is no stream */
 	TYPE_NAMES, /* struct options_names: adds one, not empty */
 	TYPE_IDENTITY, /* const char *: a valid identity */
 	TYPE_DURATION, /* uint64_t: milliseconds */
@@ -52,34 +53,61 @@ struct options_spec {
 	const char *arg; /* name of its value in the help; NULL: none */
 	const char *words; /* TYPE_WORD: separated by '|' */
 	const char *help;
+	/*
+	 * Other options, as "--name" or "--name: reason", or a condition of
+	 * options_has().  A conflict is in one of the two rows.
+	 */
+	const char *needs[2], *not_with[5];
 };
+
+/* Conditions that are not whether an option is given */
+#define COMMAND "a COMMAND"
+#define NO_BUFFER "--buffer 0"
+#define NONE "--mode none: it encrypts nothing"
+
+#define ONE_KIND ": give exactly one kind of credential"
+#define RAW_PEER ": the peer is another TLS program"
+#define NO_METER ": SIGUSR1 prints the progress of all streams"
 
 #define BOTH (OPTIONS_CONNECT | OPTIONS_LISTEN)
 #define STREAM (BOTH | OPTIONS_SSH)
 #define EVERY (STREAM | OPTIONS_SSH_SERVER | OPTIONS_KEYGEN | OPTIONS_PROBE)
 #define FIELD(f) offsetof(struct options, f)
 
+/* Most rows end before the columns needs and not_with. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static const struct options_spec specs[] = {
-	{ "key", 'k', BOTH, TYPE_STRING, FIELD(key), 0, "FILE", NULL,
+	{ "key", 'k', BOTH, TYPE_FILE, FIELD(key), 0, "FILE", NULL,
 	  "pre-shared key: PEM, identity:hex or raw bytes\n"
-	  "(" KEY_DEFAULT_FILE ")" },
+	  "(" KEY_DEFAULT_FILE ")",
+	  .not_with = { NONE } },
 	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
-	  "identity that goes with the key (btrfs)" },
+	  "identity that goes with the key (btrfs)", .not_with = { NONE } },
 	{ "identity", 0, OPTIONS_KEYGEN, TYPE_IDENTITY, FIELD(identity), 0,
 	  "NAME", NULL, "make a line NAME:hex for a listener's file of keys" },
-	{ "keys", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(keys), 0, "FILE", NULL,
-	  "many clients: a line identity:hex for each" },
-	{ "password-file", 0, BOTH, TYPE_STRING, FIELD(password_file), 0,
-	  "FILE", NULL, "the first line of FILE is the password" },
+	{ "keys", 0, OPTIONS_LISTEN, TYPE_FILE, FIELD(keys), 0, "FILE", NULL,
+	  "many clients: a line identity:hex for each",
+	  .not_with = { "--key", "--identity", "--password-file", "--cert",
+			NONE } },
+	{ "password-file", 0, BOTH, TYPE_FILE, FIELD(password_file), 0, "FILE",
+	  NULL, "the first line of FILE is the password",
+	  .not_with = { "--key" ONE_KIND, "--identity: that goes with a key",
+			NONE } },
 	{ "cert", 0, BOTH, TYPE_STRING, FIELD(cert), 0, "FILE", NULL,
-	  "certificate instead of a key: PEM, chain behind it" },
-	{ "cert-key", 0, BOTH, TYPE_STRING, FIELD(cert_key), 0, "FILE", NULL,
-	  "the certificate's private key" },
+	  "certificate instead of a key: PEM, chain behind it",
+	  .needs = { "--cert-key", "--ca" },
+	  .not_with = { "--key" ONE_KIND, "--identity" ONE_KIND,
+			"--password-file" ONE_KIND, NONE } },
+	{ "cert-key", 0, BOTH, TYPE_FILE, FIELD(cert_key), 0, "FILE", NULL,
+	  "the certificate's private key", .needs = { "--cert", "--ca" } },
 	{ "ca", 0, BOTH, TYPE_STRING, FIELD(ca), 0, "FILE", NULL,
-	  "CA certificates, which must have signed the peer's" },
+	  "CA certificates, which must have signed the peer's",
+	  .needs = { "--cert", "--cert-key" } },
 	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), 0, "NAME", NULL,
 	  "connect: name to expect instead of HOST;\n"
-	  "listen: name to accept (any of the CA's); repeat" },
+	  "listen: name to accept (any of the CA's); repeat",
+	  .needs = { "--cert" } },
 	{ "port", 'p', BOTH, TYPE_PORT, 0, 0, "PORT", NULL,
 	  "TCP port (6330); listen: 0 takes any free one,\n"
 	  "A-B the first free one of a range" },
@@ -112,6 +140,10 @@ static const struct options_spec specs[] = {
 	  "into the kernel: auto, splice or send (auto)" },
 	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
 	  "out of the kernel: auto, splice or read (auto)" },
+	{ "confine", 0, BOTH, TYPE_WORD, FIELD(confine), 0, "WHEN",
+	  "auto|require|off",
+	  "give up files and privileges: auto, require or\n"
+	  "off (auto)" },
 	{ "receive", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
 	  FIELD(receive), 0, NULL, NULL,
 	  "receive the stream instead of sending it" },
@@ -125,9 +157,12 @@ static const struct options_spec specs[] = {
 	  "connect: how long to try to reconnect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
 	{ "name", 0, OPTIONS_CONNECT, TYPE_STRING, FIELD(name), 0, "NAME", NULL,
-	  "another process can continue the stream of NAME" },
+	  "another process can continue the stream of NAME",
+	  .not_with = { "--receive: that is for the sender", NO_BUFFER,
+			NONE } },
 	{ "discard", 0, OPTIONS_CONNECT, TYPE_FLAG, FIELD(discard), 0, NULL,
-	  NULL, "abandon the stream of that name" },
+	  NULL, "abandon the stream of that name", .needs = { "--name" },
+	  .not_with = { COMMAND } },
 	{ "rekey-after", 0, STREAM, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "rekey after SIZE at the latest (256G)" },
 	{ "limit", 0, STREAM, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
@@ -148,21 +183,32 @@ static const struct options_spec specs[] = {
 	  "DURATION", NULL, "how long to wait for the first peer (for ever)" },
 	{ "keep", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(keep), 0, NULL, NULL,
 	  "serve up to 16 streams at once, each with its own\n"
-	  "COMMAND, until a signal" },
+	  "COMMAND, until a signal",
+	  .needs = { COMMAND },
+	  .not_with = { "--progress" NO_METER, "--size" NO_METER } },
 	{ "per-client", 0, OPTIONS_LISTEN, TYPE_LIMIT, FIELD(per_client), 0,
 	  "N", NULL,
 	  "streams of one client at once (4 with --keys or\n"
-	  "certificates); --keep only" },
+	  "certificates); --keep only",
+	  .needs = { "--keep" } },
 	{ "handshake-timeout", 0, STREAM, TYPE_DURATION, FIELD(handshake_ms), 0,
 	  "DURATION", NULL, "how long a handshake may take (10s)" },
 	{ "ready-fd", 0, OPTIONS_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD",
 	  NULL, "write the port there once listening, then close it" },
 	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), 0, NULL, NULL,
-	  "talk to another TLS program; delivery is not confirmed" },
+	  "talk to another TLS program; delivery is not confirmed",
+	  .not_with = { "--keep" RAW_PEER, "--name" RAW_PEER,
+			"--password-file" RAW_PEER, NONE } },
 	{ "allow-self", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(allow_self), 0,
 	  NULL, NULL, "accept a peer that is this same host" },
 	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
 	  NULL, "write a new FILE of mode 0600 (standard output)" },
+	{ "output", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(output), 0, "FILE",
+	  NULL,
+	  "write FILE, complete or not at all; FILE.part is\n"
+	  "continued",
+	  .not_with = { "--send: that is for the receiver", "--keep", "--raw",
+			COMMAND } },
 	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
 	  "answer in JSON" },
 	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), 0, NULL, NULL,
@@ -176,6 +222,9 @@ static const struct options_spec specs[] = {
 	{ "long-options", 0, EVERY, TYPE_SET, FIELD(action),
 	  OPTIONS_LONG_OPTIONS, NULL, NULL, NULL },
 };
+#pragma GCC diagnostic pop
+
+static_assert(array_len(specs) <= 64, "options.given has a bit for each row");
 
 static const struct {
 	const char *name;
@@ -300,6 +349,7 @@ static int options_store(struct options *o, const struct options_spec *spec,
 		*(int *)field = spec->value;
 		return 0;
 	case TYPE_STRING:
+	case TYPE_FILE:
 		return options_string(text, field, e);
 	case TYPE_NAMES:
 		return options_name(text, field, e);
@@ -401,6 +451,7 @@ static int options_parse_options(struct options *o, int argc, char **argv,
 		assert(spec);
 		if (options_store(o, spec, optarg, e) < 0)
 			return err_wrap(e, "--%s", spec->name);
+		o->given |= UINT64_C(1) << (spec - specs);
 	}
 	return 0;
 }
@@ -530,163 +581,109 @@ static int options_check_connect(struct options *o, int argc, char **argv,
 	return 0;
 }
 
-static bool options_is_stdin(const char *file)
+static bool options_given(const struct options *o, size_t row)
 {
-	return file && !strcmp(file, "-");
+	return o->given >> row & 1;
 }
 
-static int options_check_password(const struct options *o, bool stdin_is_stream,
-				  struct err *e)
+static bool options_mode_none(const struct options *o)
 {
-	if (!o->password_file)
-		return 0;
-	if (options_is_stdin(o->password_file) && stdin_is_stream)
-		return err_set(e, ERR_USAGE, 0,
-			       "--password-file -: standard input is the "
-			       "stream; name the password file");
-	if (o->key)
-		return err_set(e, ERR_USAGE, 0,
-			       "give exactly one kind of credential: --key or "
-			       "--password-file");
-	if (o->identity)
-		return err_set(e, ERR_USAGE, 0,
-			       "--identity goes with a key, not with a "
-			       "password");
-	if (o->raw)
-		return err_set(e, ERR_USAGE, 0,
-			       "--raw: other TLS programs do not know the "
-			       "password exchange; use a key or certificates");
+	return o->modes.count && o->modes.modes[0] == &mode_none;
+}
+
+/* Does what a row needs or excludes hold? */
+static bool options_has(const struct options *o, const char *what)
+{
+	size_t len = strcspn(what, ":") - 2;
+
+	if (!strcmp(what, COMMAND))
+		return o->command;
+	if (!strcmp(what, NO_BUFFER))
+		return !o->buffer_bytes;
+	if (!strcmp(what, NONE))
+		return options_mode_none(o);
+	for (size_t i = 0; i < array_len(specs); i++)
+		if (options_given(o, i) && strlen(specs[i].name) == len &&
+		    !memcmp(specs[i].name, what + 2, len))
+			return true;
+	return false;
+}
+
+static int options_check_row(const struct options *o,
+			     const struct options_spec *spec, struct err *e)
+{
+	for (size_t i = 0; i < array_len(spec->needs) && spec->needs[i]; i++)
+		if (!options_has(o, spec->needs[i]))
+			return err_set(e, ERR_USAGE, 0, "--%s needs %s",
+				       spec->name, spec->needs[i]);
+	for (size_t i = 0; i < array_len(spec->not_with) && spec->not_with[i];
+	     i++)
+		if (options_has(o, spec->not_with[i]))
+			return err_set(e, ERR_USAGE, 0,
+				       "--%s cannot be used with %s",
+				       spec->name, spec->not_with[i]);
 	return 0;
 }
 
-/* Certificates: all three files, and no other credential. */
-static int options_check_certificates(const struct options *o, struct err *e)
+static bool options_sends(const struct options *o)
 {
-	if (!o->cert && !o->cert_key && !o->ca) {
-		if (!o->peers.count)
-			return 0;
-		return err_set(e, ERR_USAGE, 0,
-			       "--peer needs certificates: --cert, --cert-key "
-			       "and --ca");
+	return o->verb == OPTIONS_CONNECT  ? !o->receive
+	       : o->verb == OPTIONS_LISTEN ? o->send
+					   : true;
+}
+
+/* What a row needs, what it excludes, and one use of standard input */
+static int options_check_rows(const struct options *o, struct err *e)
+{
+	bool stdin_is_stream = options_sends(o) && !o->command;
+
+	for (size_t i = 0; i < array_len(specs); i++) {
+		const void *field = (const char *)o + specs[i].offset;
+
+		if (!options_given(o, i))
+			continue;
+		if (options_check_row(o, &specs[i], e) < 0)
+			return -1;
+		if (specs[i].type == TYPE_FILE && stdin_is_stream &&
+		    !strcmp(*(const char *const *)field, "-"))
+			return err_set(e, ERR_USAGE, 0,
+				       "--%s -: standard input is the stream; "
+				       "name the file",
+				       specs[i].name);
 	}
-	if (!o->cert || !o->cert_key || !o->ca)
-		return err_set(e, ERR_USAGE, 0,
-			       "certificates need three files; missing:%s%s%s",
-			       o->cert ? "" : " --cert",
-			       o->cert_key ? "" : " --cert-key",
-			       o->ca ? "" : " --ca");
-	if (o->key || o->identity || o->password_file)
-		return err_set(e, ERR_USAGE, 0,
-			       "give exactly one kind of credential: --cert "
-			       "cannot be used with %s",
-			       o->key	     ? "--key"
-			       : o->identity ? "--identity"
-					     : "--password-file");
+	return 0;
+}
+
+/* Conflicts of values that the table does not state */
+static int options_check_values(const struct options *o, struct err *e)
+{
+	if (options_mode_none(o) &&
+	    (o->verb == OPTIONS_SSH || o->ktls == OPTIONS_KTLS_REQUIRE))
+		return err_set(e, ERR_USAGE, 0, "%s cannot be used with " NONE,
+			       o->verb == OPTIONS_SSH ? "ssh"
+						      : "--ktls require");
 	if (o->verb == OPTIONS_CONNECT && o->peers.count > 1)
 		return err_set(e, ERR_USAGE, 0,
 			       "connect takes one --peer: there is one "
 			       "listener");
-	return 0;
-}
-
-/* Exactly one kind of credential, and one use of standard input */
-static int options_check_key(const struct options *o, struct err *e)
-{
-	bool sends = o->verb == OPTIONS_CONNECT ? !o->receive : o->send;
-	bool none = o->modes.count && o->modes.modes[0] == &mode_none;
-
-	if ((options_is_stdin(o->key) || options_is_stdin(o->cert_key)) &&
-	    sends && !o->command)
-		return err_set(e, ERR_USAGE, 0,
-			       "%s -: standard input is the stream; name the "
-			       "key file",
-			       o->key ? "-k" : "--cert-key");
-	if (options_is_stdin(o->keys) && sends && !o->command)
-		return err_set(e, ERR_USAGE, 0,
-			       "--keys -: standard input is the stream; name "
-			       "the file");
-	if (o->keys && (o->key || o->identity || o->password_file || o->cert ||
-			o->cert_key || o->ca))
-		return err_set(e, ERR_USAGE, 0,
-			       "--keys has all keys and identities: it cannot "
-			       "be used with --key, --identity, a password or "
-			       "a certificate");
-	if (none &&
-	    (o->key || o->keys || o->identity || o->password_file || o->cert ||
-	     o->cert_key || o->ca || o->ktls == OPTIONS_KTLS_REQUIRE || o->raw))
-		return err_set(e, ERR_USAGE, 0,
-			       "-m none encrypts nothing: it cannot be used "
-			       "with a key, an identity, a password, a "
-			       "certificate, --ktls require or --raw");
-	if (options_check_password(o, sends && !o->command, e) < 0)
-		return -1;
-	return options_check_certificates(o, e);
-}
-
-/* --name: the stream can be restarted by another process. */
-static int options_check_name(const struct options *o, struct err *e)
-{
-	bool none = o->modes.count && o->modes.modes[0] == &mode_none;
-
-	if (!o->name)
-		return o->discard ? err_set(e, ERR_USAGE, 0,
-					    "--discard needs --name")
-				  : 0;
-	if (digest_check(e) < 0)
+	if (o->name && digest_check(e) < 0)
 		return err_wrap(e, "--name");
-	if (strlen(o->name) > STREAM_NAME_MAX)
+	if (o->verb == OPTIONS_LISTEN && o->output && digest_check(e) < 0)
+		return err_wrap(e, "--output");
+	if (o->name && strlen(o->name) > STREAM_NAME_MAX)
 		return err_set(e, ERR_USAGE, 0, "--name: at most %d bytes",
 			       STREAM_NAME_MAX);
-	if (none || o->raw)
-		return err_set(e, ERR_USAGE, 0,
-			       "--name needs a peer that is authenticated and "
-			       "is this program: it cannot be used with -m "
-			       "none or --raw");
-	if (o->receive)
-		return err_set(e, ERR_USAGE, 0, "--name is for the sender");
-	if (!o->buffer_bytes)
-		return err_set(e, ERR_USAGE, 0,
-			       "--name cannot be used with --buffer 0");
-	if (o->discard && o->command)
-		return err_set(e, ERR_USAGE, 0,
-			       "--discard sends nothing: it takes no COMMAND");
-	return 0;
-}
-
-/* --keep: many streams at once */
-static int options_check_keep(const struct options *o, struct err *e)
-{
-	if (!o->keep && o->per_client)
-		return err_set(e, ERR_USAGE, 0, "--per-client needs --keep");
-	if (!o->keep)
-		return 0;
-	if (!o->command)
-		return err_set(e, ERR_USAGE, 0,
-			       "--keep needs a COMMAND, which is started for "
-			       "each stream" HINT);
-	if (o->raw)
-		return err_set(e, ERR_USAGE, 0,
-			       "--keep serves this program's own streams: it "
-			       "cannot be used with --raw");
-	if (o->progress || o->size_bytes)
-		return err_set(e, ERR_USAGE, 0,
-			       "--keep has no meter: it cannot be used with "
-			       "--progress or --size; SIGUSR1 prints the "
-			       "progress of all streams");
 	return 0;
 }
 
 int options_check_stream(const struct options *o, struct err *e)
 {
 	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-	bool sends = o->verb == OPTIONS_CONNECT	 ? !o->receive
-		     : o->verb == OPTIONS_LISTEN ? o->send
-						 : true;
 
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: at least 1M, or 0 for none");
-	if (o->limit_bytes_per_s && !sends)
+	if (o->limit_bytes_per_s && !options_sends(o))
 		return err_set(e, ERR_USAGE, 0, "--limit is for the sender");
 	if (o->rekey_bytes < REKEY_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
@@ -708,11 +705,7 @@ static int options_check_ssh(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh needs a COMMAND behind HOST, which takes "
 			       "the stream there, or with --receive makes it");
-	if (o->modes.count && o->modes.modes[0] == &mode_none)
-		return err_set(e, ERR_USAGE, 0,
-			       "--mode none encrypts nothing: it cannot be "
-			       "used with ssh");
-	return options_check_stream(o, e);
+	return 0;
 }
 
 static int options_check_ssh_server(struct options *o, int argc, char **argv,
@@ -747,16 +740,13 @@ static int options_check(struct options *o, int argc, char **argv,
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
 			       "only connect and listen take a COMMAND");
-	if (o->verb == OPTIONS_SSH)
-		return options_check_ssh(o, e);
-	if (!(o->verb & BOTH))
-		return 0;
+	if (o->verb == OPTIONS_SSH && options_check_ssh(o, e) < 0)
+		return -1;
 	if (o->bind && options_check_zone(o->bind, e) < 0)
 		return err_wrap(e, "-b");
-	if (options_check_key(o, e) < 0 || options_check_keep(o, e) < 0 ||
-	    options_check_name(o, e) < 0)
+	if (options_check_rows(o, e) < 0 || options_check_values(o, e) < 0)
 		return -1;
-	return options_check_stream(o, e);
+	return o->verb & STREAM ? options_check_stream(o, e) : 0;
 }
 
 /* Everything after the first "--" is COMMAND. */

@@ -34,6 +34,11 @@ enum options_action {
 
 /* --ktls, --tx and --rx, in the order of the words in the table */
 enum options_ktls { OPTIONS_KTLS_AUTO, OPTIONS_KTLS_REQUIRE, OPTIONS_KTLS_OFF };
+enum options_confine {
+	OPTIONS_CONFINE_AUTO,
+	OPTIONS_CONFINE_REQUIRE,
+	OPTIONS_CONFINE_OFF
+};
 enum options_how { OPTIONS_HOW_AUTO, OPTIONS_HOW_SPLICE, OPTIONS_HOW_COPY };
 
 /* The values of an option that may be repeated */
@@ -46,6 +51,7 @@ struct options_names {
 struct options {
 	enum options_action action;
 	enum options_verb verb; /* 0: none was given; only with an action */
+	uint64_t given; /* a bit for each row of the table */
 
 	char host[256]; /* connect: no port, no brackets */
 	const char *bind; /* or NULL */
@@ -62,6 +68,7 @@ struct options {
 	struct mode_list modes; /* empty: the default */
 
 	int ktls, tx, rx; /* enum options_ktls, enum options_how */
+	int confine; /* enum options_confine */
 	uint64_t wait_ms; /* CLOCK_NEVER: for ever */
 	uint64_t handshake_ms;
 	int ready_fd; /* -1: none */
@@ -92,7 +99,7 @@ struct options {
 	bool forced; /* ssh-server: words are FILTER, not a request */
 	const char *reverse_to; /* ssh-server: NET, or NULL */
 	char **words; /* ssh-server: NULL-terminated, or NULL */
-	const char *output; /* keygen -o, or NULL */
+	const char *output; /* keygen -o; --output of a receiver; or NULL */
 
 	bool quiet;
 	int verbose; /* how many -v */

@@ -22,6 +22,8 @@ int probe_run(struct probe *p, struct err *e)
 	log_printable(p->kernel, sizeof p->kernel, u.release,
 		      strlen(u.release));
 	snprintf(p->ulp_why, sizeof p->ulp_why, "%s", why.msg);
+	confine_try(&p->confine);
+	log_defuse(p->confine.missing, strlen(p->confine.missing));
 	priority_default_modes(&list, CREDENTIAL_PSK);
 	p->pick = list.modes[0];
 	for (size_t i = 0; i < MODE_COUNT; i++) {
@@ -55,6 +57,15 @@ static int probe_flush(struct err *e)
 	return 0;
 }
 
+static void probe_print_confine(const struct confine *c)
+{
+	char text[CONFINE_TEXT_BYTES];
+
+	confine_text(c, text);
+	printf("confinement         %s%s%s\n", text,
+	       *c->missing ? "; missing: " : "", c->missing);
+}
+
 int probe_print(const struct probe *p, struct err *e)
 {
 	printf("kernel              %s\n", p->kernel);
@@ -62,6 +73,7 @@ int probe_print(const struct probe *p, struct err *e)
 	printf("CPU AES             %s\n", probe_yes(p->cpu_aes));
 	printf("kernel TLS (ULP)    %s%s%s\n", probe_yes(p->ulp),
 	       p->ulp ? "" : ": ", p->ulp_why);
+	probe_print_confine(&p->confine);
 	printf("\n%-25s %-7s %-4s %-4s %-6s %s\n", "mode", "GnuTLS", "TX", "RX",
 	       "rekey", "no-pad");
 	for (size_t i = 0; i < MODE_COUNT; i++) {
@@ -97,9 +109,13 @@ int probe_print_json(const struct probe *p, struct err *e)
 		       probe_true(k->rx), probe_true(k->rekey),
 		       probe_true(k->no_pad), i + 1 < MODE_COUNT ? "," : "");
 	}
-	printf(" },\n \"pick\": {\"mode\": \"%s\", \"path\": \"%s\"},\n"
+	printf(" },\n \"confinement\": {\"user\": %u, \"privileges\": %s, "
+	       "\"files\": %s, \"system_calls\": %u, \"missing\": \"%s\"},"
+	       "\n \"pick\": {\"mode\": \"%s\", \"path\": \"%s\"},\n"
 	       " \"usable\": %s}\n",
-	       p->pick->name, p->usable ? "kernel" : "user",
+	       (unsigned int)p->confine.uid, probe_true(!p->confine.privileges),
+	       probe_true(!p->confine.files), p->confine.calls,
+	       p->confine.missing, p->pick->name, p->usable ? "kernel" : "user",
 	       probe_true(p->usable));
 	return probe_flush(e);
 }

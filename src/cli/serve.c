@@ -9,11 +9,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/order.h"
 #include "base/notify.h"
 #include "base/signals.h"
 #include "cli/serve_status.h"
@@ -24,7 +24,9 @@
 
 enum {
 	STREAMS_MAX = 16,
-	PROCESSES_MAX = 2 * STREAMS_MAX, /* with those that were told to end */
+	NAMED_MAX = 64, /* streams with a name, also the suspended ones */
+	/* With those that were told to end */
+	PROCESSES_MAX = 2 * STREAMS_MAX + NAMED_MAX,
 	PER_CLIENT = 4, /* streams, if each client has a name of its own */
 	ALONE_MS = 500, /* without a connection, then a stream may be evicted */
 	LAST_WORD_MS = 1000, /* how long the last message waits for a reader */
@@ -42,6 +44,14 @@ struct serve_stream {
 	struct pending_stream stream; /* what its peer has to show */
 	uint8_t id[FRAME_ID_BYTES];
 	struct key *ticket; /* of this place, in serve->tickets */
+	bool named; /* another process can restart it */
+	uint8_t stream_name[FRAME_NAME_BYTES];
+	char owner[KEY_IDENTITY_MAX + 1]; /* identity of who can */
+	/* Who is about to; its ticket is behind those of all places */
+	bool restarts;
+	uint8_t next_id[FRAME_ID_BYTES];
+	uint32_t next_connection;
+	struct net_source next_source;
 	char name[NAME_MAX_CHARS]; /* identity and address of its peer */
 };
 
@@ -56,17 +66,83 @@ struct serve {
 	bool aborts; /* a second one came */
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
-	unsigned int running; /* streams, without those told to end */
 	struct serve_status status;
 	struct serve_stream streams[PROCESSES_MAX];
 	const struct pending_stream *returning[PROCESSES_MAX]; /* or NULL */
-	struct key *tickets; /* secret_alloc(), one for each place */
+	struct key *tickets; /* secret_alloc(), two for each place */
 };
 
 /* Is there a stream in this place that was not told to end? */
 static bool serve_runs(const struct serve_stream *s)
 {
 	return s->pid && !s->gives_way;
+}
+
+/* It waits for another process, and takes no place. */
+static bool serve_is_suspended(const struct serve_stream *s)
+{
+	return serve_runs(s) && s->named && s->alone_since_ms;
+}
+
+/* The number of places that are taken */
+static unsigned int serve_running(const struct serve *k)
+{
+	unsigned int running = 0;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		running += serve_runs(&k->streams[i]) &&
+			   !serve_is_suspended(&k->streams[i]);
+	return running;
+}
+
+static unsigned int serve_named(const struct serve *k)
+{
+	unsigned int named = 0;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		named += serve_runs(&k->streams[i]) && k->streams[i].named;
+	return named;
+}
+
+/* The ticket of the process that is about to restart the stream */
+static struct key *serve_next_ticket(const struct serve *k,
+				     const struct serve_stream *s)
+{
+	return &k->tickets[PROCESSES_MAX + (size_t)(s - k->streams)];
+}
+
+/* It has restarted the stream, or not. */
+static void serve_restarted(struct serve *k, struct serve_stream *s, bool did)
+{
+	struct key *next = serve_next_ticket(k, s);
+
+	if (did && s->restarts) {
+		credential_dismiss(k->setup->cred, s->ticket);
+		*s->ticket = *next;
+		credential_admit(k->setup->cred, s->ticket);
+		memcpy(s->id, s->next_id, sizeof s->id);
+		s->stream.connection = s->next_connection;
+		s->stream.source = s->next_source;
+	}
+	s->restarts = false;
+	key_wipe(next);
+}
+
+static void serve_hear_news(struct serve *k, struct serve_stream *s,
+			    enum pass_news news)
+{
+	switch (news) {
+	case PASS_ALONE:
+		s->alone_since_ms = clock_now_ms();
+		break;
+	case PASS_CONNECTED:
+		s->alone_since_ms = 0;
+		break;
+	case PASS_RESTARTED:
+	case PASS_REFUSED:
+		serve_restarted(k, s, news == PASS_RESTARTED);
+		break;
+	}
 }
 
 static bool serve_is_empty(const struct serve *k)
@@ -82,10 +158,10 @@ static void serve_hear(struct serve *k)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++) {
 		struct serve_stream *s = &k->streams[i];
-		bool connected;
+		enum pass_news news;
 
-		if (s->pid && pass_told(s->fd, &connected))
-			s->alone_since_ms = connected ? 0 : clock_now_ms();
+		while (s->pid && pass_told(s->fd, &news))
+			serve_hear_news(k, s, news);
 	}
 }
 
@@ -147,7 +223,7 @@ static struct serve_stream *serve_pick(struct serve *k, const char *identity,
 		struct serve_stream *s = &k->streams[i];
 		bool own = serve_is_of(s, identity, source);
 
-		if (!serve_runs(s) || !s->alone_since_ms)
+		if (!serve_runs(s) || !s->alone_since_ms || s->named)
 			continue;
 		if (!pick || own > pick_is_own ||
 		    (own == pick_is_own &&
@@ -182,8 +258,8 @@ static int serve_admit(void *arg, const struct tls_agreed *agreed,
 			       " streams already (--per-client)",
 			       serve_limit(k));
 	serve_hear(k);
-	if (!serve_place(k) ||
-	    (k->running == STREAMS_MAX && !serve_pick(k, identity, source)))
+	if (!serve_place(k) || (serve_running(k) >= STREAMS_MAX &&
+				!serve_pick(k, identity, source)))
 		return err_set(e, ERR_AUTH, 0,
 			       "busy: all %d streams are in use", STREAMS_MAX);
 	return 0;
@@ -196,32 +272,136 @@ static void serve_forget(struct serve *k, struct serve_stream *s)
 	if (k->setup->cred)
 		credential_dismiss(k->setup->cred, s->ticket);
 	key_wipe(s->ticket);
+	key_wipe(serve_next_ticket(k, s));
+}
+
+static void serve_signal(const struct serve_stream *s, int sig)
+{
+	const struct order order = { .kind = ORDER_SIGNAL,
+				     .pid = s->pid,
+				     .number = sig };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (!order_possible())
+		kill(s->pid, sig);
+	else if (order_ask(&order, -1, &ignored, &e) < 0)
+		log_debug("%s: %s", s->name, e.msg);
+}
+
+/* Evict a stream, because another one needs its place. */
+static void serve_evict(struct serve *k, struct serve_stream *s,
+			const char *name)
+{
+	log_notice(
+		"%s: gives its place to %s: it has been without a connection "
+		"for %" PRIu64 " s, and all %d places are taken",
+		s->name, name, (clock_now_ms() - s->alone_since_ms) / 1000,
+		STREAMS_MAX);
+	s->gives_way = true;
+	serve_forget(k, s);
+	serve_signal(s, SIGTERM);
+}
+
+/* The stream whose peer, or another process of it, comes again */
+static struct serve_stream *serve_find(struct serve *k,
+				       const struct accepted_peer *g)
+{
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct serve_stream *s = &k->streams[i];
+
+		if (!k->returning[i])
+			continue;
+		if (g->restarts
+			    ? s->named &&
+				      !memcmp(s->stream_name, g->stream_name,
+					      sizeof s->stream_name) &&
+				      !strcmp(s->owner,
+					      channel_agreed(g->channel)->name)
+			    : !memcmp(s->id, g->hello.stream, sizeof s->id))
+			return s;
+	}
+	return NULL;
+}
+
+/* A suspended stream takes a place again when its sender comes. */
+static bool serve_has_place(struct serve *k, const struct serve_stream *s,
+			    const struct accepted_peer *g)
+{
+	struct serve_stream *pick;
+
+	serve_hear(k);
+	if (!serve_is_suspended(s) || serve_running(k) < STREAMS_MAX)
+		return true;
+	pick = serve_pick(k, s->identity, &g->source);
+	if (pick)
+		serve_evict(k, pick, s->name);
+	return pick;
+}
+
+/*
+ * Another process restarts the stream: prepare its ticket, which counts once
+ * the stream's process has accepted it.
+ */
+static int serve_prepare_restart(struct serve *k, struct serve_stream *s,
+				 struct accepted_peer *g)
+{
+	struct err e = { 0 };
+
+	if (session_server_draw(g->handle, &e) < 0) {
+		log_notice("%s", e.msg);
+		return -1;
+	}
+	session_ticket(serve_next_ticket(k, s), channel_agreed(g->channel),
+		       g->handle);
+	memcpy(s->next_id, g->hello.stream, sizeof s->next_id);
+	s->next_connection = g->hello.connection;
+	s->next_source = g->source;
+	s->restarts = true;
+	return 0;
 }
 
 /* The peer of a running stream comes again: pass it to the stream's process. */
 static void serve_pass(struct serve *k, struct accepted_peer *g)
 {
-	struct serve_stream *s = k->streams;
+	struct serve_stream *s = serve_find(k, g);
 
-	while (s < k->streams + PROCESSES_MAX &&
-	       (!k->returning[s - k->streams] ||
-		memcmp(s->id, g->hello.stream, sizeof s->id)))
-		s++;
-	assert(s < k->streams + PROCESSES_MAX); /* or it would not return */
+	assert(s); /* or it would not return */
+	if (!serve_has_place(k, s, g) || (g->restarts && s->restarts) ||
+	    (g->restarts && serve_prepare_restart(k, s, g) < 0)) {
+		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+		return;
+	}
 	if (pass_send(s->fd, g) < 0) {
 		bool gone = errno == EPIPE || errno == ECONNRESET;
 
 		log_debug("%s: cannot pass a connection on: %s", s->name,
 			  strerror(errno));
-		acceptor_refuse_accepted(g, gone ? FRAME_REFUSED_STREAM
-						 : FRAME_REFUSED_BUSY);
+		if (g->restarts)
+			serve_restarted(k, s, false);
+		acceptor_refuse_accepted(g, gone && !g->restarts
+						    ? FRAME_REFUSED_STREAM
+						    : FRAME_REFUSED_BUSY);
 		return;
 	}
 	log_debug("%s: one more connection", s->name);
-	s->stream.connection = g->hello.connection;
-	s->stream.source = g->source;
+	if (!g->restarts) {
+		s->stream.connection = g->hello.connection;
+		s->stream.source = g->source;
+	}
 	channel_free(g->channel);
 	close(g->socket.fd);
+}
+
+/* The launcher may open the file, and knows its name. */
+static int serve_open_keys(const char *path, struct err *e)
+{
+	const struct order open_keys = { .kind = ORDER_KEYS };
+	struct order_answer answer;
+
+	if (!order_possible())
+		return key_list_open(path, e);
+	return order_ask(&open_keys, -1, &answer, e) < 0 ? -1 : answer.fds[0];
 }
 
 static void serve_reread(struct serve *k)
@@ -229,18 +409,14 @@ static void serve_reread(struct serve *k)
 	const char *path = k->setup->o->keys;
 	struct err e = { 0 };
 	struct key_list *keys;
-	struct stat st;
+	autoclose int fd = -1;
 
 	if (!path) {
 		log_notice("no --keys file to read again");
 		return;
 	}
-	/* A pipe could make us wait, and can be read only once. */
-	if (!strcmp(path, "-") ||
-	    (stat(path, &st) == 0 && !S_ISREG(st.st_mode)))
-		err_set(&e, ERR_KEY, 0, "keys file %s: not a regular file",
-			path);
-	keys = e.kind ? NULL : key_list_read(path, &e);
+	fd = serve_open_keys(path, &e);
+	keys = fd < 0 ? NULL : key_list_read_from(path, fd, &e);
 	secret_scrub_stack();
 	if (!keys) {
 		log_error("%s; keeping the previous keys", e.msg);
@@ -263,7 +439,7 @@ static void serve_signal_streams(const struct serve *k, int sig)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
-			kill(k->streams[i].pid, sig);
+			serve_signal(&k->streams[i], sig);
 }
 
 static void serve_stop(struct serve *k, int sig)
@@ -279,7 +455,7 @@ static void serve_stop(struct serve *k, int sig)
 	} else {
 		log_notice("signal %d (%s): no new streams; finishing %u (a "
 			   "second signal aborts them)",
-			   sig, strsignal(sig), k->running);
+			   sig, strsignal(sig), serve_running(k));
 	}
 }
 
@@ -296,10 +472,8 @@ static void serve_ended(struct serve *k, struct serve_stream *s, int wstatus)
 		log_debug("%s: this stream's process has ended", s->name);
 	close(s->fd);
 	serve_status_end(&k->status, (size_t)(s - k->streams));
-	if (serve_runs(s)) {
-		k->running--;
+	if (serve_runs(s))
 		serve_forget(k, s);
-	}
 	s->pid = 0;
 }
 
@@ -336,12 +510,24 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
+/* Only a process that the launcher knows can be signalled. */
+static void serve_register(void)
+{
+	const struct order stream = { .kind = ORDER_REGISTER };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (order_possible() && order_ask(&stream, -1, &ignored, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 /* In a stream's new process: drop everything of the other streams. */
 static void serve_child_init(struct serve *k, int fd)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
 			close(k->streams[i].fd);
+	serve_register();
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
@@ -405,24 +591,6 @@ static pid_t serve_fork(int *fd)
 	return pid;
 }
 
-/* Evict a stream, because a new one needs its place. */
-static void serve_evict(struct serve *k, const char *identity,
-			const struct net_source *source, const char *name)
-{
-	struct serve_stream *s = serve_pick(k, identity, source);
-
-	assert(s);
-	log_notice(
-		"%s: gives its place to %s: it has been without a connection "
-		"for %" PRIu64 " s, and all %d places are taken",
-		s->name, name, (clock_now_ms() - s->alone_since_ms) / 1000,
-		STREAMS_MAX);
-	s->gives_way = true;
-	k->running--;
-	serve_forget(k, s);
-	kill(s->pid, SIGTERM);
-}
-
 static void serve_name(const struct serve *k, const struct accepted_peer *g,
 		       char name[NAME_MAX_CHARS])
 {
@@ -451,8 +619,14 @@ static void serve_note(struct serve *k, struct serve_stream *s,
 		s->stream.ticket = s->ticket;
 		credential_admit(k->setup->cred, s->ticket);
 	}
+	s->named = g->hello.flags & FRAME_HELLO_NAMED;
+	if (s->named) {
+		memcpy(s->stream_name, g->stream_name, sizeof s->stream_name);
+		snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
+		s->stream.name = s->stream_name;
+		s->stream.identity = s->owner;
+	}
 	k->returning[i] = &s->stream;
-	k->running++;
 	k->served = true;
 }
 
@@ -472,8 +646,19 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 
 	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
-	if (k->running == STREAMS_MAX)
-		serve_evict(k, identity, &g->source, name);
+	if ((g->hello.flags & FRAME_HELLO_NAMED) &&
+	    serve_named(k) == NAMED_MAX) {
+		log_notice("refused %s: %d streams have names already", name,
+			   NAMED_MAX);
+		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+		return 1;
+	}
+	if (serve_running(k) >= STREAMS_MAX) {
+		struct serve_stream *pick = serve_pick(k, identity, &g->source);
+
+		assert(pick); /* so did it here */
+		serve_evict(k, pick, name);
+	}
 	drawn = session_server_draw(handle, e) == 0;
 	pid = drawn ? serve_fork(&fd) : -1;
 	if (pid < 0) {
@@ -563,7 +748,7 @@ int serve_run(struct serve *k, struct err *e)
 				serve_pass(k, &accepted);
 			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
-		serve_status_tick(&k->status, k->running, k->stop_sig);
+		serve_status_tick(&k->status, serve_running(k), k->stop_sig);
 		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
@@ -615,12 +800,14 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 					    .role = session_frame_role(
 						    setup->session.config),
 					    .allow_self = o->allow_self,
+					    .names = setup->connections.names,
 					    .handshake_ms = o->handshake_ms,
 					    .admit = serve_admit,
 					    .admit_arg = k };
 
 	if (k)
-		k->tickets = secret_alloc(PROCESSES_MAX * sizeof *k->tickets);
+		k->tickets =
+			secret_alloc(2 * PROCESSES_MAX * sizeof *k->tickets);
 	if (!k || !k->tickets) {
 		err_memory(e);
 		free(k);
@@ -655,6 +842,6 @@ void serve_free(struct serve *k)
 		close(k->over);
 	acceptor_close(k->acceptor);
 	serve_status_fini(&k->status);
-	secret_free(k->tickets, PROCESSES_MAX * sizeof *k->tickets);
+	secret_free(k->tickets, 2 * PROCESSES_MAX * sizeof *k->tickets);
 	free(k);
 }

@@ -3,11 +3,15 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "auth/cpace.h"
 #include "auth/prompt.h"
+#include "base/confine.h"
 #include "base/log.h"
+#include "base/order.h"
 #include "base/signals.h"
+#include "conn/host_id.h"
 #include "conn/stream_name.h"
 #include "stream/digest.h"
 #include "tls/ktls.h"
@@ -180,8 +184,8 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 	s->connections.discard = o->discard;
 	s->connections.names = o->verb == OPTIONS_LISTEN && !o->send &&
-			       !o->raw && !o->keep && !setup_is_none(o) &&
-			       o->retry_ms && digest_check(&why) == 0;
+			       !o->raw && !setup_is_none(o) && o->retry_ms &&
+			       digest_check(&why) == 0;
 	if (!o->name)
 		return 0;
 	s->connections.name = s->name;
@@ -219,6 +223,11 @@ int setup_init_key(struct setup *s, const struct options *o,
 	else if (setup_credential(s, o, key, e) < 0)
 		return -1;
 	secret_scrub_stack();
+	if (o->verb == OPTIONS_LISTEN && o->output) {
+		s->stream.part = &s->part;
+		if (part_file_open(&s->part, o->output, e) < 0)
+			return -1;
+	}
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
 	s->session = (struct session_params){ .config = &s->connections,
@@ -227,6 +236,58 @@ int setup_init_key(struct setup *s, const struct options *o,
 					      .modes = &s->modes,
 					      .ktls = setup_ktls(o) };
 	return 0;
+}
+
+/* Opens what cannot be opened later.  Loads the kernel's module, too. */
+static void setup_prepare(const struct setup *s)
+{
+	uint8_t id[FRAME_HOST_BYTES];
+	struct err ignored = { 0 };
+
+	host_id_own(id);
+	tzset(); /* gmtime_r(3) reads a file, too */
+	if (s->session.ktls != CONNECTION_KTLS_OFF &&
+	    ktls_available(&ignored) == 0)
+		stream_prepare(&s->stream, s->stats.sends, &s->modes);
+}
+
+static int setup_confine_failed(const struct setup *s, const char *missing,
+				bool serious, struct err *e)
+{
+	if (s->o->confine == OPTIONS_CONFINE_REQUIRE)
+		return err_set(e, ERR_KTLS, 0,
+			       "cannot be confined (--confine require): %s",
+			       missing);
+	if (serious)
+		log_notice("not fully confined: %s", missing);
+	else
+		log_info("not fully confined: %s", missing);
+	return 0;
+}
+
+int setup_confine(const struct setup *s, struct err *e)
+{
+	char text[CONFINE_TEXT_BYTES];
+	struct confine c;
+
+	if (s->o->confine == OPTIONS_CONFINE_OFF) {
+		log_notice("--confine off: a flaw in what reads the network "
+			   "gives the peer all that this user may do");
+		return 0;
+	}
+	/* launcher_start() failed, and said so. */
+	if (!order_possible())
+		return 0;
+	/* At its end the stream's file is renamed. */
+	if (s->o->output)
+		return setup_confine_failed(s, "--output needs its folder",
+					    true, e);
+	setup_prepare(s);
+	confine_enter(&c);
+	confine_text(&c, text);
+	log_info("confined: %s", text);
+	return *c.missing ? setup_confine_failed(s, c.missing, c.serious, e)
+			  : 0;
 }
 
 void setup_use_channel(struct setup *s, int fd, bool connects)
@@ -247,6 +308,8 @@ void setup_fini(struct setup *s)
 	s->password = NULL;
 	credential_free(s->cred);
 	s->cred = NULL;
+	if (s->stream.part)
+		part_file_close(s->stream.part);
 	/* Not written: with --keep each stream's process writes its own. */
 	if (s->stats_fd > STDERR_FILENO)
 		close(steal_fd(&s->stats_fd));

@@ -22,6 +22,7 @@ struct setup {
 	uint8_t name[FRAME_NAME_BYTES]; /* hash of --name */
 	struct session_params session; /* borrows all of the above */
 	struct stream_config stream;
+	struct part_file part; /* --output */
 	struct stats stats;
 	int stats_fd; /* -1: none */
 };
@@ -36,6 +37,13 @@ struct setup {
  */
 int setup_init(struct setup *s, const struct options *o,
 	       struct err *e) attr_must_check;
+
+/*
+ * The last step before the first byte from outside: prepare what needs files or
+ * privileges, and confine this process as --confine says.  Says what holds.
+ * Errors: ERR_KTLS, for --confine require.
+ */
+int setup_confine(const struct setup *s, struct err *e) attr_must_check;
 
 /* The same with this key, unless it is NULL.  Borrows key during the call. */
 int setup_init_key(struct setup *s, const struct options *o,

@@ -55,6 +55,7 @@ struct accepted_peer {
 	struct frame_hello hello; /* not with raw */
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool restarts; /* another process with the running stream's name */
+	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
 	bool returns; /* to a stream that runs */
 	struct net_source source;
 	char name[NET_NAME_MAX];

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/order.h"
 
 enum {
 	BACKLOG = 128,
@@ -314,7 +315,38 @@ static int net_bind_source(int fd, const struct net_address *from,
 	return err_append(e, " (-b)");
 }
 
+static void net_order_address(const struct net_address *a,
+			      struct order_address *out)
+{
+	out->family = a->family;
+	out->scope = a->scope;
+	memcpy(out->bytes, a->bytes, sizeof out->bytes);
+}
+
+/* The port and the options of TCP are those that the launcher knows. */
+static int net_order_connect(const struct net_target *t, struct err *e)
+{
+	struct order dial = { .kind = ORDER_DIAL };
+	struct order_answer answer;
+
+	net_order_address(t->to, &dial.to);
+	if (t->from)
+		net_order_address(t->from, &dial.from);
+	if (order_ask(&dial, -1, &answer, e) < 0) {
+		e->kind = ERR_NET;
+		return -1;
+	}
+	return answer.fds[0];
+}
+
 int net_connect(const struct net_target *t, struct err *e)
+{
+	if (order_possible())
+		return net_order_connect(t, e);
+	return net_connect_here(t, e);
+}
+
+int net_connect_here(const struct net_target *t, struct err *e)
 {
 	autoclose int fd = socket(t->to->family,
 				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,

@@ -14,6 +14,7 @@ struct pass_message {
 	struct frame_hello hello;
 	struct net_source source;
 	uint8_t stream_name[FRAME_NAME_BYTES];
+	uint8_t handle[FRAME_ID_BYTES];
 	bool restarts;
 	bool attached; /* see struct connection_socket */
 	struct err why_not;
@@ -74,6 +75,7 @@ int pass_send(int over, const struct accepted_peer *peer)
 	channel_give(peer->channel, &m.channel);
 	memcpy(m.name, peer->name, sizeof m.name);
 	memcpy(m.stream_name, peer->stream_name, sizeof m.stream_name);
+	memcpy(m.handle, peer->handle, sizeof m.handle);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof peer->socket.fd);
@@ -129,26 +131,25 @@ bool pass_recv(int over, struct accepted_peer *peer, bool *ended)
 						   .why_not = m.why_not };
 	memcpy(peer->name, m.name, sizeof peer->name);
 	memcpy(peer->stream_name, m.stream_name, sizeof peer->stream_name);
+	memcpy(peer->handle, m.handle, sizeof peer->handle);
 	return true;
 }
 
-void pass_tell(int over, bool connected)
+void pass_tell(int over, enum pass_news news)
 {
-	uint8_t byte = connected;
+	uint8_t byte = (uint8_t)news;
 
 	if (send(over, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
 		log_debug("cannot tell the listener about a connection: %s",
 			  strerror(errno));
 }
 
-bool pass_told(int over, bool *connected)
+bool pass_told(int over, enum pass_news *news)
 {
-	bool told = false;
 	uint8_t byte;
 
-	while (recv(over, &byte, 1, MSG_DONTWAIT) > 0) {
-		*connected = byte;
-		told = true;
-	}
-	return told;
+	if (recv(over, &byte, 1, MSG_DONTWAIT) <= 0)
+		return false;
+	*news = (enum pass_news)byte;
+	return true;
 }

@@ -29,10 +29,17 @@ int pass_send(int over, const struct accepted_peer *peer) attr_must_check;
  */
 bool pass_recv(int over, struct accepted_peer *peer, bool *ended);
 
+/* What the process of a stream tells the one that accepts. */
+enum pass_news {
+	PASS_ALONE, /* the stream has no connection */
+	PASS_CONNECTED,
+	PASS_RESTARTED, /* the peer that was to restart it did: see handle */
+	PASS_REFUSED, /* it was refused, or is gone */
+};
+
 /*
- * pass_tell() tells whether the stream has a connection.  At the other end
- * pass_told() reads it: returns false if nothing new was told, else sets
- * *connected to the latest.  Best effort.
+ * pass_told() reads at the other end, one after the other, what pass_tell()
+ * told; false: nothing new.  Best effort.
  */
-void pass_tell(int over, bool connected);
-bool pass_told(int over, bool *connected);
+void pass_tell(int over, enum pass_news news);
+bool pass_told(int over, enum pass_news *news);

@@ -14,6 +14,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/order.h"
 
 /* So that one write(2) of the answer is one read(2) of it: pipe(7). */
 static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
@@ -111,20 +112,66 @@ static pid_t resolve_fork(const struct resolve_query *q, int fd)
 	return pid;
 }
 
+/* An interface's name needs a socket, so that is looked up elsewhere, too. */
+static bool resolve_needs_socket(const struct resolve_query *q)
+{
+	return strchr(q->host, '%') || (q->source && strchr(q->source, '%'));
+}
+
+static int resolve_pipe(const struct resolve_query *q, int ends[static 2],
+			struct err *e)
+{
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0)
+		return 0;
+	return err_set(e, ERR_NET, errno,
+		       "cannot resolve %s: cannot make a pipe", q->host);
+}
+
+int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
+{
+	int ends[2];
+
+	if (resolve_pipe(q, ends, e) < 0)
+		return -1;
+	*pid = resolve_fork(q, ends[1]);
+	close(ends[1]);
+	if (*pid >= 0)
+		return ends[0];
+	err_set(e, ERR_NET, errno, "no process to resolve names");
+	close(ends[0]);
+	return -1;
+}
+
+/* The launcher knows what to look up. */
+static int resolve_order(struct resolve *r, struct err *e)
+{
+	const struct order resolve = { .kind = ORDER_RESOLVE };
+	struct order_answer answer;
+
+	if (order_ask(&resolve, -1, &answer, e) < 0) {
+		e->kind = ERR_NET;
+		return -1;
+	}
+	r->fd = answer.fds[0];
+	return 0;
+}
+
 int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e)
 {
-	int ends[2] = { -1, -1 };
+	int ends[2];
 
 	resolve_stop(r);
 	*r = (struct resolve){ .query = *q, .pid = -1, .fd = -1 };
+	if (order_possible() && resolve_needs_socket(q))
+		return resolve_order(r, e);
 	resolve_both(q, AI_NUMERICHOST, &r->answer);
 	if (r->answer.code != EAI_NONAME)
 		return 0;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
-		return err_set(e, ERR_NET, errno,
-			       "cannot resolve %s: cannot make a pipe",
-			       q->host);
+	if (order_possible())
+		return resolve_order(r, e);
+	if (resolve_pipe(q, ends, e) < 0)
+		return -1;
 	r->fd = ends[0];
 	r->pid = resolve_fork(q, ends[1]);
 	if (r->pid < 0) {

@@ -46,6 +46,14 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e) attr_must_check;
 
 /*
+ * For the launcher: begin a look-up in a process of its own, *pid.  Returns the
+ * descriptor that the answer, a struct resolve_answer, comes from.  Errors:
+ * ERR_NET.
+ */
+int resolve_spawn(const struct resolve_query *q, pid_t *pid,
+		  struct err *e) attr_must_check;
+
+/*
  * Take the answer, without blocking.  *done: r->answer is complete, and each
  * list that was asked for has at least one address.  Errors: ERR_NET, with num
  * an errno, EAGAIN if no name server answered, 0 if the name does not exist.

@@ -89,6 +89,12 @@ struct session_params {
 /* Answers what the receiver has: *have is filled in, its offset may be 0. */
 typedef void session_have(void *arg, struct frame_have *have);
 
+/*
+ * Works for some milliseconds towards that answer; *ready: it is known.  Errors
+ * are final.
+ */
+typedef int session_prepare(void *arg, bool *ready, struct err *e);
+
 struct session {
 	/* The connections in use; both are replaced by session_use(). */
 	struct connection *conn; /* the newest; NULL: none at present */
@@ -126,7 +132,8 @@ struct session {
 	bool named; /* another process may restart the stream */
 	uint8_t stream_name[FRAME_NAME_BYTES];
 	session_have *ask; /* receiver: what it has; NULL: nothing to tell */
-	void *ask_arg;
+	session_prepare *prepare; /* called first; NULL: ready */
+	void *ask_arg; /* for both */
 	struct frame_have have; /* compare with this; kind 0: with nothing */
 	bool compared; /* it is the same; then have is history */
 	bool discarded; /* the listener abandoned the stream for us */

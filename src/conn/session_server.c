@@ -196,6 +196,39 @@ static int session_server_discard(struct session *s, struct accepted_peer *peer,
 	return err_set(e, ERR_STREAM, 0, "the sender abandoned the stream");
 }
 
+/* Send WELCOME.  Returns whether the stream is the new process's now. */
+static bool session_server_hand_over(struct session *s,
+				     struct accepted_peer *peer,
+				     const struct session_span *span,
+				     enum session_purpose *purpose,
+				     struct err *e)
+{
+	struct session_server *server = session_server_of(s);
+	const struct frame_have have = s->have;
+	const bool compared = s->compared;
+
+	s->compared = true; /* ask for the present state */
+	*purpose = session_server_purpose(s);
+	if (session_server_agree(s, peer, span->low, *purpose, peer->handle,
+				 e) < 0) {
+		s->have = have;
+		s->compared = compared;
+		return false;
+	}
+	memcpy(server->handle, peer->handle, sizeof peer->handle);
+	session_server_own(s, peer);
+	s->peer_sent = 0;
+	return true;
+}
+
+/* The process that accepts has the new ticket, and waits to hear if it counts. */
+static void session_server_tell_restart(struct session_server *server,
+					enum pass_news news)
+{
+	if (!server->acceptor)
+		pass_tell(server->over, news);
+}
+
 /*
  * Another process continues the suspended stream.  From here on the ticket of
  * the one before is void.
@@ -205,31 +238,24 @@ static int session_server_restart(struct session *s, struct accepted_peer *peer,
 				  struct err *e)
 {
 	struct session_server *server = session_server_of(s);
-	const struct frame_have have = s->have;
-	const bool compared = s->compared;
-	uint8_t handle[FRAME_ID_BYTES];
 	enum session_purpose purpose;
 
 	if (s->conn) {
 		session_server_put_off(s, peer);
+		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
 	}
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
-	if (session_server_draw(handle, e) < 0) {
+	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
 		accepted_drop(peer);
 		return -1;
 	}
-	s->compared = true; /* ask for the present state */
-	purpose = session_server_purpose(s);
-	if (session_server_agree(s, peer, span->low, purpose, handle, e) < 0) {
-		s->have = have;
-		s->compared = compared;
+	if (!session_server_hand_over(s, peer, span, &purpose, e)) {
+		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
 	}
-	memcpy(server->handle, handle, sizeof handle);
-	session_server_own(s, peer);
-	s->peer_sent = 0;
+	session_server_tell_restart(server, PASS_RESTARTED);
 	if (session_server_use(s, peer, span->low, purpose, e) == 0)
 		return 0;
 	log_debug("%s: %s", peer->name, e->msg);
@@ -327,7 +353,8 @@ static void session_server_tell(struct session_server *server)
 	bool connected = server->session.conn;
 
 	if (!server->acceptor && connected != server->connected)
-		pass_tell(server->over, connected);
+		pass_tell(server->over,
+			  connected ? PASS_CONNECTED : PASS_ALONE);
 	server->connected = connected;
 }
 
@@ -337,6 +364,30 @@ static void session_server_orphaned(struct session *s)
 	s->fd = -1;
 	if (!s->final)
 		s->final = "cannot resume: the listener has ended";
+}
+
+/* Until we know what we have, a peer is told to come later. */
+static int session_server_admit(void *arg, const struct tls_agreed *agreed,
+				const struct net_source *source, struct err *e)
+{
+	const struct session_server *server = arg;
+
+	if (!server->session.prepare)
+		return 0;
+	return err_set(e, ERR_AUTH, 0, "not ready: reading what is there");
+}
+
+static int session_server_prepare(struct session *s, struct err *e)
+{
+	bool ready = false;
+
+	if (!s->prepare)
+		return 0;
+	if (s->prepare(s->ask_arg, &ready, e) < 0)
+		return -1;
+	if (ready)
+		s->prepare = NULL;
+	return 0;
 }
 
 /* Get the next peer that was accepted, here or by the other process. */
@@ -373,6 +424,8 @@ static int session_server_run(struct session *s,
 	struct session_server *server = session_server_of(s);
 	struct accepted_peer accepted;
 
+	if (session_server_prepare(s, e) < 0)
+		return -1;
 	while (session_server_next(server, &accepted)) {
 		if ((s->count ? session_server_on_return(s, &accepted, span, e)
 			      : session_server_begin(s, &accepted, e)) < 0)
@@ -386,6 +439,8 @@ static int session_server_run(struct session *s,
 	if (s->count)
 		return 0;
 	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
+	if (s->prepare)
+		s->due_ms = clock_now_ms();
 	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
 			       "no peer connected within --wait");
@@ -453,7 +508,7 @@ struct session *session_server_new(const struct session_params *p,
 				   const struct net_listener *listener,
 				   struct err *e)
 {
-	const struct acceptor_params acceptor = {
+	struct acceptor_params acceptor = {
 		.listener = listener,
 		.cred = p->cred,
 		.password = p->password,
@@ -463,12 +518,14 @@ struct session *session_server_new(const struct session_params *p,
 		.role = session_frame_role(p->config),
 		.allow_self = p->config->allow_self,
 		.names = p->config->names,
-		.handshake_ms = p->config->handshake_ms
+		.handshake_ms = p->config->handshake_ms,
+		.admit = session_server_admit
 	};
 	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server)
 		return NULL;
+	acceptor.admit_arg = server;
 	server->deadline_ms = clock_deadline(p->config->wait_ms);
 	server->acceptor = acceptor_open(&acceptor, e);
 	if (!server->acceptor || session_server_draw(server->handle, e) < 0) {

@@ -12,14 +12,15 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
+#include "base/order.h"
 
 enum { SUPERVISOR_MS = 10000 }; /* for the supervisor to exit when told to */
 
 struct command {
 	enum command_role role;
-	int pipe_fd;
-	int control_fd;
-	pid_t supervisor;
+	struct command_process process;
+	bool ordered; /* the supervisor is a child of the launcher */
 	pid_t group; /* COMMAND's process group */
 	bool ended;
 	struct command_status status;
@@ -45,7 +46,7 @@ static void command_take_group(struct command *c)
 	ssize_t n;
 
 	do
-		n = recv(c->control_fd, &first, sizeof first, 0);
+		n = recv(c->process.control_fd, &first, sizeof first, 0);
 	while (n < 0 && errno == EINTR);
 	if (n == (ssize_t)sizeof first.group) {
 		c->group = first.group;
@@ -58,7 +59,7 @@ static void command_take_group(struct command *c)
 }
 
 /* Fork the supervisor, with a pipe for the bytes and a pair for control. */
-static int command_fork(struct command *c, int data[2], int control[2],
+static int command_fork(struct command_process *p, int data[2], int control[2],
 			const char *name, struct err *e)
 {
 	const char *call = NULL;
@@ -68,33 +69,27 @@ static int command_fork(struct command *c, int data[2], int control[2],
 	else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 			    control) < 0)
 		call = "socketpair";
-	else if ((c->supervisor = fork()) < 0)
+	else if ((p->supervisor = fork()) < 0)
 		call = "clone";
 	return call ? err_call(e, ERR_COMMAND, call, "cannot start %s", name)
 		    : 0;
 }
 
-struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, bool passes_on,
-			      struct err *e)
+int command_spawn(char *const argv[], enum command_role role,
+		  const struct command_peer *peer, bool passes_on,
+		  struct command_process *p, struct err *e)
 {
 	int data[2] = { -1, -1 }, control[2] = { -1, -1 };
 	int ours = role == COMMAND_SOURCE ? 0 : 1;
-	struct command *c = calloc(1, sizeof *c);
 
-	if (!c) {
-		err_memory(e);
-		return NULL;
-	}
-	if (command_fork(c, data, control, argv[0], e) < 0) {
+	if (command_fork(p, data, control, argv[0], e) < 0) {
 		for (int i = 0; i < 2; i++) {
 			attr_close(&data[i]);
 			attr_close(&control[i]);
 		}
-		free(c);
-		return NULL;
+		return -1;
 	}
-	if (c->supervisor == 0) {
+	if (p->supervisor == 0) {
 		/* It must not hold our ends open: when they close, COMMAND and
 		 * the supervisor know that we are gone. */
 		close(control[0]);
@@ -112,12 +107,55 @@ struct command *command_start(char *const argv[], enum command_role role,
 	}
 	close(data[!ours]);
 	close(control[1]);
+	p->pipe_fd = data[ours];
+	p->control_fd = control[0];
+	io_grow_pipe(p->pipe_fd);
+	return 0;
+}
+
+/* The launcher knows argv. */
+static int command_order_start(enum command_role role,
+			       const struct command_peer *peer,
+			       struct command_process *p, struct err *e)
+{
+	struct order start = { .kind = ORDER_COMMAND, .role = role };
+	struct order_answer answer;
+
+	order_set_word(&start, ORDER_IDENTITY, peer->identity);
+	order_set_word(&start, ORDER_METHOD, peer->method);
+	order_set_word(&start, ORDER_PEER, peer->address);
+	order_set_word(&start, ORDER_STREAM, peer->stream);
+	if (order_ask(&start, -1, &answer, e) < 0) {
+		e->kind = ERR_COMMAND;
+		return -1;
+	}
+	*p = (struct command_process){ .supervisor = answer.value[0],
+				       .pipe_fd = answer.fds[0],
+				       .control_fd = answer.fds[1] };
+	return 0;
+}
+
+struct command *command_start(char *const argv[], enum command_role role,
+			      const struct command_peer *peer, bool passes_on,
+			      struct err *e)
+{
+	struct command *c = calloc(1, sizeof *c);
+	bool ordered = order_possible();
+
+	if (!c) {
+		err_memory(e);
+		return NULL;
+	}
 	c->role = role;
-	c->pipe_fd = data[ours];
-	c->control_fd = control[0];
-	io_grow_pipe(c->pipe_fd);
+	c->ordered = ordered;
+	if ((ordered ? command_order_start(role, peer, &c->process, e)
+		     : command_spawn(argv, role, peer, passes_on, &c->process,
+				     e)) < 0) {
+		free(c);
+		return NULL;
+	}
 	command_take_group(c);
-	if (io_set_nonblocking(c->pipe_fd, e) < 0) {
+	if (io_set_nonblocking(c->process.pipe_fd, e) < 0) {
 		e->kind = ERR_COMMAND;
 		command_free(c);
 		return NULL;
@@ -127,12 +165,31 @@ struct command *command_start(char *const argv[], enum command_role role,
 
 int command_pipe_fd(const struct command *c)
 {
-	return c->pipe_fd;
+	return c->process.pipe_fd;
 }
 
 int command_status_fd(const struct command *c)
 {
-	return c->ended ? -1 : c->control_fd;
+	return c->ended ? -1 : c->process.control_fd;
+}
+
+static void command_tell_launcher(const struct command *c, enum order_kind kind)
+{
+	const struct order order = { .kind = kind,
+				     .pid = c->process.supervisor };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (order_ask(&order, -1, &ignored, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
+static void command_kill(const struct command *c)
+{
+	if (c->ordered)
+		command_tell_launcher(c, ORDER_KILL);
+	else if (c->group > 0)
+		kill(-c->group, SIGKILL);
 }
 
 /* Take the status from the supervisor.  flags: 0 or MSG_DONTWAIT. */
@@ -143,7 +200,8 @@ static void command_take_status(struct command *c, int flags)
 	if (c->ended)
 		return;
 	do
-		n = recv(c->control_fd, &c->status, sizeof c->status, flags);
+		n = recv(c->process.control_fd, &c->status, sizeof c->status,
+			 flags);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -151,8 +209,7 @@ static void command_take_status(struct command *c, int flags)
 	if (n == (ssize_t)sizeof c->status)
 		return;
 	/* The supervisor was killed: COMMAND goes the same way. */
-	if (c->group > 0)
-		kill(-c->group, SIGKILL);
+	command_kill(c);
 	c->status = (struct command_status){ .signal = SIGKILL };
 }
 
@@ -164,19 +221,27 @@ bool command_ended(struct command *c, struct command_status *s)
 }
 
 /* A supervisor that was stopped (SIGSTOP) must run to obey. */
+static void command_continue(const struct command *c)
+{
+	if (c->ordered)
+		command_tell_launcher(c, ORDER_CONTINUE);
+	else
+		kill(c->process.supervisor, SIGCONT);
+}
+
 static void command_order(struct command *c, char order)
 {
-	send(c->control_fd, &order, 1, MSG_NOSIGNAL);
-	kill(c->supervisor, SIGCONT);
+	send(c->process.control_fd, &order, 1, MSG_NOSIGNAL);
+	command_continue(c);
 }
 
 void command_close_pipe(struct command *c)
 {
-	if (c->pipe_fd < 0)
+	if (c->process.pipe_fd < 0)
 		return;
 	if (c->role == COMMAND_CONSUMER)
 		command_order(c, SUPERVISOR_CLOSE);
-	close(steal_fd(&c->pipe_fd));
+	close(steal_fd(&c->process.pipe_fd));
 }
 
 /*
@@ -185,23 +250,24 @@ void command_close_pipe(struct command *c)
  */
 static void command_dismiss(struct command *c)
 {
-	struct pollfd p = { .fd = c->control_fd, .events = POLLIN };
+	struct pollfd p = { .fd = c->process.control_fd, .events = POLLIN };
 	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
 	char ignored;
 
 	/* If this fails, our close(2) tells it. */
-	if (shutdown(c->control_fd, SHUT_WR) < 0)
+	if (shutdown(c->process.control_fd, SHUT_WR) < 0)
 		deadline = 0;
-	kill(c->supervisor, SIGCONT);
+	command_continue(c);
 	while (clock_now_ms() < deadline) {
 		int n = poll(&p, 1, clock_poll_ms(deadline));
 
 		if ((n < 0 && errno != EINTR) ||
-		    (n > 0 && recv(c->control_fd, &ignored, 1, 0) <= 0))
+		    (n > 0 && recv(c->process.control_fd, &ignored, 1, 0) <= 0))
 			break;
 	}
-	close(c->control_fd);
-	waitpid(c->supervisor, NULL, WNOHANG);
+	close(c->process.control_fd);
+	if (!c->ordered)
+		waitpid(c->process.supervisor, NULL, WNOHANG);
 }
 
 void command_free(struct command *c)
@@ -213,8 +279,8 @@ void command_free(struct command *c)
 		command_take_status(c, 0);
 	}
 	command_dismiss(c);
-	if (c->pipe_fd >= 0)
-		close(c->pipe_fd);
+	if (c->process.pipe_fd >= 0)
+		close(c->process.pipe_fd);
 	free(c);
 }
 

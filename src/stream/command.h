@@ -16,8 +16,23 @@
 
 struct command;
 
+/* A started COMMAND, as its parent knows it */
+struct command_process {
+	pid_t supervisor;
+	int pipe_fd; /* our end of the pipe */
+	int control_fd; /* to and from the supervisor */
+};
+
 /* Remember the soft RLIMIT_CORE for COMMAND, before main() sets it to 0. */
 void command_save_core_limit(rlim_t limit);
+
+/*
+ * For the launcher: command_start() in this process.  The caller owns the
+ * descriptors in *p.  Errors: ERR_COMMAND.
+ */
+int command_spawn(char *const argv[], enum command_role role,
+		  const struct command_peer *peer, bool passes_on,
+		  struct command_process *p, struct err *e) attr_must_check;
 
 /*
  * Start argv[0], searched in PATH, with the other arguments; no shell.  COMMAND

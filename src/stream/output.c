@@ -30,6 +30,16 @@ void output_init(struct output *out, int fd)
 		io_grow_pipe(fd);
 }
 
+void output_init_part(struct output *out, struct part_file *part)
+{
+	*out = (struct output){ .fd = part->fd,
+				.borrowed = true,
+				.own_fd = -1,
+				.kind = IO_FILE,
+				.part = part,
+				.at_once = SIZE_MAX };
+}
+
 int output_fd(const struct output *out)
 {
 	return out->own_fd >= 0 ? out->own_fd : out->fd;
@@ -43,11 +53,19 @@ bool output_has_reader(const struct output *out)
 bool output_takes_splice(const struct output *out)
 {
 	return out->kind == IO_PIPE ||
-	       (out->kind == IO_FILE && !io_is_append(out->fd));
+	       (out->kind == IO_FILE && !out->part && !io_is_append(out->fd));
 }
 
-int output_error(int num, struct err *e)
+int output_error(const struct output *out, int num, struct err *e)
 {
+	if (out->part && num == EEXIST)
+		return err_set(e, ERR_IO, num,
+			       "--output: %s came meanwhile, and is not "
+			       "overwritten",
+			       out->part->path);
+	if (out->part)
+		return err_set(e, ERR_IO, num, "cannot write %s.part",
+			       out->part->path);
 	if (num == EPIPE || num == ECONNRESET)
 		return err_set(e, ERR_IO, 0,
 			       "the reader of standard output went away");
@@ -58,6 +76,7 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 		 struct err *e)
 {
 	ssize_t n;
+	int num;
 
 	*done = 0;
 	if (out->at_once != SIZE_MAX && !io_ready(out->fd, POLLOUT))
@@ -72,9 +91,10 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	else
 		n = io_write(output_fd(out), buf, len);
 	if (n < 0 && errno != EAGAIN)
-		return output_error(errno, e);
+		return output_error(out, errno, e);
 	*done = n > 0 ? (size_t)n : 0;
-	return 0;
+	num = out->part ? part_file_wrote(out->part, *done) : 0;
+	return num ? output_error(out, num, e) : 0;
 }
 
 void output_init_borrowed(struct output *out, int pipe_fd)
@@ -141,6 +161,8 @@ bool output_synced(struct output *out, int *num)
 	int status;
 	pid_t pid;
 
+	if (out->part)
+		return part_file_finished(out->part, num);
 	*num = 0;
 	if (out->kind != IO_FILE)
 		return true;
@@ -172,6 +194,6 @@ int output_finish(struct output *out, struct err *e)
 	if (out->borrowed)
 		return 0;
 	if (close(steal_fd(&out->fd)) < 0)
-		return output_error(errno, e);
+		return output_error(out, errno, e);
 	return 0;
 }

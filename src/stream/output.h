@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/io.h"
+#include "stream/part_file.h"
 
 struct output {
 	int fd; /* owned, unless borrowed */
@@ -18,6 +19,7 @@ struct output {
 	int own_fd; /* write here: our own non-blocking description, or -1 */
 	enum io_kind kind;
 	pid_t sync_pid; /* the process that syncs it to disk; 0: none yet */
+	struct part_file *part; /* --output; borrowed, or NULL */
 	size_t at_once; /* bytes that one write takes without blocking */
 };
 
@@ -26,6 +28,9 @@ void output_init(struct output *out, int fd);
 
 /* Write to a non-blocking pipe.  Borrows it. */
 void output_init_borrowed(struct output *out, int pipe_fd);
+
+/* Write to FILE.part, which is renamed when all is written.  Borrows it. */
+void output_init_part(struct output *out, struct part_file *part);
 
 /* What to poll for POLLOUT; POLLERR or POLLHUP: the reader is gone. */
 int output_fd(const struct output *out);
@@ -47,7 +52,7 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 		 struct err *e) attr_must_check;
 
 /* A write to the output failed with errno num: set e.  Returns -1. */
-int output_error(int num, struct err *e);
+int output_error(const struct output *out, int num, struct err *e);
 
 /*
  * Sync a file to disk, which may take long.  Call it until it returns true;

@@ -57,6 +57,7 @@ struct receiver {
 	bool want_data, want_output; /* what the last step was blocked on */
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
+	bool begun; /* the stream is this one, not another */
 	bool awaits_end; /* DONE is for a stream that ends where ours did */
 	bool reader_gone; /* nobody reads the output any more */
 	uint64_t total; /* bytes received */
@@ -213,7 +214,7 @@ static int receiver_reader_gone(struct receiver *r, struct err *e)
 	r->reader_gone = true;
 	if (r->p->consumer && !r->want_output && !output_unread(r->output))
 		return 0;
-	output_error(EPIPE, e);
+	output_error(r->output, EPIPE, e);
 	return receiver_output_error(r, e);
 }
 
@@ -454,6 +455,7 @@ static int receiver_on_result(struct receiver *r,
 		return 0;
 	case FRAME_CHECK_SAME:
 		r->awaits_end = r->over && !r->outcome.failure;
+		r->begun = true;
 		if (c->offset == r->total)
 			return session_compared(r->session, c->check, e);
 		connection_set_lost(r->session->conn);
@@ -465,10 +467,16 @@ static int receiver_on_result(struct receiver *r,
 		break;
 	}
 	connection_set_lost(r->session->conn);
-	err_set(e, ERR_STREAM, 0,
-		"%s came with another stream than the one that was begun",
-		r->session->name);
-	return -1;
+	/* A stream that nobody has continued yet has no sender to wait for. */
+	if (!r->session->named || !r->begun)
+		return err_set(e, ERR_IO, 0,
+			       "the sender has another stream than the one "
+			       "whose beginning is there; if that is not "
+			       "wanted any more, remove it");
+	return err_set(e, ERR_STREAM, 0,
+		       "%s came with another stream than the one that was "
+		       "begun",
+		       r->session->name);
 }
 
 /* Hear how far a restarted sender is.  Until it is done there is no data. */
@@ -481,7 +489,7 @@ static int receiver_compare(struct receiver *r, struct err *e)
 		if (connection_recv_checking(r->session->conn, &f, &got, e) <
 			    0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))
-			return receiver_lost(r, e);
+			return e->kind == ERR_STREAM ? receiver_lost(r, e) : -1;
 		r->on.heard_ms = r->now_ms;
 		session_excuse(r->session);
 	}
@@ -535,7 +543,7 @@ static int receiver_empty_pipe(struct receiver *r, struct err *e)
 		return 0;
 	}
 	if (n < 0 && errno != EINVAL) {
-		output_error(errno, e);
+		output_error(r->output, errno, e);
 		return receiver_output_error(r, e);
 	}
 	if (n < 0) {
@@ -644,7 +652,7 @@ static int receiver_drain(struct receiver *r, struct err *e)
 		return receiver_check_consumer(r, e);
 	/* The reader is gone: it may not have used the last bytes. */
 	if (io_ready(output_fd(r->output), 0)) {
-		output_error(EPIPE, e);
+		output_error(r->output, EPIPE, e);
 		return receiver_output_failed(r, e);
 	}
 	return 0;
@@ -663,7 +671,7 @@ static int receiver_sync(struct receiver *r, struct err *e)
 	}
 	if (!num)
 		return 0;
-	output_error(num, e);
+	output_error(r->output, num, e);
 	return receiver_output_failed(r, e);
 }
 
@@ -849,6 +857,8 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 			      .session = p->session,
 			      .output = p->output,
 			      .pipe = { -1, -1 },
+			      .total = p->start,
+			      .begun = !session_compares(p->session),
 			      .now_ms = clock_now_ms() };
 	int ret;
 

@@ -31,6 +31,7 @@ struct receiver_params {
 	enum receiver_how how;
 	bool raw; /* no frames: our close_notify is the answer */
 	struct digest *digest; /* of all bytes; NULL: no restart */
+	uint64_t start; /* bytes that the output had already */
 	struct progress *progress;
 };
 

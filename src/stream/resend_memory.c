@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/min.h"
@@ -138,8 +139,14 @@ static int resend_memory_peek(const struct resend_buffer *s, uint64_t offset,
 	if (offset < m->start || offset > s->head || s->head - offset < len ||
 	    offset / CHUNK_BYTES < m->first)
 		return resend_buffer_not_held(e);
-	for (size_t i = 0; i < len; i++)
-		out[i] = *resend_memory_at(m, offset + i);
+	while (len) {
+		size_t n = resend_memory_clip(offset, len);
+
+		memcpy(out, resend_memory_at(m, offset), n);
+		out += n;
+		offset += n;
+		len -= n;
+	}
 	return 0;
 }
 

@@ -294,7 +294,7 @@ static int resend_pipes_open_pipe(int p[static 2], uint64_t bytes,
 {
 	if (pipe2(p, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_set(e, ERR_IO, errno, "cannot make a pipe");
-	if (bytes <= INT_MAX && fcntl(p[1], F_SETPIPE_SZ, (int)bytes) >= 0)
+	if (bytes <= INT_MAX && io_set_pipe_size(p[1], (int)bytes) >= 0)
 		return 0;
 	return err_set(e, ERR_IO, bytes > INT_MAX ? EPERM : errno,
 		       "cannot make a pipe as large as --buffer");
@@ -318,7 +318,7 @@ static int resend_pipes_open(struct resend_pipes *p, struct err *e)
 {
 	uint64_t bytes = p->resend.room;
 
-	p->null_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	p->null_fd = io_open_null();
 	if (p->null_fd < 0)
 		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
 	if (resend_pipes_open_pipe(p->ahead, bytes, e) < 0)

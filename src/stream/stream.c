@@ -20,6 +20,25 @@
 /* If nothing is kept: enough for full records and large sends */
 #define SMALL_BUFFER_BYTES (1 << 20)
 
+/* Later no socket can be opened to find out. */
+static bool stream_splices_pieces(const struct mode *mode)
+{
+	static enum { UNKNOWN, YES, NO } known[MODE_COUNT];
+	size_t i = (size_t)(mode - mode_table);
+
+	if (known[i] == UNKNOWN)
+		known[i] = ktls_splices_pieces(mode) ? YES : NO;
+	return known[i] == YES;
+}
+
+void stream_prepare(const struct stream_config *c, bool sends,
+		    const struct mode_list *modes)
+{
+	if (sends && c->tx == STREAM_AUTO)
+		for (size_t i = 0; i < modes->count; i++)
+			stream_splices_pieces(modes->modes[i]);
+}
+
 /* Should --tx auto copy what comes through a pipe? */
 static bool stream_auto_copies(const struct stream_config *c,
 			       const struct session *session)
@@ -29,7 +48,7 @@ static bool stream_auto_copies(const struct stream_config *c,
 	/* If nothing is kept, the end of a btrfs stream cannot be checked. */
 	if (session->p.config->raw && session->p.config->buffer_bytes)
 		return true;
-	if (ktls_splices_pieces(connection_mode(session->conn)))
+	if (stream_splices_pieces(connection_mode(session->conn)))
 		return false;
 	log_info("--tx auto: this kernel cannot splice safely");
 	return true;
@@ -167,11 +186,15 @@ static int stream_receive(const struct stream_config *c,
 	int ret;
 
 	if (session->named) {
-		p.digest = digest_new(e);
+		p.digest = c->part ? part_file_take_digest(c->part)
+				   : digest_new(e);
 		if (!p.digest)
 			return stream_give_up(session);
 	}
-	if (c->command) {
+	if (c->part) {
+		p.start = c->part->start;
+		output_init_part(&output, c->part);
+	} else if (c->command) {
 		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
 		p.consumer_name = stream_command_name(c);
 		p.no_consumer = !p.consumer;

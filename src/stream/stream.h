@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "conn/session.h"
+#include "stream/part_file.h"
 #include "stream/stats.h"
 
 /* How bytes get into the kernel (tx) and out of it (rx) */
@@ -16,6 +17,7 @@ enum stream_how { STREAM_AUTO, STREAM_SPLICE, STREAM_COPY };
 struct stream_config {
 	enum stream_how tx, rx;
 	char **command; /* NULL-terminated, or NULL */
+	struct part_file *part; /* --output, or NULL */
 	const char *command_name; /* in messages; NULL: command[0] */
 	bool passes_on; /* all that COMMAND prints: see command_start() */
 	uint64_t limit_bytes_per_s; /* of the sender; 0: none */
@@ -23,6 +25,13 @@ struct stream_config {
 	bool progress;
 	uint32_t *counter; /* shared memory: KiB so far, wraps; or NULL */
 };
+
+/*
+ * Find out, while sockets can still be opened, what depends on this kernel and
+ * on the mode that a connection will have.
+ */
+void stream_prepare(const struct stream_config *c, bool sends,
+		    const struct mode_list *modes);
 
 /*
  * Transfer the stream over the connections of session, the first of which is

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "base/compat.h"
+#include "base/order.h"
 
 static void sock_diag_close(struct mnl_socket **nl)
 {
@@ -99,7 +100,31 @@ static int sock_diag_addresses(int fd, struct inet_diag_req_v2 *req)
 	return 0;
 }
 
+static enum sock_diag_conf sock_diag_conf_of(int32_t value)
+{
+	return value > SOCK_DIAG_UNKNOWN && value <= SOCK_DIAG_HW_RECORD
+		       ? (enum sock_diag_conf)value
+		       : SOCK_DIAG_UNKNOWN;
+}
+
 int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)
+{
+	const struct order diag = { .kind = ORDER_DIAG };
+	struct order_answer answer;
+
+	if (!order_possible())
+		return sock_diag_tls_here(fd, out, e);
+	*out = (struct sock_diag_tls){ SOCK_DIAG_UNKNOWN, SOCK_DIAG_UNKNOWN };
+	if (order_ask(&diag, fd, &answer, e) < 0) {
+		e->kind = ERR_KTLS;
+		return -1;
+	}
+	out->tx = sock_diag_conf_of(answer.value[0]);
+	out->rx = sock_diag_conf_of(answer.value[1]);
+	return 0;
+}
+
+int sock_diag_tls_here(int fd, struct sock_diag_tls *out, struct err *e)
 {
 	attr_cleanup(sock_diag_close) struct mnl_socket *nl = NULL;
 	char buf[8192] __attribute__((aligned(8)));

@@ -280,6 +280,33 @@ assert_lines() {
 	fail "$2 has ${#lines[@]} lines, expected $1"
 }
 
+# family_of PID: prints all its descendants
+family_of() {
+	local pid
+	for pid in $(pgrep -P "$1"); do
+		echo "$pid"
+		family_of "$pid"
+	done
+}
+
+# children_of PID: prints the processes that it forked, but for the launcher
+children_of() {
+	local pid
+	for pid in $(pgrep -P "$1"); do
+		[[ $(<"/proc/$pid/comm") == ktls-launcher ]] || echo "$pid"
+	done 2>/dev/null
+}
+
+# launcher_of PID, supervisor_of PID: prints its launcher; the supervisor of its
+# COMMAND, which the launcher started if there is one
+launcher_of() {
+	pgrep -x ktls-launcher -P "$1"
+}
+
+supervisor_of() {
+	pgrep -x ktls-supervisor -P "$(pgrep -d, -P "$1"),$1"
+}
+
 # until_true COMMAND...: polls until COMMAND succeeds, for half a minute or
 # PATIENT seconds at most
 until_true() {

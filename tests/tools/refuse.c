@@ -21,6 +21,10 @@
 #define SYS_close_range 436
 #endif
 
+#ifndef SYS_landlock_create_ruleset
+#define SYS_landlock_create_ruleset 444
+#endif
+
 #define CALL(name)                \
 	{                         \
 #name, SYS_##name \
@@ -57,6 +61,9 @@ static const struct {
 	CALL(ioctl),
 	CALL(kill),
 	CALL(listen),
+	CALL(setresuid),
+	CALL(seccomp),
+	CALL(landlock_create_ruleset),
 	CALL(lseek),
 	CALL(madvise),
 	CALL(mprotect),

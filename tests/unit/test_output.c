@@ -109,13 +109,14 @@ static void test_reader_gone(const char *name, bool socket)
 
 static void test_errors(void)
 {
+	const struct output out = { .fd = -1 };
 	struct err e = { 0 };
 
-	ok(output_error(EPIPE, &e) == -1 && strstr(e.msg, "reader"),
+	ok(output_error(&out, EPIPE, &e) == -1 && strstr(e.msg, "reader"),
 	   "EPIPE means that the reader left");
-	ok(output_error(ECONNRESET, &e) == -1 && strstr(e.msg, "reader"),
+	ok(output_error(&out, ECONNRESET, &e) == -1 && strstr(e.msg, "reader"),
 	   "and so does ECONNRESET");
-	ok(output_error(EIO, &e) == -1 && !strstr(e.msg, "reader") &&
+	ok(output_error(&out, EIO, &e) == -1 && !strstr(e.msg, "reader") &&
 		   e.num == EIO,
 	   "other errors have their own text");
 }

@@ -108,16 +108,18 @@ static void test_full(void)
 
 static void test_tell(void)
 {
-	bool connected = false;
+	enum pass_news news = PASS_REFUSED;
 	int over[2];
 
 	if (pass_open(over) < 0)
 		exit(1);
-	ok(!pass_told(over[0], &connected), "nothing was told yet");
-	pass_tell(over[1], false);
-	pass_tell(over[1], true);
-	ok(pass_told(over[0], &connected) && connected, "the latest counts");
-	ok(!pass_told(over[0], &connected), "once");
+	ok(!pass_told(over[0], &news), "nothing was told yet");
+	pass_tell(over[1], PASS_ALONE);
+	pass_tell(over[1], PASS_CONNECTED);
+	ok(pass_told(over[0], &news) && news == PASS_ALONE &&
+		   pass_told(over[0], &news) && news == PASS_CONNECTED,
+	   "what was told comes in its order");
+	ok(!pass_told(over[0], &news), "once");
 	close(over[0]);
 	close(over[1]);
 }

@@ -252,11 +252,11 @@ stripped() {
 @test "--keys with another credential, with -m none, or for connect: exit status 2" {
 	make_keys keys alice
 	bkp 2 listen --keys keys -k key
-	assert_stderr_has 'with --key, --identity'
+	assert_stderr_has 'cannot be used with --key$'
 	bkp 2 listen --keys keys --identity alice
-	assert_stderr_has 'with --key, --identity'
+	assert_stderr_has 'cannot be used with --identity'
 	bkp 2 listen --keys keys -m none
-	assert_stderr_has '-m none encrypts nothing'
+	assert_stderr_has 'cannot be used with --mode none: it encrypts nothing'
 	bkp 2 listen --keys - --send
 	assert_stderr_has 'standard input is the stream'
 	bkp 2 connect --keys keys host

@@ -302,7 +302,7 @@ rekeys() {
 WAITING='waiting for the peer'
 clients_vanish() {
 	local i pids=() children lines
-	children=$(($(pgrep -c -P "$LISTENER_PID" || :) + $1))
+	children=$(($(children_of "$LISTENER_PID" | wc -l) + $1))
 	lines=$(($(grep -c "$WAITING" listener.err || :) + $1))
 	have_fifo never
 	exec 7<>never
@@ -321,7 +321,7 @@ clients_vanish() {
 }
 
 children_are() {
-	[[ $(pgrep -c -P "$LISTENER_PID") == "$1" ]]
+	[[ $(children_of "$LISTENER_PID" | wc -l) == "$1" ]]
 }
 
 # lines_are COUNT REGEX FILE
@@ -643,7 +643,7 @@ wrapped() {
 	RETRY=(--retry 2s)
 	keeps
 	stands_as alice 8
-	pid=$(pgrep -P "$LISTENER_PID")
+	pid=$(children_of "$LISTENER_PID")
 	stands_as bob 7
 	kill -9 "$pid"
 	listener_says ': alice 127[^ ]*: this stream.s process was killed by signal 9'
@@ -660,7 +660,7 @@ wrapped() {
 	spawn 'CLIENT[alice]' alice.err connect -p "$PORT" "${RETRY[@]}" --receive \
 		127.0.0.1 >got
 	until_true test -s got
-	kill -9 "$(pgrep -P "$LISTENER_PID")"
+	kill -9 "$(children_of "$LISTENER_PID")"
 	client alice 7
 	[[ $(<got) == word ]]
 	stop_listener
@@ -670,7 +670,7 @@ wrapped() {
 	certified
 	keeps -m tls13-aes256-gcm
 	stands_as alice 8 -m tls13-aes256-gcm
-	kill -9 "$(pgrep -P "$LISTENER_PID")"
+	kill -9 "$(children_of "$LISTENER_PID")"
 	client alice 7
 	assert_stderr_has 'does not let this connection resume' alice.err
 	[[ $(<got.alice) == 'first of alice' && $(<how.alice) == certificate ]]
@@ -702,7 +702,7 @@ wrapped() {
 	keeps
 	start_relay rst -a 100000
 	stands_as alice 8
-	pid=$(pgrep -P "$LISTENER_PID")
+	pid=$(children_of "$LISTENER_PID")
 	kill -9 "$LISTENER_PID"
 	make_data more 300000
 	cat more >&8
@@ -788,7 +788,7 @@ gone() {
 }
 
 no_children() {
-	[[ ! $(pgrep -P "$LISTENER_PID") ]]
+	[[ ! $(children_of "$LISTENER_PID") ]]
 }
 
 @test "COMMAND inherits no descriptor of another stream" {
@@ -832,7 +832,7 @@ no_children() {
 	bkp 2 listen --keys keys --keep
 	assert_stderr_has 'needs a COMMAND'
 	bkp 2 listen --keys keys --keep --raw -- cat
-	assert_stderr_has 'cannot be used with --raw'
+	assert_stderr_has 'raw cannot be used with --keep'
 	bkp 2 listen --keys keys --keep --progress -- cat
 	assert_stderr_has 'SIGUSR1'
 	bkp 2 listen --keys keys --keep --size 1M -- cat

@@ -367,7 +367,7 @@ rounds() {
 @test "the supervisor is killed: COMMAND ends with it, sender and receiver exit 9" {
 	consumes_until_end
 	stands push
-	kill -9 "$(pgrep -P "$RECEIVER_PID")"
+	kill -9 "$(supervisor_of "$RECEIVER_PID")"
 	no_end_seen 9 9
 }
 
@@ -376,7 +376,7 @@ rounds() {
 	local supervisor
 	CONSUMER=(cat)
 	stands push
-	supervisor=$(pgrep -P "$RECEIVER_PID")
+	supervisor=$(supervisor_of "$RECEIVER_PID")
 	run ! grep -qa btrfs-ktls-pipe "/proc/$supervisor/comm" \
 		"/proc/$supervisor/cmdline"
 	stands_end
@@ -425,7 +425,7 @@ second_signal() {
 	deaf_source
 	stream_starts push
 	until_true test -s "$RECEIVED"
-	kill -STOP "$(pgrep -P "$SENDER_PID")"
+	kill -STOP "$(supervisor_of "$SENDER_PID")"
 	kill -TERM "$SENDER_PID"
 	stream_ends 143 7
 	until_true marked_gone
@@ -434,7 +434,7 @@ second_signal() {
 @test "a signal ends a receiver although the supervisor of its COMMAND is stopped" {
 	consumes_until_end
 	stands pull
-	kill -STOP "$(pgrep -P "$RECEIVER_PID")"
+	kill -STOP "$(supervisor_of "$RECEIVER_PID")"
 	kill -TERM "$RECEIVER_PID"
 	no_end_seen 7 143
 }

@@ -210,7 +210,7 @@ flushes() {
 }
 
 has_child() {
-	pgrep -P "$1" >/dev/null
+	[[ $(children_of "$1") ]]
 }
 
 @test "both sides wait for a slow disk" {

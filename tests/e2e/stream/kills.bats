@@ -56,6 +56,24 @@ consumer_command_killed() {
 	kill_one "$COMMAND_PID"
 }
 
+# Without it there are no orders; whoever needs one fails.
+launcher_killed() {
+	choose_source
+	choose_consumer
+	choose VICTIM SENDER_PID RECEIVER_PID
+	starts
+	choose_moment
+	kill_one "$(launcher_of "${!VICTIM}" || echo none)"
+}
+
+supervisor_killed() {
+	choose_consumer
+	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
+	starts
+	choose_moment
+	kill_one "$(supervisor_of "$SENDER_PID" || echo none)"
+}
+
 # Only the end mark of a btrfs stream shows the loss; without a buffer it is not
 # checked.
 source_in_pipe_killed() {
@@ -81,6 +99,14 @@ consumer_in_pipe_killed() {
 
 @test "the receiver is killed at random moments: never a false success" {
 	rounds receiver_killed
+}
+
+@test "the launcher is killed at random moments: never a false success" {
+	rounds launcher_killed
+}
+
+@test "the supervisor is killed at random moments: never a false success" {
+	rounds supervisor_killed
 }
 
 @test "the source COMMAND is killed at random moments: never a false success" {

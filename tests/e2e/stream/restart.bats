@@ -287,6 +287,99 @@ compared() {
 	bkp 2 connect -k key --name "$(printf %256s x)" 127.0.0.1
 }
 
+# --- listen --keep
+
+# keeps [OPTION]...: a listener whose streams end up in got.IDENTITY
+keeps() {
+	ktls_here
+	start_receiver --ktls "$WHEN" --retry 20s --keep "$@" -- \
+		sh -c 'cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"'
+}
+
+# suspends_kept BYTES [OPTION]...: a sender that has sent BYTES is killed
+suspends_kept() {
+	local who=${WHO-btrfs}
+	have_fifo feed
+	exec 8<>feed
+	: >"got.$who"
+	spawn_sender --ktls "$WHEN" "${TX[@]}" "${@:2}" <feed
+	head -c "$1" in >&8
+	until_true size_is "$1" "got.$who"
+	kill -KILL "$SENDER_PID"
+	wait "$SENDER_PID" || :
+	exec 8>&-
+	until_true said receiver "$who.*waiting for the peer"
+}
+
+@test "--keep: a killed sender continues, and its new connection resumes, too" {
+	keeps
+	suspends_kept 1000000
+	start_relay rst -a 1000000 -k 2
+	again --stats sender.json -v <in
+	assert_stderr_has 'the stream resumes at byte'
+	compared 1000000
+	assert_same_file in got.btrfs
+	has_line 'delivered, 3000000 bytes' "$RECEIVER_ERR"
+}
+
+@test "--keep --keys: a name belongs to one identity, and counts for --per-client" {
+	make_key alice alice
+	make_key bob bob
+	cat alice bob >keys
+	SERVER=(--keys keys)
+	keeps --per-client 1
+	CREDENTIAL=(-k alice)
+	WHO=alice suspends_kept 1000000
+	CREDENTIAL=(-k bob)
+	again <in
+	assert_same_file in got.bob
+	CREDENTIAL=(-k alice)
+	again 5 --retry 0 --name other <in
+	assert_stderr_has 'busy'
+	again <in
+	assert_same_file in got.alice
+	again --name other --retry 5s <in
+}
+
+@test "--keep with a password: a killed sender continues" {
+	echo 'correct horse battery' >password
+	CREDENTIAL=(--password-file password)
+	keeps
+	WHO='' suspends_kept 1000000
+	again --stats sender.json <in
+	compared 1000000
+	assert_same_file in got.
+}
+
+@test "--keep: a suspended stream takes no place, and SIGUSR1 tells its time left" {
+	local i
+	keeps
+	suspends_kept 500
+	for ((i = 0; i < 16; i++)); do
+		have_fifo "feed$i"
+		spawn SENDER_PID "sender$i.err" connect -k key -p "$PORT" \
+			--ktls "$WHEN" -v 127.0.0.1 <>"feed$i"
+		until_true has_line 'peer 127' "sender$i.err"
+	done
+	again 5 --retry 0 <in
+	kill -USR1 "$RECEIVER_PID"
+	until_true said receiver '500 B .*reconnecting, 0:00:[01][0-9] left'
+	kill -KILL "$SENDER_PID"
+	again --retry 20s --stats sender.json <in
+	compared 500
+}
+
+@test "--keep: --discard ends one stream, and the name is free for another" {
+	keeps
+	suspends_kept 1000
+	again --discard
+	until_true said receiver 'the sender abandoned the stream .*exit status 7'
+	rm got.btrfs
+	again --stats sender.json <in
+	compared 0
+	assert_same_file in got.btrfs
+}
+
 @test "senders are killed at random moments: the stream arrives once, and whole" {
 	local round kills
 	by_tier 3 2 200 20

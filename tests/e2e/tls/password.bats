@@ -781,7 +781,7 @@ refuses_password() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
 	not_under valgrind "it has memory of its own"
 	not_under sanitizers "they keep what was freed"
-	local hex places
+	local hex places family
 	printf %s 'a password of thirty-two letters' >password
 	hex=$(od -An -v -tx1 password | tr -d ' \n')
 	start_receiver --ktls "$WHEN" -- cat
@@ -790,8 +790,9 @@ refuses_password() {
 	spawn_sender --ktls "$WHEN" <feed
 	echo word >&8
 	until_true grep -q word "$RECEIVED"
+	mapfile -t family < <(family_of "$RECEIVER_PID"; family_of "$SENDER_PID")
 	"$BKP_TOOLS/findkey" "$hex" "$RECEIVER_PID" "$SENDER_PID" \
-		"$(ps -o pid= --ppid "$RECEIVER_PID" | tr -d ' ')" 3>&- |
+		"${family[@]}" 3>&- |
 		sort -u >found
 	mapfile -t places <found
 	((${#places[@]} == 2)) || fail "${places[@]}"

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/confine.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "base/compat.h"
+#include "base/confine_calls.h"
+
+/* struct landlock_ruleset_attr of the newest version that we know (6.12) */
+struct landlock_rights {
+	uint64_t fs, net, scoped;
+};
+
+/* The rights that Landlock of this version can take away. */
+static struct landlock_rights confine_rights(long version)
+{
+	struct landlock_rights r = { .fs = (1 << 13) - 1 };
+
+	if (version >= 2)
+		r.fs |= 1 << 13; /* REFER */
+	if (version >= 3)
+		r.fs |= 1 << 14; /* TRUNCATE */
+	if (version >= 4)
+		r.net = 3; /* BIND_TCP, CONNECT_TCP */
+	if (version >= 5)
+		r.fs |= 1 << 15; /* IOCTL_DEV */
+	if (version >= 6)
+		r.scoped = 3; /* abstract unix sockets, signals */
+	return r;
+}
+
+/* LeakSanitizer reads /proc/self, and traces the process, at its end. */
+#if defined __SANITIZE_ADDRESS__
+enum { SANITIZED = 1 };
+#else
+enum { SANITIZED = 0 };
+#endif
+
+/* No rule: nothing can be opened, made, renamed, executed. */
+static int confine_files(void)
+{
+	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
+	struct landlock_rights r = confine_rights(version);
+	size_t size = version >= 6   ? sizeof r
+		      : version >= 4 ? 2 * sizeof r.fs
+				     : sizeof r.fs;
+	autoclose int fd = -1;
+
+	if (SANITIZED)
+		errno = ENOTSUP;
+	if (SANITIZED || version <= 0)
+		return -1;
+	fd = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
+	return fd < 0 ? -1 : (int)syscall(SYS_landlock_restrict_self, fd, 0);
+}
+
+/* From the file alone: the other sources of names may make us wait. */
+static void confine_find_user(uid_t *uid, gid_t *gid)
+{
+	FILE *file = fopen("/etc/passwd", "re");
+	struct passwd *p;
+
+	*uid = *gid = CONFINE_NOBODY;
+	while (file && (p = fgetpwent(file)))
+		if (!strcmp(p->pw_name, CONFINE_USER) && p->pw_uid) {
+			*uid = p->pw_uid;
+			*gid = p->pw_gid;
+			break;
+		}
+	if (file)
+		fclose(file);
+}
+
+static int confine_user(uid_t uid, gid_t gid)
+{
+	if (geteuid() != 0)
+		return 0;
+	if (setgroups(0, NULL) < 0 || setresgid(gid, gid, gid) < 0 ||
+	    setresuid(uid, uid, uid) < 0)
+		return -1;
+	return 0;
+}
+
+/* An ordinary user may have some, too. */
+static int confine_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3
+	};
+	struct __user_cap_data_struct none[2] = { { 0 } };
+
+	return (int)syscall(SYS_capset, &header, none);
+}
+
+attr_printf(2, 3) static void confine_miss(struct confine *c, const char *fmt,
+					   ...)
+{
+	size_t len = strlen(c->missing);
+	va_list ap;
+
+	if (len)
+		len += (size_t)snprintf(c->missing + len,
+					sizeof c->missing - len, "; ");
+	va_start(ap, fmt);
+	vsnprintf(c->missing + len, sizeof c->missing - len, fmt, ap);
+	va_end(ap);
+}
+
+void confine_enter(struct confine *c)
+{
+	struct err e = { 0 };
+	uid_t uid;
+	gid_t gid;
+	char random;
+
+	*c = (struct confine){ .uid = geteuid(), .serious = true };
+	/* GnuTLS would open a file each time that it needs random bytes. */
+	if (getrandom(&random, sizeof random, GRND_NONBLOCK) < 0 &&
+	    err_refuses(errno)) {
+		confine_miss(c, "getrandom: %s: random bytes come from a file",
+			     strerror(errno));
+		return;
+	}
+	c->privileges = true;
+	confine_find_user(&uid, &gid);
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
+		confine_miss(c, "no_new_privs: %s", strerror(errno));
+		c->privileges = false;
+	}
+	c->files = confine_files() == 0;
+	if (!c->files)
+		confine_miss(c, "Landlock: %s", strerror(errno));
+	if (confine_user(uid, gid) < 0) {
+		confine_miss(c, "cannot become user %u: %s", (unsigned int)uid,
+			     strerror(errno));
+		c->privileges = false;
+	}
+	if (confine_capabilities() < 0) {
+		confine_miss(c, "capset: %s", strerror(errno));
+		c->privileges = false;
+	}
+	/* The change of user allowed it again. */
+	if (prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0) < 0) {
+		confine_miss(c, "PR_SET_DUMPABLE: %s", strerror(errno));
+		c->privileges = false;
+	}
+	c->uid = geteuid();
+	c->serious = !c->privileges;
+	if (confine_calls(&c->calls, &e) < 0) {
+		confine_miss(c, "%s", e.msg);
+		c->serious = true;
+	}
+}
+
+void confine_try(struct confine *c)
+{
+	int ends[2] = { -1, -1 };
+	pid_t pid = -1;
+
+	*c = (struct confine){ .missing = "no process to try it",
+			       .serious = true };
+	if (pipe2(ends, O_CLOEXEC) == 0)
+		pid = fork();
+	if (pid == 0) {
+		struct confine tried;
+
+		confine_enter(&tried);
+		_exit(write(ends[1], &tried, sizeof tried) < 0);
+	}
+	attr_close(&ends[1]);
+	/* So short a message is read whole: pipe(7). */
+	if (pid > 0 && read(ends[0], c, sizeof *c) < 0)
+		c->missing[0] = '?';
+	attr_close(&ends[0]);
+	if (pid > 0)
+		waitpid(pid, NULL, 0);
+}
+
+void confine_text(const struct confine *c, char text[static CONFINE_TEXT_BYTES])
+{
+	size_t len = 0;
+
+	*text = '\0';
+	if (c->privileges)
+		len = (size_t)snprintf(text, CONFINE_TEXT_BYTES, "user %u",
+				       (unsigned int)c->uid);
+	/* No call that opens a file is left either. */
+	if (c->files || c->calls)
+		len += (size_t)snprintf(text + len, CONFINE_TEXT_BYTES - len,
+					"%sno files", len ? ", " : "");
+	if (c->calls)
+		len += (size_t)snprintf(text + len, CONFINE_TEXT_BYTES - len,
+					"%s%u system calls", len ? ", " : "",
+					c->calls);
+	if (!len)
+		snprintf(text, CONFINE_TEXT_BYTES, "no");
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Give up all that a process needs no more once it only carries bytes: root,
+ * groups, capabilities, files (Landlock), other system calls (seccomp).
+ * Ref: prctl(2) PR_SET_NO_NEW_PRIVS, landlock(7), seccomp(2).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+/* Who a confined process of root is; without such a user it is nobody. */
+#define CONFINE_USER "btrfs-ktls-pipe"
+enum { CONFINE_NOBODY = 65534 };
+
+/* What holds */
+struct confine {
+	bool privileges; /* no user, group or capability of root */
+	bool files; /* Landlock */
+	unsigned int calls; /* system calls that are left; 0: all */
+	uid_t uid;
+	char missing[400]; /* what does not hold and why, or "" */
+	bool serious; /* more is missing than Landlock */
+};
+
+/*
+ * Confine this process and its future children, for good, as far as the kernel
+ * allows it.  What does not hold is in c->missing.
+ */
+void confine_enter(struct confine *c);
+
+/* The same in a process of its own, to learn what would hold. */
+void confine_try(struct confine *c);
+
+/* "user 65534, no files, 61 system calls", or "no" */
+enum { CONFINE_TEXT_BYTES = 80 };
+void confine_text(const struct confine *c,
+		  char text[static CONFINE_TEXT_BYTES]);

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The system calls that a confined process keeps: an allow list, made with
+ * libseccomp, the only module that uses it.
+ */
+#pragma once
+
+#include "base/err.h"
+
+/*
+ * Refuse, from here on and in all children, every system call that is not in the
+ * list, and those in it with arguments that we do not use: with EPERM, or in a
+ * build of configure --enable-confine-kill by the death of the process.
+ * no_new_privs must be set.  *count: the calls in the list.
+ * Errors: ERR_KTLS; num is ENOSYS if this program has no libseccomp.
+ */
+int confine_calls(unsigned int *count, struct err *e) attr_must_check;

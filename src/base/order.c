@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "base/order.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/socket.h>
+
+enum { ANSWER_MS = 10000, PASSED_MAX = 3 };
+
+union order_rights {
+	char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int)) +
+		   CMSG_SPACE(sizeof(struct ucred))];
+	struct cmsghdr align;
+};
+
+static int order_fd = -1;
+
+static bool order_is_zero(const void *bytes, size_t len)
+{
+	const uint8_t *p = bytes;
+
+	for (size_t i = 0; i < len; i++)
+		if (p[i])
+			return false;
+	return true;
+}
+
+#define ALNUM                        \
+	"abcdefghijklmnopqrstuvwxyz" \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
+	"0123456789"
+
+/* What each word may consist of; an identity is that of auth/key_text.c. */
+static const struct {
+	size_t max;
+	const char *first, *rest;
+} order_grammar[ORDER_WORDS] = {
+	[ORDER_IDENTITY] = { 64, ALNUM, ALNUM "._@-" },
+	[ORDER_METHOD] = { 16, ALNUM, ALNUM },
+	[ORDER_PEER] = { 79, ALNUM "[", ALNUM "[]:.%@_-" },
+	[ORDER_STREAM] = { 32, "0123456789abcdef", "0123456789abcdef" },
+};
+
+static bool order_is_word(enum order_word word,
+			  const char text[static ORDER_WORD_BYTES])
+{
+	size_t len = strnlen(text, ORDER_WORD_BYTES);
+
+	if (len > order_grammar[word].max ||
+	    !order_is_zero(text + len, ORDER_WORD_BYTES - len))
+		return false;
+	return !len || (strchr(order_grammar[word].first, *text) &&
+			strspn(text, order_grammar[word].rest) == len);
+}
+
+static bool order_is_address(const struct order_address *a)
+{
+	if (a->family == AF_INET)
+		return !a->scope && order_is_zero(a->bytes + 4, 12);
+	return a->family == AF_INET6;
+}
+
+/* Are the fields valid that this kind of order uses?  Copies them to used. */
+static bool order_take_fields(const struct order *o, struct order *used)
+{
+	switch (o->kind) {
+	case ORDER_COMMAND:
+		used->role = o->role;
+		memcpy(used->words, o->words, sizeof used->words);
+		for (size_t i = 0; i < ORDER_WORDS; i++)
+			if (!order_is_word(i, o->words[i]))
+				return false;
+		return o->role <= 1;
+	case ORDER_CONTINUE:
+	case ORDER_KILL:
+		used->pid = o->pid;
+		return o->pid > 1;
+	case ORDER_SIGNAL:
+		used->pid = o->pid;
+		used->number = o->number;
+		return o->pid > 1 &&
+		       (o->number == SIGTERM || o->number == SIGUSR1);
+	case ORDER_DIAL:
+		used->to = o->to;
+		used->from = o->from;
+		return order_is_address(&o->to) &&
+		       (order_is_address(&o->from) ||
+			order_is_zero(&o->from, sizeof o->from));
+	case ORDER_GROW:
+		used->number = o->number;
+		return o->number > 0;
+	case ORDER_REOPEN:
+		used->number = o->number;
+		used->access = o->access;
+		return o->number >= 0 && o->number <= 2 &&
+		       o->access == (o->number ? O_WRONLY : O_RDONLY);
+	}
+	return o->kind > 0 && o->kind < ORDER_KINDS;
+}
+
+bool order_check(const void *bytes, size_t len, size_t fds)
+{
+	struct order o, used = { .kind = 0 };
+
+	if (len != sizeof o)
+		return false;
+	memcpy(&o, bytes, sizeof o);
+	used.kind = o.kind;
+	return fds == (o.kind == ORDER_DIAG || o.kind == ORDER_GROW) &&
+	       order_take_fields(&o, &used) && !memcmp(&o, &used, sizeof o);
+}
+
+void order_set_word(struct order *o, enum order_word word, const char *text)
+{
+	if (text && strlen(text) < ORDER_WORD_BYTES)
+		memcpy(o->words[word], text, strlen(text));
+}
+
+void order_connect(int fd)
+{
+	order_fd = fd;
+}
+
+bool order_possible(void)
+{
+	return order_fd >= 0;
+}
+
+/* Send len bytes and count descriptors, all or nothing. */
+static int order_send(int over, const void *bytes, size_t len, const int *fds,
+		      size_t count)
+{
+	struct iovec iov = { (void *)bytes, len };
+	union order_rights rights = { .bytes = { 0 } };
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
+	struct cmsghdr *c = count ? CMSG_FIRSTHDR(&m) : NULL;
+	ssize_t n;
+
+	if (!c)
+		m.msg_controllen = 0;
+	if (c) {
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(count * sizeof(int));
+		memcpy(CMSG_DATA(c), fds, count * sizeof(int));
+	}
+	do
+		n = sendmsg(over, &m, MSG_NOSIGNAL);
+	while (n < 0 && errno == EINTR);
+	return n == (ssize_t)len ? 0 : -1;
+}
+
+/* What comes with a message */
+struct order_extra {
+	size_t count;
+	int fds[PASSED_MAX]; /* they belong to the caller */
+	pid_t from; /* 0: unknown */
+};
+
+static void order_take_extra(const struct cmsghdr *c, struct order_extra *x)
+{
+	struct ucred who;
+
+	if (c->cmsg_level != SOL_SOCKET)
+		return;
+	if (c->cmsg_type == SCM_RIGHTS) {
+		x->count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(x->fds, CMSG_DATA(c), x->count * sizeof(int));
+	} else if (c->cmsg_type == SCM_CREDENTIALS) {
+		memcpy(&who, CMSG_DATA(c), sizeof who);
+		x->from = who.pid;
+	}
+}
+
+/* Receive at most len bytes.  Returns their number, 0 at the end, or -1. */
+static ssize_t order_recv(int over, void *bytes, size_t len,
+			  struct order_extra *x)
+{
+	struct iovec iov = { bytes, len };
+	union order_rights rights;
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = rights.bytes,
+			    .msg_controllen = sizeof rights.bytes };
+	ssize_t n;
+
+	*x = (struct order_extra){ .count = 0 };
+	do
+		n = recvmsg(over, &m, MSG_CMSG_CLOEXEC);
+	while (n < 0 && errno == EINTR);
+	if (n >= 0)
+		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c;
+		     c = CMSG_NXTHDR(&m, c))
+			order_take_extra(c, x);
+	return n;
+}
+
+static void order_close(const int *fds, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		close(fds[i]);
+}
+
+static int order_await(int from, struct order_answer *a)
+{
+	struct pollfd p = { .fd = from, .events = POLLIN };
+	struct order_extra x;
+	ssize_t n;
+
+	while ((n = poll(&p, 1, ANSWER_MS)) < 0 && errno == EINTR)
+		;
+	if (n == 0)
+		errno = ETIMEDOUT;
+	if (n <= 0)
+		return -1;
+	n = order_recv(from, a, sizeof *a, &x);
+	if (n != sizeof *a || x.count > ORDER_FDS_MAX) {
+		order_close(x.fds, x.count);
+		errno = n < 0 ? errno : ESRCH;
+		return -1;
+	}
+	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
+		a->fds[i] = i < x.count ? x.fds[i] : -1;
+	a->error.msg[sizeof a->error.msg - 1] = '\0';
+	return 0;
+}
+
+int order_ask(const struct order *o, int fd, struct order_answer *a,
+	      struct err *e)
+{
+	static const char what[] = "the process with our privileges does not "
+				   "answer";
+	autoclose int ours = -1;
+	int ends[2], ret;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_call(e, ERR_STREAM, "socketpair", what);
+	ours = ends[0];
+	ret = order_send(order_fd, o, sizeof *o, (int[]){ ends[1], fd },
+			 fd < 0 ? 1 : 2);
+	close(ends[1]);
+	if (ret < 0)
+		return err_call(e, ERR_STREAM, "sendmsg", what);
+	if (order_await(ours, a) < 0)
+		return err_call(e, ERR_STREAM, "recvmsg", what);
+	if (!a->error.kind)
+		return 0;
+	*e = a->error;
+	return -1;
+}
+
+int order_ask_fd(const struct order *o)
+{
+	struct order_answer a;
+	struct err e = { 0 };
+
+	if (order_ask(o, -1, &a, &e) == 0 && a.fds[0] >= 0)
+		return a.fds[0];
+	errno = e.num ? e.num : EBADMSG;
+	return -1;
+}
+
+int order_receive(int socket, struct order_received *r)
+{
+	struct order_extra x;
+	ssize_t n = order_recv(socket, &r->order, sizeof r->order, &x);
+
+	if (n <= 0)
+		return -1;
+	if (!x.count || !order_check(&r->order, (size_t)n, x.count - 1)) {
+		order_close(x.fds, x.count);
+		return 0;
+	}
+	r->from = x.from;
+	r->reply_fd = x.fds[0];
+	r->fd = x.count > 1 ? x.fds[1] : -1;
+	return 1;
+}
+
+void order_reply(int reply_fd, struct order_answer *a)
+{
+	size_t count = 0;
+
+	while (count < ORDER_FDS_MAX && a->fds[count] >= 0)
+		count++;
+	/* Who asked may be gone. */
+	if (order_send(reply_fd, a, sizeof *a, a->fds, count) < 0)
+		errno = 0;
+	order_close(a->fds, count);
+	close(reply_fd);
+}

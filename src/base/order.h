@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Orders to the launcher: the process with our privileges, which sees no
+ * network and has no key.  Orders have one size; a field that an order does not
+ * use is zero.  order_check() is pure.  Who may ask is global: the socket to
+ * the launcher.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+
+enum order_kind {
+	ORDER_PING = 1, /* answer */
+	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
+	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
+	ORDER_KILL, /* pid: kill the COMMAND of a supervisor that is gone */
+	ORDER_REGISTER, /* the process that asks is a stream's */
+	ORDER_SIGNAL, /* pid, number: signal a stream's process */
+	ORDER_RESOLVE, /* look up the host and the source of argv */
+	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
+	ORDER_DIAG, /* a socket: what does sock_diag say of it? */
+	ORDER_GROW, /* a pipe, number: let it hold so many bytes */
+	ORDER_REOPEN, /* number 0 to 2, access: /proc/self/fd/N, O_NONBLOCK */
+	ORDER_NULL, /* open /dev/null for writing */
+	ORDER_KEYS, /* open the file of --keys */
+	ORDER_KINDS,
+};
+
+/* Where to connect to or from; family AF_UNSPEC: from anywhere. */
+struct order_address {
+	int32_t family;
+	uint32_t scope;
+	uint8_t bytes[16];
+};
+
+/* What COMMAND is told about its peer; "": nothing. */
+enum order_word {
+	ORDER_IDENTITY,
+	ORDER_METHOD,
+	ORDER_PEER,
+	ORDER_STREAM,
+	ORDER_WORDS,
+};
+enum { ORDER_WORD_BYTES = 96 };
+
+struct order {
+	uint32_t kind;
+	uint32_t role; /* enum command_role */
+	int32_t pid;
+	int32_t number;
+	int32_t access; /* O_RDONLY or O_WRONLY */
+	struct order_address to, from;
+	char words[ORDER_WORDS][ORDER_WORD_BYTES]; /* padded with zeros */
+};
+
+enum { ORDER_FDS_MAX = 2 };
+
+/* The answer.  error.kind: 0, or why the launcher failed. */
+struct order_answer {
+	struct err error;
+	int32_t value[2]; /* COMMAND: its supervisor; DIAG: TX, RX */
+	int fds[ORDER_FDS_MAX]; /* -1: none; the sender's numbers */
+};
+
+/*
+ * Is this an order that we could give, down to its last byte?  len: of o;
+ * fds: the descriptors that came with it, besides the one for the answer.
+ */
+bool order_check(const void *bytes, size_t len, size_t fds) attr_must_check;
+
+/* Put a word into an order.  A word that is too long is left out. */
+void order_set_word(struct order *o, enum order_word word, const char *text);
+
+/* From here on orders go to the launcher at the other end of the socket fd. */
+void order_connect(int fd);
+
+/* Is there a launcher? */
+bool order_possible(void);
+
+/*
+ * Give an order, together with descriptor fd unless that is -1, and wait for
+ * the answer, 10 s at the most.  On success the caller owns the descriptors in
+ * a->fds.  Errors: that of the launcher; or ERR_STREAM if it does not answer.
+ */
+int order_ask(const struct order *o, int fd, struct order_answer *a,
+	      struct err *e) attr_must_check;
+
+/*
+ * The same for an order whose answer is one descriptor: returns it, or -1 with
+ * errno set.
+ */
+int order_ask_fd(const struct order *o);
+
+/* An order that the launcher received */
+struct order_received {
+	struct order order;
+	pid_t from; /* who asks, as the kernel says; 0: unknown */
+	int reply_fd;
+	int fd; /* -1: none */
+};
+
+/*
+ * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns 1
+ * if it is valid, and its descriptors belong to the caller; 0 if it is not, and
+ * is ignored; -1 if nobody can ask any more.
+ */
+int order_receive(int socket, struct order_received *r);
+
+/* Send the answer with its descriptors; then close these and reply_fd. */
+void order_reply(int reply_fd, struct order_answer *a);

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/launcher_orders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include "auth/key_list.h"
+#include "base/compat.h"
+#include "base/io.h"
+#include "base/log.h"
+#include "conn/net.h"
+#include "conn/resolve.h"
+#include "stream/command.h"
+#include "tls/sock_diag.h"
+
+enum { START_MS = 5000, PIPE_BYTES = 1 << 20 };
+
+static int launcher_refuse(struct err *e, const char *what)
+{
+	return err_set(e, ERR_BUG, EPERM, "the launcher refuses: %s", what);
+}
+
+/* "": not said */
+static const char *launcher_word(const struct order *o, enum order_word word)
+{
+	return *o->words[word] ? o->words[word] : NULL;
+}
+
+/*
+ * The supervisor's first answer is COMMAND's process group.  It is left in the
+ * socket, for the process that asked.
+ */
+static pid_t launcher_peek_group(int control_fd)
+{
+	struct pollfd p = { .fd = control_fd, .events = POLLIN };
+	struct command_status first;
+	pid_t group;
+
+	if (poll(&p, 1, START_MS) <= 0 ||
+	    recv(control_fd, &first, sizeof first, MSG_PEEK) !=
+		    (ssize_t)sizeof group)
+		return 0;
+	memcpy(&group, &first, sizeof group);
+	return group;
+}
+
+/* Messages of a stream's COMMAND begin with the stream's name. */
+static void launcher_set_subject(const struct order *o)
+{
+	const char *identity = o->words[ORDER_IDENTITY];
+	char subject[2 * ORDER_WORD_BYTES + 1];
+
+	snprintf(subject, sizeof subject, "%s%s%s", identity,
+		 *identity ? " " : "", o->words[ORDER_PEER]);
+	log_set_subject(subject);
+}
+
+static int launcher_command(struct launcher *l, const struct order *o,
+			    struct order_answer *a)
+{
+	bool sends = l->o->verb == OPTIONS_CONNECT ? !l->o->receive
+						   : l->o->send;
+	enum command_role role = sends ? COMMAND_SOURCE : COMMAND_CONSUMER;
+	const struct command_peer peer = {
+		.identity = launcher_word(o, ORDER_IDENTITY),
+		.method = launcher_word(o, ORDER_METHOD),
+		.address = launcher_word(o, ORDER_PEER),
+		.stream = launcher_word(o, ORDER_STREAM),
+	};
+	struct command_process p;
+	size_t i = 0, most = l->o->keep ? LAUNCHER_COMMANDS_MAX : 1;
+
+	while (i < most && l->commands[i].supervisor)
+		i++;
+	if (!l->o->command || o->role != role || i == most)
+		return launcher_refuse(&a->error, "no such COMMAND");
+	if (l->o->keep)
+		launcher_set_subject(o);
+	if (command_spawn(l->o->command, role, &peer, false, &p, &a->error) < 0)
+		return -1;
+	l->commands[i].supervisor = p.supervisor;
+	l->commands[i].group = launcher_peek_group(p.control_fd);
+	a->value[0] = p.supervisor;
+	a->fds[0] = p.pipe_fd;
+	a->fds[1] = p.control_fd;
+	return 0;
+}
+
+static int launcher_continue(const struct launcher *l, const struct order *o,
+			     struct order_answer *a)
+{
+	for (size_t i = 0; i < LAUNCHER_COMMANDS_MAX; i++)
+		if (l->commands[i].supervisor == o->pid) {
+			kill(o->pid, SIGCONT);
+			return 0;
+		}
+	return launcher_refuse(&a->error, "no such supervisor");
+}
+
+/*
+ * The worker noticed first that a supervisor was killed.  It closes the input of
+ * COMMAND after this.
+ */
+static int launcher_kill(const struct launcher *l, const struct order *o)
+{
+	for (size_t i = 0; i < LAUNCHER_COMMANDS_MAX; i++)
+		if (l->commands[i].supervisor == o->pid &&
+		    l->commands[i].group > 0)
+			kill(-l->commands[i].group, SIGKILL);
+	return 0;
+}
+
+static bool launcher_stream_lives(const struct launcher *l, size_t i)
+{
+	return l->streams[i].pid && (l->streams[i].pidfd < 0 ||
+				     !io_ready(l->streams[i].pidfd, POLLIN));
+}
+
+/* The kernel says who asks, so nobody can register another process. */
+static int launcher_stream(struct launcher *l, const struct order_received *r,
+			   struct order_answer *a)
+{
+	size_t i = 0;
+
+	while (i < LAUNCHER_STREAMS_MAX && launcher_stream_lives(l, i))
+		i++;
+	if (!l->o->keep || r->from <= 1 || i == LAUNCHER_STREAMS_MAX)
+		return launcher_refuse(&a->error, "no such stream");
+	if (l->streams[i].pid)
+		attr_close(&l->streams[i].pidfd);
+	l->streams[i].pid = r->from;
+	/* Close-on-exec by itself.  Who asks waits: it has not ended. */
+	l->streams[i].pidfd = (int)syscall(SYS_pidfd_open, r->from, 0);
+	return 0;
+}
+
+static int launcher_signal(const struct launcher *l, const struct order *o,
+			   struct order_answer *a)
+{
+	for (size_t i = 0; i < LAUNCHER_STREAMS_MAX; i++) {
+		if (l->streams[i].pid != o->pid || !launcher_stream_lives(l, i))
+			continue;
+		if (kill(o->pid, o->number) < 0)
+			return err_set(&a->error, ERR_BUG, errno,
+				       "cannot signal a stream's process");
+		return 0;
+	}
+	return launcher_refuse(&a->error, "no process of a stream");
+}
+
+static int launcher_resolve(struct launcher *l, struct order_answer *a)
+{
+	const struct resolve_query q = { .host = l->o->host,
+					 .source = l->o->bind,
+					 .family = l->o->family };
+
+	if (l->o->verb != OPTIONS_CONNECT)
+		return launcher_refuse(&a->error, "no name to look up");
+	/* Nobody waits for the last one any more. */
+	if (l->resolver)
+		kill(l->resolver, SIGKILL);
+	l->resolver = 0;
+	a->fds[0] = resolve_spawn(&q, &l->resolver, &a->error);
+	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static void launcher_address(const struct order_address *a,
+			     struct net_address *out)
+{
+	*out = (struct net_address){ .family = a->family, .scope = a->scope };
+	memcpy(out->bytes, a->bytes, sizeof out->bytes);
+}
+
+static int launcher_dial(const struct launcher *l, const struct order *o,
+			 struct order_answer *a)
+{
+	struct net_address to, from;
+	const struct net_target target = { .to = &to,
+					   .from = o->from.family ? &from
+								  : NULL,
+					   .port = (uint16_t)l->o->port,
+					   .tcp = &l->o->tcp };
+
+	if (l->o->verb != OPTIONS_CONNECT || (target.from && !l->o->bind))
+		return launcher_refuse(&a->error, "nobody to connect to");
+	launcher_address(&o->to, &to);
+	launcher_address(&o->from, &from);
+	a->fds[0] = net_connect_here(&target, &a->error);
+	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static int launcher_diag(int fd, struct order_answer *a)
+{
+	struct sock_diag_tls diag;
+
+	if (sock_diag_tls_here(fd, &diag, &a->error) < 0)
+		return -1;
+	a->value[0] = (int32_t)diag.tx;
+	a->value[1] = (int32_t)diag.rx;
+	return 0;
+}
+
+static int launcher_grow(const struct launcher *l, const struct order *o,
+			 int fd, struct order_answer *a)
+{
+	uint64_t most = l->o->buffer_bytes > PIPE_BYTES ? l->o->buffer_bytes
+							: PIPE_BYTES;
+
+	if ((uint64_t)o->number > most)
+		return launcher_refuse(&a->error, "so large a pipe");
+	if (fcntl(fd, F_SETPIPE_SZ, o->number) < 0)
+		return err_set(&a->error, ERR_IO, errno,
+			       "cannot make a pipe larger");
+	return 0;
+}
+
+static int launcher_give(int fd, struct order_answer *a)
+{
+	a->fds[0] = fd;
+	return fd < 0 ? err_set(&a->error, ERR_IO, errno, "cannot open") : 0;
+}
+
+static int launcher_keys(const struct launcher *l, struct order_answer *a)
+{
+	if (!l->o->keys)
+		return launcher_refuse(&a->error, "no file of keys");
+	a->fds[0] = key_list_open(l->o->keys, &a->error);
+	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static int launcher_carry_out(struct launcher *l,
+			      const struct order_received *r,
+			      struct order_answer *a)
+{
+	const struct order *o = &r->order;
+
+	switch ((enum order_kind)o->kind) {
+	case ORDER_PING:
+		return 0;
+	case ORDER_COMMAND:
+		return launcher_command(l, o, a);
+	case ORDER_CONTINUE:
+		return launcher_continue(l, o, a);
+	case ORDER_KILL:
+		return launcher_kill(l, o);
+	case ORDER_REGISTER:
+		return launcher_stream(l, r, a);
+	case ORDER_SIGNAL:
+		return launcher_signal(l, o, a);
+	case ORDER_RESOLVE:
+		return launcher_resolve(l, a);
+	case ORDER_DIAL:
+		return launcher_dial(l, o, a);
+	case ORDER_DIAG:
+		return launcher_diag(r->fd, a);
+	case ORDER_GROW:
+		return launcher_grow(l, o, r->fd, a);
+	case ORDER_REOPEN:
+		return launcher_give(
+			io_reopen_nonblocking(o->number, o->access), a);
+	case ORDER_NULL:
+		return launcher_give(io_open_null(), a);
+	case ORDER_KEYS:
+		return launcher_keys(l, a);
+	case ORDER_KINDS:
+		break;
+	}
+	return launcher_refuse(&a->error, "no such order");
+}
+
+void launcher_orders_obey(struct launcher *l, const struct order_received *r,
+			  struct order_answer *a)
+{
+	*a = (struct order_answer){ .fds = { -1, -1 } };
+	if (launcher_carry_out(l, r, a) < 0)
+		a->fds[0] = a->fds[1] = -1;
+}
+
+void launcher_orders_reap(struct launcher *l)
+{
+	int wstatus;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+		if (pid == l->resolver)
+			l->resolver = 0;
+		for (size_t i = 0; i < LAUNCHER_COMMANDS_MAX; i++) {
+			if (l->commands[i].supervisor != pid)
+				continue;
+			if (WIFSIGNALED(wstatus) && l->commands[i].group > 0)
+				kill(-l->commands[i].group, SIGKILL);
+			l->commands[i].supervisor = 0;
+		}
+	}
+}

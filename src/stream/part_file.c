@@ -1,0 +1,361 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/part_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <sys/xattr.h>
+#include <unistd.h>
+
+#include "base/cleanup.h"
+#include "base/io.h"
+#include "base/log.h"
+
+enum {
+	SYNC_BYTES = 64 << 20, /* between two syncs */
+	READ_BYTES = 256 << 10,
+	READS = 16, /* of one part_file_prepare() */
+};
+
+/* How many bytes of FILE.part survive the loss of power, in digits */
+#define DURABLE "user.btrfs-ktls-pipe.durable"
+
+/* RENAME_NOREPLACE of linux/fs.h, which glibc and musl declare elsewhere */
+enum { RENAME_NO_REPLACE = 1 };
+
+/* "0" to "18446744073709551615" */
+enum { DIGITS = 24 };
+
+/* The folder of path is opened once: it may be moved meanwhile. */
+static int part_file_open_folder(struct part_file *p, struct err *e)
+{
+	const char *slash = strrchr(p->path, '/');
+	const char *name = slash ? slash + 1 : p->path;
+	autofree char *folder = NULL;
+	int n = snprintf(p->part, sizeof p->part, "%s.part", name);
+
+	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || n < 0 ||
+	    (size_t)n >= sizeof p->part)
+		return err_set(e, ERR_USAGE, 0,
+			       "--output: '%s' is no name for a file", p->path);
+	snprintf(p->name, sizeof p->name, "%s", name);
+	/* "/" is its own folder. */
+	folder = slash ? strndup(p->path, (size_t)(slash - p->path) + 1)
+		       : strdup(".");
+	if (!folder)
+		return err_set(e, ERR_BUG, 0, "out of memory");
+	p->dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (p->dir_fd < 0)
+		return err_set(e, ERR_IO, errno, "--output: folder %s", folder);
+	return 0;
+}
+
+static bool part_file_exists(const struct part_file *p)
+{
+	struct stat st;
+
+	return fstatat(p->dir_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
+	       errno != ENOENT;
+}
+
+static int part_file_refuse(const struct part_file *p, const char *why,
+			    struct err *e)
+{
+	return err_set(e, ERR_IO, 0, "--output: %s.part %s", p->path, why);
+}
+
+/* Somebody else may have chosen what lies there. */
+static int part_file_check(const struct part_file *p, struct stat *st,
+			   struct err *e)
+{
+	struct stat named;
+
+	if (fstat(p->fd, st) < 0)
+		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
+	if (!S_ISREG(st->st_mode))
+		return part_file_refuse(p, "is no regular file", e);
+	if (st->st_uid != geteuid() || (st->st_mode & 077))
+		return part_file_refuse(
+			p, "is not ours alone: it needs our user and mode 0600",
+			e);
+	if (flock(p->fd, LOCK_EX | LOCK_NB) < 0)
+		return part_file_refuse(
+			p, "is being written by another process", e);
+	/* It may have been renamed before we had the lock. */
+	if (fstatat(p->dir_fd, p->part, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
+	    named.st_dev != st->st_dev || named.st_ino != st->st_ino ||
+	    named.st_nlink != 1)
+		return part_file_refuse(p, "has changed, or has two names", e);
+	return 0;
+}
+
+/* The bytes that surely reached the disk; 0: none, or nobody knows */
+static uint64_t part_file_durable(const struct part_file *p, off_t size)
+{
+	char text[DIGITS + 1] = "", *end;
+	ssize_t n = fgetxattr(p->fd, DURABLE, text, DIGITS);
+	uint64_t bytes;
+
+	if (n <= 0)
+		return 0;
+	bytes = strtoull(text, &end, 10);
+	return *end || bytes > (uint64_t)size ? 0 : bytes;
+}
+
+/* What is behind them may be zeros, or of another stream. */
+static int part_file_cut(struct part_file *p, off_t size, struct err *e)
+{
+	p->start = p->bytes = p->synced = part_file_durable(p, size);
+	if ((uint64_t)size > p->start)
+		log_notice("%s.part: dropping %" PRIu64
+			   " bytes that may not be on the disk",
+			   p->path, (uint64_t)size - p->start);
+	if (ftruncate(p->fd, (off_t)p->start) < 0 ||
+	    lseek(p->fd, 0, SEEK_SET) < 0)
+		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
+	return 0;
+}
+
+int part_file_open(struct part_file *p, const char *path, struct err *e)
+{
+	struct stat st;
+
+	*p = (struct part_file){ .dir_fd = -1, .fd = -1, .path = path };
+	if (part_file_open_folder(p, e) < 0)
+		return -1;
+	p->fd = openat(p->dir_fd, p->part,
+		       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+			       O_NONBLOCK,
+		       0600);
+	if (p->fd < 0)
+		return err_set(e, ERR_IO, errno,
+			       errno == ELOOP
+				       ? "--output: %s.part is a symbolic link"
+				       : "--output: %s.part",
+			       path);
+	if (part_file_check(p, &st, e) < 0)
+		return -1;
+	if (part_file_exists(p))
+		return err_set(e, ERR_IO, 0, "--output: %s exists already",
+			       path);
+	p->opened = true;
+	return part_file_cut(p, st.st_size, e);
+}
+
+static int part_file_read_some(struct part_file *p, struct err *e)
+{
+	uint8_t buf[READ_BYTES];
+	uint64_t left = p->start - digest_bytes(p->digest);
+	ssize_t n = io_read(p->fd, buf,
+			    left < sizeof buf ? (size_t)left : sizeof buf);
+
+	if (n <= 0)
+		return err_set(e, ERR_IO, n < 0 ? errno : 0,
+			       "--output: cannot read %s.part", p->path);
+	digest_update(p->digest, buf, (size_t)n);
+	return 0;
+}
+
+int part_file_prepare(struct part_file *p, bool *ready, struct err *e)
+{
+	if (!p->digest) {
+		if (p->start)
+			log_notice("%s.part has %" PRIu64
+				   " bytes: reading them",
+				   p->path, p->start);
+		p->digest = digest_new(e);
+		if (!p->digest)
+			return -1;
+	}
+	for (int i = 0; i < READS && digest_bytes(p->digest) < p->start; i++)
+		if (part_file_read_some(p, e) < 0)
+			return -1;
+	*ready = digest_bytes(p->digest) == p->start;
+	return 0;
+}
+
+void part_file_have(const struct part_file *p, struct frame_have *have)
+{
+	digest_have(p->digest, have);
+}
+
+struct digest *part_file_take_digest(struct part_file *p)
+{
+	struct digest *d = p->digest;
+
+	p->digest = NULL;
+	return d;
+}
+
+/* ---- in a process of its own, which may wait long for the disk */
+
+static int part_file_note(const struct part_file *p)
+{
+	char text[DIGITS + 1];
+	int len;
+
+	if (fdatasync(p->fd) < 0)
+		return errno;
+	len = snprintf(text, sizeof text, "%" PRIu64, p->synced);
+	/* A file system without them: a later process begins anew. */
+	if (fsetxattr(p->fd, DURABLE, text, (size_t)len, 0) < 0 &&
+	    errno != ENOTSUP && errno != ENOSPC && errno != EPERM &&
+	    errno != EDQUOT)
+		return errno;
+	return 0;
+}
+
+/* Never overwrite a FILE that came meanwhile. */
+static int part_file_rename(const struct part_file *p)
+{
+	if (syscall(SYS_renameat2, p->dir_fd, p->part, p->dir_fd, p->name,
+		    RENAME_NO_REPLACE) == 0)
+		return 0;
+	/* A file system, or a container, without it */
+	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
+		return errno;
+	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0 ||
+	    unlinkat(p->dir_fd, p->part, 0) < 0)
+		return errno;
+	return 0;
+}
+
+static int part_file_finish(const struct part_file *p)
+{
+	int num;
+
+	if (fdatasync(p->fd) < 0)
+		return errno;
+	num = part_file_rename(p);
+	if (num)
+		return num;
+	/* It does no harm if it stays. */
+	fremovexattr(p->fd, DURABLE);
+	return fsync(p->dir_fd) < 0 ? errno : 0;
+}
+
+static void part_file_close_others(const struct part_file *p)
+{
+	unsigned int a = (unsigned int)p->fd, b = (unsigned int)p->dir_fd;
+	unsigned int low = a < b ? a : b, high = a < b ? b : a;
+
+	if (low > 0)
+		io_close_range(0, low - 1);
+	if (high > low + 1)
+		io_close_range(low + 1, high - 1);
+	io_close_range(high + 1, ~0u);
+}
+
+/* The same process as that of an output that is a file; see output.c. */
+static pid_t part_file_fork(const struct part_file *p, bool finish)
+{
+	sigset_t all, old;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &old);
+	pid = fork();
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		part_file_close_others(p);
+		_exit(finish ? part_file_finish(p) : part_file_note(p));
+	}
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	return pid;
+}
+
+/* ---- in ours */
+
+/* Returns true if no process is left; *num is 0 or its errno. */
+static bool part_file_reap(struct part_file *p, int *num)
+{
+	int status;
+	pid_t pid;
+
+	*num = 0;
+	if (!p->sync_pid)
+		return true;
+	pid = waitpid(p->sync_pid, &status, WNOHANG);
+	if (pid == 0)
+		return false;
+	p->sync_pid = 0;
+	if (pid < 0)
+		*num = errno;
+	else
+		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
+	return true;
+}
+
+/* A process that cannot be had is done without: that only costs durability. */
+static void part_file_sync(struct part_file *p)
+{
+	p->synced = p->bytes;
+	p->sync_pid = part_file_fork(p, false);
+	if (p->sync_pid < 0)
+		p->sync_pid = 0;
+}
+
+int part_file_wrote(struct part_file *p, size_t bytes)
+{
+	int num;
+
+	p->bytes += bytes;
+	if (part_file_reap(p, &num) && !num &&
+	    p->bytes - p->synced >= SYNC_BYTES)
+		part_file_sync(p);
+	return num;
+}
+
+bool part_file_finished(struct part_file *p, int *num)
+{
+	if (!part_file_reap(p, num))
+		return false;
+	if (*num || p->finishing)
+		return true;
+	p->finishing = true;
+	p->sync_pid = part_file_fork(p, true);
+	if (p->sync_pid > 0)
+		return false;
+	p->sync_pid = 0;
+	*num = part_file_finish(p);
+	return true;
+}
+
+/* What arrived since the last sync is kept, too. */
+static void part_file_leave(struct part_file *p)
+{
+	int status, num;
+
+	if (p->sync_pid)
+		waitpid(p->sync_pid, &status, 0);
+	p->synced = p->bytes;
+	if (!p->bytes)
+		unlinkat(p->dir_fd, p->part, 0);
+	else if ((num = part_file_note(p)) != 0)
+		log_notice("%s.part: %s", p->path, strerror(num));
+	else
+		log_notice("%s.part keeps the first %" PRIu64
+			   " bytes of the stream",
+			   p->path, p->bytes);
+}
+
+void part_file_close(struct part_file *p)
+{
+	if (p->fd >= 0 && p->opened && !p->finishing)
+		part_file_leave(p);
+	if (p->fd >= 0)
+		close(steal_fd(&p->fd));
+	if (p->dir_fd >= 0)
+		close(steal_fd(&p->dir_fd));
+	digest_free(p->digest);
+	p->digest = NULL;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The file of --output: FILE appears complete or not at all.  Until then its
+ * bytes are in FILE.part, which a later process can continue: an extended
+ * attribute tells how many of them survive the loss of power.
+ *
+ * Ref: renameat2(2), xattr(7), fdatasync(2).
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/err.h"
+#include "proto/frame.h"
+#include "stream/digest.h"
+
+struct part_file {
+	int dir_fd; /* the folder of both */
+	int fd; /* FILE.part, locked; at the next byte */
+	const char *path; /* FILE; borrowed */
+	char name[256], part[256]; /* in the folder */
+	uint64_t start; /* bytes that it had already */
+	uint64_t bytes; /* written so far */
+	struct digest *digest; /* of the bytes that it had; see prepare */
+	uint64_t synced; /* bytes that a process syncs, or has synced */
+	pid_t sync_pid; /* that process; 0: none */
+	bool finishing; /* it also gives FILE its name */
+	bool opened; /* FILE.part is ours */
+};
+
+/*
+ * Open FILE.part beside path, and lock it.  One that is there is cut to the
+ * bytes that are surely on the disk.  Refuses what is no regular file of ours
+ * with one name, and a FILE that exists.  Borrows path.  The caller calls
+ * part_file_close(), even after an error.  Errors: ERR_USAGE, ERR_IO.
+ */
+int part_file_open(struct part_file *p, const char *path,
+		   struct err *e) attr_must_check;
+
+/*
+ * Digest some of the bytes that it had already; takes some milliseconds.
+ * *ready: all are.  Errors: ERR_IO.
+ */
+int part_file_prepare(struct part_file *p, bool *ready,
+		      struct err *e) attr_must_check;
+
+/* What it had already.  Only once it is ready. */
+void part_file_have(const struct part_file *p, struct frame_have *have);
+
+/* Continue that digest: the caller owns it.  Only once it is ready. */
+struct digest *part_file_take_digest(struct part_file *p);
+
+/*
+ * So many bytes more were written.  Now and then a process of its own syncs
+ * them to disk.  Returns 0 or the errno of an earlier sync.
+ */
+int part_file_wrote(struct part_file *p, size_t bytes);
+
+/*
+ * All is written: sync it and give it its name.  Call it until it returns true;
+ * then *num is 0 or an errno: EEXIST, FILE exists by now.
+ */
+bool part_file_finished(struct part_file *p, int *num);
+
+/* Close it; FILE.part stays if it has bytes. */
+void part_file_close(struct part_file *p);

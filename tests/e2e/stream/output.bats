@@ -1,0 +1,230 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# listen --output FILE: FILE is complete or not there, whatever is killed, and
+# FILE.part is continued.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	RETRY=(--retry 20s)
+	RX=(--output file)
+	OUTPUT=/dev/null
+	make_btrfs_like in 3000000
+}
+
+# sends [CODE] [OPTION]...: standard input, to the listener
+sends() {
+	local want=0
+	if [[ ${1-} =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	bkp_send "$want" --ktls "$WHEN" --stats sender.json "$@"
+}
+
+listens() {
+	ktls_here
+	start_receiver --ktls "$WHEN" "${RX[@]}" "$@"
+}
+
+receiver_ends() {
+	local code=0
+	wait "$RECEIVER_PID" || code=$?
+	((code == $1)) && return
+	show "$RECEIVER_ERR" "$ERR"
+	fail "the receiver exited $code, not $1"
+}
+
+whole() {
+	receiver_ends 0
+	assert_same_file in file
+	[[ ! -e file.part ]] || fail 'file.part is still there'
+	[[ $(stat -c %a file) == 600 ]] || fail "$(stat file)"
+}
+
+compared() {
+	local n
+	n=$(sed -nE 's/.*"compared": ([0-9]+).*/\1/p' sender.json)
+	(($1 <= n && n <= ${2:-$1})) || fail "compared $n bytes"
+}
+
+# keeps_attributes: skips the test where no length can be noted
+keeps_attributes() {
+	: >attributes
+	setfattr -n user.btrfs-ktls-pipe.test -v 1 attributes 2>/dev/null ||
+		skip 'no extended attributes in this file system'
+}
+
+# ends_early: a sender without a name fails after 1000000 bytes
+ends_early() {
+	sends 8 < <(head -c 1000000 in)
+	receiver_ends 7
+	[[ ! -e file ]] || fail 'file is there'
+	assert_prefix file.part in
+}
+
+@test "--output writes a file of mode 0600, and nothing beside it" {
+	listens
+	sends <in
+	whole
+	compared 0
+}
+
+@test "a sender fails: the file is absent, and another stream of the same bytes continues its part" {
+	keeps_attributes
+	local size
+	listens
+	ends_early
+	size=$(stat -c %s file.part)
+	listens
+	sends <in
+	compared "$size"
+	whole
+}
+
+@test "a receiver is killed: what was synced is continued" {
+	keeps_attributes
+	make_btrfs_like in 150000000
+	listens
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" --retry 1s <feed
+	head -c 140000000 in >&8
+	until_true size_is 140000000 file.part
+	until_true synced 134217728
+	kill -KILL "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	exec 8>&-
+	wait "$SENDER_PID" || :
+	[[ ! -e file ]]
+	printf 'no bytes of the stream' >>file.part
+	listens
+	sends <in
+	compared 67108864 140000000
+	whole
+}
+
+synced() {
+	local n
+	n=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
+		((n >= $1 / 2))
+}
+
+@test "another stream is refused on both sides with 8, and the part is kept" {
+	keeps_attributes
+	listens
+	ends_early
+	cp file.part kept
+	make_data other 2000000
+	listens
+	sends 8 <other
+	assert_stderr_has 'another stream than the one that was begun'
+	receiver_ends 8
+	assert_same_file kept file.part
+	listens
+	sends <in
+	whole
+}
+
+@test "a file that exists is not overwritten, neither at the start nor at the end" {
+	: >file
+	bkp 8 listen -k key -p 0 --output file
+	assert_stderr_has 'file exists already'
+	rm file
+	listens
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	head -c 2000000 in >&8
+	until_true size_is 2000000 file.part
+	echo mine >file
+	tail -c +2000001 in >&8
+	exec 8>&-
+	receiver_ends 8
+	assert_stderr_has 'not overwritten' "$RECEIVER_ERR"
+	wait "$SENDER_PID" && fail 'the sender exited 0'
+	[[ $(<file) == mine ]]
+}
+
+@test "a part that is not a file of ours alone is refused with 8" {
+	refused() {
+		bkp 8 listen -k key -p 0 --output file
+		assert_stderr_has "$1"
+		rm file.part
+	}
+	echo victim >victim
+	ln -s victim file.part
+	refused 'symbolic link'
+	ln victim file.part
+	refused 'two names'
+	mkfifo file.part
+	refused 'no regular file'
+	: >file.part
+	chmod 644 file.part
+	refused 'mode 0600'
+	[[ $(<victim) == victim ]]
+	bkp 8 listen -k key -p 0 --output no/file
+	bkp 2 listen -k key -p 0 --output ''
+	bkp 2 listen -k key -p 0 --output folder/
+}
+
+@test "two receivers do not write one file" {
+	listens
+	bkp 8 listen -k key -p 0 --output file
+	assert_stderr_has 'being written by another process'
+	sends <in
+	whole
+}
+
+@test "--output is not for COMMAND, --keep, --raw or the side that sends" {
+	bkp 2 listen -k key --output file -- cat
+	bkp 2 listen -k key --output file --keep -- cat
+	bkp 2 listen -k key --output file --raw
+	bkp 2 listen -k key --output file --send
+}
+
+@test "a stream with a name into a file continues in a third process, too" {
+	keeps_attributes
+	listens
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" --name x <feed
+	head -c 1000000 in >&8
+	until_true size_is 1000000 file.part
+	kill -KILL "$SENDER_PID"
+	wait "$SENDER_PID" || :
+	sends 8 --name x < <(head -c 2000000 in)
+	exec 8>&-
+	kill -TERM "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	listens
+	sends --name x <in
+	compared 1000000 2000000
+	whole
+}
+
+@test "either side is killed at random moments: the file is absent or whole" {
+	local round tries
+	by_tier 3 2 200 20
+	make_btrfs_like in 80000000
+	for ((round = 0; round < SIZE; round++)); do
+		rm -f file file.part
+		for ((tries = 0; tries < 20; tries++)); do
+			[[ ! -e file ]] || break
+			listens --retry 1s
+			spawn_sender --ktls "$WHEN" --retry 1s < <(cat in)
+			((tries < 5)) || break
+			sleep "0.$((RANDOM % 5))"
+			((RANDOM % 2)) || kill -KILL "$SENDER_PID" 2>/dev/null || :
+			((RANDOM % 2)) || kill -KILL "$RECEIVER_PID" 2>/dev/null || :
+			wait "$SENDER_PID" 2>/dev/null || :
+			wait "$RECEIVER_PID" 2>/dev/null || :
+			[[ -e file ]] || [[ ! -e file.part ]] ||
+				cmp -n "$(stat -c %s file.part)" file.part in
+		done
+		wait "$RECEIVER_PID" || :
+		cmp file in
+	done
+}

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* order: the launcher obeys what we can ask, and nothing that differs from it. */
+#include "base/order.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "tap.h"
+
+/* Orders that are in use, and how many descriptors go with each. */
+static const struct sample {
+	const char *name;
+	size_t fds;
+	struct order order;
+} samples[] = {
+	{ "ping", 0, { .kind = ORDER_PING } },
+	{ "source",
+	  0,
+	  { .kind = ORDER_COMMAND,
+	    .role = 0,
+	    .words = { "host.example_1@x-y", "psk", "[fe80::1%eth0]:6330",
+		       "00112233445566778899aabbccddeeff" } } },
+	{ "consumer without a name",
+	  0,
+	  { .kind = ORDER_COMMAND,
+	    .role = 1,
+	    .words = { "", "password", "192.0.2.1:6330", "" } } },
+	{ "continue", 0, { .kind = ORDER_CONTINUE, .pid = 2 } },
+	{ "kill", 0, { .kind = ORDER_KILL, .pid = 2 } },
+	{ "stream", 0, { .kind = ORDER_REGISTER } },
+	{ "signal", 0, { .kind = ORDER_SIGNAL, .pid = 2, .number = SIGTERM } },
+	{ "resolve", 0, { .kind = ORDER_RESOLVE } },
+	{ "dial",
+	  0,
+	  { .kind = ORDER_DIAL,
+	    .to = { .family = AF_INET, .bytes = { 192, 0, 2, 1 } } } },
+	{ "dial from an address",
+	  0,
+	  { .kind = ORDER_DIAL,
+	    .to = { .family = AF_INET6, .scope = 3, .bytes = { 0xfe, 0x80 } },
+	    .from = { .family = AF_INET6, .bytes = { 0x20, 1 } } } },
+	{ "diag", 1, { .kind = ORDER_DIAG } },
+	{ "grow", 1, { .kind = ORDER_GROW, .number = 65536 } },
+	{ "reopen", 0, { .kind = ORDER_REOPEN, .number = 0 } },
+	{ "reopen output",
+	  0,
+	  { .kind = ORDER_REOPEN, .number = 1, .access = O_WRONLY } },
+	{ "null", 0, { .kind = ORDER_NULL } },
+	{ "keys", 0, { .kind = ORDER_KEYS } },
+};
+
+static void test_samples(void)
+{
+	for (size_t i = 0; i < array_len(samples); i++) {
+		const struct sample *s = &samples[i];
+
+		ok(order_check(&s->order, sizeof s->order, s->fds),
+		   "%s is an order", s->name);
+		ok(!order_check(&s->order, sizeof s->order, s->fds + 1) &&
+			   !order_check(&s->order, sizeof s->order, !s->fds),
+		   "%s with another number of descriptors is not", s->name);
+		ok(!order_check(&s->order, sizeof s->order - 1, s->fds) &&
+			   !order_check(&s->order, 0, s->fds),
+		   "%s that is cut is not", s->name);
+	}
+}
+
+/* A byte that an order does not use must be zero. */
+static void test_unused(void)
+{
+	static const struct order null = { .kind = ORDER_NULL };
+	struct order o;
+	bool taken = false;
+
+	for (size_t i = sizeof o.kind; i < sizeof o; i++) {
+		o = null;
+		((uint8_t *)&o)[i] = 1;
+		taken |= order_check(&o, sizeof o, 0);
+	}
+	ok(!taken, "a byte in a field that is not used spoils an order");
+}
+
+#define REFUSED(name, fds, ...)                                  \
+	do {                                                     \
+		const struct order o = { __VA_ARGS__ };          \
+                                                                 \
+		ok(!order_check(&o, sizeof o, fds), "%s", name); \
+	} while (0)
+#define WORDS(...) .kind = ORDER_COMMAND, .words = { __VA_ARGS__ }
+
+static void test_refused(void)
+{
+	REFUSED("kind 0 is no order", 0, .kind = 0);
+	REFUSED("a kind too large is none", 0, .kind = ORDER_KINDS);
+	REFUSED("a third role is none", 0, .kind = ORDER_COMMAND, .role = 2);
+	REFUSED("an identity has no blank", 0, WORDS("a b"));
+	REFUSED("an identity has no newline", 0, WORDS("a\n"));
+	REFUSED("an identity begins with no dash", 0, WORDS("-a"));
+	REFUSED("an identity is no path", 0, WORDS("a/b"));
+	REFUSED("an identity has no byte above ASCII", 0, WORDS("a\xc3\xa4"));
+	REFUSED("an identity of 65 characters is too long", 0,
+		WORDS("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+		      "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+	REFUSED("nothing follows the end of a word", 0, WORDS("a\0b"));
+	REFUSED("a method is letters", 0, WORDS("", "p=k"));
+	REFUSED("an address has no shell in it", 0, WORDS("", "", "$(id)"));
+	REFUSED("a stream is lower hex", 0, WORDS("", "", "", "ABCD"));
+	REFUSED("init is no supervisor", 0, .kind = ORDER_CONTINUE, .pid = 1);
+	REFUSED("a group is no supervisor", 0, .kind = ORDER_CONTINUE,
+		.pid = -5);
+	REFUSED("every process is no stream's", 0, .kind = ORDER_SIGNAL,
+		.pid = -1, .number = SIGTERM);
+	REFUSED("SIGKILL is not sent", 0, .kind = ORDER_SIGNAL, .pid = 2,
+		.number = SIGKILL);
+	REFUSED("a unix socket is not dialled", 0, .kind = ORDER_DIAL,
+		.to = { .family = AF_UNIX });
+	REFUSED("nowhere is not dialled", 0, .kind = ORDER_DIAL);
+	REFUSED("an IPv4 address has 4 bytes", 0, .kind = ORDER_DIAL,
+		.to = { .family = AF_INET, .bytes = { 1, 2, 3, 4, 5 } });
+	REFUSED("no source has an address without a family", 0,
+		.kind = ORDER_DIAL, .to = { .family = AF_INET },
+		.from = { .bytes = { 1 } });
+	REFUSED("a pipe is not made smaller than nothing", 1,
+		.kind = ORDER_GROW, .number = -1);
+	REFUSED("descriptor 3 is not opened again", 0, .kind = ORDER_REOPEN,
+		.number = 3, .access = O_WRONLY);
+	REFUSED("input is not opened for writing", 0, .kind = ORDER_REOPEN,
+		.number = 0, .access = O_WRONLY);
+	REFUSED("output is not opened for truncation", 0, .kind = ORDER_REOPEN,
+		.number = 1, .access = O_WRONLY | O_TRUNC);
+}
+
+/* A launcher that answers one order with what it was given. */
+static void obey(int socket)
+{
+	struct order_answer a = { .fds = { -1, -1 } };
+	struct order_received r;
+
+	while (order_receive(socket, &r) == 1) {
+		a.value[0] = r.order.number;
+		a.value[1] = (int32_t)r.from;
+		a.fds[0] = r.fd;
+		if (r.order.kind == ORDER_NULL)
+			err_set(&a.error, ERR_IO, EISDIR, "nothing left");
+		order_reply(r.reply_fd, &a);
+	}
+	_exit(0);
+}
+
+static void test_ask(void)
+{
+	const struct order grow = { .kind = ORDER_GROW, .number = 4711 };
+	const struct order null = { .kind = ORDER_NULL };
+	struct order_answer a;
+	struct err e = { 0 };
+	int ends[2], pipe_ends[2], on = 1;
+	char byte = 0;
+
+	ok(!order_possible(), "there is no launcher at first");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    pipe2(pipe_ends, O_CLOEXEC) < 0)
+		return;
+	setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+	if (fork() == 0) {
+		close(ends[0]);
+		obey(ends[1]);
+	}
+	close(ends[1]);
+	order_connect(ends[0]);
+	ok(order_possible(), "then there is one");
+	is_int(order_ask(&grow, pipe_ends[1], &a, &e), 0, "it answers");
+	is_int(a.value[0], 4711, "it got the number");
+	is_int(a.value[1], getpid(), "and knows who asks");
+	ok(a.fds[0] >= 0 && a.fds[1] == -1 && write(a.fds[0], "x", 1) == 1 &&
+		   read(pipe_ends[0], &byte, 1) == 1 && byte == 'x',
+	   "a descriptor goes there and back");
+	is_int(order_ask_fd(&null), -1, "its failure is ours");
+	is_int(errno, EISDIR, "with its errno");
+	is_int(order_ask(&null, -1, &a, &e), -1, "the same with the message");
+	is_str(e.msg, "nothing left: Is a directory", "which is its own");
+	/* It ends after an order that is not valid. */
+	is_int(order_ask(&(struct order){ .kind = 99 }, -1, &a, &e), -1,
+	       "an order that is not valid has no answer");
+	is_int(wait(NULL) > 0, 1, "the launcher ended");
+	is_int(order_ask(&grow, pipe_ends[1], &a, &e), -1,
+	       "without a launcher an order fails");
+	is_int(e.num, EPIPE, "at once");
+}
+
+int main(void)
+{
+	test_samples();
+	test_unused();
+	test_refused();
+	test_ask();
+	return tap_end();
+}
