@@ -109,6 +109,14 @@ static int pass_receive(int over, struct pass_message *m, bool *ended)
 	return fd;
 }
 
+/* Nobody can answer it: the listener must not wait for what becomes of it. */
+static bool pass_dropped(int over, const struct pass_message *m)
+{
+	if (m->restarts)
+		pass_tell(over, PASS_REFUSED);
+	return false;
+}
+
 bool pass_recv(int over, struct accepted_peer *peer, bool *ended)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .attached = false };
@@ -116,7 +124,7 @@ bool pass_recv(int over, struct accepted_peer *peer, bool *ended)
 	struct err e = { 0 };
 
 	if (fd < 0)
-		return false;
+		return pass_dropped(over, &m);
 	*peer = (struct accepted_peer){ .hello = m.hello,
 					.source = m.source,
 					.restarts = m.restarts,
@@ -124,7 +132,7 @@ bool pass_recv(int over, struct accepted_peer *peer, bool *ended)
 	peer->channel = channel_take(&m.channel, fd, &e);
 	if (!peer->channel) {
 		log_notice("a connection was dropped: %s", e.msg);
-		return false;
+		return pass_dropped(over, &m);
 	}
 	peer->socket = (struct connection_socket){ .fd = steal_fd(&fd),
 						   .attached = m.attached,

@@ -459,7 +459,9 @@ static void session_server_refuse_waiting(const struct session_server *server)
 	bool ended;
 
 	while (pass_recv(server->over, &peer, &ended))
-		acceptor_refuse_accepted(&peer, FRAME_REFUSED_STREAM);
+		acceptor_refuse_accepted(&peer, peer.restarts
+							? FRAME_REFUSED_BUSY
+							: FRAME_REFUSED_STREAM);
 }
 
 static void session_server_free(struct session *s)

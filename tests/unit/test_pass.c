@@ -2,6 +2,7 @@
 /* pass: a connection goes on in another process, as itself. */
 #include <errno.h>
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "base/log.h"
 #include "conn/pass.h"
@@ -124,6 +125,35 @@ static void test_tell(void)
 	close(over[1]);
 }
 
+/* No descriptor is free for a connection that was passed. */
+static void test_dropped(bool restarts)
+{
+	struct accepted_peer peer, taken = { 0 };
+	struct rlimit before, none;
+	struct end end[2] = { 0 };
+	enum pass_news news;
+	int over[2];
+	bool ended;
+
+	connect_pair(end, "none");
+	peer = peer_of(&end[SERVER]);
+	peer.restarts = restarts;
+	if (pass_open(over) < 0 || pass_send(over[0], &peer) < 0 ||
+	    getrlimit(RLIMIT_NOFILE, &before) < 0)
+		exit(1);
+	none = (struct rlimit){ 0, before.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	ok(!pass_recv(over[1], &taken, &ended) && !ended,
+	   "a connection is dropped");
+	setrlimit(RLIMIT_NOFILE, &before);
+	is_int(pass_told(over[0], &news) && news == PASS_REFUSED, restarts,
+	       "the listener is %s", restarts ? "told" : "not told");
+	channel_free(peer.channel);
+	close(over[0]);
+	close(over[1]);
+	pair_fini(end);
+}
+
 int main(void)
 {
 	signal(SIGPIPE, SIG_IGN);
@@ -135,6 +165,8 @@ int main(void)
 	test_pass("tls12-aes256-gcm");
 	test_pass("none");
 	test_full();
+	test_dropped(false);
+	test_dropped(true);
 	test_tell();
 	return tap_end();
 }

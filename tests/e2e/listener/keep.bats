@@ -731,7 +731,7 @@ gone() {
 	RETRY=(--retry 1h)
 	keeps
 	stands_as alice 8
-	pid=$(pgrep -P "$LISTENER_PID")
+	pid=$(children_of "$LISTENER_PID")
 	kill -9 "$LISTENER_PID"
 	kill -9 "${CLIENT[alice]}"
 	until_true gone "$pid"
@@ -744,7 +744,7 @@ gone() {
 	RETRY=(--retry 1h)
 	keeps
 	stands_as alice 8
-	pid=$(pgrep -P "$LISTENER_PID")
+	pid=$(children_of "$LISTENER_PID")
 	kill -9 "${CLIENT[alice]}"
 	listener_says 'alice.*waiting for the peer'
 	kill -9 "$LISTENER_PID"
@@ -759,7 +759,7 @@ gone() {
 	keeps -vv
 	start_relay rst -a 100000
 	stands_as alice 8
-	pid=$(pgrep -P "$LISTENER_PID")
+	pid=$(children_of "$LISTENER_PID")
 	kill -STOP "$pid"
 	make_data more 300000
 	cat more >&8
