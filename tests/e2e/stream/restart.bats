@@ -306,3 +306,22 @@ compared() {
 		arrived
 	done
 }
+
+# The second sender's input is open when the outcome is known.
+@test "an empty stream is confirmed to a second process that comes to its end" {
+	CONSUMER=(sh -c "cat >got; cat <gate; : >left")
+	have_fifo gate
+	stream_starts push </dev/null
+	until_true said sender 'everything is sent'
+	kill -KILL "$SENDER_PID"
+	until_true said receiver 'waiting for the peer'
+	have_fifo slow
+	exec 8<>slow
+	spawn_sender --ktls "$WHEN" "${TX[@]}" <slow
+	until_true said receiver 'resumes at byte 0'
+	: >gate
+	until_true test -e left
+	exec 8>&-
+	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	receiver_ends 0
+}
