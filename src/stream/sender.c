@@ -736,7 +736,8 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	read_ahead_init(&s.ahead, s.resend->room);
 	pace_init(&s.pace, p->limit_bytes_per_s, s.now_ms);
 	ret = sender_loop(&s, e);
-	end->sent = s.resend->sent;
+	end->sent = session_compares(s.session) ? s.session->have.offset
+						: s.resend->sent;
 	s.resend->ops->free(s.resend);
 
 	/* Tell the receiver that its outcome was read, or that our input

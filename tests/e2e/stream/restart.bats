@@ -325,3 +325,15 @@ compared() {
 	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
 	receiver_ends 0
 }
+
+@test "a sender that cannot begin leaves the stream suspended" {
+	local unlimited=$BKP
+	not_under sanitizers 'they need memory of their own'
+	suspends KILL
+	wrapped 'ulimit -v 400000'
+	again 70 --buffer 512M <in
+	assert_stderr_has 'stopped after 1000000 bytes; .* the same command continues it'
+	BKP=$unlimited
+	again <in
+	arrived
+}
