@@ -324,9 +324,11 @@ static int session_say_compared(struct session *s, enum frame_check result,
 
 int session_compared(struct session *s, enum frame_check result, struct err *e)
 {
+	struct connection *conn = session_source(s);
+
 	if (result == FRAME_CHECK_SAME)
 		s->compared = true;
-	if (!s->conn || !connection_checks(s->conn))
+	if (!conn || !connection_checks(conn))
 		return 0;
 	if (s->role == CONNECTION_SENDER &&
 	    session_say_compared(s, result, e) < 0)
@@ -334,7 +336,7 @@ int session_compared(struct session *s, enum frame_check result, struct err *e)
 	if (result != FRAME_CHECK_SAME)
 		return 0;
 	log_notice("the stream continues at byte %" PRIu64, s->have.offset);
-	return connection_start(s->conn, e);
+	return connection_start(conn, e);
 }
 
 void session_start_retry(struct session *s)

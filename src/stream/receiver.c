@@ -155,10 +155,13 @@ static bool receiver_waits(const struct receiver *r)
 	       !r->over;
 }
 
-/* Has this connection yet to become the stream's? */
+/*
+ * Has the connection that we read yet to become the stream's?  While we write,
+ * the sender may compare, go on, and even rekey.
+ */
 static bool receiver_compares(const struct receiver *r)
 {
-	const struct connection *conn = r->session->conn;
+	const struct connection *conn = session_source(r->session);
 
 	return conn && connection_checks(conn);
 }
@@ -487,8 +490,8 @@ static int receiver_compare(struct receiver *r, struct err *e)
 	bool got = true;
 
 	while (got && receiver_compares(r)) {
-		if (connection_recv_checking(r->session->conn, &f, &got, e) <
-			    0 ||
+		if (connection_recv_checking(session_source(r->session), &f,
+					     &got, e) < 0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))
 			return receiver_lost(r, e);
 		r->on.heard_ms = r->now_ms;

@@ -337,3 +337,23 @@ compared() {
 	again <in
 	arrived
 }
+
+# The receiver reads none of that before its consumer goes on.
+@test "a sender that compares, goes on and rekeys while the consumer stalls" {
+	make_btrfs_like in 8000000
+	have_fifo gate
+	have_fifo feed
+	CONSUMER=(sh -c 'cat <gate; exec cat >got')
+	exec 8<>feed
+	stream_starts push <feed
+	head -c 4000000 in >&8
+	kill -KILL "$SENDER_PID"
+	exec 8>&-
+	until_true said receiver 'waiting for the peer'
+	spawn_sender --ktls "$WHEN" "${TX[@]}" -v --rekey-after 1M <in
+	until_true said sender 'rekeyed at byte'
+	: >gate
+	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	receiver_ends 0
+	assert_same_file in got
+}
