@@ -153,6 +153,13 @@ static bool pending_is_self(const struct pending_rules *r,
 	       !net_peer_is_loopback(p->socket.fd);
 }
 
+/* Every certificate without a name would count as the same identity. */
+static bool pending_may_name(const struct pending_rules *r,
+			     const struct pending *p)
+{
+	return r->names && *channel_agreed(p->channel)->name;
+}
+
 static enum frame_refusal pending_judge(const struct pending_rules *r,
 					struct pending *p)
 {
@@ -162,7 +169,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 	if (p->hello.version != FRAME_VERSION ||
 	    channel_agreed(p->channel)->old)
 		return FRAME_REFUSED_VERSION;
-	if ((p->hello.flags & FRAME_HELLO_NAMED) && !r->names)
+	if ((p->hello.flags & FRAME_HELLO_NAMED) && !pending_may_name(r, p))
 		return FRAME_REFUSED_NAME;
 	if (pending_is_self(r, p))
 		return FRAME_REFUSED_SELF;

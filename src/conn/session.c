@@ -79,7 +79,7 @@ int session_first(struct session *s, struct err *e)
 	for (;;) {
 		struct session_poll p = { .extra = { { s->p.config->lifeline_fd,
 						       POLLIN, 0 },
-						     { -1 } } };
+						     { -1, 0, 0 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
 			return -1;
@@ -331,9 +331,11 @@ static int session_say_compared(struct session *s, enum frame_check result,
 
 int session_compared(struct session *s, enum frame_check result, struct err *e)
 {
+	struct connection *conn = session_source(s);
+
 	if (result == FRAME_CHECK_SAME)
 		s->compared = true;
-	if (!s->conn || !connection_checks(s->conn))
+	if (!conn || !connection_checks(conn))
 		return 0;
 	if (s->role == CONNECTION_SENDER &&
 	    session_say_compared(s, result, e) < 0)
@@ -341,7 +343,7 @@ int session_compared(struct session *s, enum frame_check result, struct err *e)
 	if (result != FRAME_CHECK_SAME)
 		return 0;
 	log_notice("the stream continues at byte %" PRIu64, s->have.offset);
-	return connection_start(s->conn, e);
+	return connection_start(conn, e);
 }
 
 void session_start_retry(struct session *s)

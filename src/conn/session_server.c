@@ -333,6 +333,11 @@ static int session_server_on_return(struct session *s,
 {
 	if (peer->restarts)
 		return session_server_restart(s, peer, span, e);
+	/* Another process restarted the stream since this one was accepted. */
+	if (memcmp(peer->hello.stream, s->stream, sizeof s->stream)) {
+		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
+		return 0;
+	}
 	session_server_of(s)->stream.connection = peer->hello.connection;
 	session_server_of(s)->stream.source = peer->source;
 	/* A receiver that rekeys again has finished the previous rekey. */

@@ -36,6 +36,7 @@ struct receiver_connection {
 	uint64_t heard_ms; /* when the last byte came */
 	uint64_t acked; /* by our last ACK */
 	uint64_t ack_due_ms;
+	bool ended; /* the end came over it, or bytes beyond */
 	bool told; /* the outcome was sent */
 	bool mute; /* nothing can be sent to the sender */
 	bool said_ready; /* poll(2) reported POLLIN */
@@ -58,7 +59,6 @@ struct receiver {
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
 	bool begun; /* the stream is this one, not another */
-	bool awaits_end; /* DONE is for a stream that ends where ours did */
 	bool reader_gone; /* nobody reads the output any more */
 	uint64_t total; /* bytes received */
 	uint64_t progress_due_ms;
@@ -156,18 +156,30 @@ static bool receiver_waits(const struct receiver *r)
 	       !r->over;
 }
 
-/* Has this connection yet to become the stream's? */
+/*
+ * Has the connection that we read yet to become the stream's?  While we write,
+ * the sender may compare, go on, and even rekey.
+ */
 static bool receiver_compares(const struct receiver *r)
 {
-	const struct connection *conn = r->session->conn;
+	const struct connection *conn = session_source(r->session);
 
 	return conn && connection_checks(conn);
+}
+
+/*
+ * DONE is for a stream that ends where ours did: a sender with its name, which
+ * may have restarted, has to come to its end first.
+ */
+static bool receiver_awaits_end(const struct receiver *r)
+{
+	return r->session->named && !r->outcome.failure && !r->on.ended;
 }
 
 /* Is no ACK needed any more? */
 static bool receiver_is_done(const struct receiver *r)
 {
-	return r->over && !receiver_compares(r);
+	return r->over && !receiver_compares(r) && !receiver_awaits_end(r);
 }
 
 /* Do what is due: acknowledgements, signs of life, the meter. */
@@ -408,7 +420,8 @@ static int receiver_write_buffer(struct receiver *r, struct err *e)
 static void receiver_got(struct receiver *r, const struct connection_io *io)
 {
 	r->total += io->bytes;
-	r->ended |= io->mark == CONNECTION_END;
+	r->on.ended |= io->mark == CONNECTION_END;
+	r->ended |= r->on.ended;
 	if (io->bytes) {
 		r->on.spin_ms = 0;
 		r->on.heard_ms = r->now_ms;
@@ -454,7 +467,6 @@ static int receiver_on_result(struct receiver *r,
 	case FRAME_CHECK_GOES_ON:
 		return 0;
 	case FRAME_CHECK_SAME:
-		r->awaits_end = r->over && !r->outcome.failure;
 		r->begun = true;
 		if (c->offset == r->total)
 			return session_compared(r->session, c->check, e);
@@ -486,8 +498,8 @@ static int receiver_compare(struct receiver *r, struct err *e)
 	bool got = true;
 
 	while (got && receiver_compares(r)) {
-		if (connection_recv_checking(r->session->conn, &f, &got, e) <
-			    0 ||
+		if (connection_recv_checking(session_source(r->session), &f,
+					     &got, e) < 0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))
 			return e->kind == ERR_STREAM ? receiver_lost(r, e) : -1;
 		r->on.heard_ms = r->now_ms;
@@ -738,7 +750,7 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 				    &io, e) < 0)
 			return -1;
 		*confirmed = io.mark == CONNECTION_CONFIRMED;
-		r->awaits_end &= !io.bytes && !io.mark;
+		r->on.ended |= io.bytes || io.mark;
 	} while ((io.bytes || io.mark) && !*confirmed);
 	r->want_data = true;
 	r->on.rest = r->on.said_ready && connection_in_kernel(r->session->conn);
@@ -746,15 +758,12 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 	return 0;
 }
 
-/*
- * A sender that restarted must come to the end first: only then it knows that
- * its stream is not a longer one.
- */
+/* Tell the outcome as soon as it is the sender's, then hear that it knows it. */
 static int receiver_answer(struct receiver *r, bool *confirmed, struct err *e)
 {
-	if (r->awaits_end && receiver_discard(r, confirmed, e) < 0)
+	if (receiver_awaits_end(r) && receiver_discard(r, confirmed, e) < 0)
 		return -1;
-	if (r->awaits_end)
+	if (receiver_awaits_end(r))
 		return 0;
 	if (!r->on.told && receiver_say_outcome(r, e) < 0)
 		return -1;

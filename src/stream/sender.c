@@ -558,26 +558,30 @@ static int sender_run_session(struct sender *s, struct err *e)
 	return session_check(s->session, e);
 }
 
-/* The receiver has these bytes.  Continue behind them. */
+/*
+ * The receiver has these bytes.  Continue behind them, even if the connection
+ * was lost before it took the result: that is said again over the next one.
+ */
 static int sender_compare(struct sender *s, struct err *e)
 {
 	struct session *session = s->session;
+	int ret;
 
-	if (resend_buffer_use_memory(&s->resend, e) < 0 ||
-	    comparison_step(&s->comparison, session, s->resend, s->complete,
-			    &s->on.more, e) < 0)
+	if (resend_buffer_use_memory(&s->resend, e) < 0)
 		return -1;
-	if (session->conn)
+	ret = comparison_step(&s->comparison, session, s->resend, s->complete,
+			      &s->on.more, e);
+	if (ret == 0 && session->conn)
 		session_moved(session);
 	progress_set_comparison(s->p->progress, s->resend->sent,
 				session_compares(session) ? session->have.offset
 							  : 0);
 	if (session_compares(session))
-		return 0;
+		return ret;
 	comparison_fini(&s->comparison);
 	s->confirmed = session->have.offset;
 	s->on.stuck = stuck_begin(s->confirmed);
-	return 0;
+	return ret;
 }
 
 /* Send and flush before waiting. */
@@ -736,7 +740,8 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	read_ahead_init(&s.ahead, s.resend->room);
 	pace_init(&s.pace, p->limit_bytes_per_s, s.now_ms);
 	ret = sender_loop(&s, e);
-	end->sent = s.resend->sent;
+	end->sent = session_compares(s.session) ? s.session->have.offset
+						: s.resend->sent;
 	s.resend->ops->free(s.resend);
 
 	/* Tell the receiver that its outcome was read, or that our input

@@ -121,13 +121,6 @@ static const char *stream_command_name(const struct stream_config *c)
 	return c->command_name ? c->command_name : c->command[0];
 }
 
-/* The stream cannot begin: the peer must not wait for it. */
-static int stream_give_up(struct session *session)
-{
-	connection_abort(session->conn);
-	return -1;
-}
-
 /* Say what becomes of a stream with a name. */
 static void stream_say_suspended(const struct session *session, uint64_t bytes)
 {
@@ -135,6 +128,19 @@ static void stream_say_suspended(const struct session *session, uint64_t bytes)
 		   "%" PRIu64 " s at the most; the same command continues it "
 		   "(with --discard it is abandoned)",
 		   bytes, session->name, session->granted_ms / 1000);
+}
+
+/*
+ * The stream cannot begin: the peer must not wait for it.  One that waits for
+ * another process of the sender goes on waiting.
+ */
+static int stream_give_up(struct session *session)
+{
+	if (session->named && session->role == CONNECTION_SENDER)
+		stream_say_suspended(session, session->have.offset);
+	else
+		connection_abort(session->conn);
+	return -1;
 }
 
 static int stream_send(const struct stream_config *c, struct session *session,

@@ -280,7 +280,7 @@ static void test_outside(void)
 {
 	struct confine c = { .calls = 0 };
 	char text[CONFINE_TEXT_BYTES], want[64];
-	int leash;
+	int leash = -1;
 	pid_t pid = confined(&c, &leash);
 
 	is_str(status_of(pid, "CapEff"), "0000000000000000",

@@ -31,7 +31,7 @@ static const char *sorted(const struct ssh_args *a)
 static const char *parse(const char *line)
 {
 	static char copy[256], said[sizeof((struct err *)0)->msg];
-	char *words[32], *next = copy;
+	char *words[32] = { NULL }, *next = copy;
 	struct err e = { 0 };
 	struct ssh_args a;
 	int count = 0, ret;

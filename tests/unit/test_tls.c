@@ -89,7 +89,7 @@ static void test_modes(void)
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		const struct mode *mode = &mode_table[i];
 		struct pair_setup s = { .modes = { mode->name, mode->name } };
-		struct end end[2];
+		struct end end[2] = { 0 };
 
 		if (!priority_mode_usable(mode, CREDENTIAL_PSK)) {
 			tap_skip(mode->name, "GnuTLS cannot do it");
@@ -130,7 +130,7 @@ static void test_choices(void)
 	for (size_t i = 0; i < array_len(choices); i++) {
 		struct pair_setup s = { .modes = { choices[i].modes[0],
 						   choices[i].modes[1] } };
-		struct end end[2];
+		struct end end[2] = { 0 };
 
 		pair_init(end, &s);
 		if (handshake(end))
@@ -187,7 +187,7 @@ static void test_failures(void)
 {
 	for (size_t i = 0; i < array_len(failures); i++) {
 		const char *name = failures[i].setup.name;
-		struct end end[2];
+		struct end end[2] = { 0 };
 
 		pair_init(end, &failures[i].setup);
 		ok(!handshake(end), "%s is no connection", name);
@@ -239,7 +239,7 @@ static void test_two_at_once(void)
 		.key = { 1, 0 },
 	};
 	struct pair_setup mallory = alice;
-	struct end end[2], other[2];
+	struct end end[2] = { 0 }, other[2] = { 0 };
 	int wire[2]; /* the connection: the client's end, the rest */
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) < 0)
@@ -288,7 +288,7 @@ static void test_strangers(void)
 	};
 
 	for (size_t i = 0; i < array_len(rows); i++) {
-		struct end end[2];
+		struct end end[2] = { 0 };
 
 		pair_init(end, &same_all);
 		if (write(end[CLIENT].fd, rows[i].text, strlen(rows[i].text)) <

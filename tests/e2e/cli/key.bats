@@ -464,9 +464,8 @@ places_of() {
 	name=$(grep -aoE '[0-9a-f]{32}' sent.1 | head -n 1)
 	name=$(printf %s "$name" | od -An -v -tx1 | tr -d ' \n')
 	for PID in "$RECEIVER_PID" "$SENDER_PID"; do
-		FAMILY=()
-		family "$PID"
-		((${#FAMILY[@]} == 3)) || fail "no supervisor: ${FAMILY[*]}"
+		mapfile -t FAMILY < <(echo "$PID"; family_of "$PID")
+		((${#FAMILY[@]} == 4)) || fail "no supervisor: ${FAMILY[*]}"
 		places_of "$name" "$PID"
 		((${#PLACES[@]})) || fail "the name is not found"
 		places_of "$name" "${FAMILY[@]:1}"

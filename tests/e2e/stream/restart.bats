@@ -399,3 +399,54 @@ suspends_kept() {
 		arrived
 	done
 }
+
+# The second sender's input is open when the outcome is known.
+@test "an empty stream is confirmed to a second process that comes to its end" {
+	CONSUMER=(sh -c "cat >got; cat <gate; : >left")
+	have_fifo gate
+	stream_starts push </dev/null
+	until_true said sender 'everything is sent'
+	kill -KILL "$SENDER_PID"
+	until_true said receiver 'waiting for the peer'
+	have_fifo slow
+	exec 8<>slow
+	spawn_sender --ktls "$WHEN" "${TX[@]}" <slow
+	until_true said receiver 'resumes at byte 0'
+	: >gate
+	until_true test -e left
+	exec 8>&-
+	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	receiver_ends 0
+}
+
+@test "a sender that cannot begin leaves the stream suspended" {
+	local unlimited=$BKP
+	not_under sanitizers 'they need memory of their own'
+	suspends KILL
+	wrapped 'ulimit -v 400000'
+	again 70 --buffer 512M <in
+	assert_stderr_has 'stopped after 1000000 bytes; .* the same command continues it'
+	BKP=$unlimited
+	again <in
+	arrived
+}
+
+# The receiver reads none of that before its consumer goes on.
+@test "a sender that compares, goes on and rekeys while the consumer stalls" {
+	make_btrfs_like in 8000000
+	have_fifo gate
+	have_fifo feed
+	CONSUMER=(sh -c 'cat <gate; exec cat >got')
+	exec 8<>feed
+	stream_starts push <feed
+	head -c 4000000 in >&8
+	kill -KILL "$SENDER_PID"
+	exec 8>&-
+	until_true said receiver 'waiting for the peer'
+	spawn_sender --ktls "$WHEN" "${TX[@]}" -v --rekey-after 1M <in
+	until_true said sender 'rekeyed at byte'
+	: >gate
+	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	receiver_ends 0
+	assert_same_file in got
+}

@@ -362,6 +362,18 @@ make_dated() {
 		"expiration_date = \"$(date -u '+%F %T' -d "$3")\"" "${@:4}"
 }
 
+# All of them would be one identity.
+@test "certificates without a name cannot begin a stream with a name" {
+	make_cert nobody "$BATS_FILE_TMPDIR/ca" tls_www_client
+	client_is nobody
+	RETRY=(--retry 20s)
+	start_receiver --ktls "$WHEN"
+	bkp_send 5 --ktls "$WHEN" --name snap <"$IN"
+	assert_stderr_has 'does not serve streams by name'
+	bkp_send --ktls "$WHEN" <"$IN"
+	wait_receiver 0
+}
+
 @test "a client certificate that has expired is refused" {
 	make_dated bob '3 days ago' '1 day ago' 'dns_name = bob' tls_www_client
 	openssl_is bob
