@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/order.h"
 #include "base/signals.h"
 #include "cli/cmd.h"
 #include "cli/launcher.h"
@@ -141,6 +142,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int ret = main_run(argc, argv, &e);
 
+	order_disconnect();
 	log_set_patience(LAST_WORD_MS);
 	if (ret < 0)
 		notify_status("%s", e.msg);

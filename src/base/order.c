@@ -124,6 +124,12 @@ void order_connect(int fd)
 	order_fd = fd;
 }
 
+void order_disconnect(void)
+{
+	attr_close(&order_fd);
+	order_fd = -1;
+}
+
 bool order_possible(void)
 {
 	return order_fd >= 0;

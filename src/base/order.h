@@ -76,8 +76,12 @@ bool order_check(const void *bytes, size_t len, size_t fds) attr_must_check;
 /* Put a word into an order.  A word that is too long is left out. */
 void order_set_word(struct order *o, enum order_word word, const char *text);
 
-/* From here on orders go to the launcher at the other end of the socket fd. */
+/*
+ * From here on orders go to the launcher at the other end of the socket fd, which
+ * order_disconnect() closes.
+ */
 void order_connect(int fd);
+void order_disconnect(void);
 
 /* Is there a launcher? */
 bool order_possible(void);

@@ -118,10 +118,11 @@ int launcher_start(const struct options *o, struct err *e)
 		order_connect(ends[0]);
 		if (launcher_check(e) == 0)
 			return 0;
-		order_connect(-1);
+		order_disconnect();
 		e->kind = ERR_KTLS;
+	} else {
+		close(ends[0]);
 	}
-	close(ends[0]);
 	if (pid >= 0)
 		waitpid(pid, NULL, 0);
 	return -1;

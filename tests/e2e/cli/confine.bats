@@ -174,7 +174,7 @@ bkp_listener_says() {
 }
 
 @test "--confine require is content where all holds" {
-	has_seccomp && has_landlock || skip "something is missing here"
+	has_seccomp && has_landlock || skip "own kernel only: needs Landlock and seccomp"
 	bkp_listener_says 'confined: user' --confine require
 }
 
@@ -185,7 +185,7 @@ without() {
 }
 
 @test "without seccomp the rest holds: auto says so, require exits 6" {
-	has_landlock || skip "this kernel has no Landlock"
+	has_landlock || skip "own kernel only: needs Landlock"
 	without seccomp prctl:0=22
 	bkp_listener_says "confined: user $(confined_uid), no files$"
 	assert_stderr_has 'not fully confined: cannot limit the system calls'
