@@ -314,5 +314,6 @@ int main(void)
 	test_refused();
 	test_allowed();
 	test_outside();
+	close(socket_fd);
 	return tap_end();
 }

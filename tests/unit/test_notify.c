@@ -176,8 +176,8 @@ static void test_bad(void)
 		"relative",
 		"/no/such/socket",
 		"vsock:2:1234",
-		"/a/path/that/is/much/longer/than/the/address/of/a/socket/can/"
-		"be/a/path/that/is/much/longer/than/it/can/be/by/far",
+		("/a/path/that/is/much/longer/than/the/address/of/a/socket/can/"
+		 "be/a/path/that/is/much/longer/than/it/can/be/by/far"),
 	};
 
 	for (size_t i = 0; i < array_len(names); i++) {

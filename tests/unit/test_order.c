@@ -177,6 +177,7 @@ static void test_ask(void)
 	ok(a.fds[0] >= 0 && a.fds[1] == -1 && write(a.fds[0], "x", 1) == 1 &&
 		   read(pipe_ends[0], &byte, 1) == 1 && byte == 'x',
 	   "a descriptor goes there and back");
+	close(a.fds[0]);
 	is_int(order_ask_fd(&null), -1, "its failure is ours");
 	is_int(errno, EISDIR, "with its errno");
 	is_int(order_ask(&null, -1, &a, &e), -1, "the same with the message");
@@ -188,6 +189,9 @@ static void test_ask(void)
 	is_int(order_ask(&grow, pipe_ends[1], &a, &e), -1,
 	       "without a launcher an order fails");
 	is_int(e.num, EPIPE, "at once");
+	order_disconnect();
+	close(pipe_ends[0]);
+	close(pipe_ends[1]);
 }
 
 int main(void)

@@ -165,8 +165,11 @@ int main(void)
 	test_pass("tls12-aes256-gcm");
 	test_pass("none");
 	test_full();
-	test_dropped(false);
-	test_dropped(true);
+	/* valgrind gives a descriptor beyond the limit. */
+	if (!getenv("BKP_UNDER") || strcmp(getenv("BKP_UNDER"), "valgrind")) {
+		test_dropped(false);
+		test_dropped(true);
+	}
 	test_tell();
 	return tap_end();
 }
