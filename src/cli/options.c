@@ -4,12 +4,14 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/sysinfo.h>
 
 #include "auth/key.h"
 #include "base/clock.h"
@@ -676,9 +678,20 @@ static int options_check_values(const struct options *o, struct err *e)
 	return 0;
 }
 
+/*
+ * Bytes of this machine, or 0 if the kernel does not say.  (Where sysinfo(2) is
+ * refused, sysconf(3) makes a number of what it did not read.)
+ */
+static uint64_t options_memory(void)
+{
+	struct sysinfo info;
+
+	return sysinfo(&info) < 0 ? 0 : (uint64_t)info.totalram * info.mem_unit;
+}
+
 int options_check_stream(const struct options *o, struct err *e)
 {
-	long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+	uint64_t memory = options_memory();
 
 	if (o->buffer_bytes && o->buffer_bytes < BUFFER_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0,
@@ -687,13 +700,11 @@ int options_check_stream(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0, "--limit is for the sender");
 	if (o->rekey_bytes < REKEY_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
-	if (pages > 0 && page > 0 &&
-	    o->buffer_bytes / (uint64_t)page >= (uint64_t)pages)
+	if (memory && o->buffer_bytes >= memory)
 		return err_set(e, ERR_USAGE, 0,
-			       "--buffer: this machine has only %llu MiB of "
-			       "memory",
-			       (unsigned long long)pages *
-				       (unsigned long long)page / 1048576);
+			       "--buffer: this machine has only %" PRIu64
+			       " MiB of memory",
+			       memory >> 20);
 	return 0;
 }
 
