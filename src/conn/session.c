@@ -375,7 +375,7 @@ static void session_drop(struct session *s)
 
 int session_lost(struct session *s, struct err *e)
 {
-	uint64_t now = clock_now_ms(), until;
+	uint64_t now, until;
 
 	if (!connection_lost(s->conn) && !(s->old && connection_lost(s->old)))
 		return -1;
@@ -384,6 +384,7 @@ int session_lost(struct session *s, struct err *e)
 	if (s->final)
 		return -1;
 	session_start_retry(s);
+	now = clock_now_ms();
 	until = session_deadline(s);
 	s->why = *e;
 	if (session_may_log(s))

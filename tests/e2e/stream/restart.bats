@@ -351,16 +351,23 @@ suspends_kept() {
 	assert_same_file in got.
 }
 
-@test "--keep: a suspended stream takes no place, and SIGUSR1 tells its time left" {
+# others FIRST LAST: starts senders that stay
+others() {
 	local i
-	keeps
-	suspends_kept 500
-	for ((i = 0; i < 16; i++)); do
+	for ((i = $1; i <= $2; i++)); do
 		have_fifo "feed$i"
 		spawn SENDER_PID "sender$i.err" connect -k key -p "$PORT" \
 			--ktls "$WHEN" -v 127.0.0.1 <>"feed$i"
 		until_true has_line 'peer 127' "sender$i.err"
 	done
+}
+
+# There are 16 places.
+@test "--keep: a suspended stream takes no place, and SIGUSR1 tells its time left" {
+	keeps
+	others 1 15
+	suspends_kept 500
+	others 16 16
 	again 5 --retry 0 <in
 	kill -USR1 "$RECEIVER_PID"
 	until_true said receiver '500 B .*reconnecting, 0:00:[01][0-9] left'
