@@ -121,6 +121,8 @@ bkp() {
 spawn() {
 	local pid=$1 errors=$2
 	shift 2
+	# Now: the process itself may come to it after we looked for a message.
+	[[ ! -f $errors ]] || : >"$errors"
 	if [[ $1 == listen ]]; then
 		have_fifo ready
 		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" listen --ready-fd 9 \
