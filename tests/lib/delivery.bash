@@ -67,6 +67,15 @@ take_codes() {
 	wait "$RECEIVER_PID" || RECEIVER=$?
 }
 
+# receiver_ends CODE: the receiver alone; the sender was bkp_send, or has ended
+receiver_ends() {
+	local code=0
+	wait "$RECEIVER_PID" || code=$?
+	((code == $1)) && return
+	show "$RECEIVER_ERR" "$ERR"
+	fail "the receiver exited $code, not $1"
+}
+
 # streams push|pull SENDER_CODE RECEIVER_CODE
 streams() {
 	stream_starts "$1"

@@ -29,14 +29,6 @@ listens() {
 	start_receiver --ktls "$WHEN" "${RX[@]}" "$@"
 }
 
-receiver_ends() {
-	local code=0
-	wait "$RECEIVER_PID" || code=$?
-	((code == $1)) && return
-	show "$RECEIVER_ERR" "$ERR"
-	fail "the receiver exited $code, not $1"
-}
-
 whole() {
 	receiver_ends 0
 	assert_same_file in file

@@ -45,14 +45,6 @@ said() {
 	has_line "^btrfs-ktls-pipe: .*$2" "$errors"
 }
 
-receiver_ends() {
-	local code=0
-	wait "$RECEIVER_PID" || code=$?
-	((code == $1)) && return
-	show "$RECEIVER_ERR" "$ERR"
-	fail "the receiver exited $code, not $1"
-}
-
 arrived() {
 	receiver_ends 0
 	assert_same_file in "$RECEIVED"
