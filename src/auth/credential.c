@@ -21,7 +21,8 @@ enum {
 struct credential {
 	bool server;
 	bool password;
-	gnutls_certificate_credentials_t x509; /* NULL: a pre-shared key */
+	bool certified;
+	gnutls_certificate_credentials_t x509; /* NULL: not, or forgotten */
 	struct x509_rules rules;
 	struct err refusal; /* why the last certificate was refused */
 	enum record_alert alert;
@@ -319,6 +320,7 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 
 	if (!c)
 		return NULL;
+	c->certified = true;
 	c->rules = (struct x509_rules){ .server = server,
 					.names = x->names,
 					.count = x->count,
@@ -332,7 +334,7 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 
 unsigned int credential_kinds(const struct credential *c)
 {
-	if (!c->x509)
+	if (!c->certified)
 		return CREDENTIAL_PSK;
 	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
 		if (c->admitted[i])
@@ -367,6 +369,9 @@ void credential_forget(struct credential *c)
 	key_list_free(c->keys);
 	c->keys = NULL;
 	key_wipe(c->key);
+	if (c->x509)
+		gnutls_certificate_free_credentials(c->x509);
+	c->x509 = NULL;
 	memset(c->admitted, 0, sizeof c->admitted);
 }
 
@@ -444,7 +449,7 @@ bool credential_knows(const struct credential *c, const char *identity)
 
 const char *credential_method(const struct credential *c)
 {
-	if (c->x509)
+	if (c->certified)
 		return "certificate";
 	return c->password ? "password" : "psk";
 }

@@ -4,7 +4,9 @@
  * with --raw; with sends or receives it exchanges HELLO and WELCOME first.  After
  * the handshake it sends the given records, properly encrypted, and prints how the
  * listener ends the connection.  RECORD is TYPE:HEX; a *N after it repeats it N
- * times, a +N appends N zero bytes.
+ * times, a +N appends N zero bytes.  In place of records: "secrets" prints those of
+ * the connection, 32 bytes each, then "ready", and waits for the end of standard
+ * input.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -69,6 +71,28 @@ static int send_records(struct channel *ch, int fd, char **records)
 		ret = send_record(s, fd, *records++);
 	aead_free(s);
 	return s ? ret : -1;
+}
+
+static void print_hex(const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < 32; i++)
+		printf("%02x", bytes[i % len]);
+	putchar('\n');
+}
+
+static int print_secrets(struct channel *ch)
+{
+	autowipe_channel_value struct channel_value v = { 0 };
+	char ignored;
+
+	channel_give(ch, &v);
+	print_hex(v.agreed.resume, sizeof v.agreed.resume);
+	print_hex(v.agreed.proof, sizeof v.agreed.proof);
+	print_hex(v.agreed.tx.key, v.agreed.tx.key_len);
+	print_hex(v.agreed.rx.key, v.agreed.rx.key_len);
+	if (puts("ready") < 0 || fflush(stdout) || read(0, &ignored, 1) < 0)
+		return err_set(&e, ERR_IO, errno, "standard output");
+	return 0;
 }
 
 /* Exchange HELLO and WELCOME for a new stream. */
@@ -139,7 +163,9 @@ int main(int argc, char **argv)
 	ch = p.fd < 0 ? NULL : handshake(&p);
 	if (ch)
 		ret = p.raw ? 0 : greet(ch, p.fd, role);
-	if (ret == 0)
+	if (ret == 0 && !strcmp(argv[4 + !p.raw], "secrets"))
+		ret = print_secrets(ch);
+	else if (ret == 0)
 		ret = send_records(ch, p.fd, argv + 4 + !p.raw);
 	if (ret < 0 && is_over(e.num))
 		ret = 0;

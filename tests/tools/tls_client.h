@@ -39,7 +39,7 @@ static int dial(uint16_t port)
 	return fd;
 }
 
-static int shake(struct tls *t, int fd)
+static inline int shake(struct tls *t, int fd)
 {
 	enum tls_want want;
 
@@ -54,7 +54,7 @@ static int shake(struct tls *t, int fd)
 }
 
 /* The channel of a new connection, or NULL. */
-static struct channel *handshake(const struct tls_params *p)
+static inline struct channel *handshake(const struct tls_params *p)
 {
 	struct tls *t = tls_new(p, &e);
 	struct channel *ch = NULL;
