@@ -70,27 +70,13 @@ static void main_harden(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
-/* Before there is a key or a socket. */
-static int main_launch(const struct options *o, struct err *e)
-{
-	if (o->verb & (OPTIONS_SSH | OPTIONS_SSH_SERVER))
-		log_info("confined: no; this verb is not yet");
-	if (o->confine == OPTIONS_CONFINE_OFF ||
-	    !(o->verb & (OPTIONS_CONNECT | OPTIONS_LISTEN)) ||
-	    launcher_start(o, e) == 0)
-		return 0;
-	if (o->confine == OPTIONS_CONFINE_REQUIRE)
-		return err_append(e, " (--confine require)");
-	log_notice("%s; going on unconfined", e->msg);
-	*e = (struct err){ 0 };
-	return 0;
-}
-
 static int main_run_verb(const struct options *o, struct err *e)
 {
 	main_harden();
 	notify_init(); /* takes its variables out of COMMAND's environment */
-	if (main_launch(o, e) < 0)
+	/* Before there is a key or a socket.  The verbs of ssh do it later. */
+	if ((o->verb & (OPTIONS_CONNECT | OPTIONS_LISTEN)) &&
+	    launcher_start(o, 0, e) < 0)
 		return -1;
 	if (tls_global_init(e) < 0)
 		return -1;

@@ -104,6 +104,19 @@ static int confine_capabilities(void)
 	return (int)syscall(SYS_capset, &header, none);
 }
 
+int confine_drop(void)
+{
+	uid_t uid;
+	gid_t gid;
+
+	confine_find_user(&uid, &gid);
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+			       confine_user(uid, gid) < 0 ||
+			       confine_capabilities() < 0
+		       ? -1
+		       : 0;
+}
+
 attr_printf(2, 3) static void confine_miss(struct confine *c, const char *fmt,
 					   ...)
 {

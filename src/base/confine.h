@@ -31,7 +31,13 @@ struct confine {
  */
 void confine_enter(struct confine *c);
 
-/* The same in a process of its own, to learn what would hold. */
+/*
+ * Give up root, groups and capabilities alone, for a process that needs files.
+ * Returns 0, or -1 with errno set: some are left.
+ */
+int confine_drop(void);
+
+/* The same as confine_enter() in a process of its own, to learn what would hold. */
 void confine_try(struct confine *c);
 
 /* "user 65534, no files, 61 system calls", or "no" */

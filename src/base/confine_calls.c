@@ -84,6 +84,8 @@ static const struct confine_rule confine_allowed[] = {
 	ALLOW_ANY(close),
 	ALLOW_ANY(close_range),
 	ALLOW_ANY(dup),
+	ALLOW_ANY(dup2),
+	ALLOW_ANY(dup3),
 	ALLOW_ANY(pipe2),
 	ALLOW_ANY(fstat),
 	ALLOW_ANY(fstat64),

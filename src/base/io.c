@@ -194,3 +194,21 @@ void io_close_range(unsigned int first, unsigned int last)
 	for (unsigned int fd = first; fd < end && fd <= last; fd++)
 		close((int)fd);
 }
+
+static int io_compare(const void *a, const void *b)
+{
+	return *(const int *)a - *(const int *)b;
+}
+
+void io_close_all_but(unsigned int first, int *kept, size_t count)
+{
+	qsort(kept, count, sizeof *kept, io_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (kept[i] < (int)first)
+			continue;
+		if ((unsigned int)kept[i] > first)
+			io_close_range(first, (unsigned int)kept[i] - 1);
+		first = (unsigned int)kept[i] + 1;
+	}
+	io_close_range(first, ~0u);
+}

@@ -65,6 +65,12 @@ ssize_t io_write(int fd, const void *buf, size_t len);
 void io_close_range(unsigned int first, unsigned int last);
 
 /*
+ * Close all from first on but those in kept, which is sorted; -1 in kept is
+ * none.
+ */
+void io_close_all_but(unsigned int first, int *kept, size_t count);
+
+/*
  * Fill buf with random bytes from getrandom(2), or from /dev/urandom if that
  * call is refused.  Errors: ERR_NET.
  */

@@ -82,7 +82,11 @@ static bool order_take_fields(const struct order *o, struct order *used)
 		used->pid = o->pid;
 		used->number = o->number;
 		return o->pid > 1 &&
-		       (o->number == SIGTERM || o->number == SIGUSR1);
+		       (o->number == SIGTERM || o->number == SIGKILL ||
+			o->number == SIGUSR1);
+	case ORDER_RESOLVE:
+		used->number = o->number;
+		return o->number >= 0 && o->number < ORDER_HOSTS_MAX;
 	case ORDER_DIAL:
 		used->to = o->to;
 		used->from = o->from;
@@ -90,8 +94,12 @@ static bool order_take_fields(const struct order *o, struct order *used)
 		       (order_is_address(&o->from) ||
 			order_is_zero(&o->from, sizeof o->from));
 	case ORDER_GROW:
+	case ORDER_INTERFACE:
 		used->number = o->number;
 		return o->number > 0;
+	case ORDER_PART_NOTE:
+		used->bytes = o->bytes;
+		return true;
 	case ORDER_REOPEN:
 		used->number = o->number;
 		used->access = o->access;
@@ -99,6 +107,20 @@ static bool order_take_fields(const struct order *o, struct order *used)
 		       o->access == (o->number ? O_WRONLY : O_RDONLY);
 	}
 	return o->kind > 0 && o->kind < ORDER_KINDS;
+}
+
+/* The descriptors that go with an order */
+static size_t order_fds(uint32_t kind)
+{
+	switch (kind) {
+	case ORDER_DIAG:
+	case ORDER_GROW:
+	case ORDER_PART_NOTE:
+	case ORDER_PART_NAME:
+	case ORDER_PART_DROP:
+		return 1;
+	}
+	return 0;
 }
 
 bool order_check(const void *bytes, size_t len, size_t fds)
@@ -109,8 +131,8 @@ bool order_check(const void *bytes, size_t len, size_t fds)
 		return false;
 	memcpy(&o, bytes, sizeof o);
 	used.kind = o.kind;
-	return fds == (o.kind == ORDER_DIAG || o.kind == ORDER_GROW) &&
-	       order_take_fields(&o, &used) && !memcmp(&o, &used, sizeof o);
+	return fds == order_fds(o.kind) && order_take_fields(&o, &used) &&
+	       !memcmp(&o, &used, sizeof o);
 }
 
 void order_set_word(struct order *o, enum order_word word, const char *text)
@@ -133,6 +155,11 @@ void order_disconnect(void)
 bool order_possible(void)
 {
 	return order_fd >= 0;
+}
+
+int order_socket(void)
+{
+	return order_fd;
 }
 
 /* Send len bytes and count descriptors, all or nothing. */
@@ -234,6 +261,7 @@ static int order_await(int from, struct order_answer *a)
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		a->fds[i] = i < x.count ? x.fds[i] : -1;
 	a->error.msg[sizeof a->error.msg - 1] = '\0';
+	a->name[sizeof a->name - 1] = '\0';
 	return 0;
 }
 

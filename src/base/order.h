@@ -20,14 +20,18 @@ enum order_kind {
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
 	ORDER_KILL, /* pid: kill the COMMAND of a supervisor that is gone */
 	ORDER_REGISTER, /* the process that asks is a stream's */
-	ORDER_SIGNAL, /* pid, number: signal a stream's process */
-	ORDER_RESOLVE, /* look up the host and the source of argv */
+	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
+	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
+	ORDER_INTERFACE, /* number: the name of that network interface */
 	ORDER_DIAG, /* a socket: what does sock_diag say of it? */
 	ORDER_GROW, /* a pipe, number: let it hold so many bytes */
 	ORDER_REOPEN, /* number 0 to 2, access: /proc/self/fd/N, O_NONBLOCK */
 	ORDER_NULL, /* open /dev/null for writing */
 	ORDER_KEYS, /* open the file of --keys */
+	ORDER_PART_NOTE, /* FILE.part, bytes: so many are on the disk */
+	ORDER_PART_NAME, /* the folder of --output: rename FILE.part to FILE */
+	ORDER_PART_DROP, /* the same folder: delete FILE.part */
 	ORDER_KINDS,
 };
 
@@ -56,15 +60,18 @@ struct order {
 	int32_t access; /* O_RDONLY or O_WRONLY */
 	struct order_address to, from;
 	char words[ORDER_WORDS][ORDER_WORD_BYTES]; /* padded with zeros */
+	uint32_t unused; /* there would be a hole */
+	uint64_t bytes;
 };
 
-enum { ORDER_FDS_MAX = 2 };
+enum { ORDER_FDS_MAX = 2, ORDER_HOSTS_MAX = 3, ORDER_NAME_BYTES = 16 };
 
 /* The answer.  error.kind: 0, or why the launcher failed. */
 struct order_answer {
 	struct err error;
 	int32_t value[2]; /* COMMAND: its supervisor; DIAG: TX, RX */
 	int fds[ORDER_FDS_MAX]; /* -1: none; the sender's numbers */
+	char name[ORDER_NAME_BYTES]; /* INTERFACE */
 };
 
 /*
@@ -85,6 +92,9 @@ void order_disconnect(void);
 
 /* Is there a launcher? */
 bool order_possible(void);
+
+/* The socket to the launcher, for a child that keeps it; -1: none */
+int order_socket(void);
 
 /*
  * Give an order, together with descriptor fd unless that is -1, and wait for

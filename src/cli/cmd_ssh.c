@@ -9,7 +9,9 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/order.h"
 #include "cli/cmd.h"
+#include "cli/launcher.h"
 #include "cli/setup.h"
 #include "cli/ssh_process.h"
 #include "cli/ssh_request.h"
@@ -33,36 +35,50 @@ struct near {
 	struct options side; /* the same, as connect or listen has them */
 	struct ssh_process ssh;
 	struct ssh_process_config config;
-	struct ssh_request_secret secret;
+	struct ssh_request_secret *secret; /* secret_alloc() */
 	struct setup setup;
 	struct net_listener listener; /* reverse */
 	bool heard_ready;
+	bool confined;
 };
-
-static int near_draw_key(struct near *n, struct key *key, struct err *e)
-{
-	if (io_random(n->secret.key, sizeof n->secret.key, e) < 0)
-		return -1;
-	key->secret.len = sizeof n->secret.key;
-	memcpy(key->secret.bytes, n->secret.key, sizeof n->secret.key);
-	return 0;
-}
 
 static int near_set_up(struct near *n, struct err *e)
 {
-	autowipe_key struct key key = { 0 };
-
 	n->side = *n->o;
 	n->side.verb = n->o->reverse ? OPTIONS_LISTEN : OPTIONS_CONNECT;
 	n->side.send = !n->o->receive;
 	n->side.allow_self = true;
 	n->side.wait_ms = REVERSE_MS;
-	if (near_draw_key(n, &key, e) < 0 ||
-	    setup_init_key(&n->setup, &n->side, &key, e) < 0)
+	n->secret = secret_alloc(sizeof *n->secret);
+	if (!n->secret)
+		return err_memory(e);
+	if (io_random(n->secret->key, sizeof n->secret->key, e) < 0 ||
+	    setup_init_keyless(&n->setup, &n->side, e) < 0)
 		return -1;
 	n->setup.connections.reach_ms = 0;
 	n->setup.connections.connect_ms = REACH_MS;
 	return 0;
+}
+
+/*
+ * All is known that the launcher must know.  It does not inherit the key, which
+ * becomes our credential after it was forked.
+ */
+static int near_confine(struct near *n, struct err *e)
+{
+	autowipe_key struct key key = { .secret.len = sizeof n->secret->key };
+
+	if (n->confined)
+		return 0;
+	n->confined = true;
+	secret_scrub_stack();
+	if (launcher_start(&n->side, n->ssh.pid, e) < 0)
+		return -1;
+	memcpy(key.secret.bytes, n->secret->key, sizeof n->secret->key);
+	return setup_use_key(&n->setup, &key, e) < 0 ||
+			       setup_confine(&n->setup, e) < 0
+		       ? -1
+		       : 0;
 }
 
 static void near_list_modes(const struct mode_list *l, char *out, size_t size)
@@ -145,10 +161,9 @@ static int near_greet(struct near *n, struct err *e)
 			       "which starts streams in another way: upgrade "
 			       "the older of the two",
 			       n->o->ssh.host);
-	ssh_request_format_secret(&n->secret, line);
+	ssh_request_format_secret(n->secret, line);
 	ret = ssh_process_say(&n->ssh, line, sizeof line, e);
 	explicit_bzero(line, sizeof line);
-	ssh_request_wipe_secret(&n->secret);
 	return ret;
 }
 
@@ -159,8 +174,8 @@ static bool near_is_foreign(const char *address)
 }
 
 /* The addresses to try, best first: those of `all` that are set. */
-static size_t near_list(const struct near *n, const struct ssh_answer *a,
-			const char *out[static 3])
+static size_t near_list(struct near *n, const struct ssh_answer *a,
+			const char *out[static ORDER_HOSTS_MAX])
 {
 	const char *all[] = { n->o->address,
 			      near_is_foreign(a->address) ? NULL : a->address,
@@ -175,17 +190,21 @@ static size_t near_list(const struct near *n, const struct ssh_answer *a,
 		if (!known)
 			out[count++] = all[i];
 	}
+	snprintf(n->side.host, sizeof n->side.host, "%s", count ? out[0] : "");
+	n->side.others[0] = count > 1 ? out[1] : NULL;
+	n->side.others[1] = count > 2 ? out[2] : NULL;
 	return count;
 }
 
 /* NULL: ERR_NET or ERR_AUTH, another address may do; else final. */
-static struct session *near_dial(struct near *n, const char *host,
+static struct session *near_dial(struct near *n, const char *host, int number,
 				 struct err *e)
 {
 	struct session *session;
 
 	log_info("connecting to %s, port %u", host, n->setup.connections.port);
 	n->setup.connections.host = host;
+	n->setup.connections.host_number = number;
 	session = session_client_new(&n->setup.session, e);
 	if (session && session_first(session, e) == 0)
 		return session;
@@ -210,17 +229,20 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 				  struct err *e)
 {
-	const char *hosts[3];
+	const char *hosts[ORDER_HOSTS_MAX];
 	char tried[256] = "";
 	size_t count = near_list(n, a, hosts), len = 0;
 
+	n->side.port = a->port;
 	n->setup.connections.port = (uint16_t)a->port;
 	n->setup.connections.lifeline_fd = n->ssh.fd;
+	if (near_confine(n, e) < 0)
+		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		struct session *session;
 
 		*e = (struct err){ 0 };
-		session = near_dial(n, hosts[i], e);
+		session = near_dial(n, hosts[i], (int)i, e);
 		if (session || (e->kind != ERR_NET && e->kind != ERR_AUTH))
 			return session;
 		n->ssh.ended = io_ready(n->ssh.fd, POLLIN);
@@ -249,6 +271,8 @@ static struct session *near_accept(struct near *n, struct err *e)
 	struct ssh_answer a;
 
 	n->setup.connections.lifeline_fd = n->ssh.fd;
+	if (near_confine(n, e) < 0)
+		return NULL;
 	session = session_server_new(&n->setup.session, &n->listener, e);
 	if (session && session_first(session, e) == 0)
 		return session;
@@ -293,6 +317,10 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 			n->o->ssh.host);
 		return NULL;
 	}
+	if (near_confine(n, e) < 0) {
+		close(fd);
+		return NULL;
+	}
 	setup_use_channel(&n->setup, fd, true);
 	session = session_client_new(&n->setup.session, e);
 	if (session && session_first(session, e) == 0)
@@ -311,15 +339,15 @@ static int near_listen(struct near *n, struct err *e)
 
 	if (!n->o->reverse)
 		return 0;
-	if (n->o->address && strlen(n->o->address) >= sizeof n->secret.address)
+	if (n->o->address && strlen(n->o->address) >= sizeof n->secret->address)
 		return err_set(e, ERR_USAGE, 0,
 			       "--address with --reverse: not a numeric "
 			       "address");
 	if (n->o->address)
-		strcpy(n->secret.address, n->o->address);
+		strcpy(n->secret->address, n->o->address);
 	if (net_listen(&at, &n->listener, e) < 0)
 		return -1;
-	n->secret.port = n->listener.port;
+	n->secret->port = n->listener.port;
 	return 0;
 }
 
@@ -397,7 +425,7 @@ int cmd_ssh(const struct options *o, struct err *e)
 
 	if (ret == 0)
 		ret = near_run(&near, e);
-	ssh_request_wipe_secret(&near.secret);
+	secret_free(near.secret, sizeof *near.secret);
 	net_listener_close(&near.listener);
 	setup_write_stats(&near.setup, ret < 0 ? e : NULL);
 	setup_fini(&near.setup);

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "cli/cmd.h"
+#include "cli/launcher.h"
 #include "cli/setup.h"
 #include "cli/ssh_answer.h"
 #include "cli/ssh_channel.h"
@@ -37,9 +38,9 @@ struct far {
 	struct ssh_request request;
 	struct options side; /* the request, as connect or listen has it */
 	struct setup setup;
-	char host[SSH_ANSWER_ADDRESS_MAX]; /* reverse: where to connect */
 	struct net_listener listener;
 	char *argv[4]; /* the shell's */
+	bool confined;
 };
 
 /*
@@ -138,6 +139,8 @@ static int far_options(struct far *f, struct err *e)
 
 	f->side = (struct options){
 		.verb = r->reverse ? OPTIONS_CONNECT : OPTIONS_LISTEN,
+		.confine = f->o->confine,
+		.passes_on = true,
 		.port = r->port,
 		.last_port = r->port_last,
 		.ktls = r->ktls_require ? OPTIONS_KTLS_REQUIRE
@@ -212,12 +215,12 @@ static int far_aim(struct far *f, const struct ssh_request_secret *s,
 
 	f->side.port = s->port;
 	if (!*s->address) {
-		if (far_connection(0, f->host, sizeof f->host))
+		if (far_connection(0, f->side.host, sizeof f->side.host))
 			return 0;
 		return far_no_connection(e);
 	}
-	snprintf(f->host, sizeof f->host, "%s", s->address);
-	if (net && ssh_net_has(net, f->host))
+	snprintf(f->side.host, sizeof f->side.host, "%s", s->address);
+	if (net && ssh_net_has(net, f->side.host))
 		return 0;
 	return err_set(
 		e, ERR_USAGE, 0,
@@ -226,21 +229,36 @@ static int far_aim(struct far *f, const struct ssh_request_secret *s,
 		net ? ", or to " : "", net ? net : "");
 }
 
+/* The launcher does not inherit the key: *s is of secret_alloc(). */
+static int far_take_key(struct far *f, struct ssh_request_secret *s,
+			struct err *e)
+{
+	autowipe_key struct key key = { .secret.len = sizeof s->key };
+	int ret = far_read_secret(f, s, e);
+
+	secret_scrub_stack();
+	if (ret < 0 || far_options(f, e) < 0 ||
+	    (f->request.reverse && far_aim(f, s, e) < 0) ||
+	    launcher_start(&f->side, 0, e) < 0 ||
+	    setup_init_keyless(&f->setup, &f->side, e) < 0)
+		return -1;
+	memcpy(key.secret.bytes, s->key, sizeof s->key);
+	return setup_use_key(&f->setup, &key, e);
+}
+
 static int far_set_up(struct far *f, struct err *e)
 {
-	autowipe_request_secret struct ssh_request_secret secret = { 0 };
-	autowipe_key struct key key = { .secret.len = sizeof secret.key };
+	struct ssh_request_secret *secret = secret_alloc(sizeof *secret);
+	int ret;
 
-	if (far_read_secret(f, &secret, e) < 0 || far_options(f, e) < 0 ||
-	    (f->request.reverse && far_aim(f, &secret, e) < 0))
-		return -1;
-	memcpy(key.secret.bytes, secret.key, sizeof secret.key);
-	if (setup_init_key(&f->setup, &f->side, &key, e) < 0)
+	if (!secret)
+		return err_memory(e);
+	ret = far_take_key(f, secret, e);
+	secret_free(secret, sizeof *secret);
+	if (ret < 0)
 		return -1;
 	f->setup.stream.command_name = f->request.command;
-	f->setup.stream.passes_on = true;
 	f->setup.connections.lifeline_fd = f->in_fd;
-	f->setup.connections.host = f->host;
 	f->setup.connections.reach_ms = 0;
 	f->setup.connections.connect_ms = REACH_MS;
 	return 0;
@@ -272,6 +290,14 @@ static struct session *far_first(struct session *session, struct err *e)
 	return NULL;
 }
 
+static int far_confine(struct far *f, struct err *e)
+{
+	if (f->confined)
+		return 0;
+	f->confined = true;
+	return setup_confine(&f->setup, e);
+}
+
 /* Get a direct connection, whichever side connects. */
 static struct session *far_connect(struct far *f, struct err *e)
 {
@@ -279,10 +305,13 @@ static struct session *far_connect(struct far *f, struct err *e)
 	struct session *session;
 
 	if (f->request.reverse) {
+		if (far_confine(f, e) < 0)
+			return NULL;
 		session = session_client_new(&f->setup.session, e);
 		return far_first(session, e);
 	}
-	if (far_listen(f, &a, e) < 0 || far_answer(f, &a, e) < 0)
+	if (far_listen(f, &a, e) < 0 || far_confine(f, e) < 0 ||
+	    far_answer(f, &a, e) < 0)
 		return NULL;
 	session = session_server_new(&f->setup.session, &f->listener, e);
 	return far_first(session, e);
@@ -320,6 +349,8 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	if (far_obey(f, e) < 0)
 		return NULL;
 	net_listener_close(&f->listener);
+	if (far_confine(f, e) < 0)
+		return NULL;
 	fd = ssh_channel_open(f->in_fd, f->out_fd, e);
 	if (fd < 0)
 		return NULL;

@@ -67,13 +67,15 @@ static bool launcher_serve(struct launcher *l, int socket)
 	return true;
 }
 
-static void launcher_main(const struct options *o, int fd)
+static void launcher_main(const struct options *o, pid_t child, int fd)
 {
 	struct launcher l = { .o = o };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	sigset_t none;
 
 	launcher_detach(fd);
+	if (child)
+		launcher_orders_note(&l, child);
 	sigemptyset(&none);
 	for (;;) {
 		launcher_orders_reap(&l);
@@ -85,6 +87,8 @@ static void launcher_main(const struct options *o, int fd)
 	}
 	/* Supervisors see that their streams are gone.  They need no parent. */
 	launcher_orders_reap(&l);
+	if (child)
+		launcher_orders_end(&l, child);
 	_exit(0);
 }
 
@@ -97,7 +101,7 @@ static int launcher_check(struct err *e)
 	return order_ask(&ping, -1, &answer, e);
 }
 
-int launcher_start(const struct options *o, struct err *e)
+static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 {
 	int ends[2], on = 1;
 	pid_t pid;
@@ -109,7 +113,7 @@ int launcher_start(const struct options *o, struct err *e)
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);
-		launcher_main(o, ends[1]);
+		launcher_main(o, child, ends[1]);
 	}
 	close(ends[1]);
 	if (pid < 0)
@@ -126,4 +130,16 @@ int launcher_start(const struct options *o, struct err *e)
 	if (pid >= 0)
 		waitpid(pid, NULL, 0);
 	return -1;
+}
+
+int launcher_start(const struct options *o, pid_t child, struct err *e)
+{
+	if (o->confine == OPTIONS_CONFINE_OFF ||
+	    launcher_fork(o, child, e) == 0)
+		return 0;
+	if (o->confine == OPTIONS_CONFINE_REQUIRE)
+		return err_append(e, " (--confine require)");
+	log_notice("%s; going on unconfined", e->msg);
+	*e = (struct err){ 0 };
+	return 0;
 }

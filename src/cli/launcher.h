@@ -10,7 +10,12 @@
 #include "cli/options.h"
 
 /*
- * Fork the launcher.  From here on order_possible().  It ends when no process is
- * left that can ask.  Borrows o.  Errors: ERR_KTLS.
+ * Fork the launcher, unless --confine is off.  From here on order_possible().  If
+ * it cannot be had, that is an error with --confine require, else a notice.  It
+ * ends when no process is left that can ask.
+ *
+ * child: one of ours that it may signal for us, and ends when we are gone; 0:
+ * none.  Borrows o.  Errors: ERR_KTLS.
  */
-int launcher_start(const struct options *o, struct err *e) attr_must_check;
+int launcher_start(const struct options *o, pid_t child,
+		   struct err *e) attr_must_check;

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/launcher_orders.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -18,6 +20,7 @@
 #include "conn/net.h"
 #include "conn/resolve.h"
 #include "stream/command.h"
+#include "stream/part_file.h"
 #include "tls/sock_diag.h"
 
 enum { START_MS = 5000, PIPE_BYTES = 1 << 20 };
@@ -83,7 +86,8 @@ static int launcher_command(struct launcher *l, const struct order *o,
 		return launcher_refuse(&a->error, "no such COMMAND");
 	if (l->o->keep)
 		launcher_set_subject(o);
-	if (command_spawn(l->o->command, role, &peer, false, &p, &a->error) < 0)
+	if (command_spawn(l->o->command, role, &peer, l->o->passes_on, &p,
+			  &a->error) < 0)
 		return -1;
 	l->commands[i].supervisor = p.supervisor;
 	l->commands[i].group = launcher_peek_group(p.control_fd);
@@ -123,45 +127,70 @@ static bool launcher_stream_lives(const struct launcher *l, size_t i)
 				     !io_ready(l->streams[i].pidfd, POLLIN));
 }
 
-/* The kernel says who asks, so nobody can register another process. */
-static int launcher_stream(struct launcher *l, const struct order_received *r,
-			   struct order_answer *a)
+int launcher_orders_note(struct launcher *l, pid_t pid)
 {
 	size_t i = 0;
 
 	while (i < LAUNCHER_STREAMS_MAX && launcher_stream_lives(l, i))
 		i++;
-	if (!l->o->keep || r->from <= 1 || i == LAUNCHER_STREAMS_MAX)
-		return launcher_refuse(&a->error, "no such stream");
+	if (i == LAUNCHER_STREAMS_MAX)
+		return -1;
 	if (l->streams[i].pid)
 		attr_close(&l->streams[i].pidfd);
-	l->streams[i].pid = r->from;
-	/* Close-on-exec by itself.  Who asks waits: it has not ended. */
-	l->streams[i].pidfd = (int)syscall(SYS_pidfd_open, r->from, 0);
+	l->streams[i].pid = pid;
+	/* Close-on-exec by itself.  It has not ended: its parent waits. */
+	l->streams[i].pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	return 0;
+}
+
+/* The kernel says who asks, so nobody can register another process. */
+static int launcher_stream(struct launcher *l, const struct order_received *r,
+			   struct order_answer *a)
+{
+	if (!l->o->keep || r->from <= 1 || launcher_orders_note(l, r->from) < 0)
+		return launcher_refuse(&a->error, "no such stream");
+	return 0;
+}
+
+static bool launcher_noted(const struct launcher *l, pid_t pid)
+{
+	for (size_t i = 0; i < LAUNCHER_STREAMS_MAX; i++)
+		if (l->streams[i].pid == pid && launcher_stream_lives(l, i))
+			return true;
+	return false;
+}
+
+void launcher_orders_end(const struct launcher *l, pid_t pid)
+{
+	/* Without a pidfd it may be another process by now. */
+	for (size_t i = 0; i < LAUNCHER_STREAMS_MAX; i++)
+		if (l->streams[i].pid == pid && l->streams[i].pidfd >= 0 &&
+		    launcher_stream_lives(l, i))
+			kill(pid, SIGTERM);
 }
 
 static int launcher_signal(const struct launcher *l, const struct order *o,
 			   struct order_answer *a)
 {
-	for (size_t i = 0; i < LAUNCHER_STREAMS_MAX; i++) {
-		if (l->streams[i].pid != o->pid || !launcher_stream_lives(l, i))
-			continue;
-		if (kill(o->pid, o->number) < 0)
-			return err_set(&a->error, ERR_BUG, errno,
-				       "cannot signal a stream's process");
-		return 0;
-	}
-	return launcher_refuse(&a->error, "no process of a stream");
+	if (!launcher_noted(l, o->pid))
+		return launcher_refuse(&a->error, "no process of a stream");
+	if (kill(o->pid, o->number) < 0)
+		return err_set(&a->error, ERR_BUG, errno,
+			       "cannot signal process %d", (int)o->pid);
+	return 0;
 }
 
-static int launcher_resolve(struct launcher *l, struct order_answer *a)
+static int launcher_resolve(struct launcher *l, const struct order *o,
+			    struct order_answer *a)
 {
-	const struct resolve_query q = { .host = l->o->host,
+	const char *const hosts[ORDER_HOSTS_MAX] = { l->o->host,
+						     l->o->others[0],
+						     l->o->others[1] };
+	const struct resolve_query q = { .host = hosts[o->number],
 					 .source = l->o->bind,
 					 .family = l->o->family };
 
-	if (l->o->verb != OPTIONS_CONNECT)
+	if (l->o->verb != OPTIONS_CONNECT || !q.host)
 		return launcher_refuse(&a->error, "no name to look up");
 	/* Nobody waits for the last one any more. */
 	if (l->resolver)
@@ -194,6 +223,15 @@ static int launcher_dial(const struct launcher *l, const struct order *o,
 	launcher_address(&o->from, &from);
 	a->fds[0] = net_connect_here(&target, &a->error);
 	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static int launcher_interface(const struct order *o, struct order_answer *a)
+{
+	static_assert(ORDER_NAME_BYTES >= IF_NAMESIZE, "a name has room");
+
+	if (if_indextoname((unsigned int)o->number, a->name))
+		return 0;
+	return err_set(&a->error, ERR_NET, errno, "no such interface");
 }
 
 static int launcher_diag(int fd, struct order_answer *a)
@@ -235,6 +273,17 @@ static int launcher_keys(const struct launcher *l, struct order_answer *a)
 	return a->fds[0] < 0 ? -1 : 0;
 }
 
+static int launcher_part(const struct launcher *l,
+			 const struct order_received *r, struct order_answer *a)
+{
+	int num;
+
+	if (!l->o->output)
+		return launcher_refuse(&a->error, "no file of --output");
+	num = part_file_obey(l->o->output, &r->order, r->fd);
+	return num ? err_set(&a->error, ERR_IO, num, "--output") : 0;
+}
+
 static int launcher_carry_out(struct launcher *l,
 			      const struct order_received *r,
 			      struct order_answer *a)
@@ -255,9 +304,11 @@ static int launcher_carry_out(struct launcher *l,
 	case ORDER_SIGNAL:
 		return launcher_signal(l, o, a);
 	case ORDER_RESOLVE:
-		return launcher_resolve(l, a);
+		return launcher_resolve(l, o, a);
 	case ORDER_DIAL:
 		return launcher_dial(l, o, a);
+	case ORDER_INTERFACE:
+		return launcher_interface(o, a);
 	case ORDER_DIAG:
 		return launcher_diag(r->fd, a);
 	case ORDER_GROW:
@@ -269,6 +320,10 @@ static int launcher_carry_out(struct launcher *l,
 		return launcher_give(io_open_null(), a);
 	case ORDER_KEYS:
 		return launcher_keys(l, a);
+	case ORDER_PART_NOTE:
+	case ORDER_PART_NAME:
+	case ORDER_PART_DROP:
+		return launcher_part(l, r, a);
 	case ORDER_KINDS:
 		break;
 	}

@@ -13,7 +13,7 @@
 #include "cli/options.h"
 
 /* At the same time: those of all streams, and of some that end. */
-enum { LAUNCHER_COMMANDS_MAX = 64, LAUNCHER_STREAMS_MAX = 64 };
+enum { LAUNCHER_COMMANDS_MAX = 128, LAUNCHER_STREAMS_MAX = 128 };
 
 struct launcher {
 	const struct options *o;
@@ -29,6 +29,12 @@ struct launcher {
 		int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
 	} streams[LAUNCHER_STREAMS_MAX];
 };
+
+/* This process may be signalled.  -1: there are too many. */
+int launcher_orders_note(struct launcher *l, pid_t pid);
+
+/* Nobody can ask any more: end a process that was noted. */
+void launcher_orders_end(const struct launcher *l, pid_t pid);
 
 /* Carry out an order, whose descriptors are borrowed, and fill *a. */
 void launcher_orders_obey(struct launcher *l, const struct order_received *r,

@@ -142,8 +142,8 @@ static const struct options_spec specs[] = {
 	  "into the kernel: auto, splice or send (auto)" },
 	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
 	  "out of the kernel: auto, splice or read (auto)" },
-	{ "confine", 0, BOTH, TYPE_WORD, FIELD(confine), 0, "WHEN",
-	  "auto|require|off",
+	{ "confine", 0, STREAM | OPTIONS_SSH_SERVER, TYPE_WORD, FIELD(confine),
+	  0, "WHEN", "auto|require|off",
 	  "give up files and privileges: auto, require or\n"
 	  "off (auto)" },
 	{ "receive", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,

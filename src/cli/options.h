@@ -84,6 +84,7 @@ struct options {
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */
 	char **command; /* NULL-terminated, or NULL */
+	bool passes_on; /* ssh-server: see command_start() */
 	const char *name; /* connect: of the stream, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool allow_self; /* listen */
@@ -94,6 +95,7 @@ struct options {
 	struct ssh_args ssh; /* ssh: what ssh gets */
 	struct ssh_defaults defaults; /* ssh: from the file */
 	const char *address; /* ssh: of the host that listens, or NULL */
+	const char *others[2]; /* ssh: hosts to try after host, or NULL */
 	bool reverse; /* ssh: the far host connects */
 	bool fallback; /* ssh: go through ssh if there is no other way */
 	bool forced; /* ssh-server: words are FILTER, not a request */

@@ -39,6 +39,7 @@ struct serve_stream {
 	int fd; /* takes its connections, tells whether it has one */
 	bool silent; /* it closed its end */
 	bool gives_way; /* it was told to end, and its place is taken */
+	int owed_sig; /* which it could not be sent yet, or 0 */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
 	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
 	struct pending_stream stream; /* what its peer has to show */
@@ -128,6 +129,21 @@ static void serve_restarted(struct serve *k, struct serve_stream *s, bool did)
 	key_wipe(next);
 }
 
+/* Until it has registered, the launcher does not know it: then it is owed. */
+static void serve_signal(struct serve_stream *s, int sig)
+{
+	const struct order order = { .kind = ORDER_SIGNAL,
+				     .pid = s->pid,
+				     .number = sig };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (!order_possible())
+		kill(s->pid, sig);
+	else if (order_ask(&order, -1, &ignored, &e) < 0 && sig != SIGUSR1)
+		s->owed_sig = sig;
+}
+
 static void serve_hear_news(struct serve *k, struct serve_stream *s,
 			    enum pass_news news)
 {
@@ -137,6 +153,10 @@ static void serve_hear_news(struct serve *k, struct serve_stream *s,
 		break;
 	case PASS_CONNECTED:
 		s->alone_since_ms = 0;
+		break;
+	case PASS_REGISTERED:
+		if (s->owed_sig)
+			serve_signal(s, s->owed_sig);
 		break;
 	case PASS_RESTARTED:
 	case PASS_REFUSED:
@@ -273,20 +293,6 @@ static void serve_forget(struct serve *k, struct serve_stream *s)
 		credential_dismiss(k->setup->cred, s->ticket);
 	key_wipe(s->ticket);
 	key_wipe(serve_next_ticket(k, s));
-}
-
-static void serve_signal(const struct serve_stream *s, int sig)
-{
-	const struct order order = { .kind = ORDER_SIGNAL,
-				     .pid = s->pid,
-				     .number = sig };
-	struct order_answer ignored;
-	struct err e = { 0 };
-
-	if (!order_possible())
-		kill(s->pid, sig);
-	else if (order_ask(&order, -1, &ignored, &e) < 0)
-		log_debug("%s: %s", s->name, e.msg);
 }
 
 /* Evict a stream, because another one needs its place. */
@@ -435,7 +441,7 @@ static void serve_reload(struct serve *k)
 	notify_ready();
 }
 
-static void serve_signal_streams(const struct serve *k, int sig)
+static void serve_signal_streams(struct serve *k, int sig)
 {
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
@@ -511,7 +517,7 @@ static void serve_take_signals(struct serve *k)
 }
 
 /* Only a process that the launcher knows can be signalled. */
-static void serve_register(void)
+static void serve_register(int fd)
 {
 	const struct order stream = { .kind = ORDER_REGISTER };
 	struct order_answer ignored;
@@ -519,6 +525,7 @@ static void serve_register(void)
 
 	if (order_possible() && order_ask(&stream, -1, &ignored, &e) < 0)
 		log_debug("%s", e.msg);
+	pass_tell(fd, PASS_REGISTERED);
 }
 
 /* In a stream's new process: drop everything of the other streams. */
@@ -527,7 +534,7 @@ static void serve_child_init(struct serve *k, int fd)
 	for (size_t i = 0; i < PROCESSES_MAX; i++)
 		if (k->streams[i].pid)
 			close(k->streams[i].fd);
-	serve_register();
+	serve_register(fd);
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);

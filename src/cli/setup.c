@@ -43,10 +43,11 @@ static int setup_keys(struct setup *s, const struct options *o, struct err *e)
 	return s->cred ? 0 : -1;
 }
 
-static int setup_use_key(struct setup *s, const struct options *o,
-			 const struct key *key, struct err *e)
+int setup_use_key(struct setup *s, const struct key *key, struct err *e)
 {
-	s->cred = credential_new_psk(key, o->verb == OPTIONS_LISTEN, e);
+	s->cred = credential_new_psk(key, s->o->verb == OPTIONS_LISTEN, e);
+	s->session.cred = s->cred;
+	secret_scrub_stack();
 	return s->cred ? 0 : -1;
 }
 
@@ -58,7 +59,7 @@ static int setup_key(struct setup *s, const struct options *o, struct err *e)
 		return -1;
 	if (o->identity)
 		snprintf(key.identity, sizeof key.identity, "%s", o->identity);
-	return setup_use_key(s, o, &key, e);
+	return setup_use_key(s, &key, e);
 }
 
 static int setup_password(struct setup *s, const struct options *o,
@@ -113,10 +114,8 @@ static const char keygen_hint[] =
 	")";
 
 static int setup_credential(struct setup *s, const struct options *o,
-			    const struct key *key, struct err *e)
+			    struct err *e)
 {
-	if (key)
-		return setup_use_key(s, o, key, e);
 	if (o->cert)
 		return setup_certificates(s, o, e);
 	if (o->keys)
@@ -174,6 +173,7 @@ static void setup_configure(struct setup *s, const struct options *o)
 		.limit_bytes_per_s = o->limit_bytes_per_s,
 		.size_bytes = o->size_bytes,
 		.progress = o->progress,
+		.passes_on = o->passes_on,
 	};
 }
 
@@ -192,13 +192,8 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 	return stream_name_hash(o->name, s->name, e);
 }
 
-int setup_init(struct setup *s, const struct options *o, struct err *e)
-{
-	return setup_init_key(s, o, NULL, e);
-}
-
-int setup_init_key(struct setup *s, const struct options *o,
-		   const struct key *key, struct err *e)
+/* What can be checked without files */
+static int setup_check(struct setup *s, const struct options *o, struct err *e)
 {
 	unsigned int kinds = o->cert ? CREDENTIAL_X509 : CREDENTIAL_PSK;
 
@@ -213,16 +208,12 @@ int setup_init_key(struct setup *s, const struct options *o,
 		return -1;
 	if (o->ktls == OPTIONS_KTLS_REQUIRE && ktls_available(e) < 0)
 		return err_append(e, " (--ktls require)");
-	if (o->raw)
-		log_notice("--raw: the other side cannot confirm that the "
-			   "stream was delivered");
-	if (setup_is_none(o))
-		log_notice("-m none: nothing is encrypted and nobody is "
-			   "authenticated; anyone who reaches the port can "
-			   "read or write the stream");
-	else if (setup_credential(s, o, key, e) < 0)
-		return -1;
-	secret_scrub_stack();
+	return 0;
+}
+
+static int setup_open_files(struct setup *s, const struct options *o,
+			    struct err *e)
+{
 	if (o->verb == OPTIONS_LISTEN && o->output) {
 		s->stream.part = &s->part;
 		if (part_file_open(&s->part, o->output, e) < 0)
@@ -236,6 +227,28 @@ int setup_init_key(struct setup *s, const struct options *o,
 					      .modes = &s->modes,
 					      .ktls = setup_ktls(o) };
 	return 0;
+}
+
+int setup_init(struct setup *s, const struct options *o, struct err *e)
+{
+	if (setup_check(s, o, e) < 0)
+		return -1;
+	if (o->raw)
+		log_notice("--raw: the other side cannot confirm that the "
+			   "stream was delivered");
+	if (setup_is_none(o))
+		log_notice("-m none: nothing is encrypted and nobody is "
+			   "authenticated; anyone who reaches the port can "
+			   "read or write the stream");
+	else if (setup_credential(s, o, e) < 0)
+		return -1;
+	secret_scrub_stack();
+	return setup_open_files(s, o, e);
+}
+
+int setup_init_keyless(struct setup *s, const struct options *o, struct err *e)
+{
+	return setup_check(s, o, e) < 0 ? -1 : setup_open_files(s, o, e);
 }
 
 /* Opens what cannot be opened later.  Loads the kernel's module, too. */
@@ -278,10 +291,6 @@ int setup_confine(const struct setup *s, struct err *e)
 	/* launcher_start() failed, and said so. */
 	if (!order_possible())
 		return 0;
-	/* At its end the stream's file is renamed. */
-	if (s->o->output)
-		return setup_confine_failed(s, "--output needs its folder",
-					    true, e);
 	setup_prepare(s);
 	confine_enter(&c);
 	confine_text(&c, text);

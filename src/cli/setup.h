@@ -38,16 +38,20 @@ struct setup {
 int setup_init(struct setup *s, const struct options *o,
 	       struct err *e) attr_must_check;
 
+/* The same without the credential, which setup_use_key() brings. */
+int setup_init_keyless(struct setup *s, const struct options *o,
+		       struct err *e) attr_must_check;
+
+/* The credential is this key.  Borrows it during the call.  Errors: ERR_KEY. */
+int setup_use_key(struct setup *s, const struct key *key,
+		  struct err *e) attr_must_check;
+
 /*
  * The last step before the first byte from outside: prepare what needs files or
  * privileges, and confine this process as --confine says.  Says what holds.
  * Errors: ERR_KTLS, for --confine require.
  */
 int setup_confine(const struct setup *s, struct err *e) attr_must_check;
-
-/* The same with this key, unless it is NULL.  Borrows key during the call. */
-int setup_init_key(struct setup *s, const struct options *o,
-		   const struct key *key, struct err *e) attr_must_check;
 
 /*
  * The stream goes through ssh's channel, in mode none.  fd is the connection; it

@@ -13,6 +13,8 @@
 
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/log.h"
+#include "base/order.h"
 
 enum {
 	ANSWER_MS = 20000,
@@ -262,6 +264,21 @@ static bool ssh_process_wait(const struct ssh_process *p, uint64_t ms,
 	}
 }
 
+/* The launcher may signal it, once we are confined. */
+static void ssh_process_signal(const struct ssh_process *p, int sig)
+{
+	const struct order order = { .kind = ORDER_SIGNAL,
+				     .pid = p->pid,
+				     .number = sig };
+	struct order_answer ignored;
+	struct err e = { 0 };
+
+	if (!order_possible())
+		kill(p->pid, sig);
+	else if (order_ask(&order, -1, &ignored, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 int ssh_process_end(struct ssh_process *p, uint64_t ms)
 {
 	bool killed = false;
@@ -271,9 +288,9 @@ int ssh_process_end(struct ssh_process *p, uint64_t ms)
 		shutdown(p->fd, SHUT_WR);
 	if (p->pid && !ssh_process_wait(p, ms, &wstatus)) {
 		killed = true;
-		kill(p->pid, SIGTERM);
+		ssh_process_signal(p, SIGTERM);
 		if (!ssh_process_wait(p, KILL_MS, &wstatus)) {
-			kill(p->pid, SIGKILL);
+			ssh_process_signal(p, SIGKILL);
 			waitpid(p->pid, &wstatus, 0);
 		}
 	}

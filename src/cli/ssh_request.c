@@ -259,11 +259,6 @@ int ssh_request_parse_secret(const char line[static SSH_REQUEST_LINE_BYTES],
 		       "is started by 'btrfs-ktls-pipe ssh'");
 }
 
-void ssh_request_wipe_secret(struct ssh_request_secret *s)
-{
-	explicit_bzero(s, sizeof *s);
-}
-
 void ssh_request_fini(struct ssh_request *r)
 {
 	free(r->command);

@@ -71,9 +71,6 @@ int ssh_request_parse_secret(const char line[static SSH_REQUEST_LINE_BYTES],
 			     struct ssh_request_secret *s,
 			     struct err *e) attr_must_check;
 
-void ssh_request_wipe_secret(struct ssh_request_secret *s);
-#define autowipe_request_secret attr_cleanup(ssh_request_wipe_secret)
-
 /*
  * Write the request and terminate it.  Owned by the caller: free().  NULL:
  * ERR_USAGE, COMMAND is too long; ERR_BUG, out of memory.

@@ -3,6 +3,8 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <inttypes.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -75,28 +77,50 @@ bool net_address_from(const struct sockaddr *sa, struct net_address *a)
 	return true;
 }
 
-static void net_name(const struct sockaddr *sa, socklen_t len,
-		     char name[static NET_NAME_MAX])
+/*
+ * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3) would
+ * open a socket for it, which a confined process may not.
+ */
+static void net_scope(uint32_t scope, char out[static IF_NAMESIZE + 1])
 {
-	char host[NI_MAXHOST], port[NI_MAXSERV];
-	struct sockaddr_in v4 = { .sin_family = AF_INET };
-	const struct sockaddr_in6 *v6 = (const void *)sa;
+	const struct order order = { .kind = ORDER_INTERFACE,
+				     .number = (int32_t)scope };
+	struct order_answer a = { .name = "" };
+	struct err e = { 0 };
+	bool found = order_possible() ? order_ask(&order, -1, &a, &e) == 0
+				      : if_indextoname(scope, a.name) != NULL;
 
+	if (found)
+		snprintf(out, IF_NAMESIZE + 1, "%%%s", a.name);
+	else
+		snprintf(out, IF_NAMESIZE + 1, "%%%" PRIu32, scope);
+}
+
+static void net_name(const struct sockaddr *sa, char name[static NET_NAME_MAX])
+{
+	char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE + 1] = "";
+	const struct sockaddr_in *v4 = (const void *)sa;
+	const struct sockaddr_in6 *v6 = (const void *)sa;
+	bool is_v6 = sa->sa_family == AF_INET6;
 	/* Show an IPv4 client of our IPv6 socket as IPv4. */
-	if (sa->sa_family == AF_INET6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr)) {
-		memcpy(&v4.sin_addr, &v6->sin6_addr.s6_addr[12], 4);
-		v4.sin_port = v6->sin6_port;
-		sa = (const void *)&v4;
-		len = sizeof v4;
-	}
-	if (getnameinfo(sa, len, host, sizeof host, port, sizeof port,
-			NI_NUMERICHOST | NI_NUMERICSERV)) {
+	bool mapped = is_v6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+
+	if (!is_v6 && sa->sa_family != AF_INET) {
 		snprintf(name, NET_NAME_MAX, "unknown");
-		return;
+	} else if (!is_v6 || mapped) {
+		inet_ntop(AF_INET,
+			  mapped ? (const void *)&v6->sin6_addr.s6_addr[12]
+				 : &v4->sin_addr,
+			  host, sizeof host);
+		snprintf(name, NET_NAME_MAX, "%s:%u", host,
+			 ntohs(mapped ? v6->sin6_port : v4->sin_port));
+	} else {
+		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
+		if (v6->sin6_scope_id)
+			net_scope(v6->sin6_scope_id, scope);
+		snprintf(name, NET_NAME_MAX, "[%s%s]:%u", host, scope,
+			 ntohs(v6->sin6_port));
 	}
-	snprintf(name, NET_NAME_MAX,
-		 sa->sa_family == AF_INET6 ? "[%.64s]:%.8s" : "%.64s:%.8s",
-		 host, port);
 }
 
 void net_peer_name(int fd, char name[static NET_NAME_MAX])
@@ -107,7 +131,7 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX])
 	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
 		snprintf(name, NET_NAME_MAX, "unknown");
 	else
-		net_name((struct sockaddr *)&ss, len, name);
+		net_name((struct sockaddr *)&ss, name);
 }
 
 bool net_peer_is_loopback(int fd)
@@ -256,9 +280,9 @@ void net_close_hard(int fd)
 void net_target_name(const struct net_target *t, char name[static NET_NAME_MAX])
 {
 	union net_sockaddr u;
-	socklen_t len = net_sockaddr_of(t->to, t->port, &u);
 
-	net_name(&u.sa, len, name);
+	net_sockaddr_of(t->to, t->port, &u);
+	net_name(&u.sa, name);
 }
 
 static bool net_lacks_zone(const struct net_address *a)
@@ -389,7 +413,7 @@ static int net_listen_one(const struct net_endpoint *at,
 	memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
 	/* sin_port and sin6_port are at the same place */
 	((struct sockaddr_in *)&ss)->sin_port = htons(port);
-	net_name((struct sockaddr *)&ss, ai->ai_addrlen, name);
+	net_name((struct sockaddr *)&ss, name);
 	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 		    IPPROTO_TCP);
 	if (fd < 0)
@@ -503,7 +527,7 @@ void net_listener_name(const struct net_listener *l, size_t i,
 	if (getsockname(l->fds[i], (struct sockaddr *)&ss, &len) < 0)
 		snprintf(name, NET_NAME_MAX, "unknown");
 	else
-		net_name((struct sockaddr *)&ss, len, name);
+		net_name((struct sockaddr *)&ss, name);
 }
 
 int net_listener_find_port(struct net_listener *l, struct err *e)

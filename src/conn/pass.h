@@ -31,6 +31,7 @@ bool pass_recv(int over, struct accepted_peer *peer, bool *ended);
 
 /* What the process of a stream tells the one that accepts. */
 enum pass_news {
+	PASS_REGISTERED, /* it can be signalled */
 	PASS_ALONE, /* the stream has no connection */
 	PASS_CONNECTED,
 	PASS_RESTARTED, /* the peer that was to restart it did: see handle */

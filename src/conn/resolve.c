@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "base/confine.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
@@ -73,13 +74,18 @@ static void resolve_both(const struct resolve_query *q, int flags,
  * The process that waits for a name server.  It closes all inherited pipes and
  * sockets, and dies with us.
  */
-static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
+static void resolve_live(const struct resolve_query *q, int fd, pid_t parent,
+			 bool drops)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 	struct resolve_answer a = { .code = 0 };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
+	/* If it is refused, the worker is not confined, either. */
+	if (drops && confine_drop() < 0)
+		errno = 0;
+	/* Behind it: the change of user would undo this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
@@ -98,7 +104,7 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
 }
 
 /* No handler of ours may run in the new process, which shares our pipes. */
-static pid_t resolve_fork(const struct resolve_query *q, int fd)
+static pid_t resolve_fork(const struct resolve_query *q, int fd, bool drops)
 {
 	pid_t parent = getpid(), pid;
 	sigset_t all, before;
@@ -107,7 +113,7 @@ static pid_t resolve_fork(const struct resolve_query *q, int fd)
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		resolve_live(q, fd, parent);
+		resolve_live(q, fd, parent, drops);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
@@ -133,7 +139,7 @@ int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 
 	if (resolve_pipe(q, ends, e) < 0)
 		return -1;
-	*pid = resolve_fork(q, ends[1]);
+	*pid = resolve_fork(q, ends[1], true);
 	close(ends[1]);
 	if (*pid >= 0)
 		return ends[0];
@@ -145,7 +151,8 @@ int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 /* The launcher knows what to look up. */
 static int resolve_order(struct resolve *r, struct err *e)
 {
-	const struct order resolve = { .kind = ORDER_RESOLVE };
+	const struct order resolve = { .kind = ORDER_RESOLVE,
+				       .number = r->query.number };
 	struct order_answer answer;
 
 	if (order_ask(&resolve, -1, &answer, e) < 0) {
@@ -173,7 +180,7 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 	if (resolve_pipe(q, ends, e) < 0)
 		return -1;
 	r->fd = ends[0];
-	r->pid = resolve_fork(q, ends[1]);
+	r->pid = resolve_fork(q, ends[1], false);
 	if (r->pid < 0) {
 		log_info("no process to resolve names (%s): data and signals "
 			 "wait until the name server answers",

@@ -16,6 +16,7 @@
 /* What to look up.  The strings are borrowed until the answer is complete. */
 struct resolve_query {
 	const char *host;
+	int number; /* of the host, for the launcher */
 	const char *source; /* address to connect from, or NULL */
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
 };
@@ -46,8 +47,8 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e) attr_must_check;
 
 /*
- * For the launcher: begin a look-up in a process of its own, *pid.  Returns the
- * descriptor that the answer, a struct resolve_answer, comes from.  Errors:
+ * For the launcher: begin a look-up in a process of its own, *pid, which gives up
+ * its privileges.  Returns the descriptor that the answer, a struct resolve_answer, comes from.  Errors:
  * ERR_NET.
  */
 int resolve_spawn(const struct resolve_query *q, pid_t *pid,

@@ -505,6 +505,7 @@ static int client_begin(struct session_client *client, struct err *e)
 {
 	const struct session_config *o = client->session.p.config;
 	const struct resolve_query q = { .host = o->host,
+					 .number = o->host_number,
 					 .source = o->bind,
 					 .family = o->family };
 

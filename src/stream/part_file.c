@@ -19,6 +19,7 @@
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/order.h"
 
 enum {
 	SYNC_BYTES = 64 << 20, /* between two syncs */
@@ -35,12 +36,11 @@ enum { RENAME_NO_REPLACE = 1 };
 /* "0" to "18446744073709551615" */
 enum { DIGITS = 24 };
 
-/* The folder of path is opened once: it may be moved meanwhile. */
-static int part_file_open_folder(struct part_file *p, struct err *e)
+/* Take the names of both out of the path. */
+static int part_file_names(struct part_file *p, struct err *e)
 {
 	const char *slash = strrchr(p->path, '/');
 	const char *name = slash ? slash + 1 : p->path;
-	autofree char *folder = NULL;
 	int n = snprintf(p->part, sizeof p->part, "%s.part", name);
 
 	if (!*name || !strcmp(name, ".") || !strcmp(name, "..") || n < 0 ||
@@ -48,6 +48,17 @@ static int part_file_open_folder(struct part_file *p, struct err *e)
 		return err_set(e, ERR_USAGE, 0,
 			       "--output: '%s' is no name for a file", p->path);
 	snprintf(p->name, sizeof p->name, "%s", name);
+	return 0;
+}
+
+/* The folder of path is opened once: it may be moved meanwhile. */
+static int part_file_open_folder(struct part_file *p, struct err *e)
+{
+	const char *slash = strrchr(p->path, '/');
+	autofree char *folder = NULL;
+
+	if (part_file_names(p, e) < 0)
+		return -1;
 	/* "/" is its own folder. */
 	folder = slash ? strndup(p->path, (size_t)(slash - p->path) + 1)
 		       : strdup(".");
@@ -196,37 +207,79 @@ struct digest *part_file_take_digest(struct part_file *p)
 	return d;
 }
 
-/* ---- in a process of its own, which may wait long for the disk */
+/* ---- what a confined process asks the launcher for; each returns an errno */
 
-static int part_file_note(const struct part_file *p)
+/* In an extended attribute; 0 bytes: none, any more */
+static int part_file_set_durable(int fd, uint64_t bytes)
 {
 	char text[DIGITS + 1];
-	int len;
+	int len = snprintf(text, sizeof text, "%" PRIu64, bytes);
 
-	if (fdatasync(p->fd) < 0)
-		return errno;
-	len = snprintf(text, sizeof text, "%" PRIu64, p->synced);
+	if (bytes ? fsetxattr(fd, DURABLE, text, (size_t)len, 0) == 0
+		  : fremovexattr(fd, DURABLE) == 0)
+		return 0;
 	/* A file system without them: a later process begins anew. */
-	if (fsetxattr(p->fd, DURABLE, text, (size_t)len, 0) < 0 &&
-	    errno != ENOTSUP && errno != ENOSPC && errno != EPERM &&
-	    errno != EDQUOT)
-		return errno;
-	return 0;
+	return errno == ENOTSUP || errno == ENOSPC || errno == EPERM ||
+			       errno == EDQUOT || errno == ENODATA
+		       ? 0
+		       : errno;
 }
 
 /* Never overwrite a FILE that came meanwhile. */
-static int part_file_rename(const struct part_file *p)
+static int part_file_rename(const struct part_file *p, int dir_fd)
 {
-	if (syscall(SYS_renameat2, p->dir_fd, p->part, p->dir_fd, p->name,
+	if (syscall(SYS_renameat2, dir_fd, p->part, dir_fd, p->name,
 		    RENAME_NO_REPLACE) == 0)
 		return 0;
 	/* A file system, or a container, without it */
 	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return errno;
-	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0 ||
-	    unlinkat(p->dir_fd, p->part, 0) < 0)
+	if (linkat(dir_fd, p->part, dir_fd, p->name, 0) < 0 ||
+	    unlinkat(dir_fd, p->part, 0) < 0)
 		return errno;
 	return 0;
+}
+
+int part_file_obey(const char *path, const struct order *o, int fd)
+{
+	struct part_file p = { .path = path };
+	struct err e = { 0 };
+
+	if (part_file_names(&p, &e) < 0)
+		return EINVAL;
+	switch (o->kind) {
+	case ORDER_PART_NOTE:
+		return part_file_set_durable(fd, o->bytes);
+	case ORDER_PART_NAME:
+		return part_file_rename(&p, fd);
+	case ORDER_PART_DROP:
+		return unlinkat(fd, p.part, 0) < 0 ? errno : 0;
+	}
+	return EINVAL;
+}
+
+static int part_file_order(const struct part_file *p, enum order_kind kind,
+			   uint64_t bytes)
+{
+	const struct order o = { .kind = kind, .bytes = bytes };
+	int fd = kind == ORDER_PART_NOTE ? p->fd : p->dir_fd;
+	struct order_answer answer;
+	struct err e = { 0 };
+
+	if (!order_possible())
+		return part_file_obey(p->path, &o, fd);
+	if (order_ask(&o, fd, &answer, &e) == 0)
+		return 0;
+	return e.num ? e.num : EPROTO;
+}
+
+/* ---- in a process of its own, which may wait long for the disk */
+
+static int part_file_note(const struct part_file *p)
+{
+	if (fdatasync(p->fd) < 0)
+		return errno;
+	return part_file_order(p, ORDER_PART_NOTE, p->synced);
 }
 
 static int part_file_finish(const struct part_file *p)
@@ -235,24 +288,12 @@ static int part_file_finish(const struct part_file *p)
 
 	if (fdatasync(p->fd) < 0)
 		return errno;
-	num = part_file_rename(p);
+	num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (num)
 		return num;
 	/* It does no harm if it stays. */
-	fremovexattr(p->fd, DURABLE);
+	part_file_order(p, ORDER_PART_NOTE, 0);
 	return fsync(p->dir_fd) < 0 ? errno : 0;
-}
-
-static void part_file_close_others(const struct part_file *p)
-{
-	unsigned int a = (unsigned int)p->fd, b = (unsigned int)p->dir_fd;
-	unsigned int low = a < b ? a : b, high = a < b ? b : a;
-
-	if (low > 0)
-		io_close_range(0, low - 1);
-	if (high > low + 1)
-		io_close_range(low + 1, high - 1);
-	io_close_range(high + 1, ~0u);
 }
 
 /* The same process as that of an output that is a file; see output.c. */
@@ -266,7 +307,8 @@ static pid_t part_file_fork(const struct part_file *p, bool finish)
 	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		part_file_close_others(p);
+		io_close_all_but(0, (int[]){ p->fd, p->dir_fd, order_socket() },
+				 3);
 		_exit(finish ? part_file_finish(p) : part_file_note(p));
 	}
 	sigprocmask(SIG_SETMASK, &old, NULL);
@@ -339,7 +381,7 @@ static void part_file_leave(struct part_file *p)
 		waitpid(p->sync_pid, &status, 0);
 	p->synced = p->bytes;
 	if (!p->bytes)
-		unlinkat(p->dir_fd, p->part, 0);
+		num = part_file_order(p, ORDER_PART_DROP, 0);
 	else if ((num = part_file_note(p)) != 0)
 		log_notice("%s.part: %s", p->path, strerror(num));
 	else

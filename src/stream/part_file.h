@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/order.h"
 #include "proto/frame.h"
 #include "stream/digest.h"
 
@@ -63,6 +64,12 @@ int part_file_wrote(struct part_file *p, size_t bytes);
  * then *num is 0 or an errno: EEXIST, FILE exists by now.
  */
 bool part_file_finished(struct part_file *p, int *num);
+
+/*
+ * For the launcher: what a confined process may not do itself with the files of
+ * path.  fd: FILE.part to note, else the folder.  Returns 0 or an errno.
+ */
+int part_file_obey(const char *path, const struct order *o, int fd);
 
 /* Close it; FILE.part stays if it has bytes. */
 void part_file_close(struct part_file *p);

@@ -382,27 +382,6 @@ static void supervisor_on_sigchld(int sig)
 	errno = saved;
 }
 
-static int supervisor_compare(const void *a, const void *b)
-{
-	return *(const int *)a - *(const int *)b;
-}
-
-/* Close all descriptors but 0, 1, 2 and kept; -1 in kept is none. */
-static void supervisor_close_others(int *kept, size_t count)
-{
-	unsigned int first = 3;
-
-	qsort(kept, count, sizeof *kept, supervisor_compare);
-	for (size_t i = 0; i < count; i++) {
-		if (kept[i] < (int)first)
-			continue;
-		if ((unsigned int)kept[i] > first)
-			io_close_range(first, (unsigned int)kept[i] - 1);
-		first = (unsigned int)kept[i] + 1;
-	}
-	io_close_range(first, ~0u);
-}
-
 /*
  * Take another name: a user who kills the program by name must not kill the
  * process that cleans up after it.  The arguments lie one behind the other in
@@ -475,9 +454,10 @@ void supervisor_main(const struct supervisor_params *p)
 	setpgid(s.pid, s.pid); /* both processes do it: one is first */
 	command_group_init(&s.group, s.pid, p->child_fd);
 	send(p->control_fd, &s.pid, sizeof s.pid, MSG_NOSIGNAL);
-	supervisor_close_others((int[]){ p->control_fd, p->keep_fd, messages[0],
-					 sigchld_pipe[0], sigchld_pipe[1] },
-				5);
+	io_close_all_but(3,
+			 (int[]){ p->control_fd, p->keep_fd, messages[0],
+				  sigchld_pipe[0], sigchld_pipe[1] },
+			 5);
 	supervisor_rename(p->argv);
 	/* Standard input and output are not ours to hold open. */
 	close(STDIN_FILENO);

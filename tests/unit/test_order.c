@@ -42,6 +42,7 @@ static const struct sample {
 	  { .kind = ORDER_DIAL,
 	    .to = { .family = AF_INET6, .scope = 3, .bytes = { 0xfe, 0x80 } },
 	    .from = { .family = AF_INET6, .bytes = { 0x20, 1 } } } },
+	{ "interface", 0, { .kind = ORDER_INTERFACE, .number = 1 } },
 	{ "diag", 1, { .kind = ORDER_DIAG } },
 	{ "grow", 1, { .kind = ORDER_GROW, .number = 65536 } },
 	{ "reopen", 0, { .kind = ORDER_REOPEN, .number = 0 } },
@@ -50,6 +51,11 @@ static const struct sample {
 	  { .kind = ORDER_REOPEN, .number = 1, .access = O_WRONLY } },
 	{ "null", 0, { .kind = ORDER_NULL } },
 	{ "keys", 0, { .kind = ORDER_KEYS } },
+	{ "bytes on the disk",
+	  1,
+	  { .kind = ORDER_PART_NOTE, .bytes = UINT64_MAX } },
+	{ "name a file", 1, { .kind = ORDER_PART_NAME } },
+	{ "delete a part", 1, { .kind = ORDER_PART_DROP } },
 };
 
 static void test_samples(void)
@@ -113,8 +119,10 @@ static void test_refused(void)
 		.pid = -5);
 	REFUSED("every process is no stream's", 0, .kind = ORDER_SIGNAL,
 		.pid = -1, .number = SIGTERM);
-	REFUSED("SIGKILL is not sent", 0, .kind = ORDER_SIGNAL, .pid = 2,
-		.number = SIGKILL);
+	REFUSED("SIGSTOP is not sent", 0, .kind = ORDER_SIGNAL, .pid = 2,
+		.number = SIGSTOP);
+	REFUSED("there is no fourth host", 0, .kind = ORDER_RESOLVE,
+		.number = 3);
 	REFUSED("a unix socket is not dialled", 0, .kind = ORDER_DIAL,
 		.to = { .family = AF_UNIX });
 	REFUSED("nowhere is not dialled", 0, .kind = ORDER_DIAL);
