@@ -7,6 +7,7 @@ check_PROGRAMS += \
 	tests/tools/flood \
 	tests/tools/json \
 	tests/tools/manager \
+	tests/tools/mutate \
 	tests/tools/nonblock \
 	tests/tools/onfd \
 	tests/tools/peer \
@@ -16,6 +17,7 @@ check_PROGRAMS += \
 	tests/tools/relay \
 	tests/tools/thief \
 	tests/tools/tinywrites \
+	tests/tools/tries \
 	tests/tools/untilend
 
 bats_tests = \
@@ -44,6 +46,7 @@ EXTRA_DIST += \
 	tests/e2e/tls/certificates.bats \
 	tests/lib/certs.bash \
 	tests/lib/chaos.bash \
+	tests/lib/confine.bash \
 	tests/e2e/stream/chaos.bats \
 	tests/e2e/stream/command.bats \
 	tests/lib/delivery.bash \
@@ -69,6 +72,7 @@ EXTRA_DIST += \
 	tests/e2e/ssh/btrbk.bats \
 	tests/e2e/ssh/forced.bats \
 	tests/e2e/ssh/ssh.bats \
+	tests/e2e/ssh/ssh_confine.bats \
 	tests/e2e/ssh/ssh_faults.bats \
 	tests/e2e/ssh/ssh_network.bats \
 	tests/e2e/ssh/ssh_ways.bats \
@@ -164,6 +168,7 @@ endif
 
 unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) \
 	$(SECCOMP_LIBS) $(XXHASH_LIBS)
+tests_tools_mutate_LDADD = $(unit_libs)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
 tests_unit_test_alert_LDADD = $(unit_libs)

@@ -118,6 +118,7 @@ no_name_server() {
 	printf '127.0.0.1 there\n' >hosts
 	printf '%s\n' 'nameserver 198.51.100.9' "options ${1-timeout:30 attempts:2}" >resolv.conf
 	printf 'hosts: files dns\n' >nsswitch.conf
+	chmod 644 hosts resolv.conf nsswitch.conf
 	BKP=$PROGRAM
 	wrapped "[[ \${INSIDE-} ]] || INSIDE=y exec unshare -m \"\$0\" \"\$@\"
 		for i in hosts resolv.conf nsswitch.conf; do

@@ -26,6 +26,15 @@ rounds() {
 		choose_setting
 		"$1"
 		end_round
+		until_true nothing_is_left || return
+	done
+}
+
+# Neither COMMAND nor a process of ours outlives a round.
+nothing_is_left() {
+	local pid
+	for pid in $(pgrep -x 'dd|tinywrites|btrfs-ktls-pipe|ktls-.*'); do
+		[[ $(readlink "/proc/$pid/cwd") != "$TMP" ]] || return
 	done
 }
 

@@ -4,6 +4,8 @@
 # that it could before. What is said about it is looked at from outside.
 
 load ../../lib/helpers
+load ../../lib/certs
+load ../../lib/confine
 load ../../lib/delivery
 load ../../lib/keys
 
@@ -13,83 +15,6 @@ setup() {
 	not_under valgrind 'it opens files itself'
 	make_keys keys alice bob
 	CREDENTIAL=(-k alice.key) SERVER=(--keys keys)
-}
-
-# statuses PID: the lines of /proc/PID/status, in STATUS by name
-statuses() {
-	local name value
-	declare -gA STATUS=()
-	while IFS=: read -r name value; do
-		[[ ! $name ]] || STATUS[$name]=${value#"${value%%[![:space:]]*}"}
-	done <"/proc/$1/status"
-}
-
-# has PID FIELD VALUE; uses STATUS
-has() {
-	[[ ${STATUS[$2]-} == "$3" ]] ||
-		fail "process $1: $2 is ${STATUS[$2]-missing}, not $3"
-}
-
-# has_seccomp: sanitizers and builds without it have no list of calls
-has_seccomp() {
-	[[ ${BKP_UNDER-} != sanitizers ]] &&
-		probed | grep -q '^confinement .*system calls'
-}
-
-# probed: prints what probe prints; it is run once
-probed() {
-	[[ -s probed ]] || "$BKP" probe >probed 2>/dev/null || :
-	cat probed
-}
-
-# has_landlock: this kernel can take files away
-has_landlock() {
-	! probed | grep -q '^confinement .*Landlock'
-}
-
-# confined_uid: who a confined process is
-confined_uid() {
-	local uid
-	[[ $(id -u) == 0 ]] || { id -u; return; }
-	uid=$(sed -n 's/^btrfs-ktls-pipe:[^:]*:\([0-9]*\):.*/\1/p' /etc/passwd)
-	echo "${uid:-65534}"
-}
-
-# is_confined PID
-is_confined() {
-	local field uid
-	uid=$(confined_uid)
-	statuses "$1"
-	has "$1" Uid "$uid"$'\t'"$uid"$'\t'"$uid"$'\t'"$uid"
-	[[ $(id -u) != 0 ]] || has "$1" Groups ''
-	for field in CapInh CapPrm CapEff CapAmb; do
-		has "$1" $field 0000000000000000
-	done
-	has "$1" NoNewPrivs 1
-	! has_seccomp || has "$1" Seccomp 2
-}
-
-# is_free PID: it has what we have
-is_free() {
-	local field
-	local -A ours
-	statuses $$
-	for field in "${!STATUS[@]}"; do
-		ours[$field]=${STATUS[$field]}
-	done
-	statuses "$1"
-	for field in Uid Groups CapInh CapPrm CapEff CapAmb CapBnd NoNewPrivs \
-		Seccomp; do
-		has "$1" $field "${ours[$field]}"
-	done
-}
-
-# open_files PID: prints what its descriptors from 3 on are
-open_files() {
-	local fd
-	for fd in "/proc/$1/fd/"*; do
-		((${fd##*/} < 3)) || readlink "$fd"
-	done
 }
 
 # A stream from and to COMMANDs that stands still
@@ -102,7 +27,7 @@ RUNNING=(sh -c 'echo $$ >"pid.$0"; if [ "$0" = source ]; then
 stands_still() {
 	: >got
 	SOURCE=("${RUNNING[@]}" source) CONSUMER=("${RUNNING[@]}" consumer)
-	TX=(--ktls "$WHEN" -v) RX=(--ktls "$WHEN" -v)
+	TX=(--ktls "$WHEN" -v "${@:2}") RX=(--ktls "$WHEN" -v)
 	[[ $1 == push ]] || { SERVER=(-k alice.key) CREDENTIAL=(-k alice.key); }
 	stream_starts "$1"
 	until_true test -s got
@@ -141,6 +66,44 @@ ends_still() {
 		[[ $(open_files "$(launcher_of "$pid")" | wc -l) == 1 ]]
 	done
 	ends_still
+}
+
+@test "whoever takes a worker over cannot open, execute, connect, trace or signal" {
+	can_try
+	local pid
+	stands_still push
+	for pid in "$SENDER_PID" "$RECEIVER_PID"; do
+		tried "$pid"
+	done
+	ends_still
+	stands_still push --confine off
+	"$BKP_TOOLS/tries" "$SENDER_PID" 3>&- >tried
+	assert_stderr_has '^open OK$' tried
+	assert_stderr_lacks EPERM tried
+	ends_still
+}
+
+@test "a receiver with --output is confined: it has FILE.part and the folder open, and FILE is whole" {
+	start_receiver --ktls "$WHEN" --output file
+	have_fifo feed
+	exec 8<>feed
+	CREDENTIAL=(-k alice.key)
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true test -s file.part
+	is_confined "$RECEIVER_PID"
+	is_free "$(launcher_of "$RECEIVER_PID")"
+	if [[ $(id -u) == 0 ]]; then
+		open_files "$RECEIVER_PID" | grep "^$TMP" >files
+		has_line "^$TMP\$" files
+		has_line "^$TMP/file.part\$" files
+		assert_lines 2 files
+		[[ $(open_files "$(launcher_of "$RECEIVER_PID")" | wc -l) == 1 ]]
+	fi
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
+	[[ $(<file) == word && ! -e file.part ]]
 }
 
 @test "-v and probe say what holds" {
@@ -235,6 +198,10 @@ without() {
 	is_confined "$pid"
 	is_free "$(<pid.alice)"
 	is_free "$(launcher_of "$LISTENER_PID")"
+	if may_try; then
+		tried "$LISTENER_PID"
+		tried "$pid"
+	fi
 	exec 8>&-
 	wait_sender 0
 	kill -TERM "$LISTENER_PID"
@@ -261,4 +228,102 @@ without() {
 		until_true marked_gone
 		printf '%s\n' word words | cmp - got
 	done
+}
+
+# stands_by NAME MODE: a client of the name that has begun a stream and does
+# nothing more; its secrets are in NAME.secrets
+stands_by() {
+	have_fifo "$1.feed"
+	exec 8<>"$1.feed"
+	"$BKP_TOOLS/records" "$PORT" "$1.key" "$2" sends secrets <"$1.feed" \
+		>"$1.secrets" 2>"$1.err" 3>&- 8>&- &
+	PIDS+=($!)
+	until_true has_line '^ready$' "$1.secrets" || show "$1.err" listener.err
+}
+
+# places_of NAME PID: prints where the secrets and the key of NAME are in it
+places_of() {
+	local hex
+	for hex in $(sed '/ready/d' "$1.secrets") "$(cut -d: -f2 "$1.key")"; do
+		"$BKP_TOOLS/findkey" "$hex" "$2" 3>&- || :
+	done
+}
+
+@test "--keep: the process of a stream has its own secrets, and not those of a stream before it or a client's key" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under sanitizers "they keep what was freed"
+	local first second
+	listens --ktls off --keys keys --keep -- cat
+	stands_by alice tls13-aes128-gcm
+	first=$(children_of "$LISTENER_PID")
+	stands_by bob tls13-aes128-gcm
+	second=$(children_of "$LISTENER_PID" | grep -vx "$first")
+	[[ $(places_of alice "$first") ]] || fail 'it has not its own secrets?'
+	[[ $(places_of bob "$second") ]] || fail 'it has not its own secrets?'
+	places_of alice "$second" >places
+	places_of bob "$first" >>places
+	places_of alice "$(launcher_of "$LISTENER_PID")" >>places
+	[[ ! -s places ]] || fail "$(<places)"
+}
+
+# make_certs_here: in the folder certs, where certs_of and client_is find them
+make_certs_here() {
+	command -v certtool >/dev/null || skip "certtool is not installed"
+	mkdir certs
+	BATS_FILE_TMPDIR=$TMP/certs
+	(make_certs)
+}
+
+# reversed HEX: its bytes from the last to the first, as numbers lie in memory
+reversed() {
+	local i out=
+	for ((i = ${#1} - 2; i >= 0; i -= 2)); do
+		out+=${1:i:2}
+	done
+	echo "$out"
+}
+
+@test "--keep: the process of a stream has no private key of a certificate" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
+	not_under sanitizers "they keep what was freed"
+	command -v openssl >/dev/null || skip "openssl is not installed"
+	local hex
+	make_certs_here
+	hex=$(openssl ec -in certs/server.key -text -noout 2>/dev/null |
+		sed -n '/^priv/,/^pub/{/^ /p}' | tr -d ' :\n')
+	hex=${hex: -64}
+	client_is alice
+	certs_of server
+	listens "${CERT[@]}" --keep -- cat
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true grep -q word listener.out
+	keys_in() {
+		"$BKP_TOOLS/findkey" "$hex" "$1" 3>&- || :
+		"$BKP_TOOLS/findkey" "$(reversed "$hex")" "$1" 3>&- || :
+	}
+	[[ $(keys_in "$LISTENER_PID") ]] || fail 'the listener has no key?'
+	keys_in "$(children_of "$LISTENER_PID")" >places
+	[[ ! -s places ]] || fail "$(<places)"
+}
+
+# mutated CREDENTIAL LISTENER_OPTION...: the listener survives damaged handshakes
+mutated() {
+	listens "${@:2}" --keep -- cat
+	"$BKP_TOOLS/mutate" "$PORT" "$1" "$SIZE" 3>&- >mutated
+	is_confined "$LISTENER_PID"
+	assert_stderr_has '^[1-9][0-9]* handshakes$' mutated
+	kill -TERM "$LISTENER_PID"
+	wait_listener 0
+}
+
+@test "damaged handshakes make a confined listener call nothing that it may not" {
+	not_under sanitizers 'they have no list of system calls'
+	by_tier 1 1 300 60
+	make_certs_here
+	mutated alice.key --keys keys
+	certs_of server
+	mutated certs/alice.crt,certs/alice.key,certs/ca.crt "${CERT[@]}"
 }

@@ -38,6 +38,20 @@ arrives() {
 	both_ways arrives
 }
 
+@test "a link-local peer is named with its interface" {
+	[[ -e /proc/net/if_inet6 ]] ||
+		skip "own kernel only: no IPv6 in this kernel"
+	ip addr add "fe80::$((NUMBER + 1))/64" dev "$CABLE" nodad
+	ip -n "$CABLE" addr add "fe80::$((NUMBER + 2))/64" dev "$CABLE.p" nodad
+	BIND=(-b "fe80::$((NUMBER + 2))%$CABLE.p")
+	HOST=fe80::$((NUMBER + 2))%$CABLE
+	TX=(-v) CONSUMER=(sh -c 'echo "$BTRFS_KTLS_PIPE_PEER"; cat >/dev/null')
+	streams push 0 0 </dev/null
+	assert_stderr_has "^\[fe80::$((NUMBER + 1))%$CABLE\.p\]:[0-9]+$" \
+		"$RECEIVED"
+	assert_stderr_has "\[fe80::$((NUMBER + 2))%$CABLE\]:$PORT" "$SENDER_ERR"
+}
+
 # pulled push|pull SECONDS: unplugs the cable in the middle of the stream
 pulled() {
 	have_fifo feed

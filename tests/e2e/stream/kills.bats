@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # Any process is killed at any moment: no side exits 0 unless the output is
-# complete.
+# complete, and no COMMAND is left.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -66,6 +66,18 @@ launcher_killed() {
 	kill_one "$(launcher_of "${!VICTIM}" || echo none)"
 }
 
+# The next one to notice is COMMAND's kernel: see PR_SET_PDEATHSIG.
+launcher_and_supervisor_killed() {
+	local both
+	choose_consumer
+	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
+	starts
+	choose_moment
+	both="$(launcher_of "$SENDER_PID" || :) $(supervisor_of "$SENDER_PID" || :)"
+	kill -9 ${both:-none} 2>/dev/null || :
+	honest
+}
+
 supervisor_killed() {
 	choose_consumer
 	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
@@ -107,6 +119,10 @@ consumer_in_pipe_killed() {
 
 @test "the supervisor is killed at random moments: never a false success" {
 	rounds supervisor_killed
+}
+
+@test "the launcher and the supervisor are killed at random moments: never a false success" {
+	rounds launcher_and_supervisor_killed
 }
 
 @test "the source COMMAND is killed at random moments: never a false success" {
