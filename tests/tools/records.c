@@ -108,6 +108,7 @@ static int greet(struct channel *ch, int fd, enum frame_role role)
 					.buffer_bytes = 1 << 20,
 					.retry_ms = 1000 };
 	memset(f.hello.stream, role + 1, sizeof f.hello.stream);
+	memcpy(f.hello.stream, &(pid_t){ getpid() }, sizeof(pid_t));
 	if (hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
