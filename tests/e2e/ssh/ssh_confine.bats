@@ -80,8 +80,9 @@ ends_still() {
 		[[ $("$BKP_TOOLS/findkey" "$hex" "$pid" 3>&-) ]] ||
 			fail "process $pid has no key?"
 	done
-	"$BKP_TOOLS/findkey" "$hex" $(far_of ktls-launcher) "$(<pid)" \
-		"$(launcher_of "$SSH_PID")" 3>&- >places || :
+	for pid in "$(launcher_of "$SSH_PID")" "$(launcher_of "$FAR")" "$(<pid)"; do
+		"$BKP_TOOLS/findkey" "$hex" "$pid" 3>&- >>places || :
+	done
 	[[ ! -s places ]] || fail "$(<places)"
 	ends_still
 }
