@@ -6,6 +6,7 @@
 load ../../lib/helpers
 load ../../lib/delivery
 load ../../lib/cable
+load ../../lib/confine
 
 setup() {
 	set_up
@@ -86,6 +87,15 @@ unreachable_for_now() {
 
 # --- names
 
+# looks_up_as_nobody PID: it reads the network, too
+looks_up_as_nobody() {
+	statuses "$1"
+	has "$1" CapEff 0000000000000000
+	has "$1" NoNewPrivs 1
+	[[ ${STATUS[Uid]%%[[:space:]]*} == "$(confined_uid)" ]] ||
+		fail "user ${STATUS[Uid]}"
+}
+
 @test "a name server that does not answer is reported after 3 s, and a signal ends the wait" {
 	make_mark
 	net_alone
@@ -93,6 +103,7 @@ unreachable_for_now() {
 	HOST=$MARK.example PORT=1 WHEN=off
 	spawn_connect "$SENDER_ERR" SOURCE <<<word
 	until_true grep -q "no name server has answered.*$HOST" "$SENDER_ERR"
+	looks_up_as_nobody "$(pgrep -P "$(launcher_of "$CONNECT_PID")")"
 	kill "$CONNECT_PID"
 	wait_for 143 "$CONNECT_PID" connect "$SENDER_ERR"
 	until_true marked_gone
