@@ -117,14 +117,14 @@ static int near_start(struct near *n, struct err *e)
 	near_request(n, &request);
 	request.command = ssh_args_join(n->o->ssh.command);
 	if (!request.command)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	line = ssh_request_format(&request, e);
 	ssh_request_fini(&request);
 	if (!line)
 		return -1;
 	command = ssh_args_join((char *[]){ far_program, line, NULL });
 	if (!command)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	ssh_process_ask(&n->o->ssh, &n->config);
 	return ssh_process_start(&n->ssh, &n->o->ssh, &n->config, command, e);
 }

@@ -396,6 +396,6 @@ int cmd_ssh_server(const struct options *o, struct err *e)
 	}
 	joined = ssh_args_join(o->words);
 	if (!joined)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	return far_serve(&far, joined, e);
 }

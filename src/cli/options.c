@@ -814,7 +814,7 @@ static int options_parse_ssh(struct options *o, int argc, char **argv,
 		return -1;
 	words = calloc(o->ssh.ours_count + 2, sizeof *words);
 	if (!words)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	words[0] = argv[0];
 	for (size_t i = 0; i < o->ssh.ours_count; i++)
 		words[count++] = o->ssh.ours[i];
