@@ -83,7 +83,10 @@ src_libbkp_a_SOURCES = \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \
 	src/stream/sender.c src/stream/sender.h \
+	src/stream/receiver_transfer.c src/stream/receiver_transfer.h \
 	src/stream/resend_pipes.c src/stream/resend_pipes.h \
+	src/stream/receiver_end.c src/stream/receiver_end.h \
+	src/stream/receiver_run.c src/stream/receiver_run.h \
 	src/stream/stream.c src/stream/stream.h \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \

@@ -10,7 +10,7 @@
 #include "stream/input.h"
 #include "stream/output.h"
 #include "stream/progress.h"
-#include "stream/receiver.h"
+#include "stream/receiver_run.h"
 #include "stream/resend_file.h"
 #include "stream/resend_memory.h"
 #include "stream/resend_pipes.h"

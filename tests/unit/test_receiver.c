@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "stream/receiver.h"
+#include "stream/receiver_run.h"
 #include "tap.h"
 #include "wrap.h"
 
