@@ -14,7 +14,7 @@
 #include "stream/resend_file.h"
 #include "stream/resend_memory.h"
 #include "stream/resend_pipes.h"
-#include "stream/sender.h"
+#include "stream/sender_run.h"
 #include "tls/ktls.h"
 
 /* If nothing is kept: enough for full records and large sends */
