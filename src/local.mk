@@ -104,6 +104,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/cmd.h \
 	src/cli/launcher_orders.c src/cli/launcher_orders.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
+	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \
