@@ -117,7 +117,7 @@ static void serve_evict(struct serve *k, struct served_stream *s,
 
 /* A suspended stream takes a place again when its sender comes. */
 static bool serve_has_place(struct serve *k, const struct served_stream *s,
-			    const struct accepted_peer *g)
+			    const struct peer *g)
 {
 	struct served_stream *pick;
 
@@ -131,7 +131,7 @@ static bool serve_has_place(struct serve *k, const struct served_stream *s,
 }
 
 /* The peer of a running stream comes again: pass it to the stream's process. */
-static void serve_pass(struct serve *k, struct accepted_peer *g)
+static void serve_pass(struct serve *k, struct peer *g)
 {
 	struct served_stream *s = served_find(&k->table, g);
 
@@ -311,8 +311,8 @@ static void serve_child_init(struct serve *k, int fd)
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
 }
 
-static int serve_stream(struct serve *k, struct accepted_peer *g,
-			const uint8_t *handle, struct err *e)
+static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
+			struct err *e)
 {
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
@@ -360,7 +360,7 @@ static pid_t serve_fork(int *fd)
 	return pid;
 }
 
-static void serve_name(const struct serve *k, const struct accepted_peer *g,
+static void serve_name(const struct serve *k, const struct peer *g,
 		       char name[SERVED_NAME_CHARS])
 {
 	const char *identity = session_identity(&k->setup->session,
@@ -374,7 +374,7 @@ static void serve_name(const struct serve *k, const struct accepted_peer *g,
  * Begin a stream with an accepted peer.  Returns 1 in the listener's process,
  * and in the stream's process the outcome of the stream, 0 or -1.
  */
-static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
+static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 {
 	const char *identity = serve_client(k, channel_agreed(g->channel));
 	struct served_stream *s = served_place(&k->table);
@@ -478,7 +478,7 @@ static int serve_end(const struct serve *k, struct err *e)
 
 int serve_run(struct serve *k, struct err *e)
 {
-	struct accepted_peer accepted;
+	struct peer accepted;
 	int ret;
 
 	for (;;) {

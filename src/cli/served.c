@@ -174,8 +174,7 @@ void served_forget(struct served *t, struct served_stream *s)
 	key_wipe(served_next_ticket(t, s));
 }
 
-struct served_stream *served_find(struct served *t,
-				  const struct accepted_peer *g)
+struct served_stream *served_find(struct served *t, const struct peer *g)
 {
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
 		struct served_stream *s = &t->streams[i];
@@ -195,7 +194,7 @@ struct served_stream *served_find(struct served *t,
 }
 
 int served_prepare_restart(struct served *t, struct served_stream *s,
-			   struct accepted_peer *g)
+			   struct peer *g)
 {
 	struct err e = { 0 };
 
@@ -213,7 +212,7 @@ int served_prepare_restart(struct served *t, struct served_stream *s,
 }
 
 void served_note(struct served *t, struct served_stream *s,
-		 const struct accepted_peer *g, const uint8_t *handle)
+		 const struct peer *g, const uint8_t *handle)
 {
 	const struct tls_agreed *agreed = channel_agreed(g->channel);
 	size_t i = (size_t)(s - t->streams);

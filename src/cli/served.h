@@ -97,16 +97,15 @@ struct served_stream *served_place(struct served *t);
 void served_forget(struct served *t, struct served_stream *s);
 
 /* The stream whose peer, or another process of it, comes again */
-struct served_stream *served_find(struct served *t,
-				  const struct accepted_peer *g);
+struct served_stream *served_find(struct served *t, const struct peer *g);
 
 /*
  * Another process restarts the stream: prepare its ticket, which counts once
  * the stream's process has accepted it.
  */
 int served_prepare_restart(struct served *t, struct served_stream *s,
-			   struct accepted_peer *g);
+			   struct peer *g);
 
 /* A stream has begun in this place. */
 void served_note(struct served *t, struct served_stream *s,
-		 const struct accepted_peer *g, const uint8_t *handle);
+		 const struct peer *g, const uint8_t *handle);

@@ -55,7 +55,8 @@ static void acceptor_watch_pending(struct acceptor *a, int op,
 {
 	uint32_t events = p->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
 
-	acceptor_watch(a, op, p->socket.fd, events, (uint32_t)(p - a->pending));
+	acceptor_watch(a, op, p->peer.socket.fd, events,
+		       (uint32_t)(p - a->pending));
 }
 
 /* Stop accepting for pause_ms; 0: accept again. */
@@ -92,9 +93,9 @@ static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 				 const char *why)
 {
 	if (acceptor_may_log(a))
-		log_notice("refused %s: %s", p->name, why);
+		log_notice("refused %s: %s", p->peer.name, why);
 	else
-		log_debug("refused %s: %s", p->name, why);
+		log_debug("refused %s: %s", p->peer.name, why);
 }
 
 /*
@@ -103,7 +104,7 @@ static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
  */
 static void acceptor_drop(struct acceptor *a, struct pending *p)
 {
-	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
+	acceptor_watch(a, EPOLL_CTL_DEL, p->peer.socket.fd, 0, 0);
 	pending_drop(p);
 }
 
@@ -125,14 +126,14 @@ static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 				     const char *why)
 {
 	if (pending_has_left(&a->rules, p))
-		log_debug("%s has left: %s", p->name, why);
+		log_debug("%s has left: %s", p->peer.name, why);
 	else
 		acceptor_log_refusal(a, p, why);
 	p->state = PENDING_LEAVING;
 	p->want = TLS_WANT_READ;
 	p->deadline_ms =
 		clock_earlier(p->deadline_ms, clock_deadline(LEAVE_MS));
-	net_shutdown_send(p->socket.fd);
+	net_shutdown_send(p->peer.socket.fd);
 	acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
 }
 
@@ -150,8 +151,8 @@ static struct pending *acceptor_evict(struct acceptor *a)
 		struct pending *p = &a->pending[i];
 
 		if (pending_exists(p))
-			places[i] =
-				(struct crowd_place){ &p->source, p->since_ms };
+			places[i] = (struct crowd_place){ &p->peer.source,
+							  p->since_ms };
 	}
 	pick = crowd_pick(places, PENDING_MAX, clock_now_ms());
 	if (pick < 0)
@@ -179,21 +180,21 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 {
 	struct err e = { 0 };
 
-	*p = (struct pending){ .socket.fd = fd,
+	*p = (struct pending){ .peer.socket.fd = fd,
 			       .want = TLS_WANT_READ,
 			       .state = PENDING_NEW };
 	p->since_ms = clock_now_ms();
 	p->deadline_ms = clock_deadline(a->params.handshake_ms);
-	p->source = net_peer_source(fd);
-	net_peer_name(fd, p->name);
-	connection_attach(&p->socket, a->params.ktls);
+	p->peer.source = net_peer_source(fd);
+	net_peer_name(fd, p->peer.name);
+	connection_attach(&p->peer.socket, a->params.ktls);
 	p->tls = pending_session(&a->rules, fd, NULL, &e);
 	if (!p->tls) {
 		acceptor_refuse(a, p, e.msg);
 		return;
 	}
 	acceptor_watch_pending(a, EPOLL_CTL_ADD, p);
-	log_debug("connection from %s", p->name);
+	log_debug("connection from %s", p->peer.name);
 }
 
 void acceptor_adopt(struct acceptor *a, int fd)
@@ -243,8 +244,7 @@ static void acceptor_accept(struct acceptor *a, size_t i)
 	}
 }
 
-void acceptor_refuse_accepted(struct accepted_peer *peer,
-			      enum frame_refusal why)
+void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why)
 {
 	struct err ignored = { 0 };
 
@@ -260,7 +260,7 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 	bool done = false;
 
 	if (p->state == PENDING_LEAVING) {
-		if (!net_discard(p->socket.fd, &p->discarded))
+		if (!net_discard(p->peer.socket.fd, &p->discarded))
 			acceptor_drop(a, p);
 		return false;
 	}
@@ -274,18 +274,11 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 }
 
 static void acceptor_take(struct acceptor *a, struct pending *p,
-			  struct accepted_peer *accepted)
+			  struct peer *accepted)
 {
-	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
-	*accepted = (struct accepted_peer){ .socket = p->socket,
-					    .channel = p->channel,
-					    .hello = p->hello,
-					    .returns = p->returns,
-					    .source = p->source,
-					    .restarts = p->restarts };
-	memcpy(accepted->stream_name, p->stream_name, sizeof p->stream_name);
-	memcpy(accepted->name, p->name, sizeof p->name);
-	p->channel = NULL;
+	acceptor_watch(a, EPOLL_CTL_DEL, p->peer.socket.fd, 0, 0);
+	*accepted = p->peer;
+	p->peer.channel = NULL;
 }
 
 static void acceptor_check_deadlines(struct acceptor *a)
@@ -301,7 +294,7 @@ static void acceptor_check_deadlines(struct acceptor *a)
 					"the handshake took too long");
 }
 
-bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted)
+bool acceptor_step(struct acceptor *a, struct peer *accepted)
 {
 	struct epoll_event ev;
 

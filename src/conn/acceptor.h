@@ -48,19 +48,6 @@ struct acceptor_params {
 	void *admit_arg;
 };
 
-/* An authenticated peer.  The caller owns the channel and the socket. */
-struct accepted_peer {
-	struct connection_socket socket;
-	struct channel *channel;
-	struct frame_hello hello; /* not with raw */
-	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
-	bool restarts; /* another process with the running stream's name */
-	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
-	bool returns; /* to a stream that runs */
-	struct net_source source;
-	char name[NET_NAME_MAX];
-};
-
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e);
 
@@ -78,7 +65,7 @@ uint64_t acceptor_due(const struct acceptor *a);
  * a peer has authenticated and sent an acceptable HELLO; the caller then sends
  * the WELCOME.  All other peers are refused, each with one line in the log.
  */
-bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted);
+bool acceptor_step(struct acceptor *a, struct peer *accepted);
 
 /* Does the acceptor still work?  ERR_NET: it can never accept again. */
 int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
@@ -92,8 +79,7 @@ int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s);
 
 /* Refuse a peer that was accepted; closes and frees what is in peer. */
-void acceptor_refuse_accepted(struct accepted_peer *peer,
-			      enum frame_refusal why);
+void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why);
 
 /*
  * Close and free a, which may be NULL.  Peers in the middle of a handshake are

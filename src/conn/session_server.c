@@ -30,14 +30,13 @@ static struct session_server *session_server_of(struct session *s)
 	return (struct session_server *)s;
 }
 
-static void accepted_drop(struct accepted_peer *peer)
+static void accepted_drop(struct peer *peer)
 {
 	channel_free(peer->channel);
 	close(peer->socket.fd);
 }
 
-static int session_server_send(const struct session *s,
-			       struct accepted_peer *peer,
+static int session_server_send(const struct session *s, struct peer *peer,
 			       const struct frame *f, struct err *e)
 {
 	return hello_send(peer->channel, peer->socket.fd, f,
@@ -48,9 +47,8 @@ static int session_server_send(const struct session *s,
  * Returns when the WELCOME has left our buffers: only then the kernel may take
  * over.  offset: a receiver's position, or how far a sender's input reaches.
  */
-static int session_server_welcome(const struct session *s,
-				  struct accepted_peer *peer, uint64_t offset,
-				  enum session_purpose purpose,
+static int session_server_welcome(const struct session *s, struct peer *peer,
+				  uint64_t offset, enum session_purpose purpose,
 				  const uint8_t *handle, struct err *e)
 {
 	const struct session_config *o = s->p.config;
@@ -81,7 +79,7 @@ static int session_server_welcome(const struct session *s,
 	return session_server_send(s, peer, &f, e);
 }
 
-static int session_server_use(struct session *s, struct accepted_peer *peer,
+static int session_server_use(struct session *s, struct peer *peer,
 			      uint64_t offset, enum session_purpose purpose,
 			      struct err *e)
 {
@@ -103,8 +101,7 @@ static enum session_purpose session_server_purpose(struct session *s)
 }
 
 /* The stream is this peer's now: only its ticket counts. */
-static void session_server_own(struct session *s,
-			       const struct accepted_peer *peer)
+static void session_server_own(struct session *s, const struct peer *peer)
 {
 	struct session_server *server = session_server_of(s);
 
@@ -128,7 +125,7 @@ static void session_server_own(struct session *s,
  * Send WELCOME with this handle, and agree.  On failure the peer is gone, and
  * nothing has changed.
  */
-static int session_server_agree(struct session *s, struct accepted_peer *peer,
+static int session_server_agree(struct session *s, struct peer *peer,
 				uint64_t offset, enum session_purpose purpose,
 				const uint8_t *handle, struct err *e)
 {
@@ -151,7 +148,7 @@ static int session_server_agree(struct session *s, struct accepted_peer *peer,
 }
 
 /* Start the stream, unless the peer has closed before our WELCOME. */
-static int session_server_begin(struct session *s, struct accepted_peer *peer,
+static int session_server_begin(struct session *s, struct peer *peer,
 				struct err *e)
 {
 	struct session_server *server = session_server_of(s);
@@ -173,8 +170,7 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 }
 
 /* A live connection goes first; but is its host still there? */
-static void session_server_put_off(struct session *s,
-				   struct accepted_peer *peer)
+static void session_server_put_off(struct session *s, struct peer *peer)
 {
 	log_info("%s wants to restart the stream, but its connection lives",
 		 peer->name);
@@ -183,7 +179,7 @@ static void session_server_put_off(struct session *s,
 }
 
 /* The peer abandons the suspended stream. */
-static int session_server_discard(struct session *s, struct accepted_peer *peer,
+static int session_server_discard(struct session *s, struct peer *peer,
 				  const struct session_span *span,
 				  struct err *e)
 {
@@ -197,8 +193,7 @@ static int session_server_discard(struct session *s, struct accepted_peer *peer,
 }
 
 /* Send WELCOME.  Returns whether the stream is the new process's now. */
-static bool session_server_hand_over(struct session *s,
-				     struct accepted_peer *peer,
+static bool session_server_hand_over(struct session *s, struct peer *peer,
 				     const struct session_span *span,
 				     enum session_purpose *purpose,
 				     struct err *e)
@@ -233,7 +228,7 @@ static void session_server_tell_restart(struct session_server *server,
  * Another process continues the suspended stream.  From here on the ticket of
  * the one before is void.
  */
-static int session_server_restart(struct session *s, struct accepted_peer *peer,
+static int session_server_restart(struct session *s, struct peer *peer,
 				  const struct session_span *span,
 				  struct err *e)
 {
@@ -268,7 +263,7 @@ static int session_server_restart(struct session *s, struct accepted_peer *peer,
  * The peer rekeys.  The old connection stays open until the receiver has all
  * bytes that were sent over it before the HELLO.
  */
-static int session_server_rekey(struct session *s, struct accepted_peer *peer,
+static int session_server_rekey(struct session *s, struct peer *peer,
 				const struct session_span *span, struct err *e)
 {
 	bool sends = s->role == CONNECTION_SENDER;
@@ -293,7 +288,7 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
  * The peer resumes.  We may not have noticed yet that the old connection was
  * lost; close it.
  */
-static void session_server_resume(struct session *s, struct accepted_peer *peer,
+static void session_server_resume(struct session *s, struct peer *peer,
 				  const struct session_span *span)
 {
 	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
@@ -326,8 +321,7 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	session_start_retry(s);
 }
 
-static int session_server_on_return(struct session *s,
-				    struct accepted_peer *peer,
+static int session_server_on_return(struct session *s, struct peer *peer,
 				    const struct session_span *span,
 				    struct err *e)
 {
@@ -397,7 +391,7 @@ static void session_server_orphaned(struct session *s)
 
 /* Get the next peer that was accepted, here or by the other process. */
 static bool session_server_next(struct session_server *server,
-				struct accepted_peer *accepted)
+				struct peer *accepted)
 {
 	bool ended;
 
@@ -427,7 +421,7 @@ static int session_server_run(struct session *s,
 			      const struct session_span *span, struct err *e)
 {
 	struct session_server *server = session_server_of(s);
-	struct accepted_peer accepted;
+	struct peer accepted;
 
 	if (session_server_prepare(s, e) < 0)
 		return -1;
@@ -460,7 +454,7 @@ static void session_server_lost(struct session *s)
 /* The stream has ended: tell the peers whose connections wait for it. */
 static void session_server_refuse_waiting(const struct session_server *server)
 {
-	struct accepted_peer peer;
+	struct peer peer;
 	bool ended;
 
 	while (pass_recv(server->over, &peer, &ended))
@@ -546,7 +540,7 @@ struct session *session_server_new(const struct session_params *p,
 }
 
 struct session *session_server_take(const struct session_params *p, int over,
-				    struct accepted_peer *peer,
+				    struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e)
 {

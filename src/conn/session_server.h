@@ -27,6 +27,6 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES],
  * peer is gone; those of session_use().
  */
 struct session *session_server_take(const struct session_params *p, int over,
-				    struct accepted_peer *peer,
+				    struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e);
