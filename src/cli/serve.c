@@ -535,18 +535,20 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 {
 	const struct options *o = setup->o;
 	struct serve *k = calloc(1, sizeof *k);
-	struct acceptor_params acceptor = { .listener = l,
-					    .cred = setup->cred,
-					    .password = setup->session.password,
-					    .modes = &setup->modes,
-					    .ktls = setup->session.ktls,
-					    .role = session_frame_role(
-						    setup->session.config),
-					    .allow_self = o->allow_self,
-					    .names = setup->connections.names,
-					    .handshake_ms = o->handshake_ms,
-					    .admit = serve_admit,
-					    .admit_arg = k };
+	struct acceptor_params acceptor = {
+		.listener = l,
+		.ktls = setup->session.ktls,
+		.handshake_ms = o->handshake_ms,
+		.rules = { .cred = setup->cred,
+			   .password = setup->session.password,
+			   .modes = &setup->modes,
+			   .role = session_frame_role(setup->session.config),
+			   .allow_self = o->allow_self,
+			   .names = setup->connections.names,
+			   .stream_count = SERVED_PROCESSES_MAX,
+			   .admit = serve_admit,
+			   .admit_arg = k },
+	};
 
 	if (!k || served_init(&k->table, setup->cred) < 0) {
 		err_memory(e);
@@ -555,8 +557,7 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	}
 	k->over = -1;
 	k->signal_fd = -1;
-	acceptor.streams = k->table.returning;
-	acceptor.stream_count = SERVED_PROCESSES_MAX;
+	acceptor.rules.streams = k->table.returning;
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);

@@ -23,7 +23,6 @@ enum {
 
 struct acceptor {
 	struct acceptor_params params;
-	struct pending_rules rules; /* for every peer */
 	const struct pending_stream *only; /* see acceptor_serve() */
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
@@ -125,7 +124,7 @@ static void acceptor_refuse(struct acceptor *a, struct pending *p,
 static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 				     const char *why)
 {
-	if (pending_has_left(&a->rules, p))
+	if (pending_has_left(&a->params.rules, p))
 		log_debug("%s has left: %s", p->peer.name, why);
 	else
 		acceptor_log_refusal(a, p, why);
@@ -158,7 +157,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 	if (pick < 0)
 		return NULL;
 	loser = &a->pending[pick];
-	pending_tell_later(&a->rules, loser);
+	pending_tell_later(&a->params.rules, loser);
 	acceptor_refuse(a, loser, "too many handshakes at the same time");
 	return loser;
 }
@@ -188,7 +187,7 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 	p->peer.source = net_peer_source(fd);
 	net_peer_name(fd, p->peer.name);
 	connection_attach(&p->peer.socket, a->params.ktls);
-	p->tls = pending_session(&a->rules, fd, NULL, &e);
+	p->tls = pending_session(&a->params.rules, fd, NULL, &e);
 	if (!p->tls) {
 		acceptor_refuse(a, p, e.msg);
 		return;
@@ -264,7 +263,7 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 			acceptor_drop(a, p);
 		return false;
 	}
-	if (pending_step(&a->rules, p, &done, &e) < 0) {
+	if (pending_step(&a->params.rules, p, &done, &e) < 0) {
 		acceptor_close_lingering(a, p, e.msg);
 		return false;
 	}
@@ -372,9 +371,9 @@ static void acceptor_release_fds(struct acceptor *a)
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s)
 {
 	a->only = s;
-	a->rules.streams = &a->only;
-	a->rules.stream_count = 1;
-	a->rules.one = true;
+	a->params.rules.streams = &a->only;
+	a->params.rules.stream_count = 1;
+	a->params.rules.one = true;
 	acceptor_release_fds(a);
 }
 
@@ -399,18 +398,7 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 		return NULL;
 	}
 	a->params = *p;
-	a->rules = (struct pending_rules){ .cred = p->cred,
-					   .password = p->password,
-					   .modes = p->modes,
-					   .raw = p->raw,
-					   .role = p->role,
-					   .allow_self = p->allow_self,
-					   .names = p->names,
-					   .admit = p->admit,
-					   .admit_arg = p->admit_arg,
-					   .streams = p->streams,
-					   .stream_count = p->stream_count };
-	host_id_own(a->rules.host);
+	host_id_own(a->params.rules.host);
 	for (size_t i = 0; i < p->listener->count; i++)
 		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
 			       LISTENER_0 + (uint32_t)i);
@@ -435,7 +423,7 @@ void acceptor_close(struct acceptor *a)
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]) &&
 		    a->pending[i].state != PENDING_LEAVING)
-			pending_tell_later(&a->rules, &a->pending[i]);
+			pending_tell_later(&a->params.rules, &a->pending[i]);
 	acceptor_free(a);
 }
 

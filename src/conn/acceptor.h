@@ -23,29 +23,9 @@ struct acceptor;
 /* Everything is borrowed until acceptor_close(). */
 struct acceptor_params {
 	const struct net_listener *listener;
-	struct credential *cred;
-	const struct secret *password; /* NULL: none is in use */
-	const struct mode_list *modes;
 	enum connection_ktls ktls;
-	bool raw; /* no HELLO is expected */
-	enum frame_role role; /* ours; the peer must have the other one */
-	bool allow_self; /* accept a peer on our own host */
-	bool names; /* streams may have names */
 	uint64_t handshake_ms; /* for each handshake */
-
-	/* Streams that run; their peers may come again.  NULLs are skipped. */
-	const struct pending_stream *const *streams;
-	size_t stream_count;
-
-	/*
-	 * Called when a peer has authenticated and sent a valid HELLO: may it
-	 * have a stream of its own?  Returns 0, or -1 with the reason for our
-	 * log; the peer is told that we are busy.  NULL: it always may.
-	 */
-	int (*admit)(void *arg, const struct tls_agreed *agreed,
-		     const struct net_source *source, struct err *e);
-
-	void *admit_arg;
+	struct pending_rules rules;
 };
 
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */

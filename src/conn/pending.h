@@ -68,22 +68,32 @@ struct pending_stream {
 	const char *identity; /* of the peer that may restart it */
 };
 
-/* What a listener requires of its peers; see struct acceptor_params. */
+/* What a listener requires of its peers.  Everything is borrowed. */
 struct pending_rules {
 	struct credential *cred;
-	const struct secret *password;
+	const struct secret *password; /* NULL: none is in use */
 	const struct mode_list *modes;
-	bool raw;
-	enum frame_role role;
-	bool allow_self;
+	bool raw; /* no HELLO is expected */
+	enum frame_role role; /* ours; the peer must have the other one */
+	bool allow_self; /* accept a peer on our own host */
 	bool names; /* streams may have names */
-	uint8_t host[FRAME_HOST_BYTES]; /* ours */
+
+	/* Streams that run; their peers may come again.  NULLs are skipped. */
+	const struct pending_stream *const *streams;
+	size_t stream_count;
+
+	/*
+	 * Called when a peer has authenticated and sent a valid HELLO: may it
+	 * have a stream of its own?  Returns 0, or -1 with the reason for our
+	 * log; the peer is told that we are busy.  NULL: it always may.
+	 */
 	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 	void *admit_arg;
-	const struct pending_stream *const *streams; /* NULLs are skipped */
-	size_t stream_count;
+
+	/* The acceptor's own */
 	bool one; /* there is a stream, and others may not begin */
+	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	struct rate_limit rate_limit; /* of passwords */
 };
 

@@ -511,22 +511,22 @@ struct session *session_server_new(const struct session_params *p,
 {
 	struct acceptor_params acceptor = {
 		.listener = listener,
-		.cred = p->cred,
-		.password = p->password,
-		.modes = p->modes,
 		.ktls = p->ktls,
-		.raw = p->config->raw,
-		.role = session_frame_role(p->config),
-		.allow_self = p->config->allow_self,
-		.names = p->config->names,
 		.handshake_ms = p->config->handshake_ms,
-		.admit = session_server_admit
+		.rules = { .cred = p->cred,
+			   .password = p->password,
+			   .modes = p->modes,
+			   .raw = p->config->raw,
+			   .role = session_frame_role(p->config),
+			   .allow_self = p->config->allow_self,
+			   .names = p->config->names,
+			   .admit = session_server_admit },
 	};
 	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server)
 		return NULL;
-	acceptor.admit_arg = server;
+	acceptor.rules.admit_arg = server;
 	server->deadline_ms = clock_deadline(p->config->wait_ms);
 	server->acceptor = acceptor_open(&acceptor, e);
 	if (!server->acceptor || session_server_draw(server->handle, e) < 0) {
