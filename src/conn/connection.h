@@ -89,13 +89,6 @@ bool connection_checks(const struct connection *c);
  */
 int connection_start(struct connection *c, struct err *e) attr_must_check;
 
-/*
- * Sender: send a CHECKING, which may need a connection_flush() to go out.
- * *taken is false if the buffer has no room for it.
- */
-int connection_send_checking(struct connection *c, const struct frame *f,
-			     bool *taken, struct err *e) attr_must_check;
-
 /* Receiver: receive the next CHECKING; *got: f holds it.  Errors: ERR_STREAM. */
 int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 			     struct err *e) attr_must_check;
@@ -209,8 +202,9 @@ int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e) attr_must_check;
 
 /*
- * Receiver: send a frame to the sender.  It may need a connection_flush() to go
- * out.  *taken is false if the buffer has no room for the frame.
+ * Receiver: send a frame to the sender; while they compare, the sender to the
+ * receiver.  It may need a connection_flush() to go out.  *taken is false if
+ * the buffer has no room for the frame.
  */
 int connection_send_frame(struct connection *c, const struct frame *f,
 			  bool *taken, struct err *e) attr_must_check;

@@ -318,7 +318,7 @@ static int session_say_compared(struct session *s, enum frame_check result,
 			   .checking = { result, s->have.offset } };
 	bool taken = false, empty = true;
 
-	if (connection_send_checking(s->conn, &f, &taken, e) < 0 ||
+	if (connection_send_frame(s->conn, &f, &taken, e) < 0 ||
 	    connection_flush(s->conn, &empty, e) < 0)
 		return -1;
 	if (taken && empty)
