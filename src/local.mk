@@ -12,11 +12,11 @@ src_libbkp_a_SOURCES = \
 	src/base/secret.c src/base/secret.h \
 	src/base/confine_calls.c src/base/confine_calls.h \
 	src/base/order.c src/base/order.h \
-	src/base/nowait.c src/base/nowait.h \
 	src/base/confine.c src/base/confine.h \
 	src/base/io.c src/base/io.h \
-	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/nowait.c src/base/nowait.h \
+	src/base/log.c src/base/log.h \
 	src/base/notify.c src/base/notify.h \
 	src/base/signals.c src/base/signals.h \
 	src/proto/frame.c src/proto/frame.h \
