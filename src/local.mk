@@ -32,6 +32,7 @@ src_libbkp_a_SOURCES = \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/password_exchange.c src/auth/password_exchange.h \
 	src/tls/alert.c src/tls/alert.h \
+	src/tls/incoming.c src/tls/incoming.h \
 	src/tls/mode.c src/tls/mode.h \
 	src/tls/sock_diag.c src/tls/sock_diag.h \
 	src/tls/socket_buffer.c src/tls/socket_buffer.h \

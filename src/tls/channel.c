@@ -12,28 +12,20 @@
 #include "base/log.h"
 #include "tls/aead.h"
 #include "tls/alert.h"
+#include "tls/incoming.h"
 #include "tls/key_schedule.h"
 #include "tls/ktls.h"
 
-enum {
-	ALERT_MS = 2000, /* for a full socket to take our last alert */
-	REKEYS_MAX = 32, /* KeyUpdates in a row without data */
-	TICKETS_MAX = 128, /* records with tickets, in a row without data */
-};
+enum { ALERT_MS = 2000 }; /* for a full socket to take our last alert */
 
 struct channel {
 	int fd;
 	struct tls_agreed agreed; /* its keys: see channel_forget() */
 	struct records *records;
 	bool kernel[2]; /* directions that the kernel has */
-	bool raw;
 	uint64_t count[2]; /* kernel: upper bound of records */
 
-	/* What was received */
-	struct record_message message;
-	bool bulk; /* the stream itself is received */
-	unsigned int empties, rekeys, tickets; /* in a row, without data */
-	bool closed; /* close_notify came: no data may follow */
+	struct incoming incoming;
 	bool gave_up, put_off; /* an alert came */
 	bool violated, lost;
 	struct err final; /* the first error; no kind: none yet */
@@ -74,7 +66,9 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 	}
 	ch->fd = fd;
 	ch->agreed = v->agreed;
-	ch->raw = v->raw;
+	ch->incoming =
+		(struct incoming){ .v13 = v->agreed.mode->version == MODE_TLS13,
+				   .raw = v->raw };
 	ch->records = records_new(fd, v->agreed.mode, &v->agreed.tx,
 				  &v->agreed.rx, e);
 	if (!ch->records) {
@@ -123,7 +117,8 @@ static void channel_keys(const struct channel *ch, enum records_direction dir,
 void channel_give(const struct channel *ch, struct channel_value *out)
 {
 	assert(!channel_pending(ch) && !channel_pending_read(ch));
-	*out = (struct channel_value){ .agreed = ch->agreed, .raw = ch->raw };
+	*out = (struct channel_value){ .agreed = ch->agreed,
+				       .raw = ch->incoming.raw };
 	channel_keys(ch, RECORDS_TX, &out->agreed.tx);
 	channel_keys(ch, RECORDS_RX, &out->agreed.rx);
 }
@@ -146,7 +141,7 @@ int channel_to_kernel(struct channel *ch, enum records_direction dir,
 	if (ktls_install(ch->fd, channel_ktls(dir), mode, &t, e) < 0)
 		return -1;
 	ch->kernel[dir] = true;
-	ch->bulk |= dir == RECORDS_RX;
+	ch->incoming.bulk |= dir == RECORDS_RX;
 	records_drop(ch->records, dir);
 	channel_forget(ch, dir);
 	if (dir == RECORDS_RX && mode->version == MODE_TLS13 &&
@@ -163,7 +158,7 @@ bool channel_in_kernel(const struct channel *ch, enum records_direction dir)
 int channel_keep(struct channel *ch, enum records_direction dir, bool bulk,
 		 struct err *e)
 {
-	ch->bulk |= bulk && dir == RECORDS_RX;
+	ch->incoming.bulk |= bulk && dir == RECORDS_RX;
 	channel_forget(ch, dir);
 	return records_keep(ch->records, dir, bulk, e);
 }
@@ -242,20 +237,13 @@ static int channel_on_violation(struct channel *ch, enum record_alert alert,
 	return channel_fail(ch, e);
 }
 
-static int channel_unexpected(struct channel *ch, struct err *e,
-			      const char *what)
-{
-	err_set(e, ERR_STREAM, 0, "%s", what);
-	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
-}
-
 /* ---- sending */
 
 /* What is limited is how often a peer changes keys that protect nothing. */
 static void channel_moved(struct channel *ch, size_t bytes)
 {
 	if (bytes)
-		ch->rekeys = 0;
+		ch->incoming.rekeys = 0;
 }
 
 int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
@@ -286,10 +274,10 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 
 static int channel_cannot_rekey(struct channel *ch, struct err *e)
 {
-	return channel_unexpected(ch, e,
-				  "the peer changed its keys (KeyUpdate), "
-				  "which this kernel cannot follow; use --ktls "
-				  "off");
+	err_set(e, ERR_STREAM, 0,
+		"the peer changed its keys (KeyUpdate), which this kernel "
+		"cannot follow; use --ktls off");
+	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
 }
 
 /* Go on with the next keys of a direction. */
@@ -419,104 +407,39 @@ static int channel_on_abort(struct channel *ch, uint8_t alert, struct err *e)
 	return channel_fail(ch, e);
 }
 
-static int channel_on_rekey(struct channel *ch, bool both, struct err *e)
-{
-	if (!ch->raw)
-		return channel_unexpected(ch, e,
-					  "the peer changed its keys "
-					  "(KeyUpdate), which this protocol "
-					  "does not use");
-	if (++ch->rekeys > REKEYS_MAX)
-		return channel_unexpected(ch, e,
-					  "the peer changed its keys "
-					  "(KeyUpdate) too often");
-	ch->must_rekey |= both;
-	return channel_rekey(ch, RECORDS_RX, e);
-}
-
-static int channel_bad_record(struct channel *ch, unsigned int type,
-			      enum record_alert alert, struct err *e)
-{
-	err_set(e, ERR_STREAM, 0,
-		alert == RECORD_UNEXPECTED_MESSAGE
-			? "the peer sent a record of unexpected type %u"
-			: "the peer sent a malformed record of type %u",
-		type);
-	return channel_on_violation(ch, alert, e);
-}
-
-/*
- * May these come here?  TLS 1.2 has neither after its handshake.  Libraries send
- * tickets by themselves, so one does no harm, except among the stream's bytes.
- */
-static bool channel_allows(const struct channel *ch,
-			   enum record_meaning meaning)
-{
-	bool v13 = ch->agreed.mode->version == MODE_TLS13;
-
-	switch (meaning) {
-	case RECORD_MEANS_TICKET:
-		return v13 && (ch->raw || !ch->bulk);
-	case RECORD_MEANS_REKEY:
-	case RECORD_MEANS_REKEY_BOTH:
-		return v13;
-	case RECORD_MEANS_RENEGOTIATION:
-		return !v13;
-	default:
-		return true;
-	}
-}
-
 /* A complete record that is not data. */
 static int channel_on_record(struct channel *ch, unsigned int type,
 			     const uint8_t *body, size_t len,
 			     struct channel_io *io, struct err *e)
 {
 	uint8_t alert;
-	enum record_meaning meaning =
-		record_parse(&ch->message, type, body, len, &alert);
 
-	if (!channel_allows(ch, meaning)) {
-		meaning = RECORD_MEANS_VIOLATION;
-		alert = RECORD_UNEXPECTED_MESSAGE;
-	}
 	io->took = true;
-	switch (meaning) {
+	switch (incoming_record(&ch->incoming, type, body, len, &alert, e)) {
 	case RECORD_MEANS_END:
-		ch->closed = io->closed = true;
+		io->closed = true;
 		return 0;
 	case RECORD_MEANS_ABORT:
 		return channel_on_abort(ch, alert, e);
 	case RECORD_MEANS_TICKET:
-		if (++ch->tickets <= TICKETS_MAX)
-			return 0;
-		return channel_unexpected(ch, e,
-					  "the peer sent too many session "
-					  "tickets");
-	case RECORD_MEANS_REKEY:
+		return 0;
 	case RECORD_MEANS_REKEY_BOTH:
-		return channel_on_rekey(ch, meaning == RECORD_MEANS_REKEY_BOTH,
-					e);
+		ch->must_rekey = true;
+		return channel_rekey(ch, RECORDS_RX, e);
+	case RECORD_MEANS_REKEY:
+		return channel_rekey(ch, RECORDS_RX, e);
 	case RECORD_MEANS_RENEGOTIATION:
-		return channel_unexpected(ch, e,
-					  "the peer wants to renegotiate, "
-					  "which is refused");
 	case RECORD_MEANS_VIOLATION:
 		break;
 	}
-	return channel_bad_record(ch, type, alert, e);
+	return channel_on_violation(ch, alert, e);
 }
 
 int channel_received(struct channel *ch, size_t bytes, struct err *e)
 {
-	ch->empties = ch->rekeys = ch->tickets = 0;
 	ch->count[RECORDS_RX] += bytes;
-	if (ch->closed)
-		return channel_unexpected(
-			ch, e, "the peer sent data after close_notify");
-	if (record_message_open(&ch->message))
-		return channel_unexpected(
-			ch, e, "the peer sent data within another message");
+	if (incoming_data(&ch->incoming, e) < 0)
+		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
 	return 0;
 }
 
@@ -525,12 +448,9 @@ static int channel_on_empty(struct channel *ch, struct channel_io *io,
 			    struct err *e)
 {
 	io->took = true;
-	if (++ch->empties <= RECORD_EMPTY_MAX)
-		return 0;
-	err_set(e, ERR_STREAM, 0,
-		"the peer sent more than %d empty records in a row",
-		RECORD_EMPTY_MAX);
-	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
+	if (incoming_empty(&ch->incoming, e) < 0)
+		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
+	return 0;
 }
 
 int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
@@ -545,7 +465,7 @@ int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 	while (n < 0 && errno == EINTR);
 	if (n == 0 && type == RECORD_DATA)
 		return channel_on_empty(ch, io, e);
-	ch->empties = 0;
+	ch->incoming.empties = 0;
 	if (n < 0)
 		return errno == EAGAIN ? 0 : channel_refused(ch, errno, e);
 	if (n == 0 && type == RECORD_NONE) {
