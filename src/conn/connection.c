@@ -46,9 +46,9 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when)
 }
 
 /* The bulk direction */
-static enum records_direction connection_bulk(const struct connection *c)
+static enum record_direction connection_bulk(const struct connection *c)
 {
-	return c->role == CONNECTION_SENDER ? RECORDS_TX : RECORDS_RX;
+	return c->role == CONNECTION_SENDER ? RECORD_TX : RECORD_RX;
 }
 
 bool connection_in_kernel(const struct connection *c)
@@ -106,7 +106,7 @@ static void connection_log_user_space(const struct err *why)
 
 static int connection_choose_path(struct connection *c, struct err *e)
 {
-	enum records_direction bulk = connection_bulk(c);
+	enum record_direction bulk = connection_bulk(c);
 	struct err why = c->why_not;
 
 	/* Behind HELLO or WELCOME, in its record */
@@ -524,7 +524,7 @@ static bool connection_discard(struct connection *c)
 	ssize_t n;
 
 	do
-		n = channel_in_kernel(c->channel, RECORDS_RX)
+		n = channel_in_kernel(c->channel, RECORD_RX)
 			    ? ktls_recv_record(c->fd, &type, discarded,
 					       sizeof discarded)
 			    : recv(c->fd, discarded, sizeof discarded,

@@ -36,13 +36,13 @@ struct channel {
 };
 
 static struct traffic *channel_traffic(struct channel *ch,
-				       enum records_direction dir)
+				       enum record_direction dir)
 {
-	return dir == RECORDS_TX ? &ch->agreed.tx : &ch->agreed.rx;
+	return dir == RECORD_TX ? &ch->agreed.tx : &ch->agreed.rx;
 }
 
 /* Forget keys that will not be needed: those that no KeyUpdate can follow. */
-static void channel_forget(struct channel *ch, enum records_direction dir)
+static void channel_forget(struct channel *ch, enum record_direction dir)
 {
 	struct traffic *t = channel_traffic(ch, dir);
 
@@ -99,18 +99,13 @@ const struct tls_agreed *channel_agreed(const struct channel *ch)
 	return &ch->agreed;
 }
 
-static enum ktls_direction channel_ktls(enum records_direction dir)
-{
-	return dir == RECORDS_TX ? KTLS_TX : KTLS_RX;
-}
-
 /* The keys for the next record of a direction. */
-static void channel_keys(const struct channel *ch, enum records_direction dir,
+static void channel_keys(const struct channel *ch, enum record_direction dir,
 			 struct traffic *out)
 {
 	uint64_t seq = htobe64(records_count(ch->records, dir));
 
-	*out = dir == RECORDS_TX ? ch->agreed.tx : ch->agreed.rx;
+	*out = dir == RECORD_TX ? ch->agreed.tx : ch->agreed.rx;
 	memcpy(out->seq, &seq, sizeof out->seq);
 }
 
@@ -119,11 +114,11 @@ void channel_give(const struct channel *ch, struct channel_value *out)
 	assert(!channel_pending(ch) && !channel_pending_read(ch));
 	*out = (struct channel_value){ .agreed = ch->agreed,
 				       .raw = ch->incoming.raw };
-	channel_keys(ch, RECORDS_TX, &out->agreed.tx);
-	channel_keys(ch, RECORDS_RX, &out->agreed.rx);
+	channel_keys(ch, RECORD_TX, &out->agreed.tx);
+	channel_keys(ch, RECORD_RX, &out->agreed.rx);
 }
 
-int channel_to_kernel(struct channel *ch, enum records_direction dir,
+int channel_to_kernel(struct channel *ch, enum record_direction dir,
 		      struct err *e)
 {
 	autowipe_traffic struct traffic t = { 0 };
@@ -135,35 +130,35 @@ int channel_to_kernel(struct channel *ch, enum records_direction dir,
 	 * The kernel would never see bytes that are already decrypted, and
 	 * unsent records would be encrypted twice.
 	 */
-	assert(dir == RECORDS_RX ? !channel_pending_read(ch)
-				 : !channel_pending(ch));
+	assert(dir == RECORD_RX ? !channel_pending_read(ch)
+				: !channel_pending(ch));
 	channel_keys(ch, dir, &t);
-	if (ktls_install(ch->fd, channel_ktls(dir), mode, &t, e) < 0)
+	if (ktls_install(ch->fd, dir, mode, &t, e) < 0)
 		return -1;
 	ch->kernel[dir] = true;
-	ch->incoming.bulk |= dir == RECORDS_RX;
+	ch->incoming.bulk |= dir == RECORD_RX;
 	records_drop(ch->records, dir);
 	channel_forget(ch, dir);
-	if (dir == RECORDS_RX && mode->version == MODE_TLS13 &&
+	if (dir == RECORD_RX && mode->version == MODE_TLS13 &&
 	    !ktls_expect_no_pad(ch->fd))
 		log_debug("the kernel decrypts with a copy (needs Linux 6.0)");
-	return ktls_verify(ch->fd, channel_ktls(dir), mode, e);
+	return ktls_verify(ch->fd, dir, mode, e);
 }
 
-bool channel_in_kernel(const struct channel *ch, enum records_direction dir)
+bool channel_in_kernel(const struct channel *ch, enum record_direction dir)
 {
 	return ch->kernel[dir];
 }
 
-int channel_keep(struct channel *ch, enum records_direction dir, bool bulk,
+int channel_keep(struct channel *ch, enum record_direction dir, bool bulk,
 		 struct err *e)
 {
-	ch->incoming.bulk |= bulk && dir == RECORDS_RX;
+	ch->incoming.bulk |= bulk && dir == RECORD_RX;
 	channel_forget(ch, dir);
 	return records_keep(ch->records, dir, bulk, e);
 }
 
-uint64_t channel_records(struct channel *ch, enum records_direction dir,
+uint64_t channel_records(struct channel *ch, enum record_direction dir,
 			 uint64_t enough)
 {
 	struct err e = { 0 };
@@ -173,8 +168,7 @@ uint64_t channel_records(struct channel *ch, enum records_direction dir,
 	if (!ch->kernel[dir])
 		return records_count(ch->records, dir);
 	if (ch->count[dir] >= enough &&
-	    ktls_records(ch->fd, channel_ktls(dir), ch->agreed.mode,
-			 &ch->count[dir], &e) < 0)
+	    ktls_records(ch->fd, dir, ch->agreed.mode, &ch->count[dir], &e) < 0)
 		log_debug("%s", e.msg);
 	return ch->count[dir];
 }
@@ -251,7 +245,7 @@ int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
 	*done = n > 0 ? (size_t)n : 0;
 	channel_moved(ch, *done);
 	/* An upper bound: every record has at least one byte. */
-	ch->count[RECORDS_TX] += *done;
+	ch->count[RECORD_TX] += *done;
 	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
 }
 
@@ -262,7 +256,7 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 {
 	ssize_t n;
 
-	if (!ch->kernel[RECORDS_TX])
+	if (!ch->kernel[RECORD_TX])
 		return records_put(ch->records, type, body, len, done, e);
 	/* The kernel closes and pushes an open data record first. */
 	do
@@ -281,7 +275,7 @@ static int channel_cannot_rekey(struct channel *ch, struct err *e)
 }
 
 /* Go on with the next keys of a direction. */
-static int channel_rekey(struct channel *ch, enum records_direction dir,
+static int channel_rekey(struct channel *ch, enum record_direction dir,
 			 struct err *e)
 {
 	struct traffic *t = channel_traffic(ch, dir);
@@ -290,9 +284,8 @@ static int channel_rekey(struct channel *ch, enum records_direction dir,
 
 	if (key_schedule_next(mode, t, e) < 0)
 		return channel_fail(ch, e);
-	ret = ch->kernel[dir]
-		      ? ktls_install(ch->fd, channel_ktls(dir), mode, t, e)
-		      : records_rekey(ch->records, dir, t, e);
+	ret = ch->kernel[dir] ? ktls_install(ch->fd, dir, mode, t, e)
+			      : records_rekey(ch->records, dir, t, e);
 	channel_forget(ch, dir);
 	ch->count[dir] = 0;
 	if (ret < 0 && ch->kernel[dir])
@@ -315,7 +308,7 @@ int channel_may_send(struct channel *ch, bool *may, struct err *e)
 	if (!*may)
 		return 0;
 	ch->must_rekey = false;
-	return channel_rekey(ch, RECORDS_TX, e);
+	return channel_rekey(ch, RECORD_TX, e);
 }
 
 int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
@@ -330,7 +323,7 @@ int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
 		return -1;
 	if (!may)
 		return channel_flush(ch, &may, e);
-	if (!ch->kernel[RECORDS_TX]) {
+	if (!ch->kernel[RECORD_TX]) {
 		ret = records_send(ch->records, buf, len, done, e);
 		channel_moved(ch, *done);
 		return ret;
@@ -344,7 +337,7 @@ int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
 int channel_put(struct channel *ch, const void *bytes, size_t len, bool *taken,
 		struct err *e)
 {
-	assert(!ch->kernel[RECORDS_TX]);
+	assert(!ch->kernel[RECORD_TX]);
 	if (channel_may_send(ch, taken, e) < 0)
 		return -1;
 	if (!*taken)
@@ -379,7 +372,7 @@ void channel_last_alert(struct channel *ch, enum record_alert alert)
 	bool done = false;
 
 	while (channel_put_alert(ch, alert, &done, &e) == 0 && !done &&
-	       ch->kernel[RECORDS_TX] && clock_now_ms() < deadline &&
+	       ch->kernel[RECORD_TX] && clock_now_ms() < deadline &&
 	       poll(&p, 1, clock_poll_ms(deadline)) > 0)
 		;
 	if (!done)
@@ -425,9 +418,9 @@ static int channel_on_record(struct channel *ch, unsigned int type,
 		return 0;
 	case RECORD_MEANS_REKEY_BOTH:
 		ch->must_rekey = true;
-		return channel_rekey(ch, RECORDS_RX, e);
+		return channel_rekey(ch, RECORD_RX, e);
 	case RECORD_MEANS_REKEY:
-		return channel_rekey(ch, RECORDS_RX, e);
+		return channel_rekey(ch, RECORD_RX, e);
 	case RECORD_MEANS_RENEGOTIATION:
 	case RECORD_MEANS_VIOLATION:
 		break;
@@ -437,7 +430,7 @@ static int channel_on_record(struct channel *ch, unsigned int type,
 
 int channel_received(struct channel *ch, size_t bytes, struct err *e)
 {
-	ch->count[RECORDS_RX] += bytes;
+	ch->count[RECORD_RX] += bytes;
 	if (incoming_data(&ch->incoming, e) < 0)
 		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
 	return 0;
@@ -538,7 +531,7 @@ int channel_recv(struct channel *ch, void *buf, size_t len,
 	/* Records without data do not end this: others may be buffered. */
 	do {
 		*io = (struct channel_io){ 0 };
-		if ((ch->kernel[RECORDS_RX]
+		if ((ch->kernel[RECORD_RX]
 			     ? channel_recv_kernel(ch, into, room, io, e)
 			     : channel_recv_user(ch, into, room, io, e)) < 0)
 			return -1;
