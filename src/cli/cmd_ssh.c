@@ -85,11 +85,11 @@ static void near_request(const struct near *n, struct ssh_request *r)
 		.sends = o->receive,
 		.reverse = o->reverse,
 		.fallback = o->fallback,
-		.ktls_told = o->ktls == OPTIONS_KTLS_AUTO &&
+		.ktls_told = o->ktls == CONNECTION_KTLS_AUTO &&
 			     ktls_available(&ignored) < 0,
 		.quiet = o->quiet,
-		.ktls_require = o->ktls == OPTIONS_KTLS_REQUIRE,
-		.ktls_off = o->ktls == OPTIONS_KTLS_OFF,
+		.ktls_require = o->ktls == CONNECTION_KTLS_REQUIRE,
+		.ktls_off = o->ktls == CONNECTION_KTLS_OFF,
 		.verbose = (uint64_t)(o->verbose > 9 ? 9 : o->verbose),
 		.port = o->reverse ? 0 : o->port,
 		.port_last = o->reverse ? 0 : o->last_port,

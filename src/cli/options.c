@@ -16,6 +16,7 @@
 #include "auth/key.h"
 #include "base/clock.h"
 #include "base/parse.h"
+#include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/stream_name.h"
 #include "conn/tcp_options.h"
@@ -660,7 +661,7 @@ static int options_check_rows(const struct options *o, struct err *e)
 static int options_check_values(const struct options *o, struct err *e)
 {
 	if (options_mode_none(o) &&
-	    (o->verb == OPTIONS_SSH || o->ktls == OPTIONS_KTLS_REQUIRE))
+	    (o->verb == OPTIONS_SSH || o->ktls == CONNECTION_KTLS_REQUIRE))
 		return err_set(e, ERR_USAGE, 0, "%s cannot be used with " NONE,
 			       o->verb == OPTIONS_SSH ? "ssh"
 						      : "--ktls require");

@@ -16,6 +16,7 @@
 
 enum connection_role { CONNECTION_SENDER, CONNECTION_RECEIVER };
 
+/* In the order of the words of --ktls */
 enum connection_ktls {
 	CONNECTION_KTLS_AUTO,
 	CONNECTION_KTLS_REQUIRE,

@@ -16,12 +16,6 @@
 #include "stream/output.h"
 #include "stream/progress.h"
 
-enum receiver_how {
-	RECEIVER_AUTO, /* the cheapest: read */
-	RECEIVER_SPLICE, /* kernel to pipe: no copy, one record a call */
-	RECEIVER_READ, /* recvmsg(2) into a large buffer, then write(2) */
-};
-
 /* Everything is borrowed. */
 struct receiver_params {
 	struct session *session;
@@ -29,7 +23,7 @@ struct receiver_params {
 	struct command *consumer; /* COMMAND behind the output, or NULL */
 	const char *consumer_name; /* for messages, if there is a consumer */
 	bool no_consumer; /* it could not be started: just tell the sender */
-	enum receiver_how how;
+	bool splice; /* if possible: no copy, but one record a call */
 	bool raw; /* no frames: our close_notify is the answer */
 	struct digest *digest; /* of all bytes; NULL: no restart */
 	uint64_t start; /* bytes that the output had already */

@@ -30,7 +30,7 @@ static int receiver_loop(struct receiver *r, struct err *e)
 		r->outcome.failure = FRAME_FAIL_START;
 		return -1;
 	}
-	r->splice = r->p->how == RECEIVER_SPLICE && !r->p->digest &&
+	r->splice = r->p->splice && !r->p->digest &&
 		    connection_in_kernel(r->session->conn) &&
 		    output_takes_splice(r->output);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");

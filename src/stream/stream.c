@@ -178,15 +178,10 @@ static int stream_receive(const struct stream_config *c,
 			  struct session *session, struct progress *progress,
 			  uint64_t *bytes, struct err *e)
 {
-	static const enum receiver_how how[] = {
-		[STREAM_AUTO] = RECEIVER_AUTO,
-		[STREAM_SPLICE] = RECEIVER_SPLICE,
-		[STREAM_COPY] = RECEIVER_READ,
-	};
 	struct output output;
 	struct receiver_params p = { .session = session,
 				     .output = &output,
-				     .how = how[c->rx],
+				     .splice = c->rx == STREAM_SPLICE,
 				     .raw = session->p.config->raw,
 				     .progress = progress };
 	int ret;

@@ -185,7 +185,7 @@ static int receive(struct err *e)
 				     .output = &output,
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
-				     .how = RECEIVER_SPLICE,
+				     .splice = true,
 				     .progress = &progress };
 	uint64_t total;
 	int fds[2], ret;
