@@ -339,20 +339,16 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 }
 
 /* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
-static pid_t serve_fork(int *fd)
+static pid_t serve_fork(const char *name, int *fd, struct err *e)
 {
-	int ends[2];
-	pid_t pid;
+	int ends[2] = { -1, -1 };
+	pid_t pid = pass_open(ends) < 0 ? -1 : fork();
 
-	if (pass_open(ends) < 0)
-		return -1;
-	pid = fork();
 	if (pid < 0) {
-		int num = errno;
-
-		close(ends[0]);
-		close(ends[1]);
-		errno = num;
+		err_call(e, ERR_NET, "clone and socketpair",
+			 "%s: cannot start a stream", name);
+		attr_close(&ends[0]);
+		attr_close(&ends[1]);
 		return -1;
 	}
 	*fd = ends[!pid];
@@ -370,50 +366,59 @@ static void serve_name(const struct serve *k, const struct peer *g,
 		 *identity ? " " : "", g->name);
 }
 
+/* The name of a stream, or its place, may be the one too many. */
+static bool serve_make_room(struct serve *k, struct peer *g, const char *name)
+{
+	struct served_stream *pick;
+
+	if ((g->hello.flags & FRAME_HELLO_NAMED) &&
+	    served_named(&k->table) == SERVED_NAMED_MAX) {
+		log_notice("refused %s: %d streams have names already", name,
+			   SERVED_NAMED_MAX);
+		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+		return false;
+	}
+	if (served_running(&k->table) < SERVED_MAX)
+		return true;
+	pick = served_pick(&k->table,
+			   serve_client(k, channel_agreed(g->channel)),
+			   &g->source);
+	assert(pick); /* serve_admit() made sure */
+	serve_evict(k, pick, name);
+	return true;
+}
+
+/* The stream has no process.  Returns as serve_begin(). */
+static int serve_cannot_begin(struct peer *g, struct err *e)
+{
+	acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+	/* No stream can ever start. */
+	if (err_refuses(e->num))
+		return -1;
+	log_notice("%s", e->msg);
+	*e = (struct err){ 0 };
+	return 1;
+}
+
 /*
  * Begin a stream with an accepted peer.  Returns 1 in the listener's process,
  * and in the stream's process the outcome of the stream, 0 or -1.
  */
 static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 {
-	const char *identity = serve_client(k, channel_agreed(g->channel));
 	struct served_stream *s = served_place(&k->table);
 	uint8_t handle[FRAME_ID_BYTES];
 	char name[SERVED_NAME_CHARS];
-	bool drawn;
 	pid_t pid;
 	int fd;
 
 	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
-	if ((g->hello.flags & FRAME_HELLO_NAMED) &&
-	    served_named(&k->table) == SERVED_NAMED_MAX) {
-		log_notice("refused %s: %d streams have names already", name,
-			   SERVED_NAMED_MAX);
-		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+	if (!serve_make_room(k, g, name))
 		return 1;
-	}
-	if (served_running(&k->table) >= SERVED_MAX) {
-		struct served_stream *pick =
-			served_pick(&k->table, identity, &g->source);
-
-		assert(pick); /* so did it here */
-		serve_evict(k, pick, name);
-	}
-	drawn = session_server_draw(handle, e) == 0;
-	pid = drawn ? serve_fork(&fd) : -1;
-	if (pid < 0) {
-		if (drawn)
-			err_call(e, ERR_NET, "clone and socketpair",
-				 "%s: cannot start a stream", name);
-		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
-		/* No stream can ever start. */
-		if (err_refuses(e->num))
-			return -1;
-		log_notice("%s", e->msg);
-		*e = (struct err){ 0 };
-		return 1;
-	}
+	if (session_server_draw(handle, e) < 0 ||
+	    (pid = serve_fork(name, &fd, e)) < 0)
+		return serve_cannot_begin(g, e);
 	if (pid == 0) {
 		k->setup->stream.counter = serve_status_counter(
 			&k->status, (size_t)(s - k->table.streams));
@@ -423,7 +428,8 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 		return serve_stream(k, g, handle, e);
 	}
 	*s = (struct served_stream){ .pid = pid, .fd = fd };
-	snprintf(s->identity, sizeof s->identity, "%s", identity);
+	snprintf(s->identity, sizeof s->identity, "%s",
+		 serve_client(k, channel_agreed(g->channel)));
 	memcpy(s->name, name, sizeof name);
 	served_note(&k->table, s, g, handle);
 	k->served = true;

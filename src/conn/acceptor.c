@@ -405,7 +405,7 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 	return a;
 }
 
-static void acceptor_free(struct acceptor *a)
+void acceptor_leave(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]))
@@ -424,10 +424,5 @@ void acceptor_close(struct acceptor *a)
 		if (pending_exists(&a->pending[i]) &&
 		    a->pending[i].state != PENDING_LEAVING)
 			pending_tell_later(&a->params.rules, &a->pending[i]);
-	acceptor_free(a);
-}
-
-void acceptor_leave(struct acceptor *a)
-{
-	acceptor_free(a);
+	acceptor_leave(a);
 }

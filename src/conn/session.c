@@ -165,8 +165,8 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 }
 
 /* Neither the id nor the handle of a stream is secret. */
-void session_hex(const uint8_t id[static FRAME_ID_BYTES],
-		 char out[static SESSION_HEX_CHARS + 1])
+static void session_hex(const uint8_t id[static FRAME_ID_BYTES],
+			char out[static SESSION_HEX_CHARS + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 

@@ -150,8 +150,6 @@ enum frame_role session_frame_role(const struct session_config *o);
 
 /* The stream's id in hex, the same on both sides; "" with --raw. */
 enum { SESSION_HEX_CHARS = 2 * FRAME_ID_BYTES };
-void session_hex(const uint8_t id[static FRAME_ID_BYTES],
-		 char out[static SESSION_HEX_CHARS + 1]);
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
