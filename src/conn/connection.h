@@ -60,9 +60,8 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when);
 /*
  * Make a connection of a channel: give the keys of the bulk direction to the
  * kernel, verify that it uses them, and log the path.  Takes over ch and s->fd,
- * on failure too.  raw: the peer is another program,
- * whose TLS session tickets are ignored.  Errors: ERR_KTLS if kernel TLS is
- * required and not available.
+ * on failure too.  raw: the peer is another program, which sends no frames.
+ * Errors: ERR_KTLS if kernel TLS is required and not available.
  */
 struct connection *connection_open(struct channel *ch,
 				   const struct connection_socket *s,

@@ -70,10 +70,10 @@ int records_flush(struct records *r, bool *empty,
 bool records_pending(const struct records *r);
 
 /*
- * As ktls_recv_record(): all bytes are of one record *type; data of several
- * records is joined.  len is at least AEAD_BODY_MAX.  *n 0 with RECORD_DATA:
- * nothing now; poll only then.  Errors: ERR_NET; ERR_STREAM if the peer broke
- * the protocol.
+ * Receive, as ktls_recv_record() does: all bytes are of one record *type; data
+ * of several records is joined.  len is at least AEAD_BODY_MAX.  *n 0 with
+ * RECORD_DATA: nothing now; poll only then.  Errors: ERR_NET; ERR_STREAM if the
+ * peer broke the protocol.
  */
 int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 		 size_t *n, struct err *e) attr_must_check;
