@@ -158,8 +158,7 @@ static void serve_pass(struct serve *k, struct peer *g)
 		s->stream.connection = g->hello.connection;
 		s->stream.source = g->source;
 	}
-	channel_free(g->channel);
-	close(g->socket.fd);
+	pending_drop_peer(g);
 }
 
 /* The launcher may open the file, and knows its name. */
@@ -434,8 +433,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	served_note(&k->table, s, g, handle);
 	k->served = true;
 	/* This sends nothing: the other process has it now. */
-	channel_free(g->channel);
-	close(g->socket.fd);
+	pending_drop_peer(g);
 	return 1;
 }
 

@@ -248,8 +248,7 @@ void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why)
 	struct err ignored = { 0 };
 
 	pending_send_refusal(peer->channel, peer->socket.fd, why, &ignored);
-	channel_free(peer->channel);
-	close(peer->socket.fd);
+	pending_drop_peer(peer);
 }
 
 /* Advance one handshake.  Returns whether its peer is accepted. */

@@ -12,13 +12,18 @@
 
 enum { REFUSE_MS = 100 }; /* to send a refusal */
 
+void pending_drop_peer(struct peer *p)
+{
+	channel_free(p->channel);
+	p->channel = NULL;
+	close(p->socket.fd);
+}
+
 void pending_drop(struct pending *p)
 {
 	tls_free(p->tls);
-	channel_free(p->peer.channel);
-	close(p->peer.socket.fd);
 	p->tls = NULL;
-	p->peer.channel = NULL;
+	pending_drop_peer(&p->peer);
 }
 
 struct tls *pending_session(const struct pending_rules *r, int fd,

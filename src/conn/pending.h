@@ -44,6 +44,9 @@ struct peer {
 	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
 };
 
+/* Close its socket and free its channel. */
+void pending_drop_peer(struct peer *p);
+
 /* A pending handshake: its peer has yet to authenticate. */
 struct pending {
 	struct peer peer;

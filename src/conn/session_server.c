@@ -30,12 +30,6 @@ static struct session_server *session_server_of(struct session *s)
 	return (struct session_server *)s;
 }
 
-static void accepted_drop(struct peer *peer)
-{
-	channel_free(peer->channel);
-	close(peer->socket.fd);
-}
-
 static int session_server_send(const struct session *s, struct peer *peer,
 			       const struct frame *f, struct err *e)
 {
@@ -143,7 +137,7 @@ static int session_server_agree(struct session *s, struct peer *peer,
 	if (session_may_log(s))
 		log_notice("a peer disconnected: %s", e->msg);
 	*e = (struct err){ 0 };
-	accepted_drop(peer);
+	pending_drop_peer(peer);
 	return -1;
 }
 
@@ -188,7 +182,7 @@ static int session_server_discard(struct session *s, struct peer *peer,
 	if (session_server_welcome(s, peer, span->low, SESSION_STREAMS, NULL,
 				   &ignored) < 0)
 		log_debug("%s: %s", peer->name, ignored.msg);
-	accepted_drop(peer);
+	pending_drop_peer(peer);
 	return err_set(e, ERR_STREAM, 0, "the sender abandoned the stream");
 }
 
@@ -243,7 +237,7 @@ static int session_server_restart(struct session *s, struct peer *peer,
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
 	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return -1;
 	}
 	if (!session_server_hand_over(s, peer, span, &purpose, e)) {
@@ -274,11 +268,11 @@ static int session_server_rekey(struct session *s, struct peer *peer,
 			log_notice("%s wants to rekey at byte %" PRIu64
 				   ", which is past",
 				   peer->name, at);
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return 0;
 	}
 	if (session_server_welcome(s, peer, at, SESSION_REKEYS, NULL, e) < 0)
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 	else if (session_server_use(s, peer, at, SESSION_REKEYS, e) == 0)
 		return 0;
 	return session_abort_rekey(s, e);
@@ -303,7 +297,7 @@ static void session_server_resume(struct session *s, struct peer *peer,
 			log_notice("%s wants to resume at byte %" PRIu64
 				   ", which is not in the resend buffer",
 				   peer->name, offset);
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return;
 	}
 	said = s->role == CONNECTION_SENDER ? span->high : offset;
@@ -313,7 +307,7 @@ static void session_server_resume(struct session *s, struct peer *peer,
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
 	if (session_server_welcome(s, peer, said, purpose, NULL, &e) < 0)
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 	else if (session_server_use(s, peer, offset, purpose, &e) == 0)
 		return;
 	/* Lost again before anything moved: the peer will dial again. */
@@ -547,7 +541,7 @@ struct session *session_server_take(const struct session_params *p, int over,
 	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server) {
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return NULL;
 	}
 	server->over = server->session.fd = over;
