@@ -13,6 +13,7 @@
 
 #include "auth/key.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/parse.h"
 #include "cli/host_port.h"
 #include "conn/connection.h"
@@ -796,13 +797,6 @@ static void options_print_spec(const struct options_spec *spec, bool letters)
 	}
 }
 
-static int options_flush(struct err *e)
-{
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return err_set(e, ERR_IO, 0, "cannot write standard output");
-	return 0;
-}
-
 int options_print_help(enum options_verb verb, struct err *e)
 {
 	const char *lead = "usage:";
@@ -828,7 +822,7 @@ int options_print_help(enum options_verb verb, struct err *e)
 		if (specs[i].verbs & (verb ? verb : EVERY))
 			options_print_spec(&specs[i], verb != OPTIONS_SSH);
 	printf("\nSee btrfs-ktls-pipe(1).\n");
-	return options_flush(e);
+	return io_flush_stdout(e);
 }
 
 int options_print_long_options(enum options_verb verb, struct err *e)
@@ -836,5 +830,5 @@ int options_print_long_options(enum options_verb verb, struct err *e)
 	for (size_t i = 0; i < array_len(specs); i++)
 		if (specs[i].help && (specs[i].verbs & (verb ? verb : EVERY)))
 			printf("--%s\n", specs[i].name);
-	return options_flush(e);
+	return io_flush_stdout(e);
 }
