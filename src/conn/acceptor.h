@@ -46,6 +46,14 @@ struct acceptor_params {
 		     const struct net_source *source, struct err *e);
 
 	void *admit_arg;
+
+	/*
+	 * Called when visit_fd is readable.  It may add a socket to the
+	 * listener.  NULL: there is no visit_fd.
+	 */
+	void (*visit)(void *arg);
+	void *visit_arg;
+	int visit_fd;
 };
 
 /* An authenticated peer.  The caller owns the channel and the socket. */
