@@ -74,7 +74,7 @@ char *ssh_request_format(const struct ssh_request *r, struct err *e)
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	fprintf(out, "%d %s", SSH_ANSWER_VERSION,
@@ -199,7 +199,7 @@ int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 
 	*r = (struct ssh_request){ 0 };
 	if (!copy)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	while ((word = strsep(&next, " ")) && strcmp(word, "--")) {
 		uint64_t version;
 		int ret = 0;
@@ -220,7 +220,7 @@ int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 	if (ssh_request_check(r, e) < 0)
 		return -1;
 	r->command = strdup(next);
-	return r->command ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
+	return r->command ? 0 : err_memory(e);
 }
 
 enum { PORT_AT = 2 * SSH_REQUEST_KEY_BYTES + 1, ADDRESS_AT = PORT_AT + 6 };
