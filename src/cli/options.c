@@ -610,14 +610,24 @@ int options_check_stream(const struct options *o, struct err *e)
 	return 0;
 }
 
+/* ssh: is this --retry also how long the far host waits for a process? */
+static bool options_waits(const struct options *o)
+{
+	return o->verb == OPTIONS_SSH && o->name;
+}
+
 static int options_check_ssh(const struct options *o, struct err *e)
 {
-	if (!o->ssh.host)
+	if (!o->ssh.host || !*o->ssh.host)
 		return err_set(e, ERR_USAGE, 0, "ssh needs a HOST" HINT);
 	if (!o->ssh.command)
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh needs a COMMAND behind HOST, which takes "
 			       "the stream there, or with --receive makes it");
+	if (options_waits(o) && !o->retry_ms)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name cannot be used with --retry 0: HOST "
+			       "waits that long for another process");
 	return 0;
 }
 
@@ -631,12 +641,6 @@ static int options_check_ssh_server(struct options *o, int argc, char **argv,
 					   "'btrfs-ktls-pipe ssh' makes" HINT);
 	o->words = argv;
 	return 0;
-}
-
-/* ssh: is this --retry also how long the far host waits for a process? */
-static bool options_waits(const struct options *o)
-{
-	return o->verb == OPTIONS_SSH && o->name;
 }
 
 static int options_check(struct options *o, int argc, char **argv,

@@ -183,6 +183,8 @@ arrived() {
 	assert_stderr_has '--reverse: the receiver listens'
 	bkp 2 ssh --name n --fallback host true
 	assert_stderr_has "--fallback: ssh's channel cannot be resumed"
+	bkp 2 ssh --name n --retry 0 host true
+	assert_stderr_has '--retry 0: HOST waits that long'
 	bkp 2 ssh --discard host true
 	assert_stderr_has '--discard needs --name'
 }
