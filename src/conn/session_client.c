@@ -37,7 +37,6 @@ enum client_state {
 	CLIENT_PASSWORD, /* the password exchange, before TLS */
 	CLIENT_HANDSHAKE,
 	CLIENT_GREETING,
-	CLIENT_LEARNING, /* WELCOME came, and HAVE is to follow */
 };
 
 struct session_client {
@@ -56,7 +55,6 @@ struct session_client {
 	struct tls *tls; /* until the handshake is done */
 	struct channel *channel; /* then, until the connection is used */
 	struct frame_reader reader;
-	struct frame_welcome welcome; /* while we learn what it has */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
@@ -333,6 +331,24 @@ static bool client_was_reset(const struct session_client *client,
 	return !tried_password && (e->num == ECONNRESET || e->num == EPIPE);
 }
 
+/*
+ * The listener takes our ticket no more.  Nobody authenticated that, so we try
+ * on, but promise nothing.
+ */
+static void client_note_replaced(struct session_client *client, struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (!s->named || !client->ticket_cred || e->kind != ERR_AUTH ||
+	    client->state != CLIENT_HANDSHAKE)
+		return;
+	s->replaced = true;
+	err_set(e, ERR_AUTH, 0,
+		"the listener does not know this process any more: another one "
+		"continues the stream, or it is over");
+	s->why = *e;
+}
+
 /* The peer failed the handshake; retryable if it was only busy or reset us. */
 static int client_refused(struct session_client *client, struct err *e)
 {
@@ -342,6 +358,8 @@ static int client_refused(struct session_client *client, struct err *e)
 
 	if (reset)
 		e->kind = ERR_NET;
+	else if (!busy)
+		client_note_replaced(client, e);
 	err_wrap(e, "%s", client->name);
 	if (rekey_holds(&client->session.rekey))
 		return session_abort_rekey(&client->session, e);
@@ -570,10 +588,24 @@ static int client_say_name(struct session_client *client, struct err *e)
 	return client_send(client, &f, e);
 }
 
-static uint8_t client_flags(const struct session_config *o)
+static uint8_t client_flags(const struct session *s)
 {
+	const struct session_config *o = s->p.config;
+	bool has = s->role == CONNECTION_RECEIVER && session_compares(s);
+
 	return (uint8_t)((o->name ? FRAME_HELLO_NAMED : 0) |
-			 (o->discard ? FRAME_HELLO_DISCARD : 0));
+			 (o->discard ? FRAME_HELLO_DISCARD : 0) |
+			 (has ? FRAME_HELLO_HAVE : 0));
+}
+
+/* What has a receiver, before the first connection? */
+static void client_ask(struct session *s)
+{
+	if (s->count || !s->ask)
+		return;
+	s->ask(s->ask_arg, &s->have);
+	if (!s->have.offset)
+		s->have = (struct frame_have){ 0 };
 }
 
 static int client_hello(struct session_client *client,
@@ -583,6 +615,7 @@ static int client_hello(struct session_client *client,
 	const struct session_config *o = s->p.config;
 	struct frame f = { .type = FRAME_HELLO };
 
+	client_ask(s);
 	/* From here on bytes go over the new connection only. */
 	rekey_agree(&s->rekey);
 	f.hello = (struct frame_hello){
@@ -594,7 +627,7 @@ static int client_hello(struct session_client *client,
 		.record_limit = session_record_limit(o),
 		.retry_ms = o->retry_ms,
 		.rekey_at = s->conn ? span->at : 0,
-		.flags = client_flags(o),
+		.flags = client_flags(s),
 	};
 	memcpy(f.hello.stream, s->stream, sizeof s->stream);
 	memcpy(f.hello.host, client->host, sizeof client->host);
@@ -643,6 +676,7 @@ static int client_use(struct session_client *client, uint64_t offset,
 		return session_abort_rekey(s, e);
 	if (ret < 0)
 		return s->count ? client_failed(client, true, e) : -1;
+	s->replaced = false;
 	client_know(client);
 	client->list.count = client->next = 0;
 	client->spoke = 0;
@@ -687,74 +721,46 @@ static int client_rekeyed(struct session_client *client,
 	return session_abort_rekey(s, e);
 }
 
-/* The stream resumes at the receiver's offset, whichever side connects. */
-static int client_welcomed(struct session_client *client,
-			   const struct session_span *span,
-			   const struct frame_welcome *w, struct err *e)
+/* We continue at the receiver's offset, or compare what it has with our input. */
+static int client_sends(struct session_client *client,
+			const struct session_span *span,
+			const struct frame_welcome *w, struct err *e)
 {
 	struct session *s = &client->session;
-	uint64_t offset = s->role == CONNECTION_SENDER ? w->offset : span->low;
+	bool have = w->flags & FRAME_WELCOME_HAVE;
 
 	if (s->conn && w->rekey_at)
 		return client_rekeyed(client, span, w->rekey_at, e);
-	if (offset < span->low || offset > span->high)
+	if (!have && (w->offset < span->low || w->offset > span->high))
 		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
 			       "the receiver wants to resume at byte %" PRIu64
 			       ", but the resend buffer holds bytes %" PRIu64
 			       " to %" PRIu64,
-			       offset, span->low, span->high);
+			       w->offset, span->low, span->high);
+	if (!s->count && client_agree(client, w, e) < 0)
+		return -1;
+	return client_use(client, w->offset,
+			  have ? SESSION_COMPARES : SESSION_STREAMS, e);
+}
+
+/* The stream continues where we are.  The sender may have to compare first. */
+static int client_receives(struct session_client *client,
+			   const struct session_span *span,
+			   const struct frame_welcome *w, struct err *e)
+{
+	struct session *s = &client->session;
+	const struct frame have = { .type = FRAME_HAVE, .have = s->have };
+
+	if (s->conn && w->rekey_at)
+		return client_rekeyed(client, span, w->rekey_at, e);
 	if (!s->count && client_agree(client, w, e) < 0)
 		return -1;
 	s->peer_sent = w->offset;
-	return client_use(client, offset, SESSION_STREAMS, e);
-}
-
-/* The receiver still waits for the result of a comparison that we know. */
-static int client_repeat_result(struct session_client *client, struct err *e)
-{
-	struct session *s = &client->session;
-
-	if (!s->conn || session_compared(s, FRAME_CHECK_SAME, e) == 0)
-		return 0;
-	session_close(s);
-	session_start_retry(s);
-	return client_failed(client, true, e);
-}
-
-/*
- * The receiver has a part of the stream.  We compare our input with it before
- * anything is sent.  Should the connection be lost meanwhile, it says the same
- * again over the next one.
- */
-static int client_learned(struct session_client *client,
-			  const struct frame_have *have, struct err *e)
-{
-	struct session *s = &client->session;
-	bool first = !s->have.kind;
-
-	if (s->role != CONNECTION_SENDER ||
-	    have->offset != client->welcome.offset || (first && s->count) ||
-	    (!first && !frame_have_same(have, &s->have)))
-		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
-			       "the receiver does not have what it had before");
-	if (!s->count && client_agree(client, &client->welcome, e) < 0)
-		return -1;
-	s->have = *have;
-	s->peer_sent = have->offset;
-	if (client_use(client, have->offset, SESSION_COMPARES, e) < 0)
-		return -1;
-	return s->compared ? client_repeat_result(client, e) : 0;
-}
-
-static int client_learning(struct session_client *client, struct err *e)
-{
-	struct frame f;
-	bool got;
-
-	if (hello_recv(client->channel, &client->reader, FRAME_HAVE, &f, &got,
-		       e) < 0)
+	if (!session_compares(s))
+		return client_use(client, span->low, SESSION_STREAMS, e);
+	if (client_send(client, &have, e) < 0)
 		return client_refused(client, e);
-	return got ? client_learned(client, &f.have, e) : 0;
+	return client_use(client, s->have.offset, SESSION_COMPARES, e);
 }
 
 /* WELCOME accepts us. */
@@ -769,17 +775,13 @@ static int client_accepted(struct session_client *client,
 		client_hang_up(client);
 		return 0;
 	}
-	if (w->flags & FRAME_WELCOME_HAVE) {
-		client->welcome = *w;
-		client->reader = (struct frame_reader){ 0 };
-		client->state = CLIENT_LEARNING;
-		return 0;
-	}
-	if (session_compares(s))
+	if (s->role == CONNECTION_RECEIVER)
+		return client_receives(client, span, w, e);
+	if (!(w->flags & FRAME_WELCOME_HAVE) && session_compares(s))
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver does not wait for the comparison "
 			       "any more");
-	return client_welcomed(client, span, w, e);
+	return client_sends(client, span, w, e);
 }
 
 static int client_greeting(struct session_client *client,
@@ -806,6 +808,7 @@ static int client_greeting(struct session_client *client,
 		/* The peer itself refuses the stream: asking again is no use. */
 		if (s->count)
 			e->kind = ERR_STREAM;
+		s->replaced = f.welcome.refusal == FRAME_REFUSED_STREAM;
 		return -1;
 	}
 	return client_accepted(client, span, &f.welcome, e);
@@ -838,7 +841,7 @@ static int client_handshake(struct session_client *client,
 		return 0;
 	}
 	if (client->session.p.config->raw)
-		return client_welcomed(client, span,
+		return client_accepted(client, span,
 				       &(struct frame_welcome){ 0 }, e);
 	if (client_hello(client, span, e) < 0)
 		return client_refused(client, e);
@@ -888,10 +891,6 @@ static int client_step(struct session_client *client,
 		if (clock_now_ms() >= client->deadline_ms)
 			return client_too_late(client, e);
 		return client_greeting(client, span, e);
-	case CLIENT_LEARNING:
-		if (clock_now_ms() >= client->deadline_ms)
-			return client_too_late(client, e);
-		return client_learning(client, e);
 	}
 	return 0;
 }
@@ -903,6 +902,11 @@ static int client_run(struct session *s, const struct session_span *span,
 	struct session_client *client = client_of(s);
 	enum client_state before;
 
+	if (s->prepare) {
+		s->due_ms = clock_now_ms();
+		client->give_up_ms = clock_deadline(s->p.config->reach_ms);
+		return session_get_ready(s, e);
+	}
 	do {
 		before = client->state;
 		if (client_step(client, span, e) < 0)

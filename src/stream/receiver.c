@@ -59,6 +59,7 @@ struct receiver {
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
 	bool begun; /* the stream is this one, not another */
+	bool differs; /* it is another one */
 	bool reader_gone; /* nobody reads the output any more */
 	uint64_t total; /* bytes received */
 	uint64_t progress_due_ms;
@@ -478,6 +479,7 @@ static int receiver_on_result(struct receiver *r,
 	case FRAME_CHECK_OTHER:
 		break;
 	}
+	r->differs = true;
 	connection_set_lost(r->session->conn);
 	/* A stream that nobody has continued yet has no sender to wait for. */
 	if (!r->session->named || !r->begun)
@@ -859,7 +861,17 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	return receiver_consumed(r, e);
 }
 
-int receiver_run(const struct receiver_params *p, uint64_t *total,
+/* Does the sender wait for another process that receives the rest? */
+static bool receiver_is_suspended(const struct receiver *r)
+{
+	const struct session *session = r->session;
+
+	return session_suspends(session) && !r->outcome.failure &&
+	       !r->differs &&
+	       !(session->conn && connection_gave_up(session->conn));
+}
+
+int receiver_run(const struct receiver_params *p, struct receiver_end *end,
 		 struct err *e)
 {
 	struct receiver r = { .p = p,
@@ -882,11 +894,12 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 		receiver_tell(&r);
 	else if (p->raw && ret == 0)
 		receiver_tell_raw(&r);
-	else if (ret < 0 && p->session->conn &&
+	else if (ret < 0 && p->session->conn && !session_suspends(p->session) &&
 		 !connection_lost(p->session->conn))
 		connection_abort(p->session->conn);
 	p->session->ask = NULL;
-	*total = r.total;
+	end->total = r.total;
+	end->suspended = ret < 0 && receiver_is_suspended(&r);
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, BUFFER_BYTES);
 	attr_close(&r.pipe[0]);

@@ -301,6 +301,32 @@ static int sender_on_fail(const struct frame_outcome *o, struct err *e)
 		       (unsigned int)o->failure);
 }
 
+/* On another connection, send again what the receiver does not have. */
+static int sender_go_back(struct sender *s, struct err *e)
+{
+	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
+		return -1;
+	if (s->session->offset > s->confirmed) {
+		s->confirmed = s->session->offset;
+		/* It arrived over an earlier connection. */
+		session_moved(s->session);
+	}
+	resend_buffer_confirm(s->resend, s->confirmed);
+	return 0;
+}
+
+/* What we sent before cannot become what the receiver had. */
+static int sender_on_have(struct sender *s, const struct frame_have *have,
+			  struct err *e)
+{
+	if (!s->session->have.kind && s->resend->sent)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver does not have what it had before");
+	if (session_learn(s->session, have, e) < 0)
+		return -1;
+	return session_compares(s->session) ? 0 : sender_go_back(s, e);
+}
+
 static int sender_on_frame(struct sender *s, const struct frame *f,
 			   struct err *e)
 {
@@ -323,8 +349,9 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 	case FRAME_WELCOME:
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver sent a second greeting");
-	case FRAME_NAME:
 	case FRAME_HAVE:
+		return sender_on_have(s, &f->have, e);
+	case FRAME_NAME:
 	case FRAME_CHECKING:
 		break;
 	}
@@ -413,6 +440,8 @@ static uint64_t sender_due(struct sender *s)
 		return 0;
 	if (!s->p->raw)
 		until = clock_earlier(until, on->heard_ms + SILENCE_MS);
+	if (session->learns)
+		return until;
 	if (session_compares(session))
 		return clock_earlier(until, s->comparison.due_ms);
 	if (!on->blocked && s->paced_ms)
@@ -506,20 +535,6 @@ static int sender_check_rekey(struct sender *s, struct err *e)
 		       SILENCE_MS / 1000);
 }
 
-/* On another connection, send again what the receiver does not have. */
-static int sender_go_back(struct sender *s, struct err *e)
-{
-	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
-		return -1;
-	if (s->session->offset > s->confirmed) {
-		s->confirmed = s->session->offset;
-		/* It arrived over an earlier connection. */
-		session_moved(s->session);
-	}
-	resend_buffer_confirm(s->resend, s->confirmed);
-	return 0;
-}
-
 /* An unfinished record has waited long enough by now. */
 static struct sender_connection sender_connection_new(const struct sender *s)
 {
@@ -553,6 +568,8 @@ static int sender_run_session(struct sender *s, struct err *e)
 		span.low = span.high = span.at = s->session->have.offset;
 	if (session_run(s->session, &span, e) < 0)
 		return -1;
+	if (s->session->restarted)
+		return 0;
 	if (s->on.number != s->session->count && sender_go_on(s, e) < 0)
 		return -1;
 	return session_check(s->session, e);
@@ -589,6 +606,8 @@ static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
 
+	if (s->session->learns)
+		return 0;
 	if (session_compares(s->session))
 		return sender_compare(s, e);
 	if (!conn) {
@@ -711,7 +730,7 @@ static int sender_recover(struct sender *s, struct err *e)
 
 static int sender_loop(struct sender *s, struct err *e)
 {
-	while (!s->done)
+	while (!s->done && !s->session->restarted)
 		if (sender_step(s, e) < 0 && sender_recover(s, e) < 0)
 			return -1;
 	return 0;
@@ -722,7 +741,7 @@ static bool sender_is_suspended(const struct sender *s)
 {
 	const struct session *session = s->session;
 
-	return session->named && !s->refused && !s->disputed &&
+	return session_suspends(session) && !s->refused && !s->disputed &&
 	       !(session->conn && connection_gave_up(session->conn));
 }
 
@@ -749,10 +768,12 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	if (!p->raw && p->session->conn && (s.done || s.refused))
 		connection_confirm(p->session->conn);
 	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM &&
-		 !p->session->named && !session_compares(p->session))
+		 !session_suspends(p->session) && !session_compares(p->session))
 		connection_abort(p->session->conn);
 	comparison_fini(&s.comparison);
 	end->confirmed = s.confirmed;
+	end->restarted = ret == 0 && p->session->restarted;
+	p->session->restarted = false;
 	end->suspended = ret < 0 && sender_is_suspended(&s);
 	return ret;
 }

@@ -30,11 +30,13 @@ struct sender_params {
 struct sender_end {
 	uint64_t sent, confirmed; /* bytes; confirmed: acknowledged */
 	bool suspended; /* another process with its name can continue it */
+	bool restarted; /* another receiver came: begin the input again */
 };
 
 /*
  * Send the input to its end, and wait until the receiver confirms that
- * everything was consumed.  Fills *end, on failure too.
+ * everything was consumed.  Fills *end, on failure too.  If end->restarted,
+ * returns 0 early: call it again, with the input from its beginning.
  * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
  * ERR_COMMAND (source, or the receiver's consumer).
  */
