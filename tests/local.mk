@@ -57,6 +57,7 @@ EXTRA_DIST += \
 	tests/e2e/listener/listener.bats \
 	tests/e2e/stream/matrix.bats \
 	tests/e2e/stream/output.bats \
+	tests/e2e/stream/power.bats \
 	tests/e2e/stream/pull.bats \
 	tests/e2e/cli/messages.bats \
 	tests/e2e/conn/network.bats \
