@@ -138,7 +138,7 @@ static void stream_say_suspended(const struct session *session, uint64_t bytes)
 static int stream_give_up(struct session *session)
 {
 	if (session_suspends(session))
-		stream_say_suspended(session, session->have.offset);
+		stream_say_suspended(session, session->offset);
 	else if (session->conn)
 		connection_abort(session->conn);
 	return -1;
