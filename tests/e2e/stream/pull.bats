@@ -116,7 +116,7 @@ make_slow() {
 @test "a receiver is killed: the same command compares what was synced, and gets the rest" {
 	keeps_attributes
 	make_btrfs_like in 150000000
-	offers --limit 60M <in
+	offers --limit 100M <in
 	spawn_pull "${NAME[@]}"
 	until_true synced 67108864
 	kill -KILL "$PULL_PID"
@@ -216,6 +216,7 @@ synced() {
 }
 
 @test "a receiver that wakes up after another took over exits 7, and promises nothing" {
+	full_tier_only 6
 	make_slow
 	offers -- ./slow
 	start_relay rst -c s2c -a 500000 -k 1
