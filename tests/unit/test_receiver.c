@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "stream/receiver.h"
+#include "stream/receiver_run.h"
 #include "tap.h"
 #include "wrap.h"
 
@@ -185,7 +185,7 @@ static int receive(struct err *e)
 				     .output = &output,
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
-				     .how = RECEIVER_SPLICE,
+				     .splice = true,
 				     .progress = &progress };
 	struct receiver_end end;
 	int fds[2], ret;
