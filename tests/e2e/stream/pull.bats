@@ -165,6 +165,7 @@ synced() {
 }
 
 @test "a pipe cannot be read again: the listener exits 8, and the receiver 7" {
+	keeps_attributes
 	have_fifo feed
 	exec 8<>feed
 	offers <feed
