@@ -75,6 +75,9 @@ struct session_config {
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
+	void (*visit)(void *arg); /* listen: as in struct acceptor_params */
+	void *visit_arg;
+	int visit_fd;
 };
 
 /* What both implementations need.  Everything is borrowed. */
@@ -137,7 +140,10 @@ struct session {
 	session_prepare *prepare; /* called first; NULL: ready */
 	void *ask_arg; /* for both */
 	struct frame_have have; /* compare with this; kind 0: with nothing */
+	bool learns; /* sender: HAVE is to come over conn, first of all */
 	bool compared; /* it is the same; then have is history */
+	bool restarted; /* sender: another receiver; begin the input again */
+	bool replaced; /* another process has the stream, or nobody */
 	bool discarded; /* the listener abandoned the stream for us */
 	uint64_t granted_ms; /* how long the peer waits for us */
 
@@ -251,8 +257,21 @@ int session_check_rekey(struct session *s, struct err *e) attr_must_check;
  */
 void session_retire_old(struct session *s, uint64_t offset);
 
+/* One step of s->prepare, which becomes NULL at the end.  Errors: its own. */
+int session_get_ready(struct session *s, struct err *e) attr_must_check;
+
 /* Is the input, or what the receiver has, still to be compared? */
 bool session_compares(const struct session *s);
+
+/* Does the peer wait for another process, should this one fail? */
+bool session_suspends(const struct session *s);
+
+/*
+ * Sender: HAVE came.  If the comparison is done already, the receiver is told
+ * again.  Errors: those of session_compared(), ERR_STREAM.
+ */
+int session_learn(struct session *s, const struct frame_have *have,
+		  struct err *e) attr_must_check;
 
 /*
  * The result of the comparison, SAME or OTHER.  A sender tells the receiver, if
