@@ -127,16 +127,18 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int ret = main_run(argc, argv, &e);
 
-	order_disconnect();
 	log_set_patience(LAST_WORD_MS);
 	if (ret < 0)
 		notify_status("%s", e.msg);
 	notify_stopping();
-	if (ret == 0) {
+	if (ret == 0)
 		log_flush();
+	else
+		log_error("%s", e.msg);
+	/* The log opens the terminal by the launcher. */
+	order_disconnect();
+	if (ret == 0)
 		return 0;
-	}
-	log_error("%s", e.msg);
 	signals_act();
 	return e.kind ? (int)e.kind : ERR_BUG;
 }
