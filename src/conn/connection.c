@@ -350,18 +350,16 @@ static int connection_bad_frame(struct err *e)
 	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
-/* Bytes that a raw receiver sends have no meaning: drop them. */
-static int connection_drop_raw(struct connection *c, bool *closed,
-			       struct err *e)
+int connection_drop(struct connection *c, bool *got, bool *closed,
+		    struct err *e)
 {
-	char dropped[512];
+	char dropped[CONNECTION_RECV_MIN];
 	struct channel_io io;
 
-	do
-		if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) <
-		    0)
-			return connection_fail(c, e);
-	while (io.bytes);
+	assert(c->role == CONNECTION_SENDER && c->raw);
+	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
+		return connection_fail(c, e);
+	*got = io.bytes;
 	*closed = io.closed;
 	return 0;
 }
@@ -373,10 +371,8 @@ int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 	struct channel_io io;
 	size_t want;
 
-	assert(c->role == CONNECTION_SENDER);
+	assert(c->role == CONNECTION_SENDER && !c->raw);
 	*got = *closed = false;
-	if (c->raw)
-		return connection_drop_raw(c, closed, e);
 	while ((want = frame_reader_wants(r)) > 0) {
 		if (channel_recv(c->channel, r->bytes + r->have, want, &io, e) <
 		    0)

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/min.h"
+#include "base/signals.h"
 
 enum {
 	BUFFER_BYTES = 1 << 20, /* 64 records a call */
@@ -28,6 +29,7 @@ enum {
 	ACK_BYTES = 1 << 20, /* or this much: good for the sender's cache */
 	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
 	CONSUMER_GRACE_MS = 2000, /* from its closed input to its exit */
+	STEP_READS = 16, /* in a row, before anything else is done */
 };
 
 /* What belongs to one connection; the next one begins with a new value. */
@@ -497,7 +499,7 @@ static int receiver_compare(struct receiver *r, struct err *e)
 	struct frame f;
 	bool got = true;
 
-	while (got && receiver_compares(r)) {
+	for (int n = 0; n < STEP_READS && got && receiver_compares(r); n++) {
 		if (connection_recv_checking(session_source(r->session), &f,
 					     &got, e) < 0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))
@@ -614,7 +616,7 @@ static int receiver_work_on(struct receiver *r, struct err *e)
 	receiver_tick(r);
 	if (r->now_ms < r->session_due_ms && r->now_ms < r->session->due_ms)
 		return 0;
-	if (receiver_run_session(r, e) < 0)
+	if (receiver_run_session(r, e) < 0 || signals_check(e) < 0)
 		return -1;
 	return receiver_check_session(r, e);
 }
@@ -744,6 +746,7 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 {
 	struct connection_io io;
+	int n = 0;
 
 	do {
 		if (connection_recv(r->session->conn, r->buffer, BUFFER_BYTES,
@@ -751,8 +754,8 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 			return -1;
 		*confirmed = io.mark == CONNECTION_CONFIRMED;
 		r->on.ended |= io.bytes || io.mark;
-	} while ((io.bytes || io.mark) && !*confirmed);
-	r->want_data = true;
+		r->want_data = !io.bytes && !io.mark;
+	} while (!r->want_data && !*confirmed && ++n < STEP_READS);
 	r->on.rest = r->on.said_ready && connection_in_kernel(r->session->conn);
 	r->on.spin_ms = SPIN_MAX_MS;
 	return 0;
@@ -781,7 +784,10 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
-	if (receiver_poll(r, deadline_ms, e) < 0 ||
+	/* There may be more to read at once. */
+	if (receiver_poll(r,
+			  r->session->conn && !r->want_data ? 0 : deadline_ms,
+			  e) < 0 ||
 	    receiver_check_session(r, e) < 0)
 		return -1;
 	if (r->now_ms >= deadline_ms)

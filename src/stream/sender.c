@@ -19,8 +19,14 @@
  */
 enum { PAUSE_MS = 2, PAUSE_MAX_MS = 20 };
 
-/* Sent in a row before we read what the receiver says */
-enum { STEP_BYTES = 16 << 20 };
+/*
+ * Sent in a row before we read what the receiver says, and read in a row before
+ * we do anything else: frames, or with --raw records
+ */
+enum { STEP_BYTES = 16 << 20, STEP_FRAMES = 1024 };
+
+/* How long the outcome is looked for among what a receiver said before it */
+enum { RECOVER_MS = 1000 };
 
 /* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SILENCE_MS = 30000 };
@@ -39,7 +45,8 @@ struct sender_connection {
 	uint64_t heard_ms; /* when the receiver's last frame came */
 	struct stuck stuck; /* does the connection still work? */
 	bool blocked; /* the socket took less than it was given */
-	bool more; /* it would have taken more */
+	bool more; /* there is more to send, or to compare, at once */
+	bool unheard; /* there may be more to read at once */
 	bool ended; /* the end was sent */
 	bool key_used_up; /* nothing more may be sent under these keys */
 	uint64_t partial_ms; /* when the unfinished record began, or 0 */
@@ -345,26 +352,34 @@ static int sender_on_end(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* Read the receiver's frames. */
+/* Read one frame; from a raw receiver, bytes that mean nothing. */
+static int sender_hear(struct sender *s, bool *got, struct err *e)
+{
+	struct connection *conn = s->session->conn;
+	struct frame f;
+	bool closed;
+
+	if ((s->p->raw ? connection_drop(conn, got, &closed, e)
+		       : connection_recv_frame(conn, &f, got, &closed, e)) < 0)
+		return -1;
+	if (closed)
+		return sender_on_end(s, e);
+	if (!*got || s->p->raw)
+		return 0;
+	s->on.heard_ms = s->now_ms;
+	return sender_on_frame(s, &f, e);
+}
+
+/* Read what the receiver says, but not for ever: it may never pause. */
 static int sender_control(struct sender *s, struct err *e)
 {
-	struct frame f;
-	bool got, closed;
+	bool got = true;
 
-	for (;;) {
-		if (connection_recv_frame(s->session->conn, &f, &got, &closed,
-					  e) < 0)
+	for (int n = 0; n < STEP_FRAMES && got && !s->done; n++)
+		if (sender_hear(s, &got, e) < 0)
 			return -1;
-		if (closed)
-			return sender_on_end(s, e);
-		if (!got)
-			return 0;
-		s->on.heard_ms = s->now_ms;
-		if (sender_on_frame(s, &f, e) < 0)
-			return -1;
-		if (s->done)
-			return 0;
-	}
+	s->on.unheard = got && !s->done;
+	return 0;
 }
 
 /*
@@ -407,9 +422,11 @@ static uint64_t sender_due(struct sender *s)
 	if (!s->resend->eof)
 		until = clock_earlier(until,
 				      read_ahead_due_ms(&s->ahead, s->now_ms));
+	if (on->more)
+		return 0;
 	if (!session->conn)
 		return until;
-	if (on->more)
+	if (on->unheard && !rekey_holds(&session->rekey))
 		return 0;
 	if (!s->p->raw)
 		until = clock_earlier(until, on->heard_ms + SILENCE_MS);
@@ -592,6 +609,7 @@ static int sender_use_connection(struct sender *s, struct err *e)
 	if (session_compares(s->session))
 		return sender_compare(s, e);
 	if (!conn) {
+		s->on.more = false;
 		read_ahead_note(&s->ahead, false, s->now_ms);
 		return 0;
 	}
@@ -628,8 +646,8 @@ static int sender_hear_connection(struct sender *s, short revents,
 		read_ahead_note(&s->ahead, true, s->now_ms);
 	}
 	/* The receiver closes an old connection once it has all of it. */
-	if ((revents & ~POLLOUT) && !rekey_holds(&s->session->rekey) &&
-	    sender_control(s, e) < 0)
+	if (((revents & ~POLLOUT) || s->on.unheard) &&
+	    !rekey_holds(&s->session->rekey) && sender_control(s, e) < 0)
 		return -1;
 	if (sender_check_rekey(s, e) < 0)
 		return -1;
@@ -688,6 +706,18 @@ static int sender_step(struct sender *s, struct err *e)
 	return sender_take_input(s, &p.extra[POLL_INPUT], e);
 }
 
+/* Read to the end what the receiver said before the connection failed. */
+static int sender_hear_last(struct sender *s, struct err *e)
+{
+	uint64_t deadline_ms = clock_deadline(RECOVER_MS);
+	int ret;
+
+	do
+		ret = sender_control(s, e);
+	while (ret == 0 && s->on.unheard && clock_now_ms() < deadline_ms);
+	return ret;
+}
+
 /*
  * Often a send fails because the receiver failed, and its outcome is waiting to
  * be read.  Otherwise, if the connection failed, the stream may resume over
@@ -699,7 +729,7 @@ static int sender_recover(struct sender *s, struct err *e)
 
 	if (e->kind != ERR_STREAM || !s->session->conn || s->disputed)
 		return -1;
-	if (sender_control(s, &said) < 0 &&
+	if (sender_hear_last(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
 		*e = said;
 	if (s->done)
