@@ -716,6 +716,9 @@ static int client_repeat_result(struct session_client *client, struct err *e)
 
 	if (!s->conn || session_compared(s, FRAME_CHECK_SAME, e) == 0)
 		return 0;
+	/* Another connection would not get kernel TLS either. */
+	if (e->kind != ERR_STREAM)
+		return -1;
 	session_close(s);
 	session_start_retry(s);
 	return client_failed(client, true, e);

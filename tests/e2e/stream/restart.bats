@@ -268,6 +268,34 @@ compared() {
 	arrived
 }
 
+# is_compared: the sender prints its progress, which is no comparison any more
+is_compared() {
+	kill -USR1 "$SENDER_PID"
+	said sender '.* reconnecting, '
+}
+
+# The comparison ends between two connections; 282 is SOL_TLS, 1 TLS_TX. The
+# relay is stopped at once, so that the second one has to wait.
+@test "kernel TLS is refused after a comparison, over the next connection: --ktls require exits 6" {
+	require_ktls
+	suspends KILL
+	start_relay cut -c s2c -l 33 -k 1
+	have_fifo slow
+	exec 8<>slow
+	BKP="$BKP_TOOLS/refuse" spawn SENDER_PID "$SENDER_ERR" \
+		EPERM setsockopt:1=282:2=1 -- "$BKP" connect "${CREDENTIAL[@]}" \
+		-p "$PORT" --ktls require "${RETRY[@]}" "${TX[@]}" -v 127.0.0.1 <slow
+	head -c 500000 in >&8
+	until [[ -s tool.err ]]; do :; done
+	kill -STOP "$TOOL_PID"
+	tail -c +500001 in >&8
+	exec 8>&-
+	until_true is_compared
+	kill -CONT "$TOOL_PID"
+	wait_for 6 "$SENDER_PID" sender "$SENDER_ERR"
+	assert_stderr_has 'setsockopt' "$SENDER_ERR"
+}
+
 @test "names need a listener that can wait: else 5, and with wrong options 2" {
 	start_receiver --ktls "$WHEN" --retry 0
 	again 5 <in
