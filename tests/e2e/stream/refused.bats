@@ -244,6 +244,17 @@ each() {
 	END
 }
 
+# 16 records of 16 KiB, in user space
+@test "a send that is refused in the middle of a stream is no lost connection: it is named, exit status 7" {
+	WHEN=off
+	ktls_here() { WHEN=off; }
+	CREDENTIAL+=(-m tls13-aes128-gcm)
+	WAY=push
+	for num in EPERM ENOSYS; do
+		ends connect "$num" file sendto:2=262496 7,7
+	done
+}
+
 @test "a system call that starts COMMAND fails: it is named, exit status 9, and the other side is told" {
 	each ends 2 <<-END
 		connect command socketpair 9,[79]
