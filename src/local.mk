@@ -92,6 +92,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
 	src/cli/launcher_orders.c src/cli/launcher_orders.h \
+	src/cli/serve_log.c src/cli/serve_log.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/launcher.c src/cli/launcher.h \

@@ -16,6 +16,7 @@
 #include "base/order.h"
 #include "base/notify.h"
 #include "base/signals.h"
+#include "cli/serve_log.h"
 #include "cli/serve_status.h"
 #include "conn/acceptor.h"
 #include "conn/pass.h"
@@ -30,7 +31,6 @@ enum {
 	PER_CLIENT = 4, /* streams, if each client has a name of its own */
 	ALONE_MS = 500, /* without a connection, then a stream may be evicted */
 	LAST_WORD_MS = 1000, /* how long the last message waits for a reader */
-	NAME_MAX_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
 };
 
 /* A running stream, as the listener knows it */
@@ -39,6 +39,7 @@ struct serve_stream {
 	int fd; /* takes its connections, tells whether it has one */
 	bool silent; /* it closed its end */
 	bool gives_way; /* it was told to end, and its place is taken */
+	bool logged; /* not one too many of its client */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
 	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
 	struct pending_stream stream; /* what its peer has to show */
@@ -52,7 +53,7 @@ struct serve_stream {
 	uint8_t next_id[FRAME_ID_BYTES];
 	uint32_t next_connection;
 	struct net_source next_source;
-	char name[NAME_MAX_CHARS]; /* identity and address of its peer */
+	char name[SERVE_NAME_CHARS]; /* identity and address of its peer */
 };
 
 struct serve {
@@ -67,6 +68,7 @@ struct serve {
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
+	struct serve_log log;
 	struct serve_stream streams[PROCESSES_MAX];
 	const struct pending_stream *returning[PROCESSES_MAX]; /* or NULL */
 	struct key *tickets; /* secret_alloc(), two for each place */
@@ -93,6 +95,15 @@ static unsigned int serve_running(const struct serve *k)
 		running += serve_runs(&k->streams[i]) &&
 			   !serve_is_suspended(&k->streams[i]);
 	return running;
+}
+
+static unsigned int serve_suspended(const struct serve *k)
+{
+	unsigned int suspended = 0;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++)
+		suspended += serve_is_suspended(&k->streams[i]);
+	return suspended;
 }
 
 static unsigned int serve_named(const struct serve *k)
@@ -293,11 +304,13 @@ static void serve_signal(const struct serve_stream *s, int sig)
 static void serve_evict(struct serve *k, struct serve_stream *s,
 			const char *name)
 {
-	log_notice(
-		"%s: gives its place to %s: it has been without a connection "
-		"for %" PRIu64 " s, and all %d places are taken",
-		s->name, name, (clock_now_ms() - s->alone_since_ms) / 1000,
-		STREAMS_MAX);
+	if (s->logged)
+		log_notice("%s: gives its place to %s: it has been without a "
+			   "connection for %" PRIu64
+			   " s, and all %d places are taken",
+			   s->name, name,
+			   (clock_now_ms() - s->alone_since_ms) / 1000,
+			   STREAMS_MAX);
 	s->gives_way = true;
 	serve_forget(k, s);
 	serve_signal(s, SIGTERM);
@@ -442,6 +455,21 @@ static void serve_signal_streams(const struct serve *k, int sig)
 			serve_signal(&k->streams[i], sig);
 }
 
+/* A suspended stream is finished, too, if its sender comes in time. */
+static void serve_log_stop(const struct serve *k)
+{
+	unsigned int suspended = serve_suspended(k);
+	char more[64] = "";
+
+	if (suspended)
+		snprintf(more, sizeof more,
+			 ", and %u suspended, whose senders may come",
+			 suspended);
+	log_notice("signal %d (%s): no new streams; finishing %u%s (a second "
+		   "signal aborts them)",
+		   k->stop_sig, strsignal(k->stop_sig), serve_running(k), more);
+}
+
 static void serve_stop(struct serve *k, int sig)
 {
 	k->aborts = k->stop_sig;
@@ -449,13 +477,11 @@ static void serve_stop(struct serve *k, int sig)
 	notify_stopping();
 	k->status.due_ms = 0;
 	if (k->aborts) {
-		log_notice("signal %d (%s): aborting the running streams", sig,
+		log_notice("signal %d (%s): aborting all streams", sig,
 			   strsignal(sig));
 		serve_signal_streams(k, SIGTERM);
 	} else {
-		log_notice("signal %d (%s): no new streams; finishing %u (a "
-			   "second signal aborts them)",
-			   sig, strsignal(sig), serve_running(k));
+		serve_log_stop(k);
 	}
 }
 
@@ -543,13 +569,15 @@ static void serve_child_init(struct serve *k, int fd)
 }
 
 static int serve_stream(struct serve *k, struct accepted_peer *g,
-			const uint8_t *handle, struct err *e)
+			const uint8_t *handle, bool logged, struct err *e)
 {
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
 	struct session *session;
 	int ret = -1;
 
+	if (!logged)
+		log_set_level(LOG_QUIET);
 	stats_start(stats);
 	/* No handshake comes here, and no child inherits the password. */
 	setup->session.password = NULL;
@@ -566,6 +594,8 @@ static int serve_stream(struct serve *k, struct accepted_peer *g,
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
 			   stats->bytes, signals_exit_status((int)e->kind));
+	if (!logged)
+		log_set_level(LOG_SILENT);
 	return ret;
 }
 
@@ -592,13 +622,13 @@ static pid_t serve_fork(int *fd)
 }
 
 static void serve_name(const struct serve *k, const struct accepted_peer *g,
-		       char name[NAME_MAX_CHARS])
+		       char name[SERVE_NAME_CHARS])
 {
 	const char *identity = session_identity(&k->setup->session,
 						channel_agreed(g->channel));
 
-	snprintf(name, NAME_MAX_CHARS, "%s%s%s", identity, *identity ? " " : "",
-		 g->name);
+	snprintf(name, SERVE_NAME_CHARS, "%s%s%s", identity,
+		 *identity ? " " : "", g->name);
 }
 
 /* In the listener's process: note the stream that has begun in this place. */
@@ -639,17 +669,19 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 	const char *identity = serve_client(k, channel_agreed(g->channel));
 	struct serve_stream *s = serve_place(k);
 	uint8_t handle[FRAME_ID_BYTES];
-	char name[NAME_MAX_CHARS];
-	bool drawn;
+	char name[SERVE_NAME_CHARS];
+	bool drawn, logged;
 	pid_t pid;
 	int fd;
 
 	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
+	logged = serve_log_may(&k->log, identity, &g->source, name);
 	if ((g->hello.flags & FRAME_HELLO_NAMED) &&
 	    serve_named(k) == NAMED_MAX) {
-		log_notice("refused %s: %d streams have names already", name,
-			   NAMED_MAX);
+		if (logged)
+			log_notice("refused %s: %d streams have names already",
+				   name, NAMED_MAX);
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
 		return 1;
 	}
@@ -669,7 +701,8 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 		/* No stream can ever start. */
 		if (err_refuses(e->num))
 			return -1;
-		log_notice("%s", e->msg);
+		if (logged)
+			log_notice("%s", e->msg);
 		*e = (struct err){ 0 };
 		return 1;
 	}
@@ -679,9 +712,9 @@ static int serve_begin(struct serve *k, struct accepted_peer *g, struct err *e)
 		log_after_fork();
 		log_set_subject(name);
 		serve_child_init(k, fd);
-		return serve_stream(k, g, handle, e);
+		return serve_stream(k, g, handle, logged, e);
 	}
-	*s = (struct serve_stream){ .pid = pid, .fd = fd };
+	*s = (struct serve_stream){ .pid = pid, .fd = fd, .logged = logged };
 	snprintf(s->identity, sizeof s->identity, "%s", identity);
 	memcpy(s->name, name, sizeof name);
 	serve_note(k, s, g, handle);
@@ -748,7 +781,8 @@ int serve_run(struct serve *k, struct err *e)
 				serve_pass(k, &accepted);
 			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
-		serve_status_tick(&k->status, serve_running(k), k->stop_sig);
+		serve_status_tick(&k->status, serve_running(k),
+				  serve_suspended(k), k->stop_sig);
 		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
@@ -840,6 +874,8 @@ void serve_free(struct serve *k)
 	}
 	if (k->over >= 0)
 		close(k->over);
+	if (k->acceptor) /* not in a stream's process */
+		serve_log_end(&k->log);
 	acceptor_close(k->acceptor);
 	serve_status_fini(&k->status);
 	secret_free(k->tickets, 2 * PROCESSES_MAX * sizeof *k->tickets);

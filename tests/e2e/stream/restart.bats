@@ -407,6 +407,27 @@ others() {
 	assert_same_file in got.btrfs
 }
 
+@test "--keep: SIGTERM counts a suspended stream, and its sender can still finish it" {
+	keeps
+	suspends_kept 1000000
+	kill -TERM "$RECEIVER_PID"
+	until_true said receiver 'no new streams; finishing 0, and 1 suspended, '
+	again --stats sender.json <in
+	compared 1000000
+	receiver_ends 0
+	assert_same_file in got.btrfs
+}
+
+@test "--keep: a second SIGTERM ends a suspended stream, too" {
+	keeps
+	suspends_kept 1000
+	kill -TERM "$RECEIVER_PID"
+	until_true said receiver 'finishing 0, and 1 suspended, '
+	kill -TERM "$RECEIVER_PID"
+	receiver_ends 143
+	said receiver '.* 127[^ ]*: stopped by signal 15'
+}
+
 @test "senders are killed at random moments: the stream arrives once, and whole" {
 	local round kills
 	by_tier 3 2 200 20
