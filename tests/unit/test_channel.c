@@ -859,9 +859,9 @@ int main(void)
 	for (size_t i = 0; i < array_len(sizes); i++) {
 		test_keys(i, CLIENT);
 		test_keys(i, SERVER);
-		test_bulk(sizes[i].mode, 4 << 20, 300000, sizeof in);
+		test_bulk(sizes[i].mode, 1 << 20, 300000, sizeof in);
 	}
-	test_bulk("none", 4 << 20, 300000, sizeof in);
+	test_bulk("none", 1 << 20, 300000, sizeof in);
 	test_bulk("none", 100000, 30000, 1000);
 	test_bulk("tls13-aes128-gcm", 3 * RECORD_MAX, RECORD_MAX, sizeof in);
 	test_bulk("tls13-aes128-gcm", RECORD_MAX + 1, RECORD_MAX + 1, 20000);
