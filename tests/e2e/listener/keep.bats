@@ -513,7 +513,7 @@ assert_listener_small() {
 	listens "${SERVER[@]}" --keep --per-client 16 --retry 0 -- cat
 	for ((i = 0; i < SIZE; i++)); do
 		"$BKP_TOOLS/thief" "$PORT" alice.key sends \
-			0123456789abcdef0123456789abcdef 1 >answer || fail "no answer"
+			"$(printf %032x "$i")" 1 >answer || fail "no answer"
 		[[ $(<answer) == welcome ]] || fail "$(<answer)"
 	done
 	sends_as bob --retry 0 <<<word
