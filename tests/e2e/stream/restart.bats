@@ -282,9 +282,8 @@ is_compared() {
 	start_relay cut -c s2c -l 33 -k 1
 	have_fifo slow
 	exec 8<>slow
-	BKP="$BKP_TOOLS/refuse" spawn SENDER_PID "$SENDER_ERR" \
-		EPERM setsockopt:1=282:2=1 -- "$BKP" connect "${CREDENTIAL[@]}" \
-		-p "$PORT" --ktls require "${RETRY[@]}" "${TX[@]}" -v 127.0.0.1 <slow
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM setsockopt:1=282:2=1 --"
+	spawn_sender --ktls require "${TX[@]}" -v <slow
 	head -c 500000 in >&8
 	until [[ -s tool.err ]]; do :; done
 	kill -STOP "$TOOL_PID"
