@@ -12,11 +12,11 @@ src_libbkp_a_SOURCES = \
 	src/base/secret.c src/base/secret.h \
 	src/base/confine_calls.c src/base/confine_calls.h \
 	src/base/order.c src/base/order.h \
-	src/base/nowait.c src/base/nowait.h \
 	src/base/confine.c src/base/confine.h \
 	src/base/io.c src/base/io.h \
-	src/base/log.c src/base/log.h \
 	src/base/parse.c src/base/parse.h \
+	src/base/nowait.c src/base/nowait.h \
+	src/base/log.c src/base/log.h \
 	src/base/notify.c src/base/notify.h \
 	src/base/signals.c src/base/signals.h \
 	src/proto/frame.c src/proto/frame.h \
@@ -32,6 +32,7 @@ src_libbkp_a_SOURCES = \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/password_exchange.c src/auth/password_exchange.h \
 	src/tls/alert.c src/tls/alert.h \
+	src/tls/incoming.c src/tls/incoming.h \
 	src/tls/mode.c src/tls/mode.h \
 	src/tls/sock_diag.c src/tls/sock_diag.h \
 	src/tls/socket_buffer.c src/tls/socket_buffer.h \
@@ -57,9 +58,13 @@ src_libbkp_a_SOURCES = \
 	src/conn/pending.c src/conn/pending.h \
 	src/conn/session.c src/conn/session.h \
 	src/conn/acceptor.c src/conn/acceptor.h \
+	src/conn/client.c src/conn/client.h \
+	src/conn/client_greeting.c src/conn/client_greeting.h \
 	src/conn/pass.c src/conn/pass.h \
-	src/conn/session_client.c src/conn/session_client.h \
+	src/conn/client_handshake.c src/conn/client_handshake.h \
 	src/conn/session_server.c src/conn/session_server.h \
+	src/conn/client_dial.c src/conn/client_dial.h \
+	src/conn/session_client.c src/conn/session_client.h \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
 	src/stream/digest.c src/stream/digest.h \
@@ -78,9 +83,17 @@ src_libbkp_a_SOURCES = \
 	src/stream/receiver.c src/stream/receiver.h \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \
-	src/stream/sender.c src/stream/sender.h \
+	src/stream/sender.h \
+	src/stream/receiver_transfer.c src/stream/receiver_transfer.h \
 	src/stream/resend_pipes.c src/stream/resend_pipes.h \
+	src/stream/sender_hear.c src/stream/sender_hear.h \
+	src/stream/sender_input.c src/stream/sender_input.h \
+	src/stream/sender_send.c src/stream/sender_send.h \
+	src/stream/receiver_end.c src/stream/receiver_end.h \
+	src/stream/sender_run.c src/stream/sender_run.h \
+	src/stream/receiver_run.c src/stream/receiver_run.h \
 	src/stream/stream.c src/stream/stream.h \
+	src/cli/host_port.c src/cli/host_port.h \
 	src/cli/probe.c src/cli/probe.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
@@ -94,6 +107,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/launcher_orders.c src/cli/launcher_orders.h \
 	src/cli/serve_log.c src/cli/serve_log.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
+	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \

@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/order.h"
@@ -141,10 +142,8 @@ static int main_run(int argc, char **argv, struct err *e)
 	case OPTIONS_LONG_OPTIONS:
 		return options_print_long_options(o.verb, e);
 	case OPTIONS_VERSION:
-		if (printf("%s\n", PACKAGE_STRING) < 0 || fflush(stdout))
-			return err_set(e, ERR_IO, errno,
-				       "cannot write standard output");
-		return 0;
+		printf("%s\n", PACKAGE_STRING);
+		return io_flush_stdout(e);
 	case OPTIONS_RUN:
 		break;
 	}

@@ -70,7 +70,7 @@ static int credential_find_psk(gnutls_session_t session,
 	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
 
 	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
-	if (key_identity_span((const char *)name->data, name->size))
+	if (key_text_identity_ok(name->data, name->size))
 		s = credential_lookup(c, peer->asked);
 	peer->admitted = s && credential_admitted(c, peer->asked) == s;
 	if (s)

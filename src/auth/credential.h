@@ -59,10 +59,7 @@ bool credential_is_password(const struct credential *c);
 struct credential *credential_new_x509(const struct credential_x509 *x,
 				       bool server, struct err *e);
 
-/*
- * The kinds that a handshake can use which begins now: bits of enum
- * credential_kind.
- */
+/* The kinds that a new handshake can use: bits of enum credential_kind. */
 unsigned int credential_kinds(const struct credential *c);
 
 /*

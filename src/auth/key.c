@@ -41,14 +41,9 @@ void key_wipe(struct key *k)
 	explicit_bzero(k, sizeof *k);
 }
 
-bool key_identity_span(const char *text, size_t len)
-{
-	return key_text_identity_ok((const uint8_t *)text, len);
-}
-
 bool key_identity_ok(const char *text)
 {
-	return key_identity_span(text, strlen(text));
+	return key_text_identity_ok((const uint8_t *)text, strlen(text));
 }
 
 static int key_take(struct key *k, const uint8_t *bytes, size_t len,

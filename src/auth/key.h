@@ -36,7 +36,6 @@ void key_wipe_file(struct key_file *f);
 
 /* Does text follow [A-Za-z0-9][A-Za-z0-9._@-]{0,63}? */
 bool key_identity_ok(const char *text);
-bool key_identity_span(const char *text, size_t len);
 
 /*
  * Read the file with secrets at path, "-" for standard input.  Refuses a file

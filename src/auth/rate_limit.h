@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The rate limit of wrong passwords: a source may try five at once, then one a
- * second.  Pure: the caller gives the time, in milliseconds.
+ * second.  In other words: each wrong try costs a second, and a source may owe
+ * five.  Pure: the caller gives the time, in milliseconds.
  *
- * A try counts as wrong from its beginning, and no longer once it turned out
- * right.  So tries at the same time gain nothing over tries one after the
- * other.
+ * A try counts as wrong from its beginning until it turns out right.  So tries
+ * at the same time gain nothing over tries one after the other.
  *
  * Memory is bounded, and no source is forgotten while it owes.  A site
  * (net_source.h) has its share of the memory: its further sources count

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Give up all that a process needs no more once it only carries bytes: root,
- * groups, capabilities, files (Landlock), other system calls (seccomp).
+ * Give up all that a process no longer needs once it only carries bytes: root,
+ * groups, capabilities, files (Landlock), most system calls (seccomp).
  * Ref: prctl(2) PR_SET_NO_NEW_PRIVS, landlock(7), seccomp(2).
  */
 #pragma once

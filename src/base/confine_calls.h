@@ -9,8 +9,8 @@
 
 /*
  * Refuse, from here on and in all children, every system call that is not in the
- * list, and those in it with arguments that we do not use: with EPERM, or in a
- * build of configure --enable-confine-kill by the death of the process.
+ * list, and arguments that we do not use.  A refused call fails with EPERM; in a
+ * build of configure --enable-confine-kill it kills the process.
  * no_new_privs must be set.  *count: the calls in the list.
  * Errors: ERR_KTLS; num is ENOSYS if this program has no libseccomp.
  */

@@ -144,6 +144,15 @@ int io_random(void *buf, size_t len, struct err *e)
 	return err_call(e, ERR_NET, "getrandom", "no random numbers");
 }
 
+int io_flush_stdout(struct err *e)
+{
+	int num = fflush(stdout) == EOF ? errno : 0;
+
+	if (num || ferror(stdout))
+		return err_set(e, ERR_IO, num, "cannot write standard output");
+	return 0;
+}
+
 int io_write_all(int fd, const void *buf, size_t len, const char *what,
 		 struct err *e)
 {

@@ -70,6 +70,9 @@ void io_close_range(unsigned int first, unsigned int last);
  */
 int io_random(void *buf, size_t len, struct err *e) attr_must_check;
 
+/* The end of what was printed.  Errors: ERR_IO, also of an earlier print. */
+int io_flush_stdout(struct err *e) attr_must_check;
+
 /* Write all of buf to a blocking descriptor.  Errors: ERR_IO, naming what. */
 int io_write_all(int fd, const void *buf, size_t len, const char *what,
 		 struct err *e) attr_must_check;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Tells the service manager, if one started us, how the service is: the
- * protocol of sd_notify(3), without libsystemd.  The connection to it and what
- * it is to know are global.
+ * Tells the service manager, if one started us, the state of the service: the
+ * protocol of sd_notify(3), without libsystemd.  The connection to it, and what
+ * it has yet to be told, are global.
  *
  * Nothing here waits or fails.  Only the latest state and the latest status
  * count: while there is no room for them, notify_tick() tries again.
@@ -31,8 +31,8 @@ void notify_stopping(void); /* final */
 void notify_status(const char *fmt, ...) attr_printf(1, 2);
 
 /*
- * Call at notify_due() at the latest, in clock_now_ms() time: a sign of life,
- * if the service manager wants them, and what had no room before.
+ * Call at notify_due() at the latest, in clock_now_ms() time.  Sends a sign of
+ * life, if the service manager wants them, and what had no room before.
  */
 uint64_t notify_due(void);
 void notify_tick(void);

@@ -5,24 +5,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-#include "base/order.h"
-
-static int nowait_reopen(int fd)
-{
-	const struct order reopen = { .kind = ORDER_REOPEN,
-				      .number = fd,
-				      .access = O_WRONLY };
-	char path[32];
-
-	if (order_possible())
-		return order_ask_fd(&reopen);
-	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-}
+#include "base/io.h"
 
 void nowait_init(struct nowait *w, int fd)
 {
@@ -38,7 +24,7 @@ void nowait_init(struct nowait *w, int fd)
 		      !(type == S_IFCHR && isatty(fd));
 	if (w->is_socket || w->is_plain)
 		return;
-	w->own_fd = nowait_reopen(fd);
+	w->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
 	/* No /proc, or, after su(1), a terminal or pipe of another user. */
 	if (w->own_fd < 0 && w->is_pipe &&
 	    pipe2(w->pipe, O_CLOEXEC | O_NONBLOCK) < 0)

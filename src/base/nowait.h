@@ -18,7 +18,7 @@ struct nowait {
 	int pipe[2]; /* bytes are spliced from here into fd; or -1 */
 	bool is_socket;
 	bool is_pipe;
-	bool is_plain; /* a file, or a device but no terminal: never waits */
+	bool is_plain; /* a file or a device, but no terminal: never waits */
 };
 
 /* Borrows fd, which must stay open.  The caller calls nowait_fini(). */

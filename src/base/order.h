@@ -2,8 +2,7 @@
 /*
  * Orders to the launcher: the process with our privileges, which sees no
  * network and has no key.  Orders have one size; a field that an order does not
- * use is zero.  order_check() is pure.  Who may ask is global: the socket to
- * the launcher.
+ * use is zero.  order_check() is pure.  The socket to the launcher is global.
  */
 #pragma once
 

@@ -85,11 +85,11 @@ static void near_request(const struct near *n, struct ssh_request *r)
 		.sends = o->receive,
 		.reverse = o->reverse,
 		.fallback = o->fallback,
-		.ktls_told = o->ktls == OPTIONS_KTLS_AUTO &&
+		.ktls_told = o->ktls == CONNECTION_KTLS_AUTO &&
 			     ktls_available(&ignored) < 0,
 		.quiet = o->quiet,
-		.ktls_require = o->ktls == OPTIONS_KTLS_REQUIRE,
-		.ktls_off = o->ktls == OPTIONS_KTLS_OFF,
+		.ktls_require = o->ktls == CONNECTION_KTLS_REQUIRE,
+		.ktls_off = o->ktls == CONNECTION_KTLS_OFF,
 		.verbose = (uint64_t)(o->verbose > 9 ? 9 : o->verbose),
 		.port = o->reverse ? 0 : o->port,
 		.port_last = o->reverse ? 0 : o->last_port,
@@ -117,14 +117,14 @@ static int near_start(struct near *n, struct err *e)
 	near_request(n, &request);
 	request.command = ssh_args_join(n->o->ssh.command);
 	if (!request.command)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	line = ssh_request_format(&request, e);
 	ssh_request_fini(&request);
 	if (!line)
 		return -1;
 	command = ssh_args_join((char *[]){ far_program, line, NULL });
 	if (!command)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	ssh_process_ask(&n->o->ssh, &n->config);
 	return ssh_process_start(&n->ssh, &n->o->ssh, &n->config, command, e);
 }

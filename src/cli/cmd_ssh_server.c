@@ -140,9 +140,9 @@ static int far_options(struct far *f, struct err *e)
 		.verb = r->reverse ? OPTIONS_CONNECT : OPTIONS_LISTEN,
 		.port = r->port,
 		.last_port = r->port_last,
-		.ktls = r->ktls_require ? OPTIONS_KTLS_REQUIRE
-			: r->ktls_off	? OPTIONS_KTLS_OFF
-					: OPTIONS_KTLS_AUTO,
+		.ktls = r->ktls_require ? CONNECTION_KTLS_REQUIRE
+			: r->ktls_off	? CONNECTION_KTLS_OFF
+					: CONNECTION_KTLS_AUTO,
 		.wait_ms = WAIT_MS,
 		.handshake_ms = r->handshake_ms ? r->handshake_ms : 10000,
 		.ready_fd = -1,
@@ -396,6 +396,6 @@ int cmd_ssh_server(const struct options *o, struct err *e)
 	}
 	joined = ssh_args_join(o->words);
 	if (!joined)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	return far_serve(&far, joined, e);
 }

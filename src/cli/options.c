@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/options.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,7 +13,10 @@
 
 #include "auth/key.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/parse.h"
+#include "cli/host_port.h"
+#include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/stream_name.h"
 #include "conn/tcp_options.h"
@@ -458,114 +459,11 @@ static int options_parse_options(struct options *o, int argc, char **argv,
 	return 0;
 }
 
-/* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
-static bool options_is_ipv6(const char *text, size_t len, bool *lacks_zone)
-{
-	size_t zone = strcspn(text, "%");
-	char address[INET6_ADDRSTRLEN];
-	struct in6_addr a;
-
-	*lacks_zone = false;
-	if (zone > len)
-		zone = len;
-	if (zone >= sizeof address)
-		return false;
-	memcpy(address, text, zone);
-	address[zone] = '\0';
-	if (inet_pton(AF_INET6, address, &a) != 1)
-		return false;
-	*lacks_zone = IN6_IS_ADDR_LINKLOCAL(&a) && len < zone + 2;
-	return true;
-}
-
-/*
- * text has more than one colon and no brackets.  "2001:db8::1:7000" is a valid
- * address, but may be meant as an address with a port.
- */
-static int options_check_bare(const char *text, bool port_given, struct err *e)
-{
-	const char *port = strrchr(text, ':') + 1, *zone = strchr(text, '%');
-	size_t digits = strspn(port, "0123456789"), before = port - text - 1;
-	bool whole, part, ignored;
-
-	whole = options_is_ipv6(text, strlen(text), &ignored) &&
-		!(zone && zone < port);
-	part = options_is_ipv6(text, before, &ignored) && digits &&
-	       !port[digits];
-	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
-		return err_set(
-			e, ERR_USAGE, 0,
-			"'%s' looks like an IPv6 address with a port: "
-			"put the address into brackets, as in [%.*s]:%s%s",
-			text, (int)before, text, port,
-			whole ? ", or all of it if it is the address" : "");
-	if (!whole)
-		return err_set(e, ERR_USAGE, 0,
-			       "'%s' is neither HOST:PORT nor an IPv6 address",
-			       text);
-	return 0;
-}
-
-static int options_check_zone(const char *host, struct err *e)
-{
-	bool lacks_zone;
-
-	options_is_ipv6(host, strlen(host), &lacks_zone);
-	if (!lacks_zone)
-		return 0;
-	return err_set(e, ERR_USAGE, 0,
-		       "'%s' is a link-local address, which needs its "
-		       "interface: %s%%INTERFACE (see 'ip -6 address')",
-		       host, host);
-}
-
-/* HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it is. */
-static int options_parse_host(struct options *o, const char *text,
-			      bool *with_port, struct err *e)
-{
-	const char *host = text, *port = NULL, *colon = strchr(text, ':');
-	size_t len = strlen(text);
-
-	if (strchr(text, '@'))
-		return err_set(e, ERR_USAGE, 0,
-			       "'%s': give the host alone, no user@; the user "
-			       "who runs 'btrfs-ktls-pipe listen' there takes "
-			       "the stream (start it by ssh, for example)",
-			       text);
-	if (*text == '[') {
-		const char *close = strchr(text, ']');
-
-		if (!close || (close[1] && close[1] != ':'))
-			return err_set(e, ERR_USAGE, 0,
-				       "'%s' is not [address]:port", text);
-		host = text + 1;
-		len = (size_t)(close - host);
-		port = close[1] ? close + 2 : NULL;
-	} else if (colon && !strchr(colon + 1, ':')) {
-		len = (size_t)(colon - text);
-		port = colon + 1;
-	} else if (colon &&
-		   options_check_bare(text, o->port != UINT64_MAX, e) < 0) {
-		return -1;
-	}
-	if (len < 1 || len >= sizeof o->host)
-		return err_set(e, ERR_USAGE, 0, "'%s' names no host", text);
-	memcpy(o->host, host, len);
-	o->host[len] = '\0';
-	*with_port = port;
-	if (options_check_zone(o->host, e) < 0)
-		return -1;
-	if (!port)
-		return 0;
-	if (parse_uint(port, 1, 65535, &o->port, e) < 0)
-		return err_wrap(e, "port in '%s'", text);
-	return 0;
-}
-
 static int options_check_connect(struct options *o, int argc, char **argv,
 				 struct err *e)
 {
-	bool port_given = o->port != UINT64_MAX, with_port = false;
+	bool port_given = o->port != UINT64_MAX;
+	struct host_port to;
 
 	if (argc != 1)
 		return err_set(e, ERR_USAGE, 0,
@@ -574,12 +472,15 @@ static int options_check_connect(struct options *o, int argc, char **argv,
 	if (port_given && (o->port == 0 || o->last_port))
 		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0%s",
 			       o->last_port ? ", nor a range of ports" : "");
-	if (options_parse_host(o, argv[0], &with_port, e) < 0)
+	if (host_port_parse(argv[0], port_given, &to, e) < 0)
 		return -1;
-	if (port_given && with_port)
+	if (port_given && to.port)
 		return err_set(e, ERR_USAGE, 0,
 			       "the port is given twice: in '%s' and with -p",
 			       argv[0]);
+	snprintf(o->host, sizeof o->host, "%s", to.host);
+	if (to.port)
+		o->port = to.port;
 	return 0;
 }
 
@@ -660,7 +561,7 @@ static int options_check_rows(const struct options *o, struct err *e)
 static int options_check_values(const struct options *o, struct err *e)
 {
 	if (options_mode_none(o) &&
-	    (o->verb == OPTIONS_SSH || o->ktls == OPTIONS_KTLS_REQUIRE))
+	    (o->verb == OPTIONS_SSH || o->ktls == CONNECTION_KTLS_REQUIRE))
 		return err_set(e, ERR_USAGE, 0, "%s cannot be used with " NONE,
 			       o->verb == OPTIONS_SSH ? "ssh"
 						      : "--ktls require");
@@ -753,7 +654,7 @@ static int options_check(struct options *o, int argc, char **argv,
 			       "only connect and listen take a COMMAND");
 	if (o->verb == OPTIONS_SSH && options_check_ssh(o, e) < 0)
 		return -1;
-	if (o->bind && options_check_zone(o->bind, e) < 0)
+	if (o->bind && host_port_check_zone(o->bind, e) < 0)
 		return err_wrap(e, "-b");
 	if (options_check_rows(o, e) < 0 || options_check_values(o, e) < 0)
 		return -1;
@@ -814,7 +715,7 @@ static int options_parse_ssh(struct options *o, int argc, char **argv,
 		return -1;
 	words = calloc(o->ssh.ours_count + 2, sizeof *words);
 	if (!words)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	words[0] = argv[0];
 	for (size_t i = 0; i < o->ssh.ours_count; i++)
 		words[count++] = o->ssh.ours[i];
@@ -896,13 +797,6 @@ static void options_print_spec(const struct options_spec *spec, bool letters)
 	}
 }
 
-static int options_flush(struct err *e)
-{
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return err_set(e, ERR_IO, 0, "cannot write standard output");
-	return 0;
-}
-
 int options_print_help(enum options_verb verb, struct err *e)
 {
 	const char *lead = "usage:";
@@ -928,7 +822,7 @@ int options_print_help(enum options_verb verb, struct err *e)
 		if (specs[i].verbs & (verb ? verb : EVERY))
 			options_print_spec(&specs[i], verb != OPTIONS_SSH);
 	printf("\nSee btrfs-ktls-pipe(1).\n");
-	return options_flush(e);
+	return io_flush_stdout(e);
 }
 
 int options_print_long_options(enum options_verb verb, struct err *e)
@@ -936,5 +830,5 @@ int options_print_long_options(enum options_verb verb, struct err *e)
 	for (size_t i = 0; i < array_len(specs); i++)
 		if (specs[i].help && (specs[i].verbs & (verb ? verb : EVERY)))
 			printf("--%s\n", specs[i].name);
-	return options_flush(e);
+	return io_flush_stdout(e);
 }

@@ -32,14 +32,12 @@ enum options_action {
 	OPTIONS_LONG_OPTIONS, /* for tests and shell completion */
 };
 
-/* --ktls, --tx and --rx, in the order of the words in the table */
-enum options_ktls { OPTIONS_KTLS_AUTO, OPTIONS_KTLS_REQUIRE, OPTIONS_KTLS_OFF };
+/* --confine, in the order of the words in the table */
 enum options_confine {
 	OPTIONS_CONFINE_AUTO,
 	OPTIONS_CONFINE_REQUIRE,
 	OPTIONS_CONFINE_OFF
 };
-enum options_how { OPTIONS_HOW_AUTO, OPTIONS_HOW_SPLICE, OPTIONS_HOW_COPY };
 
 /* The values of an option that may be repeated */
 enum { OPTIONS_NAMES_MAX = 64 };
@@ -67,7 +65,7 @@ struct options {
 	struct options_names peers;
 	struct mode_list modes; /* empty: the default */
 
-	int ktls, tx, rx; /* enum options_ktls, enum options_how */
+	int ktls, tx, rx; /* enum connection_ktls, enum stream_how */
 	int confine; /* enum options_confine */
 	uint64_t wait_ms; /* CLOCK_NEVER: for ever */
 	uint64_t handshake_ms;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "tls/priority.h"
 #include "tls/tls.h"
@@ -50,13 +51,6 @@ static const char *probe_true(bool b)
 	return b ? "true" : "false";
 }
 
-static int probe_flush(struct err *e)
-{
-	if (fflush(stdout) == EOF || ferror(stdout))
-		return err_set(e, ERR_IO, 0, "cannot write standard output");
-	return 0;
-}
-
 static void probe_print_confine(const struct confine *c)
 {
 	char text[CONFINE_TEXT_BYTES];
@@ -88,7 +82,7 @@ int probe_print(const struct probe *p, struct err *e)
 	}
 	printf("\nconnect offers      %s first, records made in %s\n",
 	       p->pick->name, p->usable ? "the kernel" : "user space");
-	return probe_flush(e);
+	return io_flush_stdout(e);
 }
 
 /* No string printed here holds a quote, backslash or control character. */
@@ -117,5 +111,5 @@ int probe_print_json(const struct probe *p, struct err *e)
 	       probe_true(!p->confine.files), p->confine.calls,
 	       p->confine.missing, p->pick->name, p->usable ? "kernel" : "user",
 	       probe_true(p->usable));
-	return probe_flush(e);
+	return io_flush_stdout(e);
 }

@@ -2,11 +2,10 @@
 /*
  * listen --keep: many streams at once, until a signal ends it.
  *
- * The listener's process has the listening sockets and makes the handshakes.
- * It forks a process for each new stream when the HELLO has arrived.  A
- * connection of a running stream is recognised before its handshake, by the
- * server name in its ClientHello, or in mode none by the stream id in its
- * HELLO.  Its socket is passed to the stream's process.
+ * The listener's process has the listening sockets and makes all handshakes.
+ * When a HELLO begins a new stream it forks a process for that stream.  When a
+ * HELLO goes on with a running stream it passes socket, keys and HELLO to that
+ * stream's process (conn/pass).
  */
 #pragma once
 

@@ -12,16 +12,13 @@
 #include "base/net_source.h"
 #include "conn/net.h"
 
-enum {
-	SERVE_LOG_CLIENTS =
-		32, /* then the one that is idle longest is forgotten */
-	SERVE_NAME_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
-};
+/* Then the one that was idle longest is forgotten. */
+enum { SERVE_LOG_CLIENTS = 32 };
 
 struct serve_log_client {
 	char identity[KEY_IDENTITY_MAX + 1];
 	struct net_source source;
-	char name[SERVE_NAME_CHARS]; /* of its last stream */
+	char name[KEY_IDENTITY_MAX + 1 + NET_NAME_MAX]; /* of its last stream */
 	struct log_limit streams;
 };
 

@@ -26,13 +26,8 @@ static bool setup_is_none(const struct options *o)
 
 static enum connection_ktls setup_ktls(const struct options *o)
 {
-	static const enum connection_ktls when[] = {
-		[OPTIONS_KTLS_AUTO] = CONNECTION_KTLS_AUTO,
-		[OPTIONS_KTLS_REQUIRE] = CONNECTION_KTLS_REQUIRE,
-		[OPTIONS_KTLS_OFF] = CONNECTION_KTLS_OFF,
-	};
-
-	return setup_is_none(o) ? CONNECTION_KTLS_OFF : when[o->ktls];
+	return setup_is_none(o) ? CONNECTION_KTLS_OFF
+				: (enum connection_ktls)o->ktls;
 }
 
 static int setup_keys(struct setup *s, const struct options *o, struct err *e)
@@ -134,12 +129,6 @@ static int setup_credential(struct setup *s, const struct options *o,
 	return -1;
 }
 
-static const enum stream_how setup_how[] = {
-	[OPTIONS_HOW_AUTO] = STREAM_AUTO,
-	[OPTIONS_HOW_SPLICE] = STREAM_SPLICE,
-	[OPTIONS_HOW_COPY] = STREAM_COPY,
-};
-
 /* Hand the command line down to the layers below. */
 static void setup_configure(struct setup *s, const struct options *o)
 {
@@ -168,8 +157,8 @@ static void setup_configure(struct setup *s, const struct options *o)
 		.channel_fd = -1,
 	};
 	s->stream = (struct stream_config){
-		.tx = setup_how[o->tx],
-		.rx = setup_how[o->rx],
+		.tx = (enum stream_how)o->tx,
+		.rx = (enum stream_how)o->rx,
 		.command = o->command,
 		.limit_bytes_per_s = o->limit_bytes_per_s,
 		.size_bytes = o->size_bytes,
@@ -211,7 +200,7 @@ int setup_init_key(struct setup *s, const struct options *o,
 		priority_default_modes(&s->modes, kinds);
 	if (tls_check_modes(&s->modes, kinds, e) < 0)
 		return -1;
-	if (o->ktls == OPTIONS_KTLS_REQUIRE && ktls_available(e) < 0)
+	if (o->ktls == CONNECTION_KTLS_REQUIRE && ktls_available(e) < 0)
 		return err_append(e, " (--ktls require)");
 	if (o->raw)
 		log_notice("--raw: the other side cannot confirm that the "

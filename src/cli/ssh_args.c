@@ -123,7 +123,7 @@ int ssh_args_parse(struct ssh_args *a, int count, char **argv,
 	a->ours = calloc((size_t)count + 1, sizeof *a->ours);
 	a->theirs = calloc((size_t)count + 1, sizeof *a->theirs);
 	if (!a->ours || !a->theirs)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	return ssh_args_sort(&p, takes_value, e);
 }
 

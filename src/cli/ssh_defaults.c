@@ -79,7 +79,7 @@ int ssh_defaults_read(struct ssh_defaults *d, struct err *e)
 	d->text = calloc(SSH_DEFAULTS_MAX + 1, sizeof *d->text);
 	if (!d->text) {
 		fclose(in);
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	}
 	d->words[d->count++] = strcpy(d->text[0], path);
 	ret = ssh_defaults_fill(d, in, e);

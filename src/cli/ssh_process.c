@@ -178,7 +178,7 @@ int ssh_process_start(struct ssh_process *p, const struct ssh_args *a,
 
 	*p = (struct ssh_process){ .fd = -1, .deadline_ms = CLOCK_NEVER };
 	if (!words)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
 		free(words);
 		return err_call(e, ERR_NET, "socketpair", "cannot start ssh");

@@ -72,7 +72,7 @@ char *ssh_request_format(const struct ssh_request *r, struct err *e)
 	FILE *out = open_memstream(&text, &size);
 
 	if (!out) {
-		err_set(e, ERR_BUG, 0, "out of memory");
+		err_memory(e);
 		return NULL;
 	}
 	fprintf(out, "%d %s", SSH_ANSWER_VERSION,
@@ -186,7 +186,7 @@ int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 
 	*r = (struct ssh_request){ 0 };
 	if (!copy)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	while ((word = strsep(&next, " ")) && strcmp(word, "--")) {
 		uint64_t version;
 		int ret = 0;
@@ -207,7 +207,7 @@ int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 	if (r->port_last && r->port_last < r->port)
 		return ssh_request_bad("port-last", e);
 	r->command = strdup(next);
-	return r->command ? 0 : err_set(e, ERR_BUG, 0, "out of memory");
+	return r->command ? 0 : err_memory(e);
 }
 
 enum { PORT_AT = 2 * SSH_REQUEST_KEY_BYTES + 1, ADDRESS_AT = PORT_AT + 6 };

@@ -23,7 +23,6 @@ enum {
 
 struct acceptor {
 	struct acceptor_params params;
-	struct pending_rules rules; /* for every peer */
 	const struct pending_stream *only; /* see acceptor_serve() */
 	int epoll_fd; /* readable when there is something to do */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
@@ -55,7 +54,8 @@ static void acceptor_watch_pending(struct acceptor *a, int op,
 {
 	uint32_t events = p->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
 
-	acceptor_watch(a, op, p->socket.fd, events, (uint32_t)(p - a->pending));
+	acceptor_watch(a, op, p->peer.socket.fd, events,
+		       (uint32_t)(p - a->pending));
 }
 
 /* Stop accepting for pause_ms; 0: accept again. */
@@ -92,9 +92,9 @@ static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 				 const char *why)
 {
 	if (acceptor_may_log(a))
-		log_notice("refused %s: %s", p->name, why);
+		log_notice("refused %s: %s", p->peer.name, why);
 	else
-		log_debug("refused %s: %s", p->name, why);
+		log_debug("refused %s: %s", p->peer.name, why);
 }
 
 /*
@@ -103,7 +103,7 @@ static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
  */
 static void acceptor_drop(struct acceptor *a, struct pending *p)
 {
-	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
+	acceptor_watch(a, EPOLL_CTL_DEL, p->peer.socket.fd, 0, 0);
 	pending_drop(p);
 }
 
@@ -124,15 +124,15 @@ static void acceptor_refuse(struct acceptor *a, struct pending *p,
 static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 				     const char *why)
 {
-	if (pending_has_left(&a->rules, p))
-		log_debug("%s has left: %s", p->name, why);
+	if (pending_has_left(&a->params.rules, p))
+		log_debug("%s has left: %s", p->peer.name, why);
 	else
 		acceptor_log_refusal(a, p, why);
 	p->state = PENDING_LEAVING;
 	p->want = TLS_WANT_READ;
 	p->deadline_ms =
 		clock_earlier(p->deadline_ms, clock_deadline(LEAVE_MS));
-	net_shutdown_send(p->socket.fd);
+	net_shutdown_send(p->peer.socket.fd);
 	acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
 }
 
@@ -150,14 +150,14 @@ static struct pending *acceptor_evict(struct acceptor *a)
 		struct pending *p = &a->pending[i];
 
 		if (pending_exists(p))
-			places[i] =
-				(struct crowd_place){ &p->source, p->since_ms };
+			places[i] = (struct crowd_place){ &p->peer.source,
+							  p->since_ms };
 	}
 	pick = crowd_pick(places, PENDING_MAX, clock_now_ms());
 	if (pick < 0)
 		return NULL;
 	loser = &a->pending[pick];
-	pending_tell_later(&a->rules, loser);
+	pending_tell_later(&a->params.rules, loser);
 	acceptor_refuse(a, loser, "too many handshakes at the same time");
 	return loser;
 }
@@ -179,21 +179,21 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 {
 	struct err e = { 0 };
 
-	*p = (struct pending){ .socket.fd = fd,
+	*p = (struct pending){ .peer.socket.fd = fd,
 			       .want = TLS_WANT_READ,
 			       .state = PENDING_NEW };
 	p->since_ms = clock_now_ms();
 	p->deadline_ms = clock_deadline(a->params.handshake_ms);
-	p->source = net_peer_source(fd);
-	net_peer_name(fd, p->name);
-	connection_attach(&p->socket, a->params.ktls);
-	p->tls = pending_session(&a->rules, fd, NULL, &e);
+	p->peer.source = net_peer_source(fd);
+	net_peer_name(fd, p->peer.name);
+	connection_attach(&p->peer.socket, a->params.ktls);
+	p->tls = pending_session(&a->params.rules, fd, NULL, &e);
 	if (!p->tls) {
 		acceptor_refuse(a, p, e.msg);
 		return;
 	}
 	acceptor_watch_pending(a, EPOLL_CTL_ADD, p);
-	log_debug("connection from %s", p->name);
+	log_debug("connection from %s", p->peer.name);
 }
 
 void acceptor_adopt(struct acceptor *a, int fd)
@@ -243,14 +243,12 @@ static void acceptor_accept(struct acceptor *a, size_t i)
 	}
 }
 
-void acceptor_refuse_accepted(struct accepted_peer *peer,
-			      enum frame_refusal why)
+void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why)
 {
 	struct err ignored = { 0 };
 
 	pending_send_refusal(peer->channel, peer->socket.fd, why, &ignored);
-	channel_free(peer->channel);
-	close(peer->socket.fd);
+	pending_drop_peer(peer);
 }
 
 /* Advance one handshake.  Returns whether its peer is accepted. */
@@ -260,11 +258,11 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 	bool done = false;
 
 	if (p->state == PENDING_LEAVING) {
-		if (!net_discard(p->socket.fd, &p->discarded))
+		if (!net_discard(p->peer.socket.fd, &p->discarded))
 			acceptor_drop(a, p);
 		return false;
 	}
-	if (pending_step(&a->rules, p, &done, &e) < 0) {
+	if (pending_step(&a->params.rules, p, &done, &e) < 0) {
 		acceptor_close_lingering(a, p, e.msg);
 		return false;
 	}
@@ -274,18 +272,11 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 }
 
 static void acceptor_take(struct acceptor *a, struct pending *p,
-			  struct accepted_peer *accepted)
+			  struct peer *accepted)
 {
-	acceptor_watch(a, EPOLL_CTL_DEL, p->socket.fd, 0, 0);
-	*accepted = (struct accepted_peer){ .socket = p->socket,
-					    .channel = p->channel,
-					    .hello = p->hello,
-					    .returns = p->returns,
-					    .source = p->source,
-					    .restarts = p->restarts };
-	memcpy(accepted->stream_name, p->stream_name, sizeof p->stream_name);
-	memcpy(accepted->name, p->name, sizeof p->name);
-	p->channel = NULL;
+	acceptor_watch(a, EPOLL_CTL_DEL, p->peer.socket.fd, 0, 0);
+	*accepted = p->peer;
+	p->peer.channel = NULL;
 }
 
 static void acceptor_check_deadlines(struct acceptor *a)
@@ -301,7 +292,7 @@ static void acceptor_check_deadlines(struct acceptor *a)
 					"the handshake took too long");
 }
 
-bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted)
+bool acceptor_step(struct acceptor *a, struct peer *accepted)
 {
 	struct epoll_event ev;
 
@@ -379,9 +370,9 @@ static void acceptor_release_fds(struct acceptor *a)
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s)
 {
 	a->only = s;
-	a->rules.streams = &a->only;
-	a->rules.stream_count = 1;
-	a->rules.one = true;
+	a->params.rules.streams = &a->only;
+	a->params.rules.stream_count = 1;
+	a->params.rules.one = true;
 	acceptor_release_fds(a);
 }
 
@@ -406,25 +397,14 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 		return NULL;
 	}
 	a->params = *p;
-	a->rules = (struct pending_rules){ .cred = p->cred,
-					   .password = p->password,
-					   .modes = p->modes,
-					   .raw = p->raw,
-					   .role = p->role,
-					   .allow_self = p->allow_self,
-					   .names = p->names,
-					   .admit = p->admit,
-					   .admit_arg = p->admit_arg,
-					   .streams = p->streams,
-					   .stream_count = p->stream_count };
-	host_id_own(a->rules.host);
+	host_id_own(a->params.rules.host);
 	for (size_t i = 0; i < p->listener->count; i++)
 		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
 			       LISTENER_0 + (uint32_t)i);
 	return a;
 }
 
-static void acceptor_free(struct acceptor *a)
+void acceptor_leave(struct acceptor *a)
 {
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]))
@@ -442,11 +422,6 @@ void acceptor_close(struct acceptor *a)
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]) &&
 		    a->pending[i].state != PENDING_LEAVING)
-			pending_tell_later(&a->rules, &a->pending[i]);
-	acceptor_free(a);
-}
-
-void acceptor_leave(struct acceptor *a)
-{
-	acceptor_free(a);
+			pending_tell_later(&a->params.rules, &a->pending[i]);
+	acceptor_leave(a);
 }

@@ -23,42 +23,9 @@ struct acceptor;
 /* Everything is borrowed until acceptor_close(). */
 struct acceptor_params {
 	const struct net_listener *listener;
-	struct credential *cred;
-	const struct secret *password; /* NULL: none is in use */
-	const struct mode_list *modes;
 	enum connection_ktls ktls;
-	bool raw; /* no HELLO is expected */
-	enum frame_role role; /* ours; the peer must have the other one */
-	bool allow_self; /* accept a peer on our own host */
-	bool names; /* streams may have names */
 	uint64_t handshake_ms; /* for each handshake */
-
-	/* Streams that run; their peers may come again.  NULLs are skipped. */
-	const struct pending_stream *const *streams;
-	size_t stream_count;
-
-	/*
-	 * Called when a peer has authenticated and sent a valid HELLO: may it
-	 * have a stream of its own?  Returns 0, or -1 with the reason for our
-	 * log; the peer is told that we are busy.  NULL: it always may.
-	 */
-	int (*admit)(void *arg, const struct tls_agreed *agreed,
-		     const struct net_source *source, struct err *e);
-
-	void *admit_arg;
-};
-
-/* An authenticated peer.  The caller owns the channel and the socket. */
-struct accepted_peer {
-	struct connection_socket socket;
-	struct channel *channel;
-	struct frame_hello hello; /* not with raw */
-	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
-	bool restarts; /* another process with the running stream's name */
-	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
-	bool returns; /* to a stream that runs */
-	struct net_source source;
-	char name[NET_NAME_MAX];
+	struct pending_rules rules;
 };
 
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
@@ -78,7 +45,7 @@ uint64_t acceptor_due(const struct acceptor *a);
  * a peer has authenticated and sent an acceptable HELLO; the caller then sends
  * the WELCOME.  All other peers are refused, each with one line in the log.
  */
-bool acceptor_step(struct acceptor *a, struct accepted_peer *accepted);
+bool acceptor_step(struct acceptor *a, struct peer *accepted);
 
 /* Does the acceptor still work?  ERR_NET: it can never accept again. */
 int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
@@ -92,8 +59,7 @@ int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s);
 
 /* Refuse a peer that was accepted; closes and frees what is in peer. */
-void acceptor_refuse_accepted(struct accepted_peer *peer,
-			      enum frame_refusal why);
+void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why);
 
 /*
  * Close and free a, which may be NULL.  Peers in the middle of a handshake are

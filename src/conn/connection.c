@@ -46,9 +46,9 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when)
 }
 
 /* The bulk direction */
-static enum records_direction connection_bulk(const struct connection *c)
+static enum record_direction connection_bulk(const struct connection *c)
 {
-	return c->role == CONNECTION_SENDER ? RECORDS_TX : RECORDS_RX;
+	return c->role == CONNECTION_SENDER ? RECORD_TX : RECORD_RX;
 }
 
 bool connection_in_kernel(const struct connection *c)
@@ -106,7 +106,7 @@ static void connection_log_user_space(const struct err *why)
 
 static int connection_choose_path(struct connection *c, struct err *e)
 {
-	enum records_direction bulk = connection_bulk(c);
+	enum record_direction bulk = connection_bulk(c);
 	struct err why = c->why_not;
 
 	/* Behind HELLO or WELCOME, in its record */
@@ -255,9 +255,11 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 	return 0;
 }
 
-/* Before the kernel sends data by itself: may it? */
-static int connection_may_send(struct connection *c, bool *may, struct err *e)
+/* Before the kernel sends data by itself: may it?  Nothing is moved yet. */
+static int connection_may_send(struct connection *c, bool *may,
+			       struct connection_io *io, struct err *e)
 {
+	*io = (struct connection_io){ 0 };
 	assert(c->role == CONNECTION_SENDER && connection_in_kernel(c));
 	if (channel_may_send(c->channel, may, e) < 0)
 		return connection_fail(c, e);
@@ -270,8 +272,7 @@ int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
 	ssize_t n;
 	bool may;
 
-	*io = (struct connection_io){ 0 };
-	if (connection_may_send(c, &may, e) < 0)
+	if (connection_may_send(c, &may, io, e) < 0)
 		return -1;
 	if (!may)
 		return 0;
@@ -288,8 +289,7 @@ int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
 	ssize_t n;
 	bool may;
 
-	*io = (struct connection_io){ 0 };
-	if (connection_may_send(c, &may, e) < 0)
+	if (connection_may_send(c, &may, io, e) < 0)
 		return -1;
 	if (!may)
 		return 0;
@@ -364,14 +364,14 @@ int connection_drop(struct connection *c, bool *got, bool *closed,
 	return 0;
 }
 
-int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
-			  bool *closed, struct err *e)
+/* Read the next frame; *got: f holds it; *closed: close_notify came instead. */
+static int connection_read_frame(struct connection *c, struct frame *f,
+				 bool *got, bool *closed, struct err *e)
 {
 	struct frame_reader *r = &c->reader;
 	struct channel_io io;
 	size_t want;
 
-	assert(c->role == CONNECTION_SENDER && !c->raw);
 	*got = *closed = false;
 	while ((want = frame_reader_wants(r)) > 0) {
 		if (channel_recv(c->channel, r->bytes + r->have, want, &io, e) <
@@ -389,13 +389,20 @@ int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 	return 0;
 }
 
+int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
+			  bool *closed, struct err *e)
+{
+	assert(c->role == CONNECTION_SENDER && !c->raw);
+	return connection_read_frame(c, f, got, closed, e);
+}
+
 int connection_send_frame(struct connection *c, const struct frame *f,
 			  bool *taken, struct err *e)
 {
 	uint8_t bytes[FRAME_MAX_BYTES];
 	size_t size = frame_encode(f, bytes);
 
-	assert(c->role == CONNECTION_RECEIVER);
+	assert(c->role == CONNECTION_RECEIVER || c->checks);
 	if (channel_put(c->channel, bytes, size, taken, e) < 0)
 		return connection_fail(c, e);
 	return 0;
@@ -406,46 +413,20 @@ bool connection_checks(const struct connection *c)
 	return c->checks;
 }
 
-int connection_send_checking(struct connection *c, const struct frame *f,
-			     bool *taken, struct err *e)
-{
-	uint8_t bytes[FRAME_MAX_BYTES];
-	size_t size = frame_encode(f, bytes);
-
-	assert(c->role == CONNECTION_SENDER && c->checks);
-	if (channel_put(c->channel, bytes, size, taken, e) < 0)
-		return connection_fail(c, e);
-	return 0;
-}
-
 /* Nothing may end a comparison but its result, or the loss of the connection. */
 int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 			     struct err *e)
 {
-	struct frame_reader *r = &c->reader;
-	struct channel_io io;
-	size_t want;
+	bool closed;
 
 	assert(c->role == CONNECTION_RECEIVER && c->checks);
-	*got = false;
-	while ((want = frame_reader_wants(r)) > 0) {
-		if (channel_recv(c->channel, r->bytes + r->have, want, &io, e) <
-		    0)
-			return connection_fail(c, e);
-		if (io.closed) {
-			connection_set_lost(c);
-			return err_set(e, ERR_STREAM, 0,
-				       "the connection was lost");
-		}
-		if (!io.bytes)
-			return 0;
-		r->have += io.bytes;
+	if (connection_read_frame(c, f, got, &closed, e) < 0)
+		return -1;
+	if (closed) {
+		connection_set_lost(c);
+		return err_set(e, ERR_STREAM, 0, "the connection was lost");
 	}
-	r->have = 0;
-	if (frame_decode(r->bytes, f) < 0 || f->type != FRAME_CHECKING)
-		return connection_bad_frame(e);
-	*got = true;
-	return 0;
+	return *got && f->type != FRAME_CHECKING ? connection_bad_frame(e) : 0;
 }
 
 bool connection_gave_up(const struct connection *c)
@@ -539,7 +520,7 @@ static bool connection_discard(struct connection *c)
 	ssize_t n;
 
 	do
-		n = channel_in_kernel(c->channel, RECORDS_RX)
+		n = channel_in_kernel(c->channel, RECORD_RX)
 			    ? ktls_recv_record(c->fd, &type, discarded,
 					       sizeof discarded)
 			    : recv(c->fd, discarded, sizeof discarded,

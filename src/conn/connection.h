@@ -16,6 +16,7 @@
 
 enum connection_role { CONNECTION_SENDER, CONNECTION_RECEIVER };
 
+/* In the order of the words of --ktls */
 enum connection_ktls {
 	CONNECTION_KTLS_AUTO,
 	CONNECTION_KTLS_REQUIRE,
@@ -59,9 +60,8 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when);
 /*
  * Make a connection of a channel: give the keys of the bulk direction to the
  * kernel, verify that it uses them, and log the path.  Takes over ch and s->fd,
- * on failure too.  raw: the peer is another program,
- * whose TLS session tickets are ignored.  Errors: ERR_KTLS if kernel TLS is
- * required and not available.
+ * on failure too.  raw: the peer is another program, which sends no frames.
+ * Errors: ERR_KTLS if kernel TLS is required and not available.
  */
 struct connection *connection_open(struct channel *ch,
 				   const struct connection_socket *s,
@@ -88,13 +88,6 @@ bool connection_checks(const struct connection *c);
  * does.  A sender calls it when nothing is pending.  Errors: as there.
  */
 int connection_start(struct connection *c, struct err *e) attr_must_check;
-
-/*
- * Sender: send a CHECKING, which may need a connection_flush() to go out.
- * *taken is false if the buffer has no room for it.
- */
-int connection_send_checking(struct connection *c, const struct frame *f,
-			     bool *taken, struct err *e) attr_must_check;
 
 /* Receiver: receive the next CHECKING; *got: f holds it.  Errors: ERR_STREAM. */
 int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
@@ -215,8 +208,9 @@ int connection_drop(struct connection *c, bool *got, bool *closed,
 		    struct err *e) attr_must_check;
 
 /*
- * Receiver: send a frame to the sender.  It may need a connection_flush() to go
- * out.  *taken is false if the buffer has no room for the frame.
+ * Receiver: send a frame to the sender; while they compare, the sender to the
+ * receiver.  It may need a connection_flush() to go out.  *taken is false if
+ * the buffer has no room for the frame.
  */
 int connection_send_frame(struct connection *c, const struct frame *f,
 			  bool *taken, struct err *e) attr_must_check;

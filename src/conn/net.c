@@ -172,31 +172,33 @@ static void net_no_delay(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
-void net_keepalive(int fd)
+/*
+ * After idle_s seconds without a byte TCP probes the peer every every_s seconds,
+ * and gives up after as many probes as most.  While bytes of ours are not
+ * acknowledged it sends no probe, and gives up after unanswered_ms.
+ */
+static void net_set_probes(int fd, int idle_s, int every_s, int most,
+			   unsigned int unanswered_ms)
 {
-	int on = 1, idle = KEEPALIVE_IDLE_S, every = KEEPALIVE_INTERVAL_S;
-	int probes = KEEPALIVE_PROBES;
-	unsigned int unanswered_ms = VANISHED_MS;
-
-	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-	/* No probe is sent while bytes of ours are unacknowledged. */
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &most, sizeof most);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
 		   sizeof unanswered_ms);
 }
 
+void net_keepalive(int fd)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+	net_set_probes(fd, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S,
+		       KEEPALIVE_PROBES, VANISHED_MS);
+}
+
 void net_probe(int fd)
 {
-	int idle = 1, every = 1, probes = 4;
-	unsigned int unanswered_ms = PROBE_MS;
-
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof idle);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every, sizeof every);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
-		   sizeof unanswered_ms);
+	net_set_probes(fd, 1, 1, 4, PROBE_MS);
 }
 
 void net_bound_unsent(int fd)

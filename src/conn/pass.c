@@ -10,15 +10,8 @@
 enum { QUEUE_BYTES = 65536 }; /* some ten connections wait for a stream */
 
 struct pass_message {
-	struct channel_value channel;
-	struct frame_hello hello;
-	struct net_source source;
-	uint8_t stream_name[FRAME_NAME_BYTES];
-	uint8_t handle[FRAME_ID_BYTES];
-	bool restarts;
-	bool attached; /* see struct connection_socket */
-	struct err why_not;
-	char name[NET_NAME_MAX];
+	struct peer peer; /* the socket goes beside it, the channel in value */
+	struct channel_value value;
 };
 
 /* What carries one descriptor: unix(7), SCM_RIGHTS. */
@@ -55,15 +48,9 @@ int pass_open(int ends[static 2])
 	return 0;
 }
 
-int pass_send(int over, const struct accepted_peer *peer)
+int pass_send(int over, const struct peer *peer)
 {
-	attr_cleanup(pass_wipe) struct pass_message m = {
-		.hello = peer->hello,
-		.source = peer->source,
-		.restarts = peer->restarts,
-		.attached = peer->socket.attached,
-		.why_not = peer->socket.why_not
-	};
+	attr_cleanup(pass_wipe) struct pass_message m = { .peer = *peer };
 	struct iovec iov = { &m, sizeof m };
 	union pass_rights rights = { .bytes = { 0 } };
 	struct msghdr msg = { .msg_iov = &iov,
@@ -72,10 +59,8 @@ int pass_send(int over, const struct accepted_peer *peer)
 			      .msg_controllen = sizeof rights.bytes };
 	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
-	channel_give(peer->channel, &m.channel);
-	memcpy(m.name, peer->name, sizeof m.name);
-	memcpy(m.stream_name, peer->stream_name, sizeof m.stream_name);
-	memcpy(m.handle, peer->handle, sizeof m.handle);
+	m.peer.channel = NULL;
+	channel_give(peer->channel, &m.value);
 	c->cmsg_level = SOL_SOCKET;
 	c->cmsg_type = SCM_RIGHTS;
 	c->cmsg_len = CMSG_LEN(sizeof peer->socket.fd);
@@ -112,34 +97,26 @@ static int pass_receive(int over, struct pass_message *m, bool *ended)
 /* Nobody can answer it: the listener must not wait for what becomes of it. */
 static bool pass_dropped(int over, const struct pass_message *m)
 {
-	if (m->restarts)
+	if (m->peer.restarts)
 		pass_tell(over, PASS_REFUSED);
 	return false;
 }
 
-bool pass_recv(int over, struct accepted_peer *peer, bool *ended)
+bool pass_recv(int over, struct peer *peer, bool *ended)
 {
-	attr_cleanup(pass_wipe) struct pass_message m = { .attached = false };
+	attr_cleanup(pass_wipe) struct pass_message m = { .peer.name = "" };
 	autoclose int fd = pass_receive(over, &m, ended);
 	struct err e = { 0 };
 
 	if (fd < 0)
 		return pass_dropped(over, &m);
-	*peer = (struct accepted_peer){ .hello = m.hello,
-					.source = m.source,
-					.restarts = m.restarts,
-					.returns = true };
-	peer->channel = channel_take(&m.channel, fd, &e);
+	*peer = m.peer;
+	peer->channel = channel_take(&m.value, fd, &e);
 	if (!peer->channel) {
 		log_notice("a connection was dropped: %s", e.msg);
 		return pass_dropped(over, &m);
 	}
-	peer->socket = (struct connection_socket){ .fd = steal_fd(&fd),
-						   .attached = m.attached,
-						   .why_not = m.why_not };
-	memcpy(peer->name, m.name, sizeof peer->name);
-	memcpy(peer->stream_name, m.stream_name, sizeof peer->stream_name);
-	memcpy(peer->handle, m.handle, sizeof peer->handle);
+	peer->socket.fd = steal_fd(&fd);
 	return true;
 }
 

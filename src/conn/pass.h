@@ -21,13 +21,13 @@ int pass_open(int ends[static 2]) attr_must_check;
  * Pass peer on, which the caller still has to free.  Returns 0, or -1 with errno
  * set; EPIPE: the other process is gone.
  */
-int pass_send(int over, const struct accepted_peer *peer) attr_must_check;
+int pass_send(int over, const struct peer *peer) attr_must_check;
 
 /*
  * Take the next connection that was passed; the caller owns what is in *peer.
  * Returns false if there is none now.  *ended: nor ever will be.
  */
-bool pass_recv(int over, struct accepted_peer *peer, bool *ended);
+bool pass_recv(int over, struct peer *peer, bool *ended);
 
 /* What the process of a stream tells the one that accepts. */
 enum pass_news {

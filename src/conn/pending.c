@@ -12,13 +12,18 @@
 
 enum { REFUSE_MS = 100 }; /* to send a refusal */
 
+void pending_drop_peer(struct peer *p)
+{
+	channel_free(p->channel);
+	p->channel = NULL;
+	close(p->socket.fd);
+}
+
 void pending_drop(struct pending *p)
 {
 	tls_free(p->tls);
-	channel_free(p->channel);
-	close(p->socket.fd);
 	p->tls = NULL;
-	p->channel = NULL;
+	pending_drop_peer(&p->peer);
 }
 
 struct tls *pending_session(const struct pending_rules *r, int fd,
@@ -63,28 +68,28 @@ static bool pending_knows(const struct pending_rules *r,
 bool pending_has_left(const struct pending_rules *r, const struct pending *p)
 {
 	bool silent = p->state == PENDING_NEW && !p->pass.have;
-	bool lost = p->tls ? tls_lost(p->tls) : channel_lost(p->channel);
+	bool lost = p->tls ? tls_lost(p->tls) : channel_lost(p->peer.channel);
 
-	return pending_knows(r, &p->source) &&
-	       (lost || (silent && net_is_closed(p->socket.fd)));
+	return pending_knows(r, &p->peer.source) &&
+	       (lost || (silent && net_is_closed(p->peer.socket.fd)));
 }
 
 void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 {
 	if (r->password && p->state == PENDING_NEW)
-		password_exchange_refuse(p->socket.fd,
+		password_exchange_refuse(p->peer.socket.fd,
 					 PASSWORD_MESSAGE_REFUSED_LATER);
 	else if (p->tls)
 		tls_alert(p->tls, RECORD_USER_CANCELED);
 	else
-		channel_last_alert(p->channel, RECORD_USER_CANCELED);
+		channel_last_alert(p->peer.channel, RECORD_USER_CANCELED);
 }
 
 /*
  * Does the HELLO continue a stream, instead of starting one?  A ticket lets
  * nobody start one: its holder may have lost the right to.
  */
-static bool pending_resumes(const struct pending *p)
+static bool pending_resumes(const struct peer *p)
 {
 	static const uint8_t no_proof[FRAME_PROOF_BYTES];
 
@@ -94,7 +99,7 @@ static bool pending_resumes(const struct pending *p)
 }
 
 static bool pending_has_ticket(const struct pending_stream *s,
-			       const struct pending *p)
+			       const struct peer *p)
 {
 	return s->ticket && tls_shows_ticket(channel_agreed(p->channel),
 					     s->ticket, p->hello.proof);
@@ -105,7 +110,7 @@ static bool pending_has_ticket(const struct pending_stream *s,
  * identity, and authenticated as for a stream of its own.
  */
 static bool pending_is_restart(const struct pending_stream *s,
-			       const struct pending *p)
+			       const struct peer *p)
 {
 	return s->name && (p->hello.flags & FRAME_HELLO_NAMED) &&
 	       !memcmp(p->stream_name, s->name, sizeof p->stream_name) &&
@@ -115,7 +120,7 @@ static bool pending_is_restart(const struct pending_stream *s,
 
 /* The running stream that a HELLO names, or NULL. */
 static const struct pending_stream *pending_find(const struct pending_rules *r,
-						 const struct pending *p)
+						 const struct peer *p)
 {
 	for (size_t i = 0; i < r->stream_count; i++) {
 		const struct pending_stream *s = r->streams[i];
@@ -133,7 +138,7 @@ static const struct pending_stream *pending_find(const struct pending_rules *r,
  * stream's ticket, over a connection with a higher number than the last.
  */
 static enum frame_refusal pending_judge_return(const struct pending_stream *s,
-					       struct pending *p)
+					       struct peer *p)
 {
 	p->restarts = pending_is_restart(s, p);
 	if (p->restarts)
@@ -146,8 +151,7 @@ static enum frame_refusal pending_judge_return(const struct pending_stream *s,
 }
 
 /* Our own connection, reflected?  Tests over loopback are allowed. */
-static bool pending_is_self(const struct pending_rules *r,
-			    const struct pending *p)
+static bool pending_is_self(const struct pending_rules *r, const struct peer *p)
 {
 	return !r->allow_self && host_id_same(p->hello.host, r->host) &&
 	       !net_peer_is_loopback(p->socket.fd);
@@ -155,13 +159,13 @@ static bool pending_is_self(const struct pending_rules *r,
 
 /* Every certificate without a name would count as the same identity. */
 static bool pending_may_name(const struct pending_rules *r,
-			     const struct pending *p)
+			     const struct peer *p)
 {
 	return r->names && *channel_agreed(p->channel)->name;
 }
 
 static enum frame_refusal pending_judge(const struct pending_rules *r,
-					struct pending *p)
+					struct peer *p)
 {
 	const struct pending_stream *s = pending_find(r, p);
 
@@ -190,11 +194,11 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 {
 	struct err ignored = { 0 };
 
-	if (p->returns || !r->admit ||
-	    r->admit(r->admit_arg, channel_agreed(p->channel), &p->source, e) ==
-		    0)
+	if (p->peer.returns || !r->admit ||
+	    r->admit(r->admit_arg, channel_agreed(p->peer.channel),
+		     &p->peer.source, e) == 0)
 		return 0;
-	return pending_send_refusal(p->channel, p->socket.fd,
+	return pending_send_refusal(p->peer.channel, p->peer.socket.fd,
 				    FRAME_REFUSED_BUSY, &ignored);
 }
 
@@ -204,23 +208,23 @@ static void pending_refuse_frame(struct pending *p)
 	struct err ignored = { 0 };
 
 	if (p->reader.have && !frame_reader_wants(&p->reader))
-		pending_send_refusal(p->channel, p->socket.fd,
+		pending_send_refusal(p->peer.channel, p->peer.socket.fd,
 				     FRAME_REFUSED_MALFORMED, &ignored);
 }
 
 static int pending_decide(struct pending_rules *r, struct pending *p,
 			  struct err *e)
 {
-	enum frame_refusal refusal = pending_judge(r, p);
+	enum frame_refusal refusal = pending_judge(r, &p->peer);
 
-	if (!refusal && channel_pending_read(p->channel))
+	if (!refusal && channel_pending_read(p->peer.channel))
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return pending_admit(r, p, e);
-	pending_send_refusal(p->channel, p->socket.fd, refusal, e);
+	pending_send_refusal(p->peer.channel, p->peer.socket.fd, refusal, e);
 	if (refusal == FRAME_REFUSED_VERSION)
 		err_set(e, ERR_AUTH, 0, "%s",
-			frame_version_text(p->hello.version));
+			frame_version_text(p->peer.hello.version));
 	return -1;
 }
 
@@ -229,13 +233,14 @@ static int pending_read_name(struct pending_rules *r, struct pending *p,
 {
 	struct frame f;
 
-	if (hello_recv(p->channel, &p->reader, FRAME_NAME, &f, done, e) < 0) {
+	if (hello_recv(p->peer.channel, &p->reader, FRAME_NAME, &f, done, e) <
+	    0) {
 		pending_refuse_frame(p);
 		return -1;
 	}
 	if (!*done)
 		return 0;
-	memcpy(p->stream_name, f.name, sizeof p->stream_name);
+	memcpy(p->peer.stream_name, f.name, sizeof p->peer.stream_name);
 	return pending_decide(r, p, e);
 }
 
@@ -245,15 +250,16 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 	struct frame f;
 
 	p->want = TLS_WANT_READ;
-	if (hello_recv(p->channel, &p->reader, FRAME_HELLO, &f, done, e) < 0) {
+	if (hello_recv(p->peer.channel, &p->reader, FRAME_HELLO, &f, done, e) <
+	    0) {
 		pending_refuse_frame(p);
 		return -1;
 	}
 	if (!*done)
 		return 0;
-	p->hello = f.hello;
-	if (!(p->hello.flags & FRAME_HELLO_NAMED) ||
-	    channel_pending_read(p->channel))
+	p->peer.hello = f.hello;
+	if (!(p->peer.hello.flags & FRAME_HELLO_NAMED) ||
+	    channel_pending_read(p->peer.channel))
 		return pending_decide(r, p, e);
 	p->reader = (struct frame_reader){ 0 };
 	p->state = PENDING_NAMING;
@@ -266,8 +272,8 @@ static enum password_message_refusal pending_judge_password(
 {
 	if (!r->password)
 		return PASSWORD_MESSAGE_REFUSED_UNUSED;
-	p->password_tried =
-		rate_limit_begin(&r->rate_limit, &p->source, clock_now_ms());
+	p->password_tried = rate_limit_begin(&r->rate_limit, &p->peer.source,
+					     clock_now_ms());
 	return p->password_tried ? PASSWORD_MESSAGE_ACCEPTED
 				 : PASSWORD_MESSAGE_REFUSED_LATER;
 }
@@ -281,7 +287,7 @@ static int pending_answer_password(struct pending_rules *r, struct pending *p,
 	struct tls *t;
 
 	if (refusal) {
-		password_exchange_refuse(p->socket.fd, refusal);
+		password_exchange_refuse(p->peer.socket.fd, refusal);
 		return err_set(e, ERR_AUTH, 0, "%s",
 			       refusal == PASSWORD_MESSAGE_REFUSED_UNUSED
 				       ? "the peer offers a password, but this "
@@ -289,8 +295,9 @@ static int pending_answer_password(struct pending_rules *r, struct pending *p,
 				       : "too many wrong passwords from there; "
 					 "told to try again later");
 	}
-	own = password_exchange_answer(&p->pass, p->socket.fd, r->password, e);
-	t = own ? pending_session(r, p->socket.fd, own, e) : NULL;
+	own = password_exchange_answer(&p->pass, p->peer.socket.fd, r->password,
+				       e);
+	t = own ? pending_session(r, p->peer.socket.fd, own, e) : NULL;
 	if (!t)
 		return -1;
 	tls_free(p->tls);
@@ -305,7 +312,7 @@ static int pending_read_password_message(struct pending_rules *r,
 {
 	enum password_exchange_event event;
 
-	if (password_exchange_receive(&p->pass, p->socket.fd,
+	if (password_exchange_receive(&p->pass, p->peer.socket.fd,
 				      PASSWORD_MESSAGE_OFFER, &event, e) < 0)
 		return -1;
 	if (event == PASSWORD_EXCHANGE_HERE)
@@ -322,14 +329,14 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 		return -1;
 	if (p->want != TLS_DONE)
 		return 0;
-	p->channel = channel_new(p->tls, p->socket.fd, r->raw, e);
-	if (!p->channel)
+	p->peer.channel = channel_new(p->tls, p->peer.socket.fd, r->raw, e);
+	if (!p->peer.channel)
 		return -1;
 	tls_free(p->tls);
 	p->tls = NULL;
 	p->state = PENDING_GREETING;
 	if (p->password_tried)
-		rate_limit_right(&r->rate_limit, &p->source);
+		rate_limit_right(&r->rate_limit, &p->peer.source);
 	*done = r->raw;
 	if (*done && r->one)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");

@@ -29,24 +29,35 @@ enum pending_state {
 	PENDING_LEAVING, /* refused; waiting for the peer to close */
 };
 
-/* A pending handshake: a connection whose peer has yet to authenticate. */
-struct pending {
+/* The other end of a connection that came in. */
+struct peer {
 	struct connection_socket socket;
-	struct tls *tls; /* until the handshake is done */
-	struct channel *channel; /* then; both NULL: this slot is free */
+	struct channel *channel; /* once the handshake is done */
+	struct net_source source; /* for eviction and the rate limit */
+	char name[NET_NAME_MAX];
+
+	/* What it said, and where that leads to; not with raw */
+	struct frame_hello hello;
+	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
+	bool returns; /* the HELLO goes on with a stream that runs */
+	bool restarts; /* it is another process with that stream's name */
+	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
+};
+
+/* Close its socket and free its channel. */
+void pending_drop_peer(struct peer *p);
+
+/* A pending handshake: its peer has yet to authenticate. */
+struct pending {
+	struct peer peer;
+	struct tls *tls; /* until there is a channel; both NULL: a free slot */
 	enum tls_want want;
 	enum pending_state state;
 	struct password_exchange pass;
 	bool password_tried; /* counted as wrong until proven right */
-	struct net_source source; /* for eviction and the rate limit */
 	struct frame_reader reader;
-	struct frame_hello hello;
-	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
-	bool restarts; /* it is another process with the stream's name */
-	bool returns; /* the HELLO goes on with a stream that runs */
 	size_t discarded; /* bytes received after the refusal */
 	uint64_t since_ms, deadline_ms;
-	char name[NET_NAME_MAX];
 };
 
 /* A running stream, whose peer may come again. */
@@ -60,22 +71,32 @@ struct pending_stream {
 	const char *identity; /* of the peer that may restart it */
 };
 
-/* What a listener requires of its peers; see struct acceptor_params. */
+/* What a listener requires of its peers.  Everything is borrowed. */
 struct pending_rules {
 	struct credential *cred;
-	const struct secret *password;
+	const struct secret *password; /* NULL: none is in use */
 	const struct mode_list *modes;
-	bool raw;
-	enum frame_role role;
-	bool allow_self;
+	bool raw; /* no HELLO is expected */
+	enum frame_role role; /* ours; the peer must have the other one */
+	bool allow_self; /* accept a peer on our own host */
 	bool names; /* streams may have names */
-	uint8_t host[FRAME_HOST_BYTES]; /* ours */
+
+	/* Streams that run; their peers may come again.  NULLs are skipped. */
+	const struct pending_stream *const *streams;
+	size_t stream_count;
+
+	/*
+	 * Called when a peer has authenticated and sent a valid HELLO: may it
+	 * have a stream of its own?  Returns 0, or -1 with the reason for our
+	 * log; the peer is told that we are busy.  NULL: it always may.
+	 */
 	int (*admit)(void *arg, const struct tls_agreed *agreed,
 		     const struct net_source *source, struct err *e);
 	void *admit_arg;
-	const struct pending_stream *const *streams; /* NULLs are skipped */
-	size_t stream_count;
+
+	/* The acceptor's own */
 	bool one; /* there is a stream, and others may not begin */
+	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	struct rate_limit rate_limit; /* of passwords */
 };
 
@@ -113,7 +134,7 @@ int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 /* Is this slot in use? */
 static inline bool pending_exists(const struct pending *p)
 {
-	return p->tls || p->channel;
+	return p->tls || p->peer.channel;
 }
 
 /* Close the socket and free all: the slot is free. */

@@ -165,8 +165,8 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 }
 
 /* Neither the id nor the handle of a stream is secret. */
-void session_hex(const uint8_t id[static FRAME_ID_BYTES],
-		 char out[static SESSION_HEX_CHARS + 1])
+static void session_hex(const uint8_t id[static FRAME_ID_BYTES],
+			char out[static SESSION_HEX_CHARS + 1])
 {
 	static const char digits[] = "0123456789abcdef";
 
@@ -318,7 +318,7 @@ static int session_say_compared(struct session *s, enum frame_check result,
 			   .checking = { result, s->have.offset } };
 	bool taken = false, empty = true;
 
-	if (connection_send_checking(s->conn, &f, &taken, e) < 0 ||
+	if (connection_send_frame(s->conn, &f, &taken, e) < 0 ||
 	    connection_flush(s->conn, &empty, e) < 0)
 		return -1;
 	if (taken && empty)

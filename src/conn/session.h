@@ -127,8 +127,9 @@ struct session {
 	const char *final; /* why the stream cannot resume; NULL: it can */
 
 	struct log_limit lines; /* about connections after the first */
-	/* Restart; a connection with connection_checks() is not the stream's
-	 * yet. */
+
+	/* Restart; a connection with connection_checks() is not yet the
+	 * stream's. */
 	bool named; /* another process may restart the stream */
 	uint8_t stream_name[FRAME_NAME_BYTES];
 	session_have *ask; /* receiver: what it has; NULL: nothing to tell */
@@ -150,8 +151,6 @@ enum frame_role session_frame_role(const struct session_config *o);
 
 /* The stream's id in hex, the same on both sides; "" with --raw. */
 enum { SESSION_HEX_CHARS = 2 * FRAME_ID_BYTES };
-void session_hex(const uint8_t id[static FRAME_ID_BYTES],
-		 char out[static SESSION_HEX_CHARS + 1]);
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1]);
 
@@ -197,8 +196,9 @@ int session_poll(struct session *s, struct session_poll *p,
 		 struct err *e) attr_must_check;
 
 /*
- * Call when session_poll() says so.  If s->count has grown afterwards, s->conn is a new connection, which carries the stream from
- * s->offset on.  Errors: ERR_KTLS or ERR_STREAM, both final.
+ * Call when session_poll() says so.  If s->count has grown afterwards, s->conn
+ * is a new connection, which carries the stream from s->offset on.  Errors:
+ * ERR_KTLS or ERR_STREAM, both final.
  */
 int session_run(struct session *s, const struct session_span *span,
 		struct err *e) attr_must_check;
@@ -323,8 +323,8 @@ enum session_purpose {
 
 /*
  * Make an authenticated and accepted connection the newest; name is the peer's.
- * The present one is closed, unless we rekey.  Takes over t and the socket's fd,
- * on failure too.  Errors: those of connection_open().
+ * The present one is closed, unless we rekey.  Takes over ch and the socket's
+ * fd, on failure too.  Errors: those of connection_open().
  */
 int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,

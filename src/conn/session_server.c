@@ -30,14 +30,7 @@ static struct session_server *session_server_of(struct session *s)
 	return (struct session_server *)s;
 }
 
-static void accepted_drop(struct accepted_peer *peer)
-{
-	channel_free(peer->channel);
-	close(peer->socket.fd);
-}
-
-static int session_server_send(const struct session *s,
-			       struct accepted_peer *peer,
+static int session_server_send(const struct session *s, struct peer *peer,
 			       const struct frame *f, struct err *e)
 {
 	return hello_send(peer->channel, peer->socket.fd, f,
@@ -48,9 +41,8 @@ static int session_server_send(const struct session *s,
  * Returns when the WELCOME has left our buffers: only then the kernel may take
  * over.  offset: a receiver's position, or how far a sender's input reaches.
  */
-static int session_server_welcome(const struct session *s,
-				  struct accepted_peer *peer, uint64_t offset,
-				  enum session_purpose purpose,
+static int session_server_welcome(const struct session *s, struct peer *peer,
+				  uint64_t offset, enum session_purpose purpose,
 				  const uint8_t *handle, struct err *e)
 {
 	const struct session_config *o = s->p.config;
@@ -81,7 +73,7 @@ static int session_server_welcome(const struct session *s,
 	return session_server_send(s, peer, &f, e);
 }
 
-static int session_server_use(struct session *s, struct accepted_peer *peer,
+static int session_server_use(struct session *s, struct peer *peer,
 			      uint64_t offset, enum session_purpose purpose,
 			      struct err *e)
 {
@@ -103,8 +95,7 @@ static enum session_purpose session_server_purpose(struct session *s)
 }
 
 /* The stream is this peer's now: only its ticket counts. */
-static void session_server_own(struct session *s,
-			       const struct accepted_peer *peer)
+static void session_server_own(struct session *s, const struct peer *peer)
 {
 	struct session_server *server = session_server_of(s);
 
@@ -128,7 +119,7 @@ static void session_server_own(struct session *s,
  * Send WELCOME with this handle, and agree.  On failure the peer is gone, and
  * nothing has changed.
  */
-static int session_server_agree(struct session *s, struct accepted_peer *peer,
+static int session_server_agree(struct session *s, struct peer *peer,
 				uint64_t offset, enum session_purpose purpose,
 				const uint8_t *handle, struct err *e)
 {
@@ -146,12 +137,12 @@ static int session_server_agree(struct session *s, struct accepted_peer *peer,
 	if (session_may_log(s))
 		log_notice("a peer disconnected: %s", e->msg);
 	*e = (struct err){ 0 };
-	accepted_drop(peer);
+	pending_drop_peer(peer);
 	return -1;
 }
 
 /* Start the stream, unless the peer has closed before our WELCOME. */
-static int session_server_begin(struct session *s, struct accepted_peer *peer,
+static int session_server_begin(struct session *s, struct peer *peer,
 				struct err *e)
 {
 	struct session_server *server = session_server_of(s);
@@ -173,8 +164,7 @@ static int session_server_begin(struct session *s, struct accepted_peer *peer,
 }
 
 /* A live connection goes first; but is its host still there? */
-static void session_server_put_off(struct session *s,
-				   struct accepted_peer *peer)
+static void session_server_put_off(struct session *s, struct peer *peer)
 {
 	log_info("%s wants to restart the stream, but its connection lives",
 		 peer->name);
@@ -183,7 +173,7 @@ static void session_server_put_off(struct session *s,
 }
 
 /* The peer abandons the suspended stream. */
-static int session_server_discard(struct session *s, struct accepted_peer *peer,
+static int session_server_discard(struct session *s, struct peer *peer,
 				  const struct session_span *span,
 				  struct err *e)
 {
@@ -192,13 +182,12 @@ static int session_server_discard(struct session *s, struct accepted_peer *peer,
 	if (session_server_welcome(s, peer, span->low, SESSION_STREAMS, NULL,
 				   &ignored) < 0)
 		log_debug("%s: %s", peer->name, ignored.msg);
-	accepted_drop(peer);
+	pending_drop_peer(peer);
 	return err_set(e, ERR_STREAM, 0, "the sender abandoned the stream");
 }
 
 /* Send WELCOME.  Returns whether the stream is the new process's now. */
-static bool session_server_hand_over(struct session *s,
-				     struct accepted_peer *peer,
+static bool session_server_hand_over(struct session *s, struct peer *peer,
 				     const struct session_span *span,
 				     enum session_purpose *purpose,
 				     struct err *e)
@@ -233,7 +222,7 @@ static void session_server_tell_restart(struct session_server *server,
  * Another process continues the suspended stream.  From here on the ticket of
  * the one before is void.
  */
-static int session_server_restart(struct session *s, struct accepted_peer *peer,
+static int session_server_restart(struct session *s, struct peer *peer,
 				  const struct session_span *span,
 				  struct err *e)
 {
@@ -248,7 +237,7 @@ static int session_server_restart(struct session *s, struct accepted_peer *peer,
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
 	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return -1;
 	}
 	if (!session_server_hand_over(s, peer, span, &purpose, e)) {
@@ -268,7 +257,7 @@ static int session_server_restart(struct session *s, struct accepted_peer *peer,
  * The peer rekeys.  The old connection stays open until the receiver has all
  * bytes that were sent over it before the HELLO.
  */
-static int session_server_rekey(struct session *s, struct accepted_peer *peer,
+static int session_server_rekey(struct session *s, struct peer *peer,
 				const struct session_span *span, struct err *e)
 {
 	bool sends = s->role == CONNECTION_SENDER;
@@ -279,11 +268,11 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
 			log_notice("%s wants to rekey at byte %" PRIu64
 				   ", which is past",
 				   peer->name, at);
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return 0;
 	}
 	if (session_server_welcome(s, peer, at, SESSION_REKEYS, NULL, e) < 0)
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 	else if (session_server_use(s, peer, at, SESSION_REKEYS, e) == 0)
 		return 0;
 	return session_abort_rekey(s, e);
@@ -293,7 +282,7 @@ static int session_server_rekey(struct session *s, struct accepted_peer *peer,
  * The peer resumes.  We may not have noticed yet that the old connection was
  * lost; close it.
  */
-static void session_server_resume(struct session *s, struct accepted_peer *peer,
+static void session_server_resume(struct session *s, struct peer *peer,
 				  const struct session_span *span)
 {
 	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
@@ -308,7 +297,7 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 			log_notice("%s wants to resume at byte %" PRIu64
 				   ", which is not in the resend buffer",
 				   peer->name, offset);
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return;
 	}
 	said = s->role == CONNECTION_SENDER ? span->high : offset;
@@ -318,7 +307,7 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
 	if (session_server_welcome(s, peer, said, purpose, NULL, &e) < 0)
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 	else if (session_server_use(s, peer, offset, purpose, &e) == 0)
 		return;
 	/* Lost again before anything moved: the peer will dial again. */
@@ -326,8 +315,7 @@ static void session_server_resume(struct session *s, struct accepted_peer *peer,
 	session_start_retry(s);
 }
 
-static int session_server_on_return(struct session *s,
-				    struct accepted_peer *peer,
+static int session_server_on_return(struct session *s, struct peer *peer,
 				    const struct session_span *span,
 				    struct err *e)
 {
@@ -397,7 +385,7 @@ static void session_server_orphaned(struct session *s)
 
 /* Get the next peer that was accepted, here or by the other process. */
 static bool session_server_next(struct session_server *server,
-				struct accepted_peer *accepted)
+				struct peer *accepted)
 {
 	bool ended;
 
@@ -427,7 +415,7 @@ static int session_server_run(struct session *s,
 			      const struct session_span *span, struct err *e)
 {
 	struct session_server *server = session_server_of(s);
-	struct accepted_peer accepted;
+	struct peer accepted;
 
 	if (session_server_prepare(s, e) < 0)
 		return -1;
@@ -460,7 +448,7 @@ static void session_server_lost(struct session *s)
 /* The stream has ended: tell the peers whose connections wait for it. */
 static void session_server_refuse_waiting(const struct session_server *server)
 {
-	struct accepted_peer peer;
+	struct peer peer;
 	bool ended;
 
 	while (pass_recv(server->over, &peer, &ended))
@@ -517,22 +505,22 @@ struct session *session_server_new(const struct session_params *p,
 {
 	struct acceptor_params acceptor = {
 		.listener = listener,
-		.cred = p->cred,
-		.password = p->password,
-		.modes = p->modes,
 		.ktls = p->ktls,
-		.raw = p->config->raw,
-		.role = session_frame_role(p->config),
-		.allow_self = p->config->allow_self,
-		.names = p->config->names,
 		.handshake_ms = p->config->handshake_ms,
-		.admit = session_server_admit
+		.rules = { .cred = p->cred,
+			   .password = p->password,
+			   .modes = p->modes,
+			   .raw = p->config->raw,
+			   .role = session_frame_role(p->config),
+			   .allow_self = p->config->allow_self,
+			   .names = p->config->names,
+			   .admit = session_server_admit },
 	};
 	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server)
 		return NULL;
-	acceptor.admit_arg = server;
+	acceptor.rules.admit_arg = server;
 	server->deadline_ms = clock_deadline(p->config->wait_ms);
 	server->acceptor = acceptor_open(&acceptor, e);
 	if (!server->acceptor || session_server_draw(server->handle, e) < 0) {
@@ -546,14 +534,14 @@ struct session *session_server_new(const struct session_params *p,
 }
 
 struct session *session_server_take(const struct session_params *p, int over,
-				    struct accepted_peer *peer,
+				    struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e)
 {
 	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server) {
-		accepted_drop(peer);
+		pending_drop_peer(peer);
 		return NULL;
 	}
 	server->over = server->session.fd = over;

@@ -21,12 +21,13 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES],
 			struct err *e) attr_must_check;
 
 /*
- * The same for a peer that another process has accepted: sends the WELCOME for
- * its stream, whose handle was drawn before, and gets further connections from
- * that process over a socket (pass.h), which is borrowed.  Takes over what is in peer, on failure too.  Errors: ERR_NET if the
- * peer is gone; those of session_use().
+ * A session whose first peer was accepted by another process.  Sends that peer
+ * the WELCOME, with the handle that was drawn for its stream.  Further
+ * connections come from that process over a socket (pass.h), which is borrowed.
+ * Takes over what is in peer, on failure too.  Errors: ERR_NET if the peer is
+ * gone; those of session_use().
  */
 struct session *session_server_take(const struct session_params *p, int over,
-				    struct accepted_peer *peer,
+				    struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e);

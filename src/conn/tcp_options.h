@@ -24,8 +24,8 @@ int tcp_options_dscp(const char *text, int *dscp,
 		     struct err *e) attr_must_check;
 
 /*
- * Set the options on a socket that is not connected.  If the
- * kernel refuses one, logs that once with the sysctl that would allow it, and
- * goes on.  Ref: tcp(7), socket(7): SO_SNDBUFFORCE needs CAP_NET_ADMIN.
+ * Set the options on a socket that is not connected.  If the kernel refuses
+ * one, logs once which sysctl would allow it, and goes on.
+ * Ref: tcp(7), socket(7): SO_SNDBUFFORCE needs CAP_NET_ADMIN.
  */
 void tcp_options_apply(const struct tcp_options *o, int fd);

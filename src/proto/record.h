@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+enum record_direction { RECORD_TX, RECORD_RX };
+
 /* Content types, RFC 8446 section 5.1 */
 enum record_type {
 	RECORD_NONE = 0, /* section 5.1: reserved */

@@ -64,7 +64,7 @@ static int comparison_speak(struct comparison *c, struct session *s,
 	    clock_now_ms() < c->due_ms)
 		return 0;
 	c->due_ms = clock_deadline(CHECKING_MS);
-	if (connection_send_checking(s->conn, &f, &taken, e) < 0)
+	if (connection_send_frame(s->conn, &f, &taken, e) < 0)
 		return -1;
 	return connection_flush(s->conn, &empty, e);
 }

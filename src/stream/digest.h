@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The digest of a stream so far, by which a receiver and a restarted sender
- * find out whether they mean the same bytes: XXH3 with 128 bits.  It tells
- * accidents apart, such as a changed snapshot, and is no protection against
- * somebody who chooses bytes: all of them come from the authenticated sender.
+ * The digest of a stream so far: XXH3 with 128 bits.  By it a receiver and a
+ * restarted sender find out whether they mean the same bytes.  It notices
+ * accidents, such as a changed snapshot.  It need not resist somebody who
+ * chooses the bytes, because all of them come from the authenticated sender.
  *
  * The only module that uses libxxhash.  Built without it, digest_new() fails.
  *
@@ -32,7 +32,7 @@ void digest_free(struct digest *d);
 /* Append len bytes of the stream. */
 void digest_update(struct digest *d, const void *buf, size_t len);
 
-/* How many bytes it is of. */
+/* How many bytes were appended. */
 uint64_t digest_bytes(const struct digest *d);
 
 /* Fill in what HAVE says of the bytes so far; more can be appended. */

@@ -4,9 +4,8 @@
 
 #include <stdint.h>
 
-enum {
-	PACE_BURST_MS = 100
-}; /* of the rate, may go out at once after a pause */
+/* After a pause so much of the rate may go out at once. */
+enum { PACE_BURST_MS = 100 };
 
 struct pace {
 	uint64_t bytes_per_s; /* 0: no limit */

@@ -52,7 +52,7 @@ static int part_file_open_folder(struct part_file *p, struct err *e)
 	folder = slash ? strndup(p->path, (size_t)(slash - p->path) + 1)
 		       : strdup(".");
 	if (!folder)
-		return err_set(e, ERR_BUG, 0, "out of memory");
+		return err_memory(e);
 	p->dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p->dir_fd < 0)
 		return err_set(e, ERR_IO, errno, "--output: folder %s", folder);

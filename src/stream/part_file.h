@@ -31,10 +31,10 @@ struct part_file {
 };
 
 /*
- * Open FILE.part beside path, and lock it.  One that is there is cut to the
- * bytes that are surely on the disk.  Refuses what is no regular file of ours
- * with one name, and a FILE that exists.  Borrows path.  The caller calls
- * part_file_close(), even after an error.  Errors: ERR_USAGE, ERR_IO.
+ * Open FILE.part beside path, and lock it.  If it exists, it is cut to the bytes
+ * that are surely on the disk.  It must be a regular file of ours with one name,
+ * and FILE must not exist.  Borrows path.  The caller calls part_file_close(),
+ * even after an error.  Errors: ERR_USAGE, ERR_IO.
  */
 int part_file_open(struct part_file *p, const char *path,
 		   struct err *e) attr_must_check;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The sender's loop: input -> resend buffer -> connection, until the receiver
- * has confirmed the stream.  When a connection is lost it goes on over the next
- * one.
+ * The state of a sender.  Its parts: sender_input takes bytes from the input,
+ * sender_send gives them to the connection, sender_hear reads what the receiver
+ * says; sender_run is the whole.
  */
 #pragma once
 
@@ -10,8 +10,12 @@
 
 #include "base/err.h"
 #include "conn/session.h"
+#include "conn/stuck.h"
 #include "stream/command.h"
+#include "stream/comparison.h"
+#include "stream/pace.h"
 #include "stream/progress.h"
+#include "stream/read_ahead.h"
 #include "stream/resend_buffer.h"
 
 /* Everything but the resend buffer is borrowed. */
@@ -32,11 +36,41 @@ struct sender_end {
 	bool suspended; /* another process with its name can continue it */
 };
 
-/*
- * Send the input to its end, and wait until the receiver confirms that
- * everything was consumed.  Fills *end, on failure too.
- * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
- * ERR_COMMAND (source, or the receiver's consumer).
- */
-int sender_run(const struct sender_params *p, struct sender_end *end,
-	       struct err *e) attr_must_check;
+/* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
+enum { SENDER_SILENCE_MS = 30000 };
+
+/* What belongs to one connection; the next one begins with a new value. */
+struct sender_connection {
+	unsigned int number; /* session->count */
+	uint64_t heard_ms; /* when the receiver's last frame came */
+	struct stuck stuck; /* does the connection still work? */
+	bool blocked; /* the socket took less than it was given */
+	bool more; /* there is more to send, or to compare, at once */
+	bool unheard; /* there may be more to read at once */
+	bool ended; /* the end was sent */
+	bool key_used_up; /* nothing more may be sent under these keys */
+	uint64_t partial_ms; /* when the unfinished record began, or 0 */
+	uint64_t push_ms; /* when it is sent unfinished */
+};
+
+struct sender {
+	const struct sender_params *p;
+	struct resend_buffer *resend;
+	struct session *session;
+	struct sender_connection on; /* the newest connection */
+	uint64_t now_ms; /* of this step */
+	uint64_t confirmed; /* the receiver has this much */
+	uint64_t progress_due_ms;
+	bool is_btrfs; /* the stream began with the magic */
+	bool complete; /* the input ended without a failure */
+	bool told_end; /* the end was sent on some connection */
+	uint64_t speak_ms; /* when to log that we wait for the outcome */
+	bool done; /* the receiver confirmed the stream */
+	bool refused; /* the receiver sent FAIL */
+	bool disputed; /* it confirmed a stream of another length */
+	char words[FRAME_WORDS_MAX + 1]; /* the last line of its COMMAND */
+	struct read_ahead ahead;
+	struct pace pace;
+	struct comparison comparison; /* with what the receiver has */
+	uint64_t paced_ms; /* when --limit allows more; 0: now */
+};

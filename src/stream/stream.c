@@ -10,11 +10,11 @@
 #include "stream/input.h"
 #include "stream/output.h"
 #include "stream/progress.h"
-#include "stream/receiver.h"
+#include "stream/receiver_run.h"
 #include "stream/resend_file.h"
 #include "stream/resend_memory.h"
 #include "stream/resend_pipes.h"
-#include "stream/sender.h"
+#include "stream/sender_run.h"
 #include "tls/ktls.h"
 
 /* If nothing is kept: enough for full records and large sends */
@@ -178,15 +178,10 @@ static int stream_receive(const struct stream_config *c,
 			  struct session *session, struct progress *progress,
 			  uint64_t *bytes, struct err *e)
 {
-	static const enum receiver_how how[] = {
-		[STREAM_AUTO] = RECEIVER_AUTO,
-		[STREAM_SPLICE] = RECEIVER_SPLICE,
-		[STREAM_COPY] = RECEIVER_READ,
-	};
 	struct output output;
 	struct receiver_params p = { .session = session,
 				     .output = &output,
-				     .how = how[c->rx],
+				     .splice = c->rx == STREAM_SPLICE,
 				     .raw = session->p.config->raw,
 				     .progress = progress };
 	int ret;

@@ -10,7 +10,10 @@
 #include "stream/part_file.h"
 #include "stream/stats.h"
 
-/* How bytes get into the kernel (tx) and out of it (rx) */
+/*
+ * How bytes get into the kernel (--tx) and out of it (--rx), in the order of
+ * these options' words
+ */
 enum stream_how { STREAM_AUTO, STREAM_SPLICE, STREAM_COPY };
 
 /* What the command line says about the stream itself.  Strings are borrowed. */

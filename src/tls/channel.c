@@ -12,29 +12,21 @@
 #include "base/log.h"
 #include "tls/aead.h"
 #include "tls/alert.h"
+#include "tls/incoming.h"
 #include "tls/key_schedule.h"
 #include "tls/ktls.h"
 #include "tls/socket_buffer.h"
 
-enum {
-	ALERT_MS = 2000, /* for a full socket to take our last alert */
-	REKEYS_MAX = 32, /* KeyUpdates in a row without data */
-	TICKETS_MAX = 128, /* records with tickets, in a row without data */
-};
+enum { ALERT_MS = 2000 }; /* for a full socket to take our last alert */
 
 struct channel {
 	int fd;
 	struct tls_agreed agreed; /* its keys: see channel_forget() */
 	struct records *records;
 	bool kernel[2]; /* directions that the kernel has */
-	bool raw;
 	uint64_t count[2]; /* kernel: upper bound of records */
 
-	/* What was received */
-	struct record_message message;
-	bool bulk; /* the stream itself is received */
-	unsigned int empties, rekeys, tickets; /* in a row, without data */
-	bool closed; /* close_notify came: no data may follow */
+	struct incoming incoming;
 	bool gave_up, put_off; /* an alert came */
 	bool violated, lost;
 	struct err final; /* the first error; no kind: none yet */
@@ -45,13 +37,13 @@ struct channel {
 };
 
 static struct traffic *channel_traffic(struct channel *ch,
-				       enum records_direction dir)
+				       enum record_direction dir)
 {
-	return dir == RECORDS_TX ? &ch->agreed.tx : &ch->agreed.rx;
+	return dir == RECORD_TX ? &ch->agreed.tx : &ch->agreed.rx;
 }
 
 /* Forget keys that will not be needed: those that no KeyUpdate can follow. */
-static void channel_forget(struct channel *ch, enum records_direction dir)
+static void channel_forget(struct channel *ch, enum record_direction dir)
 {
 	struct traffic *t = channel_traffic(ch, dir);
 
@@ -75,7 +67,9 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 	}
 	ch->fd = fd;
 	ch->agreed = v->agreed;
-	ch->raw = v->raw;
+	ch->incoming =
+		(struct incoming){ .v13 = v->agreed.mode->version == MODE_TLS13,
+				   .raw = v->raw };
 	ch->records = records_new(fd, v->agreed.mode, &v->agreed.tx,
 				  &v->agreed.rx, e);
 	if (!ch->records) {
@@ -106,30 +100,26 @@ const struct tls_agreed *channel_agreed(const struct channel *ch)
 	return &ch->agreed;
 }
 
-static enum ktls_direction channel_ktls(enum records_direction dir)
-{
-	return dir == RECORDS_TX ? KTLS_TX : KTLS_RX;
-}
-
 /* The keys for the next record of a direction. */
-static void channel_keys(const struct channel *ch, enum records_direction dir,
+static void channel_keys(const struct channel *ch, enum record_direction dir,
 			 struct traffic *out)
 {
 	uint64_t seq = htobe64(records_count(ch->records, dir));
 
-	*out = dir == RECORDS_TX ? ch->agreed.tx : ch->agreed.rx;
+	*out = dir == RECORD_TX ? ch->agreed.tx : ch->agreed.rx;
 	memcpy(out->seq, &seq, sizeof out->seq);
 }
 
 void channel_give(const struct channel *ch, struct channel_value *out)
 {
 	assert(!channel_pending(ch) && !channel_pending_read(ch));
-	*out = (struct channel_value){ .agreed = ch->agreed, .raw = ch->raw };
-	channel_keys(ch, RECORDS_TX, &out->agreed.tx);
-	channel_keys(ch, RECORDS_RX, &out->agreed.rx);
+	*out = (struct channel_value){ .agreed = ch->agreed,
+				       .raw = ch->incoming.raw };
+	channel_keys(ch, RECORD_TX, &out->agreed.tx);
+	channel_keys(ch, RECORD_RX, &out->agreed.rx);
 }
 
-int channel_to_kernel(struct channel *ch, enum records_direction dir,
+int channel_to_kernel(struct channel *ch, enum record_direction dir,
 		      struct err *e)
 {
 	autowipe_traffic struct traffic t = { 0 };
@@ -141,35 +131,35 @@ int channel_to_kernel(struct channel *ch, enum records_direction dir,
 	 * The kernel would never see bytes that are already decrypted, and
 	 * unsent records would be encrypted twice.
 	 */
-	assert(dir == RECORDS_RX ? !channel_pending_read(ch)
-				 : !channel_pending(ch));
+	assert(dir == RECORD_RX ? !channel_pending_read(ch)
+				: !channel_pending(ch));
 	channel_keys(ch, dir, &t);
-	if (ktls_install(ch->fd, channel_ktls(dir), mode, &t, e) < 0)
+	if (ktls_install(ch->fd, dir, mode, &t, e) < 0)
 		return -1;
 	ch->kernel[dir] = true;
-	ch->bulk |= dir == RECORDS_RX;
+	ch->incoming.bulk |= dir == RECORD_RX;
 	records_drop(ch->records, dir);
 	channel_forget(ch, dir);
-	if (dir == RECORDS_RX && mode->version == MODE_TLS13 &&
+	if (dir == RECORD_RX && mode->version == MODE_TLS13 &&
 	    !ktls_expect_no_pad(ch->fd))
 		log_debug("the kernel decrypts with a copy (needs Linux 6.0)");
-	return ktls_verify(ch->fd, channel_ktls(dir), mode, e);
+	return ktls_verify(ch->fd, dir, mode, e);
 }
 
-bool channel_in_kernel(const struct channel *ch, enum records_direction dir)
+bool channel_in_kernel(const struct channel *ch, enum record_direction dir)
 {
 	return ch->kernel[dir];
 }
 
-int channel_keep(struct channel *ch, enum records_direction dir, bool bulk,
+int channel_keep(struct channel *ch, enum record_direction dir, bool bulk,
 		 struct err *e)
 {
-	ch->bulk |= bulk && dir == RECORDS_RX;
+	ch->incoming.bulk |= bulk && dir == RECORD_RX;
 	channel_forget(ch, dir);
 	return records_keep(ch->records, dir, bulk, e);
 }
 
-uint64_t channel_records(struct channel *ch, enum records_direction dir,
+uint64_t channel_records(struct channel *ch, enum record_direction dir,
 			 uint64_t enough)
 {
 	struct err e = { 0 };
@@ -179,8 +169,7 @@ uint64_t channel_records(struct channel *ch, enum records_direction dir,
 	if (!ch->kernel[dir])
 		return records_count(ch->records, dir);
 	if (ch->count[dir] >= enough &&
-	    ktls_records(ch->fd, channel_ktls(dir), ch->agreed.mode,
-			 &ch->count[dir], &e) < 0)
+	    ktls_records(ch->fd, dir, ch->agreed.mode, &ch->count[dir], &e) < 0)
 		log_debug("%s", e.msg);
 	return ch->count[dir];
 }
@@ -246,20 +235,13 @@ static int channel_on_violation(struct channel *ch, enum record_alert alert,
 	return channel_fail(ch, e);
 }
 
-static int channel_unexpected(struct channel *ch, struct err *e,
-			      const char *what)
-{
-	err_set(e, ERR_STREAM, 0, "%s", what);
-	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
-}
-
 /* ---- sending */
 
 /* What is limited is how often a peer changes keys that protect nothing. */
 static void channel_moved(struct channel *ch, size_t bytes)
 {
 	if (bytes)
-		ch->rekeys = 0;
+		ch->incoming.rekeys = 0;
 }
 
 int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
@@ -267,7 +249,7 @@ int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
 	*done = n > 0 ? (size_t)n : 0;
 	channel_moved(ch, *done);
 	/* An upper bound: every record has at least one byte. */
-	ch->count[RECORDS_TX] += *done;
+	ch->count[RECORD_TX] += *done;
 	return n < 0 && errno != EAGAIN ? channel_call_failed(ch, "sendto", e)
 					: 0;
 }
@@ -279,7 +261,7 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 {
 	ssize_t n;
 
-	if (!ch->kernel[RECORDS_TX])
+	if (!ch->kernel[RECORD_TX])
 		return records_put(ch->records, type, body, len, done, e);
 	/* The kernel closes and pushes an open data record first. */
 	do
@@ -292,14 +274,14 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 
 static int channel_cannot_rekey(struct channel *ch, struct err *e)
 {
-	return channel_unexpected(ch, e,
-				  "the peer changed its keys (KeyUpdate), "
-				  "which this kernel cannot follow; use --ktls "
-				  "off");
+	err_set(e, ERR_STREAM, 0,
+		"the peer changed its keys (KeyUpdate), which this kernel "
+		"cannot follow; use --ktls off");
+	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
 }
 
 /* Go on with the next keys of a direction. */
-static int channel_rekey(struct channel *ch, enum records_direction dir,
+static int channel_rekey(struct channel *ch, enum record_direction dir,
 			 struct err *e)
 {
 	struct traffic *t = channel_traffic(ch, dir);
@@ -308,9 +290,8 @@ static int channel_rekey(struct channel *ch, enum records_direction dir,
 
 	if (key_schedule_next(mode, t, e) < 0)
 		return channel_fail(ch, e);
-	ret = ch->kernel[dir]
-		      ? ktls_install(ch->fd, channel_ktls(dir), mode, t, e)
-		      : records_rekey(ch->records, dir, t, e);
+	ret = ch->kernel[dir] ? ktls_install(ch->fd, dir, mode, t, e)
+			      : records_rekey(ch->records, dir, t, e);
 	channel_forget(ch, dir);
 	ch->count[dir] = 0;
 	if (ret < 0 && ch->kernel[dir])
@@ -333,7 +314,7 @@ int channel_may_send(struct channel *ch, bool *may, struct err *e)
 	if (!*may)
 		return 0;
 	ch->must_rekey = false;
-	return channel_rekey(ch, RECORDS_TX, e);
+	return channel_rekey(ch, RECORD_TX, e);
 }
 
 int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
@@ -348,7 +329,7 @@ int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
 		return -1;
 	if (!may)
 		return channel_flush(ch, &may, e);
-	if (!ch->kernel[RECORDS_TX]) {
+	if (!ch->kernel[RECORD_TX]) {
 		ret = records_send(ch->records, buf, len, done, e);
 		channel_moved(ch, *done);
 		return ret;
@@ -362,7 +343,7 @@ int channel_send(struct channel *ch, uint8_t *buf, size_t len, size_t *done,
 int channel_put(struct channel *ch, const void *bytes, size_t len, bool *taken,
 		struct err *e)
 {
-	assert(!ch->kernel[RECORDS_TX]);
+	assert(!ch->kernel[RECORD_TX]);
 	if (channel_may_send(ch, taken, e) < 0)
 		return -1;
 	if (!*taken)
@@ -397,7 +378,7 @@ void channel_last_alert(struct channel *ch, enum record_alert alert)
 	bool done = false;
 
 	while (channel_put_alert(ch, alert, &done, &e) == 0 && !done &&
-	       ch->kernel[RECORDS_TX] && clock_now_ms() < deadline &&
+	       ch->kernel[RECORD_TX] && clock_now_ms() < deadline &&
 	       poll(&p, 1, clock_poll_ms(deadline)) > 0)
 		;
 	if (!done)
@@ -425,104 +406,39 @@ static int channel_on_abort(struct channel *ch, uint8_t alert, struct err *e)
 	return channel_fail(ch, e);
 }
 
-static int channel_on_rekey(struct channel *ch, bool both, struct err *e)
-{
-	if (!ch->raw)
-		return channel_unexpected(ch, e,
-					  "the peer changed its keys "
-					  "(KeyUpdate), which this protocol "
-					  "does not use");
-	if (++ch->rekeys > REKEYS_MAX)
-		return channel_unexpected(ch, e,
-					  "the peer changed its keys "
-					  "(KeyUpdate) too often");
-	ch->must_rekey |= both;
-	return channel_rekey(ch, RECORDS_RX, e);
-}
-
-static int channel_bad_record(struct channel *ch, unsigned int type,
-			      enum record_alert alert, struct err *e)
-{
-	err_set(e, ERR_STREAM, 0,
-		alert == RECORD_UNEXPECTED_MESSAGE
-			? "the peer sent a record of unexpected type %u"
-			: "the peer sent a malformed record of type %u",
-		type);
-	return channel_on_violation(ch, alert, e);
-}
-
-/*
- * May these come here?  TLS 1.2 has neither after its handshake.  Libraries send
- * tickets by themselves, so one does no harm, except among the stream's bytes.
- */
-static bool channel_allows(const struct channel *ch,
-			   enum record_meaning meaning)
-{
-	bool v13 = ch->agreed.mode->version == MODE_TLS13;
-
-	switch (meaning) {
-	case RECORD_MEANS_TICKET:
-		return v13 && (ch->raw || !ch->bulk);
-	case RECORD_MEANS_REKEY:
-	case RECORD_MEANS_REKEY_BOTH:
-		return v13;
-	case RECORD_MEANS_RENEGOTIATION:
-		return !v13;
-	default:
-		return true;
-	}
-}
-
 /* A complete record that is not data. */
 static int channel_on_record(struct channel *ch, unsigned int type,
 			     const uint8_t *body, size_t len,
 			     struct channel_io *io, struct err *e)
 {
 	uint8_t alert;
-	enum record_meaning meaning =
-		record_parse(&ch->message, type, body, len, &alert);
 
-	if (!channel_allows(ch, meaning)) {
-		meaning = RECORD_MEANS_VIOLATION;
-		alert = RECORD_UNEXPECTED_MESSAGE;
-	}
 	io->took = true;
-	switch (meaning) {
+	switch (incoming_record(&ch->incoming, type, body, len, &alert, e)) {
 	case RECORD_MEANS_END:
-		ch->closed = io->closed = true;
+		io->closed = true;
 		return 0;
 	case RECORD_MEANS_ABORT:
 		return channel_on_abort(ch, alert, e);
 	case RECORD_MEANS_TICKET:
-		if (++ch->tickets <= TICKETS_MAX)
-			return 0;
-		return channel_unexpected(ch, e,
-					  "the peer sent too many session "
-					  "tickets");
-	case RECORD_MEANS_REKEY:
+		return 0;
 	case RECORD_MEANS_REKEY_BOTH:
-		return channel_on_rekey(ch, meaning == RECORD_MEANS_REKEY_BOTH,
-					e);
+		ch->must_rekey = true;
+		return channel_rekey(ch, RECORD_RX, e);
+	case RECORD_MEANS_REKEY:
+		return channel_rekey(ch, RECORD_RX, e);
 	case RECORD_MEANS_RENEGOTIATION:
-		return channel_unexpected(ch, e,
-					  "the peer wants to renegotiate, "
-					  "which is refused");
 	case RECORD_MEANS_VIOLATION:
 		break;
 	}
-	return channel_bad_record(ch, type, alert, e);
+	return channel_on_violation(ch, alert, e);
 }
 
 int channel_received(struct channel *ch, size_t bytes, struct err *e)
 {
-	ch->empties = ch->rekeys = ch->tickets = 0;
-	ch->count[RECORDS_RX] += bytes;
-	if (ch->closed)
-		return channel_unexpected(
-			ch, e, "the peer sent data after close_notify");
-	if (record_message_open(&ch->message))
-		return channel_unexpected(
-			ch, e, "the peer sent data within another message");
+	ch->count[RECORD_RX] += bytes;
+	if (incoming_data(&ch->incoming, e) < 0)
+		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
 	return 0;
 }
 
@@ -531,12 +447,9 @@ static int channel_on_empty(struct channel *ch, struct channel_io *io,
 			    struct err *e)
 {
 	io->took = true;
-	if (++ch->empties <= RECORD_EMPTY_MAX)
-		return 0;
-	err_set(e, ERR_STREAM, 0,
-		"the peer sent more than %d empty records in a row",
-		RECORD_EMPTY_MAX);
-	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
+	if (incoming_empty(&ch->incoming, e) < 0)
+		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
+	return 0;
 }
 
 int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
@@ -551,7 +464,7 @@ int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 	while (n < 0 && errno == EINTR);
 	if (n == 0 && type == RECORD_DATA)
 		return channel_on_empty(ch, io, e);
-	ch->empties = 0;
+	ch->incoming.empties = 0;
 	if (n < 0)
 		return errno == EAGAIN ? 0 : channel_refused(ch, errno, e);
 	if (n == 0 && type == RECORD_NONE) {
@@ -624,7 +537,7 @@ int channel_recv(struct channel *ch, void *buf, size_t len,
 	/* Records without data do not end this: others may be buffered. */
 	do {
 		*io = (struct channel_io){ 0 };
-		if ((ch->kernel[RECORDS_RX]
+		if ((ch->kernel[RECORD_RX]
 			     ? channel_recv_kernel(ch, into, room, io, e)
 			     : channel_recv_user(ch, into, room, io, e)) < 0)
 			return -1;

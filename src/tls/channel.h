@@ -67,19 +67,19 @@ const struct tls_agreed *channel_agreed(const struct channel *ch);
  * verify that it uses the keys.  channel_in_kernel() tells whether it took them:
  * then there is no way back.  Nothing may be pending.  Errors: ERR_KTLS.
  */
-int channel_to_kernel(struct channel *ch, enum records_direction dir,
+int channel_to_kernel(struct channel *ch, enum record_direction dir,
 		      struct err *e) attr_must_check;
-bool channel_in_kernel(const struct channel *ch, enum records_direction dir);
+bool channel_in_kernel(const struct channel *ch, enum record_direction dir);
 
 /* Keep a direction in user space; bulk: for the stream.  Errors: ERR_BUG. */
-int channel_keep(struct channel *ch, enum records_direction dir, bool bulk,
+int channel_keep(struct channel *ch, enum record_direction dir, bool bulk,
 		 struct err *e) attr_must_check;
 
 /*
  * How many records the present keys of dir have protected.  The result is
  * exact, or an upper bound if it is below enough.  0 in mode none.
  */
-uint64_t channel_records(struct channel *ch, enum records_direction dir,
+uint64_t channel_records(struct channel *ch, enum record_direction dir,
 			 uint64_t enough);
 
 /*

@@ -10,7 +10,6 @@
 #include <sys/socket.h>
 
 #include "base/compat.h"
-#include "proto/record.h"
 
 #define NO_MODULE                                                            \
 	"this kernel has no TLS; load it with 'modprobe tls', and at every " \
@@ -65,9 +64,9 @@ static uint16_t ktls_version(const struct mode *mode)
 	return mode->version == MODE_TLS12 ? TLS_1_2_VERSION : TLS_1_3_VERSION;
 }
 
-static int ktls_option(enum ktls_direction dir)
+static int ktls_option(enum record_direction dir)
 {
-	return dir == KTLS_TX ? TLS_TX : TLS_RX;
+	return dir == RECORD_TX ? TLS_TX : TLS_RX;
 }
 
 /*
@@ -162,7 +161,7 @@ static int ktls_fill(union crypto_info *ci, const struct mode *mode,
 	return 0;
 }
 
-int ktls_install(int fd, enum ktls_direction dir, const struct mode *mode,
+int ktls_install(int fd, enum record_direction dir, const struct mode *mode,
 		 const struct traffic *t, struct err *e)
 {
 	attr_cleanup(crypto_info_wipe) union crypto_info ci = { 0 };
@@ -193,7 +192,7 @@ int ktls_install(int fd, enum ktls_direction dir, const struct mode *mode,
 	}
 }
 
-int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
+int ktls_verify(int fd, enum record_direction dir, const struct mode *mode,
 		struct err *e)
 {
 	struct tls_crypto_info info = { 0 };
@@ -212,7 +211,7 @@ int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
 	return 0;
 }
 
-int ktls_records(int fd, enum ktls_direction dir, const struct mode *mode,
+int ktls_records(int fd, enum record_direction dir, const struct mode *mode,
 		 uint64_t *records, struct err *e)
 {
 	const struct cipher_row *row = &cipher_rows[mode->cipher];
@@ -382,7 +381,7 @@ bool ktls_splices_pieces(const struct mode *mode)
 	from = p[0];
 	to = p[1];
 	if (!good || ktls_attach(client, &e) < 0 ||
-	    ktls_install(client, KTLS_TX, mode, &dummy, &e) < 0)
+	    ktls_install(client, RECORD_TX, mode, &dummy, &e) < 0)
 		return false;
 	for (ssize_t n, left = PIECES; left; left -= n) {
 		n = splice(from, NULL, client, NULL, (size_t)left, 0);
@@ -410,11 +409,11 @@ int ktls_probe(const struct mode *mode, struct ktls_support *out, struct err *e)
 		return -1;
 	if (ktls_attach(client, e) < 0 || ktls_attach(server, e) < 0)
 		return -1;
-	out->tx = ktls_install(client, KTLS_TX, mode, &dummy, e) == 0;
-	out->rx = ktls_install(server, KTLS_RX, mode, &dummy, e) == 0;
+	out->tx = ktls_install(client, RECORD_TX, mode, &dummy, e) == 0;
+	out->rx = ktls_install(server, RECORD_RX, mode, &dummy, e) == 0;
 	out->rekey = out->tx && out->rx &&
-		     ktls_install(client, KTLS_TX, mode, &dummy, e) == 0 &&
-		     ktls_install(server, KTLS_RX, mode, &dummy, e) == 0;
+		     ktls_install(client, RECORD_TX, mode, &dummy, e) == 0 &&
+		     ktls_install(server, RECORD_RX, mode, &dummy, e) == 0;
 	out->no_pad = out->rx && ktls_expect_no_pad(server);
 	return 0;
 }

@@ -13,9 +13,8 @@
 
 #include "base/err.h"
 #include "base/secret.h"
+#include "proto/record.h"
 #include "tls/mode.h"
-
-enum ktls_direction { KTLS_TX, KTLS_RX };
 
 /*
  * Does the kernel have the tls ULP?  If the module is not loaded and we have
@@ -35,18 +34,18 @@ int ktls_attach(int fd, struct err *e) attr_must_check;
  * layer.  Borrows t, which the caller wipes.  Errors: ERR_KTLS; num is ENOENT
  * if the cipher is missing, EINVAL if the kernel does not know it.
  */
-int ktls_install(int fd, enum ktls_direction dir, const struct mode *mode,
+int ktls_install(int fd, enum record_direction dir, const struct mode *mode,
 		 const struct traffic *t, struct err *e) attr_must_check;
 
 /* Check that dir runs mode.  Errors: ERR_KTLS, also if it runs another mode. */
-int ktls_verify(int fd, enum ktls_direction dir, const struct mode *mode,
+int ktls_verify(int fd, enum record_direction dir, const struct mode *mode,
 		struct err *e) attr_must_check;
 
 /*
  * Records under dir's keys so far, which is the sequence number of the next
  * one.  Errors: ERR_KTLS.
  */
-int ktls_records(int fd, enum ktls_direction dir, const struct mode *mode,
+int ktls_records(int fd, enum record_direction dir, const struct mode *mode,
 		 uint64_t *records, struct err *e) attr_must_check;
 
 /*

@@ -41,8 +41,8 @@ struct records *records_new(int fd, const struct mode *mode,
 		return NULL;
 	}
 	r->mode = mode;
-	if (records_rekey(r, RECORDS_TX, tx, e) < 0 ||
-	    records_rekey(r, RECORDS_RX, rx, e) < 0 ||
+	if (records_rekey(r, RECORD_TX, tx, e) < 0 ||
+	    records_rekey(r, RECORD_RX, rx, e) < 0 ||
 	    socket_buffer_init(&r->wire, fd, CONTROL_BYTES, e) < 0 ||
 	    socket_buffer_grow(&r->wire.in, RECORD_BYTES, e) < 0) {
 		records_free(r);
@@ -55,31 +55,31 @@ void records_free(struct records *r)
 {
 	if (!r)
 		return;
-	records_drop(r, RECORDS_TX);
-	records_drop(r, RECORDS_RX);
+	records_drop(r, RECORD_TX);
+	records_drop(r, RECORD_RX);
 	socket_buffer_fini(&r->wire);
 	free(r);
 }
 
-int records_keep(struct records *r, enum records_direction dir, bool bulk,
+int records_keep(struct records *r, enum record_direction dir, bool bulk,
 		 struct err *e)
 {
-	r->reads_ahead |= dir == RECORDS_RX;
+	r->reads_ahead |= dir == RECORD_RX;
 	if (!bulk)
 		return 0;
-	return dir == RECORDS_TX
+	return dir == RECORD_TX
 		       ? socket_buffer_grow(&r->wire.out,
 					    BULK_BYTES + RESERVE_BYTES, e)
 		       : socket_buffer_grow(&r->wire.in, BULK_BYTES, e);
 }
 
-void records_drop(struct records *r, enum records_direction dir)
+void records_drop(struct records *r, enum record_direction dir)
 {
 	aead_free(r->aead[dir]);
 	r->aead[dir] = NULL;
 }
 
-int records_rekey(struct records *r, enum records_direction dir,
+int records_rekey(struct records *r, enum record_direction dir,
 		  const struct traffic *t, struct err *e)
 {
 	struct aead *next = aead_new(r->mode, t, e);
@@ -91,7 +91,7 @@ int records_rekey(struct records *r, enum records_direction dir,
 	return 0;
 }
 
-uint64_t records_count(const struct records *r, enum records_direction dir)
+uint64_t records_count(const struct records *r, enum record_direction dir)
 {
 	return r->aead[dir] ? aead_records(r->aead[dir]) : 0;
 }
@@ -102,8 +102,8 @@ static int records_encrypt(struct records *r, uint8_t type, uint8_t *data,
 	struct socket_buffer_part *out = &r->wire.out;
 	size_t size;
 
-	assert(r->aead[RECORDS_TX]);
-	if (aead_encrypt(r->aead[RECORDS_TX], type, data, len,
+	assert(r->aead[RECORD_TX]);
+	if (aead_encrypt(r->aead[RECORD_TX], type, data, len,
 			 out->bytes + out->end, &size, e) < 0)
 		return -1;
 	out->end += size;
@@ -200,7 +200,7 @@ static int records_next(struct records *r, const uint8_t **record, size_t *size,
 	*size = RECORD_HEADER_BYTES;
 	if (have < RECORD_HEADER_BYTES)
 		return 0;
-	body = aead_body_bytes(r->aead[RECORDS_RX], in->bytes + in->start);
+	body = aead_body_bytes(r->aead[RECORD_RX], in->bytes + in->start);
 	if (!body)
 		return records_bad_header(r, e);
 	*size += body;
@@ -216,7 +216,7 @@ static int records_open(struct records *r, const uint8_t *record, size_t size,
 {
 	uint8_t inner;
 
-	if (aead_decrypt(r->aead[RECORDS_RX], record, &inner, out, n) < 0)
+	if (aead_decrypt(r->aead[RECORD_RX], record, &inner, out, n) < 0)
 		return records_set_forged(r, e);
 	r->wire.in.start += size;
 	*type = inner;
@@ -296,7 +296,7 @@ int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 {
 	size_t got;
 
-	assert(r->aead[RECORDS_RX] && len >= AEAD_BODY_MAX);
+	assert(r->aead[RECORD_RX] && len >= AEAD_BODY_MAX);
 	*n = 0;
 	*type = RECORD_DATA;
 	if (r->holds) {

@@ -16,8 +16,6 @@
 #include "proto/record.h"
 #include "tls/mode.h"
 
-enum records_direction { RECORDS_TX, RECORDS_RX };
-
 enum { RECORDS_PUT_MAX = 1024 }; /* bytes that records_put() takes */
 
 struct records;
@@ -36,18 +34,18 @@ void records_free(struct records *r);
  * This direction stays in user space: RX reads ahead from now on.  bulk: with
  * buffers for the stream's bytes.  Errors: ERR_BUG (memory).
  */
-int records_keep(struct records *r, enum records_direction dir, bool bulk,
+int records_keep(struct records *r, enum record_direction dir, bool bulk,
 		 struct err *e) attr_must_check;
 
 /* The kernel has taken this direction over: forget its keys. */
-void records_drop(struct records *r, enum records_direction dir);
+void records_drop(struct records *r, enum record_direction dir);
 
 /* Use other keys from the next record on.  Errors: ERR_BUG. */
-int records_rekey(struct records *r, enum records_direction dir,
+int records_rekey(struct records *r, enum record_direction dir,
 		  const struct traffic *t, struct err *e) attr_must_check;
 
 /* The number of the next record under the present keys; 0 if dropped. */
-uint64_t records_count(const struct records *r, enum records_direction dir);
+uint64_t records_count(const struct records *r, enum record_direction dir);
 
 /*
  * Encrypt up to len bytes of data and send as much as the socket takes.
@@ -72,10 +70,10 @@ int records_flush(struct records *r, bool *empty,
 bool records_pending(const struct records *r);
 
 /*
- * As ktls_recv_record(): all bytes are of one record *type; data of several
- * records is joined.  len is at least AEAD_BODY_MAX.  *n 0 with RECORD_DATA:
- * nothing now; poll only then.  Errors: ERR_NET; ERR_STREAM if the peer broke
- * the protocol.
+ * Receive, as ktls_recv_record() does: all bytes are of one record *type; data
+ * of several records is joined.  len is at least AEAD_BODY_MAX.  *n 0 with
+ * RECORD_DATA: nothing now; poll only then.  Errors: ERR_NET; ERR_STREAM if the
+ * peer broke the protocol.
  */
 int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 		 size_t *n, struct err *e) attr_must_check;

@@ -273,8 +273,8 @@ static uint8_t byte_at(size_t offset)
 
 static void keep(struct line *l)
 {
-	if (channel_keep(l->ch[CLIENT], RECORDS_TX, true, &e) < 0 ||
-	    channel_keep(l->ch[SERVER], RECORDS_RX, true, &e) < 0)
+	if (channel_keep(l->ch[CLIENT], RECORD_TX, true, &e) < 0 ||
+	    channel_keep(l->ch[SERVER], RECORD_RX, true, &e) < 0)
 		exit(1);
 }
 
@@ -511,7 +511,7 @@ static void test_key_update(const char *mode)
 	ok(takes_text(&m, "answer"), "%s: which has the next keys", mode);
 	put(l.ch[SERVER], "more");
 	ok(takes_text(&m, "more"), "%s: and keeps them", mode);
-	is_int(channel_records(l.ch[SERVER], RECORDS_TX, 0), 2,
+	is_int(channel_records(l.ch[SERVER], RECORD_TX, 0), 2,
 	       "%s: records are counted anew", mode);
 	maker_fini(&m);
 	line_close(&l);
@@ -723,7 +723,7 @@ static void test_key_updates_while_sending(void)
 
 	line_open(&l, "tls13-aes128-gcm", true);
 	m = maker_of(&l, CLIENT);
-	if (channel_keep(l.ch[SERVER], RECORDS_TX, true, &e) < 0)
+	if (channel_keep(l.ch[SERVER], RECORD_TX, true, &e) < 0)
 		exit(1);
 	while (count < 100 && done) {
 		make_key_update(&m, 0);

@@ -164,7 +164,7 @@ static const struct mode *mode_of(size_t row)
 	return list.modes[0];
 }
 
-static void test_bytes(size_t row, enum ktls_direction dir)
+static void test_bytes(size_t row, enum record_direction dir)
 {
 	struct traffic t = known_traffic(row);
 	struct err e = { 0 };
@@ -187,7 +187,7 @@ static void test_bytes(size_t row, enum ktls_direction dir)
 	       modes[row].name);
 	ok(!memcmp(set.bytes, want, sizeof want), "%s: so is every byte",
 	   modes[row].name);
-	ok(set.level == 282 && set.name == (dir == KTLS_TX ? 1 : 2),
+	ok(set.level == 282 && set.name == (dir == RECORD_TX ? 1 : 2),
 	   "%s: for direction %d", modes[row].name, dir);
 }
 
@@ -205,7 +205,7 @@ static void test_misfits(size_t row)
 
 		t.key_len += (size_t)off[i].key;
 		t.iv_len += (size_t)off[i].iv;
-		refused += ktls_install(FD, KTLS_TX, mode_of(row), &t, &e) ==
+		refused += ktls_install(FD, RECORD_TX, mode_of(row), &t, &e) ==
 				   -1 &&
 			   e.kind == ERR_BUG;
 	}
@@ -250,7 +250,7 @@ static int call(enum call which, struct err *e)
 	case ATTACH:
 		return ktls_attach(FD, e);
 	case INSTALL:
-		return ktls_install(FD, KTLS_TX, mode_of(0), &t, e);
+		return ktls_install(FD, RECORD_TX, mode_of(0), &t, e);
 	case AVAILABLE:
 		return ktls_available(e);
 	}
@@ -321,7 +321,7 @@ static void test_verify(void)
 		get.version = rows[i].version;
 		get.cipher = rows[i].cipher;
 		get.num = rows[i].num;
-		ok(ktls_verify(FD, KTLS_RX, mode_of(0), &e) == rows[i].ret &&
+		ok(ktls_verify(FD, RECORD_RX, mode_of(0), &e) == rows[i].ret &&
 			   e.num == rows[i].num &&
 			   e.kind == (rows[i].ret ? ERR_KTLS : ERR_NONE),
 		   "the kernel tells of %s", rows[i].name);
@@ -501,8 +501,8 @@ static void test_pieces(void)
 int main(void)
 {
 	for (size_t row = 0; row < array_len(modes); row++) {
-		test_bytes(row, KTLS_TX);
-		test_bytes(row, KTLS_RX);
+		test_bytes(row, RECORD_TX);
+		test_bytes(row, RECORD_RX);
 		test_misfits(row);
 	}
 	is_int(array_len(modes), MODE_COUNT, "all modes were tested");

@@ -28,9 +28,9 @@ static void put(struct channel *ch, const char *text)
 		exit(1);
 }
 
-static struct accepted_peer peer_of(struct end *end)
+static struct peer peer_of(struct end *end)
 {
-	struct accepted_peer peer = {
+	struct peer peer = {
 		.socket = { .fd = end->fd, .attached = true },
 		.hello = { .connection = 7, .offset = 1234567890123 },
 		.name = "192.0.2.1:1234",
@@ -47,7 +47,7 @@ static struct accepted_peer peer_of(struct end *end)
 static void test_pass(const char *mode)
 {
 	struct end end[2] = { 0 };
-	struct accepted_peer peer, taken = { 0 };
+	struct peer peer, taken = { 0 };
 	struct channel *client;
 	int over[2];
 	bool ended;
@@ -87,7 +87,7 @@ static void test_pass(const char *mode)
 static void test_full(void)
 {
 	struct end end[2] = { 0 };
-	struct accepted_peer peer;
+	struct peer peer;
 	int over[2], count = 0;
 
 	connect_pair(end, "tls13-aes128-gcm");
@@ -128,7 +128,7 @@ static void test_tell(void)
 /* No descriptor is free for a connection that was passed. */
 static void test_dropped(bool restarts)
 {
-	struct accepted_peer peer, taken = { 0 };
+	struct peer peer, taken = { 0 };
 	struct rlimit before, none;
 	struct end end[2] = { 0 };
 	enum pass_news news;

@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
-#include "stream/receiver.h"
+#include "stream/receiver_run.h"
 #include "tap.h"
 #include "wrap.h"
 
@@ -206,7 +206,7 @@ static int receive(struct err *e)
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
 				     .no_consumer = no_consumer,
-				     .how = RECEIVER_SPLICE,
+				     .splice = true,
 				     .progress = &progress };
 	uint64_t total;
 	int fds[2], ret;

@@ -21,8 +21,7 @@
  *   - the ticket of the process before stays valid while bytes are compared
  *   - the outcome is told before the sender came to its end
  */
-#include <stdlib.h>
-
+#include "model.h"
 #include "tap.h"
 
 enum {
@@ -31,8 +30,6 @@ enum {
 	QUEUE = 2, /* room on the way, in one direction */
 	PROCESSES = 2, /* at once */
 	STARTS = 3, /* in all */
-	STATES_MAX = 1 << 20,
-	HASH = 1 << 22,
 };
 
 /* What a process sends: the stream, and others that begin like it */
@@ -80,31 +77,10 @@ enum variant {
 };
 
 static enum variant variant;
-static struct state *states;
-static uint32_t *table;
-static uint32_t count;
-static bool full;
-
-static uint32_t intern(const struct state *s)
-{
-	const uint8_t *p = (const uint8_t *)s;
-	uint32_t at = 2166136261;
-
-	for (size_t i = 0; i < sizeof *s; i++)
-		at = (at ^ p[i]) * 16777619;
-	at %= HASH;
-	while (table[at] && memcmp(&states[table[at] - 1], s, sizeof *s))
-		at = (at + 1) % HASH;
-	if (!table[at] && count == STATES_MAX) {
-		full = true;
-		return 0;
-	}
-	if (!table[at]) {
-		states[count++] = *s;
-		table[at] = count;
-	}
-	return table[at] - 1;
-}
+static struct model model = { .size = sizeof(struct state),
+			      .most = 1 << 20,
+			      .hashes = 1 << 22 };
+static struct state *states; /* of the model */
 
 static uint8_t length(uint8_t kind)
 {
@@ -443,14 +419,11 @@ static uint32_t explore(void)
 	struct state first;
 	uint32_t bad = 0;
 
-	memset(table, 0, HASH * sizeof *table);
 	memset(&first, 0, sizeof first);
-	count = 0;
-	full = false;
 	first.life = RUNS;
 	first.starts = STARTS;
-	intern(&first);
-	for (uint32_t i = 0; i < count && !full; i++) {
+	model_begin(&model, &first);
+	for (uint32_t i = 0; i < model.count && !model.full; i++) {
 		if (!is_honest(&states[i])) {
 			bad++;
 			continue;
@@ -460,7 +433,7 @@ static uint32_t explore(void)
 
 			memcpy(&next, &states[i], sizeof next);
 			if (step_any(&next, step))
-				intern(&next);
+				model_add(&model, &next);
 		}
 	}
 	return bad;
@@ -469,26 +442,26 @@ static uint32_t explore(void)
 /* Which states can lead to success?  Repeat until no more are found. */
 static uint32_t count_hopeless(void)
 {
-	bool *good = calloc(count, sizeof *good);
+	bool *good = calloc(model.count, sizeof *good);
 	uint32_t hopeless = 0;
 	bool more = true;
 
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < model.count; i++)
 		good[i] = is_success(&states[i]);
 	while (more) {
 		more = false;
-		for (uint32_t i = count; i-- > 0;) {
+		for (uint32_t i = model.count; i-- > 0;) {
 			for (int step = 0; step < STEPS && !good[i]; step++) {
 				struct state next;
 
 				memcpy(&next, &states[i], sizeof next);
 				if (step_any(&next, step) &&
-				    good[intern(&next)])
+				    good[model_add(&model, &next)])
 					more = good[i] = true;
 			}
 		}
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < model.count; i++)
 		hopeless += may_hope(&states[i]) && !good[i];
 	free(good);
 	return hopeless;
@@ -506,20 +479,18 @@ int main(void)
 		{ DONE_EARLY, "the outcome is told before the end" },
 	};
 
-	states = calloc(STATES_MAX, sizeof *states);
-	table = calloc(HASH, sizeof *table);
-	if (!states || !table)
-		return 1;
+	model_init(&model);
+	states = (struct state *)model.states;
 	is_int(explore(), 0,
 	       "no byte is lost, comes twice or from another "
 	       "stream");
-	ok(!full && count > 1000, "all of %u states were explored", count);
+	ok(!model.full && model.count > 1000, "all of %u states were explored",
+	   model.count);
 	is_int(count_hopeless(), 0, "the right stream can always continue");
 	for (size_t i = 0; i < array_len(wrong); i++) {
 		variant = wrong[i].variant;
 		ok(explore() > 0, "the checks notice if %s", wrong[i].what);
 	}
-	free(states);
-	free(table);
+	model_fini(&model);
 	return tap_end();
 }

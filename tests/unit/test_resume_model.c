@@ -24,20 +24,17 @@
  *   - a sender that does not miss the acknowledgement of its end
  *   - a receiver that does not say that it waits
  */
-#include <stdlib.h>
-
 #include "base/clock.h"
 #include "conn/rekey.h"
 #include "conn/retry.h"
 #include "conn/stuck.h"
+#include "model.h"
 #include "tap.h"
 
 enum {
 	BYTES = 6, /* of the stream */
 	KEEPS = 4, /* room of the resend buffer */
 	QUEUE = 5, /* room on the way, in one direction */
-	STATES_MAX = 1 << 21,
-	HASH = 1 << 23,
 };
 
 enum life { RUNS, EXITED_0, LOST, DIED };
@@ -85,38 +82,10 @@ enum variant {
 };
 
 static enum variant variant;
-static struct state *states;
-static uint32_t *table; /* hash: index into states, plus 1 */
-static uint32_t count;
-static bool full;
-
-static uint32_t hash_of(const struct state *s)
-{
-	const uint8_t *p = (const uint8_t *)s;
-	uint32_t h = 2166136261;
-
-	for (size_t i = 0; i < sizeof *s; i++)
-		h = (h ^ p[i]) * 16777619;
-	return h % HASH;
-}
-
-/* Return the state's index; add the state if it is new. */
-static uint32_t intern(const struct state *s)
-{
-	uint32_t at = hash_of(s);
-
-	while (table[at] && memcmp(&states[table[at] - 1], s, sizeof *s))
-		at = (at + 1) % HASH;
-	if (!table[at] && count == STATES_MAX) {
-		full = true;
-		return 0;
-	}
-	if (!table[at]) {
-		states[count++] = *s;
-		table[at] = count;
-	}
-	return table[at] - 1;
-}
+static struct model model = { .size = sizeof(struct state),
+			      .most = 1 << 21,
+			      .hashes = 1 << 23 };
+static struct state *states; /* of the model */
 
 static uint8_t take(uint8_t queue[QUEUE], uint8_t *n)
 {
@@ -537,16 +506,13 @@ static void explore(void)
 	struct state first;
 
 	memset(&first, 0, sizeof first);
-	memset(table, 0, HASH * sizeof *table);
-	count = 0;
-	full = false;
-	intern(&first);
-	for (uint32_t i = 0; i < count && !full; i++)
+	model_begin(&model, &first);
+	for (uint32_t i = 0; i < model.count && !model.full; i++)
 		for (enum step step = 0; step < STEPS; step++) {
 			struct state next = states[i];
 
 			if (take_step(&next, step))
-				intern(&next);
+				model_add(&model, &next);
 		}
 }
 
@@ -554,7 +520,7 @@ static unsigned int count_if(bool (*bad)(const struct state *s))
 {
 	unsigned int n = 0;
 
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < model.count; i++)
 		n += bad(&states[i]);
 	return n;
 }
@@ -587,14 +553,14 @@ static bool is_left_behind(const struct state *s)
  */
 static unsigned int dead_ends(void)
 {
-	bool *good = calloc(count, sizeof *good), changed = true;
+	bool *good = calloc(model.count, sizeof *good), changed = true;
 	unsigned int n = 0;
 
 	if (!good)
 		exit(1);
 	while (changed) {
 		changed = false;
-		for (uint32_t i = count; i-- > 0;) {
+		for (uint32_t i = model.count; i-- > 0;) {
 			const struct state *s = &states[i];
 
 			if (good[i])
@@ -606,12 +572,13 @@ static unsigned int dead_ends(void)
 				struct state next = *s;
 
 				if (take_step(&next, step))
-					good[i] = good[intern(&next)];
+					good[i] =
+						good[model_add(&model, &next)];
 			}
 			changed |= good[i];
 		}
 	}
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < model.count; i++)
 		n += !good[i] && states[i].sender == RUNS &&
 		     states[i].receiver == RUNS;
 	free(good);
@@ -620,15 +587,13 @@ static unsigned int dead_ends(void)
 
 int main(void)
 {
-	states = malloc(STATES_MAX * sizeof *states);
-	table = malloc(HASH * sizeof *table);
-	if (!states || !table)
-		return 1;
+	model_init(&model);
+	states = (struct state *)model.states;
 
 	explore();
-	printf("# %u states\n", count);
-	ok(!full, "every state was reached");
-	ok(count > 1000, "there are many of them");
+	printf("# %u states\n", model.count);
+	ok(!model.full, "every state was reached");
+	ok(model.count > 1000, "there are many of them");
 	is_int(count_if(is_wrong), 0, "no byte is lost or received twice");
 	is_int(count_if(is_lie), 0, "exit 0 means that all was consumed");
 	is_int(count_if(is_left_behind), 0,
@@ -663,7 +628,6 @@ int main(void)
 	explore();
 	ok(dead_ends() > 0,
 	   "without WAITS a stuck connection is never noticed");
-	free(states);
-	free(table);
+	model_fini(&model);
 	return tap_end();
 }

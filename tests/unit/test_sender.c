@@ -13,7 +13,7 @@
 #include "stream/digest.h"
 #include "stream/resend_file.h"
 #include "stream/resend_memory.h"
-#include "stream/sender.h"
+#include "stream/sender_run.h"
 #include "tap.h"
 #include "wrap.h"
 
@@ -51,7 +51,7 @@ int __wrap_channel_recv(struct channel *ch, void *buf, size_t len,
 
 WRAP(channel_in_kernel);
 bool __wrap_channel_in_kernel(const struct channel *ch,
-			      enum records_direction dir)
+			      enum record_direction dir)
 {
 	(void)ch;
 	(void)dir;
@@ -75,7 +75,7 @@ int __wrap_channel_flush(struct channel *ch, bool *empty, struct err *e)
 }
 
 WRAP(channel_records);
-uint64_t __wrap_channel_records(struct channel *ch, enum records_direction dir,
+uint64_t __wrap_channel_records(struct channel *ch, enum record_direction dir,
 				uint64_t enough)
 {
 	(void)ch;

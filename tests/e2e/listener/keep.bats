@@ -657,9 +657,14 @@ wrapped() {
 
 # --- death
 
+# COMMAND writes the file whole if it sees an end of file.
+notes_whole() {
+	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+}
+
 @test "the process of a stream is killed: its peer exits 7, other streams are delivered" {
 	local pid
-	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	notes_whole
 	RETRY=(--retry 2s)
 	keeps
 	stands_as alice 8
@@ -717,7 +722,7 @@ wrapped() {
 
 @test "the listener is killed, then a stream is cut: neither side takes it for complete" {
 	local pid
-	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	notes_whole
 	RETRY=(--retry 2s)
 	keeps
 	start_relay rst -a 100000
@@ -747,7 +752,7 @@ gone() {
 
 @test "the listener is killed: a stream that loses its connection ends with 7 at once" {
 	local pid
-	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
+	notes_whole
 	RETRY=(--retry 1h)
 	keeps
 	stands_as alice 8

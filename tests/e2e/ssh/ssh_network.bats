@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The verb ssh between two networks: a firewall that drops packets, and a cable
-# that is cut.
+# The verb ssh when near and far host are in networks of their own: a firewall
+# drops packets, or the cable is cut.
 
 load ../../lib/helpers
 load ../../lib/sshd

@@ -217,16 +217,20 @@ compared() {
 	says sender 'waits for 2 s'
 }
 
-# The consumer ends while no sender is there.
+# The consumer, which waits for the file gate, ends while no sender is there.
+killed_at_the_end() {
+	have_fifo gate
+	stream_starts push <in
+	until_true said sender 'everything is sent'
+	kill -KILL "$SENDER_PID"
+	until_true said receiver 'waiting for the peer'
+	: >gate
+}
+
 @test "an outcome that no sender heard is told to the one that comes again" {
 	outcome_kept() {
 		CONSUMER=(sh -c "cat >got; cat <gate; $1")
-		have_fifo gate
-		stream_starts push <in
-		until_true said sender 'everything is sent'
-		kill -KILL "$SENDER_PID"
-		until_true said receiver 'waiting for the peer'
-		: >gate
+		killed_at_the_end
 		again "$2" <in
 		receiver_ends "$2"
 		assert_same_file in got
@@ -239,12 +243,7 @@ compared() {
 
 @test "a longer stream than the one that was ended is not confirmed" {
 	CONSUMER=(sh -c "cat >got; cat <gate")
-	have_fifo gate
-	stream_starts push <in
-	until_true said sender 'everything is sent'
-	kill -KILL "$SENDER_PID"
-	until_true said receiver 'waiting for the peer'
-	: >gate
+	killed_at_the_end
 	again 7 < <(cat in; printf "$BTRFS_END")
 	assert_stderr_has 'confirms 3000000 bytes, but the stream has 3000010'
 	again <in

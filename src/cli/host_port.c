@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/host_port.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+
+#include "base/parse.h"
+
+/* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
+static bool host_port_is_ipv6(const char *text, size_t len, bool *lacks_zone)
+{
+	size_t zone = strcspn(text, "%");
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr a;
+
+	*lacks_zone = false;
+	if (zone > len)
+		zone = len;
+	if (zone >= sizeof address)
+		return false;
+	memcpy(address, text, zone);
+	address[zone] = '\0';
+	if (inet_pton(AF_INET6, address, &a) != 1)
+		return false;
+	*lacks_zone = IN6_IS_ADDR_LINKLOCAL(&a) && len < zone + 2;
+	return true;
+}
+
+/*
+ * text has more than one colon and no brackets.  "2001:db8::1:7000" is a valid
+ * address, but may be meant as an address with a port.
+ */
+static int host_port_check_bare(const char *text, bool port_given,
+				struct err *e)
+{
+	const char *port = strrchr(text, ':') + 1, *zone = strchr(text, '%');
+	size_t digits = strspn(port, "0123456789"), before = port - text - 1;
+	bool whole, part, ignored;
+
+	whole = host_port_is_ipv6(text, strlen(text), &ignored) &&
+		!(zone && zone < port);
+	part = host_port_is_ipv6(text, before, &ignored) && digits &&
+	       !port[digits];
+	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
+		return err_set(
+			e, ERR_USAGE, 0,
+			"'%s' looks like an IPv6 address with a port: "
+			"put the address into brackets, as in [%.*s]:%s%s",
+			text, (int)before, text, port,
+			whole ? ", or all of it if it is the address" : "");
+	if (!whole)
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s' is neither HOST:PORT nor an IPv6 address",
+			       text);
+	return 0;
+}
+
+int host_port_check_zone(const char *host, struct err *e)
+{
+	bool lacks_zone;
+
+	host_port_is_ipv6(host, strlen(host), &lacks_zone);
+	if (!lacks_zone)
+		return 0;
+	return err_set(e, ERR_USAGE, 0,
+		       "'%s' is a link-local address, which needs its "
+		       "interface: %s%%INTERFACE (see 'ip -6 address')",
+		       host, host);
+}
+
+int host_port_parse(const char *text, bool port_given, struct host_port *out,
+		    struct err *e)
+{
+	const char *host = text, *port = NULL, *colon = strchr(text, ':');
+	size_t len = strlen(text);
+
+	if (strchr(text, '@'))
+		return err_set(e, ERR_USAGE, 0,
+			       "'%s': give the host alone, no user@; the user "
+			       "who runs 'btrfs-ktls-pipe listen' there takes "
+			       "the stream (start it by ssh, for example)",
+			       text);
+	if (*text == '[') {
+		const char *close = strchr(text, ']');
+
+		if (!close || (close[1] && close[1] != ':'))
+			return err_set(e, ERR_USAGE, 0,
+				       "'%s' is not [address]:port", text);
+		host = text + 1;
+		len = (size_t)(close - host);
+		port = close[1] ? close + 2 : NULL;
+	} else if (colon && !strchr(colon + 1, ':')) {
+		len = (size_t)(colon - text);
+		port = colon + 1;
+	} else if (colon && host_port_check_bare(text, port_given, e) < 0) {
+		return -1;
+	}
+	if (len < 1 || len >= sizeof out->host)
+		return err_set(e, ERR_USAGE, 0, "'%s' names no host", text);
+	memcpy(out->host, host, len);
+	out->host[len] = '\0';
+	out->port = 0;
+	if (host_port_check_zone(out->host, e) < 0)
+		return -1;
+	if (!port)
+		return 0;
+	if (parse_uint(port, 1, 65535, &out->port, e) < 0)
+		return err_wrap(e, "port in '%s'", text);
+	return 0;
+}

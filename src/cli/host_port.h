@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The HOST of a command line, with or without a port. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct host_port {
+	char host[256]; /* without brackets */
+	uint64_t port; /* 0: none */
+};
+
+/*
+ * Parse HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it is.
+ * port_given: the port is said elsewhere.  Errors: ERR_USAGE.
+ */
+int host_port_parse(const char *text, bool port_given, struct host_port *out,
+		    struct err *e) attr_must_check;
+
+/* A link-local address needs a zone.  Errors: ERR_USAGE. */
+int host_port_check_zone(const char *host, struct err *e) attr_must_check;

@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/served.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "conn/pass.h"
+#include "conn/session.h"
+#include "conn/session_server.h"
+
+/* Without a connection for so long, a stream may be evicted */
+enum { ALONE_MS = 500 };
+
+/* Two tickets for each place; see served_next_ticket(). */
+enum { TICKETS_BYTES = 2 * SERVED_PROCESSES_MAX * sizeof(struct key) };
+
+int served_init(struct served *t, struct credential *cred)
+{
+	t->cred = cred;
+	t->tickets = secret_alloc(TICKETS_BYTES);
+	return t->tickets ? 0 : -1;
+}
+
+void served_fini(struct served *t)
+{
+	secret_free(t->tickets, TICKETS_BYTES);
+}
+
+bool served_runs(const struct served_stream *s)
+{
+	return s->pid && !s->gives_way;
+}
+
+bool served_is_suspended(const struct served_stream *s)
+{
+	return served_runs(s) && s->named && s->alone_since_ms;
+}
+
+unsigned int served_running(const struct served *t)
+{
+	unsigned int running = 0;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		running += served_runs(&t->streams[i]) &&
+			   !served_is_suspended(&t->streams[i]);
+	return running;
+}
+
+unsigned int served_suspended(const struct served *t)
+{
+	unsigned int suspended = 0;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		suspended += served_is_suspended(&t->streams[i]);
+	return suspended;
+}
+
+unsigned int served_named(const struct served *t)
+{
+	unsigned int named = 0;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		named += served_runs(&t->streams[i]) && t->streams[i].named;
+	return named;
+}
+
+/* The ticket of the process that is about to restart the stream */
+static struct key *served_next_ticket(const struct served *t,
+				      const struct served_stream *s)
+{
+	return &t->tickets[SERVED_PROCESSES_MAX + (size_t)(s - t->streams)];
+}
+
+void served_restarted(struct served *t, struct served_stream *s, bool did)
+{
+	struct key *next = served_next_ticket(t, s);
+
+	if (did && s->restarts) {
+		credential_dismiss(t->cred, s->ticket);
+		*s->ticket = *next;
+		credential_admit(t->cred, s->ticket);
+		memcpy(s->id, s->next_id, sizeof s->id);
+		s->stream.connection = s->next_connection;
+		s->stream.source = s->next_source;
+	}
+	s->restarts = false;
+	key_wipe(next);
+}
+
+static void served_hear_news(struct served *t, struct served_stream *s,
+			     enum pass_news news)
+{
+	switch (news) {
+	case PASS_ALONE:
+		s->alone_since_ms = clock_now_ms();
+		break;
+	case PASS_CONNECTED:
+		s->alone_since_ms = 0;
+		break;
+	case PASS_RESTARTED:
+	case PASS_REFUSED:
+		served_restarted(t, s, news == PASS_RESTARTED);
+		break;
+	}
+}
+
+bool served_is_empty(const struct served *t)
+{
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		if (t->streams[i].pid)
+			return false;
+	return true;
+}
+
+void served_hear(struct served *t)
+{
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		struct served_stream *s = &t->streams[i];
+		enum pass_news news;
+
+		while (s->pid && pass_told(s->fd, &news))
+			served_hear_news(t, s, news);
+	}
+}
+
+static bool served_is_of(const struct served_stream *s, const char *identity,
+			 const struct net_source *source)
+{
+	return !strcmp(s->identity, identity) &&
+	       (*identity || net_source_same(&s->stream.source, source));
+}
+
+uint64_t served_count(const struct served *t, const char *identity,
+		      const struct net_source *source)
+{
+	uint64_t count = 0;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		count += served_runs(&t->streams[i]) &&
+			 served_is_of(&t->streams[i], identity, source);
+	return count;
+}
+
+struct served_stream *served_pick(struct served *t, const char *identity,
+				  const struct net_source *source)
+{
+	uint64_t now = clock_now_ms();
+	struct served_stream *pick = NULL;
+	bool pick_is_own = false;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		struct served_stream *s = &t->streams[i];
+		bool own = served_is_of(s, identity, source);
+
+		if (!served_runs(s) || !s->alone_since_ms || s->named)
+			continue;
+		if (!pick || own > pick_is_own ||
+		    (own == pick_is_own &&
+		     s->alone_since_ms < pick->alone_since_ms)) {
+			pick = s;
+			pick_is_own = own;
+		}
+	}
+	return pick && now >= pick->alone_since_ms + ALONE_MS ? pick : NULL;
+}
+
+struct served_stream *served_place(struct served *t)
+{
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		if (!t->streams[i].pid)
+			return &t->streams[i];
+	return NULL;
+}
+
+void served_forget(struct served *t, struct served_stream *s)
+{
+	t->returning[s - t->streams] = NULL;
+	if (t->cred)
+		credential_dismiss(t->cred, s->ticket);
+	key_wipe(s->ticket);
+	key_wipe(served_next_ticket(t, s));
+}
+
+struct served_stream *served_find(struct served *t, const struct peer *g)
+{
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		struct served_stream *s = &t->streams[i];
+
+		if (!t->returning[i])
+			continue;
+		if (g->restarts
+			    ? s->named &&
+				      !memcmp(s->stream_name, g->stream_name,
+					      sizeof s->stream_name) &&
+				      !strcmp(s->owner,
+					      channel_agreed(g->channel)->name)
+			    : !memcmp(s->id, g->hello.stream, sizeof s->id))
+			return s;
+	}
+	return NULL;
+}
+
+int served_prepare_restart(struct served *t, struct served_stream *s,
+			   struct peer *g)
+{
+	struct err e = { 0 };
+
+	if (session_server_draw(g->handle, &e) < 0) {
+		log_notice("%s", e.msg);
+		return -1;
+	}
+	session_ticket(served_next_ticket(t, s), channel_agreed(g->channel),
+		       g->handle);
+	memcpy(s->next_id, g->hello.stream, sizeof s->next_id);
+	s->next_connection = g->hello.connection;
+	s->next_source = g->source;
+	s->restarts = true;
+	return 0;
+}
+
+void served_note(struct served *t, struct served_stream *s,
+		 const struct peer *g, const uint8_t *handle)
+{
+	const struct tls_agreed *agreed = channel_agreed(g->channel);
+	size_t i = (size_t)(s - t->streams);
+
+	memcpy(s->id, g->hello.stream, sizeof s->id);
+	s->stream = (struct pending_stream){ .resumes = true,
+					     .id = s->id,
+					     .connection = g->hello.connection,
+					     .source = g->source };
+	s->ticket = &t->tickets[i];
+	if (t->cred) {
+		session_ticket(s->ticket, agreed, handle);
+		s->stream.ticket = s->ticket;
+		credential_admit(t->cred, s->ticket);
+	}
+	s->named = g->hello.flags & FRAME_HELLO_NAMED;
+	if (s->named) {
+		memcpy(s->stream_name, g->stream_name, sizeof s->stream_name);
+		snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
+		s->stream.name = s->stream_name;
+		s->stream.identity = s->owner;
+	}
+	t->returning[i] = &s->stream;
+}

@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * listen --keep: the streams that run, as the listener's process knows them.
+ * How many there are, who comes back to one, and which one gives way.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "auth/credential.h"
+#include "auth/key.h"
+#include "base/net_source.h"
+#include "conn/acceptor.h"
+#include "conn/pending.h"
+#include "proto/frame.h"
+
+enum {
+	SERVED_MAX = 16,
+	SERVED_NAMED_MAX = 64, /* with a name, also the suspended ones */
+	/* With those that were told to end */
+	SERVED_PROCESSES_MAX = 2 * SERVED_MAX + SERVED_NAMED_MAX,
+	SERVED_NAME_CHARS = KEY_IDENTITY_MAX + 1 + NET_NAME_MAX,
+};
+
+/* A running stream, as the listener knows it */
+struct served_stream {
+	pid_t pid; /* 0: the place is free */
+	int fd; /* takes its connections, tells whether it has one */
+	bool silent; /* it closed its end */
+	bool gives_way; /* it was told to end, and its place is taken */
+	bool logged; /* not one too many of its client */
+	uint64_t alone_since_ms; /* without a connection; 0: it has one */
+	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
+	struct pending_stream stream; /* what its peer has to show */
+	uint8_t id[FRAME_ID_BYTES];
+	struct key *ticket; /* of this place, in served->tickets */
+	bool named; /* another process can restart it */
+	uint8_t stream_name[FRAME_NAME_BYTES];
+	char owner[KEY_IDENTITY_MAX + 1]; /* identity of who can */
+	/* Who is about to; its ticket is behind those of all places */
+	bool restarts;
+	uint8_t next_id[FRAME_ID_BYTES];
+	uint32_t next_connection;
+	struct net_source next_source;
+	char name[SERVED_NAME_CHARS]; /* identity and address of its peer */
+};
+
+struct served {
+	struct served_stream streams[SERVED_PROCESSES_MAX];
+	/* Those whose peers may come again; else NULL */
+	const struct pending_stream *returning[SERVED_PROCESSES_MAX];
+	struct key *tickets; /* secret_alloc(), two for each place */
+	struct credential *cred;
+};
+
+/* Borrows cred; NULL: mode none.  -1: out of memory. */
+int served_init(struct served *t, struct credential *cred);
+void served_fini(struct served *t);
+
+/* Is there a stream in this place that was not told to end? */
+bool served_runs(const struct served_stream *s);
+
+/* It waits for another process, and takes no place. */
+bool served_is_suspended(const struct served_stream *s);
+
+/* The number of places that are taken */
+unsigned int served_running(const struct served *t);
+
+/* The number of suspended streams */
+unsigned int served_suspended(const struct served *t);
+
+unsigned int served_named(const struct served *t);
+
+/* did: who was about to restart the stream has done so. */
+void served_restarted(struct served *t, struct served_stream *s, bool did);
+
+bool served_is_empty(const struct served *t);
+
+/* Hear from the streams' processes whether they have a connection. */
+void served_hear(struct served *t);
+
+/* The number of a client's streams, even of those without a connection */
+uint64_t served_count(const struct served *t, const char *identity,
+		      const struct net_source *source);
+
+/*
+ * Pick the stream to evict for a new stream of this client when all places are
+ * taken: of the streams without a connection, one of the client's own if there
+ * is one, and the one that lost its connection first.  NULL: none; or it lost
+ * it just now and may reconnect.
+ */
+struct served_stream *served_pick(struct served *t, const char *identity,
+				  const struct net_source *source);
+
+/* A free place for a process; NULL: none */
+struct served_stream *served_place(struct served *t);
+
+/* Its peer cannot come back, and its ticket lets nobody in. */
+void served_forget(struct served *t, struct served_stream *s);
+
+/* The stream whose peer, or another process of it, comes again */
+struct served_stream *served_find(struct served *t, const struct peer *g);
+
+/*
+ * Another process restarts the stream: prepare its ticket, which counts once
+ * the stream's process has accepted it.
+ */
+int served_prepare_restart(struct served *t, struct served_stream *s,
+			   struct peer *g);
+
+/* A stream has begun in this place. */
+void served_note(struct served *t, struct served_stream *s,
+		 const struct peer *g, const uint8_t *handle);

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A session that connects, and what becomes of its attempts: which failures
+ * are final, when the next one begins, and what is logged.  The steps of an
+ * attempt are client_dial, client_handshake and client_greeting.
+ */
+#pragma once
+
+#include "auth/password_exchange.h"
+#include "conn/net.h"
+#include "conn/resolve.h"
+#include "conn/session.h"
+#include "tls/tls.h"
+
+enum client_state {
+	CLIENT_IDLE,
+	CLIENT_RESOLVING,
+	CLIENT_CONNECTING,
+	CLIENT_PASSWORD, /* the password exchange, before TLS */
+	CLIENT_HANDSHAKE,
+	CLIENT_GREETING,
+	CLIENT_LEARNING, /* WELCOME came, and HAVE is to follow */
+};
+
+struct client {
+	struct session session; /* first, for the cast */
+	/* From the second connection on; NULL if the mode has no PSK */
+	struct credential *ticket_cred;
+	struct resolve resolve;
+	struct net_addresses list, source; /* to connect to, and from */
+	size_t next; /* index of the one to try; list.count: none left */
+	/* Of the last connection, its peer first */
+	struct resolve_answer known;
+	bool look_up; /* resolve again, do not use known */
+	enum client_state state;
+	struct connection_socket socket;
+	struct password_exchange pass;
+	struct tls *tls; /* until the handshake is done */
+	struct channel *channel; /* then, until the connection is used */
+	struct frame_reader reader;
+	struct frame_welcome welcome; /* while we learn what it has */
+	uint8_t host[FRAME_HOST_BYTES]; /* ours */
+	char name[NET_NAME_MAX];
+	uint64_t start_ms; /* idle: when to try again */
+	uint64_t wait_ms; /* else: when this step began... */
+	uint64_t deadline_ms; /* ...and when it fails */
+	uint64_t speak_ms; /* when to log that there is no answer */
+	unsigned int spoke; /* states logged since the last connection */
+	uint64_t since_ms; /* when the last connection was lost */
+	uint64_t backoff_ms;
+	uint64_t give_up_ms; /* deadline of the first connection */
+	bool retryable; /* another attempt at the first one may succeed */
+	char told[sizeof((struct err *)0)->msg]; /* the last failure logged */
+};
+
+/* Without an answer, before we log that */
+enum {
+	CLIENT_SPEAK_MS = 3000,
+	CLIENT_SPEAK_HANDSHAKE_MS = 5000, /* where the peer must compute */
+};
+
+/* Do we need another connection? */
+bool client_dials(const struct client *client);
+
+/* Set what the session polls in this state. */
+void client_watch(struct client *client, enum tls_want want);
+
+/* Enter a state in which another process must answer within timeout_ms. */
+void client_wait(struct client *client, enum client_state state,
+		 uint64_t timeout_ms, enum tls_want want);
+
+/* The timeout of a step, most_ms, but not beyond the end of --retry. */
+uint64_t client_patience(const struct client *client, uint64_t most_ms);
+
+/* Pause before the next attempt, each time for longer, until the reset. */
+void client_reset_pause(struct client *client);
+void client_pause(struct client *client);
+
+/* Drop what belongs to this attempt. */
+void client_hang_up(struct client *client);
+
+/*
+ * One attempt failed.  retryable: another may succeed.  That matters only before
+ * the first connection; later any failure that the authenticated peer did not
+ * report itself is just another lost connection.
+ */
+int client_failed(struct client *client, bool retryable, struct err *e);
+
+/* The peer failed the handshake; retryable if it was only busy or reset us. */
+int client_refused(struct client *client, struct err *e);

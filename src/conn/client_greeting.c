@@ -1,0 +1,293 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "conn/client_greeting.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "conn/hello.h"
+#include "tls/priority.h"
+
+static int client_send(struct client *client, const struct frame *f,
+		       struct err *e)
+{
+	return hello_send(client->channel, client->socket.fd, f,
+			  client->deadline_ms, e);
+}
+
+/* The name of the stream is a part of every HELLO. */
+static int client_say_name(struct client *client, struct err *e)
+{
+	const uint8_t *name = client->session.p.config->name;
+	struct frame f = { .type = FRAME_NAME };
+
+	if (!name)
+		return 0;
+	memcpy(f.name, name, sizeof f.name);
+	return client_send(client, &f, e);
+}
+
+static uint8_t client_flags(const struct session_config *o)
+{
+	return (uint8_t)((o->name ? FRAME_HELLO_NAMED : 0) |
+			 (o->discard ? FRAME_HELLO_DISCARD : 0));
+}
+
+static int client_hello(struct client *client, const struct session_span *span,
+			struct err *e)
+{
+	struct session *s = &client->session;
+	const struct session_config *o = s->p.config;
+	struct frame f = { .type = FRAME_HELLO };
+
+	/* From here on bytes go over the new connection only. */
+	rekey_agree(&s->rekey);
+	f.hello = (struct frame_hello){
+		.version = FRAME_VERSION,
+		.role = session_frame_role(o),
+		.connection = ++s->number,
+		.offset = span->high,
+		.buffer_bytes = session_buffer_bytes(o),
+		.record_limit = session_record_limit(o),
+		.retry_ms = o->retry_ms,
+		.rekey_at = s->conn ? span->at : 0,
+		.flags = client_flags(o),
+	};
+	memcpy(f.hello.stream, s->stream, sizeof s->stream);
+	memcpy(f.hello.host, client->host, sizeof client->host);
+	/*
+	 * A handshake without the ticket authenticates us, but does not show
+	 * that the stream is ours.
+	 */
+	if (s->count && s->p.cred && !client->ticket_cred &&
+	    tls_prove(channel_agreed(client->channel), s->ticket, f.hello.proof,
+		      e) < 0)
+		return -1;
+	client->reader = (struct frame_reader){ 0 };
+	client->state = CLIENT_GREETING;
+	if (client_send(client, &f, e) < 0)
+		return -1;
+	return client_say_name(client, e);
+}
+
+/* This address works: the next connection tries it first. */
+static void client_know(struct client *client)
+{
+	struct net_address used = client->list.all[client->next];
+
+	client->list.all[client->next] = client->list.all[0];
+	client->list.all[0] = used;
+	client->known.host = client->list;
+	client->known.source = client->source;
+	client->look_up = false;
+}
+
+/* The connection is authenticated and accepted: use it for the stream. */
+static int client_use(struct client *client, uint64_t offset,
+		      enum session_purpose purpose, struct err *e)
+{
+	struct session *s = &client->session;
+	struct channel *ch = client->channel;
+	int ret;
+
+	client->channel = NULL;
+	client->state = CLIENT_IDLE;
+	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
+			  e);
+	client->socket.fd = -1;
+	/* One that is lost already cannot be given to the kernel. */
+	if (ret < 0 && s->conn)
+		return session_abort_rekey(s, e);
+	if (ret < 0)
+		return s->count ? client_failed(client, true, e) : -1;
+	client_know(client);
+	client->list.count = client->next = 0;
+	client->spoke = 0;
+	*client->told = '\0';
+	if (purpose == SESSION_REKEYS)
+		client_reset_pause(client);
+	client_watch(client, TLS_WANT_READ);
+	return 0;
+}
+
+static int client_agree(struct client *client, const struct frame_welcome *w,
+			struct err *e)
+{
+	struct session *s = &client->session;
+	const struct session_peer peer = { .buffer_bytes = w->buffer_bytes,
+					   .retry_ms = w->retry_ms,
+					   .record_limit = w->record_limit,
+					   .handle = w->handle };
+
+	session_agree(s, channel_agreed(client->channel), &peer);
+	if (s->p.config->raw || !s->p.cred ||
+	    !priority_mode_usable(channel_agreed(client->channel)->mode,
+				  CREDENTIAL_PSK))
+		return 0;
+	client->ticket_cred = credential_new_psk(s->ticket, false, e);
+	return client->ticket_cred ? 0 : -1;
+}
+
+/* Both sides know at which byte the new connection takes over. */
+static int client_rekeyed(struct client *client,
+			  const struct session_span *span, uint64_t at,
+			  struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (s->role == CONNECTION_SENDER ? at == span->at : at >= span->at)
+		return client_use(client, at, SESSION_REKEYS, e);
+	err_set(e, ERR_STREAM, 0,
+		"the peer wants to rekey at byte %" PRIu64
+		", but we are at byte %" PRIu64,
+		at, span->at);
+	return session_abort_rekey(s, e);
+}
+
+/* The stream resumes at the receiver's offset, whichever side connects. */
+static int client_welcomed(struct client *client,
+			   const struct session_span *span,
+			   const struct frame_welcome *w, struct err *e)
+{
+	struct session *s = &client->session;
+	uint64_t offset = s->role == CONNECTION_SENDER ? w->offset : span->low;
+
+	if (s->conn && w->rekey_at)
+		return client_rekeyed(client, span, w->rekey_at, e);
+	if (offset < span->low || offset > span->high)
+		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
+			       "the receiver wants to resume at byte %" PRIu64
+			       ", but the resend buffer holds bytes %" PRIu64
+			       " to %" PRIu64,
+			       offset, span->low, span->high);
+	if (!s->count && client_agree(client, w, e) < 0)
+		return -1;
+	s->peer_sent = w->offset;
+	return client_use(client, offset, SESSION_STREAMS, e);
+}
+
+/* The receiver still waits for the result of a comparison that we know. */
+static int client_repeat_result(struct client *client, struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (!s->conn || session_compared(s, FRAME_CHECK_SAME, e) == 0)
+		return 0;
+	/* Another connection would not get kernel TLS either. */
+	if (e->kind != ERR_STREAM)
+		return -1;
+	session_close(s);
+	session_start_retry(s);
+	return client_failed(client, true, e);
+}
+
+/*
+ * The receiver has a part of the stream.  We compare our input with it before
+ * anything is sent.  Should the connection be lost meanwhile, it says the same
+ * again over the next one.
+ */
+static int client_learned(struct client *client, const struct frame_have *have,
+			  struct err *e)
+{
+	struct session *s = &client->session;
+	bool first = !s->have.kind;
+
+	if (s->role != CONNECTION_SENDER ||
+	    have->offset != client->welcome.offset || (first && s->count) ||
+	    (!first && !frame_have_same(have, &s->have)))
+		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
+			       "the receiver does not have what it had before");
+	if (!s->count && client_agree(client, &client->welcome, e) < 0)
+		return -1;
+	s->have = *have;
+	s->peer_sent = have->offset;
+	if (client_use(client, have->offset, SESSION_COMPARES, e) < 0)
+		return -1;
+	return s->compared ? client_repeat_result(client, e) : 0;
+}
+
+static int client_learning(struct client *client, struct err *e)
+{
+	struct frame f;
+	bool got;
+
+	if (hello_recv(client->channel, &client->reader, FRAME_HAVE, &f, &got,
+		       e) < 0)
+		return client_refused(client, e);
+	return got ? client_learned(client, &f.have, e) : 0;
+}
+
+/* WELCOME accepts us. */
+static int client_accepted(struct client *client,
+			   const struct session_span *span,
+			   const struct frame_welcome *w, struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (s->p.config->discard) {
+		s->discarded = true;
+		client_hang_up(client);
+		return 0;
+	}
+	if (w->flags & FRAME_WELCOME_HAVE) {
+		client->welcome = *w;
+		client->reader = (struct frame_reader){ 0 };
+		client->state = CLIENT_LEARNING;
+		return 0;
+	}
+	if (session_compares(s))
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver does not wait for the comparison "
+			       "any more");
+	return client_welcomed(client, span, w, e);
+}
+
+static int client_greeting(struct client *client,
+			   const struct session_span *span, struct err *e)
+{
+	struct session *s = &client->session;
+	struct frame f;
+	bool got;
+
+	if (hello_recv(client->channel, &client->reader, FRAME_WELCOME, &f,
+		       &got, e) < 0)
+		return client_refused(client, e);
+	if (!got)
+		return 0;
+	if (hello_check(&f.welcome, session_frame_role(s->p.config), e) < 0) {
+		if (rekey_holds(&s->rekey))
+			return client_refused(client, e);
+		err_wrap(e, "%s", client->name);
+		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
+			return client_failed(client, true, e);
+		if (f.welcome.refusal == FRAME_REFUSED_STREAM &&
+		    s->p.config->discard)
+			err_append(e, " (no stream of that name is there)");
+		/* The peer itself refuses the stream: asking again is no use. */
+		if (s->count)
+			e->kind = ERR_STREAM;
+		return -1;
+	}
+	return client_accepted(client, span, &f.welcome, e);
+}
+
+int client_greeting_begin(struct client *client,
+			  const struct session_span *span, struct err *e)
+{
+	if (client->session.p.config->raw)
+		return client_welcomed(client, span,
+				       &(struct frame_welcome){ 0 }, e);
+	if (client_hello(client, span, e) < 0)
+		return client_refused(client, e);
+	client_watch(client, TLS_WANT_READ);
+	return 0;
+}
+
+int client_greeting_step(struct client *client, const struct session_span *span,
+			 struct err *e)
+{
+	return client->state == CLIENT_GREETING
+		       ? client_greeting(client, span, e)
+		       : client_learning(client, e);
+}

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "stream/sender_run.h"
+
+#include <inttypes.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "stream/sender_hear.h"
+#include "stream/sender_input.h"
+#include "stream/sender_send.h"
+
+/* Which of session_poll()'s descriptors is which */
+enum { POLL_INPUT, POLL_SOURCE };
+
+/* A consumer may take long after the last byte. */
+static void sender_speak(struct sender *s)
+{
+	if (s->now_ms < s->speak_ms)
+		return;
+	s->speak_ms = CLOCK_NEVER;
+	log_notice("everything is sent; waiting for the receiver to confirm "
+		   "that it was taken");
+}
+
+/* When to act at the latest, whatever happens. */
+static uint64_t sender_due(struct sender *s)
+{
+	const struct session *session = s->session;
+	const struct sender_connection *on = &s->on;
+	uint64_t until = clock_earlier(s->progress_due_ms, s->speak_ms);
+
+	until = clock_earlier(until, session_deadline(session));
+	if (!s->resend->eof)
+		until = clock_earlier(until,
+				      read_ahead_due_ms(&s->ahead, s->now_ms));
+	if (on->more)
+		return 0;
+	if (!session->conn)
+		return until;
+	if (on->unheard && !rekey_holds(&session->rekey))
+		return 0;
+	if (!s->p->raw)
+		until = clock_earlier(until, on->heard_ms + SENDER_SILENCE_MS);
+	if (session_compares(session))
+		return clock_earlier(until, s->comparison.due_ms);
+	if (!on->blocked && s->paced_ms)
+		until = clock_earlier(until, s->paced_ms);
+	else if (!on->blocked && !on->key_used_up && on->partial_ms &&
+		 s->resend->sent < s->resend->limit)
+		until = clock_earlier(until, on->push_ms);
+	if (!rekey_holds(&session->rekey))
+		until = clock_earlier(until, stuck_due(&on->stuck));
+	return until;
+}
+
+static int sender_wait(struct sender *s, struct session_poll *p, struct err *e)
+{
+	const struct session *session = s->session;
+	const struct command *source = s->complete ? NULL : s->p->source;
+
+	*p = (struct session_poll){
+		.conn = s->on.blocked ? POLLOUT : 0,
+		.extra = { { sender_input_wanted(s) ? s->resend->in->fd : -1,
+			     POLLIN, 0 },
+			   { source ? command_status_fd(source) : -1, POLLIN,
+			     0 } },
+		.until_ms = sender_due(s),
+	};
+	if (!rekey_holds(&session->rekey))
+		p->conn |= POLLIN;
+	else if (session->conn && !connection_pending(session->conn))
+		p->conn = 0;
+	if (session->old && connection_pending(session->old))
+		p->old = POLLOUT;
+	if (session_poll(s->session, p, e) < 0)
+		return -1;
+	s->now_ms = p->now_ms;
+	return 0;
+}
+
+/* On another connection, send again what the receiver does not have. */
+static int sender_go_back(struct sender *s, struct err *e)
+{
+	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
+		return -1;
+	if (s->session->offset > s->confirmed) {
+		s->confirmed = s->session->offset;
+		/* It arrived over an earlier connection. */
+		session_moved(s->session);
+	}
+	resend_buffer_confirm(s->resend, s->confirmed);
+	return 0;
+}
+
+/* An unfinished record has waited long enough by now. */
+static struct sender_connection sender_connection_new(const struct sender *s)
+{
+	return (struct sender_connection){
+		.number = s->session->count,
+		.heard_ms = s->now_ms,
+		.stuck = stuck_begin(s->confirmed),
+		.partial_ms = s->resend->sent < s->resend->head ? s->now_ms : 0,
+		.push_ms = s->now_ms,
+	};
+}
+
+static int sender_go_on(struct sender *s, struct err *e)
+{
+	if (!s->session->old && !session_compares(s->session) &&
+	    sender_go_back(s, e) < 0)
+		return -1;
+	s->on = sender_connection_new(s);
+	return 0;
+}
+
+static int sender_run_session(struct sender *s, struct err *e)
+{
+	const struct resend_buffer *st = s->resend;
+	struct session_span span = { st->keeps ? st->acked : st->sent,
+				     st->keeps ? st->head : st->sent,
+				     st->sent };
+
+	/* Nothing is sent before the comparison is done. */
+	if (session_compares(s->session))
+		span.low = span.high = span.at = s->session->have.offset;
+	if (session_run(s->session, &span, e) < 0)
+		return -1;
+	if (s->on.number != s->session->count && sender_go_on(s, e) < 0)
+		return -1;
+	return session_check(s->session, e);
+}
+
+/*
+ * The receiver has these bytes.  Continue behind them, even if the connection
+ * was lost before it took the result: that is said again over the next one.
+ */
+static int sender_compare(struct sender *s, struct err *e)
+{
+	struct session *session = s->session;
+	int ret;
+
+	if (resend_buffer_use_memory(&s->resend, e) < 0)
+		return -1;
+	ret = comparison_step(&s->comparison, session, s->resend, s->complete,
+			      &s->on.more, e);
+	if (ret == 0 && session->conn)
+		session_moved(session);
+	progress_set_comparison(s->p->progress, s->resend->sent,
+				session_compares(session) ? session->have.offset
+							  : 0);
+	if (session_compares(session))
+		return ret;
+	comparison_fini(&s->comparison);
+	s->confirmed = session->have.offset;
+	s->on.stuck = stuck_begin(s->confirmed);
+	return ret;
+}
+
+/* Send and flush before waiting. */
+static int sender_use_connection(struct sender *s, struct err *e)
+{
+	struct connection *conn = s->session->conn;
+
+	if (session_compares(s->session))
+		return sender_compare(s, e);
+	if (!conn) {
+		s->on.more = false;
+		read_ahead_note(&s->ahead, false, s->now_ms);
+		return 0;
+	}
+	if (!connection_in_kernel(conn) &&
+	    resend_buffer_use_memory(&s->resend, e) < 0)
+		return -1;
+	if (sender_send(s, e) < 0 || sender_send_flush(s, e) < 0)
+		return -1;
+	read_ahead_note(&s->ahead, !s->on.blocked, s->now_ms);
+	return 0;
+}
+
+/* Flush the old connection. */
+static int sender_flush_old(struct sender *s, struct err *e)
+{
+	struct session *session = s->session;
+	bool empty;
+
+	if (!session->old || !connection_pending(session->old) ||
+	    connection_flush(session->old, &empty, e) == 0)
+		return 0;
+	connection_set_lost(session->conn);
+	return -1;
+}
+
+static void sender_show(struct sender *s)
+{
+	sender_speak(s);
+	progress_set_outage(s->p->progress, session_outage_end_ms(s->session));
+	s->progress_due_ms =
+		progress_update(s->p->progress, s->now_ms, s->confirmed);
+}
+
+static int sender_step(struct sender *s, struct err *e)
+{
+	struct session_poll p;
+
+	if (s->resend->eof && !s->complete && sender_input_check_end(s, e) < 0)
+		return -1;
+	if (sender_use_connection(s, e) < 0 || sender_wait(s, &p, e) < 0)
+		return -1;
+	sender_show(s);
+	/* The outcome may have arrived: it goes before a new connection. */
+	if (sender_hear(s, p.conn, e) < 0)
+		return -1;
+	if (p.old && sender_flush_old(s, e) < 0)
+		return -1;
+	if (s->done)
+		return 0;
+	if (p.due && sender_run_session(s, e) < 0)
+		return -1;
+	if (p.extra[POLL_SOURCE].revents && sender_input_check_source(s, e) < 0)
+		return -1;
+	return sender_input_take(s, &p.extra[POLL_INPUT], e);
+}
+
+/*
+ * Often a send fails because the receiver failed, and its outcome is waiting to
+ * be read.  Otherwise, if the connection failed, the stream may resume over
+ * another one.
+ */
+static int sender_recover(struct sender *s, struct err *e)
+{
+	struct err said = { 0 };
+
+	if (e->kind != ERR_STREAM || !s->session->conn || s->disputed)
+		return -1;
+	if (sender_hear_last(s, &said) < 0 &&
+	    (said.num == 0 || said.kind == ERR_COMMAND))
+		*e = said;
+	if (s->done)
+		return 0;
+	if (s->refused)
+		return -1;
+	return session_lost(s->session, e);
+}
+
+static int sender_loop(struct sender *s, struct err *e)
+{
+	while (!s->done)
+		if (sender_step(s, e) < 0 && sender_recover(s, e) < 0)
+			return -1;
+	return 0;
+}
+
+/* Does the receiver wait for another process that sends the rest? */
+static bool sender_is_suspended(const struct sender *s)
+{
+	const struct session *session = s->session;
+
+	return session->named && !s->refused && !s->disputed &&
+	       !(session->conn && connection_gave_up(session->conn));
+}
+
+int sender_run(const struct sender_params *p, struct sender_end *end,
+	       struct err *e)
+{
+	struct sender s = { .p = p,
+			    .resend = p->resend,
+			    .session = p->session,
+			    .now_ms = clock_now_ms(),
+			    .speak_ms = CLOCK_NEVER };
+	int ret;
+
+	s.on = sender_connection_new(&s);
+	read_ahead_init(&s.ahead, s.resend->room);
+	pace_init(&s.pace, p->limit_bytes_per_s, s.now_ms);
+	ret = sender_loop(&s, e);
+	end->sent = session_compares(s.session) ? s.session->have.offset
+						: s.resend->sent;
+	s.resend->ops->free(s.resend);
+
+	/* Tell the receiver that its outcome was read, or that our input
+	 * failed.  One that waits for another process is told nothing. */
+	if (!p->raw && p->session->conn && (s.done || s.refused))
+		connection_confirm(p->session->conn);
+	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM &&
+		 !p->session->named && !session_compares(p->session))
+		connection_abort(p->session->conn);
+	comparison_fini(&s.comparison);
+	end->confirmed = s.confirmed;
+	end->suspended = ret < 0 && sender_is_suspended(&s);
+	return ret;
+}
