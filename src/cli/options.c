@@ -574,14 +574,14 @@ static int options_check_values(const struct options *o, struct err *e)
 		return err_wrap(e, "--output");
 	if (o->verb == OPTIONS_CONNECT && o->output && !o->receive)
 		return err_set(e, ERR_USAGE, 0, "--output needs --receive");
-	if (o->name && o->receive && !o->output)
+	if (o->verb == OPTIONS_SSH && o->name && o->receive)
 		return err_set(e, ERR_USAGE, 0,
-			       o->verb == OPTIONS_SSH
-				       ? "--name cannot be used with "
-					 "--receive: that is for the sender"
-				       : "--name with --receive needs --output "
-					 "FILE: what arrived has to outlive "
-					 "this process");
+			       "--name cannot be used with --receive: over ssh "
+			       "it is for the sender");
+	if (o->verb == OPTIONS_CONNECT && o->name && o->receive && !o->output)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name with --receive needs --output FILE: "
+			       "what arrived has to outlive this process");
 	if (o->name && strlen(o->name) > STREAM_NAME_MAX)
 		return err_set(e, ERR_USAGE, 0, "--name: at most %d bytes",
 			       STREAM_NAME_MAX);
