@@ -68,6 +68,7 @@ src_libbkp_a_SOURCES = \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
 	src/stream/digest.c src/stream/digest.h \
+	src/stream/durable.c src/stream/durable.h \
 	src/stream/input.c src/stream/input.h \
 	src/stream/pace.c src/stream/pace.h \
 	src/stream/rate.c src/stream/rate.h \

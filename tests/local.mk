@@ -65,6 +65,7 @@ EXTRA_DIST += \
 	tests/e2e/listener/hostile_peers.bats \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
+	tests/e2e/stream/restart_btrfs.bats \
 	tests/e2e/stream/resume.bats \
 	tests/lib/sshd.bash \
 	tests/lib/netns.bash \

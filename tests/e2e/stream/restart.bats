@@ -60,6 +60,8 @@ compared() {
 	again --stats sender.json <in
 	assert_stderr_has 'the stream continues at byte 1000000'
 	compared 1000000
+	[[ $WHEN == off || $(<sender.json) == *'"tx": "kernel'* ]] ||
+		fail "$(<sender.json)"
 	arrived
 }
 
