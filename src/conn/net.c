@@ -146,13 +146,13 @@ int net_cannot_resolve(const char *host, int code, int num, struct err *e)
 	return -1;
 }
 
-static int net_resolve(const char *host, uint16_t port, int family, int flags,
+static int net_resolve(const char *host, uint16_t port, int family,
 		       struct addrinfo **list, struct err *e)
 {
 	struct addrinfo hints = { .ai_family = family,
 				  .ai_socktype = SOCK_STREAM,
 				  .ai_protocol = IPPROTO_TCP,
-				  .ai_flags = flags | AI_NUMERICSERV };
+				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	char service[8];
 	int ret;
 
@@ -446,7 +446,7 @@ static int net_listen_port(const struct net_endpoint *at,
 
 	l->count = 0;
 	l->port = at->port;
-	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
+	if (net_resolve(at->host, at->port, family, &list, e) < 0)
 		return -1;
 	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
 		int fd;
