@@ -173,16 +173,16 @@ static void net_no_delay(int fd)
 }
 
 /*
- * After idle_s seconds without a byte TCP probes the peer every every_s seconds,
- * and gives up after as many probes as most.  While bytes of ours are not
+ * After idle_s seconds without a byte TCP sends a probe every every_s seconds,
+ * and gives up when so many probes got no answer.  While bytes of ours are not
  * acknowledged it sends no probe, and gives up after unanswered_ms.
  */
-static void net_set_probes(int fd, int idle_s, int every_s, int most,
+static void net_set_probes(int fd, int idle_s, int every_s, int probes,
 			   unsigned int unanswered_ms)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &most, sizeof most);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
 		   sizeof unanswered_ms);
 }

@@ -229,7 +229,7 @@ int stream_run(struct session *session, const struct stream_config *c,
 	stats->method = session_method(session);
 	session_stream_name(session, stream);
 	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
-	/* The direction against the bulk is always in user space. */
+	/* The control direction is always in user space. */
 	stats->tx = sends ? connection_path(session->conn) : "user";
 	stats->rx = sends ? "user" : connection_path(session->conn);
 	progress_start(&progress, c->progress, c->size_bytes, c->counter);
