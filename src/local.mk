@@ -108,6 +108,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \
+	src/cli/ssh_name.c src/cli/ssh_name.h \
 	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \

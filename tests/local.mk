@@ -70,6 +70,7 @@ EXTRA_DIST += \
 	tests/e2e/ssh/forced.bats \
 	tests/e2e/ssh/ssh.bats \
 	tests/e2e/ssh/ssh_faults.bats \
+	tests/e2e/ssh/ssh_name.bats \
 	tests/e2e/ssh/ssh_network.bats \
 	tests/e2e/ssh/ssh_ways.bats \
 	tests/e2e/stream/restart.bats \

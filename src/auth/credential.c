@@ -189,6 +189,11 @@ struct credential *credential_new_keys(struct key_list *k, struct err *e)
 	return credential_init(c, e);
 }
 
+void credential_set_secret(struct credential *c, const struct secret *s)
+{
+	c->key->secret = *s;
+}
+
 void credential_set_keys(struct credential *c, struct key_list *k)
 {
 	key_list_free(c->keys);

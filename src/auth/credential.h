@@ -68,6 +68,9 @@ unsigned int credential_kinds(const struct credential *c);
  */
 struct credential *credential_new_keys(struct key_list *k, struct err *e);
 
+/* Replace the key that was given alone, from the next handshake on. */
+void credential_set_secret(struct credential *c, const struct secret *s);
+
 /* Replace the keys, from the next handshake on.  Owns k. */
 void credential_set_keys(struct credential *c, struct key_list *k);
 

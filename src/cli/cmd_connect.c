@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "base/log.h"
 #include "base/notify.h"
 #include "cli/cmd.h"
 #include "cli/setup.h"
@@ -18,12 +17,8 @@ int cmd_connect(const struct options *o, struct err *e)
 	if (session && setup_confine(&setup, e) == 0 &&
 	    session_first(session, e) == 0) {
 		notify_ready();
-		ret = session->discarded ? 0
-					 : stream_run(session, &setup.stream,
-						      &setup.stats, e);
+		ret = stream_run(session, &setup.stream, &setup.stats, e);
 	}
-	if (ret == 0 && session->discarded)
-		log_notice("the stream is abandoned");
 	session_free(session);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;

@@ -9,6 +9,7 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/min.h"
 #include "cli/cmd.h"
 #include "cli/setup.h"
 #include "cli/ssh_process.h"
@@ -24,6 +25,8 @@ enum {
 	REVERSE_MS = 60000, /* for the far host to connect */
 	END_MS = 10000, /* for ssh to end after the stream */
 	ERROR_END_MS = 3000, /* the same if there was none */
+	SUSPENDED_END_MS = 500, /* if the far host goes on waiting */
+	BUSY_MS = 10000, /* for it to notice that another process died */
 };
 
 static char far_program[] = "btrfs-ktls-pipe ssh-server";
@@ -60,7 +63,8 @@ static int near_set_up(struct near *n, struct err *e)
 	if (near_draw_key(n, &key, e) < 0 ||
 	    setup_init_key(&n->setup, &n->side, &key, e) < 0)
 		return -1;
-	n->setup.connections.reach_ms = 0;
+	n->setup.connections.reach_ms =
+		n->o->name ? min_u64(BUSY_MS, n->o->retry_ms) : 0;
 	n->setup.connections.connect_ms = REACH_MS;
 	return 0;
 }
@@ -88,6 +92,7 @@ static void near_request(const struct near *n, struct ssh_request *r)
 		.ktls_told = o->ktls == CONNECTION_KTLS_AUTO &&
 			     ktls_available(&ignored) < 0,
 		.quiet = o->quiet,
+		.discard = o->discard,
 		.ktls_require = o->ktls == CONNECTION_KTLS_REQUIRE,
 		.ktls_off = o->ktls == CONNECTION_KTLS_OFF,
 		.verbose = (uint64_t)(o->verbose > 9 ? 9 : o->verbose),
@@ -104,6 +109,8 @@ static void near_request(const struct near *n, struct ssh_request *r)
 		.tcp_buffer_bytes = o->tcp.buffer_bytes,
 		.dscp = (uint64_t)(o->tcp.dscp + 1),
 	};
+	for (size_t i = 0; o->name && i < sizeof n->setup.name; i++)
+		sprintf(r->name + 2 * i, "%02x", n->setup.name[i]);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	snprintf(r->congestion, sizeof r->congestion, "%s",
 		 o->receive && o->tcp.congestion ? o->tcp.congestion : "");
@@ -198,7 +205,10 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 {
 	struct err last = *e;
 
-	return err_set(e, last.kind == ERR_AUTH ? ERR_AUTH : ERR_NET, 0,
+	/* Somebody is there. */
+	if (last.kind == ERR_AUTH)
+		return -1;
+	return err_set(e, ERR_NET, 0,
 		       "no direct connection to %s, port %u of %s: %s (open "
 		       "that TCP port there, --port A-B chooses it; or give "
 		       "--address, --reverse or --fallback)",
@@ -340,6 +350,10 @@ static int near_explain(const struct near *n, int status, struct err *e)
 			       "%s has no btrfs-ktls-pipe: install it there, "
 			       "where the PATH of a login by ssh finds it",
 			       host);
+	if (status == ERR_AUTH && n->o->discard)
+		return err_set(e, ERR_AUTH, 0,
+			       "no stream of that name and COMMAND waits on %s",
+			       host);
 	if (status == ERR_USAGE && !n->heard_ready)
 		return err_set(e, ERR_NET, 0,
 			       "the btrfs-ktls-pipe of %s is older and lacks "
@@ -372,6 +386,14 @@ static struct session *near_begin(struct near *n, struct err *e)
 	return session;
 }
 
+/* How long ssh may take to end */
+static uint64_t near_end_ms(const struct near *n, bool streams, int ret)
+{
+	if (n->o->name && ret < 0 && streams)
+		return SUSPENDED_END_MS;
+	return streams || n->ssh.ended ? END_MS : ERROR_END_MS;
+}
+
 static int near_run(struct near *n, struct err *e)
 {
 	struct session *session = near_begin(n, e);
@@ -381,8 +403,7 @@ static int near_run(struct near *n, struct err *e)
 	if (session)
 		ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
 	session_free(session);
-	status = ssh_process_end(
-		&n->ssh, streams || n->ssh.ended ? END_MS : ERROR_END_MS);
+	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret));
 	if (ret < 0 && streams)
 		near_learn(n, status, e);
 	else if (ret < 0 && n->ssh.ended)

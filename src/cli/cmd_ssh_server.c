@@ -15,11 +15,13 @@
 #include "cli/setup.h"
 #include "cli/ssh_answer.h"
 #include "cli/ssh_channel.h"
+#include "cli/ssh_name.h"
 #include "cli/ssh_net.h"
 #include "cli/ssh_request.h"
 #include "conn/net.h"
 #include "conn/session_client.h"
 #include "conn/session_server.h"
+#include "conn/stream_name.h"
 #include "stream/stream.h"
 
 enum {
@@ -27,6 +29,7 @@ enum {
 	ORDER_MS = 30000, /* for the order to use the channel */
 	REACH_MS = 5000,
 	WAIT_MS = 60000, /* for the near host to connect */
+	VISITS = 3, /* to an owner of the name that may be about to end */
 };
 
 static const char ours[] = "btrfs-ktls-pipe ssh-server ";
@@ -39,6 +42,8 @@ struct far {
 	struct setup setup;
 	char host[SSH_ANSWER_ADDRESS_MAX]; /* reverse: where to connect */
 	struct net_listener listener;
+	struct ssh_answer at[NET_LISTENERS_MAX]; /* for each of its sockets */
+	struct ssh_name name; /* of the stream, if it has one */
 	char *argv[4]; /* the shell's */
 };
 
@@ -226,26 +231,6 @@ static int far_aim(struct far *f, const struct ssh_request_secret *s,
 		net ? ", or to " : "", net ? net : "");
 }
 
-static int far_set_up(struct far *f, struct err *e)
-{
-	autowipe_request_secret struct ssh_request_secret secret = { 0 };
-	autowipe_key struct key key = { .secret.len = sizeof secret.key };
-
-	if (far_read_secret(f, &secret, e) < 0 || far_options(f, e) < 0 ||
-	    (f->request.reverse && far_aim(f, &secret, e) < 0))
-		return -1;
-	memcpy(key.secret.bytes, secret.key, sizeof secret.key);
-	if (setup_init_key(&f->setup, &f->side, &key, e) < 0)
-		return -1;
-	f->setup.stream.command_name = f->request.command;
-	f->setup.stream.passes_on = true;
-	f->setup.connections.lifeline_fd = f->in_fd;
-	f->setup.connections.host = f->host;
-	f->setup.connections.reach_ms = 0;
-	f->setup.connections.connect_ms = REACH_MS;
-	return 0;
-}
-
 /* Listen where ssh came to, and nowhere else. */
 static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 {
@@ -263,6 +248,149 @@ static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 	return 0;
 }
 
+/*
+ * A stream is known by its name, its COMMAND and who may judge that: who may
+ * not start it cannot continue it.
+ */
+static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
+		       struct err *e)
+{
+	autofree char *filter = ssh_args_join(f->o->words), *all = NULL;
+
+	if (!filter ||
+	    asprintf(&all, "%s\n%s\n%s", f->request.name,
+		     f->o->forced ? filter : "", f->request.command) < 0)
+		return err_memory(e);
+	return stream_name_hash(all, id, e);
+}
+
+/* Bring the key to the ssh-server that has the stream.  Returns as that. */
+static int far_visit(struct far *f, const struct ssh_request_secret *s,
+		     struct err *e)
+{
+	struct ssh_name_visit v = { .listen_fd = -1 };
+	struct ssh_answer a = { .kind = SSH_ANSWER_AT };
+	struct err why = { 0 };
+	int ret;
+
+	if (far_listen(f, &a, &why) == 0)
+		v.listen_fd = f->listener.fds[0];
+	memcpy(v.key, s->key, sizeof v.key);
+	memcpy(v.address, a.address, sizeof v.address);
+	ret = ssh_name_bring(&f->name, &v, &a.port, e);
+	explicit_bzero(v.key, sizeof v.key);
+	net_listener_close(&f->listener);
+	if (ret)
+		return ret;
+	if (!a.port && !why.kind)
+		return err_set(e, ERR_NET, 0,
+			       "--name: the stream cannot be reached at one "
+			       "more address");
+	if (!a.port) {
+		*e = why;
+		return -1;
+	}
+	log_info("the stream of that name waits here");
+	if (far_answer(f, &a, e) < 0)
+		return -1;
+	ssh_name_stay(&f->name, f->in_fd);
+	return 0;
+}
+
+/* Returns 0 if the stream is ours to begin, 1 if its owner was told. */
+static int far_take_name(struct far *f, const struct ssh_request_secret *s,
+			 struct err *e)
+{
+	uint8_t id[FRAME_NAME_BYTES];
+	int ret = -1;
+
+	if (!*f->request.name)
+		return 0;
+	if (far_name_id(f, id, e) < 0)
+		return -1;
+	for (int i = 0; i < VISITS; i++) {
+		ret = ssh_name_claim(&f->name, id, e);
+		if (ret == 1 && f->request.discard)
+			return err_set(e, ERR_AUTH, 0,
+				       "no stream of that name waits here");
+		if (ret)
+			return ret == 1 ? 0 : -1;
+		ret = far_visit(f, s, e);
+		if (ret <= 0)
+			return ret == 0 ? 1 : -1;
+	}
+	return err_set(e, ERR_NET, 0, "--name: the stream has just ended");
+}
+
+/* Where do we listen at the address that the visitor's near host came to? */
+static uint64_t far_place(struct far *f, struct ssh_name_visit *v)
+{
+	struct net_listener *l = &f->listener, its = { .count = 1 };
+	struct err ignored = { 0 };
+
+	for (size_t i = 0; i < l->count; i++)
+		if (!strcmp(f->at[i].address, v->address))
+			return f->at[i].port;
+	its.fds[0] = v->listen_fd;
+	if (v->listen_fd < 0 || l->count == NET_LISTENERS_MAX ||
+	    net_listener_find_port(&its, &ignored) < 0)
+		return 0;
+	memcpy(f->at[l->count].address, v->address, sizeof v->address);
+	f->at[l->count].port = its.port;
+	l->fds[l->count++] = steal_fd(&v->listen_fd);
+	return its.port;
+}
+
+/* Another process of the near host's comes, with its key and its ssh. */
+static void far_on_visit(void *arg)
+{
+	autowipe struct secret key = { .len = SSH_REQUEST_KEY_BYTES };
+	struct ssh_name_visit v;
+	struct far *f = arg;
+	uint64_t port;
+
+	if (!ssh_name_take(&f->name, &v))
+		return;
+	memcpy(key.bytes, v.key, sizeof v.key);
+	explicit_bzero(v.key, sizeof v.key);
+	port = far_place(f, &v);
+	if (port) {
+		credential_set_secret(f->setup.cred, &key);
+		dup2(v.err_fd, STDERR_FILENO);
+	}
+	if (v.listen_fd >= 0)
+		close(v.listen_fd);
+	ssh_name_answer(&f->name, &v, port);
+}
+
+/* Returns 0, or 1 if the owner of the stream's name does it. */
+static int far_set_up(struct far *f, struct err *e)
+{
+	autowipe_request_secret struct ssh_request_secret secret = { 0 };
+	autowipe_key struct key key = { .secret.len = sizeof secret.key };
+	int ret;
+
+	if (far_read_secret(f, &secret, e) < 0 || far_options(f, e) < 0 ||
+	    (f->request.reverse && far_aim(f, &secret, e) < 0))
+		return -1;
+	ret = far_take_name(f, &secret, e);
+	if (ret)
+		return ret;
+	memcpy(key.secret.bytes, secret.key, sizeof secret.key);
+	if (setup_init_key(&f->setup, &f->side, &key, e) < 0)
+		return -1;
+	f->setup.connections.visit = *f->request.name ? far_on_visit : NULL;
+	f->setup.connections.visit_arg = f;
+	f->setup.connections.visit_fd = f->name.fd;
+	f->setup.stream.command_name = f->request.command;
+	f->setup.stream.passes_on = true;
+	f->setup.connections.lifeline_fd = f->in_fd;
+	f->setup.connections.host = f->host;
+	f->setup.connections.reach_ms = 0;
+	f->setup.connections.connect_ms = REACH_MS;
+	return 0;
+}
+
 /* NULL: see e, or the near host spoke. */
 static struct session *far_first(struct session *session, struct err *e)
 {
@@ -275,14 +403,13 @@ static struct session *far_first(struct session *session, struct err *e)
 /* Get a direct connection, whichever side connects. */
 static struct session *far_connect(struct far *f, struct err *e)
 {
-	struct ssh_answer a = { .kind = SSH_ANSWER_AT };
 	struct session *session;
 
 	if (f->request.reverse) {
 		session = session_client_new(&f->setup.session, e);
 		return far_first(session, e);
 	}
-	if (far_listen(f, &a, e) < 0 || far_answer(f, &a, e) < 0)
+	if (far_listen(f, &f->at[0], e) < 0 || far_answer(f, &f->at[0], e) < 0)
 		return NULL;
 	session = session_server_new(&f->setup.session, &f->listener, e);
 	return far_first(session, e);
@@ -355,8 +482,8 @@ static int far_serve(struct far *f, const char *request, struct err *e)
 		far_log_level(f);
 		ret = far_set_up(f, e);
 	}
-	if (ret == 0)
-		ret = far_run(f, e);
+	ret = ret == 0 ? far_run(f, e) : ret < 0 ? -1 : 0;
+	ssh_name_close(&f->name);
 	attr_close(&f->in_fd);
 	attr_close(&f->out_fd);
 	setup_fini(&f->setup);
@@ -385,7 +512,10 @@ static int far_exec_filter(const struct options *o, struct err *e)
 
 int cmd_ssh_server(const struct options *o, struct err *e)
 {
-	struct far far = { .o = o, .in_fd = -1, .out_fd = -1 };
+	struct far far = { .o = o,
+			   .in_fd = -1,
+			   .out_fd = -1,
+			   .name = { .fd = -1, .link_fd = -1 } };
 	autofree char *joined = NULL;
 	const char *request;
 

@@ -159,13 +159,14 @@ static const struct options_spec specs[] = {
 	  NULL,
 	  "connect: how long to try to reconnect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
-	{ "name", 0, OPTIONS_CONNECT, TYPE_STRING, FIELD(name), 0, "NAME", NULL,
-	  "another process can continue the stream of NAME",
-	  .not_with = { "--receive: that is for the sender", NO_BUFFER,
-			NONE } },
-	{ "discard", 0, OPTIONS_CONNECT, TYPE_FLAG, FIELD(discard), 0, NULL,
-	  NULL, "abandon the stream of that name", .needs = { "--name" },
-	  .not_with = { COMMAND } },
+	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name), 0,
+	  "NAME", NULL, "another process can continue the stream of NAME",
+	  .not_with = { "--receive: that is for the sender", NO_BUFFER, NONE,
+			"--reverse: the receiver listens",
+			"--fallback: ssh's channel cannot be resumed" } },
+	{ "discard", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
+	  FIELD(discard), 0, NULL, NULL, "abandon the stream of that name",
+	  .needs = { "--name" }, .not_with = { COMMAND } },
 	{ "rekey-after", 0, STREAM, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
 	  NULL, "rekey after SIZE at the latest (256G)" },
 	{ "limit", 0, STREAM, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
@@ -609,14 +610,24 @@ int options_check_stream(const struct options *o, struct err *e)
 	return 0;
 }
 
+/* ssh: is this --retry also how long the far host waits for a process? */
+static bool options_waits(const struct options *o)
+{
+	return o->verb == OPTIONS_SSH && o->name;
+}
+
 static int options_check_ssh(const struct options *o, struct err *e)
 {
-	if (!o->ssh.host)
+	if (!o->ssh.host || !*o->ssh.host)
 		return err_set(e, ERR_USAGE, 0, "ssh needs a HOST" HINT);
 	if (!o->ssh.command)
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh needs a COMMAND behind HOST, which takes "
 			       "the stream there, or with --receive makes it");
+	if (options_waits(o) && !o->retry_ms)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name cannot be used with --retry 0: HOST "
+			       "waits that long for another process");
 	return 0;
 }
 
@@ -647,8 +658,9 @@ static int options_check(struct options *o, int argc, char **argv,
 	if (o->port == UINT64_MAX)
 		o->port = o->verb == OPTIONS_SSH ? 0 : NET_DEFAULT_PORT;
 	if (o->retry_ms == RETRY_UNSET)
-		o->retry_ms = o->verb == OPTIONS_LISTEN ? RETRY_LISTEN_MS
-							: RETRY_CONNECT_MS;
+		o->retry_ms = o->verb == OPTIONS_LISTEN || options_waits(o)
+				      ? RETRY_LISTEN_MS
+				      : RETRY_CONNECT_MS;
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
 			       "only connect and listen take a COMMAND");

@@ -82,8 +82,8 @@ struct options {
 	uint64_t size_bytes; /* 0: not known */
 	const char *stats; /* or NULL */
 	char **command; /* NULL-terminated, or NULL */
-	const char *name; /* connect: of the stream, or NULL */
-	bool discard; /* connect: abandon the stream of that name */
+	const char *name; /* connect, ssh: of the stream, or NULL */
+	bool discard; /* the same: abandon the stream of that name */
 	bool allow_self; /* listen */
 	bool keep; /* listen */
 	uint64_t per_client; /* listen --keep; 0: the default */

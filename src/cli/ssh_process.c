@@ -22,9 +22,11 @@ enum {
 
 /*
  * Nothing in a configuration file may run another command, close standard
- * input, fork, or ask for a terminal: the first value counts.
+ * input, fork, or ask for a terminal: the first value counts.  Each only where
+ * ssh knows it, since OpenSSH 7.6 and 8.7.
  */
-static const char *const first[] = { "ssh", "-T", "-oRemoteCommand=none" };
+static const char *const first[] = { "ssh", "-T" };
+static const char no_remote_command[] = "-oRemoteCommand=none";
 static const char *const first_new[] = { "-oStdinNull=no",
 					 "-oForkAfterAuthentication=no",
 					 "-oSessionType=default" };
@@ -51,6 +53,8 @@ static const char **ssh_process_words(const struct ssh_args *a,
 		words[n++] = first[i];
 	if (!c)
 		words[n++] = "-G";
+	if (c && c->remote_command)
+		words[n++] = no_remote_command;
 	for (size_t i = 0; c && c->forks && i < array_len(first_new); i++)
 		words[n++] = first_new[i];
 	for (size_t i = 0;
@@ -118,6 +122,8 @@ static void ssh_process_note(struct ssh_process_config *c, bool *jumps,
 		*jumps |= !none;
 	else if (!strcmp(name, "forkafterauthentication"))
 		c->forks = true;
+	else if (!strcmp(name, "remotecommand"))
+		c->remote_command = !none;
 	else if (!strcmp(name, "localcommand"))
 		c->local_command = !none;
 }

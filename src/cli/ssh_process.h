@@ -28,7 +28,7 @@ struct ssh_process_config {
 	char host[256]; /* where ssh connects to; "": another way, or unknown */
 	bool known; /* it is known at all */
 	bool forks; /* this ssh knows StdinNull, ForkAfterAuthentication... */
-	bool local_command; /* the user has one */
+	bool local_command, remote_command; /* the user has one */
 };
 
 /* Ask ssh -G. */

@@ -26,6 +26,7 @@ static const struct field {
 	{ "ktls-require", TYPE_FLAG, FIELD(ktls_require), 0 },
 	{ "ktls-off", TYPE_FLAG, FIELD(ktls_off), 0 },
 	{ "quiet", TYPE_FLAG, FIELD(quiet), 0 },
+	{ "discard", TYPE_FLAG, FIELD(discard), 0 },
 	{ "verbose", TYPE_NUMBER, FIELD(verbose), 9 },
 	{ "port", TYPE_NUMBER, FIELD(port), 65535 },
 	{ "port-last", TYPE_NUMBER, FIELD(port_last), 65535 },
@@ -40,6 +41,7 @@ static const struct field {
 	{ "dscp", TYPE_NUMBER, FIELD(dscp), 64 },
 	{ "congestion", TYPE_WORD, FIELD(congestion), 0 },
 	{ "mode", TYPE_WORD, FIELD(modes), 0 },
+	{ "name", TYPE_WORD, FIELD(name), 0 },
 };
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
@@ -178,6 +180,17 @@ static int ssh_request_parse_direction(struct ssh_request *r, const char *word,
 	return ssh_request_bad(word, e);
 }
 
+/* Do the words go together? */
+static int ssh_request_check(const struct ssh_request *r, struct err *e)
+{
+	if (r->port_last && r->port_last < r->port)
+		return ssh_request_bad("port-last", e);
+	/* Only a receiver that listens can wait for another process. */
+	if (*r->name ? r->sends || r->reverse || r->fallback : r->discard)
+		return ssh_request_bad(*r->name ? "name" : "discard", e);
+	return 0;
+}
+
 int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 {
 	autofree char *copy = strdup(text);
@@ -204,8 +217,8 @@ int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 	}
 	if (number < 2 || !next || !ssh_request_decode(next))
 		return ssh_request_bad(next ? next : "", e);
-	if (r->port_last && r->port_last < r->port)
-		return ssh_request_bad("port-last", e);
+	if (ssh_request_check(r, e) < 0)
+		return -1;
 	r->command = strdup(next);
 	return r->command ? 0 : err_memory(e);
 }

@@ -30,6 +30,7 @@ struct ssh_request {
 	bool ktls_told; /* the near host reports that it lacks kernel TLS */
 	bool quiet;
 	bool ktls_require, ktls_off;
+	bool discard; /* abandon the stream of that name */
 	uint64_t verbose;
 	uint64_t port, port_last; /* 0: any */
 	uint64_t no_retry; /* 1: --retry 0 */
@@ -40,6 +41,7 @@ struct ssh_request {
 	uint64_t dscp; /* the code point, plus 1 */
 	char congestion[SSH_REQUEST_WORD_MAX];
 	char modes[SSH_REQUEST_WORD_MAX]; /* a list, as --mode takes it */
+	char name[SSH_REQUEST_WORD_MAX]; /* its hash, in hex; "": none */
 	char *command; /* free() */
 };
 

@@ -25,6 +25,7 @@ struct acceptor {
 	struct acceptor_params params;
 	const struct pending_stream *only; /* see acceptor_serve() */
 	int epoll_fd; /* readable when there is something to do */
+	size_t watched; /* sockets of the listener */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
 	bool paused; /* accepts nothing until accept_after_ms */
 	uint64_t accept_after_ms;
@@ -34,7 +35,7 @@ struct acceptor {
 };
 
 /* epoll's user data: the index of a pending handshake, then of a listener */
-enum { LISTENER_0 = PENDING_MAX };
+enum { LISTENER_0 = PENDING_MAX, VISIT = LISTENER_0 + NET_LISTENERS_MAX };
 
 static void acceptor_watch(struct acceptor *a, int op, int fd, uint32_t events,
 			   uint32_t who)
@@ -56,6 +57,15 @@ static void acceptor_watch_pending(struct acceptor *a, int op,
 
 	acceptor_watch(a, op, p->peer.socket.fd, events,
 		       (uint32_t)(p - a->pending));
+}
+
+static void acceptor_watch_listener(struct acceptor *a)
+{
+	const struct net_listener *l = a->params.listener;
+
+	for (; a->watched < l->count; a->watched++)
+		acceptor_watch(a, EPOLL_CTL_ADD, l->fds[a->watched], EPOLLIN,
+			       LISTENER_0 + (uint32_t)a->watched);
 }
 
 /* Stop accepting for pause_ms; 0: accept again. */
@@ -310,6 +320,11 @@ bool acceptor_step(struct acceptor *a, struct peer *accepted)
 				 "cannot wait for connections");
 		if (n <= 0)
 			break;
+		if (ev.data.u32 == VISIT) {
+			a->params.visit(a->params.visit_arg);
+			acceptor_watch_listener(a);
+			continue;
+		}
 		if (ev.data.u32 >= LISTENER_0) {
 			acceptor_accept(a, ev.data.u32 - LISTENER_0);
 			break;
@@ -398,9 +413,9 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 	}
 	a->params = *p;
 	host_id_own(a->params.rules.host);
-	for (size_t i = 0; i < p->listener->count; i++)
-		acceptor_watch(a, EPOLL_CTL_ADD, p->listener->fds[i], EPOLLIN,
-			       LISTENER_0 + (uint32_t)i);
+	acceptor_watch_listener(a);
+	if (p->visit)
+		acceptor_watch(a, EPOLL_CTL_ADD, p->visit_fd, EPOLLIN, VISIT);
 	return a;
 }
 

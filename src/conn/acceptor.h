@@ -26,6 +26,14 @@ struct acceptor_params {
 	enum connection_ktls ktls;
 	uint64_t handshake_ms; /* for each handshake */
 	struct pending_rules rules;
+
+	/*
+	 * Called when visit_fd is readable.  It may add a socket to the
+	 * listener.  NULL: there is no visit_fd.
+	 */
+	void (*visit)(void *arg);
+	void *visit_arg;
+	int visit_fd;
 };
 
 /* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */

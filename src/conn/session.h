@@ -74,6 +74,9 @@ struct session_config {
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
+	void (*visit)(void *arg); /* listen: as in struct acceptor_params */
+	void *visit_arg;
+	int visit_fd;
 };
 
 /* What both implementations need.  Everything is borrowed. */

@@ -515,6 +515,9 @@ struct session *session_server_new(const struct session_params *p,
 			   .allow_self = p->config->allow_self,
 			   .names = p->config->names,
 			   .admit = session_server_admit },
+		.visit = p->config->visit,
+		.visit_arg = p->config->visit_arg,
+		.visit_fd = p->config->visit_fd
 	};
 	struct session_server *server = session_server_alloc(p, e);
 

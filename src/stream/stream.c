@@ -219,6 +219,10 @@ int stream_run(struct session *session, const struct stream_config *c,
 	struct progress progress;
 	int ret;
 
+	if (session->discarded) {
+		log_notice("the stream is abandoned");
+		return 0;
+	}
 	if (signals_arm(e) < 0)
 		return stream_give_up(session);
 

@@ -29,6 +29,7 @@ static void test_same(void)
 		"port=7000 port-last=7100 retry-ms=120000 handshake-ms=10000 "
 		"buffer=67108864 rekey-after=1048576 tcp-buffer=1 dscp=64 "
 		"mode=tls13-aes128-gcm,tls13-aes256-gcm -- x",
+		"1 receive discard name=00ff -- x",
 		"1 send no-retry=1 no-buffer=1 limit=1 congestion=bbr -- x",
 		"1 receive -- %01%7f%ff%25%0a%5c%27%22",
 	};
@@ -98,6 +99,10 @@ static void test_bad(void)
 		"1 send -- %2F",
 		"1 send -- a'b",
 		"1 send --forced -- x",
+		"1 send name=00ff -- x",
+		"1 receive reverse name=00ff -- x",
+		"1 receive fallback name=00ff -- x",
+		"1 receive discard -- x",
 	};
 
 	for (size_t i = 0; i < array_len(bad); i++)

@@ -81,6 +81,36 @@ has_journal() {
 	has_line "$2" journal
 }
 
+# strangers N: connect and say nothing
+strangers() {
+	local i
+	for ((i = 0; i < $1; i++)); do
+		inside bash -c 'exec 4<>/dev/tcp/127.0.0.1/6330' || :
+	done
+}
+
+socket_is() {
+	[[ $(inside systemctl show -P ActiveState $UNIT.socket) == "$1" ]]
+}
+
+@test "strangers who connect often do not end the socket, not even if there are no keys yet" {
+	boot_with_btrfs srv/btrfs-ktls-pipe
+	inside systemctl start $UNIT.socket
+	local end=$((SECONDS + 20))
+	while ((SECONDS < end)); do
+		strangers 5
+		socket_is active || fail "$(inside systemctl status --no-pager $UNIT.socket)"
+	done
+	has_journal 3 'keys' || fail 'the service was not even tried'
+	admit laptop
+	strangers 60
+	sends laptop < <(btrfs -q send from/snap)
+	same_tree srv/btrfs-ktls-pipe/laptop/snap
+	strangers 60
+	socket_is active
+	is ActiveState active
+}
+
 @test "stopping the service lets its stream finish" {
 	boot_with_btrfs srv/btrfs-ktls-pipe
 	admit laptop

@@ -109,6 +109,40 @@ setup() {
 	assert_same_file got in
 }
 
+# old_ssh OPTION...: an ssh that does not know these, and that does not print them
+old_ssh() {
+	mkdir -p old
+	cat >old/ssh <<-END
+		#!/bin/bash
+		shopt -s nocasematch
+		[[ -z "$2" || " \$* " != *" $2 "* ]] || exit 255
+		for word; do
+			[[ ! \$word =~ ^-o($1)= ]] || {
+				echo "command-line: line 0: Bad configuration option: \$word" >&2
+				exit 255
+			}
+		done
+		[[ " \$* " == *" -G "* ]] || exec "$(command -v ssh)" "\$@"
+		"$(command -v ssh)" "\$@" | grep -Eiv '^($1) '
+	END
+	chmod +x old/ssh
+}
+
+@test "an older OpenSSH, which knows fewer options, will do" {
+	start_sshd
+	local new='StdinNull|ForkAfterAuthentication|SessionType'
+	old_ssh "$new" ''
+	PATH=$TMP/old:$PATH by_ssh there "cat >$TMP/got" <in
+	assert_same_file got in
+	# 7.4, and one before -G
+	old_ssh "$new|RemoteCommand" ''
+	PATH=$TMP/old:$PATH by_ssh there "cat >$TMP/got2" <in
+	assert_same_file got2 in
+	old_ssh "$new|RemoteCommand" -G
+	PATH=$TMP/old:$PATH by_ssh there "cat >$TMP/got3" <in
+	assert_same_file got3 in
+}
+
 @test "a multiplexed connection carries the stream too" {
 	start_sshd
 	printf '%s\n' 'ControlMaster auto' "ControlPath $TMP/mux" \

@@ -22,6 +22,8 @@ far_login() {
 @test "words that ssh or we do not know: exit status 2, and the word is named" {
 	bkp 2 ssh
 	one_line 'ssh needs a HOST'
+	bkp 2 ssh '' true
+	one_line 'ssh needs a HOST'
 	bkp 2 ssh host
 	one_line 'needs a COMMAND'
 	bkp 2 ssh -z host true

@@ -1,0 +1,215 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# ssh --name: a push whose near process is gone is continued by the same command.
+
+load ../../lib/helpers
+load ../../lib/sshd
+load ../../lib/netns
+load ../../lib/snapshot
+
+setup() {
+	set_up
+	FAR=there
+	COMMAND="echo run >>$TMP/runs; cat >$TMP/got"
+	make_data in 3000000
+}
+
+# Nothing may be left for the next test.
+teardown() {
+	clean_up
+	# shellcheck disable=SC2046 # words
+	kill $(pgrep -f "ssh-serve[r] .*name=.*$BATS_TEST_TMPDIR") 2>/dev/null || :
+}
+
+# suspends SIGNAL [BYTES]: a push of "in" whose near process gets SIGNAL when
+# COMMAND has BYTES (1000000)
+suspends() {
+	local bytes=${2:-1000000}
+	starts "$bytes"
+	kill -"$1" "$SSH_PID"
+	wait "$SSH_PID" || CODE=$?
+	exec 8>&-
+}
+
+# starts BYTES: the push stands still when COMMAND has BYTES
+starts() {
+	[[ -p feed ]] || mkfifo feed
+	exec 8<>feed
+	spawn_ssh --retry 60s --name snap "$FAR" "$COMMAND" <feed
+	head -c "$1" in >&8
+	until_true size_is "$1" got
+}
+
+# The ssh-server that has the stream; its supervisor has another name.
+owner() {
+	local pid
+	for pid in $(pgrep -f "ssh-serve[r] .*name=.*$TMP"); do
+		[[ $(<"/proc/$pid/comm") != btrfs-ktls-pipe ]] || echo "$pid"
+	done
+}
+
+size_is() {
+	[[ -e $2 && $(stat -c %s "$2") == "$1" ]]
+}
+
+# again [CODE] [OPTION]...: the same command, with standard input
+again() {
+	local want=0
+	if [[ ${1-} =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	by_ssh "$want" --retry 60s --name snap "$@" "$FAR" "$COMMAND"
+}
+
+arrived() {
+	assert_same_file in got
+	assert_lines 1 runs
+	until_true nothing_is_left
+}
+
+@test "the near process is killed: the same command goes on at the exact byte, with one COMMAND" {
+	start_sshd
+	suspends KILL
+	again --stats again.json <in
+	assert_stderr_has 'the stream continues at byte 1000000'
+	[[ $(<again.json) == *'"compared": 1000000, '* ]] || fail "$(<again.json)"
+	arrived
+}
+
+@test "SIGINT suspends the push, says so, and does not wait for the far host" {
+	start_sshd
+	BKP=$TMP/with_int
+	printf '%s\n' '#!/bin/sh' "exec env --default-signal=INT $(realpath far.bin/btrfs-ktls-pipe) \"\$@\"" >with_int
+	chmod +x with_int
+	suspends INT
+	((CODE == 130)) || fail "exit status $CODE"
+	assert_stderr_has 'stopped after 1000000 bytes; .* waits for 60 s .* the same command continues it'
+	again <in
+	arrived
+}
+
+@test "another stream is refused with 8, and the right one still continues" {
+	start_sshd
+	suspends KILL
+	make_data other 3000000
+	again 8 <other
+	assert_stderr_has 'another stream than the one that was begun'
+	again <in
+	arrived
+}
+
+@test "two at once: the second is told busy, and the first is delivered" {
+	start_sshd
+	starts 1000000
+	cp "$ERR" first.err
+	ERR=$TMP/second.err again 5 --retry 1s <in
+	assert_stderr_has '127.0.0.1:[0-9]+: refused: the listener is busy with another stream$' second.err
+	tail -c +1000001 in >&8
+	exec 8>&-
+	ssh_ends 0
+	arrived
+}
+
+@test "--discard ends the waiting COMMAND, and says so if none waits" {
+	start_sshd
+	suspends KILL
+	again --discard
+	assert_stderr_has 'the stream is abandoned'
+	until_true nothing_is_left
+	assert_prefix got in
+	again 5 --discard
+	assert_stderr_has 'no stream of that name and COMMAND waits on there'
+}
+
+@test "another COMMAND, or another FILTER, is another stream" {
+	start_sshd
+	COMMAND="$COMMAND; true" suspends KILL
+	by_ssh --name snap there "cat >$TMP/got2" <in
+	assert_same_file in got2
+	printf 'command="btrfs-ktls-pipe ssh-server --forced %s" %s\n' \
+		"$TMP/filter" "$(<"$BATS_FILE_TMPDIR/user.pub")" >authorized
+	printf '%s\n' '#!/bin/sh' 'echo "not this"; exit 1' >filter
+	chmod +x filter
+	COMMAND="$COMMAND; true" again 9 <in
+	assert_stderr_has 'not this'
+	assert_prefix got in
+	cp "$BATS_FILE_TMPDIR/user.pub" authorized
+	COMMAND="$COMMAND; true" again <in
+	arrived
+}
+
+@test "by another address of the far host, whose port the near host can reach" {
+	start_sshd 'ListenAddress 127.0.0.2'
+	suspends KILL
+	sed 's/127\.0\.0\.1/127.0.0.2/' ssh_config >other_config
+	bkp ssh -v -F other_config --retry 60s --name snap there "$COMMAND" <in
+	assert_stderr_has 'connecting to 127.0.0.2'
+	arrived
+}
+
+@test "one fixed port is enough, and an ssh-server that was killed leaves the name free" {
+	start_sshd
+	local port=$((20000 + SRANDOM % 12000))
+	suspends KILL
+	kill -9 "$(owner)"
+	until_true nothing_is_left
+	rm runs
+	printf '%s\n' "port $port" >defaults
+	mkdir -p config/btrfs-ktls-pipe
+	mv defaults config/btrfs-ktls-pipe/ssh
+	export XDG_CONFIG_HOME=$TMP/config
+	suspends KILL
+	again <in
+	arrived
+}
+
+@test "the network is cut and the near process killed meanwhile: continued when it is back" {
+	far_network
+	start_sshd
+	starts 1000000
+	cut_cable
+	kill -9 "$SSH_PID"
+	exec 8>&-
+	mend_cable
+	again <in
+	arrived
+}
+
+@test "what cannot have a name: exit status 2" {
+	bkp 2 ssh --name n --receive host true
+	assert_stderr_has '--receive: that is for the sender'
+	bkp 2 ssh --name n --reverse host true
+	assert_stderr_has '--reverse: the receiver listens'
+	bkp 2 ssh --name n --fallback host true
+	assert_stderr_has "--fallback: ssh's channel cannot be resumed"
+	bkp 2 ssh --name n --retry 0 host true
+	assert_stderr_has '--retry 0: HOST waits that long'
+	bkp 2 ssh --discard host true
+	assert_stderr_has '--discard needs --name'
+}
+
+@test "a real snapshot, killed ten times at random moments, arrives whole" {
+	[[ $BKP_TIER == full ]] || skip 'full tier only: minutes'
+	local i
+	start_sshd
+	make_filesystem from
+	make_filesystem to
+	make_snapshot
+	head -c 200M /dev/urandom >from/work/big
+	btrfs -q subvolume snapshot -r from/work from/big >/dev/null
+	COMMAND="echo run >>$TMP/runs; btrfs -q receive $TMP/to"
+	for ((i = 0; i < 10; i++)); do
+		btrfs -q send from/big 2>/dev/null |
+			"$BKP" ssh -F ssh_config --limit 20M --retry 60s \
+				--name snap there "$COMMAND" 2>>kills.err 3>&- &
+		PIDS+=($!)
+		sleep "$((SRANDOM % 3)).$((SRANDOM % 10))"
+		kill -9 "$!" 2>/dev/null || break
+		wait "$!" || :
+	done
+	btrfs -q send from/big 2>/dev/null | again
+	assert_lines 1 runs
+	[[ $(btrfs subvolume show to/big) == *"Received UUID:"*-* ]] || fail 'no received_uuid'
+	[[ $(describe from/big) == "$(describe to/big)" ]] || fail 'the trees differ'
+}
