@@ -57,6 +57,8 @@ EXTRA_DIST += \
 	tests/e2e/listener/listener.bats \
 	tests/e2e/stream/matrix.bats \
 	tests/e2e/stream/output.bats \
+	tests/e2e/stream/power.bats \
+	tests/e2e/stream/pull.bats \
 	tests/e2e/cli/messages.bats \
 	tests/e2e/conn/network.bats \
 	tests/e2e/tls/password.bats \
@@ -128,6 +130,7 @@ unit_tests = \
 	tests/unit/test_record \
 	tests/unit/test_receiver \
 	tests/unit/test_resolve \
+	tests/unit/test_pull_model \
 	tests/unit/test_restart_model \
 	tests/unit/test_resume_model \
 	tests/unit/test_aead \
@@ -213,6 +216,7 @@ tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resolve_LDADD = $(unit_libs)
+tests_unit_test_pull_model_LDADD = $(unit_libs)
 tests_unit_test_restart_model_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_aead_LDADD = $(unit_libs)

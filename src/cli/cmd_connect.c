@@ -14,6 +14,8 @@ int cmd_connect(const struct options *o, struct err *e)
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
 	session = session_client_new(&setup.session, e);
+	if (session && setup.stream.part)
+		stream_offer(session, setup.stream.part);
 	if (session && setup_confine(&setup, e) == 0 &&
 	    session_first(session, e) == 0) {
 		notify_ready();

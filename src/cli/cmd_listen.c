@@ -44,27 +44,14 @@ static int listen_check_ready(const struct options *o, struct err *e)
 	return 0;
 }
 
-static int listen_prepare(void *arg, bool *ready, struct err *e)
-{
-	return part_file_prepare(arg, ready, e);
-}
-
-static void listen_have(void *arg, struct frame_have *have)
-{
-	part_file_have(arg, have);
-}
-
 static int listen_run(const struct options *o, struct setup *setup,
 		      const struct net_listener *l, struct err *e)
 {
 	struct session *session = session_server_new(&setup->session, l, e);
 	int ret = -1;
 
-	if (session && setup->stream.part) {
-		session->prepare = listen_prepare;
-		session->ask = listen_have;
-		session->ask_arg = setup->stream.part;
-	}
+	if (session && setup->stream.part)
+		stream_offer(session, setup->stream.part);
 	if (session && listen_tell_ready(o, l->port, e) == 0 &&
 	    session_first(session, e) == 0)
 		ret = stream_run(session, &setup->stream, &setup->stats, e);

@@ -75,7 +75,8 @@ static int launcher_command(struct launcher *l, const struct order *o,
 		.stream = launcher_word(o, ORDER_STREAM),
 	};
 	struct command_process p;
-	size_t i = 0, most = l->o->keep ? LAUNCHER_COMMANDS_MAX : 1;
+	/* A source that was begun again may not be reaped yet. */
+	size_t i = 0, most = l->o->keep ? LAUNCHER_COMMANDS_MAX : 2;
 
 	while (i < most && l->commands[i].supervisor)
 		i++;

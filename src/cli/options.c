@@ -161,8 +161,7 @@ static const struct options_spec specs[] = {
 	  "listen: the longest time that it grants (1h)" },
 	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name), 0,
 	  "NAME", NULL, "another process can continue the stream of NAME",
-	  .not_with = { "--receive: that is for the sender", NO_BUFFER, NONE,
-			"--reverse: the receiver listens",
+	  .not_with = { NO_BUFFER, NONE, "--reverse: the receiver listens",
 			"--fallback: ssh's channel cannot be resumed" } },
 	{ "discard", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
 	  FIELD(discard), 0, NULL, NULL, "abandon the stream of that name",
@@ -207,8 +206,7 @@ static const struct options_spec specs[] = {
 	  NULL, NULL, "accept a peer that is this same host" },
 	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
 	  NULL, "write a new FILE of mode 0600 (standard output)" },
-	{ "output", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(output), 0, "FILE",
-	  NULL,
+	{ "output", 0, BOTH, TYPE_STRING, FIELD(output), 0, "FILE", NULL,
 	  "write FILE, complete or not at all; FILE.part is\n"
 	  "continued",
 	  .not_with = { "--send: that is for the receiver", "--keep", "--raw",
@@ -572,8 +570,18 @@ static int options_check_values(const struct options *o, struct err *e)
 			       "listener");
 	if (o->name && digest_check(e) < 0)
 		return err_wrap(e, "--name");
-	if (o->verb == OPTIONS_LISTEN && o->output && digest_check(e) < 0)
+	if ((o->verb & BOTH) && o->output && digest_check(e) < 0)
 		return err_wrap(e, "--output");
+	if (o->verb == OPTIONS_CONNECT && o->output && !o->receive)
+		return err_set(e, ERR_USAGE, 0, "--output needs --receive");
+	if (o->verb == OPTIONS_SSH && o->name && o->receive)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name cannot be used with --receive: over ssh "
+			       "it is for the sender");
+	if (o->verb == OPTIONS_CONNECT && o->name && o->receive && !o->output)
+		return err_set(e, ERR_USAGE, 0,
+			       "--name with --receive needs --output FILE: "
+			       "what arrived has to outlive this process");
 	if (o->name && strlen(o->name) > STREAM_NAME_MAX)
 		return err_set(e, ERR_USAGE, 0, "--name: at most %d bytes",
 			       STREAM_NAME_MAX);

@@ -172,8 +172,9 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 	struct err why = { 0 };
 
 	s->connections.discard = o->discard;
-	s->connections.names = o->verb == OPTIONS_LISTEN && !o->send &&
-			       !o->raw && !setup_is_none(o) && o->retry_ms &&
+	s->connections.names = o->verb == OPTIONS_LISTEN && !o->raw &&
+			       !setup_is_none(o) && o->retry_ms &&
+			       (!o->send || o->buffer_bytes) &&
 			       digest_check(&why) == 0;
 	if (!o->name)
 		return 0;
@@ -212,7 +213,8 @@ int setup_init_key(struct setup *s, const struct options *o,
 	else if (setup_credential(s, o, key, e) < 0)
 		return -1;
 	secret_scrub_stack();
-	if (o->verb == OPTIONS_LISTEN && o->output) {
+	/* One that abandons the stream leaves the file alone. */
+	if (o->output && !o->discard) {
 		s->stream.part = &s->part;
 		if (part_file_open(&s->part, o->output, e) < 0)
 			return -1;

@@ -192,6 +192,24 @@ static bool client_was_reset(const struct client *client, const struct err *e)
 	return !tried_password && (e->num == ECONNRESET || e->num == EPIPE);
 }
 
+/*
+ * The listener takes our ticket no more.  Nobody authenticated that, so we try
+ * on, but promise nothing.
+ */
+static void client_note_replaced(struct client *client, struct err *e)
+{
+	struct session *s = &client->session;
+
+	if (!s->named || !client->ticket_cred || e->kind != ERR_AUTH ||
+	    client->state != CLIENT_HANDSHAKE)
+		return;
+	s->replaced = true;
+	err_set(e, ERR_AUTH, 0,
+		"the listener does not know this process any more: another one "
+		"continues the stream, or it is over");
+	s->why = *e;
+}
+
 int client_refused(struct client *client, struct err *e)
 {
 	bool busy = (client->tls && tls_put_off(client->tls)) ||
@@ -200,6 +218,8 @@ int client_refused(struct client *client, struct err *e)
 
 	if (reset)
 		e->kind = ERR_NET;
+	else if (!busy)
+		client_note_replaced(client, e);
 	err_wrap(e, "%s", client->name);
 	if (rekey_holds(&client->session.rekey))
 		return session_abort_rekey(&client->session, e);

@@ -19,7 +19,6 @@ enum client_state {
 	CLIENT_PASSWORD, /* the password exchange, before TLS */
 	CLIENT_HANDSHAKE,
 	CLIENT_GREETING,
-	CLIENT_LEARNING, /* WELCOME came, and HAVE is to follow */
 };
 
 struct client {
@@ -38,7 +37,6 @@ struct client {
 	struct tls *tls; /* until the handshake is done */
 	struct channel *channel; /* then, until the connection is used */
 	struct frame_reader reader;
-	struct frame_welcome welcome; /* while we learn what it has */
 	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */

@@ -28,10 +28,24 @@ static int client_say_name(struct client *client, struct err *e)
 	return client_send(client, &f, e);
 }
 
-static uint8_t client_flags(const struct session_config *o)
+static uint8_t client_flags(const struct session *s)
 {
+	const struct session_config *o = s->p.config;
+	bool has = s->role == CONNECTION_RECEIVER && session_compares(s);
+
 	return (uint8_t)((o->name ? FRAME_HELLO_NAMED : 0) |
-			 (o->discard ? FRAME_HELLO_DISCARD : 0));
+			 (o->discard ? FRAME_HELLO_DISCARD : 0) |
+			 (has ? FRAME_HELLO_HAVE : 0));
+}
+
+/* What has a receiver, before the first connection? */
+static void client_ask(struct session *s)
+{
+	if (s->count || !s->ask)
+		return;
+	s->ask(s->ask_arg, &s->have);
+	if (!s->have.offset)
+		s->have = (struct frame_have){ 0 };
 }
 
 static int client_hello(struct client *client, const struct session_span *span,
@@ -41,6 +55,7 @@ static int client_hello(struct client *client, const struct session_span *span,
 	const struct session_config *o = s->p.config;
 	struct frame f = { .type = FRAME_HELLO };
 
+	client_ask(s);
 	/* From here on bytes go over the new connection only. */
 	rekey_agree(&s->rekey);
 	f.hello = (struct frame_hello){
@@ -52,7 +67,7 @@ static int client_hello(struct client *client, const struct session_span *span,
 		.record_limit = session_record_limit(o),
 		.retry_ms = o->retry_ms,
 		.rekey_at = s->conn ? span->at : 0,
-		.flags = client_flags(o),
+		.flags = client_flags(s),
 	};
 	memcpy(f.hello.stream, s->stream, sizeof s->stream);
 	memcpy(f.hello.host, client->host, sizeof client->host);
@@ -101,6 +116,7 @@ static int client_use(struct client *client, uint64_t offset,
 		return session_abort_rekey(s, e);
 	if (ret < 0)
 		return s->count ? client_failed(client, true, e) : -1;
+	s->replaced = false;
 	client_know(client);
 	client->list.count = client->next = 0;
 	client->spoke = 0;
@@ -145,74 +161,45 @@ static int client_rekeyed(struct client *client,
 	return session_abort_rekey(s, e);
 }
 
-/* The stream resumes at the receiver's offset, whichever side connects. */
-static int client_welcomed(struct client *client,
-			   const struct session_span *span,
-			   const struct frame_welcome *w, struct err *e)
+/* We continue at the receiver's offset, or compare what it has with our input. */
+static int client_sends(struct client *client, const struct session_span *span,
+			const struct frame_welcome *w, struct err *e)
 {
 	struct session *s = &client->session;
-	uint64_t offset = s->role == CONNECTION_SENDER ? w->offset : span->low;
+	bool have = w->flags & FRAME_WELCOME_HAVE;
 
 	if (s->conn && w->rekey_at)
 		return client_rekeyed(client, span, w->rekey_at, e);
-	if (offset < span->low || offset > span->high)
+	if (!have && (w->offset < span->low || w->offset > span->high))
 		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
 			       "the receiver wants to resume at byte %" PRIu64
 			       ", but the resend buffer holds bytes %" PRIu64
 			       " to %" PRIu64,
-			       offset, span->low, span->high);
+			       w->offset, span->low, span->high);
+	if (!s->count && client_agree(client, w, e) < 0)
+		return -1;
+	return client_use(client, w->offset,
+			  have ? SESSION_COMPARES : SESSION_STREAMS, e);
+}
+
+/* The stream continues where we are.  The sender may have to compare first. */
+static int client_receives(struct client *client,
+			   const struct session_span *span,
+			   const struct frame_welcome *w, struct err *e)
+{
+	struct session *s = &client->session;
+	const struct frame have = { .type = FRAME_HAVE, .have = s->have };
+
+	if (s->conn && w->rekey_at)
+		return client_rekeyed(client, span, w->rekey_at, e);
 	if (!s->count && client_agree(client, w, e) < 0)
 		return -1;
 	s->peer_sent = w->offset;
-	return client_use(client, offset, SESSION_STREAMS, e);
-}
-
-/* The receiver still waits for the result of a comparison that we know. */
-static int client_repeat_result(struct client *client, struct err *e)
-{
-	struct session *s = &client->session;
-
-	if (!s->conn || session_compared(s, FRAME_CHECK_SAME, e) == 0)
-		return 0;
-	session_close(s);
-	session_start_retry(s);
-	return client_failed(client, true, e);
-}
-
-/*
- * The receiver has a part of the stream.  We compare our input with it before
- * anything is sent.  Should the connection be lost meanwhile, it says the same
- * again over the next one.
- */
-static int client_learned(struct client *client, const struct frame_have *have,
-			  struct err *e)
-{
-	struct session *s = &client->session;
-	bool first = !s->have.kind;
-
-	if (s->role != CONNECTION_SENDER ||
-	    have->offset != client->welcome.offset || (first && s->count) ||
-	    (!first && !frame_have_same(have, &s->have)))
-		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
-			       "the receiver does not have what it had before");
-	if (!s->count && client_agree(client, &client->welcome, e) < 0)
-		return -1;
-	s->have = *have;
-	s->peer_sent = have->offset;
-	if (client_use(client, have->offset, SESSION_COMPARES, e) < 0)
-		return -1;
-	return s->compared ? client_repeat_result(client, e) : 0;
-}
-
-static int client_learning(struct client *client, struct err *e)
-{
-	struct frame f;
-	bool got;
-
-	if (hello_recv(client->channel, &client->reader, FRAME_HAVE, &f, &got,
-		       e) < 0)
+	if (!session_compares(s))
+		return client_use(client, span->low, SESSION_STREAMS, e);
+	if (client_send(client, &have, e) < 0)
 		return client_refused(client, e);
-	return got ? client_learned(client, &f.have, e) : 0;
+	return client_use(client, s->have.offset, SESSION_COMPARES, e);
 }
 
 /* WELCOME accepts us. */
@@ -227,21 +214,29 @@ static int client_accepted(struct client *client,
 		client_hang_up(client);
 		return 0;
 	}
-	if (w->flags & FRAME_WELCOME_HAVE) {
-		client->welcome = *w;
-		client->reader = (struct frame_reader){ 0 };
-		client->state = CLIENT_LEARNING;
-		return 0;
-	}
-	if (session_compares(s))
+	if (s->role == CONNECTION_RECEIVER)
+		return client_receives(client, span, w, e);
+	if (!(w->flags & FRAME_WELCOME_HAVE) && session_compares(s))
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver does not wait for the comparison "
 			       "any more");
-	return client_welcomed(client, span, w, e);
+	return client_sends(client, span, w, e);
 }
 
-static int client_greeting(struct client *client,
-			   const struct session_span *span, struct err *e)
+int client_greeting_begin(struct client *client,
+			  const struct session_span *span, struct err *e)
+{
+	if (client->session.p.config->raw)
+		return client_accepted(client, span,
+				       &(struct frame_welcome){ 0 }, e);
+	if (client_hello(client, span, e) < 0)
+		return client_refused(client, e);
+	client_watch(client, TLS_WANT_READ);
+	return 0;
+}
+
+int client_greeting_step(struct client *client, const struct session_span *span,
+			 struct err *e)
 {
 	struct session *s = &client->session;
 	struct frame f;
@@ -264,27 +259,8 @@ static int client_greeting(struct client *client,
 		/* The peer itself refuses the stream: asking again is no use. */
 		if (s->count)
 			e->kind = ERR_STREAM;
+		s->replaced = f.welcome.refusal == FRAME_REFUSED_STREAM;
 		return -1;
 	}
 	return client_accepted(client, span, &f.welcome, e);
-}
-
-int client_greeting_begin(struct client *client,
-			  const struct session_span *span, struct err *e)
-{
-	if (client->session.p.config->raw)
-		return client_welcomed(client, span,
-				       &(struct frame_welcome){ 0 }, e);
-	if (client_hello(client, span, e) < 0)
-		return client_refused(client, e);
-	client_watch(client, TLS_WANT_READ);
-	return 0;
-}
-
-int client_greeting_step(struct client *client, const struct session_span *span,
-			 struct err *e)
-{
-	return client->state == CLIENT_GREETING
-		       ? client_greeting(client, span, e)
-		       : client_learning(client, e);
 }

@@ -8,6 +8,6 @@
 int client_greeting_begin(struct client *client,
 			  const struct session_span *span, struct err *e);
 
-/* CLIENT_GREETING, CLIENT_LEARNING: read what the listener answers. */
+/* CLIENT_GREETING: read what the listener answers. */
 int client_greeting_step(struct client *client, const struct session_span *span,
 			 struct err *e);

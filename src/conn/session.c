@@ -145,15 +145,15 @@ bool session_resumes(const struct session *s)
 }
 
 /*
- * Resuming takes both sides: the shorter --retry counts.  But a receiver waits
- * for a stream with a name as long as it likes.
+ * Resuming takes both sides: the shorter --retry counts.  But a listener waits
+ * for the peer of a stream with a name as long as it likes.
  */
 static void session_agree_retry(struct session *s, uint64_t peer_ms)
 {
 	uint64_t own_ms = s->p.config->retry_ms;
 
 	s->granted_ms = peer_ms;
-	s->retry.limit_ms = s->named && s->role == CONNECTION_RECEIVER
+	s->retry.limit_ms = s->named && !s->p.config->connects
 				    ? own_ms
 				    : retry_agree(own_ms, peer_ms);
 	if (s->p.config->in_channel)
@@ -232,6 +232,13 @@ bool session_may_log(struct session *s)
 	return may;
 }
 
+static void session_announce_comparison(const struct session *s)
+{
+	log_info("comparing %" PRIu64 " bytes that are there already "
+		 "(connection %" PRIu32 ")",
+		 s->have.offset, s->number);
+}
+
 static void session_announce(struct session *s)
 {
 	char id[SESSION_HEX_CHARS + 1];
@@ -240,10 +247,10 @@ static void session_announce(struct session *s)
 	if (s->old)
 		log_info("rekeyed at byte %" PRIu64 " (connection %" PRIu32 ")",
 			 s->offset, s->number);
+	else if (s->learns)
+		return;
 	else if (connection_checks(s->conn))
-		log_info("comparing %" PRIu64 " bytes that are there already "
-			 "(connection %" PRIu32 ")",
-			 s->offset, s->number);
+		session_announce_comparison(s);
 	else if (s->count == 1)
 		log_debug("stream %s", id);
 	else if (session_may_log(s))
@@ -258,6 +265,7 @@ void session_close(struct session *s)
 	connection_close_hard(s->conn);
 	s->old = s->conn = NULL;
 	s->rekey = (struct rekey){ 0 };
+	s->learns = false;
 }
 
 int session_use(struct session *s, struct channel *ch,
@@ -292,15 +300,34 @@ int session_use(struct session *s, struct channel *ch,
 		snprintf(s->name, sizeof s->name, "%s", name);
 	s->conn = conn;
 	s->offset = offset;
+	s->learns = purpose == SESSION_COMPARES && s->role == CONNECTION_SENDER;
 	retry_connected(&s->retry, clock_now_ms());
 	s->count++;
 	session_announce(s);
 	return 0;
 }
 
+int session_get_ready(struct session *s, struct err *e)
+{
+	bool ready = false;
+
+	if (!s->prepare)
+		return 0;
+	if (s->prepare(s->ask_arg, &ready, e) < 0)
+		return -1;
+	if (ready)
+		s->prepare = NULL;
+	return 0;
+}
+
 bool session_compares(const struct session *s)
 {
-	return s->have.kind && !s->compared;
+	return s->learns || (s->have.kind && !s->compared);
+}
+
+bool session_suspends(const struct session *s)
+{
+	return s->named && s->p.config->connects && !s->replaced;
 }
 
 /* CHECKING leaves at once: nothing else waits in an idle connection. */
@@ -337,6 +364,24 @@ int session_compared(struct session *s, enum frame_check result, struct err *e)
 		return 0;
 	log_notice("the stream continues at byte %" PRIu64, s->have.offset);
 	return connection_start(conn, e);
+}
+
+int session_learn(struct session *s, const struct frame_have *have,
+		  struct err *e)
+{
+	if (!s->learns)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver said twice what it has");
+	if (s->have.kind && !frame_have_same(have, &s->have))
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver does not have what it had before");
+	s->have = *have;
+	s->learns = false;
+	s->offset = have->offset;
+	if (s->compared)
+		return session_compared(s, FRAME_CHECK_SAME, e);
+	session_announce_comparison(s);
+	return 0;
 }
 
 void session_start_retry(struct session *s)

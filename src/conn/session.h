@@ -139,7 +139,10 @@ struct session {
 	session_prepare *prepare; /* called first; NULL: ready */
 	void *ask_arg; /* for both */
 	struct frame_have have; /* compare with this; kind 0: with nothing */
+	bool learns; /* sender: HAVE is to come over conn, first of all */
 	bool compared; /* it is the same; then have is history */
+	bool restarted; /* sender: another receiver; begin the input again */
+	bool replaced; /* another process has the stream, or nobody */
 	bool discarded; /* the listener abandoned the stream for us */
 	uint64_t granted_ms; /* how long the peer waits for us */
 
@@ -253,8 +256,21 @@ int session_check_rekey(struct session *s, struct err *e) attr_must_check;
  */
 void session_retire_old(struct session *s, uint64_t offset);
 
+/* One step of s->prepare, which becomes NULL at the end.  Errors: its own. */
+int session_get_ready(struct session *s, struct err *e) attr_must_check;
+
 /* Is the input, or what the receiver has, still to be compared? */
 bool session_compares(const struct session *s);
+
+/* Does the peer wait for another process, should this one fail? */
+bool session_suspends(const struct session *s);
+
+/*
+ * Sender: HAVE came.  If the comparison is done already, the receiver is told
+ * again.  Errors: those of session_compared(), ERR_STREAM.
+ */
+int session_learn(struct session *s, const struct frame_have *have,
+		  struct err *e) attr_must_check;
 
 /*
  * The result of the comparison, SAME or OTHER.  A sender tells the receiver, if

@@ -51,7 +51,6 @@ static int client_step(struct client *client, const struct session_span *span,
 	case CLIENT_HANDSHAKE:
 		return client_handshake_step(client, span, e);
 	case CLIENT_GREETING:
-	case CLIENT_LEARNING:
 		return client_greeting_step(client, span, e);
 	}
 	return 0;
@@ -64,6 +63,11 @@ static int client_run(struct session *s, const struct session_span *span,
 	struct client *client = client_of(s);
 	enum client_state before;
 
+	if (s->prepare) {
+		s->due_ms = clock_now_ms();
+		client->give_up_ms = clock_deadline(s->p.config->reach_ms);
+		return session_get_ready(s, e);
+	}
 	do {
 		before = client->state;
 		if (client_step(client, span, e) < 0)

@@ -46,6 +46,8 @@ static int session_server_welcome(const struct session *s, struct peer *peer,
 				  const uint8_t *handle, struct err *e)
 {
 	const struct session_config *o = s->p.config;
+	bool has = purpose == SESSION_COMPARES &&
+		   s->role == CONNECTION_RECEIVER;
 	struct frame f = { .type = FRAME_WELCOME };
 
 	if (o->raw)
@@ -61,13 +63,13 @@ static int session_server_welcome(const struct session *s, struct peer *peer,
 		.retry_ms = s->named ? o->retry_ms
 				     : retry_agree(o->retry_ms,
 						   peer->hello.retry_ms),
-		.flags = purpose == SESSION_COMPARES ? FRAME_WELCOME_HAVE : 0,
+		.flags = has ? FRAME_WELCOME_HAVE : 0,
 	};
 	if (handle)
 		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
 	if (session_server_send(s, peer, &f, e) < 0)
 		return -1;
-	if (purpose != SESSION_COMPARES)
+	if (!has)
 		return 0;
 	f = (struct frame){ .type = FRAME_HAVE, .have = s->have };
 	return session_server_send(s, peer, &f, e);
@@ -82,8 +84,8 @@ static int session_server_use(struct session *s, struct peer *peer,
 			   purpose, e);
 }
 
-/* Must the peer compare its input before it continues the stream? */
-static enum session_purpose session_server_purpose(struct session *s)
+/* What do we have, if we receive? */
+static void session_server_ask(struct session *s)
 {
 	if (!session_compares(s) && s->ask) {
 		s->ask(s->ask_arg, &s->have);
@@ -91,7 +93,17 @@ static enum session_purpose session_server_purpose(struct session *s)
 	}
 	if (!s->have.offset)
 		s->have = (struct frame_have){ 0 };
-	return session_compares(s) ? SESSION_COMPARES : SESSION_STREAMS;
+}
+
+/* Must the sender compare its input before it continues the stream? */
+static enum session_purpose session_server_purpose(const struct session *s,
+						   const struct peer *peer)
+{
+	bool has = s->role == CONNECTION_SENDER
+			   ? peer->hello.flags & FRAME_HELLO_HAVE
+			   : session_compares(s);
+
+	return has ? SESSION_COMPARES : SESSION_STREAMS;
 }
 
 /* The stream is this peer's now: only its ticket counts. */
@@ -146,9 +158,12 @@ static int session_server_begin(struct session *s, struct peer *peer,
 				struct err *e)
 {
 	struct session_server *server = session_server_of(s);
-	enum session_purpose purpose = session_server_purpose(s);
-	uint64_t offset = s->have.offset;
+	enum session_purpose purpose;
+	uint64_t offset;
 
+	session_server_ask(s);
+	purpose = session_server_purpose(s, peer);
+	offset = s->have.offset;
 	s->named = peer->hello.flags & FRAME_HELLO_NAMED;
 	memcpy(s->stream_name, peer->stream_name, sizeof s->stream_name);
 	if (session_server_agree(s, peer, offset, purpose, server->handle, e) <
@@ -183,12 +198,13 @@ static int session_server_discard(struct session *s, struct peer *peer,
 				   &ignored) < 0)
 		log_debug("%s: %s", peer->name, ignored.msg);
 	pending_drop_peer(peer);
-	return err_set(e, ERR_STREAM, 0, "the sender abandoned the stream");
+	return err_set(e, ERR_STREAM, 0, "the %s abandoned the stream",
+		       s->role == CONNECTION_SENDER ? "receiver" : "sender");
 }
 
 /* Send WELCOME.  Returns whether the stream is the new process's now. */
 static bool session_server_hand_over(struct session *s, struct peer *peer,
-				     const struct session_span *span,
+				     uint64_t offset,
 				     enum session_purpose *purpose,
 				     struct err *e)
 {
@@ -197,12 +213,18 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 	const bool compared = s->compared;
 
 	s->compared = true; /* ask for the present state */
-	*purpose = session_server_purpose(s);
-	if (session_server_agree(s, peer, span->low, *purpose, peer->handle,
-				 e) < 0) {
+	session_server_ask(s);
+	*purpose = session_server_purpose(s, peer);
+	if (session_server_agree(s, peer, offset, *purpose, peer->handle, e) <
+	    0) {
 		s->have = have;
 		s->compared = compared;
 		return false;
+	}
+	if (s->role == CONNECTION_SENDER) {
+		s->have = (struct frame_have){ 0 };
+		s->compared = false;
+		s->restarted = true;
 	}
 	memcpy(server->handle, peer->handle, sizeof peer->handle);
 	session_server_own(s, peer);
@@ -227,6 +249,7 @@ static int session_server_restart(struct session *s, struct peer *peer,
 				  struct err *e)
 {
 	struct session_server *server = session_server_of(s);
+	uint64_t offset = s->role == CONNECTION_SENDER ? 0 : span->low;
 	enum session_purpose purpose;
 
 	if (s->conn) {
@@ -240,12 +263,12 @@ static int session_server_restart(struct session *s, struct peer *peer,
 		pending_drop_peer(peer);
 		return -1;
 	}
-	if (!session_server_hand_over(s, peer, span, &purpose, e)) {
+	if (!session_server_hand_over(s, peer, offset, &purpose, e)) {
 		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
 	}
 	session_server_tell_restart(server, PASS_RESTARTED);
-	if (session_server_use(s, peer, span->low, purpose, e) == 0)
+	if (session_server_use(s, peer, offset, purpose, e) == 0)
 		return 0;
 	log_debug("%s: %s", peer->name, e->msg);
 	*e = (struct err){ 0 };
@@ -287,12 +310,13 @@ static void session_server_resume(struct session *s, struct peer *peer,
 {
 	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
 						       : span->low;
-	enum session_purpose purpose = session_compares(s) ? SESSION_COMPARES
-							   : SESSION_STREAMS;
+	enum session_purpose purpose = session_server_purpose(s, peer);
 	struct err e = { 0 };
 	uint64_t said;
 
-	if (offset < span->low || offset > span->high) {
+	/* What a receiver has is compared, wherever that ends. */
+	if ((offset < span->low || offset > span->high) &&
+	    (s->role == CONNECTION_RECEIVER || purpose != SESSION_COMPARES)) {
 		if (session_may_log(s))
 			log_notice("%s wants to resume at byte %" PRIu64
 				   ", which is not in the resend buffer",
@@ -362,19 +386,6 @@ static int session_server_admit(void *arg, const struct tls_agreed *agreed,
 	return err_set(e, ERR_AUTH, 0, "not ready: reading what is there");
 }
 
-static int session_server_prepare(struct session *s, struct err *e)
-{
-	bool ready = false;
-
-	if (!s->prepare)
-		return 0;
-	if (s->prepare(s->ask_arg, &ready, e) < 0)
-		return -1;
-	if (ready)
-		s->prepare = NULL;
-	return 0;
-}
-
 /* No connection will ever be passed again. */
 static void session_server_orphaned(struct session *s)
 {
@@ -417,7 +428,7 @@ static int session_server_run(struct session *s,
 	struct session_server *server = session_server_of(s);
 	struct peer accepted;
 
-	if (session_server_prepare(s, e) < 0)
+	if (session_get_ready(s, e) < 0)
 		return -1;
 	while (session_server_next(server, &accepted)) {
 		if ((s->count ? session_server_on_return(s, &accepted, span, e)

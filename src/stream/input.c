@@ -32,8 +32,10 @@ static off_t input_file_end(int fd)
 int input_init(struct input *in, int fd, struct err *e)
 {
 	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
-	if (in->kind == IO_FILE)
+	if (in->kind == IO_FILE) {
+		in->start = lseek(fd, 0, SEEK_CUR);
 		in->end = input_file_end(fd);
+	}
 	/* A read of a file or a plain device waits for nobody; sockets get
 	 * MSG_DONTWAIT. */
 	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
@@ -42,6 +44,24 @@ int input_init(struct input *in, int fd, struct err *e)
 		return err_set(e, ERR_IO, 0,
 			       "standard input is a message socket, not a "
 			       "stream socket");
+	return 0;
+}
+
+bool input_rewinds(const struct input *in)
+{
+	return in->kind == IO_FILE && in->start >= 0;
+}
+
+int input_rewind(struct input *in, struct err *e)
+{
+	if (!input_rewinds(in))
+		return err_set(
+			e, ERR_IO, 0,
+			"the receiver was restarted, and standard input "
+			"cannot be read again: use a COMMAND, or a file");
+	if (lseek(in->fd, in->start, SEEK_SET) < 0)
+		return input_error(e);
+	input_fini(in);
 	return 0;
 }
 

@@ -19,6 +19,7 @@ struct input {
 	int own_fd; /* read here: our own non-blocking description, or -1;
 		     * poll(2) may never report a pipe's end on it */
 	enum io_kind kind;
+	off_t start; /* of a regular file: where the stream begins */
 	off_t end; /* of a regular file; 0: nothing lies ahead, or its size
 		    * does not tell what it holds (/proc, /sys) */
 };
@@ -38,6 +39,15 @@ int input_init(struct input *in, int fd, struct err *e) attr_must_check;
  */
 int input_read(const struct input *in, const struct iovec *buffers, int count,
 	       size_t *done, bool *end, struct err *e) attr_must_check;
+
+/*
+ * Read it from the beginning of the stream again.  Errors: ERR_IO, it is no
+ * file.
+ */
+int input_rewind(struct input *in, struct err *e) attr_must_check;
+
+/* Can it be read from the beginning again? */
+bool input_rewinds(const struct input *in);
 
 /* Another call that reads the input failed with errno: set e.  Returns -1. */
 int input_error(struct err *e);

@@ -30,6 +30,12 @@ struct receiver_params {
 	struct progress *progress;
 };
 
+/* How far it came. */
+struct receiver_end {
+	uint64_t total; /* bytes received */
+	bool suspended; /* another process with its name can continue it */
+};
+
 /* What belongs to one connection; the next one begins with a new value. */
 struct receiver_connection {
 	unsigned int number; /* session->count */
@@ -59,6 +65,7 @@ struct receiver {
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
 	bool begun; /* the stream is this one, not another */
+	bool differs; /* it is another one */
 	bool reader_gone; /* nobody reads the output any more */
 	uint64_t total; /* bytes received */
 	uint64_t progress_due_ms;

@@ -49,7 +49,17 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	return receiver_end_consume(r, e);
 }
 
-int receiver_run(const struct receiver_params *p, uint64_t *total,
+/* Does the sender wait for another process that receives the rest? */
+static bool receiver_is_suspended(const struct receiver *r)
+{
+	const struct session *session = r->session;
+
+	return session_suspends(session) && !r->outcome.failure &&
+	       !r->differs &&
+	       !(session->conn && connection_gave_up(session->conn));
+}
+
+int receiver_run(const struct receiver_params *p, struct receiver_end *end,
 		 struct err *e)
 {
 	struct receiver r = { .p = p,
@@ -72,11 +82,12 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 		receiver_end_tell(&r);
 	else if (p->raw && ret == 0)
 		receiver_end_tell_raw(&r);
-	else if (ret < 0 && p->session->conn &&
+	else if (ret < 0 && p->session->conn && !session_suspends(p->session) &&
 		 !connection_lost(p->session->conn))
 		connection_abort(p->session->conn);
 	p->session->ask = NULL;
-	*total = r.total;
+	end->total = r.total;
+	end->suspended = ret < 0 && receiver_is_suspended(&r);
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, RECEIVER_BUFFER_BYTES);
 	attr_close(&r.pipe[0]);

@@ -9,9 +9,9 @@
 
 /*
  * Receive a whole stream, make sure that it is consumed, and tell the sender
- * the outcome.  *total: bytes received.
+ * the outcome.  Fills *end, on failure too.
  * Errors: ERR_STREAM (connection, sender), ERR_IO (output), ERR_COMMAND
  * (consumer), ERR_BUG (out of resources).
  */
-int receiver_run(const struct receiver_params *p, uint64_t *total,
+int receiver_run(const struct receiver_params *p, struct receiver_end *end,
 		 struct err *e) attr_must_check;

@@ -85,6 +85,7 @@ static int receiver_on_result(struct receiver *r,
 	case FRAME_CHECK_OTHER:
 		break;
 	}
+	r->differs = true;
 	connection_set_lost(r->session->conn);
 	/* A stream that nobody has continued yet has no sender to wait for. */
 	if (!r->session->named || !r->begun)

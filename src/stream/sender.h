@@ -34,6 +34,7 @@ struct sender_params {
 struct sender_end {
 	uint64_t sent, confirmed; /* bytes; confirmed: acknowledged */
 	bool suspended; /* another process with its name can continue it */
+	bool restarted; /* another receiver came: begin the input again */
 };
 
 /* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */

@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "stream/sender_send.h"
+
 /* Was something sent on this connection that is not acknowledged yet? */
 static bool sender_owes(const struct sender *s)
 {
@@ -79,6 +81,18 @@ static int sender_on_fail(const struct frame_outcome *o, struct err *e)
 		       (unsigned int)o->failure);
 }
 
+/* What we sent before cannot become what the receiver had. */
+static int sender_on_have(struct sender *s, const struct frame_have *have,
+			  struct err *e)
+{
+	if (!s->session->have.kind && s->resend->sent)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver does not have what it had before");
+	if (session_learn(s->session, have, e) < 0)
+		return -1;
+	return session_compares(s->session) ? 0 : sender_send_again(s, e);
+}
+
 static int sender_on_frame(struct sender *s, const struct frame *f,
 			   struct err *e)
 {
@@ -101,8 +115,9 @@ static int sender_on_frame(struct sender *s, const struct frame *f,
 	case FRAME_WELCOME:
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver sent a second greeting");
-	case FRAME_NAME:
 	case FRAME_HAVE:
+		return sender_on_have(s, &f->have, e);
+	case FRAME_NAME:
 	case FRAME_CHECKING:
 		break;
 	}

@@ -39,6 +39,8 @@ static uint64_t sender_due(struct sender *s)
 		return 0;
 	if (!s->p->raw)
 		until = clock_earlier(until, on->heard_ms + SENDER_SILENCE_MS);
+	if (session->learns)
+		return until;
 	if (session_compares(session))
 		return clock_earlier(until, s->comparison.due_ms);
 	if (!on->blocked && s->paced_ms)
@@ -76,20 +78,6 @@ static int sender_wait(struct sender *s, struct session_poll *p, struct err *e)
 	return 0;
 }
 
-/* On another connection, send again what the receiver does not have. */
-static int sender_go_back(struct sender *s, struct err *e)
-{
-	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
-		return -1;
-	if (s->session->offset > s->confirmed) {
-		s->confirmed = s->session->offset;
-		/* It arrived over an earlier connection. */
-		session_moved(s->session);
-	}
-	resend_buffer_confirm(s->resend, s->confirmed);
-	return 0;
-}
-
 /* An unfinished record has waited long enough by now. */
 static struct sender_connection sender_connection_new(const struct sender *s)
 {
@@ -105,7 +93,7 @@ static struct sender_connection sender_connection_new(const struct sender *s)
 static int sender_go_on(struct sender *s, struct err *e)
 {
 	if (!s->session->old && !session_compares(s->session) &&
-	    sender_go_back(s, e) < 0)
+	    sender_send_again(s, e) < 0)
 		return -1;
 	s->on = sender_connection_new(s);
 	return 0;
@@ -123,6 +111,8 @@ static int sender_run_session(struct sender *s, struct err *e)
 		span.low = span.high = span.at = s->session->have.offset;
 	if (session_run(s->session, &span, e) < 0)
 		return -1;
+	if (s->session->restarted)
+		return 0;
 	if (s->on.number != s->session->count && sender_go_on(s, e) < 0)
 		return -1;
 	return session_check(s->session, e);
@@ -159,6 +149,8 @@ static int sender_use_connection(struct sender *s, struct err *e)
 {
 	struct connection *conn = s->session->conn;
 
+	if (s->session->learns)
+		return 0;
 	if (session_compares(s->session))
 		return sender_compare(s, e);
 	if (!conn) {
@@ -241,7 +233,7 @@ static int sender_recover(struct sender *s, struct err *e)
 
 static int sender_loop(struct sender *s, struct err *e)
 {
-	while (!s->done)
+	while (!s->done && !s->session->restarted)
 		if (sender_step(s, e) < 0 && sender_recover(s, e) < 0)
 			return -1;
 	return 0;
@@ -252,7 +244,7 @@ static bool sender_is_suspended(const struct sender *s)
 {
 	const struct session *session = s->session;
 
-	return session->named && !s->refused && !s->disputed &&
+	return session_suspends(session) && !s->refused && !s->disputed &&
 	       !(session->conn && connection_gave_up(session->conn));
 }
 
@@ -279,10 +271,12 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	if (!p->raw && p->session->conn && (s.done || s.refused))
 		connection_confirm(p->session->conn);
 	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM &&
-		 !p->session->named && !session_compares(p->session))
+		 !session_suspends(p->session) && !session_compares(p->session))
 		connection_abort(p->session->conn);
 	comparison_fini(&s.comparison);
 	end->confirmed = s.confirmed;
+	end->restarted = ret == 0 && p->session->restarted;
+	p->session->restarted = false;
 	end->suspended = ret < 0 && sender_is_suspended(&s);
 	return ret;
 }

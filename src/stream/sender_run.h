@@ -10,7 +10,8 @@
 
 /*
  * Send the input to its end, and wait until the receiver confirms that
- * everything was consumed.  Fills *end, on failure too.
+ * everything was consumed.  Fills *end, on failure too.  If end->restarted,
+ * returns 0 early: call it again, with the input from its beginning.
  * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
  * ERR_COMMAND (source, or the receiver's consumer).
  */

@@ -94,3 +94,16 @@ int sender_send_flush(struct sender *s, struct err *e)
 		rekey_cancel(&s->session->rekey);
 	return 0;
 }
+
+int sender_send_again(struct sender *s, struct err *e)
+{
+	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
+		return -1;
+	if (s->session->offset > s->confirmed) {
+		s->confirmed = s->session->offset;
+		/* It arrived over an earlier connection. */
+		session_moved(s->session);
+	}
+	resend_buffer_confirm(s->resend, s->confirmed);
+	return 0;
+}

@@ -9,3 +9,6 @@ int sender_send(struct sender *s, struct err *e);
 
 /* Flush the connection; after the last byte send the end. */
 int sender_send_flush(struct sender *s, struct err *e);
+
+/* On another connection: go back to what the receiver does not have. */
+int sender_send_again(struct sender *s, struct err *e);

@@ -64,7 +64,8 @@ static struct resend_buffer *stream_resend_in_place(
 {
 	struct resend_buffer *s = NULL;
 
-	if (!connection_in_kernel(session->conn) || c->tx == STREAM_COPY)
+	if (!session->conn || !connection_in_kernel(session->conn) ||
+	    c->tx == STREAM_COPY)
 		return NULL;
 	if (in->end)
 		return resend_file_new(in, e);
@@ -132,20 +133,62 @@ static void stream_say_suspended(const struct session *session, uint64_t bytes)
 
 /*
  * The stream cannot begin: the peer must not wait for it.  One that waits for
- * another process of the sender goes on waiting.
+ * another process of ours goes on waiting.
  */
 static int stream_give_up(struct session *session)
 {
-	if (session->named && session->role == CONNECTION_SENDER)
-		stream_say_suspended(session, session->have.offset);
-	else
+	if (session_suspends(session))
+		stream_say_suspended(session, session->offset);
+	else if (session->conn)
 		connection_abort(session->conn);
 	return -1;
 }
 
-static int stream_send(const struct stream_config *c, struct session *session,
-		       struct progress *progress, uint64_t *bytes,
-		       struct err *e)
+/* Where the stream comes from */
+struct stream_source {
+	struct command *command; /* or NULL: standard input */
+	struct input input;
+};
+
+static struct resend_buffer *stream_source_open(struct stream_source *from,
+						const struct stream_config *c,
+						const struct session *session,
+						struct err *e)
+{
+	int fd = STDIN_FILENO;
+
+	if (c->command) {
+		from->command = stream_command(c, session, COMMAND_SOURCE, e);
+		if (!from->command)
+			return NULL;
+		fd = command_pipe_fd(from->command);
+	}
+	return stream_resend_buffer(c, session, fd, &from->input, e);
+}
+
+static void stream_source_close(struct stream_source *from)
+{
+	input_fini(&from->input);
+	command_free(from->command);
+	*from = (struct stream_source){ .input = { .own_fd = -1 } };
+}
+
+/* Another receiver needs bytes that are gone here. */
+static int stream_source_rewind(struct stream_source *from, struct err *e)
+{
+	log_notice("the receiver was restarted: %s again",
+		   from->command ? "starting COMMAND" : "reading the input");
+	if (!from->command && input_rewind(&from->input, e) < 0)
+		return -1;
+	stream_source_close(from);
+	return 0;
+}
+
+/* One run through the input; see sender_run(). */
+static int stream_send_once(const struct stream_config *c,
+			    struct session *session, struct progress *progress,
+			    struct stream_source *from, struct sender_end *end,
+			    struct err *e)
 {
 	struct sender_params p = { .session = session,
 				   .raw = session->p.config->raw,
@@ -153,24 +196,38 @@ static int stream_send(const struct stream_config *c, struct session *session,
 					   session->p.config->buffer_bytes != 0,
 				   .limit_bytes_per_s = c->limit_bytes_per_s,
 				   .progress = progress };
-	int in_fd = STDIN_FILENO, ret;
-	struct sender_end end = { 0 };
-	struct input in;
 
-	if (c->command) {
-		p.source = stream_command(c, session, COMMAND_SOURCE, e);
-		p.source_name = stream_command_name(c);
-		if (!p.source)
-			return stream_give_up(session);
-		in_fd = command_pipe_fd(p.source);
+	p.resend = stream_source_open(from, c, session, e);
+	if (!p.resend)
+		return stream_give_up(session);
+	p.source = from->command;
+	p.source_name = from->command ? stream_command_name(c) : NULL;
+	return sender_run(&p, end, e);
+}
+
+static int stream_send(const struct stream_config *c, struct session *session,
+		       struct progress *progress, uint64_t *bytes,
+		       struct err *e)
+{
+	struct stream_source from = { .input = { .own_fd = -1 } };
+	struct sender_end end = { 0 };
+	int ret;
+
+	for (;;) {
+		ret = stream_send_once(c, session, progress, &from, &end, e);
+		if (!end.restarted)
+			break;
+		end = (struct sender_end){ 0 };
+		ret = stream_source_rewind(&from, e);
+		if (ret < 0) {
+			stream_give_up(session);
+			break;
+		}
 	}
-	p.resend = stream_resend_buffer(c, session, in_fd, &in, e);
-	ret = p.resend ? sender_run(&p, &end, e) : stream_give_up(session);
 	*bytes = end.confirmed;
 	if (end.suspended)
 		stream_say_suspended(session, end.sent);
-	input_fini(&in);
-	command_free(p.source);
+	stream_source_close(&from);
 	return ret;
 }
 
@@ -184,6 +241,7 @@ static int stream_receive(const struct stream_config *c,
 				     .splice = c->rx == STREAM_SPLICE,
 				     .raw = session->p.config->raw,
 				     .progress = progress };
+	struct receiver_end end = { 0 };
 	int ret;
 
 	if (session->named) {
@@ -204,11 +262,31 @@ static int stream_receive(const struct stream_config *c,
 	} else {
 		output_init(&output, STDOUT_FILENO);
 	}
-	ret = receiver_run(&p, bytes, e);
+	ret = receiver_run(&p, &end, e);
+	*bytes = end.total;
+	if (end.suspended)
+		stream_say_suspended(session, end.total);
 	digest_free(p.digest);
 	output_fini(&output);
 	command_free(p.consumer);
 	return ret;
+}
+
+static int stream_get_ready(void *arg, bool *ready, struct err *e)
+{
+	return part_file_prepare(arg, ready, e);
+}
+
+static void stream_have(void *arg, struct frame_have *have)
+{
+	part_file_have(arg, have);
+}
+
+void stream_offer(struct session *session, struct part_file *p)
+{
+	session->prepare = stream_get_ready;
+	session->ask = stream_have;
+	session->ask_arg = p;
 }
 
 int stream_run(struct session *session, const struct stream_config *c,

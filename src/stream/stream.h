@@ -29,6 +29,9 @@ struct stream_config {
 	uint32_t *counter; /* shared memory: KiB so far, wraps; or NULL */
 };
 
+/* Before the first connection: what is in p has to be compared. */
+void stream_offer(struct session *session, struct part_file *p);
+
 /*
  * Find out, while sockets can still be opened, what depends on this kernel and
  * on the mode that a connection will have.

@@ -187,7 +187,7 @@ static int receive(struct err *e)
 				     .consumer_name = "consumer",
 				     .splice = true,
 				     .progress = &progress };
-	uint64_t total;
+	struct receiver_end end;
 	int fds[2], ret;
 
 	if (pipe(fds) < 0)
@@ -202,7 +202,7 @@ static int receive(struct err *e)
 				     .final = "no peer reconnects" };
 	progress_start(&progress, false, 0, NULL);
 	output_init_borrowed(&output, fds[1]);
-	ret = receiver_run(&p, &total, e);
+	ret = receiver_run(&p, &end, e);
 	close(fds[0]);
 	close(fds[1]);
 	return ret;

@@ -178,7 +178,7 @@ arrived() {
 
 @test "what cannot have a name: exit status 2" {
 	bkp 2 ssh --name n --receive host true
-	assert_stderr_has '--receive: that is for the sender'
+	assert_stderr_has '--receive: over ssh it is for the sender'
 	bkp 2 ssh --name n --reverse host true
 	assert_stderr_has '--reverse: the receiver listens'
 	bkp 2 ssh --name n --fallback host true

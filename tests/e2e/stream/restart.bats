@@ -189,6 +189,33 @@ compared() {
 	((SENDER == 7)) || { show "$SENDER_ERR"; fail "exit status $SENDER"; }
 }
 
+@test "a sender that was replaced does not promise that its command continues" {
+	full_tier_only 6
+	have_fifo feed
+	have_fifo other
+	exec 8<>feed
+	exec 6<>other
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	start_relay rst -a 300000 -k 1
+	spawn_sender --ktls "$WHEN" --retry 5s "${TX[@]}" <feed
+	head -c 400000 in >&8
+	until_true said sender 'dialling again'
+	kill -STOP "$SENDER_PID"
+	until_true said receiver 'waiting for the peer'
+	spawn OTHER_PID other.err connect -k key -p "$PORT" --ktls "$WHEN" \
+		"${TX[@]}" 127.0.0.1 <other 6>&-
+	head -c 500000 in >&6
+	until_true size_is 500000 "$RECEIVED"
+	kill -CONT "$SENDER_PID"
+	SENDER=0
+	wait "$SENDER_PID" || SENDER=$?
+	exec 8>&- 6>&-
+	((SENDER == 7)) || { show "$SENDER_ERR"; fail "exit status $SENDER"; }
+	assert_stderr_has 'does not know this process any more' "$SENDER_ERR"
+	assert_stderr_lacks 'the same command' "$SENDER_ERR"
+}
+
 @test "--discard ends the receiver with 7, and itself with 0" {
 	suspends KILL
 	again --discard

@@ -1,0 +1,329 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# connect --receive --output FILE: FILE is complete or not there, and with a name
+# another process continues the same stream of the listener.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup() {
+	set_up
+	RETRY=(--retry 20s)
+	make_btrfs_like in 3000000
+	PULL=(--receive --output file --ktls "$WHEN")
+	NAME=(--name snap)
+}
+
+# offers [OPTION]... [-- COMMAND]: the listener that sends standard input
+offers() {
+	ktls_here
+	spawn_receiver --send --ktls "$WHEN" -v "$@" >/dev/null
+}
+
+# pulls [CODE] [OPTION]...: a receiver into "file"
+pulls() {
+	local want=0
+	if [[ ${1-} =~ ^[0-9]+$ ]]; then
+		want=$1
+		shift
+	fi
+	bkp_send "$want" "${PULL[@]}" --stats receiver.json "$@"
+}
+
+spawn_pull() {
+	spawn PULL_PID pull.err connect "${CREDENTIAL[@]}" -p "$PORT" \
+		"${RETRY[@]}" "${PULL[@]}" "$@" 127.0.0.1
+}
+
+# offer_ends CODE: the listener's exit status
+offer_ends() {
+	receiver_ends "$1"
+}
+
+whole() {
+	offer_ends 0
+	assert_same_file in file
+	[[ ! -e file.part ]] || fail 'file.part is still there'
+	[[ $(stat -c %a file) == 600 ]] || fail "$(stat file)"
+}
+
+compared() {
+	local n
+	n=$(sed -nE 's/.*"compared": ([0-9]+).*/\1/p' receiver.json)
+	(($1 <= n && n <= ${2:-$1})) || fail "compared $n bytes"
+}
+
+said() {
+	has_line "^btrfs-ktls-pipe: .*$1" "$RECEIVER_ERR"
+}
+
+keeps_attributes() {
+	: >attributes
+	setfattr -n user.btrfs-ktls-pipe.test -v 1 attributes 2>/dev/null ||
+		skip 'no extended attributes in this file system'
+}
+
+# stops SIGNAL [BYTES]: a receiver of "slow", which gives BYTES of "in" and then
+# waits, is ended
+stops() {
+	local bytes=${2:-1000000}
+	spawn_pull "${NAME[@]}"
+	until_true size_is "$bytes" file.part
+	kill -"$1" "$PULL_PID"
+	PULLED=0
+	wait "$PULL_PID" || PULLED=$?
+	[[ ! -e file ]] || fail 'file is there'
+	until_true said 'waiting for the peer'
+}
+
+# slow: a COMMAND that waits after 1000000 bytes, the first time
+make_slow() {
+	cat >slow <<-'END'
+		#!/bin/sh
+		echo >>runs
+		head -c 1000000 in
+		[ -e go ] || sleep 100
+		exec tail -c +1000001 "${1:-in}"
+	END
+	chmod +x slow
+}
+
+@test "connect --receive --output writes a file of mode 0600, and nothing beside it" {
+	offers <in
+	pulls
+	whole
+	compared 0
+	pulls 8
+	assert_stderr_has 'file exists already'
+}
+
+@test "a stream without a name ends with its receiver, and the next one continues the part" {
+	keeps_attributes
+	make_slow
+	NAME=()
+	offers --retry 1s -- ./slow
+	spawn_pull
+	until_true size_is 1000000 file.part
+	kill -TERM "$PULL_PID"
+	wait "$PULL_PID" || :
+	offer_ends 7
+	offers <in
+	pulls
+	compared 1000000
+	whole
+}
+
+@test "a receiver is killed: the same command compares what was synced, and gets the rest" {
+	keeps_attributes
+	make_btrfs_like in 150000000
+	offers --limit 100M <in
+	spawn_pull "${NAME[@]}"
+	until_true synced 67108864
+	kill -KILL "$PULL_PID"
+	wait "$PULL_PID" || :
+	[[ ! -e file ]] || fail 'file is there'
+	pulls "${NAME[@]}"
+	compared 67108864 150000000
+	whole
+	said 'reading the input again'
+}
+
+synced() {
+	local n
+	n=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
+		((n >= $1))
+}
+
+@test "a receiver ends by a signal: COMMAND of the listener runs again, and the rest comes" {
+	local signal
+	keeps_attributes
+	make_slow
+	wrapped : 'env --default-signal=INT'
+	for signal in INT TERM; do
+		rm -f go runs file
+		offers -- ./slow
+		stops $signal
+		assert_stderr_has 'stopped after 1000000 bytes; .* waits for 20 s .* the same command continues it' pull.err
+		: >go
+		pulls "${NAME[@]}" -v
+		assert_stderr_has 'the stream continues at byte 1000000'
+		compared 1000000
+		whole
+		[[ $(wc -l <runs) == 2 ]] || fail "COMMAND ran $(wc -l <runs) times"
+	done
+}
+
+@test "a part that is gone: the stream begins again, with nothing to compare" {
+	make_slow
+	offers -- ./slow
+	stops KILL
+	rm file.part
+	: >go
+	pulls "${NAME[@]}"
+	compared 0
+	whole
+}
+
+@test "a pipe cannot be read again: the listener exits 8, and the receiver 7" {
+	keeps_attributes
+	have_fifo feed
+	exec 8<>feed
+	offers <feed
+	head -c 1000000 in >&8 &
+	stops TERM
+	pulls 7 "${NAME[@]}"
+	exec 8>&-
+	offer_ends 8
+	assert_stderr_has 'standard input cannot be read again' "$RECEIVER_ERR"
+	assert_beginning file.part in
+}
+
+@test "another stream than the part begins is refused on both sides with 8, and the part kept" {
+	keeps_attributes
+	make_slow
+	offers -- ./slow
+	stops TERM
+	cp file.part kept
+	make_data in2 3000000
+	mv in in1
+	mv in2 in
+	: >go
+	pulls 8 "${NAME[@]}"
+	offer_ends 8
+	assert_stderr_has 'another stream than the one that was begun' "$RECEIVER_ERR"
+	assert_same_file kept file.part
+	mv in1 in
+	offers <in
+	pulls
+	compared 1000000
+	whole
+}
+
+@test "while a receiver lives, a second one is told busy, and cannot write its file" {
+	make_slow
+	offers -- ./slow
+	spawn_pull "${NAME[@]}"
+	until_true size_is 1000000 file.part
+	pulls 8 "${NAME[@]}"
+	assert_stderr_has 'being written by another process'
+	mkdir other
+	bkp_send 5 "${PULL[@]}" "${NAME[@]}" --output other/file --retry 0
+	assert_stderr_has 'busy'
+	kill -KILL "$PULL_PID"
+	wait "$PULL_PID" || :
+	: >go
+	pulls "${NAME[@]}"
+	whole
+}
+
+@test "a receiver that wakes up after another took over exits 7, and promises nothing" {
+	full_tier_only 6
+	make_slow
+	offers -- ./slow
+	start_relay rst -c s2c -a 500000 -k 1
+	spawn_pull "${NAME[@]}" --retry 5s
+	until_true has_line 'dialling again' pull.err
+	kill -STOP "$PULL_PID"
+	until_true said 'waiting for the peer'
+	mkdir other
+	spawn OTHER_PID other.err connect "${CREDENTIAL[@]}" -p "$PORT" \
+		"${RETRY[@]}" "${PULL[@]}" "${NAME[@]}" --output other/file 127.0.0.1
+	until_true size_is 1000000 other/file.part
+	kill -CONT "$PULL_PID"
+	PULLED=0
+	wait "$PULL_PID" || PULLED=$?
+	((PULLED == 7)) || fail "exit status $PULLED"
+	assert_stderr_lacks 'the same command' pull.err
+	[[ ! -e file ]] || fail 'file is there'
+}
+
+@test "the listener is killed: the receiver exits 7, and its part is continued" {
+	keeps_attributes
+	make_slow
+	offers -- ./slow
+	spawn_pull "${NAME[@]}" --retry 1s
+	until_true size_is 1000000 file.part
+	kill -KILL "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	PULLED=0
+	wait "$PULL_PID" || PULLED=$?
+	((PULLED == 7)) || fail "exit status $PULLED"
+	offers <in
+	pulls "${NAME[@]}"
+	compared 1000000
+	whole
+}
+
+@test "--discard of a receiver ends the listener with 7, and leaves the part" {
+	make_slow
+	offers -- ./slow
+	stops TERM
+	pulls "${NAME[@]}" --discard
+	assert_stderr_has 'abandoned'
+	offer_ends 7
+	[[ $(stat -c %s file.part) == 1000000 ]]
+}
+
+@test "--send --keep: each receiver with a name continues its own stream" {
+	keeps_attributes
+	make_slow
+	offers --keep -- ./slow
+	stops TERM
+	: >go
+	bkp_send "${PULL[@]}" --output whole
+	assert_same_file in whole
+	pulls "${NAME[@]}" -v
+	compared 1000000
+	assert_same_file in file
+}
+
+@test "--name with --receive needs --output, and --output needs --receive" {
+	bkp 2 connect -k key --receive --name x 127.0.0.1
+	assert_stderr_has 'needs --output FILE'
+	bkp 2 connect -k key --output file 127.0.0.1
+	bkp 2 connect -k key --receive --output file 127.0.0.1 -- cat
+	bkp 2 connect -k key --receive --raw --output file 127.0.0.1
+}
+
+# The records of HAVE, and of CHECKING from the other side
+@test "what the receiver has, or the result, is lost with its connection: all comes" {
+	local lost
+	keeps_attributes
+	make_slow
+	for lost in '-l 65' '-l 33 -c s2c'; do
+		rm -f go file
+		offers -- ./slow
+		stops TERM
+		: >go
+		start_relay rst $lost -k 1
+		pulls "${NAME[@]}" -v
+		assert_stderr_has 'dialling again'
+		compared 1000000
+		whole
+	done
+}
+
+# A receiver that had renamed the file when it was killed finds it there.
+@test "receivers are killed at random moments: the file is absent or whole" {
+	local round kills
+	by_tier 1 1 200 20
+	make_btrfs_like in 5000000
+	for ((round = 0; round < SIZE; round++)); do
+		rm -f file file.part
+		offers --limit 10M --retry 5s -- cat in
+		for ((kills = 0; ; kills++)); do
+			[[ ! -e file ]] || break
+			spawn_pull "${NAME[@]}"
+			((kills < 5)) || break
+			sleep "0.$((RANDOM % 5))"
+			kill -"$((RANDOM % 2 ? 9 : 15))" "$PULL_PID" 2>/dev/null || :
+			wait "$PULL_PID" 2>/dev/null || :
+			[[ -e file ]] || [[ ! -e file.part ]] ||
+				cmp -n "$(stat -c %s file.part)" file.part in
+		done
+		wait "$PULL_PID" || :
+		cmp file in
+		kill "$RECEIVER_PID" 2>/dev/null || :
+		wait "$RECEIVER_PID" || :
+	done
+}
