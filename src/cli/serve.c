@@ -387,7 +387,10 @@ static void serve_name(const struct serve *k, const struct peer *g,
 		 *identity ? " " : "", g->name);
 }
 
-/* The name of a stream, or its place, may be the one too many. */
+/*
+ * Is there room for one more name, and for one more stream?  If not, refuse the
+ * peer, or evict another stream.  Returns false if the peer was refused.
+ */
 static bool serve_make_room(struct serve *k, struct peer *g, const char *name,
 			    bool logged)
 {

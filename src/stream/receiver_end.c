@@ -134,7 +134,7 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 	return 0;
 }
 
-/* Tell the outcome as soon as it is the sender's, then hear that it knows it. */
+/* Tell the outcome once the sender has come to its end, then hear that it came. */
 static int receiver_answer(struct receiver *r, bool *confirmed, struct err *e)
 {
 	if (receiver_awaits_end(r) && receiver_discard(r, confirmed, e) < 0)

@@ -289,7 +289,7 @@ void stream_offer(struct session *session, struct part_file *p)
 	session->ask_arg = p;
 }
 
-/* The direction against the bulk is always in user space. */
+/* The control direction is always in user space. */
 static void stream_note_path(const struct session *session, struct stats *stats)
 {
 	bool sends = session->role == CONNECTION_SENDER;
