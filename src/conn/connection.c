@@ -334,7 +334,7 @@ int connection_drop(struct connection *c, bool *got, bool *closed,
 	char dropped[CONNECTION_RECV_MIN];
 	struct channel_io io;
 
-	assert(c->role == CONNECTION_SENDER && c->raw);
+	assert(c->p.role == CONNECTION_SENDER && c->p.raw);
 	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
 		return connection_fail(c, e);
 	*got = io.bytes;
