@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "auth/x509.h"
-#include "base/io.h"
 #include "base/log.h"
 
 enum {
@@ -235,19 +234,14 @@ static int credential_read_public(const char *path, gnutls_datum_t *out,
 {
 	autofree uint8_t *bytes = malloc(PEM_FILE_MAX);
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-	size_t len = 0;
-	ssize_t n = 1;
+	size_t len;
 
 	if (!bytes)
 		return err_memory(e);
 	if (fd < 0)
 		return err_set(e, ERR_KEY, errno, "cannot be opened");
-	while (n > 0 && len < PEM_FILE_MAX) {
-		n = io_read(fd, bytes + len, PEM_FILE_MAX - len);
-		if (n < 0)
-			return err_set(e, ERR_KEY, errno, "cannot be read");
-		len += (size_t)n;
-	}
+	if (key_load_from(fd, bytes, PEM_FILE_MAX, &len, e) < 0)
+		return -1;
 	if (len == PEM_FILE_MAX)
 		return err_set(e, ERR_KEY, 0, "is too long: 1 MiB or more");
 	*out = (gnutls_datum_t){ bytes, (unsigned int)len };

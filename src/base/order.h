@@ -28,7 +28,7 @@ enum order_kind {
 	ORDER_REOPEN, /* number 0 to 2, access: /proc/self/fd/N, O_NONBLOCK */
 	ORDER_NULL, /* open /dev/null for writing */
 	ORDER_KEYS, /* open the file of --keys */
-	ORDER_PART_NOTE, /* FILE.part, bytes: so many are on the disk */
+	ORDER_PART_NOTE, /* its folder, bytes: so many are on the disk */
 	ORDER_PART_NAME, /* the folder of --output: rename FILE.part to FILE */
 	ORDER_PART_DROP, /* the same folder: delete FILE.part */
 	ORDER_KINDS,

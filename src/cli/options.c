@@ -63,7 +63,7 @@ struct options_spec {
 	const char *needs[2], *not_with[5];
 };
 
-/* Conditions that are not whether an option is given */
+/* Conditions other than that an option is given */
 #define COMMAND "a COMMAND"
 #define NO_BUFFER "--buffer 0"
 #define NONE "--mode none: it encrypts nothing"

@@ -60,7 +60,7 @@ void client_wait(struct client *client, enum client_state state,
 	client->wait_ms = clock_now_ms();
 	client->deadline_ms = clock_deadline(timeout_ms);
 	client->speak_ms = CLOCK_NEVER;
-	/* Whoever has a lifeline says itself what to check. */
+	/* The other end of a lifeline says itself what to check. */
 	if (!(client->spoke & 1u << state) &&
 	    client->session.p.config->lifeline_fd < 0)
 		client->speak_ms = clock_deadline(

@@ -111,7 +111,7 @@ static int client_use(struct client *client, uint64_t offset,
 	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
 			  e);
 	client->socket.fd = -1;
-	/* One that is lost already cannot be given to the kernel. */
+	/* If it is lost already, the kernel does not take its keys. */
 	if (ret < 0 && s->conn)
 		return session_abort_rekey(s, e);
 	if (ret < 0)

@@ -25,14 +25,9 @@ enum {
 };
 
 struct connection {
-	int fd;
+	struct connection_socket socket;
+	struct connection_params p; /* checks: still */
 	struct channel *channel;
-	enum connection_role role;
-	enum connection_ktls when;
-	bool attached; /* to kernel TLS */
-	struct err why_not; /* why it is not attached */
-	bool checks; /* CHECKING goes first in the bulk direction */
-	bool raw;
 	bool said; /* close_notify is in our buffer */
 	unsigned int closes; /* close_notify sent or received so often */
 	const char *path;
@@ -48,7 +43,7 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when)
 /* The bulk direction */
 static enum record_direction connection_bulk(const struct connection *c)
 {
-	return c->role == CONNECTION_SENDER ? RECORD_TX : RECORD_RX;
+	return c->p.role == CONNECTION_SENDER ? RECORD_TX : RECORD_RX;
 }
 
 bool connection_in_kernel(const struct connection *c)
@@ -59,13 +54,13 @@ bool connection_in_kernel(const struct connection *c)
 /* Log which path makes the records, as the kernel reports it. */
 static int connection_report(struct connection *c, struct err *e)
 {
-	bool tx = c->role == CONNECTION_SENDER;
+	bool tx = c->p.role == CONNECTION_SENDER;
 	struct err ignored = { 0 };
 	struct sock_diag_tls diag = { SOCK_DIAG_UNKNOWN, SOCK_DIAG_UNKNOWN };
 	bool kernel = connection_in_kernel(c);
 	enum sock_diag_conf conf;
 
-	if (kernel && sock_diag_tls(c->fd, &diag, &ignored) < 0)
+	if (kernel && sock_diag_tls(c->socket.fd, &diag, &ignored) < 0)
 		log_debug("%s", ignored.msg);
 	conf = tx ? diag.tx : diag.rx;
 	if (kernel && conf == SOCK_DIAG_BASE)
@@ -107,39 +102,39 @@ static void connection_log_user_space(const struct err *why)
 static int connection_choose_path(struct connection *c, struct err *e)
 {
 	enum record_direction bulk = connection_bulk(c);
-	struct err why = c->why_not;
+	struct err why = c->socket.why_not;
 
 	/* Behind HELLO or WELCOME, in its record */
 	if (channel_pending_read(c->channel))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	if (channel_keep(c->channel, !bulk, false, e) < 0)
 		return -1;
-	if (c->attached && channel_to_kernel(c->channel, bulk, &why) == 0)
+	if (c->socket.attached &&
+	    channel_to_kernel(c->channel, bulk, &why) == 0)
 		return 0;
 	/* Keys that the kernel has already cannot be taken back. */
-	if (connection_in_kernel(c) || c->when == CONNECTION_KTLS_REQUIRE ||
+	if (connection_in_kernel(c) || c->p.when == CONNECTION_KTLS_REQUIRE ||
 	    why.kind == ERR_BUG) {
 		*e = why;
 		return -1;
 	}
-	if (c->when == CONNECTION_KTLS_AUTO)
+	if (c->p.when == CONNECTION_KTLS_AUTO)
 		connection_log_user_space(&why);
 	return channel_keep(c->channel, bulk, true, e);
 }
 
 int connection_start(struct connection *c, struct err *e)
 {
-	c->checks = false;
+	c->p.checks = false;
 	if (connection_choose_path(c, e) < 0)
 		return -1;
 	return connection_report(c, e);
 }
 
-struct connection *connection_open_checking(struct channel *ch,
-					    const struct connection_socket *s,
-					    enum connection_role role,
-					    enum connection_ktls when, bool raw,
-					    struct err *e)
+struct connection *connection_open(struct channel *ch,
+				   const struct connection_socket *s,
+				   const struct connection_params *p,
+				   struct err *e)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
@@ -149,28 +144,10 @@ struct connection *connection_open_checking(struct channel *ch,
 		err_memory(e);
 		return NULL;
 	}
-	c->fd = s->fd;
-	c->channel = ch;
-	c->role = role;
-	c->raw = raw;
-	c->when = when;
-	c->attached = s->attached;
-	c->why_not = s->why_not;
-	c->checks = true;
-	c->path = "user";
-	return c;
-}
-
-struct connection *connection_open(struct channel *ch,
-				   const struct connection_socket *s,
-				   enum connection_role role,
-				   enum connection_ktls when, bool raw,
-				   struct err *e)
-{
-	struct connection *c =
-		connection_open_checking(ch, s, role, when, raw, e);
-
-	if (c && connection_start(c, e) < 0) {
+	*c = (struct connection){
+		.socket = *s, .p = *p, .channel = ch, .path = "user"
+	};
+	if (!p->checks && connection_start(c, e) < 0) {
 		connection_abort(c);
 		connection_close(c);
 		return NULL;
@@ -188,7 +165,7 @@ void connection_close(struct connection *c)
 {
 	if (!c)
 		return;
-	close(c->fd);
+	close(c->socket.fd);
 	connection_free(c);
 }
 
@@ -196,13 +173,13 @@ void connection_close_hard(struct connection *c)
 {
 	if (!c)
 		return;
-	net_close_hard(c->fd);
+	net_close_hard(c->socket.fd);
 	connection_free(c);
 }
 
 int connection_fd(const struct connection *c)
 {
-	return c->fd;
+	return c->socket.fd;
 }
 
 const char *connection_path(const struct connection *c)
@@ -221,7 +198,7 @@ const struct mode *connection_mode(const struct connection *c)
  */
 static int connection_fail(struct connection *c, struct err *e)
 {
-	if (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->raw))
+	if (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->p.raw))
 		e->kind = ERR_STREAM;
 	return -1;
 }
@@ -248,7 +225,7 @@ static int connection_sent(struct connection *c, ssize_t n,
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
 		    struct connection_io *io, struct err *e)
 {
-	assert(c->role == CONNECTION_SENDER);
+	assert(c->p.role == CONNECTION_SENDER);
 	*io = (struct connection_io){ 0 };
 	if (channel_send(c->channel, buf, len, &io->bytes, e) < 0)
 		return connection_fail(c, e);
@@ -260,7 +237,7 @@ static int connection_may_send(struct connection *c, bool *may,
 			       struct connection_io *io, struct err *e)
 {
 	*io = (struct connection_io){ 0 };
-	assert(c->role == CONNECTION_SENDER && connection_in_kernel(c));
+	assert(c->p.role == CONNECTION_SENDER && connection_in_kernel(c));
 	if (channel_may_send(c->channel, may, e) < 0)
 		return connection_fail(c, e);
 	return 0;
@@ -277,7 +254,8 @@ int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
 	if (!may)
 		return 0;
 	do
-		n = splice(pipe_fd, NULL, c->fd, NULL, len, SPLICE_F_NONBLOCK);
+		n = splice(pipe_fd, NULL, c->socket.fd, NULL, len,
+			   SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	return connection_sent(c, n, io, e);
 }
@@ -294,7 +272,7 @@ int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
 	if (!may)
 		return 0;
 	do
-		n = sendfile(c->fd, file_fd, &at, len);
+		n = sendfile(c->socket.fd, file_fd, &at, len);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EINVAL || err_refuses(errno)))
 		return err_set(e, ERR_IO, errno, "cannot send a file");
@@ -332,7 +310,7 @@ static int connection_say_close(struct connection *c, bool *done, struct err *e)
 
 int connection_end(struct connection *c, bool *done, struct err *e)
 {
-	assert(c->role == CONNECTION_SENDER);
+	assert(c->p.role == CONNECTION_SENDER);
 	if (connection_say_close(c, done, e) < 0)
 		return -1;
 	c->closes = c->said;
@@ -341,7 +319,7 @@ int connection_end(struct connection *c, bool *done, struct err *e)
 
 int connection_control_end(struct connection *c, bool *done, struct err *e)
 {
-	assert(c->role == CONNECTION_RECEIVER);
+	assert(c->p.role == CONNECTION_RECEIVER);
 	return connection_say_close(c, done, e);
 }
 
@@ -350,18 +328,16 @@ static int connection_bad_frame(struct err *e)
 	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
-/* Bytes that a raw receiver sends have no meaning: drop them. */
-static int connection_drop_raw(struct connection *c, bool *closed,
-			       struct err *e)
+int connection_drop(struct connection *c, bool *got, bool *closed,
+		    struct err *e)
 {
-	char dropped[512];
+	char dropped[CONNECTION_RECV_MIN];
 	struct channel_io io;
 
-	do
-		if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) <
-		    0)
-			return connection_fail(c, e);
-	while (io.bytes);
+	assert(c->p.role == CONNECTION_SENDER && c->p.raw);
+	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
+		return connection_fail(c, e);
+	*got = io.bytes;
 	*closed = io.closed;
 	return 0;
 }
@@ -394,10 +370,8 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e)
 {
-	assert(c->role == CONNECTION_SENDER);
-	*got = false;
-	return c->raw ? connection_drop_raw(c, closed, e)
-		      : connection_read_frame(c, f, got, closed, e);
+	assert(c->p.role == CONNECTION_SENDER && !c->p.raw);
+	return connection_read_frame(c, f, got, closed, e);
 }
 
 int connection_send_frame(struct connection *c, const struct frame *f,
@@ -406,7 +380,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 	uint8_t bytes[FRAME_MAX_BYTES];
 	size_t size = frame_encode(f, bytes);
 
-	assert(c->role == CONNECTION_RECEIVER || c->checks);
+	assert(c->p.role == CONNECTION_RECEIVER || c->p.checks);
 	if (channel_put(c->channel, bytes, size, taken, e) < 0)
 		return connection_fail(c, e);
 	return 0;
@@ -414,7 +388,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 
 bool connection_checks(const struct connection *c)
 {
-	return c->checks;
+	return c->p.checks;
 }
 
 /* Nothing may end a comparison but its result, or the loss of the connection. */
@@ -423,7 +397,7 @@ int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 {
 	bool closed;
 
-	assert(c->role == CONNECTION_RECEIVER && c->checks);
+	assert(c->p.role == CONNECTION_RECEIVER && c->p.checks);
 	if (connection_read_frame(c, f, got, &closed, e) < 0)
 		return -1;
 	if (closed) {
@@ -452,7 +426,7 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 {
 	struct channel_io found;
 
-	assert(c->role == CONNECTION_RECEIVER && len >= CONNECTION_RECV_MIN);
+	assert(c->p.role == CONNECTION_RECEIVER && len >= CONNECTION_RECV_MIN);
 	*io = (struct connection_io){ 0 };
 	if (channel_recv(c->channel, buf, len, &found, e) < 0)
 		return connection_fail(c, e);
@@ -498,10 +472,11 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 {
 	ssize_t n;
 
-	assert(c->role == CONNECTION_RECEIVER && connection_in_kernel(c));
+	assert(c->p.role == CONNECTION_RECEIVER && connection_in_kernel(c));
 	*io = (struct connection_io){ 0 };
 	do
-		n = splice(c->fd, NULL, pipe_fd, NULL, len, SPLICE_F_NONBLOCK);
+		n = splice(c->socket.fd, NULL, pipe_fd, NULL, len,
+			   SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		io->bytes = (size_t)n;
@@ -525,9 +500,9 @@ static bool connection_discard(struct connection *c)
 
 	do
 		n = channel_in_kernel(c->channel, RECORD_RX)
-			    ? ktls_recv_record(c->fd, &type, discarded,
+			    ? ktls_recv_record(c->socket.fd, &type, discarded,
 					       sizeof discarded)
-			    : recv(c->fd, discarded, sizeof discarded,
+			    : recv(c->socket.fd, discarded, sizeof discarded,
 				   MSG_DONTWAIT);
 	while (--left && (n > 0 || (n < 0 && errno == EINTR)));
 	return n > 0 || (n < 0 && (errno == EAGAIN || errno == EINTR));
@@ -540,7 +515,7 @@ void connection_linger(struct connection *c, uint64_t timeout_ms)
 	bool empty = true;
 
 	while (clock_now_ms() < deadline) {
-		struct pollfd p = { .fd = c->fd, .events = POLLIN };
+		struct pollfd p = { .fd = c->socket.fd, .events = POLLIN };
 
 		if (connection_pending(c) &&
 		    connection_flush(c, &empty, &ignored) < 0)
@@ -566,7 +541,7 @@ void connection_abort(struct connection *c)
 
 void connection_confirm(struct connection *c)
 {
-	assert(c->role == CONNECTION_SENDER);
+	assert(c->p.role == CONNECTION_SENDER);
 	for (unsigned int n = c->closes; n < 2; n++)
 		channel_last_alert(c->channel, RECORD_CLOSE_NOTIFY);
 	connection_linger(c, ABORT_MS);

@@ -57,35 +57,34 @@ void connection_told_user_space(void);
  */
 void connection_attach(struct connection_socket *s, enum connection_ktls when);
 
+struct connection_params {
+	enum connection_role role; /* ours */
+	enum connection_ktls when;
+	bool raw; /* the peer is another program, which sends no frames */
+	/*
+	 * The sender first compares its input with what the receiver has: both
+	 * directions stay in user space, and the bulk direction carries
+	 * CHECKING, until connection_start().
+	 */
+	bool checks;
+};
+
 /*
  * Make a connection of a channel: give the keys of the bulk direction to the
  * kernel, verify that it uses them, and log the path.  Takes over ch and s->fd,
- * on failure too.  raw: the peer is another program, which sends no frames.
- * Errors: ERR_KTLS if kernel TLS is required and not available.
+ * on failure too.  Errors: ERR_KTLS if kernel TLS is required and not available.
  */
 struct connection *connection_open(struct channel *ch,
 				   const struct connection_socket *s,
-				   enum connection_role role,
-				   enum connection_ktls when, bool raw,
+				   const struct connection_params *p,
 				   struct err *e);
-
-/*
- * The same for a connection whose sender first compares its input with what the
- * receiver has: both directions stay in user space, and the bulk direction
- * carries CHECKING, until connection_start().  Errors: ERR_BUG.
- */
-struct connection *connection_open_checking(struct channel *ch,
-					    const struct connection_socket *s,
-					    enum connection_role role,
-					    enum connection_ktls when, bool raw,
-					    struct err *e);
 
 /* Does it still compare? */
 bool connection_checks(const struct connection *c);
 
 /*
  * They are the same bytes, and the stream follows: do what connection_open()
- * does.  A sender calls it when nothing is pending.  Errors: as there.
+ * does without checks.  A sender calls it when nothing is pending.  Errors: as there.
  */
 int connection_start(struct connection *c, struct err *e) attr_must_check;
 
@@ -195,11 +194,17 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 
 /*
  * Sender: receive the next frame from the receiver.  *got: f holds a complete
- * one; *closed: close_notify came.  A raw peer sends no frames; its bytes are
- * dropped.  Errors: ERR_STREAM.
+ * one; *closed: close_notify came.  Errors: ERR_STREAM.
  */
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e) attr_must_check;
+
+/*
+ * The same for a raw receiver, whose bytes mean nothing: drop some.  *got: there
+ * may be more.
+ */
+int connection_drop(struct connection *c, bool *got, bool *closed,
+		    struct err *e) attr_must_check;
 
 /*
  * Receiver: send a frame to the sender; while they compare, the sender to the

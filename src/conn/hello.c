@@ -6,9 +6,9 @@
 
 #include "base/clock.h"
 
-static int hello_wait(int fd, short events, uint64_t deadline_ms, struct err *e)
+static int hello_wait(int fd, uint64_t deadline_ms, struct err *e)
 {
-	struct pollfd p = { .fd = fd, .events = events };
+	struct pollfd p = { .fd = fd, .events = POLLOUT };
 	int n = poll(&p, 1, clock_poll_ms(deadline_ms));
 
 	if (n < 0 && errno != EINTR)
@@ -65,7 +65,7 @@ int hello_send(struct channel *ch, int fd, const struct frame *f,
 		}
 		if (empty)
 			return 0;
-		if (hello_wait(fd, POLLOUT, deadline_ms, e) < 0)
+		if (hello_wait(fd, deadline_ms, e) < 0)
 			return -1;
 	}
 }

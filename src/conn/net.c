@@ -170,13 +170,13 @@ int net_cannot_resolve(const char *host, int code, int num, struct err *e)
 	return -1;
 }
 
-static int net_resolve(const char *host, uint16_t port, int family, int flags,
+static int net_resolve(const char *host, uint16_t port, int family,
 		       struct addrinfo **list, struct err *e)
 {
 	struct addrinfo hints = { .ai_family = family,
 				  .ai_socktype = SOCK_STREAM,
 				  .ai_protocol = IPPROTO_TCP,
-				  .ai_flags = flags | AI_NUMERICSERV };
+				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	char service[8];
 	int ret;
 
@@ -197,16 +197,16 @@ static void net_no_delay(int fd)
 }
 
 /*
- * After idle_s seconds without a byte TCP probes the peer every every_s seconds,
- * and gives up after as many probes as most.  While bytes of ours are not
+ * After idle_s seconds without a byte TCP sends a probe every every_s seconds,
+ * and gives up when so many probes got no answer.  While bytes of ours are not
  * acknowledged it sends no probe, and gives up after unanswered_ms.
  */
-static void net_set_probes(int fd, int idle_s, int every_s, int most,
+static void net_set_probes(int fd, int idle_s, int every_s, int probes,
 			   unsigned int unanswered_ms)
 {
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
 	setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &every_s, sizeof every_s);
-	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &most, sizeof most);
+	setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
 	setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms,
 		   sizeof unanswered_ms);
 }
@@ -470,7 +470,7 @@ static int net_listen_port(const struct net_endpoint *at,
 
 	l->count = 0;
 	l->port = at->port;
-	if (net_resolve(at->host, at->port, family, AI_PASSIVE, &list, e) < 0)
+	if (net_resolve(at->host, at->port, family, &list, e) < 0)
 		return -1;
 	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
 		int fd;

@@ -81,7 +81,7 @@ static int pass_receive(int over, struct pass_message *m, bool *ended)
 	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
 	int fd = -1;
 
-	/* ECONNRESET comes before what waits, and once: ask again. */
+	/* ECONNRESET comes once, before the messages that wait: ask again. */
 	*ended = n == 0;
 	if (n <= 0)
 		return -1;

@@ -268,22 +268,15 @@ void session_close(struct session *s)
 	s->learns = false;
 }
 
-static struct connection *session_open(struct session *s, struct channel *ch,
-				       const struct connection_socket *socket,
-				       enum session_purpose purpose,
-				       struct err *e)
-{
-	if (purpose == SESSION_COMPARES)
-		return connection_open_checking(ch, socket, s->role, s->p.ktls,
-						s->p.config->raw, e);
-	return connection_open(ch, socket, s->role, s->p.ktls, s->p.config->raw,
-			       e);
-}
-
 int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose, struct err *e)
 {
+	const struct connection_params params = { .role = s->role,
+						  .when = s->p.ktls,
+						  .raw = s->p.config->raw,
+						  .checks = purpose ==
+							    SESSION_COMPARES };
 	struct connection *conn;
 
 	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
@@ -291,7 +284,7 @@ int session_use(struct session *s, struct channel *ch,
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = session_open(s, ch, socket, purpose, e);
+	conn = connection_open(ch, socket, &params, e);
 	if (!conn)
 		return -1;
 	if (purpose == SESSION_REKEYS) {

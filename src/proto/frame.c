@@ -1,92 +1,141 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "proto/frame.h"
 
+#include <stddef.h>
 #include <string.h>
 
-static void put32(uint8_t *p, uint32_t v)
-{
-	for (int i = 0; i < 4; i++)
-		p[i] = (uint8_t)(v >> (24 - 8 * i));
-}
+#include "base/cleanup.h"
 
-static void put64(uint8_t *p, uint64_t v)
-{
-	put32(p, (uint32_t)(v >> 32));
-	put32(p + 4, (uint32_t)v);
-}
+/* A part of a frame and the member of struct frame that it stands for */
+struct frame_field {
+	uint8_t type; /* FRAME_DONE: also of FRAME_FAIL */
+	uint8_t at, bytes; /* in the frame; up to 8 bytes are a number */
+	uint16_t offset, size; /* of the member */
+};
 
-static uint32_t get32(const uint8_t *p)
-{
-	return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 |
-	       (uint32_t)p[2] << 8 | p[3];
-}
+#define FIELD(type, at, bytes, member)                           \
+	{                                                        \
+		type, at, bytes, offsetof(struct frame, member), \
+			sizeof(((struct frame *)0)->member)      \
+	}
 
-static uint64_t get64(const uint8_t *p)
-{
-	return (uint64_t)get32(p) << 32 | get32(p + 4);
-}
+static const struct frame_field frame_fields[] = {
+	FIELD(FRAME_HELLO, 1, 1, hello.version),
+	FIELD(FRAME_HELLO, 2, 1, hello.role),
+	FIELD(FRAME_HELLO, 3, 1, hello.flags),
+	FIELD(FRAME_HELLO, 4, 4, hello.connection),
+	FIELD(FRAME_HELLO, 8, FRAME_ID_BYTES, hello.stream),
+	FIELD(FRAME_HELLO, 24, 8, hello.offset),
+	FIELD(FRAME_HELLO, 32, 8, hello.buffer_bytes),
+	FIELD(FRAME_HELLO, 40, 8, hello.record_limit),
+	FIELD(FRAME_HELLO, 48, 8, hello.retry_ms),
+	FIELD(FRAME_HELLO, 56, 8, hello.rekey_at),
+	FIELD(FRAME_HELLO, 64, FRAME_HOST_BYTES, hello.host),
+	FIELD(FRAME_HELLO, 96, FRAME_PROOF_BYTES, hello.proof),
+	FIELD(FRAME_WELCOME, 1, 1, welcome.version),
+	FIELD(FRAME_WELCOME, 2, 1, welcome.refusal),
+	FIELD(FRAME_WELCOME, 3, 1, welcome.role),
+	FIELD(FRAME_WELCOME, 4, 1, welcome.flags),
+	FIELD(FRAME_WELCOME, 8, 8, welcome.offset),
+	FIELD(FRAME_WELCOME, 16, 8, welcome.buffer_bytes),
+	FIELD(FRAME_WELCOME, 24, 8, welcome.record_limit),
+	FIELD(FRAME_WELCOME, 32, 8, welcome.retry_ms),
+	FIELD(FRAME_WELCOME, 40, 8, welcome.rekey_at),
+	FIELD(FRAME_WELCOME, 48, FRAME_ID_BYTES, welcome.handle),
+	FIELD(FRAME_ACK, 1, 1, ack.flags),
+	FIELD(FRAME_ACK, 8, 8, ack.offset),
+	FIELD(FRAME_DONE, 1, 1, outcome.failure),
+	FIELD(FRAME_DONE, 2, 2, outcome.detail),
+	FIELD(FRAME_DONE, 8, 8, outcome.total),
+	FIELD(FRAME_NAME, 8, FRAME_NAME_BYTES, name),
+	FIELD(FRAME_HAVE, 1, 1, have.kind),
+	FIELD(FRAME_HAVE, 8, 8, have.offset),
+	FIELD(FRAME_HAVE, 16, FRAME_DIGEST_BYTES, have.digest),
+	FIELD(FRAME_CHECKING, 1, 1, checking.check),
+	FIELD(FRAME_CHECKING, 8, 8, checking.offset),
+	FIELD(FRAME_WORDS, 1, 1, words.len),
+	FIELD(FRAME_WORDS, 8, FRAME_WORDS_MAX, words.text),
+};
+
+static const uint8_t frame_sizes[] = {
+	[FRAME_HELLO] = FRAME_HELLO_BYTES,
+	[FRAME_WELCOME] = FRAME_WELCOME_BYTES,
+	[FRAME_ACK] = FRAME_ACK_BYTES,
+	[FRAME_DONE] = FRAME_OUTCOME_BYTES,
+	[FRAME_FAIL] = FRAME_OUTCOME_BYTES,
+	[FRAME_NAME] = FRAME_NAME_FRAME_BYTES,
+	[FRAME_HAVE] = FRAME_HAVE_BYTES,
+	[FRAME_CHECKING] = FRAME_CHECKING_BYTES,
+	[FRAME_WORDS] = FRAME_WORDS_BYTES,
+};
 
 size_t frame_size(uint8_t first_byte)
 {
-	switch (first_byte) {
-	case FRAME_HELLO:
-		return FRAME_HELLO_BYTES;
-	case FRAME_WELCOME:
-		return FRAME_WELCOME_BYTES;
-	case FRAME_ACK:
-		return FRAME_ACK_BYTES;
-	case FRAME_DONE:
-	case FRAME_FAIL:
-		return FRAME_OUTCOME_BYTES;
-	case FRAME_NAME:
-		return FRAME_NAME_FRAME_BYTES;
-	case FRAME_HAVE:
-		return FRAME_HAVE_BYTES;
-	case FRAME_CHECKING:
-		return FRAME_CHECKING_BYTES;
-	case FRAME_WORDS:
-		return FRAME_WORDS_BYTES;
-	default:
-		return 0;
+	return first_byte < array_len(frame_sizes) ? frame_sizes[first_byte]
+						   : 0;
+}
+
+static bool frame_has(enum frame_type type, const struct frame_field *field)
+{
+	return field->type == (type == FRAME_FAIL ? FRAME_DONE : type);
+}
+
+/* The number that a member holds: enums are as large as uint32_t. */
+static uint64_t frame_load(const void *member, size_t size)
+{
+	switch (size) {
+	case 1:
+		return *(const uint8_t *)member;
+	case 2:
+		return *(const uint16_t *)member;
+	case 4:
+		return *(const uint32_t *)member;
 	}
+	return *(const uint64_t *)member;
 }
 
-static void frame_encode_hello(const struct frame_hello *h, uint8_t *out)
+static void frame_store(void *member, size_t size, uint64_t number)
 {
-	out[1] = h->version;
-	out[2] = (uint8_t)h->role;
-	out[3] = h->flags;
-	put32(out + 4, h->connection);
-	memcpy(out + 8, h->stream, FRAME_ID_BYTES);
-	put64(out + 24, h->offset);
-	put64(out + 32, h->buffer_bytes);
-	put64(out + 40, h->record_limit);
-	put64(out + 48, h->retry_ms);
-	put64(out + 56, h->rekey_at);
-	memcpy(out + 64, h->host, FRAME_HOST_BYTES);
-	memcpy(out + 96, h->proof, FRAME_PROOF_BYTES);
+	switch (size) {
+	case 1:
+		*(uint8_t *)member = (uint8_t)number;
+		return;
+	case 2:
+		*(uint16_t *)member = (uint16_t)number;
+		return;
+	case 4:
+		*(uint32_t *)member = (uint32_t)number;
+		return;
+	}
+	*(uint64_t *)member = number;
 }
 
-static void frame_encode_welcome(const struct frame_welcome *w, uint8_t *out)
+static void frame_encode_field(const struct frame_field *field,
+			       const void *member, uint8_t *out)
 {
-	out[1] = w->version;
-	out[2] = (uint8_t)w->refusal;
-	out[3] = (uint8_t)w->role;
-	out[4] = w->flags;
-	put64(out + 8, w->offset);
-	put64(out + 16, w->buffer_bytes);
-	put64(out + 24, w->record_limit);
-	put64(out + 32, w->retry_ms);
-	put64(out + 40, w->rekey_at);
-	memcpy(out + 48, w->handle, FRAME_ID_BYTES);
+	uint64_t number;
+
+	if (field->bytes > sizeof number) {
+		memcpy(out, member, field->bytes);
+		return;
+	}
+	number = frame_load(member, field->size);
+	for (size_t i = field->bytes; i-- > 0; number >>= 8)
+		out[i] = (uint8_t)number;
 }
 
-static void frame_encode_outcome(const struct frame_outcome *o, uint8_t *out)
+static void frame_decode_field(const struct frame_field *field,
+			       const uint8_t *in, void *member)
 {
-	out[1] = (uint8_t)o->failure;
-	out[2] = (uint8_t)(o->detail >> 8);
-	out[3] = (uint8_t)o->detail;
-	put64(out + 8, o->total);
+	uint64_t number = 0;
+
+	if (field->bytes > sizeof number) {
+		memcpy(member, in, field->bytes);
+		return;
+	}
+	for (size_t i = 0; i < field->bytes; i++)
+		number = number << 8 | in[i];
+	frame_store(member, field->size, number);
 }
 
 size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES])
@@ -95,114 +144,46 @@ size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES])
 
 	memset(out, 0, size);
 	out[0] = (uint8_t)f->type;
-	switch (f->type) {
-	case FRAME_HELLO:
-		frame_encode_hello(&f->hello, out);
-		break;
-	case FRAME_WELCOME:
-		frame_encode_welcome(&f->welcome, out);
-		break;
-	case FRAME_ACK:
-		out[1] = f->ack.flags;
-		put64(out + 8, f->ack.offset);
-		break;
-	case FRAME_DONE:
-	case FRAME_FAIL:
-		frame_encode_outcome(&f->outcome, out);
-		break;
-	case FRAME_NAME:
-		memcpy(out + 8, f->name, FRAME_NAME_BYTES);
-		break;
-	case FRAME_HAVE:
-		out[1] = (uint8_t)f->have.kind;
-		put64(out + 8, f->have.offset);
-		memcpy(out + 16, f->have.digest, FRAME_DIGEST_BYTES);
-		break;
-	case FRAME_CHECKING:
-		out[1] = (uint8_t)f->checking.check;
-		put64(out + 8, f->checking.offset);
-		break;
-	case FRAME_WORDS:
-		out[1] = f->words.len;
-		memcpy(out + 8, f->words.text, f->words.len);
-		break;
+	for (size_t i = 0; i < array_len(frame_fields); i++) {
+		const struct frame_field *field = &frame_fields[i];
+
+		if (frame_has(f->type, field))
+			frame_encode_field(field,
+					   (const char *)f + field->offset,
+					   out + field->at);
 	}
+	if (f->type == FRAME_WORDS)
+		memset(out + 8 + f->words.len, 0,
+		       FRAME_WORDS_MAX - f->words.len);
 	return size;
 }
 
-static int frame_decode_role(uint8_t byte, enum frame_role *role)
+static bool frame_role_valid(enum frame_role role)
 {
-	if (byte != FRAME_SENDS && byte != FRAME_RECEIVES)
-		return -1;
-	*role = (enum frame_role)byte;
-	return 0;
+	return role == FRAME_SENDS || role == FRAME_RECEIVES;
 }
 
-static bool frame_flags_known(uint8_t flags, uint8_t known)
-{
-	return !(flags & ~known);
-}
-
-static bool frame_hello_flags_valid(const struct frame_hello *h)
+static bool frame_hello_valid(const struct frame_hello *h)
 {
 	bool named = h->flags & FRAME_HELLO_NAMED;
 	bool discards = h->flags & FRAME_HELLO_DISCARD;
 	bool has = h->flags & FRAME_HELLO_HAVE;
 
-	return frame_flags_known(h->flags, FRAME_HELLO_FLAGS) &&
-	       (named || !discards) && (h->role == FRAME_RECEIVES || !has);
+	return frame_role_valid(h->role) && h->connection &&
+	       !(h->flags & ~FRAME_HELLO_FLAGS) && (named || !discards) &&
+	       (h->role == FRAME_RECEIVES || !has);
 }
 
-static int frame_decode_hello(const uint8_t *in, struct frame_hello *h)
+static bool frame_welcome_valid(const struct frame_welcome *w)
 {
-	h->version = in[1];
-	if (h->version != FRAME_VERSION)
-		return 0;
-	h->connection = get32(in + 4);
-	memcpy(h->stream, in + 8, FRAME_ID_BYTES);
-	h->offset = get64(in + 24);
-	h->buffer_bytes = get64(in + 32);
-	h->record_limit = get64(in + 40);
-	h->retry_ms = get64(in + 48);
-	h->rekey_at = get64(in + 56);
-	memcpy(h->host, in + 64, FRAME_HOST_BYTES);
-	memcpy(h->proof, in + 96, FRAME_PROOF_BYTES);
-	h->flags = in[3];
-	if (frame_decode_role(in[2], &h->role) < 0 ||
-	    !frame_hello_flags_valid(h))
-		return -1;
-	return h->connection ? 0 : -1;
+	return frame_role_valid(w->role) &&
+	       !(w->flags & ~FRAME_WELCOME_FLAGS) &&
+	       (w->role == FRAME_RECEIVES || !w->flags);
 }
 
-static int frame_decode_welcome(const uint8_t *in, struct frame_welcome *w)
+static bool frame_all_zero(const void *bytes, size_t len)
 {
-	w->version = in[1];
-	/* The refusal is at the same place in every version. */
-	w->refusal = (enum frame_refusal)in[2];
-	if (w->version != FRAME_VERSION || w->refusal)
-		return 0;
-	w->offset = get64(in + 8);
-	w->buffer_bytes = get64(in + 16);
-	w->record_limit = get64(in + 24);
-	w->retry_ms = get64(in + 32);
-	w->rekey_at = get64(in + 40);
-	memcpy(w->handle, in + 48, FRAME_ID_BYTES);
-	w->flags = in[4];
-	if (frame_decode_role(in[3], &w->role) < 0 ||
-	    !frame_flags_known(w->flags, FRAME_WELCOME_FLAGS))
-		return -1;
-	return w->flags && w->role != FRAME_RECEIVES ? -1 : 0;
-}
-
-static int frame_decode_ack(const uint8_t *in, struct frame_ack *a)
-{
-	a->flags = in[1];
-	a->offset = get64(in + 8);
-	return frame_flags_known(a->flags, FRAME_ACK_FLAGS) ? 0 : -1;
-}
-
-static bool frame_all_zero(const uint8_t *p, size_t len)
-{
+	const uint8_t *p = bytes;
 	uint8_t any = 0;
 
 	while (len--)
@@ -210,68 +191,71 @@ static bool frame_all_zero(const uint8_t *p, size_t len)
 	return !any;
 }
 
-static int frame_decode_have(const uint8_t *in, struct frame_have *h)
-{
-	h->kind = (enum frame_digest)in[1];
-	h->offset = get64(in + 8);
-	memcpy(h->digest, in + 16, FRAME_DIGEST_BYTES);
-	return in[1] == FRAME_XXH3_128 && frame_all_zero(in + 32, 16) ? 0 : -1;
-}
-
-static int frame_decode_checking(const uint8_t *in, struct frame_checking *c)
-{
-	c->check = (enum frame_check)in[1];
-	c->offset = get64(in + 8);
-	return in[1] <= FRAME_CHECK_OTHER ? 0 : -1;
-}
-
 /* A peer's text, which ends up on our terminal: printable ASCII only. */
-static int frame_decode_words(const uint8_t *in, struct frame_words *w)
+static bool frame_words_valid(const struct frame_words *w)
 {
-	if (!in[1] || in[1] > FRAME_WORDS_MAX ||
-	    !frame_all_zero(in + 8 + in[1], FRAME_WORDS_MAX - in[1]))
-		return -1;
-	w->len = in[1];
+	if (!w->len || w->len > FRAME_WORDS_MAX ||
+	    !frame_all_zero(w->text + w->len, FRAME_WORDS_MAX - w->len))
+		return false;
 	for (size_t i = 0; i < w->len; i++)
-		if (in[8 + i] < 0x20 || in[8 + i] > 0x7e)
-			return -1;
-	memcpy(w->text, in + 8, w->len);
-	return 0;
+		if (w->text[i] < 0x20 || w->text[i] > 0x7e)
+			return false;
+	return true;
 }
 
-static int frame_decode_outcome(const uint8_t *in, struct frame *f)
+static bool frame_valid(const struct frame *f)
 {
-	f->outcome.failure = (enum frame_failure)in[1];
-	f->outcome.detail = (uint16_t)(in[2] << 8 | in[3]);
-	f->outcome.total = get64(in + 8);
-	return (f->type == FRAME_DONE) == (in[1] == 0) ? 0 : -1;
+	switch (f->type) {
+	case FRAME_HELLO:
+		return frame_hello_valid(&f->hello);
+	case FRAME_WELCOME:
+		return frame_welcome_valid(&f->welcome);
+	case FRAME_ACK:
+		return !(f->ack.flags & ~FRAME_ACK_FLAGS);
+	case FRAME_DONE:
+		return !f->outcome.failure;
+	case FRAME_FAIL:
+		return f->outcome.failure;
+	case FRAME_NAME:
+		return true;
+	case FRAME_HAVE:
+		return f->have.kind == FRAME_XXH3_128 &&
+		       frame_all_zero(f->have.digest + 16, 16);
+	case FRAME_CHECKING:
+		return f->checking.check <= FRAME_CHECK_OTHER;
+	case FRAME_WORDS:
+		return frame_words_valid(&f->words);
+	}
+	return false;
+}
+
+/*
+ * The bytes that have a meaning.  Version and refusal are at the same place in
+ * every version of the protocol, and nothing follows a refusal.
+ */
+static size_t frame_known_bytes(const uint8_t *in)
+{
+	if (in[0] == FRAME_HELLO && in[1] != FRAME_VERSION)
+		return 2;
+	if (in[0] == FRAME_WELCOME && (in[1] != FRAME_VERSION || in[2]))
+		return 3;
+	return frame_size(in[0]);
 }
 
 int frame_decode(const uint8_t *in, struct frame *f)
 {
+	size_t known = frame_known_bytes(in);
+
 	memset(f, 0, sizeof *f);
 	f->type = (enum frame_type)in[0];
-	switch (f->type) {
-	case FRAME_HELLO:
-		return frame_decode_hello(in, &f->hello);
-	case FRAME_WELCOME:
-		return frame_decode_welcome(in, &f->welcome);
-	case FRAME_ACK:
-		return frame_decode_ack(in, &f->ack);
-	case FRAME_DONE:
-	case FRAME_FAIL:
-		return frame_decode_outcome(in, f);
-	case FRAME_NAME:
-		memcpy(f->name, in + 8, FRAME_NAME_BYTES);
-		return 0;
-	case FRAME_HAVE:
-		return frame_decode_have(in, &f->have);
-	case FRAME_CHECKING:
-		return frame_decode_checking(in, &f->checking);
-	case FRAME_WORDS:
-		return frame_decode_words(in, &f->words);
+	for (size_t i = 0; i < array_len(frame_fields); i++) {
+		const struct frame_field *field = &frame_fields[i];
+
+		if (frame_has(f->type, field) && field->at < known)
+			frame_decode_field(field, in + field->at,
+					   (char *)f + field->offset);
 	}
-	return -1;
+	return known < frame_size(in[0]) || frame_valid(f) ? 0 : -1;
 }
 
 bool frame_have_same(const struct frame_have *a, const struct frame_have *b)

@@ -13,13 +13,13 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
+#include "stream/durable.h"
 
 enum {
 	SYNC_BYTES = 64 << 20, /* between two syncs */
@@ -27,14 +27,13 @@ enum {
 	READS = 16, /* of one part_file_prepare() */
 };
 
-/* How many bytes of FILE.part survive the loss of power, in digits */
-#define DURABLE "user.btrfs-ktls-pipe.durable"
-
 /* RENAME_NOREPLACE of linux/fs.h, which glibc and musl declare elsewhere */
 enum { RENAME_NO_REPLACE = 1 };
 
-/* "0" to "18446744073709551615" */
-enum { DIGITS = 24 };
+static struct durable part_file_durable(const struct part_file *p)
+{
+	return (struct durable){ p->dir_fd, p->fd, p->part };
+}
 
 /* Take the names of both out of the path. */
 static int part_file_names(struct part_file *p, struct err *e)
@@ -109,23 +108,14 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 	return 0;
 }
 
-/* The bytes that surely reached the disk; 0: none, or nobody knows */
-static uint64_t part_file_durable(const struct part_file *p, off_t size)
-{
-	char text[DIGITS + 1] = "", *end;
-	ssize_t n = fgetxattr(p->fd, DURABLE, text, DIGITS);
-	uint64_t bytes;
-
-	if (n <= 0)
-		return 0;
-	bytes = strtoull(text, &end, 10);
-	return *end || bytes > (uint64_t)size ? 0 : bytes;
-}
-
 /* What is behind them may be zeros, or of another stream. */
 static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 {
-	p->start = p->bytes = p->synced = part_file_durable(p, size);
+	const struct durable d = part_file_durable(p);
+	uint64_t noted = durable_read(&d);
+
+	p->start = noted > (uint64_t)size ? 0 : noted;
+	p->bytes = p->synced = p->start;
 	if ((uint64_t)size > p->start)
 		log_notice("%s.part: dropping %" PRIu64
 			   " bytes that may not be on the disk",
@@ -133,6 +123,9 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 	if (ftruncate(p->fd, (off_t)p->start) < 0 ||
 	    lseek(p->fd, 0, SEEK_SET) < 0)
 		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
+	/* Nor may a note outlive the bytes that it is about. */
+	if (!p->start)
+		durable_forget(&d);
 	return 0;
 }
 
@@ -209,66 +202,65 @@ struct digest *part_file_take_digest(struct part_file *p)
 
 /* ---- what a confined process asks the launcher for; each returns an errno */
 
-/* In an extended attribute; 0 bytes: none, any more */
-static int part_file_set_durable(int fd, uint64_t bytes)
-{
-	char text[DIGITS + 1];
-	int len = snprintf(text, sizeof text, "%" PRIu64, bytes);
-
-	if (bytes ? fsetxattr(fd, DURABLE, text, (size_t)len, 0) == 0
-		  : fremovexattr(fd, DURABLE) == 0)
-		return 0;
-	/* A file system without them: a later process begins anew. */
-	return errno == ENOTSUP || errno == ENOSPC || errno == EPERM ||
-			       errno == EDQUOT || errno == ENODATA
-		       ? 0
-		       : errno;
-}
-
 /* Never overwrite a FILE that came meanwhile. */
-static int part_file_rename(const struct part_file *p, int dir_fd)
+static int part_file_rename(const struct part_file *p)
 {
-	if (syscall(SYS_renameat2, dir_fd, p->part, dir_fd, p->name,
+	if (syscall(SYS_renameat2, p->dir_fd, p->part, p->dir_fd, p->name,
 		    RENAME_NO_REPLACE) == 0)
 		return 0;
 	/* A file system, or a container, without it */
 	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return errno;
-	if (linkat(dir_fd, p->part, dir_fd, p->name, 0) < 0 ||
-	    unlinkat(dir_fd, p->part, 0) < 0)
+	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0 ||
+	    unlinkat(p->dir_fd, p->part, 0) < 0)
 		return errno;
 	return 0;
 }
 
-int part_file_obey(const char *path, const struct order *o, int fd)
+static int part_file_carry_out(const struct part_file *p, const struct order *o)
 {
-	struct part_file p = { .path = path };
+	const struct durable d = part_file_durable(p);
+	int num;
+
+	if (o->kind == ORDER_PART_NOTE)
+		return durable_note(&d, o->bytes);
+	if (o->kind == ORDER_PART_NAME)
+		num = part_file_rename(p);
+	else
+		num = unlinkat(p->dir_fd, p->part, 0) < 0 ? errno : 0;
+	if (!num)
+		durable_forget(&d);
+	return num;
+}
+
+int part_file_obey(const char *path, const struct order *o, int dir_fd)
+{
+	struct part_file p = { .path = path, .dir_fd = dir_fd };
 	struct err e = { 0 };
+	int num;
 
 	if (part_file_names(&p, &e) < 0)
 		return EINVAL;
-	switch (o->kind) {
-	case ORDER_PART_NOTE:
-		return part_file_set_durable(fd, o->bytes);
-	case ORDER_PART_NAME:
-		return part_file_rename(&p, fd);
-	case ORDER_PART_DROP:
-		return unlinkat(fd, p.part, 0) < 0 ? errno : 0;
-	}
-	return EINVAL;
+	p.fd = openat(dir_fd, p.part,
+		      O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+			      O_NONBLOCK);
+	if (p.fd < 0)
+		return errno;
+	num = part_file_carry_out(&p, o);
+	close(p.fd);
+	return num;
 }
 
 static int part_file_order(const struct part_file *p, enum order_kind kind,
 			   uint64_t bytes)
 {
 	const struct order o = { .kind = kind, .bytes = bytes };
-	int fd = kind == ORDER_PART_NOTE ? p->fd : p->dir_fd;
 	struct order_answer answer;
 	struct err e = { 0 };
 
 	if (!order_possible())
-		return part_file_obey(p->path, &o, fd);
-	if (order_ask(&o, fd, &answer, &e) == 0)
+		return part_file_carry_out(p, &o);
+	if (order_ask(&o, p->dir_fd, &answer, &e) == 0)
 		return 0;
 	return e.num ? e.num : EPROTO;
 }
@@ -284,15 +276,12 @@ static int part_file_note(const struct part_file *p)
 
 static int part_file_finish(const struct part_file *p)
 {
-	int num;
+	int num = fdatasync(p->fd) < 0 ? errno : 0;
 
-	if (fdatasync(p->fd) < 0)
-		return errno;
-	num = part_file_order(p, ORDER_PART_NAME, 0);
+	if (!num)
+		num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (num)
 		return num;
-	/* It does no harm if it stays. */
-	part_file_order(p, ORDER_PART_NOTE, 0);
 	return fsync(p->dir_fd) < 0 ? errno : 0;
 }
 
@@ -372,6 +361,7 @@ bool part_file_finished(struct part_file *p, int *num)
 	return true;
 }
 
+/* Nothing arrived. */
 /* What arrived since the last sync is kept, too. */
 static void part_file_leave(struct part_file *p)
 {

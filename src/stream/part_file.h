@@ -67,9 +67,9 @@ bool part_file_finished(struct part_file *p, int *num);
 
 /*
  * For the launcher: what a confined process may not do itself with the files of
- * path.  fd: FILE.part to note, else the folder.  Returns 0 or an errno.
+ * path in that folder.  Returns 0 or an errno.
  */
-int part_file_obey(const char *path, const struct order *o, int fd);
+int part_file_obey(const char *path, const struct order *o, int dir_fd);
 
 /* Close it; FILE.part stays if it has bytes. */
 void part_file_close(struct part_file *p);

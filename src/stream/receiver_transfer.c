@@ -43,8 +43,8 @@ static void receiver_got(struct receiver *r, const struct connection_io *io)
 }
 
 /*
- * The bytes count for the keys that protected them, and an old connection
- * carries exactly the bytes that were agreed on.
+ * Rekey in time, and do not take bytes over an old connection that belong to the
+ * new one.
  */
 static int receiver_check_rekey(struct receiver *r,
 				const struct connection_io *io, struct err *e)
@@ -104,7 +104,8 @@ int receiver_transfer_compare(struct receiver *r, struct err *e)
 	struct frame f;
 	bool got = true;
 
-	while (got && receiver_compares(r)) {
+	for (int n = 0; n < RECEIVER_STEP_READS && got && receiver_compares(r);
+	     n++) {
 		if (connection_recv_checking(session_source(r->session), &f,
 					     &got, e) < 0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))

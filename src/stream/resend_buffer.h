@@ -37,12 +37,6 @@ struct resend_buffer_ops {
 	void (*ack)(struct resend_buffer *s, uint64_t offset);
 
 	/*
-	 * Send again from offset; offset >= acked.  NULL: only after
-	 * to_memory().  Errors: ERR_STREAM if offset was never sent.
-	 */
-	int (*rewind)(struct resend_buffer *s, uint64_t offset, struct err *e);
-
-	/*
 	 * Copy len bytes from offset; offset + len <= head.  All bytes that
 	 * are not acknowledged are there, and always the last 64 bytes.
 	 * If to_memory is not NULL, only the stream's first bytes are there.
@@ -95,25 +89,22 @@ static inline uint64_t resend_buffer_wants(const struct resend_buffer *s)
 						  : s->ahead - unsent;
 }
 
-/* For rewind(): the receiver claims bytes that it cannot have. */
-static inline int resend_buffer_never_sent(struct err *e)
-{
-	return err_set(e, ERR_STREAM, 0,
-		       "the receiver has bytes that were never sent");
-}
-
 /* For peek(): the caller must know what is held. */
 static inline int resend_buffer_not_held(struct err *e)
 {
 	return err_set(e, ERR_BUG, 0, "bytes of the stream are not held");
 }
 
-/* A rewind() for buffers that can send from any offset. */
+/*
+ * Send again from offset; offset >= acked.  Only if to_memory is NULL.  Errors:
+ * ERR_STREAM, the receiver claims bytes that it cannot have.
+ */
 static inline int resend_buffer_rewind(struct resend_buffer *s, uint64_t offset,
 				       struct err *e)
 {
-	if (offset > s->head)
-		return resend_buffer_never_sent(e);
+	if (!s->keeps || offset > s->head)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver has bytes that were never sent");
 	s->sent = offset;
 	return 0;
 }
@@ -135,18 +126,16 @@ static inline int resend_buffer_use_memory(struct resend_buffer **s,
 
 /*
  * Another connection carries the stream from offset on: send again from there.
- * May turn *s into memory.  Errors: those of rewind() and to_memory().
+ * May turn *s into memory.  Errors: ERR_STREAM; those of to_memory().
  */
 static inline int resend_buffer_go_back(struct resend_buffer **s,
 					uint64_t offset, struct err *e)
 {
 	if (offset == (*s)->sent)
 		return 0;
-	if (!(*s)->keeps)
-		return resend_buffer_never_sent(e);
 	if (resend_buffer_use_memory(s, e) < 0)
 		return -1;
-	return (*s)->ops->rewind(*s, offset, e);
+	return resend_buffer_rewind(*s, offset, e);
 }
 
 /* The receiver has the bytes below offset. */

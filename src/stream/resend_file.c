@@ -165,7 +165,6 @@ static const struct resend_buffer_ops resend_file_ops = {
 	.fill = resend_file_fill,
 	.send = resend_file_send,
 	.ack = resend_file_ack,
-	.rewind = resend_buffer_rewind,
 	.peek = resend_file_peek,
 	.free = resend_file_free,
 };

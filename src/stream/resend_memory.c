@@ -165,7 +165,6 @@ static const struct resend_buffer_ops resend_memory_ops = {
 	.fill = resend_memory_fill,
 	.send = resend_memory_send,
 	.ack = resend_memory_ack,
-	.rewind = resend_buffer_rewind,
 	.peek = resend_memory_peek,
 	.free = resend_memory_free,
 };

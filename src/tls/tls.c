@@ -28,15 +28,11 @@ enum {
 };
 
 struct tls {
+	struct tls_params p;
 	gnutls_session_t session; /* NULL: mode none */
 	struct socket_buffer wire; /* for writing only */
-	bool server;
-	bool raw;
 	bool old; /* the peer speaks the old version of the protocol */
 	bool put_off; /* the peer is busy: see tls_put_off() */
-	const struct mode_list *modes;
-	struct credential *cred;
-	bool owns_cred;
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
 	struct traffic read, write; /* raw, TLS 1.3: their secrets alone */
@@ -150,9 +146,9 @@ static int tls_offer_protocol(struct tls *t)
 	};
 	unsigned int flags = GNUTLS_ALPN_SERVER_PRECEDENCE;
 
-	if (t->raw && !t->server)
+	if (t->p.raw && !t->p.server)
 		return 0;
-	if (!t->raw)
+	if (!t->p.raw)
 		flags |= GNUTLS_ALPN_MANDATORY;
 	return gnutls_alpn_set_protocols(t->session, alpn, array_len(alpn),
 					 flags);
@@ -174,13 +170,13 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 	bool ours = gnutls_alpn_get_selected_protocol(t->session, &alpn) >= 0;
 
 	t->old = ours && tls_alpn_is_old(&alpn);
-	if (ours != t->raw && (!t->old || t->server))
+	if (ours != t->p.raw && (!t->old || t->p.server))
 		return 0;
 	tls_alert(t, RECORD_NO_APPLICATION_PROTOCOL);
-	if (t->old && !t->raw)
+	if (t->old && !t->p.raw)
 		return err_set(e, ERR_AUTH, 0, "%s",
 			       frame_version_text(FRAME_VERSION_OLD));
-	if (t->raw)
+	if (t->p.raw)
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer is btrfs-ktls-pipe without --raw; "
 			       "give --raw to both sides or to none");
@@ -189,8 +185,9 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 		       "--raw talks to other TLS programs");
 }
 
-static int tls_init_session(struct tls *t, const struct tls_params *p)
+static int tls_init_session(struct tls *t)
 {
+	const struct tls_params *p = &t->p;
 	unsigned int flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 			     GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_REKEY;
 	char priorities[PRIORITY_CHARS];
@@ -243,18 +240,14 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 		err_memory(e);
 		return NULL;
 	}
-	t->cred = p->cred;
-	t->owns_cred = p->owns_cred;
+	t->p = *p;
 	if (socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e) < 0)
 		return tls_new_failed(t);
-	t->server = p->server;
-	t->raw = p->raw;
-	t->modes = p->modes;
 	if (p->modes->modes[0] == &mode_none) {
 		t->mode = &mode_none;
 		return t;
 	}
-	ret = tls_init_session(t, p);
+	ret = tls_init_session(t);
 	if (ret < 0) {
 		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
 			gnutls_strerror(ret));
@@ -269,8 +262,8 @@ void tls_free(struct tls *t)
 		return;
 	if (t->session)
 		gnutls_deinit(t->session);
-	if (t->owns_cred)
-		credential_free(t->cred);
+	if (t->p.owns_cred)
+		credential_free(t->p.cred);
 	socket_buffer_fini(&t->wire);
 	secret_wipe_traffic(&t->read);
 	secret_wipe_traffic(&t->write);
@@ -281,11 +274,11 @@ void tls_free(struct tls *t)
 
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
-	const char *identity = credential_identity(t->cred);
+	const char *identity = credential_identity(t->p.cred);
 	const struct alert_context c = {
-		.server = t->server,
-		.psk = credential_kinds(t->cred) & CREDENTIAL_PSK,
-		.password = credential_is_password(t->cred),
+		.server = t->p.server,
+		.psk = credential_kinds(t->p.cred) & CREDENTIAL_PSK,
+		.password = credential_is_password(t->p.cred),
 		.identity = *identity ? identity : t->peer.asked,
 	};
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
@@ -298,7 +291,7 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 {
 	const char *identity = t->peer.asked;
 
-	if (credential_is_password(t->cred))
+	if (credential_is_password(t->p.cred))
 		return err_set(e, ERR_AUTH, 0,
 			       strcmp(identity, CREDENTIAL_PASSWORD_IDENTITY)
 				       ? "the peer has a key, but this side "
@@ -307,7 +300,7 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 	if (!*identity)
 		return err_set(e, ERR_AUTH, 0, "the peer has another key");
 	return err_set(e, ERR_AUTH, 0,
-		       credential_knows(t->cred, identity)
+		       credential_knows(t->p.cred, identity)
 			       ? "the peer has another key for identity '%s'"
 			       : "the peer's identity '%s' is unknown here",
 		       identity);
@@ -321,7 +314,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return tls_peer_alert(t, e);
 	case GNUTLS_E_CERTIFICATE_ERROR:
-		return credential_refusal(t->cred, &ignored, e);
+		return credential_refusal(t->p.cred, &ignored, e);
 	case GNUTLS_E_CERTIFICATE_REQUIRED:
 	case GNUTLS_E_NO_CERTIFICATE_FOUND:
 		return err_set(e, ERR_AUTH, 0, "the peer sent no certificate");
@@ -334,7 +327,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_DECRYPTION_FAILED:
 	case GNUTLS_E_UNKNOWN_SRP_USERNAME: /* PSK too */
 	case GNUTLS_E_MAC_VERIFY_FAILED:
-		if (credential_kinds(t->cred) & CREDENTIAL_PSK)
+		if (credential_kinds(t->p.cred) & CREDENTIAL_PSK)
 			return tls_wrong_key(t, e);
 		break;
 	case GNUTLS_E_NO_CIPHER_SUITES:
@@ -378,11 +371,11 @@ static void tls_send_reason(struct tls *t, int ret)
 	switch (ret) {
 	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
 	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
-		alert = t->server ? RECORD_DECRYPT_ERROR
-				  : RECORD_ILLEGAL_PARAMETER;
+		alert = t->p.server ? RECORD_DECRYPT_ERROR
+				    : RECORD_ILLEGAL_PARAMETER;
 		break;
 	case GNUTLS_E_CERTIFICATE_ERROR:
-		credential_refusal(t->cred, &alert, &ignored);
+		credential_refusal(t->p.cred, &alert, &ignored);
 		break;
 	/* RFC 8446 section 4.4.2.4; RFC 5246 section 7.4.6 */
 	case GNUTLS_E_CERTIFICATE_REQUIRED:
@@ -433,7 +426,7 @@ static int tls_find_mode(struct tls *t, struct err *e)
 	}
 	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
 			     : NULL;
-	if (!t->mode || !mode_in_list(t->modes, t->mode)) {
+	if (!t->mode || !mode_in_list(t->p.modes, t->mode)) {
 		tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 		return err_set(e, ERR_AUTH, 0,
 			       "no common mode with the peer: it chose %s, "
@@ -446,7 +439,7 @@ static int tls_find_mode(struct tls *t, struct err *e)
 /* Client with a certificate: did the server request it? */
 static int tls_check_asked(struct tls *t, struct err *e)
 {
-	if (t->server || !(credential_kinds(t->cred) & CREDENTIAL_X509) ||
+	if (t->p.server || !(credential_kinds(t->p.cred) & CREDENTIAL_X509) ||
 	    gnutls_certificate_client_get_request_status(t->session))
 		return 0;
 	tls_alert(t, RECORD_HANDSHAKE_FAILURE);
@@ -576,12 +569,12 @@ static void tls_find_name(struct tls *t, struct tls_agreed *out)
 
 	out->psk = gnutls_auth_get_type(t->session) == GNUTLS_CRD_PSK;
 	if (!out->psk) {
-		credential_peer_name(t->cred, t->session, out->name);
+		credential_peer_name(t->p.cred, t->session, out->name);
 		return;
 	}
 	out->ticket = t->peer.admitted;
-	name = t->server ? gnutls_psk_server_get_username(t->session)
-			 : credential_identity(t->cred);
+	name = t->p.server ? gnutls_psk_server_get_username(t->session)
+			   : credential_identity(t->p.cred);
 	snprintf(out->name, sizeof out->name, "%s", name ? name : "");
 }
 

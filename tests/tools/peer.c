@@ -5,36 +5,17 @@
  * Then it keeps the connection open, closes it, or resets it after the first
  * bytes that it receives.
  */
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
+
+#include "listener.h"
 
 static void die(const char *what)
 {
 	fprintf(stderr, "peer: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static int open_listener(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
-	    listen(fd, 16) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		die("listen");
-	printf("%u\n", ntohs(at.sin_port));
-	if (fclose(stdout) != 0)
-		die("standard output");
-	return fd;
 }
 
 /* A close with unread bytes would send an RST: read until the peer has closed. */

@@ -9,6 +9,8 @@
  * input.
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,6 +34,14 @@ static int put(int fd, const uint8_t *p, size_t len)
 	return 0;
 }
 
+/* A reader that wakes up for each record may never see many at once. */
+static void cork(int fd, bool on)
+{
+	int value = on;
+
+	setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof value);
+}
+
 static int send_record(struct aead *s, int fd, const char *text)
 {
 	uint8_t body[AEAD_BODY_MAX], out[AEAD_BODY_MAX + RECORD_OVERHEAD];
@@ -51,11 +61,13 @@ static int send_record(struct aead *s, int fd, const char *text)
 		zeros = strtoul(hex + 1, NULL, 10);
 	memset(body + len, 0, zeros);
 	len += zeros;
+	cork(fd, times > 1);
 	while (times--)
 		if (aead_encrypt(s, (uint8_t)type, body, len, out, &size, &e) <
 			    0 ||
 		    put(fd, out, size) < 0)
 			return -1;
+	cork(fd, false);
 	return 0;
 }
 

@@ -38,23 +38,21 @@
  *              FILE.N
  *  -n LEN, -w MS, -i HEX, -o BYTE   as above
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "listener.h"
 
 #define UNIT_BYTES 65536 /* more than 5 + 16384 + 256, the longest TLS record */
 #define LIFE_SECONDS 3600 /* then exit, in case that a test left us behind */
@@ -363,23 +361,6 @@ static int dial(uint16_t port)
 	if (fd < 0 || connect(fd, (struct sockaddr *)&to, sizeof to) < 0)
 		die("connect");
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-	return fd;
-}
-
-static int open_listener(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	socklen_t len = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-
-	if (fd < 0 || bind(fd, (struct sockaddr *)&at, len) < 0 ||
-	    listen(fd, 16) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&at, &len) < 0)
-		die("listen");
-	printf("%u\n", ntohs(at.sin_port));
-	if (fclose(stdout) != 0)
-		die("standard output");
 	return fd;
 }
 

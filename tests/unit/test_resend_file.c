@@ -82,7 +82,7 @@ static int send_all(struct resend_buffer *s, bool changes, struct err *e)
 			continue;
 		s->ops->ack(s, s->acked + draw(sent - s->acked + 1));
 		sent = s->acked + draw(sent - s->acked + 1);
-		if (s->ops->rewind(s, sent, e) < 0)
+		if (resend_buffer_rewind(s, sent, e) < 0)
 			return -1;
 		if (changes)
 			in_kernel = draw(2);

@@ -93,7 +93,7 @@ static void go_back(struct run *r, uint64_t offset)
 
 	if (offset != r->s->sent) {
 		use_memory(r);
-		r->broken += r->s->ops->rewind(r->s, offset, &e) < 0;
+		r->broken += resend_buffer_rewind(r->s, offset, &e) < 0;
 	}
 	sent = offset;
 }
