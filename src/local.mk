@@ -68,6 +68,7 @@ src_libbkp_a_SOURCES = \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
 	src/stream/digest.c src/stream/digest.h \
+	src/stream/durable.c src/stream/durable.h \
 	src/stream/input.c src/stream/input.h \
 	src/stream/pace.c src/stream/pace.h \
 	src/stream/rate.c src/stream/rate.h \
@@ -105,6 +106,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
 	src/cli/launcher_orders.c src/cli/launcher_orders.h \
+	src/cli/serve_log.c src/cli/serve_log.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \

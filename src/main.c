@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -71,6 +72,17 @@ static void main_harden(void)
 	signal(SIGCHLD, SIG_DFL);
 }
 
+/* Before we open anything: a number that is free would become ours. */
+static int main_check_ready_fd(int fd, struct err *e)
+{
+	if (fd == STDOUT_FILENO)
+		return err_set(e, ERR_USAGE, 0,
+			       "--ready-fd 1: standard output is the stream");
+	if (fd >= 0 && fcntl(fd, F_GETFD) < 0)
+		return err_set(e, ERR_USAGE, errno, "--ready-fd %d", fd);
+	return 0;
+}
+
 /* Before there is a key or a socket. */
 static int main_launch(const struct options *o, struct err *e)
 {
@@ -90,6 +102,8 @@ static int main_launch(const struct options *o, struct err *e)
 static int main_run_verb(const struct options *o, struct err *e)
 {
 	main_harden();
+	if (main_check_ready_fd(o->ready_fd, e) < 0)
+		return -1;
 	notify_init(); /* takes its variables out of COMMAND's environment */
 	if (main_launch(o, e) < 0)
 		return -1;

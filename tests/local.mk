@@ -65,6 +65,7 @@ EXTRA_DIST += \
 	tests/e2e/listener/hostile_peers.bats \
 	tests/e2e/cli/progress.bats \
 	tests/e2e/stream/refused.bats \
+	tests/e2e/stream/restart_btrfs.bats \
 	tests/e2e/stream/resume.bats \
 	tests/lib/sshd.bash \
 	tests/lib/netns.bash \
@@ -135,6 +136,7 @@ unit_tests = \
 	tests/unit/test_resume_model \
 	tests/unit/test_aead \
 	tests/unit/test_secret \
+	tests/unit/test_sender \
 	tests/unit/test_output \
 	tests/unit/test_resend_file \
 	tests/unit/test_resend_memory \
@@ -221,6 +223,7 @@ tests_unit_test_restart_model_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)
 tests_unit_test_aead_LDADD = $(unit_libs)
 tests_unit_test_secret_LDADD = $(unit_libs)
+tests_unit_test_sender_LDADD = $(unit_libs)
 tests_unit_test_output_LDADD = $(unit_libs)
 tests_unit_test_resend_file_LDADD = $(unit_libs)
 tests_unit_test_resend_memory_LDADD = $(unit_libs)
@@ -260,6 +263,12 @@ tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
+tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=channel_recv \
+	-Wl,--wrap=channel_in_kernel -Wl,--wrap=channel_pending \
+	-Wl,--wrap=channel_flush -Wl,--wrap=channel_records \
+	-Wl,--wrap=channel_gave_up -Wl,--wrap=channel_violated \
+	-Wl,--wrap=channel_last_alert -Wl,--wrap=channel_free \
+	-Wl,--wrap=session_run
 tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork
 tests_unit_test_resend_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_in_kernel \

@@ -24,6 +24,7 @@ enum {
 };
 
 enum log_level {
+	LOG_SILENT = -1, /* nothing at all */
 	LOG_QUIET, /* -q: errors only */
 	LOG_NOTICE, /* default: also what a user should know */
 	LOG_INFO, /* -v: also milestones */

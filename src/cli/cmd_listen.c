@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -30,17 +28,6 @@ static int listen_tell_ready(const struct options *o, uint16_t port,
 	/* Standard error stays open for messages. */
 	if (o->ready_fd > STDERR_FILENO)
 		close(o->ready_fd);
-	return 0;
-}
-
-static int listen_check_ready(const struct options *o, struct err *e)
-{
-	if (o->ready_fd == STDOUT_FILENO)
-		return err_set(e, ERR_USAGE, 0,
-			       "--ready-fd 1: standard output is the stream");
-	if (o->ready_fd >= 0 && fcntl(o->ready_fd, F_GETFD) < 0)
-		return err_set(e, ERR_USAGE, errno, "--ready-fd %d",
-			       o->ready_fd);
 	return 0;
 }
 
@@ -152,8 +139,7 @@ int cmd_listen(const struct options *o, struct err *e)
 	struct net_listener l = { .count = 0 };
 	int ret = -1;
 
-	if (listen_check_ready(o, e) == 0 && listen_take(o, &l, e) == 0 &&
-	    setup_init(&setup, o, e) == 0)
+	if (listen_take(o, &l, e) == 0 && setup_init(&setup, o, e) == 0)
 		ret = listen_serve(o, &setup, &l, e);
 	net_listener_close(&l);
 	if (!o->keep) /* else each stream's process has */

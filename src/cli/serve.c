@@ -16,6 +16,7 @@
 #include "base/order.h"
 #include "base/notify.h"
 #include "base/signals.h"
+#include "cli/serve_log.h"
 #include "cli/serve_status.h"
 #include "cli/served.h"
 #include "conn/acceptor.h"
@@ -40,6 +41,7 @@ struct serve {
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
+	struct serve_log log;
 	struct served table;
 };
 
@@ -105,11 +107,13 @@ static void serve_signal(const struct served_stream *s, int sig)
 static void serve_evict(struct serve *k, struct served_stream *s,
 			const char *name)
 {
-	log_notice(
-		"%s: gives its place to %s: it has been without a connection "
-		"for %" PRIu64 " s, and all %d places are taken",
-		s->name, name, (clock_now_ms() - s->alone_since_ms) / 1000,
-		SERVED_MAX);
+	if (s->logged)
+		log_notice("%s: gives its place to %s: it has been without a "
+			   "connection for %" PRIu64
+			   " s, and all %d places are taken",
+			   s->name, name,
+			   (clock_now_ms() - s->alone_since_ms) / 1000,
+			   SERVED_MAX);
 	s->gives_way = true;
 	served_forget(&k->table, s);
 	serve_signal(s, SIGTERM);
@@ -210,6 +214,22 @@ static void serve_signal_streams(const struct serve *k, int sig)
 			serve_signal(&k->table.streams[i], sig);
 }
 
+/* A suspended stream is finished, too, if its sender comes in time. */
+static void serve_log_stop(const struct serve *k)
+{
+	unsigned int suspended = served_suspended(&k->table);
+	char more[64] = "";
+
+	if (suspended)
+		snprintf(more, sizeof more,
+			 ", and %u suspended, whose senders may come",
+			 suspended);
+	log_notice("signal %d (%s): no new streams; finishing %u%s (a second "
+		   "signal aborts them)",
+		   k->stop_sig, strsignal(k->stop_sig),
+		   served_running(&k->table), more);
+}
+
 static void serve_stop(struct serve *k, int sig)
 {
 	k->aborts = k->stop_sig;
@@ -217,13 +237,11 @@ static void serve_stop(struct serve *k, int sig)
 	notify_stopping();
 	k->status.due_ms = 0;
 	if (k->aborts) {
-		log_notice("signal %d (%s): aborting the running streams", sig,
+		log_notice("signal %d (%s): aborting all streams", sig,
 			   strsignal(sig));
 		serve_signal_streams(k, SIGTERM);
 	} else {
-		log_notice("signal %d (%s): no new streams; finishing %u (a "
-			   "second signal aborts them)",
-			   sig, strsignal(sig), served_running(&k->table));
+		serve_log_stop(k);
 	}
 }
 
@@ -311,13 +329,15 @@ static void serve_child_init(struct serve *k, int fd)
 }
 
 static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
-			struct err *e)
+			bool logged, struct err *e)
 {
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
 	struct session *session;
 	int ret = -1;
 
+	if (!logged)
+		log_set_level(LOG_QUIET);
 	stats_start(stats);
 	/* No handshake comes here, and no child inherits the password. */
 	setup->session.password = NULL;
@@ -334,6 +354,8 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
 			   stats->bytes, signals_exit_status((int)e->kind));
+	if (!logged)
+		log_set_level(LOG_SILENT);
 	return ret;
 }
 
@@ -369,14 +391,16 @@ static void serve_name(const struct serve *k, const struct peer *g,
  * Is there room for one more name, and for one more stream?  If not, refuse the
  * peer, or evict another stream.  Returns false if the peer was refused.
  */
-static bool serve_make_room(struct serve *k, struct peer *g, const char *name)
+static bool serve_make_room(struct serve *k, struct peer *g, const char *name,
+			    bool logged)
 {
 	struct served_stream *pick;
 
 	if ((g->hello.flags & FRAME_HELLO_NAMED) &&
 	    served_named(&k->table) == SERVED_NAMED_MAX) {
-		log_notice("refused %s: %d streams have names already", name,
-			   SERVED_NAMED_MAX);
+		if (logged)
+			log_notice("refused %s: %d streams have names already",
+				   name, SERVED_NAMED_MAX);
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
 		return false;
 	}
@@ -391,13 +415,14 @@ static bool serve_make_room(struct serve *k, struct peer *g, const char *name)
 }
 
 /* The stream has no process.  Returns as serve_begin(). */
-static int serve_cannot_begin(struct peer *g, struct err *e)
+static int serve_cannot_begin(struct peer *g, bool logged, struct err *e)
 {
 	acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
 	/* No stream can ever start. */
 	if (err_refuses(e->num))
 		return -1;
-	log_notice("%s", e->msg);
+	if (logged)
+		log_notice("%s", e->msg);
 	*e = (struct err){ 0 };
 	return 1;
 }
@@ -410,28 +435,30 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 {
 	struct served_stream *s = served_place(&k->table);
 	uint8_t handle[FRAME_ID_BYTES];
+	const char *client = serve_client(k, channel_agreed(g->channel));
 	char name[SERVED_NAME_CHARS];
+	bool logged;
 	pid_t pid;
 	int fd;
 
 	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
-	if (!serve_make_room(k, g, name))
+	logged = serve_log_may(&k->log, client, &g->source, name);
+	if (!serve_make_room(k, g, name, logged))
 		return 1;
 	if (session_server_draw(handle, e) < 0 ||
 	    (pid = serve_fork(name, &fd, e)) < 0)
-		return serve_cannot_begin(g, e);
+		return serve_cannot_begin(g, logged, e);
 	if (pid == 0) {
 		k->setup->stream.counter = serve_status_counter(
 			&k->status, (size_t)(s - k->table.streams));
 		log_after_fork();
 		log_set_subject(name);
 		serve_child_init(k, fd);
-		return serve_stream(k, g, handle, e);
+		return serve_stream(k, g, handle, logged, e);
 	}
-	*s = (struct served_stream){ .pid = pid, .fd = fd };
-	snprintf(s->identity, sizeof s->identity, "%s",
-		 serve_client(k, channel_agreed(g->channel)));
+	*s = (struct served_stream){ .pid = pid, .fd = fd, .logged = logged };
+	snprintf(s->identity, sizeof s->identity, "%s", client);
 	memcpy(s->name, name, sizeof name);
 	served_note(&k->table, s, g, handle);
 	k->served = true;
@@ -498,7 +525,7 @@ int serve_run(struct serve *k, struct err *e)
 			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
 		serve_status_tick(&k->status, served_running(&k->table),
-				  k->stop_sig);
+				  served_suspended(&k->table), k->stop_sig);
 		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
@@ -588,6 +615,8 @@ void serve_free(struct serve *k)
 	}
 	if (k->over >= 0)
 		close(k->over);
+	if (k->acceptor) /* not in a stream's process */
+		serve_log_end(&k->log);
 	acceptor_close(k->acceptor);
 	serve_status_fini(&k->status);
 	served_fini(&k->table);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/serve_status.h"
 
+#include <stdio.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
@@ -62,22 +63,28 @@ static void serve_status_tell(struct serve_status *s, uint64_t now_ms,
 {
 	const char *plural = s->running == 1 ? "" : "s";
 	const char *verb = stops ? "finishing " : "";
-	char rate[RATE_TEXT_BYTES];
+	char rate[RATE_TEXT_BYTES], more[32] = "";
 
+	if (s->suspended)
+		snprintf(more, sizeof more, ", %u suspended", s->suspended);
 	if (!s->running)
-		notify_status("no stream");
+		notify_status("no stream%s", more);
 	else if (!s->counters)
-		notify_status("%s%u stream%s", verb, s->running, plural);
+		notify_status("%s%u stream%s%s", verb, s->running, plural,
+			      more);
 	else
-		notify_status("%s%u stream%s, %s", verb, s->running, plural,
-			      rate_text(rate_now(&s->rate, now_ms), rate));
+		notify_status("%s%u stream%s, %s%s", verb, s->running, plural,
+			      rate_text(rate_now(&s->rate, now_ms), rate),
+			      more);
 }
 
-void serve_status_tick(struct serve_status *s, unsigned int running, bool stops)
+void serve_status_tick(struct serve_status *s, unsigned int running,
+		       unsigned int suspended, bool stops)
 {
 	uint64_t now = clock_now_ms();
 
-	if (!notify_is_on() || (now < s->due_ms && running == s->running))
+	if (!notify_is_on() || (now < s->due_ms && running == s->running &&
+				suspended == s->suspended))
 		return;
 	for (size_t i = 0; s->counters && i < s->count; i++)
 		serve_status_hear(s, i);
@@ -88,6 +95,7 @@ void serve_status_tick(struct serve_status *s, unsigned int running, bool stops)
 	}
 	rate_update(&s->rate, now, s->bytes);
 	s->running = running;
+	s->suspended = suspended;
 	s->due_ms = running ? now + TELL_MS : CLOCK_NEVER;
 	serve_status_tell(s, now, stops);
 }

@@ -20,7 +20,7 @@ struct serve_counter {
 struct serve_status {
 	struct serve_counter *counters; /* one for each place; or NULL */
 	size_t count;
-	unsigned int running; /* streams, as last told */
+	unsigned int running, suspended; /* streams, as last told */
 	uint64_t bytes; /* of all streams since there was none */
 	struct rate rate; /* of all streams */
 	uint64_t due_ms; /* clock_now_ms() time; CLOCK_NEVER: nothing changes */
@@ -39,4 +39,4 @@ void serve_status_end(struct serve_status *s, size_t place);
 
 /* Call at s->due_ms at the latest.  stops: no new streams are accepted. */
 void serve_status_tick(struct serve_status *s, unsigned int running,
-		       bool stops);
+		       unsigned int suspended, bool stops);

@@ -48,6 +48,15 @@ unsigned int served_running(const struct served *t)
 	return running;
 }
 
+unsigned int served_suspended(const struct served *t)
+{
+	unsigned int suspended = 0;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		suspended += served_is_suspended(&t->streams[i]);
+	return suspended;
+}
+
 unsigned int served_named(const struct served *t)
 {
 	unsigned int named = 0;

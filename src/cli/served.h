@@ -30,6 +30,7 @@ struct served_stream {
 	int fd; /* takes its connections, tells whether it has one */
 	bool silent; /* it closed its end */
 	bool gives_way; /* it was told to end, and its place is taken */
+	bool logged; /* not one too many of its client */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
 	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
 	struct pending_stream stream; /* what its peer has to show */
@@ -66,6 +67,9 @@ bool served_is_suspended(const struct served_stream *s);
 
 /* The number of places that are taken */
 unsigned int served_running(const struct served *t);
+
+/* The number of suspended streams */
+unsigned int served_suspended(const struct served *t);
 
 unsigned int served_named(const struct served *t);
 

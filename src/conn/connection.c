@@ -328,18 +328,16 @@ static int connection_bad_frame(struct err *e)
 	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
-/* Bytes that a raw receiver sends have no meaning: drop them. */
-static int connection_drop_raw(struct connection *c, bool *closed,
-			       struct err *e)
+int connection_drop(struct connection *c, bool *got, bool *closed,
+		    struct err *e)
 {
-	char dropped[512];
+	char dropped[CONNECTION_RECV_MIN];
 	struct channel_io io;
 
-	do
-		if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) <
-		    0)
-			return connection_fail(c, e);
-	while (io.bytes);
+	assert(c->p.role == CONNECTION_SENDER && c->p.raw);
+	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
+		return connection_fail(c, e);
+	*got = io.bytes;
 	*closed = io.closed;
 	return 0;
 }
@@ -372,10 +370,8 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e)
 {
-	assert(c->p.role == CONNECTION_SENDER);
-	*got = false;
-	return c->p.raw ? connection_drop_raw(c, closed, e)
-			: connection_read_frame(c, f, got, closed, e);
+	assert(c->p.role == CONNECTION_SENDER && !c->p.raw);
+	return connection_read_frame(c, f, got, closed, e);
 }
 
 int connection_send_frame(struct connection *c, const struct frame *f,

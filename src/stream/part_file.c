@@ -13,12 +13,12 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "stream/durable.h"
 
 enum {
 	SYNC_BYTES = 64 << 20, /* between two syncs */
@@ -26,14 +26,13 @@ enum {
 	READS = 16, /* of one part_file_prepare() */
 };
 
-/* How many bytes of FILE.part survive the loss of power, in digits */
-#define DURABLE "user.btrfs-ktls-pipe.durable"
-
 /* RENAME_NOREPLACE of linux/fs.h, which glibc and musl declare elsewhere */
 enum { RENAME_NO_REPLACE = 1 };
 
-/* "0" to "18446744073709551615" */
-enum { DIGITS = 24 };
+static struct durable part_file_durable(const struct part_file *p)
+{
+	return (struct durable){ p->dir_fd, p->fd, p->part };
+}
 
 /* The folder of path is opened once: it may be moved meanwhile. */
 static int part_file_open_folder(struct part_file *p, struct err *e)
@@ -98,23 +97,14 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 	return 0;
 }
 
-/* The bytes that surely reached the disk; 0: none, or nobody knows */
-static uint64_t part_file_durable(const struct part_file *p, off_t size)
-{
-	char text[DIGITS + 1] = "", *end;
-	ssize_t n = fgetxattr(p->fd, DURABLE, text, DIGITS);
-	uint64_t bytes;
-
-	if (n <= 0)
-		return 0;
-	bytes = strtoull(text, &end, 10);
-	return *end || bytes > (uint64_t)size ? 0 : bytes;
-}
-
 /* What is behind them may be zeros, or of another stream. */
 static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 {
-	p->start = p->bytes = p->synced = part_file_durable(p, size);
+	const struct durable d = part_file_durable(p);
+	uint64_t noted = durable_read(&d);
+
+	p->start = noted > (uint64_t)size ? 0 : noted;
+	p->bytes = p->synced = p->start;
 	if ((uint64_t)size > p->start)
 		log_notice("%s.part: dropping %" PRIu64
 			   " bytes that may not be on the disk",
@@ -122,6 +112,9 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 	if (ftruncate(p->fd, (off_t)p->start) < 0 ||
 	    lseek(p->fd, 0, SEEK_SET) < 0)
 		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
+	/* Nor may a note outlive the bytes that it is about. */
+	if (!p->start)
+		durable_forget(&d);
 	return 0;
 }
 
@@ -200,18 +193,9 @@ struct digest *part_file_take_digest(struct part_file *p)
 
 static int part_file_note(const struct part_file *p)
 {
-	char text[DIGITS + 1];
-	int len;
+	const struct durable d = part_file_durable(p);
 
-	if (fdatasync(p->fd) < 0)
-		return errno;
-	len = snprintf(text, sizeof text, "%" PRIu64, p->synced);
-	/* A file system without them: a later process begins anew. */
-	if (fsetxattr(p->fd, DURABLE, text, (size_t)len, 0) < 0 &&
-	    errno != ENOTSUP && errno != ENOSPC && errno != EPERM &&
-	    errno != EDQUOT)
-		return errno;
-	return 0;
+	return fdatasync(p->fd) < 0 ? errno : durable_note(&d, p->synced);
 }
 
 /* Never overwrite a FILE that came meanwhile. */
@@ -231,6 +215,7 @@ static int part_file_rename(const struct part_file *p)
 
 static int part_file_finish(const struct part_file *p)
 {
+	const struct durable d = part_file_durable(p);
 	int num;
 
 	if (fdatasync(p->fd) < 0)
@@ -239,7 +224,7 @@ static int part_file_finish(const struct part_file *p)
 	if (num)
 		return num;
 	/* It does no harm if it stays. */
-	fremovexattr(p->fd, DURABLE);
+	durable_forget(&d);
 	return fsync(p->dir_fd) < 0 ? errno : 0;
 }
 
@@ -330,6 +315,15 @@ bool part_file_finished(struct part_file *p, int *num)
 	return true;
 }
 
+/* Nothing arrived. */
+static void part_file_drop(const struct part_file *p)
+{
+	const struct durable d = part_file_durable(p);
+
+	durable_forget(&d);
+	unlinkat(p->dir_fd, p->part, 0);
+}
+
 /* What arrived since the last sync is kept, too. */
 static void part_file_leave(struct part_file *p)
 {
@@ -339,7 +333,7 @@ static void part_file_leave(struct part_file *p)
 		waitpid(p->sync_pid, &status, 0);
 	p->synced = p->bytes;
 	if (!p->bytes)
-		unlinkat(p->dir_fd, p->part, 0);
+		part_file_drop(p);
 	else if ((num = part_file_note(p)) != 0)
 		log_notice("%s.part: %s", p->path, strerror(num));
 	else

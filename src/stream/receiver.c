@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/min.h"
+#include "base/signals.h"
 
 enum {
 	ACK_MS = 5000, /* between signs of life, at most */
@@ -337,7 +338,7 @@ int receiver_work_on(struct receiver *r, struct err *e)
 	receiver_tick(r);
 	if (r->now_ms < r->session_due_ms && r->now_ms < r->session->due_ms)
 		return 0;
-	if (receiver_run_session(r, e) < 0)
+	if (receiver_run_session(r, e) < 0 || signals_check(e) < 0)
 		return -1;
 	return receiver_check_session(r, e);
 }

@@ -77,6 +77,7 @@ struct receiver {
 enum {
 	RECEIVER_BUFFER_BYTES = 1 << 20, /* 64 records a call */
 	RECEIVER_SPIN_MAX_MS = 20,
+	RECEIVER_STEP_READS = 16, /* in a row, before anything else is done */
 };
 
 struct receiver_connection receiver_connection_new(const struct receiver *r);

@@ -119,6 +119,7 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 {
 	struct connection_io io;
+	int n = 0;
 
 	do {
 		if (connection_recv(r->session->conn, r->buffer,
@@ -126,8 +127,8 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 			return -1;
 		*confirmed = io.mark == CONNECTION_CONFIRMED;
 		r->on.ended |= io.bytes || io.mark;
-	} while ((io.bytes || io.mark) && !*confirmed);
-	r->want_data = true;
+		r->want_data = !io.bytes && !io.mark;
+	} while (!r->want_data && !*confirmed && ++n < RECEIVER_STEP_READS);
 	r->on.rest = r->on.said_ready && connection_in_kernel(r->session->conn);
 	r->on.spin_ms = RECEIVER_SPIN_MAX_MS;
 	return 0;
@@ -156,7 +157,10 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
-	if (receiver_wait(r, deadline_ms, e) < 0 ||
+	/* There may be more to read at once. */
+	if (receiver_wait(r,
+			  r->session->conn && !r->want_data ? 0 : deadline_ms,
+			  e) < 0 ||
 	    receiver_check_session(r, e) < 0)
 		return -1;
 	if (r->now_ms >= deadline_ms)

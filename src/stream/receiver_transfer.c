@@ -104,7 +104,8 @@ int receiver_transfer_compare(struct receiver *r, struct err *e)
 	struct frame f;
 	bool got = true;
 
-	while (got && receiver_compares(r)) {
+	for (int n = 0; n < RECEIVER_STEP_READS && got && receiver_compares(r);
+	     n++) {
 		if (connection_recv_checking(session_source(r->session), &f,
 					     &got, e) < 0 ||
 		    (got && receiver_on_result(r, &f.checking, e) < 0))

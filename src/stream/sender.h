@@ -46,7 +46,8 @@ struct sender_connection {
 	uint64_t heard_ms; /* when the receiver's last frame came */
 	struct stuck stuck; /* does the connection still work? */
 	bool blocked; /* the socket took less than it was given */
-	bool more; /* it would have taken more */
+	bool more; /* there is more to send, or to compare, at once */
+	bool unheard; /* there may be more to read at once */
 	bool ended; /* the end was sent */
 	bool key_used_up; /* nothing more may be sent under these keys */
 	uint64_t partial_ms; /* when the unfinished record began, or 0 */

@@ -4,7 +4,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "stream/sender_send.h"
+
+enum {
+	STEP_FRAMES = 1024, /* read in a row; with --raw records */
+	LAST_MS = 1000, /* to find the outcome among what was said before it */
+};
 
 /* Was something sent on this connection that is not acknowledged yet? */
 static bool sender_owes(const struct sender *s)
@@ -138,25 +144,45 @@ static int sender_on_end(struct sender *s, struct err *e)
 	return 0;
 }
 
-int sender_hear_frames(struct sender *s, struct err *e)
+/* Read one frame; from a raw receiver, bytes that mean nothing. */
+static int sender_hear_one(struct sender *s, bool *got, struct err *e)
 {
+	struct connection *conn = s->session->conn;
 	struct frame f;
-	bool got, closed;
+	bool closed;
 
-	for (;;) {
-		if (connection_recv_frame(s->session->conn, &f, &got, &closed,
-					  e) < 0)
+	if ((s->p->raw ? connection_drop(conn, got, &closed, e)
+		       : connection_recv_frame(conn, &f, got, &closed, e)) < 0)
+		return -1;
+	if (closed)
+		return sender_on_end(s, e);
+	if (!*got || s->p->raw)
+		return 0;
+	s->on.heard_ms = s->now_ms;
+	return sender_on_frame(s, &f, e);
+}
+
+/* Read what the receiver says, but not for ever: it may never pause. */
+static int sender_hear_some(struct sender *s, struct err *e)
+{
+	bool got = true;
+
+	for (int n = 0; n < STEP_FRAMES && got && !s->done; n++)
+		if (sender_hear_one(s, &got, e) < 0)
 			return -1;
-		if (closed)
-			return sender_on_end(s, e);
-		if (!got)
-			return 0;
-		s->on.heard_ms = s->now_ms;
-		if (sender_on_frame(s, &f, e) < 0)
-			return -1;
-		if (s->done)
-			return 0;
-	}
+	s->on.unheard = got && !s->done;
+	return 0;
+}
+
+int sender_hear_last(struct sender *s, struct err *e)
+{
+	uint64_t deadline_ms = clock_deadline(LAST_MS);
+	int ret;
+
+	do
+		ret = sender_hear_some(s, e);
+	while (ret == 0 && s->on.unheard && clock_now_ms() < deadline_ms);
+	return ret;
 }
 
 static int sender_check_silence(struct sender *s, struct err *e)
@@ -211,8 +237,8 @@ int sender_hear(struct sender *s, short revents, struct err *e)
 		read_ahead_note(&s->ahead, true, s->now_ms);
 	}
 	/* The receiver closes an old connection once it has all of it. */
-	if ((revents & ~POLLOUT) && !rekey_holds(&s->session->rekey) &&
-	    sender_hear_frames(s, e) < 0)
+	if (((revents & ~POLLOUT) || s->on.unheard) &&
+	    !rekey_holds(&s->session->rekey) && sender_hear_some(s, e) < 0)
 		return -1;
 	if (sender_check_rekey(s, e) < 0)
 		return -1;

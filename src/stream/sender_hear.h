@@ -7,5 +7,5 @@
 /* Handle events of the connection. */
 int sender_hear(struct sender *s, short revents, struct err *e);
 
-/* Read the receiver's frames. */
-int sender_hear_frames(struct sender *s, struct err *e);
+/* Read to the end what the receiver said before the connection failed. */
+int sender_hear_last(struct sender *s, struct err *e);

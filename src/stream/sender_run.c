@@ -33,9 +33,11 @@ static uint64_t sender_due(struct sender *s)
 	if (!s->resend->eof)
 		until = clock_earlier(until,
 				      read_ahead_due_ms(&s->ahead, s->now_ms));
+	if (on->more)
+		return 0;
 	if (!session->conn)
 		return until;
-	if (on->more)
+	if (on->unheard && !rekey_holds(&session->rekey))
 		return 0;
 	if (!s->p->raw)
 		until = clock_earlier(until, on->heard_ms + SENDER_SILENCE_MS);
@@ -154,6 +156,7 @@ static int sender_use_connection(struct sender *s, struct err *e)
 	if (session_compares(s->session))
 		return sender_compare(s, e);
 	if (!conn) {
+		s->on.more = false;
 		read_ahead_note(&s->ahead, false, s->now_ms);
 		return 0;
 	}
@@ -221,7 +224,7 @@ static int sender_recover(struct sender *s, struct err *e)
 
 	if (e->kind != ERR_STREAM || !s->session->conn || s->disputed)
 		return -1;
-	if (sender_hear_frames(s, &said) < 0 &&
+	if (sender_hear_last(s, &said) < 0 &&
 	    (said.num == 0 || said.kind == ERR_COMMAND))
 		*e = said;
 	if (s->done)

@@ -289,6 +289,17 @@ void stream_offer(struct session *session, struct part_file *p)
 	session->ask_arg = p;
 }
 
+/* The control direction is always in user space. */
+static void stream_note_path(const struct session *session, struct stats *stats)
+{
+	bool sends = session->role == CONNECTION_SENDER;
+
+	if (!session->conn)
+		return;
+	stats->tx = sends ? connection_path(session->conn) : "user";
+	stats->rx = sends ? "user" : connection_path(session->conn);
+}
+
 int stream_run(struct session *session, const struct stream_config *c,
 	       struct stats *stats, struct err *e)
 {
@@ -311,16 +322,17 @@ int stream_run(struct session *session, const struct stream_config *c,
 	stats->method = session_method(session);
 	session_stream_name(session, stream);
 	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
-	/* The control direction is always in user space. */
-	stats->tx = sends ? connection_path(session->conn) : "user";
-	stats->rx = sends ? "user" : connection_path(session->conn);
+	stream_note_path(session, stats);
 	progress_start(&progress, c->progress, c->size_bytes, c->counter);
 	ret = sends ? stream_send(c, session, &progress, &stats->bytes, e)
 		    : stream_receive(c, session, &progress, &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
-	if (session->compared)
+	/* It is in user space as long as bytes are compared. */
+	if (session->compared) {
 		stats->compared = session->have.offset;
+		stream_note_path(session, stats);
+	}
 	stats->rekeys = session->rekeys;
 	stats->reconnects = session->count - 1 - session->rekeys;
 	return ret;

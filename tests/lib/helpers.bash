@@ -187,6 +187,14 @@ have_ktls() {
 	exit 1
 }
 
+# for_other_users: BKP is a copy from here on, because they may not be able to
+# search the folders above it
+for_other_users() {
+	cp "$BKP" program
+	chmod 755 . program
+	BKP=./program
+}
+
 # require_ktls: skips a test that needs kernel TLS where there is none, but
 # never in a guest.
 require_ktls() {

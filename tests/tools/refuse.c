@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * refuse EPERM|ENOSYS CALL[:N=VALUE]... ... -- COMMAND [ARG]...: executes COMMAND
+ * refuse EPERM|ENOSYS|ENOTSUP CALL[:N=VALUE]... ... -- COMMAND [ARG]...: executes COMMAND
  * so that the kernel refuses these system calls with that errno, like a
  * container's seccomp filter, or a kernel that lacks them.  With :N=VALUE only
  * calls whose argument N (from 0) is VALUE are refused.
@@ -52,6 +52,9 @@ static const struct {
 	CALL(fcntl),
 	CALL(futex),
 	CALL(fdatasync),
+	CALL(fgetxattr),
+	CALL(fremovexattr),
+	CALL(fsetxattr),
 	CALL(fsync),
 	CALL(ftruncate),
 	CALL(getpeername),
@@ -148,7 +151,7 @@ static unsigned short len;
 static int usage(const char *what)
 {
 	fprintf(stderr,
-		"refuse: %s\nusage: refuse EPERM|ENOSYS "
+		"refuse: %s\nusage: refuse EPERM|ENOSYS|ENOTSUP "
 		"CALL[:N=VALUE]... ... -- COMMAND [ARG]...\n",
 		what);
 	exit(2);
@@ -210,7 +213,9 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		usage("too few arguments");
-	num = !strcmp(argv[1], "ENOSYS") ? ENOSYS : EPERM;
+	num = !strcmp(argv[1], "ENOSYS")    ? ENOSYS
+	      : !strcmp(argv[1], "ENOTSUP") ? ENOTSUP
+					    : EPERM;
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++)
 		refuse(argv[i], num);
 	if (i + 1 >= argc)

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * receiver: the verdict is the same whenever a consumer acts between two
- * checks; and the sender is told of a failure at the beginning.
+ * checks; the sender is told of a failure at the beginning; and a sender that
+ * never pauses does not keep it from a signal.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/signals.h"
 #include "stream/receiver_run.h"
 #include "tap.h"
 #include "wrap.h"
@@ -57,8 +62,13 @@ void __wrap_command_close_pipe(struct command *c)
 	(void)c;
 }
 
-/* The sender: one piece, the end, and the confirmation after the outcome */
+/*
+ * The sender: one piece, the end, and the confirmation after the outcome; or
+ * pieces without end, while a signal comes
+ */
 static int received;
+static bool endless, no_consumer;
+enum { SIGNAL_AT = 10, RECEIVED_MAX = 100000 };
 static struct frame said;
 
 WRAP(connection_recv);
@@ -75,6 +85,16 @@ int __wrap_connection_recv(struct connection *c, void *buf, size_t len,
 	(void)len;
 	(void)e;
 	memset(buf, 'x', STREAM_BYTES);
+	if (endless) {
+		if (++received == SIGNAL_AT)
+			raise(SIGTERM);
+		if (received == RECEIVED_MAX) {
+			ok(false, "there is an end to receiving");
+			exit(tap_end());
+		}
+		*io = script[0];
+		return 0;
+	}
 	*io = script[received++];
 	return 0;
 }
@@ -185,6 +205,7 @@ static int receive(struct err *e)
 				     .output = &output,
 				     .consumer = (struct command *)&consumer,
 				     .consumer_name = "consumer",
+				     .no_consumer = no_consumer,
 				     .splice = true,
 				     .progress = &progress };
 	struct receiver_end end;
@@ -192,6 +213,10 @@ static int receive(struct err *e)
 
 	if (pipe(fds) < 0)
 		exit(1);
+	if (endless) {
+		close(fds[1]);
+		fds[1] = open("/dev/null", O_WRONLY);
+	}
 	said = (struct frame){ 0 };
 	aborted = false;
 	received = 0;
@@ -237,8 +262,28 @@ static void test_resources(const char *name, bool *missing)
 	ok(aborted || said.type == FRAME_FAIL, "and the sender hears of it");
 }
 
+/* The output takes all, and the connection always has more. */
+static void test_signal(void)
+{
+	struct err e = { 0 };
+
+	endless = true;
+	consumer.acts_after = INT_MAX;
+	consumer.asked = 0;
+	is_int(receive(&e), -1, "a signal ends a stream that never pauses");
+	is_int(e.kind, ERR_IO, "and is named: %s", e.msg);
+	signals_note(0);
+	no_consumer = true;
+	receive(&e);
+	ok(received < RECEIVED_MAX, "and the wait of a receiver that failed");
+	signals_note(0);
+	no_consumer = endless = false;
+}
+
 int main(void)
 {
+	struct err e = { 0 };
+
 	signal(SIGALRM, stuck);
 	alarm(60);
 	for (int questions = 0; questions < 7; questions++) {
@@ -247,5 +292,8 @@ int main(void)
 	}
 	test_resources("no memory", &no_memory);
 	test_resources("no pipe", &no_pipe);
+	if (signals_arm(&e) < 0)
+		return 1;
+	test_signal();
 	return tap_end();
 }

@@ -189,8 +189,16 @@ assert_help_is_the_table() {
 	wrong_usage 'key' keygen --key key
 }
 
-@test "a --ready-fd that is not open is refused at once" {
-	wrong_usage '77' listen -k key -b 127.0.0.1 -p 0 --wait 10ms --ready-fd 77
+# A number that is free when we start is that of a descriptor of ours later.
+@test "a --ready-fd that is not open is refused at once, whichever it is" {
+	local fd
+	for fd in 3 4 5 6 7 8 9 77; do
+		(
+			eval "exec $fd>&-"
+			wrong_usage "--ready-fd $fd: Bad" listen -k key \
+				-b 127.0.0.1 -p 0 --wait 10ms --ready-fd "$fd"
+		) || fail "$fd"
+	done
 }
 
 @test "--help goes to standard output, in at most 79 columns" {

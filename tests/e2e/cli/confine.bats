@@ -15,13 +15,14 @@ setup() {
 	CREDENTIAL=(-k alice.key) SERVER=(--keys keys)
 }
 
-# statuses PID: the lines of /proc/PID/status, in STATUS by name
+# statuses PID: the lines of /proc/PID/status, in STATUS by name. cat reads it at
+# once: between two reads a number may get one digit more.
 statuses() {
 	local name value
 	declare -gA STATUS=()
 	while IFS=: read -r name value; do
 		[[ ! $name ]] || STATUS[$name]=${value#"${value%%[![:space:]]*}"}
-	done <"/proc/$1/status"
+	done < <(cat "/proc/$1/status")
 }
 
 # has PID FIELD VALUE; uses STATUS

@@ -187,6 +187,7 @@ unreachable_for_now() {
 @test "a name is resolved even when fork fails" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
+	for_other_users
 	wrapped '' 'setpriv --reuid=65534 --clear-groups prlimit --nproc=0'
 	bkp 4 connect -v -m none --retry 0 -p 1 -4 localhost
 	assert_stderr_has 'no process to resolve names'

@@ -190,3 +190,25 @@ record() {
 	"$BKP_TOOLS/onfd" tcp out cat <in >got
 	assert_same_file in got
 }
+
+# sums EXPECTED LINE FILE...
+sums() {
+	local status=0
+	"$BATS_TEST_DIRNAME/../../../scripts/sum-tap" "${@:3}" >sum || status=$?
+	[[ $status == "$1" ]] && grep -q "$2" sum || {
+		show sum
+		fail "exit status $status of sum-tap ${*:3}"
+	}
+}
+
+@test "sum-tap: an empty result is a failure, with a reason" {
+	: >empty.tap
+	echo 1..0 >none.tap
+	echo '1..0 # skip why' >skipped.tap
+	printf 'ok 1 - it\n1..1\n' >good.tap
+	sums 0 '^1 passed, 0 failed, 1 skipped' good.tap skipped.tap
+	sums 1 '/empty: nothing was printed' good.tap empty.tap
+	sums 1 '/empty: nothing was printed' empty.tap good.tap
+	sums 1 '/none: no tests' good.tap none.tap
+	sums 1 'nothing was tested: all was skipped' skipped.tap
+}

@@ -505,6 +505,26 @@ assert_listener_small() {
 	((kib > 0 && kib < 20000)) || fail "peak memory $kib KiB"
 }
 
+# Each stream ends at once, because its client hangs up and may not resume. On a
+# slow machine there are several periods of 10 s.
+@test "a client that begins many streams cannot fill the log, nor hide another one" {
+	local i before=$SECONDS most
+	by_tier 40 25 40 25
+	listens "${SERVER[@]}" --keep --per-client 16 --retry 0 -- cat
+	for ((i = 0; i < SIZE; i++)); do
+		"$BKP_TOOLS/thief" "$PORT" alice.key sends \
+			"$(printf %032x "$i")" 1 >answer || fail "no answer"
+		[[ $(<answer) == welcome ]] || fail "$(<answer)"
+	done
+	sends_as bob --retry 0 <<<word
+	listener_says ': bob 127[^ ]*: delivered, 5 bytes$'
+	stop_listener
+	most=$((21 * (1 + (SECONDS - before + 1) / 10)))
+	i=$(grep -c ': alice 127' listener.err)
+	((i >= 20 && i <= most)) || fail "$i lines about alice"
+	((most >= SIZE)) || listener_says ': alice 127[^ ]*: [0-9]+ more streams were not logged$'
+}
+
 # --- signals
 
 @test "SIGTERM: no new streams, the running one is finished, exit status 0" {

@@ -8,13 +8,15 @@ load ../../lib/snapshot
 
 PACKAGING=$BATS_TEST_DIRNAME/../../../packaging
 
-# Units as they are installed, but with the program under test
+# Units as they are installed, but with the program under test, by a name without
+# spaces
 setup() {
 	local unit name
 	set_up
+	ln -s "$(realpath "$BKP")" program
 	for unit in "$PACKAGING"/systemd/*.{service.in,socket,timer} "$PACKAGING"/examples/*.in; do
 		name=${unit##*/} name=${name%.in}
-		sed "s|@bindir@/btrfs-ktls-pipe|$(realpath "$BKP")|" "$unit" \
+		sed "s|@bindir@/btrfs-ktls-pipe|$TMP/program|" "$unit" \
 			>"${name/@/@nas}"
 	done
 }

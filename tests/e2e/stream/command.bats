@@ -567,6 +567,7 @@ endless_source() {
 # Runs the program as a user who may not start another process.
 alone() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	for_other_users
 	printf '%s\n' '#!/bin/sh' "exec setpriv --reuid=65534 --clear-groups \
 		prlimit --nproc=0 '$BKP' \"\$@\"" >alone
 	chmod 755 alone

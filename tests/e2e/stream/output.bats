@@ -104,6 +104,20 @@ synced() {
 		((n >= $1 / 2))
 }
 
+# Beside it lies a note then.
+@test "a file system without extended attributes: the part is continued, too" {
+	local size
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
+	listens
+	ends_early
+	size=$(stat -c %s file.part)
+	listens
+	sends <in
+	compared "$size"
+	whole
+	[[ $(echo file*) == file ]] || fail "left: $(echo file*)"
+}
+
 @test "another stream is refused on both sides with 8, and the part is kept" {
 	keeps_attributes
 	listens

@@ -60,6 +60,8 @@ compared() {
 	again --stats sender.json <in
 	assert_stderr_has 'the stream continues at byte 1000000'
 	compared 1000000
+	[[ $WHEN == off || $(<sender.json) == *'"tx": "kernel'* ]] ||
+		fail "$(<sender.json)"
 	arrived
 }
 
@@ -294,6 +296,33 @@ killed_at_the_end() {
 	arrived
 }
 
+# is_compared: the sender prints its progress, which is no comparison any more
+is_compared() {
+	kill -USR1 "$SENDER_PID"
+	said sender '.* reconnecting, '
+}
+
+# The comparison ends between two connections; 282 is SOL_TLS, 1 TLS_TX. The
+# relay is stopped at once, so that the second one has to wait.
+@test "kernel TLS is refused after a comparison, over the next connection: --ktls require exits 6" {
+	require_ktls
+	suspends KILL
+	start_relay cut -c s2c -l 33 -k 1
+	have_fifo slow
+	exec 8<>slow
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM setsockopt:1=282:2=1 --"
+	spawn_sender --ktls require "${TX[@]}" -v <slow
+	head -c 500000 in >&8
+	until [[ -s tool.err ]]; do :; done
+	kill -STOP "$TOOL_PID"
+	tail -c +500001 in >&8
+	exec 8>&-
+	until_true is_compared
+	kill -CONT "$TOOL_PID"
+	wait_for 6 "$SENDER_PID" sender "$SENDER_ERR"
+	assert_stderr_has 'setsockopt' "$SENDER_ERR"
+}
+
 @test "names need a listener that can wait: else 5, and with wrong options 2" {
 	start_receiver --ktls "$WHEN" --retry 0
 	again 5 <in
@@ -403,6 +432,27 @@ others() {
 	again --stats sender.json <in
 	compared 0
 	assert_same_file in got.btrfs
+}
+
+@test "--keep: SIGTERM counts a suspended stream, and its sender can still finish it" {
+	keeps
+	suspends_kept 1000000
+	kill -TERM "$RECEIVER_PID"
+	until_true said receiver 'no new streams; finishing 0, and 1 suspended, '
+	again --stats sender.json <in
+	compared 1000000
+	receiver_ends 0
+	assert_same_file in got.btrfs
+}
+
+@test "--keep: a second SIGTERM ends a suspended stream, too" {
+	keeps
+	suspends_kept 1000
+	kill -TERM "$RECEIVER_PID"
+	until_true said receiver 'finishing 0, and 1 suspended, '
+	kill -TERM "$RECEIVER_PID"
+	receiver_ends 143
+	said receiver '.* 127[^ ]*: stopped by signal 15'
 }
 
 @test "senders are killed at random moments: the stream arrives once, and whole" {

@@ -374,6 +374,79 @@ make_dated() {
 	wait_receiver 0
 }
 
+# suspends_cert [OPTION]...: our sender of the stream "snap" is killed after
+# 1000000 bytes; SUSPENDED is what it has sent to
+suspends_cert() {
+	have_fifo feed
+	exec 8<>feed
+	: >"$SUSPENDED"
+	spawn_sender --ktls "$WHEN" --name snap "$@" <feed
+	head -c 1000000 "$IN" >&8
+	until_true size_is 1000000 "$SUSPENDED"
+	kill -KILL "$SENDER_PID"
+	wait "$SENDER_PID" || :
+	exec 8>&-
+	until_true has_line 'waiting for the peer' "$RECEIVER_ERR"
+}
+
+# continues_cert [OPTION]...: another process of it sends only the rest
+continues_cert() {
+	bkp_send --ktls "$WHEN" --name snap --stats stats.json "$@" <"$IN"
+	[[ $(<stats.json) == *'"compared": 1000000, '* ]] ||
+		fail "$(<stats.json)"
+	assert_same_file "$IN" "$SUSPENDED"
+}
+
+@test "a renewed certificate of the same names continues its stream, and resumes it" {
+	local mode
+	RETRY=(--retry 20s)
+	SUSPENDED=$RECEIVED
+	for mode in tls13-aes128-gcm tls13-aes256-gcm tls12-aes128-gcm; do
+		client_is alice
+		start_receiver --ktls "$WHEN" -m "$mode"
+		suspends_cert -m "$mode"
+		make_cert alice "$BATS_FILE_TMPDIR/ca" 'dns_name = alice' tls_www_client
+		client_is alice
+		start_relay rst -a 1500000 -k 1
+		continues_cert -m "$mode"
+		assert_stderr_has 'dialling again'
+		wait_receiver 0
+		rm alice.crt alice.key
+	done
+}
+
+@test "another certificate cannot see, take or abandon a stream by its name" {
+	RETRY=(--retry 20s)
+	SUSPENDED=$RECEIVED
+	start_receiver --ktls "$WHEN"
+	suspends_cert
+	client_is bob
+	bkp_send 5 --ktls "$WHEN" --name snap --retry 0 <"$IN"
+	assert_stderr_has busy
+	cp "$ERR" seen
+	bkp_send 5 --ktls "$WHEN" --name other --retry 0 <"$IN"
+	cmp <(sed 's/:[0-9]*//' seen) <(sed 's/:[0-9]*//' "$ERR")
+	bkp_send 5 --ktls "$WHEN" --name snap --discard --retry 0 <"$IN"
+	client_is alice
+	continues_cert
+	wait_receiver 0
+}
+
+@test "--keep: streams of one name and two certificates are two streams" {
+	RETRY=(--retry 20s)
+	SUSPENDED=got.alice
+	start_receiver --ktls "$WHEN" --keep -- \
+		sh -c 'cat >>"got.$BTRFS_KTLS_PIPE_IDENTITY"'
+	suspends_cert
+	client_is bob
+	bkp_send 5 --ktls "$WHEN" --name snap --discard --retry 0 <"$IN"
+	assert_stderr_has 'no stream of that name is there'
+	bkp_send --ktls "$WHEN" --name snap <"$IN"
+	assert_same_file "$IN" got.bob
+	client_is alice
+	continues_cert
+}
+
 @test "a client certificate that has expired is refused" {
 	make_dated bob '3 days ago' '1 day ago' 'dns_name = bob' tls_www_client
 	openssl_is bob

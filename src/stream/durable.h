@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How many bytes of a file survive the loss of power: a note in an extended
+ * attribute or, on a file system without them, in a file beside it.
+ *
+ * Ref: xattr(7).
+ */
+#pragma once
+
+#include <stdint.h>
+
+/* A file of ours, in a folder that is open */
+struct durable {
+	int dir_fd; /* the folder */
+	int fd; /* the file */
+	const char *name; /* in the folder */
+};
+
+/*
+ * Note that these bytes are on the disk, which they are.  Returns 0 or an errno.
+ * If there is no room for a note, the one before stays.
+ */
+int durable_note(const struct durable *d, uint64_t bytes);
+
+/* What was noted; 0: nothing, or nobody knows. */
+uint64_t durable_read(const struct durable *d);
+
+/* Remove the note. */
+void durable_forget(const struct durable *d);

@@ -1,0 +1,137 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: GPL-2.0-or-later
+# The loudest wish: a btrfs send whose process is killed again and again arrives,
+# and each byte goes over the wire once.
+
+load ../../lib/helpers
+load ../../lib/delivery
+
+setup_file() {
+	[[ $BKP_TIER == full ]] || return 0
+	cd "$BATS_FILE_TMPDIR" || return
+	make_filesystem from && make_filesystem to || {
+		echo 'no loop mount of btrfs' >missing
+		return 0
+	}
+	make_snapshots
+	describe from/first >first.txt
+	describe from/second >second.txt
+}
+
+make_filesystem() {
+	truncate -s 3G "$1.img"
+	mkfs.btrfs -q "$1.img" >/dev/null 2>&1
+	mkdir -p "$1"
+	mount -o loop "$1.img" "$1"
+}
+
+# Each is sent as 300 MiB.
+make_snapshots() {
+	local i
+	btrfs -q subvolume create from/work >/dev/null
+	head -c 250M /dev/urandom >from/work/big
+	for ((i = 0; i < 500; i++)); do
+		head -c 100K /dev/urandom >"from/work/file$i"
+	done
+	btrfs -q subvolume snapshot -r from/work from/first >/dev/null
+	head -c 250M /dev/urandom >from/work/other
+	for ((i = 0; i < 500; i++)); do
+		head -c 100K /dev/urandom >"from/work/file$i"
+	done
+	rm from/work/file7
+	btrfs -q subvolume snapshot -r from/work from/second >/dev/null
+}
+
+describe() {
+	(
+		cd "$1" || return
+		find . -mindepth 1 -printf '%P|%y|%m|%U:%G|%s\n' | LC_ALL=C sort
+		find . -type f -exec sha256sum {} + | LC_ALL=C sort
+	)
+}
+
+teardown_file() {
+	cd / || return
+	umount "$BATS_FILE_TMPDIR"/{from,to} 2>/dev/null || :
+}
+
+setup() {
+	set_up
+	full_tier_only 60
+	[[ ! -e $BATS_FILE_TMPDIR/missing ]] ||
+		skip "own kernel only: $(<"$BATS_FILE_TMPDIR/missing")"
+	RETRY=(--retry 60s)
+	FROM=$BATS_FILE_TMPDIR/from TO=$BATS_FILE_TMPDIR/to
+}
+
+# kills_ten_times NAME BTRFS_SEND_ARG...: with its whole process group
+kills_ten_times() {
+	local kills pid
+	for ((kills = 0; ; kills++)); do
+		setsid "$BKP" connect "${CREDENTIAL[@]}" -p "$PORT" \
+			"${RETRY[@]}" --ktls "$WHEN" --name "$1" --limit 40M \
+			--stats sender.json 127.0.0.1 -- btrfs -q send "${@:2}" \
+			2>>"$SENDER_ERR" 3>&- &
+		pid=$!
+		((kills < 10)) || break
+		sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+		kill -KILL -- "-$pid" 2>/dev/null || :
+		wait "$pid" && break
+	done
+	wait "$pid" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	echo "# $1: $kills kills, $(<sender.json)" >&3
+}
+
+# received NAME: as it was sent
+received() {
+	describe "$TO/$1" | cmp - "$BATS_FILE_TMPDIR/$1.txt" ||
+		fail "$1 differs"
+	btrfs subvolume show "$TO/$1" |
+		grep -Eq 'Received UUID:.*[0-9a-f]{8}-' || fail 'no received UUID'
+}
+
+# sent_once BYTES: what all connections carried, with records and greetings
+sent_once() {
+	local total=0 size file
+	for file in wire.*; do
+		size=$(stat -c %s "$file")
+		((total += size))
+	done
+	echo "# $total bytes on the wire for $1" >&3
+	((total <= $1 * 105 / 100 && total >= $1)) ||
+		fail "$total bytes on the wire for $1"
+	rm wire.*
+}
+
+streams_with_kills() {
+	local size listener=$PORT
+	start_relay pass -d wire
+	kills_ten_times "$@"
+	received "$1"
+	size=$(sed -nE 's/.*"bytes": ([0-9]+).*/\1/p' sender.json)
+	sent_once "$size"
+	PORT=$listener
+}
+
+@test "btrfs send is killed ten times: full and incremental snapshots arrive" {
+	ktls_here
+	start_receiver --ktls "$WHEN" -- btrfs -q receive "$TO"
+	streams_with_kills first "$FROM/first"
+	receiver_ends 0
+	start_receiver --ktls "$WHEN" -- btrfs -q receive "$TO"
+	streams_with_kills second -p "$FROM/first" "$FROM/second"
+	receiver_ends 0
+	btrfs -q subvolume delete "$TO/second" "$TO/first" >/dev/null
+}
+
+@test "the same with --keep and --keys" {
+	ktls_here
+	make_key alice alice
+	cp alice keys
+	SERVER=(--keys keys)
+	CREDENTIAL=(-k alice)
+	start_receiver --ktls "$WHEN" --keep -- btrfs -q receive "$TO"
+	streams_with_kills first "$FROM/first"
+	streams_with_kills second -p "$FROM/first" "$FROM/second"
+	btrfs -q subvolume delete "$TO/second" "$TO/first" >/dev/null
+}
