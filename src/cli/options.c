@@ -155,8 +155,11 @@ static const struct options_spec specs[] = {
 	{ "buffer", 0, STREAM, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
-	{ "retry", 0, STREAM, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION",
-	  NULL,
+	{ "retry", 0, OPTIONS_SSH, TYPE_DURATION, FIELD(retry_ms), 0,
+	  "DURATION", NULL,
+	  "how long to try to reconnect (2m); with --name also\n"
+	  "how long HOST waits for another process (1h)" },
+	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
 	  "connect: how long to try to reconnect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
 	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name), 0,

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/min.h"
 #include "base/order.h"
 
 enum { ANSWER_MS = 10000, FDS_MAX = 3 };
@@ -157,7 +158,8 @@ static void ssh_name_take_fds(const struct cmsghdr *c, struct ssh_name_visit *v)
 {
 	int fds[FDS_MAX] = { -1, -1, -1 };
 
-	memcpy(fds, CMSG_DATA(c), c->cmsg_len - CMSG_LEN(0));
+	memcpy(fds, CMSG_DATA(c),
+	       min_u64(sizeof fds, c->cmsg_len - CMSG_LEN(0)));
 	v->link_fd = fds[0];
 	v->err_fd = fds[1];
 	v->listen_fd = fds[2];

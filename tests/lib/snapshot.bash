@@ -3,9 +3,9 @@
 #
 # A snapshot to send. Loaded after helpers.bash.
 
-# make_filesystem DIR: mounts a new btrfs there, from DIR.img
+# make_filesystem DIR [SIZE]: mounts a new btrfs there, from DIR.img
 make_filesystem() {
-	truncate -s 256M "$1.img"
+	truncate -s "${2:-256M}" "$1.img"
 	mkdir "$1"
 	mkfs.btrfs -q "$1.img" >/dev/null 2>missing &&
 		mount -o loop "$1.img" "$1" 2>missing ||

@@ -111,6 +111,7 @@ static void test_tell(void)
 {
 	enum pass_news news = PASS_REFUSED;
 	int over[2];
+	int waited = 0;
 
 	if (pass_open(over) < 0)
 		exit(1);
@@ -121,6 +122,15 @@ static void test_tell(void)
 		   pass_told(over[0], &news) && news == PASS_CONNECTED,
 	   "what was told comes in its order");
 	ok(!pass_told(over[0], &news), "once");
+	/*
+	 * The listener hears what was told before it passes a connection on.
+	 * Some ten of these can wait, and each leads to three news at the most.
+	 */
+	for (int i = 0; i < 100; i++)
+		pass_tell(over[1], PASS_RESTARTED);
+	while (pass_told(over[0], &news))
+		waited++;
+	is_int(waited, 100, "and none of a hundred is lost");
 	close(over[0]);
 	close(over[1]);
 }

@@ -142,6 +142,7 @@ static void test_flood(bool raw)
 {
 	const struct frame ack = { .type = FRAME_ACK };
 	struct connection_socket socket;
+	struct connection_params params;
 	struct input in;
 	struct err e = { 0 };
 	int fds[2], feed[2];
@@ -155,6 +156,10 @@ static void test_flood(bool raw)
 	said_next = 0;
 	reads = 0;
 	config = (struct session_config){ .raw = raw };
+	params = (struct connection_params){ .role = CONNECTION_SENDER,
+					     .when = CONNECTION_KTLS_OFF,
+					     .raw = raw,
+					     .checks = true };
 	session = (struct session){ .p.config = &config,
 				    .count = 1,
 				    .fd = -1,
@@ -162,9 +167,8 @@ static void test_flood(bool raw)
 				    .record_limit = 1 << 24,
 				    .final = "no peer reconnects" };
 	socket = (struct connection_socket){ .fd = fds[0] };
-	session.conn = connection_open_checking((struct channel *)&socket,
-						&socket, CONNECTION_SENDER,
-						CONNECTION_KTLS_OFF, raw, &e);
+	session.conn = connection_open((struct channel *)&socket, &socket,
+				       &params, &e);
 	is_int(run(resend_memory_new(&in, RECORD_MAX, 0, true, &e), &e), -1,
 	       "%s that never end do not hide a signal",
 	       raw ? "a raw receiver's bytes" : "a receiver's frames");

@@ -193,10 +193,10 @@ arrived() {
 	[[ $BKP_TIER == full ]] || skip 'full tier only: minutes'
 	local i
 	start_sshd
-	make_filesystem from
-	make_filesystem to
+	make_filesystem from 1G
+	make_filesystem to 1G
 	make_snapshot
-	head -c 200M /dev/urandom >from/work/big
+	head -c 300M /dev/urandom >from/work/big
 	btrfs -q subvolume snapshot -r from/work from/big >/dev/null
 	COMMAND="echo run >>$TMP/runs; btrfs -q receive $TMP/to"
 	for ((i = 0; i < 10; i++)); do
