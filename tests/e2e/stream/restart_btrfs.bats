@@ -95,7 +95,7 @@ sent_once() {
 	local total=0 size file
 	for file in wire.*; do
 		size=$(stat -c %s "$file")
-		((total += size))
+		total=$((total + size))
 	done
 	echo "# $total bytes on the wire for $1" >&3
 	((total <= $1 * 105 / 100 && total >= $1)) ||
