@@ -139,7 +139,7 @@ allowed_calls() {
 @test "all system calls of the listener and btrfs receive are in the unit's filter" {
 	need_analyze
 	command -v strace >/dev/null || skip "strace is not installed"
-	receive_under 0 strace -f -qq -o trace
+	receive_under 0 strace -D -f -qq -o trace # -D: $! is the listener
 	# shellcheck disable=SC2046 # words
 	allowed_calls $(setting SystemCallFilter) | sort -u >allowed
 	sed -nE 's/^[0-9]+ +([a-z0-9_]+)\(.*/\1/p' trace | sort -u >called
