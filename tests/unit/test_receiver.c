@@ -295,5 +295,6 @@ int main(void)
 	if (signals_arm(&e) < 0)
 		return 1;
 	test_signal();
+	signals_disarm();
 	return tap_end();
 }

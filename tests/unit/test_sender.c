@@ -225,5 +225,6 @@ int main(void)
 	test_flood(true);
 	if (digest_check(&e) == 0)
 		test_outage();
+	signals_disarm();
 	return tap_end();
 }
