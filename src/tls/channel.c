@@ -15,7 +15,6 @@
 #include "tls/incoming.h"
 #include "tls/key_schedule.h"
 #include "tls/ktls.h"
-#include "tls/socket_buffer.h"
 
 enum { ALERT_MS = 2000 }; /* for a full socket to take our last alert */
 
@@ -183,12 +182,10 @@ static int channel_fail(struct channel *ch, const struct err *e)
 	return -1;
 }
 
-/* A call for the socket failed with errno. */
-static int channel_call_failed(struct channel *ch, const char *call,
-			       struct err *e)
+static int channel_fail_lost(struct channel *ch, int num, struct err *e)
 {
-	ch->lost |= !err_refuses(errno);
-	socket_buffer_error(call, e);
+	ch->lost = true;
+	err_set(e, ERR_NET, num, "the connection was lost");
 	return channel_fail(ch, e);
 }
 
@@ -212,9 +209,8 @@ static int channel_forged(struct channel *ch, struct err *e)
 
 int channel_refused(struct channel *ch, int num, struct err *e)
 {
-	errno = num;
 	if (num != EBADMSG && num != EMSGSIZE && num != EINVAL)
-		return channel_call_failed(ch, "recvmsg", e);
+		return channel_fail_lost(ch, num, e);
 	err_set(e, ERR_NET, 0,
 		"record authentication failed: forged or corrupted in transit "
 		"(bad_record_mac)");
@@ -250,8 +246,7 @@ int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
 	channel_moved(ch, *done);
 	/* An upper bound: every record has at least one byte. */
 	ch->count[RECORD_TX] += *done;
-	return n < 0 && errno != EAGAIN ? channel_call_failed(ch, "sendto", e)
-					: 0;
+	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
 }
 
 /* Send a record that is no data, by whoever makes the records. */
@@ -268,8 +263,7 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 		n = ktls_send_record(ch->fd, (uint8_t)type, body, len);
 	while (n < 0 && errno == EINTR);
 	*done = n > 0;
-	return n < 0 && errno != EAGAIN ? channel_call_failed(ch, "sendmsg", e)
-					: 0;
+	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
 }
 
 static int channel_cannot_rekey(struct channel *ch, struct err *e)

@@ -51,24 +51,11 @@ bool socket_buffer_pending(const struct socket_buffer *w)
 }
 
 /* Remember the first error of the socket. */
-static void socket_buffer_lost(struct socket_buffer *w)
+static int socket_buffer_lost(struct socket_buffer *w)
 {
 	if (!w->lost_errno)
 		w->lost_errno = errno;
-}
-
-int socket_buffer_error(const char *call, struct err *e)
-{
-	return err_call(e, ERR_NET, call, "the connection %s",
-			err_refuses(errno) ? "cannot be used" : "was lost");
-}
-
-static int socket_buffer_failed(struct socket_buffer *w, const char *call,
-				struct err *e)
-{
-	socket_buffer_lost(w);
-	errno = w->lost_errno;
-	return socket_buffer_error(call, e);
+	return w->lost_errno;
 }
 
 int socket_buffer_flush(struct socket_buffer *w, bool *empty, struct err *e)
@@ -86,7 +73,8 @@ int socket_buffer_flush(struct socket_buffer *w, bool *empty, struct err *e)
 		else if (errno == EAGAIN)
 			return 0;
 		else if (errno != EINTR)
-			return socket_buffer_failed(w, "sendto", e);
+			return err_set(e, ERR_NET, socket_buffer_lost(w),
+				       "the connection was lost");
 	}
 	out->start = out->end = 0;
 	*empty = true;
@@ -123,12 +111,13 @@ int socket_buffer_fill(struct socket_buffer *w, size_t most, size_t *n,
 	if (got > 0 || (got < 0 && errno == EAGAIN))
 		return 0;
 	if (got < 0)
-		return socket_buffer_failed(w, "recvfrom", e);
+		return err_set(e, ERR_NET, w->lost_errno,
+			       "the connection was lost");
 	return err_set(e, ERR_NET, 0,
 		       "the connection closed without close_notify");
 }
 
 bool socket_buffer_gone(const struct socket_buffer *w)
 {
-	return w->ended || (w->lost_errno && !err_refuses(w->lost_errno));
+	return w->lost_errno || w->ended;
 }

@@ -61,12 +61,6 @@ int socket_buffer_fill(struct socket_buffer *w, size_t most, size_t *n,
 bool socket_buffer_gone(const struct socket_buffer *w);
 
 /*
- * After call failed with errno: ERR_NET, returns -1.  No firewall makes TCP say
- * EPERM: then the system call itself is refused, over every connection.
- */
-int socket_buffer_error(const char *call, struct err *e);
-
-/*
  * Read up to len bytes straight from the socket.  Result and errno as of
  * recv(2); an errno other than EAGAIN stays in lost_errno.
  */

@@ -3,7 +3,6 @@
  * channel: records in user space.  Data arrives unchanged and nothing else
  * passes for data; keys change when they must; the end is the peer's word.
  */
-#include <errno.h>
 #include <signal.h>
 
 #include "base/log.h"
@@ -822,22 +821,6 @@ static void test_plain_bytes(void)
 	line_close(&l);
 }
 
-/* A call for the socket fails: is the connection lost, or the call refused? */
-static void test_call(int num, bool sends, bool lost, const char *why)
-{
-	struct line l;
-	size_t done;
-	int ret;
-
-	line_open(&l, "tls13-aes128-gcm", false);
-	errno = num;
-	ret = sends ? channel_sent(l.ch[CLIENT], -1, &done, &e)
-		    : channel_refused(l.ch[CLIENT], num, &e);
-	ok(ret < 0 && channel_lost(l.ch[CLIENT]) == lost && strstr(e.msg, why),
-	   "%s fails: %s", sends ? "a send" : "a read", e.msg);
-	line_close(&l);
-}
-
 static void stuck(int signal)
 {
 	static const char text[] = "Bail out! a read waits for bytes\n";
@@ -890,10 +873,5 @@ int main(void)
 	test_plain(false);
 	test_plain(true);
 	test_plain_bytes();
-	for (int sends = 0; sends < 2; sends++) {
-		test_call(EPIPE, sends, true, "was lost");
-		test_call(EPERM, sends, false, "seccomp");
-		test_call(ENOSYS, sends, false, "seccomp");
-	}
 	return tap_end();
 }

@@ -244,22 +244,6 @@ each() {
 	END
 }
 
-# Of 16 records of 16 KiB, in user space; so the receiver cannot be told.
-@test "a send that is refused in the middle of a stream is no lost connection: it is named, exit status 7" {
-	local num
-	ktls_here() { WHEN=off; }
-	CREDENTIAL+=(-m tls13-aes128-gcm)
-	for num in EPERM ENOSYS; do
-		refused connect "$num" sendto:2=262496
-		form file
-		RETRY=(--retry 1s) GOES_ON=
-		runs push
-		[[ $CONNECT,$LISTENER == 7,7 ]] || fail "exit $CONNECT,$LISTENER"
-		assert_stderr_has 'cannot be used: sendto: .*allow sendto in' \
-			"$SENDER_ERR"
-	done
-}
-
 @test "a system call that starts COMMAND fails: it is named, exit status 9, and the other side is told" {
 	each ends 2 <<-END
 		connect command socketpair 9,[79]
