@@ -8,7 +8,11 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum { ANSWER_MS = 10000, PASSED_MAX = 3 };
+enum {
+	ANSWER_MS = 10000,
+	PASSED_MAX = 3,
+	EXTRA_FDS_MAX = 8, /* what order_rights has room for, and more */
+};
 
 union order_rights {
 	char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int)) +
@@ -192,7 +196,7 @@ static int order_send(int over, const void *bytes, size_t len, const int *fds,
 /* What comes with a message */
 struct order_extra {
 	size_t count;
-	int fds[PASSED_MAX]; /* they belong to the caller */
+	int fds[EXTRA_FDS_MAX]; /* they belong to the caller */
 	pid_t from; /* 0: unknown */
 };
 
@@ -240,13 +244,25 @@ static void order_close(const int *fds, size_t count)
 		close(fds[i]);
 }
 
-static int order_await(int from, struct order_answer *a)
+/* A disk may be slow, and the launcher's end is heard in any case. */
+static int order_patience(uint32_t kind)
+{
+	switch (kind) {
+	case ORDER_PART_NOTE:
+	case ORDER_PART_NAME:
+	case ORDER_PART_DROP:
+		return -1;
+	}
+	return ANSWER_MS;
+}
+
+static int order_await(int from, int patience_ms, struct order_answer *a)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
 	struct order_extra x;
 	ssize_t n;
 
-	while ((n = poll(&p, 1, ANSWER_MS)) < 0 && errno == EINTR)
+	while ((n = poll(&p, 1, patience_ms)) < 0 && errno == EINTR)
 		;
 	if (n == 0)
 		errno = ETIMEDOUT;
@@ -281,7 +297,7 @@ int order_ask(const struct order *o, int fd, struct order_answer *a,
 	close(ends[1]);
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
-	if (order_await(ours, a) < 0)
+	if (order_await(ours, order_patience(o->kind), a) < 0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;

@@ -97,7 +97,8 @@ int order_socket(void);
 
 /*
  * Give an order, together with descriptor fd unless that is -1, and wait for
- * the answer, 10 s at the most.  On success the caller owns the descriptors in
+ * the answer: 10 s at the most, but as long as it takes if the launcher has to
+ * wait for a disk (ORDER_PART_*).  On success the caller owns the descriptors in
  * a->fds.  Errors: that of the launcher; or ERR_STREAM if it does not answer.
  */
 int order_ask(const struct order *o, int fd, struct order_answer *a,
