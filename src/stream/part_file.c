@@ -323,6 +323,7 @@ static bool part_file_reap(struct part_file *p, int *num)
 		*num = errno;
 	else
 		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
+	p->failed |= *num;
 	return true;
 }
 
@@ -362,13 +363,22 @@ bool part_file_finished(struct part_file *p, int *num)
 }
 
 /* Nothing arrived. */
-/* What arrived since the last sync is kept, too. */
+/*
+ * What arrived since the last sync is kept, too.  But the kernel tells of a failed
+ * write once: after a failed sync the next one would succeed, and lie.
+ */
 static void part_file_leave(struct part_file *p)
 {
-	int status, num;
+	int status = 0, num;
 
-	if (p->sync_pid)
-		waitpid(p->sync_pid, &status, 0);
+	if (p->sync_pid && waitpid(p->sync_pid, &status, 0) < 0)
+		p->failed = true;
+	p->failed |= status != 0;
+	if (p->failed) {
+		log_notice("%s.part keeps only what was synced before",
+			   p->path);
+		return;
+	}
 	p->synced = p->bytes;
 	if (!p->bytes)
 		num = part_file_order(p, ORDER_PART_DROP, 0);

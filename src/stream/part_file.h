@@ -28,6 +28,7 @@ struct part_file {
 	uint64_t synced; /* bytes that a process syncs, or has synced */
 	pid_t sync_pid; /* that process; 0: none */
 	bool finishing; /* it also gives FILE its name */
+	bool failed; /* a sync did: what was written since the note is in doubt */
 	bool opened; /* FILE.part is ours */
 };
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "stream/output.h"
+#include "stream/part_file.h"
 #include "tap.h"
 #include "wrap.h"
 
@@ -229,6 +230,42 @@ static void test_sync(void)
 	close(fd);
 }
 
+static int sync_fail_once(int fd)
+{
+	return getpid() == ourselves ? 0 : sync_fail(fd);
+}
+
+static void test_part(void)
+{
+	char dir[] = "/tmp/test_output.XXXXXX", path[64], name[80];
+	struct part_file p;
+	struct err e = { 0 };
+	int num = 0;
+
+	if (!mkdtemp(dir))
+		exit(1);
+	snprintf(path, sizeof path, "%s/file", dir);
+	is_int(part_file_open(&p, path, &e), 0, "a part is opened");
+	if (ftruncate(p.fd, 100 << 20) < 0)
+		exit(1);
+	on_fdatasync = sync_fail_once;
+	for (size_t wrote = 100 << 20; !num; wrote = 0) {
+		num = part_file_wrote(&p, wrote);
+		poll(NULL, 0, 5);
+	}
+	is_int(num, EIO, "its disk fails");
+	part_file_close(&p);
+	is_int(part_file_open(&p, path, &e), 0, "it is opened again");
+	is_int(p.start, 0, "what the failed sync was about is dropped");
+	part_file_close(&p);
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(name, sizeof name, "%s.part%s", path,
+			 i ? "" : ".durable");
+		unlink(name);
+	}
+	rmdir(dir);
+}
+
 static void test_devices(void)
 {
 	struct err e = { 0 };
@@ -296,6 +333,7 @@ int main(void)
 	test_errors();
 	test_file();
 	test_sync();
+	test_part();
 	test_devices();
 	test_splice();
 	no_proc = true;
