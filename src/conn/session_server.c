@@ -352,6 +352,12 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 	}
 	session_server_of(s)->stream.connection = peer->hello.connection;
 	session_server_of(s)->stream.source = peer->source;
+	/* While they compare there is no stream yet that could be rekeyed. */
+	if (peer->hello.rekey_at && s->role == CONNECTION_SENDER && s->conn &&
+	    (session_compares(s) || connection_checks(s->conn))) {
+		pending_drop_peer(peer);
+		return 0;
+	}
 	/* A receiver that rekeys again has finished the previous rekey. */
 	if (peer->hello.rekey_at && s->role == CONNECTION_SENDER)
 		session_retire_old(s, peer->hello.offset);

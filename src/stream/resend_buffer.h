@@ -96,8 +96,8 @@ static inline int resend_buffer_not_held(struct err *e)
 }
 
 /*
- * Send again from offset; offset >= acked.  Only if to_memory is NULL.  Errors:
- * ERR_STREAM, the receiver claims bytes that it cannot have.
+ * Send again from offset.  Only if to_memory is NULL.  Errors: ERR_STREAM, the
+ * receiver claims bytes that it cannot have, or lacks some that it acknowledged.
  */
 static inline int resend_buffer_rewind(struct resend_buffer *s, uint64_t offset,
 				       struct err *e)
@@ -105,6 +105,9 @@ static inline int resend_buffer_rewind(struct resend_buffer *s, uint64_t offset,
 	if (!s->keeps || offset > s->head)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver has bytes that were never sent");
+	if (offset < s->acked)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver lacks bytes that it acknowledged");
 	s->sent = offset;
 	return 0;
 }
