@@ -304,6 +304,38 @@ synced() {
 }
 
 # A receiver that had renamed the file when it was killed finds it there.
+# say_hex FD HEX...: sends these bytes in a record of mode none
+say_hex() {
+	local fd=$1 hex
+	printf -v hex '%s' "${@:2}"
+	printf -v hex '170303%04x%s' $((${#hex} / 2)) "$hex"
+	# shellcheck disable=SC2059 # the format has the bytes
+	printf "$(sed 's/../\\x&/g' <<<"$hex")" >&"$fd"
+}
+
+# hello CONNECTION REKEY_AT FLAGS: prints the HELLO of a receiver
+hello() {
+	printf '010202%02x%08x%032d%048d%016x%016x%0128d' "$3" "$1" 7 0 60000 "$2" 0
+}
+
+@test "a receiver that rekeys before its bytes are compared is not answered, and harms nobody" {
+	have_fifo feed
+	exec 7<>feed
+	SERVER=() CREDENTIAL=(-m none)
+	spawn_receiver --send -m none --retry 20s >/dev/null <feed
+	head -c 500000 in >&7 &
+	exec 5<>"/dev/tcp/127.0.0.1/$PORT" 6<>"/dev/tcp/127.0.0.1/$PORT"
+	say_hex 5 "$(hello 1 0 4)"
+	[[ $(head -c 69 <&5 | wc -c) == 69 ]] || fail 'no WELCOME'
+	say_hex 5 0701 000000000000 "$(printf '%016x%064d' 1000000 0)"
+	say_hex 6 "$(hello 2 1000000 0)"
+	[[ $(wc -c <&6) == 0 ]] || fail 'the rekey was answered'
+	tail -c +500001 in | head -c 500000 >&7
+	exec 7>&-
+	receiver_ends 8
+	assert_stderr_has 'another stream' "$RECEIVER_ERR"
+}
+
 @test "receivers are killed at random moments: the file is absent or whole" {
 	local round kills
 	by_tier 1 1 200 20
