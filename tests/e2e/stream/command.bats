@@ -359,7 +359,8 @@ rounds() {
 @test "a stopped consumer sees no end of file either" {
 	consumes_until_end
 	stands push
-	pkill -STOP -f "untilend end $MARK\$"
+	# not the launcher, whose arguments end like this, too
+	pkill -STOP -f "^$BKP_TOOLS/untilend end $MARK\$"
 	kill -9 "$RECEIVER_PID"
 	no_end_seen 7 137
 }
