@@ -316,6 +316,19 @@ int order_ask_fd(const struct order *o)
 	return -1;
 }
 
+int order_signal(pid_t pid, int sig, struct err *e)
+{
+	const struct order o = { .kind = ORDER_SIGNAL,
+				 .pid = pid,
+				 .number = sig };
+	struct order_answer ignored;
+
+	if (order_possible())
+		return order_ask(&o, -1, &ignored, e);
+	kill(pid, sig);
+	return 0;
+}
+
 int order_receive(int socket, struct order_received *r)
 {
 	struct order_extra x;

@@ -110,6 +110,12 @@ int order_ask(const struct order *o, int fd, struct order_answer *a,
  */
 int order_ask_fd(const struct order *o);
 
+/*
+ * Send sig to a process: by the launcher if there is one, else by kill(2), whose
+ * errors are ignored.  Errors: as of order_ask().
+ */
+int order_signal(pid_t pid, int sig, struct err *e) attr_must_check;
+
 /* An order that the launcher received */
 struct order_received {
 	struct order order;

@@ -93,15 +93,9 @@ void served_restarted(struct served *t, struct served_stream *s, bool did)
 
 void served_signal(struct served_stream *s, int sig)
 {
-	const struct order order = { .kind = ORDER_SIGNAL,
-				     .pid = s->pid,
-				     .number = sig };
-	struct order_answer ignored;
 	struct err e = { 0 };
 
-	if (!order_possible())
-		kill(s->pid, sig);
-	else if (order_ask(&order, -1, &ignored, &e) < 0 && sig != SIGUSR1)
+	if (order_signal(s->pid, sig, &e) < 0 && sig != SIGUSR1)
 		s->owed_sig = sig;
 }
 

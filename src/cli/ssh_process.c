@@ -273,15 +273,9 @@ static bool ssh_process_wait(const struct ssh_process *p, uint64_t ms,
 /* The launcher may signal it, once we are confined. */
 static void ssh_process_signal(const struct ssh_process *p, int sig)
 {
-	const struct order order = { .kind = ORDER_SIGNAL,
-				     .pid = p->pid,
-				     .number = sig };
-	struct order_answer ignored;
 	struct err e = { 0 };
 
-	if (!order_possible())
-		kill(p->pid, sig);
-	else if (order_ask(&order, -1, &ignored, &e) < 0)
+	if (order_signal(p->pid, sig, &e) < 0)
 		log_debug("%s", e.msg);
 }
 
