@@ -47,14 +47,9 @@ int input_init(struct input *in, int fd, struct err *e)
 	return 0;
 }
 
-bool input_rewinds(const struct input *in)
-{
-	return in->kind == IO_FILE && in->start >= 0;
-}
-
 int input_rewind(struct input *in, struct err *e)
 {
-	if (!input_rewinds(in))
+	if (in->kind != IO_FILE || in->start < 0)
 		return err_set(
 			e, ERR_IO, 0,
 			"the receiver was restarted, and standard input "

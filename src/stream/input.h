@@ -46,9 +46,6 @@ int input_read(const struct input *in, const struct iovec *buffers, int count,
  */
 int input_rewind(struct input *in, struct err *e) attr_must_check;
 
-/* Can it be read from the beginning again? */
-bool input_rewinds(const struct input *in);
-
 /* Another call that reads the input failed with errno: set e.  Returns -1. */
 int input_error(struct err *e);
 
