@@ -65,6 +65,19 @@ int signals_check(struct err *e)
 		       strsignal(sig));
 }
 
+pid_t signals_fork(void)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	pid = fork();
+	if (pid != 0)
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	return pid;
+}
+
 void signals_note(int sig)
 {
 	stop_came = sig;

@@ -6,6 +6,8 @@
  */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/err.h"
 
 /* Note these signals from now on, but for ignored ones.  Errors: ERR_STREAM. */
@@ -22,6 +24,12 @@ void signals_disarm(void);
  * ERR_IO that names the signal.
  */
 int signals_check(struct err *e) attr_must_check;
+
+/*
+ * fork(2), but the child blocks all signals: no handler of ours runs there, and
+ * it is ended by SIGKILL alone.
+ */
+pid_t signals_fork(void);
 
 /* Note sig, for a caller that catches signals by other means. */
 void signals_note(int sig);

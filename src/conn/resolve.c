@@ -16,6 +16,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
+#include "base/signals.h"
 
 /* So that one write(2) of the answer is one read(2) of it: pipe(7). */
 static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
@@ -106,15 +107,10 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent,
 /* No handler of ours may run in the new process, which shares our pipes. */
 static pid_t resolve_fork(const struct resolve_query *q, int fd, bool drops)
 {
-	pid_t parent = getpid(), pid;
-	sigset_t all, before;
+	pid_t parent = getpid(), pid = signals_fork();
 
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	pid = fork();
 	if (pid == 0)
 		resolve_live(q, fd, parent, drops);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
 }
 

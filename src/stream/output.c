@@ -13,6 +13,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/signals.h"
+
 void output_init(struct output *out, int fd)
 {
 	*out = (struct output){
@@ -137,18 +139,13 @@ static void output_sync_main(const struct output *out)
 	_exit(output_flush(out));
 }
 
-/* Signals are for the parent: the child blocks all but SIGKILL. */
+/* Signals are for the parent. */
 static pid_t output_fork_sync(const struct output *out)
 {
-	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = signals_fork();
 
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &old);
-	pid = fork();
 	if (pid == 0)
 		output_sync_main(out);
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid;
 }
 

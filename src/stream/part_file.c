@@ -19,6 +19,7 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
+#include "base/signals.h"
 #include "stream/durable.h"
 
 enum {
@@ -288,19 +289,14 @@ static int part_file_finish(const struct part_file *p)
 /* The same process as that of an output that is a file; see output.c. */
 static pid_t part_file_fork(const struct part_file *p, bool finish)
 {
-	sigset_t all, old;
-	pid_t pid;
+	pid_t pid = signals_fork();
 
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &old);
-	pid = fork();
 	if (pid == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		io_close_all_but(0, (int[]){ p->fd, p->dir_fd, order_socket() },
 				 3);
 		_exit(finish ? part_file_finish(p) : part_file_note(p));
 	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
 	return pid;
 }
 
