@@ -18,8 +18,7 @@
  *   - the ticket of the process before stays valid
  *   - DONE is told before the file has its name
  */
-#include <stdlib.h>
-
+#include "model_rules.h"
 #include "tap.h"
 
 enum {
@@ -27,8 +26,6 @@ enum {
 	QUEUE = 2, /* room on the way, in one direction */
 	PROCESSES = 2, /* each with a folder of its own */
 	STARTS = 3, /* in all */
-	STATES_MAX = 1 << 21,
-	HASH = 1 << 23,
 };
 
 /* What the input gives: the second byte may have changed. */
@@ -76,31 +73,9 @@ enum variant {
 };
 
 static enum variant variant;
-static struct state *states;
-static uint32_t *table;
-static uint32_t count;
-static bool full;
-
-static uint32_t intern(const struct state *s)
-{
-	const uint8_t *p = (const uint8_t *)s;
-	uint32_t at = 2166136261;
-
-	for (size_t i = 0; i < sizeof *s; i++)
-		at = (at ^ p[i]) * 16777619;
-	at %= HASH;
-	while (table[at] && memcmp(&states[table[at] - 1], s, sizeof *s))
-		at = (at + 1) % HASH;
-	if (!table[at] && count == STATES_MAX) {
-		full = true;
-		return 0;
-	}
-	if (!table[at]) {
-		states[count++] = *s;
-		table[at] = count;
-	}
-	return table[at] - 1;
-}
+static struct model model = { .size = sizeof(struct state),
+			      .most = 1 << 21,
+			      .hashes = 1 << 23 };
 
 static uint8_t byte_of(uint8_t kind, uint8_t at)
 {
@@ -350,16 +325,19 @@ static bool step_sender(struct state *s, int step)
 	return false;
 }
 
-static bool step_any(struct state *s, int step)
+static bool step_any(void *state, int step)
 {
+	struct state *s = state;
+
 	if (step < PROCESSES * PROCESS_STEPS)
 		return step_process(s, step / PROCESS_STEPS,
 				    step % PROCESS_STEPS);
 	return step_sender(s, step - PROCESSES * PROCESS_STEPS);
 }
 
-static bool is_honest(const struct state *s)
+static bool is_honest(const void *state)
 {
+	const struct state *s = state;
 	bool delivered = s->life != EXITED_0;
 
 	for (int i = 0; i < PROCESSES; i++) {
@@ -374,8 +352,10 @@ static bool is_honest(const struct state *s)
 }
 
 /* Can a process that is here, and has the beginning of the stream, succeed? */
-static bool may_hope(const struct state *s)
+static bool may_hope(const void *state)
 {
+	const struct state *s = state;
+
 	for (int i = 0; i < PROCESSES && s->life == RUNS; i++) {
 		const struct process *p = &s->p[i];
 
@@ -386,61 +366,24 @@ static bool may_hope(const struct state *s)
 	return false;
 }
 
-/* Explore.  Returns the number of states that are not honest. */
+static bool is_success(const void *state)
+{
+	const struct state *s = state;
+
+	return s->life == EXITED_0;
+}
+
+static const struct model_rules rules = { STEPS, step_any, is_honest,
+					  is_success, may_hope };
+
 static uint32_t explore(void)
 {
 	struct state first;
-	uint32_t bad = 0;
 
-	memset(table, 0, HASH * sizeof *table);
 	memset(&first, 0, sizeof first);
-	count = 0;
-	full = false;
 	first.life = RUNS;
 	first.starts = STARTS;
-	intern(&first);
-	for (uint32_t i = 0; i < count && !full; i++) {
-		if (!is_honest(&states[i])) {
-			bad++;
-			continue;
-		}
-		for (int step = 0; step < STEPS; step++) {
-			struct state next;
-
-			memcpy(&next, &states[i], sizeof next);
-			if (step_any(&next, step))
-				intern(&next);
-		}
-	}
-	return bad;
-}
-
-/* Which states can lead to success?  Repeat until no more are found. */
-static uint32_t count_hopeless(void)
-{
-	bool *good = calloc(count, sizeof *good);
-	uint32_t hopeless = 0;
-	bool more = true;
-
-	for (uint32_t i = 0; i < count; i++)
-		good[i] = states[i].life == EXITED_0;
-	while (more) {
-		more = false;
-		for (uint32_t i = count; i-- > 0;) {
-			for (int step = 0; step < STEPS && !good[i]; step++) {
-				struct state next;
-
-				memcpy(&next, &states[i], sizeof next);
-				if (step_any(&next, step) &&
-				    good[intern(&next)])
-					more = good[i] = true;
-			}
-		}
-	}
-	for (uint32_t i = 0; i < count; i++)
-		hopeless += may_hope(&states[i]) && !good[i];
-	free(good);
-	return hopeless;
+	return model_explore(&model, &rules, &first);
 }
 
 int main(void)
@@ -455,19 +398,17 @@ int main(void)
 		{ DONE_EARLY, "DONE is told before the file has its name" },
 	};
 
-	states = calloc(STATES_MAX, sizeof *states);
-	table = calloc(HASH, sizeof *table);
-	if (!states || !table)
-		return 1;
+	model_init(&model);
 	is_int(explore(), 0,
 	       "a file is whole, and of one stream; so is what is confirmed");
-	ok(!full && count > 1000, "all of %u states were explored", count);
-	is_int(count_hopeless(), 0, "the right part can always be continued");
+	ok(!model.full && model.count > 1000, "all of %u states were explored",
+	   model.count);
+	is_int(model_hopeless(&model, &rules), 0,
+	       "the right part can always be continued");
 	for (size_t i = 0; i < array_len(wrong); i++) {
 		variant = wrong[i].variant;
 		ok(explore() > 0, "the checks notice if %s", wrong[i].what);
 	}
-	free(states);
-	free(table);
+	model_fini(&model);
 	return tap_end();
 }

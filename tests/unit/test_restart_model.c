@@ -21,7 +21,7 @@
  *   - the ticket of the process before stays valid while bytes are compared
  *   - the outcome is told before the sender came to its end
  */
-#include "model.h"
+#include "model_rules.h"
 #include "tap.h"
 
 enum {
@@ -80,7 +80,6 @@ static enum variant variant;
 static struct model model = { .size = sizeof(struct state),
 			      .most = 1 << 20,
 			      .hashes = 1 << 22 };
-static struct state *states; /* of the model */
 
 static uint8_t length(uint8_t kind)
 {
@@ -369,16 +368,19 @@ static bool step_receiver(struct state *s, int step)
 	return false;
 }
 
-static bool step_any(struct state *s, int step)
+static bool step_any(void *state, int step)
 {
+	struct state *s = state;
+
 	if (step < PROCESSES * PROCESS_STEPS)
 		return step_process(s, step / PROCESS_STEPS,
 				    step % PROCESS_STEPS);
 	return step_receiver(s, step - PROCESSES * PROCESS_STEPS);
 }
 
-static bool is_honest(const struct state *s)
+static bool is_honest(const void *state)
 {
+	const struct state *s = state;
 	bool one = false;
 
 	for (uint8_t kind = 0; kind < KINDS; kind++)
@@ -391,8 +393,10 @@ static bool is_honest(const struct state *s)
 }
 
 /* Can a process that is here, and has what the receiver waits for, succeed? */
-static bool may_hope(const struct state *s)
+static bool may_hope(const void *state)
 {
+	const struct state *s = state;
+
 	if (s->life != RUNS || s->outcome == FAIL)
 		return false;
 	for (int i = 0; i < PROCESSES; i++) {
@@ -405,66 +409,27 @@ static bool may_hope(const struct state *s)
 	return false;
 }
 
-static bool is_success(const struct state *s)
+static bool is_success(const void *state)
 {
+	const struct state *s = state;
+
 	for (int i = 0; i < PROCESSES; i++)
 		if (s->p[i].life == EXITED_0)
 			return s->life == EXITED_0;
 	return false;
 }
 
-/* Explore.  Returns the number of states that are not honest. */
+static const struct model_rules rules = { STEPS, step_any, is_honest,
+					  is_success, may_hope };
+
 static uint32_t explore(void)
 {
 	struct state first;
-	uint32_t bad = 0;
 
 	memset(&first, 0, sizeof first);
 	first.life = RUNS;
 	first.starts = STARTS;
-	model_begin(&model, &first);
-	for (uint32_t i = 0; i < model.count && !model.full; i++) {
-		if (!is_honest(&states[i])) {
-			bad++;
-			continue;
-		}
-		for (int step = 0; step < STEPS; step++) {
-			struct state next;
-
-			memcpy(&next, &states[i], sizeof next);
-			if (step_any(&next, step))
-				model_add(&model, &next);
-		}
-	}
-	return bad;
-}
-
-/* Which states can lead to success?  Repeat until no more are found. */
-static uint32_t count_hopeless(void)
-{
-	bool *good = calloc(model.count, sizeof *good);
-	uint32_t hopeless = 0;
-	bool more = true;
-
-	for (uint32_t i = 0; i < model.count; i++)
-		good[i] = is_success(&states[i]);
-	while (more) {
-		more = false;
-		for (uint32_t i = model.count; i-- > 0;) {
-			for (int step = 0; step < STEPS && !good[i]; step++) {
-				struct state next;
-
-				memcpy(&next, &states[i], sizeof next);
-				if (step_any(&next, step) &&
-				    good[model_add(&model, &next)])
-					more = good[i] = true;
-			}
-		}
-	}
-	for (uint32_t i = 0; i < model.count; i++)
-		hopeless += may_hope(&states[i]) && !good[i];
-	free(good);
-	return hopeless;
+	return model_explore(&model, &rules, &first);
 }
 
 int main(void)
@@ -480,13 +445,13 @@ int main(void)
 	};
 
 	model_init(&model);
-	states = (struct state *)model.states;
 	is_int(explore(), 0,
 	       "no byte is lost, comes twice or from another "
 	       "stream");
 	ok(!model.full && model.count > 1000, "all of %u states were explored",
 	   model.count);
-	is_int(count_hopeless(), 0, "the right stream can always continue");
+	is_int(model_hopeless(&model, &rules), 0,
+	       "the right stream can always continue");
 	for (size_t i = 0; i < array_len(wrong); i++) {
 		variant = wrong[i].variant;
 		ok(explore() > 0, "the checks notice if %s", wrong[i].what);
