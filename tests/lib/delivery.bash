@@ -232,3 +232,24 @@ without_tls() {
 	rmmod tls
 	cleanup_add modprobe -d "$BKP_GUEST_MODULES" tls
 }
+
+# keeps_attributes: skips the test where the length of a part cannot be noted
+keeps_attributes() {
+	: >attributes
+	setfattr -n user.btrfs-ktls-pipe.test -v 1 attributes 2>/dev/null ||
+		skip 'no extended attributes in this file system'
+}
+
+# assert_output_whole: "file", of --output, is all of "in"
+assert_output_whole() {
+	assert_same_file in file
+	[[ ! -e file.part ]] || fail 'file.part is still there'
+	[[ $(stat -c %a file) == 600 ]] || fail "$(stat file)"
+}
+
+# assert_compared FILE LEAST [MOST]: FILE of --stats says so many bytes
+assert_compared() {
+	local n
+	n=$(sed -nE 's/.*"compared": ([0-9]+).*/\1/p' "$1")
+	(($2 <= n && n <= ${3:-$2})) || fail "compared $n bytes"
+}

@@ -31,22 +31,11 @@ listens() {
 
 whole() {
 	receiver_ends 0
-	assert_same_file in file
-	[[ ! -e file.part ]] || fail 'file.part is still there'
-	[[ $(stat -c %a file) == 600 ]] || fail "$(stat file)"
+	assert_output_whole
 }
 
 compared() {
-	local n
-	n=$(sed -nE 's/.*"compared": ([0-9]+).*/\1/p' sender.json)
-	(($1 <= n && n <= ${2:-$1})) || fail "compared $n bytes"
-}
-
-# keeps_attributes: skips the test where no length can be noted
-keeps_attributes() {
-	: >attributes
-	setfattr -n user.btrfs-ktls-pipe.test -v 1 attributes 2>/dev/null ||
-		skip 'no extended attributes in this file system'
+	assert_compared sender.json "$@"
 }
 
 # ends_early: a sender without a name fails after 1000000 bytes
@@ -55,6 +44,18 @@ ends_early() {
 	receiver_ends 7
 	[[ ! -e file ]] || fail 'file is there'
 	assert_prefix file.part in
+}
+
+# part_is_continued: by the next stream, which compares all of it
+part_is_continued() {
+	local size
+	listens
+	ends_early
+	size=$(stat -c %s file.part)
+	listens
+	sends <in
+	compared "$size"
+	whole
 }
 
 @test "--output writes a file of mode 0600, and nothing beside it" {
@@ -66,14 +67,7 @@ ends_early() {
 
 @test "a sender fails: the file is absent, and another stream of the same bytes continues its part" {
 	keeps_attributes
-	local size
-	listens
-	ends_early
-	size=$(stat -c %s file.part)
-	listens
-	sends <in
-	compared "$size"
-	whole
+	part_is_continued
 }
 
 @test "a receiver is killed: what was synced is continued" {
@@ -106,15 +100,8 @@ synced() {
 
 # Beside it lies a note then.
 @test "a file system without extended attributes: the part is continued, too" {
-	local size
 	wrapped '' "\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
-	listens
-	ends_early
-	size=$(stat -c %s file.part)
-	listens
-	sends <in
-	compared "$size"
-	whole
+	part_is_continued
 	[[ $(echo file*) == file ]] || fail "left: $(echo file*)"
 }
 

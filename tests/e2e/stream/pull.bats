@@ -42,25 +42,15 @@ offer_ends() {
 
 whole() {
 	offer_ends 0
-	assert_same_file in file
-	[[ ! -e file.part ]] || fail 'file.part is still there'
-	[[ $(stat -c %a file) == 600 ]] || fail "$(stat file)"
+	assert_output_whole
 }
 
 compared() {
-	local n
-	n=$(sed -nE 's/.*"compared": ([0-9]+).*/\1/p' receiver.json)
-	(($1 <= n && n <= ${2:-$1})) || fail "compared $n bytes"
+	assert_compared receiver.json "$@"
 }
 
 said() {
 	has_line "^btrfs-ktls-pipe: .*$1" "$RECEIVER_ERR"
-}
-
-keeps_attributes() {
-	: >attributes
-	setfattr -n user.btrfs-ktls-pipe.test -v 1 attributes 2>/dev/null ||
-		skip 'no extended attributes in this file system'
 }
 
 # stops SIGNAL [BYTES]: a receiver of "slow", which gives BYTES of "in" and then
