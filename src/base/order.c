@@ -119,10 +119,11 @@ static size_t order_fds(uint32_t kind)
 	switch (kind) {
 	case ORDER_DIAG:
 	case ORDER_GROW:
+		return 1;
 	case ORDER_PART_NOTE:
 	case ORDER_PART_NAME:
 	case ORDER_PART_DROP:
-		return 1;
+		return 2;
 	}
 	return 0;
 }
@@ -281,8 +282,8 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 	return 0;
 }
 
-int order_ask(const struct order *o, int fd, struct order_answer *a,
-	      struct err *e)
+int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
+		   struct order_answer *a, struct err *e)
 {
 	static const char what[] = "the process with our privileges does not "
 				   "answer";
@@ -292,8 +293,9 @@ int order_ask(const struct order *o, int fd, struct order_answer *a,
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_STREAM, "socketpair", what);
 	ours = ends[0];
-	ret = order_send(order_fd, o, sizeof *o, (int[]){ ends[1], fd },
-			 fd < 0 ? 1 : 2);
+	ret = order_send(order_fd, o, sizeof *o,
+			 (int[]){ ends[1], fds[0], fds[1] },
+			 1 + order_fds(o->kind));
 	close(ends[1]);
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
@@ -303,6 +305,12 @@ int order_ask(const struct order *o, int fd, struct order_answer *a,
 		return 0;
 	*e = a->error;
 	return -1;
+}
+
+int order_ask(const struct order *o, int fd, struct order_answer *a,
+	      struct err *e)
+{
+	return order_ask_with(o, (int[]){ fd, -1 }, a, e);
 }
 
 int order_ask_fd(const struct order *o)
@@ -342,7 +350,8 @@ int order_receive(int socket, struct order_received *r)
 	}
 	r->from = x.from;
 	r->reply_fd = x.fds[0];
-	r->fd = x.count > 1 ? x.fds[1] : -1;
+	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
+		r->fds[i] = i + 1 < x.count ? x.fds[i + 1] : -1;
 	return 1;
 }
 

@@ -28,9 +28,10 @@ enum order_kind {
 	ORDER_REOPEN, /* number 0 to 2, access: /proc/self/fd/N, O_NONBLOCK */
 	ORDER_NULL, /* open /dev/null for writing */
 	ORDER_KEYS, /* open the file of --keys */
-	ORDER_PART_NOTE, /* its folder, bytes: so many are on the disk */
-	ORDER_PART_NAME, /* the folder of --output: rename FILE.part to FILE */
-	ORDER_PART_DROP, /* the same folder: delete FILE.part */
+	/* Each with the folder of --output and with FILE.part, which is locked */
+	ORDER_PART_NOTE, /* bytes: so many are on the disk */
+	ORDER_PART_NAME, /* rename FILE.part to FILE */
+	ORDER_PART_DROP, /* delete FILE.part */
 	ORDER_KINDS,
 };
 
@@ -104,6 +105,10 @@ int order_socket(void);
 int order_ask(const struct order *o, int fd, struct order_answer *a,
 	      struct err *e) attr_must_check;
 
+/* The same with two descriptors. */
+int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
+		   struct order_answer *a, struct err *e) attr_must_check;
+
 /*
  * The same for an order whose answer is one descriptor: returns it, or -1 with
  * errno set.
@@ -121,7 +126,7 @@ struct order_received {
 	struct order order;
 	pid_t from; /* who asks, as the kernel says; 0: unknown */
 	int reply_fd;
-	int fd; /* -1: none */
+	int fds[ORDER_FDS_MAX]; /* -1: none */
 };
 
 /*

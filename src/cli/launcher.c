@@ -62,7 +62,8 @@ static bool launcher_serve(struct launcher *l, int socket)
 	if (ret <= 0)
 		return ret == 0;
 	launcher_orders_obey(l, &received, &answer);
-	attr_close(&received.fd);
+	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
+		attr_close(&received.fds[i]);
 	order_reply(received.reply_fd, &answer);
 	return true;
 }

@@ -281,7 +281,7 @@ static int launcher_part(const struct launcher *l,
 
 	if (!l->o->output)
 		return launcher_refuse(&a->error, "no file of --output");
-	num = part_file_obey(l->o->output, &r->order, r->fd);
+	num = part_file_obey(l->o->output, &r->order, r->fds);
 	return num ? err_set(&a->error, ERR_IO, num, "--output") : 0;
 }
 
@@ -311,9 +311,9 @@ static int launcher_carry_out(struct launcher *l,
 	case ORDER_INTERFACE:
 		return launcher_interface(o, a);
 	case ORDER_DIAG:
-		return launcher_diag(r->fd, a);
+		return launcher_diag(r->fds[0], a);
 	case ORDER_GROW:
-		return launcher_grow(l, o, r->fd, a);
+		return launcher_grow(l, o, r->fds[0], a);
 	case ORDER_REOPEN:
 		return launcher_give(
 			io_reopen_nonblocking(o->number, o->access), a);

@@ -84,12 +84,19 @@ static int part_file_refuse(const struct part_file *p, const char *why,
 	return err_set(e, ERR_IO, 0, "--output: %s.part %s", p->path, why);
 }
 
+/* Is it the file that FILE.part names? */
+static bool part_file_is_named(const struct part_file *p, const struct stat *st)
+{
+	struct stat named;
+
+	return fstatat(p->dir_fd, p->part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_dev == st->st_dev && named.st_ino == st->st_ino;
+}
+
 /* Somebody else may have chosen what lies there. */
 static int part_file_check(const struct part_file *p, struct stat *st,
 			   struct err *e)
 {
-	struct stat named;
-
 	if (fstat(p->fd, st) < 0)
 		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
 	if (!S_ISREG(st->st_mode))
@@ -102,9 +109,8 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 		return part_file_refuse(
 			p, "is being written by another process", e);
 	/* It may have been renamed before we had the lock. */
-	if (fstatat(p->dir_fd, p->part, &named, AT_SYMLINK_NOFOLLOW) < 0 ||
-	    named.st_dev != st->st_dev || named.st_ino != st->st_ino ||
-	    named.st_nlink != 1)
+	if (fstat(p->fd, st) < 0 || st->st_nlink != 1 ||
+	    !part_file_is_named(p, st))
 		return part_file_refuse(p, "has changed, or has two names", e);
 	return 0;
 }
@@ -234,22 +240,18 @@ static int part_file_carry_out(const struct part_file *p, const struct order *o)
 	return num;
 }
 
-int part_file_obey(const char *path, const struct order *o, int dir_fd)
+int part_file_obey(const char *path, const struct order *o,
+		   const int fds[static 2])
 {
-	struct part_file p = { .path = path, .dir_fd = dir_fd };
+	struct part_file p = { .path = path, .dir_fd = fds[0], .fd = fds[1] };
 	struct err e = { 0 };
-	int num;
+	struct stat st;
 
 	if (part_file_names(&p, &e) < 0)
 		return EINVAL;
-	p.fd = openat(dir_fd, p.part,
-		      O_WRONLY | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-			      O_NONBLOCK);
-	if (p.fd < 0)
-		return errno;
-	num = part_file_carry_out(&p, o);
-	close(p.fd);
-	return num;
+	if (fstat(p.fd, &st) < 0 || !part_file_is_named(&p, &st))
+		return ESTALE;
+	return part_file_carry_out(&p, o);
 }
 
 static int part_file_order(const struct part_file *p, enum order_kind kind,
@@ -261,7 +263,7 @@ static int part_file_order(const struct part_file *p, enum order_kind kind,
 
 	if (!order_possible())
 		return part_file_carry_out(p, &o);
-	if (order_ask(&o, p->dir_fd, &answer, &e) == 0)
+	if (order_ask_with(&o, (int[]){ p->dir_fd, p->fd }, &answer, &e) == 0)
 		return 0;
 	return e.num ? e.num : EPROTO;
 }

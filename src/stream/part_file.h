@@ -68,9 +68,12 @@ bool part_file_finished(struct part_file *p, int *num);
 
 /*
  * For the launcher: what a confined process may not do itself with the files of
- * path in that folder.  Returns 0 or an errno.
+ * path.  fds are the folder and FILE.part: as long as the order is on its way, it
+ * holds the lock, even if the process is gone.  Returns 0 or an errno; ESTALE: it
+ * is not FILE.part, or not any more.
  */
-int part_file_obey(const char *path, const struct order *o, int dir_fd);
+int part_file_obey(const char *path, const struct order *o,
+		   const int fds[static 2]);
 
 /* Close it; FILE.part stays if it has bytes. */
 void part_file_close(struct part_file *p);

@@ -52,10 +52,10 @@ static const struct sample {
 	{ "null", 0, { .kind = ORDER_NULL } },
 	{ "keys", 0, { .kind = ORDER_KEYS } },
 	{ "bytes on the disk",
-	  1,
+	  2,
 	  { .kind = ORDER_PART_NOTE, .bytes = UINT64_MAX } },
-	{ "name a file", 1, { .kind = ORDER_PART_NAME } },
-	{ "delete a part", 1, { .kind = ORDER_PART_DROP } },
+	{ "name a file", 2, { .kind = ORDER_PART_NAME } },
+	{ "delete a part", 2, { .kind = ORDER_PART_DROP } },
 };
 
 static void test_samples(void)
@@ -150,7 +150,7 @@ static void obey(int socket)
 	while (order_receive(socket, &r) == 1) {
 		a.value[0] = r.order.number;
 		a.value[1] = (int32_t)r.from;
-		a.fds[0] = r.fd;
+		a.fds[0] = r.fds[0];
 		if (r.order.kind == ORDER_NULL)
 			err_set(&a.error, ERR_IO, EISDIR, "nothing left");
 		order_reply(r.reply_fd, &a);

@@ -163,6 +163,28 @@ synced() {
 	bkp 2 listen -k key -p 0 --output folder/
 }
 
+# The launcher gives FILE its name, perhaps late.
+@test "a receiver is killed while its launcher names the file: no other process gets the part before that" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	not_under sanitizers 'they cannot look for leaks under strace'
+	not_under valgrind 'it cannot run under strace'
+	keeps_attributes
+	local launcher program=$BKP
+	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=renameat2 -e inject=renameat2:delay_enter=4000000'
+	listens
+	launcher=$(launcher_of "$RECEIVER_PID")
+	spawn_sender --ktls "$WHEN" --retry 1s <in
+	until_true size_is 3000000 file.part
+	sleep 0.5 # the launcher has its order, and needs 4 s
+	kill -9 "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	BKP=$program
+	bkp 8 listen "${CREDENTIAL[@]}" --wait 1s -p 0 --output file
+	assert_stderr_has 'file.part is being written by another process'
+	until_true gone "$launcher"
+	assert_output_whole
+}
+
 @test "two receivers do not write one file" {
 	listens
 	bkp 8 listen -k key -p 0 --output file
