@@ -246,15 +246,10 @@ static void order_close(const int *fds, size_t count)
 }
 
 /* A disk may be slow, and the launcher's end is heard in any case. */
-static int order_patience(uint32_t kind)
+bool order_is_slow(const struct order *o)
 {
-	switch (kind) {
-	case ORDER_PART_NOTE:
-	case ORDER_PART_NAME:
-	case ORDER_PART_DROP:
-		return -1;
-	}
-	return ANSWER_MS;
+	return o->kind == ORDER_PART_NOTE || o->kind == ORDER_PART_NAME ||
+	       o->kind == ORDER_PART_DROP;
 }
 
 static int order_await(int from, int patience_ms, struct order_answer *a)
@@ -299,7 +294,7 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	close(ends[1]);
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
-	if (order_await(ours, order_patience(o->kind), a) < 0)
+	if (order_await(ours, order_is_slow(o) ? -1 : ANSWER_MS, a) < 0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;

@@ -52,19 +52,53 @@ static void launcher_detach(int fd)
 		unsetenv(not_for_command[i]);
 }
 
+/* Wait for the disk, as the process of the last slow order does. */
+static void launcher_finish_slow(struct launcher *l)
+{
+	while (l->slow && waitpid(l->slow, NULL, 0) < 0 && errno == EINTR)
+		;
+	l->slow = 0;
+}
+
+/*
+ * A slow order is carried out by a process of its own, one at a time: others,
+ * such as to connect again, must not wait for it.  Returns as fork(2); after -1
+ * we carry it out.
+ */
+static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
+{
+	pid_t pid;
+
+	if (!order_is_slow(o))
+		return -1;
+	launcher_finish_slow(l);
+	pid = fork();
+	if (pid > 0)
+		l->slow = pid;
+	return pid;
+}
+
 /* Returns false if nobody is left that could ask. */
 static bool launcher_serve(struct launcher *l, int socket)
 {
 	struct order_received received;
 	struct order_answer answer;
 	int ret = order_receive(socket, &received);
+	pid_t other;
 
 	if (ret <= 0)
 		return ret == 0;
-	launcher_orders_obey(l, &received, &answer);
+	other = launcher_fork_slow(l, &received.order);
+	if (other <= 0)
+		launcher_orders_obey(l, &received, &answer);
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		attr_close(&received.fds[i]);
-	order_reply(received.reply_fd, &answer);
+	if (other > 0)
+		close(received.reply_fd);
+	else
+		order_reply(received.reply_fd, &answer);
+	if (other == 0)
+		_exit(0);
 	return true;
 }
 
@@ -86,6 +120,7 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 			break;
 		p.revents = 0;
 	}
+	launcher_finish_slow(&l);
 	/* Supervisors see that their streams are gone.  They need no parent. */
 	launcher_orders_reap(&l);
 	if (child)

@@ -347,6 +347,8 @@ void launcher_orders_reap(struct launcher *l)
 	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
 		if (pid == l->resolver)
 			l->resolver = 0;
+		if (pid == l->slow)
+			l->slow = 0;
 		for (size_t i = 0; i < LAUNCHER_COMMANDS_MAX; i++) {
 			if (l->commands[i].supervisor != pid)
 				continue;

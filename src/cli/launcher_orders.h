@@ -18,6 +18,7 @@ enum { LAUNCHER_COMMANDS_MAX = 128, LAUNCHER_STREAMS_MAX = 128 };
 struct launcher {
 	const struct options *o;
 	pid_t resolver; /* the last look-up; 0: none */
+	pid_t slow; /* carries out the last slow order; 0: none */
 	struct {
 		pid_t supervisor; /* 0: free */
 		pid_t group; /* COMMAND's; 0: it was not started */
