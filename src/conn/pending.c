@@ -114,7 +114,8 @@ static bool pending_is_restart(const struct pending_stream *s,
 {
 	return s->name && (p->hello.flags & FRAME_HELLO_NAMED) &&
 	       !memcmp(p->stream_name, s->name, sizeof p->stream_name) &&
-	       !strcmp(channel_agreed(p->channel)->name, s->identity) &&
+	       (!s->identity ||
+		!strcmp(channel_agreed(p->channel)->name, s->identity)) &&
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
 }
 

@@ -68,7 +68,7 @@ struct pending_stream {
 	uint32_t connection; /* number of the last accepted connection */
 	struct net_source source; /* of its peer */
 	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
-	const char *identity; /* of the peer that may restart it */
+	const char *identity; /* of who may restart it; NULL: whoever it is */
 };
 
 /* What a listener requires of its peers.  Everything is borrowed. */

@@ -110,6 +110,7 @@ static enum session_purpose session_server_purpose(const struct session *s,
 static void session_server_own(struct session *s, const struct peer *peer)
 {
 	struct session_server *server = session_server_of(s);
+	const struct session_config *o = s->p.config;
 
 	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
 	server->stream =
@@ -117,14 +118,16 @@ static void session_server_own(struct session *s, const struct peer *peer)
 					 .id = s->stream,
 					 .connection = peer->hello.connection,
 					 .source = peer->source };
-	if (!s->p.config->raw && s->p.cred && server->acceptor) {
-		credential_admit(s->p.cred, s->ticket);
+	if (!o->raw && s->p.cred && server->acceptor) {
+		credential_admit(s->p.cred, s->ticket, CREDENTIAL_TICKET);
 		server->stream.ticket = s->ticket;
 	}
 	if (s->named) {
 		server->stream.name = s->stream_name;
-		server->stream.identity = server->identity;
+		server->stream.identity = o->owner ? NULL : server->identity;
 	}
+	if (o->owner)
+		o->owner(o->visit_arg, s->identity);
 }
 
 /*
