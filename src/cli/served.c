@@ -82,7 +82,7 @@ void served_restarted(struct served *t, struct served_stream *s, bool did)
 	if (did && s->restarts) {
 		credential_dismiss(t->cred, s->ticket);
 		*s->ticket = *next;
-		credential_admit(t->cred, s->ticket);
+		credential_admit(t->cred, s->ticket, CREDENTIAL_TICKET);
 		memcpy(s->id, s->next_id, sizeof s->id);
 		s->stream.connection = s->next_connection;
 		s->stream.source = s->next_source;
@@ -247,7 +247,7 @@ void served_note(struct served *t, struct served_stream *s,
 	if (t->cred) {
 		session_ticket(s->ticket, agreed, handle);
 		s->stream.ticket = s->ticket;
-		credential_admit(t->cred, s->ticket);
+		credential_admit(t->cred, s->ticket, CREDENTIAL_TICKET);
 	}
 	snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
 	s->stream.identity = s->owner;
