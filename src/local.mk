@@ -105,13 +105,12 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
-	src/cli/launcher_orders.c src/cli/launcher_orders.h \
+	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/serve_log.c src/cli/serve_log.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/ssh_name.c src/cli/ssh_name.h \
-	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \
 	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \
