@@ -95,7 +95,6 @@ src_libbkp_a_SOURCES = \
 	src/stream/sender_run.c src/stream/sender_run.h \
 	src/stream/stream.c src/stream/stream.h \
 	src/cli/host_port.c src/cli/host_port.h \
-	src/cli/probe.c src/cli/probe.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
 	src/cli/ssh_channel.c src/cli/ssh_channel.h \
