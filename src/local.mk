@@ -111,7 +111,6 @@ src_libbkp_a_SOURCES = \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/ssh_name.c src/cli/ssh_name.h \
 	src/cli/cmd_connect.c \
-	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \
 	src/cli/cmd_ssh.c \
 	src/cli/cmd_ssh_server.c \
