@@ -91,9 +91,8 @@ static void launcher_set_subject(const struct order *o)
 static int launcher_command(struct launcher *l, const struct order *o,
 			    struct order_answer *a)
 {
-	bool sends = l->o->verb == OPTIONS_CONNECT ? !l->o->receive
-						   : l->o->send;
-	enum command_role role = sends ? COMMAND_SOURCE : COMMAND_CONSUMER;
+	enum command_role role = options_sends(l->o) ? COMMAND_SOURCE
+						     : COMMAND_CONSUMER;
 	const struct command_peer peer = {
 		.identity = launcher_word(o, ORDER_IDENTITY),
 		.method = launcher_word(o, ORDER_METHOD),
@@ -484,19 +483,17 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 		launcher_main(o, child, ends[1]);
 	}
 	close(ends[1]);
-	if (pid < 0)
+	if (pid < 0) {
 		err_call(e, ERR_KTLS, "clone", "cannot start the launcher");
-	if (pid >= 0) {
-		order_connect(ends[0]);
-		if (launcher_check(e) == 0)
-			return 0;
-		order_disconnect();
-		e->kind = ERR_KTLS;
-	} else {
 		close(ends[0]);
+		return -1;
 	}
-	if (pid >= 0)
-		waitpid(pid, NULL, 0);
+	order_connect(ends[0]);
+	if (launcher_check(e) == 0)
+		return 0;
+	order_disconnect();
+	e->kind = ERR_KTLS;
+	waitpid(pid, NULL, 0);
 	return -1;
 }
 

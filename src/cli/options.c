@@ -530,7 +530,7 @@ static int options_check_row(const struct options *o,
 	return 0;
 }
 
-static bool options_sends(const struct options *o)
+bool options_sends(const struct options *o)
 {
 	return o->verb == OPTIONS_CONNECT  ? !o->receive
 	       : o->verb == OPTIONS_LISTEN ? o->send

@@ -115,6 +115,9 @@ int options_parse(struct options *o, int argc, char **argv,
 void options_fini(struct options *o);
 #define autofini_options attr_cleanup(options_fini)
 
+/* Does this side send the stream? */
+bool options_sends(const struct options *o);
+
 /*
  * Do the options of the stream fit this machine and the direction?  For options
  * that no command line made.  Errors: ERR_USAGE.

@@ -131,13 +131,11 @@ static int setup_credential(struct setup *s, const struct options *o,
 /* Hand the command line down to the layers below. */
 static void setup_configure(struct setup *s, const struct options *o)
 {
-	bool connects = o->verb == OPTIONS_CONNECT;
-	bool sends = connects ? !o->receive : o->send;
-
-	s->stats.sends = sends;
+	s->stats.sends = options_sends(o);
 	s->connections = (struct session_config){
-		.connects = connects,
-		.role = sends ? CONNECTION_SENDER : CONNECTION_RECEIVER,
+		.connects = o->verb == OPTIONS_CONNECT,
+		.role = s->stats.sends ? CONNECTION_SENDER
+				       : CONNECTION_RECEIVER,
 		.raw = o->raw,
 		.allow_self = o->allow_self,
 		.host = o->host,
