@@ -23,22 +23,12 @@ enum {
 	KEY_OUTPUT_MAX = 256, /* a new key as PEM, or as the longest line */
 };
 
-void key_wipe_file(struct key_file *f)
-{
-	explicit_bzero(f, sizeof *f);
-}
-
 static void key_datum_wipe(gnutls_datum_t *d)
 {
 	if (d->data)
 		explicit_bzero(d->data, d->size);
 	gnutls_free(d->data);
 	d->data = NULL;
-}
-
-void key_wipe(struct key *k)
-{
-	explicit_bzero(k, sizeof *k);
 }
 
 bool key_identity_ok(const char *text)
@@ -490,10 +480,7 @@ struct key_output {
 	char text[KEY_OUTPUT_MAX];
 };
 
-static void key_wipe_output(struct key_output *out)
-{
-	explicit_bzero(out, sizeof *out);
-}
+SECRET_WIPER(key_wipe_output, struct key_output)
 
 static int key_format_pem(const struct secret *s, struct key_output *out)
 {

@@ -23,11 +23,6 @@ struct password_exchange_said {
 _Static_assert((int)PASSWORD_MESSAGE_POINT_BYTES == (int)CPACE_POINT_BYTES,
 	       "points of one size");
 
-void password_exchange_wipe(struct password_exchange *x)
-{
-	explicit_bzero(x, sizeof *x);
-}
-
 static struct password_exchange_said password_exchange_say(
 	const char *role, const uint8_t *message)
 {

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -47,6 +48,13 @@ void secret_free(void *p, size_t bytes);
  * dynamic linker saves vector registers on it.
  */
 void secret_scrub_stack(void);
+
+/* Define wipe(): it overwrites a variable of that type, for attr_cleanup(). */
+#define SECRET_WIPER(wipe, type)              \
+	static inline void wipe(type *p)      \
+	{                                     \
+		explicit_bzero(p, sizeof *p); \
+	}
 
 void secret_wipe(struct secret *s);
 void secret_wipe_traffic(struct traffic *t);

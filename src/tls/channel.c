@@ -50,11 +50,6 @@ static void channel_forget(struct channel *ch, enum record_direction dir)
 	explicit_bzero(t->iv, sizeof t->iv);
 }
 
-void channel_value_wipe(struct channel_value *v)
-{
-	explicit_bzero(v, sizeof *v);
-}
-
 struct channel *channel_take(const struct channel_value *v, int fd,
 			     struct err *e)
 {

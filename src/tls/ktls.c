@@ -54,10 +54,7 @@ static const struct cipher_row cipher_rows[] = {
 			   tls12_crypto_info_chacha20_poly1305, 0),
 };
 
-static void crypto_info_wipe(union crypto_info *ci)
-{
-	explicit_bzero(ci, sizeof *ci);
-}
+SECRET_WIPER(crypto_info_wipe, union crypto_info)
 
 static uint16_t ktls_version(const struct mode *mode)
 {

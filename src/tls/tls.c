@@ -597,11 +597,6 @@ int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 		       : tls_traffic(t, true, &t->read, &out->rx, e);
 }
 
-void tls_agreed_wipe(struct tls_agreed *a)
-{
-	explicit_bzero(a, sizeof *a);
-}
-
 int tls_prove(const struct tls_agreed *a, const struct key *ticket,
 	      uint8_t proof[static TLS_PROOF_BYTES], struct err *e)
 {

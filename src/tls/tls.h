@@ -94,7 +94,7 @@ int tls_handshake(struct tls *t, enum tls_want *want,
 int tls_finish(struct tls *t, struct tls_agreed *out,
 	       struct err *e) attr_must_check;
 
-void tls_agreed_wipe(struct tls_agreed *a);
+SECRET_WIPER(tls_agreed_wipe, struct tls_agreed)
 #define autowipe_agreed attr_cleanup(tls_agreed_wipe)
 
 /*
