@@ -40,32 +40,19 @@ bool served_is_suspended(const struct served_stream *s)
 	return served_runs(s) && s->named && s->alone_since_ms;
 }
 
-unsigned int served_running(const struct served *t)
+struct served_numbers served_numbers(const struct served *t)
 {
-	unsigned int running = 0;
+	struct served_numbers n = { 0 };
 
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		running += served_runs(&t->streams[i]) &&
-			   !served_is_suspended(&t->streams[i]);
-	return running;
-}
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		const struct served_stream *s = &t->streams[i];
 
-unsigned int served_suspended(const struct served *t)
-{
-	unsigned int suspended = 0;
-
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		suspended += served_is_suspended(&t->streams[i]);
-	return suspended;
-}
-
-unsigned int served_named(const struct served *t)
-{
-	unsigned int named = 0;
-
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		named += served_runs(&t->streams[i]) && t->streams[i].named;
-	return named;
+		n.processes += s->pid != 0;
+		n.running += served_runs(s) && !served_is_suspended(s);
+		n.suspended += served_is_suspended(s);
+		n.named += served_runs(s) && s->named;
+	}
+	return n;
 }
 
 /* The ticket of the process that is about to restart the stream */
@@ -118,14 +105,6 @@ static void served_hear_news(struct served *t, struct served_stream *s,
 		served_restarted(t, s, news == PASS_RESTARTED);
 		break;
 	}
-}
-
-bool served_is_empty(const struct served *t)
-{
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		if (t->streams[i].pid)
-			return false;
-	return true;
 }
 
 void served_hear(struct served *t)

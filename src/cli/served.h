@@ -66,18 +66,17 @@ bool served_runs(const struct served_stream *s);
 /* It waits for another process, and takes no place. */
 bool served_is_suspended(const struct served_stream *s);
 
-/* The number of places that are taken */
-unsigned int served_running(const struct served *t);
-
-/* The number of suspended streams */
-unsigned int served_suspended(const struct served *t);
-
-unsigned int served_named(const struct served *t);
+/* How many there are */
+struct served_numbers {
+	unsigned int processes; /* with those that were told to end */
+	unsigned int running; /* places that are taken */
+	unsigned int suspended;
+	unsigned int named; /* running or suspended */
+};
+struct served_numbers served_numbers(const struct served *t);
 
 /* did: who was about to restart the stream has done so. */
 void served_restarted(struct served *t, struct served_stream *s, bool did);
-
-bool served_is_empty(const struct served *t);
 
 /*
  * Signal a stream's process.  Until it has registered, the launcher does not
