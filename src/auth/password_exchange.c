@@ -43,30 +43,27 @@ static struct cpace_input password_exchange_input(const struct secret *password)
 }
 
 /* The key depends on the password and on all of both messages. */
-struct password_exchange_inputs {
-	const uint8_t *scalar; /* ours */
-	const uint8_t *peer; /* the peer's point */
-	const uint8_t *offer, *answer;
-};
-
-static struct credential *password_exchange_cred(
-	const struct password_exchange_inputs *x, const struct secret *password,
-	bool server, struct err *e)
+static struct credential *password_exchange_cred(const uint8_t *scalar,
+						 const uint8_t *offer,
+						 const uint8_t *answer,
+						 const struct secret *password,
+						 bool server, struct err *e)
 {
 	const struct password_exchange_said a =
-		password_exchange_say(CONNECTING, x->offer);
+		password_exchange_say(CONNECTING, offer);
 	const struct password_exchange_said b =
-		password_exchange_say(LISTENING, x->answer);
+		password_exchange_say(LISTENING, answer);
 	const struct cpace_transcript t = {
-		.point_a = x->offer + PASSWORD_MESSAGE_HEAD_BYTES,
-		.point_b = x->answer + PASSWORD_MESSAGE_HEAD_BYTES,
+		.point_a = offer + PASSWORD_MESSAGE_HEAD_BYTES,
+		.point_b = answer + PASSWORD_MESSAGE_HEAD_BYTES,
 		.said_a = { a.bytes, a.len },
 		.said_b = { b.bytes, b.len },
 	};
 	const struct cpace_input in = password_exchange_input(password);
 	autowipe struct secret key = { 0 };
 
-	if (cpace_key(&in, x->scalar, x->peer, &t, &key, e) < 0)
+	if (cpace_key(&in, scalar, server ? t.point_a : t.point_b, &t, &key,
+		      e) < 0)
 		return NULL;
 	return credential_new_password(&key, server, e);
 }
@@ -160,12 +157,6 @@ struct credential *password_exchange_accept(
 	struct password_exchange *x, const struct secret *password,
 	enum password_message_refusal *refusal, struct err *e)
 {
-	const struct password_exchange_inputs exchange = {
-		.scalar = x->scalar,
-		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
-		.offer = x->sent,
-		.answer = x->came
-	};
 	struct password_message p;
 	bool read = password_message_decode(x->came, PASSWORD_MESSAGE_ANSWER,
 					    &p) == 0;
@@ -182,7 +173,8 @@ struct credential *password_exchange_accept(
 	else if (read && p.version != PASSWORD_MESSAGE_VERSION)
 		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
 	else if (read)
-		return password_exchange_cred(&exchange, password, false, e);
+		return password_exchange_cred(x->scalar, x->sent, x->came,
+					      password, false, e);
 	if (*refusal)
 		err_set(e, ERR_AUTH, 0, "refused: %s",
 			password_message_refusal_text(*refusal));
@@ -211,18 +203,12 @@ static struct credential *password_exchange_reply(
 	const struct secret *password, uint8_t *scalar, struct err *e)
 {
 	uint8_t answer[PASSWORD_MESSAGE_BYTES];
-	const struct password_exchange_inputs exchange = {
-		.scalar = scalar,
-		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
-		.offer = x->came,
-		.answer = answer
-	};
 	struct credential *c;
 
 	if (password_exchange_draw(PASSWORD_MESSAGE_ANSWER, password, scalar,
 				   answer, e) < 0)
 		return NULL;
-	c = password_exchange_cred(&exchange, password, true, e);
+	c = password_exchange_cred(scalar, x->came, answer, password, true, e);
 	if (!c) {
 		password_exchange_refuse(fd,
 					 PASSWORD_MESSAGE_REFUSED_MALFORMED);
