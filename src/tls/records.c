@@ -228,25 +228,6 @@ static int records_open(struct records *r, const uint8_t *record, size_t size,
 	return 0;
 }
 
-/* Keep the record until the data before it was returned. */
-static void records_queue(struct records *r, unsigned int type,
-			  const uint8_t *body, size_t len)
-{
-	r->holds = true;
-	r->held_type = type;
-	r->held_len = len;
-	memcpy(r->held, body, len);
-}
-
-static void records_release(struct records *r, unsigned int *type, void *buf,
-			    size_t *n)
-{
-	*type = r->held_type;
-	*n = r->held_len;
-	memcpy(buf, r->held, *n);
-	r->holds = false;
-}
-
 /* Decrypt the records in the buffer, up to one that is not data. */
 static int records_open_all(struct records *r, unsigned int *type, uint8_t *buf,
 			    size_t len, size_t *n, struct err *e)
@@ -265,7 +246,11 @@ static int records_open_all(struct records *r, unsigned int *type, uint8_t *buf,
 		if (next == RECORD_DATA) {
 			*n += got;
 		} else if (*n) {
-			records_queue(r, next, buf + *n, got);
+			/* It waits until the data before it was returned. */
+			r->holds = true;
+			r->held_type = next;
+			r->held_len = got;
+			memcpy(r->held, buf + *n, got);
 			return 0;
 		} else {
 			*type = next;
@@ -300,7 +285,10 @@ int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 	*n = 0;
 	*type = RECORD_DATA;
 	if (r->holds) {
-		records_release(r, type, buf, n);
+		r->holds = false;
+		*type = r->held_type;
+		*n = r->held_len;
+		memcpy(buf, r->held, *n);
 		return 0;
 	}
 	if (r->forged)
