@@ -131,12 +131,7 @@ int key_list_open(const char *path, struct err *e)
 	return fd;
 }
 
-struct key_list *key_list_read(const char *path, struct err *e)
-{
-	return key_list_read_from(path, -1, e);
-}
-
-struct key_list *key_list_read_from(const char *path, int fd, struct err *e)
+struct key_list *key_list_read(const char *path, int fd, struct err *e)
 {
 	uint8_t *bytes = malloc(KEY_LIST_FILE_MAX + 1);
 	struct key_list *k = NULL;

@@ -491,7 +491,7 @@ static bool options_given(const struct options *o, size_t row)
 	return o->given >> row & 1;
 }
 
-static bool options_mode_none(const struct options *o)
+bool options_mode_none(const struct options *o)
 {
 	return o->modes.count && o->modes.modes[0] == &mode_none;
 }

@@ -182,7 +182,7 @@ static void serve_reread(struct serve *k)
 		return;
 	}
 	fd = serve_open_keys(path, &e);
-	keys = fd < 0 ? NULL : key_list_read_from(path, fd, &e);
+	keys = fd < 0 ? NULL : key_list_read(path, fd, &e);
 	secret_scrub_stack();
 	if (!keys) {
 		log_error("%s; keeping the previous keys", e.msg);

@@ -19,20 +19,15 @@
 
 enum { CONNECT_MS = 30000 };
 
-static bool setup_is_none(const struct options *o)
-{
-	return o->modes.count && o->modes.modes[0] == &mode_none;
-}
-
 static enum connection_ktls setup_ktls(const struct options *o)
 {
-	return setup_is_none(o) ? CONNECTION_KTLS_OFF
-				: (enum connection_ktls)o->ktls;
+	return options_mode_none(o) ? CONNECTION_KTLS_OFF
+				    : (enum connection_ktls)o->ktls;
 }
 
 static int setup_keys(struct setup *s, const struct options *o, struct err *e)
 {
-	struct key_list *keys = key_list_read(o->keys, e);
+	struct key_list *keys = key_list_read(o->keys, -1, e);
 
 	s->cred = keys ? credential_new_keys(keys, e) : NULL;
 	return s->cred ? 0 : -1;
@@ -171,7 +166,7 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 	s->connections.discard = o->discard;
 	s->connections.names = o->verb == OPTIONS_LISTEN && !o->raw &&
-			       !setup_is_none(o) && o->retry_ms &&
+			       !options_mode_none(o) && o->retry_ms &&
 			       (!o->send || o->buffer_bytes) &&
 			       digest_check(&why) == 0;
 	if (!o->name)
@@ -225,7 +220,7 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 	if (o->raw)
 		log_notice("--raw: the other side cannot confirm that the "
 			   "stream was delivered");
-	if (setup_is_none(o))
+	if (options_mode_none(o))
 		log_notice("-m none: nothing is encrypted and nobody is "
 			   "authenticated; anyone who reaches the port can "
 			   "read or write the stream");
