@@ -185,6 +185,7 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 		       "--raw talks to other TLS programs");
 }
 
+/* Returns GnuTLS's code. */
 static int tls_init_session(struct tls *t)
 {
 	const struct tls_params *p = &t->p;
@@ -223,12 +224,6 @@ static int tls_init_session(struct tls *t)
 	return credential_apply(p->cred, t->session, &t->peer);
 }
 
-static struct tls *tls_new_failed(struct tls *t)
-{
-	tls_free(t);
-	return NULL;
-}
-
 struct tls *tls_new(const struct tls_params *p, struct err *e)
 {
 	struct tls *t = calloc(1, sizeof *t);
@@ -241,19 +236,16 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 		return NULL;
 	}
 	t->p = *p;
-	if (socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e) < 0)
-		return tls_new_failed(t);
-	if (p->modes->modes[0] == &mode_none) {
+	ret = socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e);
+	if (p->modes->modes[0] == &mode_none)
 		t->mode = &mode_none;
-		return t;
-	}
-	ret = tls_init_session(t);
-	if (ret < 0) {
+	else if (ret >= 0 && (ret = tls_init_session(t)) < 0)
 		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
 			gnutls_strerror(ret));
-		return tls_new_failed(t);
-	}
-	return t;
+	if (ret >= 0)
+		return t;
+	tls_free(t);
+	return NULL;
 }
 
 void tls_free(struct tls *t)
