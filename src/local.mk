@@ -104,7 +104,6 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
 	src/cli/launcher.c src/cli/launcher.h \
-	src/cli/serve_log.c src/cli/serve_log.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \

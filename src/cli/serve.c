@@ -16,7 +16,6 @@
 #include "base/order.h"
 #include "base/notify.h"
 #include "base/signals.h"
-#include "cli/serve_log.h"
 #include "cli/serve_status.h"
 #include "cli/served.h"
 #include "conn/acceptor.h"
@@ -41,7 +40,6 @@ struct serve {
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
-	struct serve_log log;
 	struct served table;
 };
 
@@ -424,7 +422,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 
 	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
-	logged = serve_log_may(&k->log, client, &g->source, name);
+	logged = served_log_may(&k->table, client, &g->source, name);
 	if (!serve_may_have_name(k, g, name, logged))
 		return 1;
 	if (!serve_make_room(k, client, &g->source, name))
@@ -596,7 +594,7 @@ void serve_free(struct serve *k)
 	if (k->over >= 0)
 		close(k->over);
 	if (k->acceptor) /* not in a stream's process */
-		serve_log_end(&k->log);
+		served_log_end(&k->table);
 	acceptor_close(k->acceptor);
 	serve_status_fini(&k->status);
 	served_fini(&k->table);
