@@ -35,16 +35,10 @@ struct channel {
 	bool must_rekey; /* the peer asks for a KeyUpdate before our data */
 };
 
-static struct traffic *channel_traffic(struct channel *ch,
-				       enum record_direction dir)
-{
-	return dir == RECORD_TX ? &ch->agreed.tx : &ch->agreed.rx;
-}
-
 /* Forget keys that will not be needed: those that no KeyUpdate can follow. */
 static void channel_forget(struct channel *ch, enum record_direction dir)
 {
-	struct traffic *t = channel_traffic(ch, dir);
+	struct traffic *t = &ch->agreed.keys[dir];
 
 	explicit_bzero(t->key, sizeof t->key);
 	explicit_bzero(t->iv, sizeof t->iv);
@@ -64,8 +58,7 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 	ch->incoming =
 		(struct incoming){ .v13 = v->agreed.mode->version == MODE_TLS13,
 				   .raw = v->raw };
-	ch->records = records_new(fd, v->agreed.mode, &v->agreed.tx,
-				  &v->agreed.rx, e);
+	ch->records = records_new(fd, v->agreed.mode, v->agreed.keys, e);
 	if (!ch->records) {
 		channel_free(ch);
 		return NULL;
@@ -100,7 +93,7 @@ static void channel_keys(const struct channel *ch, enum record_direction dir,
 {
 	uint64_t seq = htobe64(records_count(ch->records, dir));
 
-	*out = dir == RECORD_TX ? ch->agreed.tx : ch->agreed.rx;
+	*out = ch->agreed.keys[dir];
 	memcpy(out->seq, &seq, sizeof out->seq);
 }
 
@@ -109,8 +102,8 @@ void channel_give(const struct channel *ch, struct channel_value *out)
 	assert(!channel_pending(ch) && !channel_pending_read(ch));
 	*out = (struct channel_value){ .agreed = ch->agreed,
 				       .raw = ch->incoming.raw };
-	channel_keys(ch, RECORD_TX, &out->agreed.tx);
-	channel_keys(ch, RECORD_RX, &out->agreed.rx);
+	channel_keys(ch, RECORD_TX, &out->agreed.keys[RECORD_TX]);
+	channel_keys(ch, RECORD_RX, &out->agreed.keys[RECORD_RX]);
 }
 
 int channel_to_kernel(struct channel *ch, enum record_direction dir,
@@ -273,7 +266,7 @@ static int channel_cannot_rekey(struct channel *ch, struct err *e)
 static int channel_rekey(struct channel *ch, enum record_direction dir,
 			 struct err *e)
 {
-	struct traffic *t = channel_traffic(ch, dir);
+	struct traffic *t = &ch->agreed.keys[dir];
 	const struct mode *mode = ch->agreed.mode;
 	int ret;
 

@@ -31,8 +31,7 @@ struct records {
 };
 
 struct records *records_new(int fd, const struct mode *mode,
-			    const struct traffic *tx, const struct traffic *rx,
-			    struct err *e)
+			    const struct traffic keys[static 2], struct err *e)
 {
 	struct records *r = calloc(1, sizeof *r);
 
@@ -41,8 +40,8 @@ struct records *records_new(int fd, const struct mode *mode,
 		return NULL;
 	}
 	r->mode = mode;
-	if (records_rekey(r, RECORD_TX, tx, e) < 0 ||
-	    records_rekey(r, RECORD_RX, rx, e) < 0 ||
+	if (records_rekey(r, RECORD_TX, &keys[RECORD_TX], e) < 0 ||
+	    records_rekey(r, RECORD_RX, &keys[RECORD_RX], e) < 0 ||
 	    socket_buffer_init(&r->wire, fd, CONTROL_BYTES, e) < 0 ||
 	    socket_buffer_grow(&r->wire.in, RECORD_BYTES, e) < 0) {
 		records_free(r);

@@ -35,7 +35,7 @@ struct tls {
 	bool put_off; /* the peer is busy: see tls_put_off() */
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
-	struct traffic read, write; /* raw, TLS 1.3: their secrets alone */
+	struct traffic keys[2]; /* raw, TLS 1.3: their secrets alone */
 };
 
 /*
@@ -118,12 +118,15 @@ static int tls_on_secret(gnutls_session_t session,
 	struct tls *t = gnutls_transport_get_ptr(session);
 
 	if (level != GNUTLS_ENCRYPTION_LEVEL_APPLICATION ||
-	    bytes > sizeof t->read.secret)
+	    bytes > sizeof t->keys[0].secret)
 		return 0;
-	if (read)
-		memcpy(t->read.secret, read, t->read.secret_len = bytes);
-	if (write)
-		memcpy(t->write.secret, write, t->write.secret_len = bytes);
+	for (int dir = RECORD_TX; dir <= RECORD_RX; dir++) {
+		const void *secret = dir == RECORD_TX ? write : read;
+
+		if (secret)
+			memcpy(t->keys[dir].secret, secret,
+			       t->keys[dir].secret_len = bytes);
+	}
 	return 0;
 }
 
@@ -257,8 +260,7 @@ void tls_free(struct tls *t)
 	if (t->p.owns_cred)
 		credential_free(t->p.cred);
 	socket_buffer_fini(&t->wire);
-	secret_wipe_traffic(&t->read);
-	secret_wipe_traffic(&t->write);
+	explicit_bzero(t->keys, sizeof t->keys);
 	free(t);
 }
 
@@ -524,19 +526,18 @@ static int tls_export(const struct tls *t, const char *label,
 	return 0;
 }
 
-/* known: the secret of these keys, if a KeyUpdate may follow. */
-static int tls_traffic(const struct tls *t, bool read,
-		       const struct traffic *known, struct traffic *out,
-		       struct err *e)
+/* The keys of a direction; with their secret if a KeyUpdate may follow. */
+static int tls_traffic(const struct tls *t, enum record_direction dir,
+		       struct traffic *out, struct err *e)
 {
 	gnutls_datum_t mac, iv, key;
 	int ret;
 
-	*out = *known;
+	*out = t->keys[dir];
 	if (out->secret_len && key_schedule_derive(t->mode, out, e) < 0)
 		return -1;
-	ret = gnutls_record_get_state(t->session, read, &mac, &iv, &key,
-				      out->seq);
+	ret = gnutls_record_get_state(t->session, dir == RECORD_RX, &mac, &iv,
+				      &key, out->seq);
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0,
 			       "cannot get the traffic keys: %s",
@@ -584,9 +585,9 @@ int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 		    0 ||
 	    tls_export(t, "EXPORTER-btrfs-ktls-pipe-proof", out->proof, e) < 0)
 		return -1;
-	return tls_traffic(t, false, &t->write, &out->tx, e) < 0
+	return tls_traffic(t, RECORD_TX, &out->keys[RECORD_TX], e) < 0
 		       ? -1
-		       : tls_traffic(t, true, &t->read, &out->rx, e);
+		       : tls_traffic(t, RECORD_RX, &out->keys[RECORD_RX], e);
 }
 
 int tls_prove(const struct tls_agreed *a, const struct key *ticket,
