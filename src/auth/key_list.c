@@ -22,12 +22,6 @@ struct key_list {
 	struct key_list_entry *entries;
 };
 
-/* Is it a key file for -k, given to --keys by mistake? */
-static bool key_list_is_pem(const uint8_t *data, size_t len)
-{
-	return memmem(data, len, "-----BEGIN ", 11);
-}
-
 static int key_list_take_line(struct key_list *k, const struct key_text *t,
 			      struct err *e)
 {
@@ -56,7 +50,8 @@ static int key_list_fill(struct key_list *k, const uint8_t *data, size_t len,
 
 	if (key_text_begin(&t, data, len, e) < 0)
 		return -1;
-	if (key_list_is_pem(data, len))
+	/* Is it a key file for -k, given to --keys by mistake? */
+	if (memmem(data, len, "-----BEGIN ", 11))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a PEM block, which has no name for its "
 			       "client; write a line identity:hex for each, as "
