@@ -345,21 +345,19 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 	return 0;
 }
 
-static int key_cannot_open(int num, struct err *e)
-{
-	err_set(e, ERR_KEY, num, "cannot be opened");
-	if (num == EACCES)
-		err_append(e, " (readable by root only? then run this as root, "
-			      "for example by sudo)");
-	return -1;
-}
-
 int key_open(const char *path, struct err *e)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	if (fd < 0)
-		return key_cannot_open(errno, e);
+	if (fd < 0) {
+		err_set(e, ERR_KEY, errno, "cannot be opened");
+		return e->num == EACCES
+			       ? err_append(e,
+					    " (readable by root only? then run "
+					    "this as root, for example by "
+					    "sudo)")
+			       : -1;
+	}
 	if (key_check_mode(fd, path, e) < 0)
 		return -1;
 	return steal_fd(&fd);

@@ -459,17 +459,10 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 	_exit(0);
 }
 
-/* The system calls of orders may be refused here. */
-static int launcher_check(struct err *e)
+static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 {
 	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer answer;
-
-	return order_ask(&ping, -1, &answer, e);
-}
-
-static int launcher_fork(const struct options *o, pid_t child, struct err *e)
-{
 	int ends[2], on = 1;
 	pid_t pid;
 
@@ -489,7 +482,8 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 		return -1;
 	}
 	order_connect(ends[0]);
-	if (launcher_check(e) == 0)
+	/* The system calls of orders may be refused here. */
+	if (order_ask(&ping, -1, &answer, e) == 0)
 		return 0;
 	order_disconnect();
 	e->kind = ERR_KTLS;

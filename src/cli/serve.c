@@ -191,14 +191,6 @@ static void serve_reread(struct serve *k)
 	credential_set_keys(k->setup->cred, keys);
 }
 
-/* On SIGHUP; systemd waits for the end of it. */
-static void serve_reload(struct serve *k)
-{
-	notify_reloading();
-	serve_reread(k);
-	notify_ready();
-}
-
 static void serve_signal_streams(struct serve *k, int sig)
 {
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
@@ -276,7 +268,10 @@ static void serve_take_signals(struct serve *k)
 			serve_reap(k);
 			break;
 		case SIGHUP:
-			serve_reload(k);
+			/* systemd waits for the end of it. */
+			notify_reloading();
+			serve_reread(k);
+			notify_ready();
 			break;
 		case SIGUSR1:
 			serve_signal_streams(k, SIGUSR1);
@@ -478,14 +473,6 @@ static int serve_wait(struct serve *k, struct err *e)
 	return 0;
 }
 
-static int serve_end(const struct serve *k, struct err *e)
-{
-	if (!k->aborts)
-		return 0;
-	signals_note(k->stop_sig);
-	return signals_check(e);
-}
-
 int serve_run(struct serve *k, struct err *e)
 {
 	struct served_numbers n;
@@ -494,8 +481,9 @@ int serve_run(struct serve *k, struct err *e)
 
 	for (;;) {
 		serve_take_signals(k);
-		if (k->stop_sig && !served_numbers(&k->table).processes)
-			return serve_end(k, e);
+		n = served_numbers(&k->table);
+		if (k->stop_sig && !n.processes)
+			break;
 		while (acceptor_step(k->acceptor, &accepted))
 			if (accepted.returns)
 				serve_pass(k, &accepted);
@@ -508,6 +496,10 @@ int serve_run(struct serve *k, struct err *e)
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
 	}
+	if (!k->aborts)
+		return 0;
+	signals_note(k->stop_sig);
+	return signals_check(e);
 }
 
 static int serve_catch_signals(struct serve *k, struct err *e)

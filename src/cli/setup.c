@@ -19,12 +19,6 @@
 
 enum { CONNECT_MS = 30000 };
 
-static enum connection_ktls setup_ktls(const struct options *o)
-{
-	return options_mode_none(o) ? CONNECTION_KTLS_OFF
-				    : (enum connection_ktls)o->ktls;
-}
-
 static int setup_keys(struct setup *s, const struct options *o, struct err *e)
 {
 	struct key_list *keys = key_list_read(o->keys, -1, e);
@@ -205,11 +199,14 @@ static int setup_open_files(struct setup *s, const struct options *o,
 	}
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
-	s->session = (struct session_params){ .config = &s->connections,
-					      .cred = s->cred,
-					      .password = s->password,
-					      .modes = &s->modes,
-					      .ktls = setup_ktls(o) };
+	s->session = (struct session_params){
+		.config = &s->connections,
+		.cred = s->cred,
+		.password = s->password,
+		.modes = &s->modes,
+		.ktls = options_mode_none(o) ? CONNECTION_KTLS_OFF
+					     : (enum connection_ktls)o->ktls,
+	};
 	return 0;
 }
 

@@ -254,14 +254,6 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
 }
 
-static int channel_cannot_rekey(struct channel *ch, struct err *e)
-{
-	err_set(e, ERR_STREAM, 0,
-		"the peer changed its keys (KeyUpdate), which this kernel "
-		"cannot follow; use --ktls off");
-	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
-}
-
 /* Go on with the next keys of a direction. */
 static int channel_rekey(struct channel *ch, enum record_direction dir,
 			 struct err *e)
@@ -276,8 +268,12 @@ static int channel_rekey(struct channel *ch, enum record_direction dir,
 			      : records_rekey(ch->records, dir, t, e);
 	channel_forget(ch, dir);
 	ch->count[dir] = 0;
-	if (ret < 0 && ch->kernel[dir])
-		return channel_cannot_rekey(ch, e);
+	if (ret < 0 && ch->kernel[dir]) {
+		err_set(e, ERR_STREAM, 0,
+			"the peer changed its keys (KeyUpdate), which this "
+			"kernel cannot follow; use --ktls off");
+		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
+	}
 	return ret < 0 ? channel_fail(ch, e) : 0;
 }
 
@@ -424,16 +420,6 @@ int channel_received(struct channel *ch, size_t bytes, struct err *e)
 	return 0;
 }
 
-/* The kernel reports an empty record only before one of another type. */
-static int channel_on_empty(struct channel *ch, struct channel_io *io,
-			    struct err *e)
-{
-	io->took = true;
-	if (incoming_empty(&ch->incoming, e) < 0)
-		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
-	return 0;
-}
-
 int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 			struct channel_io *io, struct err *e)
 {
@@ -444,8 +430,14 @@ int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 	do
 		n = ktls_recv_record(ch->fd, &type, buf, len);
 	while (n < 0 && errno == EINTR);
-	if (n == 0 && type == RECORD_DATA)
-		return channel_on_empty(ch, io, e);
+	/* The kernel reports an empty record only before one of another type. */
+	if (n == 0 && type == RECORD_DATA) {
+		io->took = true;
+		return incoming_empty(&ch->incoming, e) < 0
+			       ? channel_on_violation(
+					 ch, RECORD_UNEXPECTED_MESSAGE, e)
+			       : 0;
+	}
 	ch->incoming.empties = 0;
 	if (n < 0)
 		return errno == EAGAIN ? 0 : channel_refused(ch, errno, e);

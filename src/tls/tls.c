@@ -157,12 +157,6 @@ static int tls_offer_protocol(struct tls *t)
 					 flags);
 }
 
-static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
-{
-	return alpn->size == strlen(FRAME_ALPN_OLD) &&
-	       !memcmp(alpn->data, FRAME_ALPN_OLD, alpn->size);
-}
-
 /*
  * A client of the old version passes: the answer to its HELLO tells it why it
  * is refused.
@@ -172,7 +166,8 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 	gnutls_datum_t alpn;
 	bool ours = gnutls_alpn_get_selected_protocol(t->session, &alpn) >= 0;
 
-	t->old = ours && tls_alpn_is_old(&alpn);
+	t->old = ours && alpn.size == strlen(FRAME_ALPN_OLD) &&
+		 !memcmp(alpn.data, FRAME_ALPN_OLD, alpn.size);
 	if (ours != t->p.raw && (!t->old || t->p.server))
 		return 0;
 	tls_alert(t, RECORD_NO_APPLICATION_PROTOCOL);
