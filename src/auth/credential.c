@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/x509.h"
 #include "base/log.h"
 
 enum {
@@ -208,12 +207,10 @@ struct credential *credential_new_password(const struct secret *key,
 					      CREDENTIAL_PASSWORD_IDENTITY };
 	struct credential *c;
 
-	if (key)
+	k.secret.len = SECRET_MIN;
+	if (key) {
 		k.secret = *key;
-	else
-		k.secret.len = SECRET_MIN;
-	if (!key &&
-	    gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, k.secret.len) < 0) {
+	} else if (gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, SECRET_MIN) < 0) {
 		err_set(e, ERR_KEY, 0, "no random numbers");
 		return NULL;
 	}
@@ -320,10 +317,8 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 	if (!c)
 		return NULL;
 	c->certified = true;
-	c->rules = (struct x509_rules){ .server = server,
-					.names = x->names,
-					.count = x->count,
-					.wildcards = x->wildcards };
+	c->rules = x->rules;
+	c->rules.server = server;
 	if (credential_init_x509(c, x, e) < 0) {
 		credential_free(c);
 		return NULL;
@@ -378,14 +373,12 @@ void credential_free(struct credential *c)
 {
 	if (!c)
 		return;
-	if (c->x509)
-		gnutls_certificate_free_credentials(c->x509);
+	credential_forget(c);
 	if (c->client_psk)
 		gnutls_psk_free_client_credentials(c->client_psk);
 	if (c->server_psk)
 		gnutls_psk_free_server_credentials(c->server_psk);
 	secret_free(c->key, sizeof *c->key);
-	key_list_free(c->keys);
 	free(c);
 }
 

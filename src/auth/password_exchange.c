@@ -69,19 +69,18 @@ static struct credential *password_exchange_cred(const uint8_t *scalar,
 }
 
 /* Draw nonce and scalar; write our message. */
-static int password_exchange_draw(enum password_message_type type,
-				  const struct secret *password,
-				  uint8_t *scalar, uint8_t *message,
-				  struct err *e)
+static int password_exchange_draw(struct password_exchange *x,
+				  enum password_message_type type,
+				  const struct secret *password, struct err *e)
 {
 	struct password_message p = { .type = type,
 				      .version = PASSWORD_MESSAGE_VERSION };
 	const struct cpace_input in = password_exchange_input(password);
 
 	if (io_random(p.nonce, sizeof p.nonce, e) < 0 ||
-	    cpace_draw(&in, scalar, p.point, e) < 0)
+	    cpace_draw(&in, x->scalar, p.point, e) < 0)
 		return -1;
-	password_message_encode(&p, message);
+	password_message_encode(&p, x->sent);
 	return 0;
 }
 
@@ -147,8 +146,7 @@ int password_exchange_offer(struct password_exchange *x, int fd,
 			    const struct secret *password, struct err *e)
 {
 	*x = (struct password_exchange){ .have = 0 };
-	if (password_exchange_draw(PASSWORD_MESSAGE_OFFER, password, x->scalar,
-				   x->sent, e) < 0)
+	if (password_exchange_draw(x, PASSWORD_MESSAGE_OFFER, password, e) < 0)
 		return -1;
 	return password_exchange_send(fd, x->sent, e);
 }
@@ -200,21 +198,24 @@ void password_exchange_refuse(int fd, enum password_message_refusal refusal)
 /* Nothing here depends on whether both passwords are the same. */
 static struct credential *password_exchange_reply(
 	const struct password_exchange *x, int fd,
-	const struct secret *password, uint8_t *scalar, struct err *e)
+	const struct secret *password, struct err *e)
 {
-	uint8_t answer[PASSWORD_MESSAGE_BYTES];
+	attr_cleanup(password_exchange_wipe) struct password_exchange ours = {
+		.have = 0
+	};
 	struct credential *c;
 
-	if (password_exchange_draw(PASSWORD_MESSAGE_ANSWER, password, scalar,
-				   answer, e) < 0)
+	if (password_exchange_draw(&ours, PASSWORD_MESSAGE_ANSWER, password,
+				   e) < 0)
 		return NULL;
-	c = password_exchange_cred(scalar, x->came, answer, password, true, e);
+	c = password_exchange_cred(ours.scalar, x->came, ours.sent, password,
+				   true, e);
 	if (!c) {
 		password_exchange_refuse(fd,
 					 PASSWORD_MESSAGE_REFUSED_MALFORMED);
 		return NULL;
 	}
-	if (password_exchange_send(fd, answer, e) < 0) {
+	if (password_exchange_send(fd, ours.sent, e) < 0) {
 		credential_free(c);
 		return NULL;
 	}
@@ -226,9 +227,7 @@ struct credential *password_exchange_answer(const struct password_exchange *x,
 					    const struct secret *password,
 					    struct err *e)
 {
-	uint8_t scalar[CPACE_SCALAR_BYTES];
 	struct password_message p;
-	struct credential *c;
 
 	if (password_message_decode(x->came, PASSWORD_MESSAGE_OFFER, &p) < 0) {
 		password_exchange_refuse(fd,
@@ -246,7 +245,5 @@ struct credential *password_exchange_answer(const struct password_exchange *x,
 					  PASSWORD_MESSAGE_REFUSED_VERSION));
 		return NULL;
 	}
-	c = password_exchange_reply(x, fd, password, scalar, e);
-	explicit_bzero(scalar, sizeof scalar);
-	return c;
+	return password_exchange_reply(x, fd, password, e);
 }

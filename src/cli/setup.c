@@ -73,14 +73,14 @@ static int setup_certificates(struct setup *s, const struct options *o,
 	struct credential_x509 x = { .cert = o->cert,
 				     .key = o->cert_key,
 				     .ca = o->ca,
-				     .names = o->peers.names,
-				     .count = o->peers.count };
+				     .rules = { .names = o->peers.names,
+						.count = o->peers.count } };
 
-	if (o->verb == OPTIONS_CONNECT && !x.count) {
+	if (o->verb == OPTIONS_CONNECT && !o->peers.count) {
 		s->host = o->host;
-		x.names = &s->host;
-		x.count = 1;
-		x.wildcards = true;
+		x.rules = (struct x509_rules){ .names = &s->host,
+					       .count = 1,
+					       .wildcards = true };
 	}
 	s->cred = credential_new_x509(&x, o->verb == OPTIONS_LISTEN, e);
 	return s->cred ? 0 : -1;
