@@ -55,7 +55,7 @@ struct options_spec {
 	const char *arg; /* name of its value in the help; NULL: none */
 	const char *help; /* NULL: it is in no help */
 	int value; /* TYPE_SET */
-	const char *words; /* TYPE_WORD: separated by '|' */
+	const char *words[3]; /* TYPE_WORD */
 	/*
 	 * Other options, as "--name" or "--name: reason", or a condition of
 	 * options_has().  A conflict is in one of the two rows.
@@ -139,18 +139,18 @@ static const struct options_spec specs[] = {
 	  "tls12-aes128-gcm, tls12-aes256-gcm; or none" },
 	{ "ktls", 0, STREAM, TYPE_WORD, FIELD(ktls), "WHEN",
 	  "kernel TLS: auto, require or off (auto)",
-	  .words = "auto|require|off" },
+	  .words = { "auto", "require", "off" } },
 	{ "tx", 0, STREAM, TYPE_WORD, FIELD(tx), "HOW",
 	  "into the kernel: auto, splice or send (auto)",
-	  .words = "auto|splice|send" },
+	  .words = { "auto", "splice", "send" } },
 	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), "HOW",
 	  "out of the kernel: auto, splice or read (auto)",
-	  .words = "auto|splice|read" },
+	  .words = { "auto", "splice", "read" } },
 	{ "confine", 0, STREAM | OPTIONS_SSH_SERVER, TYPE_WORD, FIELD(confine),
 	  "WHEN",
 	  "give up files and privileges: auto, require or\n"
 	  "off (auto)",
-	  .words = "auto|require|off" },
+	  .words = { "auto", "require", "off" } },
 	{ "receive", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
 	  FIELD(receive), NULL, "receive the stream instead of sending it" },
 	{ "send", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(send), NULL,
@@ -270,19 +270,15 @@ static enum options_verb options_find_verb(const char *name)
 static int options_word(const struct options_spec *spec, const char *text,
 			int *out, struct err *e)
 {
-	const char *word = spec->words;
-	size_t len = strcspn(text, "|");
+	const char *const *words = spec->words;
 
-	for (int i = 0; word && !text[len]; i++, word = strchr(word, '|')) {
-		word += *word == '|';
-		if (!strncmp(word, text, len) &&
-		    (word[len] == '|' || word[len] == '\0') && len) {
+	for (int i = 0; i < (int)array_len(spec->words); i++)
+		if (!strcmp(words[i], text)) {
 			*out = i;
 			return 0;
 		}
-	}
-	return err_set(e, ERR_USAGE, 0, "'%s' is not one of %s", text,
-		       spec->words);
+	return err_set(e, ERR_USAGE, 0, "'%s' is not one of %s|%s|%s", text,
+		       words[0], words[1], words[2]);
 }
 
 static int options_string(const char *text, const char **out, struct err *e)
