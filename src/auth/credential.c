@@ -11,8 +11,7 @@
 #include "base/log.h"
 
 enum {
-	PEM_FILE_MAX =
-		1 << 20, /* bytes of certificates: all of a system's CAs */
+	PEM_FILE_MAX = 1 << 20, /* bytes: all CA certificates of a system */
 	DECOY_BYTES = 32, /* a random key for unknown identities */
 };
 
@@ -128,9 +127,7 @@ static int credential_init_server(struct credential *c)
 		return ret;
 	gnutls_psk_set_server_credentials_function2(c->server_psk,
 						    credential_find_psk);
-	/*
-	 * For a TLS 1.2 peer that names no group: RFC 7919, at least 2048 bits
-	 */
+	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits or more */
 	return gnutls_psk_set_server_known_dh_params(c->server_psk,
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }

@@ -31,7 +31,7 @@ struct traffic {
 	uint8_t seq[8]; /* sequence number of the next record, big-endian */
 	size_t secret_len; /* 0: not known, or TLS 1.2 */
 	uint8_t secret
-		[48]; /* TLS 1.3: these keys and the next follow from it */
+		[48]; /* TLS 1.3: these keys and the next derive from it */
 };
 
 /*

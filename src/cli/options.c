@@ -391,8 +391,8 @@ static void options_fill_getopt(struct options_getopt *g,
 	/* What follows FILTER or a request is not ours. */
 	if (verb == OPTIONS_SSH_SERVER)
 		*letter++ = '+';
-	*letter++ =
-		':'; /* distinguish a missing value from an unknown option */
+	/* Distinguish a missing value from an unknown option. */
+	*letter++ = ':';
 	for (size_t i = 0; i < array_len(specs); i++) {
 		const struct options_spec *spec = &specs[i];
 

@@ -99,9 +99,7 @@ int ktls_available(struct err *e)
 		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_call(e, ERR_KTLS, "socket", "cannot open a socket");
-	/*
-	 * A kernel that has the ULP complains only that we are not connected.
-	 */
+	/* A kernel with the ULP complains only that we are not connected. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
 	    errno == ENOTCONN)
 		return ktls_check_calls(fd, e);
