@@ -78,10 +78,8 @@ static void listen_say_where(const struct options *o,
 			 o->family == AF_INET	 ? " IPv4"
 			 : o->family == AF_INET6 ? " IPv6"
 						 : "");
-	if (isatty(STDERR_FILENO))
-		log_notice("listening on %s", text);
-	else
-		log_info("listening on %s", text);
+	(isatty(STDERR_FILENO) ? log_notice : log_info)("listening on %s",
+							text);
 }
 
 /* The sockets that a service manager passed to us, if any */

@@ -245,20 +245,6 @@ static void setup_prepare(const struct setup *s)
 		stream_prepare(&s->stream, s->stats.sends, &s->modes);
 }
 
-static int setup_confine_failed(const struct setup *s, const char *missing,
-				bool serious, struct err *e)
-{
-	if (s->o->confine == OPTIONS_CONFINE_REQUIRE)
-		return err_set(e, ERR_KTLS, 0,
-			       "cannot be confined (--confine require): %s",
-			       missing);
-	if (serious)
-		log_notice("not fully confined: %s", missing);
-	else
-		log_info("not fully confined: %s", missing);
-	return 0;
-}
-
 int setup_confine(const struct setup *s, struct err *e)
 {
 	char text[CONFINE_TEXT_BYTES];
@@ -276,8 +262,15 @@ int setup_confine(const struct setup *s, struct err *e)
 	confine_enter(&c);
 	confine_text(&c, text);
 	log_info("confined: %s", text);
-	return *c.missing ? setup_confine_failed(s, c.missing, c.serious, e)
-			  : 0;
+	if (!*c.missing)
+		return 0;
+	if (s->o->confine == OPTIONS_CONFINE_REQUIRE)
+		return err_set(e, ERR_KTLS, 0,
+			       "cannot be confined (--confine require): %s",
+			       c.missing);
+	(c.serious ? log_notice : log_info)("not fully confined: %s",
+					    c.missing);
+	return 0;
 }
 
 void setup_use_channel(struct setup *s, int fd, bool connects)

@@ -488,9 +488,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 	do {
 		*want = TLS_WANT_WRITE;
 		if (socket_buffer_flush(&t->wire, &empty, e) < 0)
-			return err_set(e, ERR_AUTH, t->wire.lost_errno,
-				       "the connection was lost during the "
-				       "handshake");
+			return tls_handshake_error(t, GNUTLS_E_PUSH_ERROR, e);
 		if (!empty)
 			return 0;
 		if (t->mode) {
