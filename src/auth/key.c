@@ -399,34 +399,25 @@ static const char *key_file_name(const char *path)
 	return strcmp(path, "-") ? path : "(standard input)";
 }
 
-static int key_read_key(const char *path, struct key_file *f, struct key *k,
-			struct err *e)
-{
-	if (key_load(path, f->bytes, sizeof f->bytes, &f->len, e) < 0)
-		return e->num == ENOENT
-			       ? err_append(
-					 e,
-					 "; make a key with 'btrfs-ktls-pipe "
-					 "keygen -o %s', or name another "
-					 "with -k",
-					 path)
-			       : -1;
-	if (f->len > KEY_FILE_MAX)
-		return err_set(e, ERR_KEY, 0,
-			       "is too long for a key: at most %d bytes are "
-			       "possible; make one with "
-			       "'btrfs-ktls-pipe keygen'",
-			       SECRET_MAX);
-	return key_parse(f->bytes, f->len, k, e);
-}
-
 int key_read(const char *path, struct key *k, struct err *e)
 {
 	autowipe_key_file struct key_file f = { .len = 0 };
 
-	if (key_read_key(path, &f, k, e) < 0)
-		return err_wrap(e, "key file %s", key_file_name(path));
-	return 0;
+	if (key_load(path, f.bytes, sizeof f.bytes, &f.len, e) < 0) {
+		if (e->num == ENOENT)
+			err_append(e,
+				   "; make a key with 'btrfs-ktls-pipe keygen "
+				   "-o %s', or name another with -k",
+				   path);
+	} else if (f.len > KEY_FILE_MAX) {
+		err_set(e, ERR_KEY, 0,
+			"is too long for a key: at most %d bytes are possible; "
+			"make one with 'btrfs-ktls-pipe keygen'",
+			SECRET_MAX);
+	} else if (key_parse(f.bytes, f.len, k, e) == 0) {
+		return 0;
+	}
+	return err_wrap(e, "key file %s", key_file_name(path));
 }
 
 /*
