@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/x509.h"
 #include "base/log.h"
 
 enum {
-	PEM_FILE_MAX =
-		1 << 20, /* bytes of certificates: all of a system's CAs */
+	PEM_FILE_MAX = 1 << 20, /* bytes: all CA certificates of a system */
 	DECOY_BYTES = 32, /* a random key for unknown identities */
 };
 
@@ -29,17 +27,20 @@ struct credential {
 	gnutls_psk_server_credentials_t server_psk;
 	struct key *key; /* secret_alloc(); without identity: see keys */
 	struct key_list *keys; /* or NULL */
-	const struct key *admitted[CREDENTIAL_ADMITTED_MAX]; /* or NULL */
+	struct credential_admitted {
+		const struct key *key; /* or NULL */
+		enum credential_admission as;
+	} admitted[CREDENTIAL_ADMITTED_MAX];
 };
 
-/* The key that credential_admit() added for an identity, or NULL. */
-static const struct secret *credential_admitted(const struct credential *c,
-						const char *identity)
+/* What credential_admit() added for an identity, or NULL. */
+static const struct credential_admitted *credential_find_admitted(
+	const struct credential *c, const char *identity)
 {
 	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
-		if (*identity && c->admitted[i] &&
-		    !strcmp(identity, c->admitted[i]->identity))
-			return &c->admitted[i]->secret;
+		if (*identity && c->admitted[i].key &&
+		    !strcmp(identity, c->admitted[i].key->identity))
+			return &c->admitted[i];
 	return NULL;
 }
 
@@ -47,10 +48,11 @@ static const struct secret *credential_admitted(const struct credential *c,
 static const struct secret *credential_lookup(const struct credential *c,
 					      const char *identity)
 {
-	const struct secret *s = credential_admitted(c, identity);
+	const struct credential_admitted *a =
+		credential_find_admitted(c, identity);
 
-	if (s || !*identity)
-		return s;
+	if (a || !*identity)
+		return a ? &a->key->secret : NULL;
 	if (!strcmp(identity, c->key->identity))
 		return &c->key->secret;
 	return c->keys ? key_list_find(c->keys, identity) : NULL;
@@ -66,13 +68,15 @@ static int credential_find_psk(gnutls_session_t session,
 {
 	struct credential_session *peer = gnutls_session_get_ptr(session);
 	const struct credential *c = peer->cred;
+	const struct credential_admitted *a;
 	const struct secret *s = NULL;
 	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
 
 	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
 	if (key_text_identity_ok(name->data, name->size))
 		s = credential_lookup(c, peer->asked);
-	peer->admitted = s && credential_admitted(c, peer->asked) == s;
+	a = s ? credential_find_admitted(c, peer->asked) : NULL;
+	peer->ticket = a && a->as == CREDENTIAL_TICKET;
 	if (s)
 		len = s->len;
 	key->data = gnutls_malloc(len);
@@ -129,9 +133,7 @@ static int credential_init_server(struct credential *c)
 		return ret;
 	gnutls_psk_set_server_credentials_function2(c->server_psk,
 						    credential_find_psk);
-	/*
-	 * For a TLS 1.2 peer that names no group: RFC 7919, at least 2048 bits
-	 */
+	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits or more */
 	return gnutls_psk_set_server_known_dh_params(c->server_psk,
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }
@@ -190,11 +192,6 @@ struct credential *credential_new_keys(struct key_list *k, struct err *e)
 	return credential_init(c, e);
 }
 
-void credential_set_secret(struct credential *c, const struct secret *s)
-{
-	c->key->secret = *s;
-}
-
 void credential_set_keys(struct credential *c, struct key_list *k)
 {
 	key_list_free(c->keys);
@@ -208,12 +205,10 @@ struct credential *credential_new_password(const struct secret *key,
 					      CREDENTIAL_PASSWORD_IDENTITY };
 	struct credential *c;
 
-	if (key)
+	k.secret.len = SECRET_MIN;
+	if (key) {
 		k.secret = *key;
-	else
-		k.secret.len = SECRET_MIN;
-	if (!key &&
-	    gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, k.secret.len) < 0) {
+	} else if (gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, SECRET_MIN) < 0) {
 		err_set(e, ERR_KEY, 0, "no random numbers");
 		return NULL;
 	}
@@ -320,10 +315,8 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 	if (!c)
 		return NULL;
 	c->certified = true;
-	c->rules = (struct x509_rules){ .server = server,
-					.names = x->names,
-					.count = x->count,
-					.wildcards = x->wildcards };
+	c->rules = x->rules;
+	c->rules.server = server;
 	if (credential_init_x509(c, x, e) < 0) {
 		credential_free(c);
 		return NULL;
@@ -336,31 +329,32 @@ unsigned int credential_kinds(const struct credential *c)
 	if (!c->certified)
 		return CREDENTIAL_PSK;
 	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
-		if (c->admitted[i])
+		if (c->admitted[i].key)
 			return CREDENTIAL_X509 | CREDENTIAL_PSK;
 	return CREDENTIAL_X509;
 }
 
 static void credential_replace(struct credential *c, const struct key *old,
-			       const struct key *k)
+			       struct credential_admitted a)
 {
 	size_t i = 0;
 
-	while (i < CREDENTIAL_ADMITTED_MAX && c->admitted[i] != old)
+	while (i < CREDENTIAL_ADMITTED_MAX && c->admitted[i].key != old)
 		i++;
 	if (i < CREDENTIAL_ADMITTED_MAX)
-		c->admitted[i] = k;
+		c->admitted[i] = a;
 }
 
-void credential_admit(struct credential *c, const struct key *k)
+void credential_admit(struct credential *c, const struct key *k,
+		      enum credential_admission as)
 {
 	credential_dismiss(c, k);
-	credential_replace(c, NULL, k);
+	credential_replace(c, NULL, (struct credential_admitted){ k, as });
 }
 
 void credential_dismiss(struct credential *c, const struct key *k)
 {
-	credential_replace(c, k, NULL);
+	credential_replace(c, k, (struct credential_admitted){ .key = NULL });
 }
 
 void credential_forget(struct credential *c)
@@ -378,14 +372,12 @@ void credential_free(struct credential *c)
 {
 	if (!c)
 		return;
-	if (c->x509)
-		gnutls_certificate_free_credentials(c->x509);
+	credential_forget(c);
 	if (c->client_psk)
 		gnutls_psk_free_client_credentials(c->client_psk);
 	if (c->server_psk)
 		gnutls_psk_free_server_credentials(c->server_psk);
 	secret_free(c->key, sizeof *c->key);
-	key_list_free(c->keys);
 	free(c);
 }
 

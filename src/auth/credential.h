@@ -11,6 +11,7 @@
 
 #include "auth/key.h"
 #include "auth/key_list.h"
+#include "auth/x509.h"
 #include "base/err.h"
 #include "proto/record.h"
 
@@ -25,12 +26,10 @@ struct credential;
 /* Bits: a listener with certificates also accepts the ticket of a stream. */
 enum credential_kind { CREDENTIAL_PSK = 1, CREDENTIAL_X509 = 2 };
 
-/* Certificates: our files, and the peer's names.  All is borrowed. */
+/* Certificates: our files, and the rules for the peer's.  All is borrowed. */
 struct credential_x509 {
 	const char *cert, *key, *ca; /* paths of PEM files */
-	const char *const *names; /* the peer's certificate must have one */
-	size_t count; /* 0: any name will do */
-	bool wildcards; /* does *.example.com match too? */
+	struct x509_rules rules; /* server does not matter */
 };
 
 /*
@@ -53,7 +52,7 @@ struct credential *credential_new_password(const struct secret *key,
 bool credential_is_password(const struct credential *c);
 
 /*
- * A credential with certificates.  Borrows x->names until credential_free().
+ * A credential with certificates.  Borrows the names until credential_free().
  * NULL: ERR_KEY, which names the file and its flaw.
  */
 struct credential *credential_new_x509(const struct credential_x509 *x,
@@ -68,18 +67,21 @@ unsigned int credential_kinds(const struct credential *c);
  */
 struct credential *credential_new_keys(struct key_list *k, struct err *e);
 
-/* Replace the key that was given alone, from the next handshake on. */
-void credential_set_secret(struct credential *c, const struct secret *s);
-
 /* Replace the keys, from the next handshake on.  Owns k. */
 void credential_set_keys(struct credential *c, struct key_list *k);
 
 /*
  * Server: also let in a client that has k, which is borrowed until
- * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.
+ * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.  It
+ * may become empty before.
  */
 enum { CREDENTIAL_ADMITTED_MAX = 96 };
-void credential_admit(struct credential *c, const struct key *k);
+enum credential_admission {
+	CREDENTIAL_TICKET, /* of a stream, which alone it can continue */
+	CREDENTIAL_CLIENT, /* as good as the key that was given alone */
+};
+void credential_admit(struct credential *c, const struct key *k,
+		      enum credential_admission as);
 void credential_dismiss(struct credential *c, const struct key *k);
 
 /* Forget all keys: no handshake is to come in this process. */
@@ -97,7 +99,7 @@ static inline void credential_cleanup(struct credential **c)
 struct credential_session {
 	struct credential *cred;
 	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
-	bool admitted; /* it is of a key that credential_admit() added */
+	bool ticket; /* it is of a CREDENTIAL_TICKET */
 };
 
 /*

@@ -113,19 +113,17 @@ static bool order_take_fields(const struct order *o, struct order *used)
 	return o->kind > 0 && o->kind < ORDER_KINDS;
 }
 
+bool order_is_slow(uint32_t kind)
+{
+	return kind >= ORDER_PART_NOTE && kind <= ORDER_PART_DROP;
+}
+
 /* The descriptors that go with an order */
 static size_t order_fds(uint32_t kind)
 {
-	switch (kind) {
-	case ORDER_DIAG:
-	case ORDER_GROW:
-		return 1;
-	case ORDER_PART_NOTE:
-	case ORDER_PART_NAME:
-	case ORDER_PART_DROP:
-		return 2;
-	}
-	return 0;
+	return order_is_slow(kind)			  ? 2
+	       : kind == ORDER_DIAG || kind == ORDER_GROW ? 1
+							  : 0;
 }
 
 bool order_check(const void *bytes, size_t len, size_t fds)
@@ -245,13 +243,6 @@ static void order_close(const int *fds, size_t count)
 		close(fds[i]);
 }
 
-/* A disk may be slow, and the launcher's end is heard in any case. */
-bool order_is_slow(const struct order *o)
-{
-	return o->kind == ORDER_PART_NOTE || o->kind == ORDER_PART_NAME ||
-	       o->kind == ORDER_PART_DROP;
-}
-
 static int order_await(int from, int patience_ms, struct order_answer *a)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
@@ -294,7 +285,8 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	close(ends[1]);
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
-	if (order_await(ours, order_is_slow(o) ? -1 : ANSWER_MS, a) < 0)
+	/* A disk may be slow, and the launcher's end is heard in any case. */
+	if (order_await(ours, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;

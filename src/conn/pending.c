@@ -129,8 +129,10 @@ static bool pending_is_restart(const struct pending_stream *s,
 		    p->hello.connection > s->connection &&
 		    !(p->hello.flags & FRAME_HELLO_DISCARD);
 
-	return (same || pending_has_name(s, p)) && *s->identity &&
-	       !strcmp(channel_agreed(p->channel)->name, s->identity) &&
+	return (same || pending_has_name(s, p)) &&
+	       (!s->identity ||
+		(*s->identity &&
+		 !strcmp(channel_agreed(p->channel)->name, s->identity))) &&
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
 }
 

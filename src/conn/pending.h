@@ -68,7 +68,8 @@ struct pending_stream {
 	uint32_t connection; /* number of the last accepted connection */
 	struct net_source source; /* of its peer */
 	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
-	const char *identity; /* of who may have another ticket; "": nobody */
+	/* Of who may have another ticket; "": nobody; NULL: whoever has a key */
+	const char *identity;
 };
 
 /* What a listener requires of its peers.  Everything is borrowed. */

@@ -112,21 +112,25 @@ static void session_server_own(struct session *s, const struct peer *peer,
 			       uint64_t start)
 {
 	struct session_server *server = session_server_of(s);
+	const struct session_config *o = s->p.config;
 
 	server->start = start;
 	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
-	server->stream =
-		(struct pending_stream){ .resumes = session_resumes(s),
-					 .id = s->stream,
-					 .connection = peer->hello.connection,
-					 .source = peer->source,
-					 .identity = server->identity };
-	if (!s->p.config->raw && s->p.cred && server->acceptor) {
-		credential_admit(s->p.cred, s->ticket);
+	server->stream = (struct pending_stream){
+		.resumes = session_resumes(s),
+		.id = s->stream,
+		.connection = peer->hello.connection,
+		.source = peer->source,
+		.identity = o->owner ? NULL : server->identity
+	};
+	if (!o->raw && s->p.cred && server->acceptor) {
+		credential_admit(s->p.cred, s->ticket, CREDENTIAL_TICKET);
 		server->stream.ticket = s->ticket;
 	}
 	if (s->named)
 		server->stream.name = s->stream_name;
+	if (o->owner)
+		o->owner(o->visit_arg, s->identity);
 }
 
 /*

@@ -494,7 +494,8 @@ crowd() {
 	[[ $(grep -c '"exit": 0}' stats) == "$n" ]]
 	kill -TERM "$LISTENER_PID"
 	sleep 0.5
-	kill -TERM "$LISTENER_PID" # streams of killed clients still wait
+	# Streams of clients that were killed still wait, if they had begun.
+	kill -TERM "$LISTENER_PID" 2>/dev/null || true
 	wait_listener 143
 }
 
