@@ -250,7 +250,7 @@ full_and_incremental() {
 			--limit $((SIZE / 10))M --name long 127.0.0.1 -- \
 			btrfs send -q "$from/long" 2>>killed.err &
 		sleep "0.$((RANDOM % 10))"
-		kill -KILL -$! 2>/dev/null || :
+		kill -KILL -$! 2>/dev/null || kill -KILL $! 2>/dev/null || :
 		wait $! 2>/dev/null || :
 	done
 	bkp connect -k key -p "$PORT" --ktls "$WHEN" --name long \
