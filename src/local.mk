@@ -8,7 +8,6 @@ src_libbkp_a_SOURCES = \
 	src/base/min.h \
 	src/base/net_source.c src/base/net_source.h \
 	src/base/err.c src/base/err.h \
-	src/base/journal.c src/base/journal.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/confine_calls.c src/base/confine_calls.h \
 	src/base/order.c src/base/order.h \
@@ -95,7 +94,6 @@ src_libbkp_a_SOURCES = \
 	src/stream/sender_run.c src/stream/sender_run.h \
 	src/stream/stream.c src/stream/stream.h \
 	src/cli/host_port.c src/cli/host_port.h \
-	src/cli/probe.c src/cli/probe.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
 	src/cli/ssh_channel.c src/cli/ssh_channel.h \
@@ -107,15 +105,12 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
 	src/cli/cmd.h \
-	src/cli/launcher_orders.c src/cli/launcher_orders.h \
-	src/cli/serve_log.c src/cli/serve_log.h \
+	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/ssh_name.c src/cli/ssh_name.h \
-	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/cmd_connect.c \
-	src/cli/cmd_keygen.c \
 	src/cli/cmd_probe.c \
 	src/cli/cmd_ssh.c \
 	src/cli/cmd_ssh_server.c \

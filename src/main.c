@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "auth/key.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/notify.h"
@@ -101,7 +102,7 @@ static int main_run_verb(const struct options *o, struct err *e)
 	case OPTIONS_LISTEN:
 		return cmd_listen(o, e);
 	case OPTIONS_KEYGEN:
-		return cmd_keygen(o, e);
+		return key_generate(o->output, o->identity, e);
 	case OPTIONS_PROBE:
 		return cmd_probe(o, e);
 	case OPTIONS_SSH:

@@ -25,10 +25,7 @@ struct cpace_work {
 	uint8_t point[CPACE_POINT_BYTES];
 };
 
-static void cpace_work_wipe(struct cpace_work *w)
-{
-	explicit_bzero(w, sizeof *w);
-}
+SECRET_WIPER(cpace_work_wipe, struct cpace_work)
 
 #define autowipe_work attr_cleanup(cpace_work_wipe)
 

@@ -8,12 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "auth/x509.h"
 #include "base/log.h"
 
 enum {
-	PEM_FILE_MAX =
-		1 << 20, /* bytes of certificates: all of a system's CAs */
+	PEM_FILE_MAX = 1 << 20, /* bytes: all CA certificates of a system */
 	DECOY_BYTES = 32, /* a random key for unknown identities */
 };
 
@@ -135,9 +133,7 @@ static int credential_init_server(struct credential *c)
 		return ret;
 	gnutls_psk_set_server_credentials_function2(c->server_psk,
 						    credential_find_psk);
-	/*
-	 * For a TLS 1.2 peer that names no group: RFC 7919, at least 2048 bits
-	 */
+	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits or more */
 	return gnutls_psk_set_server_known_dh_params(c->server_psk,
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }
@@ -209,12 +205,10 @@ struct credential *credential_new_password(const struct secret *key,
 					      CREDENTIAL_PASSWORD_IDENTITY };
 	struct credential *c;
 
-	if (key)
+	k.secret.len = SECRET_MIN;
+	if (key) {
 		k.secret = *key;
-	else
-		k.secret.len = SECRET_MIN;
-	if (!key &&
-	    gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, k.secret.len) < 0) {
+	} else if (gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, SECRET_MIN) < 0) {
 		err_set(e, ERR_KEY, 0, "no random numbers");
 		return NULL;
 	}
@@ -321,10 +315,8 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 	if (!c)
 		return NULL;
 	c->certified = true;
-	c->rules = (struct x509_rules){ .server = server,
-					.names = x->names,
-					.count = x->count,
-					.wildcards = x->wildcards };
+	c->rules = x->rules;
+	c->rules.server = server;
 	if (credential_init_x509(c, x, e) < 0) {
 		credential_free(c);
 		return NULL;
@@ -380,14 +372,12 @@ void credential_free(struct credential *c)
 {
 	if (!c)
 		return;
-	if (c->x509)
-		gnutls_certificate_free_credentials(c->x509);
+	credential_forget(c);
 	if (c->client_psk)
 		gnutls_psk_free_client_credentials(c->client_psk);
 	if (c->server_psk)
 		gnutls_psk_free_server_credentials(c->server_psk);
 	secret_free(c->key, sizeof *c->key);
-	key_list_free(c->keys);
 	free(c);
 }
 

@@ -11,6 +11,7 @@
 
 #include "auth/key.h"
 #include "auth/key_list.h"
+#include "auth/x509.h"
 #include "base/err.h"
 #include "proto/record.h"
 
@@ -25,12 +26,10 @@ struct credential;
 /* Bits: a listener with certificates also accepts the ticket of a stream. */
 enum credential_kind { CREDENTIAL_PSK = 1, CREDENTIAL_X509 = 2 };
 
-/* Certificates: our files, and the peer's names.  All is borrowed. */
+/* Certificates: our files, and the rules for the peer's.  All is borrowed. */
 struct credential_x509 {
 	const char *cert, *key, *ca; /* paths of PEM files */
-	const char *const *names; /* the peer's certificate must have one */
-	size_t count; /* 0: any name will do */
-	bool wildcards; /* does *.example.com match too? */
+	struct x509_rules rules; /* server does not matter */
 };
 
 /*
@@ -53,7 +52,7 @@ struct credential *credential_new_password(const struct secret *key,
 bool credential_is_password(const struct credential *c);
 
 /*
- * A credential with certificates.  Borrows x->names until credential_free().
+ * A credential with certificates.  Borrows the names until credential_free().
  * NULL: ERR_KEY, which names the file and its flaw.
  */
 struct credential *credential_new_x509(const struct credential_x509 *x,

@@ -23,22 +23,12 @@ enum {
 	KEY_OUTPUT_MAX = 256, /* a new key as PEM, or as the longest line */
 };
 
-void key_wipe_file(struct key_file *f)
-{
-	explicit_bzero(f, sizeof *f);
-}
-
 static void key_datum_wipe(gnutls_datum_t *d)
 {
 	if (d->data)
 		explicit_bzero(d->data, d->size);
 	gnutls_free(d->data);
 	d->data = NULL;
-}
-
-void key_wipe(struct key *k)
-{
-	explicit_bzero(k, sizeof *k);
 }
 
 bool key_identity_ok(const char *text)
@@ -355,21 +345,19 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 	return 0;
 }
 
-static int key_cannot_open(int num, struct err *e)
-{
-	err_set(e, ERR_KEY, num, "cannot be opened");
-	if (num == EACCES)
-		err_append(e, " (readable by root only? then run this as root, "
-			      "for example by sudo)");
-	return -1;
-}
-
 int key_open(const char *path, struct err *e)
 {
 	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
-	if (fd < 0)
-		return key_cannot_open(errno, e);
+	if (fd < 0) {
+		err_set(e, ERR_KEY, errno, "cannot be opened");
+		return e->num == EACCES
+			       ? err_append(e,
+					    " (readable by root only? then run "
+					    "this as root, for example by "
+					    "sudo)")
+			       : -1;
+	}
 	if (key_check_mode(fd, path, e) < 0)
 		return -1;
 	return steal_fd(&fd);
@@ -411,34 +399,25 @@ static const char *key_file_name(const char *path)
 	return strcmp(path, "-") ? path : "(standard input)";
 }
 
-static int key_read_key(const char *path, struct key_file *f, struct key *k,
-			struct err *e)
-{
-	if (key_load(path, f->bytes, sizeof f->bytes, &f->len, e) < 0)
-		return e->num == ENOENT
-			       ? err_append(
-					 e,
-					 "; make a key with 'btrfs-ktls-pipe "
-					 "keygen -o %s', or name another "
-					 "with -k",
-					 path)
-			       : -1;
-	if (f->len > KEY_FILE_MAX)
-		return err_set(e, ERR_KEY, 0,
-			       "is too long for a key: at most %d bytes are "
-			       "possible; make one with "
-			       "'btrfs-ktls-pipe keygen'",
-			       SECRET_MAX);
-	return key_parse(f->bytes, f->len, k, e);
-}
-
 int key_read(const char *path, struct key *k, struct err *e)
 {
 	autowipe_key_file struct key_file f = { .len = 0 };
 
-	if (key_read_key(path, &f, k, e) < 0)
-		return err_wrap(e, "key file %s", key_file_name(path));
-	return 0;
+	if (key_load(path, f.bytes, sizeof f.bytes, &f.len, e) < 0) {
+		if (e->num == ENOENT)
+			err_append(e,
+				   "; make a key with 'btrfs-ktls-pipe keygen "
+				   "-o %s', or name another with -k",
+				   path);
+	} else if (f.len > KEY_FILE_MAX) {
+		err_set(e, ERR_KEY, 0,
+			"is too long for a key: at most %d bytes are possible; "
+			"make one with 'btrfs-ktls-pipe keygen'",
+			SECRET_MAX);
+	} else if (key_parse(f.bytes, f.len, k, e) == 0) {
+		return 0;
+	}
+	return err_wrap(e, "key file %s", key_file_name(path));
 }
 
 /*
@@ -490,10 +469,7 @@ struct key_output {
 	char text[KEY_OUTPUT_MAX];
 };
 
-static void key_wipe_output(struct key_output *out)
-{
-	explicit_bzero(out, sizeof *out);
-}
+SECRET_WIPER(key_wipe_output, struct key_output)
 
 static int key_format_pem(const struct secret *s, struct key_output *out)
 {

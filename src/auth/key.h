@@ -20,7 +20,7 @@ struct key {
 	struct secret secret;
 };
 
-void key_wipe(struct key *k);
+SECRET_WIPER(key_wipe, struct key)
 #define autowipe_key attr_cleanup(key_wipe)
 
 enum { KEY_FILE_MAX = 16384 }; /* bytes; an RSA key, a PSK with comments */
@@ -31,7 +31,7 @@ struct key_file {
 	uint8_t bytes[KEY_FILE_MAX + 1];
 };
 
-void key_wipe_file(struct key_file *f);
+SECRET_WIPER(key_wipe_file, struct key_file)
 #define autowipe_key_file attr_cleanup(key_wipe_file)
 
 /* Does text follow [A-Za-z0-9][A-Za-z0-9._@-]{0,63}? */

@@ -22,12 +22,6 @@ struct key_list {
 	struct key_list_entry *entries;
 };
 
-/* Is it a key file for -k, given to --keys by mistake? */
-static bool key_list_is_pem(const uint8_t *data, size_t len)
-{
-	return memmem(data, len, "-----BEGIN ", 11);
-}
-
 static int key_list_take_line(struct key_list *k, const struct key_text *t,
 			      struct err *e)
 {
@@ -56,7 +50,8 @@ static int key_list_fill(struct key_list *k, const uint8_t *data, size_t len,
 
 	if (key_text_begin(&t, data, len, e) < 0)
 		return -1;
-	if (key_list_is_pem(data, len))
+	/* Is it a key file for -k, given to --keys by mistake? */
+	if (memmem(data, len, "-----BEGIN ", 11))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a PEM block, which has no name for its "
 			       "client; write a line identity:hex for each, as "
@@ -98,23 +93,6 @@ struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e)
 	return k;
 }
 
-/* bytes has room for one byte more than is allowed. */
-static struct key_list *key_list_read_into(const char *path, int fd,
-					   uint8_t *bytes, size_t *len,
-					   struct err *e)
-{
-	if ((fd < 0 ? key_load(path, bytes, KEY_LIST_FILE_MAX + 1, len, e)
-		    : key_load_from(fd, bytes, KEY_LIST_FILE_MAX + 1, len, e)) <
-	    0)
-		return NULL;
-	if (*len > KEY_LIST_FILE_MAX) {
-		err_set(e, ERR_KEY, 0, "is too long: at most %d bytes",
-			KEY_LIST_FILE_MAX);
-		return NULL;
-	}
-	return key_list_parse(bytes, *len, e);
-}
-
 /* A pipe could make us wait, and can be read only once. */
 int key_list_open(const char *path, struct err *e)
 {
@@ -131,21 +109,23 @@ int key_list_open(const char *path, struct err *e)
 	return fd;
 }
 
-struct key_list *key_list_read(const char *path, struct err *e)
+struct key_list *key_list_read(const char *path, int fd, struct err *e)
 {
-	return key_list_read_from(path, -1, e);
-}
-
-struct key_list *key_list_read_from(const char *path, int fd, struct err *e)
-{
-	uint8_t *bytes = malloc(KEY_LIST_FILE_MAX + 1);
+	enum { ROOM = KEY_LIST_FILE_MAX + 1 }; /* to see that it is too long */
+	uint8_t *bytes = malloc(ROOM);
 	struct key_list *k = NULL;
 	size_t len = 0;
+	bool read = bytes &&
+		    (fd < 0 ? key_load(path, bytes, ROOM, &len, e)
+			    : key_load_from(fd, bytes, ROOM, &len, e)) == 0;
 
-	if (bytes)
-		k = key_list_read_into(path, fd, bytes, &len, e);
-	else
+	if (!bytes)
 		err_memory(e);
+	else if (read && len > KEY_LIST_FILE_MAX)
+		err_set(e, ERR_KEY, 0, "is too long: at most %d bytes",
+			KEY_LIST_FILE_MAX);
+	else if (read)
+		k = key_list_parse(bytes, len, e);
 	if (!k)
 		err_wrap(e, "keys file %s",
 			 strcmp(path, "-") ? path : "(standard input)");

@@ -14,19 +14,17 @@
 struct key_list;
 
 /*
- * Read the file at path, "-" for standard input.  The caller frees the list
- * with key_list_free().  NULL: ERR_KEY, which names the file and the line.
+ * Read the file at path, "-" for standard input, or fd, which is that file,
+ * unless fd is -1.  The caller frees the list with key_list_free().
+ * NULL: ERR_KEY, which names the file and the line.
  */
-struct key_list *key_list_read(const char *path, struct err *e);
+struct key_list *key_list_read(const char *path, int fd, struct err *e);
 
 /*
  * Open and check the file at path, to read it again.  Returns the descriptor,
  * owned by the caller.  Errors: ERR_KEY, which names the file.
  */
 int key_list_open(const char *path, struct err *e) attr_must_check;
-
-/* key_list_read() of the open file fd; -1: open it. */
-struct key_list *key_list_read_from(const char *path, int fd, struct err *e);
 
 /* The same from the contents of such a file.  Borrows data. */
 struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e);

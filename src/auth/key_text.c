@@ -12,11 +12,6 @@ enum {
 
 static const uint8_t utf8_mark[] = { 0xef, 0xbb, 0xbf };
 
-static bool key_text_is_blank(uint8_t c)
-{
-	return c == ' ' || c == '\t';
-}
-
 /* In UTF-16 every other byte of an ASCII text is NUL. */
 static bool key_text_is_utf16(const uint8_t *data, size_t len)
 {
@@ -71,7 +66,7 @@ bool key_text_next(struct key_text *t)
 bool key_text_blank(const struct key_text *t)
 {
 	for (size_t i = 0; i < t->len; i++)
-		if (!key_text_is_blank(t->line[i]))
+		if (t->line[i] != ' ' && t->line[i] != '\t')
 			return false;
 	return true;
 }

@@ -23,11 +23,6 @@ struct password_exchange_said {
 _Static_assert((int)PASSWORD_MESSAGE_POINT_BYTES == (int)CPACE_POINT_BYTES,
 	       "points of one size");
 
-void password_exchange_wipe(struct password_exchange *x)
-{
-	explicit_bzero(x, sizeof *x);
-}
-
 static struct password_exchange_said password_exchange_say(
 	const char *role, const uint8_t *message)
 {
@@ -48,48 +43,44 @@ static struct cpace_input password_exchange_input(const struct secret *password)
 }
 
 /* The key depends on the password and on all of both messages. */
-struct password_exchange_inputs {
-	const uint8_t *scalar; /* ours */
-	const uint8_t *peer; /* the peer's point */
-	const uint8_t *offer, *answer;
-};
-
-static struct credential *password_exchange_cred(
-	const struct password_exchange_inputs *x, const struct secret *password,
-	bool server, struct err *e)
+static struct credential *password_exchange_cred(const uint8_t *scalar,
+						 const uint8_t *offer,
+						 const uint8_t *answer,
+						 const struct secret *password,
+						 bool server, struct err *e)
 {
 	const struct password_exchange_said a =
-		password_exchange_say(CONNECTING, x->offer);
+		password_exchange_say(CONNECTING, offer);
 	const struct password_exchange_said b =
-		password_exchange_say(LISTENING, x->answer);
+		password_exchange_say(LISTENING, answer);
 	const struct cpace_transcript t = {
-		.point_a = x->offer + PASSWORD_MESSAGE_HEAD_BYTES,
-		.point_b = x->answer + PASSWORD_MESSAGE_HEAD_BYTES,
+		.point_a = offer + PASSWORD_MESSAGE_HEAD_BYTES,
+		.point_b = answer + PASSWORD_MESSAGE_HEAD_BYTES,
 		.said_a = { a.bytes, a.len },
 		.said_b = { b.bytes, b.len },
 	};
 	const struct cpace_input in = password_exchange_input(password);
 	autowipe struct secret key = { 0 };
 
-	if (cpace_key(&in, x->scalar, x->peer, &t, &key, e) < 0)
+	if (cpace_key(&in, scalar, server ? t.point_a : t.point_b, &t, &key,
+		      e) < 0)
 		return NULL;
 	return credential_new_password(&key, server, e);
 }
 
 /* Draw nonce and scalar; write our message. */
-static int password_exchange_draw(enum password_message_type type,
-				  const struct secret *password,
-				  uint8_t *scalar, uint8_t *message,
-				  struct err *e)
+static int password_exchange_draw(struct password_exchange *x,
+				  enum password_message_type type,
+				  const struct secret *password, struct err *e)
 {
 	struct password_message p = { .type = type,
 				      .version = PASSWORD_MESSAGE_VERSION };
 	const struct cpace_input in = password_exchange_input(password);
 
 	if (io_random(p.nonce, sizeof p.nonce, e) < 0 ||
-	    cpace_draw(&in, scalar, p.point, e) < 0)
+	    cpace_draw(&in, x->scalar, p.point, e) < 0)
 		return -1;
-	password_message_encode(&p, message);
+	password_message_encode(&p, x->sent);
 	return 0;
 }
 
@@ -155,8 +146,7 @@ int password_exchange_offer(struct password_exchange *x, int fd,
 			    const struct secret *password, struct err *e)
 {
 	*x = (struct password_exchange){ .have = 0 };
-	if (password_exchange_draw(PASSWORD_MESSAGE_OFFER, password, x->scalar,
-				   x->sent, e) < 0)
+	if (password_exchange_draw(x, PASSWORD_MESSAGE_OFFER, password, e) < 0)
 		return -1;
 	return password_exchange_send(fd, x->sent, e);
 }
@@ -165,12 +155,6 @@ struct credential *password_exchange_accept(
 	struct password_exchange *x, const struct secret *password,
 	enum password_message_refusal *refusal, struct err *e)
 {
-	const struct password_exchange_inputs exchange = {
-		.scalar = x->scalar,
-		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
-		.offer = x->sent,
-		.answer = x->came
-	};
 	struct password_message p;
 	bool read = password_message_decode(x->came, PASSWORD_MESSAGE_ANSWER,
 					    &p) == 0;
@@ -187,7 +171,8 @@ struct credential *password_exchange_accept(
 	else if (read && p.version != PASSWORD_MESSAGE_VERSION)
 		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
 	else if (read)
-		return password_exchange_cred(&exchange, password, false, e);
+		return password_exchange_cred(x->scalar, x->sent, x->came,
+					      password, false, e);
 	if (*refusal)
 		err_set(e, ERR_AUTH, 0, "refused: %s",
 			password_message_refusal_text(*refusal));
@@ -213,27 +198,24 @@ void password_exchange_refuse(int fd, enum password_message_refusal refusal)
 /* Nothing here depends on whether both passwords are the same. */
 static struct credential *password_exchange_reply(
 	const struct password_exchange *x, int fd,
-	const struct secret *password, uint8_t *scalar, struct err *e)
+	const struct secret *password, struct err *e)
 {
-	uint8_t answer[PASSWORD_MESSAGE_BYTES];
-	const struct password_exchange_inputs exchange = {
-		.scalar = scalar,
-		.peer = x->came + PASSWORD_MESSAGE_HEAD_BYTES,
-		.offer = x->came,
-		.answer = answer
+	attr_cleanup(password_exchange_wipe) struct password_exchange ours = {
+		.have = 0
 	};
 	struct credential *c;
 
-	if (password_exchange_draw(PASSWORD_MESSAGE_ANSWER, password, scalar,
-				   answer, e) < 0)
+	if (password_exchange_draw(&ours, PASSWORD_MESSAGE_ANSWER, password,
+				   e) < 0)
 		return NULL;
-	c = password_exchange_cred(&exchange, password, true, e);
+	c = password_exchange_cred(ours.scalar, x->came, ours.sent, password,
+				   true, e);
 	if (!c) {
 		password_exchange_refuse(fd,
 					 PASSWORD_MESSAGE_REFUSED_MALFORMED);
 		return NULL;
 	}
-	if (password_exchange_send(fd, answer, e) < 0) {
+	if (password_exchange_send(fd, ours.sent, e) < 0) {
 		credential_free(c);
 		return NULL;
 	}
@@ -245,9 +227,7 @@ struct credential *password_exchange_answer(const struct password_exchange *x,
 					    const struct secret *password,
 					    struct err *e)
 {
-	uint8_t scalar[CPACE_SCALAR_BYTES];
 	struct password_message p;
-	struct credential *c;
 
 	if (password_message_decode(x->came, PASSWORD_MESSAGE_OFFER, &p) < 0) {
 		password_exchange_refuse(fd,
@@ -265,7 +245,5 @@ struct credential *password_exchange_answer(const struct password_exchange *x,
 					  PASSWORD_MESSAGE_REFUSED_VERSION));
 		return NULL;
 	}
-	c = password_exchange_reply(x, fd, password, scalar, e);
-	explicit_bzero(scalar, sizeof scalar);
-	return c;
+	return password_exchange_reply(x, fd, password, e);
 }

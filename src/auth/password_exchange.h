@@ -26,7 +26,7 @@ struct password_exchange {
 	size_t have; /* bytes of came */
 };
 
-void password_exchange_wipe(struct password_exchange *x);
+SECRET_WIPER(password_exchange_wipe, struct password_exchange)
 
 enum password_exchange_event {
 	PASSWORD_EXCHANGE_WAIT, /* the peer's message is incomplete */

@@ -25,10 +25,7 @@ struct prompt_text {
 	uint8_t bytes[SECRET_MAX + 2]; /* a newline, and one byte too many */
 };
 
-static void prompt_wipe(struct prompt_text *t)
-{
-	explicit_bzero(t, sizeof *t);
-}
+SECRET_WIPER(prompt_wipe, struct prompt_text)
 
 /* A terminal without echo, and the state to restore. */
 struct prompt {

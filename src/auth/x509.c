@@ -164,9 +164,7 @@ static const char *x509_date(time_t t, char out[static 32])
 	return out;
 }
 
-/*
- * Is the certificate valid now?  The caller prefixes the error with its name.
- */
+/* Is the certificate valid now?  The caller puts its name before the error. */
 static int x509_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 			   struct err *e)
 {
@@ -306,9 +304,7 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 		name_len--;
 	if (len == name_len)
 		return len && x509_same_text(pattern, name, len);
-	/*
-	 * The left-most label alone, above at least two: RFC 9525 section 6.3
-	 */
+	/* The left-most label alone, above two or more: RFC 9525 section 6.3 */
 	if (!wildcards || len < 2 || memcmp(pattern, "*.", 2))
 		return false;
 	rest = memchr(name, '.', name_len);
@@ -319,9 +315,7 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 	       x509_same_text(pattern + 1, rest, len - 1);
 }
 
-/*
- * Parse an IP address, perhaps with a zone.  Returns its size; 0: it is none.
- */
+/* Parse an IP address, perhaps with a zone.  Returns its size, or 0. */
 static size_t x509_address(const char *name, uint8_t out[static 16])
 {
 	char text[INET6_ADDRSTRLEN];

@@ -25,9 +25,7 @@ int x509_check_own(const gnutls_datum_t *pem, struct err *e) attr_must_check;
 /* A private key that is not encrypted. */
 int x509_check_key(const gnutls_datum_t *pem, struct err *e) attr_must_check;
 
-/*
- * Certificates of the CAs that may sign the peer's: at least one is valid now.
- */
+/* Certificates of the CAs that may sign the peer's: one is valid now. */
 int x509_check_ca(const gnutls_datum_t *pem, struct err *e) attr_must_check;
 
 /*

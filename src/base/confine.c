@@ -41,13 +41,6 @@ static struct landlock_rights confine_rights(long version)
 	return r;
 }
 
-/* LeakSanitizer reads /proc/self, and traces the process, at its end. */
-#if defined __SANITIZE_ADDRESS__
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
-
 /* No rule: nothing can be opened, made, renamed, executed. */
 static int confine_files(void)
 {
@@ -58,9 +51,9 @@ static int confine_files(void)
 				     : sizeof r.fs;
 	autoclose int fd = -1;
 
-	if (SANITIZED)
+	if (CONFINE_SANITIZED)
 		errno = ENOTSUP;
-	if (SANITIZED || version <= 0)
+	if (CONFINE_SANITIZED || version <= 0)
 		return -1;
 	fd = (int)syscall(SYS_landlock_create_ruleset, &r, size, 0);
 	return fd < 0 ? -1 : (int)syscall(SYS_landlock_restrict_self, fd, 0);
@@ -131,9 +124,18 @@ attr_printf(2, 3) static void confine_miss(struct confine *c, const char *fmt,
 	va_end(ap);
 }
 
+/* Does this step hold?  ret: -1 with errno set if it does not. */
+static bool confine_holds(struct confine *c, int ret, const char *step)
+{
+	if (ret < 0)
+		confine_miss(c, "%s: %s", step, strerror(errno));
+	return ret >= 0;
+}
+
 void confine_enter(struct confine *c)
 {
 	struct err e = { 0 };
+	char become[40];
 	uid_t uid;
 	gid_t gid;
 	char random;
@@ -146,29 +148,18 @@ void confine_enter(struct confine *c)
 			     strerror(errno));
 		return;
 	}
-	c->privileges = true;
 	confine_find_user(&uid, &gid);
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) {
-		confine_miss(c, "no_new_privs: %s", strerror(errno));
-		c->privileges = false;
-	}
-	c->files = confine_files() == 0;
-	if (!c->files)
-		confine_miss(c, "Landlock: %s", strerror(errno));
-	if (confine_user(uid, gid) < 0) {
-		confine_miss(c, "cannot become user %u: %s", (unsigned int)uid,
-			     strerror(errno));
-		c->privileges = false;
-	}
-	if (confine_capabilities() < 0) {
-		confine_miss(c, "capset: %s", strerror(errno));
-		c->privileges = false;
-	}
+	snprintf(become, sizeof become, "cannot become user %u",
+		 (unsigned int)uid);
+	c->privileges = confine_holds(c, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
+				      "no_new_privs");
+	c->files = confine_holds(c, confine_files(), "Landlock");
+	c->privileges &= confine_holds(c, confine_user(uid, gid), become);
+	c->privileges &= confine_holds(c, confine_capabilities(), "capset");
 	/* The change of user allowed it again. */
-	if (prctl(PR_SET_DUMPABLE, SANITIZED, 0, 0, 0) < 0) {
-		confine_miss(c, "PR_SET_DUMPABLE: %s", strerror(errno));
-		c->privileges = false;
-	}
+	c->privileges &= confine_holds(
+		c, prctl(PR_SET_DUMPABLE, CONFINE_SANITIZED, 0, 0, 0),
+		"PR_SET_DUMPABLE");
 	c->uid = geteuid();
 	c->serious = !c->privileges;
 	if (confine_calls(&c->calls, &e) < 0) {

@@ -20,10 +20,6 @@
 
 #include "base/compat.h"
 
-#define ALLOW_ANY(name)                \
-	{                              \
-		.call = SCMP_SYS(name) \
-	}
 #define ALLOW_IF(name, arg, wanted)                           \
 	{                                                     \
 		.call = SCMP_SYS(name), .count = 1, .args = { \
@@ -60,68 +56,60 @@ struct confine_rule {
 
 /*
  * All that a stream needs once it is prepared.  The rest is done before, or by
- * the launcher.  Rows of one call are next to each other; one must apply.
+ * the launcher.  With any arguments:
  */
-static const struct confine_rule confine_allowed[] = {
+static const int confine_any[] = {
 	/* bytes */
-	ALLOW_ANY(read),
-	ALLOW_ANY(readv),
-	ALLOW_ANY(pread64),
-	ALLOW_ANY(write),
-	ALLOW_ANY(writev),
-	ALLOW_ANY(splice),
-	ALLOW_ANY(tee),
-	ALLOW_ANY(vmsplice),
-	ALLOW_ANY(sendfile),
-	ALLOW_ANY(sendfile64),
-	ALLOW_ANY(lseek),
-	ALLOW_ANY(_llseek),
-	ALLOW_ANY(fsync),
-	ALLOW_ANY(fdatasync),
-	ALLOW_ANY(ftruncate),
-	ALLOW_ANY(ftruncate64),
+	SCMP_SYS(read), SCMP_SYS(readv), SCMP_SYS(pread64), SCMP_SYS(write),
+	SCMP_SYS(writev), SCMP_SYS(splice), SCMP_SYS(tee), SCMP_SYS(vmsplice),
+	SCMP_SYS(sendfile), SCMP_SYS(sendfile64), SCMP_SYS(lseek),
+	SCMP_SYS(_llseek), SCMP_SYS(fsync), SCMP_SYS(fdatasync),
+	SCMP_SYS(ftruncate), SCMP_SYS(ftruncate64),
 	/* descriptors */
-	ALLOW_ANY(close),
-	ALLOW_ANY(close_range),
-	ALLOW_ANY(dup),
-	ALLOW_ANY(dup2),
-	ALLOW_ANY(dup3),
-	ALLOW_ANY(pipe2),
-	ALLOW_ANY(fstat),
-	ALLOW_ANY(fstat64),
+	SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(dup2),
+	SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(fstat), SCMP_SYS(fstat64),
+	/* sockets that are there */
+	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
+	SCMP_SYS(recv), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(send),
+	SCMP_SYS(shutdown), SCMP_SYS(getpeername), SCMP_SYS(getsockname),
+	SCMP_SYS(getsockopt),
+	/* events and time */
+	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64),
+	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
+	SCMP_SYS(epoll_pwait), SCMP_SYS(signalfd4), SCMP_SYS(clock_gettime),
+	SCMP_SYS(clock_gettime64), SCMP_SYS(clock_nanosleep),
+	SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(gettimeofday),
+	SCMP_SYS(time), SCMP_SYS(restart_syscall),
+	/* memory; nothing new can be executed */
+	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
+	SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(futex_time64),
+	/* signals and processes: fork(2), but neither exec nor namespaces */
+	SCMP_SYS(rt_sigaction), SCMP_SYS(rt_sigprocmask),
+	SCMP_SYS(rt_sigreturn), SCMP_SYS(sigreturn), SCMP_SYS(sigaltstack),
+	SCMP_SYS(fork), SCMP_SYS(set_robust_list), SCMP_SYS(rseq),
+	SCMP_SYS(wait4), SCMP_SYS(getpid), SCMP_SYS(gettid), SCMP_SYS(getppid),
+	SCMP_SYS(getuid), SCMP_SYS(geteuid), SCMP_SYS(getgid),
+	SCMP_SYS(getegid), SCMP_SYS(getrusage), SCMP_SYS(sysinfo),
+	SCMP_SYS(exit), SCMP_SYS(exit_group)
+};
+
+/* With some arguments alone.  Rows of one call are next to each other. */
+static const struct confine_rule confine_some[] = {
+	/* descriptors */
 	ALLOW_IF(newfstatat, 3, AT_EMPTY_PATH),
 	ALLOW_IF(fstatat64, 3, AT_EMPTY_PATH),
-	ALLOW_IF(statx, 2, AT_EMPTY_PATH),
-	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
-	ALLOW_IF(fcntl, 1, F_GETFD),
-	ALLOW_IF(fcntl, 1, F_SETFD),
-	ALLOW_IF(fcntl, 1, F_GETFL),
-	ALLOW_IF(fcntl, 1, F_SETFL),
-	ALLOW_IF(fcntl, 1, F_GETPIPE_SZ),
-	ALLOW_IF(fcntl, 1, F_SETPIPE_SZ),
-	ALLOW_IF(fcntl64, 1, F_DUPFD_CLOEXEC),
-	ALLOW_IF(fcntl64, 1, F_GETFD),
-	ALLOW_IF(fcntl64, 1, F_SETFD),
-	ALLOW_IF(fcntl64, 1, F_GETFL),
-	ALLOW_IF(fcntl64, 1, F_SETFL),
-	ALLOW_IF(fcntl64, 1, F_GETPIPE_SZ),
-	ALLOW_IF(fcntl64, 1, F_SETPIPE_SZ),
-	ALLOW_IF(ioctl, 1, FIONREAD),
+	ALLOW_IF(statx, 2, AT_EMPTY_PATH), ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
+	ALLOW_IF(fcntl, 1, F_GETFD), ALLOW_IF(fcntl, 1, F_SETFD),
+	ALLOW_IF(fcntl, 1, F_GETFL), ALLOW_IF(fcntl, 1, F_SETFL),
+	ALLOW_IF(fcntl, 1, F_GETPIPE_SZ), ALLOW_IF(fcntl, 1, F_SETPIPE_SZ),
+	ALLOW_IF(fcntl64, 1, F_DUPFD_CLOEXEC), ALLOW_IF(fcntl64, 1, F_GETFD),
+	ALLOW_IF(fcntl64, 1, F_SETFD), ALLOW_IF(fcntl64, 1, F_GETFL),
+	ALLOW_IF(fcntl64, 1, F_SETFL), ALLOW_IF(fcntl64, 1, F_GETPIPE_SZ),
+	ALLOW_IF(fcntl64, 1, F_SETPIPE_SZ), ALLOW_IF(ioctl, 1, FIONREAD),
 	ALLOW_IF(ioctl, 1, TIOCOUTQ), /* of a socket: SIOCOUTQ */
 	ALLOW_IF(ioctl, 1, TCGETS), /* isatty(3) */
 	/* sockets that are there */
 	ALLOW_IF(socketpair, 0, AF_UNIX),
-	ALLOW_ANY(accept4),
-	ALLOW_ANY(recvfrom),
-	ALLOW_ANY(recvmsg),
-	ALLOW_ANY(recv),
-	ALLOW_ANY(sendto),
-	ALLOW_ANY(sendmsg),
-	ALLOW_ANY(send),
-	ALLOW_ANY(shutdown),
-	ALLOW_ANY(getpeername),
-	ALLOW_ANY(getsockname),
-	ALLOW_ANY(getsockopt),
 	ALLOW_OPTION(SOL_SOCKET, SO_KEEPALIVE),
 	ALLOW_OPTION(SOL_SOCKET, SO_LINGER),
 	ALLOW_OPTION(SOL_SOCKET, SO_RCVLOWAT),
@@ -132,89 +120,35 @@ static const struct confine_rule confine_allowed[] = {
 	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPCNT),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_ULP),
-	ALLOW_IF(setsockopt, 1, SOL_TLS),
-	/* events and time */
-	ALLOW_ANY(poll),
-	ALLOW_ANY(ppoll),
-	ALLOW_ANY(ppoll_time64),
-	ALLOW_ANY(epoll_create1),
-	ALLOW_ANY(epoll_ctl),
-	ALLOW_ANY(epoll_wait),
-	ALLOW_ANY(epoll_pwait),
-	ALLOW_ANY(signalfd4),
-	ALLOW_ANY(clock_gettime),
-	ALLOW_ANY(clock_gettime64),
-	ALLOW_ANY(clock_nanosleep),
-	ALLOW_ANY(clock_nanosleep_time64),
-	ALLOW_ANY(gettimeofday),
-	ALLOW_ANY(time),
-	ALLOW_ANY(restart_syscall),
+	ALLOW_OPTION(IPPROTO_TCP, TCP_ULP), ALLOW_IF(setsockopt, 1, SOL_TLS),
 	/* memory; nothing new can be executed */
-	ALLOW_ANY(brk),
-	ALLOW_ANY(munmap),
-	ALLOW_ANY(mremap),
-	ALLOW_ANY(madvise),
-	ALLOW_IF_NOT(mmap, 2, PROT_EXEC),
-	ALLOW_IF_NOT(mmap2, 2, PROT_EXEC),
+	ALLOW_IF_NOT(mmap, 2, PROT_EXEC), ALLOW_IF_NOT(mmap2, 2, PROT_EXEC),
 	ALLOW_IF_NOT(mprotect, 2, PROT_EXEC),
-	ALLOW_ANY(getrandom),
-	ALLOW_ANY(futex),
-	ALLOW_ANY(futex_time64),
 	/* signals and processes: fork(2), but neither exec nor namespaces */
-	ALLOW_ANY(rt_sigaction),
-	ALLOW_ANY(rt_sigprocmask),
-	ALLOW_ANY(rt_sigreturn),
-	ALLOW_ANY(sigreturn),
-	ALLOW_ANY(sigaltstack),
 	ALLOW_IF(clone, CLONE_FLAGS_ARG, FORK_FLAGS),
-	ALLOW_IF(clone, CLONE_FLAGS_ARG, SIGCHLD),
-	ALLOW_ANY(fork),
-	ALLOW_ANY(set_robust_list),
-	ALLOW_ANY(rseq),
-	ALLOW_ANY(wait4),
-	ALLOW_ANY(getpid),
-	ALLOW_ANY(gettid),
-	ALLOW_ANY(getppid),
-	ALLOW_ANY(getuid),
-	ALLOW_ANY(geteuid),
-	ALLOW_ANY(getgid),
-	ALLOW_ANY(getegid),
-	ALLOW_ANY(getrusage),
-	ALLOW_ANY(sysinfo),
-	ALLOW_IF(setpgid, 1, 0),
+	ALLOW_IF(clone, CLONE_FLAGS_ARG, SIGCHLD), ALLOW_IF(setpgid, 1, 0),
 	ALLOW_IF(prctl, 0, PR_SET_PDEATHSIG),
 	ALLOW_IF(prlimit64, 2, 0), /* getrlimit(2) */
-	ALLOW_ANY(exit),
-	ALLOW_ANY(exit_group),
 };
 
 /*
  * A sanitizer's runtime reads /proc and looks into the process at its end.  So
  * here is what a stranger would want most, and the rest is allowed.
  */
-static const int confine_wanted_most[] = {
-	SCMP_SYS(execve),
-	SCMP_SYS(execveat),
-	SCMP_SYS(socket),
-	SCMP_SYS(connect),
-	SCMP_SYS(bind),
-	SCMP_SYS(listen),
-	SCMP_SYS(process_vm_readv),
-	SCMP_SYS(process_vm_writev),
-	SCMP_SYS(bpf),
-	SCMP_SYS(unshare),
-	SCMP_SYS(io_uring_setup),
-	SCMP_SYS(perf_event_open),
-	SCMP_SYS(userfaultfd),
-	SCMP_SYS(mount),
-};
-
-#if defined __SANITIZE_ADDRESS__
-enum { SANITIZED = 1 };
-#else
-enum { SANITIZED = 0 };
-#endif
+static const int confine_wanted_most[] = { SCMP_SYS(execve),
+					   SCMP_SYS(execveat),
+					   SCMP_SYS(socket),
+					   SCMP_SYS(connect),
+					   SCMP_SYS(bind),
+					   SCMP_SYS(listen),
+					   SCMP_SYS(process_vm_readv),
+					   SCMP_SYS(process_vm_writev),
+					   SCMP_SYS(bpf),
+					   SCMP_SYS(unshare),
+					   SCMP_SYS(io_uring_setup),
+					   SCMP_SYS(perf_event_open),
+					   SCMP_SYS(userfaultfd),
+					   SCMP_SYS(mount) };
 
 #ifdef CONFINE_KILL
 #define REFUSE SCMP_ACT_KILL_PROCESS
@@ -229,21 +163,31 @@ static void confine_release(scmp_filter_ctx *filter)
 }
 
 /* Calls that this machine does not have count for nothing. */
+static int confine_allow(scmp_filter_ctx filter, const struct confine_rule *r)
+{
+	return r->call < 0 ? 0
+			   : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+						    r->call, r->count, r->args);
+}
+
 static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
 {
-	for (size_t i = 0; i < array_len(confine_allowed); i++) {
-		const struct confine_rule *r = &confine_allowed[i];
-		int ret;
+	int ret = 0, last = -1;
 
-		if (r->call < 0)
-			continue;
-		ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, r->call,
-					     r->count, r->args);
-		if (ret < 0)
-			return ret;
-		*count += !i || r[-1].call != r->call;
+	for (size_t i = 0; ret == 0 && i < array_len(confine_any); i++) {
+		const struct confine_rule any = { .call = confine_any[i] };
+
+		ret = confine_allow(filter, &any);
+		*count += any.call >= 0;
 	}
-	return 0;
+	for (size_t i = 0; ret == 0 && i < array_len(confine_some); i++) {
+		const struct confine_rule *r = &confine_some[i];
+
+		ret = confine_allow(filter, r);
+		*count += r->call >= 0 && r->call != last;
+		last = r->call;
+	}
+	return ret;
 }
 
 /*
@@ -287,7 +231,7 @@ static int confine_fill(scmp_filter_ctx filter, unsigned int *count)
 {
 	int ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 
-	if (ret == 0 && SANITIZED)
+	if (ret == 0 && CONFINE_SANITIZED)
 		return confine_add_wanted_most(filter);
 	/* A binary search for the number of the call, not a list. */
 	if (ret == 0)
@@ -300,7 +244,7 @@ static int confine_fill(scmp_filter_ctx filter, unsigned int *count)
 int confine_calls(unsigned int *count, struct err *e)
 {
 	attr_cleanup(confine_release) scmp_filter_ctx filter =
-		seccomp_init(SANITIZED ? SCMP_ACT_ALLOW : REFUSE);
+		seccomp_init(CONFINE_SANITIZED ? SCMP_ACT_ALLOW : REFUSE);
 	int ret = -ENOMEM;
 
 	*count = 0;

@@ -7,6 +7,13 @@
 
 #include "base/err.h"
 
+/* LeakSanitizer reads /proc/self, and traces the process, at its end. */
+#if defined __SANITIZE_ADDRESS__
+enum { CONFINE_SANITIZED = 1 };
+#else
+enum { CONFINE_SANITIZED = 0 };
+#endif
+
 /*
  * Refuse, from here on and in all children, every system call that is not in the
  * list, and arguments that we do not use.  A refused call fails with EPERM; in a

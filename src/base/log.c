@@ -6,10 +6,11 @@
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
-#include "base/journal.h"
 #include "base/nowait.h"
 
 static enum log_level log_level = LOG_NOTICE;
@@ -57,11 +58,25 @@ void log_after_fork(void)
 	log_open = false;
 }
 
+/* Is fd the stream to the journal that JOURNAL_STREAM names?  systemd.exec(5) */
+static bool log_leads_to_journal(int fd)
+{
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[48];
+	struct stat st;
+
+	if (!stream || fstat(fd, &st) < 0)
+		return false;
+	snprintf(ours, sizeof ours, "%" PRIu64 ":%" PRIu64, (uint64_t)st.st_dev,
+		 (uint64_t)st.st_ino);
+	return !strcmp(stream, ours);
+}
+
 static struct nowait *log_output(void)
 {
 	if (!log_open) {
 		nowait_init(&log_out, STDERR_FILENO);
-		log_is_journal = journal_is(STDERR_FILENO);
+		log_is_journal = log_leads_to_journal(STDERR_FILENO);
 	}
 	log_open = true;
 	return &log_out;

@@ -115,55 +115,39 @@ bool notify_is_on(void)
 	return notify.fd >= 0;
 }
 
-/* Append to a datagram, which is large enough for all that we ever say. */
-attr_printf(3, 4) static void notify_add(char *text, size_t size,
-					 const char *fmt, ...)
+/* What is pending, as one datagram, which is large enough for all of it */
+static void notify_write(char *text, size_t size, bool alive)
 {
-	size_t len = strlen(text);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text + len, size - len, fmt, ap);
-	va_end(ap);
-}
-
-static void notify_add_state(char *text, size_t size)
-{
+	static const char *const states[] = {
+		[NOTIFY_STARTING] = "",
+		[NOTIFY_READY] = "READY=1\n",
+		[NOTIFY_RELOADING] = "RELOADING=1\n",
+		[NOTIFY_STOPPING] = "STOPPING=1\n",
+	};
+	bool status = notify.status_pending;
 	struct timespec now = { 0 };
+	char when[48] = "";
 
-	switch (notify.state) {
-	case NOTIFY_STARTING:
-		return;
-	case NOTIFY_READY:
-		notify_add(text, size, "READY=1\n");
-		return;
-	case NOTIFY_RELOADING:
-		/* The service manager compares this with its own clock. */
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		notify_add(text, size,
-			   "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\n",
-			   (uint64_t)now.tv_sec * 1000000 +
-				   (uint64_t)now.tv_nsec / 1000);
-		return;
-	case NOTIFY_STOPPING:
-		notify_add(text, size, "STOPPING=1\n");
-		return;
-	}
+	/* The service manager compares this with its own clock. */
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	if (notify.state_pending && notify.state == NOTIFY_RELOADING)
+		snprintf(when, sizeof when, "MONOTONIC_USEC=%" PRIu64 "\n",
+			 (uint64_t)now.tv_sec * 1000000 +
+				 (uint64_t)now.tv_nsec / 1000);
+	snprintf(text, size, "%s%s%s%s%s%s",
+		 notify.state_pending ? states[notify.state] : "", when,
+		 status ? "STATUS=" : "", status ? notify.status : "",
+		 status ? "\n" : "", alive ? "WATCHDOG=1\n" : "");
 }
 
-/* Send what is pending as one datagram: all of it or nothing. */
+/* Send what is pending: all of it or nothing. */
 static void notify_flush(bool alive)
 {
-	char text[STATUS_BYTES + 128] = "";
+	char text[STATUS_BYTES + 128];
 
 	if (notify.fd < 0)
 		return;
-	if (notify.state_pending)
-		notify_add_state(text, sizeof text);
-	if (notify.status_pending)
-		notify_add(text, sizeof text, "STATUS=%s\n", notify.status);
-	if (alive)
-		notify_add(text, sizeof text, "WATCHDOG=1\n");
+	notify_write(text, sizeof text, alive);
 	if (!*text)
 		return;
 	if (send(notify.fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) <

@@ -113,19 +113,17 @@ static bool order_take_fields(const struct order *o, struct order *used)
 	return o->kind > 0 && o->kind < ORDER_KINDS;
 }
 
+static bool order_is_about_part(uint32_t kind)
+{
+	return kind >= ORDER_PART_NOTE && kind <= ORDER_PART_DROP;
+}
+
 /* The descriptors that go with an order */
 static size_t order_fds(uint32_t kind)
 {
-	switch (kind) {
-	case ORDER_DIAG:
-	case ORDER_GROW:
-		return 1;
-	case ORDER_PART_NOTE:
-	case ORDER_PART_NAME:
-	case ORDER_PART_DROP:
-		return 2;
-	}
-	return 0;
+	return order_is_about_part(kind)		  ? 2
+	       : kind == ORDER_DIAG || kind == ORDER_GROW ? 1
+							  : 0;
 }
 
 bool order_check(const void *bytes, size_t len, size_t fds)
@@ -245,18 +243,6 @@ static void order_close(const int *fds, size_t count)
 		close(fds[i]);
 }
 
-/* A disk may be slow, and the launcher's end is heard in any case. */
-static int order_patience(uint32_t kind)
-{
-	switch (kind) {
-	case ORDER_PART_NOTE:
-	case ORDER_PART_NAME:
-	case ORDER_PART_DROP:
-		return -1;
-	}
-	return ANSWER_MS;
-}
-
 static int order_await(int from, int patience_ms, struct order_answer *a)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
@@ -299,7 +285,9 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	close(ends[1]);
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
-	if (order_await(ours, order_patience(o->kind), a) < 0)
+	/* A disk may be slow, and the launcher's end is heard in any case. */
+	if (order_await(ours, order_is_about_part(o->kind) ? -1 : ANSWER_MS,
+			a) < 0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;

@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/cleanup.h"
 
@@ -30,7 +31,7 @@ struct traffic {
 	uint8_t seq[8]; /* sequence number of the next record, big-endian */
 	size_t secret_len; /* 0: not known, or TLS 1.2 */
 	uint8_t secret
-		[48]; /* TLS 1.3: these keys and the next follow from it */
+		[48]; /* TLS 1.3: these keys and the next derive from it */
 };
 
 /*
@@ -47,6 +48,13 @@ void secret_free(void *p, size_t bytes);
  * dynamic linker saves vector registers on it.
  */
 void secret_scrub_stack(void);
+
+/* Define wipe(): it overwrites a variable of that type, for attr_cleanup(). */
+#define SECRET_WIPER(wipe, type)              \
+	static inline void wipe(type *p)      \
+	{                                     \
+		explicit_bzero(p, sizeof *p); \
+	}
 
 void secret_wipe(struct secret *s);
 void secret_wipe_traffic(struct traffic *t);

@@ -10,7 +10,6 @@
 
 int cmd_connect(const struct options *o, struct err *e) attr_must_check;
 int cmd_listen(const struct options *o, struct err *e) attr_must_check;
-int cmd_keygen(const struct options *o, struct err *e) attr_must_check;
 int cmd_ssh(const struct options *o, struct err *e) attr_must_check;
 int cmd_ssh_server(const struct options *o, struct err *e) attr_must_check;
 int cmd_probe(const struct options *o, struct err *e) attr_must_check;

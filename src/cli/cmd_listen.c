@@ -78,10 +78,8 @@ static void listen_say_where(const struct options *o,
 			 o->family == AF_INET	 ? " IPv4"
 			 : o->family == AF_INET6 ? " IPv6"
 						 : "");
-	if (isatty(STDERR_FILENO))
-		log_notice("listening on %s", text);
-	else
-		log_info("listening on %s", text);
+	(isatty(STDERR_FILENO) ? log_notice : log_info)("listening on %s",
+							text);
 }
 
 /* The sockets that a service manager passed to us, if any */
@@ -124,23 +122,16 @@ static int listen_open(const struct options *o, struct net_listener *l,
 	return 0;
 }
 
-static int listen_serve(const struct options *o, struct setup *setup,
-			struct net_listener *l, struct err *e)
-{
-	if (listen_open(o, l, e) < 0 || setup_confine(setup, e) < 0)
-		return -1;
-	return o->keep ? listen_keep(o, setup, l, e)
-		       : listen_run(o, setup, l, e);
-}
-
 int cmd_listen(const struct options *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .stats_fd = -1 };
 	struct net_listener l = { .count = 0 };
 	int ret = -1;
 
-	if (listen_take(o, &l, e) == 0 && setup_init(&setup, o, e) == 0)
-		ret = listen_serve(o, &setup, &l, e);
+	if (listen_take(o, &l, e) == 0 && setup_init(&setup, o, e) == 0 &&
+	    listen_open(o, &l, e) == 0 && setup_confine(&setup, e) == 0)
+		ret = o->keep ? listen_keep(o, &setup, &l, e)
+			      : listen_run(o, &setup, &l, e);
 	net_listener_close(&l);
 	if (!o->keep) /* else each stream's process has */
 		setup_write_stats(&setup, ret < 0 ? e : NULL);

@@ -1,19 +1,384 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/launcher.h"
 
+#include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
+#include "auth/key_list.h"
+#include "base/compat.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/order.h"
-#include "cli/launcher_orders.h"
+#include "conn/net.h"
+#include "conn/resolve.h"
+#include "stream/command.h"
+#include "stream/part_file.h"
+#include "tls/sock_diag.h"
+
+enum {
+	START_MS = 5000,
+	PIPE_BYTES = 1 << 20,
+	/* At the same time: those of all streams, and of some that end. */
+	COMMANDS_MAX = 128,
+	STREAMS_MAX = 128,
+};
+
+struct launcher {
+	const struct options *o;
+	pid_t resolver; /* the last look-up; 0: none */
+	struct {
+		pid_t supervisor; /* 0: free */
+		pid_t group; /* COMMAND's; 0: it was not started */
+	} commands[COMMANDS_MAX];
+	/* The processes of streams: what is not here is not ours to signal */
+	struct {
+		pid_t pid; /* 0: free */
+		int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
+	} streams[STREAMS_MAX];
+};
+
+static int launcher_refuse(struct err *e, const char *what)
+{
+	return err_set(e, ERR_BUG, EPERM, "the launcher refuses: %s", what);
+}
+
+/* "": not said */
+static const char *launcher_word(const struct order *o, enum order_word word)
+{
+	return *o->words[word] ? o->words[word] : NULL;
+}
+
+/*
+ * The supervisor's first answer is COMMAND's process group.  It is left in the
+ * socket, for the process that asked.
+ */
+static pid_t launcher_peek_group(int control_fd)
+{
+	struct pollfd p = { .fd = control_fd, .events = POLLIN };
+	struct command_status first;
+	pid_t group;
+
+	if (poll(&p, 1, START_MS) <= 0 ||
+	    recv(control_fd, &first, sizeof first, MSG_PEEK) !=
+		    (ssize_t)sizeof group)
+		return 0;
+	memcpy(&group, &first, sizeof group);
+	return group;
+}
+
+/* Messages of a stream's COMMAND begin with the stream's name. */
+static void launcher_set_subject(const struct order *o)
+{
+	const char *identity = o->words[ORDER_IDENTITY];
+	char subject[2 * ORDER_WORD_BYTES + 1];
+
+	snprintf(subject, sizeof subject, "%s%s%s", identity,
+		 *identity ? " " : "", o->words[ORDER_PEER]);
+	log_set_subject(subject);
+}
+
+static int launcher_command(struct launcher *l, const struct order *o,
+			    struct order_answer *a)
+{
+	enum command_role role = options_sends(l->o) ? COMMAND_SOURCE
+						     : COMMAND_CONSUMER;
+	const struct command_peer peer = {
+		.identity = launcher_word(o, ORDER_IDENTITY),
+		.method = launcher_word(o, ORDER_METHOD),
+		.address = launcher_word(o, ORDER_PEER),
+		.stream = launcher_word(o, ORDER_STREAM),
+	};
+	struct command_process p;
+	/* A source that was begun again may not be reaped yet. */
+	size_t i = 0, most = l->o->keep ? COMMANDS_MAX : 2;
+
+	while (i < most && l->commands[i].supervisor)
+		i++;
+	if (!l->o->command || o->role != role || i == most)
+		return launcher_refuse(&a->error, "no such COMMAND");
+	if (l->o->keep)
+		launcher_set_subject(o);
+	if (command_spawn(l->o->command, role, &peer, l->o->passes_on, &p,
+			  &a->error) < 0)
+		return -1;
+	l->commands[i].supervisor = p.supervisor;
+	l->commands[i].group = launcher_peek_group(p.control_fd);
+	a->value[0] = p.supervisor;
+	a->fds[0] = p.pipe_fd;
+	a->fds[1] = p.control_fd;
+	return 0;
+}
+
+static int launcher_continue(const struct launcher *l, const struct order *o,
+			     struct order_answer *a)
+{
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (l->commands[i].supervisor == o->pid) {
+			kill(o->pid, SIGCONT);
+			return 0;
+		}
+	return launcher_refuse(&a->error, "no such supervisor");
+}
+
+/*
+ * The worker noticed first that a supervisor was killed.  It closes the input of
+ * COMMAND after this.
+ */
+static int launcher_kill(const struct launcher *l, const struct order *o)
+{
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (l->commands[i].supervisor == o->pid &&
+		    l->commands[i].group > 0)
+			kill(-l->commands[i].group, SIGKILL);
+	return 0;
+}
+
+static bool launcher_stream_lives(const struct launcher *l, size_t i)
+{
+	return l->streams[i].pid && (l->streams[i].pidfd < 0 ||
+				     !io_ready(l->streams[i].pidfd, POLLIN));
+}
+
+/* This process may be signalled.  -1: there are too many. */
+static int launcher_note(struct launcher *l, pid_t pid)
+{
+	size_t i = 0;
+
+	while (i < STREAMS_MAX && launcher_stream_lives(l, i))
+		i++;
+	if (i == STREAMS_MAX)
+		return -1;
+	if (l->streams[i].pid)
+		attr_close(&l->streams[i].pidfd);
+	l->streams[i].pid = pid;
+	/* Close-on-exec by itself.  It has not ended: its parent waits. */
+	l->streams[i].pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	return 0;
+}
+
+/* The kernel says who asks, so nobody can register another process. */
+static int launcher_stream(struct launcher *l, const struct order_received *r,
+			   struct order_answer *a)
+{
+	if (!l->o->keep || r->from <= 1 || launcher_note(l, r->from) < 0)
+		return launcher_refuse(&a->error, "no such stream");
+	return 0;
+}
+
+static bool launcher_noted(const struct launcher *l, pid_t pid)
+{
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		if (l->streams[i].pid == pid && launcher_stream_lives(l, i))
+			return true;
+	return false;
+}
+
+/* Nobody can ask any more: end a process that was noted. */
+static void launcher_end(const struct launcher *l, pid_t pid)
+{
+	/* Without a pidfd it may be another process by now. */
+	for (size_t i = 0; i < STREAMS_MAX; i++)
+		if (l->streams[i].pid == pid && l->streams[i].pidfd >= 0 &&
+		    launcher_stream_lives(l, i))
+			kill(pid, SIGTERM);
+}
+
+static int launcher_signal(const struct launcher *l, const struct order *o,
+			   struct order_answer *a)
+{
+	if (!launcher_noted(l, o->pid))
+		return launcher_refuse(&a->error, "no process of a stream");
+	if (kill(o->pid, o->number) < 0)
+		return err_set(&a->error, ERR_BUG, errno,
+			       "cannot signal process %d", (int)o->pid);
+	return 0;
+}
+
+static int launcher_resolve(struct launcher *l, const struct order *o,
+			    struct order_answer *a)
+{
+	const char *const hosts[ORDER_HOSTS_MAX] = { l->o->host,
+						     l->o->others[0],
+						     l->o->others[1] };
+	const struct resolve_query q = { .host = hosts[o->number],
+					 .source = l->o->bind,
+					 .family = l->o->family };
+
+	if (l->o->verb != OPTIONS_CONNECT || !q.host)
+		return launcher_refuse(&a->error, "no name to look up");
+	/* Nobody waits for the last one any more. */
+	if (l->resolver)
+		kill(l->resolver, SIGKILL);
+	l->resolver = 0;
+	a->fds[0] = resolve_spawn(&q, &l->resolver, &a->error);
+	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static void launcher_address(const struct order_address *a,
+			     struct net_address *out)
+{
+	*out = (struct net_address){ .family = a->family, .scope = a->scope };
+	memcpy(out->bytes, a->bytes, sizeof out->bytes);
+}
+
+static int launcher_dial(const struct launcher *l, const struct order *o,
+			 struct order_answer *a)
+{
+	struct net_address to, from;
+	const struct net_target target = { .to = &to,
+					   .from = o->from.family ? &from
+								  : NULL,
+					   .port = (uint16_t)l->o->port,
+					   .tcp = &l->o->tcp };
+
+	if (l->o->verb != OPTIONS_CONNECT || (target.from && !l->o->bind))
+		return launcher_refuse(&a->error, "nobody to connect to");
+	launcher_address(&o->to, &to);
+	launcher_address(&o->from, &from);
+	a->fds[0] = net_connect_here(&target, &a->error);
+	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static int launcher_interface(const struct order *o, struct order_answer *a)
+{
+	static_assert(ORDER_NAME_BYTES >= IF_NAMESIZE, "a name has room");
+
+	if (if_indextoname((unsigned int)o->number, a->name))
+		return 0;
+	return err_set(&a->error, ERR_NET, errno, "no such interface");
+}
+
+static int launcher_diag(int fd, struct order_answer *a)
+{
+	struct sock_diag_tls diag;
+
+	if (sock_diag_tls_here(fd, &diag, &a->error) < 0)
+		return -1;
+	a->value[0] = (int32_t)diag.tx;
+	a->value[1] = (int32_t)diag.rx;
+	return 0;
+}
+
+static int launcher_grow(const struct launcher *l, const struct order *o,
+			 int fd, struct order_answer *a)
+{
+	uint64_t most = l->o->buffer_bytes > PIPE_BYTES ? l->o->buffer_bytes
+							: PIPE_BYTES;
+
+	if ((uint64_t)o->number > most)
+		return launcher_refuse(&a->error, "so large a pipe");
+	if (fcntl(fd, F_SETPIPE_SZ, o->number) < 0)
+		return err_set(&a->error, ERR_IO, errno,
+			       "cannot make a pipe larger");
+	return 0;
+}
+
+static int launcher_give(int fd, struct order_answer *a)
+{
+	a->fds[0] = fd;
+	return fd < 0 ? err_set(&a->error, ERR_IO, errno, "cannot open") : 0;
+}
+
+static int launcher_keys(const struct launcher *l, struct order_answer *a)
+{
+	if (!l->o->keys)
+		return launcher_refuse(&a->error, "no file of keys");
+	a->fds[0] = key_list_open(l->o->keys, &a->error);
+	return a->fds[0] < 0 ? -1 : 0;
+}
+
+static int launcher_part(const struct launcher *l,
+			 const struct order_received *r, struct order_answer *a)
+{
+	int num;
+
+	if (!l->o->output)
+		return launcher_refuse(&a->error, "no file of --output");
+	num = part_file_obey(l->o->output, &r->order, r->fds);
+	return num ? err_set(&a->error, ERR_IO, num, "--output") : 0;
+}
+
+/*
+ * The order was checked by order_check(); here it is checked against the
+ * command line and against the processes that there are.
+ */
+static int launcher_obey(struct launcher *l, const struct order_received *r,
+			 struct order_answer *a)
+{
+	const struct order *o = &r->order;
+
+	switch ((enum order_kind)o->kind) {
+	case ORDER_PING:
+		return 0;
+	case ORDER_COMMAND:
+		return launcher_command(l, o, a);
+	case ORDER_CONTINUE:
+		return launcher_continue(l, o, a);
+	case ORDER_KILL:
+		return launcher_kill(l, o);
+	case ORDER_REGISTER:
+		return launcher_stream(l, r, a);
+	case ORDER_SIGNAL:
+		return launcher_signal(l, o, a);
+	case ORDER_RESOLVE:
+		return launcher_resolve(l, o, a);
+	case ORDER_DIAL:
+		return launcher_dial(l, o, a);
+	case ORDER_INTERFACE:
+		return launcher_interface(o, a);
+	case ORDER_DIAG:
+		return launcher_diag(r->fds[0], a);
+	case ORDER_GROW:
+		return launcher_grow(l, o, r->fds[0], a);
+	case ORDER_REOPEN:
+		return launcher_give(
+			io_reopen_nonblocking(o->number, o->access), a);
+	case ORDER_NULL:
+		return launcher_give(io_open_null(), a);
+	case ORDER_KEYS:
+		return launcher_keys(l, a);
+	case ORDER_PART_NOTE:
+	case ORDER_PART_NAME:
+	case ORDER_PART_DROP:
+		return launcher_part(l, r, a);
+	case ORDER_KINDS:
+		break;
+	}
+	return launcher_refuse(&a->error, "no such order");
+}
+
+/*
+ * Reap all processes that ended.  If a supervisor was killed, what is left of
+ * its COMMAND is killed too.
+ */
+static void launcher_reap(struct launcher *l)
+{
+	int wstatus;
+	pid_t pid;
+
+	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+		if (pid == l->resolver)
+			l->resolver = 0;
+		for (size_t i = 0; i < COMMANDS_MAX; i++) {
+			if (l->commands[i].supervisor != pid)
+				continue;
+			if (WIFSIGNALED(wstatus) && l->commands[i].group > 0)
+				kill(-l->commands[i].group, SIGKILL);
+			l->commands[i].supervisor = 0;
+		}
+	}
+}
 
 /* It only has to interrupt ppoll(2). */
 static void launcher_on_sigchld(int sig)
@@ -56,12 +421,13 @@ static void launcher_detach(int fd)
 static bool launcher_serve(struct launcher *l, int socket)
 {
 	struct order_received received;
-	struct order_answer answer;
+	struct order_answer answer = { .fds = { -1, -1 } };
 	int ret = order_receive(socket, &received);
 
 	if (ret <= 0)
 		return ret == 0;
-	launcher_orders_obey(l, &received, &answer);
+	if (launcher_obey(l, &received, &answer) < 0)
+		answer.fds[0] = answer.fds[1] = -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		attr_close(&received.fds[i]);
 	order_reply(received.reply_fd, &answer);
@@ -76,10 +442,10 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 
 	launcher_detach(fd);
 	if (child)
-		launcher_orders_note(&l, child);
+		launcher_note(&l, child);
 	sigemptyset(&none);
 	for (;;) {
-		launcher_orders_reap(&l);
+		launcher_reap(&l);
 		if (ppoll(&p, 1, NULL, &none) < 0 && errno != EINTR)
 			break;
 		if (p.revents && !launcher_serve(&l, fd))
@@ -87,23 +453,16 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 		p.revents = 0;
 	}
 	/* Supervisors see that their streams are gone.  They need no parent. */
-	launcher_orders_reap(&l);
+	launcher_reap(&l);
 	if (child)
-		launcher_orders_end(&l, child);
+		launcher_end(&l, child);
 	_exit(0);
-}
-
-/* The system calls of orders may be refused here. */
-static int launcher_check(struct err *e)
-{
-	const struct order ping = { .kind = ORDER_PING };
-	struct order_answer answer;
-
-	return order_ask(&ping, -1, &answer, e);
 }
 
 static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 {
+	const struct order ping = { .kind = ORDER_PING };
+	struct order_answer answer;
 	int ends[2], on = 1;
 	pid_t pid;
 
@@ -117,19 +476,18 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 		launcher_main(o, child, ends[1]);
 	}
 	close(ends[1]);
-	if (pid < 0)
+	if (pid < 0) {
 		err_call(e, ERR_KTLS, "clone", "cannot start the launcher");
-	if (pid >= 0) {
-		order_connect(ends[0]);
-		if (launcher_check(e) == 0)
-			return 0;
-		order_disconnect();
-		e->kind = ERR_KTLS;
-	} else {
 		close(ends[0]);
+		return -1;
 	}
-	if (pid >= 0)
-		waitpid(pid, NULL, 0);
+	order_connect(ends[0]);
+	/* The system calls of orders may be refused here. */
+	if (order_ask(&ping, -1, &answer, e) == 0)
+		return 0;
+	order_disconnect();
+	e->kind = ERR_KTLS;
+	waitpid(pid, NULL, 0);
 	return -1;
 }
 

@@ -52,10 +52,10 @@ struct options_spec {
 	unsigned int verbs;
 	enum options_type type;
 	size_t offset;
-	int value;
 	const char *arg; /* name of its value in the help; NULL: none */
-	const char *words; /* TYPE_WORD: separated by '|' */
-	const char *help;
+	const char *help; /* NULL: it is in no help */
+	int value; /* TYPE_SET */
+	const char *words[3]; /* TYPE_WORD */
 	/*
 	 * Other options, as "--name" or "--name: reason", or a condition of
 	 * options_has().  A conflict is in one of the two rows.
@@ -83,154 +83,154 @@ struct options_spec {
 #define EVERY (STREAM | OPTIONS_SSH_SERVER | OPTIONS_KEYGEN | OPTIONS_PROBE)
 #define FIELD(f) offsetof(struct options, f)
 
-/* Most rows end before the columns needs and not_with. */
+/* Most rows end before the column value. */
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wmissing-field-initializers"
 static const struct options_spec specs[] = {
-	{ "key", 'k', BOTH, TYPE_FILE, FIELD(key), 0, "FILE", NULL,
+	{ "key", 'k', BOTH, TYPE_FILE, FIELD(key), "FILE",
 	  "pre-shared key: PEM, identity:hex or raw bytes\n"
 	  "(" KEY_DEFAULT_FILE ")",
 	  .not_with = { NONE } },
-	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), 0, "NAME", NULL,
+	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), "NAME",
 	  "identity that goes with the key (btrfs)", .not_with = { NONE } },
-	{ "identity", 0, OPTIONS_KEYGEN, TYPE_IDENTITY, FIELD(identity), 0,
-	  "NAME", NULL, "make a line NAME:hex for a listener's file of keys" },
-	{ "keys", 0, OPTIONS_LISTEN, TYPE_FILE, FIELD(keys), 0, "FILE", NULL,
+	{ "identity", 0, OPTIONS_KEYGEN, TYPE_IDENTITY, FIELD(identity), "NAME",
+	  "make a line NAME:hex for a listener's file of keys" },
+	{ "keys", 0, OPTIONS_LISTEN, TYPE_FILE, FIELD(keys), "FILE",
 	  "many clients: a line identity:hex for each",
 	  .not_with = { "--key", "--identity", "--password-file", "--cert",
 			NONE } },
-	{ "password-file", 0, BOTH, TYPE_FILE, FIELD(password_file), 0, "FILE",
-	  NULL, "the first line of FILE is the password",
+	{ "password-file", 0, BOTH, TYPE_FILE, FIELD(password_file), "FILE",
+	  "the first line of FILE is the password",
 	  .not_with = { "--key" ONE_KIND, "--identity: that goes with a key",
 			NONE } },
-	{ "cert", 0, BOTH, TYPE_STRING, FIELD(cert), 0, "FILE", NULL,
+	{ "cert", 0, BOTH, TYPE_STRING, FIELD(cert), "FILE",
 	  "certificate instead of a key: PEM, chain behind it",
 	  .needs = { "--cert-key", "--ca" },
 	  .not_with = { "--key" ONE_KIND, "--identity" ONE_KIND,
 			"--password-file" ONE_KIND, NONE } },
-	{ "cert-key", 0, BOTH, TYPE_FILE, FIELD(cert_key), 0, "FILE", NULL,
+	{ "cert-key", 0, BOTH, TYPE_FILE, FIELD(cert_key), "FILE",
 	  "the certificate's private key", .needs = { "--cert", "--ca" } },
-	{ "ca", 0, BOTH, TYPE_STRING, FIELD(ca), 0, "FILE", NULL,
+	{ "ca", 0, BOTH, TYPE_STRING, FIELD(ca), "FILE",
 	  "CA certificates, which must have signed the peer's",
 	  .needs = { "--cert", "--cert-key" } },
-	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), 0, "NAME", NULL,
+	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), "NAME",
 	  "connect: name to expect instead of HOST;\n"
 	  "listen: name to accept (any of the CA's); repeat",
 	  .needs = { "--cert" } },
-	{ "port", 'p', BOTH, TYPE_PORT, 0, 0, "PORT", NULL,
+	{ "port", 'p', BOTH, TYPE_PORT, 0, "PORT",
 	  "TCP port (6330); listen: 0 takes any free one,\n"
 	  "A-B the first free one of a range" },
-	{ "port", 0, OPTIONS_SSH, TYPE_PORT, 0, 0, "PORT", NULL,
+	{ "port", 0, OPTIONS_SSH, TYPE_PORT, 0, "PORT",
 	  "port or range A-B of the host that listens (any)" },
-	{ "address", 0, OPTIONS_SSH, TYPE_STRING, FIELD(address), 0, "ADDR",
-	  NULL, "where the host that listens is reached" },
-	{ "reverse", 0, OPTIONS_SSH, TYPE_FLAG, FIELD(reverse), 0, NULL, NULL,
+	{ "address", 0, OPTIONS_SSH, TYPE_STRING, FIELD(address), "ADDR",
+	  "where the host that listens is reached" },
+	{ "reverse", 0, OPTIONS_SSH, TYPE_FLAG, FIELD(reverse), NULL,
 	  "HOST connects to us" },
-	{ "fallback", 0, OPTIONS_SSH, TYPE_FLAG, FIELD(fallback), 0, NULL, NULL,
+	{ "fallback", 0, OPTIONS_SSH, TYPE_FLAG, FIELD(fallback), NULL,
 	  "go through ssh if no direct connection is possible" },
-	{ "forced", 0, OPTIONS_SSH_SERVER, TYPE_FLAG, FIELD(forced), 0, NULL,
-	  NULL, "let FILTER judge and run the COMMAND" },
+	{ "forced", 0, OPTIONS_SSH_SERVER, TYPE_FLAG, FIELD(forced), NULL,
+	  "let FILTER judge and run the COMMAND" },
 	{ "reverse-to", 0, OPTIONS_SSH_SERVER, TYPE_STRING, FIELD(reverse_to),
-	  0, "NET", NULL, "where else than to the client we may connect" },
-	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), 0, "ADDR", NULL,
+	  "NET", "where else than to the client we may connect" },
+	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), "ADDR",
 	  "listen: address (all); connect: source address" },
-	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), AF_INET, NULL, NULL,
-	  "IPv4 only" },
-	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), AF_INET6, NULL, NULL,
-	  "IPv6 only" },
-	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
+	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), NULL, "IPv4 only",
+	  .value = AF_INET },
+	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), NULL, "IPv6 only",
+	  .value = AF_INET6 },
+	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), "LIST",
 	  MODES_HELP "; or none" },
-	{ "mode", 0, OPTIONS_SSH, TYPE_MODES, FIELD(modes), 0, "LIST", NULL,
+	{ "mode", 0, OPTIONS_SSH, TYPE_MODES, FIELD(modes), "LIST",
 	  MODES_HELP },
-	{ "ktls", 0, STREAM, TYPE_WORD, FIELD(ktls), 0, "WHEN",
-	  "auto|require|off", "kernel TLS: auto, require or off (auto)" },
-	{ "tx", 0, STREAM, TYPE_WORD, FIELD(tx), 0, "HOW", "auto|splice|send",
-	  "into the kernel: auto, splice or send (auto)" },
-	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), 0, "HOW", "auto|splice|read",
-	  "out of the kernel: auto, splice or read (auto)" },
+	{ "ktls", 0, STREAM, TYPE_WORD, FIELD(ktls), "WHEN",
+	  "kernel TLS: auto, require or off (auto)",
+	  .words = { "auto", "require", "off" } },
+	{ "tx", 0, STREAM, TYPE_WORD, FIELD(tx), "HOW",
+	  "into the kernel: auto, splice or send (auto)",
+	  .words = { "auto", "splice", "send" } },
+	{ "rx", 0, STREAM, TYPE_WORD, FIELD(rx), "HOW",
+	  "out of the kernel: auto, splice or read (auto)",
+	  .words = { "auto", "splice", "read" } },
 	{ "confine", 0, STREAM | OPTIONS_SSH_SERVER, TYPE_WORD, FIELD(confine),
-	  0, "WHEN", "auto|require|off",
+	  "WHEN",
 	  "give up files and privileges: auto, require or\n"
-	  "off (auto)" },
+	  "off (auto)",
+	  .words = { "auto", "require", "off" } },
 	{ "receive", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
-	  FIELD(receive), 0, NULL, NULL,
-	  "receive the stream instead of sending it" },
-	{ "send", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(send), 0, NULL, NULL,
+	  FIELD(receive), NULL, "receive the stream instead of sending it" },
+	{ "send", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(send), NULL,
 	  "send the stream instead of receiving it" },
-	{ "buffer", 0, STREAM, TYPE_SIZE, FIELD(buffer_bytes), 0, "SIZE", NULL,
+	{ "buffer", 0, STREAM, TYPE_SIZE, FIELD(buffer_bytes), "SIZE",
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
-	{ "retry", 0, OPTIONS_SSH, TYPE_DURATION, FIELD(retry_ms), 0,
-	  "DURATION", NULL,
+	{ "retry", 0, OPTIONS_SSH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
 	  "how long to try to reconnect (2m); with --name also\n"
 	  "how long HOST waits for another process (1h)" },
-	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), 0, "DURATION", NULL,
+	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
 	  "connect: how long to try to reconnect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
-	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name), 0,
-	  "NAME", NULL, "another process can continue the stream of NAME",
+	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name),
+	  "NAME", "another process can continue the stream of NAME",
 	  .not_with = { NO_BUFFER, NONE, "--reverse: the receiver listens",
 			"--fallback: ssh's channel cannot be resumed" } },
 	{ "discard", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
-	  FIELD(discard), 0, NULL, NULL, "abandon the stream of that name",
+	  FIELD(discard), NULL, "abandon the stream of that name",
 	  .needs = { "--name" }, .not_with = { COMMAND } },
-	{ "rekey-after", 0, STREAM, TYPE_SIZE, FIELD(rekey_bytes), 0, "SIZE",
-	  NULL, "rekey after SIZE at the latest (256G)" },
-	{ "limit", 0, STREAM, TYPE_SIZE, FIELD(limit_bytes_per_s), 0, "RATE",
-	  NULL, "send at most RATE bytes a second" },
-	{ "tcp-buffer", 0, STREAM, TYPE_SIZE, FIELD(tcp.buffer_bytes), 0,
-	  "SIZE", NULL, "bytes in flight on a long fat network" },
-	{ "congestion", 0, STREAM, TYPE_STRING, FIELD(tcp.congestion), 0,
-	  "NAME", NULL, "congestion control of TCP, such as bbr" },
-	{ "dscp", 0, STREAM, TYPE_DSCP, FIELD(tcp.dscp), 0, "CLASS", NULL,
+	{ "rekey-after", 0, STREAM, TYPE_SIZE, FIELD(rekey_bytes), "SIZE",
+	  "rekey after SIZE at the latest (256G)" },
+	{ "limit", 0, STREAM, TYPE_SIZE, FIELD(limit_bytes_per_s), "RATE",
+	  "send at most RATE bytes a second" },
+	{ "tcp-buffer", 0, STREAM, TYPE_SIZE, FIELD(tcp.buffer_bytes), "SIZE",
+	  "bytes in flight on a long fat network" },
+	{ "congestion", 0, STREAM, TYPE_STRING, FIELD(tcp.congestion), "NAME",
+	  "congestion control of TCP, such as bbr" },
+	{ "dscp", 0, STREAM, TYPE_DSCP, FIELD(tcp.dscp), "CLASS",
 	  "class: cs0-cs7, af11-af43, ef, va, le, or 0-63" },
-	{ "progress", 0, STREAM, TYPE_FLAG, FIELD(progress), 0, NULL, NULL,
+	{ "progress", 0, STREAM, TYPE_FLAG, FIELD(progress), NULL,
 	  "show a meter of confirmed bytes" },
-	{ "size", 0, STREAM, TYPE_SIZE, FIELD(size_bytes), 0, "SIZE", NULL,
+	{ "size", 0, STREAM, TYPE_SIZE, FIELD(size_bytes), "SIZE",
 	  "size of the stream, for the meter" },
-	{ "stats", 0, STREAM, TYPE_STRING, FIELD(stats), 0, "FILE", NULL,
+	{ "stats", 0, STREAM, TYPE_STRING, FIELD(stats), "FILE",
 	  "write a JSON object at the end (-: standard error)" },
-	{ "wait", 0, OPTIONS_LISTEN, TYPE_DURATION, FIELD(wait_ms), 0,
-	  "DURATION", NULL, "how long to wait for the first peer (for ever)" },
-	{ "keep", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(keep), 0, NULL, NULL,
+	{ "wait", 0, OPTIONS_LISTEN, TYPE_DURATION, FIELD(wait_ms), "DURATION",
+	  "how long to wait for the first peer (for ever)" },
+	{ "keep", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(keep), NULL,
 	  "serve up to 16 streams at once, each with its own\n"
 	  "COMMAND, until a signal",
 	  .needs = { COMMAND },
 	  .not_with = { "--progress" NO_METER, "--size" NO_METER } },
-	{ "per-client", 0, OPTIONS_LISTEN, TYPE_LIMIT, FIELD(per_client), 0,
-	  "N", NULL,
+	{ "per-client", 0, OPTIONS_LISTEN, TYPE_LIMIT, FIELD(per_client), "N",
 	  "streams of one client at once (4 with --keys or\n"
 	  "certificates); --keep only",
 	  .needs = { "--keep" } },
-	{ "handshake-timeout", 0, STREAM, TYPE_DURATION, FIELD(handshake_ms), 0,
-	  "DURATION", NULL, "how long a handshake may take (10s)" },
-	{ "ready-fd", 0, OPTIONS_LISTEN, TYPE_FD, FIELD(ready_fd), 0, "FD",
-	  NULL, "write the port there once listening, then close it" },
-	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), 0, NULL, NULL,
+	{ "handshake-timeout", 0, STREAM, TYPE_DURATION, FIELD(handshake_ms),
+	  "DURATION", "how long a handshake may take (10s)" },
+	{ "ready-fd", 0, OPTIONS_LISTEN, TYPE_FD, FIELD(ready_fd), "FD",
+	  "write the port there once listening, then close it" },
+	{ "raw", 0, BOTH, TYPE_FLAG, FIELD(raw), NULL,
 	  "talk to another TLS program; delivery is not confirmed",
 	  .not_with = { "--keep" RAW_PEER, "--name" RAW_PEER,
 			"--password-file" RAW_PEER, NONE } },
-	{ "allow-self", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(allow_self), 0,
-	  NULL, NULL, "accept a peer that is this same host" },
-	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), 0, "FILE",
-	  NULL, "write a new FILE of mode 0600 (standard output)" },
-	{ "output", 0, BOTH, TYPE_STRING, FIELD(output), 0, "FILE", NULL,
+	{ "allow-self", 0, OPTIONS_LISTEN, TYPE_FLAG, FIELD(allow_self), NULL,
+	  "accept a peer that is this same host" },
+	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), "FILE",
+	  "write a new FILE of mode 0600 (standard output)" },
+	{ "output", 0, BOTH, TYPE_STRING, FIELD(output), "FILE",
 	  "write FILE, complete or not at all; FILE.part is\n"
 	  "continued",
 	  .not_with = { "--send: that is for the receiver", "--keep", "--raw",
 			COMMAND } },
-	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), 0, NULL, NULL,
+	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), NULL,
 	  "answer in JSON" },
-	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), 0, NULL, NULL,
-	  "errors only" },
-	{ "verbose", 'v', EVERY, TYPE_COUNT, FIELD(verbose), 0, NULL, NULL,
+	{ "quiet", 'q', EVERY, TYPE_FLAG, FIELD(quiet), NULL, "errors only" },
+	{ "verbose", 'v', EVERY, TYPE_COUNT, FIELD(verbose), NULL,
 	  "milestones; twice: details" },
-	{ "version", 'V', EVERY, TYPE_SET, FIELD(action), OPTIONS_VERSION, NULL,
-	  NULL, "print the version" },
-	{ "help", 'h', EVERY, TYPE_SET, FIELD(action), OPTIONS_HELP, NULL, NULL,
-	  "print this help" },
+	{ "version", 'V', EVERY, TYPE_SET, FIELD(action), NULL,
+	  "print the version", .value = OPTIONS_VERSION },
+	{ "help", 'h', EVERY, TYPE_SET, FIELD(action), NULL, "print this help",
+	  .value = OPTIONS_HELP },
 	{ "long-options", 0, EVERY, TYPE_SET, FIELD(action),
-	  OPTIONS_LONG_OPTIONS, NULL, NULL, NULL },
+	  .value = OPTIONS_LONG_OPTIONS },
 };
 #pragma GCC diagnostic pop
 
@@ -275,19 +275,15 @@ static enum options_verb options_find_verb(const char *name)
 static int options_word(const struct options_spec *spec, const char *text,
 			int *out, struct err *e)
 {
-	const char *word = spec->words;
-	size_t len = strcspn(text, "|");
+	const char *const *words = spec->words;
 
-	for (int i = 0; word && !text[len]; i++, word = strchr(word, '|')) {
-		word += *word == '|';
-		if (!strncmp(word, text, len) &&
-		    (word[len] == '|' || word[len] == '\0') && len) {
+	for (int i = 0; i < (int)array_len(spec->words); i++)
+		if (!strcmp(words[i], text)) {
 			*out = i;
 			return 0;
 		}
-	}
-	return err_set(e, ERR_USAGE, 0, "'%s' is not one of %s", text,
-		       spec->words);
+	return err_set(e, ERR_USAGE, 0, "'%s' is not one of %s|%s|%s", text,
+		       words[0], words[1], words[2]);
 }
 
 static int options_string(const char *text, const char **out, struct err *e)
@@ -400,8 +396,8 @@ static void options_fill_getopt(struct options_getopt *g,
 	/* What follows FILTER or a request is not ours. */
 	if (verb == OPTIONS_SSH_SERVER)
 		*letter++ = '+';
-	*letter++ =
-		':'; /* distinguish a missing value from an unknown option */
+	/* Distinguish a missing value from an unknown option. */
+	*letter++ = ':';
 	for (size_t i = 0; i < array_len(specs); i++) {
 		const struct options_spec *spec = &specs[i];
 
@@ -496,7 +492,7 @@ static bool options_given(const struct options *o, size_t row)
 	return o->given >> row & 1;
 }
 
-static bool options_mode_none(const struct options *o)
+bool options_mode_none(const struct options *o)
 {
 	return o->modes.count && o->modes.modes[0] == &mode_none;
 }
@@ -535,7 +531,7 @@ static int options_check_row(const struct options *o,
 	return 0;
 }
 
-static bool options_sends(const struct options *o)
+bool options_sends(const struct options *o)
 {
 	return o->verb == OPTIONS_CONNECT  ? !o->receive
 	       : o->verb == OPTIONS_LISTEN ? o->send

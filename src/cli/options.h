@@ -115,6 +115,12 @@ int options_parse(struct options *o, int argc, char **argv,
 void options_fini(struct options *o);
 #define autofini_options attr_cleanup(options_fini)
 
+/* Does --mode say none? */
+bool options_mode_none(const struct options *o);
+
+/* Does this side send the stream? */
+bool options_sends(const struct options *o);
+
 /*
  * Do the options of the stream fit this machine and the direction?  For options
  * that no command line made.  Errors: ERR_USAGE.

@@ -16,7 +16,6 @@
 #include "base/order.h"
 #include "base/notify.h"
 #include "base/signals.h"
-#include "cli/serve_log.h"
 #include "cli/serve_status.h"
 #include "cli/served.h"
 #include "conn/acceptor.h"
@@ -41,7 +40,6 @@ struct serve {
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
-	struct serve_log log;
 	struct served table;
 };
 
@@ -82,7 +80,7 @@ static int serve_admit(void *arg, const struct tls_agreed *agreed,
 			       serve_limit(k));
 	served_hear(&k->table);
 	if (!served_place(&k->table) ||
-	    (served_running(&k->table) >= SERVED_MAX &&
+	    (served_numbers(&k->table).running >= SERVED_MAX &&
 	     !served_pick(&k->table, identity, source)))
 		return err_set(e, ERR_AUTH, 0,
 			       "busy: all %d streams are in use", SERVED_MAX);
@@ -105,19 +103,27 @@ static void serve_evict(struct serve *k, struct served_stream *s,
 	served_signal(s, SIGTERM);
 }
 
+/* Make room for one more stream of this client; false: there is none. */
+static bool serve_make_room(struct serve *k, const char *identity,
+			    const struct net_source *source, const char *name)
+{
+	struct served_stream *pick;
+
+	if (served_numbers(&k->table).running < SERVED_MAX)
+		return true;
+	pick = served_pick(&k->table, identity, source);
+	if (pick)
+		serve_evict(k, pick, name);
+	return pick;
+}
+
 /* A suspended stream takes a place again when its sender comes. */
 static bool serve_has_place(struct serve *k, const struct served_stream *s,
 			    const struct peer *g)
 {
-	struct served_stream *pick;
-
 	served_hear(&k->table);
-	if (!served_is_suspended(s) || served_running(&k->table) < SERVED_MAX)
-		return true;
-	pick = served_pick(&k->table, s->identity, &g->source);
-	if (pick)
-		serve_evict(k, pick, s->name);
-	return pick;
+	return !served_is_suspended(s) ||
+	       serve_make_room(k, s->identity, &g->source, s->name);
 }
 
 /* The peer of a running stream comes again: pass it to the stream's process. */
@@ -174,7 +180,7 @@ static void serve_reread(struct serve *k)
 		return;
 	}
 	fd = serve_open_keys(path, &e);
-	keys = fd < 0 ? NULL : key_list_read_from(path, fd, &e);
+	keys = fd < 0 ? NULL : key_list_read(path, fd, &e);
 	secret_scrub_stack();
 	if (!keys) {
 		log_error("%s; keeping the previous keys", e.msg);
@@ -183,14 +189,6 @@ static void serve_reread(struct serve *k)
 	log_notice("keys file %s: %zu keys are now in use", path,
 		   key_list_count(keys));
 	credential_set_keys(k->setup->cred, keys);
-}
-
-/* On SIGHUP; systemd waits for the end of it. */
-static void serve_reload(struct serve *k)
-{
-	notify_reloading();
-	serve_reread(k);
-	notify_ready();
 }
 
 static void serve_signal_streams(struct serve *k, int sig)
@@ -203,17 +201,16 @@ static void serve_signal_streams(struct serve *k, int sig)
 /* A suspended stream is finished, too, if its sender comes in time. */
 static void serve_log_stop(const struct serve *k)
 {
-	unsigned int suspended = served_suspended(&k->table);
+	const struct served_numbers n = served_numbers(&k->table);
 	char more[64] = "";
 
-	if (suspended)
+	if (n.suspended)
 		snprintf(more, sizeof more,
 			 ", and %u suspended, whose senders may come",
-			 suspended);
+			 n.suspended);
 	log_notice("signal %d (%s): no new streams; finishing %u%s (a second "
 		   "signal aborts them)",
-		   k->stop_sig, strsignal(k->stop_sig),
-		   served_running(&k->table), more);
+		   k->stop_sig, strsignal(k->stop_sig), n.running, more);
 }
 
 static void serve_stop(struct serve *k, int sig)
@@ -271,7 +268,10 @@ static void serve_take_signals(struct serve *k)
 			serve_reap(k);
 			break;
 		case SIGHUP:
-			serve_reload(k);
+			/* systemd waits for the end of it. */
+			notify_reloading();
+			serve_reread(k);
+			notify_ready();
 			break;
 		case SIGUSR1:
 			serve_signal_streams(k, SIGUSR1);
@@ -374,31 +374,18 @@ static void serve_name(const struct serve *k, const struct peer *g,
 		 *identity ? " " : "", g->name);
 }
 
-/*
- * Is there room for one more name, and for one more stream?  If not, refuse the
- * peer, or evict another stream.  Returns false if the peer was refused.
- */
-static bool serve_make_room(struct serve *k, struct peer *g, const char *name,
-			    bool logged)
+/* A HELLO with a name needs room for one more.  Returns false if it has none. */
+static bool serve_may_have_name(const struct serve *k, struct peer *g,
+				const char *name, bool logged)
 {
-	struct served_stream *pick;
-
-	if ((g->hello.flags & FRAME_HELLO_NAMED) &&
-	    served_named(&k->table) == SERVED_NAMED_MAX) {
-		if (logged)
-			log_notice("refused %s: %d streams have names already",
-				   name, SERVED_NAMED_MAX);
-		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
-		return false;
-	}
-	if (served_running(&k->table) < SERVED_MAX)
+	if (!(g->hello.flags & FRAME_HELLO_NAMED) ||
+	    served_numbers(&k->table).named < SERVED_NAMED_MAX)
 		return true;
-	pick = served_pick(&k->table,
-			   serve_client(k, channel_agreed(g->channel)),
-			   &g->source);
-	assert(pick); /* serve_admit() made sure */
-	serve_evict(k, pick, name);
-	return true;
+	if (logged)
+		log_notice("refused %s: %d streams have names already", name,
+			   SERVED_NAMED_MAX);
+	acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+	return false;
 }
 
 /* The stream has no process.  Returns as serve_begin(). */
@@ -430,9 +417,11 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 
 	assert(s); /* serve_admit() made sure */
 	serve_name(k, g, name);
-	logged = serve_log_may(&k->log, client, &g->source, name);
-	if (!serve_make_room(k, g, name, logged))
+	logged = served_log_may(&k->table, client, &g->source, name);
+	if (!serve_may_have_name(k, g, name, logged))
 		return 1;
+	if (!serve_make_room(k, client, &g->source, name))
+		assert(false); /* serve_admit() made sure */
 	if (session_server_draw(handle, e) < 0 ||
 	    (pid = serve_fork(name, &fd, e)) < 0)
 		return serve_cannot_begin(g, logged, e);
@@ -454,12 +443,6 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	return 1;
 }
 
-/* What to poll; -1: nothing */
-static int serve_poll_fd(const struct served_stream *s)
-{
-	return s->pid && !s->silent ? s->fd : -1;
-}
-
 static int serve_wait(struct serve *k, struct err *e)
 {
 	struct pollfd fds[SERVED_PROCESSES_MAX + 2] = {
@@ -468,11 +451,12 @@ static int serve_wait(struct serve *k, struct err *e)
 	};
 	uint64_t due_ms = acceptor_due(k->acceptor);
 
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		fds[i + 2] = (struct pollfd){ .fd = serve_poll_fd(
-						      &k->table.streams[i]),
-					      .events = POLLIN };
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		const struct served_stream *s = &k->table.streams[i];
 
+		fds[i + 2].fd = s->pid && !s->silent ? s->fd : -1;
+		fds[i + 2].events = POLLIN;
+	}
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
 	due_ms = clock_earlier(due_ms, k->status.due_ms);
@@ -489,34 +473,33 @@ static int serve_wait(struct serve *k, struct err *e)
 	return 0;
 }
 
-static int serve_end(const struct serve *k, struct err *e)
-{
-	if (!k->aborts)
-		return 0;
-	signals_note(k->stop_sig);
-	return signals_check(e);
-}
-
 int serve_run(struct serve *k, struct err *e)
 {
+	struct served_numbers n;
 	struct peer accepted;
 	int ret;
 
 	for (;;) {
 		serve_take_signals(k);
-		if (k->stop_sig && served_is_empty(&k->table))
-			return serve_end(k, e);
+		n = served_numbers(&k->table);
+		if (k->stop_sig && !n.processes)
+			break;
 		while (acceptor_step(k->acceptor, &accepted))
 			if (accepted.returns)
 				serve_pass(k, &accepted);
 			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
-		serve_status_tick(&k->status, served_running(&k->table),
-				  served_suspended(&k->table), k->stop_sig);
+		n = served_numbers(&k->table);
+		serve_status_tick(&k->status, n.running, n.suspended,
+				  k->stop_sig);
 		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
 	}
+	if (!k->aborts)
+		return 0;
+	signals_note(k->stop_sig);
+	return signals_check(e);
 }
 
 static int serve_catch_signals(struct serve *k, struct err *e)
@@ -603,7 +586,7 @@ void serve_free(struct serve *k)
 	if (k->over >= 0)
 		close(k->over);
 	if (k->acceptor) /* not in a stream's process */
-		serve_log_end(&k->log);
+		served_log_end(&k->table);
 	acceptor_close(k->acceptor);
 	serve_status_fini(&k->status);
 	served_fini(&k->table);

@@ -40,32 +40,19 @@ bool served_is_suspended(const struct served_stream *s)
 	return served_runs(s) && s->named && s->alone_since_ms;
 }
 
-unsigned int served_running(const struct served *t)
+struct served_numbers served_numbers(const struct served *t)
 {
-	unsigned int running = 0;
+	struct served_numbers n = { 0 };
 
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		running += served_runs(&t->streams[i]) &&
-			   !served_is_suspended(&t->streams[i]);
-	return running;
-}
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		const struct served_stream *s = &t->streams[i];
 
-unsigned int served_suspended(const struct served *t)
-{
-	unsigned int suspended = 0;
-
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		suspended += served_is_suspended(&t->streams[i]);
-	return suspended;
-}
-
-unsigned int served_named(const struct served *t)
-{
-	unsigned int named = 0;
-
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		named += served_runs(&t->streams[i]) && t->streams[i].named;
-	return named;
+		n.processes += s->pid != 0;
+		n.running += served_runs(s) && !served_is_suspended(s);
+		n.suspended += served_is_suspended(s);
+		n.named += served_runs(s) && s->named;
+	}
+	return n;
 }
 
 /* The ticket of the process that is about to restart the stream */
@@ -120,14 +107,6 @@ static void served_hear_news(struct served *t, struct served_stream *s,
 	}
 }
 
-bool served_is_empty(const struct served *t)
-{
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		if (t->streams[i].pid)
-			return false;
-	return true;
-}
-
 void served_hear(struct served *t)
 {
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
@@ -139,11 +118,18 @@ void served_hear(struct served *t)
 	}
 }
 
+/* A client is an identity or, where it has none, a source. */
+static bool served_same_client(const char *a, const struct net_source *a_source,
+			       const char *b, const struct net_source *b_source)
+{
+	return !strcmp(a, b) && (*a || net_source_same(a_source, b_source));
+}
+
 static bool served_is_of(const struct served_stream *s, const char *identity,
 			 const struct net_source *source)
 {
-	return !strcmp(s->identity, identity) &&
-	       (*identity || net_source_same(&s->stream.source, source));
+	return served_same_client(s->identity, &s->stream.source, identity,
+				  source);
 }
 
 uint64_t served_count(const struct served *t, const char *identity,
@@ -204,13 +190,11 @@ struct served_stream *served_find(struct served *t, const struct peer *g)
 
 		if (!t->returning[i])
 			continue;
-		if (g->restarts
-			    ? s->named &&
-				      !memcmp(s->stream_name, g->stream_name,
-					      sizeof s->stream_name) &&
-				      !strcmp(s->owner,
-					      channel_agreed(g->channel)->name)
-			    : !memcmp(s->id, g->hello.stream, sizeof s->id))
+		if (!memcmp(s->id, g->hello.stream, sizeof s->id) ||
+		    (g->restarts && s->named &&
+		     !memcmp(s->stream_name, g->stream_name,
+			     sizeof s->stream_name) &&
+		     !strcmp(s->owner, channel_agreed(g->channel)->name)))
 			return s;
 	}
 	return NULL;
@@ -251,12 +235,60 @@ void served_note(struct served *t, struct served_stream *s,
 		s->stream.ticket = s->ticket;
 		credential_admit(t->cred, s->ticket, CREDENTIAL_TICKET);
 	}
+	snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
+	s->stream.identity = s->owner;
 	s->named = g->hello.flags & FRAME_HELLO_NAMED;
 	if (s->named) {
 		memcpy(s->stream_name, g->stream_name, sizeof s->stream_name);
-		snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
 		s->stream.name = s->stream_name;
-		s->stream.identity = s->owner;
 	}
 	t->returning[i] = &s->stream;
+}
+
+static void served_log_more(const struct served_log_client *c,
+			    unsigned int more)
+{
+	if (more)
+		log_notice("%s: %u more streams were not logged", c->name,
+			   more);
+}
+
+/* The place of this client, or the one that was idle longest */
+static struct served_log_client *served_log_find(
+	struct served *t, const char *identity, const struct net_source *source)
+{
+	struct served_log_client *idle = &t->logged[0];
+
+	for (size_t i = 0; i < SERVED_LOG_CLIENTS; i++) {
+		struct served_log_client *c = &t->logged[i];
+
+		if (c->streams.since_ms &&
+		    served_same_client(c->identity, &c->source, identity,
+				       source))
+			return c;
+		if (c->streams.since_ms < idle->streams.since_ms)
+			idle = c;
+	}
+	served_log_more(idle, idle->streams.left_out);
+	*idle = (struct served_log_client){ .source = *source };
+	snprintf(idle->identity, sizeof idle->identity, "%s", identity);
+	return idle;
+}
+
+bool served_log_may(struct served *t, const char *identity,
+		    const struct net_source *source, const char *name)
+{
+	struct served_log_client *c = served_log_find(t, identity, source);
+	unsigned int more;
+	bool may = log_limit(&c->streams, &more);
+
+	snprintf(c->name, sizeof c->name, "%s", name);
+	served_log_more(c, more);
+	return may;
+}
+
+void served_log_end(const struct served *t)
+{
+	for (size_t i = 0; i < SERVED_LOG_CLIENTS; i++)
+		served_log_more(&t->logged[i], t->logged[i].streams.left_out);
 }

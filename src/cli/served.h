@@ -11,6 +11,7 @@
 
 #include "auth/credential.h"
 #include "auth/key.h"
+#include "base/log.h"
 #include "base/net_source.h"
 #include "conn/acceptor.h"
 #include "conn/pending.h"
@@ -39,13 +40,25 @@ struct served_stream {
 	struct key *ticket; /* of this place, in served->tickets */
 	bool named; /* another process can restart it */
 	uint8_t stream_name[FRAME_NAME_BYTES];
-	char owner[KEY_IDENTITY_MAX + 1]; /* identity of who can */
-	/* Who is about to; its ticket is behind those of all places */
+	char owner[KEY_IDENTITY_MAX + 1]; /* of who may have another ticket */
+	/* Who is about to get one; it is behind those of all places */
 	bool restarts;
 	uint8_t next_id[FRAME_ID_BYTES];
 	uint32_t next_connection;
 	struct net_source next_source;
 	char name[SERVED_NAME_CHARS]; /* identity and address of its peer */
+};
+
+/*
+ * Bounds the lines that a client can cause by beginning streams, as log_limit()
+ * does.  A client is an identity or, where it has none, a source.
+ */
+enum { SERVED_LOG_CLIENTS = 32 }; /* then the one idle longest is forgotten */
+struct served_log_client {
+	char identity[KEY_IDENTITY_MAX + 1];
+	struct net_source source;
+	char name[SERVED_NAME_CHARS]; /* of its last stream */
+	struct log_limit streams;
 };
 
 struct served {
@@ -54,6 +67,7 @@ struct served {
 	const struct pending_stream *returning[SERVED_PROCESSES_MAX];
 	struct key *tickets; /* secret_alloc(), two for each place */
 	struct credential *cred;
+	struct served_log_client logged[SERVED_LOG_CLIENTS];
 };
 
 /* Borrows cred; NULL: mode none.  -1: out of memory. */
@@ -66,18 +80,17 @@ bool served_runs(const struct served_stream *s);
 /* It waits for another process, and takes no place. */
 bool served_is_suspended(const struct served_stream *s);
 
-/* The number of places that are taken */
-unsigned int served_running(const struct served *t);
-
-/* The number of suspended streams */
-unsigned int served_suspended(const struct served *t);
-
-unsigned int served_named(const struct served *t);
+/* How many there are */
+struct served_numbers {
+	unsigned int processes; /* with those that were told to end */
+	unsigned int running; /* places that are taken */
+	unsigned int suspended;
+	unsigned int named; /* running or suspended */
+};
+struct served_numbers served_numbers(const struct served *t);
 
 /* did: who was about to restart the stream has done so. */
 void served_restarted(struct served *t, struct served_stream *s, bool did);
-
-bool served_is_empty(const struct served *t);
 
 /*
  * Signal a stream's process.  Until it has registered, the launcher does not
@@ -120,3 +133,10 @@ int served_prepare_restart(struct served *t, struct served_stream *s,
 /* A stream has begun in this place. */
 void served_note(struct served *t, struct served_stream *s,
 		 const struct peer *g, const uint8_t *handle);
+
+/* A client begins a stream: may that stream be logged? */
+bool served_log_may(struct served *t, const char *identity,
+		    const struct net_source *source, const char *name);
+
+/* Log how many streams were not. */
+void served_log_end(const struct served *t);

@@ -19,20 +19,9 @@
 
 enum { CONNECT_MS = 30000 };
 
-static bool setup_is_none(const struct options *o)
-{
-	return o->modes.count && o->modes.modes[0] == &mode_none;
-}
-
-static enum connection_ktls setup_ktls(const struct options *o)
-{
-	return setup_is_none(o) ? CONNECTION_KTLS_OFF
-				: (enum connection_ktls)o->ktls;
-}
-
 static int setup_keys(struct setup *s, const struct options *o, struct err *e)
 {
-	struct key_list *keys = key_list_read(o->keys, e);
+	struct key_list *keys = key_list_read(o->keys, -1, e);
 
 	s->cred = keys ? credential_new_keys(keys, e) : NULL;
 	return s->cred ? 0 : -1;
@@ -84,14 +73,14 @@ static int setup_certificates(struct setup *s, const struct options *o,
 	struct credential_x509 x = { .cert = o->cert,
 				     .key = o->cert_key,
 				     .ca = o->ca,
-				     .names = o->peers.names,
-				     .count = o->peers.count };
+				     .rules = { .names = o->peers.names,
+						.count = o->peers.count } };
 
-	if (o->verb == OPTIONS_CONNECT && !x.count) {
+	if (o->verb == OPTIONS_CONNECT && !o->peers.count) {
 		s->host = o->host;
-		x.names = &s->host;
-		x.count = 1;
-		x.wildcards = true;
+		x.rules = (struct x509_rules){ .names = &s->host,
+					       .count = 1,
+					       .wildcards = true };
 	}
 	s->cred = credential_new_x509(&x, o->verb == OPTIONS_LISTEN, e);
 	return s->cred ? 0 : -1;
@@ -131,13 +120,11 @@ static int setup_credential(struct setup *s, const struct options *o,
 /* Hand the command line down to the layers below. */
 static void setup_configure(struct setup *s, const struct options *o)
 {
-	bool connects = o->verb == OPTIONS_CONNECT;
-	bool sends = connects ? !o->receive : o->send;
-
-	s->stats.sends = sends;
+	s->stats.sends = options_sends(o);
 	s->connections = (struct session_config){
-		.connects = connects,
-		.role = sends ? CONNECTION_SENDER : CONNECTION_RECEIVER,
+		.connects = o->verb == OPTIONS_CONNECT,
+		.role = s->stats.sends ? CONNECTION_SENDER
+				       : CONNECTION_RECEIVER,
 		.raw = o->raw,
 		.allow_self = o->allow_self,
 		.host = o->host,
@@ -173,7 +160,7 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 
 	s->connections.discard = o->discard;
 	s->connections.names = o->verb == OPTIONS_LISTEN && !o->raw &&
-			       !setup_is_none(o) && o->retry_ms &&
+			       !options_mode_none(o) && o->retry_ms &&
 			       (!o->send || o->buffer_bytes) &&
 			       digest_check(&why) == 0;
 	if (!o->name)
@@ -212,11 +199,14 @@ static int setup_open_files(struct setup *s, const struct options *o,
 	}
 	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
 		return -1;
-	s->session = (struct session_params){ .config = &s->connections,
-					      .cred = s->cred,
-					      .password = s->password,
-					      .modes = &s->modes,
-					      .ktls = setup_ktls(o) };
+	s->session = (struct session_params){
+		.config = &s->connections,
+		.cred = s->cred,
+		.password = s->password,
+		.modes = &s->modes,
+		.ktls = options_mode_none(o) ? CONNECTION_KTLS_OFF
+					     : (enum connection_ktls)o->ktls,
+	};
 	return 0;
 }
 
@@ -227,7 +217,7 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 	if (o->raw)
 		log_notice("--raw: the other side cannot confirm that the "
 			   "stream was delivered");
-	if (setup_is_none(o))
+	if (options_mode_none(o))
 		log_notice("-m none: nothing is encrypted and nobody is "
 			   "authenticated; anyone who reaches the port can "
 			   "read or write the stream");
@@ -255,20 +245,6 @@ static void setup_prepare(const struct setup *s)
 		stream_prepare(&s->stream, s->stats.sends, &s->modes);
 }
 
-static int setup_confine_failed(const struct setup *s, const char *missing,
-				bool serious, struct err *e)
-{
-	if (s->o->confine == OPTIONS_CONFINE_REQUIRE)
-		return err_set(e, ERR_KTLS, 0,
-			       "cannot be confined (--confine require): %s",
-			       missing);
-	if (serious)
-		log_notice("not fully confined: %s", missing);
-	else
-		log_info("not fully confined: %s", missing);
-	return 0;
-}
-
 int setup_confine(const struct setup *s, struct err *e)
 {
 	char text[CONFINE_TEXT_BYTES];
@@ -286,8 +262,15 @@ int setup_confine(const struct setup *s, struct err *e)
 	confine_enter(&c);
 	confine_text(&c, text);
 	log_info("confined: %s", text);
-	return *c.missing ? setup_confine_failed(s, c.missing, c.serious, e)
-			  : 0;
+	if (!*c.missing)
+		return 0;
+	if (s->o->confine == OPTIONS_CONFINE_REQUIRE)
+		return err_set(e, ERR_KTLS, 0,
+			       "cannot be confined (--confine require): %s",
+			       c.missing);
+	(c.serious ? log_notice : log_info)("not fully confined: %s",
+					    c.missing);
+	return 0;
 }
 
 void setup_use_channel(struct setup *s, int fd, bool connects)

@@ -80,46 +80,24 @@ static bool frame_has(enum frame_type type, const struct frame_field *field)
 	return field->type == (type == FRAME_FAIL ? FRAME_DONE : type);
 }
 
-/* The number that a member holds: enums are as large as uint32_t. */
-static uint64_t frame_load(const void *member, size_t size)
+/* The bytes of a number that a member of this size shows: the low ones */
+static uint8_t *frame_low(uint64_t *number, size_t size)
 {
-	switch (size) {
-	case 1:
-		return *(const uint8_t *)member;
-	case 2:
-		return *(const uint16_t *)member;
-	case 4:
-		return *(const uint32_t *)member;
-	}
-	return *(const uint64_t *)member;
-}
+	bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;
 
-static void frame_store(void *member, size_t size, uint64_t number)
-{
-	switch (size) {
-	case 1:
-		*(uint8_t *)member = (uint8_t)number;
-		return;
-	case 2:
-		*(uint16_t *)member = (uint16_t)number;
-		return;
-	case 4:
-		*(uint32_t *)member = (uint32_t)number;
-		return;
-	}
-	*(uint64_t *)member = number;
+	return (uint8_t *)number + (big ? sizeof *number - size : 0);
 }
 
 static void frame_encode_field(const struct frame_field *field,
 			       const void *member, uint8_t *out)
 {
-	uint64_t number;
+	uint64_t number = 0;
 
 	if (field->bytes > sizeof number) {
 		memcpy(out, member, field->bytes);
 		return;
 	}
-	number = frame_load(member, field->size);
+	memcpy(frame_low(&number, field->size), member, field->size);
 	for (size_t i = field->bytes; i-- > 0; number >>= 8)
 		out[i] = (uint8_t)number;
 }
@@ -135,7 +113,7 @@ static void frame_decode_field(const struct frame_field *field,
 	}
 	for (size_t i = 0; i < field->bytes; i++)
 		number = number << 8 | in[i];
-	frame_store(member, field->size, number);
+	memcpy(member, frame_low(&number, field->size), field->size);
 }
 
 size_t frame_encode(const struct frame *f, uint8_t out[static FRAME_MAX_BYTES])

@@ -2,6 +2,7 @@
 #include "tls/aead.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <gnutls/crypto.h>
 #include <string.h>
 
@@ -22,17 +23,8 @@ struct aead {
 
 static void aead_put64(uint8_t *out, uint64_t n)
 {
-	for (int i = 7; i >= 0; i--, n >>= 8)
-		out[i] = (uint8_t)n;
-}
-
-static uint64_t aead_get64(const uint8_t *in)
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | in[i];
-	return n;
+	n = htobe64(n);
+	memcpy(out, &n, sizeof n);
 }
 
 struct aead *aead_new(const struct mode *mode, const struct traffic *t,
@@ -61,7 +53,8 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		return NULL;
 	}
 	a->v13 = mode->version == MODE_TLS13;
-	a->seq = aead_get64(t->seq);
+	memcpy(&a->seq, t->seq, sizeof a->seq);
+	a->seq = be64toh(a->seq);
 	memcpy(a->iv, t->iv, t->iv_len);
 	return a;
 }

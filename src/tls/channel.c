@@ -35,24 +35,13 @@ struct channel {
 	bool must_rekey; /* the peer asks for a KeyUpdate before our data */
 };
 
-static struct traffic *channel_traffic(struct channel *ch,
-				       enum record_direction dir)
-{
-	return dir == RECORD_TX ? &ch->agreed.tx : &ch->agreed.rx;
-}
-
 /* Forget keys that will not be needed: those that no KeyUpdate can follow. */
 static void channel_forget(struct channel *ch, enum record_direction dir)
 {
-	struct traffic *t = channel_traffic(ch, dir);
+	struct traffic *t = &ch->agreed.keys[dir];
 
 	explicit_bzero(t->key, sizeof t->key);
 	explicit_bzero(t->iv, sizeof t->iv);
-}
-
-void channel_value_wipe(struct channel_value *v)
-{
-	explicit_bzero(v, sizeof *v);
 }
 
 struct channel *channel_take(const struct channel_value *v, int fd,
@@ -69,8 +58,7 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 	ch->incoming =
 		(struct incoming){ .v13 = v->agreed.mode->version == MODE_TLS13,
 				   .raw = v->raw };
-	ch->records = records_new(fd, v->agreed.mode, &v->agreed.tx,
-				  &v->agreed.rx, e);
+	ch->records = records_new(fd, v->agreed.mode, v->agreed.keys, e);
 	if (!ch->records) {
 		channel_free(ch);
 		return NULL;
@@ -105,7 +93,7 @@ static void channel_keys(const struct channel *ch, enum record_direction dir,
 {
 	uint64_t seq = htobe64(records_count(ch->records, dir));
 
-	*out = dir == RECORD_TX ? ch->agreed.tx : ch->agreed.rx;
+	*out = ch->agreed.keys[dir];
 	memcpy(out->seq, &seq, sizeof out->seq);
 }
 
@@ -114,8 +102,8 @@ void channel_give(const struct channel *ch, struct channel_value *out)
 	assert(!channel_pending(ch) && !channel_pending_read(ch));
 	*out = (struct channel_value){ .agreed = ch->agreed,
 				       .raw = ch->incoming.raw };
-	channel_keys(ch, RECORD_TX, &out->agreed.tx);
-	channel_keys(ch, RECORD_RX, &out->agreed.rx);
+	channel_keys(ch, RECORD_TX, &out->agreed.keys[RECORD_TX]);
+	channel_keys(ch, RECORD_RX, &out->agreed.keys[RECORD_RX]);
 }
 
 int channel_to_kernel(struct channel *ch, enum record_direction dir,
@@ -266,19 +254,11 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
 }
 
-static int channel_cannot_rekey(struct channel *ch, struct err *e)
-{
-	err_set(e, ERR_STREAM, 0,
-		"the peer changed its keys (KeyUpdate), which this kernel "
-		"cannot follow; use --ktls off");
-	return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
-}
-
 /* Go on with the next keys of a direction. */
 static int channel_rekey(struct channel *ch, enum record_direction dir,
 			 struct err *e)
 {
-	struct traffic *t = channel_traffic(ch, dir);
+	struct traffic *t = &ch->agreed.keys[dir];
 	const struct mode *mode = ch->agreed.mode;
 	int ret;
 
@@ -288,8 +268,12 @@ static int channel_rekey(struct channel *ch, enum record_direction dir,
 			      : records_rekey(ch->records, dir, t, e);
 	channel_forget(ch, dir);
 	ch->count[dir] = 0;
-	if (ret < 0 && ch->kernel[dir])
-		return channel_cannot_rekey(ch, e);
+	if (ret < 0 && ch->kernel[dir]) {
+		err_set(e, ERR_STREAM, 0,
+			"the peer changed its keys (KeyUpdate), which this "
+			"kernel cannot follow; use --ktls off");
+		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
+	}
 	return ret < 0 ? channel_fail(ch, e) : 0;
 }
 
@@ -436,16 +420,6 @@ int channel_received(struct channel *ch, size_t bytes, struct err *e)
 	return 0;
 }
 
-/* The kernel reports an empty record only before one of another type. */
-static int channel_on_empty(struct channel *ch, struct channel_io *io,
-			    struct err *e)
-{
-	io->took = true;
-	if (incoming_empty(&ch->incoming, e) < 0)
-		return channel_on_violation(ch, RECORD_UNEXPECTED_MESSAGE, e);
-	return 0;
-}
-
 int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 			struct channel_io *io, struct err *e)
 {
@@ -456,8 +430,14 @@ int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 	do
 		n = ktls_recv_record(ch->fd, &type, buf, len);
 	while (n < 0 && errno == EINTR);
-	if (n == 0 && type == RECORD_DATA)
-		return channel_on_empty(ch, io, e);
+	/* The kernel reports an empty record only before one of another type. */
+	if (n == 0 && type == RECORD_DATA) {
+		io->took = true;
+		return incoming_empty(&ch->incoming, e) < 0
+			       ? channel_on_violation(
+					 ch, RECORD_UNEXPECTED_MESSAGE, e)
+			       : 0;
+	}
 	ch->incoming.empties = 0;
 	if (n < 0)
 		return errno == EAGAIN ? 0 : channel_refused(ch, errno, e);

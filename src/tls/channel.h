@@ -30,7 +30,7 @@ struct channel_value {
 	bool raw;
 };
 
-void channel_value_wipe(struct channel_value *v);
+SECRET_WIPER(channel_value_wipe, struct channel_value)
 #define autowipe_channel_value attr_cleanup(channel_value_wipe)
 
 /* What a call that receives found. */

@@ -6,49 +6,28 @@ enum {
 	TICKETS_MAX = 128, /* records with tickets, in a row without data */
 };
 
-static enum record_meaning incoming_forbidden(const char *what, uint8_t *alert,
-					      struct err *e)
+/* What speaks against a message that exists; NULL: nothing */
+static const char *incoming_objection(struct incoming *in,
+				      enum record_meaning meaning)
 {
-	*alert = RECORD_UNEXPECTED_MESSAGE;
-	err_set(e, ERR_STREAM, 0, "%s", what);
-	return RECORD_MEANS_VIOLATION;
-}
-
-static enum record_meaning incoming_bad(unsigned int type, uint8_t alert,
-					struct err *e)
-{
-	err_set(e, ERR_STREAM, 0,
-		alert == RECORD_UNEXPECTED_MESSAGE
-			? "the peer sent a record of unexpected type %u"
-			: "the peer sent a malformed record of type %u",
-		type);
-	return RECORD_MEANS_VIOLATION;
-}
-
-static enum record_meaning incoming_ticket(struct incoming *in, uint8_t *alert,
-					   struct err *e)
-{
-	if (++in->tickets > TICKETS_MAX)
-		return incoming_forbidden("the peer sent too many session "
-					  "tickets",
-					  alert, e);
-	return RECORD_MEANS_TICKET;
-}
-
-static enum record_meaning incoming_rekey(struct incoming *in,
-					  enum record_meaning meaning,
-					  uint8_t *alert, struct err *e)
-{
-	if (!in->raw)
-		return incoming_forbidden("the peer changed its keys "
-					  "(KeyUpdate), which this protocol "
-					  "does not use",
-					  alert, e);
-	if (++in->rekeys > REKEYS_MAX)
-		return incoming_forbidden("the peer changed its keys "
-					  "(KeyUpdate) too often",
-					  alert, e);
-	return meaning;
+	switch (meaning) {
+	case RECORD_MEANS_TICKET:
+		return ++in->tickets > TICKETS_MAX
+			       ? "the peer sent too many session tickets"
+			       : NULL;
+	case RECORD_MEANS_REKEY:
+	case RECORD_MEANS_REKEY_BOTH:
+		if (!in->raw)
+			return "the peer changed its keys (KeyUpdate), which "
+			       "this protocol does not use";
+		return ++in->rekeys > REKEYS_MAX
+			       ? "the peer changed its keys (KeyUpdate) too often"
+			       : NULL;
+	case RECORD_MEANS_RENEGOTIATION:
+		return "the peer wants to renegotiate, which is refused";
+	default:
+		return NULL;
+	}
 }
 
 /*
@@ -78,30 +57,27 @@ enum record_meaning incoming_record(struct incoming *in, unsigned int type,
 {
 	enum record_meaning meaning =
 		record_parse(&in->message, type, body, len, alert);
+	const char *objection = NULL;
 
 	if (!incoming_exists(in, meaning)) {
+		meaning = RECORD_MEANS_VIOLATION;
 		*alert = RECORD_UNEXPECTED_MESSAGE;
-		return incoming_bad(type, *alert, e);
 	}
-	switch (meaning) {
-	case RECORD_MEANS_END:
-		in->closed = true;
-		return meaning;
-	case RECORD_MEANS_ABORT:
-		return meaning;
-	case RECORD_MEANS_TICKET:
-		return incoming_ticket(in, alert, e);
-	case RECORD_MEANS_REKEY:
-	case RECORD_MEANS_REKEY_BOTH:
-		return incoming_rekey(in, meaning, alert, e);
-	case RECORD_MEANS_RENEGOTIATION:
-		return incoming_forbidden("the peer wants to renegotiate, "
-					  "which is refused",
-					  alert, e);
-	case RECORD_MEANS_VIOLATION:
-		break;
+	if (meaning == RECORD_MEANS_VIOLATION)
+		err_set(e, ERR_STREAM, 0,
+			*alert == RECORD_UNEXPECTED_MESSAGE
+				? "the peer sent a record of unexpected type %u"
+				: "the peer sent a malformed record of type %u",
+			type);
+	else
+		objection = incoming_objection(in, meaning);
+	if (objection) {
+		meaning = RECORD_MEANS_VIOLATION;
+		*alert = RECORD_UNEXPECTED_MESSAGE;
+		err_set(e, ERR_STREAM, 0, "%s", objection);
 	}
-	return incoming_bad(type, *alert, e);
+	in->closed |= meaning == RECORD_MEANS_END;
+	return meaning;
 }
 
 int incoming_data(struct incoming *in, struct err *e)

@@ -6,13 +6,6 @@
 
 enum { LABEL_MAX = 32 };
 
-/* The hash of the mode's cipher suite, RFC 8446 appendix B.4 */
-static gnutls_mac_algorithm_t key_schedule_hash(const struct mode *mode)
-{
-	return mode->cipher == MODE_AES256_GCM ? GNUTLS_MAC_SHA384
-					       : GNUTLS_MAC_SHA256;
-}
-
 /* HKDF-Expand-Label with an empty context, section 7.1 */
 static int key_schedule_expand(const struct mode *mode, const struct traffic *t,
 			       const char *label, uint8_t *out, size_t len,
@@ -34,8 +27,11 @@ static int key_schedule_expand(const struct mode *mode, const struct traffic *t,
 	n += label_len;
 	bytes[n++] = 0;
 	info.size = (unsigned int)n;
-	ret = gnutls_hkdf_expand(key_schedule_hash(mode), &secret, &info, out,
-				 len);
+	/* The hash of the mode's cipher suite, RFC 8446 appendix B.4 */
+	ret = gnutls_hkdf_expand(mode->cipher == MODE_AES256_GCM
+					 ? GNUTLS_MAC_SHA384
+					 : GNUTLS_MAC_SHA256,
+				 &secret, &info, out, len);
 	if (ret < 0)
 		return err_set(e, ERR_BUG, 0, "cannot derive a key: %s",
 			       gnutls_strerror(ret));

@@ -54,10 +54,7 @@ static const struct cipher_row cipher_rows[] = {
 			   tls12_crypto_info_chacha20_poly1305, 0),
 };
 
-static void crypto_info_wipe(union crypto_info *ci)
-{
-	explicit_bzero(ci, sizeof *ci);
-}
+SECRET_WIPER(crypto_info_wipe, union crypto_info)
 
 static uint16_t ktls_version(const struct mode *mode)
 {
@@ -102,9 +99,7 @@ int ktls_available(struct err *e)
 		fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return err_call(e, ERR_KTLS, "socket", "cannot open a socket");
-	/*
-	 * A kernel that has the ULP complains only that we are not connected.
-	 */
+	/* A kernel with the ULP complains only that we are not connected. */
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
 	    errno == ENOTCONN)
 		return ktls_check_calls(fd, e);
@@ -299,6 +294,14 @@ static void ktls_dummy_keys(const struct mode *mode, struct traffic *dummy)
 		dummy->iv_len += row->iv_len;
 }
 
+static void ktls_close(int (*ends)[2])
+{
+	attr_close(&(*ends)[0]);
+	attr_close(&(*ends)[1]);
+}
+
+#define autoclose_ends attr_cleanup(ktls_close)
+
 /* Two ends of one TCP connection over the loopback device. */
 static int ktls_pair(int pair[static 2], struct err *e)
 {
@@ -365,55 +368,41 @@ static bool ktls_whole_records(int fd, const struct mode *mode)
 
 bool ktls_splices_pieces(const struct mode *mode)
 {
-	autoclose int client = -1;
-	autoclose int server = -1;
-	autoclose int from = -1;
-	autoclose int to = -1;
-	int pair[2] = { -1, -1 }, p[2] = { -1, -1 };
+	autoclose_ends int pair[2] = { -1, -1 };
+	autoclose_ends int p[2] = { -1, -1 };
 	struct traffic dummy;
 	struct err e = { 0 };
-	bool good;
 
 	ktls_dummy_keys(mode, &dummy);
-	good = ktls_pair(pair, &e) == 0 && ktls_make_pieces(p) == 0;
-	client = pair[0];
-	server = pair[1];
-	from = p[0];
-	to = p[1];
-	if (!good || ktls_attach(client, &e) < 0 ||
-	    ktls_install(client, RECORD_TX, mode, &dummy, &e) < 0)
+	if (ktls_pair(pair, &e) < 0 || ktls_make_pieces(p) < 0 ||
+	    ktls_attach(pair[0], &e) < 0 ||
+	    ktls_install(pair[0], RECORD_TX, mode, &dummy, &e) < 0)
 		return false;
 	for (ssize_t n, left = PIECES; left; left -= n) {
-		n = splice(from, NULL, client, NULL, (size_t)left, 0);
+		n = splice(p[0], NULL, pair[0], NULL, (size_t)left, 0);
 		if (n <= 0)
 			return false;
 	}
-	return ktls_whole_records(server, mode);
+	return ktls_whole_records(pair[1], mode);
 }
 
 int ktls_probe(const struct mode *mode, struct ktls_support *out, struct err *e)
 {
-	autoclose int client = -1;
-	autoclose int server = -1;
-	int pair[2] = { -1, -1 }, ret;
+	autoclose_ends int pair[2] = { -1, -1 };
 	struct traffic dummy;
 
 	ktls_dummy_keys(mode, &dummy);
 	*out = (struct ktls_support){ 0 };
 	if (ktls_available(e) < 0)
 		return 0;
-	ret = ktls_pair(pair, e);
-	client = pair[0];
-	server = pair[1];
-	if (ret < 0)
+	if (ktls_pair(pair, e) < 0 || ktls_attach(pair[0], e) < 0 ||
+	    ktls_attach(pair[1], e) < 0)
 		return -1;
-	if (ktls_attach(client, e) < 0 || ktls_attach(server, e) < 0)
-		return -1;
-	out->tx = ktls_install(client, RECORD_TX, mode, &dummy, e) == 0;
-	out->rx = ktls_install(server, RECORD_RX, mode, &dummy, e) == 0;
+	out->tx = ktls_install(pair[0], RECORD_TX, mode, &dummy, e) == 0;
+	out->rx = ktls_install(pair[1], RECORD_RX, mode, &dummy, e) == 0;
 	out->rekey = out->tx && out->rx &&
-		     ktls_install(client, RECORD_TX, mode, &dummy, e) == 0 &&
-		     ktls_install(server, RECORD_RX, mode, &dummy, e) == 0;
-	out->no_pad = out->rx && ktls_expect_no_pad(server);
+		     ktls_install(pair[0], RECORD_TX, mode, &dummy, e) == 0 &&
+		     ktls_install(pair[1], RECORD_RX, mode, &dummy, e) == 0;
+	out->no_pad = out->rx && ktls_expect_no_pad(pair[1]);
 	return 0;
 }

@@ -31,8 +31,7 @@ struct records {
 };
 
 struct records *records_new(int fd, const struct mode *mode,
-			    const struct traffic *tx, const struct traffic *rx,
-			    struct err *e)
+			    const struct traffic keys[static 2], struct err *e)
 {
 	struct records *r = calloc(1, sizeof *r);
 
@@ -41,8 +40,8 @@ struct records *records_new(int fd, const struct mode *mode,
 		return NULL;
 	}
 	r->mode = mode;
-	if (records_rekey(r, RECORD_TX, tx, e) < 0 ||
-	    records_rekey(r, RECORD_RX, rx, e) < 0 ||
+	if (records_rekey(r, RECORD_TX, &keys[RECORD_TX], e) < 0 ||
+	    records_rekey(r, RECORD_RX, &keys[RECORD_RX], e) < 0 ||
 	    socket_buffer_init(&r->wire, fd, CONTROL_BYTES, e) < 0 ||
 	    socket_buffer_grow(&r->wire.in, RECORD_BYTES, e) < 0) {
 		records_free(r);
@@ -228,25 +227,6 @@ static int records_open(struct records *r, const uint8_t *record, size_t size,
 	return 0;
 }
 
-/* Keep the record until the data before it was returned. */
-static void records_queue(struct records *r, unsigned int type,
-			  const uint8_t *body, size_t len)
-{
-	r->holds = true;
-	r->held_type = type;
-	r->held_len = len;
-	memcpy(r->held, body, len);
-}
-
-static void records_release(struct records *r, unsigned int *type, void *buf,
-			    size_t *n)
-{
-	*type = r->held_type;
-	*n = r->held_len;
-	memcpy(buf, r->held, *n);
-	r->holds = false;
-}
-
 /* Decrypt the records in the buffer, up to one that is not data. */
 static int records_open_all(struct records *r, unsigned int *type, uint8_t *buf,
 			    size_t len, size_t *n, struct err *e)
@@ -265,7 +245,11 @@ static int records_open_all(struct records *r, unsigned int *type, uint8_t *buf,
 		if (next == RECORD_DATA) {
 			*n += got;
 		} else if (*n) {
-			records_queue(r, next, buf + *n, got);
+			/* It waits until the data before it was returned. */
+			r->holds = true;
+			r->held_type = next;
+			r->held_len = got;
+			memcpy(r->held, buf + *n, got);
 			return 0;
 		} else {
 			*type = next;
@@ -300,7 +284,10 @@ int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 	*n = 0;
 	*type = RECORD_DATA;
 	if (r->holds) {
-		records_release(r, type, buf, n);
+		r->holds = false;
+		*type = r->held_type;
+		*n = r->held_len;
+		memcpy(buf, r->held, *n);
 		return 0;
 	}
 	if (r->forged)

@@ -21,13 +21,12 @@ enum { RECORDS_PUT_MAX = 1024 }; /* bytes that records_put() takes */
 struct records;
 
 /*
- * Both directions, with the keys tx and rx, which the caller wipes.  It reads
- * one record at a time and not a byte more, until records_bulk().  Borrows fd,
- * which is non-blocking.  NULL: ERR_BUG.
+ * Both directions, with their keys by direction, which the caller wipes.  It
+ * reads one record at a time and not a byte more, until records_keep().  Borrows
+ * fd, which is non-blocking.  NULL: ERR_BUG.
  */
 struct records *records_new(int fd, const struct mode *mode,
-			    const struct traffic *tx, const struct traffic *rx,
-			    struct err *e);
+			    const struct traffic keys[static 2], struct err *e);
 void records_free(struct records *r);
 
 /*

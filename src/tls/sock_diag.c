@@ -18,55 +18,56 @@ static void sock_diag_close(struct mnl_socket **nl)
 		mnl_socket_close(*nl);
 }
 
-static int sock_diag_parse_conf(const struct nlattr *attr, void *data)
+static enum sock_diag_conf sock_diag_conf_of(int32_t value)
 {
-	struct sock_diag_tls *out = data;
-	enum sock_diag_conf *conf;
+	return value > SOCK_DIAG_UNKNOWN && value <= SOCK_DIAG_HW_RECORD
+		       ? (enum sock_diag_conf)value
+		       : SOCK_DIAG_UNKNOWN;
+}
 
-	switch (mnl_attr_get_type(attr)) {
-	case TLS_INFO_TXCONF:
-		conf = &out->tx;
-		break;
-	case TLS_INFO_RXCONF:
-		conf = &out->rx;
-		break;
-	default:
-		return MNL_CB_OK;
-	}
+static int sock_diag_parse_conf(const struct nlattr *attr,
+				struct sock_diag_tls *out)
+{
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type != TLS_INFO_TXCONF && type != TLS_INFO_RXCONF)
+		return 0;
 	if (mnl_attr_validate(attr, MNL_TYPE_U16) < 0)
-		return MNL_CB_ERROR;
-	*conf = mnl_attr_get_u16(attr) <= SOCK_DIAG_HW_RECORD
-			? (enum sock_diag_conf)mnl_attr_get_u16(attr)
-			: SOCK_DIAG_UNKNOWN;
-	return MNL_CB_OK;
+		return -1;
+	*(type == TLS_INFO_TXCONF ? &out->tx : &out->rx) =
+		sock_diag_conf_of(mnl_attr_get_u16(attr));
+	return 0;
 }
 
-static int sock_diag_parse_ulp(const struct nlattr *attr, void *data)
+static int sock_diag_parse_ulp(const struct nlattr *ulp,
+			       struct sock_diag_tls *out)
 {
-	if (mnl_attr_get_type(attr) != INET_ULP_INFO_TLS)
-		return MNL_CB_OK;
-	if (mnl_attr_validate(attr, MNL_TYPE_NESTED) < 0)
-		return MNL_CB_ERROR;
-	return mnl_attr_parse_nested(attr, sock_diag_parse_conf, data);
-}
+	const struct nlattr *tls, *conf;
 
-static int sock_diag_parse_attr(const struct nlattr *attr, void *data)
-{
-	if (mnl_attr_get_type(attr) != INET_DIAG_ULP_INFO)
-		return MNL_CB_OK;
-	if (mnl_attr_validate(attr, MNL_TYPE_NESTED) < 0)
-		return MNL_CB_ERROR;
-	return mnl_attr_parse_nested(attr, sock_diag_parse_ulp, data);
+	mnl_attr_for_each_nested (tls, ulp) {
+		if (mnl_attr_get_type(tls) != INET_ULP_INFO_TLS)
+			continue;
+		if (mnl_attr_validate(tls, MNL_TYPE_NESTED) < 0)
+			return -1;
+		mnl_attr_for_each_nested (conf, tls)
+			if (sock_diag_parse_conf(conf, out) < 0)
+				return -1;
+	}
+	return 0;
 }
 
 static int sock_diag_parse_message(const struct nlmsghdr *h, void *data)
 {
+	const struct nlattr *ulp;
+
 	if (h->nlmsg_type != SOCK_DIAG_BY_FAMILY ||
 	    mnl_nlmsg_get_payload_len(h) < sizeof(struct inet_diag_msg))
 		return MNL_CB_ERROR;
-	if (mnl_attr_parse(h, sizeof(struct inet_diag_msg),
-			   sock_diag_parse_attr, data) < 0)
-		return MNL_CB_ERROR;
+	mnl_attr_for_each (ulp, h, sizeof(struct inet_diag_msg))
+		if (mnl_attr_get_type(ulp) == INET_DIAG_ULP_INFO &&
+		    (mnl_attr_validate(ulp, MNL_TYPE_NESTED) < 0 ||
+		     sock_diag_parse_ulp(ulp, data) < 0))
+			return MNL_CB_ERROR;
 	return MNL_CB_STOP;
 }
 
@@ -98,13 +99,6 @@ static int sock_diag_addresses(int fd, struct inet_diag_req_v2 *req)
 		memcpy(req->id.idiag_dst, &r->sin_addr, 4);
 	}
 	return 0;
-}
-
-static enum sock_diag_conf sock_diag_conf_of(int32_t value)
-{
-	return value > SOCK_DIAG_UNKNOWN && value <= SOCK_DIAG_HW_RECORD
-		       ? (enum sock_diag_conf)value
-		       : SOCK_DIAG_UNKNOWN;
 }
 
 int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)

@@ -35,7 +35,7 @@ struct tls {
 	bool put_off; /* the peer is busy: see tls_put_off() */
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
-	struct traffic read, write; /* raw, TLS 1.3: their secrets alone */
+	struct traffic keys[2]; /* raw, TLS 1.3: their secrets alone */
 };
 
 /*
@@ -118,12 +118,15 @@ static int tls_on_secret(gnutls_session_t session,
 	struct tls *t = gnutls_transport_get_ptr(session);
 
 	if (level != GNUTLS_ENCRYPTION_LEVEL_APPLICATION ||
-	    bytes > sizeof t->read.secret)
+	    bytes > sizeof t->keys[0].secret)
 		return 0;
-	if (read)
-		memcpy(t->read.secret, read, t->read.secret_len = bytes);
-	if (write)
-		memcpy(t->write.secret, write, t->write.secret_len = bytes);
+	for (int dir = RECORD_TX; dir <= RECORD_RX; dir++) {
+		const void *secret = dir == RECORD_TX ? write : read;
+
+		if (secret)
+			memcpy(t->keys[dir].secret, secret,
+			       t->keys[dir].secret_len = bytes);
+	}
 	return 0;
 }
 
@@ -154,12 +157,6 @@ static int tls_offer_protocol(struct tls *t)
 					 flags);
 }
 
-static bool tls_alpn_is_old(const gnutls_datum_t *alpn)
-{
-	return alpn->size == strlen(FRAME_ALPN_OLD) &&
-	       !memcmp(alpn->data, FRAME_ALPN_OLD, alpn->size);
-}
-
 /*
  * A client of the old version passes: the answer to its HELLO tells it why it
  * is refused.
@@ -169,7 +166,8 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 	gnutls_datum_t alpn;
 	bool ours = gnutls_alpn_get_selected_protocol(t->session, &alpn) >= 0;
 
-	t->old = ours && tls_alpn_is_old(&alpn);
+	t->old = ours && alpn.size == strlen(FRAME_ALPN_OLD) &&
+		 !memcmp(alpn.data, FRAME_ALPN_OLD, alpn.size);
 	if (ours != t->p.raw && (!t->old || t->p.server))
 		return 0;
 	tls_alert(t, RECORD_NO_APPLICATION_PROTOCOL);
@@ -185,6 +183,7 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 		       "--raw talks to other TLS programs");
 }
 
+/* Returns GnuTLS's code. */
 static int tls_init_session(struct tls *t)
 {
 	const struct tls_params *p = &t->p;
@@ -223,12 +222,6 @@ static int tls_init_session(struct tls *t)
 	return credential_apply(p->cred, t->session, &t->peer);
 }
 
-static struct tls *tls_new_failed(struct tls *t)
-{
-	tls_free(t);
-	return NULL;
-}
-
 struct tls *tls_new(const struct tls_params *p, struct err *e)
 {
 	struct tls *t = calloc(1, sizeof *t);
@@ -241,19 +234,16 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 		return NULL;
 	}
 	t->p = *p;
-	if (socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e) < 0)
-		return tls_new_failed(t);
-	if (p->modes->modes[0] == &mode_none) {
+	ret = socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e);
+	if (p->modes->modes[0] == &mode_none)
 		t->mode = &mode_none;
-		return t;
-	}
-	ret = tls_init_session(t);
-	if (ret < 0) {
+	else if (ret >= 0 && (ret = tls_init_session(t)) < 0)
 		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
 			gnutls_strerror(ret));
-		return tls_new_failed(t);
-	}
-	return t;
+	if (ret >= 0)
+		return t;
+	tls_free(t);
+	return NULL;
 }
 
 void tls_free(struct tls *t)
@@ -265,8 +255,7 @@ void tls_free(struct tls *t)
 	if (t->p.owns_cred)
 		credential_free(t->p.cred);
 	socket_buffer_fini(&t->wire);
-	secret_wipe_traffic(&t->read);
-	secret_wipe_traffic(&t->write);
+	explicit_bzero(t->keys, sizeof t->keys);
 	free(t);
 }
 
@@ -499,9 +488,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 	do {
 		*want = TLS_WANT_WRITE;
 		if (socket_buffer_flush(&t->wire, &empty, e) < 0)
-			return err_set(e, ERR_AUTH, t->wire.lost_errno,
-				       "the connection was lost during the "
-				       "handshake");
+			return tls_handshake_error(t, GNUTLS_E_PUSH_ERROR, e);
 		if (!empty)
 			return 0;
 		if (t->mode) {
@@ -532,19 +519,18 @@ static int tls_export(const struct tls *t, const char *label,
 	return 0;
 }
 
-/* known: the secret of these keys, if a KeyUpdate may follow. */
-static int tls_traffic(const struct tls *t, bool read,
-		       const struct traffic *known, struct traffic *out,
-		       struct err *e)
+/* The keys of a direction; with their secret if a KeyUpdate may follow. */
+static int tls_traffic(const struct tls *t, enum record_direction dir,
+		       struct traffic *out, struct err *e)
 {
 	gnutls_datum_t mac, iv, key;
 	int ret;
 
-	*out = *known;
+	*out = t->keys[dir];
 	if (out->secret_len && key_schedule_derive(t->mode, out, e) < 0)
 		return -1;
-	ret = gnutls_record_get_state(t->session, read, &mac, &iv, &key,
-				      out->seq);
+	ret = gnutls_record_get_state(t->session, dir == RECORD_RX, &mac, &iv,
+				      &key, out->seq);
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0,
 			       "cannot get the traffic keys: %s",
@@ -592,14 +578,9 @@ int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 		    0 ||
 	    tls_export(t, "EXPORTER-btrfs-ktls-pipe-proof", out->proof, e) < 0)
 		return -1;
-	return tls_traffic(t, false, &t->write, &out->tx, e) < 0
+	return tls_traffic(t, RECORD_TX, &out->keys[RECORD_TX], e) < 0
 		       ? -1
-		       : tls_traffic(t, true, &t->read, &out->rx, e);
-}
-
-void tls_agreed_wipe(struct tls_agreed *a)
-{
-	explicit_bzero(a, sizeof *a);
+		       : tls_traffic(t, RECORD_RX, &out->keys[RECORD_RX], e);
 }
 
 int tls_prove(const struct tls_agreed *a, const struct key *ticket,

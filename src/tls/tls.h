@@ -47,8 +47,8 @@ struct tls_agreed {
 	 * 8446 section 7.5, RFC 5705); zeros in mode none.
 	 */
 	uint8_t resume[TLS_EXPORT_BYTES], proof[TLS_EXPORT_BYTES];
-	/* The keys for the next record; with raw and TLS 1.3 their secrets. */
-	struct traffic tx, rx;
+	/* The keys for the next record; with raw and TLS 1.3 their secrets */
+	struct traffic keys[2]; /* by enum record_direction */
 };
 
 struct tls_params {
@@ -94,7 +94,7 @@ int tls_handshake(struct tls *t, enum tls_want *want,
 int tls_finish(struct tls *t, struct tls_agreed *out,
 	       struct err *e) attr_must_check;
 
-void tls_agreed_wipe(struct tls_agreed *a);
+SECRET_WIPER(tls_agreed_wipe, struct tls_agreed)
 #define autowipe_agreed attr_cleanup(tls_agreed_wipe)
 
 /*

@@ -120,7 +120,7 @@ static struct credential *credential(char *files)
 {
 	autowipe_key struct key key = { 0 };
 	static const char *const names[] = { "server.example" };
-	struct credential_x509 x = { .names = names, .count = 1 };
+	struct credential_x509 x = { .rules = { .names = names, .count = 1 } };
 
 	if (!strchr(files, ','))
 		return key_read(files, &key, &e) < 0

@@ -78,7 +78,7 @@ static int send_records(struct channel *ch, int fd, char **records)
 	int ret = 0;
 
 	channel_give(ch, &value);
-	s = aead_new(value.agreed.mode, &value.agreed.tx, &e);
+	s = aead_new(value.agreed.mode, &value.agreed.keys[RECORD_TX], &e);
 	while (s && ret == 0 && *records)
 		ret = send_record(s, fd, *records++);
 	aead_free(s);
@@ -100,8 +100,10 @@ static int print_secrets(struct channel *ch)
 	channel_give(ch, &v);
 	print_hex(v.agreed.resume, sizeof v.agreed.resume);
 	print_hex(v.agreed.proof, sizeof v.agreed.proof);
-	print_hex(v.agreed.tx.key, v.agreed.tx.key_len);
-	print_hex(v.agreed.rx.key, v.agreed.rx.key_len);
+	print_hex(v.agreed.keys[RECORD_TX].key,
+		  v.agreed.keys[RECORD_TX].key_len);
+	print_hex(v.agreed.keys[RECORD_RX].key,
+		  v.agreed.keys[RECORD_RX].key_len);
 	if (puts("ready") < 0 || fflush(stdout) || read(0, &ignored, 1) < 0)
 		return err_set(&e, ERR_IO, errno, "standard output");
 	return 0;

@@ -108,8 +108,8 @@ static struct maker maker_of(const struct line *l, int side)
 
 	channel_give(l->ch[side], &v);
 	m.mode = v.agreed.mode;
-	m.tx = v.agreed.tx;
-	m.rx = v.agreed.rx;
+	m.tx = v.agreed.keys[RECORD_TX];
+	m.rx = v.agreed.keys[RECORD_RX];
 	m.out = maker_aead(&m, &m.tx);
 	m.in = maker_aead(&m, &m.rx);
 	return m;
@@ -204,8 +204,8 @@ static void keys_of(const struct channel *ch, struct traffic *tx,
 	struct channel_value v;
 
 	channel_give(ch, &v);
-	*tx = v.agreed.tx;
-	*rx = v.agreed.rx;
+	*tx = v.agreed.keys[RECORD_TX];
+	*rx = v.agreed.keys[RECORD_RX];
 }
 
 static void test_keys(size_t row, int from)
