@@ -18,7 +18,7 @@ static const struct mode *agreed_mode(struct end *end)
 	autowipe_agreed struct tls_agreed agreed = { 0 };
 
 	if (tls_finish(end->tls, &agreed, &end->e) < 0)
-		exit(1);
+		bail();
 	return agreed.mode;
 }
 
@@ -39,7 +39,7 @@ static bool name_gets_in(struct end *server, const void *name, unsigned int len)
 
 	memset(bytes, 'k', sizeof bytes);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0)
-		exit(1);
+		bail();
 	server->fd = fds[SERVER];
 	end_init(server, SERVER, &same_all);
 	gnutls_psk_allocate_client_credentials(&cred);
@@ -213,7 +213,7 @@ static void forward(int from, int to, bool record)
 		n += recv(from, bytes + 5, (size_t)bytes[3] << 8 | bytes[4],
 			  MSG_DONTWAIT);
 	if (n > 0 && write(to, bytes, (size_t)n) != n)
-		exit(1);
+		bail();
 }
 
 /* Let the server use c, a credential that another server uses too. */
@@ -227,7 +227,7 @@ static void share_cred(struct end end[2], struct credential *c)
 	tls_free(end[SERVER].tls);
 	end[SERVER].tls = tls_new(&p, &end[SERVER].e);
 	if (!end[SERVER].tls)
-		exit(1);
+		bail();
 }
 
 /* In TLS 1.2 the key is verified long after the identity has come. */
@@ -243,7 +243,7 @@ static void test_two_at_once(void)
 	int wire[2]; /* the connection: the client's end, the rest */
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) < 0)
-		exit(1);
+		bail();
 	pair_init(end, &alice);
 	mallory.identity[CLIENT] = "mallory";
 	pair_init(other, &mallory);
@@ -293,7 +293,7 @@ static void test_strangers(void)
 		pair_init(end, &same_all);
 		if (write(end[CLIENT].fd, rows[i].text, strlen(rows[i].text)) <
 		    0)
-			exit(1);
+			bail();
 		shutdown(end[CLIENT].fd, SHUT_WR);
 		/*
 		 * GnuTLS reports the end within a record with its second call.
