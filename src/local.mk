@@ -38,7 +38,6 @@ src_libbkp_a_SOURCES = \
 	src/tls/aead.c src/tls/aead.h \
 	src/tls/key_schedule.c src/tls/key_schedule.h \
 	src/tls/ktls.c src/tls/ktls.h \
-	src/tls/priority.c src/tls/priority.h \
 	src/tls/records.c src/tls/records.h \
 	src/tls/tls.c src/tls/tls.h \
 	src/tls/channel.c src/tls/channel.h \

@@ -183,7 +183,7 @@ static int x509_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 	return 0;
 }
 
-/* Can its key make a signature that priority_string() offers? */
+/* Can its key make a signature that mode_priority() offers? */
 static int x509_check_kind(gnutls_x509_crt_t crt, struct err *e)
 {
 	int kind = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
