@@ -565,7 +565,9 @@ static void tls_find_name(struct tls *t, struct tls_agreed *out)
 
 int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 {
-	*out = (struct tls_agreed){ .mode = t->mode, .old = t->old };
+	*out = (struct tls_agreed){ .mode = t->mode,
+				    .raw = t->p.raw,
+				    .old = t->old };
 	if (!t->session)
 		return 0;
 	/* Nobody would ever read bytes that are decrypted already. */
