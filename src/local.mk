@@ -25,8 +25,8 @@ src_libbkp_a_SOURCES = \
 	src/auth/key_text.c src/auth/key_text.h \
 	src/auth/prompt.c src/auth/prompt.h \
 	src/auth/rate_limit.c src/auth/rate_limit.h \
-	src/auth/x509.c src/auth/x509.h \
 	src/auth/key.c src/auth/key.h \
+	src/auth/x509.c src/auth/x509.h \
 	src/auth/key_list.c src/auth/key_list.h \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/password_exchange.c src/auth/password_exchange.h \
