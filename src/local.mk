@@ -97,7 +97,9 @@ src_libbkp_a_SOURCES = \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
 	src/cli/ssh_channel.c src/cli/ssh_channel.h \
 	src/cli/ssh_defaults.c src/cli/ssh_defaults.h \
+	src/cli/ssh_folder.c src/cli/ssh_folder.h \
 	src/cli/ssh_net.c src/cli/ssh_net.h \
+	src/cli/ssh_relay.c src/cli/ssh_relay.h \
 	src/cli/options.c src/cli/options.h \
 	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \

@@ -135,6 +135,7 @@ unit_tests = \
 	tests/unit/test_record \
 	tests/unit/test_receiver \
 	tests/unit/test_resolve \
+	tests/unit/test_greeting_model \
 	tests/unit/test_pull_model \
 	tests/unit/test_restart_model \
 	tests/unit/test_resume_model \
@@ -223,6 +224,7 @@ tests_unit_test_read_ahead_LDADD = $(unit_libs)
 tests_unit_test_record_LDADD = $(unit_libs)
 tests_unit_test_receiver_LDADD = $(unit_libs)
 tests_unit_test_resolve_LDADD = $(unit_libs)
+tests_unit_test_greeting_model_LDADD = $(unit_libs)
 tests_unit_test_pull_model_LDADD = $(unit_libs)
 tests_unit_test_restart_model_LDADD = $(unit_libs)
 tests_unit_test_resume_model_LDADD = $(unit_libs)

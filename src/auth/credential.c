@@ -27,17 +27,20 @@ struct credential {
 	gnutls_psk_server_credentials_t server_psk;
 	struct key *key; /* secret_alloc(); without identity: see keys */
 	struct key_list *keys; /* or NULL */
-	const struct key *admitted[CREDENTIAL_ADMITTED_MAX]; /* or NULL */
+	struct credential_admitted {
+		const struct key *key; /* or NULL */
+		enum credential_admission as;
+	} admitted[CREDENTIAL_ADMITTED_MAX];
 };
 
-/* The key that credential_admit() added for an identity, or NULL. */
-static const struct secret *credential_admitted(const struct credential *c,
-						const char *identity)
+/* What credential_admit() added for an identity, or NULL. */
+static const struct credential_admitted *credential_find_admitted(
+	const struct credential *c, const char *identity)
 {
 	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
-		if (*identity && c->admitted[i] &&
-		    !strcmp(identity, c->admitted[i]->identity))
-			return &c->admitted[i]->secret;
+		if (*identity && c->admitted[i].key &&
+		    !strcmp(identity, c->admitted[i].key->identity))
+			return &c->admitted[i];
 	return NULL;
 }
 
@@ -45,10 +48,11 @@ static const struct secret *credential_admitted(const struct credential *c,
 static const struct secret *credential_lookup(const struct credential *c,
 					      const char *identity)
 {
-	const struct secret *s = credential_admitted(c, identity);
+	const struct credential_admitted *a =
+		credential_find_admitted(c, identity);
 
-	if (s || !*identity)
-		return s;
+	if (a || !*identity)
+		return a ? &a->key->secret : NULL;
 	if (!strcmp(identity, c->key->identity))
 		return &c->key->secret;
 	return c->keys ? key_list_find(c->keys, identity) : NULL;
@@ -64,13 +68,15 @@ static int credential_find_psk(gnutls_session_t session,
 {
 	struct credential_session *peer = gnutls_session_get_ptr(session);
 	const struct credential *c = peer->cred;
+	const struct credential_admitted *a;
 	const struct secret *s = NULL;
 	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
 
 	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
 	if (key_text_identity_ok(name->data, name->size))
 		s = credential_lookup(c, peer->asked);
-	peer->admitted = s && credential_admitted(c, peer->asked) == s;
+	a = s ? credential_find_admitted(c, peer->asked) : NULL;
+	peer->ticket = a && a->as == CREDENTIAL_TICKET;
 	if (s)
 		len = s->len;
 	key->data = gnutls_malloc(len);
@@ -184,11 +190,6 @@ struct credential *credential_new_keys(struct key_list *k, struct err *e)
 	}
 	c->keys = k;
 	return credential_init(c, e);
-}
-
-void credential_set_secret(struct credential *c, const struct secret *s)
-{
-	c->key->secret = *s;
 }
 
 void credential_set_keys(struct credential *c, struct key_list *k)
@@ -328,31 +329,32 @@ unsigned int credential_kinds(const struct credential *c)
 	if (!c->certified)
 		return CREDENTIAL_PSK;
 	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
-		if (c->admitted[i])
+		if (c->admitted[i].key)
 			return CREDENTIAL_X509 | CREDENTIAL_PSK;
 	return CREDENTIAL_X509;
 }
 
 static void credential_replace(struct credential *c, const struct key *old,
-			       const struct key *k)
+			       struct credential_admitted a)
 {
 	size_t i = 0;
 
-	while (i < CREDENTIAL_ADMITTED_MAX && c->admitted[i] != old)
+	while (i < CREDENTIAL_ADMITTED_MAX && c->admitted[i].key != old)
 		i++;
 	if (i < CREDENTIAL_ADMITTED_MAX)
-		c->admitted[i] = k;
+		c->admitted[i] = a;
 }
 
-void credential_admit(struct credential *c, const struct key *k)
+void credential_admit(struct credential *c, const struct key *k,
+		      enum credential_admission as)
 {
 	credential_dismiss(c, k);
-	credential_replace(c, NULL, k);
+	credential_replace(c, NULL, (struct credential_admitted){ k, as });
 }
 
 void credential_dismiss(struct credential *c, const struct key *k)
 {
-	credential_replace(c, k, NULL);
+	credential_replace(c, k, (struct credential_admitted){ .key = NULL });
 }
 
 void credential_forget(struct credential *c)

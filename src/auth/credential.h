@@ -67,18 +67,21 @@ unsigned int credential_kinds(const struct credential *c);
  */
 struct credential *credential_new_keys(struct key_list *k, struct err *e);
 
-/* Replace the key that was given alone, from the next handshake on. */
-void credential_set_secret(struct credential *c, const struct secret *s);
-
 /* Replace the keys, from the next handshake on.  Owns k. */
 void credential_set_keys(struct credential *c, struct key_list *k);
 
 /*
  * Server: also let in a client that has k, which is borrowed until
- * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.
+ * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.  It
+ * may become empty before.
  */
 enum { CREDENTIAL_ADMITTED_MAX = 96 };
-void credential_admit(struct credential *c, const struct key *k);
+enum credential_admission {
+	CREDENTIAL_TICKET, /* of a stream, which alone it can continue */
+	CREDENTIAL_CLIENT, /* as good as the key that was given alone */
+};
+void credential_admit(struct credential *c, const struct key *k,
+		      enum credential_admission as);
 void credential_dismiss(struct credential *c, const struct key *k);
 
 /* Forget all keys: no handshake is to come in this process. */
@@ -90,7 +93,7 @@ void credential_free(struct credential *c);
 struct credential_session {
 	struct credential *cred;
 	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
-	bool admitted; /* it is of a key that credential_admit() added */
+	bool ticket; /* it is of a CREDENTIAL_TICKET */
 };
 
 /*

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/order.h"
 
@@ -51,6 +52,17 @@ bool io_ready(int fd, short events)
 	struct pollfd p = { .fd = fd, .events = events };
 
 	return poll(&p, 1, 0) == 1;
+}
+
+int io_wait(int fd, short events, uint64_t deadline_ms, struct err *e)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+	int n;
+
+	while ((n = poll(&p, 1, clock_poll_ms(deadline_ms))) < 0)
+		if (errno != EINTR)
+			return err_call(e, ERR_NET, "poll", "cannot wait");
+	return n;
 }
 
 int io_set_pipe_size(int fd, int bytes)

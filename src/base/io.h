@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/err.h"
@@ -28,6 +29,13 @@ bool io_is_append(int fd);
 
 /* Does poll(2) report any of events at once? */
 bool io_ready(int fd, short events);
+
+/*
+ * Wait until poll(2) reports any of events, whatever signals come.  Returns 1,
+ * or 0 if the deadline passes before.  Errors: ERR_NET.
+ */
+int io_wait(int fd, short events, uint64_t deadline_ms,
+	    struct err *e) attr_must_check;
 
 /*
  * Set a pipe's capacity.  The launcher does it if we may not.  Returns 0, or -1

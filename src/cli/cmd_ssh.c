@@ -39,11 +39,23 @@ struct near {
 	struct ssh_process ssh;
 	struct ssh_process_config config;
 	struct ssh_request_secret *secret; /* secret_alloc() */
+	char identity[KEY_IDENTITY_MAX + 1]; /* of its key; "": the default */
 	struct setup setup;
 	struct net_listener listener; /* reverse */
 	bool heard_ready;
 	bool confined;
 };
+
+/* Other processes with that name have their own keys. */
+static int near_draw_identity(struct near *n, struct err *e)
+{
+	uint64_t number;
+
+	if (io_random(&number, sizeof number, e) < 0)
+		return -1;
+	sprintf(n->identity, "ssh-%016" PRIx64, number);
+	return 0;
+}
 
 static int near_set_up(struct near *n, struct err *e)
 {
@@ -56,6 +68,7 @@ static int near_set_up(struct near *n, struct err *e)
 	if (!n->secret)
 		return err_memory(e);
 	if (io_random(n->secret->key, sizeof n->secret->key, e) < 0 ||
+	    (n->o->name && near_draw_identity(n, e) < 0) ||
 	    setup_init_keyless(&n->setup, &n->side, e) < 0)
 		return -1;
 	n->setup.connections.reach_ms =
@@ -79,6 +92,7 @@ static int near_confine(struct near *n, struct err *e)
 	if (launcher_start(&n->side, n->ssh.pid, e) < 0)
 		return -1;
 	memcpy(key.secret.bytes, n->secret->key, sizeof n->secret->key);
+	strcpy(key.identity, n->identity);
 	return setup_use_key(&n->setup, &key, e) < 0 ||
 			       setup_confine(&n->setup, e) < 0
 		       ? -1
@@ -127,6 +141,7 @@ static void near_request(const struct near *n, struct ssh_request *r)
 	};
 	for (size_t i = 0; o->name && i < sizeof n->setup.name; i++)
 		sprintf(r->name + 2 * i, "%02x", n->setup.name[i]);
+	strcpy(r->identity, n->identity);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	snprintf(r->congestion, sizeof r->congestion, "%s",
 		 o->receive && o->tcp.congestion ? o->tcp.congestion : "");
@@ -382,6 +397,11 @@ static int near_explain(const struct near *n, int status, struct err *e)
 	if (status == ERR_AUTH && n->o->discard)
 		return err_set(e, ERR_AUTH, 0,
 			       "no stream of that name and COMMAND waits on %s",
+			       host);
+	if (status == ERR_AUTH && n->o->name)
+		return err_set(e, ERR_AUTH, 0,
+			       "%s is busy with the stream of that name: see "
+			       "its message above",
 			       host);
 	if (status == ERR_USAGE && !n->heard_ready)
 		return err_set(e, ERR_NET, 0,

@@ -18,6 +18,7 @@
 #include "cli/ssh_channel.h"
 #include "cli/ssh_name.h"
 #include "cli/ssh_net.h"
+#include "cli/ssh_relay.h"
 #include "cli/ssh_request.h"
 #include "conn/net.h"
 #include "conn/session_client.h"
@@ -38,6 +39,7 @@ static const char ours[] = "btrfs-ktls-pipe ssh-server ";
 struct far {
 	const struct options *o;
 	int in_fd, out_fd; /* ssh's channel; in_fd is the lifeline */
+	int err_fd; /* ssh's, too: with a name messages may go elsewhere */
 	struct ssh_request request;
 	struct options side; /* the request, as connect or listen has it */
 	struct setup setup;
@@ -58,7 +60,8 @@ static int far_take_channel(struct far *f, struct err *e)
 
 	f->in_fd = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
 	f->out_fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	if (null < 0 || f->in_fd < 0 || f->out_fd < 0 ||
+	f->err_fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (null < 0 || f->in_fd < 0 || f->out_fd < 0 || f->err_fd < 0 ||
 	    dup2(null, STDIN_FILENO) < 0 ||
 	    dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
 		return err_set(e, ERR_NET, errno,
@@ -86,16 +89,14 @@ static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
 	size_t have = 0;
 
 	while (have < len) {
-		struct pollfd p = { .fd = f->in_fd, .events = POLLIN };
+		int ready = io_wait(f->in_fd, POLLIN, deadline, e);
 		ssize_t n;
 
-		if (poll(&p, 1, clock_poll_ms(deadline)) < 0 && errno != EINTR)
-			return err_call(e, ERR_NET, "poll", "cannot wait");
-		if (!p.revents && clock_now_ms() >= deadline)
+		if (ready < 0)
+			return -1;
+		if (!ready)
 			return err_set(e, ERR_NET, 0,
 				       "nothing came on standard input");
-		if (!p.revents)
-			continue;
 		n = io_read(f->in_fd, buf + have, len - have);
 		if (n <= 0)
 			return err_set(e, ERR_NET, 0,
@@ -251,44 +252,84 @@ static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 	return 0;
 }
 
+/* How the login was authenticated, if sshd tells (ExposeAuthInfo); else "" */
+static int far_login(char **login, struct err *e)
+{
+	const char *path = getenv("SSH_USER_AUTH");
+	FILE *in = path ? fopen(path, "re") : NULL;
+	size_t size = 0;
+	bool known;
+
+	*login = NULL;
+	if (!path) {
+		*login = strdup("");
+		return *login ? 0 : err_memory(e);
+	}
+	known = in && getdelim(login, &size, '\0', in) > 0;
+	if (in)
+		fclose(in);
+	if (known)
+		return 0;
+	free(*login);
+	*login = NULL;
+	return err_set(e, ERR_NET, errno,
+		       "--name: cannot read how this login was authenticated "
+		       "(%s)",
+		       path);
+}
+
 /*
- * A stream is known by its name, its COMMAND and who may judge that: who may
- * not start it cannot continue it.
+ * A stream is known by its name, its COMMAND, who may judge that, and the key of
+ * the login: who may not start it cannot continue it.
  */
 static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 		       struct err *e)
 {
-	autofree char *filter = ssh_args_join(f->o->words), *all = NULL;
+	autofree char *filter = ssh_args_join(f->o->words), *all = NULL,
+		      *login = NULL;
 
+	if (far_login(&login, e) < 0)
+		return -1;
 	if (!filter ||
-	    asprintf(&all, "%s\n%s\n%s", f->request.name,
+	    asprintf(&all, "%s\n%s\n%s\n%s", f->request.name, login,
 		     f->o->forced ? filter : "", f->request.command) < 0)
 		return err_memory(e);
 	return stream_name_hash(all, id, e);
+}
+
+/* The near host's key; its identity tells it from those of other processes. */
+static void far_key(const struct far *f, const struct ssh_request_secret *s,
+		    struct key *key)
+{
+	key->secret.len = sizeof s->key;
+	memcpy(key->secret.bytes, s->key, sizeof s->key);
+	/* ssh_request_parse() has checked its length. */
+	strcpy(key->identity, f->request.identity);
 }
 
 /* Bring the key to the ssh-server that has the stream.  Returns as that. */
 static int far_visit(struct far *f, const struct ssh_request_secret *s,
 		     struct err *e)
 {
-	struct ssh_name_visit v = { .listen_fd = -1 };
+	struct ssh_name_visit v = { .listen_fd = -1, .err_fd = f->err_fd };
 	struct ssh_answer a = { .kind = SSH_ANSWER_AT };
 	struct err why = { 0 };
 	int ret;
 
 	if (far_listen(f, &a, &why) == 0)
 		v.listen_fd = f->listener.fds[0];
-	memcpy(v.key, s->key, sizeof v.key);
+	far_key(f, s, &v.key);
 	memcpy(v.address, a.address, sizeof v.address);
 	ret = ssh_name_bring(&f->name, &v, &a.port, e);
-	explicit_bzero(v.key, sizeof v.key);
+	key_wipe(&v.key);
 	net_listener_close(&f->listener);
 	if (ret)
 		return ret;
 	if (!a.port && !why.kind)
-		return err_set(e, ERR_NET, 0,
-			       "--name: the stream cannot be reached at one "
-			       "more address");
+		return err_set(e, ERR_AUTH, 0,
+			       "--name: too many processes ask for this "
+			       "stream, or at too many addresses; try again "
+			       "later");
 	if (!a.port) {
 		*e = why;
 		return -1;
@@ -344,26 +385,28 @@ static uint64_t far_place(struct far *f, struct ssh_name_visit *v)
 	return its.port;
 }
 
-/* Another process of the near host's comes, with its key and its ssh. */
+/* Another process of the near host's comes, with its key and its ssh; or goes. */
 static void far_on_visit(void *arg)
 {
-	autowipe struct secret key = { .len = SSH_REQUEST_KEY_BYTES };
-	struct ssh_name_visit v;
 	struct far *f = arg;
+	struct ssh_name_visit *v = ssh_name_take(&f->name);
 	uint64_t port;
 
-	if (!ssh_name_take(&f->name, &v))
+	if (!v)
 		return;
-	memcpy(key.bytes, v.key, sizeof v.key);
-	explicit_bzero(v.key, sizeof v.key);
-	port = far_place(f, &v);
-	if (port) {
-		credential_set_secret(f->setup.cred, &key);
-		dup2(v.err_fd, STDERR_FILENO);
-	}
-	if (v.listen_fd >= 0)
-		close(v.listen_fd);
-	ssh_name_answer(&f->name, &v, port);
+	port = far_place(f, v);
+	if (port)
+		credential_admit(f->setup.cred, &v->key, CREDENTIAL_CLIENT);
+	ssh_name_answer(v, port);
+}
+
+/* Who has the stream gets the messages. */
+static void far_on_owner(void *arg, const char *identity)
+{
+	const struct far *f = arg;
+	int fd = ssh_name_err(&f->name, identity);
+
+	ssh_relay_use(fd < 0 ? f->err_fd : fd);
 }
 
 /*
@@ -373,7 +416,7 @@ static void far_on_visit(void *arg)
 static int far_take_key(struct far *f, struct ssh_request_secret *s,
 			struct err *e)
 {
-	autowipe_key struct key key = { .secret.len = sizeof s->key };
+	autowipe_key struct key key = { .secret.len = 0 };
 	int ret;
 
 	if (far_read_secret(f, s, e) < 0 || far_options(f, e) < 0 ||
@@ -386,7 +429,7 @@ static int far_take_key(struct far *f, struct ssh_request_secret *s,
 	if (launcher_start(&f->side, 0, e) < 0 ||
 	    setup_init_keyless(&f->setup, &f->side, e) < 0)
 		return -1;
-	memcpy(key.secret.bytes, s->key, sizeof s->key);
+	far_key(f, s, &key);
 	return setup_use_key(&f->setup, &key, e);
 }
 
@@ -402,9 +445,12 @@ static int far_set_up(struct far *f, struct err *e)
 	secret_free(secret, sizeof *secret);
 	if (ret)
 		return ret;
-	f->setup.connections.visit = *f->request.name ? far_on_visit : NULL;
-	f->setup.connections.visit_arg = f;
-	f->setup.connections.visit_fd = f->name.fd;
+	if (*f->request.name) {
+		f->setup.connections.visit = far_on_visit;
+		f->setup.connections.owner = far_on_owner;
+		f->setup.connections.visit_arg = f;
+		f->setup.connections.visit_fd = f->name.watch_fd;
+	}
 	f->setup.stream.command_name = f->request.command;
 	f->setup.connections.lifeline_fd = f->in_fd;
 	f->setup.connections.reach_ms = 0;
@@ -512,14 +558,17 @@ static int far_serve(struct far *f, const char *request, struct err *e)
 	if (far_take_channel(f, e) < 0 || far_answer(f, &ready, e) < 0)
 		return -1;
 	ret = ssh_request_parse(&f->request, request, e);
-	if (ret == 0) {
+	if (ret == 0)
 		far_log_level(f);
+	if (ret == 0 && *f->request.name)
+		ret = ssh_relay_start(e);
+	if (ret == 0)
 		ret = far_set_up(f, e);
-	}
 	ret = ret == 0 ? far_run(f, e) : ret < 0 ? -1 : 0;
 	ssh_name_close(&f->name);
 	attr_close(&f->in_fd);
 	attr_close(&f->out_fd);
+	attr_close(&f->err_fd);
 	setup_fini(&f->setup);
 	ssh_request_fini(&f->request);
 	return ret;
@@ -546,13 +595,11 @@ static int far_exec_filter(const struct options *o, struct err *e)
 
 int cmd_ssh_server(const struct options *o, struct err *e)
 {
-	struct far far = { .o = o,
-			   .in_fd = -1,
-			   .out_fd = -1,
-			   .name = { .fd = -1, .link_fd = -1 } };
+	struct far far = { .o = o, .in_fd = -1, .out_fd = -1, .err_fd = -1 };
 	autofree char *joined = NULL;
 	const char *request;
 
+	ssh_name_init(&far.name);
 	if (o->forced) {
 		request = far_forced_request();
 		return request ? far_serve(&far, request, e)

@@ -70,6 +70,12 @@ struct options_spec {
 
 #define ONE_KIND ": give exactly one kind of credential"
 #define RAW_PEER ": the peer is another TLS program"
+#define MODES_HELP                                            \
+	"what may be negotiated, best first (TLS 1.3), of:\n" \
+	"tls13-aes128-gcm, tls13-aes256-gcm,\n"               \
+	"tls13-chacha20-poly1305,\n"                          \
+	"tls12-aes128-gcm, tls12-aes256-gcm"
+
 #define NO_METER ": SIGUSR1 prints the progress of all streams"
 
 #define BOTH (OPTIONS_CONNECT | OPTIONS_LISTEN)
@@ -132,11 +138,10 @@ static const struct options_spec specs[] = {
 	  .value = AF_INET },
 	{ "ipv6", '6', BOTH, TYPE_SET, FIELD(family), NULL, "IPv6 only",
 	  .value = AF_INET6 },
-	{ "mode", 'm', STREAM, TYPE_MODES, FIELD(modes), "LIST",
-	  "what may be negotiated, best first (TLS 1.3), of:\n"
-	  "tls13-aes128-gcm, tls13-aes256-gcm,\n"
-	  "tls13-chacha20-poly1305,\n"
-	  "tls12-aes128-gcm, tls12-aes256-gcm; or none" },
+	{ "mode", 'm', BOTH, TYPE_MODES, FIELD(modes), "LIST",
+	  MODES_HELP "; or none" },
+	{ "mode", 0, OPTIONS_SSH, TYPE_MODES, FIELD(modes), "LIST",
+	  MODES_HELP },
 	{ "ktls", 0, STREAM, TYPE_WORD, FIELD(ktls), "WHEN",
 	  "kernel TLS: auto, require or off (auto)",
 	  .words = { "auto", "require", "off" } },

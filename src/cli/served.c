@@ -69,7 +69,7 @@ void served_restarted(struct served *t, struct served_stream *s, bool did)
 	if (did && s->restarts) {
 		credential_dismiss(t->cred, s->ticket);
 		*s->ticket = *next;
-		credential_admit(t->cred, s->ticket);
+		credential_admit(t->cred, s->ticket, CREDENTIAL_TICKET);
 		memcpy(s->id, s->next_id, sizeof s->id);
 		s->stream.connection = s->next_connection;
 		s->stream.source = s->next_source;
@@ -190,13 +190,11 @@ struct served_stream *served_find(struct served *t, const struct peer *g)
 
 		if (!t->returning[i])
 			continue;
-		if (g->restarts
-			    ? s->named &&
-				      !memcmp(s->stream_name, g->stream_name,
-					      sizeof s->stream_name) &&
-				      !strcmp(s->owner,
-					      channel_agreed(g->channel)->name)
-			    : !memcmp(s->id, g->hello.stream, sizeof s->id))
+		if (!memcmp(s->id, g->hello.stream, sizeof s->id) ||
+		    (g->restarts && s->named &&
+		     !memcmp(s->stream_name, g->stream_name,
+			     sizeof s->stream_name) &&
+		     !strcmp(s->owner, channel_agreed(g->channel)->name)))
 			return s;
 	}
 	return NULL;
@@ -235,14 +233,14 @@ void served_note(struct served *t, struct served_stream *s,
 	if (t->cred) {
 		session_ticket(s->ticket, agreed, handle);
 		s->stream.ticket = s->ticket;
-		credential_admit(t->cred, s->ticket);
+		credential_admit(t->cred, s->ticket, CREDENTIAL_TICKET);
 	}
+	snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
+	s->stream.identity = s->owner;
 	s->named = g->hello.flags & FRAME_HELLO_NAMED;
 	if (s->named) {
 		memcpy(s->stream_name, g->stream_name, sizeof s->stream_name);
-		snprintf(s->owner, sizeof s->owner, "%s", agreed->name);
 		s->stream.name = s->stream_name;
-		s->stream.identity = s->owner;
 	}
 	t->returning[i] = &s->stream;
 }

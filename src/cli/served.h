@@ -40,8 +40,8 @@ struct served_stream {
 	struct key *ticket; /* of this place, in served->tickets */
 	bool named; /* another process can restart it */
 	uint8_t stream_name[FRAME_NAME_BYTES];
-	char owner[KEY_IDENTITY_MAX + 1]; /* identity of who can */
-	/* Who is about to; its ticket is behind those of all places */
+	char owner[KEY_IDENTITY_MAX + 1]; /* of who may have another ticket */
+	/* Who is about to get one; it is behind those of all places */
 	bool restarts;
 	uint8_t next_id[FRAME_ID_BYTES];
 	uint32_t next_connection;

@@ -2,18 +2,18 @@
 #include "cli/ssh_name.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/min.h"
 #include "base/order.h"
+#include "cli/ssh_folder.h"
+#include "cli/ssh_request.h"
 
 enum { ANSWER_MS = 10000, FDS_MAX = 3 };
 
@@ -21,6 +21,7 @@ enum { ANSWER_MS = 10000, FDS_MAX = 3 };
 struct message {
 	uint32_t version;
 	uint8_t key[SSH_REQUEST_KEY_BYTES];
+	char identity[KEY_IDENTITY_MAX + 1];
 	char address[SSH_ANSWER_ADDRESS_MAX];
 };
 
@@ -30,35 +31,44 @@ union control {
 	struct cmsghdr align;
 };
 
+static const struct ssh_name_visit nobody = { .listen_fd = -1,
+					      .link_fd = -1,
+					      .err_fd = -1 };
+
 static int ssh_name_failed(const char *what, struct err *e)
 {
 	return err_set(e, ERR_NET, errno, "--name: cannot use %s", what);
 }
 
-/*
- * Open and lock the folder, which nobody else may enter.  It outlives the
- * login, as the stream does; $XDG_RUNTIME_DIR does not.
- */
-static int ssh_name_lock(char folder[static 64], struct err *e)
+static void ssh_name_forget(struct ssh_name_visit *v)
 {
-	struct stat st;
-	int fd;
+	attr_close(&v->listen_fd);
+	attr_close(&v->link_fd);
+	attr_close(&v->err_fd);
+	key_wipe(&v->key);
+	*v = nobody;
+}
 
-	snprintf(folder, 64, "/tmp/btrfs-ktls-pipe-%u", geteuid());
-	if (!geteuid())
-		strcpy(folder, "/run/btrfs-ktls-pipe-ssh");
-	if (mkdir(folder, 0700) < 0 && errno != EEXIST)
-		return ssh_name_failed(folder, e);
-	fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd < 0)
-		return ssh_name_failed(folder, e);
-	if (fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    !(st.st_mode & 077) && flock(fd, LOCK_EX) == 0)
-		return fd;
-	close(fd);
-	return err_set(e, ERR_NET, 0,
-		       "--name: %s must be a folder of user %u, of mode 0700",
-		       folder, geteuid());
+void ssh_name_init(struct ssh_name *n)
+{
+	*n = (struct ssh_name){ .fd = -1, .watch_fd = -1, .link_fd = -1 };
+}
+
+static bool ssh_name_watch(const struct ssh_name *n, int fd)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+
+	return epoll_ctl(n->watch_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
+}
+
+static int ssh_name_make_visits(struct ssh_name *n, struct err *e)
+{
+	n->visits = secret_alloc(SSH_NAME_VISITS * sizeof *n->visits);
+	if (!n->visits)
+		return err_memory(e);
+	for (size_t i = 0; i < SSH_NAME_VISITS; i++)
+		n->visits[i] = nobody;
+	return 0;
 }
 
 /* Nobody is there: an owner that was killed left its socket behind. */
@@ -67,30 +77,29 @@ static int ssh_name_bind(struct ssh_name *n, struct err *e)
 	const int on = 1;
 
 	unlink(n->at.sun_path);
-	if (bind(n->fd, (const struct sockaddr *)&n->at, sizeof n->at) < 0 ||
-	    setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
+	n->uid = geteuid();
+	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	n->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (n->fd < 0 || n->watch_fd < 0 ||
+	    bind(n->fd, (const struct sockaddr *)&n->at, sizeof n->at) < 0)
 		return ssh_name_failed(n->at.sun_path, e);
 	n->ours = true;
-	n->uid = geteuid();
-	return 1;
+	if (setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
+	    !ssh_name_watch(n, n->fd))
+		return ssh_name_failed("a socket", e);
+	return ssh_name_make_visits(n, e) < 0 ? -1 : 1;
 }
 
 int ssh_name_claim(struct ssh_name *n,
 		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
 {
-	char folder[64], *end = n->at.sun_path;
-	autoclose int lock = ssh_name_lock(folder, e);
+	autoclose int lock = ssh_folder_lock(&n->at, id, e);
 
 	if (lock < 0)
 		return -1;
-	n->at.sun_family = AF_UNIX;
-	end += sprintf(end, "%s/", folder);
-	for (size_t i = 0; i < FRAME_NAME_BYTES / 2; i++)
-		end += sprintf(end, "%02x", id[i]);
-	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (n->fd < 0)
-		return ssh_name_failed("a socket", e);
-	if (connect(n->fd, (const struct sockaddr *)&n->at, sizeof n->at) == 0)
+	ssh_folder_tidy(lock, &n->at);
+	n->fd = ssh_folder_connect(&n->at);
+	if (n->fd >= 0)
 		return 0;
 	if (errno == ENOENT || errno == ECONNREFUSED)
 		return ssh_name_bind(n, e);
@@ -101,7 +110,7 @@ static bool ssh_name_send(const struct ssh_name *n,
 			  const struct ssh_name_visit *v, int link_fd)
 {
 	struct message m = { .version = SSH_ANSWER_VERSION };
-	int fds[FDS_MAX] = { link_fd, STDERR_FILENO, v->listen_fd };
+	int fds[FDS_MAX] = { link_fd, v->err_fd, v->listen_fd };
 	size_t size = (v->listen_fd < 0 ? 2 : 3) * sizeof *fds;
 	union control c = { { 0 } };
 	struct iovec iov = { &m, sizeof m };
@@ -112,7 +121,8 @@ static bool ssh_name_send(const struct ssh_name *n,
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&h);
 	bool sent;
 
-	memcpy(m.key, v->key, sizeof m.key);
+	memcpy(m.key, v->key.secret.bytes, sizeof m.key);
+	memcpy(m.identity, v->key.identity, sizeof m.identity);
 	memcpy(m.address, v->address, sizeof m.address);
 	*rights = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size),
 				    .cmsg_level = SOL_SOCKET,
@@ -126,16 +136,20 @@ static bool ssh_name_send(const struct ssh_name *n,
 int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
 		   uint64_t *port, struct err *e)
 {
-	struct pollfd p = { .events = POLLIN };
-	int ends[2];
+	int ends[2], ready = 1;
 	bool sent;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return ssh_name_failed("a socket", e);
-	p.fd = n->link_fd = ends[0];
+	n->link_fd = ends[0];
 	sent = ssh_name_send(n, v, ends[1]);
 	close(ends[1]);
-	if (sent && poll(&p, 1, ANSWER_MS) == 0)
+	if (sent)
+		ready = io_wait(n->link_fd, POLLIN, clock_deadline(ANSWER_MS),
+				e);
+	if (ready < 0)
+		return -1;
+	if (!ready)
 		return err_set(e, ERR_NET, 0,
 			       "the ssh-server that has the stream of that "
 			       "name does not answer");
@@ -154,6 +168,22 @@ void ssh_name_stay(const struct ssh_name *n, int in_fd)
 		;
 }
 
+/* A place for a visitor, or NULL.  Those that are gone leave theirs. */
+static struct ssh_name_visit *ssh_name_place(struct ssh_name *n)
+{
+	struct ssh_name_visit *place = NULL;
+
+	for (size_t i = 0; i < SSH_NAME_VISITS; i++) {
+		struct ssh_name_visit *v = &n->visits[i];
+
+		if (v->link_fd >= 0 && io_ready(v->link_fd, POLLIN))
+			ssh_name_forget(v);
+		if (v->link_fd < 0)
+			place = v;
+	}
+	return place;
+}
+
 static void ssh_name_take_fds(const struct cmsghdr *c, struct ssh_name_visit *v)
 {
 	int fds[FDS_MAX] = { -1, -1, -1 };
@@ -165,11 +195,23 @@ static void ssh_name_take_fds(const struct cmsghdr *c, struct ssh_name_visit *v)
 	v->listen_fd = fds[2];
 }
 
-bool ssh_name_take(const struct ssh_name *n, struct ssh_name_visit *v)
+static void ssh_name_take_key(struct message *m, struct ssh_name_visit *v)
+{
+	v->key.secret.len = sizeof m->key;
+	memcpy(v->key.secret.bytes, m->key, sizeof m->key);
+	memcpy(v->key.identity, m->identity, sizeof m->identity);
+	memcpy(v->address, m->address, sizeof v->address);
+	v->key.identity[KEY_IDENTITY_MAX] = '\0';
+	v->address[sizeof v->address - 1] = '\0';
+	explicit_bzero(m->key, sizeof m->key);
+}
+
+/* Returns whether a message came; *v is what it brings. */
+static bool ssh_name_recv(const struct ssh_name *n, struct ssh_name_visit *v)
 {
 	struct ucred from = { .uid = (uid_t)-1 };
 	union control control;
-	struct message m;
+	struct message m = { .version = 0 };
 	struct iovec iov = { &m, sizeof m };
 	struct msghdr h = { .msg_iov = &iov,
 			    .msg_iovlen = 1,
@@ -177,9 +219,7 @@ bool ssh_name_take(const struct ssh_name *n, struct ssh_name_visit *v)
 			    .msg_controllen = sizeof control.bytes };
 	ssize_t len = recvmsg(n->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
-	*v = (struct ssh_name_visit){ .link_fd = -1,
-				      .err_fd = -1,
-				      .listen_fd = -1 };
+	*v = nobody;
 	if (len < 0)
 		return false;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
@@ -188,30 +228,44 @@ bool ssh_name_take(const struct ssh_name *n, struct ssh_name_visit *v)
 		else if (c->cmsg_type == SCM_RIGHTS)
 			ssh_name_take_fds(c, v);
 	}
-	memcpy(v->key, m.key, sizeof v->key);
-	memcpy(v->address, m.address, sizeof v->address);
-	v->address[sizeof v->address - 1] = '\0';
-	explicit_bzero(&m.key, sizeof m.key);
+	ssh_name_take_key(&m, v);
 	if (len == sizeof m && m.version == SSH_ANSWER_VERSION &&
 	    from.uid == n->uid && v->err_fd >= 0)
 		return true;
-	close(v->link_fd);
-	close(v->err_fd);
-	close(v->listen_fd);
+	ssh_name_forget(v);
 	return false;
 }
 
-void ssh_name_answer(struct ssh_name *n, const struct ssh_name_visit *v,
-		     uint64_t port)
+struct ssh_name_visit *ssh_name_take(struct ssh_name *n)
 {
-	if (n->link_fd >= 0)
-		close(n->link_fd);
-	n->link_fd = v->link_fd;
-	close(v->err_fd);
+	struct ssh_name_visit *place = ssh_name_place(n), v;
+
+	if (!ssh_name_recv(n, &v))
+		return NULL;
+	if (!place || !ssh_name_watch(n, v.link_fd)) {
+		ssh_name_answer(&v, 0);
+		return NULL;
+	}
+	*place = v;
+	key_wipe(&v.key);
+	return place;
+}
+
+void ssh_name_answer(struct ssh_name_visit *v, uint64_t port)
+{
 	/* Who does not read it is gone. */
-	if (send(n->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
-	    0)
-		close(steal_fd(&n->link_fd));
+	if (send(v->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
+		    0 ||
+	    !port)
+		ssh_name_forget(v);
+}
+
+int ssh_name_err(const struct ssh_name *n, const char *identity)
+{
+	for (size_t i = 0; n->visits && i < SSH_NAME_VISITS; i++)
+		if (!strcmp(n->visits[i].key.identity, identity))
+			return n->visits[i].err_fd;
+	return -1;
 }
 
 void ssh_name_close(struct ssh_name *n)
@@ -219,8 +273,11 @@ void ssh_name_close(struct ssh_name *n)
 	/* If we are confined, it stays, as if we had been killed. */
 	if (n->ours && !order_possible())
 		unlink(n->at.sun_path);
+	for (size_t i = 0; n->visits && i < SSH_NAME_VISITS; i++)
+		ssh_name_forget(&n->visits[i]);
+	secret_free(n->visits, SSH_NAME_VISITS * sizeof *n->visits);
 	attr_close(&n->fd);
+	attr_close(&n->watch_fd);
 	attr_close(&n->link_fd);
-	n->fd = n->link_fd = -1;
-	n->ours = false;
+	ssh_name_init(n);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ssh-server that has a stream with a name waits at a socket, so that a
- * later ssh-server of the same user finds it: the visitor.  That brings the key
- * of its near host, and gets the port.
+ * The ssh-server that has a stream with a name, its owner, waits at a socket, so
+ * that a later ssh-server of the same user finds it: the visitor.  That brings
+ * the key of its near host, and gets the port.  While both live, that near host
+ * may connect; it is the owner's acceptor that says who gets the stream.
  */
 #pragma once
 
@@ -10,26 +11,34 @@
 #include <stdint.h>
 #include <sys/un.h>
 
+#include "auth/key.h"
 #include "base/err.h"
 #include "cli/ssh_answer.h"
-#include "cli/ssh_request.h"
 #include "proto/frame.h"
 
-/* Start with both -1. */
-struct ssh_name {
-	int fd; /* ours: where visitors come; else to where the owner is */
+/* So many near hosts may connect at the same time, besides the owner's own. */
+enum { SSH_NAME_VISITS = 8 };
+
+struct ssh_name_visit {
+	struct key key; /* of the near host */
+	char address[SSH_ANSWER_ADDRESS_MAX]; /* that it came to */
+	int listen_fd; /* a socket that listens there, or -1 */
 	int link_fd; /* between owner and visitor, who end with it; or -1 */
+	int err_fd; /* where its messages go; or -1 */
+};
+
+/* Start with ssh_name_init(). */
+struct ssh_name {
+	int fd; /* owner: where visitors come; else to the owner; or -1 */
+	int watch_fd; /* owner: readable when a visitor came or went; or -1 */
+	int link_fd; /* visitor: to the owner; or -1 */
+	struct ssh_name_visit *visits; /* owner: secret_alloc(), or NULL */
 	bool ours;
 	uid_t uid; /* whose we were before we were confined */
 	struct sockaddr_un at;
 };
 
-struct ssh_name_visit {
-	uint8_t key[SSH_REQUEST_KEY_BYTES];
-	char address[SSH_ANSWER_ADDRESS_MAX]; /* that the near host came to */
-	int listen_fd; /* a socket that listens there, or -1 */
-	int link_fd, err_fd; /* ssh_name_take(): owned by who took it */
-};
+void ssh_name_init(struct ssh_name *n);
 
 /*
  * Become the owner of the stream that id names.  Returns 1, or 0 if another
@@ -40,8 +49,9 @@ int ssh_name_claim(struct ssh_name *n,
 		   struct err *e) attr_must_check;
 
 /*
- * Visit the owner.  *port: where it listens at v->address, or 0 if nowhere.
- * Returns 0; 1 if the owner is gone.  Errors: ERR_NET, it gives no answer.
+ * Visit the owner.  *port: where it listens at v->address; 0: it does not, or
+ * has too many visitors.  Returns 0; 1 if the owner is gone.  Errors: ERR_NET,
+ * it gives no answer.
  */
 int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
 		   uint64_t *port, struct err *e) attr_must_check;
@@ -49,12 +59,18 @@ int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
 /* The visitor: wait until the owner or ssh, which has in_fd, ends. */
 void ssh_name_stay(const struct ssh_name *n, int in_fd);
 
-/* The owner: a visitor came.  Returns false if there is none after all. */
-bool ssh_name_take(const struct ssh_name *n, struct ssh_name_visit *v);
+/*
+ * The owner: forget the visitors that are gone, and take one that came.  The
+ * key stays where it is, and becomes empty when the visitor is gone.  NULL: none
+ * came after all.
+ */
+struct ssh_name_visit *ssh_name_take(struct ssh_name *n);
 
-/* Answer it with the port.  Closes all descriptors of v but the listening one. */
-void ssh_name_answer(struct ssh_name *n, const struct ssh_name_visit *v,
-		     uint64_t port);
+/* Answer it with the port; with 0 it is gone. */
+void ssh_name_answer(struct ssh_name_visit *v, uint64_t port);
+
+/* Where the messages of the visitor with this key go; -1: there is none. */
+int ssh_name_err(const struct ssh_name *n, const char *identity);
 
 /* Give up the name. */
 void ssh_name_close(struct ssh_name *n);

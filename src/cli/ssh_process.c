@@ -205,15 +205,13 @@ int ssh_process_start(struct ssh_process *p, const struct ssh_args *a,
 /* Wait for a byte.  Returns it, or -1. */
 static int ssh_process_byte(struct ssh_process *p, struct err *e)
 {
-	struct pollfd poll_fd = { .fd = p->fd, .events = POLLIN };
+	int ready = io_wait(p->fd, POLLIN, p->deadline_ms, e);
 	unsigned char byte;
 	ssize_t n;
 
-	while (poll(&poll_fd, 1, clock_poll_ms(p->deadline_ms)) < 0)
-		if (errno != EINTR)
-			return err_call(e, ERR_NET, "poll",
-					"cannot wait for ssh");
-	if (!poll_fd.revents)
+	if (ready < 0)
+		return err_wrap(e, "ssh");
+	if (!ready)
 		return err_set(e, ERR_NET, 0,
 			       "the far host gave no answer within %d s after "
 			       "the login",

@@ -42,6 +42,7 @@ static const struct field {
 	{ "congestion", TYPE_WORD, FIELD(congestion), 0 },
 	{ "mode", TYPE_WORD, FIELD(modes), 0 },
 	{ "name", TYPE_WORD, FIELD(name), 0 },
+	{ "identity", TYPE_WORD, FIELD(identity), 0 },
 };
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
@@ -188,6 +189,9 @@ static int ssh_request_check(const struct ssh_request *r, struct err *e)
 	/* Only a receiver that listens can wait for another process. */
 	if (*r->name ? r->sends || r->reverse || r->fallback : r->discard)
 		return ssh_request_bad(*r->name ? "name" : "discard", e);
+	if (*r->identity && !key_text_identity_ok((const uint8_t *)r->identity,
+						  strlen(r->identity)))
+		return ssh_request_bad("identity", e);
 	return 0;
 }
 

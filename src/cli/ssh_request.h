@@ -42,6 +42,7 @@ struct ssh_request {
 	char congestion[SSH_REQUEST_WORD_MAX];
 	char modes[SSH_REQUEST_WORD_MAX]; /* a list, as --mode takes it */
 	char name[SSH_REQUEST_WORD_MAX]; /* its hash, in hex; "": none */
+	char identity[SSH_REQUEST_WORD_MAX]; /* of the key; "": the default */
 	char *command; /* free() */
 };
 

@@ -188,17 +188,18 @@ static int client_receives(struct client *client,
 {
 	struct session *s = &client->session;
 	const struct frame have = { .type = FRAME_HAVE, .have = s->have };
+	bool has = session_compares(s);
 
 	if (s->conn && w->rekey_at)
 		return client_rekeyed(client, span, w->rekey_at, e);
+	/* Until HAVE has left, the next WELCOME may bring another ticket. */
+	if (has && client_send(client, &have, e) < 0)
+		return client_refused(client, e);
 	if (!s->count && client_agree(client, w, e) < 0)
 		return -1;
 	s->peer_sent = w->offset;
-	if (!session_compares(s))
-		return client_use(client, span->low, SESSION_STREAMS, e);
-	if (client_send(client, &have, e) < 0)
-		return client_refused(client, e);
-	return client_use(client, s->have.offset, SESSION_COMPARES, e);
+	return client_use(client, has ? s->have.offset : span->low,
+			  has ? SESSION_COMPARES : SESSION_STREAMS, e);
 }
 
 /* WELCOME accepts us. */

@@ -105,16 +105,34 @@ static bool pending_has_ticket(const struct pending_stream *s,
 					     s->ticket, p->hello.proof);
 }
 
+static bool pending_has_name(const struct pending_stream *s,
+			     const struct peer *p)
+{
+	return s->name && (p->hello.flags & FRAME_HELLO_NAMED) &&
+	       !memcmp(p->stream_name, s->name, sizeof p->stream_name);
+}
+
+static bool pending_has_id(const struct pending_stream *s, const struct peer *p)
+{
+	return !memcmp(p->hello.stream, s->id, sizeof p->hello.stream);
+}
+
 /*
- * Does another process want to restart the stream?  It has the stream's name and
- * identity, and authenticated as for a stream of its own.
+ * Does a peer without the stream's ticket ask for one?  It may be another
+ * process, with the stream's name, or the same, which never got its WELCOME.
+ * It has the stream's identity, and authenticated as for a stream of its own.
  */
 static bool pending_is_restart(const struct pending_stream *s,
 			       const struct peer *p)
 {
-	return s->name && (p->hello.flags & FRAME_HELLO_NAMED) &&
-	       !memcmp(p->stream_name, s->name, sizeof p->stream_name) &&
-	       !strcmp(channel_agreed(p->channel)->name, s->identity) &&
+	bool same = pending_has_id(s, p) && s->resumes && s->ticket &&
+		    p->hello.connection > s->connection &&
+		    !(p->hello.flags & FRAME_HELLO_DISCARD);
+
+	return (same || pending_has_name(s, p)) &&
+	       (!s->identity ||
+		(*s->identity &&
+		 !strcmp(channel_agreed(p->channel)->name, s->identity))) &&
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
 }
 
@@ -125,9 +143,7 @@ static const struct pending_stream *pending_find(const struct pending_rules *r,
 	for (size_t i = 0; i < r->stream_count; i++) {
 		const struct pending_stream *s = r->streams[i];
 
-		if (s &&
-		    (!memcmp(p->hello.stream, s->id, sizeof p->hello.stream) ||
-		     pending_is_restart(s, p)))
+		if (s && (pending_has_id(s, p) || pending_is_restart(s, p)))
 			return s;
 	}
 	return NULL;

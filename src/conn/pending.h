@@ -40,7 +40,7 @@ struct peer {
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool returns; /* the HELLO goes on with a stream that runs */
-	bool restarts; /* it is another process with that stream's name */
+	bool restarts; /* it has no ticket of that stream, and asks for one */
 	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
 };
 
@@ -68,7 +68,8 @@ struct pending_stream {
 	uint32_t connection; /* number of the last accepted connection */
 	struct net_source source; /* of its peer */
 	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
-	const char *identity; /* of the peer that may restart it */
+	/* Of who may have another ticket; "": nobody; NULL: whoever has a key */
+	const char *identity;
 };
 
 /* What a listener requires of its peers.  Everything is borrowed. */

@@ -78,6 +78,11 @@ struct session_config {
 	void (*visit)(void *arg); /* listen: as in struct acceptor_params */
 	void *visit_arg;
 	int visit_fd;
+	/*
+	 * With visit: the stream is this peer's now.  Every key that lets a peer
+	 * in may restart the stream.
+	 */
+	void (*owner)(void *visit_arg, const char *identity);
 };
 
 /* What both implementations need.  Everything is borrowed. */

@@ -20,7 +20,8 @@ struct session_server {
 	int over; /* then: the socket to it */
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
-	char identity[KEY_IDENTITY_MAX + 1]; /* of who may restart it */
+	char identity[KEY_IDENTITY_MAX + 1]; /* of who may have its ticket */
+	uint64_t start; /* its offset when that process came */
 	uint64_t deadline_ms; /* of --wait */
 	bool connected; /* as last told by pass_tell() */
 };
@@ -106,25 +107,30 @@ static enum session_purpose session_server_purpose(const struct session *s,
 	return has ? SESSION_COMPARES : SESSION_STREAMS;
 }
 
-/* The stream is this peer's now: only its ticket counts. */
-static void session_server_own(struct session *s, const struct peer *peer)
+/* The stream is this peer's now, from start on: only its ticket counts. */
+static void session_server_own(struct session *s, const struct peer *peer,
+			       uint64_t start)
 {
 	struct session_server *server = session_server_of(s);
+	const struct session_config *o = s->p.config;
 
+	server->start = start;
 	memcpy(s->stream, peer->hello.stream, sizeof s->stream);
-	server->stream =
-		(struct pending_stream){ .resumes = session_resumes(s),
-					 .id = s->stream,
-					 .connection = peer->hello.connection,
-					 .source = peer->source };
-	if (!s->p.config->raw && s->p.cred && server->acceptor) {
-		credential_admit(s->p.cred, s->ticket);
+	server->stream = (struct pending_stream){
+		.resumes = session_resumes(s),
+		.id = s->stream,
+		.connection = peer->hello.connection,
+		.source = peer->source,
+		.identity = o->owner ? NULL : server->identity
+	};
+	if (!o->raw && s->p.cred && server->acceptor) {
+		credential_admit(s->p.cred, s->ticket, CREDENTIAL_TICKET);
 		server->stream.ticket = s->ticket;
 	}
-	if (s->named) {
+	if (s->named)
 		server->stream.name = s->stream_name;
-		server->stream.identity = server->identity;
-	}
+	if (o->owner)
+		o->owner(o->visit_arg, s->identity);
 }
 
 /*
@@ -169,10 +175,9 @@ static int session_server_begin(struct session *s, struct peer *peer,
 	if (session_server_agree(s, peer, offset, purpose, server->handle, e) <
 	    0)
 		return 0;
-	if (s->named)
-		snprintf(server->identity, sizeof server->identity, "%s",
-			 channel_agreed(peer->channel)->name);
-	session_server_own(s, peer);
+	snprintf(server->identity, sizeof server->identity, "%s",
+		 channel_agreed(peer->channel)->name);
+	session_server_own(s, peer, offset);
 	if (server->acceptor)
 		acceptor_serve(server->acceptor, &server->stream);
 	return session_server_use(s, peer, offset, purpose, e);
@@ -208,7 +213,6 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 				     enum session_purpose *purpose,
 				     struct err *e)
 {
-	struct session_server *server = session_server_of(s);
 	const struct frame_have have = s->have;
 	const bool compared = s->compared;
 
@@ -226,8 +230,7 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 		s->compared = false;
 		s->restarted = true;
 	}
-	memcpy(server->handle, peer->handle, sizeof peer->handle);
-	session_server_own(s, peer);
+	session_server_own(s, peer, offset);
 	s->peer_sent = 0;
 	return true;
 }
@@ -259,10 +262,6 @@ static int session_server_restart(struct session *s, struct peer *peer,
 	}
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
-	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
-		pending_drop_peer(peer);
-		return -1;
-	}
 	if (!session_server_hand_over(s, peer, offset, &purpose, e)) {
 		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
@@ -302,6 +301,34 @@ static int session_server_rekey(struct session *s, struct peer *peer,
 }
 
 /*
+ * Send the WELCOME of a resume; a peer without the ticket gets another one.  On
+ * failure the peer is gone.
+ */
+static int session_server_welcome_back(struct session *s, struct peer *peer,
+				       uint64_t offset,
+				       enum session_purpose purpose,
+				       struct err *e)
+{
+	struct session_server *server = session_server_of(s);
+
+	if (!peer->restarts) {
+		if (session_server_welcome(s, peer, offset, purpose, NULL, e) ==
+		    0)
+			return 0;
+		pending_drop_peer(peer);
+		return -1;
+	}
+	if (session_server_agree(s, peer, offset, purpose, peer->handle, e) <
+	    0) {
+		session_server_tell_restart(server, PASS_REFUSED);
+		return -1;
+	}
+	session_server_own(s, peer, server->start);
+	session_server_tell_restart(server, PASS_RESTARTED);
+	return 0;
+}
+
+/*
  * The peer resumes.  We may not have noticed yet that the old connection was
  * lost; close it.
  */
@@ -330,13 +357,40 @@ static void session_server_resume(struct session *s, struct peer *peer,
 			"the peer gave up its connection");
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
-	if (session_server_welcome(s, peer, said, purpose, NULL, &e) < 0)
-		pending_drop_peer(peer);
-	else if (session_server_use(s, peer, offset, purpose, &e) == 0)
+	if (session_server_welcome_back(s, peer, said, purpose, &e) == 0 &&
+	    session_server_use(s, peer, offset, purpose, &e) == 0)
 		return;
 	/* Lost again before anything moved: the peer will dial again. */
 	log_debug("%s: %s", peer->name, e.msg);
 	session_start_retry(s);
+}
+
+/*
+ * A peer has no ticket.  Is it our client, which lost our WELCOME?  It knows the
+ * stream's id, and nothing has arrived or was acknowledged yet, which would show
+ * that somebody has the ticket.  Else only a name helps.
+ */
+static int session_server_renew(struct session *s, struct peer *peer,
+				const struct session_span *span, struct err *e)
+{
+	struct session_server *server = session_server_of(s);
+	bool again = !memcmp(peer->hello.stream, s->stream, sizeof s->stream) &&
+		     !(peer->hello.flags & FRAME_HELLO_DISCARD) &&
+		     span->low == server->start && session_resumes(s);
+
+	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
+		pending_drop_peer(peer);
+		return -1;
+	}
+	if (again) {
+		session_server_resume(s, peer, span);
+	} else if (s->named) {
+		return session_server_restart(s, peer, span, e);
+	} else {
+		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
+		session_server_tell_restart(server, PASS_REFUSED);
+	}
+	return 0;
 }
 
 static int session_server_on_return(struct session *s, struct peer *peer,
@@ -344,7 +398,7 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 				    struct err *e)
 {
 	if (peer->restarts)
-		return session_server_restart(s, peer, span, e);
+		return session_server_renew(s, peer, span, e);
 	/* Another process restarted the stream since this one was accepted. */
 	if (memcmp(peer->hello.stream, s->stream, sizeof s->stream)) {
 		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);

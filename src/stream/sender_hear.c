@@ -12,6 +12,10 @@ enum {
 	LAST_MS = 1000, /* to find the outcome among what was said before it */
 };
 
+#define SWALLOWED                                                    \
+	"something on the way swallows them (the path's MTU is too " \
+	"small? a firewall?)"
+
 /* Was something sent on this connection that is not acknowledged yet? */
 static bool sender_owes(const struct sender *s)
 {
@@ -190,9 +194,14 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	if (s->p->raw || s->now_ms < s->on.heard_ms + SENDER_SILENCE_MS)
 		return 0;
 	connection_set_lost(s->session->conn);
-	return err_set(e, ERR_STREAM, 0,
-		       "the receiver has not been heard from for %d s",
-		       SENDER_SILENCE_MS / 1000);
+	err_set(e, ERR_STREAM, 0,
+		"the receiver has not been heard from for %d s",
+		SENDER_SILENCE_MS / 1000);
+	/* TCP's acknowledgements travel with our bytes, and get lost with them. */
+	if (sender_owes(s))
+		err_append(e, " with bytes on their way to it: it or the "
+			      "network stands still, or " SWALLOWED);
+	return -1;
 }
 
 /* During a rekey we do not read from this connection. */
@@ -205,8 +214,7 @@ static int sender_check_stuck(struct sender *s, struct err *e)
 	connection_set_lost(s->session->conn);
 	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has waited for %d s for bytes that were "
-		       "sent: something on the way swallows them (the path's "
-		       "MTU is too small? a firewall?)",
+		       "sent: " SWALLOWED,
 		       STUCK_MS / 1000);
 }
 

@@ -557,7 +557,7 @@ static void tls_find_name(struct tls *t, struct tls_agreed *out)
 		credential_peer_name(t->p.cred, t->session, out->name);
 		return;
 	}
-	out->ticket = t->peer.admitted;
+	out->ticket = t->peer.ticket;
 	name = t->p.server ? gnutls_psk_server_get_username(t->session)
 			   : credential_identity(t->p.cred);
 	snprintf(out->name, sizeof out->name, "%s", name ? name : "");

@@ -51,7 +51,7 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 						     : FRAME_SENDS,
 		.connection = (uint32_t)strtoul(number, NULL, 10),
 		.buffer_bytes = 1 << 20,
-		.retry_ms = 1000,
+		.retry_ms = 60000,
 	};
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
 		if (sscanf(argv[4] + 2 * i, "%2hhx", &f.hello.stream[i]) != 1)

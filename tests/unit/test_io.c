@@ -4,11 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "tap.h"
 #include "wrap.h"
@@ -317,11 +320,43 @@ static void test_grow(void)
 	close(p[1]);
 }
 
+static void on_alarm(int sig)
+{
+	(void)sig;
+}
+
+/* Signals come all the time. */
+static void test_wait(void)
+{
+	struct sigaction sa = { .sa_handler = on_alarm };
+	struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { 0 };
+	uint64_t begin = clock_now_ms();
+	struct err e = { 0 };
+	int p[2];
+
+	if (pipe(p) < 0)
+		exit(1);
+	sigaction(SIGALRM, &sa, NULL);
+	setitimer(ITIMER_REAL, &often, NULL);
+	is_int(io_wait(p[0], POLLIN, clock_deadline(100), &e), 0,
+	       "nothing comes, but signals");
+	ok(clock_now_ms() - begin >= 100, "that takes all the time");
+	ok(write(p[1], "", 1) == 1 &&
+		   io_wait(p[0], POLLIN, clock_deadline(10000), &e) == 1,
+	   "a byte comes");
+	setitimer(ITIMER_REAL, &never, NULL);
+	is_int(io_wait(p[0], POLLIN, 0, &e), 1,
+	       "it is there, and the deadline has passed");
+	close(p[0]);
+	close(p[1]);
+}
+
 int main(void)
 {
 	test_calls();
 	test_kinds();
 	test_ready();
+	test_wait();
 	test_reopen(O_RDONLY, 0);
 	test_reopen(O_WRONLY, 1);
 	test_close_ranges();

@@ -29,7 +29,7 @@ static void test_same(void)
 		"port=7000 port-last=7100 retry-ms=120000 handshake-ms=10000 "
 		"buffer=67108864 rekey-after=1048576 tcp-buffer=1 dscp=64 "
 		"mode=tls13-aes128-gcm,tls13-aes256-gcm -- x",
-		"1 receive discard name=00ff -- x",
+		"1 receive discard name=00ff identity=ssh-00ff -- x",
 		"1 send no-retry=1 no-buffer=1 limit=1 congestion=bbr -- x",
 		"1 receive -- %01%7f%ff%25%0a%5c%27%22",
 	};
@@ -103,6 +103,9 @@ static void test_bad(void)
 		"1 receive reverse name=00ff -- x",
 		"1 receive fallback name=00ff -- x",
 		"1 receive discard -- x",
+		"1 receive name=00ff identity=a/b -- x",
+		"1 receive name=00ff identity=0123456789012345678901234567890123"
+		"456789012345678901234567890123456 -- x",
 	};
 
 	for (size_t i = 0; i < array_len(bad); i++)

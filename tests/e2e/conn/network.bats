@@ -101,7 +101,8 @@ pulled() {
 	both_ways moved
 }
 
-# Only small packets arrive: those of a handshake, and ACKs.
+# Only small packets arrive: those of a handshake. ACKs of the receiver arrive if
+# TCP acknowledges WELCOME by a small packet, too: seldom with bbr.
 @test "a router drops packets above the path MTU silently: sender and receiver exit 7, and the sender says so" {
 	swallowed() {
 		stream_starts "$1" <in
@@ -110,7 +111,7 @@ pulled() {
 	black_hole() {
 		RETRY=(--retry 5s)
 		takes_at_most 60 swallowed "$1"
-		says sender 'waited for 30 s for bytes.*MTU.*firewall'
+		says sender 'for 30 s.*MTU.*firewall'
 		[[ ! -s $RECEIVED ]] || fail "$(stat -c %s "$RECEIVED") bytes arrived"
 	}
 	full_tier_only 80

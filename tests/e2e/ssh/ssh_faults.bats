@@ -42,6 +42,15 @@ far_login() {
 	one_line 'FILTER'
 }
 
+@test "mode none is refused with 2, and the help does not offer it" {
+	bkp 2 ssh --mode none host true
+	assert_stderr_has 'ssh cannot be used with --mode none'
+	bkp ssh --help
+	grep -A 6 -e '--mode LIST' "$OUT" | tee /dev/stderr | grep -q 'tls12-aes256-gcm$'
+	bkp connect --help
+	grep -q 'tls12-aes256-gcm; or none$' "$OUT"
+}
+
 @test "a bad line in the file of defaults: exit status 2, and the file is named" {
 	mkdir -p .config/btrfs-ktls-pipe
 	echo prot 7000 >.config/btrfs-ktls-pipe/ssh

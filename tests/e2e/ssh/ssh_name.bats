@@ -31,13 +31,75 @@ suspends() {
 	exec 8>&-
 }
 
-# starts BYTES: the push stands still when COMMAND has BYTES
+# starts BYTES [OPTION]...: the push stands still when COMMAND has BYTES
 starts() {
 	[[ -p feed ]] || mkfifo feed
 	exec 8<>feed
-	spawn_ssh --retry 60s --name snap "$FAR" "$COMMAND" <feed
+	spawn_ssh --retry 60s --name snap "${@:2}" "$FAR" "$COMMAND" <feed
 	head -c "$1" in >&8
 	until_true size_is "$1" got
+}
+
+# the_rest_comes: what "starts" began is delivered
+the_rest_comes() {
+	tail -c +1000001 in >&8
+	exec 8>&-
+	ssh_ends 0
+	arrived
+}
+
+BUSY='127.0.0.1:[0-9]+: refused: the listener is busy with another stream$'
+
+# What the far side says of it
+LIVES='^btrfs-ktls-pipe: 127.0.0.1:[0-9]+ wants to restart the stream, but '
+
+# starts_slowly [OPTION]...: a push that has been told where to connect, and does
+# so when there is a file "go"; sets SLOW_PID, and its messages are in slow.err
+starts_slowly() {
+	mkdir -p slow
+	cat >slow/ssh <<-END
+		#!/bin/bash
+		exec /usr/bin/ssh "\$@" > >(while IFS= read -r line; do
+			[[ \$line != *pipe/ssh\ at\ * ]] || : >$TMP/held
+			while [[ \$line == *pipe/ssh\ at\ * && ! -e $TMP/go ]] &&
+				kill -0 \$\$; do sleep 0.05; done
+			printf '%s\\n' "\$line"
+		done)
+	END
+	chmod +x slow/ssh
+	rm -f held
+	PATH=$TMP/slow:$PATH spawn SLOW_PID slow.err ssh -F ssh_config \
+		--retry 60s --name snap "$@" "$FAR" "$COMMAND" <in
+	until_true test -e held
+}
+
+# slow_is_busy: it goes on, and finds that the stream has a connection
+slow_is_busy() {
+	local code=0
+	: >go
+	wait "$SLOW_PID" || code=$?
+	((code == 5)) || {
+		show slow.err
+		fail "exit status $code"
+	}
+	assert_stderr_has "$BUSY" slow.err
+}
+
+# ssh_server USER: ssh-server without sshd, of a user with that number, whose
+# HOME is "home" here; "receive" with a name; its answers are in far.out
+ssh_server() {
+	local home=/proc/self/cwd/home
+	[[ ! ${SERVER_PID-} ]] || kill "$SERVER_PID"
+	have_fifo lifeline
+	exec 7<>lifeline
+	SSH_CONNECTION='127.0.0.1 9 127.0.0.1 22' HOME=$home \
+		"$BKP_TOOLS/deadline" "$BKP_DEADLINE" setpriv --reuid "$1" \
+		--regid "$1" --clear-groups "$BKP" ssh-server \
+		'1 receive name=00ff -- true' \
+		<lifeline >far.out 2>far.err 3>&- 7>&- &
+	SERVER_PID=$!
+	PIDS+=("$SERVER_PID")
+	printf '%064d 00000 %-63s\n' 7 '' >&7
 }
 
 # The ssh-server that has the stream; its supervisor has another name.
@@ -68,10 +130,12 @@ arrived() {
 	until_true nothing_is_left
 }
 
-@test "the near process is killed: the same command goes on at the exact byte, with one COMMAND" {
+@test "the near process is killed: the same command goes on at the exact byte, with one COMMAND, and hears it" {
 	start_sshd
+	COMMAND+='; echo all came >&2'
 	suspends KILL
 	again --stats again.json <in
+	assert_stderr_has 'all came$'
 	assert_stderr_has 'the stream continues at byte 1000000'
 	[[ $(<again.json) == *'"compared": 1000000, '* ]] || fail "$(<again.json)"
 	arrived
@@ -99,16 +163,97 @@ arrived() {
 	arrived
 }
 
-@test "two at once: the second is told busy, and the first is delivered" {
+@test "two at once: the second is told busy, and the first is delivered, and hears of it" {
+	start_sshd
+	starts 1000000 -v
+	ERR=$TMP/second.err again 5 --retry 1s <in
+	assert_stderr_has "$BUSY" second.err
+	the_rest_comes
+	assert_stderr_has "$LIVES"
+	assert_stderr_lacks "$LIVES" second.err
+}
+
+@test "two at the same moment: the first that connects is delivered, the other is told busy" {
+	start_sshd
+	starts_slowly --retry 1s -v
+	starts 1000000
+	slow_is_busy
+	the_rest_comes
+	assert_stderr_has "$LIVES"
+	assert_stderr_lacks "$LIVES" slow.err
+}
+
+@test "three at once: both that come too late are told busy" {
 	start_sshd
 	starts 1000000
-	cp "$ERR" first.err
-	ERR=$TMP/second.err again 5 --retry 1s <in
-	assert_stderr_has '127.0.0.1:[0-9]+: refused: the listener is busy with another stream$' second.err
-	tail -c +1000001 in >&8
-	exec 8>&-
-	ssh_ends 0
+	starts_slowly --retry 1s
+	ERR=$TMP/third.err again 5 --retry 1s <in
+	assert_stderr_has "$BUSY" third.err
+	slow_is_busy
+	the_rest_comes
+}
+
+@test "pushes that were killed before they connected take nothing from the next" {
+	[[ $BKP_TIER == full ]] || skip 'full tier only: ten logins'
+	start_sshd
+	suspends KILL
+	for _ in 1 2 3 4 5 6 7 8 9; do
+		starts_slowly
+		kill -9 "$SLOW_PID"
+		wait "$SLOW_PID" || :
+	done
+	again <in
 	arrived
+}
+
+@test "eight wait to connect: one more is refused with 5, and the stream is delivered" {
+	[[ $BKP_TIER == full ]] || skip 'full tier only: ten logins'
+	start_sshd
+	starts 1000000
+	for _ in 1 2 3 4 5 6 7 8; do
+		starts_slowly
+	done
+	ERR=$TMP/last.err again 5 <in
+	assert_stderr_has 'too many processes ask for this stream' last.err
+	: >go
+	the_rest_comes
+}
+
+@test "a folder in /tmp that somebody else took keeps nobody from a name" {
+	local user=$((100000 + SRANDOM % 900000000)) mine
+	for_other_users
+	mkdir -m 755 "/tmp/btrfs-ktls-pipe-$user" home
+	cleanup_add rmdir "/tmp/btrfs-ktls-pipe-$user"
+	chown "$user" home
+	ssh_server "$user"
+	until_true has_line 'ssh at 127' far.out
+	mine=(home/.local/state/btrfs-ktls-pipe/*)
+	[[ -S ${mine[0]} ]] || fail "no socket: ${mine[*]}"
+	[[ $(stat -c %a:%u home/.local/state/btrfs-ktls-pipe) == "700:$user" ]]
+}
+
+@test "without a home to write to the folder is in /tmp, and one that is taken is named with a remedy" {
+	local user=$((100000 + SRANDOM % 900000000))
+	local folder=/tmp/btrfs-ktls-pipe-$user
+	for_other_users
+	ssh_server "$user"
+	cleanup_add rm -rf "$folder"
+	until_true has_line 'ssh at 127' far.out
+	chown 0 "$folder"
+	ssh_server "$user"
+	until_true has_line "$folder is not a folder of user $user with mode 0700 .remove it, or " far.err
+}
+
+@test "the socket of an ssh-server that was killed is removed by the next with another name" {
+	local socket
+	start_sshd
+	suspends KILL
+	socket=$(ss -xanpH | grep "pid=$(owner)," | grep -o '/[^ ]*/btrfs-ktls-pipe[^ ]*')
+	[[ -S $socket ]] || fail "the socket: $socket"
+	kill -9 "$(owner)"
+	until_true nothing_is_left
+	by_ssh --name other "$FAR" "$COMMAND" <in
+	[[ ! -e $socket ]] || fail "$socket is left"
 }
 
 @test "--discard ends the waiting COMMAND, and says so if none waits" {
@@ -136,6 +281,17 @@ arrived() {
 	assert_prefix got in
 	cp "$BATS_FILE_TMPDIR/user.pub" authorized
 	COMMAND="$COMMAND; true" again <in
+	arrived
+}
+
+@test "where sshd tells the key of a login, another key is another stream" {
+	start_sshd 'ExposeAuthInfo yes'
+	ssh-keygen -q -t ed25519 -N '' -f other_key
+	cat other_key.pub >>authorized
+	sed "s|IdentityFile .*|IdentityFile $TMP/other_key|" ssh_config >other_config
+	suspends KILL
+	bkp 5 ssh -F other_config --name snap --discard there "$COMMAND"
+	again <in
 	arrived
 }
 

@@ -326,6 +326,28 @@ hello() {
 	assert_stderr_has 'another stream' "$RECEIVER_ERR"
 }
 
+# The reset lies right behind WELCOME: HAVE cannot be sent any more. Records of
+# the listener before that: ServerHello, change_cipher_spec, two encrypted ones.
+@test "a connection that is reset between WELCOME and HAVE, and later ones, are resumed" {
+	local records
+	keeps_attributes
+	for records in 4 5 6; do
+		rm -f file file.part
+		offers --limit 1M <in
+		spawn_pull "${NAME[@]}"
+		until_true test -s file.part
+		kill -TERM "$PULL_PID"
+		wait "$PULL_PID" || :
+		kill -TERM "$RECEIVER_PID"
+		wait "$RECEIVER_PID" || :
+		offers <in
+		start_relay rst -c s2c -r "$records" -k 1
+		start_relay rst -c s2c -a 1000000 -k 3
+		pulls
+		whole
+	done
+}
+
 @test "receivers are killed at random moments: the file is absent or whole" {
 	local round kills
 	by_tier 1 1 200 20

@@ -5,6 +5,7 @@
 
 load ../../lib/helpers
 load ../../lib/delivery
+load ../../lib/cable
 
 setup_file() {
 	[[ $BKP_TIER == full ]] || return 0
@@ -134,4 +135,102 @@ streams_with_kills() {
 	streams_with_kills first "$FROM/first"
 	streams_with_kills second -p "$FROM/first" "$FROM/second"
 	btrfs -q subvolume delete "$TO/second" "$TO/first" >/dev/null
+}
+
+# --- the sender's host is a guest, with the snapshots on its disk
+
+# plug_in_guest: NEAR is its address on a cable to a namespace, where the
+# listener has HOST
+plug_in_guest() {
+	other_host
+	HOST=198.51.100.$((NUMBER + 1)) NEAR=198.51.100.$((NUMBER + 2))
+	ip -n "$CABLE" tuntap add dev "$CABLE" mode tap 2>ip.err ||
+		skip "own kernel only: no tap device ($(<ip.err))"
+	ip -n "$CABLE" addr add "$HOST/29" dev "$CABLE"
+	ip -n "$CABLE" link set "$CABLE" up
+	listen_there
+	umount "$FROM"
+	cleanup_add mount -o loop "$FROM.img" "$FROM"
+}
+
+# boots BTRFS_SEND_ARG...: the guest $KERNEL, which sends the stream NAME
+boots() {
+	local sends=("$BKP" connect -v "${CREDENTIAL[@]}" -p "$PORT"
+		"${RETRY[@]}" --ktls require --name "$NAME" --limit 40M
+		--stats sender.json "$HOST" -- btrfs -q send "$@")
+	TMPDIR=$TMP ip netns exec "$CABLE" \
+		"$BATS_TEST_DIRNAME/../../../scripts/guest" -t 600 -n "$CABLE" \
+		-w "$BATS_FILE_TMPDIR" -w "$TMP" "$KERNEL" "
+			ip addr add $NEAR/29 dev vec0
+			ip link set vec0 up
+			mount -o loop '$FROM.img' '$FROM'
+			cd '$TMP'
+			exec ${sends[*]@Q}" >guest.out 2>guest.err 3>&- &
+	GUEST=$!
+	PIDS+=("$GUEST")
+}
+
+# has_sent: the stream runs, or has ended
+has_sent() {
+	has_line ': peer ' guest.out || gone "$GUEST"
+}
+
+# Nothing of it is left, but its disk.
+loses_power() {
+	local pid
+	pid=$(cat guest.*/uml/pid) || return
+	kill -KILL -- "-$pid"
+	! wait "$GUEST" || fail 'the guest did not lose power'
+	! pgrep -f "$TMP/guest" || fail 'some of the guest is left'
+}
+
+# on_the_wire: bytes that came from the guest, with all headers
+on_the_wire() {
+	ip netns exec "$CABLE" cat "/sys/class/net/$CABLE/statistics/rx_bytes"
+}
+
+# loses_power_ten_times NAME BTRFS_SEND_ARG...
+loses_power_ten_times() {
+	local NAME=$1 losses before total size
+	before=$(on_the_wire)
+	for ((losses = 0; ; losses++)); do
+		: >guest.out
+		boots "${@:2}"
+		((losses < 10)) || break
+		until_true has_sent
+		sleep "$((RANDOM % 2)).$((RANDOM % 10))"
+		gone "$GUEST" && break
+		loses_power
+	done
+	wait "$GUEST" || { show guest.out guest.err; fail "exit status $?"; }
+	total=$(($(on_the_wire) - before))
+	size=$(sed -nE 's/.*"bytes": ([0-9]+).*/\1/p' sender.json)
+	echo "# $KERNEL, $NAME: $losses losses of power, $total bytes on the wire for $size" >&3
+	received "$NAME"
+	((total >= size && total <= size * 105 / 100)) ||
+		fail "$total bytes on the wire for $size"
+}
+
+# streams_without_power KERNEL: both snapshots
+streams_without_power() {
+	local KERNEL=$1
+	[[ ! ${BKP_GUEST-} ]] || skip 'own kernel only: boots guests itself'
+	plug_in_guest
+	BKP=$THERE start_receiver "${LISTEN[@]}" --retry 60s \
+		-- btrfs -q receive "$TO"
+	loses_power_ten_times first "$FROM/first"
+	receiver_ends 0
+	BKP=$THERE start_receiver "${LISTEN[@]}" --retry 60s \
+		-- btrfs -q receive "$TO"
+	loses_power_ten_times second -p "$FROM/first" "$FROM/second"
+	receiver_ends 0
+	btrfs -q subvolume delete "$TO/second" "$TO/first" >/dev/null
+}
+
+@test "the sender's host, Linux 6.1, loses power ten times: both snapshots arrive" {
+	streams_without_power 6.1
+}
+
+@test "the sender's host, the newest Linux, loses power ten times: both snapshots arrive" {
+	streams_without_power new
 }

@@ -573,6 +573,72 @@ is_final() {
 	both_ways idle
 }
 
+# --- the greeting of the first connection is reset
+
+# begun_again: the listener has given its peer another ticket
+begun_again() {
+	has_line 'the stream resumes at byte 0 ' "$SENDER_ERR" ||
+		has_line 'the stream resumes at byte 0 ' "$RECEIVER_ERR"
+}
+
+# welcome_is_lost push|pull: twice; WELCOME is a frame of 64 bytes, its record
+# type and a tag. Later connections are reset after a megabyte.
+welcome_is_lost() (
+	# shellcheck disable=SC2317 # stream_starts calls it
+	start_relay() {
+		start_tool relay "$PORT" rst -c s2c -l 81 -k 2
+		start_tool relay "$PORT" "$@"
+	}
+	directions "$1"
+	HARM=(rst -c "$WITH" -a 1500000)
+	survives "$1"
+	begun_again
+	says receiver 'the stream resumes at byte [1-9]'
+)
+
+@test "a WELCOME that is lost with a reset costs a connection, not the stream" {
+	welcome_is_lost push
+	welcome_is_lost pull
+}
+
+@test "the same for a stream with a name" {
+	TX=(--name snap)
+	welcome_is_lost push
+}
+
+# A password exchange is no TLS: the relay counts bytes. WELCOME ends some 40
+# bytes later.
+@test "the same after a password exchange" {
+	echo 'correct horse battery' >password
+	CREDENTIAL=(--password-file password)
+	HARM=(rst -c s2c -a 360 -k 1)
+	survives push
+	begun_again
+}
+
+# Whoever has the key could have begun this stream himself.
+@test "a peer without the ticket begins a stream again only where nothing has moved" {
+	local id=0123456789abcdef0123456789abcdef
+	asks() {
+		"$BKP_TOOLS/thief" "$PORT" "$1" "${3-sends}" "$id" "$2" >answer ||
+			fail "no answer"
+		[[ $(sed 's/.*does not let.*/no/; s/.*busy.*/busy/' answer) == "$4" ]] ||
+			fail "$1 $2: $(<answer)"
+	}
+	make_key alice alice
+	make_key bob bob
+	cat alice bob >keys
+	SERVER=(--keys keys) CREDENTIAL=(-k alice)
+	ktls_here
+	start_receiver --ktls "$WHEN" --retry 60s
+	asks alice 3 sends welcome
+	asks bob 4 sends no
+	asks alice 3 sends no
+	asks alice 4 receives busy
+	asks alice 5 sends welcome
+	asks alice 5 sends no
+}
+
 # --- many cuts
 
 # have_random_cuts COUNT: sets HARM to cuts of a stream of SIZE bytes, in either

@@ -775,6 +775,16 @@ survives_cuts() {
 	survives_cuts tls12-aes256-gcm
 }
 
+# There is no pre-shared key in this mode, but a proof in HELLO.
+@test "a WELCOME that is lost in TLS 1.3 AES-256-GCM costs a connection, not the stream" {
+	TX=(-m tls13-aes256-gcm) RX=(-m tls13-aes256-gcm)
+	RETRY=(--retry 20s)
+	HARM=(rst -c s2c -l 81 -k 2)
+	streams push 0 0 < <(cat "$IN")
+	assert_same_file "$IN" "$RECEIVED"
+	says receiver 'the stream resumes at byte 0 '
+}
+
 @test "a stream is rekeyed in TLS 1.3 AES-256-GCM" {
 	TX=(-m tls13-aes256-gcm --rekey-after 1M) RX=(-m tls13-aes256-gcm)
 	RETRY=(--retry 20s)

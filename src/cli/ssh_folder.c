@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/ssh_folder.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "conn/stream_name.h"
+
+#define ROOTS "/run/btrfs-ktls-pipe-ssh"
+
+/* A socket is called HOST-ID, both in hex. */
+enum {
+	HOST_BYTES = 4,
+	ID_BYTES = FRAME_NAME_BYTES / 2,
+	NAME_CHARS = 2 * HOST_BYTES + 1 + 2 * ID_BYTES,
+	FOLDER_BYTES = sizeof((struct sockaddr_un *)NULL)->sun_path -
+		       NAME_CHARS - 1, /* with its NUL */
+};
+
+static int ssh_folder_open(const char *path, struct err *e)
+{
+	struct stat st;
+	int fd;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return err_set(e, ERR_NET, errno, "--name: cannot make %s",
+			       path);
+	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
+	    !(st.st_mode & 077) && flock(fd, LOCK_EX) == 0)
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return err_set(e, ERR_NET, 0,
+		       "--name: %s is not a folder of user %u with mode 0700 "
+		       "(remove it, or let that user write to ~/.local/state)",
+		       path, geteuid());
+}
+
+/* In the user's home, where no other user can be first */
+static int ssh_folder_open_home(char path[static FOLDER_BYTES])
+{
+	static const char *const parts[] = { "/.local", "/state",
+					     "/btrfs-ktls-pipe" };
+	const char *home = getenv("HOME");
+	struct err ignored = { 0 };
+
+	if (!home || *home != '/' ||
+	    strlen(home) + sizeof "/.local/state/btrfs-ktls-pipe" >
+		    FOLDER_BYTES)
+		return -1;
+	strcpy(path, home);
+	for (size_t i = 0; i < array_len(parts); i++) {
+		strcat(path, parts[i]);
+		if (mkdir(path, 0700) < 0 && errno != EEXIST)
+			return -1;
+	}
+	return ssh_folder_open(path, &ignored);
+}
+
+/* Not every home can be written to, and not every file system locks. */
+static int ssh_folder_find(char path[static FOLDER_BYTES], struct err *e)
+{
+	int fd;
+
+	if (!geteuid())
+		return ssh_folder_open(strcpy(path, ROOTS), e);
+	fd = ssh_folder_open_home(path);
+	if (fd >= 0)
+		return fd;
+	snprintf(path, FOLDER_BYTES, "/tmp/btrfs-ktls-pipe-%u", geteuid());
+	return ssh_folder_open(path, e);
+}
+
+static char *ssh_folder_hex(char *out, const uint8_t *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		out += sprintf(out, "%02x", bytes[i]);
+	return out;
+}
+
+int ssh_folder_lock(struct sockaddr_un *at,
+		    const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
+{
+	uint8_t host[FRAME_NAME_BYTES];
+	char name[256] = "", *end = at->sun_path;
+	int lock;
+
+	/* Hosts may share a home. */
+	if (gethostname(name, sizeof name - 1) < 0)
+		return err_set(e, ERR_NET, errno, "cannot get the host's name");
+	if (stream_name_hash(name, host, e) < 0)
+		return -1;
+	lock = ssh_folder_find(at->sun_path, e);
+	if (lock < 0)
+		return -1;
+	at->sun_family = AF_UNIX;
+	end += strlen(end);
+	*end++ = '/';
+	end = ssh_folder_hex(end, host, HOST_BYTES);
+	*end++ = '-';
+	ssh_folder_hex(end, id, ID_BYTES);
+	return lock;
+}
+
+int ssh_folder_connect(const struct sockaddr_un *at)
+{
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int num;
+
+	if (fd < 0 || connect(fd, (const struct sockaddr *)at, sizeof *at) == 0)
+		return fd;
+	num = errno;
+	close(fd);
+	errno = num;
+	return -1;
+}
+
+void ssh_folder_tidy(int lock, const struct sockaddr_un *at)
+{
+	struct sockaddr_un other = *at;
+	char *name = strrchr(other.sun_path, '/') + 1;
+	DIR *folder = fdopendir(fcntl(lock, F_DUPFD_CLOEXEC, 3));
+	struct dirent *entry;
+
+	while (folder && (entry = readdir(folder))) {
+		int fd;
+
+		if (strlen(entry->d_name) != NAME_CHARS ||
+		    memcmp(entry->d_name, name, 2 * HOST_BYTES))
+			continue;
+		strcpy(name, entry->d_name);
+		fd = ssh_folder_connect(&other);
+		if (fd >= 0)
+			close(fd);
+		else if (errno == ECONNREFUSED)
+			unlinkat(lock, name, 0);
+	}
+	if (folder)
+		closedir(folder);
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+#include "cli/ssh_relay.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/log.h"
+#include "base/signals.h"
+
+union control {
+	char bytes[CMSG_SPACE(sizeof(int))];
+	struct cmsghdr align;
+};
+
+static void ssh_relay_detach(int fd)
+{
+	setpgid(0, 0);
+	prctl(PR_SET_NAME, "ktls-messages");
+	/* Standard input and output are not ours to hold open. */
+	close(STDIN_FILENO);
+	close(STDOUT_FILENO);
+	io_close_all_but(3, &fd, 1);
+	log_after_fork();
+}
+
+/* A message is whole lines, or has a descriptor with it. */
+static void ssh_relay_run(int fd)
+{
+	char text[LOG_PASS_BYTES];
+	union control control;
+	struct iovec iov = { text, sizeof text };
+	struct msghdr h;
+	ssize_t len;
+
+	for (;;) {
+		const struct cmsghdr *c;
+		int to;
+
+		h = (struct msghdr){ .msg_iov = &iov,
+				     .msg_iovlen = 1,
+				     .msg_control = control.bytes,
+				     .msg_controllen = sizeof control.bytes };
+		len = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+		if (len <= 0 && (len == 0 || errno != EINTR))
+			_exit(0);
+		c = len > 0 ? CMSG_FIRSTHDR(&h) : NULL;
+		if (c) {
+			memcpy(&to, CMSG_DATA(c), sizeof to);
+			dup2(to, STDERR_FILENO);
+			close(to);
+			log_after_fork();
+		} else if (len > 0 && !log_pass_on(text, (size_t)len)) {
+			log_count_dropped(1);
+		}
+	}
+}
+
+int ssh_relay_start(struct err *e)
+{
+	int ends[2], ret = 0;
+	pid_t pid;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_call(e, ERR_NET, "socketpair",
+				"cannot pass messages on");
+	pid = signals_fork();
+	if (pid == 0) {
+		ssh_relay_detach(ends[0]);
+		ssh_relay_run(ends[0]);
+	}
+	log_after_fork();
+	if (pid < 0)
+		ret = err_call(e, ERR_NET, "clone", "cannot pass messages on");
+	else if (dup2(ends[1], STDERR_FILENO) < 0)
+		ret = err_set(e, ERR_NET, errno, "cannot pass messages on");
+	close(ends[0]);
+	close(ends[1]);
+	return ret;
+}
+
+void ssh_relay_use(int fd)
+{
+	union control control = { { 0 } };
+	char nothing = 0;
+	struct iovec iov = { &nothing, 1 };
+	struct msghdr h = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control.bytes,
+			    .msg_controllen = sizeof control.bytes };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
+
+	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd),
+			       .cmsg_level = SOL_SOCKET,
+			       .cmsg_type = SCM_RIGHTS };
+	memcpy(CMSG_DATA(c), &fd, sizeof fd);
+	if (sendmsg(STDERR_FILENO, &h, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+		log_debug("messages stay where they go: %s", strerror(errno));
+}
