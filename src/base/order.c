@@ -113,7 +113,7 @@ static bool order_take_fields(const struct order *o, struct order *used)
 	return o->kind > 0 && o->kind < ORDER_KINDS;
 }
 
-static bool order_is_about_part(uint32_t kind)
+bool order_is_slow(uint32_t kind)
 {
 	return kind >= ORDER_PART_NOTE && kind <= ORDER_PART_DROP;
 }
@@ -121,7 +121,7 @@ static bool order_is_about_part(uint32_t kind)
 /* The descriptors that go with an order */
 static size_t order_fds(uint32_t kind)
 {
-	return order_is_about_part(kind)		  ? 2
+	return order_is_slow(kind)			  ? 2
 	       : kind == ORDER_DIAG || kind == ORDER_GROW ? 1
 							  : 0;
 }
@@ -286,8 +286,7 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
 	/* A disk may be slow, and the launcher's end is heard in any case. */
-	if (order_await(ours, order_is_about_part(o->kind) ? -1 : ANSWER_MS,
-			a) < 0)
+	if (order_await(ours, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;

@@ -96,11 +96,14 @@ bool order_possible(void);
 /* The socket to the launcher, for a child that keeps it; -1: none */
 int order_socket(void);
 
+/* May an order of this kind have to wait for a disk?  Those about FILE.part. */
+bool order_is_slow(uint32_t kind);
+
 /*
  * Give an order, together with descriptor fd unless that is -1, and wait for
- * the answer: 10 s at the most, but as long as it takes if the launcher has to
- * wait for a disk (ORDER_PART_*).  On success the caller owns the descriptors in
- * a->fds.  Errors: that of the launcher; or ERR_STREAM if it does not answer.
+ * the answer: 10 s at the most, but as long as it takes if the order is slow.
+ * On success the caller owns the descriptors in a->fds.  Errors: that of the
+ * launcher; or ERR_STREAM if it does not answer.
  */
 int order_ask(const struct order *o, int fd, struct order_answer *a,
 	      struct err *e) attr_must_check;

@@ -37,6 +37,7 @@ enum {
 struct launcher {
 	const struct options *o;
 	pid_t resolver; /* the last look-up; 0: none */
+	pid_t slow; /* carries out the last slow order; 0: none */
 	struct {
 		pid_t supervisor; /* 0: free */
 		pid_t group; /* COMMAND's; 0: it was not started */
@@ -370,6 +371,8 @@ static void launcher_reap(struct launcher *l)
 	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
 		if (pid == l->resolver)
 			l->resolver = 0;
+		if (pid == l->slow)
+			l->slow = 0;
 		for (size_t i = 0; i < COMMANDS_MAX; i++) {
 			if (l->commands[i].supervisor != pid)
 				continue;
@@ -417,20 +420,53 @@ static void launcher_detach(int fd)
 		unsetenv(not_for_command[i]);
 }
 
+/* Wait for the disk, as the process of the last slow order does. */
+static void launcher_finish_slow(struct launcher *l)
+{
+	while (l->slow && waitpid(l->slow, NULL, 0) < 0 && errno == EINTR)
+		;
+	l->slow = 0;
+}
+
+/*
+ * A slow order is carried out by a process of its own, one at a time: others,
+ * such as to connect again, must not wait for it.  Returns as fork(2); after -1
+ * we carry it out.
+ */
+static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
+{
+	pid_t pid;
+
+	if (!order_is_slow(o->kind))
+		return -1;
+	launcher_finish_slow(l);
+	pid = fork();
+	if (pid > 0)
+		l->slow = pid;
+	return pid;
+}
+
 /* Returns false if nobody is left that could ask. */
 static bool launcher_serve(struct launcher *l, int socket)
 {
 	struct order_received received;
 	struct order_answer answer = { .fds = { -1, -1 } };
 	int ret = order_receive(socket, &received);
+	pid_t other;
 
 	if (ret <= 0)
 		return ret == 0;
-	if (launcher_obey(l, &received, &answer) < 0)
+	other = launcher_fork_slow(l, &received.order);
+	if (other <= 0 && launcher_obey(l, &received, &answer) < 0)
 		answer.fds[0] = answer.fds[1] = -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		attr_close(&received.fds[i]);
-	order_reply(received.reply_fd, &answer);
+	if (other > 0)
+		close(received.reply_fd);
+	else
+		order_reply(received.reply_fd, &answer);
+	if (other == 0)
+		_exit(0);
 	return true;
 }
 
@@ -452,6 +488,7 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 			break;
 		p.revents = 0;
 	}
+	launcher_finish_slow(&l);
 	/* Supervisors see that their streams are gone.  They need no parent. */
 	launcher_reap(&l);
 	if (child)

@@ -215,6 +215,9 @@ int client_refused(struct client *client, struct err *e)
 	bool busy = (client->tls && tls_put_off(client->tls)) ||
 		    (client->channel && channel_put_off(client->channel));
 	bool reset = client_was_reset(client, e);
+	/* A refusal would have come as a WELCOME or an alert. */
+	bool lost = client->state == CLIENT_GREETING && client->channel &&
+		    channel_lost(client->channel);
 
 	if (reset)
 		e->kind = ERR_NET;
@@ -223,5 +226,5 @@ int client_refused(struct client *client, struct err *e)
 	err_wrap(e, "%s", client->name);
 	if (rekey_holds(&client->session.rekey))
 		return session_abort_rekey(&client->session, e);
-	return client_failed(client, busy || reset, e);
+	return client_failed(client, busy || reset || lost, e);
 }

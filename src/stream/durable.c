@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +15,10 @@
 
 #define ATTRIBUTE "user.btrfs-ktls-pipe.durable"
 
-enum { DIGITS = 20 }; /* of the largest number */
+enum {
+	DIGITS = 20, /* of the largest number */
+	NAME_BYTES = 256,
+};
 
 /* Errors that say that another note may do, or that the one before stays */
 static bool durable_lacks_attributes(int num)
@@ -30,26 +32,49 @@ static bool durable_lacks_room(int num)
 	       num == EROFS;
 }
 
-/* The file beside it.  Somebody else may have chosen what lies there. */
+/* The name of the file beside it; false: it would be too long. */
+static bool durable_name(const struct durable *d, char name[static NAME_BYTES])
+{
+	int n = snprintf(name, NAME_BYTES, "%s.durable", d->name);
+
+	return n > 0 && n < NAME_BYTES;
+}
+
+/* Somebody else may have chosen what lies there. */
+static bool durable_is_ours(const struct stat *st)
+{
+	return S_ISREG(st->st_mode) && st->st_uid == geteuid() &&
+	       st->st_nlink == 1;
+}
+
 static int durable_open(const struct durable *d, int flags)
 {
-	char name[256];
+	char name[NAME_BYTES];
 	struct stat st;
-	int fd, n = snprintf(name, sizeof name, "%s.durable", d->name);
+	int fd = -1;
 
-	if (n < 0 || (size_t)n >= sizeof name) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = openat(d->dir_fd, name,
-		    flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
-		    0600);
-	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-		       st.st_uid == geteuid() && st.st_nlink == 1))
+	if (durable_name(d, name))
+		fd = openat(d->dir_fd, name,
+			    flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+				    O_NONBLOCK,
+			    0600);
+	if (fd >= 0 && fstat(fd, &st) == 0 && durable_is_ours(&st))
 		return fd;
-	close(fd);
+	if (fd >= 0)
+		close(fd);
 	errno = ENAMETOOLONG; /* no room for a note under this name */
 	return -1;
+}
+
+bool durable_possible(const struct durable *d)
+{
+	char name[NAME_BYTES];
+	struct stat st;
+
+	return fgetxattr(d->fd, ATTRIBUTE, NULL, 0) >= 0 ||
+	       !durable_lacks_attributes(errno) || !durable_name(d, name) ||
+	       fstatat(d->dir_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+	       durable_is_ours(&st);
 }
 
 /* It is always as long, so that a write replaces it as a whole. */
@@ -100,10 +125,9 @@ uint64_t durable_read(const struct durable *d)
 
 void durable_forget(const struct durable *d)
 {
-	char name[256];
-	int n = snprintf(name, sizeof name, "%s.durable", d->name);
+	char name[NAME_BYTES];
 
 	if (fremovexattr(d->fd, ATTRIBUTE) < 0 &&
-	    durable_lacks_attributes(errno) && n > 0 && (size_t)n < sizeof name)
+	    durable_lacks_attributes(errno) && durable_name(d, name))
 		unlinkat(d->dir_fd, name, 0);
 }

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* A file of ours, in a folder that is open */
@@ -15,6 +16,12 @@ struct durable {
 	int fd; /* the file */
 	const char *name; /* in the folder */
 };
+
+/*
+ * Can they be noted?  If it must be beside the file, and something else lies
+ * there, the answer is no.
+ */
+bool durable_possible(const struct durable *d);
 
 /*
  * Note that these bytes are on the disk, which they are.  Returns 0 or an errno.

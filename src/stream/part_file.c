@@ -136,28 +136,50 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 	return 0;
 }
 
+static int part_file_make(struct part_file *p, struct err *e)
+{
+	p->fd = openat(p->dir_fd, p->part,
+		       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+			       O_NONBLOCK,
+		       0600);
+	if (p->fd >= 0)
+		return 0;
+	return err_set(e, ERR_IO, errno,
+		       errno == ELOOP ? "--output: %s.part is a symbolic link"
+				      : "--output: %s.part",
+		       p->path);
+}
+
+/* What else lies in the folder, now that FILE.part is ours */
+static int part_file_check_folder(const struct part_file *p, struct err *e)
+{
+	const struct durable d = part_file_durable(p);
+
+	if (part_file_exists(p))
+		return err_set(e, ERR_IO, 0, "--output: %s exists already",
+			       p->path);
+	if (!durable_possible(&d))
+		return err_set(e, ERR_IO, 0,
+			       "--output: %s.part.durable is no file of ours; "
+			       "remove it",
+			       p->path);
+	return 0;
+}
+
 int part_file_open(struct part_file *p, const char *path, struct err *e)
 {
 	struct stat st;
 
 	*p = (struct part_file){ .dir_fd = -1, .fd = -1, .path = path };
-	if (part_file_open_folder(p, e) < 0)
+	if (part_file_open_folder(p, e) < 0 || part_file_make(p, e) < 0 ||
+	    part_file_check(p, &st, e) < 0)
 		return -1;
-	p->fd = openat(p->dir_fd, p->part,
-		       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-			       O_NONBLOCK,
-		       0600);
-	if (p->fd < 0)
-		return err_set(e, ERR_IO, errno,
-			       errno == ELOOP
-				       ? "--output: %s.part is a symbolic link"
-				       : "--output: %s.part",
-			       path);
-	if (part_file_check(p, &st, e) < 0)
+	if (part_file_check_folder(p, e) < 0) {
+		/* Without bytes it may be of our making. */
+		if (!st.st_size)
+			unlinkat(p->dir_fd, p->part, 0);
 		return -1;
-	if (part_file_exists(p))
-		return err_set(e, ERR_IO, 0, "--output: %s exists already",
-			       path);
+	}
 	p->opened = true;
 	return part_file_cut(p, st.st_size, e);
 }

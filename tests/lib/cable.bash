@@ -4,6 +4,8 @@
 # A second host, in a network namespace, and a cable to it. Loaded after
 # delivery.bash.
 
+. "${BASH_SOURCE[0]%/*}/netns.bash"
+
 # plug_in: the other host has the address HOST on the cable CABLE, ours has NEAR,
 # and nobody has SPARE; IPv6 addresses of the test begin with SITE. All of these
 # differ between tests that run at the same time. From then on listeners run on
@@ -23,20 +25,6 @@ plug_in() {
 	ip link set "$name" up
 	ip -n "$name" link set "$name.p" up
 	listen_there
-}
-
-# other_host: sets CABLE to the name of a new namespace, and NUMBER to one that
-# no other test has, a multiple of 8 below 256
-other_host() {
-	local i
-	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	for ((i = 0; i < 32; i++)); do
-		CABLE=bkp$i NUMBER=$((8 * i))
-		! ip netns add "$CABLE" 2>ip.err || break
-	done
-	((i < 32)) ||
-		skip "own kernel only: no network namespaces ($(<ip.err))"
-	cleanup_add ip netns del "$CABLE"
 }
 
 listen_there() {

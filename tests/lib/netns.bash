@@ -1,26 +1,37 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash
 #
-# The far host of the verb ssh in a network of its own, behind a firewall.
-# Loaded after sshd.bash.
+# Another host in a network namespace. Loaded after helpers.bash.
 
-# far_network: the next start_sshd runs on a host with the address 198.51.100.2,
-# ours on the cable is 198.51.100.1
-far_network() {
-	local name=bkps$$
-	[[ $(id -u) == 0 ]] || skip 'own kernel only: needs root'
-	ip netns add "$name" 2>ip.err ||
+# other_host: sets CABLE to the name of a new namespace, and NUMBER to one that
+# no other test has, a multiple of 8 below 256
+other_host() {
+	local i
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	for ((i = 0; i < 32; i++)); do
+		CABLE=bkp$i NUMBER=$((8 * i))
+		! ip netns add "$CABLE" 2>ip.err || break
+	done
+	((i < 32)) ||
 		skip "own kernel only: no network namespaces ($(<ip.err))"
-	cleanup_add ip netns del "$name"
-	ip link add "$name" type veth peer name "$name.p" netns "$name" ||
+	cleanup_add ip netns del "$CABLE"
+}
+
+# far_network: the next start_sshd runs on another host with the address
+# SSHD_ADDRESS; nobody has the address NOBODY
+far_network() {
+	local net=198.51.100
+	other_host
+	ip link add "$CABLE" type veth peer name "$CABLE.p" netns "$CABLE" ||
 		skip 'own kernel only: no veth'
-	cleanup_add ip link del "$name"
-	ip addr add 198.51.100.1/24 dev "$name"
-	ip -n "$name" addr add 198.51.100.2/24 dev "$name.p"
-	ip link set "$name" up
-	ip -n "$name" link set "$name.p" up
-	ip -n "$name" link set lo up
-	CABLE=$name SSHD_RUN="ip netns exec $name" SSHD_ADDRESS=198.51.100.2
+	cleanup_add ip link del "$CABLE"
+	SSHD_RUN="ip netns exec $CABLE"
+	SSHD_ADDRESS=$net.$((NUMBER + 2)) NOBODY=$net.$((NUMBER + 4))
+	ip addr add "$net.$((NUMBER + 1))/29" dev "$CABLE"
+	ip -n "$CABLE" addr add "$SSHD_ADDRESS/29" dev "$CABLE.p"
+	ip link set "$CABLE" up
+	ip -n "$CABLE" link set "$CABLE.p" up
+	ip -n "$CABLE" link set lo up
 }
 
 # firewall RULE...: of the far host; nft(8) rules of its input

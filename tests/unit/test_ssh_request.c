@@ -65,6 +65,11 @@ static void test_too_long(void)
 	   "a COMMAND that is too long is an error");
 }
 
+/* An identity of 65 characters */
+#define X13 "0123456789abc"
+#define LONG_IDENTITY \
+	"1 receive name=00ff identity=" X13 X13 X13 X13 X13 " -- x"
+
 static void test_bad(void)
 {
 	static const char *const bad[] = {
@@ -104,8 +109,7 @@ static void test_bad(void)
 		"1 receive fallback name=00ff -- x",
 		"1 receive discard -- x",
 		"1 receive name=00ff identity=a/b -- x",
-		"1 receive name=00ff identity=0123456789012345678901234567890123"
-		"456789012345678901234567890123456 -- x",
+		LONG_IDENTITY,
 	};
 
 	for (size_t i = 0; i < array_len(bad); i++)

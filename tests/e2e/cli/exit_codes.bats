@@ -120,7 +120,7 @@ refused() {
 }
 
 listener_continues() {
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	assert_lines 1 "$RECEIVER_ERR"
 	[[ ! -s $RECEIVED ]] || fail "something was received"
 }

@@ -23,7 +23,7 @@ only_ssh() {
 @test "a firewall drops the port: exit status 4 after 5 s, and the remedies are named" {
 	only_ssh
 	by_ssh 4 there "cat >$TMP/got" <in
-	assert_stderr_has 'no direct connection to there, port [0-9]+ of 198.51.100.2: Connection timed out \(open that TCP port there, --port'
+	assert_stderr_has "no direct connection to there, port [0-9]+ of $SSHD_ADDRESS: Connection timed out \\(open that TCP port there, --port"
 	[[ ! -e got ]] || fail 'COMMAND was started'
 	until_true nothing_is_left
 }
@@ -44,9 +44,9 @@ only_ssh() {
 }
 
 @test "--address is tried first, then the address that ssh came to" {
-	by_ssh -v --address 198.51.100.77 there "cat >$TMP/got" <in
-	assert_stderr_has 'connecting to 198.51.100.77'
-	assert_stderr_has 'connecting to 198.51.100.2'
+	by_ssh -v --address "$NOBODY" there "cat >$TMP/got" <in
+	assert_stderr_has "connecting to $NOBODY"
+	assert_stderr_has "connecting to $SSHD_ADDRESS"
 	assert_same_file got in
 }
 

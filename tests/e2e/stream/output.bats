@@ -99,10 +99,37 @@ synced() {
 }
 
 # Beside it lies a note then.
-@test "a file system without extended attributes: the part is continued, too" {
+without_attributes() {
 	wrapped '' "\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
+}
+
+@test "a file system without extended attributes: the part is continued, too" {
+	without_attributes
 	part_is_continued
 	[[ $(echo file*) == file ]] || fail "left: $(echo file*)"
+}
+
+@test "something else in the place of that note is refused with 8, and nothing is left" {
+	local other
+	without_attributes
+	for other in 'ln -s victim' mkfifo mkdir; do
+		$other file.part.durable
+		bkp 8 listen -k key -p 0 --output file
+		assert_stderr_has 'file.part.durable is no file of ours'
+		[[ $(echo file*) == file.part.durable ]] || fail "left: $(echo file*)"
+		rm -r file.part.durable
+	done
+}
+
+@test "something else that comes in the place of that note does not end the stream" {
+	without_attributes
+	make_btrfs_like in 80000000
+	listens
+	echo victim >victim
+	ln -s victim file.part.durable
+	sends <in
+	whole
+	[[ $(<victim) == victim ]]
 }
 
 @test "another stream is refused on both sides with 8, and the part is kept" {
@@ -125,6 +152,7 @@ synced() {
 	: >file
 	bkp 8 listen -k key -p 0 --output file
 	assert_stderr_has 'file exists already'
+	[[ ! -e file.part ]] || fail 'file.part was made'
 	rm file
 	listens
 	have_fifo feed

@@ -197,7 +197,7 @@ loses_power_ten_times() {
 		: >guest.out
 		boots "${@:2}"
 		((losses < 10)) || break
-		until_true has_sent
+		PATIENT=120 until_true has_sent
 		sleep "$((RANDOM % 2)).$((RANDOM % 10))"
 		gone "$GUEST" && break
 		loses_power

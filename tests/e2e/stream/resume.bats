@@ -581,12 +581,13 @@ begun_again() {
 		has_line 'the stream resumes at byte 0 ' "$RECEIVER_ERR"
 }
 
-# welcome_is_lost push|pull: twice; WELCOME is a frame of 64 bytes, its record
+# welcome_is_lost push|pull [cut]: twice; WELCOME is a frame of 64 bytes, its record
 # type and a tag. Later connections are reset after a megabyte.
 welcome_is_lost() (
+	local how=${2:-rst}
 	# shellcheck disable=SC2317 # stream_starts calls it
 	start_relay() {
-		start_tool relay "$PORT" rst -c s2c -l 81 -k 2
+		start_tool relay "$PORT" "$how" -c s2c -l 81 -k 2
 		start_tool relay "$PORT" "$@"
 	}
 	directions "$1"
@@ -599,6 +600,10 @@ welcome_is_lost() (
 @test "a WELCOME that is lost with a reset costs a connection, not the stream" {
 	welcome_is_lost push
 	welcome_is_lost pull
+}
+
+@test "a FIN in the place of WELCOME costs a connection, not the stream" {
+	both_ways welcome_is_lost cut
 }
 
 @test "the same for a stream with a name" {

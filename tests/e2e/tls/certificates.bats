@@ -232,7 +232,7 @@ refused_server() {
 	bkp_send 5 --ktls "$WHEN" "${@:3}" <<<word
 	assert_stderr_has "the peer's certificate \\(.*\\) .*$1"
 	assert_lines 1 "$ERR"
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	assert_stderr_has "refused 127.*the peer refused our certificate: .*\\(alert $2\\)" \
 		"$RECEIVER_ERR"
 	assert_lines 1 "$RECEIVER_ERR"

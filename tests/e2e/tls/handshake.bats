@@ -230,7 +230,7 @@ fails_within() {
 	start_receiver --ktls "$WHEN"
 	# refused after the first line, while printf writes the second
 	printf 'GET / HTTP/1.0\r\n\r\n' >"/dev/tcp/127.0.0.1/$PORT" || true
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	assert_stderr_has '^btrfs-ktls-pipe: .*127\.0\.0\.1:[0-9]+.*not speak TLS' \
 		"$RECEIVER_ERR"
 	assert_listener_lived 1
@@ -245,7 +245,7 @@ fails_within() {
 @test "a silent client is logged after --handshake-timeout, listen continues" {
 	start_receiver --ktls "$WHEN" --handshake-timeout 300ms
 	exec 5<>"/dev/tcp/127.0.0.1/$PORT"
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	exec 5>&-
 	assert_stderr_has 'took too long' "$RECEIVER_ERR"
 	assert_listener_lived 1

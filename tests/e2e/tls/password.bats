@@ -144,7 +144,7 @@ first_byte() {
 	bkp_send 5 --password-file wrong <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: 127.*the peer has another password'
 	assert_lines 1 "$ERR"
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	assert_stderr_has '^btrfs-ktls-pipe: refused 127.*another password' \
 		"$RECEIVER_ERR"
 	still_serves 1
@@ -171,7 +171,7 @@ first_byte() {
 	start_receiver --ktls "$WHEN"
 	with_key bkp_send 5 <<<secret
 	assert_stderr_has '^btrfs-ktls-pipe: .*refused the key'
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	assert_stderr_has 'refused .*has a key.*password' "$RECEIVER_ERR"
 	# a client that uses the password's identity is refused, too
 	with_key bkp_send 5 --identity password <<<secret
@@ -217,7 +217,7 @@ replay() {
 replayed_to() {
 	start_receiver --password-file "$1" --ktls "$WHEN"
 	replay recorded "$2"
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	sed -E 's/:[0-9]+: /: /' "$RECEIVER_ERR" >"$2.log"
 	kill "$RECEIVER_PID"
 }
@@ -326,7 +326,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 @test "half a message, then the end of the connection: listen continues" {
 	start_receiver --ktls "$WHEN"
 	printf '\x70\2\0\0nonce' >"/dev/tcp/127.0.0.1/$PORT"
-	until_true test -s "$RECEIVER_ERR"
+	until_true has_lines "$RECEIVER_ERR"
 	assert_stderr_has 'refused 127.*closed' "$RECEIVER_ERR"
 	still_serves 1
 }
