@@ -28,8 +28,7 @@ static void line_open(struct line *l, const char *mode, bool raw)
 	connect_pair(l->end, mode);
 	for (int side = 0; side < 2; side++) {
 		l->fd[side] = l->end[side].fd;
-		l->ch[side] =
-			channel_new(l->end[side].tls, l->fd[side], raw, &e);
+		l->ch[side] = channel_new(l->end[side].tls, l->fd[side], &e);
 		if (!l->ch[side])
 			bail();
 	}
@@ -104,12 +103,12 @@ static struct aead *maker_aead(const struct maker *m, const struct traffic *t)
 static struct maker maker_of(const struct line *l, int side)
 {
 	struct maker m = { .fd = l->fd[side] };
-	struct channel_value v;
+	struct tls_agreed v;
 
 	channel_give(l->ch[side], &v);
-	m.mode = v.agreed.mode;
-	m.tx = v.agreed.keys[RECORD_TX];
-	m.rx = v.agreed.keys[RECORD_RX];
+	m.mode = v.mode;
+	m.tx = v.keys[RECORD_TX];
+	m.rx = v.keys[RECORD_RX];
 	m.out = maker_aead(&m, &m.tx);
 	m.in = maker_aead(&m, &m.rx);
 	return m;
@@ -201,11 +200,11 @@ static const struct {
 static void keys_of(const struct channel *ch, struct traffic *tx,
 		    struct traffic *rx)
 {
-	struct channel_value v;
+	struct tls_agreed v;
 
 	channel_give(ch, &v);
-	*tx = v.agreed.keys[RECORD_TX];
-	*rx = v.agreed.keys[RECORD_RX];
+	*tx = v.keys[RECORD_TX];
+	*rx = v.keys[RECORD_RX];
 }
 
 static void test_keys(size_t row, int from)
@@ -240,7 +239,7 @@ static void test_keys(size_t row, int from)
 /* As if another process went on: the channel is made anew of its value. */
 static void test_value(const char *mode)
 {
-	struct channel_value v;
+	struct tls_agreed v;
 	struct channel *again;
 	struct line l;
 

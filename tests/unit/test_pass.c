@@ -37,7 +37,7 @@ static struct peer peer_of(struct end *end)
 		.returns = true,
 	};
 
-	peer.channel = channel_new(end->tls, end->fd, false, &e);
+	peer.channel = channel_new(end->tls, end->fd, &e);
 	if (!peer.channel)
 		bail();
 	memset(peer.hello.stream, 5, sizeof peer.hello.stream);
@@ -53,7 +53,7 @@ static void test_pass(const char *mode)
 	bool ended;
 
 	connect_pair(end, mode);
-	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, false, &e);
+	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, &e);
 	peer = peer_of(&end[SERVER]);
 	put(client, "HELLO");
 	if (!client || pass_open(over) < 0 || !gets(peer.channel, "HELLO"))

@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "pair.h"
 #include "tap.h"
-#include "tls/priority.h"
+#include "tls/mode.h"
 #include "tls/tls.h"
 
 static const struct pair_setup same_all = {
@@ -91,7 +91,7 @@ static void test_modes(void)
 		struct pair_setup s = { .modes = { mode->name, mode->name } };
 		struct end end[2] = { 0 };
 
-		if (!priority_mode_usable(mode, CREDENTIAL_PSK)) {
+		if (!mode_usable(mode, CREDENTIAL_PSK)) {
 			tap_skip(mode->name, "GnuTLS cannot do it");
 			continue;
 		}
@@ -320,7 +320,7 @@ static void test_mode_lists(void)
 	struct err e = { 0 };
 	bool all_13 = true;
 
-	priority_default_modes(&list, CREDENTIAL_PSK);
+	mode_defaults(&list, CREDENTIAL_PSK);
 	for (size_t i = 0; i < list.count; i++)
 		all_13 &= list.modes[i]->version == MODE_TLS13;
 	ok(list.count >= 2 && all_13, "by default only TLS 1.3 is offered");
@@ -328,12 +328,12 @@ static void test_mode_lists(void)
 	       "all of which can be had");
 	is_int(list.modes[0]->cipher == MODE_CHACHA20_POLY1305,
 	       !mode_cpu_has_aes(), "ChaCha20 first where AES is slow");
-	priority_default_modes(&list, CREDENTIAL_X509);
+	mode_defaults(&list, CREDENTIAL_X509);
 	ok(list.count == 3 && tls_check_modes(&list, CREDENTIAL_X509, &e) == 0,
 	   "with certificates that is all of TLS 1.3");
 	list.count = 0;
 	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (!priority_mode_usable(&mode_table[i], CREDENTIAL_PSK))
+		if (!mode_usable(&mode_table[i], CREDENTIAL_PSK))
 			mode_add(&list, &mode_table[i]);
 	if (list.count)
 		ok(tls_check_modes(&list, CREDENTIAL_PSK, &e) == -1 &&
