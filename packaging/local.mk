@@ -18,6 +18,7 @@ examples_DATA = \
 	packaging/examples/laptop-backup.service \
 	packaging/examples/listen.conf \
 	packaging/examples/pull-nas.conf \
+	packaging/examples/snbk \
 	packaging/examples/ssh
 
 # They name the program by its path.
@@ -45,6 +46,7 @@ EXTRA_DIST += \
 	packaging/debian \
 	packaging/examples/listen.conf \
 	packaging/examples/pull-nas.conf \
+	packaging/examples/snbk \
 	packaging/examples/ssh \
 	packaging/rpm \
 	packaging/systemd/btrfs-ktls-pipe-pull@.timer \

@@ -25,8 +25,8 @@ src_libbkp_a_SOURCES = \
 	src/auth/key_text.c src/auth/key_text.h \
 	src/auth/prompt.c src/auth/prompt.h \
 	src/auth/rate_limit.c src/auth/rate_limit.h \
-	src/auth/x509.c src/auth/x509.h \
 	src/auth/key.c src/auth/key.h \
+	src/auth/x509.c src/auth/x509.h \
 	src/auth/key_list.c src/auth/key_list.h \
 	src/auth/credential.c src/auth/credential.h \
 	src/auth/password_exchange.c src/auth/password_exchange.h \
@@ -38,7 +38,6 @@ src_libbkp_a_SOURCES = \
 	src/tls/aead.c src/tls/aead.h \
 	src/tls/key_schedule.c src/tls/key_schedule.h \
 	src/tls/ktls.c src/tls/ktls.h \
-	src/tls/priority.c src/tls/priority.h \
 	src/tls/records.c src/tls/records.h \
 	src/tls/tls.c src/tls/tls.h \
 	src/tls/channel.c src/tls/channel.h \

@@ -424,8 +424,7 @@ int credential_refusal(const struct credential *c, enum record_alert *alert,
 void credential_peer_name(const struct credential *c, gnutls_session_t session,
 			  char out[static KEY_IDENTITY_MAX + 1])
 {
-	x509_identity(session, &c->rules, key_identity_ok, out,
-		      KEY_IDENTITY_MAX + 1);
+	x509_identity(session, &c->rules, out);
 }
 
 const char *credential_identity(const struct credential *c)

@@ -89,12 +89,6 @@ void credential_forget(struct credential *c);
 
 void credential_free(struct credential *c);
 
-static inline void credential_cleanup(struct credential **c)
-{
-	credential_free(*c);
-}
-#define autofree_cred attr_cleanup(credential_cleanup)
-
 /* The state of one of the TLS sessions that share a credential. */
 struct credential_session {
 	struct credential *cred;

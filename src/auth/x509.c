@@ -17,10 +17,7 @@
 #define PEM_END "-----END "
 #define SAN_OID "2.5.29.17"
 
-enum {
-	SHOWN_MAX = 64, /* bytes of a name in a message, with NUL */
-	DNS_NAME_MAX = 253, /* as text; RFC 1035 section 2.3.4 */
-};
+enum { SHOWN_MAX = 64 }; /* bytes of a name in a message, with NUL */
 
 /* A list of certificates, as GnuTLS returns it. */
 struct x509_list {
@@ -183,7 +180,7 @@ static int x509_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 	return 0;
 }
 
-/* Can its key make a signature that priority_string() offers? */
+/* Can its key make a signature that mode_priority() offers? */
 static int x509_check_kind(gnutls_x509_crt_t crt, struct err *e)
 {
 	int kind = gnutls_x509_crt_get_pk_algorithm(crt, NULL);
@@ -551,7 +548,7 @@ int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
 }
 
 void x509_identity(gnutls_session_t session, const struct x509_rules *rules,
-		   bool (*fits)(const char *name), char *out, size_t size)
+		   char out[static KEY_IDENTITY_MAX + 1])
 {
 	attr_cleanup(x509_sans_free) gnutls_subject_alt_names_t sans = NULL;
 	attr_cleanup(x509_crt_free)
@@ -560,25 +557,18 @@ void x509_identity(gnutls_session_t session, const struct x509_rules *rules,
 	gnutls_datum_t san;
 	unsigned int type;
 
-	*out = '\0';
+	memset(out, 0, KEY_IDENTITY_MAX + 1);
 	if (!crt || x509_sans(crt, &sans) < 0)
 		return;
 	name = x509_which_name(sans, rules);
-	if (name && fits(name)) {
-		snprintf(out, size, "%s", name);
+	if (name && key_text_identity_ok((const uint8_t *)name, strlen(name))) {
+		memcpy(out, name, strlen(name));
 		return;
 	}
-	for (unsigned int i = 0; x509_san(sans, i, &type, &san); i++) {
-		char text[DNS_NAME_MAX + 1];
-
-		if (type != GNUTLS_SAN_DNSNAME || san.size >= sizeof text ||
-		    memchr(san.data, '\0', san.size))
-			continue;
-		memcpy(text, san.data, san.size);
-		text[san.size] = '\0';
-		if (fits(text)) {
-			snprintf(out, size, "%s", text);
+	for (unsigned int i = 0; x509_san(sans, i, &type, &san); i++)
+		if (type == GNUTLS_SAN_DNSNAME &&
+		    key_text_identity_ok(san.data, san.size)) {
+			memcpy(out, san.data, san.size);
 			return;
 		}
-	}
 }

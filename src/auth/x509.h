@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "auth/key_text.h"
 #include "base/err.h"
 #include "proto/record.h"
 
@@ -57,11 +58,11 @@ int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
 
 /*
  * The name of a verified peer: the first of the rules' names that matches, else
- * the first DNS name in its certificate.  A name for which fits() is false does
- * not count.  "" if there is none.
+ * the first DNS name in its certificate.  Only a valid identity counts.  "" if
+ * there is none.
  */
 void x509_identity(gnutls_session_t session, const struct x509_rules *rules,
-		   bool (*fits)(const char *name), char *out, size_t size);
+		   char out[static KEY_IDENTITY_MAX + 1]);
 
 /* Does pattern, a DNS name of len bytes in a certificate, match name? */
 bool x509_dns_matches(const char *pattern, size_t len, const char *name,

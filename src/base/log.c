@@ -169,8 +169,8 @@ void log_flush(void)
 {
 	int saved = errno;
 
-	if (log_tell_dropped() && log_rest_len && !log_put("", 0))
-		errno = saved; /* the rest is kept */
+	if (log_tell_dropped() && log_rest_len)
+		log_put("", 0); /* without room the rest is kept */
 	errno = saved;
 }
 

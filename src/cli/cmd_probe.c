@@ -12,7 +12,7 @@
 #include "base/log.h"
 #include "cli/cmd.h"
 #include "tls/ktls.h"
-#include "tls/priority.h"
+#include "tls/mode.h"
 #include "tls/tls.h"
 
 struct probe {
@@ -47,13 +47,12 @@ static int probe_run(struct probe *p, struct err *e)
 	snprintf(p->ulp_why, sizeof p->ulp_why, "%s", why.msg);
 	confine_try(&p->confine);
 	log_defuse(p->confine.missing, strlen(p->confine.missing));
-	priority_default_modes(&list, CREDENTIAL_PSK);
+	mode_defaults(&list, CREDENTIAL_PSK);
 	p->pick = list.modes[0];
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		p->modes[i].gnutls =
-			priority_mode_usable(&mode_table[i], CREDENTIAL_PSK);
-		p->modes[i].x509 =
-			priority_mode_usable(&mode_table[i], CREDENTIAL_X509);
+			mode_usable(&mode_table[i], CREDENTIAL_PSK);
+		p->modes[i].x509 = mode_usable(&mode_table[i], CREDENTIAL_X509);
 		if (ktls_probe(&mode_table[i], &p->modes[i].kernel, e) < 0)
 			return -1;
 		if (&mode_table[i] == p->pick)

@@ -15,7 +15,6 @@
 #include "conn/stream_name.h"
 #include "stream/digest.h"
 #include "tls/ktls.h"
-#include "tls/priority.h"
 
 enum { CONNECT_MS = 30000 };
 
@@ -180,7 +179,7 @@ static int setup_check(struct setup *s, const struct options *o, struct err *e)
 		return -1;
 	stats_start(&s->stats);
 	if (!s->modes.count)
-		priority_default_modes(&s->modes, kinds);
+		mode_defaults(&s->modes, kinds);
 	if (tls_check_modes(&s->modes, kinds, e) < 0)
 		return -1;
 	if (o->ktls == CONNECTION_KTLS_REQUIRE && ktls_available(e) < 0)

@@ -2,15 +2,27 @@
 #include "cli/ssh_defaults.h"
 
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static const char blank[] = " \t\r\n";
+
+/* Services of systemd have no HOME, unless they say User=.  NULL: none */
+static const char *ssh_defaults_home(void)
+{
+	const char *home = getenv("HOME");
+	const struct passwd *p = home && *home ? NULL : getpwuid(geteuid());
+
+	return p ? p->pw_dir : home;
+}
 
 /* Returns false if there is no home, or its name is too long. */
 static bool ssh_defaults_path(char path[static SSH_DEFAULTS_WORD_BYTES])
 {
-	const char *config = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
+	const char *config = getenv("XDG_CONFIG_HOME");
+	const char *home = ssh_defaults_home();
 	bool own = config && *config;
 	int n;
 

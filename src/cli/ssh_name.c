@@ -253,6 +253,9 @@ struct ssh_name_visit *ssh_name_take(struct ssh_name *n)
 
 void ssh_name_answer(struct ssh_name_visit *v, uint64_t port)
 {
+	/* If we need no socket there, nobody may connect to it. */
+	if (v->listen_fd >= 0)
+		close(steal_fd(&v->listen_fd));
 	/* Who does not read it is gone. */
 	if (send(v->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
 		    0 ||

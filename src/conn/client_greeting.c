@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "conn/hello.h"
-#include "tls/priority.h"
+#include "tls/mode.h"
 
 static int client_send(struct client *client, const struct frame *f,
 		       struct err *e)
@@ -138,8 +138,7 @@ static int client_agree(struct client *client, const struct frame_welcome *w,
 
 	session_agree(s, channel_agreed(client->channel), &peer);
 	if (s->p.config->raw || !s->p.cred ||
-	    !priority_mode_usable(channel_agreed(client->channel)->mode,
-				  CREDENTIAL_PSK))
+	    !mode_usable(channel_agreed(client->channel)->mode, CREDENTIAL_PSK))
 		return 0;
 	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;

@@ -94,8 +94,7 @@ static int client_handshake(struct client *client,
 	client_watch(client, want);
 	if (want != TLS_DONE)
 		return 0;
-	client->channel = channel_new(client->tls, client->socket.fd,
-				      client->session.p.config->raw, e);
+	client->channel = channel_new(client->tls, client->socket.fd, e);
 	tls_free(client->tls);
 	client->tls = NULL;
 	if (!client->channel)

@@ -11,7 +11,7 @@ enum { QUEUE_BYTES = 65536 }; /* some ten connections wait for a stream */
 
 struct pass_message {
 	struct peer peer; /* the socket goes beside it, the channel in value */
-	struct channel_value value;
+	struct tls_agreed value;
 };
 
 /* What carries one descriptor: unix(7), SCM_RIGHTS. */

@@ -345,7 +345,7 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 		return -1;
 	if (p->want != TLS_DONE)
 		return 0;
-	p->peer.channel = channel_new(p->tls, p->peer.socket.fd, r->raw, e);
+	p->peer.channel = channel_new(p->tls, p->peer.socket.fd, e);
 	if (!p->peer.channel)
 		return -1;
 	tls_free(p->tls);

@@ -44,7 +44,7 @@ static void channel_forget(struct channel *ch, enum record_direction dir)
 	explicit_bzero(t->iv, sizeof t->iv);
 }
 
-struct channel *channel_take(const struct channel_value *v, int fd,
+struct channel *channel_take(const struct tls_agreed *value, int fd,
 			     struct err *e)
 {
 	struct channel *ch = calloc(1, sizeof *ch);
@@ -54,11 +54,11 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 		return NULL;
 	}
 	ch->fd = fd;
-	ch->agreed = v->agreed;
+	ch->agreed = *value;
 	ch->incoming =
-		(struct incoming){ .v13 = v->agreed.mode->version == MODE_TLS13,
-				   .raw = v->raw };
-	ch->records = records_new(fd, v->agreed.mode, v->agreed.keys, e);
+		(struct incoming){ .v13 = value->mode->version == MODE_TLS13,
+				   .raw = value->raw };
+	ch->records = records_new(fd, value->mode, value->keys, e);
 	if (!ch->records) {
 		channel_free(ch);
 		return NULL;
@@ -66,11 +66,11 @@ struct channel *channel_take(const struct channel_value *v, int fd,
 	return ch;
 }
 
-struct channel *channel_new(struct tls *t, int fd, bool raw, struct err *e)
+struct channel *channel_new(struct tls *t, int fd, struct err *e)
 {
-	autowipe_channel_value struct channel_value v = { .raw = raw };
+	autowipe_agreed struct tls_agreed a = { .mode = NULL };
 
-	return tls_finish(t, &v.agreed, e) < 0 ? NULL : channel_take(&v, fd, e);
+	return tls_finish(t, &a, e) < 0 ? NULL : channel_take(&a, fd, e);
 }
 
 void channel_free(struct channel *ch)
@@ -97,13 +97,12 @@ static void channel_keys(const struct channel *ch, enum record_direction dir,
 	memcpy(out->seq, &seq, sizeof out->seq);
 }
 
-void channel_give(const struct channel *ch, struct channel_value *out)
+void channel_give(const struct channel *ch, struct tls_agreed *out)
 {
 	assert(!channel_pending(ch) && !channel_pending_read(ch));
-	*out = (struct channel_value){ .agreed = ch->agreed,
-				       .raw = ch->incoming.raw };
-	channel_keys(ch, RECORD_TX, &out->agreed.keys[RECORD_TX]);
-	channel_keys(ch, RECORD_RX, &out->agreed.keys[RECORD_RX]);
+	*out = ch->agreed;
+	channel_keys(ch, RECORD_TX, &out->keys[RECORD_TX]);
+	channel_keys(ch, RECORD_RX, &out->keys[RECORD_RX]);
 }
 
 int channel_to_kernel(struct channel *ch, enum record_direction dir,

@@ -21,18 +21,6 @@
 
 struct channel;
 
-/*
- * A channel as a value, to be passed with its socket to another process of this
- * program.  Contains keys.
- */
-struct channel_value {
-	struct tls_agreed agreed; /* with the keys for the next records */
-	bool raw;
-};
-
-SECRET_WIPER(channel_value_wipe, struct channel_value)
-#define autowipe_channel_value attr_cleanup(channel_value_wipe)
-
 /* What a call that receives found. */
 struct channel_io {
 	size_t bytes; /* of data; 0 and not closed: nothing now, poll */
@@ -43,20 +31,21 @@ struct channel_io {
 /*
  * Make a channel of a handshake that is done, both directions in user space.
  * Until channel_keep() it reads not a byte beyond the record that is asked for.
- * Borrows fd; t is of no more use.  raw: the peer is another program, which
- * may send session tickets and change its keys.  NULL: ERR_AUTH, ERR_BUG.
+ * Borrows fd; t is of no more use.  NULL: ERR_AUTH, ERR_BUG.
  */
-struct channel *channel_new(struct tls *t, int fd, bool raw, struct err *e);
+struct channel *channel_new(struct tls *t, int fd, struct err *e);
 void channel_free(struct channel *ch);
 
 /*
- * Take the value of a channel, of which nothing else was asked than HELLO: both
- * directions are in user space and nothing is pending.  ch can only be freed.
+ * The channel as a value, with the keys for the next records, to be passed with
+ * its socket to another process of this program.  Nothing else was asked than
+ * HELLO: both directions are in user space and nothing is pending.  ch can only
+ * be freed.
  */
-void channel_give(const struct channel *ch, struct channel_value *out);
+void channel_give(const struct channel *ch, struct tls_agreed *out);
 
-/* Make a channel of a value, which the caller wipes.  NULL: ERR_BUG. */
-struct channel *channel_take(const struct channel_value *v, int fd,
+/* Make a channel of such a value, which the caller wipes.  NULL: ERR_BUG. */
+struct channel *channel_take(const struct tls_agreed *value, int fd,
 			     struct err *e);
 
 /* What the handshake agreed on, without keys. */

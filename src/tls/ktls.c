@@ -11,10 +11,6 @@
 
 #include "base/compat.h"
 
-#define NO_MODULE                                                            \
-	"this kernel has no TLS; load it with 'modprobe tls', and at every " \
-	"boot with 'tls' in /etc/modules-load.d/tls.conf"
-
 union crypto_info {
 	struct tls_crypto_info info;
 	struct tls12_crypto_info_aes_gcm_128 gcm128;
@@ -91,6 +87,17 @@ static int ktls_check_calls(int fd, struct err *e)
 	return call ? err_call(e, ERR_KTLS, call, "cannot use kernel TLS") : 0;
 }
 
+/* The ULP was not attached, for errno. */
+static int ktls_unattached(struct err *e, const char *what)
+{
+	if (errno == ENOENT || errno == ENOPROTOOPT)
+		return err_set(e, ERR_KTLS, 0,
+			       "this kernel has no TLS; load it with 'modprobe "
+			       "tls', and at every boot with 'tls' in "
+			       "/etc/modules-load.d/tls.conf");
+	return err_call(e, ERR_KTLS, "setsockopt", "%s", what);
+}
+
 int ktls_available(struct err *e)
 {
 	autoclose int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -103,29 +110,20 @@ int ktls_available(struct err *e)
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
 	    errno == ENOTCONN)
 		return ktls_check_calls(fd, e);
-	if (errno == ENOENT || errno == ENOPROTOOPT)
-		return err_set(e, ERR_KTLS, 0, NO_MODULE);
-	return err_call(e, ERR_KTLS, "setsockopt", "cannot use kernel TLS");
+	return ktls_unattached(e, "cannot use kernel TLS");
 }
 
 int ktls_attach(int fd, struct err *e)
 {
-	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0)
+	/* EEXIST: the process that passed us the socket did it. */
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", 3) == 0 ||
+	    errno == EEXIST)
 		return ktls_check_calls(fd, e);
-	switch (errno) {
-	case EEXIST: /* the process that passed us the socket did it */
-		return ktls_check_calls(fd, e);
-	case ENOENT:
-	case ENOPROTOOPT:
-		return err_set(e, ERR_KTLS, 0, NO_MODULE);
-	case ENOTCONN:
+	if (errno == ENOTCONN)
 		return err_set(e, ERR_KTLS, 0,
 			       "the connection closed before kernel TLS could "
 			       "be attached");
-	default:
-		return err_call(e, ERR_KTLS, "setsockopt",
-				"cannot attach kernel TLS");
-	}
+	return ktls_unattached(e, "cannot attach kernel TLS");
 }
 
 /*

@@ -50,3 +50,17 @@ void mode_add(struct mode_list *list, const struct mode *mode);
 
 /* Does this CPU have instructions for AES-GCM?  (x86 and arm64; else false.) */
 bool mode_cpu_has_aes(void);
+
+/* Can GnuTLS negotiate mode with one of kinds, bits of enum credential_kind? */
+bool mode_usable(const struct mode *mode, unsigned int kinds);
+
+/* The TLS 1.3 modes that are usable with kinds, the best for this CPU first. */
+void mode_defaults(struct mode_list *list, unsigned int kinds);
+
+/*
+ * The priority string that makes GnuTLS offer these modes with kinds and nothing
+ * else: forward secrecy only.  Modes that are not usable with kinds are left out.
+ */
+enum { MODE_PRIORITY_CHARS = 1024 }; /* more than all modes and kinds need */
+void mode_priority(const struct mode_list *modes, unsigned int kinds,
+		   char out[static MODE_PRIORITY_CHARS]);

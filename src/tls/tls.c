@@ -12,7 +12,6 @@
 #include "proto/frame.h"
 #include "tls/alert.h"
 #include "tls/key_schedule.h"
-#include "tls/priority.h"
 #include "tls/socket_buffer.h"
 
 /*
@@ -70,7 +69,7 @@ int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 		    struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (!priority_mode_usable(list->modes[i], kinds))
+		if (!mode_usable(list->modes[i], kinds))
 			return err_set(
 				e, ERR_USAGE, 0,
 				"mode %s: this program cannot do it with a "
@@ -189,7 +188,7 @@ static int tls_init_session(struct tls *t)
 	const struct tls_params *p = &t->p;
 	unsigned int flags = GNUTLS_NONBLOCK | GNUTLS_NO_SIGNAL |
 			     GNUTLS_NO_TICKETS | GNUTLS_NO_AUTO_REKEY;
-	char priorities[PRIORITY_CHARS];
+	char priorities[MODE_PRIORITY_CHARS];
 	int ret;
 
 	/*
@@ -201,7 +200,7 @@ static int tls_init_session(struct tls *t)
 	ret = gnutls_init(&t->session, flags);
 	if (ret < 0)
 		return ret;
-	priority_string(p->modes, credential_kinds(p->cred), priorities);
+	mode_priority(p->modes, credential_kinds(p->cred), priorities);
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
 		return ret;
@@ -566,7 +565,9 @@ static void tls_find_name(struct tls *t, struct tls_agreed *out)
 
 int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 {
-	*out = (struct tls_agreed){ .mode = t->mode, .old = t->old };
+	*out = (struct tls_agreed){ .mode = t->mode,
+				    .raw = t->p.raw,
+				    .old = t->old };
 	if (!t->session)
 		return 0;
 	/* Nobody would ever read bytes that are decrypted already. */

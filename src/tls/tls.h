@@ -35,7 +35,9 @@ struct tls_agreed {
 	 * was authenticated, or its certificate has no such name.
 	 */
 	char name[KEY_IDENTITY_MAX + 1];
-	bool psk; /* it is the identity of the pre-shared key */
+	/* The peer is another program: it may send tickets and change its keys */
+	bool raw;
+	bool psk; /* name is the identity of the pre-shared key */
 	bool ticket; /* server: of a stream's ticket, which names no client */
 	/*
 	 * The old version of the protocol was negotiated.  That happens to a

@@ -12,7 +12,7 @@
 #include "auth/credential.h"
 #include "auth/key.h"
 #include "base/clock.h"
-#include "tls/priority.h"
+#include "tls/mode.h"
 #include "tls_client.h"
 
 enum { STEP_MS = 200, CHUNK_BYTES = 4096, MOST_BYTES = 2 * CHUNK_BYTES };
@@ -146,7 +146,7 @@ int main(int argc, char **argv)
 	printf("seed %llu\n", (unsigned long long)state);
 	if (tls_global_init(&e) < 0 || !(cred = credential(argv[2])))
 		return fail("mutate");
-	priority_default_modes(&modes, credential_kinds(cred));
+	mode_defaults(&modes, credential_kinds(cred));
 	end = clock_deadline(strtoull(argv[3], NULL, 10) * 1000);
 	while (ret == 0 && clock_now_ms() < end) {
 		ret = visit((uint16_t)strtoul(argv[1], NULL, 10), cred, &modes);

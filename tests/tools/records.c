@@ -73,12 +73,12 @@ static int send_record(struct aead *s, int fd, const char *text)
 
 static int send_records(struct channel *ch, int fd, char **records)
 {
-	autowipe_channel_value struct channel_value value = { 0 };
+	autowipe_agreed struct tls_agreed value = { .mode = NULL };
 	struct aead *s;
 	int ret = 0;
 
 	channel_give(ch, &value);
-	s = aead_new(value.agreed.mode, &value.agreed.keys[RECORD_TX], &e);
+	s = aead_new(value.mode, &value.keys[RECORD_TX], &e);
 	while (s && ret == 0 && *records)
 		ret = send_record(s, fd, *records++);
 	aead_free(s);
@@ -94,16 +94,14 @@ static void print_hex(const uint8_t *bytes, size_t len)
 
 static int print_secrets(struct channel *ch)
 {
-	autowipe_channel_value struct channel_value v = { 0 };
+	autowipe_agreed struct tls_agreed v = { .mode = NULL };
 	char ignored;
 
 	channel_give(ch, &v);
-	print_hex(v.agreed.resume, sizeof v.agreed.resume);
-	print_hex(v.agreed.proof, sizeof v.agreed.proof);
-	print_hex(v.agreed.keys[RECORD_TX].key,
-		  v.agreed.keys[RECORD_TX].key_len);
-	print_hex(v.agreed.keys[RECORD_RX].key,
-		  v.agreed.keys[RECORD_RX].key_len);
+	print_hex(v.resume, sizeof v.resume);
+	print_hex(v.proof, sizeof v.proof);
+	print_hex(v.keys[RECORD_TX].key, v.keys[RECORD_TX].key_len);
+	print_hex(v.keys[RECORD_RX].key, v.keys[RECORD_RX].key_len);
 	if (puts("ready") < 0 || fflush(stdout) || read(0, &ignored, 1) < 0)
 		return err_set(&e, ERR_IO, errno, "standard output");
 	return 0;

@@ -15,7 +15,7 @@
 #include "auth/credential.h"
 #include "base/clock.h"
 #include "conn/hello.h"
-#include "tls/priority.h"
+#include "tls/mode.h"
 #include "tls_client.h"
 
 /* The PSK of later connections, as session_agree() makes it. */
@@ -96,7 +96,7 @@ static int visit(char **argv, const char *number, struct key *key)
 
 	p.cred = credential(argv[2], key);
 	if (p.cred)
-		priority_default_modes(&modes, credential_kinds(p.cred));
+		mode_defaults(&modes, credential_kinds(p.cred));
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	if (p.fd < 0)
 		return -1;

@@ -60,7 +60,7 @@ static inline struct channel *handshake(const struct tls_params *p)
 	struct channel *ch = NULL;
 
 	if (t && shake(t, p->fd) == 0)
-		ch = channel_new(t, p->fd, p->raw, &e);
+		ch = channel_new(t, p->fd, &e);
 	tls_free(t);
 	return ch;
 }

@@ -11,6 +11,7 @@
 
 #include "conn/connection.h"
 #include "stream/input.h"
+#include "tap.h"
 
 static uint64_t bytes_seed = 1;
 
@@ -32,7 +33,7 @@ static inline uint8_t byte_at(uint64_t offset)
 static inline void pipe_to_feed(int p[static 2], int flags)
 {
 	if (pipe2(p, flags) < 0 || fcntl(p[1], F_SETFL, flags | O_NONBLOCK) < 0)
-		exit(1);
+		bail();
 }
 
 /* Put up to len bytes of the stream into the pipe; returns how many. */
@@ -61,11 +62,11 @@ static inline const struct input *input_from(int fd)
 	struct err e = { 0 };
 
 	if (!registered && atexit(bytes_end))
-		exit(1);
+		bail();
 	registered = true;
 	input_fini(&bytes_input);
 	if (input_init(&bytes_input, fd, &e) < 0)
-		exit(1);
+		bail();
 	return &bytes_input;
 }
 

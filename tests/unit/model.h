@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tap.h"
+
 struct model {
 	size_t size; /* bytes of a state */
 	uint32_t most; /* states */
@@ -22,7 +24,7 @@ static void model_init(struct model *m)
 	m->states = malloc(m->most * m->size);
 	m->table = malloc(m->hashes * sizeof *m->table);
 	if (!m->states || !m->table)
-		exit(1);
+		bail();
 }
 
 static void model_fini(struct model *m)

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "model.h"
+#include "tap.h"
 
 /* A model's own functions; a state is as in model_add(). */
 struct model_rules {
@@ -29,7 +30,7 @@ static uint32_t model_explore(struct model *m, const struct model_rules *r,
 	uint32_t bad = 0;
 
 	if (!next)
-		exit(1);
+		bail();
 	model_begin(m, first);
 	for (uint32_t i = 0; i < m->count && !m->full; i++) {
 		if (!r->is_honest(m->states + i * m->size)) {
@@ -56,7 +57,7 @@ static uint32_t model_hopeless(struct model *m, const struct model_rules *r)
 	bool more = true;
 
 	if (!good || !next)
-		exit(1);
+		bail();
 	for (uint32_t i = 0; i < m->count; i++)
 		good[i] = r->is_success(m->states + i * m->size);
 	while (more) {

@@ -10,6 +10,7 @@
 
 #include "auth/credential.h"
 #include "tls/tls.h"
+#include "tap.h"
 
 enum { CLIENT, SERVER };
 
@@ -46,12 +47,12 @@ static inline void end_init(struct end *end, int side,
 	end->e = (struct err){ 0 };
 	end->cred = credential_new_psk(&key, side == SERVER, &end->e);
 	if (!end->cred || mode_parse(s->modes[side], &end->modes, &end->e) < 0)
-		exit(1);
+		bail();
 	p.cred = end->cred;
 	p.modes = &end->modes;
 	end->tls = tls_new(&p, &end->e);
 	if (!end->tls)
-		exit(1);
+		bail();
 }
 
 static inline void pair_init(struct end end[2], const struct pair_setup *s)
@@ -59,7 +60,7 @@ static inline void pair_init(struct end end[2], const struct pair_setup *s)
 	int fds[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0)
-		exit(1);
+		bail();
 	for (int side = 0; side < 2; side++) {
 		end[side].fd = fds[side];
 		end_init(&end[side], side, s);
@@ -105,6 +106,6 @@ static inline void connect_pair(struct end end[2], const char *modes)
 	pair_init(end, &s);
 	if (!handshake(end)) {
 		printf("# %s\n# %s\n", end[0].e.msg, end[1].e.msg);
-		exit(1);
+		bail();
 	}
 }

@@ -5,10 +5,12 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -77,12 +79,20 @@ attr_printf(4, 5) static inline bool tap_str(const char *got, const char *want,
 #define is_int(got, want, ...) \
 	tap_int((long long)(got), (long long)(want), TAP_HERE, __VA_ARGS__)
 #define is_str(got, want, ...) tap_str((got), (want), TAP_HERE, __VA_ARGS__)
+#define bail() tap_bail(TAP_HERE)
 
 /* Reports a check that cannot run here. */
 static inline void tap_skip(const char *name, const char *reason)
 {
 	printf("ok %d - %s # SKIP %s\n", ++tap_count, name, reason);
 	fflush(stdout);
+}
+
+/* What the checks need cannot be had: say where, and why. */
+static inline _Noreturn void tap_bail(const char *where)
+{
+	printf("Bail out! %s: %s\n", where, strerror(errno));
+	exit(1);
 }
 
 /* Print the plan.  Returns the exit status of main(). */

@@ -34,7 +34,7 @@ static struct aead *new_seal(const struct mode *mode, const struct traffic *t)
 	struct aead *s = aead_new(mode, t, &e);
 
 	if (!s)
-		exit(1);
+		bail();
 	return s;
 }
 
@@ -129,7 +129,7 @@ static void forgeries(const struct mode *mode)
 
 		if (aead_encrypt(out, RECORD_DATA, data, 40, record, &size,
 				 &e) < 0)
-			exit(1);
+			bail();
 		record[bit / 8] ^= (uint8_t)(1 << bit % 8);
 		/* With another length it is another record. */
 		if (aead_body_bytes(in, record) == size - RECORD_HEADER_BYTES &&
@@ -150,7 +150,7 @@ static void replay(const struct mode *mode)
 	uint8_t type;
 
 	if (aead_encrypt(out, RECORD_DATA, data, 40, record, &size, &e) < 0)
-		exit(1);
+		bail();
 	is_int(aead_decrypt(in, record, &type, opened, &len), 0, "%s: once",
 	       mode->name);
 	is_int(aead_decrypt(in, record, &type, opened, &len), -1,

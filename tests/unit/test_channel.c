@@ -28,10 +28,9 @@ static void line_open(struct line *l, const char *mode, bool raw)
 	connect_pair(l->end, mode);
 	for (int side = 0; side < 2; side++) {
 		l->fd[side] = l->end[side].fd;
-		l->ch[side] =
-			channel_new(l->end[side].tls, l->fd[side], raw, &e);
+		l->ch[side] = channel_new(l->end[side].tls, l->fd[side], &e);
 		if (!l->ch[side])
-			exit(1);
+			bail();
 	}
 	e = (struct err){ 0 };
 }
@@ -48,7 +47,7 @@ static void put(struct channel *ch, const char *text)
 	bool taken;
 
 	if (channel_put(ch, text, strlen(text), &taken, &e) < 0 || !taken)
-		exit(1);
+		bail();
 }
 
 /* Is this text what arrives next? */
@@ -97,19 +96,19 @@ static struct aead *maker_aead(const struct maker *m, const struct traffic *t)
 	struct aead *a = aead_new(m->mode, t, &e);
 
 	if (!a)
-		exit(1);
+		bail();
 	return a;
 }
 
 static struct maker maker_of(const struct line *l, int side)
 {
 	struct maker m = { .fd = l->fd[side] };
-	struct channel_value v;
+	struct tls_agreed v;
 
 	channel_give(l->ch[side], &v);
-	m.mode = v.agreed.mode;
-	m.tx = v.agreed.keys[RECORD_TX];
-	m.rx = v.agreed.keys[RECORD_RX];
+	m.mode = v.mode;
+	m.tx = v.keys[RECORD_TX];
+	m.rx = v.keys[RECORD_RX];
 	m.out = maker_aead(&m, &m.tx);
 	m.in = maker_aead(&m, &m.rx);
 	return m;
@@ -129,7 +128,7 @@ static void make(struct maker *m, uint8_t type, const void *body, size_t len)
 	memcpy(copy, body, len);
 	if (aead_encrypt(m->out, type, copy, len, out, &size, &e) < 0 ||
 	    send(m->fd, out, size, 0) != (ssize_t)size)
-		exit(1);
+		bail();
 }
 
 static void make_text(struct maker *m, const char *text)
@@ -141,7 +140,7 @@ static void next_keys(struct maker *m, struct traffic *t, struct aead **a)
 {
 	aead_free(*a);
 	if (key_schedule_next(m->mode, t, &e) < 0)
-		exit(1);
+		bail();
 	*a = maker_aead(m, t);
 }
 
@@ -201,11 +200,11 @@ static const struct {
 static void keys_of(const struct channel *ch, struct traffic *tx,
 		    struct traffic *rx)
 {
-	struct channel_value v;
+	struct tls_agreed v;
 
 	channel_give(ch, &v);
-	*tx = v.agreed.keys[RECORD_TX];
-	*rx = v.agreed.keys[RECORD_RX];
+	*tx = v.keys[RECORD_TX];
+	*rx = v.keys[RECORD_RX];
 }
 
 static void test_keys(size_t row, int from)
@@ -228,7 +227,7 @@ static void test_keys(size_t row, int from)
 	for (int i = 0; i < 3; i++) {
 		put(l.ch[from], "data");
 		if (!gets(l.ch[!from], "data"))
-			exit(1);
+			bail();
 	}
 	keys_of(l.ch[from], &out, &back);
 	keys_of(l.ch[!from], &last, &to);
@@ -240,14 +239,14 @@ static void test_keys(size_t row, int from)
 /* As if another process went on: the channel is made anew of its value. */
 static void test_value(const char *mode)
 {
-	struct channel_value v;
+	struct tls_agreed v;
 	struct channel *again;
 	struct line l;
 
 	line_open(&l, mode, true);
 	put(l.ch[CLIENT], "HELLO");
 	if (!gets(l.ch[SERVER], "HELLO"))
-		exit(1);
+		bail();
 	put(l.ch[CLIENT], "bulk");
 	channel_give(l.ch[SERVER], &v);
 	again = channel_take(&v, l.fd[SERVER], &e);
@@ -274,7 +273,7 @@ static void keep(struct line *l)
 {
 	if (channel_keep(l->ch[CLIENT], RECORD_TX, true, &e) < 0 ||
 	    channel_keep(l->ch[SERVER], RECORD_RX, true, &e) < 0)
-		exit(1);
+		bail();
 }
 
 /* From client to server, len bytes at a time, read by up to most bytes. */
@@ -323,7 +322,7 @@ static void test_back_pressure(const char *mode)
 	keep(&l);
 	do {
 		if (channel_send(l.ch[CLIENT], data, 1 << 20, &done, &e) < 0)
-			exit(1);
+			bail();
 		sent += done;
 	} while (done && sent < 100 << 20);
 	is_int(done, 0, "%s: a full buffer takes no more", mode);
@@ -336,7 +335,7 @@ static void test_back_pressure(const char *mode)
 	for (int i = 0; i < 1000 && (got < sent || !empty); i++) {
 		if (channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0 ||
 		    channel_flush(l.ch[CLIENT], &empty, &e) < 0)
-			exit(1);
+			bail();
 		got += io.bytes;
 	}
 	ok(got == sent && empty && ends(l.ch[SERVER]),
@@ -391,13 +390,13 @@ static void tamper(struct line *l, enum ending ending)
 	put(l->ch[CLIENT], "secret");
 	n = recv(l->fd[SERVER], record, sizeof record, MSG_DONTWAIT);
 	if (n < 6)
-		exit(1);
+		bail();
 	if (ending == CUT)
 		n--;
 	else
 		record[n - 1] ^= 1;
 	if (write(l->fd[CLIENT], record, (size_t)n) != n)
-		exit(1);
+		bail();
 }
 
 static void test_ending(size_t row, const char *mode, bool ahead)
@@ -410,7 +409,7 @@ static void test_ending(size_t row, const char *mode, bool ahead)
 		keep(&l);
 	put(l.ch[CLIENT], "hello");
 	if (!ahead && !gets(l.ch[SERVER], "hello"))
-		exit(1);
+		bail();
 	if (!ahead && (ending == CUT || ending == FORGED))
 		tamper(&l, ending);
 	if (ending == CLOSE_NOTIFY)
@@ -723,7 +722,7 @@ static void test_key_updates_while_sending(void)
 	line_open(&l, "tls13-aes128-gcm", true);
 	m = maker_of(&l, CLIENT);
 	if (channel_keep(l.ch[SERVER], RECORD_TX, true, &e) < 0)
-		exit(1);
+		bail();
 	while (count < 100 && done) {
 		make_key_update(&m, 0);
 		if (channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0 ||
@@ -785,7 +784,7 @@ static void test_plain(bool ahead)
 			keep(&l);
 		if (send(l.fd[CLIENT], data, sizeof data, 0) < 0 ||
 		    send(l.fd[CLIENT], bad[i].bytes, bad[i].len, 0) < 0)
-			exit(1);
+			bail();
 		ok(gets(l.ch[SERVER], "abc") &&
 			   fails(l.ch[SERVER], ERR_NET, bad[i].says),
 		   "mode none, %s: an error, behind the data", bad[i].name);
@@ -813,7 +812,7 @@ static void test_plain_bytes(void)
 	for (size_t i = 0; i < sizeof want; i++) {
 		if (send(l.fd[CLIENT], want + i, 1, 0) != 1 ||
 		    channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0)
-			exit(1);
+			bail();
 		if (i == 7)
 			is_int(io.bytes, 3, "mode none: byte after byte");
 	}

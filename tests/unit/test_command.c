@@ -29,7 +29,7 @@ static struct command *start(enum command_role role, char *const argv[])
 
 	if (!c) {
 		printf("Bail out! %s\n", e.msg);
-		exit(1);
+		bail();
 	}
 	return c;
 }
@@ -287,7 +287,7 @@ static void test_free(const char *name, enum command_role role,
 	sleep_ms(50);
 	f = fopen(name_of("group"), "r");
 	if (!f || fscanf(f, "%d", &group) != 1)
-		exit(1);
+		bail();
 	fclose(f);
 	unlink(name_of("group"));
 	ok(group_lives(group), "%s has a group of its own", name);
@@ -309,7 +309,7 @@ static void test_no_eof(const char *name, const char *before)
 		 name_of("eof"));
 	c = start_sh(COMMAND_CONSUMER, script);
 	if (write(command_pipe_fd(c), "x", 1) != 1)
-		exit(1);
+		bail();
 	ok(!ends(c, 200, &s), "%s: the consumer reads", name);
 	command_free(c);
 	ok(!exists("eof", 200), "%s: it never saw an end", name);
@@ -375,7 +375,7 @@ int main(void)
 	signal(SIGALRM, stuck);
 	alarm(120);
 	if (!mkdtemp(dir))
-		exit(1);
+		bail();
 	/* A directory that we may not search would turn ENOENT into EACCES. */
 	setenv("PATH", "/usr/bin:/bin", 1);
 	test_status(COMMAND_SOURCE, "source");

@@ -33,7 +33,7 @@ static void start(struct command_log *l, int *writer)
 	int fds[2];
 
 	if (pipe(fds) < 0 || fcntl(fds[0], F_SETFL, O_NONBLOCK) < 0)
-		exit(1);
+		bail();
 	command_log_init(l, fds[0]);
 	*writer = fds[1];
 }
@@ -59,7 +59,7 @@ static void test_lines(void)
 	for (size_t i = 0; i < array_len(rows); i++) {
 		start(&l, &fd);
 		if (write(fd, rows[i].in, strlen(rows[i].in)) < 0)
-			exit(1);
+			bail();
 		close(fd);
 		command_log_finish(&l);
 		is_str(heard(), rows[i].out, "row %zu arrives", i);
@@ -76,21 +76,21 @@ static void test_pieces(void)
 
 	start(&l, &fd);
 	if (write(fd, "be", 2) != 2)
-		exit(1);
+		bail();
 	command_log_step(&l);
 	is_str(heard(), "", "half a line waits");
 	usleep(300000);
 	command_log_step(&l);
 	is_str(heard(), "be", "but not for long");
 	if (write(fd, "gin\n", 4) != 4)
-		exit(1);
+		bail();
 	command_log_step(&l);
 	is_str(heard(), "gin\n", "then comes its other half");
 	is_str(l.words, "begin", "the last line is whole");
 	memset(text, 'x', sizeof text);
 	text[sizeof text - 1] = '\n';
 	if (write(fd, text, sizeof text) != sizeof text)
-		exit(1);
+		bail();
 	command_log_step(&l);
 	is_int(strlen(heard()), sizeof text, "a long line arrives whole");
 	is_int(strlen(l.words), COMMAND_LOG_WORDS_BYTES - 1,

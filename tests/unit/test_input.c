@@ -12,6 +12,7 @@
 
 #include "stream/input.h"
 #include "tap.h"
+#include "terminal.h"
 #include "wrap.h"
 
 static bool no_proc; /* pretend that a pipe cannot be opened again */
@@ -51,7 +52,7 @@ static void init(struct input *in, int fd)
 	struct err e = { 0 };
 
 	if (input_init(in, fd, &e) < 0)
-		exit(1);
+		bail();
 }
 
 static int read_some(const struct input *in)
@@ -74,7 +75,7 @@ static void test_stream(const char *what, int from, int to)
 	ok(!done && !end && !rings, "%s: the read does not wait for more",
 	   what);
 	if (write(to, "a line\n", 7) != 7)
-		exit(1);
+		bail();
 	ok(io_ready(in.fd, POLLIN), "%s: new bytes are announced", what);
 	is_int(read_some(&in), 0, "%s: and read", what);
 	is_int(done, 7, "%s: all of it", what);
@@ -105,7 +106,7 @@ static void test_pipe(bool before)
 	int p[2];
 
 	if (pipe(p) < 0)
-		exit(1);
+		bail();
 	test_stream("pipe", p[0], p[1]);
 	test_end(before ? "pipe whose writer ended long ago" : "pipe", p[0],
 		 p[1], before);
@@ -116,18 +117,17 @@ static void test_socket(void)
 	int s[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
-		exit(1);
+		bail();
 	test_stream("socket", s[0], s[1]);
 	test_end("socket", s[0], s[1], false);
 }
 
 static void test_terminal(void)
 {
-	int ours = posix_openpt(O_RDWR | O_NOCTTY), theirs;
+	int ours, theirs = terminal_open(&ours, "terminal");
 
-	if (ours < 0 || grantpt(ours) < 0 || unlockpt(ours) < 0 ||
-	    (theirs = open(ptsname(ours), O_RDWR | O_NOCTTY)) < 0)
-		exit(1);
+	if (theirs < 0)
+		return;
 	test_stream("terminal", theirs, ours);
 	close(theirs);
 	close(ours);
@@ -140,7 +140,7 @@ static void test_no_proc(void)
 	int p[2];
 
 	if (pipe(p) < 0)
-		exit(1);
+		bail();
 	no_proc = true;
 	init(&in, p[0]);
 	no_proc = false;
@@ -161,7 +161,7 @@ static void test_messages(int type)
 	int s[2];
 
 	if (socketpair(AF_UNIX, type, 0, s) < 0)
-		exit(1);
+		bail();
 	is_int(input_init(&in, s[0], &e), -1, "a socket of type %d is refused",
 	       type);
 	is_int(e.kind, ERR_IO, "%s", e.msg);
@@ -189,15 +189,15 @@ static void test_file(void)
 	struct input in;
 
 	if (fd < 0 || ftruncate(fd, 100) < 0 || lseek(fd, 30, SEEK_SET) < 0)
-		exit(1);
+		bail();
 	init(&in, fd);
 	is_int(in.end, 100, "a file ends where its size says");
 	is_int(read_all(&in), 70, "all of the rest is read");
 	if (ftruncate(fd, 120) < 0)
-		exit(1);
+		bail();
 	is_int(read_all(&in), 20, "and the bytes that were added meanwhile");
 	if (ftruncate(fd, 99) < 0)
-		exit(1);
+		bail();
 	is_int(read_all(&in), 0, "bytes that were read may be cut off");
 	input_fini(&in);
 	init(&in, fd);
@@ -206,7 +206,7 @@ static void test_file(void)
 	lseek(fd, 0, SEEK_SET);
 	init(&in, fd);
 	if (read_some(&in) < 0 || ftruncate(fd, 98) < 0)
-		exit(1);
+		bail();
 	is_int(read_all(&in), -1,
 	       "but a file that becomes shorter is an error");
 	input_fini(&in);

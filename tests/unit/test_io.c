@@ -205,7 +205,7 @@ static void test_kinds(void)
 
 	if (pipe(pipe_fds) < 0 || !file ||
 	    socketpair(AF_UNIX, SOCK_STREAM, 0, sock_fds) < 0)
-		exit(1);
+		bail();
 	close(closed);
 	is_int(io_kind(pipe_fds[0]), IO_PIPE, "a pipe is a pipe");
 	is_int(io_kind(sock_fds[0]), IO_SOCKET, "a socket is a socket");
@@ -232,11 +232,11 @@ static void test_ready(void)
 	int p[2];
 
 	if (pipe(p) < 0)
-		exit(1);
+		bail();
 	ok(!io_ready(p[0], POLLIN), "an empty pipe has nothing to read");
 	ok(io_ready(p[1], POLLOUT), "but room");
 	if (write(p[1], "x", 1) != 1)
-		exit(1);
+		bail();
 	ok(io_ready(p[0], POLLIN), "a full one has something to read");
 	close(p[1]);
 	ok(io_ready(p[0], 0), "a pipe without a writer has ended");
@@ -250,7 +250,7 @@ static void test_reopen(int access, int end)
 	int p[2], own;
 
 	if (pipe(p) < 0)
-		exit(1);
+		bail();
 	own = io_reopen_nonblocking(p[end], access);
 	if (own < 0) {
 		tap_skip("a pipe can be reopened", "no /proc here");
@@ -276,7 +276,7 @@ static void test_refusals(void)
 	int s[2];
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, s) < 0)
-		exit(1);
+		bail();
 	is_int(io_reopen_nonblocking(s[0], O_WRONLY), -1,
 	       "a socket cannot be reopened");
 	close(s[0]);
@@ -312,7 +312,7 @@ static void test_grow(void)
 	}
 	is_int(fake.tries, 1, "other files than pipes stay unchanged");
 	if (pipe(p) < 0)
-		exit(1);
+		bail();
 	before = fcntl(p[0], F_GETPIPE_SZ);
 	io_grow_pipe(p[1]);
 	ok(fcntl(p[0], F_GETPIPE_SZ) >= before, "a real pipe does not shrink");
@@ -335,7 +335,7 @@ static void test_wait(void)
 	int p[2];
 
 	if (pipe(p) < 0)
-		exit(1);
+		bail();
 	sigaction(SIGALRM, &sa, NULL);
 	setitimer(ITIMER_REAL, &often, NULL);
 	is_int(io_wait(p[0], POLLIN, clock_deadline(100), &e), 0,

@@ -160,7 +160,7 @@ static const struct mode *mode_of(size_t row)
 	struct err e;
 
 	if (mode_parse(modes[row].name, &list, &e) < 0)
-		exit(1);
+		bail();
 	return list.modes[0];
 }
 

@@ -316,7 +316,7 @@ static const char *capture(int (*print)(enum options_verb, struct err *),
 	fflush(stdout);
 	if (!file || saved < 0 || dup2(fileno(file), STDOUT_FILENO) < 0 ||
 	    print(verb, &e) < 0)
-		exit(1);
+		bail();
 	dup2(saved, STDOUT_FILENO);
 	close(saved);
 	n = pread(fileno(file), text, sizeof text - 1, 0);

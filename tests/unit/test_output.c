@@ -56,7 +56,7 @@ static void pair_of(bool socket, int fds[2])
 	int ret = socket ? socketpair(AF_UNIX, SOCK_STREAM, 0, fds) : pipe(fds);
 
 	if (ret < 0)
-		exit(1);
+		bail();
 }
 
 static void stuck(int signal)
@@ -132,7 +132,7 @@ static void test_file(void)
 
 	unlink(path);
 	if (fd < 0 || again < 0)
-		exit(1);
+		bail();
 	output_init(&s, fd);
 	ok(output_write(&s, "hello ", 6, &done, &e) == 0 && done == 6 &&
 		   output_write(&s, "world", 5, &done, &e) == 0 && done == 5,
@@ -243,11 +243,11 @@ static void test_part(void)
 	int num = 0;
 
 	if (!mkdtemp(dir))
-		exit(1);
+		bail();
 	snprintf(path, sizeof path, "%s/file", dir);
 	is_int(part_file_open(&p, path, &e), 0, "a part is opened");
 	if (ftruncate(p.fd, 100 << 20) < 0)
-		exit(1);
+		bail();
 	on_fdatasync = sync_fail_once;
 	for (size_t wrote = 100 << 20; !num; wrote = 0) {
 		num = part_file_wrote(&p, wrote);

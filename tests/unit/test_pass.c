@@ -25,7 +25,7 @@ static void put(struct channel *ch, const char *text)
 	bool taken;
 
 	if (channel_put(ch, text, strlen(text), &taken, &e) < 0 || !taken)
-		exit(1);
+		bail();
 }
 
 static struct peer peer_of(struct end *end)
@@ -37,9 +37,9 @@ static struct peer peer_of(struct end *end)
 		.returns = true,
 	};
 
-	peer.channel = channel_new(end->tls, end->fd, false, &e);
+	peer.channel = channel_new(end->tls, end->fd, &e);
 	if (!peer.channel)
-		exit(1);
+		bail();
 	memset(peer.hello.stream, 5, sizeof peer.hello.stream);
 	return peer;
 }
@@ -53,11 +53,11 @@ static void test_pass(const char *mode)
 	bool ended;
 
 	connect_pair(end, mode);
-	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, false, &e);
+	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, &e);
 	peer = peer_of(&end[SERVER]);
 	put(client, "HELLO");
 	if (!client || pass_open(over) < 0 || !gets(peer.channel, "HELLO"))
-		exit(1);
+		bail();
 	ok(!pass_recv(over[1], &taken, &ended) && !ended,
 	   "%s: nothing was passed yet", mode);
 	is_int(pass_send(over[0], &peer), 0, "%s: it is passed", mode);
@@ -93,7 +93,7 @@ static void test_full(void)
 	connect_pair(end, "tls13-aes128-gcm");
 	peer = peer_of(&end[SERVER]);
 	if (pass_open(over) < 0)
-		exit(1);
+		bail();
 	while (count < 1000 && pass_send(over[0], &peer) == 0)
 		count++;
 	ok(count >= 8 && count < 1000 && errno == EAGAIN,
@@ -114,7 +114,7 @@ static void test_tell(void)
 	int waited = 0;
 
 	if (pass_open(over) < 0)
-		exit(1);
+		bail();
 	ok(!pass_told(over[0], &news), "nothing was told yet");
 	pass_tell(over[1], PASS_ALONE);
 	pass_tell(over[1], PASS_CONNECTED);
@@ -150,7 +150,7 @@ static void test_dropped(bool restarts)
 	peer.restarts = restarts;
 	if (pass_open(over) < 0 || pass_send(over[0], &peer) < 0 ||
 	    getrlimit(RLIMIT_NOFILE, &before) < 0)
-		exit(1);
+		bail();
 	none = (struct rlimit){ 0, before.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &none);
 	ok(!pass_recv(over[1], &taken, &ended) && !ended,

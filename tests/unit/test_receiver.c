@@ -212,7 +212,7 @@ static int receive(struct err *e)
 	int fds[2], ret;
 
 	if (pipe(fds) < 0)
-		exit(1);
+		bail();
 	if (endless) {
 		close(fds[1]);
 		fds[1] = open("/dev/null", O_WRONLY);

@@ -56,12 +56,12 @@ static struct resend_buffer *begin(void)
 
 	file = memfd_create("file", MFD_CLOEXEC);
 	if (file < 0 || write(file, before, START) != START)
-		exit(1);
+		bail();
 	grow(0, SIZE);
 	lseek(file, START, SEEK_SET);
 	s = resend_file_new(input_from(file), &e);
 	if (!s || s->ops->fill(s, &e) < 0)
-		exit(1);
+		bail();
 	sent = 0;
 	differ = 0;
 	return s;
@@ -139,7 +139,7 @@ static void test_shrinking(bool kernel)
 	in_kernel = kernel;
 	refuses = false;
 	if (ftruncate(file, START + 5000) < 0)
-		exit(1);
+		bail();
 	is_int(send_all(s, false, &e), -1, "a file that shrinks is no success");
 	is_int(e.kind, ERR_IO, "the input is to blame");
 	ok(strstr(e.msg, "shorter"), "the message says so: %s", e.msg);

@@ -59,7 +59,7 @@ static void test_random(uint64_t start, int flags)
 	pipe_to_feed(p, flags);
 	if (!(s = resend_memory_new(input_from(p[0]), ROOM - 1, start, true,
 				    &e)))
-		exit(1);
+		bail();
 	is_int(s->room, ROOM, "the room is whole records");
 	sent = start;
 	differ = 0;
@@ -124,7 +124,7 @@ static void test_hot(void)
 
 	pipe_to_feed(p, 0);
 	if (!(s = resend_memory_new(input_from(p[0]), 64 << 20, 0, true, &e)))
-		exit(1);
+		bail();
 	sent = 0;
 	differ = 0;
 	lowest = UINTPTR_MAX;

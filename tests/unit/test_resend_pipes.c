@@ -36,7 +36,7 @@ static size_t move(int pipe_fd, uint8_t *bytes, size_t len)
 	ssize_t n;
 
 	if (pipe2(p, O_NONBLOCK) < 0)
-		exit(1);
+		bail();
 	while (done < len && (n = splice(pipe_fd, NULL, p[1], NULL, len - done,
 					 SPLICE_F_NONBLOCK)) > 0)
 		while ((n = read(p[0], bytes + done, len - done)) > 0)
@@ -83,7 +83,7 @@ static void use_memory(struct run *r)
 		return;
 	m = r->s->ops->to_memory(r->s, &e);
 	if (!m)
-		exit(1);
+		bail();
 	r->s = m;
 }
 
@@ -233,7 +233,7 @@ static void round_of(const struct kind *k, struct run *r)
 	r->fed = 0;
 	r->s = resend_pipes_new(input_from(p[0]), k->keeps, &e);
 	if (!r->s)
-		exit(1);
+		bail();
 	r->s->ahead = draw(2) ? UINT64_MAX : 64 << 10;
 	in_kernel = true;
 	sent = 0;
@@ -287,7 +287,7 @@ static void test_lost_twice(void)
 
 	pipe_to_feed(p, 0);
 	if (!(r.s = resend_pipes_new(input_from(p[0]), KEEPS, &e)))
-		exit(1);
+		bail();
 	r.feed_fd = p[1];
 	in_kernel = true;
 	sent = 0;
@@ -315,7 +315,7 @@ static void test_lost_when_full(void)
 
 	pipe_to_feed(p, 0);
 	if (!(r.s = resend_pipes_new(input_from(p[0]), KEEPS, &e)))
-		exit(1);
+		bail();
 	r.feed_fd = p[1];
 	in_kernel = stuck = true;
 	sent = 0;
@@ -354,7 +354,7 @@ static void test_no_more_pipes(void)
 	if (feed(p[1], 0, 3000) != 3000 ||
 	    !(s = resend_pipes_new(input_from(p[0]), KEEPS, &e)) ||
 	    s->ops->fill(s, &e) < 0 || getrlimit(RLIMIT_NOFILE, &before) < 0)
-		exit(1);
+		bail();
 	none = before;
 	none.rlim_cur = 0;
 	setrlimit(RLIMIT_NOFILE, &none);
@@ -364,7 +364,7 @@ static void test_no_more_pipes(void)
 	s = s->ops->to_memory(s, &e);
 	ok(s, "without another descriptor it turns into memory");
 	if (!s)
-		exit(1);
+		bail();
 	is_int(s->ops->peek(s, 2987, bytes, sizeof bytes, &e), 0,
 	       "where the last bytes can be seen");
 	ok(bytes_right(bytes, 2987, sizeof bytes), "and are right");

@@ -557,7 +557,7 @@ static unsigned int dead_ends(void)
 	unsigned int n = 0;
 
 	if (!good)
-		exit(1);
+		bail();
 	while (changed) {
 		changed = false;
 		for (uint32_t i = model.count; i-- > 0;) {

@@ -149,7 +149,7 @@ static void test_flood(bool raw)
 
 	if (pipe(feed) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
 	    input_init(&in, feed[0], &e) < 0)
-		exit(1);
+		bail();
 	/* Readable, and at its end for whoever only discards. */
 	close(fds[1]);
 	said_bytes = frame_encode(&ack, said);
@@ -192,7 +192,7 @@ static void test_outage(void)
 
 	if (fd < 0 || unlink(name) < 0 || ftruncate(fd, BYTES) < 0 || !zeros ||
 	    input_init(&in, fd, &e) < 0)
-		exit(1);
+		bail();
 	config = (struct session_config){ 0 };
 	session = (struct session){
 		.p.config = &config,
@@ -207,7 +207,7 @@ static void test_outage(void)
 	};
 	d = digest_new(&e);
 	if (!d)
-		exit(1);
+		bail();
 	digest_update(d, zeros, BYTES);
 	digest_have(d, &session.have);
 	digest_free(d);

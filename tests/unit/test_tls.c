@@ -6,7 +6,7 @@
 #include "base/log.h"
 #include "pair.h"
 #include "tap.h"
-#include "tls/priority.h"
+#include "tls/mode.h"
 #include "tls/tls.h"
 
 static const struct pair_setup same_all = {
@@ -18,7 +18,7 @@ static const struct mode *agreed_mode(struct end *end)
 	autowipe_agreed struct tls_agreed agreed = { 0 };
 
 	if (tls_finish(end->tls, &agreed, &end->e) < 0)
-		exit(1);
+		bail();
 	return agreed.mode;
 }
 
@@ -39,7 +39,7 @@ static bool name_gets_in(struct end *server, const void *name, unsigned int len)
 
 	memset(bytes, 'k', sizeof bytes);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds) < 0)
-		exit(1);
+		bail();
 	server->fd = fds[SERVER];
 	end_init(server, SERVER, &same_all);
 	gnutls_psk_allocate_client_credentials(&cred);
@@ -91,7 +91,7 @@ static void test_modes(void)
 		struct pair_setup s = { .modes = { mode->name, mode->name } };
 		struct end end[2] = { 0 };
 
-		if (!priority_mode_usable(mode, CREDENTIAL_PSK)) {
+		if (!mode_usable(mode, CREDENTIAL_PSK)) {
 			tap_skip(mode->name, "GnuTLS cannot do it");
 			continue;
 		}
@@ -213,7 +213,7 @@ static void forward(int from, int to, bool record)
 		n += recv(from, bytes + 5, (size_t)bytes[3] << 8 | bytes[4],
 			  MSG_DONTWAIT);
 	if (n > 0 && write(to, bytes, (size_t)n) != n)
-		exit(1);
+		bail();
 }
 
 /* Let the server use c, a credential that another server uses too. */
@@ -227,7 +227,7 @@ static void share_cred(struct end end[2], struct credential *c)
 	tls_free(end[SERVER].tls);
 	end[SERVER].tls = tls_new(&p, &end[SERVER].e);
 	if (!end[SERVER].tls)
-		exit(1);
+		bail();
 }
 
 /* In TLS 1.2 the key is verified long after the identity has come. */
@@ -243,7 +243,7 @@ static void test_two_at_once(void)
 	int wire[2]; /* the connection: the client's end, the rest */
 
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, wire) < 0)
-		exit(1);
+		bail();
 	pair_init(end, &alice);
 	mallory.identity[CLIENT] = "mallory";
 	pair_init(other, &mallory);
@@ -293,7 +293,7 @@ static void test_strangers(void)
 		pair_init(end, &same_all);
 		if (write(end[CLIENT].fd, rows[i].text, strlen(rows[i].text)) <
 		    0)
-			exit(1);
+			bail();
 		shutdown(end[CLIENT].fd, SHUT_WR);
 		/*
 		 * GnuTLS reports the end within a record with its second call.
@@ -320,7 +320,7 @@ static void test_mode_lists(void)
 	struct err e = { 0 };
 	bool all_13 = true;
 
-	priority_default_modes(&list, CREDENTIAL_PSK);
+	mode_defaults(&list, CREDENTIAL_PSK);
 	for (size_t i = 0; i < list.count; i++)
 		all_13 &= list.modes[i]->version == MODE_TLS13;
 	ok(list.count >= 2 && all_13, "by default only TLS 1.3 is offered");
@@ -328,12 +328,12 @@ static void test_mode_lists(void)
 	       "all of which can be had");
 	is_int(list.modes[0]->cipher == MODE_CHACHA20_POLY1305,
 	       !mode_cpu_has_aes(), "ChaCha20 first where AES is slow");
-	priority_default_modes(&list, CREDENTIAL_X509);
+	mode_defaults(&list, CREDENTIAL_X509);
 	ok(list.count == 3 && tls_check_modes(&list, CREDENTIAL_X509, &e) == 0,
 	   "with certificates that is all of TLS 1.3");
 	list.count = 0;
 	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (!priority_mode_usable(&mode_table[i], CREDENTIAL_PSK))
+		if (!mode_usable(&mode_table[i], CREDENTIAL_PSK))
 			mode_add(&list, &mode_table[i]);
 	if (list.count)
 		ok(tls_check_modes(&list, CREDENTIAL_PSK, &e) == -1 &&

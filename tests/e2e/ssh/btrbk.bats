@@ -103,6 +103,32 @@ both_rounds() {
 	newest_is_the_same
 }
 
+# snbk_runs COMMAND: as snbk does it, which quotes each word of it
+snbk_runs() {
+	cat >real.bin/snbk <<-END
+		#!/bin/sh
+		/usr/bin/ssh 'there' '-F' '$TMP/ssh_config' ''\''mkdir'\'' '\''-p'\'' '\''$TMP/to/1'\'''
+		exec /bin/sh -c "\$1"
+	END
+	chmod +x real.bin/snbk
+	cp "${SHIM%/*}/snbk" shim/snbk-here
+	rm -f stats.json
+	shim/snbk-here "$1"
+	grep -q '"method": "psk".*"exit": 0' stats.json || fail 'no stream of ours'
+}
+
+@test "snbk's way: /usr/bin/ssh by its path, HOST before the options, each word quoted" {
+	local there="/usr/bin/ssh 'there' '-F' '$TMP/ssh_config'"
+	btrfs -q subvolume snapshot -r from/work from/snapshot >/dev/null
+	snbk_runs "'/usr/bin/btrfs' 'send' '--' '$TMP/from/snapshot' | \
+		$there ''\''btrfs'\'' '\''receive'\'' '\''--'\'' '\''$TMP/to/1'\'''"
+	diff -r from/work to/1/snapshot >&2
+	mkdir to/2
+	snbk_runs "$there ''\''btrfs'\'' '\''send'\'' '\''--'\'' '\''$TMP/from/snapshot'\''' | \
+		'btrfs' 'receive' '--' '$TMP/to/2'"
+	diff -r from/work to/2/snapshot >&2
+}
+
 @test "btrbk pushes through ssh where there is no direct connection" {
 	echo "port $SSHD_PORT" >>config/btrfs-ktls-pipe/ssh
 	METHOD=none push

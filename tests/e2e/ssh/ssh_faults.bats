@@ -42,6 +42,17 @@ far_login() {
 	one_line 'FILTER'
 }
 
+@test "the file of defaults is found without HOME, as in a service of systemd" {
+	local home
+	[[ $(id -u) == 0 ]] || skip 'own kernel only: needs root'
+	home=$(getent passwd 0 | cut -d: -f6)
+	mkdir -p home/.config/btrfs-ktls-pipe
+	echo nonsense >home/.config/btrfs-ktls-pipe/ssh
+	run -2 unshare --mount sh -c "mount --bind $TMP/home $home &&
+		exec env -u HOME -u XDG_CONFIG_HOME $(realpath "$BKP") ssh host true"
+	[[ $output == *"$home/.config/btrfs-ktls-pipe/ssh: "*nonsense* ]] || fail "$output"
+}
+
 @test "mode none is refused with 2, and the help does not offer it" {
 	bkp 2 ssh --mode none host true
 	assert_stderr_has 'ssh cannot be used with --mode none'
