@@ -256,7 +256,7 @@ without_attributes() {
 		rm -f file file.part
 		for ((tries = 0; tries < 20; tries++)); do
 			[[ ! -e file ]] || break
-			listens --retry 1s
+			listens --retry 1s --wait 5s # a sender may die before it connects
 			spawn_sender --ktls "$WHEN" --retry 1s < <(cat in)
 			((tries < 5)) || break
 			sleep "0.$((RANDOM % 5))"
