@@ -268,7 +268,7 @@ tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_abort \
 	-Wl,--wrap=command_ended -Wl,--wrap=command_status_fd \
 	-Wl,--wrap=session_run -Wl,--wrap=session_check_rekey -Wl,--wrap=output_unread
 tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo
+	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo -Wl,--wrap=fork
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
 tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=channel_recv \

@@ -32,6 +32,22 @@
 			{ arg, SCMP_CMP_MASKED_EQ, bits, 0 }  \
 		}                                             \
 	}
+/* A datagram socket could send to any other of this machine. */
+#define ALLOW_PAIR(type)                                            \
+	{                                                           \
+		.call = SCMP_SYS(socketpair), .count = 2, .args = { \
+			{ 0, SCMP_CMP_EQ, AF_UNIX, 0 },             \
+			{ 1, SCMP_CMP_MASKED_EQ, 0xf, type },       \
+		}                                                   \
+	}
+/* With an address, or MSG_FASTOPEN, it could connect. */
+#define ALLOW_SENDTO                                                \
+	{                                                           \
+		.call = SCMP_SYS(sendto), .count = 2, .args = {     \
+			{ 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0 }, \
+			{ 4, SCMP_CMP_EQ, 0, 0 },                   \
+		}                                                   \
+	}
 #define ALLOW_OPTION(level, option)                                 \
 	{                                                           \
 		.call = SCMP_SYS(setsockopt), .count = 2, .args = { \
@@ -70,9 +86,8 @@ static const int confine_any[] = {
 	SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(fstat), SCMP_SYS(fstat64),
 	/* sockets that are there */
 	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
-	SCMP_SYS(recv), SCMP_SYS(sendto), SCMP_SYS(sendmsg), SCMP_SYS(send),
-	SCMP_SYS(shutdown), SCMP_SYS(getpeername), SCMP_SYS(getsockname),
-	SCMP_SYS(getsockopt),
+	SCMP_SYS(recv), SCMP_SYS(shutdown), SCMP_SYS(getpeername),
+	SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
 	/* events and time */
 	SCMP_SYS(poll), SCMP_SYS(ppoll), SCMP_SYS(ppoll_time64),
 	SCMP_SYS(epoll_create1), SCMP_SYS(epoll_ctl), SCMP_SYS(epoll_wait),
@@ -109,7 +124,9 @@ static const struct confine_rule confine_some[] = {
 	ALLOW_IF(ioctl, 1, TIOCOUTQ), /* of a socket: SIOCOUTQ */
 	ALLOW_IF(ioctl, 1, TCGETS), /* isatty(3) */
 	/* sockets that are there */
-	ALLOW_IF(socketpair, 0, AF_UNIX),
+	ALLOW_PAIR(SOCK_STREAM), ALLOW_PAIR(SOCK_SEQPACKET),
+	ALLOW_IF_NOT(send, 3, MSG_FASTOPEN),
+	ALLOW_IF_NOT(sendmsg, 2, MSG_FASTOPEN), ALLOW_SENDTO,
 	ALLOW_OPTION(SOL_SOCKET, SO_KEEPALIVE),
 	ALLOW_OPTION(SOL_SOCKET, SO_LINGER),
 	ALLOW_OPTION(SOL_SOCKET, SO_RCVLOWAT),

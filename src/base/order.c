@@ -167,7 +167,7 @@ int order_socket(void)
 
 /* Send len bytes and count descriptors, all or nothing. */
 static int order_send(int over, const void *bytes, size_t len, const int *fds,
-		      size_t count)
+		      size_t count, int flags)
 {
 	struct iovec iov = { (void *)bytes, len };
 	union order_rights rights = { .bytes = { 0 } };
@@ -187,7 +187,7 @@ static int order_send(int over, const void *bytes, size_t len, const int *fds,
 		memcpy(CMSG_DATA(c), fds, count * sizeof(int));
 	}
 	do
-		n = sendmsg(over, &m, MSG_NOSIGNAL);
+		n = sendmsg(over, &m, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	return n == (ssize_t)len ? 0 : -1;
 }
@@ -281,7 +281,7 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	ours = ends[0];
 	ret = order_send(order_fd, o, sizeof *o,
 			 (int[]){ ends[1], fds[0], fds[1] },
-			 1 + order_fds(o->kind));
+			 1 + order_fds(o->kind), 0);
 	close(ends[1]);
 	if (ret < 0)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
@@ -324,12 +324,20 @@ int order_signal(pid_t pid, int sig, struct err *e)
 	return 0;
 }
 
+/* An empty message looks like the end, but is none. */
+static bool order_ended(int socket)
+{
+	struct pollfd p = { .fd = socket };
+
+	return poll(&p, 1, 0) != 0;
+}
+
 int order_receive(int socket, struct order_received *r)
 {
 	struct order_extra x;
 	ssize_t n = order_recv(socket, &r->order, sizeof r->order, &x);
 
-	if (n <= 0)
+	if (n < 0 || (n == 0 && order_ended(socket)))
 		return -1;
 	if (!x.count || !order_check(&r->order, (size_t)n, x.count - 1)) {
 		order_close(x.fds, x.count);
@@ -348,8 +356,8 @@ void order_reply(int reply_fd, struct order_answer *a)
 
 	while (count < ORDER_FDS_MAX && a->fds[count] >= 0)
 		count++;
-	/* Who asked may be gone. */
-	if (order_send(reply_fd, a, sizeof *a, a->fds, count) < 0)
+	/* Who asked may be gone, or have filled it so that we wait for ever. */
+	if (order_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) < 0)
 		errno = 0;
 	order_close(a->fds, count);
 	close(reply_fd);

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 
 #include "auth/key_list.h"
+#include "base/clock.h"
 #include "base/compat.h"
 #include "base/io.h"
 #include "base/log.h"
@@ -30,6 +31,7 @@ enum {
 	START_MS = 5000,
 	PIPE_BYTES = 1 << 20,
 	/* At the same time: those of all streams, and of some that end. */
+	KILLED_MS = 1000,
 	COMMANDS_MAX = 128,
 	STREAMS_MAX = 128,
 };
@@ -133,6 +135,27 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 }
 
 /*
+ * Was this supervisor killed?  It closes its socket a moment before it can be
+ * reaped.  While it lives, COMMAND's number may be another group's already.
+ */
+static bool launcher_was_killed(pid_t supervisor)
+{
+	uint64_t deadline_ms = clock_deadline(KILLED_MS);
+	siginfo_t died = { .si_pid = 0 };
+
+	for (;;) {
+		if (waitid(P_PID, (id_t)supervisor, &died,
+			   WEXITED | WNOHANG | WNOWAIT) < 0)
+			return false;
+		if (died.si_pid)
+			return died.si_code != CLD_EXITED;
+		if (clock_now_ms() >= deadline_ms)
+			return false;
+		poll(NULL, 0, 5);
+	}
+}
+
+/*
  * The worker noticed first that a supervisor was killed.  It closes the input of
  * COMMAND after this.
  */
@@ -140,7 +163,7 @@ static int launcher_kill(const struct launcher *l, const struct order *o)
 {
 	for (size_t i = 0; i < COMMANDS_MAX; i++)
 		if (l->commands[i].supervisor == o->pid &&
-		    l->commands[i].group > 0)
+		    l->commands[i].group > 0 && launcher_was_killed(o->pid))
 			kill(-l->commands[i].group, SIGKILL);
 	return 0;
 }
@@ -151,20 +174,24 @@ static bool launcher_stream_lives(const struct launcher *l, size_t i)
 				     !io_ready(l->streams[i].pidfd, POLLIN));
 }
 
-/* This process may be signalled.  -1: there are too many. */
+/* This process may be signalled.  -1: there are too many, or it has ended. */
 static int launcher_note(struct launcher *l, pid_t pid)
 {
 	size_t i = 0;
+	int pidfd;
 
 	while (i < STREAMS_MAX && launcher_stream_lives(l, i))
 		i++;
 	if (i == STREAMS_MAX)
 		return -1;
+	/* Close-on-exec by itself.  A kernel or a container may lack it. */
+	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
+		return -1;
 	if (l->streams[i].pid)
 		attr_close(&l->streams[i].pidfd);
 	l->streams[i].pid = pid;
-	/* Close-on-exec by itself.  It has not ended: its parent waits. */
-	l->streams[i].pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	l->streams[i].pidfd = pidfd;
 	return 0;
 }
 
@@ -177,12 +204,20 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 	return 0;
 }
 
-static bool launcher_noted(const struct launcher *l, pid_t pid)
+/* Returns 0, or -1 with errno set; ESRCH: no process that was noted. */
+static int launcher_signal_noted(const struct launcher *l, pid_t pid, int sig)
 {
-	for (size_t i = 0; i < STREAMS_MAX; i++)
-		if (l->streams[i].pid == pid && launcher_stream_lives(l, i))
-			return true;
-	return false;
+	for (size_t i = 0; i < STREAMS_MAX; i++) {
+		int pidfd = l->streams[i].pidfd;
+
+		if (l->streams[i].pid != pid || !launcher_stream_lives(l, i))
+			continue;
+		return pidfd < 0 ? kill(pid, sig)
+				 : (int)syscall(SYS_pidfd_send_signal, pidfd,
+						sig, NULL, 0);
+	}
+	errno = ESRCH;
+	return -1;
 }
 
 /* Nobody can ask any more: end a process that was noted. */
@@ -190,17 +225,15 @@ static void launcher_end(const struct launcher *l, pid_t pid)
 {
 	/* Without a pidfd it may be another process by now. */
 	for (size_t i = 0; i < STREAMS_MAX; i++)
-		if (l->streams[i].pid == pid && l->streams[i].pidfd >= 0 &&
-		    launcher_stream_lives(l, i))
-			kill(pid, SIGTERM);
+		if (l->streams[i].pid == pid && l->streams[i].pidfd >= 0)
+			syscall(SYS_pidfd_send_signal, l->streams[i].pidfd,
+				SIGTERM, NULL, 0);
 }
 
 static int launcher_signal(const struct launcher *l, const struct order *o,
 			   struct order_answer *a)
 {
-	if (!launcher_noted(l, o->pid))
-		return launcher_refuse(&a->error, "no process of a stream");
-	if (kill(o->pid, o->number) < 0)
+	if (launcher_signal_noted(l, o->pid, o->number) < 0)
 		return err_set(&a->error, ERR_BUG, errno,
 			       "cannot signal process %d", (int)o->pid);
 	return 0;
@@ -219,7 +252,7 @@ static int launcher_resolve(struct launcher *l, const struct order *o,
 	if (l->o->verb != OPTIONS_CONNECT || !q.host)
 		return launcher_refuse(&a->error, "no name to look up");
 	/* Nobody waits for the last one any more. */
-	if (l->resolver)
+	if (l->resolver > 0)
 		kill(l->resolver, SIGKILL);
 	l->resolver = 0;
 	a->fds[0] = resolve_spawn(&q, &l->resolver, &a->error);
@@ -433,7 +466,8 @@ static void launcher_finish_slow(struct launcher *l)
  * such as to connect again, must not wait for it.  Returns as fork(2); after -1
  * we carry it out.
  */
-static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
+static pid_t launcher_fork_slow(struct launcher *l, const struct order *o,
+				int socket)
 {
 	pid_t pid;
 
@@ -443,6 +477,9 @@ static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
 	pid = fork();
 	if (pid > 0)
 		l->slow = pid;
+	/* Who asks while only this process is left hears so at once. */
+	if (pid == 0)
+		close(socket);
 	return pid;
 }
 
@@ -456,7 +493,7 @@ static bool launcher_serve(struct launcher *l, int socket)
 
 	if (ret <= 0)
 		return ret == 0;
-	other = launcher_fork_slow(l, &received.order);
+	other = launcher_fork_slow(l, &received.order, socket);
 	if (other <= 0 && launcher_obey(l, &received, &answer) < 0)
 		answer.fds[0] = answer.fds[1] = -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)

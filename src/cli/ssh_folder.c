@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "conn/stream_name.h"
 
 #define ROOTS "/run/btrfs-ktls-pipe-ssh"
@@ -20,6 +22,7 @@
 enum {
 	HOST_BYTES = 4,
 	ID_BYTES = FRAME_NAME_BYTES / 2,
+	LOCK_MS = 10000,
 	NAME_CHARS = 2 * HOST_BYTES + 1 + 2 * ID_BYTES,
 	FOLDER_BYTES = sizeof((struct sockaddr_un *)NULL)->sun_path -
 		       NAME_CHARS - 1, /* with its NUL */
@@ -35,7 +38,8 @@ static int ssh_folder_open(const char *path, struct err *e)
 			       path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    !(st.st_mode & 077) && flock(fd, LOCK_EX) == 0)
+	    !(st.st_mode & 077) &&
+	    (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno == EWOULDBLOCK))
 		return fd;
 	if (fd >= 0)
 		close(fd);
@@ -80,6 +84,24 @@ static int ssh_folder_find(char path[static FOLDER_BYTES], struct err *e)
 	return ssh_folder_open(path, e);
 }
 
+/* The others hold the lock for a moment, unless they are stopped. */
+static int ssh_folder_wait(int lock, const char *path, struct err *e)
+{
+	uint64_t deadline_ms = clock_deadline(LOCK_MS);
+
+	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
+		if (clock_now_ms() >= deadline_ms) {
+			close(lock);
+			return err_set(e, ERR_NET, 0,
+				       "--name: a stopped process holds the "
+				       "lock of %s (end it)",
+				       path);
+		}
+		poll(NULL, 0, 20);
+	}
+	return 0;
+}
+
 static char *ssh_folder_hex(char *out, const uint8_t *bytes, size_t len)
 {
 	for (size_t i = 0; i < len; i++)
@@ -100,7 +122,7 @@ int ssh_folder_lock(struct sockaddr_un *at,
 	if (stream_name_hash(name, host, e) < 0)
 		return -1;
 	lock = ssh_folder_find(at->sun_path, e);
-	if (lock < 0)
+	if (lock < 0 || ssh_folder_wait(lock, at->sun_path, e) < 0)
 		return -1;
 	at->sun_family = AF_UNIX;
 	end += strlen(end);

@@ -45,7 +45,8 @@ static void ssh_relay_run(int fd)
 				     .msg_control = control.bytes,
 				     .msg_controllen = sizeof control.bytes };
 		len = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
-		if (len <= 0 && (len == 0 || errno != EINTR))
+		/* An empty message looks like the end, but is none. */
+		if (len < 0 ? errno != EINTR : len == 0 && io_ready(fd, 0))
 			_exit(0);
 		c = len > 0 ? CMSG_FIRSTHDR(&h) : NULL;
 		if (c) {

@@ -129,7 +129,8 @@ static bool pending_is_restart(const struct pending_stream *s,
 		    p->hello.connection > s->connection &&
 		    !(p->hello.flags & FRAME_HELLO_DISCARD);
 
-	return (same || pending_has_name(s, p)) &&
+	/* A HELLO that comes late may have the name, and a lower number. */
+	return (pending_has_id(s, p) ? same : pending_has_name(s, p)) &&
 	       (!s->identity ||
 		(*s->identity &&
 		 !strcmp(channel_agreed(p->channel)->name, s->identity))) &&

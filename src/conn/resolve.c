@@ -137,8 +137,9 @@ int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 		return -1;
 	*pid = resolve_fork(q, ends[1], true);
 	close(ends[1]);
-	if (*pid >= 0)
+	if (*pid > 0)
 		return ends[0];
+	*pid = 0;
 	err_set(e, ERR_NET, errno, "no process to resolve names");
 	close(ends[0]);
 	return -1;

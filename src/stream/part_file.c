@@ -246,11 +246,15 @@ static int part_file_rename(const struct part_file *p)
 	return 0;
 }
 
+/* FILE.part may be another receiver's by now. */
 static int part_file_carry_out(const struct part_file *p, const struct order *o)
 {
 	const struct durable d = part_file_durable(p);
+	struct stat st;
 	int num;
 
+	if (fstat(p->fd, &st) < 0 || !part_file_is_named(p, &st))
+		return ESTALE;
 	if (o->kind == ORDER_PART_NOTE)
 		return durable_note(&d, o->bytes);
 	if (o->kind == ORDER_PART_NAME)
@@ -267,12 +271,9 @@ int part_file_obey(const char *path, const struct order *o,
 {
 	struct part_file p = { .path = path, .dir_fd = fds[0], .fd = fds[1] };
 	struct err e = { 0 };
-	struct stat st;
 
 	if (part_file_names(&p, &e) < 0)
 		return EINVAL;
-	if (fstat(p.fd, &st) < 0 || !part_file_is_named(&p, &st))
-		return ESTALE;
 	return part_file_carry_out(&p, o);
 }
 

@@ -202,8 +202,41 @@ static void test_ask(void)
 	close(pipe_ends[1]);
 }
 
+/* Who asks chose the socket for the answer. */
+static void test_full_reply(void)
+{
+	struct order_answer a = { .fds = { -1, -1 } };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		bail();
+	while (send(ends[0], &a, sizeof a, MSG_DONTWAIT) > 0)
+		;
+	alarm(20);
+	order_reply(ends[0], &a);
+	alarm(0);
+	ok(true, "a socket that takes no answer does not stop the launcher");
+	close(ends[1]);
+}
+
+static void test_empty(void)
+{
+	struct order_received r;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    send(ends[0], "", 0, 0) < 0)
+		bail();
+	is_int(order_receive(ends[1], &r), 0, "an empty message is no order");
+	close(ends[0]);
+	is_int(order_receive(ends[1], &r), -1, "the end is the end");
+	close(ends[1]);
+}
+
 int main(void)
 {
+	test_full_reply();
+	test_empty();
 	test_samples();
 	test_unused();
 	test_refused();

@@ -182,6 +182,28 @@ static void test_stop(struct resolve *r)
 	is_int(r->fd, -1, "to stop twice is harmless");
 }
 
+static bool no_fork;
+
+WRAP(fork);
+pid_t __wrap_fork(void)
+{
+	errno = EAGAIN;
+	return no_fork ? -1 : __real_fork();
+}
+
+/* -1 would be a number that kill(2) takes for everybody. */
+static void test_no_process(void)
+{
+	const struct resolve_query q = { .host = "localhost" };
+	struct err e = { 0 };
+	pid_t pid = 4711;
+
+	no_fork = true;
+	is_int(resolve_spawn(&q, &pid, &e), -1, "no process can be made");
+	is_int(pid, 0, "then there is none to be killed");
+	no_fork = false;
+}
+
 int main(void)
 {
 	struct resolve r;
@@ -191,5 +213,6 @@ int main(void)
 	test_names(&r);
 	test_failures(&r);
 	test_stop(&r);
+	test_no_process();
 	return tap_end();
 }

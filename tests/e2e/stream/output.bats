@@ -191,6 +191,29 @@ without_attributes() {
 	bkp 2 listen -k key -p 0 --output folder/
 }
 
+# Without a launcher, as with --confine off or where it cannot be started, too.
+@test "FILE.part becomes another receiver's: it does not get the name FILE" {
+	local when
+	have_fifo feed
+	for when in auto off; do
+		exec 8<>feed
+		listens --confine $when
+		spawn_sender --ktls "$WHEN" --retry 1s <feed
+		head -c 1000000 in >&8
+		until_true size_is 1000000 file.part
+		mv file.part moved
+		head -c 500000 in >file.part
+		tail -c +1000001 in >&8 &
+		PIDS+=($!)
+		wait $!
+		exec 8>&-
+		receiver_ends 8
+		wait_sender 9
+		[[ ! -e file ]] || fail "--confine $when: FILE is another's"
+		rm -f moved file.part
+	done
+}
+
 # The launcher gives FILE its name, perhaps late.
 @test "a receiver is killed while its launcher names the file: no other process gets the part before that" {
 	command -v strace >/dev/null || skip "strace is not installed"
