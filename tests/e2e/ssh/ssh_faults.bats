@@ -48,8 +48,10 @@ far_login() {
 	home=$(getent passwd 0 | cut -d: -f6)
 	mkdir -p home/.config/btrfs-ktls-pipe
 	echo nonsense >home/.config/btrfs-ktls-pipe/ssh
-	run -2 unshare --mount sh -c "mount --bind $TMP/home $home &&
-		exec env -u HOME -u XDG_CONFIG_HOME $(realpath "$BKP") ssh host true"
+	# shellcheck disable=SC2016 # expanded there
+	run -2 unshare --mount sh -c 'mount --bind "$1" "$2" &&
+		exec env -u HOME -u XDG_CONFIG_HOME "$3" ssh host true' \
+		sh "$TMP/home" "$home" "$(realpath "$BKP")"
 	[[ $output == *"$home/.config/btrfs-ktls-pipe/ssh: "*nonsense* ]] || fail "$output"
 }
 
