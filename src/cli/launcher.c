@@ -30,8 +30,8 @@
 enum {
 	START_MS = 5000,
 	PIPE_BYTES = 1 << 20,
-	/* At the same time: those of all streams, and of some that end. */
 	KILLED_MS = 1000,
+	/* At the same time: those of all streams, and of some that end. */
 	COMMANDS_MAX = 128,
 	STREAMS_MAX = 128,
 };
@@ -186,7 +186,7 @@ static int launcher_note(struct launcher *l, pid_t pid)
 		return -1;
 	/* Close-on-exec by itself.  A kernel or a container may lack it. */
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0 && errno != ENOSYS && errno != EPERM)
+	if (pidfd < 0 && !err_refuses(errno))
 		return -1;
 	if (l->streams[i].pid)
 		attr_close(&l->streams[i].pidfd);
@@ -208,13 +208,14 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 static int launcher_signal_noted(const struct launcher *l, pid_t pid, int sig)
 {
 	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		int pidfd = l->streams[i].pidfd;
-
 		if (l->streams[i].pid != pid || !launcher_stream_lives(l, i))
 			continue;
-		return pidfd < 0 ? kill(pid, sig)
-				 : (int)syscall(SYS_pidfd_send_signal, pidfd,
-						sig, NULL, 0);
+		if (syscall(SYS_pidfd_send_signal, l->streams[i].pidfd, sig,
+			    NULL, 0) == 0)
+			return 0;
+		return l->streams[i].pidfd < 0 || err_refuses(errno)
+			       ? kill(pid, sig)
+			       : -1;
 	}
 	errno = ESRCH;
 	return -1;
@@ -226,8 +227,7 @@ static void launcher_end(const struct launcher *l, pid_t pid)
 	/* Without a pidfd it may be another process by now. */
 	for (size_t i = 0; i < STREAMS_MAX; i++)
 		if (l->streams[i].pid == pid && l->streams[i].pidfd >= 0)
-			syscall(SYS_pidfd_send_signal, l->streams[i].pidfd,
-				SIGTERM, NULL, 0);
+			launcher_signal_noted(l, pid, SIGTERM);
 }
 
 static int launcher_signal(const struct launcher *l, const struct order *o,
@@ -477,7 +477,7 @@ static pid_t launcher_fork_slow(struct launcher *l, const struct order *o,
 	pid = fork();
 	if (pid > 0)
 		l->slow = pid;
-	/* Who asks while only this process is left hears so at once. */
+	/* If the launcher ends, whoever asks must hear it at once. */
 	if (pid == 0)
 		close(socket);
 	return pid;

@@ -383,7 +383,6 @@ bool part_file_finished(struct part_file *p, int *num)
 	return true;
 }
 
-/* Nothing arrived. */
 /*
  * What arrived since the last sync is kept, too.  But the kernel tells of a failed
  * write once: after a failed sync the next one would succeed, and lie.
