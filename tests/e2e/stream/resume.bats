@@ -83,6 +83,18 @@ survives_cut_against() {
 	both_ways damaged
 }
 
+# The connection stays open; nothing that the listener says arrives any more.
+@test "a WELCOME that never arrives costs a connection, not the stream" {
+	swallowed() {
+		TX=(--handshake-timeout 1s) RX=(--handshake-timeout 1s)
+		HARM=(hole -c s2c -l 81 -k 1)
+		survives "$1"
+		says "$2" 'no answer to our greeting within 1000 ms; trying again'
+	}
+	swallowed push sender
+	swallowed pull receiver
+}
+
 # The type, the version and the length of a record are not encrypted.
 @test "a damaged record header costs a connection, not the stream" {
 	local byte mode=tls13-aes128-gcm
