@@ -130,6 +130,49 @@ survives_cut_against() {
 	done
 }
 
+# --- kernel TLS that is gone when the next connection needs it
+
+# tls_is_unused: no socket has it any more, so without_tls can unload it
+tls_is_unused() {
+	grep -q '^tls [0-9]* 0 ' /proc/modules
+}
+
+# loses_tls push|pull SIDE: SIDE requires kernel TLS; the connection is lost, and
+# the module with it
+loses_tls() {
+	local relay listener
+	TX=(--ktls off) RX=(--ktls off) HARM=(pass)
+	[[ $2 == receiver ]] || TX=(--ktls require)
+	[[ $2 == sender ]] || RX=(--ktls require)
+	stands "$1"
+	relay=$PORT listener=$RECEIVER_PID
+	[[ $1 == push ]] || listener=$SENDER_PID
+	find_port "$listener"
+	kill "$TOOL_PID"
+	until_true tls_is_unused
+	without_tls
+	TOOL_PORT=$relay start_relay pass
+}
+
+# ends_without_tls push|pull
+ends_without_tls() {
+	local side
+	for side in sender receiver; do
+		loses_tls "$1" "$side"
+		stream_ends 7 7
+		[[ $(grep -c 'modprobe tls' "$side.err") == 1 ]] &&
+			tail -n 1 "$side.err" | grep -q 'modprobe tls' ||
+			{ show sender.err receiver.err tool.err; fail "$side, $1, $PORT"; }
+		stands_end
+		modprobe -d "$BKP_GUEST_MODULES" tls
+	done
+}
+
+@test "kernel TLS is gone when a stream resumes: --ktls require exits 7 at once and names modprobe" {
+	require_ktls
+	both_ways ends_without_tls
+}
+
 @test "a stream may change its path with each connection" {
 	require_ktls
 	TX=(--ktls off) RX=(--ktls require)
