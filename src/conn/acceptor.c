@@ -393,12 +393,10 @@ void acceptor_serve(struct acceptor *a, const struct pending_stream *s)
 
 struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 {
-	struct acceptor *a = calloc(1, sizeof *a);
+	struct acceptor *a = err_alloc(sizeof *a, e);
 
-	if (!a) {
-		err_memory(e);
+	if (!a)
 		return NULL;
-	}
 	a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (a->epoll_fd < 0) {
 		err_call(e, ERR_NET, "epoll_create1",

@@ -136,12 +136,11 @@ struct connection *connection_open(struct channel *ch,
 				   const struct connection_params *p,
 				   struct err *e)
 {
-	struct connection *c = calloc(1, sizeof *c);
+	struct connection *c = err_alloc(sizeof *c, e);
 
 	if (!c) {
 		channel_free(ch);
 		close(s->fd);
-		err_memory(e);
 		return NULL;
 	}
 	*c = (struct connection){

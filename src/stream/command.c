@@ -139,13 +139,11 @@ struct command *command_start(char *const argv[], enum command_role role,
 			      const struct command_peer *peer, bool passes_on,
 			      struct err *e)
 {
-	struct command *c = calloc(1, sizeof *c);
+	struct command *c = err_alloc(sizeof *c, e);
 	bool ordered = order_possible();
 
-	if (!c) {
-		err_memory(e);
+	if (!c)
 		return NULL;
-	}
 	c->role = role;
 	c->ordered = ordered;
 	if ((ordered ? command_order_start(role, peer, &c->process, e)

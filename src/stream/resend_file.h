@@ -11,6 +11,6 @@
  * The stream is the file from its current offset to its end.  The end may move
  * while it is sent.
  * Borrows in.
- * Errors: NULL, ERR_IO.
+ * Errors: NULL, ERR_IO; ERR_BUG if there is no memory.
  */
 struct resend_buffer *resend_file_new(const struct input *in, struct err *e);

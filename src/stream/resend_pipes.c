@@ -333,12 +333,10 @@ static int resend_pipes_open(struct resend_pipes *p, struct err *e)
 struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 				       struct err *e)
 {
-	struct resend_pipes *p = calloc(1, sizeof *p);
+	struct resend_pipes *p = err_alloc(sizeof *p, e);
 
-	if (!p) {
-		err_memory(e);
+	if (!p)
 		return NULL;
-	}
 	p->resend = (struct resend_buffer){ .ops = &resend_pipes_ops,
 					    .in = in,
 					    .room = bytes ? bytes : AHEAD_BYTES,
