@@ -6,8 +6,9 @@ src_libbkp_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/compat.h \
 	src/base/min.h \
-	src/base/net_source.c src/base/net_source.h \
+	src/base/net_address.c src/base/net_address.h \
 	src/base/err.c src/base/err.h \
+	src/base/net_source.c src/base/net_source.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/confine_calls.c src/base/confine_calls.h \
 	src/base/order.c src/base/order.h \

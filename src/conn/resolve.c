@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,47 +25,15 @@ void resolve_init(struct resolve *r)
 	*r = (struct resolve){ .pid = -1, .fd = -1 };
 }
 
-/* Resolvers return some addresses twice; there is no need to try both. */
-static void resolve_add(struct net_addresses *list, const struct net_address *a)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!memcmp(&list->all[i], a, sizeof *a))
-			return;
-	if (list->count < NET_ADDRESSES_MAX)
-		list->all[list->count++] = *a;
-}
-
-/* Returns what getaddrinfo(3) does. */
-static int resolve_name(const char *name, int family, int flags,
-			struct net_addresses *list)
-{
-	struct addrinfo hints = { .ai_family = family,
-				  .ai_socktype = SOCK_STREAM,
-				  .ai_protocol = IPPROTO_TCP,
-				  .ai_flags = flags };
-	struct addrinfo *found = NULL;
-	struct net_address a;
-	int ret = getaddrinfo(name, NULL, &hints, &found);
-
-	list->count = 0;
-	if (ret)
-		return ret;
-	for (struct addrinfo *ai = found; ai; ai = ai->ai_next)
-		if (net_address_from(ai->ai_addr, &a))
-			resolve_add(list, &a);
-	freeaddrinfo(found);
-	return list->count ? 0 : EAI_NONAME;
-}
-
 static void resolve_both(const struct resolve_query *q, int flags,
 			 struct resolve_answer *a)
 {
 	errno = 0;
 	a->of_source = 0;
-	a->code = resolve_name(q->host, q->family, flags, &a->host);
+	a->code = net_resolve(q->host, q->family, flags, &a->host);
 	if (!a->code && q->source) {
 		a->of_source = 1;
-		a->code = resolve_name(q->source, q->family, flags, &a->source);
+		a->code = net_resolve(q->source, q->family, flags, &a->source);
 	}
 	a->num = a->code == EAI_SYSTEM ? errno : 0;
 }
