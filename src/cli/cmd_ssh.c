@@ -222,16 +222,10 @@ static size_t near_list(struct near *n, const struct ssh_answer *a,
 static struct session *near_dial(struct near *n, const char *host, int number,
 				 struct err *e)
 {
-	struct session *session;
-
 	log_info("connecting to %s, port %u", host, n->setup.connections.port);
 	n->setup.connections.host = host;
 	n->setup.connections.host_number = number;
-	session = session_client_new(&n->setup.session, e);
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	return NULL;
+	return session_first(session_client_new(&n->setup.session, e), e);
 }
 
 static int near_cannot_reach(const struct near *n, const char *tried,
@@ -300,13 +294,11 @@ static struct session *near_accept(struct near *n, struct err *e)
 	if (near_confine(n, e) < 0)
 		return NULL;
 	session = session_server_new(&n->setup.session, &n->listener, e);
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	if (io_ready(n->ssh.fd, POLLIN) &&
+	session = session_first(session, e);
+	if (!session && io_ready(n->ssh.fd, POLLIN) &&
 	    ssh_process_hear(&n->ssh, &a, e) == 0)
 		near_nowhere(n, e);
-	return NULL;
+	return session;
 }
 
 static struct session *near_connect(struct near *n, struct err *e)
@@ -326,7 +318,6 @@ static struct session *near_connect(struct near *n, struct err *e)
 /* There is no direct connection: the stream goes through ssh. */
 static struct session *near_fall_back(struct near *n, struct err *e)
 {
-	struct session *session;
 	struct ssh_answer a;
 	int fd;
 
@@ -348,11 +339,7 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 		return NULL;
 	}
 	setup_use_channel(&n->setup, fd, true);
-	session = session_client_new(&n->setup.session, e);
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	return NULL;
+	return session_first(session_client_new(&n->setup.session, e), e);
 }
 
 /* Reverse: listen before ssh starts, so that the far host need not wait. */

@@ -458,15 +458,6 @@ static int far_set_up(struct far *f, struct err *e)
 	return 0;
 }
 
-/* NULL: see e, or the near host spoke. */
-static struct session *far_first(struct session *session, struct err *e)
-{
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	return NULL;
-}
-
 static int far_confine(struct far *f, struct err *e)
 {
 	if (f->confined)
@@ -475,7 +466,10 @@ static int far_confine(struct far *f, struct err *e)
 	return setup_confine(&f->setup, e);
 }
 
-/* Get a direct connection, whichever side connects. */
+/*
+ * Get a direct connection, whichever side connects.  NULL: see e, or the near
+ * host spoke.
+ */
 static struct session *far_connect(struct far *f, struct err *e)
 {
 	struct session *session;
@@ -484,13 +478,13 @@ static struct session *far_connect(struct far *f, struct err *e)
 		if (far_confine(f, e) < 0)
 			return NULL;
 		session = session_client_new(&f->setup.session, e);
-		return far_first(session, e);
+		return session_first(session, e);
 	}
 	if (far_listen(f, &f->at[0], e) < 0 || far_confine(f, e) < 0 ||
 	    far_answer(f, &f->at[0], e) < 0)
 		return NULL;
 	session = session_server_new(&f->setup.session, &f->listener, e);
-	return far_first(session, e);
+	return session_first(session, e);
 }
 
 /*
@@ -520,6 +514,7 @@ static int far_obey(struct far *f, struct err *e)
 /* The channel is the connection that the listener would have accepted. */
 static struct session *far_fall_back(struct far *f, struct err *e)
 {
+	struct session *session;
 	int fd;
 
 	if (far_obey(f, e) < 0)
@@ -531,8 +526,8 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	if (fd < 0)
 		return NULL;
 	setup_use_channel(&f->setup, fd, false);
-	return far_first(session_server_new(&f->setup.session, &f->listener, e),
-			 e);
+	session = session_server_new(&f->setup.session, &f->listener, e);
+	return session_first(session, e);
 }
 
 static int far_run(struct far *f, struct err *e)

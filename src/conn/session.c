@@ -72,7 +72,7 @@ void session_free(struct session *s)
 	secret_free(ticket, sizeof *ticket);
 }
 
-int session_first(struct session *s, struct err *e)
+static int session_wait_first(struct session *s, struct err *e)
 {
 	const struct session_span start = { 0, 0, 0 };
 
@@ -93,6 +93,14 @@ int session_first(struct session *s, struct err *e)
 			return err_set(e, ERR_NET, 0,
 				       "the other host stopped waiting");
 	}
+}
+
+struct session *session_first(struct session *s, struct err *e)
+{
+	if (s && session_wait_first(s, e) == 0)
+		return s;
+	session_free(s);
+	return NULL;
 }
 
 /* On a connection poll(2) reports an error even if events is 0. */

@@ -181,10 +181,11 @@ const char *session_method(const struct session *s);
 uint64_t session_buffer_bytes(const struct session_config *o);
 
 /*
- * Wait for the first connection.  All errors are final; the implementation
- * documents them.  ERR_NET if the lifeline ends the wait.
+ * Wait for the first connection.  Returns s; NULL: s is NULL, or it is freed.  All
+ * errors are final; the implementation documents them.  ERR_NET if the lifeline
+ * ends the wait.
  */
-int session_first(struct session *s, struct err *e) attr_must_check;
+struct session *session_first(struct session *s, struct err *e) attr_must_check;
 
 /* What session_poll() waits for, and what came. */
 enum { SESSION_EXTRAS = 2 };
