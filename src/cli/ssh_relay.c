@@ -9,12 +9,8 @@
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/rights.h"
 #include "base/signals.h"
-
-union control {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
 
 static void ssh_relay_detach(int fd)
 {
@@ -31,28 +27,17 @@ static void ssh_relay_detach(int fd)
 static void ssh_relay_run(int fd)
 {
 	char text[LOG_PASS_BYTES];
-	union control control;
-	struct iovec iov = { text, sizeof text };
-	struct msghdr h;
+	struct rights rights;
 	ssize_t len;
 
 	for (;;) {
-		const struct cmsghdr *c;
-		int to;
-
-		h = (struct msghdr){ .msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.bytes,
-				     .msg_controllen = sizeof control.bytes };
-		len = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+		len = rights_recv(fd, text, sizeof text, 0, &rights);
 		/* An empty message looks like the end, but is none. */
-		if (len < 0 ? errno != EINTR : len == 0 && io_ready(fd, 0))
+		if (len < 0 || (len == 0 && io_ready(fd, 0)))
 			_exit(0);
-		c = len > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-		if (c) {
-			memcpy(&to, CMSG_DATA(c), sizeof to);
-			dup2(to, STDERR_FILENO);
-			close(to);
+		if (rights.count) {
+			dup2(rights.fds[0], STDERR_FILENO);
+			rights_close(&rights);
 			log_after_fork();
 		} else if (len > 0 && !log_pass_on(text, (size_t)len)) {
 			log_count_dropped(1);
@@ -85,19 +70,6 @@ int ssh_relay_start(struct err *e)
 
 void ssh_relay_use(int fd)
 {
-	union control control = { { 0 } };
-	char nothing = 0;
-	struct iovec iov = { &nothing, 1 };
-	struct msghdr h = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof control.bytes };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-
-	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd),
-			       .cmsg_level = SOL_SOCKET,
-			       .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	if (sendmsg(STDERR_FILENO, &h, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (rights_send(STDERR_FILENO, "", 1, &fd, 1, MSG_DONTWAIT) < 0)
 		log_debug("messages stay where they go: %s", strerror(errno));
 }
