@@ -23,13 +23,6 @@ static bool ssh_net_parse(const char *text, struct net *n)
 	       parse_uint(text + len + 1, 0, n->bits, &n->bits, &ignored) == 0;
 }
 
-bool ssh_net_ok(const char *net)
-{
-	struct net n;
-
-	return ssh_net_parse(net, &n);
-}
-
 bool ssh_net_has(const char *net, const char *address)
 {
 	struct net n;
