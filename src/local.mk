@@ -89,15 +89,13 @@ src_libbkp_a_SOURCES = \
 	src/stream/resend_pipes.c src/stream/resend_pipes.h \
 	src/stream/sender_input.c src/stream/sender_input.h \
 	src/stream/sender_send.c src/stream/sender_send.h \
-	src/stream/receiver_end.c src/stream/receiver_end.h \
-	src/stream/sender_hear.c src/stream/sender_hear.h \
 	src/stream/receiver_run.c src/stream/receiver_run.h \
+	src/stream/sender_hear.c src/stream/sender_hear.h \
 	src/stream/sender_run.c src/stream/sender_run.h \
 	src/stream/stream.c src/stream/stream.h \
 	src/cli/host_port.c src/cli/host_port.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
-	src/cli/ssh_channel.c src/cli/ssh_channel.h \
 	src/cli/ssh_defaults.c src/cli/ssh_defaults.h \
 	src/cli/ssh_folder.c src/cli/ssh_folder.h \
 	src/cli/ssh_net.c src/cli/ssh_net.h \

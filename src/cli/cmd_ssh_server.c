@@ -15,7 +15,6 @@
 #include "cli/launcher.h"
 #include "cli/setup.h"
 #include "cli/ssh_answer.h"
-#include "cli/ssh_channel.h"
 #include "cli/ssh_name.h"
 #include "cli/ssh_net.h"
 #include "cli/ssh_relay.h"
@@ -522,7 +521,7 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	net_listener_close(&f->listener);
 	if (far_confine(f, e) < 0)
 		return NULL;
-	fd = ssh_channel_open(f->in_fd, f->out_fd, e);
+	fd = ssh_relay_channel(f->in_fd, f->out_fd, e);
 	if (fd < 0)
 		return NULL;
 	setup_use_channel(&f->setup, fd, false);

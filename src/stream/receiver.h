@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The state of a receiver, and what all its parts need: to wait, and to say why
- * the output or the connection failed.  The parts are receiver_transfer, up to
- * the end of the stream, then receiver_end; receiver_run is the whole.
+ * the output or the connection failed.  receiver_transfer is the part up to the
+ * end of the stream, receiver_run the rest and the whole.
  */
 #pragma once
 
