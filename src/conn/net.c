@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
 
@@ -217,16 +218,13 @@ bool net_is_closed(int fd)
 void net_discard_all(int fd, uint64_t timeout_ms)
 {
 	uint64_t deadline_ms = clock_deadline(timeout_ms);
+	struct err ignored = { 0 };
 	size_t total = 0;
 
 	net_shutdown_send(fd);
-	while (clock_now_ms() < deadline_ms) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-
-		if (poll(&p, 1, clock_poll_ms(deadline_ms)) > 0 &&
-		    !net_discard(fd, &total))
-			return;
-	}
+	while (io_wait(fd, POLLIN, deadline_ms, &ignored) > 0 &&
+	       net_discard(fd, &total))
+		;
 }
 
 void net_close_hard(int fd)
