@@ -14,10 +14,19 @@
 
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Close *fd, unless it is -1, which it becomes. */
 static inline void attr_close(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
+	*fd = -1;
+}
+
+/* The same for both ends of a pipe or of a pair of sockets. */
+static inline void attr_close_pair(int (*ends)[2])
+{
+	attr_close(&(*ends)[0]);
+	attr_close(&(*ends)[1]);
 }
 
 static inline void attr_free(void *p)
@@ -26,6 +35,7 @@ static inline void attr_free(void *p)
 }
 
 #define autoclose attr_cleanup(attr_close)
+#define autoclose_pair attr_cleanup(attr_close_pair)
 #define autofree attr_cleanup(attr_free)
 
 /* Hand *fd to the caller: the variable no longer owns it. */

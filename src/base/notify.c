@@ -232,5 +232,4 @@ void notify_tick(void)
 void notify_after_fork(void)
 {
 	attr_close(&notify.fd);
-	notify.fd = -1;
 }

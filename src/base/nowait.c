@@ -93,7 +93,5 @@ bool nowait_room(const struct nowait *w, int ms)
 void nowait_fini(struct nowait *w)
 {
 	attr_close(&w->own_fd);
-	attr_close(&w->pipe[0]);
-	attr_close(&w->pipe[1]);
-	w->own_fd = w->pipe[0] = w->pipe[1] = -1;
+	attr_close_pair(&w->pipe);
 }

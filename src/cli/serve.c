@@ -355,8 +355,7 @@ static pid_t serve_fork(const char *name, int *fd, struct err *e)
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
-		attr_close(&ends[0]);
-		attr_close(&ends[1]);
+		attr_close_pair(&ends);
 		return -1;
 	}
 	*fd = ends[!pid];

@@ -48,7 +48,7 @@ static void ssh_relay_run(int fd)
 
 int ssh_relay_start(struct err *e)
 {
-	int ends[2], ret = 0;
+	autoclose_pair int ends[2] = { -1, -1 };
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -61,12 +61,10 @@ int ssh_relay_start(struct err *e)
 	}
 	log_after_fork();
 	if (pid < 0)
-		ret = err_call(e, ERR_NET, "clone", "cannot pass messages on");
-	else if (dup2(ends[1], STDERR_FILENO) < 0)
-		ret = err_set(e, ERR_NET, errno, "cannot pass messages on");
-	close(ends[0]);
-	close(ends[1]);
-	return ret;
+		return err_call(e, ERR_NET, "clone", "cannot pass messages on");
+	if (dup2(ends[1], STDERR_FILENO) < 0)
+		return err_set(e, ERR_NET, errno, "cannot pass messages on");
+	return 0;
 }
 
 void ssh_relay_use(int fd)
@@ -107,19 +105,14 @@ static pid_t ssh_relay_fork(int from, int to, int ours, bool dies)
 
 int ssh_relay_channel(int in_fd, int out_fd, struct err *e)
 {
-	int ends[2], ret = 0;
+	autoclose_pair int ends[2] = { -1, -1 };
 
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_NET, "socketpair",
 				"cannot use ssh's channel");
 	if (ssh_relay_fork(in_fd, ends[1], ends[0], true) < 0 ||
 	    ssh_relay_fork(ends[1], out_fd, ends[0], false) < 0)
-		ret = err_call(e, ERR_NET, "clone", "cannot use ssh's channel");
-	else
-		ret = io_set_nonblocking(ends[0], e);
-	close(ends[1]);
-	if (ret == 0)
-		return ends[0];
-	close(ends[0]);
-	return -1;
+		return err_call(e, ERR_NET, "clone",
+				"cannot use ssh's channel");
+	return io_set_nonblocking(ends[0], e) < 0 ? -1 : steal_fd(&ends[0]);
 }

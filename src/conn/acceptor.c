@@ -378,8 +378,7 @@ static int acceptor_save_fds(struct acceptor *a, struct err *e)
 static void acceptor_release_fds(struct acceptor *a)
 {
 	for (size_t i = 0; i < SPARE_FDS; i++)
-		if (a->spare_fds[i] >= 0)
-			close(steal_fd(&a->spare_fds[i]));
+		attr_close(&a->spare_fds[i]);
 }
 
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s)

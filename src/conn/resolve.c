@@ -98,18 +98,15 @@ static int resolve_pipe(const struct resolve_query *q, int ends[static 2],
 
 int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 {
-	int ends[2];
+	autoclose_pair int ends[2] = { -1, -1 };
 
 	if (resolve_pipe(q, ends, e) < 0)
 		return -1;
 	*pid = resolve_fork(q, ends[1], true);
-	close(ends[1]);
 	if (*pid > 0)
-		return ends[0];
+		return steal_fd(&ends[0]);
 	*pid = 0;
-	err_set(e, ERR_NET, errno, "no process to resolve names");
-	close(ends[0]);
-	return -1;
+	return err_set(e, ERR_NET, errno, "no process to resolve names");
 }
 
 /* The launcher knows what to look up. */
@@ -220,8 +217,7 @@ void resolve_stop(struct resolve *r)
 {
 	int flags;
 
-	if (r->fd >= 0)
-		close(steal_fd(&r->fd));
+	attr_close(&r->fd);
 	if (r->pid < 0)
 		return;
 	/* If we may not kill it, it ends by itself, at the latest with us. */

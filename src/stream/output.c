@@ -181,8 +181,7 @@ bool output_synced(struct output *out, int *num)
 
 void output_fini(struct output *out)
 {
-	if (out->own_fd >= 0)
-		close(steal_fd(&out->own_fd));
+	attr_close(&out->own_fd);
 }
 
 int output_finish(struct output *out, struct err *e)

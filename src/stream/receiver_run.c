@@ -290,7 +290,6 @@ int receiver_run(const struct receiver_params *p, struct receiver_end *end,
 	end->suspended = ret < 0 && receiver_is_suspended(&r);
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, RECEIVER_BUFFER_BYTES);
-	attr_close(&r.pipe[0]);
-	attr_close(&r.pipe[1]);
+	attr_close_pair(&r.pipe);
 	return ret;
 }

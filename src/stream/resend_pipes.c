@@ -261,22 +261,14 @@ static int resend_pipes_peek(const struct resend_buffer *s, uint64_t offset,
 				 len - part, e);
 }
 
-static void resend_pipes_close(int p[static 2])
-{
-	for (int i = 0; i < 2; i++)
-		if (p[i] >= 0)
-			close(p[i]);
-}
-
 static void resend_pipes_free(struct resend_buffer *s)
 {
 	struct resend_pipes *p = resend_pipes_of(s);
 
-	resend_pipes_close(p->ahead);
-	resend_pipes_close(p->keep);
-	resend_pipes_close(p->look);
-	if (p->null_fd >= 0)
-		close(p->null_fd);
+	attr_close_pair(&p->ahead);
+	attr_close_pair(&p->keep);
+	attr_close_pair(&p->look);
+	attr_close(&p->null_fd);
 	free(p);
 }
 
