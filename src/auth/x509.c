@@ -4,9 +4,7 @@
 #include <arpa/inet.h>
 #include <gnutls/x509-ext.h>
 #include <gnutls/x509.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Function attributes and the cleanup attribute: leaving the scope of a
- * variable declared autoclose or autofree, in whatever way, closes or frees it.
+ * What nearly every file uses: the basic types, free(3) and close(2), function
+ * attributes, and the cleanup attribute.  Leaving the scope of a variable that
+ * is declared autoclose or autofree, in whatever way, closes or frees it.
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/cleanup.h"
 
 /* Kinds of errors; the number is the exit status (see the manual page). */

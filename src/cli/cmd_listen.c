@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"

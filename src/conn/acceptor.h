@@ -6,9 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "auth/credential.h"
 #include "base/err.h"
 #include "conn/connection.h"

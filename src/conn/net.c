@@ -14,7 +14,6 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/log.h"
 #include "base/order.h"
 
 enum {

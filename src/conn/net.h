@@ -5,10 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/socket.h>
-
 #include "base/err.h"
 #include "base/net_address.h"
 #include "base/net_source.h"

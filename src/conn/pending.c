@@ -2,7 +2,6 @@
 #include "conn/pending.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -6,10 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "auth/credential.h"
 #include "auth/password_exchange.h"
 #include "auth/rate_limit.h"

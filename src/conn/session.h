@@ -9,8 +9,6 @@
 #pragma once
 
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "auth/credential.h"
 #include "auth/key.h"
