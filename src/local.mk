@@ -85,13 +85,13 @@ src_libbkp_a_SOURCES = \
 	src/stream/resend_file.c src/stream/resend_file.h \
 	src/stream/resend_memory.c src/stream/resend_memory.h \
 	src/stream/sender.h \
-	src/stream/receiver_transfer.c src/stream/receiver_transfer.h \
+	src/stream/receiver_transfer.c \
 	src/stream/resend_pipes.c src/stream/resend_pipes.h \
-	src/stream/sender_input.c src/stream/sender_input.h \
-	src/stream/sender_send.c src/stream/sender_send.h \
-	src/stream/receiver_run.c src/stream/receiver_run.h \
-	src/stream/sender_hear.c src/stream/sender_hear.h \
-	src/stream/sender_run.c src/stream/sender_run.h \
+	src/stream/sender_input.c \
+	src/stream/sender_send.c \
+	src/stream/receiver_run.c \
+	src/stream/sender_hear.c \
+	src/stream/sender_run.c \
 	src/stream/stream.c src/stream/stream.h \
 	src/cli/host_port.c src/cli/host_port.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \

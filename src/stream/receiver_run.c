@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/receiver_run.h"
+#include "stream/receiver.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,6 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/min.h"
-#include "stream/receiver_transfer.h"
 
 enum {
 	LINGER_MS = 10000,

@@ -13,7 +13,7 @@
 #include "stream/digest.h"
 #include "stream/resend_file.h"
 #include "stream/resend_memory.h"
-#include "stream/sender_run.h"
+#include "stream/sender.h"
 #include "tap.h"
 #include "wrap.h"
 
