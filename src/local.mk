@@ -82,11 +82,11 @@ src_libbkp_a_SOURCES = \
 	src/stream/command.c src/stream/command.h \
 	src/stream/comparison.c src/stream/comparison.h \
 	src/stream/receiver.c src/stream/receiver.h \
-	src/stream/resend_file.c src/stream/resend_file.h \
-	src/stream/resend_memory.c src/stream/resend_memory.h \
+	src/stream/resend_file.c \
+	src/stream/resend_memory.c \
 	src/stream/sender.h \
 	src/stream/receiver_transfer.c \
-	src/stream/resend_pipes.c src/stream/resend_pipes.h \
+	src/stream/resend_pipes.c \
 	src/stream/sender_input.c \
 	src/stream/sender_send.c \
 	src/stream/receiver_run.c \

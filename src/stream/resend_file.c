@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/resend_file.h"
+#include "stream/resend_buffer.h"
 
 #include <errno.h>
 #include <sys/stat.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/resend_memory.h"
+#include "stream/resend_buffer.h"
 
 #include <assert.h>
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/resend_pipes.h"
+#include "stream/resend_buffer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 
 #include "base/io.h"
 #include "base/min.h"
-#include "stream/resend_memory.h"
 
 enum {
 	AHEAD_BYTES = 1 << 20, /* size of the pipe if nothing is kept */

@@ -11,9 +11,7 @@
 #include "stream/output.h"
 #include "stream/progress.h"
 #include "stream/receiver.h"
-#include "stream/resend_file.h"
-#include "stream/resend_memory.h"
-#include "stream/resend_pipes.h"
+#include "stream/resend_buffer.h"
 #include "stream/sender.h"
 #include "tls/ktls.h"
 
