@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 
 void nowait_init(struct nowait *w, int fd)
@@ -79,6 +80,19 @@ ssize_t nowait_write(struct nowait *w, const void *buf, size_t len)
 	do
 		n = nowait_try(w, buf, len);
 	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+ssize_t nowait_write_until(struct nowait *w, const void *buf, size_t len,
+			   uint64_t end_ms)
+{
+	ssize_t n;
+
+	while ((n = nowait_write(w, buf, len)) < 0 && errno == EAGAIN &&
+	       clock_now_ms() < end_ms)
+		/* poll(2) may report room that is too small for it. */
+		if (nowait_room(w, clock_poll_ms(end_ms)))
+			poll(NULL, 0, 1);
 	return n;
 }
 
