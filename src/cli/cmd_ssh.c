@@ -138,8 +138,8 @@ static void near_request(const struct near *n, struct ssh_request *r)
 		.tcp_buffer_bytes = o->tcp.buffer_bytes,
 		.dscp = (uint64_t)(o->tcp.dscp + 1),
 	};
-	for (size_t i = 0; o->name && i < sizeof n->setup.name; i++)
-		sprintf(r->name + 2 * i, "%02x", n->setup.name[i]);
+	if (o->name)
+		key_text_hex(n->setup.name, sizeof n->setup.name, r->name);
 	strcpy(r->identity, n->identity);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	snprintf(r->congestion, sizeof r->congestion, "%s",
