@@ -55,8 +55,8 @@ src_libbkp_a_SOURCES = \
 	src/conn/activation.c src/conn/activation.h \
 	src/conn/connection.c src/conn/connection.h \
 	src/conn/resolve.c src/conn/resolve.h \
-	src/conn/pending.c src/conn/pending.h \
 	src/conn/session.c src/conn/session.h \
+	src/conn/pending.c src/conn/pending.h \
 	src/conn/acceptor.c src/conn/acceptor.h \
 	src/conn/client.c src/conn/client.h \
 	src/conn/client_greeting.c src/conn/client_greeting.h \

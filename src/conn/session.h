@@ -73,7 +73,11 @@ struct session_config {
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
-	void (*visit)(void *arg); /* listen: as in struct acceptor_params */
+	/*
+	 * listen: called when visit_fd is readable.  It may add a socket to the
+	 * listener.  NULL: there is no visit_fd.
+	 */
+	void (*visit)(void *arg);
 	void *visit_arg;
 	int visit_fd;
 	/*
