@@ -288,23 +288,14 @@ static int net_bind_source(int fd, const struct net_address *from,
 	return err_append(e, " (-b)");
 }
 
-static void net_order_address(const struct net_address *a,
-			      struct order_address *out)
-{
-	out->family = a->family;
-	out->scope = a->scope;
-	memcpy(out->bytes, a->bytes, sizeof out->bytes);
-}
-
 /* The port and the options of TCP are those that the launcher knows. */
 static int net_order_connect(const struct net_target *t, struct err *e)
 {
-	struct order dial = { .kind = ORDER_DIAL };
+	struct order dial = { .kind = ORDER_DIAL, .to = *t->to };
 	struct order_answer answer;
 
-	net_order_address(t->to, &dial.to);
 	if (t->from)
-		net_order_address(t->from, &dial.from);
+		dial.from = *t->from;
 	if (order_ask(&dial, -1, &answer, e) < 0) {
 		e->kind = ERR_NET;
 		return -1;
