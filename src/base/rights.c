@@ -62,7 +62,7 @@ ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
 			    .msg_controllen = sizeof control.bytes };
 	ssize_t n;
 
-	*r = (struct rights){ .count = 0 };
+	*r = (struct rights){ .from = { .uid = (uid_t)-1 } };
 	memset(r->fds, -1, sizeof r->fds);
 	do
 		n = recvmsg(over, &m, MSG_CMSG_CLOEXEC | flags);

@@ -18,7 +18,7 @@ enum {
 struct rights {
 	size_t count;
 	int fds[RIGHTS_ROOM]; /* those that did not come are -1 */
-	struct ucred from; /* of a socket with SO_PASSCRED; pid 0: unknown */
+	struct ucred from; /* of a socket with SO_PASSCRED; uid -1: unknown */
 };
 
 /*
