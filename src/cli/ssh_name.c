@@ -106,8 +106,17 @@ int ssh_name_claim(struct ssh_name *n,
 	return ssh_name_failed(n->at.sun_path, e);
 }
 
-static bool ssh_name_send(const struct ssh_name *n,
-			  const struct ssh_name_visit *v, int link_fd)
+static int ssh_name_no_answer(struct err *e)
+{
+	return err_set(e, ERR_NET, 0,
+		       "the ssh-server that has the stream of that name does "
+		       "not answer (is it stopped, or its host overloaded?)");
+}
+
+/* Returns 0; 1 if the owner is gone.  A busy one may have no room yet. */
+static int ssh_name_send(const struct ssh_name *n,
+			 const struct ssh_name_visit *v, int link_fd,
+			 uint64_t deadline_ms, struct err *e)
 {
 	struct message m = { .version = SSH_ANSWER_VERSION };
 	int fds[FDS_MAX] = { link_fd, v->err_fd, v->listen_fd };
@@ -119,7 +128,8 @@ static bool ssh_name_send(const struct ssh_name *n,
 			    .msg_control = c.bytes,
 			    .msg_controllen = CMSG_SPACE(size) };
 	struct cmsghdr *rights = CMSG_FIRSTHDR(&h);
-	bool sent;
+	ssize_t sent;
+	int ready = 1;
 
 	memcpy(m.key, v->key.secret.bytes, sizeof m.key);
 	memcpy(m.identity, v->key.identity, sizeof m.identity);
@@ -128,36 +138,43 @@ static bool ssh_name_send(const struct ssh_name *n,
 				    .cmsg_level = SOL_SOCKET,
 				    .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(rights), fds, size);
-	sent = sendmsg(n->fd, &h, MSG_NOSIGNAL) == sizeof m;
+	do
+		sent = sendmsg(n->fd, &h, MSG_NOSIGNAL);
+	while (sent < 0 && errno == EAGAIN &&
+	       (ready = io_wait(n->fd, POLLOUT, deadline_ms, e)) > 0);
 	explicit_bzero(&m, sizeof m);
-	return sent;
+	if (ready > 0)
+		return sent != sizeof m;
+	return ready < 0 ? -1 : ssh_name_no_answer(e);
+}
+
+/* The owner's answer.  Returns as ssh_name_bring(). */
+static int ssh_name_hear(const struct ssh_name *n, uint64_t *port,
+			 uint64_t deadline_ms, struct err *e)
+{
+	int ready = io_wait(n->link_fd, POLLIN, deadline_ms, e);
+
+	if (ready <= 0)
+		return ready < 0 ? -1 : ssh_name_no_answer(e);
+	return io_read(n->link_fd, port, sizeof *port) != (ssize_t)sizeof *port;
 }
 
 int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
 		   uint64_t *port, struct err *e)
 {
-	int ends[2], ready = 1;
-	bool sent;
+	uint64_t deadline_ms = clock_deadline(ANSWER_MS);
+	int ends[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return ssh_name_failed("a socket", e);
 	n->link_fd = ends[0];
-	sent = ssh_name_send(n, v, ends[1]);
+	ret = ssh_name_send(n, v, ends[1], deadline_ms, e);
 	close(ends[1]);
-	if (sent)
-		ready = io_wait(n->link_fd, POLLIN, clock_deadline(ANSWER_MS),
-				e);
-	if (ready < 0)
-		return -1;
-	if (!ready)
-		return err_set(e, ERR_NET, 0,
-			       "the ssh-server that has the stream of that "
-			       "name does not answer");
-	if (sent &&
-	    io_read(n->link_fd, port, sizeof *port) == (ssize_t)sizeof *port)
-		return 0;
-	ssh_name_close(n);
-	return 1;
+	if (!ret)
+		ret = ssh_name_hear(n, port, deadline_ms, e);
+	if (ret > 0)
+		ssh_name_close(n);
+	return ret;
 }
 
 void ssh_name_stay(const struct ssh_name *n, int in_fd)
