@@ -242,6 +242,7 @@ tests_unit_test_tls_LDADD = $(unit_libs)
 
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
+tests_unit_test_ssh_name_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=flock
 tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_open2 \
 	-Wl,--wrap=mnl_socket_bind \

@@ -2,6 +2,7 @@
 #include "cli/ssh_name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,7 +13,6 @@
 #include "base/io.h"
 #include "base/min.h"
 #include "base/order.h"
-#include "cli/ssh_folder.h"
 #include "cli/ssh_request.h"
 
 enum { ANSWER_MS = 10000, FDS_MAX = 3 };
@@ -72,17 +72,18 @@ static int ssh_name_make_visits(struct ssh_name *n, struct err *e)
 }
 
 /* Nobody is there: an owner that was killed left its socket behind. */
-static int ssh_name_bind(struct ssh_name *n, struct err *e)
+static int ssh_name_bind(struct ssh_name *n, const struct sockaddr_un *at,
+			 struct err *e)
 {
 	const int on = 1;
 
-	unlink(n->at.sun_path);
+	unlink(at->sun_path);
 	n->uid = geteuid();
 	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	n->watch_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (n->fd < 0 || n->watch_fd < 0 ||
-	    bind(n->fd, (const struct sockaddr *)&n->at, sizeof n->at) < 0)
-		return ssh_name_failed(n->at.sun_path, e);
+	    bind(n->fd, (const struct sockaddr *)at, sizeof *at) < 0)
+		return ssh_name_failed(n->path, e);
 	n->ours = true;
 	if (setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
 	    !ssh_name_watch(n, n->fd))
@@ -90,20 +91,39 @@ static int ssh_name_bind(struct ssh_name *n, struct err *e)
 	return ssh_name_make_visits(n, e) < 0 ? -1 : 1;
 }
 
-int ssh_name_claim(struct ssh_name *n,
-		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
+/* In the folder.  Returns as ssh_name_claim(). */
+static int ssh_name_claim_here(struct ssh_name *n, int lock, struct err *e)
 {
-	autoclose int lock = ssh_folder_lock(&n->at, id, e);
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
-	if (lock < 0)
-		return -1;
-	ssh_folder_tidy(lock, &n->at);
-	n->fd = ssh_folder_connect(&n->at);
+	strcpy(at.sun_path, strrchr(n->path, '/') + 1);
+	ssh_folder_tidy(lock, &at);
+	n->fd = ssh_folder_connect(&at);
 	if (n->fd >= 0)
 		return 0;
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		return ssh_name_bind(n, e);
-	return ssh_name_failed(n->at.sun_path, e);
+		return ssh_name_bind(n, &at, e);
+	return ssh_name_failed(n->path, e);
+}
+
+/*
+ * The folder that was checked is used, not its path: another user may be able to
+ * rename what leads to it.
+ */
+int ssh_name_claim(struct ssh_name *n,
+		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
+{
+	autoclose int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int lock = ssh_folder_lock(n->path, id, e);
+	int ret;
+
+	if (lock < 0)
+		return -1;
+	if (before < 0 || fchdir(lock) < 0)
+		return ssh_name_failed(n->path, e);
+	ret = ssh_name_claim_here(n, lock, e);
+	return fchdir(before) < 0 ? ssh_name_failed("the current folder", e)
+				  : ret;
 }
 
 static int ssh_name_no_answer(struct err *e)
@@ -292,7 +312,7 @@ void ssh_name_close(struct ssh_name *n)
 {
 	/* If we are confined, it stays, as if we had been killed. */
 	if (n->ours && !order_possible())
-		unlink(n->at.sun_path);
+		unlink(n->path);
 	for (size_t i = 0; n->visits && i < SSH_NAME_VISITS; i++)
 		ssh_name_forget(&n->visits[i]);
 	secret_free(n->visits, SSH_NAME_VISITS * sizeof *n->visits);
