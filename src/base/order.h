@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/net_address.h"
 
 enum order_kind {
 	ORDER_PING = 1, /* answer */
@@ -35,13 +36,6 @@ enum order_kind {
 	ORDER_KINDS,
 };
 
-/* Where to connect to or from; family AF_UNSPEC: from anywhere. */
-struct order_address {
-	int32_t family;
-	uint32_t scope;
-	uint8_t bytes[16];
-};
-
 /* What COMMAND is told about its peer; "": nothing. */
 enum order_word {
 	ORDER_IDENTITY,
@@ -58,7 +52,7 @@ struct order {
 	int32_t pid;
 	int32_t number;
 	int32_t access; /* O_RDONLY or O_WRONLY */
-	struct order_address to, from;
+	struct net_address to, from; /* AF_UNSPEC: from anywhere */
 	char words[ORDER_WORDS][ORDER_WORD_BYTES]; /* padded with zeros */
 	uint32_t unused; /* there would be a hole */
 	uint64_t bytes;

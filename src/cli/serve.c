@@ -355,8 +355,7 @@ static pid_t serve_fork(const char *name, int *fd, struct err *e)
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
-		attr_close(&ends[0]);
-		attr_close(&ends[1]);
+		attr_close_pair(&ends);
 		return -1;
 	}
 	*fd = ends[!pid];
@@ -539,20 +538,10 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 {
 	const struct options *o = setup->o;
 	struct serve *k = calloc(1, sizeof *k);
-	struct acceptor_params acceptor = {
-		.listener = l,
-		.ktls = setup->session.ktls,
-		.handshake_ms = o->handshake_ms,
-		.rules = { .cred = setup->cred,
-			   .password = setup->session.password,
-			   .modes = &setup->modes,
-			   .role = session_frame_role(setup->session.config),
-			   .allow_self = o->allow_self,
-			   .names = setup->connections.names,
-			   .stream_count = SERVED_PROCESSES_MAX,
-			   .admit = serve_admit,
-			   .admit_arg = k },
-	};
+	struct pending_rules rules = { .session = &setup->session,
+				       .stream_count = SERVED_PROCESSES_MAX,
+				       .admit = serve_admit,
+				       .admit_arg = k };
 
 	if (!k || served_init(&k->table, setup->cred) < 0) {
 		err_memory(e);
@@ -561,12 +550,12 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	}
 	k->over = -1;
 	k->signal_fd = -1;
-	acceptor.rules.streams = k->table.returning;
+	rules.streams = k->table.returning;
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);
 	serve_status_init(&k->status, SERVED_PROCESSES_MAX);
-	k->acceptor = acceptor_open(&acceptor, e);
+	k->acceptor = acceptor_open(l, &rules, e);
 	if (!k->acceptor || serve_catch_signals(k, e) < 0 ||
 	    serve_check_calls(e) < 0) {
 		serve_free(k);

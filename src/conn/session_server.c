@@ -580,29 +580,15 @@ struct session *session_server_new(const struct session_params *p,
 				   const struct net_listener *listener,
 				   struct err *e)
 {
-	struct acceptor_params acceptor = {
-		.listener = listener,
-		.ktls = p->ktls,
-		.handshake_ms = p->config->handshake_ms,
-		.rules = { .cred = p->cred,
-			   .password = p->password,
-			   .modes = p->modes,
-			   .raw = p->config->raw,
-			   .role = session_frame_role(p->config),
-			   .allow_self = p->config->allow_self,
-			   .names = p->config->names,
-			   .admit = session_server_admit },
-		.visit = p->config->visit,
-		.visit_arg = p->config->visit_arg,
-		.visit_fd = p->config->visit_fd
-	};
+	struct pending_rules rules = { .session = p,
+				       .admit = session_server_admit };
 	struct session_server *server = session_server_alloc(p, e);
 
 	if (!server)
 		return NULL;
-	acceptor.rules.admit_arg = server;
+	rules.admit_arg = server;
 	server->deadline_ms = clock_deadline(p->config->wait_ms);
-	server->acceptor = acceptor_open(&acceptor, e);
+	server->acceptor = acceptor_open(listener, &rules, e);
 	if (!server->acceptor || session_server_draw(server->handle, e) < 0) {
 		session_free(&server->session);
 		return NULL;

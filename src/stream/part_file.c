@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
@@ -26,6 +26,7 @@ enum {
 	SYNC_BYTES = 64 << 20, /* between two syncs */
 	READ_BYTES = 256 << 10,
 	READS = 16, /* of one part_file_prepare() */
+	LOCK_MS = 2000, /* longest wait for another process */
 };
 
 /* RENAME_NOREPLACE of linux/fs.h, which glibc and musl declare elsewhere */
@@ -109,7 +110,8 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 		return part_file_refuse(
 			p, "is not ours alone: it needs our user and mode 0600",
 			e);
-	num = flock(p->fd, LOCK_EX | LOCK_NB) < 0 ? errno : 0;
+	/* The launcher of a receiver that was killed may have it for a moment. */
+	num = io_lock(p->fd, clock_deadline(LOCK_MS)) < 0 ? errno : 0;
 	if (num == EWOULDBLOCK)
 		return part_file_refuse(
 			p, "is being written by another process", e);

@@ -10,11 +10,9 @@
 #include "stream/input.h"
 #include "stream/output.h"
 #include "stream/progress.h"
-#include "stream/receiver_run.h"
-#include "stream/resend_file.h"
-#include "stream/resend_memory.h"
-#include "stream/resend_pipes.h"
-#include "stream/sender_run.h"
+#include "stream/receiver.h"
+#include "stream/resend_buffer.h"
+#include "stream/sender.h"
 #include "tls/ktls.h"
 
 /* If nothing is kept: enough for full records and large sends */

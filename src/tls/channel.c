@@ -47,12 +47,10 @@ static void channel_forget(struct channel *ch, enum record_direction dir)
 struct channel *channel_take(const struct tls_agreed *value, int fd,
 			     struct err *e)
 {
-	struct channel *ch = calloc(1, sizeof *ch);
+	struct channel *ch = err_alloc(sizeof *ch, e);
 
-	if (!ch) {
-		err_memory(e);
+	if (!ch)
 		return NULL;
-	}
 	ch->fd = fd;
 	ch->agreed = *value;
 	ch->incoming =
