@@ -173,6 +173,11 @@ static bool supervisor_reap(struct supervisor *s)
 		}
 		if (!info.si_pid)
 			return true;
+		if (info.si_pid == s->pid && info.si_code != CLD_STOPPED &&
+		    command_group_keep(&s->group) < 0) {
+			supervisor_lose(s);
+			return false;
+		}
 		is_member = getpgid(info.si_pid) == s->pid;
 		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
 		if (pid < 0)
@@ -187,7 +192,7 @@ static bool supervisor_reap(struct supervisor *s)
 /* Signal COMMAND's group, or COMMAND alone if it could not have a group. */
 static void supervisor_signal(const struct supervisor *s, int sig)
 {
-	if (kill(-s->pid, sig) < 0 && !s->exited)
+	if (command_group_signal(&s->group, sig) < 0 && !s->exited)
 		kill(s->pid, sig);
 }
 
@@ -204,7 +209,6 @@ static void supervisor_kill(struct supervisor *s, bool all)
 	supervisor_signal(s, SIGCONT);
 	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
 		command_log_step(&s->log);
-		/* The group keeps its id while a member lives. */
 		if (!killed && clock_now_ms() >= deadline) {
 			supervisor_signal(s, SIGKILL);
 			killed = true;
@@ -326,6 +330,8 @@ static void supervisor_linger(struct supervisor *s)
 		log_notice("cannot end COMMAND, process %d (another user's?): "
 			   "its input stays open until it exits",
 			   (int)s->pid);
+	if (s->exited)
+		command_group_release(&s->group);
 	close(steal_fd(&s->control_fd));
 	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
 		if (s->exited) {
