@@ -79,7 +79,6 @@ static bool order_take_fields(const struct order *o, struct order *used)
 				return false;
 		return o->role <= 1;
 	case ORDER_CONTINUE:
-	case ORDER_KILL:
 		used->pid = o->pid;
 		return o->pid > 1;
 	case ORDER_SIGNAL:
@@ -237,10 +236,17 @@ static ssize_t order_recv(int over, void *bytes, size_t len,
 	return n;
 }
 
-static void order_close(const int *fds, size_t count)
+void order_close(const int *fds, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
+	const struct linger at_once = { .l_onoff = 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		if (fds[i] < 0)
+			continue;
+		setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &at_once,
+			   sizeof at_once);
 		close(fds[i]);
+	}
 }
 
 static int order_await(int from, int patience_ms, struct order_answer *a)
@@ -256,12 +262,12 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 	if (n <= 0)
 		return -1;
 	n = order_recv(from, a, sizeof *a, &x);
-	if (n != sizeof *a || x.count > ORDER_FDS_MAX) {
+	if (n != sizeof *a || x.count > ORDER_ANSWER_FDS) {
 		order_close(x.fds, x.count);
 		errno = n < 0 ? errno : ESRCH;
 		return -1;
 	}
-	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
+	for (size_t i = 0; i < ORDER_ANSWER_FDS; i++)
 		a->fds[i] = i < x.count ? x.fds[i] : -1;
 	a->error.msg[sizeof a->error.msg - 1] = '\0';
 	a->name[sizeof a->name - 1] = '\0';
@@ -354,11 +360,11 @@ void order_reply(int reply_fd, struct order_answer *a)
 {
 	size_t count = 0;
 
-	while (count < ORDER_FDS_MAX && a->fds[count] >= 0)
+	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
 	/* Who asked may be gone, or have filled it so that we wait for ever. */
 	if (order_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) < 0)
 		errno = 0;
 	order_close(a->fds, count);
-	close(reply_fd);
+	order_close(&reply_fd, 1);
 }

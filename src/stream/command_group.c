@@ -43,6 +43,7 @@ void command_group_release(struct command_group *g)
 {
 	if (g->keeper)
 		waitpid(g->keeper, NULL, __WCLONE);
+	g->keeper = 0;
 	g->gone = true;
 }
 

@@ -33,7 +33,7 @@ void command_group_init(struct command_group *g, pid_t group, int fd);
  */
 int command_group_keep(struct command_group *g);
 
-/* Nobody will signal the group any more. */
+/* Nobody will signal the group any more; also called twice. */
 void command_group_release(struct command_group *g);
 
 /* kill(2) for the group; ESRCH: it is gone. */
