@@ -6,8 +6,10 @@ src_libbkp_a_SOURCES = \
 	src/base/clock.c src/base/clock.h \
 	src/base/compat.h \
 	src/base/min.h \
-	src/base/net_source.c src/base/net_source.h \
+	src/base/net_address.c src/base/net_address.h \
 	src/base/err.c src/base/err.h \
+	src/base/net_source.c src/base/net_source.h \
+	src/base/rights.c src/base/rights.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/confine_calls.c src/base/confine_calls.h \
 	src/base/order.c src/base/order.h \
@@ -53,8 +55,8 @@ src_libbkp_a_SOURCES = \
 	src/conn/activation.c src/conn/activation.h \
 	src/conn/connection.c src/conn/connection.h \
 	src/conn/resolve.c src/conn/resolve.h \
-	src/conn/pending.c src/conn/pending.h \
 	src/conn/session.c src/conn/session.h \
+	src/conn/pending.c src/conn/pending.h \
 	src/conn/acceptor.c src/conn/acceptor.h \
 	src/conn/client.c src/conn/client.h \
 	src/conn/client_greeting.c src/conn/client_greeting.h \
@@ -80,22 +82,20 @@ src_libbkp_a_SOURCES = \
 	src/stream/command.c src/stream/command.h \
 	src/stream/comparison.c src/stream/comparison.h \
 	src/stream/receiver.c src/stream/receiver.h \
-	src/stream/resend_file.c src/stream/resend_file.h \
-	src/stream/resend_memory.c src/stream/resend_memory.h \
+	src/stream/resend_file.c \
+	src/stream/resend_memory.c \
 	src/stream/sender.h \
-	src/stream/receiver_transfer.c src/stream/receiver_transfer.h \
-	src/stream/resend_pipes.c src/stream/resend_pipes.h \
-	src/stream/sender_input.c src/stream/sender_input.h \
-	src/stream/sender_send.c src/stream/sender_send.h \
-	src/stream/receiver_end.c src/stream/receiver_end.h \
-	src/stream/sender_hear.c src/stream/sender_hear.h \
-	src/stream/receiver_run.c src/stream/receiver_run.h \
-	src/stream/sender_run.c src/stream/sender_run.h \
+	src/stream/receiver_transfer.c \
+	src/stream/resend_pipes.c \
+	src/stream/sender_input.c \
+	src/stream/sender_send.c \
+	src/stream/receiver_run.c \
+	src/stream/sender_hear.c \
+	src/stream/sender_run.c \
 	src/stream/stream.c src/stream/stream.h \
 	src/cli/host_port.c src/cli/host_port.h \
 	src/cli/ssh_answer.c src/cli/ssh_answer.h \
 	src/cli/ssh_args.c src/cli/ssh_args.h \
-	src/cli/ssh_channel.c src/cli/ssh_channel.h \
 	src/cli/ssh_defaults.c src/cli/ssh_defaults.h \
 	src/cli/ssh_folder.c src/cli/ssh_folder.h \
 	src/cli/ssh_net.c src/cli/ssh_net.h \

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"

@@ -7,7 +7,6 @@
 #pragma once
 
 #include <gnutls/gnutls.h>
-#include <stdbool.h>
 
 #include "auth/key.h"
 #include "auth/key_list.h"

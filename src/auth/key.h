@@ -5,10 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "auth/key_text.h"
 #include "base/err.h"
 #include "base/secret.h"

@@ -80,12 +80,10 @@ static int key_list_fill(struct key_list *k, const uint8_t *data, size_t len,
 
 struct key_list *key_list_parse(const uint8_t *data, size_t len, struct err *e)
 {
-	struct key_list *k = calloc(1, sizeof *k);
+	struct key_list *k = err_alloc(sizeof *k, e);
 
-	if (!k) {
-		err_memory(e);
+	if (!k)
 		return NULL;
-	}
 	if (key_list_fill(k, data, len, e) < 0) {
 		key_list_free(k);
 		return NULL;

@@ -101,6 +101,17 @@ bool key_text_identity_ok(const uint8_t *text, size_t len)
 	return true;
 }
 
+void key_text_hex(const uint8_t *bytes, size_t len, char *out)
+{
+	static const char digits[] = "0123456789abcdef";
+
+	for (size_t i = 0; i < len; i++) {
+		*out++ = digits[bytes[i] >> 4];
+		*out++ = digits[bytes[i] & 15];
+	}
+	*out = '\0';
+}
+
 /* The value of a hex digit; 0x100 for any other byte.  Without a branch. */
 static unsigned int key_text_nibble(uint8_t c)
 {

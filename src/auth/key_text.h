@@ -5,10 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/err.h"
 #include "base/secret.h"
 
@@ -38,6 +34,9 @@ bool key_text_comment(const struct key_text *t);
 
 /* Is it [A-Za-z0-9][A-Za-z0-9._@-]{0,63}? */
 bool key_text_identity_ok(const uint8_t *text, size_t len);
+
+/* Write len bytes as hex digits, and terminate them: room for 2 * len + 1. */
+void key_text_hex(const uint8_t *bytes, size_t len, char *out);
 
 /*
  * Decode an even number of hex digits.  Returns false if a character is none;

@@ -9,9 +9,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-#include <stdint.h>
-
 #include "auth/cpace.h"
 #include "auth/credential.h"
 #include "base/err.h"

@@ -4,14 +4,13 @@
 #include <arpa/inet.h>
 #include <gnutls/x509-ext.h>
 #include <gnutls/x509.h>
-#include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "base/log.h"
+#include "base/net_address.h"
 
 #define PEM_BEGIN "-----BEGIN "
 #define PEM_END "-----END "
@@ -313,18 +312,11 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 }
 
 /* Parse an IP address, perhaps with a zone.  Returns its size, or 0. */
-static size_t x509_address(const char *name, uint8_t out[static 16])
+static size_t x509_address(const char *name, struct net_address *a)
 {
-	char text[INET6_ADDRSTRLEN];
-	size_t len = strcspn(name, "%");
-
-	if (len >= sizeof text)
+	if (!net_address_parse(name, strcspn(name, "%"), a))
 		return 0;
-	memcpy(text, name, len);
-	text[len] = '\0';
-	return inet_pton(AF_INET, text, out) == 1    ? 4
-	       : inet_pton(AF_INET6, text, out) == 1 ? 16
-						     : 0;
+	return a->family == AF_INET ? 4 : 16;
 }
 
 static void x509_sans_free(gnutls_subject_alt_names_t *sans)
@@ -362,8 +354,8 @@ static bool x509_san(gnutls_subject_alt_names_t sans, unsigned int i,
 static bool x509_has_name(gnutls_subject_alt_names_t sans, const char *name,
 			  bool wildcards)
 {
-	uint8_t address[16];
-	size_t address_len = x509_address(name, address);
+	struct net_address address;
+	size_t address_len = x509_address(name, &address);
 	gnutls_datum_t san;
 	unsigned int type;
 
@@ -374,7 +366,7 @@ static bool x509_has_name(gnutls_subject_alt_names_t sans, const char *name,
 			return true;
 		if (type == GNUTLS_SAN_IPADDRESS && address_len &&
 		    san.size == address_len &&
-		    !memcmp(san.data, address, address_len))
+		    !memcmp(san.data, address.bytes, address_len))
 			return true;
 	}
 	return false;

@@ -7,8 +7,6 @@
 #pragma once
 
 #include <gnutls/gnutls.h>
-#include <stdbool.h>
-#include <stddef.h>
 
 #include "auth/key_text.h"
 #include "base/err.h"

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Function attributes and the cleanup attribute: leaving the scope of a
- * variable declared autoclose or autofree, in whatever way, closes or frees it.
+ * What nearly every file uses: the basic types, free(3) and close(2), function
+ * attributes, and the cleanup attribute.  Leaving the scope of a variable that
+ * is declared autoclose or autofree, in whatever way, closes or frees it.
  */
 #pragma once
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -14,10 +18,19 @@
 
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
 
+/* Close *fd, unless it is -1, which it becomes. */
 static inline void attr_close(int *fd)
 {
 	if (*fd >= 0)
 		close(*fd);
+	*fd = -1;
+}
+
+/* The same for both ends of a pipe or of a pair of sockets. */
+static inline void attr_close_pair(int (*ends)[2])
+{
+	attr_close(&(*ends)[0]);
+	attr_close(&(*ends)[1]);
 }
 
 static inline void attr_free(void *p)
@@ -26,6 +39,7 @@ static inline void attr_free(void *p)
 }
 
 #define autoclose attr_cleanup(attr_close)
+#define autoclose_pair attr_cleanup(attr_close_pair)
 #define autofree attr_cleanup(attr_free)
 
 /* Hand *fd to the caller: the variable no longer owns it. */

@@ -6,8 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/cleanup.h"
 
 /* Kinds of errors; the number is the exit status (see the manual page). */
@@ -41,6 +39,16 @@ int err_set(struct err *e, enum err_kind kind, int num, const char *fmt, ...)
 
 /* Out of memory, wherever it happens: ERR_BUG.  Returns -1. */
 int err_memory(struct err *e);
+
+/* Zeroed memory, for free(3).  NULL: out of memory, as err_memory() says. */
+static inline void *err_alloc(size_t bytes, struct err *e)
+{
+	void *p = calloc(1, bytes);
+
+	if (!p)
+		err_memory(e);
+	return p;
+}
 
 /* Does errno num mean that seccomp or an old kernel refuses a system call? */
 bool err_refuses(int num);

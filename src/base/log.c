@@ -3,10 +3,8 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -103,15 +101,7 @@ size_t log_line_prefix(char out[static LOG_PREFIX_BYTES])
 /* Waits as long as log_set_patience() allows.  Returns as write(2) does. */
 static ssize_t log_write(const char *text, size_t len)
 {
-	struct nowait *w = log_output();
-	ssize_t n;
-
-	while ((n = nowait_write(w, text, len)) < 0 && errno == EAGAIN &&
-	       log_patience_end > clock_now_ms())
-		/* poll(2) may report room that is too small for the line. */
-		if (nowait_room(w, clock_poll_ms(log_patience_end)))
-			poll(NULL, 0, 1);
-	return n;
+	return nowait_write_until(log_output(), text, len, log_patience_end);
 }
 
 /*

@@ -1,28 +1,22 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/net_source.h"
 
-#include <netinet/in.h>
 #include <string.h>
 
 enum { SUBNET_BYTES = 8, SITE_BYTES = 6 };
 
 static const uint8_t mapped_prefix[12] = { [10] = 0xff, [11] = 0xff };
 
-struct net_source net_source_of(const struct sockaddr *sa)
+struct net_source net_source_of(struct net_address a)
 {
 	struct net_source s = { 0 };
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
 
-	if (sa->sa_family == AF_INET) {
-		memcpy(&in, sa, sizeof in);
+	a = net_address_unmap(a);
+	if (a.family == AF_INET6) {
+		memcpy(s.bytes, a.bytes, SUBNET_BYTES);
+	} else if (a.family == AF_INET) {
 		memcpy(s.bytes, mapped_prefix, sizeof mapped_prefix);
-		memcpy(s.bytes + sizeof mapped_prefix, &in.sin_addr, 4);
-	} else if (sa->sa_family == AF_INET6) {
-		memcpy(&in6, sa, sizeof in6);
-		memcpy(s.bytes, &in6.sin6_addr,
-		       IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) ? NET_SOURCE_BYTES
-							    : SUBNET_BYTES);
+		memcpy(s.bytes + sizeof mapped_prefix, a.bytes, 4);
 	}
 	return s;
 }

@@ -8,7 +8,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
+
+#include "base/net_address.h"
 
 enum { NET_SOURCE_BYTES = 16 };
 
@@ -17,8 +18,8 @@ struct net_source {
 	uint8_t bytes[NET_SOURCE_BYTES];
 };
 
-/* The source of an address; unknown if the address family is. */
-struct net_source net_source_of(const struct sockaddr *sa);
+/* The source of an address; unknown if the address is. */
+struct net_source net_source_of(struct net_address a);
 
 bool net_source_same(const struct net_source *a, const struct net_source *b);
 

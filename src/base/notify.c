@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -232,5 +230,4 @@ void notify_tick(void)
 void notify_after_fork(void)
 {
 	attr_close(&notify.fd);
-	notify.fd = -1;
 }

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 
 void nowait_init(struct nowait *w, int fd)
@@ -82,6 +83,19 @@ ssize_t nowait_write(struct nowait *w, const void *buf, size_t len)
 	return n;
 }
 
+ssize_t nowait_write_until(struct nowait *w, const void *buf, size_t len,
+			   uint64_t end_ms)
+{
+	ssize_t n;
+
+	while ((n = nowait_write(w, buf, len)) < 0 && errno == EAGAIN &&
+	       clock_now_ms() < end_ms)
+		/* poll(2) may report room that is too small for it. */
+		if (nowait_room(w, clock_poll_ms(end_ms)))
+			poll(NULL, 0, 1);
+	return n;
+}
+
 bool nowait_room(const struct nowait *w, int ms)
 {
 	struct pollfd p = { .fd = w->own_fd >= 0 ? w->own_fd : w->fd,
@@ -93,7 +107,5 @@ bool nowait_room(const struct nowait *w, int ms)
 void nowait_fini(struct nowait *w)
 {
 	attr_close(&w->own_fd);
-	attr_close(&w->pipe[0]);
-	attr_close(&w->pipe[1]);
-	w->own_fd = w->pipe[0] = w->pipe[1] = -1;
+	attr_close_pair(&w->pipe);
 }

@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <sys/types.h>
 
 #include "base/cleanup.h"
@@ -30,6 +27,10 @@ void nowait_init(struct nowait *w, int fd);
  */
 ssize_t nowait_write(struct nowait *w, const void *buf,
 		     size_t len) attr_must_check;
+
+/* The same, but waits for room until end_ms, in clock_now_ms() time. */
+ssize_t nowait_write_until(struct nowait *w, const void *buf, size_t len,
+			   uint64_t end_ms) attr_must_check;
 
 /* Wait for room, ms or until a signal.  Returns whether there is room. */
 bool nowait_room(const struct nowait *w, int ms);

@@ -8,17 +8,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
-enum {
-	ANSWER_MS = 10000,
-	PASSED_MAX = 3,
-	EXTRA_FDS_MAX = 8, /* what order_rights has room for, and more */
-};
+#include "base/rights.h"
 
-union order_rights {
-	char bytes[CMSG_SPACE(PASSED_MAX * sizeof(int)) +
-		   CMSG_SPACE(sizeof(struct ucred))];
-	struct cmsghdr align;
-};
+enum { ANSWER_MS = 10000 };
 
 static int order_fd = -1;
 
@@ -60,7 +52,7 @@ static bool order_is_word(enum order_word word,
 			strspn(text, order_grammar[word].rest) == len);
 }
 
-static bool order_is_address(const struct order_address *a)
+static bool order_is_address(const struct net_address *a)
 {
 	if (a->family == AF_INET)
 		return !a->scope && order_is_zero(a->bytes + 4, 12);
@@ -151,7 +143,6 @@ void order_connect(int fd)
 void order_disconnect(void)
 {
 	attr_close(&order_fd);
-	order_fd = -1;
 }
 
 bool order_possible(void)
@@ -164,95 +155,10 @@ int order_socket(void)
 	return order_fd;
 }
 
-/* Send len bytes and count descriptors, all or nothing. */
-static int order_send(int over, const void *bytes, size_t len, const int *fds,
-		      size_t count, int flags)
-{
-	struct iovec iov = { (void *)bytes, len };
-	union order_rights rights = { .bytes = { 0 } };
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = rights.bytes,
-			    .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
-	struct cmsghdr *c = count ? CMSG_FIRSTHDR(&m) : NULL;
-	ssize_t n;
-
-	if (!c)
-		m.msg_controllen = 0;
-	if (c) {
-		c->cmsg_level = SOL_SOCKET;
-		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(count * sizeof(int));
-		memcpy(CMSG_DATA(c), fds, count * sizeof(int));
-	}
-	do
-		n = sendmsg(over, &m, MSG_NOSIGNAL | flags);
-	while (n < 0 && errno == EINTR);
-	return n == (ssize_t)len ? 0 : -1;
-}
-
-/* What comes with a message */
-struct order_extra {
-	size_t count;
-	int fds[EXTRA_FDS_MAX]; /* they belong to the caller */
-	pid_t from; /* 0: unknown */
-};
-
-static void order_take_extra(const struct cmsghdr *c, struct order_extra *x)
-{
-	struct ucred who;
-
-	if (c->cmsg_level != SOL_SOCKET)
-		return;
-	if (c->cmsg_type == SCM_RIGHTS) {
-		x->count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(x->fds, CMSG_DATA(c), x->count * sizeof(int));
-	} else if (c->cmsg_type == SCM_CREDENTIALS) {
-		memcpy(&who, CMSG_DATA(c), sizeof who);
-		x->from = who.pid;
-	}
-}
-
-/* Receive at most len bytes.  Returns their number, 0 at the end, or -1. */
-static ssize_t order_recv(int over, void *bytes, size_t len,
-			  struct order_extra *x)
-{
-	struct iovec iov = { bytes, len };
-	union order_rights rights;
-	struct msghdr m = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = rights.bytes,
-			    .msg_controllen = sizeof rights.bytes };
-	ssize_t n;
-
-	*x = (struct order_extra){ .count = 0 };
-	do
-		n = recvmsg(over, &m, MSG_CMSG_CLOEXEC);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c;
-		     c = CMSG_NXTHDR(&m, c))
-			order_take_extra(c, x);
-	return n;
-}
-
-void order_close(const int *fds, size_t count)
-{
-	const struct linger at_once = { .l_onoff = 0 };
-
-	for (size_t i = 0; i < count; i++) {
-		if (fds[i] < 0)
-			continue;
-		setsockopt(fds[i], SOL_SOCKET, SO_LINGER, &at_once,
-			   sizeof at_once);
-		close(fds[i]);
-	}
-}
-
 static int order_await(int from, int patience_ms, struct order_answer *a)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
-	struct order_extra x;
+	struct rights x;
 	ssize_t n;
 
 	while ((n = poll(&p, 1, patience_ms)) < 0 && errno == EINTR)
@@ -261,14 +167,13 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 		errno = ETIMEDOUT;
 	if (n <= 0)
 		return -1;
-	n = order_recv(from, a, sizeof *a, &x);
+	n = rights_recv(from, a, sizeof *a, 0, &x);
 	if (n != sizeof *a || x.count > ORDER_ANSWER_FDS) {
-		order_close(x.fds, x.count);
+		rights_close(&x);
 		errno = n < 0 ? errno : ESRCH;
 		return -1;
 	}
-	for (size_t i = 0; i < ORDER_ANSWER_FDS; i++)
-		a->fds[i] = i < x.count ? x.fds[i] : -1;
+	memcpy(a->fds, x.fds, sizeof a->fds);
 	a->error.msg[sizeof a->error.msg - 1] = '\0';
 	a->name[sizeof a->name - 1] = '\0';
 	return 0;
@@ -280,16 +185,17 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	static const char what[] = "the process with our privileges does not "
 				   "answer";
 	autoclose int ours = -1;
-	int ends[2], ret;
+	size_t count = 1 + order_fds(o->kind);
+	int ends[2];
+	ssize_t n;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_STREAM, "socketpair", what);
 	ours = ends[0];
-	ret = order_send(order_fd, o, sizeof *o,
-			 (int[]){ ends[1], fds[0], fds[1] },
-			 1 + order_fds(o->kind), 0);
+	n = rights_send(order_fd, o, sizeof *o,
+			(int[]){ ends[1], fds[0], fds[1] }, count, 0);
 	close(ends[1]);
-	if (ret < 0)
+	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
 	/* A disk may be slow, and the launcher's end is heard in any case. */
 	if (order_await(ours, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0)
@@ -340,19 +246,18 @@ static bool order_ended(int socket)
 
 int order_receive(int socket, struct order_received *r)
 {
-	struct order_extra x;
-	ssize_t n = order_recv(socket, &r->order, sizeof r->order, &x);
+	struct rights x;
+	ssize_t n = rights_recv(socket, &r->order, sizeof r->order, 0, &x);
 
 	if (n < 0 || (n == 0 && order_ended(socket)))
 		return -1;
 	if (!x.count || !order_check(&r->order, (size_t)n, x.count - 1)) {
-		order_close(x.fds, x.count);
+		rights_close(&x);
 		return 0;
 	}
-	r->from = x.from;
+	r->from = x.from.pid;
 	r->reply_fd = x.fds[0];
-	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
-		r->fds[i] = i + 1 < x.count ? x.fds[i + 1] : -1;
+	memcpy(r->fds, x.fds + 1, sizeof r->fds);
 	return 1;
 }
 
@@ -363,8 +268,10 @@ void order_reply(int reply_fd, struct order_answer *a)
 	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
 	/* Who asked may be gone, or have filled it so that we wait for ever. */
-	if (order_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) < 0)
+	if (rights_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) <
+	    0)
 		errno = 0;
-	order_close(a->fds, count);
-	order_close(&reply_fd, 1);
+	while (count)
+		close(a->fds[--count]);
+	rights_drop(&reply_fd);
 }

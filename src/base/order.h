@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "base/err.h"
+#include "base/net_address.h"
 
 enum order_kind {
 	ORDER_PING = 1, /* answer */
@@ -34,13 +35,6 @@ enum order_kind {
 	ORDER_KINDS,
 };
 
-/* Where to connect to or from; family AF_UNSPEC: from anywhere. */
-struct order_address {
-	int32_t family;
-	uint32_t scope;
-	uint8_t bytes[16];
-};
-
 /* What COMMAND is told about its peer; "": nothing. */
 enum order_word {
 	ORDER_IDENTITY,
@@ -57,7 +51,7 @@ struct order {
 	int32_t pid;
 	int32_t number;
 	int32_t access; /* O_RDONLY or O_WRONLY */
-	struct order_address to, from;
+	struct net_address to, from; /* AF_UNSPEC: from anywhere */
 	char words[ORDER_WORDS][ORDER_WORD_BYTES]; /* padded with zeros */
 	uint32_t unused; /* there would be a hole */
 	uint64_t bytes;
@@ -142,12 +136,6 @@ struct order_received {
  * is ignored; -1 if nobody can ask any more.
  */
 int order_receive(int socket, struct order_received *r);
-
-/*
- * Close descriptors that came from elsewhere; -1: none.  Never waits, though the
- * sender may have asked for that (socket(7), SO_LINGER).
- */
-void order_close(const int *fds, size_t count);
 
 /* Send the answer with its descriptors; then close these and reply_fd. */
 void order_reply(int reply_fd, struct order_answer *a);

@@ -2,7 +2,6 @@
 #include "base/parse.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <string.h>
 
 struct unit {

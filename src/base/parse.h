@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/err.h"
 
 /* A decimal number from min to max. */

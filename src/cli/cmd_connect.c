@@ -8,16 +8,17 @@
 int cmd_connect(const struct options *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .cred = NULL };
-	struct session *session;
+	struct session *session = NULL;
 	int ret = -1;
 
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
-	session = session_client_new(&setup.session, e);
+	if (setup_confine(&setup, e) == 0)
+		session = session_client_new(&setup.session, e);
 	if (session && setup.stream.part)
 		stream_offer(session, setup.stream.part);
-	if (session && setup_confine(&setup, e) == 0 &&
-	    session_first(session, e) == 0) {
+	session = session_first(session, e);
+	if (session) {
 		notify_ready();
 		ret = stream_run(session, &setup.stream, &setup.stats, e);
 	}

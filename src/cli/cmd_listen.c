@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
@@ -39,9 +38,12 @@ static int listen_run(const struct options *o, struct setup *setup,
 
 	if (session && setup->stream.part)
 		stream_offer(session, setup->stream.part);
-	if (session && listen_tell_ready(o, l->port, e) == 0 &&
-	    session_first(session, e) == 0)
-		ret = stream_run(session, &setup->stream, &setup->stats, e);
+	if (session && listen_tell_ready(o, l->port, e) == 0) {
+		session = session_first(session, e);
+		if (session)
+			ret = stream_run(session, &setup->stream, &setup->stats,
+					 e);
+	}
 	session_free(session);
 	return ret;
 }

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The near side of ssh: starts ssh-server on the far host and reaches it. */
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -139,8 +138,8 @@ static void near_request(const struct near *n, struct ssh_request *r)
 		.tcp_buffer_bytes = o->tcp.buffer_bytes,
 		.dscp = (uint64_t)(o->tcp.dscp + 1),
 	};
-	for (size_t i = 0; o->name && i < sizeof n->setup.name; i++)
-		sprintf(r->name + 2 * i, "%02x", n->setup.name[i]);
+	if (o->name)
+		key_text_hex(n->setup.name, sizeof n->setup.name, r->name);
 	strcpy(r->identity, n->identity);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	snprintf(r->congestion, sizeof r->congestion, "%s",
@@ -222,16 +221,10 @@ static size_t near_list(struct near *n, const struct ssh_answer *a,
 static struct session *near_dial(struct near *n, const char *host, int number,
 				 struct err *e)
 {
-	struct session *session;
-
 	log_info("connecting to %s, port %u", host, n->setup.connections.port);
 	n->setup.connections.host = host;
 	n->setup.connections.host_number = number;
-	session = session_client_new(&n->setup.session, e);
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	return NULL;
+	return session_first(session_client_new(&n->setup.session, e), e);
 }
 
 static int near_cannot_reach(const struct near *n, const char *tried,
@@ -300,13 +293,11 @@ static struct session *near_accept(struct near *n, struct err *e)
 	if (near_confine(n, e) < 0)
 		return NULL;
 	session = session_server_new(&n->setup.session, &n->listener, e);
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	if (io_ready(n->ssh.fd, POLLIN) &&
+	session = session_first(session, e);
+	if (!session && io_ready(n->ssh.fd, POLLIN) &&
 	    ssh_process_hear(&n->ssh, &a, e) == 0)
 		near_nowhere(n, e);
-	return NULL;
+	return session;
 }
 
 static struct session *near_connect(struct near *n, struct err *e)
@@ -326,7 +317,6 @@ static struct session *near_connect(struct near *n, struct err *e)
 /* There is no direct connection: the stream goes through ssh. */
 static struct session *near_fall_back(struct near *n, struct err *e)
 {
-	struct session *session;
 	struct ssh_answer a;
 	int fd;
 
@@ -348,11 +338,7 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 		return NULL;
 	}
 	setup_use_channel(&n->setup, fd, true);
-	session = session_client_new(&n->setup.session, e);
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	return NULL;
+	return session_first(session_client_new(&n->setup.session, e), e);
 }
 
 /* Reverse: listen before ssh starts, so that the far host need not wait. */
@@ -436,9 +422,11 @@ static struct session *near_begin(struct near *n, struct err *e)
 }
 
 /* How long ssh may take to end */
-static uint64_t near_end_ms(const struct near *n, bool streams, int ret)
+static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
+			    const struct err *e)
 {
-	if (n->o->name && ret < 0 && streams)
+	/* Where we were refused, another process has the stream. */
+	if (n->o->name && ret < 0 && (streams || e->kind == ERR_AUTH))
 		return SUSPENDED_END_MS;
 	return streams || n->ssh.ended ? END_MS : ERROR_END_MS;
 }
@@ -452,7 +440,7 @@ static int near_run(struct near *n, struct err *e)
 	if (session)
 		ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
 	session_free(session);
-	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret));
+	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));
 	if (ret < 0 && streams)
 		near_learn(n, status, e);
 	else if (ret < 0 && n->ssh.ended)

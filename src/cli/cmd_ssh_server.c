@@ -6,7 +6,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -15,7 +14,6 @@
 #include "cli/launcher.h"
 #include "cli/setup.h"
 #include "cli/ssh_answer.h"
-#include "cli/ssh_channel.h"
 #include "cli/ssh_name.h"
 #include "cli/ssh_net.h"
 #include "cli/ssh_relay.h"
@@ -458,15 +456,6 @@ static int far_set_up(struct far *f, struct err *e)
 	return 0;
 }
 
-/* NULL: see e, or the near host spoke. */
-static struct session *far_first(struct session *session, struct err *e)
-{
-	if (session && session_first(session, e) == 0)
-		return session;
-	session_free(session);
-	return NULL;
-}
-
 static int far_confine(struct far *f, struct err *e)
 {
 	if (f->confined)
@@ -475,7 +464,10 @@ static int far_confine(struct far *f, struct err *e)
 	return setup_confine(&f->setup, e);
 }
 
-/* Get a direct connection, whichever side connects. */
+/*
+ * Get a direct connection, whichever side connects.  NULL: see e, or the near
+ * host spoke.
+ */
 static struct session *far_connect(struct far *f, struct err *e)
 {
 	struct session *session;
@@ -484,13 +476,13 @@ static struct session *far_connect(struct far *f, struct err *e)
 		if (far_confine(f, e) < 0)
 			return NULL;
 		session = session_client_new(&f->setup.session, e);
-		return far_first(session, e);
+		return session_first(session, e);
 	}
 	if (far_listen(f, &f->at[0], e) < 0 || far_confine(f, e) < 0 ||
 	    far_answer(f, &f->at[0], e) < 0)
 		return NULL;
 	session = session_server_new(&f->setup.session, &f->listener, e);
-	return far_first(session, e);
+	return session_first(session, e);
 }
 
 /*
@@ -520,6 +512,7 @@ static int far_obey(struct far *f, struct err *e)
 /* The channel is the connection that the listener would have accepted. */
 static struct session *far_fall_back(struct far *f, struct err *e)
 {
+	struct session *session;
 	int fd;
 
 	if (far_obey(f, e) < 0)
@@ -527,12 +520,12 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	net_listener_close(&f->listener);
 	if (far_confine(f, e) < 0)
 		return NULL;
-	fd = ssh_channel_open(f->in_fd, f->out_fd, e);
+	fd = ssh_relay_channel(f->in_fd, f->out_fd, e);
 	if (fd < 0)
 		return NULL;
 	setup_use_channel(&f->setup, fd, false);
-	return far_first(session_server_new(&f->setup.session, &f->listener, e),
-			 e);
+	session = session_server_new(&f->setup.session, &f->listener, e);
+	return session_first(session, e);
 }
 
 static int far_run(struct far *f, struct err *e)

@@ -1,29 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/host_port.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <string.h>
 
+#include "base/net_address.h"
 #include "base/parse.h"
 
 /* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
 static bool host_port_is_ipv6(const char *text, size_t len, bool *lacks_zone)
 {
 	size_t zone = strcspn(text, "%");
-	char address[INET6_ADDRSTRLEN];
-	struct in6_addr a;
+	struct net_address a;
 
 	*lacks_zone = false;
 	if (zone > len)
 		zone = len;
-	if (zone >= sizeof address)
+	if (!net_address_parse(text, zone, &a) || a.family != AF_INET6)
 		return false;
-	memcpy(address, text, zone);
-	address[zone] = '\0';
-	if (inet_pton(AF_INET6, address, &a) != 1)
-		return false;
-	*lacks_zone = IN6_IS_ADDR_LINKLOCAL(&a) && len < zone + 2;
+	*lacks_zone = net_address_is_link_local(&a) && len < zone + 2;
 	return true;
 }
 

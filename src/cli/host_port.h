@@ -2,9 +2,6 @@
 /* The HOST of a command line, with or without a port. */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include "base/err.h"
 
 struct host_port {

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/order.h"
+#include "base/rights.h"
 #include "conn/net.h"
 #include "conn/resolve.h"
 #include "stream/command.h"
@@ -206,27 +207,17 @@ static int launcher_resolve(struct launcher *l, const struct order *o,
 	return a->fds[0] < 0 ? -1 : 0;
 }
 
-static void launcher_address(const struct order_address *a,
-			     struct net_address *out)
-{
-	*out = (struct net_address){ .family = a->family, .scope = a->scope };
-	memcpy(out->bytes, a->bytes, sizeof out->bytes);
-}
-
 static int launcher_dial(const struct launcher *l, const struct order *o,
 			 struct order_answer *a)
 {
-	struct net_address to, from;
-	const struct net_target target = { .to = &to,
-					   .from = o->from.family ? &from
+	const struct net_target target = { .to = &o->to,
+					   .from = o->from.family ? &o->from
 								  : NULL,
 					   .port = (uint16_t)l->o->port,
 					   .tcp = &l->o->tcp };
 
 	if (l->o->verb != OPTIONS_CONNECT || (target.from && !l->o->bind))
 		return launcher_refuse(&a->error, "nobody to connect to");
-	launcher_address(&o->to, &to);
-	launcher_address(&o->from, &from);
 	a->fds[0] = net_connect_here(&target, &a->error);
 	return a->fds[0] < 0 ? -1 : 0;
 }
@@ -436,9 +427,10 @@ static bool launcher_serve(struct launcher *l, int socket)
 	other = launcher_fork_slow(l, &received.order, socket);
 	if (other <= 0 && launcher_obey(l, &received, &answer) < 0)
 		answer.fds[0] = answer.fds[1] = -1;
-	order_close(received.fds, ORDER_FDS_MAX);
+	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
+		rights_drop(&received.fds[i]);
 	if (other > 0)
-		order_close(&received.reply_fd, 1);
+		rights_drop(&received.reply_fd);
 	else
 		order_reply(received.reply_fd, &answer);
 	if (other == 0)

@@ -316,14 +316,14 @@ static void serve_child_init(struct serve *k, int fd)
 }
 
 static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
-			bool logged, struct err *e)
+			enum served_logged logged, struct err *e)
 {
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
 	struct session *session;
 	int ret = -1;
 
-	if (!logged)
+	if (logged != SERVED_LOG_ALL)
 		log_set_level(LOG_QUIET);
 	stats_start(stats);
 	/* No handshake comes here, and no child inherits the password. */
@@ -341,7 +341,7 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
 			   stats->bytes, signals_exit_status((int)e->kind));
-	if (!logged)
+	if (logged == SERVED_LOG_NOTHING)
 		log_set_level(LOG_SILENT);
 	return ret;
 }
@@ -355,8 +355,7 @@ static pid_t serve_fork(const char *name, int *fd, struct err *e)
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
-		attr_close(&ends[0]);
-		attr_close(&ends[1]);
+		attr_close_pair(&ends);
 		return -1;
 	}
 	*fd = ends[!pid];
@@ -411,7 +410,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	uint8_t handle[FRAME_ID_BYTES];
 	const char *client = serve_client(k, channel_agreed(g->channel));
 	char name[SERVED_NAME_CHARS];
-	bool logged;
+	enum served_logged logged;
 	pid_t pid;
 	int fd;
 
@@ -539,20 +538,10 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 {
 	const struct options *o = setup->o;
 	struct serve *k = calloc(1, sizeof *k);
-	struct acceptor_params acceptor = {
-		.listener = l,
-		.ktls = setup->session.ktls,
-		.handshake_ms = o->handshake_ms,
-		.rules = { .cred = setup->cred,
-			   .password = setup->session.password,
-			   .modes = &setup->modes,
-			   .role = session_frame_role(setup->session.config),
-			   .allow_self = o->allow_self,
-			   .names = setup->connections.names,
-			   .stream_count = SERVED_PROCESSES_MAX,
-			   .admit = serve_admit,
-			   .admit_arg = k },
-	};
+	struct pending_rules rules = { .session = &setup->session,
+				       .stream_count = SERVED_PROCESSES_MAX,
+				       .admit = serve_admit,
+				       .admit_arg = k };
 
 	if (!k || served_init(&k->table, setup->cred) < 0) {
 		err_memory(e);
@@ -561,12 +550,12 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	}
 	k->over = -1;
 	k->signal_fd = -1;
-	acceptor.rules.streams = k->table.returning;
+	rules.streams = k->table.returning;
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);
 	serve_status_init(&k->status, SERVED_PROCESSES_MAX);
-	k->acceptor = acceptor_open(&acceptor, e);
+	k->acceptor = acceptor_open(l, &rules, e);
 	if (!k->acceptor || serve_catch_signals(k, e) < 0 ||
 	    serve_check_calls(e) < 0) {
 		serve_free(k);

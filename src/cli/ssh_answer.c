@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/ssh_answer.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/net_address.h"
 #include "base/parse.h"
 
 _Static_assert(sizeof SSH_ANSWER_MAGIC + SSH_ANSWER_ADDRESS_MAX + 16 <
@@ -23,18 +22,11 @@ static const char *const words[] = {
 /* An IPv4 or IPv6 address, the latter perhaps with a zone */
 static bool ssh_answer_is_address(const char *text)
 {
-	char address[INET6_ADDRSTRLEN];
 	size_t len = strcspn(text, "%");
-	uint8_t bytes[16];
+	struct net_address a;
 
-	if (len >= sizeof address)
-		return false;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	if (inet_pton(AF_INET, address, bytes) == 1)
-		return !text[len];
-	return inet_pton(AF_INET6, address, bytes) == 1 &&
-	       (!text[len] || text[len + 1]);
+	return net_address_parse(text, len, &a) &&
+	       (!text[len] || (a.family == AF_INET6 && text[len + 1]));
 }
 
 static bool ssh_answer_number(const char *text, uint64_t max, uint64_t *n)

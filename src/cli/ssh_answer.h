@@ -5,10 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "base/err.h"
 
 #define SSH_ANSWER_MAGIC "btrfs-ktls-pipe/ssh "

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stddef.h>
-
 #include "base/err.h"
 
 enum { SSH_DEFAULTS_MAX = 64, SSH_DEFAULTS_WORD_BYTES = 512 };

@@ -10,12 +10,12 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/min.h"
 #include "base/order.h"
+#include "base/rights.h"
 #include "cli/ssh_folder.h"
 #include "cli/ssh_request.h"
 
-enum { ANSWER_MS = 10000, FDS_MAX = 3 };
+enum { ANSWER_MS = 10000 };
 
 /* What a visitor sends, with descriptors: link, standard error, listener. */
 struct message {
@@ -23,12 +23,6 @@ struct message {
 	uint8_t key[SSH_REQUEST_KEY_BYTES];
 	char identity[KEY_IDENTITY_MAX + 1];
 	char address[SSH_ANSWER_ADDRESS_MAX];
-};
-
-union control {
-	char bytes[CMSG_SPACE(sizeof(struct ucred)) +
-		   CMSG_SPACE(FDS_MAX * sizeof(int))];
-	struct cmsghdr align;
 };
 
 static const struct ssh_name_visit nobody = { .listen_fd = -1,
@@ -110,25 +104,14 @@ static bool ssh_name_send(const struct ssh_name *n,
 			  const struct ssh_name_visit *v, int link_fd)
 {
 	struct message m = { .version = SSH_ANSWER_VERSION };
-	int fds[FDS_MAX] = { link_fd, v->err_fd, v->listen_fd };
-	size_t size = (v->listen_fd < 0 ? 2 : 3) * sizeof *fds;
-	union control c = { { 0 } };
-	struct iovec iov = { &m, sizeof m };
-	struct msghdr h = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = c.bytes,
-			    .msg_controllen = CMSG_SPACE(size) };
-	struct cmsghdr *rights = CMSG_FIRSTHDR(&h);
+	const int fds[] = { link_fd, v->err_fd, v->listen_fd };
 	bool sent;
 
 	memcpy(m.key, v->key.secret.bytes, sizeof m.key);
 	memcpy(m.identity, v->key.identity, sizeof m.identity);
 	memcpy(m.address, v->address, sizeof m.address);
-	*rights = (struct cmsghdr){ .cmsg_len = CMSG_LEN(size),
-				    .cmsg_level = SOL_SOCKET,
-				    .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(rights), fds, size);
-	sent = sendmsg(n->fd, &h, MSG_NOSIGNAL) == sizeof m;
+	sent = rights_send(n->fd, &m, sizeof m, fds, v->listen_fd < 0 ? 2 : 3,
+			   0) == sizeof m;
 	explicit_bzero(&m, sizeof m);
 	return sent;
 }
@@ -184,17 +167,6 @@ static struct ssh_name_visit *ssh_name_place(struct ssh_name *n)
 	return place;
 }
 
-static void ssh_name_take_fds(const struct cmsghdr *c, struct ssh_name_visit *v)
-{
-	int fds[FDS_MAX] = { -1, -1, -1 };
-
-	memcpy(fds, CMSG_DATA(c),
-	       min_u64(sizeof fds, c->cmsg_len - CMSG_LEN(0)));
-	v->link_fd = fds[0];
-	v->err_fd = fds[1];
-	v->listen_fd = fds[2];
-}
-
 static void ssh_name_take_key(struct message *m, struct ssh_name_visit *v)
 {
 	v->key.secret.len = sizeof m->key;
@@ -209,28 +181,20 @@ static void ssh_name_take_key(struct message *m, struct ssh_name_visit *v)
 /* Returns whether a message came; *v is what it brings. */
 static bool ssh_name_recv(const struct ssh_name *n, struct ssh_name_visit *v)
 {
-	struct ucred from = { .uid = (uid_t)-1 };
-	union control control;
 	struct message m = { .version = 0 };
-	struct iovec iov = { &m, sizeof m };
-	struct msghdr h = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof control.bytes };
-	ssize_t len = recvmsg(n->fd, &h, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	struct rights rights;
+	ssize_t len = rights_recv(n->fd, &m, sizeof m, MSG_DONTWAIT, &rights);
 
 	*v = nobody;
 	if (len < 0)
 		return false;
-	for (struct cmsghdr *c = CMSG_FIRSTHDR(&h); c; c = CMSG_NXTHDR(&h, c)) {
-		if (c->cmsg_type == SCM_CREDENTIALS)
-			memcpy(&from, CMSG_DATA(c), sizeof from);
-		else if (c->cmsg_type == SCM_RIGHTS)
-			ssh_name_take_fds(c, v);
-	}
+	v->link_fd = steal_fd(&rights.fds[0]);
+	v->err_fd = steal_fd(&rights.fds[1]);
+	v->listen_fd = steal_fd(&rights.fds[2]);
+	rights_close(&rights);
 	ssh_name_take_key(&m, v);
 	if (len == sizeof m && m.version == SSH_ANSWER_VERSION &&
-	    from.uid == n->uid && v->err_fd >= 0)
+	    rights.from.uid == n->uid && v->err_fd >= 0)
 		return true;
 	ssh_name_forget(v);
 	return false;
@@ -254,8 +218,7 @@ struct ssh_name_visit *ssh_name_take(struct ssh_name *n)
 void ssh_name_answer(struct ssh_name_visit *v, uint64_t port)
 {
 	/* If we need no socket there, nobody may connect to it. */
-	if (v->listen_fd >= 0)
-		close(steal_fd(&v->listen_fd));
+	attr_close(&v->listen_fd);
 	/* Who does not read it is gone. */
 	if (send(v->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
 		    0 ||

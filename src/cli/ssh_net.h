@@ -4,8 +4,5 @@
 
 #include <stdbool.h>
 
-/* Is net such a network? */
-bool ssh_net_ok(const char *net);
-
 /* Does net have this numeric address?  False if either is none. */
 bool ssh_net_has(const char *net, const char *address);

@@ -151,27 +151,23 @@ static void ssh_process_read_config(FILE *in, struct ssh_process_config *c)
 
 void ssh_process_ask(const struct ssh_args *a, struct ssh_process_config *c)
 {
-	const char **words = ssh_process_words(a, NULL, NULL);
+	autofree const char **words = ssh_process_words(a, NULL, NULL);
 	autoclose int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	struct err ignored = { 0 };
-	int out[2];
+	autoclose_pair int out[2] = { -1, -1 };
 	pid_t pid;
 	FILE *in;
 
 	*c = (struct ssh_process_config){ .known = false };
-	if (!words || pipe2(out, O_CLOEXEC) < 0) {
-		free(words);
+	if (!words || pipe2(out, O_CLOEXEC) < 0)
 		return;
-	}
 	pid = ssh_process_fork(words, (int[]){ null, out[1], null }, &ignored);
-	free(words);
-	close(out[1]);
+	attr_close(&out[1]);
 	in = fdopen(out[0], "r");
 	if (in) {
 		ssh_process_read_config(in, c);
 		fclose(in);
-	} else {
-		close(out[0]);
+		out[0] = -1;
 	}
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
@@ -181,21 +177,17 @@ int ssh_process_start(struct ssh_process *p, const struct ssh_args *a,
 		      const struct ssh_process_config *c, const char *command,
 		      struct err *e)
 {
-	const char **words = ssh_process_words(a, c, command);
-	int ends[2];
+	autofree const char **words = ssh_process_words(a, c, command);
+	autoclose_pair int ends[2] = { -1, -1 };
 
 	*p = (struct ssh_process){ .fd = -1, .deadline_ms = CLOCK_NEVER };
 	if (!words)
 		return err_memory(e);
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0) {
-		free(words);
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_NET, "socketpair", "cannot start ssh");
-	}
-	p->fd = ends[0];
+	p->fd = steal_fd(&ends[0]);
 	p->pid = ssh_process_fork(
 		words, (int[]){ ends[1], ends[1], STDERR_FILENO }, e);
-	free(words);
-	close(ends[1]);
 	if (p->pid > 0)
 		return 0;
 	p->pid = 0;
@@ -292,8 +284,7 @@ int ssh_process_end(struct ssh_process *p, uint64_t ms)
 			waitpid(p->pid, &wstatus, 0);
 		}
 	}
-	if (p->fd >= 0)
-		close(steal_fd(&p->fd));
+	attr_close(&p->fd);
 	if (!p->pid || killed)
 		return -1;
 	p->pid = 0;

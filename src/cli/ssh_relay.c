@@ -2,19 +2,15 @@
 #include "cli/ssh_relay.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/io.h"
 #include "base/log.h"
+#include "base/rights.h"
 #include "base/signals.h"
-
-union control {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
-};
 
 static void ssh_relay_detach(int fd)
 {
@@ -31,28 +27,17 @@ static void ssh_relay_detach(int fd)
 static void ssh_relay_run(int fd)
 {
 	char text[LOG_PASS_BYTES];
-	union control control;
-	struct iovec iov = { text, sizeof text };
-	struct msghdr h;
+	struct rights rights;
 	ssize_t len;
 
 	for (;;) {
-		const struct cmsghdr *c;
-		int to;
-
-		h = (struct msghdr){ .msg_iov = &iov,
-				     .msg_iovlen = 1,
-				     .msg_control = control.bytes,
-				     .msg_controllen = sizeof control.bytes };
-		len = recvmsg(fd, &h, MSG_CMSG_CLOEXEC);
+		len = rights_recv(fd, text, sizeof text, 0, &rights);
 		/* An empty message looks like the end, but is none. */
-		if (len < 0 ? errno != EINTR : len == 0 && io_ready(fd, 0))
+		if (len < 0 || (len == 0 && io_ready(fd, 0)))
 			_exit(0);
-		c = len > 0 ? CMSG_FIRSTHDR(&h) : NULL;
-		if (c) {
-			memcpy(&to, CMSG_DATA(c), sizeof to);
-			dup2(to, STDERR_FILENO);
-			close(to);
+		if (rights.count) {
+			dup2(rights.fds[0], STDERR_FILENO);
+			rights_close(&rights);
 			log_after_fork();
 		} else if (len > 0 && !log_pass_on(text, (size_t)len)) {
 			log_count_dropped(1);
@@ -62,7 +47,7 @@ static void ssh_relay_run(int fd)
 
 int ssh_relay_start(struct err *e)
 {
-	int ends[2], ret = 0;
+	autoclose_pair int ends[2] = { -1, -1 };
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -75,29 +60,58 @@ int ssh_relay_start(struct err *e)
 	}
 	log_after_fork();
 	if (pid < 0)
-		ret = err_call(e, ERR_NET, "clone", "cannot pass messages on");
-	else if (dup2(ends[1], STDERR_FILENO) < 0)
-		ret = err_set(e, ERR_NET, errno, "cannot pass messages on");
-	close(ends[0]);
-	close(ends[1]);
-	return ret;
+		return err_call(e, ERR_NET, "clone", "cannot pass messages on");
+	if (dup2(ends[1], STDERR_FILENO) < 0)
+		return err_set(e, ERR_NET, errno, "cannot pass messages on");
+	return 0;
 }
 
 void ssh_relay_use(int fd)
 {
-	union control control = { { 0 } };
-	char nothing = 0;
-	struct iovec iov = { &nothing, 1 };
-	struct msghdr h = { .msg_iov = &iov,
-			    .msg_iovlen = 1,
-			    .msg_control = control.bytes,
-			    .msg_controllen = sizeof control.bytes };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&h);
-
-	*c = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof fd),
-			       .cmsg_level = SOL_SOCKET,
-			       .cmsg_type = SCM_RIGHTS };
-	memcpy(CMSG_DATA(c), &fd, sizeof fd);
-	if (sendmsg(STDERR_FILENO, &h, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+	if (rights_send(STDERR_FILENO, "", 1, &fd, 1, MSG_DONTWAIT) < 0)
 		log_debug("messages stay where they go: %s", strerror(errno));
+}
+
+/* In a child.  Never returns. */
+static void ssh_relay_copy(int from, int to)
+{
+	static char buf[1 << 16];
+	struct err ignored = { 0 };
+	ssize_t n;
+
+	while ((n = io_read(from, buf, sizeof buf)) > 0)
+		if (io_write_all(to, buf, (size_t)n, "", &ignored) < 0)
+			break;
+	/* If `to` is the socket, this is how it learns of the end. */
+	shutdown(to, SHUT_WR);
+	shutdown(from, SHUT_RD);
+	_exit(0);
+}
+
+/* dies: with us; the other one still has to write what we sent last. */
+static pid_t ssh_relay_fork(int from, int to, int ours, bool dies)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid;
+	if (dies)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	close(ours);
+	ssh_relay_copy(from, to);
+	return 0;
+}
+
+int ssh_relay_channel(int in_fd, int out_fd, struct err *e)
+{
+	autoclose_pair int ends[2] = { -1, -1 };
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_call(e, ERR_NET, "socketpair",
+				"cannot use ssh's channel");
+	if (ssh_relay_fork(in_fd, ends[1], ends[0], true) < 0 ||
+	    ssh_relay_fork(ends[1], out_fd, ends[0], false) < 0)
+		return err_call(e, ERR_NET, "clone",
+				"cannot use ssh's channel");
+	return io_set_nonblocking(ends[0], e) < 0 ? -1 : steal_fd(&ends[0]);
 }

@@ -232,13 +232,9 @@ enum { PORT_AT = 2 * SSH_REQUEST_KEY_BYTES + 1, ADDRESS_AT = PORT_AT + 6 };
 void ssh_request_format_secret(const struct ssh_request_secret *s,
 			       char line[static SSH_REQUEST_LINE_BYTES])
 {
-	static const char digits[] = "0123456789abcdef";
 	char rest[SSH_REQUEST_LINE_BYTES];
 
-	for (size_t i = 0; i < SSH_REQUEST_KEY_BYTES; i++) {
-		line[2 * i] = digits[s->key[i] >> 4];
-		line[2 * i + 1] = digits[s->key[i] & 15];
-	}
+	key_text_hex(s->key, sizeof s->key, line);
 	/* The address is padded. */
 	snprintf(rest, sizeof rest, " %05u %-*s", (unsigned int)s->port,
 		 SSH_ANSWER_ADDRESS_MAX - 1, s->address);

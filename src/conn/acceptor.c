@@ -22,7 +22,8 @@ enum {
 };
 
 struct acceptor {
-	struct acceptor_params params;
+	const struct net_listener *listener;
+	struct pending_rules rules;
 	const struct pending_stream *only; /* see acceptor_serve() */
 	int epoll_fd; /* readable when there is something to do */
 	size_t watched; /* sockets of the listener */
@@ -61,7 +62,7 @@ static void acceptor_watch_pending(struct acceptor *a, int op,
 
 static void acceptor_watch_listener(struct acceptor *a)
 {
-	const struct net_listener *l = a->params.listener;
+	const struct net_listener *l = a->listener;
 
 	for (; a->watched < l->count; a->watched++)
 		acceptor_watch(a, EPOLL_CTL_ADD, l->fds[a->watched], EPOLLIN,
@@ -71,7 +72,7 @@ static void acceptor_watch_listener(struct acceptor *a)
 /* Stop accepting for pause_ms; 0: accept again. */
 static void acceptor_pause(struct acceptor *a, uint64_t pause_ms)
 {
-	const struct net_listener *l = a->params.listener;
+	const struct net_listener *l = a->listener;
 	bool paused = pause_ms;
 
 	a->paused = paused;
@@ -134,7 +135,7 @@ static void acceptor_refuse(struct acceptor *a, struct pending *p,
 static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 				     const char *why)
 {
-	if (pending_has_left(&a->params.rules, p))
+	if (pending_has_left(&a->rules, p))
 		log_debug("%s has left: %s", p->peer.name, why);
 	else
 		acceptor_log_refusal(a, p, why);
@@ -167,7 +168,7 @@ static struct pending *acceptor_evict(struct acceptor *a)
 	if (pick < 0)
 		return NULL;
 	loser = &a->pending[pick];
-	pending_tell_later(&a->params.rules, loser);
+	pending_tell_later(&a->rules, loser);
 	acceptor_refuse(a, loser, "too many handshakes at the same time");
 	return loser;
 }
@@ -193,11 +194,11 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 			       .want = TLS_WANT_READ,
 			       .state = PENDING_NEW };
 	p->since_ms = clock_now_ms();
-	p->deadline_ms = clock_deadline(a->params.handshake_ms);
+	p->deadline_ms = clock_deadline(a->rules.session->config->handshake_ms);
 	p->peer.source = net_peer_source(fd);
 	net_peer_name(fd, p->peer.name);
-	connection_attach(&p->peer.socket, a->params.ktls);
-	p->tls = pending_session(&a->params.rules, fd, NULL, &e);
+	connection_attach(&p->peer.socket, a->rules.session->ktls);
+	p->tls = pending_session(&a->rules, fd, NULL, &e);
 	if (!p->tls) {
 		acceptor_refuse(a, p, e.msg);
 		return;
@@ -229,7 +230,7 @@ static void acceptor_accept(struct acceptor *a, size_t i)
 		acceptor_pause(a, PLACE_PAUSE_MS);
 		return;
 	}
-	fd = net_accept(a->params.listener, i);
+	fd = net_accept(a->listener, i);
 	if (fd >= 0) {
 		acceptor_add(a, place, fd);
 		return;
@@ -272,7 +273,7 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 			acceptor_drop(a, p);
 		return false;
 	}
-	if (pending_step(&a->params.rules, p, &done, &e) < 0) {
+	if (pending_step(&a->rules, p, &done, &e) < 0) {
 		acceptor_close_lingering(a, p, e.msg);
 		return false;
 	}
@@ -304,6 +305,7 @@ static void acceptor_check_deadlines(struct acceptor *a)
 
 bool acceptor_step(struct acceptor *a, struct peer *accepted)
 {
+	const struct session_config *config = a->rules.session->config;
 	struct epoll_event ev;
 
 	/*
@@ -321,7 +323,7 @@ bool acceptor_step(struct acceptor *a, struct peer *accepted)
 		if (n <= 0)
 			break;
 		if (ev.data.u32 == VISIT) {
-			a->params.visit(a->params.visit_arg);
+			config->visit(config->visit_arg);
 			acceptor_watch_listener(a);
 			continue;
 		}
@@ -378,27 +380,26 @@ static int acceptor_save_fds(struct acceptor *a, struct err *e)
 static void acceptor_release_fds(struct acceptor *a)
 {
 	for (size_t i = 0; i < SPARE_FDS; i++)
-		if (a->spare_fds[i] >= 0)
-			close(steal_fd(&a->spare_fds[i]));
+		attr_close(&a->spare_fds[i]);
 }
 
 void acceptor_serve(struct acceptor *a, const struct pending_stream *s)
 {
 	a->only = s;
-	a->params.rules.streams = &a->only;
-	a->params.rules.stream_count = 1;
-	a->params.rules.one = true;
+	a->rules.streams = &a->only;
+	a->rules.stream_count = 1;
+	a->rules.one = true;
 	acceptor_release_fds(a);
 }
 
-struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
+struct acceptor *acceptor_open(const struct net_listener *l,
+			       const struct pending_rules *rules, struct err *e)
 {
-	struct acceptor *a = calloc(1, sizeof *a);
+	const struct session_config *config = rules->session->config;
+	struct acceptor *a = err_alloc(sizeof *a, e);
 
-	if (!a) {
-		err_memory(e);
+	if (!a)
 		return NULL;
-	}
 	a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (a->epoll_fd < 0) {
 		err_call(e, ERR_NET, "epoll_create1",
@@ -411,11 +412,13 @@ struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e)
 		acceptor_close(a);
 		return NULL;
 	}
-	a->params = *p;
-	host_id_own(a->params.rules.host);
+	a->listener = l;
+	a->rules = *rules;
+	host_id_own(a->rules.host);
 	acceptor_watch_listener(a);
-	if (p->visit)
-		acceptor_watch(a, EPOLL_CTL_ADD, p->visit_fd, EPOLLIN, VISIT);
+	if (config->visit)
+		acceptor_watch(a, EPOLL_CTL_ADD, config->visit_fd, EPOLLIN,
+			       VISIT);
 	return a;
 }
 
@@ -437,6 +440,6 @@ void acceptor_close(struct acceptor *a)
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]) &&
 		    a->pending[i].state != PENDING_LEAVING)
-			pending_tell_later(&a->params.rules, &a->pending[i]);
+			pending_tell_later(&a->rules, &a->pending[i]);
 	acceptor_leave(a);
 }

@@ -6,38 +6,20 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "auth/credential.h"
 #include "base/err.h"
-#include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/pending.h"
 #include "proto/frame.h"
-#include "tls/channel.h"
-#include "tls/mode.h"
 
 struct acceptor;
 
-/* Everything is borrowed until acceptor_close(). */
-struct acceptor_params {
-	const struct net_listener *listener;
-	enum connection_ktls ktls;
-	uint64_t handshake_ms; /* for each handshake */
-	struct pending_rules rules;
-
-	/*
-	 * Called when visit_fd is readable.  It may add a socket to the
-	 * listener.  NULL: there is no visit_fd.
-	 */
-	void (*visit)(void *arg);
-	void *visit_arg;
-	int visit_fd;
-};
-
-/* Start to accept.  NULL: ERR_NET (no descriptors, no memory). */
-struct acceptor *acceptor_open(const struct acceptor_params *p, struct err *e);
+/*
+ * Start to accept from l.  Borrows l and what rules borrows until
+ * acceptor_close().  NULL: ERR_NET (no descriptors, no memory).
+ */
+struct acceptor *acceptor_open(const struct net_listener *l,
+			       const struct pending_rules *rules,
+			       struct err *e);
 
 /* Take fd over, as a connection that was accepted.  Before acceptor_step(). */
 void acceptor_adopt(struct acceptor *a, int fd);

@@ -106,8 +106,7 @@ void client_hang_up(struct client *client)
 	channel_free(client->channel);
 	client->tls = NULL;
 	client->channel = NULL;
-	if (client->socket.fd >= 0)
-		close(steal_fd(&client->socket.fd));
+	attr_close(&client->socket.fd);
 	client->state = CLIENT_IDLE;
 }
 

@@ -2,9 +2,9 @@
 #include "conn/client_dial.h"
 
 #include <errno.h>
-#include <poll.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/min.h"
 #include "conn/client_handshake.h"
@@ -59,14 +59,6 @@ void client_dial_speak(struct client *client)
 	client_watch(client, client->state == CLIENT_CONNECTING
 				     ? TLS_WANT_WRITE
 				     : TLS_WANT_READ);
-}
-
-static bool client_ready(const struct client *client)
-{
-	struct pollfd p = { .fd = client->session.fd,
-			    .events = client->session.events };
-
-	return poll(&p, 1, 0) > 0;
 }
 
 /*
@@ -175,7 +167,7 @@ static int client_connecting(struct client *client, struct err *e)
 	struct net_target t = client_target(client);
 	int ret;
 
-	if (client_ready(client))
+	if (io_ready(client->session.fd, client->session.events))
 		ret = net_connected(client->socket.fd, &t, e);
 	else if (clock_now_ms() < client->deadline_ms)
 		return 0;

@@ -6,10 +6,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -136,12 +134,11 @@ struct connection *connection_open(struct channel *ch,
 				   const struct connection_params *p,
 				   struct err *e)
 {
-	struct connection *c = calloc(1, sizeof *c);
+	struct connection *c = err_alloc(sizeof *c, e);
 
 	if (!c) {
 		channel_free(ch);
 		close(s->fd);
-		err_memory(e);
 		return NULL;
 	}
 	*c = (struct connection){

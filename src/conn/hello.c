@@ -1,22 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "conn/hello.h"
 
-#include <errno.h>
 #include <poll.h>
 
-#include "base/clock.h"
+#include "base/io.h"
 
-static int hello_wait(int fd, uint64_t deadline_ms, struct err *e)
+static int hello_failed(struct err *e)
 {
-	struct pollfd p = { .fd = fd, .events = POLLOUT };
-	int n = poll(&p, 1, clock_poll_ms(deadline_ms));
-
-	if (n < 0 && errno != EINTR)
-		return err_call(e, ERR_NET, "poll", "cannot wait");
-	if (n == 0)
-		return err_set(e, ERR_AUTH, 0,
-			       "the peer does not answer our greeting");
-	return 0;
+	e->kind = ERR_AUTH;
+	return err_wrap(e, "while greeting");
 }
 
 int hello_recv(struct channel *ch, struct frame_reader *r, enum frame_type type,
@@ -27,10 +19,8 @@ int hello_recv(struct channel *ch, struct frame_reader *r, enum frame_type type,
 
 	*got = false;
 	while ((want = frame_reader_wants(r)) > 0) {
-		if (channel_recv(ch, r->bytes + r->have, want, &io, e) < 0) {
-			e->kind = ERR_AUTH;
-			return err_wrap(e, "while greeting");
-		}
+		if (channel_recv(ch, r->bytes + r->have, want, &io, e) < 0)
+			return hello_failed(e);
 		if (io.closed)
 			return err_set(e, ERR_AUTH, 0,
 				       "the peer closed the connection while "
@@ -53,20 +43,21 @@ int hello_send(struct channel *ch, int fd, const struct frame *f,
 	uint8_t bytes[FRAME_MAX_BYTES];
 	size_t size = frame_encode(f, bytes);
 	bool taken, empty = false;
+	int ready;
 
-	if (channel_put(ch, bytes, size, &taken, e) < 0 || !taken) {
-		e->kind = ERR_AUTH;
-		return err_wrap(e, "while greeting");
-	}
+	if (channel_put(ch, bytes, size, &taken, e) < 0 || !taken)
+		return hello_failed(e);
 	for (;;) {
-		if (channel_flush(ch, &empty, e) < 0) {
-			e->kind = ERR_AUTH;
-			return err_wrap(e, "while greeting");
-		}
+		if (channel_flush(ch, &empty, e) < 0)
+			return hello_failed(e);
 		if (empty)
 			return 0;
-		if (hello_wait(fd, deadline_ms, e) < 0)
+		ready = io_wait(fd, POLLOUT, deadline_ms, e);
+		if (ready < 0)
 			return -1;
+		if (!ready)
+			return err_set(e, ERR_AUTH, 0,
+				       "the peer does not answer our greeting");
 	}
 }
 

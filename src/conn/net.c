@@ -13,7 +13,7 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/io.h"
 #include "base/order.h"
 
 enum {
@@ -25,57 +25,6 @@ enum {
 	PROBE_MS = 5000,
 	UNSENT_BYTES = 1 << 20,
 };
-
-static void net_free_list(struct addrinfo **list)
-{
-	if (*list)
-		freeaddrinfo(*list);
-	*list = NULL;
-}
-
-#define autofree_list attr_cleanup(net_free_list)
-
-union net_sockaddr {
-	struct sockaddr sa;
-	struct sockaddr_in in;
-	struct sockaddr_in6 in6;
-};
-
-/* Returns its length. */
-static socklen_t net_sockaddr_of(const struct net_address *a, uint16_t port,
-				 union net_sockaddr *u)
-{
-	memset(u, 0, sizeof *u);
-	if (a->family == AF_INET) {
-		u->in.sin_family = AF_INET;
-		u->in.sin_port = htons(port);
-		memcpy(&u->in.sin_addr, a->bytes, sizeof u->in.sin_addr);
-		return sizeof u->in;
-	}
-	u->in6.sin6_family = AF_INET6;
-	u->in6.sin6_port = htons(port);
-	u->in6.sin6_scope_id = a->scope;
-	memcpy(&u->in6.sin6_addr, a->bytes, sizeof u->in6.sin6_addr);
-	return sizeof u->in6;
-}
-
-bool net_address_from(const struct sockaddr *sa, struct net_address *a)
-{
-	const struct sockaddr_in *in = (const void *)sa;
-	const struct sockaddr_in6 *in6 = (const void *)sa;
-
-	memset(a, 0, sizeof *a);
-	a->family = sa->sa_family;
-	if (sa->sa_family == AF_INET) {
-		memcpy(a->bytes, &in->sin_addr, sizeof in->sin_addr);
-		return true;
-	}
-	if (sa->sa_family != AF_INET6)
-		return false;
-	memcpy(a->bytes, &in6->sin6_addr, sizeof in6->sin6_addr);
-	a->scope = in6->sin6_scope_id;
-	return true;
-}
 
 /*
  * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3) would
@@ -96,69 +45,96 @@ static void net_scope(uint32_t scope, char out[static IF_NAMESIZE + 1])
 		snprintf(out, IF_NAMESIZE + 1, "%%%" PRIu32, scope);
 }
 
-static void net_name(const struct sockaddr *sa, char name[static NET_NAME_MAX])
+static void net_name(const struct net_address *of, uint16_t port,
+		     char name[static NET_NAME_MAX])
 {
-	char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE + 1] = "";
-	const struct sockaddr_in *v4 = (const void *)sa;
-	const struct sockaddr_in6 *v6 = (const void *)sa;
-	bool is_v6 = sa->sa_family == AF_INET6;
 	/* Show an IPv4 client of our IPv6 socket as IPv4. */
-	bool mapped = is_v6 && IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+	const struct net_address a = net_address_unmap(*of);
+	char host[INET6_ADDRSTRLEN] = "", scope[IF_NAMESIZE + 1] = "";
 
-	if (!is_v6 && sa->sa_family != AF_INET) {
+	if (a.family == AF_UNSPEC) {
 		snprintf(name, NET_NAME_MAX, "unknown");
-	} else if (!is_v6 || mapped) {
-		inet_ntop(AF_INET,
-			  mapped ? (const void *)&v6->sin6_addr.s6_addr[12]
-				 : &v4->sin_addr,
-			  host, sizeof host);
-		snprintf(name, NET_NAME_MAX, "%s:%u", host,
-			 ntohs(mapped ? v6->sin6_port : v4->sin_port));
-	} else {
-		inet_ntop(AF_INET6, &v6->sin6_addr, host, sizeof host);
-		if (v6->sin6_scope_id)
-			net_scope(v6->sin6_scope_id, scope);
-		snprintf(name, NET_NAME_MAX, "[%s%s]:%u", host, scope,
-			 ntohs(v6->sin6_port));
+		return;
 	}
+	inet_ntop(a.family, a.bytes, host, sizeof host);
+	if (a.scope)
+		net_scope(a.scope, scope);
+	snprintf(name, NET_NAME_MAX,
+		 a.family == AF_INET ? "%s%s:%u" : "[%s%s]:%u", host, scope,
+		 port);
+}
+
+/* The peer's address, or our own; unknown if there is none. */
+static struct net_address net_end_address(int fd, bool peer, uint16_t *port)
+{
+	union net_address_socket u = { .sa.sa_family = AF_UNSPEC };
+	socklen_t len = sizeof u;
+
+	if ((peer ? getpeername(fd, &u.sa, &len)
+		  : getsockname(fd, &u.sa, &len)) < 0)
+		u.sa.sa_family = AF_UNSPEC;
+	/* sin_port and sin6_port are at the same place */
+	*port = ntohs(u.in.sin_port);
+	return net_address_from(&u.sa);
 }
 
 void net_peer_name(int fd, char name[static NET_NAME_MAX])
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof ss;
+	uint16_t port;
+	const struct net_address a = net_end_address(fd, true, &port);
 
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
-		snprintf(name, NET_NAME_MAX, "unknown");
-	else
-		net_name((struct sockaddr *)&ss, name);
+	net_name(&a, port, name);
 }
 
 bool net_peer_is_loopback(int fd)
 {
-	union net_sockaddr u = { .sa.sa_family = AF_UNSPEC };
-	socklen_t len = sizeof u;
-	const uint8_t *mapped = u.in6.sin6_addr.s6_addr + 12;
+	static const uint8_t loopback[] = { [15] = 1 };
+	uint16_t ignored;
+	const struct net_address a =
+		net_address_unmap(net_end_address(fd, true, &ignored));
 
-	if (getpeername(fd, &u.sa, &len) < 0)
-		return false;
-	if (u.sa.sa_family == AF_INET)
-		return ntohl(u.in.sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-	if (u.sa.sa_family != AF_INET6)
-		return false;
-	return IN6_IS_ADDR_LOOPBACK(&u.in6.sin6_addr) ||
-	       (IN6_IS_ADDR_V4MAPPED(&u.in6.sin6_addr) &&
-		mapped[0] == IN_LOOPBACKNET);
+	if (a.family == AF_INET)
+		return a.bytes[0] == IN_LOOPBACKNET;
+	return a.family == AF_INET6 &&
+	       !memcmp(a.bytes, loopback, sizeof loopback);
 }
 
 struct net_source net_peer_source(int fd)
 {
-	struct sockaddr_storage ss = { .ss_family = AF_UNSPEC };
-	socklen_t len = sizeof ss;
+	uint16_t ignored;
 
-	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
-		ss.ss_family = AF_UNSPEC;
-	return net_source_of((struct sockaddr *)&ss);
+	return net_source_of(net_end_address(fd, true, &ignored));
+}
+
+/* Resolvers return some addresses twice; one is enough. */
+static void net_add(struct net_addresses *list, const struct sockaddr *sa)
+{
+	const struct net_address a = net_address_from(sa);
+
+	for (size_t i = 0; i < list->count; i++)
+		if (!memcmp(&list->all[i], &a, sizeof a))
+			return;
+	if (a.family != AF_UNSPEC && list->count < NET_ADDRESSES_MAX)
+		list->all[list->count++] = a;
+}
+
+int net_resolve(const char *host, int family, int flags,
+		struct net_addresses *list)
+{
+	struct addrinfo hints = { .ai_family = family,
+				  .ai_socktype = SOCK_STREAM,
+				  .ai_protocol = IPPROTO_TCP,
+				  .ai_flags = flags };
+	struct addrinfo *found = NULL;
+	int ret = getaddrinfo(host, NULL, &hints, &found);
+
+	list->count = 0;
+	if (ret)
+		return ret;
+	for (const struct addrinfo *ai = found; ai; ai = ai->ai_next)
+		net_add(list, ai->ai_addr);
+	freeaddrinfo(found);
+	return list->count ? 0 : EAI_NONAME;
 }
 
 int net_cannot_resolve(const char *host, int code, int num, struct err *e)
@@ -168,24 +144,6 @@ int net_cannot_resolve(const char *host, int code, int num, struct err *e)
 	err_append(e, "%s", code == EAI_SYSTEM ? err_remedy(num) : "");
 	e->num = code == EAI_SYSTEM ? num : code == EAI_AGAIN ? EAGAIN : 0;
 	return -1;
-}
-
-static int net_resolve(const char *host, uint16_t port, int family,
-		       struct addrinfo **list, struct err *e)
-{
-	struct addrinfo hints = { .ai_family = family,
-				  .ai_socktype = SOCK_STREAM,
-				  .ai_protocol = IPPROTO_TCP,
-				  .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
-	char service[8];
-	int ret;
-
-	snprintf(service, sizeof service, "%u", port);
-	ret = getaddrinfo(host, service, &hints, list);
-	if (!ret)
-		return 0;
-	return net_cannot_resolve(host ? host : "the local address", ret, errno,
-				  e);
 }
 
 /* The last record of a stream must not wait for an acknowledgement. */
@@ -259,16 +217,13 @@ bool net_is_closed(int fd)
 void net_discard_all(int fd, uint64_t timeout_ms)
 {
 	uint64_t deadline_ms = clock_deadline(timeout_ms);
+	struct err ignored = { 0 };
 	size_t total = 0;
 
 	net_shutdown_send(fd);
-	while (clock_now_ms() < deadline_ms) {
-		struct pollfd p = { .fd = fd, .events = POLLIN };
-
-		if (poll(&p, 1, clock_poll_ms(deadline_ms)) > 0 &&
-		    !net_discard(fd, &total))
-			return;
-	}
+	while (io_wait(fd, POLLIN, deadline_ms, &ignored) > 0 &&
+	       net_discard(fd, &total))
+		;
 }
 
 void net_close_hard(int fd)
@@ -281,16 +236,7 @@ void net_close_hard(int fd)
 
 void net_target_name(const struct net_target *t, char name[static NET_NAME_MAX])
 {
-	union net_sockaddr u;
-
-	net_sockaddr_of(t->to, t->port, &u);
-	net_name(&u.sa, name);
-}
-
-static bool net_lacks_zone(const struct net_address *a)
-{
-	return a->family == AF_INET6 && a->bytes[0] == 0xfe &&
-	       (a->bytes[1] & 0xc0) == 0x80 && !a->scope;
+	net_name(t->to, t->port, name);
 }
 
 /* What to check when a connection fails, or "" */
@@ -319,7 +265,8 @@ int net_cannot_connect(const struct net_target *t, int num, struct err *e)
 
 	net_target_name(t, name);
 	err_set(e, ERR_NET, num, "cannot connect to %s", name);
-	if (num == EINVAL && net_lacks_zone(t->to)) {
+	if (num == EINVAL && net_address_is_link_local(t->to) &&
+	    !t->to->scope) {
 		e->num = 0;
 		return err_append(e, " (a link-local address needs its "
 				     "interface: ADDRESS%%INTERFACE)");
@@ -330,8 +277,8 @@ int net_cannot_connect(const struct net_target *t, int num, struct err *e)
 static int net_bind_source(int fd, const struct net_address *from,
 			   struct err *e)
 {
-	union net_sockaddr u;
-	socklen_t len = net_sockaddr_of(from, 0, &u);
+	union net_address_socket u;
+	socklen_t len = net_address_to(from, 0, &u);
 	char name[INET6_ADDRSTRLEN];
 
 	if (bind(fd, &u.sa, len) == 0)
@@ -341,23 +288,14 @@ static int net_bind_source(int fd, const struct net_address *from,
 	return err_append(e, " (-b)");
 }
 
-static void net_order_address(const struct net_address *a,
-			      struct order_address *out)
-{
-	out->family = a->family;
-	out->scope = a->scope;
-	memcpy(out->bytes, a->bytes, sizeof out->bytes);
-}
-
 /* The port and the options of TCP are those that the launcher knows. */
 static int net_order_connect(const struct net_target *t, struct err *e)
 {
-	struct order dial = { .kind = ORDER_DIAL };
+	struct order dial = { .kind = ORDER_DIAL, .to = *t->to };
 	struct order_answer answer;
 
-	net_order_address(t->to, &dial.to);
 	if (t->from)
-		net_order_address(t->from, &dial.from);
+		dial.from = *t->from;
 	if (order_ask(&dial, -1, &answer, e) < 0) {
 		e->kind = ERR_NET;
 		return -1;
@@ -377,8 +315,8 @@ int net_connect_here(const struct net_target *t, struct err *e)
 	autoclose int fd = socket(t->to->family,
 				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
 				  IPPROTO_TCP);
-	union net_sockaddr u;
-	socklen_t len = net_sockaddr_of(t->to, t->port, &u);
+	union net_address_socket u;
+	socklen_t len = net_address_to(t->to, t->port, &u);
 
 	if (fd < 0)
 		return err_call(e, ERR_NET, "socket", "cannot connect");
@@ -404,31 +342,28 @@ int net_connected(int fd, const struct net_target *t, struct err *e)
 }
 
 static int net_listen_one(const struct net_endpoint *at,
-			  const struct addrinfo *ai, bool both, uint16_t port,
+			  const struct net_address *a, bool both, uint16_t port,
 			  struct err *e)
 {
-	struct sockaddr_storage ss = { 0 };
+	union net_address_socket u;
+	socklen_t len = net_address_to(a, port, &u);
 	char name[NET_NAME_MAX];
 	int on = 1, off = 0;
-	autoclose int fd = -1;
+	autoclose int fd = socket(a->family,
+				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+				  IPPROTO_TCP);
 
-	memcpy(&ss, ai->ai_addr, ai->ai_addrlen);
-	/* sin_port and sin6_port are at the same place */
-	((struct sockaddr_in *)&ss)->sin_port = htons(port);
-	net_name((struct sockaddr *)&ss, name);
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-		    IPPROTO_TCP);
+	net_name(a, port, name);
 	if (fd < 0)
 		return err_call(e, ERR_NET, "socket", "cannot listen on %s",
 				name);
 	if (at->tcp)
 		tcp_options_apply(at->tcp, fd);
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-	if (ai->ai_family == AF_INET6)
+	if (a->family == AF_INET6)
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
 			   sizeof on);
-	if (bind(fd, (struct sockaddr *)&ss, ai->ai_addrlen) < 0 ||
-	    listen(fd, BACKLOG) < 0)
+	if (bind(fd, &u.sa, len) < 0 || listen(fd, BACKLOG) < 0)
 		return err_call(e, ERR_NET, "bind and listen",
 				"cannot listen on %s%s", name,
 				errno == EADDRINUSE
@@ -449,52 +384,36 @@ static int net_local_port(int fd, uint16_t *port, struct err *e)
 	return 0;
 }
 
-/* Is ai a duplicate of an earlier entry?  Resolvers return some twice. */
-static bool net_is_repeated(const struct addrinfo *list,
-			    const struct addrinfo *ai)
-{
-	for (; list != ai; list = list->ai_next)
-		if (list->ai_addrlen == ai->ai_addrlen &&
-		    !memcmp(list->ai_addr, ai->ai_addr, ai->ai_addrlen))
-			return true;
-	return false;
-}
-
 static int net_listen_port(const struct net_endpoint *at,
 			   struct net_listener *l, struct err *e)
 {
-	autofree_list struct addrinfo *list = NULL;
 	/* Every address: one IPv6 socket that takes IPv4 too, if there is IPv6 */
 	bool both = !at->host && at->family == AF_UNSPEC;
-	int family = both ? AF_INET6 : at->family;
+	struct net_addresses list = {
+		.count = 1,
+		.all = { { .family = both ? AF_INET6 : at->family } }
+	};
+	int code = at->host ? net_resolve(at->host, at->family, 0, &list) : 0;
 
 	l->count = 0;
 	l->port = at->port;
-	if (net_resolve(at->host, at->port, family, &list, e) < 0)
-		return -1;
-	for (struct addrinfo *ai = list; ai; ai = ai->ai_next) {
-		int fd;
+	if (code)
+		return net_cannot_resolve(at->host, code, errno, e);
+	for (size_t i = 0; i < list.count && i < NET_LISTENERS_MAX; i++) {
+		int fd = net_listen_one(at, &list.all[i], both, l->port, e);
 
-		if (net_is_repeated(list, ai))
-			continue;
-		fd = net_listen_one(at, ai, both, l->port, e);
 		if (fd < 0 && both && e->num == EAFNOSUPPORT) {
 			struct net_endpoint v4 = *at;
 
 			v4.family = AF_INET;
 			return net_listen_port(&v4, l, e);
 		}
-		if (fd < 0) {
+		if (fd >= 0)
+			l->fds[l->count++] = fd;
+		if (fd < 0 || net_local_port(fd, &l->port, e) < 0) {
 			net_listener_close(l);
 			return -1;
 		}
-		l->fds[l->count++] = fd;
-		if (net_local_port(fd, &l->port, e) < 0) {
-			net_listener_close(l);
-			return -1;
-		}
-		if (l->count == NET_LISTENERS_MAX || !at->host)
-			break;
 	}
 	return 0;
 }
@@ -523,13 +442,10 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 void net_listener_name(const struct net_listener *l, size_t i,
 		       char name[static NET_NAME_MAX])
 {
-	struct sockaddr_storage ss;
-	socklen_t len = sizeof ss;
+	uint16_t port;
+	const struct net_address a = net_end_address(l->fds[i], false, &port);
 
-	if (getsockname(l->fds[i], (struct sockaddr *)&ss, &len) < 0)
-		snprintf(name, NET_NAME_MAX, "unknown");
-	else
-		net_name((struct sockaddr *)&ss, name);
+	net_name(&a, port, name);
 }
 
 int net_listener_find_port(struct net_listener *l, struct err *e)

@@ -5,11 +5,8 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/socket.h>
-
 #include "base/err.h"
+#include "base/net_address.h"
 #include "base/net_source.h"
 #include "conn/tcp_options.h"
 
@@ -27,13 +24,6 @@ struct net_endpoint {
 	uint16_t last_port; /* of a range: the first free one; 0: port only */
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct tcp_options *tcp; /* or NULL */
-};
-
-/* One host's address, without a port.  Bytes not used are 0. */
-struct net_address {
-	int family; /* AF_INET or AF_INET6 */
-	uint8_t bytes[16];
-	uint32_t scope; /* interface of a link-local address, or 0 */
 };
 
 struct net_addresses {
@@ -55,9 +45,12 @@ struct net_listener {
 	uint16_t port; /* the kernel's choice if 0 was asked for */
 };
 
-/* Convert sa.  Returns false if it is neither IPv4 nor IPv6. */
-struct sockaddr;
-bool net_address_from(const struct sockaddr *sa, struct net_address *a);
+/*
+ * Look up host, which may block, with these flags of getaddrinfo(3).  Returns
+ * what that does; 0: *list has at least one address, and none twice.
+ */
+int net_resolve(const char *host, int family, int flags,
+		struct net_addresses *list);
 
 /*
  * Describe a getaddrinfo(3) that returned code, with errno num: ERR_NET.

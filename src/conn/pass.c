@@ -6,18 +6,13 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
+#include "base/rights.h"
 
 enum { QUEUE_BYTES = 65536 }; /* some ten connections wait for a stream */
 
 struct pass_message {
 	struct peer peer; /* the socket goes beside it, the channel in value */
 	struct tls_agreed value;
-};
-
-/* What carries one descriptor: unix(7), SCM_RIGHTS. */
-union pass_rights {
-	char bytes[CMSG_SPACE(sizeof(int))];
-	struct cmsghdr align;
 };
 
 static void pass_wipe(struct pass_message *m)
@@ -51,47 +46,28 @@ int pass_open(int ends[static 2])
 int pass_send(int over, const struct peer *peer)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .peer = *peer };
-	struct iovec iov = { &m, sizeof m };
-	union pass_rights rights = { .bytes = { 0 } };
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = rights.bytes,
-			      .msg_controllen = sizeof rights.bytes };
-	struct cmsghdr *c = CMSG_FIRSTHDR(&msg);
 
 	m.peer.channel = NULL;
 	channel_give(peer->channel, &m.value);
-	c->cmsg_level = SOL_SOCKET;
-	c->cmsg_type = SCM_RIGHTS;
-	c->cmsg_len = CMSG_LEN(sizeof peer->socket.fd);
-	memcpy(CMSG_DATA(c), &peer->socket.fd, sizeof peer->socket.fd);
-	return sendmsg(over, &msg, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 0;
+	return rights_send(over, &m, sizeof m, &peer->socket.fd, 1,
+			   MSG_DONTWAIT) < 0
+		       ? -1
+		       : 0;
 }
 
 /* Returns the socket that came with the message, or -1. */
 static int pass_receive(int over, struct pass_message *m, bool *ended)
 {
-	struct iovec iov = { m, sizeof *m };
-	union pass_rights rights;
-	struct msghdr msg = { .msg_iov = &iov,
-			      .msg_iovlen = 1,
-			      .msg_control = rights.bytes,
-			      .msg_controllen = sizeof rights.bytes };
-	ssize_t n = recvmsg(over, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-	struct cmsghdr *c = n > 0 ? CMSG_FIRSTHDR(&msg) : NULL;
-	int fd = -1;
+	struct rights rights;
+	ssize_t n = rights_recv(over, m, sizeof *m, MSG_DONTWAIT, &rights);
 
 	/* ECONNRESET comes once, before the messages that wait: ask again. */
 	*ended = n == 0;
-	if (n <= 0)
-		return -1;
 	/* Without a free descriptor the kernel drops the one passed. */
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-		memcpy(&fd, CMSG_DATA(c), sizeof fd);
-	if (fd < 0)
+	if (n > 0 && !rights.count)
 		log_notice("a connection was dropped: no descriptor is free; "
 			   "raise ulimit -n");
-	return fd;
+	return rights.fds[0];
 }
 
 /* Nobody can answer it: the listener must not wait for what becomes of it. */

@@ -2,7 +2,6 @@
 #include "conn/pending.h"
 
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -31,10 +30,10 @@ struct tls *pending_session(const struct pending_rules *r, int fd,
 {
 	const struct tls_params params = { .server = true,
 					   .fd = fd,
-					   .cred = own ? own : r->cred,
+					   .cred = own ? own : r->session->cred,
 					   .owns_cred = own,
-					   .modes = r->modes,
-					   .raw = r->raw };
+					   .modes = r->session->modes,
+					   .raw = r->session->config->raw };
 
 	return tls_new(&params, e);
 }
@@ -76,7 +75,7 @@ bool pending_has_left(const struct pending_rules *r, const struct pending *p)
 
 void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 {
-	if (r->password && p->state == PENDING_NEW)
+	if (r->session->password && p->state == PENDING_NEW)
 		password_exchange_refuse(p->peer.socket.fd,
 					 PASSWORD_MESSAGE_REFUSED_LATER);
 	else if (p->tls)
@@ -170,7 +169,8 @@ static enum frame_refusal pending_judge_return(const struct pending_stream *s,
 /* Our own connection, reflected?  Tests over loopback are allowed. */
 static bool pending_is_self(const struct pending_rules *r, const struct peer *p)
 {
-	return !r->allow_self && host_id_same(p->hello.host, r->host) &&
+	return !r->session->config->allow_self &&
+	       host_id_same(p->hello.host, r->host) &&
 	       !net_peer_is_loopback(p->socket.fd);
 }
 
@@ -178,13 +178,14 @@ static bool pending_is_self(const struct pending_rules *r, const struct peer *p)
 static bool pending_may_name(const struct pending_rules *r,
 			     const struct peer *p)
 {
-	return r->names && *channel_agreed(p->channel)->name;
+	return r->session->config->names && *channel_agreed(p->channel)->name;
 }
 
 static enum frame_refusal pending_judge(const struct pending_rules *r,
 					struct peer *p)
 {
 	const struct pending_stream *s = pending_find(r, p);
+	enum frame_role ours = session_frame_role(r->session->config);
 
 	p->returns = s;
 	if (p->hello.version != FRAME_VERSION ||
@@ -194,11 +195,11 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 		return FRAME_REFUSED_NAME;
 	if (pending_is_self(r, p))
 		return FRAME_REFUSED_SELF;
-	if (s && p->hello.role != r->role)
+	if (s && p->hello.role != ours)
 		return pending_judge_return(s, p);
 	if (s || r->one)
 		return FRAME_REFUSED_BUSY;
-	if (p->hello.role == r->role)
+	if (p->hello.role == ours)
 		return FRAME_REFUSED_ROLE;
 	if (pending_resumes(p) || (p->hello.flags & FRAME_HELLO_DISCARD))
 		return FRAME_REFUSED_STREAM;
@@ -287,7 +288,7 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 static enum password_message_refusal pending_judge_password(
 	struct pending_rules *r, struct pending *p)
 {
-	if (!r->password)
+	if (!r->session->password)
 		return PASSWORD_MESSAGE_REFUSED_UNUSED;
 	p->password_tried = rate_limit_begin(&r->rate_limit, &p->peer.source,
 					     clock_now_ms());
@@ -312,8 +313,8 @@ static int pending_answer_password(struct pending_rules *r, struct pending *p,
 				       : "too many wrong passwords from there; "
 					 "told to try again later");
 	}
-	own = password_exchange_answer(&p->pass, p->peer.socket.fd, r->password,
-				       e);
+	own = password_exchange_answer(&p->pass, p->peer.socket.fd,
+				       r->session->password, e);
 	t = own ? pending_session(r, p->peer.socket.fd, own, e) : NULL;
 	if (!t)
 		return -1;
@@ -354,7 +355,7 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 	p->state = PENDING_GREETING;
 	if (p->password_tried)
 		rate_limit_right(&r->rate_limit, &p->peer.source);
-	*done = r->raw;
+	*done = r->session->config->raw;
 	if (*done && r->one)
 		return err_set(e, ERR_AUTH, 0, "busy with another stream");
 	return 0;

@@ -6,10 +6,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "auth/credential.h"
 #include "auth/password_exchange.h"
 #include "auth/rate_limit.h"
@@ -17,8 +13,8 @@
 #include "base/net_source.h"
 #include "conn/connection.h"
 #include "conn/net.h"
+#include "conn/session.h"
 #include "proto/frame.h"
-#include "tls/mode.h"
 #include "tls/tls.h"
 
 enum pending_state {
@@ -74,13 +70,7 @@ struct pending_stream {
 
 /* What a listener requires of its peers.  Everything is borrowed. */
 struct pending_rules {
-	struct credential *cred;
-	const struct secret *password; /* NULL: none is in use */
-	const struct mode_list *modes;
-	bool raw; /* no HELLO is expected */
-	enum frame_role role; /* ours; the peer must have the other one */
-	bool allow_self; /* accept a peer on our own host */
-	bool names; /* streams may have names */
+	const struct session_params *session; /* credential, modes, options */
 
 	/* Streams that run; their peers may come again.  NULLs are skipped. */
 	const struct pending_stream *const *streams;

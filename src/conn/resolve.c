@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netdb.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -26,47 +25,15 @@ void resolve_init(struct resolve *r)
 	*r = (struct resolve){ .pid = -1, .fd = -1 };
 }
 
-/* Resolvers return some addresses twice; there is no need to try both. */
-static void resolve_add(struct net_addresses *list, const struct net_address *a)
-{
-	for (size_t i = 0; i < list->count; i++)
-		if (!memcmp(&list->all[i], a, sizeof *a))
-			return;
-	if (list->count < NET_ADDRESSES_MAX)
-		list->all[list->count++] = *a;
-}
-
-/* Returns what getaddrinfo(3) does. */
-static int resolve_name(const char *name, int family, int flags,
-			struct net_addresses *list)
-{
-	struct addrinfo hints = { .ai_family = family,
-				  .ai_socktype = SOCK_STREAM,
-				  .ai_protocol = IPPROTO_TCP,
-				  .ai_flags = flags };
-	struct addrinfo *found = NULL;
-	struct net_address a;
-	int ret = getaddrinfo(name, NULL, &hints, &found);
-
-	list->count = 0;
-	if (ret)
-		return ret;
-	for (struct addrinfo *ai = found; ai; ai = ai->ai_next)
-		if (net_address_from(ai->ai_addr, &a))
-			resolve_add(list, &a);
-	freeaddrinfo(found);
-	return list->count ? 0 : EAI_NONAME;
-}
-
 static void resolve_both(const struct resolve_query *q, int flags,
 			 struct resolve_answer *a)
 {
 	errno = 0;
 	a->of_source = 0;
-	a->code = resolve_name(q->host, q->family, flags, &a->host);
+	a->code = net_resolve(q->host, q->family, flags, &a->host);
 	if (!a->code && q->source) {
 		a->of_source = 1;
-		a->code = resolve_name(q->source, q->family, flags, &a->source);
+		a->code = net_resolve(q->source, q->family, flags, &a->source);
 	}
 	a->num = a->code == EAI_SYSTEM ? errno : 0;
 }
@@ -131,18 +98,15 @@ static int resolve_pipe(const struct resolve_query *q, int ends[static 2],
 
 int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 {
-	int ends[2];
+	autoclose_pair int ends[2] = { -1, -1 };
 
 	if (resolve_pipe(q, ends, e) < 0)
 		return -1;
 	*pid = resolve_fork(q, ends[1], true);
-	close(ends[1]);
 	if (*pid > 0)
-		return ends[0];
+		return steal_fd(&ends[0]);
 	*pid = 0;
-	err_set(e, ERR_NET, errno, "no process to resolve names");
-	close(ends[0]);
-	return -1;
+	return err_set(e, ERR_NET, errno, "no process to resolve names");
 }
 
 /* The launcher knows what to look up. */
@@ -253,8 +217,7 @@ void resolve_stop(struct resolve *r)
 {
 	int flags;
 
-	if (r->fd >= 0)
-		close(steal_fd(&r->fd));
+	attr_close(&r->fd);
 	if (r->pid < 0)
 		return;
 	/* If we may not kill it, it ends by itself, at the latest with us. */

@@ -72,7 +72,7 @@ void session_free(struct session *s)
 	secret_free(ticket, sizeof *ticket);
 }
 
-int session_first(struct session *s, struct err *e)
+static int session_wait_first(struct session *s, struct err *e)
 {
 	const struct session_span start = { 0, 0, 0 };
 
@@ -93,6 +93,14 @@ int session_first(struct session *s, struct err *e)
 			return err_set(e, ERR_NET, 0,
 				       "the other host stopped waiting");
 	}
+}
+
+struct session *session_first(struct session *s, struct err *e)
+{
+	if (s && session_wait_first(s, e) == 0)
+		return s;
+	session_free(s);
+	return NULL;
 }
 
 /* On a connection poll(2) reports an error even if events is 0. */
@@ -164,23 +172,10 @@ static void session_agree_retry(struct session *s, uint64_t peer_ms)
 		s->final = "cannot resume: --retry 0";
 }
 
-/* Neither the id nor the handle of a stream is secret. */
-static void session_hex(const uint8_t id[static FRAME_ID_BYTES],
-			char out[static SESSION_HEX_CHARS + 1])
-{
-	static const char digits[] = "0123456789abcdef";
-
-	for (size_t i = 0; i < FRAME_ID_BYTES; i++) {
-		out[2 * i] = digits[id[i] >> 4];
-		out[2 * i + 1] = digits[id[i] & 15];
-	}
-	out[SESSION_HEX_CHARS] = '\0';
-}
-
 void session_stream_name(const struct session *s,
 			 char out[static SESSION_HEX_CHARS + 1])
 {
-	session_hex(s->stream, out);
+	key_text_hex(s->stream, sizeof s->stream, out);
 	if (s->p.config->raw)
 		*out = '\0';
 }
@@ -199,7 +194,7 @@ const char *session_method(const struct session *s)
 void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
 		    const uint8_t handle[static FRAME_ID_BYTES])
 {
-	session_hex(handle, ticket->identity);
+	key_text_hex(handle, FRAME_ID_BYTES, ticket->identity);
 	ticket->secret.len = sizeof agreed->resume;
 	memcpy(ticket->secret.bytes, agreed->resume, sizeof agreed->resume);
 }
@@ -243,7 +238,7 @@ static void session_announce(struct session *s)
 {
 	char id[SESSION_HEX_CHARS + 1];
 
-	session_hex(s->stream, id);
+	key_text_hex(s->stream, sizeof s->stream, id);
 	if (s->old)
 		log_info("rekeyed at byte %" PRIu64 " (connection %" PRIu32 ")",
 			 s->offset, s->number);
@@ -305,6 +300,12 @@ int session_use(struct session *s, struct channel *ch,
 	s->count++;
 	session_announce(s);
 	return 0;
+}
+
+bool session_is_final(const struct err *e)
+{
+	return e->kind == ERR_KTLS && e->num != ENOTCONN && e->num != ENOMEM &&
+	       e->num != ENOBUFS;
 }
 
 int session_get_ready(struct session *s, struct err *e)

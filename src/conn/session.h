@@ -9,8 +9,6 @@
 #pragma once
 
 #include <poll.h>
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "auth/credential.h"
 #include "auth/key.h"
@@ -75,7 +73,11 @@ struct session_config {
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
-	void (*visit)(void *arg); /* listen: as in struct acceptor_params */
+	/*
+	 * listen: called when visit_fd is readable.  It may add a socket to the
+	 * listener.  NULL: there is no visit_fd.
+	 */
+	void (*visit)(void *arg);
 	void *visit_arg;
 	int visit_fd;
 	/*
@@ -181,10 +183,11 @@ const char *session_method(const struct session *s);
 uint64_t session_buffer_bytes(const struct session_config *o);
 
 /*
- * Wait for the first connection.  All errors are final; the implementation
- * documents them.  ERR_NET if the lifeline ends the wait.
+ * Wait for the first connection.  Returns s; NULL: s is NULL, or it is freed.  All
+ * errors are final; the implementation documents them.  ERR_NET if the lifeline
+ * ends the wait.
  */
-int session_first(struct session *s, struct err *e) attr_must_check;
+struct session *session_first(struct session *s, struct err *e) attr_must_check;
 
 /* What session_poll() waits for, and what came. */
 enum { SESSION_EXTRAS = 2 };
@@ -355,3 +358,9 @@ int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;
+
+/*
+ * Would every later connection fail like this?  The kernel refuses what is
+ * required of it; but it also refuses a connection that was lost meanwhile.
+ */
+bool session_is_final(const struct err *e);

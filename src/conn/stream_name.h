@@ -2,8 +2,6 @@
 /* The name of a stream, as NAME has it: the hash of what --name says. */
 #pragma once
 
-#include <stdint.h>
-
 #include "base/err.h"
 #include "proto/frame.h"
 

@@ -61,11 +61,9 @@ int command_spawn(char *const argv[], enum command_role role,
 	int ours = role == COMMAND_SOURCE ? 0 : 1;
 
 	if (command_fork(p, data, control, leash, argv[0], e) < 0) {
-		for (int i = 0; i < 2; i++) {
-			attr_close(&data[i]);
-			attr_close(&control[i]);
-			attr_close(&leash[i]);
-		}
+		attr_close_pair(&data);
+		attr_close_pair(&control);
+		attr_close_pair(&leash);
 		return -1;
 	}
 	if (p->supervisor == 0) {
@@ -122,13 +120,11 @@ struct command *command_start(char *const argv[], enum command_role role,
 			      const struct command_peer *peer, bool passes_on,
 			      struct err *e)
 {
-	struct command *c = calloc(1, sizeof *c);
+	struct command *c = err_alloc(sizeof *c, e);
 	bool ordered = order_possible();
 
-	if (!c) {
-		err_memory(e);
+	if (!c)
 		return NULL;
-	}
 	c->role = role;
 	c->ordered = ordered;
 	if ((ordered ? command_order_start(role, peer, &c->process, e)

@@ -8,7 +8,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/resource.h>
 
 #include "base/err.h"

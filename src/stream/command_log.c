@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 
 enum {
 	RETRY_MS = 20, /* between attempts to pass a block on */
@@ -200,10 +200,8 @@ uint64_t command_log_due(const struct command_log *l)
 /* Is anything left that a step could pass on? */
 static bool command_log_busy(const struct command_log *l)
 {
-	struct pollfd p = { .fd = l->fd, .events = POLLIN };
-
 	return l->block_len || l->in_pos < l->in_len ||
-	       (l->fd >= 0 && poll(&p, 1, 0) == 1);
+	       (l->fd >= 0 && io_ready(l->fd, POLLIN));
 }
 
 void command_log_finish(struct command_log *l)

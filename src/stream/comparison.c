@@ -2,7 +2,6 @@
 #include "stream/comparison.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
 #include "base/min.h"

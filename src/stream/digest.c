@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/digest.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #include "config.h"
@@ -24,11 +23,12 @@ int digest_check(struct err *e)
 
 struct digest *digest_new(struct err *e)
 {
-	struct digest *d = calloc(1, sizeof *d);
+	struct digest *d = err_alloc(sizeof *d, e);
 
-	if (d)
-		d->state = XXH3_createState();
-	if (!d || !d->state || XXH3_128bits_reset(d->state) != XXH_OK) {
+	if (!d)
+		return NULL;
+	d->state = XXH3_createState();
+	if (!d->state || XXH3_128bits_reset(d->state) != XXH_OK) {
 		err_memory(e);
 		digest_free(d);
 		return NULL;

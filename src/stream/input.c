@@ -100,6 +100,5 @@ int input_read(const struct input *in, const struct iovec *buffers, int count,
 
 void input_fini(struct input *in)
 {
-	if (in->own_fd >= 0)
-		close(steal_fd(&in->own_fd));
+	attr_close(&in->own_fd);
 }

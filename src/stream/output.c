@@ -7,7 +7,6 @@
 #include <linux/sockios.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -181,8 +180,7 @@ bool output_synced(struct output *out, int *num)
 
 void output_fini(struct output *out)
 {
-	if (out->own_fd >= 0)
-		close(steal_fd(&out->own_fd));
+	attr_close(&out->own_fd);
 }
 
 int output_finish(struct output *out, struct err *e)

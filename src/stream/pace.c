@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/pace.h"
 
-#include <stdbool.h>
-
 #include "base/min.h"
 
 enum { RECORD_BYTES = 16384, UNIT = 1000 };

@@ -2,7 +2,6 @@
 #include "stream/progress.h"
 
 #include <signal.h>
-#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"

@@ -2,7 +2,6 @@
 #include "stream/receiver.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <string.h>
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of a receiver, and what all its parts need: to wait, and to say why
- * the output or the connection failed.  The parts are receiver_transfer, up to
- * the end of the stream, then receiver_end; receiver_run is the whole.
+ * The receiver: connection -> output, until the end of the stream.  When a
+ * connection is lost it goes on over the next one.
+ *
+ * receiver.c has what its parts need: to wait, and to say why the output or the
+ * connection failed.  receiver_transfer is the part up to the end of the stream,
+ * receiver_run the rest and the whole.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "base/err.h"
 #include "conn/session.h"
@@ -35,6 +35,17 @@ struct receiver_end {
 	uint64_t total; /* bytes received */
 	bool suspended; /* another process with its name can continue it */
 };
+
+/*
+ * Receive a whole stream, make sure that it is consumed, and tell the sender
+ * the outcome.  Fills *end, on failure too.
+ * Errors: ERR_STREAM (connection, sender), ERR_IO (output), ERR_COMMAND
+ * (consumer), ERR_BUG (out of resources).
+ */
+int receiver_run(const struct receiver_params *p, struct receiver_end *end,
+		 struct err *e) attr_must_check;
+
+/* ---- for the parts */
 
 /* What belongs to one connection; the next one begins with a new value. */
 struct receiver_connection {
@@ -129,3 +140,11 @@ int receiver_wait(struct receiver *r, uint64_t until_ms, struct err *e);
 
 /* Do what is due although the stream makes no pause. */
 int receiver_work_on(struct receiver *r, struct err *e);
+
+/* receiver_transfer: up to the end of the stream, move bytes to the output */
+
+/* Move all bytes of the stream, over as many connections as it takes. */
+int receiver_transfer(struct receiver *r, struct err *e);
+
+/* Hear how far a restarted sender is.  Until it is done there is no data. */
+int receiver_transfer_compare(struct receiver *r, struct err *e);

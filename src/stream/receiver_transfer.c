@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/receiver_transfer.h"
+#include "stream/receiver.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,14 +4,9 @@
  * connection.
  * Units: positions are 64-bit offsets into the stream, acked <= sent <= head.
  *
- * An interface with three implementations: resend_memory keeps bytes in memory,
- * resend_pipes in pipes, and resend_file knows that they are in a file anyway.
+ * An interface with three implementations.
  */
 #pragma once
-
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "base/err.h"
 #include "conn/connection.h"
@@ -72,6 +67,39 @@ struct resend_buffer {
 	bool cramped; /* by small writes: call to_memory() */
 	bool in_place; /* unsent bytes wait in the input itself */
 };
+
+/*
+ * In memory: input is read into it and sent straight from it.  bytes: its room,
+ * rounded up to whole records.  start: stream offset of the input's first byte.
+ * keeps: until acknowledged, else until sent.
+ * Borrows in.
+ * Errors: NULL, ERR_BUG if there is no memory.
+ */
+struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
+					uint64_t start, bool keeps,
+					struct err *e);
+
+/*
+ * In the file that the input is, which can be read again, so nothing is kept; the
+ * kernel sends out of its page cache.  The stream is the file from its current
+ * offset to its end, which may move while it is sent.
+ * Borrows in.
+ * Errors: NULL, ERR_IO; ERR_BUG if there is no memory.
+ */
+struct resend_buffer *resend_file_new(const struct input *in, struct err *e);
+
+/*
+ * In pipes, as the input is one.  splice(2) moves bytes from it through a pipe of
+ * our own into kernel TLS.  tee(2) keeps them in a second one: the same pages,
+ * not a copy.  bytes: how many are kept; 0: none.
+ * It cannot rewind.  Call to_memory() first to send bytes again, to use a
+ * connection without kernel TLS, to peek at the end of the stream, or if the
+ * input's writes are so small that they waste the pipe's room.
+ * Borrows in.
+ * Errors: NULL, ERR_IO; errno EPERM or ENOMEM: no pipe can be that large.
+ */
+struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
+				       struct err *e);
 
 static inline bool resend_buffer_full(const struct resend_buffer *s)
 {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/resend_file.h"
+#include "stream/resend_buffer.h"
 
 #include <errno.h>
 #include <sys/stat.h>
@@ -172,13 +172,15 @@ static const struct resend_buffer_ops resend_file_ops = {
 struct resend_buffer *resend_file_new(const struct input *in, struct err *e)
 {
 	off_t start = lseek(in->fd, 0, SEEK_CUR);
-	struct resend_file *f = calloc(1, sizeof *f);
+	struct resend_file *f;
 
-	if (start < 0 || !f) {
+	if (start < 0) {
 		input_error(e);
-		free(f);
 		return NULL;
 	}
+	f = err_alloc(sizeof *f, e);
+	if (!f)
+		return NULL;
 	f->resend = (struct resend_buffer){ .ops = &resend_file_ops,
 					    .in = in,
 					    .room = UINT64_MAX,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/resend_memory.h"
+#include "stream/resend_buffer.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -196,12 +196,10 @@ struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
 					uint64_t start, bool keeps,
 					struct err *e)
 {
-	struct resend_memory *m = calloc(1, sizeof *m);
+	struct resend_memory *m = err_alloc(sizeof *m, e);
 
-	if (!m) {
-		err_memory(e);
+	if (!m)
 		return NULL;
-	}
 	m->resend = (struct resend_buffer){ .ops = &resend_memory_ops,
 					    .in = in,
 					    .head = start,

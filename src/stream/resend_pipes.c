@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/resend_pipes.h"
+#include "stream/resend_buffer.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -8,7 +8,6 @@
 
 #include "base/io.h"
 #include "base/min.h"
-#include "stream/resend_memory.h"
 
 enum {
 	AHEAD_BYTES = 1 << 20, /* size of the pipe if nothing is kept */
@@ -261,22 +260,14 @@ static int resend_pipes_peek(const struct resend_buffer *s, uint64_t offset,
 				 len - part, e);
 }
 
-static void resend_pipes_close(int p[static 2])
-{
-	for (int i = 0; i < 2; i++)
-		if (p[i] >= 0)
-			close(p[i]);
-}
-
 static void resend_pipes_free(struct resend_buffer *s)
 {
 	struct resend_pipes *p = resend_pipes_of(s);
 
-	resend_pipes_close(p->ahead);
-	resend_pipes_close(p->keep);
-	resend_pipes_close(p->look);
-	if (p->null_fd >= 0)
-		close(p->null_fd);
+	attr_close_pair(&p->ahead);
+	attr_close_pair(&p->keep);
+	attr_close_pair(&p->look);
+	attr_close(&p->null_fd);
 	free(p);
 }
 
@@ -333,12 +324,10 @@ static int resend_pipes_open(struct resend_pipes *p, struct err *e)
 struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 				       struct err *e)
 {
-	struct resend_pipes *p = calloc(1, sizeof *p);
+	struct resend_pipes *p = err_alloc(sizeof *p, e);
 
-	if (!p) {
-		err_memory(e);
+	if (!p)
 		return NULL;
-	}
 	p->resend = (struct resend_buffer){ .ops = &resend_pipes_ops,
 					    .in = in,
 					    .room = bytes ? bytes : AHEAD_BYTES,

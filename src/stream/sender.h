@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The state of a sender.  Its parts: sender_input takes bytes from the input,
- * sender_send gives them to the connection, sender_hear reads what the receiver
- * says; sender_run is the whole.
+ * The sender: input -> resend buffer -> connection, until the receiver has
+ * confirmed the stream.  When a connection is lost it goes on over the next one.
+ *
+ * Its parts: sender_input takes bytes from the input, sender_send gives them to
+ * the connection, sender_hear reads what the receiver says; sender_run is the
+ * whole.
  */
 #pragma once
-
-#include <stdbool.h>
 
 #include "base/err.h"
 #include "conn/session.h"
@@ -36,6 +37,18 @@ struct sender_end {
 	bool suspended; /* another process with its name can continue it */
 	bool restarted; /* another receiver came: begin the input again */
 };
+
+/*
+ * Send the input to its end, and wait until the receiver confirms that
+ * everything was consumed.  Fills *end, on failure too.  If end->restarted,
+ * returns 0 early: call it again, with the input from its beginning.
+ * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
+ * ERR_COMMAND (source, or the receiver's consumer).
+ */
+int sender_run(const struct sender_params *p, struct sender_end *end,
+	       struct err *e) attr_must_check;
+
+/* ---- for the parts */
 
 /* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SENDER_SILENCE_MS = 30000 };
@@ -75,3 +88,47 @@ struct sender {
 	struct comparison comparison; /* with what the receiver has */
 	uint64_t paced_ms; /* when --limit allows more; 0: now */
 };
+
+/* sender_input: when the input is read, and whether its end is its true end */
+
+/*
+ * Poll the input if there is room and nothing of it waits for the socket.
+ * While an unfinished record waits in the input's own pipe, poll(2) would
+ * return at once, so only time counts then.
+ */
+bool sender_input_wanted(struct sender *s);
+
+/*
+ * Fill the buffer even while the socket is full.  An input that was not polled,
+ * because an unfinished record waits in its own pipe, may have grown by now.
+ */
+int sender_input_take(struct sender *s, const struct pollfd *input,
+		      struct err *e);
+
+/*
+ * The input is at its end.  A killed producer looks the same, except that a
+ * COMMAND has an exit status and a btrfs stream has a last command.
+ */
+int sender_input_check_end(struct sender *s, struct err *e);
+
+/* A failing source fails the stream, with or without an end of file. */
+int sender_input_check_source(struct sender *s, struct err *e);
+
+/* sender_send: from the resend buffer into the connection */
+
+/* Send whole records, or all that is there if no more input comes. */
+int sender_send(struct sender *s, struct err *e);
+
+/* Flush the connection; after the last byte send the end. */
+int sender_send_flush(struct sender *s, struct err *e);
+
+/* On another connection: go back to what the receiver does not have. */
+int sender_send_again(struct sender *s, struct err *e);
+
+/* sender_hear: what the receiver says, and what it means that it says nothing */
+
+/* Handle events of the connection. */
+int sender_hear(struct sender *s, short revents, struct err *e);
+
+/* Read to the end what the receiver said before the connection failed. */
+int sender_hear_last(struct sender *s, struct err *e);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/sender_hear.h"
+#include "stream/sender.h"
 
 #include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "stream/sender_send.h"
 
 enum {
 	STEP_FRAMES = 1024, /* read in a row; with --raw records */

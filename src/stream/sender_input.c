@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/sender_input.h"
+#include "stream/sender.h"
 
 #include <string.h>
 

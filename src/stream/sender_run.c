@@ -1,13 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/sender_run.h"
-
-#include <inttypes.h>
+#include "stream/sender.h"
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "stream/sender_hear.h"
-#include "stream/sender_input.h"
-#include "stream/sender_send.h"
 
 /* Which of session_poll()'s descriptors is which */
 enum { POLL_INPUT, POLL_SOURCE };

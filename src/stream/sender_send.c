@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/sender_send.h"
+#include "stream/sender.h"
 
 #include "base/clock.h"
 #include "base/min.h"

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -145,20 +144,16 @@ static int stats_put(int fd, const struct stats_text *t, struct err *e)
 	uint64_t end_ms = clock_deadline(WRITE_MS);
 	struct nowait w;
 	size_t done = 0;
-	ssize_t n = 0;
+	ssize_t n;
 	int num;
 
 	nowait_init(&w, fd);
 	while (done < t->len) {
-		n = nowait_write(&w, t->bytes + done, t->len - done);
-		if (n > 0)
-			done += (size_t)n;
-		else if (n < 0 && errno != EAGAIN)
+		n = nowait_write_until(&w, t->bytes + done, t->len - done,
+				       end_ms);
+		if (n < 0)
 			break;
-		else if (clock_now_ms() >= end_ms)
-			break;
-		else if (nowait_room(&w, clock_poll_ms(end_ms)))
-			poll(NULL, 0, 1);
+		done += (size_t)n;
 	}
 	num = errno;
 	nowait_fini(&w);

@@ -2,9 +2,6 @@
 /* --stats: one JSON object on one line, written at the end of a stream. */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
 #include <sys/types.h>
 #include <time.h>
 

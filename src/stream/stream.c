@@ -10,11 +10,9 @@
 #include "stream/input.h"
 #include "stream/output.h"
 #include "stream/progress.h"
-#include "stream/receiver_run.h"
-#include "stream/resend_file.h"
-#include "stream/resend_memory.h"
-#include "stream/resend_pipes.h"
-#include "stream/sender_run.h"
+#include "stream/receiver.h"
+#include "stream/resend_buffer.h"
+#include "stream/sender.h"
 #include "tls/ktls.h"
 
 /* If nothing is kept: enough for full records and large sends */
@@ -328,6 +326,9 @@ int stream_run(struct session *session, const struct stream_config *c,
 		    : stream_receive(c, session, &progress, &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
+	/* The stream has begun. */
+	if (ret < 0 && e->kind == ERR_KTLS)
+		e->kind = ERR_STREAM;
 	/* It is in user space as long as bytes are compared. */
 	if (session->compared) {
 		stats->compared = session->have.offset;

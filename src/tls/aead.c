@@ -36,13 +36,11 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		[MODE_CHACHA20_POLY1305] = GNUTLS_CIPHER_CHACHA20_POLY1305,
 	};
 	gnutls_datum_t key = { (uint8_t *)t->key, (unsigned int)t->key_len };
-	struct aead *a = calloc(1, sizeof *a);
+	struct aead *a = err_alloc(sizeof *a, e);
 	int ret;
 
-	if (!a) {
-		err_memory(e);
+	if (!a)
 		return NULL;
-	}
 	if (mode == &mode_none)
 		return a;
 	ret = gnutls_aead_cipher_init(&a->cipher, ciphers[mode->cipher], &key);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tls/alert.h"
 
-#include <stddef.h>
-
 #include "proto/record.h"
 
 /* How the sentence "the peer refused our certificate: it ..." ends, or NULL. */

@@ -120,7 +120,7 @@ int ktls_attach(int fd, struct err *e)
 	    errno == EEXIST)
 		return ktls_check_calls(fd, e);
 	if (errno == ENOTCONN)
-		return err_set(e, ERR_KTLS, 0,
+		return err_set(e, ERR_KTLS, errno,
 			       "the connection closed before kernel TLS could "
 			       "be attached");
 	return ktls_unattached(e, "cannot attach kernel TLS");
@@ -292,14 +292,6 @@ static void ktls_dummy_keys(const struct mode *mode, struct traffic *dummy)
 		dummy->iv_len += row->iv_len;
 }
 
-static void ktls_close(int (*ends)[2])
-{
-	attr_close(&(*ends)[0]);
-	attr_close(&(*ends)[1]);
-}
-
-#define autoclose_ends attr_cleanup(ktls_close)
-
 /* Two ends of one TCP connection over the loopback device. */
 static int ktls_pair(int pair[static 2], struct err *e)
 {
@@ -366,8 +358,8 @@ static bool ktls_whole_records(int fd, const struct mode *mode)
 
 bool ktls_splices_pieces(const struct mode *mode)
 {
-	autoclose_ends int pair[2] = { -1, -1 };
-	autoclose_ends int p[2] = { -1, -1 };
+	autoclose_pair int pair[2] = { -1, -1 };
+	autoclose_pair int p[2] = { -1, -1 };
 	struct traffic dummy;
 	struct err e = { 0 };
 
@@ -386,7 +378,7 @@ bool ktls_splices_pieces(const struct mode *mode)
 
 int ktls_probe(const struct mode *mode, struct ktls_support *out, struct err *e)
 {
-	autoclose_ends int pair[2] = { -1, -1 };
+	autoclose_pair int pair[2] = { -1, -1 };
 	struct traffic dummy;
 
 	ktls_dummy_keys(mode, &dummy);

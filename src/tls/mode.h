@@ -5,9 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-
 #include "base/err.h"
 
 enum mode_version { MODE_TLS12, MODE_TLS13 };

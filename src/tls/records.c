@@ -33,12 +33,10 @@ struct records {
 struct records *records_new(int fd, const struct mode *mode,
 			    const struct traffic keys[static 2], struct err *e)
 {
-	struct records *r = calloc(1, sizeof *r);
+	struct records *r = err_alloc(sizeof *r, e);
 
-	if (!r) {
-		err_memory(e);
+	if (!r)
 		return NULL;
-	}
 	r->mode = mode;
 	if (records_rekey(r, RECORD_TX, &keys[RECORD_TX], e) < 0 ||
 	    records_rekey(r, RECORD_RX, &keys[RECORD_RX], e) < 0 ||

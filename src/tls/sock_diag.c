@@ -5,11 +5,11 @@
 #include <libmnl/libmnl.h>
 #include <linux/inet_diag.h>
 #include <linux/sock_diag.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/compat.h"
+#include "base/net_address.h"
 #include "base/order.h"
 
 static void sock_diag_close(struct mnl_socket **nl)
@@ -73,31 +73,22 @@ static int sock_diag_parse_message(const struct nlmsghdr *h, void *data)
 
 static int sock_diag_addresses(int fd, struct inet_diag_req_v2 *req)
 {
-	struct sockaddr_storage local, remote;
+	union net_address_socket local, remote;
 	socklen_t local_len = sizeof local, remote_len = sizeof remote;
+	struct net_address l, r;
 
-	if (getsockname(fd, (struct sockaddr *)&local, &local_len) < 0 ||
-	    getpeername(fd, (struct sockaddr *)&remote, &remote_len) < 0)
+	if (getsockname(fd, &local.sa, &local_len) < 0 ||
+	    getpeername(fd, &remote.sa, &remote_len) < 0)
 		return -1;
-	req->sdiag_family = (uint8_t)local.ss_family;
-	if (local.ss_family == AF_INET6) {
-		const struct sockaddr_in6 *l = (const void *)&local;
-		const struct sockaddr_in6 *r = (const void *)&remote;
-
-		req->id.idiag_sport = l->sin6_port;
-		req->id.idiag_dport = r->sin6_port;
-		memcpy(req->id.idiag_src, &l->sin6_addr, 16);
-		memcpy(req->id.idiag_dst, &r->sin6_addr, 16);
-		req->id.idiag_if = r->sin6_scope_id;
-	} else {
-		const struct sockaddr_in *l = (const void *)&local;
-		const struct sockaddr_in *r = (const void *)&remote;
-
-		req->id.idiag_sport = l->sin_port;
-		req->id.idiag_dport = r->sin_port;
-		memcpy(req->id.idiag_src, &l->sin_addr, 4);
-		memcpy(req->id.idiag_dst, &r->sin_addr, 4);
-	}
+	l = net_address_from(&local.sa);
+	r = net_address_from(&remote.sa);
+	req->sdiag_family = (uint8_t)local.sa.sa_family;
+	/* sin_port and sin6_port are at the same place */
+	req->id.idiag_sport = local.in.sin_port;
+	req->id.idiag_dport = remote.in.sin_port;
+	req->id.idiag_if = r.scope;
+	memcpy(req->id.idiag_src, l.bytes, sizeof l.bytes);
+	memcpy(req->id.idiag_dst, r.bytes, sizeof r.bytes);
 	return 0;
 }
 

@@ -5,8 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/err.h"
 
 /* TLS_CONF_* of linux/tls.h; SOCK_DIAG_UNKNOWN: the kernel did not answer. */

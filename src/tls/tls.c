@@ -223,13 +223,12 @@ static int tls_init_session(struct tls *t)
 
 struct tls *tls_new(const struct tls_params *p, struct err *e)
 {
-	struct tls *t = calloc(1, sizeof *t);
+	struct tls *t = err_alloc(sizeof *t, e);
 	int ret;
 
 	if (!t) {
 		if (p->owns_cred)
 			credential_free(p->cred);
-		err_memory(e);
 		return NULL;
 	}
 	t->p = *p;

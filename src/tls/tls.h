@@ -9,10 +9,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "auth/credential.h"
 #include "base/err.h"
 #include "base/secret.h"

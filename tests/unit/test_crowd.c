@@ -2,8 +2,7 @@
 /* crowd: which pending handshake is evicted when all places are taken. */
 #include "conn/crowd.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
+#include <string.h>
 
 #include "tap.h"
 
@@ -14,10 +13,10 @@ static struct crowd_place places[PLACES];
 
 static struct net_source source_of(const char *address)
 {
-	struct sockaddr_in6 sa = { .sin6_family = AF_INET6 };
+	struct net_address a;
 
-	inet_pton(AF_INET6, address, &sa.sin6_addr);
-	return net_source_of((struct sockaddr *)&sa);
+	net_address_parse(address, strlen(address), &a);
+	return net_source_of(a);
 }
 
 static void clear(void)

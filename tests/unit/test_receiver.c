@@ -14,7 +14,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
-#include "stream/receiver_run.h"
+#include "stream/receiver.h"
 #include "tap.h"
 #include "wrap.h"
 

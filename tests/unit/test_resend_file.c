@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 
 #include "bytes.h"
-#include "stream/resend_file.h"
+#include "stream/resend_buffer.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -2,7 +2,7 @@
 /* resend_memory never loses, repeats or reorders a byte. */
 
 #include "bytes.h"
-#include "stream/resend_memory.h"
+#include "stream/resend_buffer.h"
 #include "tap.h"
 #include "wrap.h"
 

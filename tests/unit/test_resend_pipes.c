@@ -7,7 +7,7 @@
 #include <sys/resource.h>
 
 #include "bytes.h"
-#include "stream/resend_pipes.h"
+#include "stream/resend_buffer.h"
 #include "tap.h"
 #include "wrap.h"
 

@@ -11,9 +11,8 @@
 #include "base/clock.h"
 #include "base/signals.h"
 #include "stream/digest.h"
-#include "stream/resend_file.h"
-#include "stream/resend_memory.h"
-#include "stream/sender_run.h"
+#include "stream/resend_buffer.h"
+#include "stream/sender.h"
 #include "tap.h"
 #include "wrap.h"
 

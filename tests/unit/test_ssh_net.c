@@ -22,25 +22,22 @@ static const struct {
 	{ "192.0.2.0/24", "host", false },
 	{ "192.0.2.0/24", "", false },
 	{ "192.0.2.0/24", "192.0.2.1/32", false },
+	/* no networks */
+	{ "", "192.0.2.0", false },
+	{ "host", "192.0.2.0", false },
+	{ "192.0.2.0/", "192.0.2.0", false },
+	{ "192.0.2.0/33", "192.0.2.0", false },
+	{ "192.0.2.0/-1", "192.0.2.0", false },
+	{ "2001:db8::/129", "2001:db8::", false },
+	{ "192.0.2/24", "192.0.2.0", false },
+	{ "192.0.2.0/24/8", "192.0.2.0", false },
 };
 
 int main(void)
 {
-	static const char *const bad[] = { "",
-					   "host",
-					   "192.0.2.0/",
-					   "192.0.2.0/33",
-					   "192.0.2.0/-1",
-					   "2001:db8::/129",
-					   "192.0.2/24",
-					   "192.0.2.0/24/8" };
-
 	for (size_t i = 0; i < array_len(cases); i++)
 		ok(ssh_net_has(cases[i].net, cases[i].address) == cases[i].has,
-		   "%s %s %s", cases[i].net, cases[i].has ? "has" : "has not",
+		   "'%s' %s %s", cases[i].net, cases[i].has ? "has" : "has not",
 		   cases[i].address);
-	for (size_t i = 0; i < array_len(bad); i++)
-		ok(!ssh_net_ok(bad[i]), "no network: '%s'", bad[i]);
-	ok(ssh_net_ok("192.0.2.0/24") && ssh_net_ok("::/0"), "networks");
 	return tap_end();
 }

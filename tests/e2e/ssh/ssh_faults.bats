@@ -127,6 +127,7 @@ nothing_runs() {
 }
 
 @test "an answer that never comes: exit status 4 within its time, and nothing is left" {
+	[[ $BKP_TIER == full ]] || skip 'full tier only: 20 s'
 	far_login "exec cat - $TMP/fifo"
 	mkfifo fifo
 	by_ssh 4 there true

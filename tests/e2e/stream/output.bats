@@ -126,10 +126,39 @@ without_attributes() {
 	make_btrfs_like in 80000000
 	listens
 	echo victim >victim
-	ln -s victim file.part.durable
+	ln -sf victim file.part.durable
 	sends <in
 	whole
 	[[ $(<victim) == victim ]]
+}
+
+# keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
+keeps_part() {
+	local program=$BKP size
+	size=$(stat -c %s file.part)
+	wrapped '' "${2-} \"$BKP_TOOLS/refuse\" EIO $1 --"
+	bkp 8 listen -k key -p 0 --wait 1s --output file
+	assert_stderr_has "--output: .*file.part.*: Input/output error"
+	size_is "$size" file.part || fail "$1: only $(stat -c %s file.part) bytes are left"
+	BKP=$program
+}
+
+@test "a disk that cannot tell how long the part is: exit status 8, and the part is kept" {
+	keeps_attributes
+	listens
+	ends_early
+	keeps_part fgetxattr
+	keeps_part flock
+}
+
+@test "a disk that cannot read the note beside the part: exit status 8, and the part is kept" {
+	local program=$BKP
+	without_attributes
+	listens
+	ends_early
+	BKP=$program
+	keeps_part pread64:2=20 \
+		"\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
 }
 
 @test "another stream is refused on both sides with 8, and the part is kept" {
@@ -173,6 +202,7 @@ without_attributes() {
 	refused() {
 		bkp 8 listen -k key -p 0 --output file
 		assert_stderr_has "$1"
+		[[ ! ${2-} ]] || assert_same_file "$2" file.part
 		rm file.part
 	}
 	echo victim >victim
@@ -185,6 +215,9 @@ without_attributes() {
 	: >file.part
 	chmod 644 file.part
 	refused 'mode 0600'
+	(umask 077 && echo "somebody's download" >file.part)
+	cp -p file.part before
+	refused 'not a part of ours: move it away' before
 	[[ $(<victim) == victim ]]
 	bkp 8 listen -k key -p 0 --output no/file
 	bkp 2 listen -k key -p 0 --output ''
@@ -234,6 +267,28 @@ without_attributes() {
 	assert_stderr_has 'file.part is being written by another process'
 	until_true gone "$launcher"
 	assert_output_whole
+}
+
+# Its launcher has the lock until it has done what it was asked for.
+@test "a receiver is killed while its launcher works: the next one waits for that" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	not_under sanitizers 'they cannot look for leaks under strace'
+	not_under valgrind 'it cannot run under strace'
+	keeps_attributes
+	local program=$BKP
+	make_btrfs_like in 70000000
+	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fsetxattr -e inject=fsetxattr:delay_enter=1000000'
+	listens
+	spawn_sender --ktls "$WHEN" --retry 1s <in
+	until_true size_is 70000000 file.part
+	sleep 0.5 # the launcher has its order, and needs 1 s
+	kill -9 "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	BKP=$program
+	listens
+	wait "$SENDER_PID" || :
+	sends <in
+	whole
 }
 
 @test "two receivers do not write one file" {
@@ -287,8 +342,7 @@ without_attributes() {
 			((RANDOM % 2)) || kill -KILL "$RECEIVER_PID" 2>/dev/null || :
 			wait "$SENDER_PID" 2>/dev/null || :
 			wait "$RECEIVER_PID" 2>/dev/null || :
-			[[ -e file ]] || [[ ! -e file.part ]] ||
-				cmp -n "$(stat -c %s file.part)" file.part in
+			part_is_beginning
 		done
 		wait "$RECEIVER_PID" || :
 		cmp file in

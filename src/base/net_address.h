@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The address of a host, without a port.  Pure. */
+#pragma once
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+struct net_address {
+	int32_t family; /* AF_INET, AF_INET6; AF_UNSPEC: unknown, or any */
+	uint32_t scope; /* interface of a link-local address, or 0 */
+	uint8_t bytes[16]; /* those not used are 0 */
+};
+
+/* Room for the address of a socket, with a port */
+union net_address_socket {
+	struct sockaddr sa;
+	struct sockaddr_in in;
+	struct sockaddr_in6 in6;
+};
+
+/* The address in sa.  Unknown if sa is neither IPv4 nor IPv6. */
+struct net_address net_address_from(const struct sockaddr *sa);
+
+/* Write the address of a socket; a is known.  Returns its length. */
+socklen_t net_address_to(const struct net_address *a, uint16_t port,
+			 union net_address_socket *u);
+
+/* The IPv4 address of an IPv6 one that stands for it (RFC 4291 2.5.5.2), or a */
+struct net_address net_address_unmap(struct net_address a);
+
+/* Is it an IPv6 address that is valid on one interface only? */
+bool net_address_is_link_local(const struct net_address *a);
+
+/*
+ * Parse len bytes of text as an address in numbers, without a zone.  Returns
+ * false if they are none.
+ */
+bool net_address_parse(const char *text, size_t len, struct net_address *a);
