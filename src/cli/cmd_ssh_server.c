@@ -45,6 +45,7 @@ struct far {
 	struct ssh_answer at[NET_LISTENERS_MAX]; /* for each of its sockets */
 	struct ssh_name name; /* of the stream, if it has one */
 	char *argv[4]; /* the shell's */
+	char command_name[128]; /* in messages: quoted, and not too long */
 	bool confined;
 };
 
@@ -449,7 +450,10 @@ static int far_set_up(struct far *f, struct err *e)
 		f->setup.connections.visit_arg = f;
 		f->setup.connections.visit_fd = f->name.watch_fd;
 	}
-	f->setup.stream.command_name = f->request.command;
+	snprintf(f->command_name, sizeof f->command_name, "'%.100s%s'",
+		 f->request.command,
+		 strlen(f->request.command) > 100 ? "..." : "");
+	f->setup.stream.command_name = f->command_name;
 	f->setup.connections.lifeline_fd = f->in_fd;
 	f->setup.connections.reach_ms = 0;
 	f->setup.connections.connect_ms = REACH_MS;
