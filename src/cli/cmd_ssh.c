@@ -143,6 +143,7 @@ static void near_request(const struct near *n, struct ssh_request *r)
 	strcpy(r->identity, n->identity);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	snprintf(r->congestion, sizeof r->congestion, "%s",
+	ssh_request_set_word(r->host, o->ssh.host);
 		 o->receive && o->tcp.congestion ? o->tcp.congestion : "");
 }
 

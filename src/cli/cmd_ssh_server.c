@@ -47,6 +47,7 @@ struct far {
 	char *argv[4]; /* the shell's */
 	char command_name[128]; /* in messages: quoted, and not too long */
 	bool confined;
+	bool left; /* the lifeline ended, before the stream */
 };
 
 /*
@@ -81,7 +82,7 @@ static int far_answer(const struct far *f, const struct ssh_answer *a,
 }
 
 /* Read len bytes from the channel. */
-static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
+static int far_read(struct far *f, char *buf, size_t len, uint64_t ms,
 		    struct err *e)
 {
 	uint64_t deadline = clock_deadline(ms);
@@ -97,7 +98,8 @@ static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
 			return err_set(e, ERR_NET, 0,
 				       "nothing came on standard input");
 		n = io_read(f->in_fd, buf + have, len - have);
-		if (n <= 0)
+		f->left = n <= 0;
+		if (f->left)
 			return err_set(e, ERR_NET, 0,
 				       "the other host's btrfs-ktls-pipe or "
 				       "ssh ended");
@@ -106,7 +108,7 @@ static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
 	return 0;
 }
 
-static int far_read_secret(const struct far *f, struct ssh_request_secret *s,
+static int far_read_secret(struct far *f, struct ssh_request_secret *s,
 			   struct err *e)
 {
 	char line[SSH_REQUEST_LINE_BYTES];
@@ -174,10 +176,12 @@ static int far_options(struct far *f, struct err *e)
 	return options_check_stream(&f->side, e);
 }
 
-static void far_log_level(const struct far *f)
+/* How loud the messages are, and who speaks: the user has the near host's, too. */
+static void far_set_log(const struct far *f)
 {
 	const struct ssh_request *r = &f->request;
 
+	log_set_host(*r->host ? r->host : "far host");
 	log_set_level(
 		r->quiet ? LOG_QUIET
 			 : (enum log_level)(
@@ -505,8 +509,12 @@ static int far_obey(struct far *f, struct err *e)
 		if (far_answer(f, &nowhere, e) < 0 || !f->request.fallback)
 			return -1;
 	}
-	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0)
+	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0) {
+		/* The near host says why. */
+		if (f->left)
+			log_set_level(LOG_SILENT);
 		return -1;
+	}
 	if (memcmp(order, SSH_REQUEST_CHANNEL, sizeof order))
 		return err_set(e, ERR_USAGE, 0, "an unknown order came");
 	*e = (struct err){ 0 };
@@ -556,7 +564,7 @@ static int far_serve(struct far *f, const char *request, struct err *e)
 		return -1;
 	ret = ssh_request_parse(&f->request, request, e);
 	if (ret == 0)
-		far_log_level(f);
+		far_set_log(f);
 	if (ret == 0 && *f->request.name)
 		ret = ssh_relay_start(e);
 	if (ret == 0)
