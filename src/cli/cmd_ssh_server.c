@@ -46,6 +46,7 @@ struct far {
 	struct ssh_name name; /* of the stream, if it has one */
 	char *argv[4]; /* the shell's */
 	char command_name[128]; /* in messages: quoted, and not too long */
+	struct ssh_answer_reader reader; /* of in_fd, while the stream runs */
 	bool confined;
 	bool left; /* the lifeline ended, before the stream */
 };
@@ -459,6 +460,8 @@ static int far_set_up(struct far *f, struct err *e)
 		 strlen(f->request.command) > 100 ? "..." : "");
 	f->setup.stream.command_name = f->command_name;
 	f->setup.connections.lifeline_fd = f->in_fd;
+	f->setup.connections.gave_up = ssh_answer_gave_up;
+	f->setup.connections.gave_up_arg = &f->reader;
 	f->setup.connections.reach_ms = 0;
 	f->setup.connections.connect_ms = REACH_MS;
 	return 0;
@@ -540,16 +543,31 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	return session_first(session, e);
 }
 
+/* As the near host does it */
+static void far_give_up(const struct far *f)
+{
+	const struct ssh_answer a = { .kind = SSH_ANSWER_GAVE_UP };
+	struct err e = { 0 };
+
+	if (!*f->request.name && !f->setup.connections.in_channel &&
+	    far_answer(f, &a, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 static int far_run(struct far *f, struct err *e)
 {
 	struct session *session = far_connect(f, e);
+	bool streams;
 	int ret = -1;
 
 	if (!session && e->kind == ERR_NET)
 		session = far_fall_back(f, e);
+	streams = session;
 	if (session)
 		ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
 	session_free(session);
+	if (ret < 0 && streams)
+		far_give_up(f);
 	net_listener_close(&f->listener);
 	return ret;
 }
