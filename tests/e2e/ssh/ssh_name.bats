@@ -51,7 +51,7 @@ the_rest_comes() {
 BUSY='127.0.0.1:[0-9]+: refused: the listener is busy with another stream$'
 
 # What the far side says of it
-LIVES='^btrfs-ktls-pipe: 127.0.0.1:[0-9]+ wants to restart the stream, but '
+LIVES='^btrfs-ktls-pipe: there: 127.0.0.1:[0-9]+ wants to restart the stream, but '
 
 # starts_slowly [OPTION]...: a push that has been told where to connect, and does
 # so when there is a file "go"; sets SLOW_PID, and its messages are in slow.err
