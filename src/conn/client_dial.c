@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn/client_dial.h"
+#include "conn/client.h"
 
 #include <errno.h>
 
@@ -7,7 +7,6 @@
 #include "base/io.h"
 #include "base/log.h"
 #include "base/min.h"
-#include "conn/client_handshake.h"
 
 enum {
 	RESOLVE_MS = 30000,

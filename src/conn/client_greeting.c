@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn/client_greeting.h"
+#include "conn/client.h"
 
 #include <inttypes.h>
 #include <stdio.h>

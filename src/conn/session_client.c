@@ -5,9 +5,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "conn/client_dial.h"
-#include "conn/client_greeting.h"
-#include "conn/client_handshake.h"
+#include "conn/client.h"
 #include "conn/host_id.h"
 
 static struct client *client_of(struct session *s)
