@@ -5,7 +5,6 @@ src_libbkp_a_SOURCES = \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/compat.h \
-	src/base/min.h \
 	src/base/net_address.c src/base/net_address.h \
 	src/base/err.c src/base/err.h \
 	src/base/net_source.c src/base/net_source.h \

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/min.h"
 
 enum {
 	RESOLVE_MS = 30000,

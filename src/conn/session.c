@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/min.h"
 #include "base/notify.h"
 #include "base/secret.h"
 #include "base/signals.h"
