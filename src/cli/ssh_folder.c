@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "auth/key_text.h"
 #include "base/clock.h"
 #include "conn/stream_name.h"
 
@@ -102,13 +103,6 @@ static int ssh_folder_wait(int lock, const char *path, struct err *e)
 	return 0;
 }
 
-static char *ssh_folder_hex(char *out, const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		out += sprintf(out, "%02x", bytes[i]);
-	return out;
-}
-
 int ssh_folder_lock(struct sockaddr_un *at,
 		    const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
 {
@@ -127,9 +121,10 @@ int ssh_folder_lock(struct sockaddr_un *at,
 	at->sun_family = AF_UNIX;
 	end += strlen(end);
 	*end++ = '/';
-	end = ssh_folder_hex(end, host, HOST_BYTES);
+	key_text_hex(host, HOST_BYTES, end);
+	end += 2 * HOST_BYTES;
 	*end++ = '-';
-	ssh_folder_hex(end, id, ID_BYTES);
+	key_text_hex(id, ID_BYTES, end);
 	return lock;
 }
 
