@@ -434,9 +434,7 @@ static void launcher_detach(int fd)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "ktls-launcher");
 	notify_after_fork();
-	if (fd > 3)
-		io_close_range(3, (unsigned int)fd - 1);
-	io_close_range((unsigned int)fd + 1, ~0u);
+	io_close_all_but(3, &fd, 1);
 	log_after_fork();
 	/* The worker takes these later: conn/activation. */
 	for (size_t i = 0; i < array_len(not_for_command); i++)

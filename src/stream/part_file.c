@@ -330,20 +330,12 @@ static pid_t part_file_fork(const struct part_file *p, bool finish)
 /* Returns true if no process is left; *num is 0 or its errno. */
 static bool part_file_reap(struct part_file *p, int *num)
 {
-	int status;
-	pid_t pid;
-
 	*num = 0;
 	if (!p->sync_pid)
 		return true;
-	pid = waitpid(p->sync_pid, &status, WNOHANG);
-	if (pid == 0)
+	if (!signals_reap(p->sync_pid, num))
 		return false;
 	p->sync_pid = 0;
-	if (pid < 0)
-		*num = errno;
-	else
-		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
 	p->failed |= *num;
 	return true;
 }
