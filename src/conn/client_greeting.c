@@ -2,10 +2,8 @@
 #include "conn/client.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "conn/hello.h"
 #include "tls/mode.h"
 

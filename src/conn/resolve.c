@@ -193,9 +193,7 @@ int resolve_take(struct resolve *r, bool *done, struct err *e)
 
 	*done = false;
 	if (r->fd >= 0) {
-		do
-			len = read(r->fd, &r->answer, sizeof r->answer);
-		while (len < 0 && errno == EINTR);
+		len = io_read(r->fd, &r->answer, sizeof r->answer);
 		if (len < 0 && errno == EAGAIN)
 			return 0;
 		resolve_stop(r);
