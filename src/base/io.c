@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -61,6 +62,16 @@ int io_wait(int fd, short events, uint64_t deadline_ms, struct err *e)
 		if (errno != EINTR)
 			return err_call(e, ERR_NET, "poll", "cannot wait");
 	return n;
+}
+
+int io_lock(int fd, uint64_t deadline_ms)
+{
+	while (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+		if (errno != EWOULDBLOCK || clock_now_ms() >= deadline_ms)
+			return -1;
+		poll(NULL, 0, 20);
+	}
+	return 0;
 }
 
 int io_set_pipe_size(int fd, int bytes)

@@ -316,14 +316,14 @@ static void serve_child_init(struct serve *k, int fd)
 }
 
 static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
-			bool logged, struct err *e)
+			enum served_logged logged, struct err *e)
 {
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
 	struct session *session;
 	int ret = -1;
 
-	if (!logged)
+	if (logged != SERVED_LOG_ALL)
 		log_set_level(LOG_QUIET);
 	stats_start(stats);
 	/* No handshake comes here, and no child inherits the password. */
@@ -341,7 +341,7 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	else
 		err_append(e, " (%" PRIu64 " bytes, exit status %d)",
 			   stats->bytes, signals_exit_status((int)e->kind));
-	if (!logged)
+	if (logged == SERVED_LOG_NOTHING)
 		log_set_level(LOG_SILENT);
 	return ret;
 }
@@ -410,7 +410,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	uint8_t handle[FRAME_ID_BYTES];
 	const char *client = serve_client(k, channel_agreed(g->channel));
 	char name[SERVED_NAME_CHARS];
-	bool logged;
+	enum served_logged logged;
 	pid_t pid;
 	int fd;
 

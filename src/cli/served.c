@@ -249,8 +249,9 @@ static void served_log_more(const struct served_log_client *c,
 			    unsigned int more)
 {
 	if (more)
-		log_notice("%s: %u more streams were not logged", c->name,
-			   more);
+		log_notice("%s: %u more streams were not logged, except "
+			   "failures of the first %d",
+			   c->name, more, SERVED_LOG_FAILURES);
 }
 
 /* The place of this client, or the one that was idle longest */
@@ -275,8 +276,9 @@ static struct served_log_client *served_log_find(
 	return idle;
 }
 
-bool served_log_may(struct served *t, const char *identity,
-		    const struct net_source *source, const char *name)
+enum served_logged served_log_may(struct served *t, const char *identity,
+				  const struct net_source *source,
+				  const char *name)
 {
 	struct served_log_client *c = served_log_find(t, identity, source);
 	unsigned int more;
@@ -284,7 +286,10 @@ bool served_log_may(struct served *t, const char *identity,
 
 	snprintf(c->name, sizeof c->name, "%s", name);
 	served_log_more(c, more);
-	return may;
+	if (may)
+		return SERVED_LOG_ALL;
+	return c->streams.left_out <= SERVED_LOG_FAILURES ? SERVED_LOG_FAILURE
+							  : SERVED_LOG_NOTHING;
 }
 
 void served_log_end(const struct served *t)

@@ -30,7 +30,7 @@ struct served_stream {
 	bool silent; /* it closed its end */
 	bool gives_way; /* it was told to end, and its place is taken */
 	int owed_sig; /* which it could not be sent yet, or 0 */
-	bool logged; /* not one too many of its client */
+	bool logged; /* at least if it fails */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
 	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
 	struct pending_stream stream; /* what its peer has to show */
@@ -49,8 +49,15 @@ struct served_stream {
 
 /*
  * Bounds the lines that a client can cause by beginning streams, as log_limit()
- * does.  A client is an identity or, where it has none, a source.
+ * does.  A client is an identity or, where it has none, a source.  Which stream
+ * failed, and why, is worth more lines than what was delivered.
  */
+enum served_logged {
+	SERVED_LOG_NOTHING,
+	SERVED_LOG_FAILURE, /* only if it fails */
+	SERVED_LOG_ALL
+};
+enum { SERVED_LOG_FAILURES = 100 }; /* so many streams beyond the limit */
 enum { SERVED_LOG_CLIENTS = 32 }; /* then the one idle longest is forgotten */
 struct served_log_client {
 	char identity[KEY_IDENTITY_MAX + 1];
@@ -132,9 +139,10 @@ int served_prepare_restart(struct served *t, struct served_stream *s,
 void served_note(struct served *t, struct served_stream *s,
 		 const struct peer *g, const uint8_t *handle);
 
-/* A client begins a stream: may that stream be logged? */
-bool served_log_may(struct served *t, const char *identity,
-		    const struct net_source *source, const char *name);
+/* A client begins a stream: what of it may be logged? */
+enum served_logged served_log_may(struct served *t, const char *identity,
+				  const struct net_source *source,
+				  const char *name);
 
 /* Log how many streams were not. */
 void served_log_end(const struct served *t);

@@ -4,7 +4,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -13,6 +12,7 @@
 
 #include "auth/key_text.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "conn/stream_name.h"
 
 #define ROOTS "/run/btrfs-ktls-pipe-ssh"
@@ -86,19 +86,13 @@ static int ssh_folder_find(char path[static FOLDER_BYTES], struct err *e)
 /* The others hold the lock for a moment, unless they are stopped. */
 static int ssh_folder_wait(int lock, const char *path, struct err *e)
 {
-	uint64_t deadline_ms = clock_deadline(LOCK_MS);
-
-	while (flock(lock, LOCK_EX | LOCK_NB) < 0) {
-		if (clock_now_ms() >= deadline_ms) {
-			close(lock);
-			return err_set(e, ERR_NET, 0,
-				       "--name: a stopped process holds the "
-				       "lock of %s (end it)",
-				       path);
-		}
-		poll(NULL, 0, 20);
-	}
-	return 0;
+	if (io_lock(lock, clock_deadline(LOCK_MS)) == 0)
+		return 0;
+	close(lock);
+	return err_set(
+		e, ERR_NET, 0,
+		"--name: a stopped process holds the lock of %s (end it)",
+		path);
 }
 
 int ssh_folder_lock(struct sockaddr_un *at,

@@ -109,6 +109,8 @@ static int client_use(struct client *client, uint64_t offset,
 	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
 			  e);
 	client->socket.fd = -1;
+	if (ret < 0 && session_is_final(e))
+		return -1;
 	/* If it is lost already, the kernel does not take its keys. */
 	if (ret < 0 && s->conn)
 		return session_abort_rekey(s, e);

@@ -301,6 +301,12 @@ int session_use(struct session *s, struct channel *ch,
 	return 0;
 }
 
+bool session_is_final(const struct err *e)
+{
+	return e->kind == ERR_KTLS && e->num != ENOTCONN && e->num != ENOMEM &&
+	       e->num != ENOBUFS;
+}
+
 int session_get_ready(struct session *s, struct err *e)
 {
 	bool ready = false;

@@ -358,3 +358,9 @@ int session_use(struct session *s, struct channel *ch,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;
+
+/*
+ * Would every later connection fail like this?  The kernel refuses what is
+ * required of it; but it also refuses a connection that was lost meanwhile.
+ */
+bool session_is_final(const struct err *e);

@@ -13,12 +13,22 @@ static struct client *client_of(struct session *s)
 	return (struct client *)s;
 }
 
+/*
+ * A peer that has authenticated is this program, and answers a greeting: if no
+ * WELCOME comes, it was lost.
+ */
 static int client_too_late(struct client *client, struct err *e)
 {
+	uint64_t ms = client->session.p.config->handshake_ms;
+
+	if (client->channel)
+		channel_set_lost(client->channel);
 	err_set(e, ERR_AUTH, 0,
-		"no handshake within %" PRIu64
-		" ms: the peer does not answer, or not in TLS",
-		client->session.p.config->handshake_ms);
+		client->channel
+			? "no answer to our greeting within %" PRIu64 " ms"
+			: "no handshake within %" PRIu64
+			  " ms: the peer does not answer, or not in TLS",
+		ms);
 	return client_refused(client, e);
 }
 

@@ -84,6 +84,21 @@ static int session_server_use(struct session *s, struct peer *peer,
 			   purpose, e);
 }
 
+/* A connection that is lost before anything moves is dialled again. */
+static int session_server_continue(struct session *s, struct peer *peer,
+				   uint64_t offset,
+				   enum session_purpose purpose, struct err *e)
+{
+	if (session_server_use(s, peer, offset, purpose, e) == 0)
+		return 0;
+	if (session_is_final(e))
+		return -1;
+	log_debug("%s: %s", peer->name, e->msg);
+	*e = (struct err){ 0 };
+	session_start_retry(s);
+	return 0;
+}
+
 /* What do we have, if we receive? */
 static void session_server_ask(struct session *s)
 {
@@ -266,12 +281,7 @@ static int session_server_restart(struct session *s, struct peer *peer,
 		return 0;
 	}
 	session_server_tell_restart(server, PASS_RESTARTED);
-	if (session_server_use(s, peer, offset, purpose, e) == 0)
-		return 0;
-	log_debug("%s: %s", peer->name, e->msg);
-	*e = (struct err){ 0 };
-	session_start_retry(s);
-	return 0;
+	return session_server_continue(s, peer, offset, purpose, e);
 }
 
 /*
@@ -296,7 +306,7 @@ static int session_server_rekey(struct session *s, struct peer *peer,
 		pending_drop_peer(peer);
 	else if (session_server_use(s, peer, at, SESSION_REKEYS, e) == 0)
 		return 0;
-	return session_abort_rekey(s, e);
+	return session_is_final(e) ? -1 : session_abort_rekey(s, e);
 }
 
 /*
@@ -331,13 +341,12 @@ static int session_server_welcome_back(struct session *s, struct peer *peer,
  * The peer resumes.  We may not have noticed yet that the old connection was
  * lost; close it.
  */
-static void session_server_resume(struct session *s, struct peer *peer,
-				  const struct session_span *span)
+static int session_server_resume(struct session *s, struct peer *peer,
+				 const struct session_span *span, struct err *e)
 {
 	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
 						       : span->low;
 	enum session_purpose purpose = session_server_purpose(s, peer);
-	struct err e = { 0 };
 	uint64_t said;
 
 	/* What a receiver has is compared, wherever that ends. */
@@ -348,7 +357,7 @@ static void session_server_resume(struct session *s, struct peer *peer,
 				   ", which is not in the resend buffer",
 				   peer->name, offset);
 		pending_drop_peer(peer);
-		return;
+		return 0;
 	}
 	said = s->role == CONNECTION_SENDER ? span->high : offset;
 	if (s->conn)
@@ -356,12 +365,12 @@ static void session_server_resume(struct session *s, struct peer *peer,
 			"the peer gave up its connection");
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
-	if (session_server_welcome_back(s, peer, said, purpose, &e) == 0 &&
-	    session_server_use(s, peer, offset, purpose, &e) == 0)
-		return;
-	/* Lost again before anything moved: the peer will dial again. */
-	log_debug("%s: %s", peer->name, e.msg);
+	if (session_server_welcome_back(s, peer, said, purpose, e) == 0)
+		return session_server_continue(s, peer, offset, purpose, e);
+	log_debug("%s: %s", peer->name, e->msg);
+	*e = (struct err){ 0 };
 	session_start_retry(s);
+	return 0;
 }
 
 /*
@@ -381,14 +390,12 @@ static int session_server_renew(struct session *s, struct peer *peer,
 		pending_drop_peer(peer);
 		return -1;
 	}
-	if (again) {
-		session_server_resume(s, peer, span);
-	} else if (s->named) {
+	if (again)
+		return session_server_resume(s, peer, span, e);
+	if (s->named)
 		return session_server_restart(s, peer, span, e);
-	} else {
-		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
-		session_server_tell_restart(server, PASS_REFUSED);
-	}
+	acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
+	session_server_tell_restart(server, PASS_REFUSED);
 	return 0;
 }
 
@@ -417,9 +424,8 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 	if (peer->hello.rekey_at && s->conn && !s->old)
 		return session_server_rekey(s, peer, span, e);
 	if (session_resumes(s))
-		session_server_resume(s, peer, span);
-	else
-		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
+		return session_server_resume(s, peer, span, e);
+	acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
 	return 0;
 }
 

@@ -7,13 +7,13 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
@@ -24,6 +24,7 @@ enum {
 	SYNC_BYTES = 64 << 20, /* between two syncs */
 	READ_BYTES = 256 << 10,
 	READS = 16, /* of one part_file_prepare() */
+	LOCK_MS = 2000, /* longest wait for another process */
 };
 
 /* RENAME_NOREPLACE of linux/fs.h, which glibc and musl declare elsewhere */
@@ -103,9 +104,16 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 		return part_file_refuse(
 			p, "is not ours alone: it needs our user and mode 0600",
 			e);
-	if (flock(p->fd, LOCK_EX | LOCK_NB) < 0)
-		return part_file_refuse(
-			p, "is being written by another process", e);
+	/* The launcher of a receiver that was killed may have it for a moment. */
+	if (io_lock(p->fd, clock_deadline(LOCK_MS)) < 0)
+		return errno == EWOULDBLOCK
+			       ? part_file_refuse(
+					 p,
+					 "is being written by another process",
+					 e)
+			       : err_set(e, ERR_IO, errno,
+					 "--output: %s.part: cannot be locked",
+					 p->path);
 	/* It may have been renamed before we had the lock. */
 	if (fstat(p->fd, st) < 0 || st->st_nlink != 1 ||
 	    !part_file_is_named(p, st))

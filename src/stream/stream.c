@@ -326,6 +326,9 @@ int stream_run(struct session *session, const struct stream_config *c,
 		    : stream_receive(c, session, &progress, &stats->bytes, e);
 	progress_finish(&progress, stats->bytes);
 	signals_disarm();
+	/* The stream has begun. */
+	if (ret < 0 && e->kind == ERR_KTLS)
+		e->kind = ERR_STREAM;
 	/* It is in user space as long as bytes are compared. */
 	if (session->compared) {
 		stats->compared = session->have.offset;

@@ -120,7 +120,7 @@ int ktls_attach(int fd, struct err *e)
 	    errno == EEXIST)
 		return ktls_check_calls(fd, e);
 	if (errno == ENOTCONN)
-		return err_set(e, ERR_KTLS, 0,
+		return err_set(e, ERR_KTLS, errno,
 			       "the connection closed before kernel TLS could "
 			       "be attached");
 	return ktls_unattached(e, "cannot attach kernel TLS");

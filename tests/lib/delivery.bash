@@ -247,6 +247,14 @@ assert_output_whole() {
 	[[ $(stat -c %a file) == 600 ]] || fail "$(stat file)"
 }
 
+# file.part, if there is one, is the beginning of in. A launcher may give it its
+# name while we look.
+part_is_beginning() {
+	local size
+	size=$(stat -c %s file.part 2>/dev/null) || return 0
+	cmp -n "$size" file.part in || [[ ! -e file.part ]]
+}
+
 # assert_compared FILE LEAST [MOST]: FILE of --stats says so many bytes
 assert_compared() {
 	local n

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * The greeting of a stream's first connection as a state machine, all states
- * explored: HELLO, WELCOME and HAVE, each of which a reset may destroy, and a
- * thief with the client's own key and the stream's id.  This models "Resume" of
+ * explored: HELLO, WELCOME and HAVE, each of which a reset may destroy, or a
+ * network that swallows what the listener says, and a thief with the client's
+ * own key and the stream's id.  This models "Resume" of
  * the protocol page.  test_resume_model has what comes after the greeting.
  *
  * Checked in every reachable state:
@@ -14,6 +15,7 @@
  *   - a listener that gives a stream one ticket only
  *   - a listener that gives another ticket although something has moved
  *   - a client that takes the ticket before HAVE has left
+ *   - a client that gives up when WELCOME does not come in time
  */
 #include "model_rules.h"
 #include "tap.h"
@@ -29,6 +31,7 @@ enum phase {
 	AWAY, /* it has no connection */
 	ASKS, /* HELLO is on its way */
 	AWAITS, /* the listener has welcomed it */
+	DEAF, /* the same, but WELCOME never comes */
 	HAS_TO_TELL, /* WELCOME is here; now HAVE */
 	STREAMS,
 };
@@ -47,12 +50,29 @@ struct state {
 	bool robbed; /* after something had moved */
 
 	uint8_t said; /* the ticket of the WELCOME on its way */
-	uint8_t resets, thefts; /* left */
+	uint8_t resets, thefts; /* left; a swallowed WELCOME is a reset, too */
 };
 
-enum step { DIAL, WELCOME, HEAR, TELL, MOVE, RESET, STEAL, STEPS };
+enum step {
+	DIAL,
+	WELCOME,
+	HEAR,
+	TELL,
+	MOVE,
+	RESET,
+	SWALLOW,
+	TIME_OUT,
+	STEAL,
+	STEPS
+};
 
-enum variant { AS_IT_IS, ONE_TICKET, TICKETS_ALWAYS, AGREES_FIRST };
+enum variant {
+	AS_IT_IS,
+	ONE_TICKET,
+	TICKETS_ALWAYS,
+	AGREES_FIRST,
+	ONE_TIMEOUT
+};
 
 static enum variant variant;
 static struct model model = { .size = sizeof(struct state),
@@ -155,6 +175,18 @@ static bool step_any(void *state, int step)
 		s->phase = AWAY;
 		s->said = 0;
 		return true;
+	case SWALLOW:
+		if (s->phase != AWAITS || !s->resets)
+			return false;
+		s->resets--;
+		s->phase = DEAF;
+		return true;
+	case TIME_OUT:
+		if (s->phase != DEAF || variant == ONE_TIMEOUT)
+			return false;
+		s->phase = AWAY;
+		s->said = 0;
+		return true;
 	case STEAL:
 		return steal(s);
 	}
@@ -213,6 +245,9 @@ int main(void)
 	explore(AGREES_FIRST);
 	ok(model_hopeless(&model, &rules) > 0,
 	   "the checks notice if a ticket is taken before HAVE has left");
+	explore(ONE_TIMEOUT);
+	ok(model_hopeless(&model, &rules) > 0,
+	   "the checks notice if a swallowed WELCOME costs the stream");
 	model_fini(&model);
 	return tap_end();
 }

@@ -227,7 +227,7 @@ static const struct {
 	{ "attach", ATTACH, EEXIST, NULL, 0 },
 	{ "attach", ATTACH, ENOENT, "modprobe tls", 0 },
 	{ "attach", ATTACH, ENOPROTOOPT, "modprobe tls", 0 },
-	{ "attach", ATTACH, ENOTCONN, "connection closed before", 0 },
+	{ "attach", ATTACH, ENOTCONN, "connection closed before", ENOTCONN },
 	{ "attach", ATTACH, EPERM, "Operation not permitted", EPERM },
 	{ "install", INSTALL, 0, NULL, 0 },
 	{ "install", INSTALL, ENOENT, "lacks the cipher of tls13-", ENOENT },

@@ -236,6 +236,28 @@ without_attributes() {
 	assert_output_whole
 }
 
+# Its launcher has the lock until it has done what it was asked for.
+@test "a receiver is killed while its launcher works: the next one waits for that" {
+	command -v strace >/dev/null || skip "strace is not installed"
+	not_under sanitizers 'they cannot look for leaks under strace'
+	not_under valgrind 'it cannot run under strace'
+	keeps_attributes
+	local program=$BKP
+	make_btrfs_like in 70000000
+	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fsetxattr -e inject=fsetxattr:delay_enter=1000000'
+	listens
+	spawn_sender --ktls "$WHEN" --retry 1s <in
+	until_true size_is 70000000 file.part
+	sleep 0.5 # the launcher has its order, and needs 1 s
+	kill -9 "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	BKP=$program
+	listens
+	wait "$SENDER_PID" || :
+	sends <in
+	whole
+}
+
 @test "two receivers do not write one file" {
 	listens
 	bkp 8 listen -k key -p 0 --output file
@@ -287,8 +309,7 @@ without_attributes() {
 			((RANDOM % 2)) || kill -KILL "$RECEIVER_PID" 2>/dev/null || :
 			wait "$SENDER_PID" 2>/dev/null || :
 			wait "$RECEIVER_PID" 2>/dev/null || :
-			[[ -e file ]] || [[ ! -e file.part ]] ||
-				cmp -n "$(stat -c %s file.part)" file.part in
+			part_is_beginning
 		done
 		wait "$RECEIVER_PID" || :
 		cmp file in

@@ -381,8 +381,7 @@ hello() {
 			sleep "0.$((RANDOM % 5))"
 			kill -"$((RANDOM % 2 ? 9 : 15))" "$PULL_PID" 2>/dev/null || :
 			wait "$PULL_PID" 2>/dev/null || :
-			[[ -e file ]] || [[ ! -e file.part ]] ||
-				cmp -n "$(stat -c %s file.part)" file.part in
+			part_is_beginning
 		done
 		wait "$PULL_PID" || :
 		cmp file in

@@ -304,7 +304,7 @@ is_compared() {
 
 # The comparison ends between two connections; 282 is SOL_TLS, 1 TLS_TX. The
 # relay is stopped at once, so that the second one has to wait.
-@test "kernel TLS is refused after a comparison, over the next connection: --ktls require exits 6" {
+@test "kernel TLS is refused after a comparison, over the next connection: --ktls require exits 7" {
 	require_ktls
 	suspends KILL
 	start_relay cut -c s2c -l 33 -k 1
@@ -319,7 +319,7 @@ is_compared() {
 	exec 8>&-
 	until_true is_compared
 	kill -CONT "$TOOL_PID"
-	wait_for 6 "$SENDER_PID" sender "$SENDER_ERR"
+	wait_for 7 "$SENDER_PID" sender "$SENDER_ERR"
 	assert_stderr_has 'setsockopt' "$SENDER_ERR"
 }
 

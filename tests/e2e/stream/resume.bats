@@ -83,6 +83,18 @@ survives_cut_against() {
 	both_ways damaged
 }
 
+# The connection stays open; nothing that the listener says arrives any more.
+@test "a WELCOME that never arrives costs a connection, not the stream" {
+	swallowed() {
+		TX=(--handshake-timeout 1s) RX=(--handshake-timeout 1s)
+		HARM=(hole -c s2c -l 81 -k 1)
+		survives "$1"
+		says "$2" 'no answer to our greeting within 1000 ms; trying again'
+	}
+	swallowed push sender
+	swallowed pull receiver
+}
+
 # The type, the version and the length of a record are not encrypted.
 @test "a damaged record header costs a connection, not the stream" {
 	local byte mode=tls13-aes128-gcm
@@ -116,6 +128,49 @@ survives_cut_against() {
 		TX=(-m "$mode") RX=(-m "$mode")
 		both_ways survives_cut rst -a 3000000
 	done
+}
+
+# --- kernel TLS that is gone when the next connection needs it
+
+# tls_is_unused: no socket has it any more, so without_tls can unload it
+tls_is_unused() {
+	grep -q '^tls [0-9]* 0 ' /proc/modules
+}
+
+# loses_tls push|pull SIDE: SIDE requires kernel TLS; the connection is lost, and
+# the module with it
+loses_tls() {
+	local relay listener
+	TX=(--ktls off) RX=(--ktls off) HARM=(pass)
+	[[ $2 == receiver ]] || TX=(--ktls require)
+	[[ $2 == sender ]] || RX=(--ktls require)
+	stands "$1"
+	relay=$PORT listener=$RECEIVER_PID
+	[[ $1 == push ]] || listener=$SENDER_PID
+	find_port "$listener"
+	kill "$TOOL_PID"
+	until_true tls_is_unused
+	without_tls
+	TOOL_PORT=$relay start_relay pass
+}
+
+# ends_without_tls push|pull
+ends_without_tls() {
+	local side
+	for side in sender receiver; do
+		loses_tls "$1" "$side"
+		stream_ends 7 7
+		[[ $(grep -c 'modprobe tls' "$side.err") == 1 ]] &&
+			tail -n 1 "$side.err" | grep -q 'modprobe tls' ||
+			{ show sender.err receiver.err tool.err; fail "$side, $1, $PORT"; }
+		stands_end
+		modprobe -d "$BKP_GUEST_MODULES" tls
+	done
+}
+
+@test "kernel TLS is gone when a stream resumes: --ktls require exits 7 at once and names modprobe" {
+	require_ktls
+	both_ways ends_without_tls
 }
 
 @test "a stream may change its path with each connection" {
