@@ -525,7 +525,8 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 {
 	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer answer;
-	int ends[2], on = 1;
+	autoclose_pair int ends[2] = { -1, -1 };
+	int on = 1;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -537,13 +538,11 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 		close(ends[0]);
 		launcher_main(o, child, ends[1]);
 	}
-	close(ends[1]);
-	if (pid < 0) {
-		err_call(e, ERR_KTLS, "clone", "cannot start the launcher");
-		close(ends[0]);
-		return -1;
-	}
-	order_connect(ends[0]);
+	attr_close(&ends[1]);
+	if (pid < 0)
+		return err_call(e, ERR_KTLS, "clone",
+				"cannot start the launcher");
+	order_connect(steal_fd(&ends[0]));
 	/* The system calls of orders may be refused here. */
 	if (order_ask(&ping, -1, &answer, e) == 0)
 		return 0;

@@ -40,8 +40,7 @@ static int ssh_folder_open(const char *path, struct err *e)
 	    !(st.st_mode & 077) &&
 	    (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno == EWOULDBLOCK))
 		return fd;
-	if (fd >= 0)
-		close(fd);
+	attr_close(&fd);
 	return err_set(e, ERR_NET, 0,
 		       "--name: %s is not a folder of user %u with mode 0700 "
 		       "(remove it, or let that user write to ~/.local/state)",

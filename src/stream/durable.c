@@ -57,8 +57,7 @@ static int durable_open(const struct durable *d, int flags)
 			    0600);
 	if (fd >= 0 && fstat(fd, &st) == 0 && durable_is_ours(&st))
 		return fd;
-	if (fd >= 0)
-		close(fd);
+	attr_close(&fd);
 	errno = ENAMETOOLONG; /* no room for a note under this name */
 	return -1;
 }

@@ -412,10 +412,8 @@ void part_file_close(struct part_file *p)
 {
 	if (p->fd >= 0 && p->opened && !p->finishing)
 		part_file_leave(p);
-	if (p->fd >= 0)
-		close(steal_fd(&p->fd));
-	if (p->dir_fd >= 0)
-		close(steal_fd(&p->dir_fd));
+	attr_close(&p->fd);
+	attr_close(&p->dir_fd);
 	digest_free(p->digest);
 	p->digest = NULL;
 }
