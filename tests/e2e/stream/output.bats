@@ -132,6 +132,35 @@ without_attributes() {
 	[[ $(<victim) == victim ]]
 }
 
+# keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
+keeps_part() {
+	local program=$BKP size
+	size=$(stat -c %s file.part)
+	wrapped '' "${2-} \"$BKP_TOOLS/refuse\" EIO $1 --"
+	bkp 8 listen -k key -p 0 --wait 1s --output file
+	assert_stderr_has "--output: .*file.part.*: Input/output error"
+	size_is "$size" file.part || fail "$1: only $(stat -c %s file.part) bytes are left"
+	BKP=$program
+}
+
+@test "a disk that cannot tell how long the part is: exit status 8, and the part is kept" {
+	keeps_attributes
+	listens
+	ends_early
+	keeps_part fgetxattr
+	keeps_part flock
+}
+
+@test "a disk that cannot read the note beside the part: exit status 8, and the part is kept" {
+	local program=$BKP
+	without_attributes
+	listens
+	ends_early
+	BKP=$program
+	keeps_part pread64:2=20 \
+		"\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
+}
+
 @test "another stream is refused on both sides with 8, and the part is kept" {
 	keeps_attributes
 	listens
