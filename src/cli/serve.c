@@ -352,9 +352,11 @@ static pid_t serve_fork(const char *name, int *fd, struct err *e)
 	autoclose_pair int ends[2] = { -1, -1 };
 	pid_t pid = pass_open(ends) < 0 ? -1 : fork();
 
-	if (pid < 0)
-		return err_call(e, ERR_NET, "clone and socketpair",
-				"%s: cannot start a stream", name);
+	if (pid < 0) {
+		err_call(e, ERR_NET, "clone and socketpair",
+			 "%s: cannot start a stream", name);
+		return -1;
+	}
 	*fd = steal_fd(&ends[!pid]);
 	return pid;
 }
