@@ -132,7 +132,7 @@ int durable_read(const struct durable *d, uint64_t *bytes)
 	char text[DIGITS + 1] = "", *end;
 	ssize_t n = fgetxattr(d->fd, ATTRIBUTE, text, DIGITS);
 
-	*bytes = 0;
+	*bytes = DURABLE_NONE;
 	if (n < 0 && durable_lacks_attributes(errno))
 		n = durable_read_beside(d, text);
 	if (n < 0)

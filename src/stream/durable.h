@@ -29,8 +29,10 @@ bool durable_possible(const struct durable *d);
  */
 int durable_note(const struct durable *d, uint64_t bytes);
 
+#define DURABLE_NONE UINT64_MAX
+
 /*
- * *bytes: what was noted; 0: nothing.  Returns 0 or an errno: a disk that fails
+ * *bytes: what was noted; DURABLE_NONE: nothing.  Returns 0 or an errno: a disk that fails
  * has not said that there is no note.
  */
 int durable_read(const struct durable *d, uint64_t *bytes);

@@ -136,6 +136,9 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 			"--output: cannot tell how much of %s.part is on "
 			"the disk",
 			p->path);
+	if (noted == DURABLE_NONE && size)
+		return part_file_refuse(
+			p, "is not a part of ours: move it away", e);
 	p->start = noted > (uint64_t)size ? 0 : noted;
 	p->bytes = p->synced = p->start;
 	if ((uint64_t)size > p->start)
@@ -145,8 +148,8 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 	if (ftruncate(p->fd, (off_t)p->start) < 0 ||
 	    lseek(p->fd, 0, SEEK_SET) < 0)
 		return part_file_error(p, errno, e);
-	/* Nor may a note outlive the bytes that it is about. */
-	num = p->start ? 0 : durable_forget(&d);
+	/* It says whose part this is, and may not outlive bytes. */
+	num = p->start ? 0 : durable_note(&d, 0);
 	return num ? part_file_error(p, num, e) : 0;
 }
 
@@ -191,15 +194,16 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 	if (part_file_open_folder(p, e) < 0 || part_file_make(p, e) < 0 ||
 	    part_file_check(p, &st, e) < 0)
 		return -1;
-	if (part_file_check_folder(p, e) < 0) {
+	if (part_file_check_folder(p, e) < 0 ||
+	    part_file_cut(p, st.st_size, e) < 0) {
 		/* Without bytes it may be of our making. */
 		if (!st.st_size)
 			unlinkat(p->dir_fd, p->part, 0);
 		return -1;
 	}
 	/* Only then part_file_close() may drop it. */
-	p->opened = part_file_cut(p, st.st_size, e) == 0;
-	return p->opened ? 0 : -1;
+	p->opened = true;
+	return 0;
 }
 
 static int part_file_read_some(struct part_file *p, struct err *e)

@@ -126,7 +126,7 @@ without_attributes() {
 	make_btrfs_like in 80000000
 	listens
 	echo victim >victim
-	ln -s victim file.part.durable
+	ln -sf victim file.part.durable
 	sends <in
 	whole
 	[[ $(<victim) == victim ]]
@@ -202,6 +202,7 @@ keeps_part() {
 	refused() {
 		bkp 8 listen -k key -p 0 --output file
 		assert_stderr_has "$1"
+		[[ ! ${2-} ]] || assert_same_file "$2" file.part
 		rm file.part
 	}
 	echo victim >victim
@@ -214,6 +215,9 @@ keeps_part() {
 	: >file.part
 	chmod 644 file.part
 	refused 'mode 0600'
+	(umask 077 && echo "somebody's download" >file.part)
+	cp -p file.part before
+	refused 'not a part of ours: move it away' before
 	[[ $(<victim) == victim ]]
 	bkp 8 listen -k key -p 0 --output no/file
 	bkp 2 listen -k key -p 0 --output ''
