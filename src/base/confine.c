@@ -169,7 +169,7 @@ void confine_enter(struct confine *c, bool alone)
 
 void confine_try(struct confine *c)
 {
-	int ends[2] = { -1, -1 };
+	autoclose_pair int ends[2] = { -1, -1 };
 	pid_t pid = -1;
 
 	*c = (struct confine){ .missing = "no process to try it",
@@ -186,7 +186,6 @@ void confine_try(struct confine *c)
 	/* So short a message is read whole: pipe(7). */
 	if (pid > 0 && read(ends[0], c, sizeof *c) < 0)
 		c->missing[0] = '?';
-	attr_close(&ends[0]);
 	if (pid > 0)
 		waitpid(pid, NULL, 0);
 }

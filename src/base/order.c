@@ -184,21 +184,20 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 {
 	static const char what[] = "the process with our privileges does not "
 				   "answer";
-	autoclose int ours = -1;
+	autoclose_pair int ends[2] = { -1, -1 };
 	size_t count = 1 + order_fds(o->kind);
-	int ends[2];
 	ssize_t n;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_STREAM, "socketpair", what);
-	ours = ends[0];
 	n = rights_send(order_fd, o, sizeof *o,
 			(int[]){ ends[1], fds[0], fds[1] }, count, 0);
-	close(ends[1]);
+	attr_close(&ends[1]);
 	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
 	/* A disk may be slow, and the launcher's end is heard in any case. */
-	if (order_await(ours, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0)
+	if (order_await(ends[0], order_is_slow(o->kind) ? -1 : ANSWER_MS, a) <
+	    0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;

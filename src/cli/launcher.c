@@ -379,9 +379,7 @@ static void launcher_detach(int fd)
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "ktls-launcher");
 	notify_after_fork();
-	if (fd > 3)
-		io_close_range(3, (unsigned int)fd - 1);
-	io_close_range((unsigned int)fd + 1, ~0u);
+	io_close_all_but(3, &fd, 1);
 	log_after_fork();
 	/* The worker takes these later: conn/activation. */
 	for (size_t i = 0; i < array_len(not_for_command); i++)
@@ -472,7 +470,8 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 {
 	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer answer;
-	int ends[2], on = 1;
+	autoclose_pair int ends[2] = { -1, -1 };
+	int on = 1;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
@@ -484,13 +483,11 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 		close(ends[0]);
 		launcher_main(o, child, ends[1]);
 	}
-	close(ends[1]);
-	if (pid < 0) {
-		err_call(e, ERR_KTLS, "clone", "cannot start the launcher");
-		close(ends[0]);
-		return -1;
-	}
-	order_connect(ends[0]);
+	attr_close(&ends[1]);
+	if (pid < 0)
+		return err_call(e, ERR_KTLS, "clone",
+				"cannot start the launcher");
+	order_connect(steal_fd(&ends[0]));
 	/* The system calls of orders may be refused here. */
 	if (order_ask(&ping, -1, &answer, e) == 0)
 		return 0;

@@ -56,16 +56,12 @@ int command_spawn(char *const argv[], enum command_role role,
 		  const struct command_peer *peer, bool passes_on,
 		  struct command_process *p, struct err *e)
 {
-	int data[2] = { -1, -1 }, control[2] = { -1, -1 },
-	    leash[2] = { -1, -1 };
+	autoclose_pair int data[2] = { -1, -1 }, control[2] = { -1, -1 };
+	autoclose_pair int leash[2] = { -1, -1 };
 	int ours = role == COMMAND_SOURCE ? 0 : 1;
 
-	if (command_fork(p, data, control, leash, argv[0], e) < 0) {
-		attr_close_pair(&data);
-		attr_close_pair(&control);
-		attr_close_pair(&leash);
+	if (command_fork(p, data, control, leash, argv[0], e) < 0)
 		return -1;
-	}
 	if (p->supervisor == 0) {
 		/* It must not hold our ends open: when they close, COMMAND and
 		 * the supervisor know that we are gone. */
@@ -83,12 +79,9 @@ int command_spawn(char *const argv[], enum command_role role,
 			.control_fd = control[1],
 			.leash = { leash[0], leash[1] } });
 	}
-	close(data[!ours]);
-	close(control[1]);
-	close(leash[1]);
-	p->pipe_fd = data[ours];
-	p->control_fd = control[0];
-	p->leash_fd = leash[0];
+	p->pipe_fd = steal_fd(&data[ours]);
+	p->control_fd = steal_fd(&control[0]);
+	p->leash_fd = steal_fd(&leash[0]);
 	io_grow_pipe(p->pipe_fd);
 	return 0;
 }
@@ -222,7 +215,7 @@ void command_close_pipe(struct command *c)
 		return;
 	if (c->role == COMMAND_CONSUMER)
 		command_order(c, SUPERVISOR_CLOSE);
-	close(steal_fd(&c->process.pipe_fd));
+	attr_close(&c->process.pipe_fd);
 }
 
 /*
@@ -261,8 +254,7 @@ void command_free(struct command *c)
 		command_take_status(c, 0);
 	}
 	command_dismiss(c);
-	if (c->process.pipe_fd >= 0)
-		close(c->process.pipe_fd);
+	attr_close(&c->process.pipe_fd);
 	free(c);
 }
 

@@ -78,9 +78,7 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 		}
 		fcntl(p->control_fd, F_SETFD, FD_CLOEXEC);
 		/* COMMAND inherits no other descriptor. */
-		if (p->control_fd > 3)
-			io_close_range(3, (unsigned int)p->control_fd - 1);
-		io_close_range((unsigned int)p->control_fd + 1, ~0u);
+		io_close_all_but(3, (int[]){ p->control_fd }, 1);
 		execvp(p->argv[0], p->argv);
 	}
 	s.start_errno = errno ? errno : ENOEXEC;

@@ -5,7 +5,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
 #include <sys/resource.h>
 
 #include "stream/command_log.h"
