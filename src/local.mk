@@ -5,7 +5,6 @@ src_libbkp_a_SOURCES = \
 	src/base/cleanup.h \
 	src/base/clock.c src/base/clock.h \
 	src/base/compat.h \
-	src/base/min.h \
 	src/base/net_address.c src/base/net_address.h \
 	src/base/err.c src/base/err.h \
 	src/base/net_source.c src/base/net_source.h \
@@ -59,11 +58,11 @@ src_libbkp_a_SOURCES = \
 	src/conn/pending.c src/conn/pending.h \
 	src/conn/acceptor.c src/conn/acceptor.h \
 	src/conn/client.c src/conn/client.h \
-	src/conn/client_greeting.c src/conn/client_greeting.h \
+	src/conn/client_greeting.c \
 	src/conn/pass.c src/conn/pass.h \
-	src/conn/client_handshake.c src/conn/client_handshake.h \
+	src/conn/client_handshake.c \
 	src/conn/session_server.c src/conn/session_server.h \
-	src/conn/client_dial.c src/conn/client_dial.h \
+	src/conn/client_dial.c \
 	src/conn/session_client.c src/conn/session_client.h \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \

@@ -173,8 +173,7 @@ static int prompt_lock(void)
 		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 		if (fd >= 0 && flock(fd, LOCK_EX) == 0)
 			return fd;
-		if (fd >= 0)
-			close(fd);
+		attr_close(&fd);
 	}
 	return -1;
 }

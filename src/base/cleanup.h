@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What nearly every file uses: the basic types, free(3) and close(2), function
- * attributes, and the cleanup attribute.  Leaving the scope of a variable that
- * is declared autoclose or autofree, in whatever way, closes or frees it.
+ * attributes, array_len(), min_u64() and the cleanup attribute.  Leaving the
+ * scope of a variable that is declared autoclose or autofree, in whatever way,
+ * closes or frees it.
  */
 #pragma once
 
@@ -17,6 +18,12 @@
 #define attr_cleanup(fn) __attribute__((cleanup(fn)))
 
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
+
+/* Of two numbers, such as byte counts; moments: clock_earlier(). */
+static inline uint64_t min_u64(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
 
 /* Close *fd, unless it is -1, which it becomes. */
 static inline void attr_close(int *fd)

@@ -210,7 +210,8 @@ static bool io_close_listed(unsigned int first, unsigned int last)
 	return true;
 }
 
-void io_close_range(unsigned int first, unsigned int last)
+/* They need not be open. */
+static void io_close_range(unsigned int first, unsigned int last)
 {
 	/* No more than we can have opened; if the limit is unknown, a guess. */
 	unsigned int end = 1 << 16;

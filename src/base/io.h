@@ -69,15 +69,9 @@ ssize_t io_read(int fd, void *buf, size_t len);
 ssize_t io_write(int fd, const void *buf, size_t len);
 
 /*
- * Close the descriptors from first to last; they need not be open.  Works
- * without close_range(2), which kernels before Linux 5.9 lack and the seccomp
- * lists of some containers refuse.
- */
-void io_close_range(unsigned int first, unsigned int last);
-
-/*
  * Close all from first on but those in kept, which is sorted; -1 in kept is
- * none.
+ * none.  Works without close_range(2), which kernels before Linux 5.9 lack and
+ * the seccomp lists of some containers refuse.
  */
 void io_close_all_but(unsigned int first, int *kept, size_t count);
 

@@ -71,7 +71,6 @@ static bool order_take_fields(const struct order *o, struct order *used)
 				return false;
 		return o->role <= 1;
 	case ORDER_CONTINUE:
-	case ORDER_KILL:
 		used->pid = o->pid;
 		return o->pid > 1;
 	case ORDER_SIGNAL:
@@ -169,7 +168,7 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 	if (n <= 0)
 		return -1;
 	n = rights_recv(from, a, sizeof *a, 0, &x);
-	if (n != sizeof *a || x.count > ORDER_FDS_MAX) {
+	if (n != sizeof *a || x.count > ORDER_ANSWER_FDS) {
 		rights_close(&x);
 		errno = n < 0 ? errno : ESRCH;
 		return -1;
@@ -185,21 +184,20 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 {
 	static const char what[] = "the process with our privileges does not "
 				   "answer";
-	autoclose int ours = -1;
+	autoclose_pair int ends[2] = { -1, -1 };
 	size_t count = 1 + order_fds(o->kind);
-	int ends[2];
 	ssize_t n;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_STREAM, "socketpair", what);
-	ours = ends[0];
 	n = rights_send(order_fd, o, sizeof *o,
 			(int[]){ ends[1], fds[0], fds[1] }, count, 0);
-	close(ends[1]);
+	attr_close(&ends[1]);
 	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
 	/* A disk may be slow, and the launcher's end is heard in any case. */
-	if (order_await(ours, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0)
+	if (order_await(ends[0], order_is_slow(o->kind) ? -1 : ANSWER_MS, a) <
+	    0)
 		return err_call(e, ERR_STREAM, "recvmsg", what);
 	if (!a->error.kind)
 		return 0;
@@ -266,7 +264,7 @@ void order_reply(int reply_fd, struct order_answer *a)
 {
 	size_t count = 0;
 
-	while (count < ORDER_FDS_MAX && a->fds[count] >= 0)
+	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
 	/* Who asked may be gone, or have filled it so that we wait for ever. */
 	if (rights_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) <
@@ -274,5 +272,5 @@ void order_reply(int reply_fd, struct order_answer *a)
 		errno = 0;
 	while (count)
 		close(a->fds[--count]);
-	close(reply_fd);
+	rights_drop(&reply_fd);
 }

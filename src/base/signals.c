@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "base/notify.h"
 
@@ -76,6 +77,18 @@ pid_t signals_fork(void)
 	if (pid != 0)
 		sigprocmask(SIG_SETMASK, &before, NULL);
 	return pid;
+}
+
+bool signals_reap(pid_t pid, int *num)
+{
+	int status;
+	pid_t ended = waitpid(pid, &status, WNOHANG);
+
+	if (ended < 0)
+		*num = errno;
+	else if (ended > 0)
+		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
+	return ended != 0;
 }
 
 void signals_note(int sig)

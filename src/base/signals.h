@@ -31,6 +31,12 @@ int signals_check(struct err *e) attr_must_check;
  */
 pid_t signals_fork(void);
 
+/*
+ * Has the process of signals_fork() ended?  *num is what it exits with; or an
+ * errno if it could not tell.
+ */
+bool signals_reap(pid_t pid, int *num);
+
 /* Note sig, for a caller that catches signals by other means. */
 void signals_note(int sig);
 

@@ -8,7 +8,6 @@
 
 #include "base/io.h"
 #include "base/log.h"
-#include "base/min.h"
 #include "base/order.h"
 #include "cli/cmd.h"
 #include "cli/launcher.h"

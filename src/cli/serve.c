@@ -305,7 +305,7 @@ static void serve_child_init(struct serve *k, int fd)
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
 	notify_after_fork();
-	close(steal_fd(&k->signal_fd));
+	attr_close(&k->signal_fd);
 	k->over = fd;
 	/* ^C and SIGHUP are for our parent, which lets us finish. */
 	setpgid(0, 0);
@@ -349,17 +349,15 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 /* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
 static pid_t serve_fork(const char *name, int *fd, struct err *e)
 {
-	int ends[2] = { -1, -1 };
+	autoclose_pair int ends[2] = { -1, -1 };
 	pid_t pid = pass_open(ends) < 0 ? -1 : fork();
 
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
-		attr_close_pair(&ends);
 		return -1;
 	}
-	*fd = ends[!pid];
-	close(ends[!!pid]);
+	*fd = steal_fd(&ends[!pid]);
 	return pid;
 }
 
@@ -572,8 +570,7 @@ void serve_free(struct serve *k)
 		close(k->signal_fd);
 		sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
 	}
-	if (k->over >= 0)
-		close(k->over);
+	attr_close(&k->over);
 	if (k->acceptor) /* not in a stream's process */
 		served_log_end(&k->table);
 	acceptor_close(k->acceptor);

@@ -258,7 +258,7 @@ int setup_confine(const struct setup *s, struct err *e)
 	if (!order_possible())
 		return 0;
 	setup_prepare(s);
-	confine_enter(&c);
+	confine_enter(&c, !s->o->keep);
 	confine_text(&c, text);
 	log_info("confined: %s", text);
 	if (!*c.missing)
@@ -294,7 +294,7 @@ void setup_fini(struct setup *s)
 		part_file_close(s->stream.part);
 	/* Not written: with --keep each stream's process writes its own. */
 	if (s->stats_fd > STDERR_FILENO)
-		close(steal_fd(&s->stats_fd));
+		attr_close(&s->stats_fd);
 }
 
 void setup_write_stats(struct setup *s, const struct err *e)

@@ -5,13 +5,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
+#include "auth/key_text.h"
 #include "base/clock.h"
 #include "base/io.h"
 #include "conn/stream_name.h"
@@ -41,8 +40,7 @@ static int ssh_folder_open(const char *path, struct err *e)
 	    !(st.st_mode & 077) &&
 	    (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno == EWOULDBLOCK))
 		return fd;
-	if (fd >= 0)
-		close(fd);
+	attr_close(&fd);
 	return err_set(e, ERR_NET, 0,
 		       "--name: %s is not a folder of user %u with mode 0700 "
 		       "(remove it, or let that user write to ~/.local/state)",
@@ -96,13 +94,6 @@ static int ssh_folder_wait(int lock, const char *path, struct err *e)
 		path);
 }
 
-static char *ssh_folder_hex(char *out, const uint8_t *bytes, size_t len)
-{
-	for (size_t i = 0; i < len; i++)
-		out += sprintf(out, "%02x", bytes[i]);
-	return out;
-}
-
 int ssh_folder_lock(char path[static SSH_FOLDER_PATH_BYTES],
 		    const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
 {
@@ -120,9 +111,10 @@ int ssh_folder_lock(char path[static SSH_FOLDER_PATH_BYTES],
 		return -1;
 	end += strlen(end);
 	*end++ = '/';
-	end = ssh_folder_hex(end, host, HOST_BYTES);
+	key_text_hex(host, HOST_BYTES, end);
+	end += 2 * HOST_BYTES;
 	*end++ = '-';
-	ssh_folder_hex(end, id, ID_BYTES);
+	key_text_hex(id, ID_BYTES, end);
 	return lock;
 }
 

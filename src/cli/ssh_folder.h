@@ -6,7 +6,6 @@
  */
 #pragma once
 
-#include <stdint.h>
 #include <sys/un.h>
 
 #include "base/err.h"

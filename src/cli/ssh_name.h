@@ -7,8 +7,6 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 
 #include "auth/key.h"
 #include "base/err.h"

@@ -97,7 +97,8 @@ static void ssh_process_exec(const char **words, const int fds[static 3],
 static pid_t ssh_process_fork(const char **words, const int fds[static 3],
 			      struct err *e)
 {
-	int tell[2], num = 0;
+	autoclose_pair int tell[2] = { -1, -1 };
+	int num = 0;
 	pid_t pid;
 
 	if (pipe2(tell, O_CLOEXEC) < 0)
@@ -105,7 +106,7 @@ static pid_t ssh_process_fork(const char **words, const int fds[static 3],
 	pid = fork();
 	if (pid == 0)
 		ssh_process_exec(words, fds, tell[1]);
-	close(tell[1]);
+	attr_close(&tell[1]);
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone", "cannot start ssh");
 	} else if (io_read(tell[0], &num, sizeof num) > 0) {
@@ -113,7 +114,6 @@ static pid_t ssh_process_fork(const char **words, const int fds[static 3],
 		pid = err_set(e, ERR_NET, num, "cannot run ssh");
 		err_append(e, " (install the OpenSSH client)");
 	}
-	close(tell[0]);
 	return pid;
 }
 

@@ -10,7 +10,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/min.h"
 
 enum {
 	BACKOFF_MS = 100, /* the first pause; doubles each time */

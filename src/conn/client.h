@@ -2,7 +2,7 @@
 /*
  * A session that connects, and what becomes of its attempts: which failures
  * are final, when the next one begins, and what is logged.  The steps of an
- * attempt are client_dial, client_handshake and client_greeting.
+ * attempt are client_dial.c, client_handshake.c and client_greeting.c.
  */
 #pragma once
 
@@ -86,3 +86,36 @@ int client_failed(struct client *client, bool retryable, struct err *e);
 
 /* The peer failed the handshake; retryable if it was only busy or reset us. */
 int client_refused(struct client *client, struct err *e);
+
+/* ---- From the name of the host to a TCP connection: client_dial.c */
+
+/*
+ * Begin with the next address, or look the name up again.  A rekey needs no
+ * look-up: the peer of a running stream is where it was.
+ */
+int client_dial_begin(struct client *client, struct err *e);
+
+/* CLIENT_RESOLVING, CLIENT_CONNECTING */
+int client_dial_step(struct client *client, struct err *e);
+
+/* No answer for a while: log what we wait for, and what to check. */
+void client_dial_speak(struct client *client);
+
+/* ---- To the keys, by the password exchange, if any: client_handshake.c */
+
+/* The socket is connected.  Only the first connection uses the password. */
+int client_handshake_begin(struct client *client, struct err *e);
+
+/* CLIENT_PASSWORD, CLIENT_HANDSHAKE */
+int client_handshake_step(struct client *client,
+			  const struct session_span *span, struct err *e);
+
+/* ---- HELLO and WELCOME, and the connection is used: client_greeting.c */
+
+/* Send HELLO.  With --raw there is none: the connection is used at once. */
+int client_greeting_begin(struct client *client,
+			  const struct session_span *span, struct err *e);
+
+/* CLIENT_GREETING: read what the listener answers. */
+int client_greeting_step(struct client *client, const struct session_span *span,
+			 struct err *e);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn/client_dial.h"
+#include "conn/client.h"
 
 #include <errno.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/min.h"
-#include "conn/client_handshake.h"
 
 enum {
 	RESOLVE_MS = 30000,

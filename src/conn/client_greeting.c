@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn/client_greeting.h"
+#include "conn/client.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "conn/hello.h"
 #include "tls/mode.h"
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "conn/client_handshake.h"
+#include "conn/client.h"
 
 #include <stdio.h>
-
-#include "conn/client_greeting.h"
 
 enum { LEAVE_MS = 500 }; /* for a peer that we refuse to read our alert */
 

@@ -64,9 +64,7 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent,
 	for (int i = 0; i <= STDERR_FILENO; i++)
 		if (null < 0 || dup2(null, i) < 0)
 			close(i);
-	if (fd > 3)
-		io_close_range(3, (unsigned int)fd - 1);
-	io_close_range((unsigned int)fd + 1, ~0u);
+	io_close_all_but(3, &fd, 1);
 	resolve_both(q, 0, &a);
 	_exit(write(fd, &a, sizeof a) < 0);
 }
@@ -195,9 +193,7 @@ int resolve_take(struct resolve *r, bool *done, struct err *e)
 
 	*done = false;
 	if (r->fd >= 0) {
-		do
-			len = read(r->fd, &r->answer, sizeof r->answer);
-		while (len < 0 && errno == EINTR);
+		len = io_read(r->fd, &r->answer, sizeof r->answer);
 		if (len < 0 && errno == EAGAIN)
 			return 0;
 		resolve_stop(r);

@@ -6,10 +6,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include "base/min.h"
+#include "base/cleanup.h"
 
 /* The trial: a new connection has so long to move something (two ACKs). */
 enum { RETRY_TRIAL_MS = 10000 };

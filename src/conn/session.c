@@ -9,7 +9,6 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "base/min.h"
 #include "base/notify.h"
 #include "base/secret.h"
 #include "base/signals.h"

@@ -5,9 +5,7 @@
 
 #include "base/clock.h"
 #include "base/io.h"
-#include "conn/client_dial.h"
-#include "conn/client_greeting.h"
-#include "conn/client_handshake.h"
+#include "conn/client.h"
 #include "conn/host_id.h"
 
 static struct client *client_of(struct session *s)
@@ -117,12 +115,10 @@ static const struct session_ops client_ops = {
 struct session *session_client_new(const struct session_params *p,
 				   struct err *e)
 {
-	struct client *client = calloc(1, sizeof *client);
+	struct client *client = err_alloc(sizeof *client, e);
 
-	if (!client) {
-		err_memory(e);
+	if (!client)
 		return NULL;
-	}
 	if (session_init(&client->session, &client_ops, p, e) < 0) {
 		free(client);
 		return NULL;

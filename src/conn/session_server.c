@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "conn/session_server.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -560,12 +559,10 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
 static struct session_server *session_server_alloc(
 	const struct session_params *p, struct err *e)
 {
-	struct session_server *server = calloc(1, sizeof *server);
+	struct session_server *server = err_alloc(sizeof *server, e);
 
-	if (!server) {
-		err_memory(e);
+	if (!server)
 		return NULL;
-	}
 	if (session_init(&server->session, &session_server_ops, p, e) < 0) {
 		free(server);
 		return NULL;

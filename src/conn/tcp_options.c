@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 
 #include "base/log.h"
-#include "base/min.h"
 #include "base/parse.h"
 
 int tcp_options_dscp(const char *text, int *dscp, struct err *e)

@@ -146,11 +146,8 @@ static bool command_log_digest(struct command_log *l)
 /* Returns false if there is nothing to read now. */
 static bool command_log_read(struct command_log *l)
 {
-	ssize_t n;
+	ssize_t n = io_read(l->fd, l->in, sizeof l->in);
 
-	do
-		n = read(l->fd, l->in, sizeof l->in);
-	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return false;
 	l->in_pos = 0;

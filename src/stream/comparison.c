@@ -4,7 +4,6 @@
 #include <inttypes.h>
 
 #include "base/clock.h"
-#include "base/min.h"
 
 enum {
 	PIECE_BYTES = 256 << 10,

@@ -10,7 +10,6 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 
 #include "base/signals.h"
 
@@ -124,27 +123,18 @@ static int output_flush(const struct output *out)
 }
 
 /*
- * Runs in a process of its own, which closes every descriptor but the file: no
- * connection and no port may outlive the parent, however long the disk takes.
+ * A process of its own closes every descriptor but the file: no connection and
+ * no port may outlive the parent, however long the disk takes.
  */
-static void output_sync_main(const struct output *out)
-{
-	unsigned int fd = (unsigned int)out->fd;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (fd > 0)
-		io_close_range(0, fd - 1);
-	io_close_range(fd + 1, ~0u);
-	_exit(output_flush(out));
-}
-
-/* Signals are for the parent. */
 static pid_t output_fork_sync(const struct output *out)
 {
 	pid_t pid = signals_fork();
 
-	if (pid == 0)
-		output_sync_main(out);
+	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		io_close_all_but(0, (int[]){ out->fd }, 1);
+		_exit(output_flush(out));
+	}
 	return pid;
 }
 
@@ -154,9 +144,6 @@ static pid_t output_fork_sync(const struct output *out)
  */
 bool output_synced(struct output *out, int *num)
 {
-	int status;
-	pid_t pid;
-
 	if (out->part)
 		return part_file_finished(out->part, num);
 	*num = 0;
@@ -168,14 +155,7 @@ bool output_synced(struct output *out, int *num)
 		*num = output_flush(out);
 		return true;
 	}
-	pid = waitpid(out->sync_pid, &status, WNOHANG);
-	if (pid == 0)
-		return false;
-	if (pid < 0)
-		*num = errno;
-	else
-		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
-	return true;
+	return signals_reap(out->sync_pid, num);
 }
 
 void output_fini(struct output *out)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/pace.h"
 
-#include "base/min.h"
+#include "base/cleanup.h"
 
 enum { RECORD_BYTES = 16384, UNIT = 1000 };
 

@@ -6,13 +6,11 @@
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -356,20 +354,12 @@ static pid_t part_file_fork(const struct part_file *p, bool finish)
 /* Returns true if no process is left; *num is 0 or its errno. */
 static bool part_file_reap(struct part_file *p, int *num)
 {
-	int status;
-	pid_t pid;
-
 	*num = 0;
 	if (!p->sync_pid)
 		return true;
-	pid = waitpid(p->sync_pid, &status, WNOHANG);
-	if (pid == 0)
+	if (!signals_reap(p->sync_pid, num))
 		return false;
 	p->sync_pid = 0;
-	if (pid < 0)
-		*num = errno;
-	else
-		*num = WIFEXITED(status) ? WEXITSTATUS(status) : ECANCELED;
 	p->failed |= *num;
 	return true;
 }
@@ -440,10 +430,8 @@ void part_file_close(struct part_file *p)
 {
 	if (p->fd >= 0 && p->opened && !p->finishing)
 		part_file_leave(p);
-	if (p->fd >= 0)
-		close(steal_fd(&p->fd));
-	if (p->dir_fd >= 0)
-		close(steal_fd(&p->dir_fd));
+	attr_close(&p->fd);
+	attr_close(&p->dir_fd);
 	digest_free(p->digest);
 	p->digest = NULL;
 }

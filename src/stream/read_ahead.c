@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/read_ahead.h"
 
-#include "base/min.h"
+#include "base/cleanup.h"
 
 static uint64_t read_ahead_clamp(const struct read_ahead *r, uint64_t bytes)
 {

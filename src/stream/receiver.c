@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/min.h"
 #include "base/signals.h"
 
 enum {

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/min.h"
 
 enum {
 	LINGER_MS = 10000,

@@ -7,8 +7,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "base/min.h"
-
 /*
  * Memory is used in chunks, and the chunk that was freed last is used first.
  * While the receiver keeps up, few chunks are in use, and these stay in the

@@ -7,7 +7,6 @@
 #include <poll.h>
 
 #include "base/io.h"
-#include "base/min.h"
 
 enum {
 	AHEAD_BYTES = 1 << 20, /* size of the pipe if nothing is kept */

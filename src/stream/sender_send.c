@@ -2,7 +2,6 @@
 #include "stream/sender.h"
 
 #include "base/clock.h"
-#include "base/min.h"
 
 /* Sent in a row before we read what the receiver says */
 enum { STEP_BYTES = 16 << 20 };

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -27,27 +26,7 @@ int stats_open(const char *path, bool append, struct err *e)
 	return fd;
 }
 
-/* TEXT_MAX: every byte of an error may become \u00XX. */
-enum { TEXT_MAX = 8192, WRITE_MS = 2000 };
-
-struct stats_text {
-	size_t len;
-	char bytes[TEXT_MAX];
-};
-
-attr_printf(2, 3) static void stats_add(struct stats_text *t, const char *fmt,
-					...)
-{
-	size_t room = sizeof t->bytes - t->len;
-	va_list ap;
-	int n;
-
-	va_start(ap, fmt);
-	n = vsnprintf(t->bytes + t->len, room, fmt, ap);
-	va_end(ap);
-	if (n > 0)
-		t->len += (size_t)n < room ? (size_t)n : room - 1;
-}
+enum { WRITE_MS = 2000 };
 
 /* Length of the valid UTF-8 character that text begins with, or 0 */
 static size_t stats_utf8(const unsigned char *text)
@@ -73,34 +52,33 @@ static size_t stats_utf8(const unsigned char *text)
 }
 
 /* Add a member: a string or null.  Ref: RFC 8259. */
-static void stats_add_string(struct stats_text *t, const char *name,
-			     const char *value)
+static void stats_add_string(FILE *out, const char *name, const char *value)
 {
 	const unsigned char *p = (const unsigned char *)value;
 
-	stats_add(t, ", \"%s\": ", name);
+	fprintf(out, ", \"%s\": ", name);
 	if (!value || !*value) {
-		stats_add(t, "null");
+		fprintf(out, "null");
 		return;
 	}
-	stats_add(t, "\"");
+	fprintf(out, "\"");
 	while (*p) {
 		size_t len = stats_utf8(p);
 
 		if (!len)
-			stats_add(t, "\\ufffd");
+			fprintf(out, "\\ufffd");
 		else if (*p < 0x20 || *p == 0x7f)
-			stats_add(t, "\\u%04x", *p);
+			fprintf(out, "\\u%04x", *p);
 		else
-			stats_add(t, "%s%.*s", strchr("\"\\", *p) ? "\\" : "",
-				  (int)len, (const char *)p);
+			fprintf(out, "%s%.*s", strchr("\"\\", *p) ? "\\" : "",
+				(int)len, (const char *)p);
 		p += len ? len : 1;
 	}
-	stats_add(t, "\"");
+	fprintf(out, "\"");
 }
 
 /* ISO 8601, in UTC */
-static void stats_add_time(struct stats_text *t, const char *name,
+static void stats_add_time(FILE *out, const char *name,
 			   const struct timespec *when)
 {
 	char text[40] = "", whole[64];
@@ -110,26 +88,26 @@ static void stats_add_time(struct stats_text *t, const char *name,
 		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &tm);
 	snprintf(whole, sizeof whole, "%s.%03ldZ", text,
 		 when->tv_nsec / 1000000);
-	stats_add_string(t, name, whole);
+	stats_add_string(out, name, whole);
 }
 
-static void stats_add_names(struct stats_text *t, const struct stats *s)
+static void stats_add_names(FILE *out, const struct stats *s)
 {
 	static const char *const versions[] = { "TLS1.2", "TLS1.3" };
 	static const char *const ciphers[] = { "AES-128-GCM", "AES-256-GCM",
 					       "CHACHA20-POLY1305" };
 	bool tls = s->mode && s->mode != &mode_none;
 
-	stats_add_string(t, "tls_version",
+	stats_add_string(out, "tls_version",
 			 tls ? versions[s->mode->version] : NULL);
-	stats_add_string(t, "cipher", tls ? ciphers[s->mode->cipher] : NULL);
-	stats_add_string(t, "tx", s->tx);
-	stats_add_string(t, "rx", s->rx);
-	stats_add_string(t, "direction", s->sends ? "send" : "receive");
-	stats_add_string(t, "stream", s->stream);
-	stats_add_string(t, "method", s->method);
-	stats_add_string(t, "identity", s->identity);
-	stats_add_string(t, "peer", s->peer);
+	stats_add_string(out, "cipher", tls ? ciphers[s->mode->cipher] : NULL);
+	stats_add_string(out, "tx", s->tx);
+	stats_add_string(out, "rx", s->rx);
+	stats_add_string(out, "direction", s->sends ? "send" : "receive");
+	stats_add_string(out, "stream", s->stream);
+	stats_add_string(out, "method", s->method);
+	stats_add_string(out, "identity", s->identity);
+	stats_add_string(out, "peer", s->peer);
 }
 
 void stats_start(struct stats *s)
@@ -138,26 +116,56 @@ void stats_start(struct stats *s)
 	clock_gettime(CLOCK_REALTIME, &s->start);
 }
 
+/* Owned by the caller: free().  NULL: out of memory. */
+static char *stats_format(const struct stats *s, int exit_status,
+			  const char *error)
+{
+	uint64_t ms = clock_now_ms() - s->start_ms;
+	struct timespec now;
+	char *text = NULL;
+	size_t size = 0;
+	FILE *out = open_memstream(&text, &size);
+
+	if (!out)
+		return NULL;
+	clock_gettime(CLOCK_REALTIME, &now);
+	fprintf(out,
+		"{\"bytes\": %" PRIu64 ", \"compared\": %" PRIu64
+		", \"seconds\": %" PRIu64 ".%03u, \"reconnects\": %" PRIu64
+		", \"rotations\": %" PRIu64 ", \"rekeys\": %" PRIu64,
+		s->bytes, s->compared, ms / 1000, (unsigned int)(ms % 1000),
+		s->reconnects, s->rekeys, s->rekeys);
+	stats_add_time(out, "start", &s->start);
+	stats_add_time(out, "end", &now);
+	stats_add_names(out, s);
+	stats_add_string(out, "version", PACKAGE_VERSION);
+	stats_add_string(out, "error", error);
+	fprintf(out, ", \"exit\": %d}\n", exit_status);
+	if (fclose(out) == 0)
+		return text;
+	free(text);
+	return NULL;
+}
+
 /* A pipe without a reader must not delay our exit for long. */
-static int stats_put(int fd, const struct stats_text *t, struct err *e)
+static int stats_put(int fd, const char *text, struct err *e)
 {
 	uint64_t end_ms = clock_deadline(WRITE_MS);
+	size_t len = strlen(text), done = 0;
 	struct nowait w;
-	size_t done = 0;
 	ssize_t n;
 	int num;
 
 	nowait_init(&w, fd);
-	while (done < t->len) {
-		n = nowait_write_until(&w, t->bytes + done, t->len - done,
-				       end_ms);
+	while (done < len) {
+		n = nowait_write_until(&w, text + done, len - done, end_ms);
 		if (n < 0)
 			break;
 		done += (size_t)n;
 	}
 	num = errno;
 	nowait_fini(&w);
-	if (done == t->len)
+	if (done == len)
 		return 0;
 	return err_set(e, ERR_IO, num == EAGAIN ? 0 : num, "cannot write %s",
 		       num == EAGAIN ? "--stats: nobody reads it" : "--stats");
@@ -166,25 +174,9 @@ static int stats_put(int fd, const struct stats_text *t, struct err *e)
 int stats_write(int fd, const struct stats *s, int exit_status,
 		const char *error, struct err *e)
 {
-	uint64_t ms = clock_now_ms() - s->start_ms;
-	struct stats_text t = { .len = 0 };
-	struct timespec now;
-	int ret;
+	autofree char *text = stats_format(s, exit_status, error);
+	int ret = text ? stats_put(fd, text, e) : err_memory(e);
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	stats_add(&t,
-		  "{\"bytes\": %" PRIu64 ", \"compared\": %" PRIu64
-		  ", \"seconds\": %" PRIu64 ".%03u, \"reconnects\": %" PRIu64
-		  ", \"rotations\": %" PRIu64 ", \"rekeys\": %" PRIu64,
-		  s->bytes, s->compared, ms / 1000, (unsigned int)(ms % 1000),
-		  s->reconnects, s->rekeys, s->rekeys);
-	stats_add_time(&t, "start", &s->start);
-	stats_add_time(&t, "end", &now);
-	stats_add_names(&t, s);
-	stats_add_string(&t, "version", PACKAGE_VERSION);
-	stats_add_string(&t, "error", error);
-	stats_add(&t, ", \"exit\": %d}\n", exit_status);
-	ret = stats_put(fd, &t, e);
 	if (fd != STDERR_FILENO && close(fd) < 0 && ret == 0)
 		ret = err_set(e, ERR_IO, errno, "cannot write --stats");
 	return ret;

@@ -244,6 +244,24 @@ arrived() {
 	until_true has_line "$folder is not a folder of user $user with mode 0700 .remove it, or " far.err
 }
 
+@test "a stopped ssh-server that holds the lock of the folder stops no other one: it says so and ends" {
+	local user=$((100000 + SRANDOM % 900000000)) code=0
+	local folder=home/.local/state/btrfs-ktls-pipe
+	for_other_users
+	[[ $BKP_TIER == full ]] ||
+		skip "${BKP_GUEST:+own kernel only: }full tier only: takes 11 s"
+	mkdir -p "$folder"
+	chmod 700 "$folder"
+	chown -R "$user" home
+	exec 9<"$folder"
+	flock 9
+	ssh_server "$user"
+	wait "$SERVER_PID" || code=$?
+	exec 9<&-
+	((code)) || fail "exit status 0"
+	has_line 'a stopped process holds the lock of .*btrfs-ktls-pipe' far.err
+}
+
 @test "the socket of an ssh-server that was killed is removed by the next with another name" {
 	local socket
 	start_sshd
