@@ -26,6 +26,7 @@ enum {
 	END_MS = 10000, /* for ssh to end after the stream */
 	ERROR_END_MS = 3000, /* the same if there was none */
 	SUSPENDED_END_MS = 500, /* if the far host goes on waiting */
+	CHANNEL_END_MS = 500, /* if we gave a stream in the channel up */
 	BUSY_MS = 10000, /* for it to notice that another process died */
 };
 
@@ -430,6 +431,9 @@ static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
 	/* Where we were refused, another process has the stream. */
 	if (n->o->name && ret < 0 && (streams || e->kind == ERR_AUTH))
 		return SUSPENDED_END_MS;
+	/* Nothing else tells the far host while its COMMAND takes nothing. */
+	if (n->setup.connections.in_channel && ret < 0 && e->kind == ERR_IO)
+		return CHANNEL_END_MS;
 	return streams || n->ssh.ended ? END_MS : ERROR_END_MS;
 }
 

@@ -539,6 +539,8 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	if (fd < 0)
 		return NULL;
 	setup_use_channel(&f->setup, fd, false);
+	/* The end of in_fd may lie behind bytes that nobody takes. */
+	f->setup.connections.lifeline_fd = f->out_fd;
 	session = session_server_new(&f->setup.session, &f->listener, e);
 	return session_first(session, e);
 }

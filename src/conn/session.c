@@ -107,7 +107,7 @@ static struct pollfd session_pollfd(const struct connection *c, short events)
 				0 };
 }
 
-/* The lifeline is readable. */
+/* The lifeline is readable; in the channel it ended. */
 static int session_hear_lifeline(struct session *s, struct err *e)
 {
 	const struct session_config *o = s->p.config;
@@ -116,6 +116,9 @@ static int session_hear_lifeline(struct session *s, struct err *e)
 
 	if (!s->count)
 		return err_set(e, ERR_NET, 0, "the other host stopped waiting");
+	if (o->in_channel)
+		return err_set(e, ERR_STREAM, 0,
+			       "ssh ended, and the stream goes through it");
 	n = io_read(s->lifeline_fd, text, sizeof text);
 	if (n <= 0)
 		s->lifeline_fd = -1;
@@ -134,7 +137,8 @@ int session_poll(struct session *s, struct session_poll *p, struct err *e)
 		[OLD] = session_pollfd(s->old, p->old),
 		[OWN] = { s->fd, s->events, 0 },
 		[SIGNALS] = { signals_fd(), POLLIN, 0 },
-		[LIFELINE] = { s->lifeline_fd, POLLIN, 0 },
+		[LIFELINE] = { s->lifeline_fd,
+			       s->p.config->in_channel ? 0 : POLLIN, 0 },
 	};
 	uint64_t until_ms = clock_earlier(p->until_ms, s->due_ms);
 

@@ -68,9 +68,10 @@ struct session_config {
 	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
 	/*
-	 * Before the first connection session_first() fails once this is readable;
-	 * or -1.  Afterwards: do these bytes from it say that the peer gave the
-	 * stream up?  Its end says nothing.
+	 * Or -1.  Before the first connection session_first() fails once this is
+	 * readable.  Afterwards: do these bytes from it say that the peer gave the
+	 * stream up?  Its end says nothing.  With in_channel only its end counts,
+	 * and ends the stream.
 	 */
 	int lifeline_fd;
 	bool (*gave_up)(void *gave_up_arg, const char *text, size_t len);

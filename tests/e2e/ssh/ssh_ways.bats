@@ -69,7 +69,7 @@ stands_in_channel() {
 	start_sshd
 	no_way
 	mkfifo gate feed
-	make_data in 100000
+	make_data in "${BYTES-100000}"
 	exec 7<>feed
 	spawn_ssh "${WAY[@]}" --fallback there \
 		"head -c 1000 >$TMP/head; read x <$TMP/gate; cat >$TMP/got" <feed
@@ -95,6 +95,15 @@ far_ended() {
 	kill -9 "$SSH_PID"
 	exec 7>&-
 	until_true far_ended
+	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
+}
+
+@test "a signal here ends a COMMAND that takes nothing of a stream through ssh" {
+	BYTES=8000000 stands_in_channel
+	kill -TERM "$SSH_PID"
+	ssh_ends 143
+	exec 7>&-
+	PATIENT=20 until_true far_ended
 	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
 }
 
