@@ -347,7 +347,8 @@ static int near_listen(struct near *n, struct err *e)
 	struct net_endpoint at = { .port = (uint16_t)n->o->port,
 				   .last_port = (uint16_t)n->o->last_port,
 				   .family = n->o->family,
-				   .tcp = &n->o->tcp };
+				   .tcp = &n->o->tcp,
+				   .port_option = "--port" };
 
 	if (!n->o->reverse)
 		return 0;

@@ -113,7 +113,7 @@ looks_up_as_nobody() {
 	net_alone
 	no_name_server
 	bkp 4 connect -k key --retry 1s name.example
-	assert_stderr_has 'cannot resolve name\.example: Connection timed out'
+	assert_stderr_has 'cannot resolve .name\.example.: Connection timed out'
 }
 
 @test "a name server that fails is asked again" {
@@ -122,7 +122,7 @@ looks_up_as_nobody() {
 	printf '# nobody\n' >hosts
 	printf 'nameserver 127.0.0.1\n' >resolv.conf
 	stream_starts push < <(echo word)
-	until_true grep -q 'cannot resolve there.*trying again' "$SENDER_ERR"
+	until_true grep -q 'cannot resolve .there..*trying again' "$SENDER_ERR"
 	printf '127.0.0.1 there\n' >>hosts
 	stream_ends 0 0
 }
@@ -211,7 +211,7 @@ looks_up_as_nobody() {
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 1s
 	assert_stderr_has 'Too many open files.*ulimit -n.*LimitNOFILE'
 	bkp 4 connect -k key --retry 0 localhost
-	assert_stderr_has 'cannot resolve localhost: .*Too many open files.*ulimit -n'
+	assert_stderr_has 'cannot resolve .localhost.: .*Too many open files.*ulimit -n'
 }
 
 @test "out of memory: connect names the memory limit and suggests a smaller --buffer" {
