@@ -40,7 +40,7 @@ unreachable_for_now() {
 	net_alone
 	ip -n "$NET" route add unreachable 203.0.113.2
 	bkp 4 connect -k key --retry 1s 203.0.113.2
-	assert_stderr_has 'No route to host.*firewall.*trying again for 1 s'
+	assert_stderr_has 'No route to host.*firewall.*trying again for 1s'
 	assert_lines 2 "$ERR"
 	bkp 4 connect -k key --retry 0 203.0.113.2
 	assert_lines 1 "$ERR"
@@ -207,6 +207,15 @@ looks_up_as_nobody() {
 
 @test "connect and listen name the limit on open files to raise" {
 	not_under sanitizers 'they need descriptors of their own'
+	local program=$BKP
+	wrapped 'ulimit -n 64'
+	bkp 4 listen -k key -b 127.0.0.1 -p 0 --keep -- cat
+	assert_stderr_has 'cannot wait: Too many open files \(raise the .*ulimit -n[^(]*\)$'
+	BKP=$program
+	wrapped 'ulimit -n 5'
+	bkp 4 connect -k key --retry 0 -p 1 127.0.0.1 <<<word
+	assert_stderr_has 'Too many open files.*ulimit -n'
+	BKP=$program
 	wrapped 'ulimit -n 4'
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 1s
 	assert_stderr_has 'Too many open files.*ulimit -n.*LimitNOFILE'

@@ -177,14 +177,14 @@ without_attributes() {
 	}
 	echo victim >victim
 	ln -s victim file.part
-	refused 'symbolic link'
+	refused 'symbolic link: remove it$'
 	ln victim file.part
 	refused 'two names'
 	mkfifo file.part
 	refused 'no regular file'
 	: >file.part
 	chmod 644 file.part
-	refused 'mode 0600'
+	refused 'remove it, or give it our user and mode 0600'
 	[[ $(<victim) == victim ]]
 	bkp 8 listen -k key -p 0 --output no/file
 	bkp 2 listen -k key -p 0 --output ''
