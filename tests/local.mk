@@ -110,6 +110,7 @@ unit_tests = \
 	tests/unit/test_ssh_answer \
 	tests/unit/test_ssh_args \
 	tests/unit/test_ssh_defaults \
+	tests/unit/test_ssh_name \
 	tests/unit/test_ssh_net \
 	tests/unit/test_ssh_request \
 	tests/unit/test_host_id \
@@ -199,6 +200,7 @@ tests_unit_test_stuck_LDADD = $(unit_libs)
 tests_unit_test_ssh_answer_LDADD = $(unit_libs)
 tests_unit_test_ssh_args_LDADD = $(unit_libs)
 tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
+tests_unit_test_ssh_name_LDADD = $(unit_libs)
 tests_unit_test_ssh_net_LDADD = $(unit_libs)
 tests_unit_test_ssh_request_LDADD = $(unit_libs)
 tests_unit_test_host_id_LDADD = $(unit_libs)
@@ -240,6 +242,7 @@ tests_unit_test_tls_LDADD = $(unit_libs)
 
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
+tests_unit_test_ssh_name_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=flock
 tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_open2 \
 	-Wl,--wrap=mnl_socket_bind \

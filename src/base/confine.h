@@ -27,8 +27,10 @@ struct confine {
 /*
  * Confine this process and its future children, for good, as far as the kernel
  * allows it.  What does not hold is in c->missing.
+ *
+ * alone: this process may raise(3), because its children may signal it, too.
  */
-void confine_enter(struct confine *c);
+void confine_enter(struct confine *c, bool alone);
 
 /*
  * Give up root, groups and capabilities alone, for a process that needs files.

@@ -48,6 +48,14 @@
 			{ 4, SCMP_CMP_EQ, 0, 0 },                   \
 		}                                                   \
 	}
+/* Others have limits, too. */
+#define ALLOW_GETRLIMIT                                            \
+	{                                                          \
+		.call = SCMP_SYS(prlimit64), .count = 2, .args = { \
+			{ 0, SCMP_CMP_EQ, 0, 0 },                  \
+			{ 2, SCMP_CMP_EQ, 0, 0 }                   \
+		}                                                  \
+	}
 #define ALLOW_OPTION(level, option)                                 \
 	{                                                           \
 		.call = SCMP_SYS(setsockopt), .count = 2, .args = { \
@@ -113,20 +121,30 @@ static const struct confine_rule confine_some[] = {
 	/* descriptors */
 	ALLOW_IF(newfstatat, 3, AT_EMPTY_PATH),
 	ALLOW_IF(fstatat64, 3, AT_EMPTY_PATH),
-	ALLOW_IF(statx, 2, AT_EMPTY_PATH), ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
-	ALLOW_IF(fcntl, 1, F_GETFD), ALLOW_IF(fcntl, 1, F_SETFD),
-	ALLOW_IF(fcntl, 1, F_GETFL), ALLOW_IF(fcntl, 1, F_SETFL),
-	ALLOW_IF(fcntl, 1, F_GETPIPE_SZ), ALLOW_IF(fcntl, 1, F_SETPIPE_SZ),
-	ALLOW_IF(fcntl64, 1, F_DUPFD_CLOEXEC), ALLOW_IF(fcntl64, 1, F_GETFD),
-	ALLOW_IF(fcntl64, 1, F_SETFD), ALLOW_IF(fcntl64, 1, F_GETFL),
-	ALLOW_IF(fcntl64, 1, F_SETFL), ALLOW_IF(fcntl64, 1, F_GETPIPE_SZ),
-	ALLOW_IF(fcntl64, 1, F_SETPIPE_SZ), ALLOW_IF(ioctl, 1, FIONREAD),
+	ALLOW_IF(statx, 2, AT_EMPTY_PATH),
+	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
+	ALLOW_IF(fcntl, 1, F_GETFD),
+	ALLOW_IF(fcntl, 1, F_SETFD),
+	ALLOW_IF(fcntl, 1, F_GETFL),
+	ALLOW_IF(fcntl, 1, F_SETFL),
+	ALLOW_IF(fcntl, 1, F_GETPIPE_SZ),
+	ALLOW_IF(fcntl, 1, F_SETPIPE_SZ),
+	ALLOW_IF(fcntl64, 1, F_DUPFD_CLOEXEC),
+	ALLOW_IF(fcntl64, 1, F_GETFD),
+	ALLOW_IF(fcntl64, 1, F_SETFD),
+	ALLOW_IF(fcntl64, 1, F_GETFL),
+	ALLOW_IF(fcntl64, 1, F_SETFL),
+	ALLOW_IF(fcntl64, 1, F_GETPIPE_SZ),
+	ALLOW_IF(fcntl64, 1, F_SETPIPE_SZ),
+	ALLOW_IF(ioctl, 1, FIONREAD),
 	ALLOW_IF(ioctl, 1, TIOCOUTQ), /* of a socket: SIOCOUTQ */
 	ALLOW_IF(ioctl, 1, TCGETS), /* isatty(3) */
 	/* sockets that are there */
-	ALLOW_PAIR(SOCK_STREAM), ALLOW_PAIR(SOCK_SEQPACKET),
+	ALLOW_PAIR(SOCK_STREAM),
+	ALLOW_PAIR(SOCK_SEQPACKET),
 	ALLOW_IF_NOT(send, 3, MSG_FASTOPEN),
-	ALLOW_IF_NOT(sendmsg, 2, MSG_FASTOPEN), ALLOW_SENDTO,
+	ALLOW_IF_NOT(sendmsg, 2, MSG_FASTOPEN),
+	ALLOW_SENDTO,
 	ALLOW_OPTION(SOL_SOCKET, SO_KEEPALIVE),
 	ALLOW_OPTION(SOL_SOCKET, SO_LINGER),
 	ALLOW_OPTION(SOL_SOCKET, SO_RCVLOWAT),
@@ -137,15 +155,18 @@ static const struct confine_rule confine_some[] = {
 	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPCNT),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_ULP), ALLOW_IF(setsockopt, 1, SOL_TLS),
+	ALLOW_OPTION(IPPROTO_TCP, TCP_ULP),
+	ALLOW_IF(setsockopt, 1, SOL_TLS),
 	/* memory; nothing new can be executed */
-	ALLOW_IF_NOT(mmap, 2, PROT_EXEC), ALLOW_IF_NOT(mmap2, 2, PROT_EXEC),
+	ALLOW_IF_NOT(mmap, 2, PROT_EXEC),
+	ALLOW_IF_NOT(mmap2, 2, PROT_EXEC),
 	ALLOW_IF_NOT(mprotect, 2, PROT_EXEC),
 	/* signals and processes: fork(2), but neither exec nor namespaces */
 	ALLOW_IF(clone, CLONE_FLAGS_ARG, FORK_FLAGS),
-	ALLOW_IF(clone, CLONE_FLAGS_ARG, SIGCHLD), ALLOW_IF(setpgid, 1, 0),
+	ALLOW_IF(clone, CLONE_FLAGS_ARG, SIGCHLD),
+	ALLOW_IF(setpgid, 1, 0),
 	ALLOW_IF(prctl, 0, PR_SET_PDEATHSIG),
-	ALLOW_IF(prlimit64, 2, 0), /* getrlimit(2) */
+	ALLOW_GETRLIMIT,
 };
 
 /*
@@ -209,10 +230,10 @@ static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
 
 /*
  * Calls that libraries try and do without.  glibc falls back from clone3(2) to
- * clone(2), whose flags a filter can see.  raise(3) is for this process alone,
- * so a child that is to end by a signal exits instead.
+ * clone(2), whose flags a filter can see.  raise(3) is for this process if it is
+ * alone; another that is to end by a signal exits instead.
  */
-static int confine_add_exceptions(scmp_filter_ctx filter)
+static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
 {
 	const struct scmp_arg_cmp self[] = {
 		{ 0, SCMP_CMP_EQ, (uint64_t)getpid(), 0 },
@@ -221,13 +242,13 @@ static int confine_add_exceptions(scmp_filter_ctx filter)
 	int ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
 				   SCMP_SYS(clone3), 0);
 
-	if (ret == 0)
+	if (ret == 0 && alone)
 		ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
 					     SCMP_SYS(tgkill), 1, &self[0]);
 #ifdef CONFINE_KILL
 	if (ret == 0)
 		ret = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
-					     SCMP_SYS(tgkill), 1, &self[1]);
+					     SCMP_SYS(tgkill), alone, &self[1]);
 #endif
 	return ret;
 }
@@ -244,7 +265,7 @@ static int confine_add_wanted_most(scmp_filter_ctx filter)
 	return 0;
 }
 
-static int confine_fill(scmp_filter_ctx filter, unsigned int *count)
+static int confine_fill(scmp_filter_ctx filter, bool alone, unsigned int *count)
 {
 	int ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 
@@ -254,11 +275,11 @@ static int confine_fill(scmp_filter_ctx filter, unsigned int *count)
 	if (ret == 0)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (ret == 0)
-		ret = confine_add_exceptions(filter);
+		ret = confine_add_exceptions(filter, alone);
 	return ret ? ret : confine_add_allowed(filter, count);
 }
 
-int confine_calls(unsigned int *count, struct err *e)
+int confine_calls(bool alone, unsigned int *count, struct err *e)
 {
 	attr_cleanup(confine_release) scmp_filter_ctx filter =
 		seccomp_init(CONFINE_SANITIZED ? SCMP_ACT_ALLOW : REFUSE);
@@ -266,7 +287,7 @@ int confine_calls(unsigned int *count, struct err *e)
 
 	*count = 0;
 	if (filter)
-		ret = confine_fill(filter, count);
+		ret = confine_fill(filter, alone, count);
 	if (ret == 0)
 		ret = seccomp_load(filter);
 	if (ret == 0)
@@ -278,7 +299,7 @@ int confine_calls(unsigned int *count, struct err *e)
 
 #else
 
-int confine_calls(unsigned int *count, struct err *e)
+int confine_calls(bool alone, unsigned int *count, struct err *e)
 {
 	*count = 0;
 	err_set(e, ERR_KTLS, 0,

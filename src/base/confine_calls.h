@@ -21,4 +21,5 @@ enum { CONFINE_SANITIZED = 0 };
  * no_new_privs must be set.  *count: the calls in the list.
  * Errors: ERR_KTLS; num is ENOSYS if this program has no libseccomp.
  */
-int confine_calls(unsigned int *count, struct err *e) attr_must_check;
+int confine_calls(bool alone, unsigned int *count,
+		  struct err *e) attr_must_check;

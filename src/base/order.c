@@ -71,7 +71,6 @@ static bool order_take_fields(const struct order *o, struct order *used)
 				return false;
 		return o->role <= 1;
 	case ORDER_CONTINUE:
-	case ORDER_KILL:
 		used->pid = o->pid;
 		return o->pid > 1;
 	case ORDER_SIGNAL:
@@ -169,7 +168,7 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 	if (n <= 0)
 		return -1;
 	n = rights_recv(from, a, sizeof *a, 0, &x);
-	if (n != sizeof *a || x.count > ORDER_FDS_MAX) {
+	if (n != sizeof *a || x.count > ORDER_ANSWER_FDS) {
 		rights_close(&x);
 		errno = n < 0 ? errno : ESRCH;
 		return -1;
@@ -266,7 +265,7 @@ void order_reply(int reply_fd, struct order_answer *a)
 {
 	size_t count = 0;
 
-	while (count < ORDER_FDS_MAX && a->fds[count] >= 0)
+	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
 	/* Who asked may be gone, or have filled it so that we wait for ever. */
 	if (rights_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) <
@@ -274,5 +273,5 @@ void order_reply(int reply_fd, struct order_answer *a)
 		errno = 0;
 	while (count)
 		close(a->fds[--count]);
-	close(reply_fd);
+	rights_drop(&reply_fd);
 }

@@ -18,7 +18,6 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_KILL, /* pid: kill the COMMAND of a supervisor that is gone */
 	ORDER_REGISTER, /* the process that asks is a stream's */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
@@ -58,13 +57,18 @@ struct order {
 	uint64_t bytes;
 };
 
-enum { ORDER_FDS_MAX = 2, ORDER_HOSTS_MAX = 3, ORDER_NAME_BYTES = 16 };
+enum {
+	ORDER_FDS_MAX = 2,
+	ORDER_ANSWER_FDS = 3,
+	ORDER_HOSTS_MAX = 3,
+	ORDER_NAME_BYTES = 16
+};
 
 /* The answer.  error.kind: 0, or why the launcher failed. */
 struct order_answer {
 	struct err error;
 	int32_t value[2]; /* COMMAND: its supervisor; DIAG: TX, RX */
-	int fds[ORDER_FDS_MAX]; /* -1: none; the sender's numbers */
+	int fds[ORDER_ANSWER_FDS]; /* -1: none; the sender's numbers */
 	char name[ORDER_NAME_BYTES]; /* INTERFACE */
 };
 

@@ -73,9 +73,19 @@ ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
 	return n;
 }
 
+void rights_drop(int *fd)
+{
+	const struct linger at_once = { .l_onoff = 0 };
+
+	if (*fd >= 0)
+		setsockopt(*fd, SOL_SOCKET, SO_LINGER, &at_once,
+			   sizeof at_once);
+	attr_close(fd);
+}
+
 void rights_close(struct rights *r)
 {
 	for (size_t i = 0; i < r->count; i++)
-		attr_close(&r->fds[i]);
+		rights_drop(&r->fds[i]);
 	r->count = 0;
 }

@@ -35,5 +35,11 @@ ssize_t rights_send(int over, const void *bytes, size_t len, const int *fds,
 ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
 		    struct rights *r);
 
-/* Close the descriptors that came. */
+/*
+ * Close a descriptor that came; -1: none.  Never waits, though who sent it may
+ * have asked for that (socket(7), SO_LINGER).
+ */
+void rights_drop(int *fd);
+
+/* The same for all that came. */
 void rights_close(struct rights *r);

@@ -423,9 +423,11 @@ static struct session *near_begin(struct near *n, struct err *e)
 }
 
 /* How long ssh may take to end */
-static uint64_t near_end_ms(const struct near *n, bool streams, int ret)
+static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
+			    const struct err *e)
 {
-	if (n->o->name && ret < 0 && streams)
+	/* Where we were refused, another process has the stream. */
+	if (n->o->name && ret < 0 && (streams || e->kind == ERR_AUTH))
 		return SUSPENDED_END_MS;
 	return streams || n->ssh.ended ? END_MS : ERROR_END_MS;
 }
@@ -439,7 +441,7 @@ static int near_run(struct near *n, struct err *e)
 	if (session)
 		ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
 	session_free(session);
-	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret));
+	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));
 	if (ret < 0 && streams)
 		near_learn(n, status, e);
 	else if (ret < 0 && n->ssh.ended)

@@ -21,6 +21,7 @@
 #include "base/log.h"
 #include "base/notify.h"
 #include "base/order.h"
+#include "base/rights.h"
 #include "conn/net.h"
 #include "conn/resolve.h"
 #include "stream/command.h"
@@ -28,9 +29,7 @@
 #include "tls/sock_diag.h"
 
 enum {
-	START_MS = 5000,
 	PIPE_BYTES = 1 << 20,
-	KILLED_MS = 1000,
 	/* At the same time: those of all streams, and of some that end. */
 	COMMANDS_MAX = 128,
 	STREAMS_MAX = 128,
@@ -42,7 +41,7 @@ struct launcher {
 	pid_t slow; /* carries out the last slow order; 0: none */
 	struct {
 		pid_t supervisor; /* 0: free */
-		pid_t group; /* COMMAND's; 0: it was not started */
+		int leash_fd; /* see command.h */
 	} commands[COMMANDS_MAX];
 	/* The processes of streams: what is not here is not ours to signal */
 	struct {
@@ -60,24 +59,6 @@ static int launcher_refuse(struct err *e, const char *what)
 static const char *launcher_word(const struct order *o, enum order_word word)
 {
 	return *o->words[word] ? o->words[word] : NULL;
-}
-
-/*
- * The supervisor's first answer is COMMAND's process group.  It is left in the
- * socket, for the process that asked.
- */
-static pid_t launcher_peek_group(int control_fd)
-{
-	struct pollfd p = { .fd = control_fd, .events = POLLIN };
-	struct command_status first;
-	pid_t group;
-
-	if (poll(&p, 1, START_MS) <= 0 ||
-	    recv(control_fd, &first, sizeof first, MSG_PEEK) !=
-		    (ssize_t)sizeof group)
-		return 0;
-	memcpy(&group, &first, sizeof group);
-	return group;
 }
 
 /* Messages of a stream's COMMAND begin with the stream's name. */
@@ -116,10 +97,11 @@ static int launcher_command(struct launcher *l, const struct order *o,
 			  &a->error) < 0)
 		return -1;
 	l->commands[i].supervisor = p.supervisor;
-	l->commands[i].group = launcher_peek_group(p.control_fd);
+	l->commands[i].leash_fd = fcntl(p.leash_fd, F_DUPFD_CLOEXEC, 0);
 	a->value[0] = p.supervisor;
 	a->fds[0] = p.pipe_fd;
 	a->fds[1] = p.control_fd;
+	a->fds[2] = p.leash_fd;
 	return 0;
 }
 
@@ -132,40 +114,6 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 			return 0;
 		}
 	return launcher_refuse(&a->error, "no such supervisor");
-}
-
-/*
- * Was this supervisor killed?  It closes its socket a moment before it can be
- * reaped.  While it lives, COMMAND's number may be another group's already.
- */
-static bool launcher_was_killed(pid_t supervisor)
-{
-	uint64_t deadline_ms = clock_deadline(KILLED_MS);
-	siginfo_t died = { .si_pid = 0 };
-
-	for (;;) {
-		if (waitid(P_PID, (id_t)supervisor, &died,
-			   WEXITED | WNOHANG | WNOWAIT) < 0)
-			return false;
-		if (died.si_pid)
-			return died.si_code != CLD_EXITED;
-		if (clock_now_ms() >= deadline_ms)
-			return false;
-		poll(NULL, 0, 5);
-	}
-}
-
-/*
- * The worker noticed first that a supervisor was killed.  It closes the input of
- * COMMAND after this.
- */
-static int launcher_kill(const struct launcher *l, const struct order *o)
-{
-	for (size_t i = 0; i < COMMANDS_MAX; i++)
-		if (l->commands[i].supervisor == o->pid &&
-		    l->commands[i].group > 0 && launcher_was_killed(o->pid))
-			kill(-l->commands[i].group, SIGKILL);
-	return 0;
 }
 
 static bool launcher_stream_lives(const struct launcher *l, size_t i)
@@ -349,8 +297,6 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 		return launcher_command(l, o, a);
 	case ORDER_CONTINUE:
 		return launcher_continue(l, o, a);
-	case ORDER_KILL:
-		return launcher_kill(l, o);
 	case ORDER_REGISTER:
 		return launcher_stream(l, r, a);
 	case ORDER_SIGNAL:
@@ -382,16 +328,12 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 	return launcher_refuse(&a->error, "no such order");
 }
 
-/*
- * Reap all processes that ended.  If a supervisor was killed, what is left of
- * its COMMAND is killed too.
- */
+/* Reap all processes that ended. */
 static void launcher_reap(struct launcher *l)
 {
-	int wstatus;
 	pid_t pid;
 
-	while ((pid = waitpid(-1, &wstatus, WNOHANG)) > 0) {
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
 		if (pid == l->resolver)
 			l->resolver = 0;
 		if (pid == l->slow)
@@ -399,8 +341,7 @@ static void launcher_reap(struct launcher *l)
 		for (size_t i = 0; i < COMMANDS_MAX; i++) {
 			if (l->commands[i].supervisor != pid)
 				continue;
-			if (WIFSIGNALED(wstatus) && l->commands[i].group > 0)
-				kill(-l->commands[i].group, SIGKILL);
+			attr_close(&l->commands[i].leash_fd);
 			l->commands[i].supervisor = 0;
 		}
 	}
@@ -477,7 +418,7 @@ static pid_t launcher_fork_slow(struct launcher *l, const struct order *o,
 static bool launcher_serve(struct launcher *l, int socket)
 {
 	struct order_received received;
-	struct order_answer answer = { .fds = { -1, -1 } };
+	struct order_answer answer = { .fds = { -1, -1, -1 } };
 	int ret = order_receive(socket, &received);
 	pid_t other;
 
@@ -487,9 +428,9 @@ static bool launcher_serve(struct launcher *l, int socket)
 	if (other <= 0 && launcher_obey(l, &received, &answer) < 0)
 		answer.fds[0] = answer.fds[1] = -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
-		attr_close(&received.fds[i]);
+		rights_drop(&received.fds[i]);
 	if (other > 0)
-		close(received.reply_fd);
+		rights_drop(&received.reply_fd);
 	else
 		order_reply(received.reply_fd, &answer);
 	if (other == 0)

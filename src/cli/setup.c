@@ -258,7 +258,7 @@ int setup_confine(const struct setup *s, struct err *e)
 	if (!order_possible())
 		return 0;
 	setup_prepare(s);
-	confine_enter(&c);
+	confine_enter(&c, !s->o->keep);
 	confine_text(&c, text);
 	log_info("confined: %s", text);
 	if (!*c.missing)

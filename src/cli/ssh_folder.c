@@ -24,8 +24,8 @@ enum {
 	ID_BYTES = FRAME_NAME_BYTES / 2,
 	LOCK_MS = 10000,
 	NAME_CHARS = 2 * HOST_BYTES + 1 + 2 * ID_BYTES,
-	FOLDER_BYTES = sizeof((struct sockaddr_un *)NULL)->sun_path -
-		       NAME_CHARS - 1, /* with its NUL */
+	FOLDER_BYTES = SSH_FOLDER_PATH_BYTES - NAME_CHARS -
+		       1, /* with its NUL */
 };
 
 static int ssh_folder_open(const char *path, struct err *e)
@@ -103,11 +103,11 @@ static char *ssh_folder_hex(char *out, const uint8_t *bytes, size_t len)
 	return out;
 }
 
-int ssh_folder_lock(struct sockaddr_un *at,
+int ssh_folder_lock(char path[static SSH_FOLDER_PATH_BYTES],
 		    const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
 {
 	uint8_t host[FRAME_NAME_BYTES];
-	char name[256] = "", *end = at->sun_path;
+	char name[256] = "", *end = path;
 	int lock;
 
 	/* Hosts may share a home. */
@@ -115,10 +115,9 @@ int ssh_folder_lock(struct sockaddr_un *at,
 		return err_set(e, ERR_NET, errno, "cannot get the host's name");
 	if (stream_name_hash(name, host, e) < 0)
 		return -1;
-	lock = ssh_folder_find(at->sun_path, e);
-	if (lock < 0 || ssh_folder_wait(lock, at->sun_path, e) < 0)
+	lock = ssh_folder_find(path, e);
+	if (lock < 0 || ssh_folder_wait(lock, path, e) < 0)
 		return -1;
-	at->sun_family = AF_UNIX;
 	end += strlen(end);
 	*end++ = '/';
 	end = ssh_folder_hex(end, host, HOST_BYTES);
@@ -143,7 +142,7 @@ int ssh_folder_connect(const struct sockaddr_un *at)
 void ssh_folder_tidy(int lock, const struct sockaddr_un *at)
 {
 	struct sockaddr_un other = *at;
-	char *name = strrchr(other.sun_path, '/') + 1;
+	char *name = other.sun_path;
 	DIR *folder = fdopendir(fcntl(lock, F_DUPFD_CLOEXEC, 3));
 	struct dirent *entry;
 

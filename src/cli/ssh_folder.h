@@ -12,11 +12,13 @@
 #include "base/err.h"
 #include "proto/frame.h"
 
+enum { SSH_FOLDER_PATH_BYTES = sizeof((struct sockaddr_un *)0)->sun_path };
+
 /*
- * Lock the folder, and write the address of the socket with this id.  Returns
- * the lock, which the caller closes.  Errors: ERR_NET.
+ * Lock the folder, and write the path of the socket with this id.  Returns the
+ * lock, a descriptor of the folder, which the caller closes.  Errors: ERR_NET.
  */
-int ssh_folder_lock(struct sockaddr_un *at,
+int ssh_folder_lock(char path[static SSH_FOLDER_PATH_BYTES],
 		    const uint8_t id[static FRAME_NAME_BYTES],
 		    struct err *e) attr_must_check;
 
@@ -26,5 +28,8 @@ int ssh_folder_lock(struct sockaddr_un *at,
  */
 int ssh_folder_connect(const struct sockaddr_un *at);
 
-/* Remove what processes of this host left behind; the lock is held. */
+/*
+ * Remove what processes of this host left behind.  The lock is held, and its
+ * folder is the current one; at is a socket in it.
+ */
 void ssh_folder_tidy(int lock, const struct sockaddr_un *at);

@@ -2,6 +2,7 @@
 #include "cli/ssh_name.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,7 +13,6 @@
 #include "base/io.h"
 #include "base/order.h"
 #include "base/rights.h"
-#include "cli/ssh_folder.h"
 #include "cli/ssh_request.h"
 
 enum { ANSWER_MS = 10000 };
@@ -66,17 +66,18 @@ static int ssh_name_make_visits(struct ssh_name *n, struct err *e)
 }
 
 /* Nobody is there: an owner that was killed left its socket behind. */
-static int ssh_name_bind(struct ssh_name *n, struct err *e)
+static int ssh_name_bind(struct ssh_name *n, const struct sockaddr_un *at,
+			 struct err *e)
 {
 	const int on = 1;
 
-	unlink(n->at.sun_path);
+	unlink(at->sun_path);
 	n->uid = geteuid();
 	n->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	n->watch_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (n->fd < 0 || n->watch_fd < 0 ||
-	    bind(n->fd, (const struct sockaddr *)&n->at, sizeof n->at) < 0)
-		return ssh_name_failed(n->at.sun_path, e);
+	    bind(n->fd, (const struct sockaddr *)at, sizeof *at) < 0)
+		return ssh_name_failed(n->path, e);
 	n->ours = true;
 	if (setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
 	    !ssh_name_watch(n, n->fd))
@@ -84,63 +85,99 @@ static int ssh_name_bind(struct ssh_name *n, struct err *e)
 	return ssh_name_make_visits(n, e) < 0 ? -1 : 1;
 }
 
-int ssh_name_claim(struct ssh_name *n,
-		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
+/* In the folder.  Returns as ssh_name_claim(). */
+static int ssh_name_claim_here(struct ssh_name *n, int lock, struct err *e)
 {
-	autoclose int lock = ssh_folder_lock(&n->at, id, e);
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 
-	if (lock < 0)
-		return -1;
-	ssh_folder_tidy(lock, &n->at);
-	n->fd = ssh_folder_connect(&n->at);
+	strcpy(at.sun_path, strrchr(n->path, '/') + 1);
+	ssh_folder_tidy(lock, &at);
+	n->fd = ssh_folder_connect(&at);
 	if (n->fd >= 0)
 		return 0;
 	if (errno == ENOENT || errno == ECONNREFUSED)
-		return ssh_name_bind(n, e);
-	return ssh_name_failed(n->at.sun_path, e);
+		return ssh_name_bind(n, &at, e);
+	return ssh_name_failed(n->path, e);
 }
 
-static bool ssh_name_send(const struct ssh_name *n,
-			  const struct ssh_name_visit *v, int link_fd)
+/*
+ * The folder that was checked is used, not its path: another user may be able to
+ * rename what leads to it.
+ */
+int ssh_name_claim(struct ssh_name *n,
+		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
+{
+	autoclose int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	autoclose int lock = ssh_folder_lock(n->path, id, e);
+	int ret;
+
+	if (lock < 0)
+		return -1;
+	if (before < 0 || fchdir(lock) < 0)
+		return ssh_name_failed(n->path, e);
+	ret = ssh_name_claim_here(n, lock, e);
+	return fchdir(before) < 0 ? ssh_name_failed("the current folder", e)
+				  : ret;
+}
+
+static int ssh_name_no_answer(struct err *e)
+{
+	return err_set(e, ERR_NET, 0,
+		       "the ssh-server that has the stream of that name does "
+		       "not answer (is it stopped, or its host overloaded?)");
+}
+
+/* Returns 0; 1 if the owner is gone.  A busy one may have no room yet. */
+static int ssh_name_send(const struct ssh_name *n,
+			 const struct ssh_name_visit *v, int link_fd,
+			 uint64_t deadline_ms, struct err *e)
 {
 	struct message m = { .version = SSH_ANSWER_VERSION };
 	const int fds[] = { link_fd, v->err_fd, v->listen_fd };
-	bool sent;
+	ssize_t sent;
+	int ready = 1;
 
 	memcpy(m.key, v->key.secret.bytes, sizeof m.key);
 	memcpy(m.identity, v->key.identity, sizeof m.identity);
 	memcpy(m.address, v->address, sizeof m.address);
-	sent = rights_send(n->fd, &m, sizeof m, fds, v->listen_fd < 0 ? 2 : 3,
-			   0) == sizeof m;
+	do
+		sent = rights_send(n->fd, &m, sizeof m, fds,
+				   v->listen_fd < 0 ? 2 : 3, 0);
+	while (sent < 0 && errno == EAGAIN &&
+	       (ready = io_wait(n->fd, POLLOUT, deadline_ms, e)) > 0);
 	explicit_bzero(&m, sizeof m);
-	return sent;
+	if (ready > 0)
+		return sent != sizeof m;
+	return ready < 0 ? -1 : ssh_name_no_answer(e);
+}
+
+/* The owner's answer.  Returns as ssh_name_bring(). */
+static int ssh_name_hear(const struct ssh_name *n, uint64_t *port,
+			 uint64_t deadline_ms, struct err *e)
+{
+	int ready = io_wait(n->link_fd, POLLIN, deadline_ms, e);
+
+	if (ready <= 0)
+		return ready < 0 ? -1 : ssh_name_no_answer(e);
+	return io_read(n->link_fd, port, sizeof *port) != (ssize_t)sizeof *port;
 }
 
 int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
 		   uint64_t *port, struct err *e)
 {
-	int ends[2], ready = 1;
-	bool sent;
+	uint64_t deadline_ms = clock_deadline(ANSWER_MS);
+	int ends[2], ret;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return ssh_name_failed("a socket", e);
 	n->link_fd = ends[0];
-	sent = ssh_name_send(n, v, ends[1]);
+	ret = ssh_name_send(n, v, ends[1], deadline_ms, e);
 	close(ends[1]);
-	if (sent)
-		ready = io_wait(n->link_fd, POLLIN, clock_deadline(ANSWER_MS),
-				e);
-	if (ready < 0)
-		return -1;
-	if (!ready)
-		return err_set(e, ERR_NET, 0,
-			       "the ssh-server that has the stream of that "
-			       "name does not answer");
-	if (sent &&
-	    io_read(n->link_fd, port, sizeof *port) == (ssize_t)sizeof *port)
-		return 0;
-	ssh_name_close(n);
-	return 1;
+	if (!ret)
+		ret = ssh_name_hear(n, port, deadline_ms, e);
+	if (ret > 0)
+		ssh_name_close(n);
+	return ret;
 }
 
 void ssh_name_stay(const struct ssh_name *n, int in_fd)
@@ -238,7 +275,7 @@ void ssh_name_close(struct ssh_name *n)
 {
 	/* If we are confined, it stays, as if we had been killed. */
 	if (n->ours && !order_possible())
-		unlink(n->at.sun_path);
+		unlink(n->path);
 	for (size_t i = 0; n->visits && i < SSH_NAME_VISITS; i++)
 		ssh_name_forget(&n->visits[i]);
 	secret_free(n->visits, SSH_NAME_VISITS * sizeof *n->visits);

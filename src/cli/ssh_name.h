@@ -9,11 +9,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/un.h>
 
 #include "auth/key.h"
 #include "base/err.h"
 #include "cli/ssh_answer.h"
+#include "cli/ssh_folder.h"
 #include "proto/frame.h"
 
 /* So many near hosts may connect at the same time, besides the owner's own. */
@@ -35,7 +35,7 @@ struct ssh_name {
 	struct ssh_name_visit *visits; /* owner: secret_alloc(), or NULL */
 	bool ours;
 	uid_t uid; /* whose we were before we were confined */
-	struct sockaddr_un at;
+	char path[SSH_FOLDER_PATH_BYTES]; /* of the owner's socket */
 };
 
 void ssh_name_init(struct ssh_name *n);

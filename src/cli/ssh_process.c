@@ -79,6 +79,11 @@ static void ssh_process_exec(const char **words, const int fds[static 3],
 		if (sig != SIGHUP && sig != SIGINT)
 			signal(sig, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	/*
+	 * The outermost bash(1) whose standard input is a socket runs ~/.bashrc:
+	 * that of tell_login would.
+	 */
+	setenv("SHLVL", "1", 0);
 	if (dup2(fds[0], STDIN_FILENO) >= 0 &&
 	    dup2(fds[1], STDOUT_FILENO) >= 0 &&
 	    (fds[2] == STDERR_FILENO || dup2(fds[2], STDERR_FILENO) >= 0))
@@ -260,13 +265,15 @@ static bool ssh_process_wait(const struct ssh_process *p, uint64_t ms,
 	}
 }
 
-/* The launcher may signal it, once we are confined. */
-static void ssh_process_signal(const struct ssh_process *p, int sig)
+/* The launcher may signal it, once we are confined.  Is it done? */
+static bool ssh_process_signal(const struct ssh_process *p, int sig)
 {
 	struct err e = { 0 };
+	int ret = order_signal(p->pid, sig, &e);
 
-	if (order_signal(p->pid, sig, &e) < 0)
+	if (ret < 0)
 		log_debug("%s", e.msg);
+	return ret == 0;
 }
 
 int ssh_process_end(struct ssh_process *p, uint64_t ms)
@@ -279,10 +286,9 @@ int ssh_process_end(struct ssh_process *p, uint64_t ms)
 	if (p->pid && !ssh_process_wait(p, ms, &wstatus)) {
 		killed = true;
 		ssh_process_signal(p, SIGTERM);
-		if (!ssh_process_wait(p, KILL_MS, &wstatus)) {
-			ssh_process_signal(p, SIGKILL);
+		if (!ssh_process_wait(p, KILL_MS, &wstatus) &&
+		    ssh_process_signal(p, SIGKILL))
 			waitpid(p->pid, &wstatus, 0);
-		}
 	}
 	attr_close(&p->fd);
 	if (!p->pid || killed)

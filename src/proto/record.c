@@ -9,7 +9,6 @@ enum {
 	HANDSHAKE_HELLO_REQUEST = 0, /* TLS 1.2 */
 	HANDSHAKE_CLIENT_HELLO = 1,
 	HANDSHAKE_NEW_SESSION_TICKET = 4,
-	HANDSHAKE_KEY_UPDATE = 24,
 	HANDSHAKE_HEADER_BYTES = 4, /* type, length in 24 bits */
 };
 
@@ -80,7 +79,7 @@ static enum record_meaning record_parse_handshake(struct record_message *m,
 	while (len) {
 		size_t n;
 
-		if (!record_message_open(m) && *body == HANDSHAKE_KEY_UPDATE)
+		if (!record_message_open(m) && *body == RECORD_KEY_UPDATE)
 			return record_parse_key_update(body, len, alert);
 		if (!record_message_open(m) &&
 		    (*body == HANDSHAKE_HELLO_REQUEST ||
@@ -128,7 +127,7 @@ size_t record_body_bytes(const uint8_t header[static RECORD_HEADER_BYTES])
 
 void record_key_update(uint8_t out[static RECORD_KEY_UPDATE_BYTES])
 {
-	static const uint8_t message[] = { HANDSHAKE_KEY_UPDATE, 0, 0, 1, 0 };
+	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
 
 	memcpy(out, message, sizeof message);
 }

@@ -49,6 +49,7 @@ enum {
 	RECORD_HEADER_BYTES = 5, /* type, version, length; section 5.1 */
 	RECORD_MAX = 16384, /* bytes of data in a full record, section 5.1 */
 	RECORD_ALERT_BYTES = 2, /* level, description */
+	RECORD_KEY_UPDATE = 24, /* its first byte, which is its type */
 	RECORD_KEY_UPDATE_BYTES = 5, /* type, length, what is asked for */
 	RECORD_EMPTY_MAX = 32, /* empty records in a row, as OpenSSL */
 	RECORD_OVERHEAD = 64, /* more than header, nonce, tag and type take */

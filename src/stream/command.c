@@ -15,13 +15,15 @@
 #include "base/log.h"
 #include "base/order.h"
 
-enum { SUPERVISOR_MS = 10000 }; /* for the supervisor to exit when told to */
+enum {
+	SUPERVISOR_MS = 10000, /* for the supervisor to exit when told to */
+	KILLED_MS = 1000, /* for the kernel to kill COMMAND's group */
+};
 
 struct command {
 	enum command_role role;
 	struct command_process process;
 	bool ordered; /* the supervisor is a child of the launcher */
-	pid_t group; /* COMMAND's process group */
 	bool ended;
 	struct command_status status;
 };
@@ -33,38 +35,13 @@ void command_save_core_limit(rlim_t limit)
 	core_limit = limit;
 }
 
-/*
- * Take the supervisor's first answer.  If COMMAND cannot be run, its status may
- * arrive before that.
- */
-static void command_take_group(struct command *c)
-{
-	union {
-		pid_t group;
-		struct command_status status;
-	} first = { 0 };
-	ssize_t n;
-
-	do
-		n = recv(c->process.control_fd, &first, sizeof first, 0);
-	while (n < 0 && errno == EINTR);
-	if (n == (ssize_t)sizeof first.group) {
-		c->group = first.group;
-		return;
-	}
-	c->ended = true;
-	c->status = n == (ssize_t)sizeof first.status
-			    ? first.status
-			    : (struct command_status){ .signal = SIGKILL };
-}
-
-/* Fork the supervisor, with a pipe for the bytes and a pair for control. */
+/* Fork the supervisor, with pipes for the bytes and the leash, and a pair. */
 static int command_fork(struct command_process *p, int data[2], int control[2],
-			const char *name, struct err *e)
+			int leash[2], const char *name, struct err *e)
 {
 	const char *call = NULL;
 
-	if (pipe2(data, O_CLOEXEC) < 0)
+	if (pipe2(data, O_CLOEXEC) < 0 || pipe2(leash, O_CLOEXEC) < 0)
 		call = "pipe2";
 	else if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 			    control) < 0)
@@ -79,12 +56,14 @@ int command_spawn(char *const argv[], enum command_role role,
 		  const struct command_peer *peer, bool passes_on,
 		  struct command_process *p, struct err *e)
 {
-	int data[2] = { -1, -1 }, control[2] = { -1, -1 };
+	int data[2] = { -1, -1 }, control[2] = { -1, -1 },
+	    leash[2] = { -1, -1 };
 	int ours = role == COMMAND_SOURCE ? 0 : 1;
 
-	if (command_fork(p, data, control, argv[0], e) < 0) {
+	if (command_fork(p, data, control, leash, argv[0], e) < 0) {
 		attr_close_pair(&data);
 		attr_close_pair(&control);
+		attr_close_pair(&leash);
 		return -1;
 	}
 	if (p->supervisor == 0) {
@@ -101,12 +80,15 @@ int command_spawn(char *const argv[], enum command_role role,
 			.core_limit = core_limit,
 			.child_fd = data[!ours],
 			.keep_fd = role == COMMAND_CONSUMER ? data[1] : -1,
-			.control_fd = control[1] });
+			.control_fd = control[1],
+			.leash = { leash[0], leash[1] } });
 	}
 	close(data[!ours]);
 	close(control[1]);
+	close(leash[1]);
 	p->pipe_fd = data[ours];
 	p->control_fd = control[0];
+	p->leash_fd = leash[0];
 	io_grow_pipe(p->pipe_fd);
 	return 0;
 }
@@ -129,7 +111,8 @@ static int command_order_start(enum command_role role,
 	}
 	*p = (struct command_process){ .supervisor = answer.value[0],
 				       .pipe_fd = answer.fds[0],
-				       .control_fd = answer.fds[1] };
+				       .control_fd = answer.fds[1],
+				       .leash_fd = answer.fds[2] };
 	return 0;
 }
 
@@ -150,7 +133,6 @@ struct command *command_start(char *const argv[], enum command_role role,
 		free(c);
 		return NULL;
 	}
-	command_take_group(c);
 	if (io_set_nonblocking(c->process.pipe_fd, e) < 0) {
 		e->kind = ERR_COMMAND;
 		command_free(c);
@@ -169,9 +151,9 @@ int command_status_fd(const struct command *c)
 	return c->ended ? -1 : c->process.control_fd;
 }
 
-static void command_tell_launcher(const struct command *c, enum order_kind kind)
+static void command_tell_launcher(const struct command *c)
 {
-	const struct order order = { .kind = kind,
+	const struct order order = { .kind = ORDER_CONTINUE,
 				     .pid = c->process.supervisor };
 	struct order_answer ignored;
 	struct err e = { 0 };
@@ -180,12 +162,15 @@ static void command_tell_launcher(const struct command *c, enum order_kind kind)
 		log_debug("%s", e.msg);
 }
 
-static void command_kill(const struct command *c)
+/* Whoever closes COMMAND's input must not be faster than the kernel. */
+static void command_await_kill(const struct command *c)
 {
-	if (c->ordered)
-		command_tell_launcher(c, ORDER_KILL);
-	else if (c->group > 0)
-		kill(-c->group, SIGKILL);
+	struct pollfd p = { .fd = c->process.leash_fd, .events = POLLIN };
+	char ignored;
+
+	if (poll(&p, 1, KILLED_MS) <= 0 ||
+	    read(c->process.leash_fd, &ignored, 1) < 0)
+		log_debug("COMMAND may live on: its supervisor was killed");
 }
 
 /* Take the status from the supervisor.  flags: 0 or MSG_DONTWAIT. */
@@ -205,7 +190,7 @@ static void command_take_status(struct command *c, int flags)
 	if (n == (ssize_t)sizeof c->status)
 		return;
 	/* The supervisor was killed: COMMAND goes the same way. */
-	command_kill(c);
+	command_await_kill(c);
 	c->status = (struct command_status){ .signal = SIGKILL };
 }
 
@@ -220,7 +205,7 @@ bool command_ended(struct command *c, struct command_status *s)
 static void command_continue(const struct command *c)
 {
 	if (c->ordered)
-		command_tell_launcher(c, ORDER_CONTINUE);
+		command_tell_launcher(c);
 	else
 		kill(c->process.supervisor, SIGCONT);
 }
@@ -262,6 +247,7 @@ static void command_dismiss(struct command *c)
 			break;
 	}
 	close(c->process.control_fd);
+	close(c->process.leash_fd);
 	if (!c->ordered)
 		waitpid(c->process.supervisor, NULL, WNOHANG);
 }

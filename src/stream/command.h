@@ -20,6 +20,11 @@ struct command_process {
 	pid_t supervisor;
 	int pipe_fd; /* our end of the pipe */
 	int control_fd; /* to and from the supervisor */
+	/*
+	 * As long as anybody holds this, the kernel kills COMMAND's group if the
+	 * supervisor is killed, and then it is readable.
+	 */
+	int leash_fd;
 };
 
 /* Remember the soft RLIMIT_CORE for COMMAND, before main() sets it to 0. */

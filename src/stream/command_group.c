@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { WAITS_MAX = 20 };
@@ -22,9 +24,42 @@ void command_group_init(struct command_group *g, pid_t group, int fd)
 				     .ino = st.st_ino };
 }
 
-bool command_group_lives(const struct command_group *g)
+int command_group_keep(struct command_group *g)
 {
-	return kill(-g->group, 0) == 0 || errno == EPERM;
+	/* Zeros: a fork that no SIGCHLD tells of, and no wait of ours takes. */
+	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return -1;
+	/* Without a member the number may be another group's next. */
+	g->gone = setpgid(pid, g->group) < 0;
+	g->keeper = pid;
+	return 0;
+}
+
+void command_group_release(struct command_group *g)
+{
+	if (g->keeper)
+		waitpid(g->keeper, NULL, __WCLONE);
+	g->keeper = 0;
+	g->gone = true;
+}
+
+int command_group_signal(const struct command_group *g, int sig)
+{
+	errno = ESRCH;
+	return g->gone ? -1 : kill(-g->group, sig);
+}
+
+/* A member is our child, unless its parent lives and left the group. */
+static bool command_group_has_child(const struct command_group *g)
+{
+	siginfo_t ignored;
+
+	return waitid(P_PGID, (id_t)g->group, &ignored,
+		      WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
 enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
@@ -53,43 +88,56 @@ static enum holds command_group_ask(const struct command_group *g, pid_t pid)
 	return found ? HOLDS : any ? HOLDS_NOT : IS_ENDING;
 }
 
-static bool command_group_look(struct command_group *g, bool *ending)
+/* What a look at all processes shows of the group */
+struct seen {
+	bool member, holder, ending;
+};
+
+static struct seen command_group_look(struct command_group *g)
 {
 	DIR *proc = opendir("/proc");
+	struct seen seen = { .member = false };
 	struct dirent *d;
-	bool any = false;
 
 	if (!proc)
-		return command_group_lives(g);
-	while ((d = readdir(proc))) {
+		seen.member = seen.holder = command_group_has_child(g);
+	while (proc && (d = readdir(proc))) {
 		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
 		enum holds holds;
 
-		if (pid <= 0 || getpgid(pid) != g->group)
+		if (pid <= 0 || pid == g->keeper || getpgid(pid) != g->group)
 			continue;
+		seen.member = true;
 		holds = command_group_ask(g, pid);
-		*ending |= holds == IS_ENDING;
+		seen.ending |= holds == IS_ENDING;
 		if (holds != HOLDS)
 			continue;
-		any = true;
+		seen.holder = true;
 		if (!command_group_held(g, pid) && g->count < COMMAND_GROUP_MAX)
 			g->holders[g->count++] = pid;
 	}
-	closedir(proc);
-	return any;
+	if (proc)
+		closedir(proc);
+	return seen;
+}
+
+bool command_group_lives(struct command_group *g)
+{
+	return !g->gone &&
+	       (command_group_has_child(g) || command_group_look(g).member);
 }
 
 bool command_group_find(struct command_group *g)
 {
-	bool ending = false;
+	struct seen seen = { .member = false };
 
-	/*
-	 * Look twice: a process that forks and exits meanwhile has a new pid.
-	 */
-	if (command_group_lives(g) &&
-	    (command_group_look(g, &ending) || command_group_look(g, &ending)))
-		return true;
-	return ending && g->waits++ < WAITS_MAX;
+	if (!g->gone)
+		seen = command_group_look(g);
+	/* A process that forks and exits meanwhile has a new pid. */
+	if (!g->gone && !seen.holder &&
+	    (seen.member || command_group_has_child(g)))
+		seen = command_group_look(g);
+	return seen.holder || (seen.ending && g->waits++ < WAITS_MAX);
 }
 
 bool command_group_held(const struct command_group *g, pid_t pid)

@@ -14,6 +14,8 @@ enum { COMMAND_GROUP_MAX = 64 };
 
 struct command_group {
 	pid_t group;
+	pid_t keeper; /* see command_group_keep(); 0: none */
+	bool gone; /* its number may be another group's */
 	dev_t dev; /* the pipe of the stream */
 	ino_t ino;
 	pid_t holders[COMMAND_GROUP_MAX]; /* all that were ever seen */
@@ -24,8 +26,21 @@ struct command_group {
 /* fd: either end of the pipe. */
 void command_group_init(struct command_group *g, pid_t group, int fd);
 
+/*
+ * COMMAND has exited and is about to be reaped.  A zombie joins its group, so that
+ * nobody else gets the group's number as long as we live, or our parent has not
+ * reaped it.  Returns 0, or -1 with errno set: no more processes.
+ */
+int command_group_keep(struct command_group *g);
+
+/* Nobody will signal the group any more; also called twice. */
+void command_group_release(struct command_group *g);
+
+/* kill(2) for the group; ESRCH: it is gone. */
+int command_group_signal(const struct command_group *g, int sig);
+
 /* Has the group a member?  Zombies and other users' processes count. */
-bool command_group_lives(const struct command_group *g);
+bool command_group_lives(struct command_group *g);
 
 /*
  * Look for members that have the pipe open.  A member that we may not inspect

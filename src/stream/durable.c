@@ -32,6 +32,13 @@ static bool durable_lacks_room(int num)
 	       num == EROFS;
 }
 
+/* Errors that say that there is no note, or none of ours */
+static bool durable_is_absent(int num)
+{
+	return num == ENODATA || num == ENOENT || num == ERANGE ||
+	       num == ENAMETOOLONG;
+}
+
 /* The name of the file beside it; false: it would be too long. */
 static bool durable_name(const struct durable *d, char name[static NAME_BYTES])
 {
@@ -47,22 +54,30 @@ static bool durable_is_ours(const struct stat *st)
 	       st->st_nlink == 1;
 }
 
+/* Errors of open(2) where something else lies, which durable_is_ours() is not */
+static bool durable_is_foreign(int num)
+{
+	return num == ELOOP || num == EACCES || num == EISDIR || num == ENXIO;
+}
+
+/* The file beside it, or -1; ENAMETOOLONG: no note has room under its name. */
 static int durable_open(const struct durable *d, int flags)
 {
+	autoclose int fd = -1;
 	char name[NAME_BYTES];
 	struct stat st;
-	int fd = -1;
 
-	if (durable_name(d, name))
-		fd = openat(d->dir_fd, name,
-			    flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-				    O_NONBLOCK,
-			    0600);
-	if (fd >= 0 && fstat(fd, &st) == 0 && durable_is_ours(&st))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	errno = ENAMETOOLONG; /* no room for a note under this name */
+	errno = ENAMETOOLONG;
+	if (!durable_name(d, name))
+		return -1;
+	fd = openat(d->dir_fd, name,
+		    flags | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY | O_NONBLOCK,
+		    0600);
+	if (fd < 0 ? !durable_is_foreign(errno) : fstat(fd, &st) < 0)
+		return -1;
+	if (fd >= 0 && durable_is_ours(&st))
+		return steal_fd(&fd);
+	errno = ENAMETOOLONG;
 	return -1;
 }
 
@@ -106,28 +121,37 @@ int durable_note(const struct durable *d, uint64_t bytes)
 	return durable_lacks_room(errno) ? 0 : errno;
 }
 
-uint64_t durable_read(const struct durable *d)
+/* Returns as pread(2). */
+static ssize_t durable_read_beside(const struct durable *d,
+				   char text[static DIGITS + 1])
+{
+	autoclose int fd = durable_open(d, O_RDONLY);
+
+	return fd < 0 ? -1 : pread(fd, text, DIGITS, 0);
+}
+
+int durable_read(const struct durable *d, uint64_t *bytes)
 {
 	char text[DIGITS + 1] = "", *end;
 	ssize_t n = fgetxattr(d->fd, ATTRIBUTE, text, DIGITS);
-	uint64_t bytes;
 
-	if (n < 0 && durable_lacks_attributes(errno)) {
-		autoclose int fd = durable_open(d, O_RDONLY);
-
-		n = fd < 0 ? -1 : pread(fd, text, DIGITS, 0);
-	}
-	if (n <= 0)
-		return 0;
-	bytes = strtoull(text, &end, 10);
-	return *end ? 0 : bytes;
+	*bytes = DURABLE_NONE;
+	if (n < 0 && durable_lacks_attributes(errno))
+		n = durable_read_beside(d, text);
+	if (n < 0)
+		return durable_is_absent(errno) ? 0 : errno;
+	*bytes = strtoull(text, &end, 10);
+	if (*end)
+		*bytes = 0;
+	return 0;
 }
 
-void durable_forget(const struct durable *d)
+int durable_forget(const struct durable *d)
 {
 	char name[NAME_BYTES];
+	int ret = fremovexattr(d->fd, ATTRIBUTE);
 
-	if (fremovexattr(d->fd, ATTRIBUTE) < 0 &&
-	    durable_lacks_attributes(errno) && durable_name(d, name))
-		unlinkat(d->dir_fd, name, 0);
+	if (ret < 0 && durable_lacks_attributes(errno))
+		ret = durable_name(d, name) ? unlinkat(d->dir_fd, name, 0) : 0;
+	return ret < 0 && !durable_is_absent(errno) ? errno : 0;
 }

@@ -29,8 +29,13 @@ bool durable_possible(const struct durable *d);
  */
 int durable_note(const struct durable *d, uint64_t bytes);
 
-/* What was noted; 0: nothing, or nobody knows. */
-uint64_t durable_read(const struct durable *d);
+#define DURABLE_NONE UINT64_MAX
 
-/* Remove the note. */
-void durable_forget(const struct durable *d);
+/*
+ * *bytes: what was noted; DURABLE_NONE: nothing.  Returns 0 or an errno: a disk that fails
+ * has not said that there is no note.
+ */
+int durable_read(const struct durable *d, uint64_t *bytes);
+
+/* Remove the note.  Returns 0 or an errno. */
+int durable_forget(const struct durable *d);

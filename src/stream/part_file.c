@@ -71,12 +71,9 @@ static int part_file_open_folder(struct part_file *p, struct err *e)
 	return 0;
 }
 
-static bool part_file_exists(const struct part_file *p)
+static int part_file_error(const struct part_file *p, int num, struct err *e)
 {
-	struct stat st;
-
-	return fstatat(p->dir_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0 ||
-	       errno != ENOENT;
+	return err_set(e, ERR_IO, num, "--output: %s.part", p->path);
 }
 
 static int part_file_refuse(const struct part_file *p, const char *why,
@@ -85,21 +82,28 @@ static int part_file_refuse(const struct part_file *p, const char *why,
 	return err_set(e, ERR_IO, 0, "--output: %s.part %s", p->path, why);
 }
 
-/* Is it the file that FILE.part names? */
-static bool part_file_is_named(const struct part_file *p, const struct stat *st)
+/* Returns 0 if it is what FILE.part names, ESTALE if not, or another errno. */
+static int part_file_named(const struct part_file *p, struct stat *st)
 {
 	struct stat named;
 
-	return fstatat(p->dir_fd, p->part, &named, AT_SYMLINK_NOFOLLOW) == 0 &&
-	       named.st_dev == st->st_dev && named.st_ino == st->st_ino;
+	if (fstat(p->fd, st) < 0)
+		return errno;
+	if (fstatat(p->dir_fd, p->part, &named, AT_SYMLINK_NOFOLLOW) < 0)
+		return errno == ENOENT ? ESTALE : errno;
+	return named.st_dev == st->st_dev && named.st_ino == st->st_ino
+		       ? 0
+		       : ESTALE;
 }
 
 /* Somebody else may have chosen what lies there. */
 static int part_file_check(const struct part_file *p, struct stat *st,
 			   struct err *e)
 {
+	int num;
+
 	if (fstat(p->fd, st) < 0)
-		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
+		return part_file_error(p, errno, e);
 	if (!S_ISREG(st->st_mode))
 		return part_file_refuse(p, "is no regular file", e);
 	if (st->st_uid != geteuid() || (st->st_mode & 077))
@@ -109,28 +113,36 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 			"and mode 0600",
 			e);
 	/* The launcher of a receiver that was killed may have it for a moment. */
-	if (io_lock(p->fd, clock_deadline(LOCK_MS)) < 0)
-		return errno == EWOULDBLOCK
-			       ? part_file_refuse(
-					 p,
-					 "is being written by another process",
-					 e)
-			       : err_set(e, ERR_IO, errno,
-					 "--output: %s.part: cannot be locked",
-					 p->path);
+	num = io_lock(p->fd, clock_deadline(LOCK_MS)) < 0 ? errno : 0;
+	if (num == EWOULDBLOCK)
+		return part_file_refuse(
+			p, "is being written by another process", e);
+	if (num)
+		return err_set(e, ERR_IO, num, "--output: cannot lock %s.part",
+			       p->path);
 	/* It may have been renamed before we had the lock. */
-	if (fstat(p->fd, st) < 0 || st->st_nlink != 1 ||
-	    !part_file_is_named(p, st))
+	num = part_file_named(p, st);
+	if (num == ESTALE || (!num && st->st_nlink != 1))
 		return part_file_refuse(p, "has changed, or has two names", e);
-	return 0;
+	return num ? part_file_error(p, num, e) : 0;
 }
 
 /* What is behind them may be zeros, or of another stream. */
 static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 {
 	const struct durable d = part_file_durable(p);
-	uint64_t noted = durable_read(&d);
+	uint64_t noted;
+	int num = durable_read(&d, &noted);
 
+	if (num)
+		return err_set(
+			e, ERR_IO, num,
+			"--output: cannot tell how much of %s.part is on "
+			"the disk",
+			p->path);
+	if (noted == DURABLE_NONE && size)
+		return part_file_refuse(
+			p, "is not a part of ours: move it away", e);
 	p->start = noted > (uint64_t)size ? 0 : noted;
 	p->bytes = p->synced = p->start;
 	if ((uint64_t)size > p->start)
@@ -139,11 +151,10 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 			   p->path, (uint64_t)size - p->start);
 	if (ftruncate(p->fd, (off_t)p->start) < 0 ||
 	    lseek(p->fd, 0, SEEK_SET) < 0)
-		return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
-	/* Nor may a note outlive the bytes that it is about. */
-	if (!p->start)
-		durable_forget(&d);
-	return 0;
+		return part_file_error(p, errno, e);
+	/* It says whose part this is, and may not outlive bytes. */
+	num = p->start ? 0 : durable_note(&d, 0);
+	return num ? part_file_error(p, num, e) : 0;
 }
 
 static int part_file_make(struct part_file *p, struct err *e)
@@ -163,10 +174,13 @@ static int part_file_make(struct part_file *p, struct err *e)
 static int part_file_check_folder(const struct part_file *p, struct err *e)
 {
 	const struct durable d = part_file_durable(p);
+	struct stat st;
 
-	if (part_file_exists(p))
+	if (fstatat(p->dir_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
 		return err_set(e, ERR_IO, 0, "--output: %s exists already",
 			       p->path);
+	if (errno != ENOENT)
+		return err_set(e, ERR_IO, errno, "--output: %s", p->path);
 	if (!durable_possible(&d))
 		return err_set(e, ERR_IO, 0,
 			       "--output: %s.part.durable is no file of ours; "
@@ -183,14 +197,16 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 	if (part_file_open_folder(p, e) < 0 || part_file_make(p, e) < 0 ||
 	    part_file_check(p, &st, e) < 0)
 		return -1;
-	if (part_file_check_folder(p, e) < 0) {
+	if (part_file_check_folder(p, e) < 0 ||
+	    part_file_cut(p, st.st_size, e) < 0) {
 		/* Without bytes it may be of our making. */
 		if (!st.st_size)
 			unlinkat(p->dir_fd, p->part, 0);
 		return -1;
 	}
+	/* Only then part_file_close() may drop it. */
 	p->opened = true;
-	return part_file_cut(p, st.st_size, e);
+	return 0;
 }
 
 static int part_file_read_some(struct part_file *p, struct err *e)
@@ -200,9 +216,11 @@ static int part_file_read_some(struct part_file *p, struct err *e)
 	ssize_t n = io_read(p->fd, buf,
 			    left < sizeof buf ? (size_t)left : sizeof buf);
 
-	if (n <= 0)
-		return err_set(e, ERR_IO, n < 0 ? errno : 0,
+	if (n < 0)
+		return err_set(e, ERR_IO, errno,
 			       "--output: cannot read %s.part", p->path);
+	if (!n)
+		return part_file_refuse(p, "became shorter", e);
 	digest_update(p->digest, buf, (size_t)n);
 	return 0;
 }
@@ -260,10 +278,10 @@ static int part_file_carry_out(const struct part_file *p, const struct order *o)
 {
 	const struct durable d = part_file_durable(p);
 	struct stat st;
-	int num;
+	int num = part_file_named(p, &st);
 
-	if (fstat(p->fd, &st) < 0 || !part_file_is_named(p, &st))
-		return ESTALE;
+	if (num)
+		return num;
 	if (o->kind == ORDER_PART_NOTE)
 		return durable_note(&d, o->bytes);
 	if (o->kind == ORDER_PART_NAME)
@@ -409,11 +427,11 @@ static void part_file_leave(struct part_file *p)
 		return;
 	}
 	p->synced = p->bytes;
-	if (!p->bytes)
-		num = part_file_order(p, ORDER_PART_DROP, 0);
-	else if ((num = part_file_note(p)) != 0)
+	num = p->bytes ? part_file_note(p)
+		       : part_file_order(p, ORDER_PART_DROP, 0);
+	if (num)
 		log_notice("%s.part: %s", p->path, strerror(num));
-	else
+	else if (p->bytes)
 		log_notice("%s.part keeps the first %" PRIu64
 			   " bytes of the stream",
 			   p->path, p->bytes);

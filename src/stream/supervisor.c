@@ -94,6 +94,7 @@ struct supervisor {
 	int control_fd;
 	int pipe_fd; /* keeps a consumer's input open, or -1 */
 	int sigchld_fd;
+	int leash_fd;
 	bool blind; /* SIGCHLD may not arrive: look repeatedly */
 	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
 	int wstatus; /* valid once it has exited */
@@ -173,6 +174,11 @@ static bool supervisor_reap(struct supervisor *s)
 		}
 		if (!info.si_pid)
 			return true;
+		if (info.si_pid == s->pid && info.si_code != CLD_STOPPED &&
+		    command_group_keep(&s->group) < 0) {
+			supervisor_lose(s);
+			return false;
+		}
 		is_member = getpgid(info.si_pid) == s->pid;
 		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
 		if (pid < 0)
@@ -187,7 +193,7 @@ static bool supervisor_reap(struct supervisor *s)
 /* Signal COMMAND's group, or COMMAND alone if it could not have a group. */
 static void supervisor_signal(const struct supervisor *s, int sig)
 {
-	if (kill(-s->pid, sig) < 0 && !s->exited)
+	if (command_group_signal(&s->group, sig) < 0 && !s->exited)
 		kill(s->pid, sig);
 }
 
@@ -204,7 +210,6 @@ static void supervisor_kill(struct supervisor *s, bool all)
 	supervisor_signal(s, SIGCONT);
 	while (supervisor_reap(s) && (all || command_group_lives(&s->group))) {
 		command_log_step(&s->log);
-		/* The group keeps its id while a member lives. */
 		if (!killed && clock_now_ms() >= deadline) {
 			supervisor_signal(s, SIGKILL);
 			killed = true;
@@ -314,6 +319,29 @@ static bool supervisor_obey(struct supervisor *s)
 }
 
 /*
+ * If we are killed, the last writing end of the leash closes, and the kernel
+ * sends SIGKILL to the group for whoever holds the other end: fcntl(2) F_SETSIG.
+ * It knows the group, not its number.
+ */
+static int supervisor_tie(const struct supervisor *s)
+{
+	return fcntl(s->leash_fd, F_SETOWN, -s->pid) < 0 ||
+			       fcntl(s->leash_fd, F_SETSIG, SIGKILL) < 0 ||
+			       fcntl(s->leash_fd, F_SETFL, O_ASYNC) < 0
+		       ? -1
+		       : 0;
+}
+
+/* Nobody will signal the group any more. */
+static void supervisor_untie(struct supervisor *s)
+{
+	if (!s->exited)
+		return;
+	fcntl(s->leash_fd, F_SETFL, 0);
+	command_group_release(&s->group);
+}
+
+/*
  * Our parent may exit now, but two kinds of process still need us: one that
  * writes to the pipe that is COMMAND's standard error, and a COMMAND that we
  * cannot kill and that must not see the end of its input.
@@ -326,6 +354,7 @@ static void supervisor_linger(struct supervisor *s)
 		log_notice("cannot end COMMAND, process %d (another user's?): "
 			   "its input stays open until it exits",
 			   (int)s->pid);
+	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
 	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
 		if (s->exited) {
@@ -335,6 +364,7 @@ static void supervisor_linger(struct supervisor *s)
 		supervisor_reap(s);
 		supervisor_wait(s, &ignored);
 	}
+	supervisor_untie(s);
 	_exit(0);
 }
 
@@ -435,7 +465,8 @@ void supervisor_main(const struct supervisor_params *p)
 {
 	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
 	struct supervisor s = { .control_fd = p->control_fd,
-				.pipe_fd = p->keep_fd };
+				.pipe_fd = p->keep_fd,
+				.leash_fd = p->leash[0] };
 	int messages[2] = { -1, -1 };
 
 	s.blind = !supervisor_detach();
@@ -453,11 +484,15 @@ void supervisor_main(const struct supervisor_params *p)
 		supervisor_give_up(p->control_fd);
 	setpgid(s.pid, s.pid); /* both processes do it: one is first */
 	command_group_init(&s.group, s.pid, p->child_fd);
-	send(p->control_fd, &s.pid, sizeof s.pid, MSG_NOSIGNAL);
+	if (supervisor_tie(&s) < 0)
+		log_debug(
+			"if the supervisor is killed, COMMAND may live on: %s",
+			strerror(errno));
 	io_close_all_but(3,
 			 (int[]){ p->control_fd, p->keep_fd, messages[0],
-				  sigchld_pipe[0], sigchld_pipe[1] },
-			 5);
+				  sigchld_pipe[0], sigchld_pipe[1], p->leash[0],
+				  p->leash[1] },
+			 7);
 	supervisor_rename(p->argv);
 	/* Standard input and output are not ours to hold open. */
 	close(STDIN_FILENO);

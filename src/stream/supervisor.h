@@ -45,13 +45,12 @@ struct supervisor_params {
 	rlim_t core_limit; /* of COMMAND */
 	int child_fd; /* COMMAND's end of the pipe */
 	int keep_fd; /* the end that keeps a consumer's input open, or -1 */
-	int control_fd; /* SOCK_SEQPACKET: orders in, answers out */
+	int control_fd; /* SOCK_SEQPACKET: orders in, the status out */
+	int leash[2]; /* a pipe: see struct command_process */
 };
 
 /*
- * Run the supervisor, in a process forked for it.  Never returns.  It answers
- * twice: with COMMAND's process group, a pid_t, and at the end with a struct
- * command_status.  If COMMAND could not be started, the status may come first,
- * or alone.
+ * Run the supervisor, in a process forked for it.  Never returns.  At the
+ * end it answers with a struct command_status.
  */
 void supervisor_main(const struct supervisor_params *p);

@@ -381,6 +381,28 @@ static int channel_on_abort(struct channel *ch, uint8_t alert, struct err *e)
 	return channel_fail(ch, e);
 }
 
+/*
+ * Since Linux 6.14 the kernel reads on only with new keys, after any record of a
+ * handshake that begins as a KeyUpdate does.  It may be the rest of a ticket:
+ * then the new keys are those that it has.  An older kernel refuses them.
+ */
+static void channel_on_ticket(const struct channel *ch, const uint8_t *body)
+{
+	autowipe_traffic struct traffic t = ch->agreed.keys[RECORD_RX];
+	const struct mode *mode = ch->agreed.mode;
+	struct err e = { 0 };
+	uint64_t seq;
+
+	if (!ch->kernel[RECORD_RX] || *body != RECORD_KEY_UPDATE ||
+	    ktls_records(ch->fd, RECORD_RX, mode, &seq, &e) < 0 ||
+	    key_schedule_derive(mode, &t, &e) < 0)
+		return;
+	seq = htobe64(seq);
+	memcpy(t.seq, &seq, sizeof t.seq);
+	if (ktls_install(ch->fd, RECORD_RX, mode, &t, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 /* A complete record that is not data. */
 static int channel_on_record(struct channel *ch, unsigned int type,
 			     const uint8_t *body, size_t len,
@@ -396,6 +418,7 @@ static int channel_on_record(struct channel *ch, unsigned int type,
 	case RECORD_MEANS_ABORT:
 		return channel_on_abort(ch, alert, e);
 	case RECORD_MEANS_TICKET:
+		channel_on_ticket(ch, body);
 		return 0;
 	case RECORD_MEANS_REKEY_BOTH:
 		ch->must_rekey = true;

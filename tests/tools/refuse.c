@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * refuse EPERM|ENOSYS|ENOTSUP CALL[:N=VALUE]... ... -- COMMAND [ARG]...: executes COMMAND
- * so that the kernel refuses these system calls with that errno, like a
- * container's seccomp filter, or a kernel that lacks them.  With :N=VALUE only
- * calls whose argument N (from 0) is VALUE are refused.
+ * refuse EPERM|ENOSYS|ENOTSUP|EIO CALL[:N=VALUE]... ... -- COMMAND [ARG]...:
+ * executes COMMAND so that these system calls fail with that errno, like a
+ * container's seccomp filter, a kernel that lacks them, or a bad disk.  With
+ * :N=VALUE only calls whose argument N (from 0) is VALUE are refused.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -53,6 +53,7 @@ static const struct {
 	CALL(futex),
 	CALL(fdatasync),
 	CALL(fgetxattr),
+	CALL(flock),
 	CALL(fremovexattr),
 	CALL(fsetxattr),
 	CALL(fsync),
@@ -151,7 +152,7 @@ static unsigned short len;
 static int usage(const char *what)
 {
 	fprintf(stderr,
-		"refuse: %s\nusage: refuse EPERM|ENOSYS|ENOTSUP "
+		"refuse: %s\nusage: refuse EPERM|ENOSYS|ENOTSUP|EIO "
 		"CALL[:N=VALUE]... ... -- COMMAND [ARG]...\n",
 		what);
 	exit(2);
@@ -215,6 +216,7 @@ int main(int argc, char **argv)
 		usage("too few arguments");
 	num = !strcmp(argv[1], "ENOSYS")    ? ENOSYS
 	      : !strcmp(argv[1], "ENOTSUP") ? ENOTSUP
+	      : !strcmp(argv[1], "EIO")	    ? EIO
 					    : EPERM;
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++)
 		refuse(argv[i], num);

@@ -7,6 +7,7 @@
  * listener's answer.  For each further NUMBER it does so again over a new
  * connection, with the ticket of the first one if that was accepted.  NUMBER+: for
  * another stream.  sends+: one more byte follows the HELLO in its record.
+ * sends=NAME: for the stream of that name.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +16,7 @@
 #include "auth/credential.h"
 #include "base/clock.h"
 #include "conn/hello.h"
+#include "conn/stream_name.h"
 #include "tls/mode.h"
 #include "tls_client.h"
 
@@ -38,11 +40,23 @@ static int send_one_more(struct channel *ch, const struct frame *f)
 	return channel_put(ch, bytes, frame_encode(f, bytes) + 1, &taken, &e);
 }
 
+static int send_name(struct channel *ch, int fd, const char *name)
+{
+	struct frame f = { .type = FRAME_NAME };
+
+	return stream_name_hash(name, f.name, &e) < 0 ||
+			       hello_send(ch, fd, &f, clock_deadline(10000),
+					  &e) < 0
+		       ? -1
+		       : 0;
+}
+
 static int ask(struct channel *ch, int fd, char **argv, const char *number,
 	       struct key *key)
 {
 	struct frame f = { .type = FRAME_HELLO };
 	struct frame_reader reader = { 0 };
+	const char *name = strchr(argv[3], '=');
 	bool got = false;
 
 	f.hello = (struct frame_hello){
@@ -52,6 +66,7 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 		.connection = (uint32_t)strtoul(number, NULL, 10),
 		.buffer_bytes = 1 << 20,
 		.retry_ms = 60000,
+		.flags = name ? FRAME_HELLO_NAMED : 0,
 	};
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
 		if (sscanf(argv[4] + 2 * i, "%2hhx", &f.hello.stream[i]) != 1)
@@ -60,6 +75,8 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 	if (strchr(argv[3], '+')
 		    ? send_one_more(ch, &f) < 0
 		    : hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)
+		return -1;
+	if (name && send_name(ch, fd, name + 1) < 0)
 		return -1;
 	while (!got)
 		if (hello_recv(ch, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||

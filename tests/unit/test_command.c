@@ -2,8 +2,10 @@
 /* command: COMMAND runs and ends as promised, and leaves no process behind. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sched.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/clock.h"
@@ -336,6 +338,66 @@ static void test_parent_dies(int sig)
 	unlink(name_of("run"));
 }
 
+/* A process of this number, in a group of its own; -1: that number is in use. */
+static pid_t stranger(pid_t number)
+{
+	struct clone_args a = {
+		.exit_signal = SIGCHLD,
+		.set_tid = (uint64_t)(uintptr_t)&number,
+		.set_tid_size = 1,
+	};
+	pid_t pid = (pid_t)syscall(SYS_clone3, &a, sizeof a);
+
+	if (pid == 0) {
+		setpgid(0, 0);
+		for (;;)
+			pause();
+	}
+	return pid;
+}
+
+/* Root alone may choose a number. */
+static void test_number(void)
+{
+	struct command *c;
+	pid_t pid, group = 0, other, stray = 0;
+	char script[200];
+	FILE *f;
+
+	if (geteuid() || stranger(1) != -1 || errno != EEXIST) {
+		tap_skip("the number of a group is not reused",
+			 "needs root and clone3(2)");
+		return;
+	}
+	/* The supervisor waits for the second one: it left the group. */
+	snprintf(script, sizeof script,
+		 "setsid sh -c 'trap \"\" TERM; echo $0 $$ >%1$s/new; "
+		 "mv %1$s/new %1$s/run; sleep 60' $$ & wait",
+		 dir);
+	c = start_sh(COMMAND_SOURCE, script);
+	ok(exists("run", 5000), "COMMAND and a child that left its group run");
+	f = fopen(name_of("run"), "r");
+	if (!f || fscanf(f, "%d %d", &group, &stray) != 2)
+		bail();
+	fclose(f);
+	unlink(name_of("run"));
+	pid = fork();
+	if (pid == 0) {
+		command_free(c);
+		_exit(0);
+	}
+	for (int ms = 0; (other = stranger(group)) < 0 && ms < 500; ms += 10)
+		sleep_ms(10);
+	is_int(other, -1,
+	       "while the supervisor may signal COMMAND's group, "
+	       "nobody else gets the number");
+	kill(-stray, SIGKILL);
+	if (other > 0)
+		kill(other, SIGKILL);
+	waitpid(pid, NULL, 0);
+	command_free(c);
+}
+
 static bool no_fork;
 
 WRAP(fork);
@@ -396,6 +458,7 @@ int main(void)
 		  "trap '' TERM; sleep 60; :", 1500);
 	test_no_eof("a consumer", "");
 	test_no_eof("a deaf consumer", "trap '' TERM;");
+	test_number();
 	test_parent_dies(SIGTERM);
 	test_parent_dies(SIGKILL);
 	rmdir(dir);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -161,7 +162,28 @@ static int can_raise(void)
 	return raise(SIGUSR2) ? -1 : 0;
 }
 
+/* As the process of a stream with --keep could its listener */
+static int can_signal_listener(void)
+{
+	int wstatus;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(syscall(SYS_tgkill, getppid(), getppid(), 0) < 0);
+	return waitpid(pid, &wstatus, 0) != pid || wstatus ? -1 : 0;
+}
+
+/* Any number but 0, which is how the C library asks for its own */
+static int can_read_limits(void)
+{
+	struct rlimit limit;
+
+	return prlimit(getpid(), RLIMIT_NOFILE, NULL, &limit);
+}
+
 enum { CAN, CANNOT, REFUSED };
+
+static bool alone = true;
 
 /*
  * Confine a process and let it try.  Returns CAN, CANNOT (with an errno), or
@@ -174,7 +196,7 @@ static int tries(int (*what)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		confine_enter(&c);
+		confine_enter(&c, alone);
 		_exit(what() < 0 ? CANNOT : CAN);
 	}
 	waitpid(pid, &wstatus, 0);
@@ -218,6 +240,11 @@ static void test_refused(void)
 	cannot("fork into a new namespace", can_make_namespace);
 	cannot("map executable memory", can_map_code);
 	cannot("become root again", can_become_root);
+	cannot("ask for the limits of a process", can_read_limits);
+	alone = false;
+	is_int(tries(can_signal_listener), CANNOT,
+	       "the child of one that is not alone cannot signal it");
+	alone = true;
 }
 
 static void test_allowed(void)
@@ -261,7 +288,7 @@ static pid_t confined(struct confine *c, int *leash)
 	pid = fork();
 	if (pid == 0) {
 		close(ends[1]);
-		confine_enter(c);
+		confine_enter(c, true);
 		if (write(report[1], c, sizeof *c) != sizeof *c ||
 		    read(ends[0], &byte, 1) < 0)
 			_exit(1);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -29,7 +30,6 @@ static const struct sample {
 	    .role = 1,
 	    .words = { "", "password", "192.0.2.1:6330", "" } } },
 	{ "continue", 0, { .kind = ORDER_CONTINUE, .pid = 2 } },
-	{ "kill", 0, { .kind = ORDER_KILL, .pid = 2 } },
 	{ "stream", 0, { .kind = ORDER_REGISTER } },
 	{ "signal", 0, { .kind = ORDER_SIGNAL, .pid = 2, .number = SIGTERM } },
 	{ "resolve", 0, { .kind = ORDER_RESOLVE } },
@@ -219,6 +219,71 @@ static void test_full_reply(void)
 	close(ends[1]);
 }
 
+/* A connection whose peer reads nothing, which waits for it when it closes */
+static int lingering(int *peer)
+{
+	struct sockaddr_in sa = { .sin_family = AF_INET,
+				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct linger linger = { .l_onoff = 1, .l_linger = 600 };
+	socklen_t len = sizeof sa;
+	int listener = socket(AF_INET, SOCK_STREAM, 0);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	char bytes[65536] = "";
+
+	if (bind(listener, (struct sockaddr *)&sa, len) < 0 ||
+	    listen(listener, 1) < 0 ||
+	    getsockname(listener, (struct sockaddr *)&sa, &len) < 0 ||
+	    connect(fd, (struct sockaddr *)&sa, len) < 0 ||
+	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0)
+		bail();
+	*peer = accept(listener, NULL, NULL);
+	close(listener);
+	while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+		;
+	return fd;
+}
+
+/* Whoever gives an order may send any descriptor with it. */
+static void test_linger(void)
+{
+	struct order ping = { .kind = ORDER_PING };
+	struct iovec iov = { &ping, sizeof ping };
+	char control[CMSG_SPACE(sizeof(int))] = "";
+	struct msghdr m = { .msg_iov = &iov,
+			    .msg_iovlen = 1,
+			    .msg_control = control,
+			    .msg_controllen = sizeof control };
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	struct order_answer a = { .fds = { -1, -1, -1 } };
+	struct order_received r;
+	int ends[2], peer, fd;
+
+	for (int valid = 0; valid < 2; valid++) {
+		ping.kind = valid ? ORDER_PING : ORDER_KINDS;
+		fd = lingering(&peer);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof fd);
+		memcpy(CMSG_DATA(c), &fd, sizeof fd);
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			       ends) < 0 ||
+		    sendmsg(ends[0], &m, 0) < 0)
+			bail();
+		close(fd);
+		alarm(20);
+		is_int(order_receive(ends[1], &r), valid,
+		       "%s order comes with a socket that lingers",
+		       valid ? "a valid" : "no");
+		if (valid)
+			order_reply(r.reply_fd, &a);
+		alarm(0);
+		ok(true, "and it is closed without waiting for its peer");
+		close(peer);
+		close(ends[0]);
+		close(ends[1]);
+	}
+}
+
 static void test_empty(void)
 {
 	struct order_received r;
@@ -237,6 +302,7 @@ int main(void)
 {
 	test_full_reply();
 	test_empty();
+	test_linger();
 	test_samples();
 	test_unused();
 	test_refused();

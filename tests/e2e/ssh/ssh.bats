@@ -89,6 +89,20 @@ setup() {
 	assert_same_file "$OUT" in
 }
 
+@test "what our own shell runs for interactive logins is not run here" {
+	command -v bash >/dev/null || skip 'no bash'
+	start_sshd
+	mkdir home
+	echo "touch $TMP/ran" >home/.bashrc
+	(
+		unset SHLVL
+		export HOME=$TMP/home SHELL=$BASH
+		by_ssh there "cat >$TMP/got" <in
+	)
+	assert_same_file got in
+	[[ ! -e ran ]] || fail '.bashrc was run'
+}
+
 @test "-q leaves only errors, on both hosts" {
 	start_sshd
 	by_ssh -q there "cat >$TMP/got" <in

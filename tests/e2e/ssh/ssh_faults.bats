@@ -186,6 +186,21 @@ far_ended() {
 	assert_same_file all in
 }
 
+@test "our launcher is killed, and ssh stands still: the stream is delivered, and ssh not waited for" {
+	[[ $BKP_TIER == full ]] || skip 'full tier only: 12 s'
+	local ssh
+	standing_stream
+	ssh=$(pgrep -P "$SSH_PID" -x ssh)
+	kill -9 "$(launcher_of "$SSH_PID")"
+	kill -STOP "$ssh"
+	cleanup_add kill -9 "$ssh"
+	echo >gate
+	exec 7>&-
+	ssh_ends 0
+	cat head got >all
+	assert_same_file all in
+}
+
 @test "the near process killed: the far COMMAND is killed when --retry is over" {
 	standing_stream
 	kill -9 "$SSH_PID"

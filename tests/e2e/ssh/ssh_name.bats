@@ -248,7 +248,8 @@ arrived() {
 	local socket
 	start_sshd
 	suspends KILL
-	socket=$(ss -xanpH | grep "pid=$(owner)," | grep -o '/[^ ]*/btrfs-ktls-pipe[^ ]*')
+	socket=$(ss -xanpH | grep "pid=$(owner)," | grep -oE '[0-9a-f]{8}-[0-9a-f]{32}')
+	socket=/run/btrfs-ktls-pipe-ssh/$socket
 	[[ -S $socket ]] || fail "the socket: $socket"
 	kill -9 "$(owner)"
 	until_true nothing_is_left

@@ -372,6 +372,14 @@ rounds() {
 	no_end_seen 9 9
 }
 
+@test "launcher and supervisor are killed: COMMAND ends with the processes that it left, without an end of file" {
+	consumes_until_end sh -c 'exec 3<&0; "$@" <&3 & wait' sh
+	stands push
+	kill -9 "$(launcher_of "$RECEIVER_PID")" \
+		"$(supervisor_of "$RECEIVER_PID")"
+	no_end_seen 9 9
+}
+
 @test "killing the program by its name does not hit the supervisor" {
 	not_under valgrind 'its own name is in the arguments'
 	local supervisor

@@ -66,7 +66,7 @@ launcher_killed() {
 	kill_one "$(launcher_of "${!VICTIM}" || echo none)"
 }
 
-# The next one to notice is COMMAND's kernel: see PR_SET_PDEATHSIG.
+# The kernel kills COMMAND, for the worker: see supervisor_tie().
 launcher_and_supervisor_killed() {
 	local both
 	choose_consumer

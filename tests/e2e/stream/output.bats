@@ -126,10 +126,39 @@ without_attributes() {
 	make_btrfs_like in 80000000
 	listens
 	echo victim >victim
-	ln -s victim file.part.durable
+	ln -sf victim file.part.durable
 	sends <in
 	whole
 	[[ $(<victim) == victim ]]
+}
+
+# keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
+keeps_part() {
+	local program=$BKP size
+	size=$(stat -c %s file.part)
+	wrapped '' "${2-} \"$BKP_TOOLS/refuse\" EIO $1 --"
+	bkp 8 listen -k key -p 0 --wait 1s --output file
+	assert_stderr_has "--output: .*file.part.*: Input/output error"
+	size_is "$size" file.part || fail "$1: only $(stat -c %s file.part) bytes are left"
+	BKP=$program
+}
+
+@test "a disk that cannot tell how long the part is: exit status 8, and the part is kept" {
+	keeps_attributes
+	listens
+	ends_early
+	keeps_part fgetxattr
+	keeps_part flock
+}
+
+@test "a disk that cannot read the note beside the part: exit status 8, and the part is kept" {
+	local program=$BKP
+	without_attributes
+	listens
+	ends_early
+	BKP=$program
+	keeps_part pread64:2=20 \
+		"\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
 }
 
 @test "another stream is refused on both sides with 8, and the part is kept" {
@@ -173,6 +202,7 @@ without_attributes() {
 	refused() {
 		bkp 8 listen -k key -p 0 --output file
 		assert_stderr_has "$1"
+		[[ ! ${2-} ]] || assert_same_file "$2" file.part
 		rm file.part
 	}
 	echo victim >victim
@@ -185,6 +215,9 @@ without_attributes() {
 	: >file.part
 	chmod 644 file.part
 	refused 'remove it, or give it our user and mode 0600'
+	(umask 077 && echo "somebody's download" >file.part)
+	cp -p file.part before
+	refused 'not a part of ours: move it away' before
 	[[ $(<victim) == victim ]]
 	bkp 8 listen -k key -p 0 --output no/file
 	bkp 2 listen -k key -p 0 --output ''

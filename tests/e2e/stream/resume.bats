@@ -607,6 +607,22 @@ is_final() {
 	connects_as_peer 'welcome no no welcome no' 3 3 2 4 3
 }
 
+# A connection that it has, or one that is about to replace it, lives.
+@test "a late HELLO with the stream's name does not take the stream over" {
+	local id=0123456789abcdef0123456789abcdef
+	ktls_here
+	start_receiver --ktls "$WHEN"
+	greets() {
+		"$BKP_TOOLS/thief" "$PORT" key sends=x "$id" "$1" >answers ||
+			fail "no answer"
+		grep -q "$2" answers || fail "$(<answers)"
+	}
+	greets 3 welcome
+	greets 2 'does not let'
+	greets 3 'does not let'
+	greets 4 welcome
+}
+
 # --- silent connections
 
 @test "a silent connection is replaced" {

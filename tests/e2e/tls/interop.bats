@@ -230,6 +230,26 @@ receiver_follows() {
 	[[ $(<"$RECEIVED") == before ]]
 }
 
+# Since Linux 6.14 the kernel takes a record of a handshake message that begins
+# with 24 for a KeyUpdate, and waits for new keys.  It may be the rest of a ticket.
+@test "a session ticket in two records, of which the second begins as a KeyUpdate does, does no harm" {
+	local path rx
+	for path in user kernel; do
+		[[ $path == user ]] || require_ktls
+		for rx in read splice; do
+			start_receiver --raw -q --ktls "${KTLS[$path]}" \
+				-m tls13-aes128-gcm --rx "$rx"
+			"$BKP_TOOLS/records" "$PORT" key tls13-aes128-gcm \
+				23:6f6e650a 22:04000006aabb 22:18ccddee \
+				23:74776f0a 22:0400000218 22:18 23:33 21:0100 \
+				>answer || fail "$path $rx: no end"
+			wait_receiver 0
+			[[ $(<"$RECEIVED") == $'one\ntwo\n3' ]] ||
+				fail "$path $rx: $(<"$RECEIVED")"
+		done
+	done
+}
+
 @test "gnutls-cli changes its keys: the receiver in user space follows" {
 	command -v gnutls-cli >/dev/null || skip "own kernel only: no gnutls-cli"
 	start_receiver --raw -q --ktls off
