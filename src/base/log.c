@@ -24,7 +24,14 @@ static char log_rest[LOG_PASS_BYTES]; /* of a line that was written in part */
 static size_t log_rest_len;
 
 #define CLEAR_LINE "\r\033[K"
-#define LOG_PREFIX "btrfs-ktls-pipe: "
+
+/* What each message of ours begins with */
+static char log_name[sizeof "btrfs-ktls-pipe: : " + 128] = "btrfs-ktls-pipe: ";
+
+void log_set_host(const char *host)
+{
+	snprintf(log_name, sizeof log_name, "btrfs-ktls-pipe: %.128s: ", host);
+}
 
 void log_set_level(enum log_level level)
 {
@@ -137,18 +144,18 @@ static bool log_put(const char *text, size_t len)
 /* Returns false if there is no room for the report. */
 static bool log_tell_dropped(void)
 {
-	char text[LOG_SUBJECT_BYTES + 128], mark[sizeof "<7>"];
+	char text[sizeof log_name + LOG_SUBJECT_BYTES + 128],
+		mark[sizeof "<7>"];
 	int len;
 
 	if (!log_dropped)
 		return true;
-	len = snprintf(text, sizeof text,
-		       "%s" LOG_PREFIX "%s%" PRIu64
-		       " line%s of messages %s dropped: standard "
-		       "error was not read\n",
-		       log_mark('4', mark), log_subject, log_dropped,
-		       log_dropped == 1 ? "" : "s",
-		       log_dropped == 1 ? "was" : "were");
+	len = snprintf(
+		text, sizeof text,
+		"%s%s%s%" PRIu64 " line%s of messages %s dropped: standard "
+		"error was not read\n",
+		log_mark('4', mark), log_name, log_subject, log_dropped,
+		log_dropped == 1 ? "" : "s", log_dropped == 1 ? "was" : "were");
 	if (!log_put(text, (size_t)len))
 		return false;
 	log_dropped = 0;
@@ -207,9 +214,9 @@ attr_printf(3, 0) static void log_line(enum log_level level, char severity,
 
 	if (level > log_level)
 		return;
-	len = (size_t)snprintf(line, sizeof line, "%s%s" LOG_PREFIX "%s",
+	len = (size_t)snprintf(line, sizeof line, "%s%s%s%s",
 			       log_status_shown ? CLEAR_LINE : "",
-			       log_mark(severity, mark), log_subject);
+			       log_mark(severity, mark), log_name, log_subject);
 	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
 	if (n < 0)
 		n = 0;

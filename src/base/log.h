@@ -35,6 +35,12 @@ void log_set_subject(const char *subject);
 
 void log_set_level(enum log_level level);
 
+/*
+ * Prefix all further messages of ours, but no lines of others, with the host that
+ * they come from: who reads them has messages of another host, too.
+ */
+void log_set_host(const char *host);
+
 /* Was a subject set? */
 bool log_has_subject(void);
 

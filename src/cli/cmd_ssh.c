@@ -73,6 +73,8 @@ static int near_set_up(struct near *n, struct err *e)
 	n->setup.connections.reach_ms =
 		n->o->name ? min_u64(BUSY_MS, n->o->retry_ms) : 0;
 	n->setup.connections.connect_ms = REACH_MS;
+	n->setup.connections.gave_up = ssh_answer_gave_up;
+	n->setup.connections.gave_up_arg = &n->ssh.reader;
 	return 0;
 }
 
@@ -141,6 +143,7 @@ static void near_request(const struct near *n, struct ssh_request *r)
 	if (o->name)
 		key_text_hex(n->setup.name, sizeof n->setup.name, r->name);
 	strcpy(r->identity, n->identity);
+	ssh_request_set_word(r->host, o->ssh.host);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	snprintf(r->congestion, sizeof r->congestion, "%s",
 		 o->receive && o->tcp.congestion ? o->tcp.congestion : "");
@@ -436,6 +439,22 @@ static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
 	return streams || n->ssh.ended ? END_MS : ERROR_END_MS;
 }
 
+/*
+ * The alert may lie behind bytes that nobody takes there.  A stream with a name
+ * is kept for another process.  In the channel are the stream's bytes.
+ */
+static void near_give_up(struct near *n)
+{
+	const struct ssh_answer a = { .kind = SSH_ANSWER_GAVE_UP };
+	char line[SSH_ANSWER_LINE_MAX];
+	size_t len = ssh_answer_format(&a, line);
+	struct err e = { 0 };
+
+	if (!n->o->name && !n->setup.connections.in_channel &&
+	    ssh_process_say(&n->ssh, line, len, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 static int near_run(struct near *n, struct err *e)
 {
 	struct session *session = near_begin(n, e);
@@ -445,6 +464,8 @@ static int near_run(struct near *n, struct err *e)
 	if (session)
 		ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
 	session_free(session);
+	if (ret < 0 && streams)
+		near_give_up(n);
 	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));
 	if (ret < 0 && streams)
 		near_learn(n, status, e);

@@ -45,7 +45,10 @@ struct far {
 	struct ssh_answer at[NET_LISTENERS_MAX]; /* for each of its sockets */
 	struct ssh_name name; /* of the stream, if it has one */
 	char *argv[4]; /* the shell's */
+	char command_name[128]; /* in messages: quoted, and not too long */
+	struct ssh_answer_reader reader; /* of in_fd, while the stream runs */
 	bool confined;
+	bool left; /* the lifeline ended, before the stream */
 };
 
 /*
@@ -80,7 +83,7 @@ static int far_answer(const struct far *f, const struct ssh_answer *a,
 }
 
 /* Read len bytes from the channel. */
-static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
+static int far_read(struct far *f, char *buf, size_t len, uint64_t ms,
 		    struct err *e)
 {
 	uint64_t deadline = clock_deadline(ms);
@@ -96,7 +99,8 @@ static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
 			return err_set(e, ERR_NET, 0,
 				       "nothing came on standard input");
 		n = io_read(f->in_fd, buf + have, len - have);
-		if (n <= 0)
+		f->left = n <= 0;
+		if (f->left)
 			return err_set(e, ERR_NET, 0,
 				       "the other host's btrfs-ktls-pipe or "
 				       "ssh ended");
@@ -105,7 +109,7 @@ static int far_read(const struct far *f, char *buf, size_t len, uint64_t ms,
 	return 0;
 }
 
-static int far_read_secret(const struct far *f, struct ssh_request_secret *s,
+static int far_read_secret(struct far *f, struct ssh_request_secret *s,
 			   struct err *e)
 {
 	char line[SSH_REQUEST_LINE_BYTES];
@@ -173,10 +177,12 @@ static int far_options(struct far *f, struct err *e)
 	return options_check_stream(&f->side, e);
 }
 
-static void far_log_level(const struct far *f)
+/* How loud the messages are, and who speaks: the user has the near host's, too. */
+static void far_set_log(const struct far *f)
 {
 	const struct ssh_request *r = &f->request;
 
+	log_set_host(*r->host ? r->host : "far host");
 	log_set_level(
 		r->quiet ? LOG_QUIET
 			 : (enum log_level)(
@@ -450,8 +456,13 @@ static int far_set_up(struct far *f, struct err *e)
 		f->setup.connections.visit_arg = f;
 		f->setup.connections.visit_fd = f->name.watch_fd;
 	}
-	f->setup.stream.command_name = f->request.command;
+	snprintf(f->command_name, sizeof f->command_name, "'%.100s%s'",
+		 f->request.command,
+		 strlen(f->request.command) > 100 ? "..." : "");
+	f->setup.stream.command_name = f->command_name;
 	f->setup.connections.lifeline_fd = f->in_fd;
+	f->setup.connections.gave_up = ssh_answer_gave_up;
+	f->setup.connections.gave_up_arg = &f->reader;
 	f->setup.connections.reach_ms = 0;
 	f->setup.connections.connect_ms = REACH_MS;
 	return 0;
@@ -502,8 +513,12 @@ static int far_obey(struct far *f, struct err *e)
 		if (far_answer(f, &nowhere, e) < 0 || !f->request.fallback)
 			return -1;
 	}
-	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0)
+	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0) {
+		/* The near host says why. */
+		if (f->left)
+			log_set_level(LOG_SILENT);
 		return -1;
+	}
 	if (memcmp(order, SSH_REQUEST_CHANNEL, sizeof order))
 		return err_set(e, ERR_USAGE, 0, "an unknown order came");
 	*e = (struct err){ 0 };
@@ -529,16 +544,31 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	return session_first(session, e);
 }
 
+/* As the near host does it */
+static void far_give_up(const struct far *f)
+{
+	const struct ssh_answer a = { .kind = SSH_ANSWER_GAVE_UP };
+	struct err e = { 0 };
+
+	if (!*f->request.name && !f->setup.connections.in_channel &&
+	    far_answer(f, &a, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
 static int far_run(struct far *f, struct err *e)
 {
 	struct session *session = far_connect(f, e);
+	bool streams;
 	int ret = -1;
 
 	if (!session && e->kind == ERR_NET)
 		session = far_fall_back(f, e);
+	streams = session;
 	if (session)
 		ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
 	session_free(session);
+	if (ret < 0 && streams)
+		far_give_up(f);
 	net_listener_close(&f->listener);
 	return ret;
 }
@@ -553,7 +583,7 @@ static int far_serve(struct far *f, const char *request, struct err *e)
 		return -1;
 	ret = ssh_request_parse(&f->request, request, e);
 	if (ret == 0)
-		far_log_level(f);
+		far_set_log(f);
 	if (ret == 0 && *f->request.name)
 		ret = ssh_relay_start(e);
 	if (ret == 0)

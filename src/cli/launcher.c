@@ -116,10 +116,14 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
+/* Without a pidfd another process may have the number, but a place is free again. */
 static bool launcher_stream_lives(const struct launcher *l, size_t i)
 {
-	return l->streams[i].pid && (l->streams[i].pidfd < 0 ||
-				     !io_ready(l->streams[i].pidfd, POLLIN));
+	if (!l->streams[i].pid)
+		return false;
+	if (l->streams[i].pidfd >= 0)
+		return !io_ready(l->streams[i].pidfd, POLLIN);
+	return kill(l->streams[i].pid, 0) == 0 || errno == EPERM;
 }
 
 /* This process may be signalled.  -1: there are too many, or it has ended. */

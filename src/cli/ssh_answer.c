@@ -16,7 +16,7 @@ _Static_assert(sizeof SSH_ANSWER_MAGIC + SSH_ANSWER_ADDRESS_MAX + 16 <
 static const char *const words[] = {
 	[SSH_ANSWER_LOGIN] = "login",	  [SSH_ANSWER_READY] = "ready",
 	[SSH_ANSWER_AT] = "at",		  [SSH_ANSWER_NOWHERE] = "nowhere",
-	[SSH_ANSWER_CHANNEL] = "channel",
+	[SSH_ANSWER_CHANNEL] = "channel", [SSH_ANSWER_GAVE_UP] = "gave-up",
 };
 
 /* An IPv4 or IPv6 address, the latter perhaps with a zone */
@@ -115,4 +115,15 @@ size_t ssh_answer_format(const struct ssh_answer *a,
 			 a->port);
 	return (size_t)snprintf(out, SSH_ANSWER_LINE_MAX, "%s%s%s\n",
 				SSH_ANSWER_MAGIC, words[a->kind], rest);
+}
+
+bool ssh_answer_gave_up(void *reader, const char *text, size_t len)
+{
+	struct err ignored = { 0 };
+	struct ssh_answer a = { .kind = SSH_ANSWER_NONE };
+
+	for (size_t i = 0; i < len && a.kind != SSH_ANSWER_GAVE_UP; i++)
+		if (ssh_answer_take(reader, text[i], &a, &ignored) < 0)
+			return false;
+	return a.kind == SSH_ANSWER_GAVE_UP;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What ssh-server says on its standard output: lines that begin with a magic
+ * What ssh-server says on its standard output, and hears at the end: lines that begin with a magic
  * word, so that what a login shell prints before them is told apart.  Pure.
  */
 #pragma once
@@ -25,6 +25,7 @@ enum ssh_answer_kind {
 	SSH_ANSWER_AT, /* it listens, or dials us, at this address and port */
 	SSH_ANSWER_NOWHERE, /* there is no direct way; its messages say why */
 	SSH_ANSWER_CHANNEL, /* the stream comes next, in this channel */
+	SSH_ANSWER_GAVE_UP, /* the stream has failed; either side says it */
 };
 
 struct ssh_answer {
@@ -52,3 +53,9 @@ int ssh_answer_take(struct ssh_answer_reader *r, char byte,
 /* Write the line, with its newline, and terminate it.  Returns its length. */
 size_t ssh_answer_format(const struct ssh_answer *a,
 			 char out[static SSH_ANSWER_LINE_MAX]);
+
+/*
+ * For session_config: is GAVE_UP among these bytes?  reader is a struct
+ * ssh_answer_reader.
+ */
+bool ssh_answer_gave_up(void *reader, const char *text, size_t len);

@@ -43,6 +43,7 @@ static const struct field {
 	{ "mode", TYPE_WORD, FIELD(modes), 0 },
 	{ "name", TYPE_WORD, FIELD(name), 0 },
 	{ "identity", TYPE_WORD, FIELD(identity), 0 },
+	{ "host", TYPE_WORD, FIELD(host), 0 },
 };
 
 static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
@@ -276,4 +277,15 @@ void ssh_request_fini(struct ssh_request *r)
 {
 	free(r->command);
 	r->command = NULL;
+}
+
+void ssh_request_set_word(char word[static SSH_REQUEST_WORD_MAX],
+			  const char *text)
+{
+	size_t len = 0;
+
+	for (; *text && len < SSH_REQUEST_WORD_MAX - 1; text++)
+		if (strchr(plain, *text))
+			word[len++] = *text;
+	word[len] = '\0';
 }

@@ -39,6 +39,7 @@ struct ssh_request {
 	char modes[SSH_REQUEST_WORD_MAX]; /* a list, as --mode takes it */
 	char name[SSH_REQUEST_WORD_MAX]; /* its hash, in hex; "": none */
 	char identity[SSH_REQUEST_WORD_MAX]; /* of the key; "": the default */
+	char host[SSH_REQUEST_WORD_MAX]; /* how the user calls the far host */
 	char *command; /* free() */
 };
 
@@ -84,3 +85,7 @@ int ssh_request_parse(struct ssh_request *r, const char *text,
 		      struct err *e) attr_must_check;
 
 void ssh_request_fini(struct ssh_request *r);
+
+/* Put text into a word of a request.  What it cannot hold is left out. */
+void ssh_request_set_word(char word[static SSH_REQUEST_WORD_MAX],
+			  const char *text);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/min.h"
 #include "base/notify.h"
 #include "base/secret.h"
@@ -46,7 +47,8 @@ int session_init(struct session *s, const struct session_ops *ops,
 			       .record_limit = session_record_limit(p->config),
 			       .fd = -1,
 			       .events = POLLIN,
-			       .due_ms = CLOCK_NEVER };
+			       .due_ms = CLOCK_NEVER,
+			       .lifeline_fd = p->config->lifeline_fd };
 	s->ticket = secret_alloc(sizeof *s->ticket);
 	return s->ticket ? 0 : err_memory(e);
 }
@@ -77,8 +79,7 @@ static int session_wait_first(struct session *s, struct err *e)
 	const struct session_span start = { 0, 0, 0 };
 
 	for (;;) {
-		struct session_poll p = { .extra = { { s->p.config->lifeline_fd,
-						       POLLIN, 0 },
+		struct session_poll p = { .extra = { { -1, 0, 0 },
 						     { -1, 0, 0 } } };
 
 		if (s->ops->run(s, &start, e) < 0)
@@ -89,9 +90,6 @@ static int session_wait_first(struct session *s, struct err *e)
 		p.until_ms = notify_due();
 		if (session_poll(s, &p, e) < 0)
 			return -1;
-		if (p.extra[0].revents)
-			return err_set(e, ERR_NET, 0,
-				       "the other host stopped waiting");
 	}
 }
 
@@ -110,14 +108,34 @@ static struct pollfd session_pollfd(const struct connection *c, short events)
 				0 };
 }
 
+/* The lifeline is readable. */
+static int session_hear_lifeline(struct session *s, struct err *e)
+{
+	const struct session_config *o = s->p.config;
+	char text[64];
+	ssize_t n;
+
+	if (!s->count)
+		return err_set(e, ERR_NET, 0, "the other host stopped waiting");
+	n = io_read(s->lifeline_fd, text, sizeof text);
+	if (n <= 0)
+		s->lifeline_fd = -1;
+	else if (o->gave_up(o->gave_up_arg, text, (size_t)n))
+		return err_set(e, ERR_STREAM, 0,
+			       "the peer gave up (it says so through ssh)");
+	return 0;
+}
+
 int session_poll(struct session *s, struct session_poll *p, struct err *e)
 {
-	enum { CONN, OLD, OWN, SIGNALS, EXTRA, COUNT = EXTRA + SESSION_EXTRAS };
+	enum { CONN, OLD, OWN, SIGNALS, LIFELINE, EXTRA };
+	enum { COUNT = EXTRA + SESSION_EXTRAS };
 	struct pollfd fds[COUNT] = {
 		[CONN] = session_pollfd(s->conn, p->conn),
 		[OLD] = session_pollfd(s->old, p->old),
 		[OWN] = { s->fd, s->events, 0 },
 		[SIGNALS] = { signals_fd(), POLLIN, 0 },
+		[LIFELINE] = { s->lifeline_fd, POLLIN, 0 },
 	};
 	uint64_t until_ms = clock_earlier(p->until_ms, s->due_ms);
 
@@ -134,7 +152,9 @@ int session_poll(struct session *s, struct session_poll *p, struct err *e)
 	p->old = fds[OLD].revents;
 	p->now_ms = clock_now_ms();
 	p->due = fds[OWN].revents || p->now_ms >= s->due_ms || !s->conn;
-	return signals_check(e);
+	if (signals_check(e) < 0)
+		return -1;
+	return fds[LIFELINE].revents ? session_hear_lifeline(s, e) : 0;
 }
 
 int session_run(struct session *s, const struct session_span *span,

@@ -67,7 +67,14 @@ struct session_config {
 	uint64_t retry_ms; /* 0: one attempt */
 	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
-	int lifeline_fd; /* session_first() fails once it is readable; or -1 */
+	/*
+	 * Before the first connection session_first() fails once this is readable;
+	 * or -1.  Afterwards: do these bytes from it say that the peer gave the
+	 * stream up?  Its end says nothing.
+	 */
+	int lifeline_fd;
+	bool (*gave_up)(void *gave_up_arg, const char *text, size_t len);
+	void *gave_up_arg;
 	bool in_channel; /* of ssh: there is no other connection */
 	int channel_fd; /* it: a socket, taken over; else -1 */
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
@@ -119,6 +126,7 @@ struct session {
 	int fd; /* or -1 */
 	short events;
 	uint64_t due_ms; /* clock_now_ms() time */
+	int lifeline_fd; /* or -1: there is none, or it ended */
 
 	struct rekey rekey; /* of conn; session_close() resets it */
 	unsigned int rekeys; /* how many there were so far */
@@ -205,7 +213,8 @@ struct session_poll {
 
 /*
  * Wait for one of these events, for the session, or for a signal.  Errors:
- * ERR_IO after a signal; ERR_STREAM, before the first connection ERR_NET.
+ * ERR_IO after a signal; ERR_STREAM, before the first connection ERR_NET: the
+ * lifeline ended the wait, or the stream.
  */
 int session_poll(struct session *s, struct session_poll *p,
 		 struct err *e) attr_must_check;

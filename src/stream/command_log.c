@@ -65,14 +65,16 @@ static void command_log_show(struct command_log *l, const char *end)
 	l->partial_due_ms = CLOCK_NEVER;
 }
 
-/* Remember the line as the last one, unless it is blank. */
+/* Remember the line as the last one, unless it is blank or mostly no text. */
 static void command_log_note(struct command_log *l)
 {
-	size_t len = l->len;
+	size_t len = l->len, text = 0;
 
 	while (len && strchr(" \t", l->line[len - 1]))
 		len--;
-	if (len)
+	for (size_t i = 0; i < len; i++)
+		text += l->line[i] >= 0x20 && l->line[i] < 0x7f;
+	if (len && len <= 2 * text)
 		log_printable(l->words, sizeof l->words, l->line, len);
 }
 

@@ -29,7 +29,7 @@ struct command_log {
 	bool dropping;
 	char prefix[LOG_PREFIX_BYTES];
 	size_t prefix_len;
-	char words[COMMAND_LOG_WORDS_BYTES]; /* the last line, printable */
+	char words[COMMAND_LOG_WORDS_BYTES]; /* the last line of text */
 };
 
 /* Read from fd, a non-blocking pipe, which l then owns; -1: there is none. */

@@ -21,6 +21,10 @@
 #define SYS_close_range 436
 #endif
 
+#ifndef SYS_pidfd_open
+#define SYS_pidfd_open 434
+#endif
+
 #ifndef SYS_landlock_create_ruleset
 #define SYS_landlock_create_ruleset 444
 #endif
@@ -73,6 +77,7 @@ static const struct {
 	CALL(mprotect),
 	CALL(munmap),
 	CALL(openat),
+	CALL(pidfd_open),
 	CALL(pipe2),
 	CALL(ppoll),
 	CALL(prctl),

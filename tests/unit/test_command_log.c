@@ -50,7 +50,8 @@ static void test_lines(void)
 		{ "a\x1b[2Jb\n", "a?[2Jb\n", "a?[2Jb" },
 		{ "10%\r20%\n", "10%\r20%\n", "20%" },
 		{ "dos\r\n", "dos\n", "dos" },
-		{ "\xc3\xa4\n", "\xc3\xa4\n", "??" },
+		{ "f\xc3\xbcr\n", "f\xc3\xbcr\n", "f??r" },
+		{ "said\n\x80\x81<\x82\n", "said\n\x80\x81<\x82\n", "said" },
 		{ "", "", "" },
 	};
 	struct command_log l;

@@ -33,11 +33,25 @@ static void test_answers(void)
 	is_int(hear(M "login\n").kind, SSH_ANSWER_LOGIN, "login");
 	is_int(hear(M "nowhere\n").kind, SSH_ANSWER_NOWHERE, "nowhere");
 	is_int(hear(M "channel\n").kind, SSH_ANSWER_CHANNEL, "channel");
+	is_int(hear(M "gave-up\n").kind, SSH_ANSWER_GAVE_UP, "gave-up");
 	is_int(a.kind, SSH_ANSWER_AT, "at");
 	is_str(a.address, "192.0.2.7", "its address");
 	is_int((long long)a.port, 4000, "its port");
 	is_str(hear(M "at fe80::1%eth0 1\n").address, "fe80::1%eth0",
 	       "an IPv6 address with its zone");
+}
+
+static void test_gave_up(void)
+{
+	static const char text[] = "bye\n" M "gave-up\n";
+	const size_t len = sizeof text - 1;
+
+	reader = (struct ssh_answer_reader){ .len = 0 };
+	ok(!ssh_answer_gave_up(&reader, text, len - 3) &&
+		   ssh_answer_gave_up(&reader, text + len - 3, 3),
+	   "gave-up in two pieces, behind other text");
+	ok(!ssh_answer_gave_up(&reader, M "login\n", sizeof M + 5),
+	   "another answer is none");
 }
 
 static void test_banners(void)
@@ -116,6 +130,7 @@ static void test_format(void)
 int main(void)
 {
 	test_answers();
+	test_gave_up();
 	test_banners();
 	test_long_banner();
 	test_malformed();

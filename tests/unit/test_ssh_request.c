@@ -29,7 +29,8 @@ static void test_same(void)
 		"port=7000 port-last=7100 retry-ms=120000 handshake-ms=10000 "
 		"buffer=67108864 rekey-after=1048576 tcp-buffer=1 dscp=64 "
 		"mode=tls13-aes128-gcm,tls13-aes256-gcm -- x",
-		"1 receive discard name=00ff identity=ssh-00ff -- x",
+		"1 receive discard name=00ff identity=ssh-00ff "
+		"host=me@there -- x",
 		"1 send no-retry=1 no-buffer=1 limit=1 congestion=bbr -- x",
 		"1 receive -- %01%7f%ff%25%0a%5c%27%22",
 	};
@@ -52,6 +53,19 @@ static void test_command(void)
 	is_str(back.command, text, "COMMAND is the same");
 	ssh_request_fini(&back);
 	free(line);
+}
+
+static void test_word(void)
+{
+	char word[SSH_REQUEST_WORD_MAX], longer[2 * SSH_REQUEST_WORD_MAX];
+
+	ssh_request_set_word(word, "me@[fe80::1%eth0] x");
+	is_str(word, "me@fe80::1eth0x", "what a word cannot hold is left out");
+	memset(longer, 'x', sizeof longer);
+	longer[sizeof longer - 1] = '\0';
+	ssh_request_set_word(word, longer);
+	is_int((long long)strlen(word), SSH_REQUEST_WORD_MAX - 1,
+	       "a word is not too long");
 }
 
 static void test_too_long(void)
@@ -152,6 +166,7 @@ int main(void)
 {
 	test_same();
 	test_command();
+	test_word();
 	test_too_long();
 	test_bad();
 	test_secret();

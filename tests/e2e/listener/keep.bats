@@ -563,6 +563,23 @@ begins() {
 	wait_listener 0
 }
 
+# As in a container that refuses them, or before Linux 5.3
+@test "without pidfds, a second SIGTERM aborts the stream after many others, too" {
+	[[ $BKP_TIER == full ]] || skip 'full tier only: 130 streams'
+	local i
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS pidfd_open --"
+	keeps
+	for ((i = 0; i < 130; i++)); do
+		sends_as alice <<<word
+	done
+	stands_as bob 8
+	kill -TERM "$LISTENER_PID"
+	sleep 0.5
+	kill -TERM "$LISTENER_PID"
+	wait_listener 143
+	client bob 7
+}
+
 @test "SIGTERM without a stream: exit status 0 at once" {
 	keeps
 	takes_at_most 5 stop_listener

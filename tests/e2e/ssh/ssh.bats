@@ -63,7 +63,8 @@ setup() {
 @test "a COMMAND that fails: exit status 9, in both directions, with its last words" {
 	start_sshd
 	by_ssh 9 there "cat >/dev/null; echo no space >&2; exit 3" <in
-	assert_stderr_has 'exited with status 3: no space'
+	assert_stderr_has "^btrfs-ktls-pipe: the receiver's command exited with status 3: no space"
+	assert_stderr_has "^btrfs-ktls-pipe: there: 'cat [^']*; exit 3' exited with status 3$"
 	by_ssh 9 --receive there "cat $TMP/in; exit 3"
 	assert_stderr_has 'the COMMAND on there failed'
 }

@@ -165,7 +165,7 @@ standing_stream() {
 	start_sshd
 	mkfifo gate feed
 	exec 7<>feed
-	make_data in 100000
+	make_data in "${BYTES-100000}"
 	spawn_ssh --retry "${RETRIES-3s}" there \
 		"head -c 1000 >$TMP/head; read x <$TMP/gate; cat >$TMP/got" <feed
 	cat in >&7
@@ -210,13 +210,23 @@ far_ended() {
 	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
 }
 
-@test "a signal here ends the far COMMAND, which does not see the end of its input" {
-	standing_stream
+@test "a signal here ends at once a far COMMAND that takes nothing, which does not see the end of its input" {
+	RETRIES=100s BYTES=8000000 standing_stream
 	kill -TERM "$SSH_PID"
 	ssh_ends 143
 	exec 7>&-
-	until_true far_ended
+	PATIENT=20 until_true far_ended
 	[[ ! -e got ]] || fail 'COMMAND saw the end of its input'
+}
+
+@test "a far COMMAND that fails ends a stream whose bytes nobody takes here: exit status 9" {
+	start_sshd
+	mkfifo out
+	exec 7<>out
+	spawn_ssh --receive there 'head -c 3000000 /dev/zero; exit 3' >out
+	ssh_ends 9
+	assert_stderr_has "^btrfs-ktls-pipe: there: 'head [^']*; exit 3' exited with status 3$"
+	assert_stderr_has '^btrfs-ktls-pipe: the COMMAND on there failed$'
 }
 
 @test "a near process that dies before the stream ends the far side at once" {

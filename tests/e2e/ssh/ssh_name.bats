@@ -51,7 +51,7 @@ the_rest_comes() {
 BUSY='127.0.0.1:[0-9]+: refused: the listener is busy with another stream$'
 
 # What the far side says of it
-LIVES='^btrfs-ktls-pipe: 127.0.0.1:[0-9]+ wants to restart the stream, but '
+LIVES='^btrfs-ktls-pipe: there: 127.0.0.1:[0-9]+ wants to restart the stream, but '
 
 # starts_slowly [OPTION]...: a push that has been told where to connect, and does
 # so when there is a file "go"; sets SLOW_PID, and its messages are in slow.err
@@ -242,6 +242,24 @@ arrived() {
 	chown 0 "$folder"
 	ssh_server "$user"
 	until_true has_line "$folder is not a folder of user $user with mode 0700 .remove it, or " far.err
+}
+
+@test "a stopped ssh-server that holds the lock of the folder stops no other one: it says so and ends" {
+	local user=$((100000 + SRANDOM % 900000000)) code=0
+	local folder=home/.local/state/btrfs-ktls-pipe
+	for_other_users
+	[[ $BKP_TIER == full ]] ||
+		skip "${BKP_GUEST:+own kernel only: }full tier only: takes 11 s"
+	mkdir -p "$folder"
+	chmod 700 "$folder"
+	chown -R "$user" home
+	exec 9<"$folder"
+	flock 9
+	ssh_server "$user"
+	wait "$SERVER_PID" || code=$?
+	exec 9<&-
+	((code)) || fail "exit status 0"
+	has_line 'a stopped process holds the lock of .*btrfs-ktls-pipe' far.err
 }
 
 @test "the socket of an ssh-server that was killed is removed by the next with another name" {
