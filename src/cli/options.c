@@ -470,8 +470,11 @@ static int options_unknown(const struct options *o, char **argv, struct err *e)
 		snprintf(text, sizeof text, "--%.*s", (int)len, word);
 	else if (optopt > 0 && optopt < 127)
 		snprintf(text, sizeof text, "-%c", optopt);
-	else /* the first byte of a letter beyond ASCII */
-		snprintf(text, sizeof text, "%s", argv[optind]);
+	else /* a byte of a letter beyond ASCII: the whole word */
+		snprintf(text, sizeof text, "%s",
+			 argv[optind] && strchr(argv[optind], (char)optopt)
+				 ? argv[optind]
+				 : argv[optind - 1]);
 	for (size_t i = 0; i < array_len(specs); i++) {
 		const struct options_spec *spec = &specs[i];
 

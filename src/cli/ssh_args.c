@@ -20,8 +20,11 @@ struct parser {
 	int count, next; /* the next word */
 };
 
-static int ssh_args_flag(struct ssh_args *a, char letter, struct err *e)
+/* rest: what is left of a word, from the letter on */
+static int ssh_args_flag(struct ssh_args *a, const char *rest, struct err *e)
 {
+	char letter = *rest;
+
 	if (strchr(refused, letter))
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh's option -%c cannot be used: standard "
@@ -29,9 +32,9 @@ static int ssh_args_flag(struct ssh_args *a, char letter, struct err *e)
 			       letter);
 	if (!strchr(flags, letter) && !strchr(valued, letter))
 		return err_set(e, ERR_USAGE, 0,
-			       "ssh has no option -%c; ours are long: see "
+			       "ssh has no option -%.*s; ours are long: see "
 			       "'btrfs-ktls-pipe ssh --help'",
-			       letter);
+			       letter & 0x80 ? (int)strlen(rest) : 1, rest);
 	a->quiet |= letter == 'q';
 	a->verbose += letter == 'v';
 	if (letter == '4' || letter == '6')
@@ -47,7 +50,7 @@ static int ssh_args_letters(struct parser *p, struct err *e)
 
 	p->a->theirs[p->a->theirs_count++] = word;
 	for (; *letter; letter++) {
-		if (ssh_args_flag(p->a, *letter, e) < 0)
+		if (ssh_args_flag(p->a, letter, e) < 0)
 			return -1;
 		if (strchr(valued, *letter))
 			break;

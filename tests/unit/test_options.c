@@ -266,6 +266,8 @@ static const struct {
 	{ "listen -qx", "no option -x;" },
 	{ "listen -?", "no option -?;" },
 	{ "connect -q -\303\251 h", "no option -\303\251;" },
+	{ "connect -\351", "no option -\351;" },
+	{ "ssh -4\303\251 h cat", "ssh has no option -\303\251;" },
 	{ "listen --nonsense", "no option --nonsense;" },
 	{ "listen --kye=f", "no option --kye;" },
 	{ "--nonsense", "no option --nonsense; see 'btrfs-ktls-pipe --help'" },
