@@ -120,6 +120,7 @@ unit_tests = \
 	tests/unit/test_key_schedule \
 	tests/unit/test_key_list \
 	tests/unit/test_ktls \
+	tests/unit/test_launcher \
 	tests/unit/test_log \
 	tests/unit/test_rate \
 	tests/unit/test_mode \
@@ -210,6 +211,7 @@ tests_unit_test_key_LDADD = $(unit_libs)
 tests_unit_test_key_schedule_LDADD = $(unit_libs)
 tests_unit_test_key_list_LDADD = $(unit_libs)
 tests_unit_test_ktls_LDADD = $(unit_libs)
+tests_unit_test_launcher_LDADD = $(unit_libs)
 tests_unit_test_log_LDADD = $(unit_libs)
 tests_unit_test_rate_LDADD = $(unit_libs)
 tests_unit_test_mode_LDADD = $(unit_libs)

@@ -253,9 +253,11 @@ static int key_parse_raw(const struct key_text *text, const uint8_t *data,
 			       "'btrfs-ktls-pipe keygen'");
 	if (key_is_password(data, len))
 		return err_set(e, ERR_KEY, 0,
-			       "looks like a password, and those can be "
-			       "guessed; make a key with "
-			       "'btrfs-ktls-pipe keygen'");
+			       "looks like a password, which can be guessed%s; "
+			       "make a key with 'btrfs-ktls-pipe keygen'",
+			       memchr(data, ':', len)
+				       ? ", or like a malformed identity:hex"
+				       : "");
 	if (!key_text_is_text(data, len))
 		return key_take(k, data, len, e);
 	if (key_was_pem(data, len))
@@ -318,6 +320,15 @@ static int key_refuse_owner(uid_t owner, const char *path, struct err *e)
 		       strcmp(path, "-") ? path : "FILE");
 }
 
+static bool key_is_certificate(int fd)
+{
+	autowipe_key_file struct key_file f = { .len = 0 };
+	ssize_t n = pread(fd, f.bytes, sizeof f.bytes, 0);
+
+	return n > 0 && key_has(f.bytes, (size_t)n, "BEGIN CERTIFICATE") &&
+	       !key_has(f.bytes, (size_t)n, "PRIVATE KEY");
+}
+
 static int key_check_mode(int fd, const char *path, struct err *e)
 {
 	mode_t refused = S_IRWXG | S_IRWXO;
@@ -334,6 +345,10 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 		return key_refuse_owner(st.st_uid, path, e);
 	if (key_is_systemd_credential(path))
 		refused &= ~(mode_t)S_IRGRP;
+	if ((st.st_mode & refused) && key_is_certificate(fd))
+		return err_set(e, ERR_KEY, 0,
+			       "holds a certificate, which is no secret; name "
+			       "the file with the key");
 	if (st.st_mode & refused)
 		return err_set(e, ERR_KEY, 0,
 			       "is open to others (mode %04o); run 'chmod 600 "
@@ -406,7 +421,7 @@ int key_read(const char *path, struct key *k, struct err *e)
 		if (e->num == ENOENT)
 			err_append(e,
 				   "; make a key with 'btrfs-ktls-pipe keygen "
-				   "-o %s', or name another with -k",
+				   "-o %s', or copy the other host's",
 				   path);
 	} else if (f.len > KEY_FILE_MAX) {
 		err_set(e, ERR_KEY, 0,

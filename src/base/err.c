@@ -57,6 +57,9 @@ int err_call(struct err *e, enum err_kind kind, const char *call,
 	va_start(ap, fmt);
 	vsnprintf(what, sizeof what, fmt, ap);
 	va_end(ap);
+	/* More descriptors than the process may have open: its only cause */
+	if (num == EINVAL && !strcmp(call, "poll"))
+		num = EMFILE;
 	if (!err_refuses(num))
 		return err_set(e, kind, num, "%s", what);
 	err_set(e, kind, num, "%s: %s", what, call);

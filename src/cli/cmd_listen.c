@@ -115,7 +115,8 @@ static int listen_open(const struct options *o, struct net_listener *l,
 				   .port = (uint16_t)o->port,
 				   .last_port = (uint16_t)o->last_port,
 				   .family = o->family,
-				   .tcp = &o->tcp };
+				   .tcp = &o->tcp,
+				   .port_option = "-p" };
 	bool passed = l->count;
 
 	if (!passed && net_listen(&at, l, e) < 0)

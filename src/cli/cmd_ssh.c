@@ -273,8 +273,11 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 		n->ssh.ended = io_ready(n->ssh.fd, POLLIN);
 		if (n->ssh.ended)
 			return NULL;
-		log_info("no connection to %s: %s", hosts[i],
-			 e->num ? strerror(e->num) : e->msg);
+		if (hosts[i] == n->o->address && i + 1 < count)
+			log_notice("--address: %s; trying %s", e->msg,
+				   hosts[i + 1]);
+		else
+			log_info("%s", e->msg);
 		if (len < sizeof tried)
 			len += (size_t)snprintf(tried + len, sizeof tried - len,
 						"%s%s", i ? ", " : "",
@@ -354,7 +357,8 @@ static int near_listen(struct near *n, struct err *e)
 	struct net_endpoint at = { .port = (uint16_t)n->o->port,
 				   .last_port = (uint16_t)n->o->last_port,
 				   .family = n->o->family,
-				   .tcp = &n->o->tcp };
+				   .tcp = &n->o->tcp,
+				   .port_option = "--port" };
 
 	if (!n->o->reverse)
 		return 0;

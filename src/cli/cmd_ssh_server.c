@@ -246,7 +246,8 @@ static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 	struct net_endpoint at = { .host = a->address,
 				   .port = (uint16_t)f->side.port,
 				   .last_port = (uint16_t)f->side.last_port,
-				   .tcp = &f->side.tcp };
+				   .tcp = &f->side.tcp,
+				   .port_option = "--port" };
 
 	if (!far_connection(2, a->address, sizeof a->address))
 		return far_no_connection(e);

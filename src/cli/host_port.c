@@ -39,10 +39,11 @@ static int host_port_check_bare(const char *text, bool port_given,
 	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
 		return err_set(
 			e, ERR_USAGE, 0,
-			"'%s' looks like an IPv6 address with a port: "
-			"put the address into brackets, as in [%.*s]:%s%s",
-			text, (int)before, text, port,
-			whole ? ", or all of it if it is the address" : "");
+			"'%s' looks like an IPv6 address with a port: write "
+			"[%.*s]:%s%s%s%s",
+			text, (int)before, text, port, whole ? ", or [" : "",
+			whole ? text : "",
+			whole ? "] if all of it is the address" : "");
 	if (!whole)
 		return err_set(e, ERR_USAGE, 0,
 			       "'%s' is neither HOST:PORT nor an IPv6 address",
@@ -50,7 +51,7 @@ static int host_port_check_bare(const char *text, bool port_given,
 	return 0;
 }
 
-int host_port_check_zone(const char *host, struct err *e)
+static int host_port_check_zone(const char *host, struct err *e)
 {
 	bool lacks_zone;
 
@@ -59,8 +60,8 @@ int host_port_check_zone(const char *host, struct err *e)
 		return 0;
 	return err_set(e, ERR_USAGE, 0,
 		       "'%s' is a link-local address, which needs its "
-		       "interface: %s%%INTERFACE (see 'ip -6 address')",
-		       host, host);
+		       "interface: %.*s%%INTERFACE (see 'ip -6 address')",
+		       host, (int)strcspn(host, "%"), host);
 }
 
 int host_port_parse(const char *text, bool port_given, struct host_port *out,

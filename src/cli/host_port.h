@@ -15,6 +15,3 @@ struct host_port {
  */
 int host_port_parse(const char *text, bool port_given, struct host_port *out,
 		    struct err *e) attr_must_check;
-
-/* A link-local address needs a zone.  Errors: ERR_USAGE. */
-int host_port_check_zone(const char *host, struct err *e) attr_must_check;

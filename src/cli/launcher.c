@@ -37,6 +37,7 @@ enum {
 
 struct launcher {
 	const struct options *o;
+	pid_t parent; /* who started us, and no stream's process with --keep */
 	pid_t resolver; /* the last look-up; 0: none */
 	pid_t slow; /* carries out the last slow order; 0: none */
 	struct {
@@ -182,9 +183,14 @@ static void launcher_end(const struct launcher *l, pid_t pid)
 			launcher_signal_noted(l, pid, SIGTERM);
 }
 
-static int launcher_signal(const struct launcher *l, const struct order *o,
+static int launcher_signal(const struct launcher *l,
+			   const struct order_received *r,
 			   struct order_answer *a)
 {
+	const struct order *o = &r->order;
+
+	if (r->from != l->parent)
+		return launcher_refuse(&a->error, "a stream ends no other one");
 	if (launcher_signal_noted(l, o->pid, o->number) < 0)
 		return err_set(&a->error, ERR_BUG, errno,
 			       "cannot signal process %d", (int)o->pid);
@@ -304,7 +310,7 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 	case ORDER_REGISTER:
 		return launcher_stream(l, r, a);
 	case ORDER_SIGNAL:
-		return launcher_signal(l, o, a);
+		return launcher_signal(l, r, a);
 	case ORDER_RESOLVE:
 		return launcher_resolve(l, o, a);
 	case ORDER_DIAL:
@@ -442,7 +448,7 @@ static bool launcher_serve(struct launcher *l, int socket)
 
 static void launcher_main(const struct options *o, pid_t child, int fd)
 {
-	struct launcher l = { .o = o };
+	struct launcher l = { .o = o, .parent = getppid() };
 	struct pollfd p = { .fd = fd, .events = POLLIN };
 	sigset_t none;
 

@@ -5,6 +5,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,8 +14,10 @@
 #include "auth/key.h"
 #include "base/clock.h"
 #include "base/io.h"
+#include "base/net_address.h"
 #include "base/parse.h"
 #include "cli/host_port.h"
+#include "cli/ssh_net.h"
 #include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/stream_name.h"
@@ -261,7 +264,25 @@ enum {
 	REKEY_MIN_BYTES = 1 << 20,
 };
 
-#define HINT "; see 'btrfs-ktls-pipe --help'"
+/* Wrong usage, and where to read about it: the help of the verb, if any */
+static int attr_printf(3, 4) options_wrong(const struct options *o,
+					   struct err *e, const char *fmt, ...)
+{
+	char what[sizeof e->msg / 2];
+	const char *verb = "", *blank = "";
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(what, sizeof what, fmt, ap);
+	va_end(ap);
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (verbs[i].verb == o->verb) {
+			verb = verbs[i].name;
+			blank = " ";
+		}
+	return err_set(e, ERR_USAGE, 0, "%s; see 'btrfs-ktls-pipe%s%s --help'",
+		       what, blank, verb);
+}
 
 static enum options_verb options_find_verb(const char *name)
 {
@@ -428,6 +449,54 @@ static const struct options_spec *options_find_spec(enum options_verb verb,
 	return NULL;
 }
 
+/*
+ * getopt_long(3) refused an option: say why.  optopt is a letter; or 0, and the
+ * word before optind is long; or a row, which got a value that it does not take.
+ */
+static int options_unknown(const struct options *o, char **argv, struct err *e)
+{
+	const int row = optopt - 256;
+	const bool is_long = !optopt;
+	const char *word = is_long ? argv[optind - 1] + 2 : "";
+	const size_t len = is_long ? strcspn(word, "=") : 0;
+	char text[128], list[128] = "";
+	size_t n = 0, likely = 0;
+	unsigned int others = 0;
+
+	if (row >= 0 && row < (int)array_len(specs))
+		return options_wrong(o, e, "--%s takes no value",
+				     specs[row].name);
+	if (is_long)
+		snprintf(text, sizeof text, "--%.*s", (int)len, word);
+	else if (optopt > 0 && optopt < 127)
+		snprintf(text, sizeof text, "-%c", optopt);
+	else /* the first byte of a letter beyond ASCII */
+		snprintf(text, sizeof text, "%s", argv[optind]);
+	for (size_t i = 0; i < array_len(specs); i++) {
+		const struct options_spec *spec = &specs[i];
+
+		if (is_long ? strlen(spec->name) == len &&
+				      !memcmp(spec->name, word, len)
+			    : optopt > 0 && spec->letter == optopt)
+			others |= spec->verbs;
+		if (!is_long || !(spec->verbs & o->verb) || !spec->help ||
+		    strncmp(spec->name, word, len) || n >= sizeof list)
+			continue;
+		likely++;
+		n += (size_t)snprintf(list + n, sizeof list - n, "%s--%s",
+				      n ? ", " : "", spec->name);
+	}
+	if (likely > 1)
+		return options_wrong(o, e, "%s can be %s", text, list);
+	for (size_t i = n = 0; i < array_len(verbs); i++)
+		if (others & verbs[i].verb)
+			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s",
+					      n ? ", " : "", verbs[i].name);
+	if (others && o->verb)
+		return options_wrong(o, e, "%s is for %s", text, list);
+	return options_wrong(o, e, "no option %s", text);
+}
+
 static int options_parse_options(struct options *o, int argc, char **argv,
 				 struct err *e)
 {
@@ -441,17 +510,10 @@ static int options_parse_options(struct options *o, int argc, char **argv,
 		const struct options_spec *spec;
 
 		if (val == ':')
-			return err_set(e, ERR_USAGE, 0,
-				       "option %s needs a value" HINT,
-				       argv[optind - 1]);
-		if (val == '?' && optopt > 0 && optopt < 256)
-			return err_set(e, ERR_USAGE, 0,
-				       "unknown option -%c" HINT, optopt);
+			return options_wrong(o, e, "option %s needs a value",
+					     argv[optind - 1]);
 		if (val == '?')
-			return err_set(e, ERR_USAGE, 0,
-				       "unknown or ambiguous option %s, or it "
-				       "takes no value" HINT,
-				       argv[optind - 1]);
+			return options_unknown(o, argv, e);
 		spec = options_find_spec(o->verb ? o->verb : EVERY, val);
 		assert(spec);
 		if (options_store(o, spec, optarg, e) < 0)
@@ -467,10 +529,13 @@ static int options_check_connect(struct options *o, int argc, char **argv,
 	bool port_given = o->port != UINT64_MAX;
 	struct host_port to;
 
-	if (argc != 1)
-		return err_set(e, ERR_USAGE, 0,
-			       argc ? "connect takes one HOST" HINT
-				    : "connect needs a HOST" HINT);
+	if (!argc)
+		return options_wrong(o, e, "connect needs a HOST");
+	if (argc > 1)
+		return options_wrong(o, e,
+				     "connect takes one HOST, '%s' is another "
+				     "word: write -- before a COMMAND",
+				     argv[1]);
 	if (port_given && (o->port == 0 || o->last_port))
 		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0%s",
 			       o->last_port ? ", nor a range of ports" : "");
@@ -571,6 +636,9 @@ static int options_check_values(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0,
 			       "connect takes one --peer: there is one "
 			       "listener");
+	if (!o->handshake_ms)
+		return err_set(e, ERR_USAGE, 0,
+			       "--handshake-timeout: at least 1ms");
 	if (o->name && digest_check(e) < 0)
 		return err_wrap(e, "--name");
 	if ((o->verb & BOTH) && o->output && digest_check(e) < 0)
@@ -630,7 +698,7 @@ static bool options_waits(const struct options *o)
 static int options_check_ssh(const struct options *o, struct err *e)
 {
 	if (!o->ssh.host || !*o->ssh.host)
-		return err_set(e, ERR_USAGE, 0, "ssh needs a HOST" HINT);
+		return options_wrong(o, e, "ssh needs a HOST");
 	if (!o->ssh.command)
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh needs a COMMAND behind HOST, which takes "
@@ -646,11 +714,51 @@ static int options_check_ssh_server(struct options *o, int argc, char **argv,
 				    struct err *e)
 {
 	if (!argc)
+		return options_wrong(o, e,
+				     o->forced ? "--forced needs a FILTER"
+					       : "ssh-server needs the request "
+						 "that 'btrfs-ktls-pipe ssh' "
+						 "makes");
+	if (o->reverse_to && !ssh_net_valid(o->reverse_to))
 		return err_set(e, ERR_USAGE, 0,
-			       o->forced ? "--forced needs a FILTER"
-					 : "ssh-server needs the request that "
-					   "'btrfs-ktls-pipe ssh' makes" HINT);
+			       "--reverse-to: '%s' is not a network; write it "
+			       "like 192.0.2.0/24 or 2001:db8::/32",
+			       o->reverse_to);
 	o->words = argv;
+	return 0;
+}
+
+/* A word that is no option, where only listen takes a COMMAND */
+static int options_unexpected(const struct options *o, const char *word,
+			      struct err *e)
+{
+	struct net_address ignored;
+	bool listens = o->verb == OPTIONS_LISTEN;
+	bool address = net_address_parse(word, strlen(word), &ignored);
+
+	return options_wrong(o, e, "unexpected argument '%s'%s", word,
+			     !listens  ? ""
+			     : address ? ": -b chooses the address"
+				       : ": write -- before a COMMAND");
+}
+
+/* One of our own addresses, or of the host that listens: without brackets */
+static int options_address(struct options *o, const char *option,
+			   const char **address, const char *port_option,
+			   struct err *e)
+{
+	struct host_port at;
+
+	if (!*address)
+		return 0;
+	if (host_port_parse(*address, true, &at, e) < 0)
+		return err_wrap(e, "%s", option);
+	if (at.port)
+		return err_set(e, ERR_USAGE, 0,
+			       "%s: '%s' has a port: choose that with %s",
+			       option, *address, port_option);
+	strcpy(o->address_text, at.host);
+	*address = o->address_text;
 	return 0;
 }
 
@@ -663,8 +771,7 @@ static int options_check(struct options *o, int argc, char **argv,
 	} else if (o->verb == OPTIONS_SSH_SERVER) {
 		return options_check_ssh_server(o, argc, argv, e);
 	} else if (argc) {
-		return err_set(e, ERR_USAGE, 0, "unexpected argument '%s'" HINT,
-			       argv[0]);
+		return options_unexpected(o, argv[0], e);
 	}
 	if (o->port == UINT64_MAX)
 		o->port = o->verb == OPTIONS_SSH ? 0 : NET_DEFAULT_PORT;
@@ -677,8 +784,9 @@ static int options_check(struct options *o, int argc, char **argv,
 			       "only connect and listen take a COMMAND");
 	if (o->verb == OPTIONS_SSH && options_check_ssh(o, e) < 0)
 		return -1;
-	if (o->bind && host_port_check_zone(o->bind, e) < 0)
-		return err_wrap(e, "-b");
+	if (options_address(o, "-b", &o->bind, "-p", e) < 0 ||
+	    options_address(o, "--address", &o->address, "--port", e) < 0)
+		return -1;
 	if (options_check_rows(o, e) < 0 || options_check_values(o, e) < 0)
 		return -1;
 	return o->verb & STREAM ? options_check_stream(o, e) : 0;
@@ -774,11 +882,11 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
 	    options_split_command(o, &argc, argv, e) < 0)
 		return -1;
 	if (argc < 2)
-		return err_set(e, ERR_USAGE, 0, "no verb given" HINT);
+		return options_wrong(o, e, "no verb given");
 	if (verb_first) {
 		if (!o->verb)
-			return err_set(e, ERR_USAGE, 0,
-				       "unknown verb '%s'" HINT, argv[1]);
+			return options_wrong(o, e, "unknown verb '%s'",
+					     argv[1]);
 		argc--;
 		argv++;
 	}
@@ -789,9 +897,9 @@ int options_parse(struct options *o, int argc, char **argv, struct err *e)
 	if (o->action != OPTIONS_RUN)
 		return 0;
 	if (!o->verb)
-		return err_set(e, ERR_USAGE, 0,
-			       "the verb comes first: connect, listen, ssh, "
-			       "keygen or probe" HINT);
+		return options_wrong(o, e,
+				     "the verb comes first: connect, listen, "
+				     "ssh, keygen or probe");
 	return options_check(o, argc - optind, argv + optind, e);
 }
 

@@ -466,7 +466,7 @@ static int serve_wait(struct serve *k, struct err *e)
 	served_hear(&k->table);
 	if (!k->served && clock_now_ms() >= k->wait_ms)
 		return err_set(e, ERR_NET, 0,
-			       "no peer connected within --wait");
+			       "no peer authenticated within --wait");
 	return 0;
 }
 

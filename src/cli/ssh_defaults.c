@@ -42,6 +42,8 @@ int ssh_defaults_parse(char *line, char word[static SSH_DEFAULTS_WORD_BYTES])
 		return 0;
 	for (end = name + strlen(name); strchr(blank, end[-1]); end--)
 		end[-1] = '\0';
+	if (!strncmp(name, "--", 2) && name[2])
+		name += 2;
 	value = name + strcspn(name, blank);
 	if (*value) {
 		*value++ = '\0';

@@ -7,7 +7,6 @@
  */
 #pragma once
 
-
 #include "auth/key.h"
 #include "base/err.h"
 #include "cli/ssh_answer.h"

@@ -23,6 +23,13 @@ static bool ssh_net_parse(const char *text, struct net *n)
 	       parse_uint(text + len + 1, 0, n->bits, &n->bits, &ignored) == 0;
 }
 
+bool ssh_net_valid(const char *net)
+{
+	struct net ignored;
+
+	return ssh_net_parse(net, &ignored);
+}
+
 bool ssh_net_has(const char *net, const char *address)
 {
 	struct net n;

@@ -4,5 +4,7 @@
 
 #include <stdbool.h>
 
+bool ssh_net_valid(const char *net);
+
 /* Does net have this numeric address?  False if either is none. */
 bool ssh_net_has(const char *net, const char *address);

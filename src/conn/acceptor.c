@@ -371,8 +371,7 @@ static int acceptor_save_fds(struct acceptor *a, struct err *e)
 		a->spare_fds[i] = fcntl(a->epoll_fd, F_DUPFD_CLOEXEC, 0);
 		if (a->spare_fds[i] < 0)
 			return err_set(e, ERR_NET, errno,
-				       "cannot wait for connections (raise "
-				       "ulimit -n)");
+				       "cannot wait for connections");
 	}
 	return 0;
 }

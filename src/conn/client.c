@@ -118,18 +118,20 @@ static void client_explain(struct client *client, const struct err *e)
 	const struct session *s = &client->session;
 	uint64_t now = clock_now_ms(), end_ms = client_end_ms(client);
 	uint64_t since_ms = s->conn ? s->rekey.since_ms : client->since_ms;
+	char left[CLOCK_TEXT_BYTES];
 
-	if (!strcmp(client->told, e->msg) ||
+	/* Without time left the error is our last message. */
+	if (!strcmp(client->told, e->msg) || (!s->conn && now >= end_ms) ||
 	    (s->count && now - since_ms < CLIENT_SPEAK_MS)) {
 		log_debug("%s", e->msg);
 		return;
 	}
 	snprintf(client->told, sizeof client->told, "%s", e->msg);
+	clock_text(end_ms - now, left);
 	if (s->conn)
 		log_notice("%s; trying again, to rekey", e->msg);
 	else
-		log_notice("%s; trying again for %" PRIu64 " s", e->msg,
-			   end_ms > now ? (end_ms - now + 999) / 1000 : 0);
+		log_notice("%s; trying again for %s", e->msg, left);
 }
 
 /*

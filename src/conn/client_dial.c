@@ -148,7 +148,7 @@ static int client_resolving(struct client *client, struct err *e)
 	if (ret == 0 && !late)
 		return 0;
 	if (ret == 0) {
-		err_set(e, ERR_NET, ETIMEDOUT, "cannot resolve %s",
+		err_set(e, ERR_NET, ETIMEDOUT, "cannot resolve '%s'",
 			client->session.p.config->host);
 		err_append(e, " (does a name server answer?)");
 	}

@@ -250,12 +250,13 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 	if (hello_check(&f.welcome, session_frame_role(s->p.config), e) < 0) {
 		if (rekey_holds(&s->rekey))
 			return client_refused(client, e);
+		if (f.welcome.refusal == FRAME_REFUSED_STREAM &&
+		    s->p.config->discard)
+			err_set(e, e->kind, 0,
+				"no stream of that name is there");
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
 			return client_failed(client, true, e);
-		if (f.welcome.refusal == FRAME_REFUSED_STREAM &&
-		    s->p.config->discard)
-			err_append(e, " (no stream of that name is there)");
 		/* The peer itself refuses the stream: asking again is no use. */
 		if (s->count)
 			e->kind = ERR_STREAM;

@@ -109,7 +109,7 @@ struct net_source net_peer_source(int fd)
 /* Resolvers return some addresses twice; one is enough. */
 static void net_add(struct net_addresses *list, const struct sockaddr *sa)
 {
-	const struct net_address a = net_address_from(sa);
+	const struct net_address a = net_address_unmap(net_address_from(sa));
 
 	for (size_t i = 0; i < list->count; i++)
 		if (!memcmp(&list->all[i], &a, sizeof a))
@@ -139,9 +139,11 @@ int net_resolve(const char *host, int family, int flags,
 
 int net_cannot_resolve(const char *host, int code, int num, struct err *e)
 {
-	err_set(e, ERR_NET, 0, "cannot resolve %s: %s", host,
-		code == EAI_SYSTEM ? strerror(num) : gai_strerror(code));
-	err_append(e, "%s", code == EAI_SYSTEM ? err_remedy(num) : "");
+	err_set(e, ERR_NET, 0, "cannot resolve '%s': %s%s", host,
+		code == EAI_SYSTEM ? strerror(num) : gai_strerror(code),
+		code == EAI_SYSTEM	 ? err_remedy(num)
+		: code == EAI_ADDRFAMILY ? " (-4 and -6 choose the family)"
+					 : "");
 	e->num = code == EAI_SYSTEM ? num : code == EAI_AGAIN ? EAGAIN : 0;
 	return -1;
 }
@@ -341,6 +343,16 @@ int net_connected(int fd, const struct net_target *t, struct err *e)
 	return error ? net_cannot_connect(t, error, e) : 0;
 }
 
+static int net_cannot_listen(const struct net_endpoint *at, const char *name,
+			     struct err *e)
+{
+	err_call(e, ERR_NET, "bind and listen", "cannot listen on %s", name);
+	return e->num == EADDRINUSE
+		       ? err_append(e, " (choose another port with %s)",
+				    at->port_option)
+		       : -1;
+}
+
 static int net_listen_one(const struct net_endpoint *at,
 			  const struct net_address *a, bool both, uint16_t port,
 			  struct err *e)
@@ -364,11 +376,7 @@ static int net_listen_one(const struct net_endpoint *at,
 		setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, both ? &off : &on,
 			   sizeof on);
 	if (bind(fd, &u.sa, len) < 0 || listen(fd, BACKLOG) < 0)
-		return err_call(e, ERR_NET, "bind and listen",
-				"cannot listen on %s%s", name,
-				errno == EADDRINUSE
-					? " (choose another port with -p)"
-					: "");
+		return net_cannot_listen(at, name, e);
 	return steal_fd(&fd);
 }
 

@@ -24,6 +24,7 @@ struct net_endpoint {
 	uint16_t last_port; /* of a range: the first free one; 0: port only */
 	int family; /* AF_UNSPEC, AF_INET or AF_INET6 */
 	const struct tcp_options *tcp; /* or NULL */
+	const char *port_option; /* what chooses port, for messages */
 };
 
 struct net_addresses {

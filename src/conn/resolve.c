@@ -91,7 +91,7 @@ static int resolve_pipe(const struct resolve_query *q, int ends[static 2],
 	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0)
 		return 0;
 	return err_set(e, ERR_NET, errno,
-		       "cannot resolve %s: cannot make a pipe", q->host);
+		       "cannot resolve '%s': cannot make a pipe", q->host);
 }
 
 int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
@@ -199,7 +199,7 @@ int resolve_take(struct resolve *r, bool *done, struct err *e)
 		resolve_stop(r);
 		if (!resolve_is_answer(r, len))
 			return err_set(e, ERR_NET, EAGAIN,
-				       "cannot resolve %s: the process that "
+				       "cannot resolve '%s': the process that "
 				       "looks it up ended",
 				       r->query.host);
 	}

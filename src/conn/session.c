@@ -437,6 +437,7 @@ static void session_drop(struct session *s)
 
 int session_lost(struct session *s, struct err *e)
 {
+	char left[CLOCK_TEXT_BYTES];
 	uint64_t now, until;
 
 	if (!connection_lost(s->conn) && !(s->old && connection_lost(s->old)))
@@ -448,12 +449,13 @@ int session_lost(struct session *s, struct err *e)
 	session_start_retry(s);
 	now = clock_now_ms();
 	until = session_deadline(s);
+	clock_text(until > now ? until - now : 0, left);
 	s->why = *e;
 	if (session_may_log(s))
-		log_notice("%s; %s, for %" PRIu64 " s at the most", e->msg,
+		log_notice("%s; %s, for %s at the most", e->msg,
 			   s->p.config->connects ? "dialling again"
 						 : "waiting for the peer",
-			   until > now ? (until - now + 999) / 1000 : 0);
+			   left);
 	*e = (struct err){ 0 };
 	session_drop(s);
 	return 0;
@@ -528,11 +530,14 @@ uint64_t session_outage_end_ms(const struct session *s)
 
 int session_check(const struct session *s, struct err *e)
 {
+	char limit[CLOCK_TEXT_BYTES];
+
 	if (clock_now_ms() < session_deadline(s))
 		return 0;
+	clock_text(s->retry.limit_ms, limit);
 	err_set(e, ERR_STREAM, 0, "%s", s->why.msg);
-	return err_append(e, ", and %s within %" PRIu64 " s",
+	return err_append(e, ", and %s within %s",
 			  s->conn ? "nothing moved over another connection"
 				  : "no other connection came about",
-			  s->retry.limit_ms / 1000);
+			  limit);
 }

@@ -512,7 +512,7 @@ static int session_server_run(struct session *s,
 		s->due_ms = clock_now_ms();
 	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
-			       "no peer connected within --wait");
+			       "no peer authenticated within --wait");
 	return 0;
 }
 

@@ -265,8 +265,9 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 	case FRAME_REFUSED_STREAM:
 		return "the listener does not let this connection resume the stream";
 	case FRAME_REFUSED_SELF:
-		return "the connection leads back to its own host; if that is "
-		       "wanted, the listener needs --allow-self";
+		return "the connection leads back to its own host (the "
+		       "listener allows that with --allow-self), or both have "
+		       "the same /etc/machine-id (give one a new id)";
 	case FRAME_REFUSED_MALFORMED:
 		return "the listener does not understand our HELLO";
 	case FRAME_REFUSED_NAME:

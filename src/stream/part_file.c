@@ -106,7 +106,9 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 		return part_file_refuse(p, "is no regular file", e);
 	if (st->st_uid != geteuid() || (st->st_mode & 077))
 		return part_file_refuse(
-			p, "is not ours alone: it needs our user and mode 0600",
+			p,
+			"is not ours alone: remove it, or give it our user "
+			"and mode 0600",
 			e);
 	/* The launcher of a receiver that was killed may have it for a moment. */
 	num = io_lock(p->fd, clock_deadline(LOCK_MS)) < 0 ? errno : 0;
@@ -161,10 +163,9 @@ static int part_file_make(struct part_file *p, struct err *e)
 		       0600);
 	if (p->fd >= 0)
 		return 0;
-	return err_set(e, ERR_IO, errno,
-		       errno == ELOOP ? "--output: %s.part is a symbolic link"
-				      : "--output: %s.part",
-		       p->path);
+	if (errno == ELOOP)
+		return part_file_refuse(p, "is a symbolic link: remove it", e);
+	return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
 }
 
 /* What else lies in the folder, now that FILE.part is ours */

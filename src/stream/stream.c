@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "stream/command.h"
@@ -123,10 +124,13 @@ static const char *stream_command_name(const struct stream_config *c)
 /* Say what becomes of a stream with a name. */
 static void stream_say_suspended(const struct session *session, uint64_t bytes)
 {
+	char granted[CLOCK_TEXT_BYTES];
+
+	clock_text(session->granted_ms, granted);
 	log_notice("the stream stopped after %" PRIu64 " bytes; %s waits for "
-		   "%" PRIu64 " s at the most; the same command continues it "
-		   "(with --discard it is abandoned)",
-		   bytes, session->name, session->granted_ms / 1000);
+		   "%s at the most; the same command continues it (with "
+		   "--discard it is abandoned)",
+		   bytes, session->name, granted);
 }
 
 /*

@@ -49,8 +49,22 @@ static const struct {
 	{ CLOCK_NEVER, -1 },
 };
 
+static const struct {
+	uint64_t ms;
+	const char *text;
+} texts[] = {
+	{ 0, "0s" },	       { 1, "1s" },
+	{ 20000, "20s" },      { 60000, "1m" },
+	{ 125000, "2m 5s" },   { 3599001, "1h" },
+	{ 3600000, "1h" },     { 86400000 - 1000, "23h 59m" },
+	{ 604800000, "7d" },   { 604800000 - 1, "7d" },
+	{ 90060001, "1d 1h" }, { CLOCK_NEVER, "213503982334d 14h" },
+};
+
 int main(void)
 {
+	char text[CLOCK_TEXT_BYTES];
+
 	now = (struct timespec){ 1234567890, 999999999 };
 	is_int(clock_now_ms(), 1234567890999, "nanoseconds are rounded down");
 	is_int(asked, CLOCK_MONOTONIC, "the clock never steps back");
@@ -62,6 +76,10 @@ int main(void)
 	for (size_t i = 0; i < array_len(polls); i++)
 		is_int(clock_poll_ms(polls[i].deadline), polls[i].poll_ms,
 		       "poll for deadline %zu", i);
+	for (size_t i = 0; i < array_len(texts); i++) {
+		clock_text(texts[i].ms, text);
+		is_str(text, texts[i].text, "text of duration %zu", i);
+	}
 	is_int(clock_earlier(1, 2), 1, "the earlier one comes first");
 	is_int(clock_earlier(CLOCK_NEVER, 5), 5, "anything is before never");
 	return tap_end();

@@ -169,7 +169,7 @@ static const struct {
 	{ "a line of 31 characters", TEXT(CHARS_31), "like a password" },
 	{ "31 characters and LF", TEXT(CHARS_31 "\n"), "like a password" },
 	{ "31 characters and CRLF", TEXT(CHARS_31 "\r\n"), "like a password" },
-	{ "user:password", TEXT("root:hunter2\n"), "looks like a password" },
+	{ "user:password", TEXT("root:hunter2\n"), "malformed identity:hex" },
 	{ "an identity without hex", TEXT("btrfs:\n"),
 	  "looks like a password" },
 

@@ -16,7 +16,8 @@ static const struct {
 	{ "port 7000-7100\n", "--port=7000-7100" },
 	{ "\tport \t 7000-7100 \t", "--port=7000-7100" },
 	{ "stats a file\n", "--stats=a file" },
-	{ "--port 1", "----port=1" },
+	{ "--port 1", "--port=1" },
+	{ "--\n", "----" },
 };
 
 int main(void)

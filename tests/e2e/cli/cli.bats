@@ -99,7 +99,7 @@ assert_help_is_the_table() {
 }
 
 @test "an IPv6 address with a port but no brackets: exit status 2, and the brackets are shown" {
-	wrong_usage 'brackets, as in \[2001:db8::1\]:7000, or all of it' \
+	wrong_usage 'write \[2001:db8::1\]:7000, or \[2001:db8::1:7000\] if all of it is the address$' \
 		connect -k key 2001:db8::1:7000
 	wrong_usage '\[::1\]:6330' connect -k key ::1:6330
 	wrong_usage '\[2001:db8:0:0:0:0:0:1\]:70$' \
@@ -253,6 +253,18 @@ assert_help_is_the_table() {
 	grep -oE 'Fl -[a-z][a-z0-9-]+' "$MAN" | sed 's/Fl -/--/' |
 		LC_ALL=C sort -u >manual
 	diff table manual >&2 || fail "options of the program and of the manual differ"
+}
+
+@test "the rendered manual has two dashes before each long option" {
+	local verb names
+	for verb in $(verbs); do
+		table_of "$verb"
+	done >table
+	names=$(sed 's/^--//' table | paste -sd'|')
+	man -l "$MAN" 2>/dev/null | col -b >manual
+	[[ -s manual ]] || skip "own kernel only: no man"
+	! grep -nE -- "(^|[^-[:alnum:]])-($names)\\b" manual >&2 ||
+		fail "one dash before a long option"
 }
 
 @test "the manual names every mode" {

@@ -343,6 +343,16 @@ key_bytes() {
 	refuses_key garbled 'does not parse'
 }
 
+@test "a certificate is not called a secret, nor a malformed identity:hex a password alone" {
+	printf -- '-----BEGIN CERTIFICATE-----\nMIIB\n' >cert
+	chmod 644 cert
+	refuses_key cert 'a certificate, which is no secret'
+	assert_stderr_lacks chmod
+	echo alice:zz | put malformed
+	refuses_key malformed 'malformed identity:hex; make a key'
+	refuses_key nowhere "keygen -o nowhere', or copy the other host's"
+}
+
 @test "a short printable line is refused because it looks like a password" {
 	echo 'correct horse battery staple' | put password
 	refuses_key password 'looks like a password.*keygen'

@@ -46,6 +46,28 @@ without_reader() {
 	exec 7<&-
 }
 
+# on_terminal N COMMAND...: N, 0 or 1, is a terminal; messages in $ERR
+on_terminal() {
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/prompt" '' \
+		sh -c "exec \"\$@\" $1<>/dev/tty 2>'$ERR'" sh "${@:2}" || status=$?
+}
+
+@test "a stream is not written to a terminal, and not silently read from one" {
+	local status=0
+	on_terminal 1 "$BKP" listen -k key -b 127.0.0.1 -p 0
+	((status == 8)) || fail "exit status $status"
+	assert_stderr_has 'standard output is a terminal.*redirect it, or add -- COMMAND'
+	on_terminal 1 "$BKP" connect -k key --receive --retry 0 -p 1 127.0.0.1
+	((status == 8)) || fail "exit status $status"
+	on_terminal 1 "$BKP" listen -k key -b 127.0.0.1 -p 0 --wait 1ms -- cat
+	((status == 4)) || fail "exit status $status"
+	on_terminal 0 "$BKP" connect -k key --retry 0 -p 1 127.0.0.1
+	((status == 4)) || fail "exit status $status"
+	assert_stderr_has 'reading the stream from the terminal'
+	on_terminal 0 "$BKP" connect -k key --retry 0 -p 1 127.0.0.1 -- true
+	assert_stderr_lacks 'from the terminal'
+}
+
 @test "SIGUSR1 and SIGTERM work although nobody reads the messages" {
 	without_reader
 	stands push

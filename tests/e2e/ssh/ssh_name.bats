@@ -148,7 +148,7 @@ arrived() {
 	chmod +x with_int
 	suspends INT
 	((CODE == 130)) || fail "exit status $CODE"
-	assert_stderr_has 'stopped after 1000000 bytes; .* waits for 60 s .* the same command continues it'
+	assert_stderr_has 'stopped after 1000000 bytes; .* waits for 1m .* the same command continues it'
 	again <in
 	arrived
 }

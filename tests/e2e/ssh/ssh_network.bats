@@ -64,6 +64,7 @@ only_ssh() {
 @test "--address is tried first, then the address that ssh came to" {
 	by_ssh -v --address "$NOBODY" there "cat >$TMP/got" <in
 	assert_stderr_has "connecting to $NOBODY"
+	assert_stderr_has "^btrfs-ktls-pipe: --address: .*$NOBODY.*; trying $SSHD_ADDRESS"
 	assert_stderr_has "connecting to $SSHD_ADDRESS"
 	assert_same_file got in
 }

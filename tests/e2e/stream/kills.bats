@@ -70,7 +70,8 @@ launcher_killed() {
 launcher_and_supervisor_killed() {
 	local both
 	choose_consumer
-	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
+	SOURCE=(sh -c 'exec 3<&0; "$@" <&3 & wait $!' sh
+		"$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
 	starts
 	choose_moment
 	both="$(launcher_of "$SENDER_PID" || :) $(supervisor_of "$SENDER_PID" || :)"

@@ -207,14 +207,14 @@ keeps_part() {
 	}
 	echo victim >victim
 	ln -s victim file.part
-	refused 'symbolic link'
+	refused 'symbolic link: remove it$'
 	ln victim file.part
 	refused 'two names'
 	mkfifo file.part
 	refused 'no regular file'
 	: >file.part
 	chmod 644 file.part
-	refused 'mode 0600'
+	refused 'remove it, or give it our user and mode 0600'
 	(umask 077 && echo "somebody's download" >file.part)
 	cp -p file.part before
 	refused 'not a part of ours: move it away' before

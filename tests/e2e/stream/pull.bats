@@ -133,7 +133,7 @@ synced() {
 		rm -f go runs file
 		offers -- ./slow
 		stops $signal
-		assert_stderr_has 'stopped after 1000000 bytes; .* waits for 20 s .* the same command continues it' pull.err
+		assert_stderr_has 'stopped after 1000000 bytes; .* waits for 20s .* the same command continues it' pull.err
 		: >go
 		pulls "${NAME[@]}" -v
 		assert_stderr_has 'the stream continues at byte 1000000'

@@ -25,7 +25,7 @@ suspends() {
 	kill -"$1" "$SENDER_PID"
 	wait "$SENDER_PID" || SENDER=$?
 	exec 8>&-
-	until_true said receiver 'waiting for the peer, for 20 s at the most'
+	until_true said receiver 'waiting for the peer, for 20s at the most'
 }
 
 # again [CODE] [OPTION]...: the same command once more, with standard input
@@ -89,7 +89,7 @@ compared() {
 	wrapped : 'env --default-signal=INT'
 	for signal in INT TERM; do
 		suspends $signal
-		says sender 'stopped after 1000000 bytes; .* waits for 20 s .* the same command continues it'
+		says sender 'stopped after 1000000 bytes; .* waits for 20s .* the same command continues it'
 		again <in
 		arrived
 	done
@@ -229,7 +229,7 @@ compared() {
 @test "--discard without such a stream is refused with 5" {
 	start_receiver --ktls "$WHEN"
 	again 5 --discard
-	assert_stderr_has 'no stream of that name'
+	assert_stderr_has ': no stream of that name is there$'
 }
 
 @test "nobody continues: the receiver exits 7 after the time that it granted" {
@@ -243,7 +243,7 @@ compared() {
 	kill -TERM "$SENDER_PID"
 	exec 8>&-
 	receiver_ends 7
-	says sender 'waits for 2 s'
+	says sender 'waits for 2s'
 }
 
 # The consumer, which waits for the file gate, ends while no sender is there.

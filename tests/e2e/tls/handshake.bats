@@ -192,7 +192,7 @@ fails_within() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer'
 	assert_lines 1 "$ERR"
 	fails_within 5 bkp_send 4 --retry 1s <<<secret
-	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer; trying again for 1 s'
+	assert_stderr_has '^btrfs-ktls-pipe: .*reset by peer; trying again for 1s'
 	assert_lines 2 "$ERR"
 }
 

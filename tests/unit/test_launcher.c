@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/* launcher: whose orders to signal a process it obeys. */
+#include "cli/launcher.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "base/order.h"
+#include "tap.h"
+
+/* The process of a stream: waits to be signalled. */
+static pid_t stream(void)
+{
+	const struct order me = { .kind = ORDER_REGISTER };
+	struct order_answer ignored;
+	struct err e = { 0 };
+	int tell[2];
+	char byte = 0;
+	pid_t pid;
+
+	if (pipe2(tell, O_CLOEXEC) < 0)
+		bail();
+	pid = fork();
+	if (pid == 0) {
+		byte = order_ask(&me, -1, &ignored, &e) == 0;
+		if (write(tell[1], &byte, 1) == 1)
+			pause();
+		_exit(0);
+	}
+	close(tell[1]);
+	ok(read(tell[0], &byte, 1) == 1 && byte, "a stream registers itself");
+	close(tell[0]);
+	return pid;
+}
+
+static bool has_ended(pid_t pid)
+{
+	siginfo_t ended = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) ==
+		       0 &&
+	       ended.si_pid == pid;
+}
+
+/* Another stream's process gives this order. */
+static int signal_by_stream(pid_t victim)
+{
+	struct err e = { 0 };
+	int wstatus = 0;
+	pid_t pid = fork();
+
+	if (pid == 0)
+		_exit(order_signal(victim, SIGKILL, &e) < 0);
+	waitpid(pid, &wstatus, 0);
+	return WEXITSTATUS(wstatus);
+}
+
+int main(void)
+{
+	const struct options o = { .keep = true };
+	struct err e = { 0 };
+	pid_t victim;
+
+	signal(SIGPIPE, SIG_IGN);
+	if (launcher_start(&o, 0, &e) < 0 || !order_possible())
+		bail();
+	victim = stream();
+	is_int(signal_by_stream(victim), 1,
+	       "one stream cannot have another one's process killed");
+	ok(!has_ended(victim), "which lives");
+	is_int(order_signal(getppid(), SIGUSR1, &e), -1,
+	       "nor can the listener signal a process that is no stream's");
+	e = (struct err){ 0 };
+	is_int(order_signal(victim, SIGKILL, &e), 0,
+	       "the listener can end a stream");
+	while (!has_ended(victim))
+		poll(NULL, 0, 5);
+	e = (struct err){ 0 };
+	is_int(order_signal(victim, SIGKILL, &e), -1,
+	       "but not once it has ended: the number may be another's");
+	waitpid(victim, NULL, 0);
+	return tap_end();
+}
