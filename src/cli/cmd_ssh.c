@@ -238,12 +238,15 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 	/* Somebody is there. */
 	if (last.kind == ERR_AUTH)
 		return -1;
-	return err_set(e, ERR_NET, 0,
-		       "no direct connection to %s, port %u of %s: %s (open "
-		       "that TCP port there, --port A-B chooses it; or give "
-		       "--address, --reverse or --fallback)",
-		       n->o->ssh.host, n->setup.connections.port, tried,
-		       last.num ? strerror(last.num) : last.msg);
+	err_set(e, ERR_NET, 0, "no direct connection to %s, port %u of %s: %s",
+		n->o->ssh.host, n->setup.connections.port, tried,
+		last.num ? strerror(last.num) : last.msg);
+	if (n->o->fallback)
+		return -1;
+	return err_append(e,
+			  " (open that TCP port there%s; or give --address, "
+			  "--reverse or --fallback)",
+			  n->o->port ? "" : ", --port A-B chooses it");
 }
 
 /* Reach the far host at one of its addresses. */

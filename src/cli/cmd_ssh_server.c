@@ -2,6 +2,7 @@
 /* The far side of ssh: what ssh starts, and what authorized_keys may force. */
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -476,6 +477,19 @@ static int far_confine(struct far *f, struct err *e)
 	return setup_confine(&f->setup, e);
 }
 
+/* Reverse: the near host does not let us in; its user reads this. */
+static void far_cannot_reach(const struct far *f, struct err *e)
+{
+	if (e->kind != ERR_NET || !e->num)
+		return;
+	err_set(e, ERR_NET, e->num, "cannot connect to %s, port %" PRIu64,
+		f->side.host, f->side.port);
+	if (!f->request.fallback)
+		err_append(e, " (open that TCP port of the host where ssh was "
+			      "called, --port A-B chooses it; or give "
+			      "--address or --fallback)");
+}
+
 /*
  * Get a direct connection, whichever side connects.  NULL: see e, or the near
  * host spoke.
@@ -488,7 +502,10 @@ static struct session *far_connect(struct far *f, struct err *e)
 		if (far_confine(f, e) < 0)
 			return NULL;
 		session = session_client_new(&f->setup.session, e);
-		return session_first(session, e);
+		session = session_first(session, e);
+		if (!session)
+			far_cannot_reach(f, e);
+		return session;
 	}
 	if (far_listen(f, &f->at[0], e) < 0 || far_confine(f, e) < 0 ||
 	    far_answer(f, &f->at[0], e) < 0)

@@ -24,6 +24,7 @@ only_ssh() {
 	only_ssh
 	by_ssh 4 there "cat >$TMP/got" <in
 	assert_stderr_has "no direct connection to there, port [0-9]+ of $SSHD_ADDRESS: Connection timed out \\(open that TCP port there, --port"
+	assert_stderr_lacks "the other host's btrfs-ktls-pipe or"
 	[[ ! -e got ]] || fail 'COMMAND was started'
 	until_true nothing_is_left
 }
@@ -38,9 +39,26 @@ only_ssh() {
 	only_ssh
 	by_ssh --fallback there "cat >$TMP/got" <in
 	assert_same_file got in
-	assert_stderr_has 'no direct connection.*going through ssh'
+	assert_stderr_has 'no direct connection[^(]*; going through ssh .--fallback.$'
 	by_ssh --reverse there "cat >$TMP/got2" <in
 	assert_same_file got2 in
+}
+
+@test "the far host cannot reach us with --reverse: exit status 4, and it names cause and remedy" {
+	firewall 'accept'
+	ip netns exec "$CABLE" nft -f - <<-END
+		table inet o {
+			chain c {
+				type filter hook output priority 0
+				ct state established,related accept
+				oif lo accept
+				reject with tcp reset
+			}
+		}
+	END
+	by_ssh 4 --reverse there "cat >$TMP/got" <in
+	assert_stderr_has '^btrfs-ktls-pipe: there: cannot connect to [0-9.]+, port [0-9]+: Connection refused \(open that TCP port of the host where ssh was called, --port'
+	assert_stderr_has '^btrfs-ktls-pipe: there cannot reach us: see its message above$'
 }
 
 @test "--address is tried first, then the address that ssh came to" {
