@@ -187,25 +187,22 @@ static int setup_check(struct setup *s, const struct options *o, struct err *e)
 	return 0;
 }
 
-/* A stream hardly comes from a terminal, and never belongs on one. */
-static int setup_check_terminal(const struct options *o, struct err *e)
+/* A stream hardly comes from a terminal, nor belongs on one. */
+static void setup_name_terminal(const struct options *o)
 {
 	if (o->command || o->output || o->discard)
-		return 0;
+		return;
 	if (options_sends(o) && isatty(STDIN_FILENO))
 		log_notice("reading the stream from the terminal");
 	if (!options_sends(o) && isatty(STDOUT_FILENO))
-		return err_set(e, ERR_IO, 0,
-			       "standard output is a terminal, and a stream is "
-			       "not text: redirect it, or add -- COMMAND");
-	return 0;
+		log_notice("the stream goes to the terminal: redirect it, or "
+			   "add -- COMMAND");
 }
 
 static int setup_open_files(struct setup *s, const struct options *o,
 			    struct err *e)
 {
-	if (setup_check_terminal(o, e) < 0)
-		return -1;
+	setup_name_terminal(o);
 	/* One that abandons the stream leaves the file alone. */
 	if (o->output && !o->discard) {
 		s->stream.part = &s->part;

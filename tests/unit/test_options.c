@@ -306,13 +306,16 @@ static void test_parse(void)
 		if (!ok(ret == 0 && strstr(describe(&o), part), "%s",
 			accepted[i].line))
 			printf("#   got%s(%s)\n", describe(&o), e.msg);
+		ssh_args_fini(&o.ssh);
 	}
-	for (size_t i = 0; i < array_len(refused); i++)
+	for (size_t i = 0; i < array_len(refused); i++) {
 		if (!ok(parse(refused[i].line, &o, &e) == -1 &&
 				e.kind == ERR_USAGE &&
 				strstr(e.msg, refused[i].why),
 			"refused: %s", refused[i].line))
 			printf("#   got%s(%s)\n", describe(&o), e.msg);
+		ssh_args_fini(&o.ssh);
+	}
 }
 
 static void test_long_host(void)

@@ -20,6 +20,7 @@
 
 enum { STREAM_BYTES = 1000 };
 
+static const struct session_config config;
 static struct session the_link;
 
 /* A consumer that acts after it was checked so many times */
@@ -223,6 +224,8 @@ static int receive(struct err *e)
 	the_link = (struct session){ .conn = (struct connection *)&the_link,
 				     .count = 1,
 				     .fd = -1,
+				     .lifeline_fd = -1,
+				     .p.config = &config,
 				     .due_ms = CLOCK_NEVER,
 				     .final = "no peer reconnects" };
 	progress_start(&progress, false, 0, NULL);

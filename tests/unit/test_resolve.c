@@ -142,12 +142,12 @@ static void test_failures(struct resolve *r)
 		const char *host, *source, *about;
 		int num;
 	} rows[] = {
-		{ "nobody", NULL, "nobody: Name or service", 0 },
-		{ "again", NULL, "again: Temporary failure", EAGAIN },
-		{ "system", NULL, "system: Too many open files", EMFILE },
-		{ "many", "again", "again: Temporary failure", EAGAIN },
-		{ "dies", NULL, "dies: the process", EAGAIN },
-		{ "liar", NULL, "liar: the process", EAGAIN },
+		{ "nobody", NULL, "nobody': Name or service", 0 },
+		{ "again", NULL, "again': Temporary failure", EAGAIN },
+		{ "system", NULL, "system': Too many open files", EMFILE },
+		{ "many", "again", "again': Temporary failure", EAGAIN },
+		{ "dies", NULL, "dies': the process", EAGAIN },
+		{ "liar", NULL, "liar': the process", EAGAIN },
 		{ "fe80::1%nobody", NULL, "interface 'nobody'", 0 },
 	};
 

@@ -29,8 +29,7 @@ static void test_same(void)
 		"port=7000 port-last=7100 retry-ms=120000 handshake-ms=10000 "
 		"buffer=67108864 rekey-after=1048576 tcp-buffer=1 dscp=64 "
 		"mode=tls13-aes128-gcm,tls13-aes256-gcm -- x",
-		"1 receive discard name=00ff identity=ssh-00ff "
-		"host=me@there -- x",
+		"1 receive discard name=00ff identity=ssh-0 host=me@there -- x",
 		"1 send no-retry=1 no-buffer=1 limit=1 congestion=bbr -- x",
 		"1 receive -- %01%7f%ff%25%0a%5c%27%22",
 	};

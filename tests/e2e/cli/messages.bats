@@ -52,15 +52,17 @@ on_terminal() {
 		sh -c "exec \"\$@\" $1<>/dev/tty 2>'$ERR'" sh "${@:2}" || status=$?
 }
 
-@test "a stream is not written to a terminal, and not silently read from one" {
+@test "a stream that goes to a terminal, or comes from one, is announced" {
 	local status=0
-	on_terminal 1 "$BKP" listen -k key -b 127.0.0.1 -p 0
-	((status == 8)) || fail "exit status $status"
-	assert_stderr_has 'standard output is a terminal.*redirect it, or add -- COMMAND'
+	on_terminal 1 "$BKP" listen -k key -b 127.0.0.1 -p 0 --wait 1ms
+	((status == 4)) || fail "exit status $status"
+	assert_stderr_has 'to the terminal: redirect it, or add -- COMMAND'
 	on_terminal 1 "$BKP" connect -k key --receive --retry 0 -p 1 127.0.0.1
-	((status == 8)) || fail "exit status $status"
+	((status == 4)) || fail "exit status $status"
+	assert_stderr_has 'to the terminal'
 	on_terminal 1 "$BKP" listen -k key -b 127.0.0.1 -p 0 --wait 1ms -- cat
 	((status == 4)) || fail "exit status $status"
+	assert_stderr_lacks 'to the terminal'
 	on_terminal 0 "$BKP" connect -k key --retry 0 -p 1 127.0.0.1
 	((status == 4)) || fail "exit status $status"
 	assert_stderr_has 'reading the stream from the terminal'

@@ -357,7 +357,7 @@ answered() {
 @test "a port in use: exit status 4 with one clear line" {
 	start_receiver
 	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT"
-	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT.*-p.*in use"
+	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT: .* in use (.* -p)"
 	assert_lines 1 "$ERR"
 }
 
