@@ -70,6 +70,10 @@ static bool order_take_fields(const struct order *o, struct order *used)
 			if (!order_is_word(i, o->words[i]))
 				return false;
 		return o->role <= 1;
+	case ORDER_REGISTER:
+		memcpy(used->words[ORDER_IDENTITY], o->words[ORDER_IDENTITY],
+		       ORDER_WORD_BYTES);
+		return order_is_word(ORDER_IDENTITY, o->words[ORDER_IDENTITY]);
 	case ORDER_CONTINUE:
 		used->pid = o->pid;
 		return o->pid > 1;

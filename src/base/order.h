@@ -15,7 +15,7 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_REGISTER, /* the process that asks is a stream's */
+	ORDER_REGISTER, /* the process that asks is the stream's of an identity */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */

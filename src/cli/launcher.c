@@ -48,6 +48,7 @@ struct launcher {
 	struct {
 		pid_t pid; /* 0: free */
 		int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
+		char identity[ORDER_WORD_BYTES]; /* of its client; "": none */
 	} streams[STREAMS_MAX];
 };
 
@@ -73,9 +74,40 @@ static void launcher_set_subject(const struct order *o)
 	log_set_subject(subject);
 }
 
-static int launcher_command(struct launcher *l, const struct order *o,
+/* Without a pidfd another process may have the number, but a place is free again. */
+static bool launcher_stream_lives(const struct launcher *l, int i)
+{
+	if (!l->streams[i].pid)
+		return false;
+	if (l->streams[i].pidfd >= 0)
+		return !io_ready(l->streams[i].pidfd, POLLIN);
+	return kill(l->streams[i].pid, 0) == 0 || errno == EPERM;
+}
+
+/* The stream of this process, or -1. */
+static int launcher_find(const struct launcher *l, pid_t pid)
+{
+	for (int i = 0; i < STREAMS_MAX; i++)
+		if (l->streams[i].pid == pid && launcher_stream_lives(l, i))
+			return i;
+	return -1;
+}
+
+/* With --keep each stream starts COMMAND for its own client alone. */
+static bool launcher_may_command(const struct launcher *l,
+				 const struct order_received *r)
+{
+	int i = launcher_find(l, r->from);
+
+	return !l->o->keep ||
+	       (i >= 0 && !strcmp(l->streams[i].identity,
+				  r->order.words[ORDER_IDENTITY]));
+}
+
+static int launcher_command(struct launcher *l, const struct order_received *r,
 			    struct order_answer *a)
 {
+	const struct order *o = &r->order;
 	enum command_role role = options_sends(l->o) ? COMMAND_SOURCE
 						     : COMMAND_CONSUMER;
 	const struct command_peer peer = {
@@ -92,6 +124,8 @@ static int launcher_command(struct launcher *l, const struct order *o,
 		i++;
 	if (!l->o->command || o->role != role || i == most)
 		return launcher_refuse(&a->error, "no such COMMAND");
+	if (!launcher_may_command(l, r))
+		return launcher_refuse(&a->error, "another client's COMMAND");
 	if (l->o->keep)
 		launcher_set_subject(o);
 	if (command_spawn(l->o->command, role, &peer, l->o->passes_on, &p,
@@ -117,34 +151,55 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
-/* Without a pidfd another process may have the number, but a place is free again. */
-static bool launcher_stream_lives(const struct launcher *l, size_t i)
+/* The parent of a process, or 0: nobody says. */
+static pid_t launcher_parent_of(pid_t pid)
 {
-	if (!l->streams[i].pid)
-		return false;
-	if (l->streams[i].pidfd >= 0)
-		return !io_ready(l->streams[i].pidfd, POLLIN);
-	return kill(l->streams[i].pid, 0) == 0 || errno == EPERM;
+	char path[32], line[256];
+	int parent = 0;
+	FILE *in;
+
+	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+	in = fopen(path, "re");
+	if (!in)
+		return 0;
+	while (fgets(line, sizeof line, in))
+		if (sscanf(line, "PPid: %d", &parent) == 1)
+			break;
+	fclose(in);
+	return parent;
 }
 
-/* This process may be signalled.  -1: there are too many, or it has ended. */
-static int launcher_note(struct launcher *l, pid_t pid)
+/*
+ * This process may be signalled, and belongs to that client.  -1: there are too
+ * many, it has ended, or a process of a stream made it.
+ */
+static int launcher_note(struct launcher *l, pid_t pid, const char *identity)
 {
-	size_t i = 0;
-	int pidfd;
+	int i = launcher_find(l, pid), pidfd;
+	pid_t parent;
 
-	while (i < STREAMS_MAX && launcher_stream_lives(l, i))
-		i++;
+	/* Without a pidfd the number may be a new process's. */
+	if (i >= 0 && l->streams[i].pidfd >= 0)
+		return -1;
+	if (i < 0)
+		for (i = 0; i < STREAMS_MAX && launcher_stream_lives(l, i);)
+			i++;
 	if (i == STREAMS_MAX)
 		return -1;
 	/* Close-on-exec by itself.  A kernel or a container may lack it. */
 	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	if (pidfd < 0 && !err_refuses(errno))
 		return -1;
+	parent = launcher_parent_of(pid);
+	if (parent && parent != l->parent) {
+		attr_close(&pidfd);
+		return -1;
+	}
 	if (l->streams[i].pid)
 		attr_close(&l->streams[i].pidfd);
 	l->streams[i].pid = pid;
 	l->streams[i].pidfd = pidfd;
+	snprintf(l->streams[i].identity, ORDER_WORD_BYTES, "%s", identity);
 	return 0;
 }
 
@@ -152,7 +207,8 @@ static int launcher_note(struct launcher *l, pid_t pid)
 static int launcher_stream(struct launcher *l, const struct order_received *r,
 			   struct order_answer *a)
 {
-	if (!l->o->keep || r->from <= 1 || launcher_note(l, r->from) < 0)
+	if (!l->o->keep || r->from <= 1 ||
+	    launcher_note(l, r->from, r->order.words[ORDER_IDENTITY]) < 0)
 		return launcher_refuse(&a->error, "no such stream");
 	return 0;
 }
@@ -160,18 +216,17 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 /* Returns 0, or -1 with errno set; ESRCH: no process that was noted. */
 static int launcher_signal_noted(const struct launcher *l, pid_t pid, int sig)
 {
-	for (size_t i = 0; i < STREAMS_MAX; i++) {
-		if (l->streams[i].pid != pid || !launcher_stream_lives(l, i))
-			continue;
-		if (syscall(SYS_pidfd_send_signal, l->streams[i].pidfd, sig,
-			    NULL, 0) == 0)
-			return 0;
-		return l->streams[i].pidfd < 0 || err_refuses(errno)
-			       ? kill(pid, sig)
-			       : -1;
+	int i = launcher_find(l, pid);
+
+	if (i < 0) {
+		errno = ESRCH;
+		return -1;
 	}
-	errno = ESRCH;
-	return -1;
+	if (syscall(SYS_pidfd_send_signal, l->streams[i].pidfd, sig, NULL, 0) ==
+	    0)
+		return 0;
+	return l->streams[i].pidfd < 0 || err_refuses(errno) ? kill(pid, sig)
+							     : -1;
 }
 
 /* Nobody can ask any more: end a process that was noted. */
@@ -304,7 +359,7 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 	case ORDER_PING:
 		return 0;
 	case ORDER_COMMAND:
-		return launcher_command(l, o, a);
+		return launcher_command(l, r, a);
 	case ORDER_CONTINUE:
 		return launcher_continue(l, o, a);
 	case ORDER_REGISTER:
@@ -454,7 +509,7 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 
 	launcher_detach(fd);
 	if (child)
-		launcher_note(&l, child);
+		launcher_note(&l, child, "");
 	sigemptyset(&none);
 	for (;;) {
 		launcher_reap(&l);

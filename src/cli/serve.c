@@ -282,25 +282,30 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
-/* Only a process that the launcher knows can be signalled. */
-static void serve_register(int fd)
+/*
+ * Only a process that the launcher knows can be signalled, and its COMMAND has no
+ * other identity.  No byte of the stream has been read yet.
+ */
+static void serve_register(int fd, const char *identity)
 {
-	const struct order stream = { .kind = ORDER_REGISTER };
+	struct order stream = { .kind = ORDER_REGISTER };
 	struct order_answer ignored;
 	struct err e = { 0 };
 
+	order_set_word(&stream, ORDER_IDENTITY, identity);
 	if (order_possible() && order_ask(&stream, -1, &ignored, &e) < 0)
 		log_debug("%s", e.msg);
 	pass_tell(fd, PASS_REGISTERED);
 }
 
 /* In a stream's new process: drop everything of the other streams. */
-static void serve_child_init(struct serve *k, int fd)
+static void serve_child_init(struct serve *k, int fd, const struct peer *g)
 {
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
 		if (k->table.streams[i].pid)
 			close(k->table.streams[i].fd);
-	serve_register(fd);
+	serve_register(fd, session_identity(&k->setup->session,
+					    channel_agreed(g->channel)));
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
@@ -427,7 +432,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 			&k->status, (size_t)(s - k->table.streams));
 		log_after_fork();
 		log_set_subject(name);
-		serve_child_init(k, fd);
+		serve_child_init(k, fd, g);
 		return serve_stream(k, g, handle, logged, e);
 	}
 	*s = (struct served_stream){ .pid = pid, .fd = fd, .logged = logged };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/order.h"
+#include "stream/command.h"
 #include "tap.h"
 
 /* The process of a stream: waits to be signalled. */
@@ -46,6 +47,50 @@ static bool has_ended(pid_t pid)
 	       ended.si_pid == pid;
 }
 
+/* Ask as a child of the process that calls this, or as that process. */
+static bool is_obeyed(uint32_t kind, const char *identity, bool by_child)
+{
+	struct order o = { .kind = kind, .role = COMMAND_CONSUMER };
+	struct order_answer answer;
+	struct err e = { 0 };
+	int wstatus = 0;
+	pid_t pid = by_child ? fork() : 0;
+
+	if (pid == 0) {
+		order_set_word(&o, ORDER_IDENTITY, identity);
+		if (kind == ORDER_REGISTER)
+			o.role = 0;
+		wstatus = order_ask(&o, -1, &answer, &e) < 0;
+		if (by_child)
+			_exit(wstatus);
+		return !wstatus;
+	}
+	waitpid(pid, &wstatus, 0);
+	return wstatus == 0;
+}
+
+/* A broken stream's process asks for what is another client's. */
+static void broken_stream(void)
+{
+	int wstatus = 0;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		int faults = is_obeyed(ORDER_COMMAND, "alice", false) |
+			     !is_obeyed(ORDER_REGISTER, "alice", false) << 1 |
+			     is_obeyed(ORDER_COMMAND, "bob", false) << 2 |
+			     is_obeyed(ORDER_REGISTER, "bob", false) << 3 |
+			     is_obeyed(ORDER_REGISTER, "bob", true) << 4 |
+			     is_obeyed(ORDER_COMMAND, "alice", true) << 5 |
+			     !is_obeyed(ORDER_COMMAND, "alice", false) << 6;
+
+		_exit(faults);
+	}
+	waitpid(pid, &wstatus, 0);
+	is_int(WEXITSTATUS(wstatus), 0,
+	       "a stream starts COMMAND for its own client alone");
+}
+
 /* Another stream's process gives this order. */
 static int signal_by_stream(pid_t victim)
 {
@@ -61,13 +106,17 @@ static int signal_by_stream(pid_t victim)
 
 int main(void)
 {
-	const struct options o = { .keep = true };
+	char command[] = "true", *words[] = { command, NULL };
+	const struct options o = { .keep = true,
+				   .verb = OPTIONS_LISTEN,
+				   .command = words };
 	struct err e = { 0 };
 	pid_t victim;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (launcher_start(&o, 0, &e) < 0 || !order_possible())
 		bail();
+	broken_stream();
 	victim = stream();
 	is_int(signal_by_stream(victim), 1,
 	       "one stream cannot have another one's process killed");
