@@ -93,13 +93,16 @@ static int launcher_find(const struct launcher *l, pid_t pid)
 	return -1;
 }
 
-/* With --keep each stream starts COMMAND for its own client alone. */
+/*
+ * With --keep each stream starts COMMAND for its own client alone; only where
+ * SO_PASSCRED is refused the kernel does not say who asks.
+ */
 static bool launcher_may_command(const struct launcher *l,
 				 const struct order_received *r)
 {
 	int i = launcher_find(l, r->from);
 
-	return !l->o->keep ||
+	return !l->o->keep || !r->from ||
 	       (i >= 0 && !strcmp(l->streams[i].identity,
 				  r->order.words[ORDER_IDENTITY]));
 }

@@ -76,14 +76,18 @@ static void broken_stream(void)
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		int faults = is_obeyed(ORDER_COMMAND, "alice", false) |
-			     !is_obeyed(ORDER_REGISTER, "alice", false) << 1 |
-			     is_obeyed(ORDER_COMMAND, "bob", false) << 2 |
-			     is_obeyed(ORDER_REGISTER, "bob", false) << 3 |
-			     is_obeyed(ORDER_REGISTER, "bob", true) << 4 |
-			     is_obeyed(ORDER_COMMAND, "alice", true) << 5 |
-			     !is_obeyed(ORDER_COMMAND, "alice", false) << 6;
+		/* Without a pidfd, as under valgrind, it may be a new stream. */
+		bool knows = syscall(SYS_pidfd_open, getpid(), 0) >= 0;
+		int faults = 0;
 
+		faults |= is_obeyed(ORDER_COMMAND, "alice", false);
+		faults |= !is_obeyed(ORDER_REGISTER, "alice", false) << 1;
+		faults |= is_obeyed(ORDER_COMMAND, "bob", false) << 2;
+		if (knows)
+			faults |= is_obeyed(ORDER_REGISTER, "bob", false) << 3;
+		faults |= is_obeyed(ORDER_REGISTER, "bob", true) << 4;
+		faults |= is_obeyed(ORDER_COMMAND, "alice", true) << 5;
+		faults |= !is_obeyed(ORDER_COMMAND, "alice", false) << 6;
 		_exit(faults);
 	}
 	waitpid(pid, &wstatus, 0);
