@@ -233,6 +233,13 @@ without_tls() {
 	cleanup_add modprobe -d "$BKP_GUEST_MODULES" tls
 }
 
+# can_strace: skips the test where the program cannot run under strace
+can_strace() {
+	command -v strace >/dev/null || skip "strace is not installed"
+	not_under sanitizers 'they cannot look for leaks under strace'
+	not_under valgrind 'it cannot run under strace'
+}
+
 # keeps_attributes: skips the test where the length of a part cannot be noted
 keeps_attributes() {
 	: >attributes

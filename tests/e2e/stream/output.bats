@@ -249,9 +249,7 @@ keeps_part() {
 
 # The launcher gives FILE its name, perhaps late.
 @test "a receiver is killed while its launcher names the file: no other process gets the part before that" {
-	command -v strace >/dev/null || skip "strace is not installed"
-	not_under sanitizers 'they cannot look for leaks under strace'
-	not_under valgrind 'it cannot run under strace'
+	can_strace
 	keeps_attributes
 	local launcher program=$BKP
 	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=renameat2 -e inject=renameat2:delay_enter=4000000'
@@ -271,9 +269,7 @@ keeps_part() {
 
 # Its launcher has the lock until it has done what it was asked for.
 @test "a receiver is killed while its launcher works: the next one waits for that" {
-	command -v strace >/dev/null || skip "strace is not installed"
-	not_under sanitizers 'they cannot look for leaks under strace'
-	not_under valgrind 'it cannot run under strace'
+	can_strace
 	keeps_attributes
 	local program=$BKP
 	make_btrfs_like in 70000000

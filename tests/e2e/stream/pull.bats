@@ -328,9 +328,7 @@ hello() {
 
 # The launcher notes what is on the disk, and opens the sockets of resolved names.
 @test "a connection lost while a slow disk takes the note is dialled again at once" {
-	command -v strace >/dev/null || skip "strace is not installed"
-	not_under sanitizers 'they cannot look for leaks under strace'
-	not_under valgrind 'it cannot run under strace'
+	can_strace
 	full_tier_only 12
 	keeps_attributes
 	make_btrfs_like in 84000000
