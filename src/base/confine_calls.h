@@ -18,7 +18,8 @@ enum { CONFINE_SANITIZED = 0 };
  * Refuse, from here on and in all children, every system call that is not in the
  * list, and arguments that we do not use.  A refused call fails with EPERM; in a
  * build of configure --enable-confine-kill it kills the process.
- * no_new_privs must be set.  *count: the calls in the list.
+ * no_new_privs must be set.  alone: as for confine_enter().  *count: the calls in
+ * the list.
  * Errors: ERR_KTLS; num is ENOSYS if this program has no libseccomp.
  */
 int confine_calls(bool alone, unsigned int *count,

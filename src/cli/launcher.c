@@ -74,7 +74,7 @@ static void launcher_set_subject(const struct order *o)
 	log_set_subject(subject);
 }
 
-/* Without a pidfd another process may have the number, but a place is free again. */
+/* Without a pidfd any process that has the number counts. */
 static bool launcher_stream_lives(const struct launcher *l, int i)
 {
 	if (!l->streams[i].pid)
@@ -235,10 +235,11 @@ static int launcher_signal_noted(const struct launcher *l, pid_t pid, int sig)
 /* Nobody can ask any more: end a process that was noted. */
 static void launcher_end(const struct launcher *l, pid_t pid)
 {
+	int i = launcher_find(l, pid);
+
 	/* Without a pidfd it may be another process by now. */
-	for (size_t i = 0; i < STREAMS_MAX; i++)
-		if (l->streams[i].pid == pid && l->streams[i].pidfd >= 0)
-			launcher_signal_noted(l, pid, SIGTERM);
+	if (i >= 0 && l->streams[i].pidfd >= 0)
+		launcher_signal_noted(l, pid, SIGTERM);
 }
 
 static int launcher_signal(const struct launcher *l,

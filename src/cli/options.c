@@ -449,53 +449,89 @@ static const struct options_spec *options_find_spec(enum options_verb verb,
 	return NULL;
 }
 
+/* An option that getopt_long(3) refused */
+struct refused {
+	char letter; /* 0: it is long, or no letter of ours */
+	const char *name; /* a long one's, len bytes; NULL: it is short */
+	size_t len;
+};
+
+static bool options_is(const struct options_spec *spec, const struct refused *r)
+{
+	if (!r->name)
+		return r->letter && spec->letter == r->letter;
+	return strlen(spec->name) == r->len &&
+	       !memcmp(spec->name, r->name, r->len);
+}
+
+/* Add a word to a list that has room for it.  Returns the list's length. */
+static size_t options_list(char list[static 128], size_t n, const char *dashes,
+			   const char *word)
+{
+	return n + (size_t)snprintf(list + n, n < 128 ? 128 - n : 0, "%s%s%s",
+				    n ? ", " : "", dashes, word);
+}
+
+/* List the options of our verb that begin with this name.  Returns their number. */
+static size_t options_likely(const struct options *o, const struct refused *r,
+			     char list[static 128])
+{
+	size_t count = 0, n = 0;
+
+	for (size_t i = 0; i < array_len(specs) && n < 128; i++)
+		if ((specs[i].verbs & o->verb) && specs[i].help &&
+		    !strncmp(specs[i].name, r->name, r->len)) {
+			n = options_list(list, n, "--", specs[i].name);
+			count++;
+		}
+	return count;
+}
+
+/* List the verbs that have it.  Returns whether there are any. */
+static bool options_elsewhere(const struct refused *r, char list[static 128])
+{
+	unsigned int others = 0;
+	size_t n = 0;
+
+	for (size_t i = 0; i < array_len(specs); i++)
+		if (options_is(&specs[i], r))
+			others |= specs[i].verbs;
+	for (size_t i = 0; i < array_len(verbs); i++)
+		if (others & verbs[i].verb)
+			n = options_list(list, n, "", verbs[i].name);
+	return others;
+}
+
 /*
- * getopt_long(3) refused an option: say why.  optopt is a letter; or 0, and the
- * word before optind is long; or a row, which got a value that it does not take.
+ * Say why.  optopt is a letter; or 0, and the word before optind is long; or a
+ * row, which got a value that it does not take.
  */
 static int options_unknown(const struct options *o, char **argv, struct err *e)
 {
 	const int row = optopt - 256;
-	const bool is_long = !optopt;
-	const char *word = is_long ? argv[optind - 1] + 2 : "";
-	const size_t len = is_long ? strcspn(word, "=") : 0;
+	struct refused r = { .letter = '\0' };
 	char text[128], list[128] = "";
-	size_t n = 0, likely = 0;
-	unsigned int others = 0;
 
 	if (row >= 0 && row < (int)array_len(specs))
 		return options_wrong(o, e, "--%s takes no value",
 				     specs[row].name);
-	if (is_long)
-		snprintf(text, sizeof text, "--%.*s", (int)len, word);
-	else if (optopt > 0 && optopt < 127)
+	if (!optopt) {
+		r.name = argv[optind - 1] + 2;
+		r.len = strcspn(r.name, "=");
+		snprintf(text, sizeof text, "--%.*s", (int)r.len, r.name);
+	} else if (optopt > 0 && optopt < 127) {
+		r.letter = (char)optopt;
 		snprintf(text, sizeof text, "-%c", optopt);
-	else /* a byte of a letter beyond ASCII: the whole word */
+	} else { /* a byte of a letter beyond ASCII: the whole word */
 		snprintf(text, sizeof text, "%s",
 			 argv[optind] && strchr(argv[optind], (char)optopt)
 				 ? argv[optind]
 				 : argv[optind - 1]);
-	for (size_t i = 0; i < array_len(specs); i++) {
-		const struct options_spec *spec = &specs[i];
-
-		if (is_long ? strlen(spec->name) == len &&
-				      !memcmp(spec->name, word, len)
-			    : optopt > 0 && spec->letter == optopt)
-			others |= spec->verbs;
-		if (!is_long || !(spec->verbs & o->verb) || !spec->help ||
-		    strncmp(spec->name, word, len) || n >= sizeof list)
-			continue;
-		likely++;
-		n += (size_t)snprintf(list + n, sizeof list - n, "%s--%s",
-				      n ? ", " : "", spec->name);
 	}
-	if (likely > 1)
+	if (r.name && options_likely(o, &r, list) > 1)
 		return options_wrong(o, e, "%s can be %s", text, list);
-	for (size_t i = n = 0; i < array_len(verbs); i++)
-		if (others & verbs[i].verb)
-			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s",
-					      n ? ", " : "", verbs[i].name);
-	if (others && o->verb)
+	*list = '\0';
+	if (options_elsewhere(&r, list) && o->verb)
 		return options_wrong(o, e, "%s is for %s", text, list);
 	return options_wrong(o, e, "no option %s", text);
 }

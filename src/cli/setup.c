@@ -195,8 +195,8 @@ static void setup_name_terminal(const struct options *o)
 	if (options_sends(o) && isatty(STDIN_FILENO))
 		log_notice("reading the stream from the terminal");
 	if (!options_sends(o) && isatty(STDOUT_FILENO))
-		log_notice("the stream goes to the terminal: redirect it, or "
-			   "add -- COMMAND");
+		log_notice("the stream goes to the terminal: redirect it%s",
+			   o->verb == OPTIONS_SSH ? "" : ", or add -- COMMAND");
 }
 
 static int setup_open_files(struct setup *s, const struct options *o,

@@ -87,11 +87,14 @@ static int ssh_folder_wait(int lock, const char *path, struct err *e)
 {
 	if (io_lock(lock, clock_deadline(LOCK_MS)) == 0)
 		return 0;
+	if (errno == EWOULDBLOCK)
+		err_set(e, ERR_NET, 0,
+			"--name: a stopped process holds the lock of %s (end it)",
+			path);
+	else
+		err_set(e, ERR_NET, errno, "--name: cannot lock %s", path);
 	close(lock);
-	return err_set(
-		e, ERR_NET, 0,
-		"--name: a stopped process holds the lock of %s (end it)",
-		path);
+	return -1;
 }
 
 int ssh_folder_lock(char path[static SSH_FOLDER_PATH_BYTES],
