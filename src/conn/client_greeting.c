@@ -36,16 +36,6 @@ static uint8_t client_flags(const struct session *s)
 			 (has ? FRAME_HELLO_HAVE : 0));
 }
 
-/* What has a receiver, before the first connection? */
-static void client_ask(struct session *s)
-{
-	if (s->count || !s->ask)
-		return;
-	s->ask(s->ask_arg, &s->have);
-	if (!s->have.offset)
-		s->have = (struct frame_have){ 0 };
-}
-
 static int client_hello(struct client *client, const struct session_span *span,
 			struct err *e)
 {
@@ -53,7 +43,8 @@ static int client_hello(struct client *client, const struct session_span *span,
 	const struct session_config *o = s->p.config;
 	struct frame f = { .type = FRAME_HELLO };
 
-	client_ask(s);
+	if (!s->count)
+		session_ask(s);
 	/* From here on bytes go over the new connection only. */
 	rekey_agree(&s->rekey);
 	f.hello = (struct frame_hello){
@@ -61,9 +52,7 @@ static int client_hello(struct client *client, const struct session_span *span,
 		.role = session_frame_role(o),
 		.connection = ++s->number,
 		.offset = span->high,
-		.buffer_bytes = session_buffer_bytes(o),
-		.record_limit = session_record_limit(o),
-		.retry_ms = o->retry_ms,
+		.limits = session_limits(o),
 		.rekey_at = s->conn ? span->at : 0,
 		.flags = client_flags(s),
 	};
@@ -131,12 +120,9 @@ static int client_agree(struct client *client, const struct frame_welcome *w,
 			struct err *e)
 {
 	struct session *s = &client->session;
-	const struct session_peer peer = { .buffer_bytes = w->buffer_bytes,
-					   .retry_ms = w->retry_ms,
-					   .record_limit = w->record_limit,
-					   .handle = w->handle };
 
-	session_agree(s, channel_agreed(client->channel), &peer);
+	session_agree(s, channel_agreed(client->channel), &w->limits,
+		      w->handle);
 	if (s->p.config->raw || !s->p.cred ||
 	    !mode_usable(channel_agreed(client->channel)->mode, CREDENTIAL_PSK))
 		return 0;

@@ -25,16 +25,16 @@ enum frame_role session_frame_role(const struct session_config *o)
 	return o->role == CONNECTION_SENDER ? FRAME_SENDS : FRAME_RECEIVES;
 }
 
-uint64_t session_buffer_bytes(const struct session_config *o)
-{
-	return o->raw ? 0 : o->buffer_bytes;
-}
-
-uint64_t session_record_limit(const struct session_config *o)
+/* A raw peer cannot resume. */
+struct frame_limits session_limits(const struct session_config *o)
 {
 	uint64_t limit = o->raw ? RECORD_LIMIT_RAW : RECORD_LIMIT;
 
-	return min_u64(limit, o->rekey_bytes / RECORD_MAX);
+	return (struct frame_limits){
+		.buffer_bytes = o->raw ? 0 : o->buffer_bytes,
+		.record_limit = min_u64(limit, o->rekey_bytes / RECORD_MAX),
+		.retry_ms = o->retry_ms,
+	};
 }
 
 int session_init(struct session *s, const struct session_ops *ops,
@@ -43,7 +43,6 @@ int session_init(struct session *s, const struct session_ops *ops,
 	*s = (struct session){ .ops = ops,
 			       .p = *p,
 			       .role = p->config->role,
-			       .record_limit = session_record_limit(p->config),
 			       .fd = -1,
 			       .events = POLLIN,
 			       .due_ms = CLOCK_NEVER,
@@ -223,22 +222,23 @@ void session_ticket(struct key *ticket, const struct tls_agreed *agreed,
 }
 
 void session_agree(struct session *s, const struct tls_agreed *agreed,
-		   const struct session_peer *peer)
+		   const struct frame_limits *peer,
+		   const uint8_t handle[static FRAME_ID_BYTES])
 {
+	const struct frame_limits own = session_limits(s->p.config);
+
 	/* A peer before this one may have come as far as this, and failed. */
 	s->final = NULL;
-	s->record_limit = session_record_limit(s->p.config);
 	snprintf(s->identity, sizeof s->identity, "%s",
 		 session_identity(&s->p, agreed));
-	s->buffer_bytes = s->role == CONNECTION_SENDER
-				  ? session_buffer_bytes(s->p.config)
-				  : peer->buffer_bytes;
+	s->buffer_bytes = s->role == CONNECTION_SENDER ? own.buffer_bytes
+						       : peer->buffer_bytes;
 	session_agree_retry(s, peer->retry_ms);
+	s->record_limit = own.record_limit;
 	if (peer->record_limit)
-		s->record_limit = min_u64(s->record_limit, peer->record_limit);
-	if (s->p.config->raw)
-		return;
-	session_ticket(s->ticket, agreed, peer->handle);
+		s->record_limit = min_u64(own.record_limit, peer->record_limit);
+	if (!s->p.config->raw)
+		session_ticket(s->ticket, agreed, handle);
 }
 
 bool session_may_log(struct session *s)
@@ -347,6 +347,16 @@ int session_get_ready(struct session *s, struct err *e)
 bool session_compares(const struct session *s)
 {
 	return s->learns || (s->have.kind && !s->compared);
+}
+
+void session_ask(struct session *s)
+{
+	if (!session_compares(s) && s->ask) {
+		s->ask(s->ask_arg, &s->have);
+		s->compared = false;
+	}
+	if (!s->have.offset)
+		s->have = (struct frame_have){ 0 };
 }
 
 bool session_suspends(const struct session *s)

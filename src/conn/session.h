@@ -188,9 +188,6 @@ const char *session_identity(const struct session_params *p,
 /* How the peer was authenticated. */
 const char *session_method(const struct session *s);
 
-/* The size of our resend buffer.  A raw peer cannot resume: 0. */
-uint64_t session_buffer_bytes(const struct session_config *o);
-
 /*
  * Wait for the first connection.  Returns s; NULL: s is NULL, or it is freed.  All
  * errors are final; the implementation documents them.  ERR_NET if the lifeline
@@ -320,21 +317,19 @@ void session_free(struct session *s);
 int session_init(struct session *s, const struct session_ops *ops,
 		 const struct session_params *p, struct err *e) attr_must_check;
 
-/* What the peer announced in its HELLO or WELCOME, and the stream's handle. */
-struct session_peer {
-	uint64_t buffer_bytes, retry_ms, record_limit;
-	const uint8_t *handle; /* FRAME_ID_BYTES */
-};
+/* The limits that our HELLO or WELCOME announces. */
+struct frame_limits session_limits(const struct session_config *o);
 
 /*
- * On the first connection: agree on the limits that the peer announced, and
- * derive the ticket for later connections.
+ * On the first connection: agree on the limits that the peer announced in its
+ * HELLO or WELCOME, and derive the ticket for later connections.
  */
 void session_agree(struct session *s, const struct tls_agreed *agreed,
-		   const struct session_peer *peer);
+		   const struct frame_limits *peer,
+		   const uint8_t handle[static FRAME_ID_BYTES]);
 
-/* The limit of records under one key that we announce. */
-uint64_t session_record_limit(const struct session_config *o);
+/* Ask what a receiver has, unless that is still to be compared. */
+void session_ask(struct session *s);
 
 /*
  * A rekey failed between HELLO and WELCOME.  The two sides may disagree on which

@@ -57,14 +57,13 @@ static int session_server_welcome(const struct session *s, struct peer *peer,
 		.refusal = FRAME_ACCEPTED,
 		.role = session_frame_role(o),
 		.offset = offset,
-		.buffer_bytes = session_buffer_bytes(o),
-		.record_limit = session_record_limit(o),
+		.limits = session_limits(o),
 		.rekey_at = purpose == SESSION_REKEYS ? offset : 0,
-		.retry_ms = s->named ? o->retry_ms
-				     : retry_agree(o->retry_ms,
-						   peer->hello.retry_ms),
 		.flags = has ? FRAME_WELCOME_HAVE : 0,
 	};
+	if (!s->named)
+		f.welcome.limits.retry_ms =
+			retry_agree(o->retry_ms, peer->hello.limits.retry_ms);
 	if (handle)
 		memcpy(f.welcome.handle, handle, FRAME_ID_BYTES);
 	if (session_server_send(s, peer, &f, e) < 0)
@@ -99,17 +98,6 @@ static int session_server_continue(struct session *s, struct peer *peer,
 	return 0;
 }
 
-/* What do we have, if we receive? */
-static void session_server_ask(struct session *s)
-{
-	if (!session_compares(s) && s->ask) {
-		s->ask(s->ask_arg, &s->have);
-		s->compared = false;
-	}
-	if (!s->have.offset)
-		s->have = (struct frame_have){ 0 };
-}
-
 /* Must the sender compare its input before it continues the stream? */
 static enum session_purpose session_server_purpose(const struct session *s,
 						   const struct peer *peer)
@@ -121,8 +109,11 @@ static enum session_purpose session_server_purpose(const struct session *s,
 	return has ? SESSION_COMPARES : SESSION_STREAMS;
 }
 
-/* The stream is this peer's now, from start on: only its ticket counts. */
-static void session_server_own(struct session *s, const struct peer *peer,
+/*
+ * The stream is this peer's now, from start on: only its ticket counts.  If
+ * another process accepts, that has the new ticket, and waits to hear of it.
+ */
+static void session_server_own(struct session *s, struct peer *peer,
 			       uint64_t start)
 {
 	struct session_server *server = session_server_of(s);
@@ -145,6 +136,9 @@ static void session_server_own(struct session *s, const struct peer *peer,
 		server->stream.name = s->stream_name;
 	if (o->owner)
 		o->owner(o->visit_arg, s->identity);
+	if (peer->restarts && !server->acceptor)
+		pass_tell(server->over, PASS_RESTARTED);
+	peer->restarts = false;
 }
 
 /*
@@ -155,15 +149,9 @@ static int session_server_agree(struct session *s, struct peer *peer,
 				uint64_t offset, enum session_purpose purpose,
 				const uint8_t *handle, struct err *e)
 {
-	const struct session_peer announced = {
-		.buffer_bytes = peer->hello.buffer_bytes,
-		.retry_ms = peer->hello.retry_ms,
-		.record_limit = peer->hello.record_limit,
-		.handle = handle
-	};
-
 	if (session_server_welcome(s, peer, offset, purpose, handle, e) == 0) {
-		session_agree(s, channel_agreed(peer->channel), &announced);
+		session_agree(s, channel_agreed(peer->channel),
+			      &peer->hello.limits, handle);
 		return 0;
 	}
 	if (session_may_log(s))
@@ -181,7 +169,7 @@ static int session_server_begin(struct session *s, struct peer *peer,
 	enum session_purpose purpose;
 	uint64_t offset;
 
-	session_server_ask(s);
+	session_ask(s);
 	purpose = session_server_purpose(s, peer);
 	offset = s->have.offset;
 	s->named = peer->hello.flags & FRAME_HELLO_NAMED;
@@ -231,7 +219,7 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 	const bool compared = s->compared;
 
 	s->compared = true; /* ask for the present state */
-	session_server_ask(s);
+	session_ask(s);
 	*purpose = session_server_purpose(s, peer);
 	if (session_server_agree(s, peer, offset, *purpose, peer->handle, e) <
 	    0) {
@@ -249,14 +237,6 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 	return true;
 }
 
-/* The process that accepts has the new ticket, and waits to hear if it counts. */
-static void session_server_tell_restart(struct session_server *server,
-					enum pass_news news)
-{
-	if (!server->acceptor)
-		pass_tell(server->over, news);
-}
-
 /*
  * Another process continues the suspended stream.  From here on the ticket of
  * the one before is void.
@@ -265,22 +245,17 @@ static int session_server_restart(struct session *s, struct peer *peer,
 				  const struct session_span *span,
 				  struct err *e)
 {
-	struct session_server *server = session_server_of(s);
 	uint64_t offset = s->role == CONNECTION_SENDER ? 0 : span->low;
 	enum session_purpose purpose;
 
 	if (s->conn) {
 		session_server_put_off(s, peer);
-		session_server_tell_restart(server, PASS_REFUSED);
 		return 0;
 	}
 	if (peer->hello.flags & FRAME_HELLO_DISCARD)
 		return session_server_discard(s, peer, span, e);
-	if (!session_server_hand_over(s, peer, offset, &purpose, e)) {
-		session_server_tell_restart(server, PASS_REFUSED);
+	if (!session_server_hand_over(s, peer, offset, &purpose, e))
 		return 0;
-	}
-	session_server_tell_restart(server, PASS_RESTARTED);
 	return session_server_continue(s, peer, offset, purpose, e);
 }
 
@@ -318,8 +293,6 @@ static int session_server_welcome_back(struct session *s, struct peer *peer,
 				       enum session_purpose purpose,
 				       struct err *e)
 {
-	struct session_server *server = session_server_of(s);
-
 	if (!peer->restarts) {
 		if (session_server_welcome(s, peer, offset, purpose, NULL, e) ==
 		    0)
@@ -327,13 +300,9 @@ static int session_server_welcome_back(struct session *s, struct peer *peer,
 		pending_drop_peer(peer);
 		return -1;
 	}
-	if (session_server_agree(s, peer, offset, purpose, peer->handle, e) <
-	    0) {
-		session_server_tell_restart(server, PASS_REFUSED);
+	if (session_server_agree(s, peer, offset, purpose, peer->handle, e) < 0)
 		return -1;
-	}
-	session_server_own(s, peer, server->start);
-	session_server_tell_restart(server, PASS_RESTARTED);
+	session_server_own(s, peer, session_server_of(s)->start);
 	return 0;
 }
 
@@ -395,7 +364,6 @@ static int session_server_renew(struct session *s, struct peer *peer,
 	if (s->named)
 		return session_server_restart(s, peer, span, e);
 	acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
-	session_server_tell_restart(server, PASS_REFUSED);
 	return 0;
 }
 
@@ -403,15 +371,23 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 				    const struct session_span *span,
 				    struct err *e)
 {
-	if (peer->restarts)
-		return session_server_renew(s, peer, span, e);
+	struct session_server *server = session_server_of(s);
+	int ret;
+
+	if (peer->restarts) {
+		ret = session_server_renew(s, peer, span, e);
+		/* Then the stream has become its own: session_server_own() */
+		if (peer->restarts && !server->acceptor)
+			pass_tell(server->over, PASS_REFUSED);
+		return ret;
+	}
 	/* Another process restarted the stream since this one was accepted. */
 	if (memcmp(peer->hello.stream, s->stream, sizeof s->stream)) {
 		acceptor_refuse_accepted(peer, FRAME_REFUSED_STREAM);
 		return 0;
 	}
-	session_server_of(s)->stream.connection = peer->hello.connection;
-	session_server_of(s)->stream.source = peer->source;
+	server->stream.connection = peer->hello.connection;
+	server->stream.source = peer->source;
 	/* While they compare there is no stream yet that could be rekeyed. */
 	if (peer->hello.rekey_at && s->role == CONNECTION_SENDER && s->conn &&
 	    (session_compares(s) || connection_checks(s->conn))) {

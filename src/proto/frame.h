@@ -104,6 +104,14 @@ enum frame_failure {
 	FRAME_FAIL_START = 6, /* the consumer could not be started */
 };
 
+/* What a side offers for the stream, in HELLO and in WELCOME */
+struct frame_limits {
+	uint64_t buffer_bytes; /* of the sender's resend buffer */
+	uint64_t record_limit; /* records under one key; 0: the protocol's */
+	uint64_t
+		retry_ms; /* HELLO: requested; WELCOME: granted; 0: no resume */
+};
+
 struct frame_hello {
 	uint8_t version;
 	enum frame_role role; /* of the connecting side */
@@ -111,9 +119,7 @@ struct frame_hello {
 	uint32_t connection; /* number within the stream, from 1, rising */
 	uint8_t stream[FRAME_ID_BYTES];
 	uint64_t offset; /* valid if the role is FRAME_RECEIVES */
-	uint64_t buffer_bytes; /* the sender's resend buffer */
-	uint64_t record_limit; /* records under one key; 0: the protocol's */
-	uint64_t retry_ms; /* requested; 0: no resume */
+	struct frame_limits limits;
 	uint64_t rekey_at; /* offset of a rekey; 0: this is none */
 	uint8_t host[FRAME_HOST_BYTES];
 	uint8_t proof[FRAME_PROOF_BYTES]; /* of the ticket; zeros: none */
@@ -125,9 +131,7 @@ struct frame_welcome {
 	enum frame_role role; /* of the listener */
 	uint8_t flags; /* FRAME_WELCOME_... */
 	uint64_t offset; /* valid if the role is FRAME_RECEIVES */
-	uint64_t buffer_bytes;
-	uint64_t record_limit;
-	uint64_t retry_ms; /* granted; 0: no resume */
+	struct frame_limits limits;
 	uint64_t rekey_at;
 	uint8_t handle[FRAME_ID_BYTES]; /* PSK identity for resuming */
 };

@@ -70,7 +70,7 @@ static struct resend_buffer *stream_resend_in_place(
 		return resend_file_new(in, e);
 	if (in->kind != IO_PIPE || stream_auto_copies(c, session))
 		return NULL;
-	s = resend_pipes_new(in, session_buffer_bytes(session->p.config), e);
+	s = resend_pipes_new(in, session->buffer_bytes, e);
 	if (!s && c->tx == STREAM_SPLICE)
 		log_notice("%s; using read and send instead (root may have "
 			   "larger pipes; or raise "
@@ -84,7 +84,7 @@ static struct resend_buffer *stream_resend_buffer(const struct stream_config *c,
 						  int in_fd, struct input *in,
 						  struct err *e)
 {
-	uint64_t keeps = session_buffer_bytes(session->p.config);
+	uint64_t keeps = session->buffer_bytes;
 	struct resend_buffer *s;
 
 	if (input_init(in, in_fd, e) < 0)

@@ -117,8 +117,8 @@ static int greet(struct channel *ch, int fd, enum frame_role role)
 	f.hello = (struct frame_hello){ .version = FRAME_VERSION,
 					.role = role,
 					.connection = 1,
-					.buffer_bytes = 1 << 20,
-					.retry_ms = 1000 };
+					.limits.buffer_bytes = 1 << 20,
+					.limits.retry_ms = 1000 };
 	memset(f.hello.stream, role + 1, sizeof f.hello.stream);
 	memcpy(f.hello.stream, &(pid_t){ getpid() }, sizeof(pid_t));
 	if (hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)

@@ -64,8 +64,8 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 		.role = strncmp(argv[3], "sends", 5) ? FRAME_RECEIVES
 						     : FRAME_SENDS,
 		.connection = (uint32_t)strtoul(number, NULL, 10),
-		.buffer_bytes = 1 << 20,
-		.retry_ms = 60000,
+		.limits.buffer_bytes = 1 << 20,
+		.limits.retry_ms = 60000,
 		.flags = name ? FRAME_HELLO_NAMED : 0,
 	};
 	for (int i = 0; i < FRAME_ID_BYTES; i++)

@@ -43,9 +43,9 @@ static struct frame any_hello(void)
 				      .role = any_role(),
 				      .connection = (uint32_t)any() | 1,
 				      .offset = any(),
-				      .buffer_bytes = any(),
-				      .record_limit = any(),
-				      .retry_ms = any(),
+				      .limits.buffer_bytes = any(),
+				      .limits.record_limit = any(),
+				      .limits.retry_ms = any(),
 				      .rekey_at = any() } };
 
 	f.hello.flags = any_hello_flags(f.hello.role);
@@ -61,9 +61,9 @@ static struct frame any_welcome(void)
 			   .welcome = { .version = FRAME_VERSION,
 					.role = any_role(),
 					.offset = any(),
-					.buffer_bytes = any(),
-					.record_limit = any(),
-					.retry_ms = any(),
+					.limits.buffer_bytes = any(),
+					.limits.record_limit = any(),
+					.limits.retry_ms = any(),
 					.rekey_at = any() } };
 
 	if (f.welcome.role == FRAME_RECEIVES && any() & 64)
@@ -147,9 +147,11 @@ static bool same_hello(const struct frame_hello *a, const struct frame_hello *b)
 {
 	return a->version == b->version && a->role == b->role &&
 	       a->flags == b->flags && a->connection == b->connection &&
-	       a->offset == b->offset && a->buffer_bytes == b->buffer_bytes &&
-	       a->record_limit == b->record_limit &&
-	       a->retry_ms == b->retry_ms && a->rekey_at == b->rekey_at &&
+	       a->offset == b->offset &&
+	       a->limits.buffer_bytes == b->limits.buffer_bytes &&
+	       a->limits.record_limit == b->limits.record_limit &&
+	       a->limits.retry_ms == b->limits.retry_ms &&
+	       a->rekey_at == b->rekey_at &&
 	       !memcmp(a->stream, b->stream, sizeof a->stream) &&
 	       !memcmp(a->host, b->host, sizeof a->host) &&
 	       !memcmp(a->proof, b->proof, sizeof a->proof);
@@ -160,9 +162,11 @@ static bool same_welcome(const struct frame_welcome *a,
 {
 	return a->version == b->version && a->refusal == b->refusal &&
 	       a->role == b->role && a->flags == b->flags &&
-	       a->offset == b->offset && a->buffer_bytes == b->buffer_bytes &&
-	       a->record_limit == b->record_limit &&
-	       a->retry_ms == b->retry_ms && a->rekey_at == b->rekey_at &&
+	       a->offset == b->offset &&
+	       a->limits.buffer_bytes == b->limits.buffer_bytes &&
+	       a->limits.record_limit == b->limits.record_limit &&
+	       a->limits.retry_ms == b->limits.retry_ms &&
+	       a->rekey_at == b->rekey_at &&
 	       !memcmp(a->handle, b->handle, sizeof a->handle);
 }
 
@@ -260,9 +264,9 @@ static void test_hello_bytes(void)
 			   .flags = FRAME_HELLO_NAMED | FRAME_HELLO_HAVE,
 			   .connection = 0x84858687,
 			   .offset = 0x98999a9b9c9d9e9f,
-			   .buffer_bytes = 0xa0a1a2a3a4a5a6a7,
-			   .record_limit = 0xa8a9aaabacadaeaf,
-			   .retry_ms = 0xb0b1b2b3b4b5b6b7,
+			   .limits.buffer_bytes = 0xa0a1a2a3a4a5a6a7,
+			   .limits.record_limit = 0xa8a9aaabacadaeaf,
+			   .limits.retry_ms = 0xb0b1b2b3b4b5b6b7,
 			   .rekey_at = 0xb8b9babbbcbdbebf }
 	};
 	struct frame hello = f;
@@ -283,9 +287,9 @@ static void test_welcome_bytes(void)
 			     .role = FRAME_RECEIVES,
 			     .flags = FRAME_WELCOME_HAVE,
 			     .offset = 0x88898a8b8c8d8e8f,
-			     .buffer_bytes = 0x9091929394959697,
-			     .record_limit = 0x98999a9b9c9d9e9f,
-			     .retry_ms = 0xa0a1a2a3a4a5a6a7,
+			     .limits.buffer_bytes = 0x9091929394959697,
+			     .limits.record_limit = 0x98999a9b9c9d9e9f,
+			     .limits.retry_ms = 0xa0a1a2a3a4a5a6a7,
 			     .rekey_at = 0xa8a9aaabacadaeaf }
 	};
 	struct frame welcome = f;
