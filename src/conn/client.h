@@ -95,8 +95,9 @@ int client_refused(struct client *client, struct err *e);
  */
 int client_dial_begin(struct client *client, struct err *e);
 
-/* CLIENT_RESOLVING, CLIENT_CONNECTING */
-int client_dial_step(struct client *client, struct err *e);
+/* The steps of CLIENT_RESOLVING and CLIENT_CONNECTING. */
+int client_dial_resolving(struct client *client, struct err *e);
+int client_dial_connecting(struct client *client, struct err *e);
 
 /* No answer for a while: log what we wait for, and what to check. */
 void client_dial_speak(struct client *client);
@@ -106,7 +107,8 @@ void client_dial_speak(struct client *client);
 /* The socket is connected.  Only the first connection uses the password. */
 int client_handshake_begin(struct client *client, struct err *e);
 
-/* CLIENT_PASSWORD, CLIENT_HANDSHAKE */
+/* The steps of CLIENT_PASSWORD and CLIENT_HANDSHAKE. */
+int client_handshake_password(struct client *client, struct err *e);
 int client_handshake_step(struct client *client,
 			  const struct session_span *span, struct err *e);
 

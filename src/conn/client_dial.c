@@ -134,7 +134,7 @@ static int client_found(struct client *client, const struct resolve_answer *a,
 	return client_connect(client, e);
 }
 
-static int client_resolving(struct client *client, struct err *e)
+int client_dial_resolving(struct client *client, struct err *e)
 {
 	uint64_t now = clock_now_ms();
 	bool done, late;
@@ -160,7 +160,7 @@ static int client_resolving(struct client *client, struct err *e)
 	return client_found(client, &client->known, e);
 }
 
-static int client_connecting(struct client *client, struct err *e)
+int client_dial_connecting(struct client *client, struct err *e)
 {
 	struct net_target t = client_target(client);
 	int ret;
@@ -205,10 +205,4 @@ int client_dial_begin(struct client *client, struct err *e)
 	client_wait(client, CLIENT_RESOLVING,
 		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
 	return 0;
-}
-
-int client_dial_step(struct client *client, struct err *e)
-{
-	return client->state == CLIENT_RESOLVING ? client_resolving(client, e)
-						 : client_connecting(client, e);
 }

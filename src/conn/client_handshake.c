@@ -49,7 +49,7 @@ int client_handshake_begin(struct client *client, struct err *e)
 	return client_begin(client, e) < 0 ? client_refused(client, e) : 0;
 }
 
-static int client_password(struct client *client, struct err *e)
+int client_handshake_password(struct client *client, struct err *e)
 {
 	enum password_message_refusal refusal;
 	enum password_exchange_event event;
@@ -78,8 +78,8 @@ static int client_password(struct client *client, struct err *e)
 	return 0;
 }
 
-static int client_handshake(struct client *client,
-			    const struct session_span *span, struct err *e)
+int client_handshake_step(struct client *client,
+			  const struct session_span *span, struct err *e)
 {
 	enum tls_want want;
 
@@ -104,12 +104,4 @@ static int client_handshake(struct client *client,
 		return 0;
 	}
 	return client_greeting_begin(client, span, e);
-}
-
-int client_handshake_step(struct client *client,
-			  const struct session_span *span, struct err *e)
-{
-	return client->state == CLIENT_PASSWORD
-		       ? client_password(client, e)
-		       : client_handshake(client, span, e);
 }

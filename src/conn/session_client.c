@@ -53,9 +53,11 @@ static int client_step(struct client *client, const struct session_span *span,
 		}
 		return client_dial_begin(client, e);
 	case CLIENT_RESOLVING:
+		return client_dial_resolving(client, e);
 	case CLIENT_CONNECTING:
-		return client_dial_step(client, e);
+		return client_dial_connecting(client, e);
 	case CLIENT_PASSWORD:
+		return client_handshake_password(client, e);
 	case CLIENT_HANDSHAKE:
 		return client_handshake_step(client, span, e);
 	case CLIENT_GREETING:
