@@ -42,8 +42,7 @@ static void resolve_both(const struct resolve_query *q, int flags,
  * The process that waits for a name server.  It closes all inherited pipes and
  * sockets, and dies with us.
  */
-static void resolve_live(const struct resolve_query *q, int fd, pid_t parent,
-			 bool drops)
+static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
 {
 	static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
 	struct resolve_answer a = { .code = 0 };
@@ -51,7 +50,7 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent,
 	sigset_t none;
 
 	/* If it is refused, the worker is not confined, either. */
-	if (drops && confine_drop() < 0)
+	if (confine_drop() < 0)
 		errno = 0;
 	/* Behind it: the change of user would undo this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -69,38 +68,26 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent,
 	_exit(write(fd, &a, sizeof a) < 0);
 }
 
-/* No handler of ours may run in the new process, which shares our pipes. */
-static pid_t resolve_fork(const struct resolve_query *q, int fd, bool drops)
-{
-	pid_t parent = getpid(), pid = signals_fork();
-
-	if (pid == 0)
-		resolve_live(q, fd, parent, drops);
-	return pid;
-}
-
 /* An interface's name needs a socket, so that is looked up elsewhere, too. */
 static bool resolve_needs_socket(const struct resolve_query *q)
 {
 	return strchr(q->host, '%') || (q->source && strchr(q->source, '%'));
 }
 
-static int resolve_pipe(const struct resolve_query *q, int ends[static 2],
-			struct err *e)
-{
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0)
-		return 0;
-	return err_set(e, ERR_NET, errno,
-		       "cannot resolve '%s': cannot make a pipe", q->host);
-}
-
 int resolve_spawn(const struct resolve_query *q, pid_t *pid, struct err *e)
 {
 	autoclose_pair int ends[2] = { -1, -1 };
+	pid_t parent = getpid();
 
-	if (resolve_pipe(q, ends, e) < 0)
-		return -1;
-	*pid = resolve_fork(q, ends[1], true);
+	*pid = 0;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return err_set(e, ERR_NET, errno,
+			       "cannot resolve '%s': cannot make a pipe",
+			       q->host);
+	/* No handler of ours may run in a process that shares our pipes. */
+	*pid = signals_fork();
+	if (*pid == 0)
+		resolve_live(q, ends[1], parent);
 	if (*pid > 0)
 		return steal_fd(&ends[0]);
 	*pid = 0;
@@ -125,8 +112,6 @@ static int resolve_order(struct resolve *r, struct err *e)
 int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e)
 {
-	int ends[2];
-
 	resolve_stop(r);
 	*r = (struct resolve){ .query = *q, .pid = -1, .fd = -1 };
 	if (order_possible() && resolve_needs_socket(q))
@@ -136,18 +121,17 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 		return 0;
 	if (order_possible())
 		return resolve_order(r, e);
-	if (resolve_pipe(q, ends, e) < 0)
+	r->fd = resolve_spawn(q, &r->pid, e);
+	if (r->fd >= 0)
+		return 0;
+	r->pid = -1;
+	/* Then getaddrinfo(3) would lack descriptors, too. */
+	if (e->num == EMFILE || e->num == ENFILE)
 		return -1;
-	r->fd = ends[0];
-	r->pid = resolve_fork(q, ends[1], false);
-	if (r->pid < 0) {
-		log_info("no process to resolve names (%s): data and signals "
-			 "wait until the name server answers",
-			 strerror(errno));
-		resolve_stop(r);
-		resolve_both(q, 0, &r->answer);
-	}
-	close(ends[1]);
+	log_info("%s; data and signals wait until the name server answers",
+		 e->msg);
+	*e = (struct err){ 0 };
+	resolve_both(q, 0, &r->answer);
 	return 0;
 }
 

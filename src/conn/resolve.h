@@ -47,8 +47,8 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 
 /*
  * For the launcher: begin a look-up in a process of its own, *pid, which gives up
- * its privileges.  Returns the descriptor that the answer, a struct resolve_answer, comes from.  Errors:
- * ERR_NET.
+ * its privileges.  Returns the descriptor that the answer, a struct
+ * resolve_answer, comes from.  Errors: ERR_NET; then *pid is 0.
  */
 int resolve_spawn(const struct resolve_query *q, pid_t *pid,
 		  struct err *e) attr_must_check;
