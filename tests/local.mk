@@ -267,7 +267,7 @@ tests_unit_test_net_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=getpeername
 tests_unit_test_password_exchange_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=credential_new_password
 tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_abort \
 	-Wl,--wrap=connection_lost -Wl,--wrap=mmap -Wl,--wrap=mmap64 -Wl,--wrap=pipe2 \
-	-Wl,--wrap=connection_control_end \
+	-Wl,--wrap=connection_end \
 	-Wl,--wrap=connection_in_kernel -Wl,--wrap=connection_pending -Wl,--wrap=connection_recv \
 	-Wl,--wrap=connection_send_frame -Wl,--wrap=command_close_pipe \
 	-Wl,--wrap=command_ended -Wl,--wrap=command_status_fd \

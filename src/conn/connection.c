@@ -27,7 +27,7 @@ struct connection {
 	struct connection_params p; /* checks: still */
 	struct channel *channel;
 	bool said; /* close_notify is in our buffer */
-	unsigned int closes; /* close_notify sent or received so often */
+	unsigned int closes; /* receiver: close_notify came so often */
 	const char *path;
 	struct frame_reader reader;
 };
@@ -193,11 +193,12 @@ const struct mode *connection_mode(const struct connection *c)
  * During a stream all network and authentication errors are ERR_STREAM.  Except
  * with raw: a client learns only now that its certificate was refused.
  */
-static int connection_fail(struct connection *c, struct err *e)
+static int connection_result(const struct connection *c, int ret, struct err *e)
 {
-	if (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->p.raw))
+	if (ret < 0 &&
+	    (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->p.raw)))
 		e->kind = ERR_STREAM;
-	return -1;
+	return ret;
 }
 
 void connection_set_lost(struct connection *c)
@@ -214,9 +215,8 @@ bool connection_lost(const struct connection *c)
 static int connection_sent(struct connection *c, ssize_t n,
 			   struct connection_io *io, struct err *e)
 {
-	if (channel_sent(c->channel, n, &io->bytes, e) < 0)
-		return connection_fail(c, e);
-	return 0;
+	return connection_result(c, channel_sent(c->channel, n, &io->bytes, e),
+				 e);
 }
 
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
@@ -224,9 +224,8 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 {
 	assert(c->p.role == CONNECTION_SENDER);
 	*io = (struct connection_io){ 0 };
-	if (channel_send(c->channel, buf, len, &io->bytes, e) < 0)
-		return connection_fail(c, e);
-	return 0;
+	return connection_result(
+		c, channel_send(c->channel, buf, len, &io->bytes, e), e);
 }
 
 /* Before the kernel sends data by itself: may it?  Nothing is moved yet. */
@@ -235,9 +234,7 @@ static int connection_may_send(struct connection *c, bool *may,
 {
 	*io = (struct connection_io){ 0 };
 	assert(c->p.role == CONNECTION_SENDER && connection_in_kernel(c));
-	if (channel_may_send(c->channel, may, e) < 0)
-		return connection_fail(c, e);
-	return 0;
+	return connection_result(c, channel_may_send(c->channel, may, e), e);
 }
 
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
@@ -288,36 +285,18 @@ bool connection_pending(const struct connection *c)
 
 int connection_flush(struct connection *c, bool *empty, struct err *e)
 {
-	if (channel_flush(c->channel, empty, e) < 0)
-		return connection_fail(c, e);
-	return 0;
-}
-
-/* Send close_notify once; *done: it has left our buffers. */
-static int connection_say_close(struct connection *c, bool *done, struct err *e)
-{
-	if (!c->said &&
-	    channel_put_alert(c->channel, RECORD_CLOSE_NOTIFY, &c->said, e) < 0)
-		return connection_fail(c, e);
-	if (connection_flush(c, done, e) < 0)
-		return -1;
-	*done &= c->said;
-	return 0;
+	return connection_result(c, channel_flush(c->channel, empty, e), e);
 }
 
 int connection_end(struct connection *c, bool *done, struct err *e)
 {
-	assert(c->p.role == CONNECTION_SENDER);
-	if (connection_say_close(c, done, e) < 0)
+	if (!c->said &&
+	    channel_put_alert(c->channel, RECORD_CLOSE_NOTIFY, &c->said, e) < 0)
+		return connection_result(c, -1, e);
+	if (connection_flush(c, done, e) < 0)
 		return -1;
-	c->closes = c->said;
+	*done &= c->said;
 	return 0;
-}
-
-int connection_control_end(struct connection *c, bool *done, struct err *e)
-{
-	assert(c->p.role == CONNECTION_RECEIVER);
-	return connection_say_close(c, done, e);
 }
 
 static int connection_bad_frame(struct err *e)
@@ -333,7 +312,7 @@ int connection_drop(struct connection *c, bool *got, bool *closed,
 
 	assert(c->p.role == CONNECTION_SENDER && c->p.raw);
 	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
-		return connection_fail(c, e);
+		return connection_result(c, -1, e);
 	*got = io.bytes;
 	*closed = io.closed;
 	return 0;
@@ -351,7 +330,7 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 	while ((want = frame_reader_wants(r)) > 0) {
 		if (channel_recv(c->channel, r->bytes + r->have, want, &io, e) <
 		    0)
-			return connection_fail(c, e);
+			return connection_result(c, -1, e);
 		*closed = io.closed;
 		if (!io.bytes)
 			return 0;
@@ -378,9 +357,8 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 	size_t size = frame_encode(f, bytes);
 
 	assert(c->p.role == CONNECTION_RECEIVER || c->p.checks);
-	if (channel_put(c->channel, bytes, size, taken, e) < 0)
-		return connection_fail(c, e);
-	return 0;
+	return connection_result(
+		c, channel_put(c->channel, bytes, size, taken, e), e);
 }
 
 bool connection_checks(const struct connection *c)
@@ -426,15 +404,14 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 	assert(c->p.role == CONNECTION_RECEIVER && len >= CONNECTION_RECV_MIN);
 	*io = (struct connection_io){ 0 };
 	if (channel_recv(c->channel, buf, len, &found, e) < 0)
-		return connection_fail(c, e);
+		return connection_result(c, -1, e);
 	connection_found(c, &found, io);
 	return 0;
 }
 
 static int connection_refused(struct connection *c, int num, struct err *e)
 {
-	channel_refused(c->channel, num, e);
-	return connection_fail(c, e);
+	return connection_result(c, channel_refused(c->channel, num, e), e);
 }
 
 /*
@@ -453,7 +430,7 @@ static int connection_splice_stopped(struct connection *c, bool invalid,
 	struct channel_io found;
 
 	if (channel_recv_kernel(c->channel, body, sizeof body, &found, e) < 0)
-		return connection_fail(c, e);
+		return connection_result(c, -1, e);
 	if (invalid && (found.bytes || !found.took))
 		return connection_refused(c, EINVAL, e);
 	connection_found(c, &found, io);
@@ -477,9 +454,8 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 	while (n < 0 && errno == EINTR);
 	if (n > 0) {
 		io->bytes = (size_t)n;
-		if (channel_received(c->channel, io->bytes, e) < 0)
-			return connection_fail(c, e);
-		return 0;
+		return connection_result(
+			c, channel_received(c->channel, io->bytes, e), e);
 	}
 	if (n < 0 && errno == EAGAIN)
 		return 0;
@@ -539,7 +515,7 @@ void connection_abort(struct connection *c)
 void connection_confirm(struct connection *c)
 {
 	assert(c->p.role == CONNECTION_SENDER);
-	for (unsigned int n = c->closes; n < 2; n++)
+	for (unsigned int n = c->said; n < 2; n++)
 		channel_last_alert(c->channel, RECORD_CLOSE_NOTIFY);
 	connection_linger(c, ABORT_MS);
 }

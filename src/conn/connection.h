@@ -160,8 +160,8 @@ int connection_flush(struct connection *c, bool *empty,
 bool connection_pending(const struct connection *c);
 
 /*
- * Sender: end the stream with close_notify.  Call again after POLLOUT until
- * *done is true.
+ * End our direction with close_notify; a sender so ends the stream.  Call again
+ * after POLLOUT until *done: it has left our buffers.
  */
 int connection_end(struct connection *c, bool *done,
 		   struct err *e) attr_must_check;
@@ -210,10 +210,6 @@ int connection_drop(struct connection *c, bool *got, bool *closed,
  */
 int connection_send_frame(struct connection *c, const struct frame *f,
 			  bool *taken, struct err *e) attr_must_check;
-
-/* Receiver: send close_notify; *done as in connection_end(). */
-int connection_control_end(struct connection *c, bool *done,
-			   struct err *e) attr_must_check;
 
 /*
  * Before closing: flush our buffers, then wait until the peer has closed, and

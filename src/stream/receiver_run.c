@@ -113,7 +113,7 @@ static int receiver_say_outcome(struct receiver *r, struct err *e)
 	if (!taken)
 		return err_set(e, ERR_STREAM, 0,
 			       "the connection takes no more frames");
-	return connection_control_end(r->session->conn, &done, e);
+	return connection_end(r->session->conn, &done, e);
 }
 
 /* Discard what arrives.  *confirmed: the sender's close_notify came. */
@@ -202,7 +202,7 @@ static void receiver_tell_raw(struct receiver *r)
 	bool done;
 
 	if (r->on.mute ||
-	    connection_control_end(r->session->conn, &done, &e) < 0)
+	    connection_end(r->session->conn, &done, &e) < 0)
 		log_notice("cannot tell the sender the outcome%s%s",
 			   *e.msg ? ": " : "", e.msg);
 	else

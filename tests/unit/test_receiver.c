@@ -111,9 +111,8 @@ int __wrap_connection_send_frame(struct connection *c, const struct frame *f,
 	return 0;
 }
 
-WRAP(connection_control_end);
-int __wrap_connection_control_end(struct connection *c, bool *done,
-				  struct err *e)
+WRAP(connection_end);
+int __wrap_connection_end(struct connection *c, bool *done, struct err *e)
 {
 	(void)c;
 	(void)e;
