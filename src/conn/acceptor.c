@@ -258,7 +258,7 @@ void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why)
 {
 	struct err ignored = { 0 };
 
-	pending_send_refusal(peer->channel, peer->socket.fd, why, &ignored);
+	pending_send_refusal(peer, why, &ignored);
 	pending_drop_peer(peer);
 }
 

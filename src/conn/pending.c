@@ -38,7 +38,7 @@ struct tls *pending_session(const struct pending_rules *r, int fd,
 	return tls_new(&params, e);
 }
 
-int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
+int pending_send_refusal(const struct peer *p, enum frame_refusal refusal,
 			 struct err *e)
 {
 	struct frame f = { .type = FRAME_WELCOME,
@@ -46,9 +46,10 @@ int pending_send_refusal(struct channel *ch, int fd, enum frame_refusal refusal,
 					.refusal = refusal } };
 	struct err ignored = { 0 };
 
-	if (hello_send(ch, fd, &f, clock_deadline(REFUSE_MS), &ignored) < 0)
+	if (hello_send(p->channel, p->socket.fd, &f, clock_deadline(REFUSE_MS),
+		       &ignored) < 0)
 		log_debug("%s", ignored.msg);
-	channel_last_alert(ch, RECORD_CLOSE_NOTIFY);
+	channel_last_alert(p->channel, RECORD_CLOSE_NOTIFY);
 	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
@@ -216,8 +217,7 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 	    r->admit(r->admit_arg, channel_agreed(p->peer.channel),
 		     &p->peer.source, e) == 0)
 		return 0;
-	return pending_send_refusal(p->peer.channel, p->peer.socket.fd,
-				    FRAME_REFUSED_BUSY, &ignored);
+	return pending_send_refusal(&p->peer, FRAME_REFUSED_BUSY, &ignored);
 }
 
 /* A complete frame that is not the one that must come now */
@@ -226,8 +226,8 @@ static void pending_refuse_frame(struct pending *p)
 	struct err ignored = { 0 };
 
 	if (p->reader.have && !frame_reader_wants(&p->reader))
-		pending_send_refusal(p->peer.channel, p->peer.socket.fd,
-				     FRAME_REFUSED_MALFORMED, &ignored);
+		pending_send_refusal(&p->peer, FRAME_REFUSED_MALFORMED,
+				     &ignored);
 }
 
 static int pending_decide(struct pending_rules *r, struct pending *p,
@@ -239,7 +239,7 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return pending_admit(r, p, e);
-	pending_send_refusal(p->peer.channel, p->peer.socket.fd, refusal, e);
+	pending_send_refusal(&p->peer, refusal, e);
 	if (refusal == FRAME_REFUSED_VERSION)
 		err_set(e, ERR_AUTH, 0, "%s",
 			frame_version_text(p->peer.hello.version));

@@ -354,8 +354,12 @@ static void tls_send_reason(struct tls *t, int ret)
 	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
 	struct err ignored = { 0 };
 	enum record_alert alert;
+	int level;
 
 	switch (ret) {
+	case GNUTLS_E_FATAL_ALERT_RECEIVED:
+	case GNUTLS_E_PREMATURE_TERMINATION:
+		return;
 	/* A PSK binder that does not verify: RFC 8446 section 4.2.11 */
 	case GNUTLS_E_RECEIVED_ILLEGAL_PARAMETER:
 		alert = t->p.server ? RECORD_DECRYPT_ERROR
@@ -371,24 +375,10 @@ static void tls_send_reason(struct tls *t, int ret)
 			    : RECORD_HANDSHAKE_FAILURE;
 		break;
 	default:
-		gnutls_alert_send_appropriate(t->session, ret);
-		return;
+		alert = (enum record_alert)gnutls_error_to_alert(ret, &level);
 	}
-	gnutls_alert_send(t->session, GNUTLS_AL_FATAL,
-			  (gnutls_alert_description_t)alert);
-}
-
-static void tls_send_failure(struct tls *t, int ret)
-{
-	struct err ignored = { 0 };
-	bool empty;
-
-	if (ret == GNUTLS_E_FATAL_ALERT_RECEIVED ||
-	    ret == GNUTLS_E_PREMATURE_TERMINATION || t->wire.lost_errno)
-		return;
-	tls_send_reason(t, ret);
-	if (socket_buffer_flush(&t->wire, &empty, &ignored) < 0)
-		log_debug("alert not sent: %s", ignored.msg);
+	if (!t->wire.lost_errno)
+		tls_alert(t, alert);
 }
 
 static int tls_find_mode(struct tls *t, struct err *e)
@@ -498,7 +488,7 @@ int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 		if (ret == GNUTLS_E_SUCCESS && tls_handshake_check(t, e) < 0)
 			return -1;
 		if (ret < 0 && gnutls_error_is_fatal(ret)) {
-			tls_send_failure(t, ret);
+			tls_send_reason(t, ret);
 			return tls_handshake_error(t, ret, e);
 		}
 	} while (ret != GNUTLS_E_AGAIN || socket_buffer_pending(&t->wire));
