@@ -382,13 +382,9 @@ static int net_listen_one(const struct net_endpoint *at,
 
 static int net_local_port(int fd, uint16_t *port, struct err *e)
 {
-	struct sockaddr_in6 sa = { 0 };
-	socklen_t len = sizeof sa;
-
-	if (getsockname(fd, (struct sockaddr *)&sa, &len) < 0)
+	if (net_end_address(fd, false, port).family == AF_UNSPEC)
 		return err_call(e, ERR_NET, "getsockname",
 				"cannot tell the port");
-	*port = ntohs(sa.sin6_port);
 	return 0;
 }
 

@@ -383,26 +383,22 @@ static void tls_send_reason(struct tls *t, int ret)
 
 static int tls_find_mode(struct tls *t, struct err *e)
 {
-	bool v12 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_2;
-	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
-	enum mode_cipher cipher;
+	static const gnutls_protocol_t versions[] = {
+		[MODE_TLS12] = GNUTLS_TLS1_2,
+		[MODE_TLS13] = GNUTLS_TLS1_3,
+	};
+	static const gnutls_cipher_algorithm_t ciphers[] = {
+		[MODE_AES128_GCM] = GNUTLS_CIPHER_AES_128_GCM,
+		[MODE_AES256_GCM] = GNUTLS_CIPHER_AES_256_GCM,
+		[MODE_CHACHA20_POLY1305] = GNUTLS_CIPHER_CHACHA20_POLY1305,
+	};
+	gnutls_protocol_t version = gnutls_protocol_get_version(t->session);
+	gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(t->session);
 
-	switch (gnutls_cipher_get(t->session)) {
-	case GNUTLS_CIPHER_AES_128_GCM:
-		cipher = MODE_AES128_GCM;
-		break;
-	case GNUTLS_CIPHER_AES_256_GCM:
-		cipher = MODE_AES256_GCM;
-		break;
-	case GNUTLS_CIPHER_CHACHA20_POLY1305:
-		cipher = MODE_CHACHA20_POLY1305;
-		break;
-	default:
-		return err_set(e, ERR_AUTH, 0,
-			       "negotiated an unsupported cipher suite");
-	}
-	t->mode = v12 || v13 ? mode_find(v13 ? MODE_TLS13 : MODE_TLS12, cipher)
-			     : NULL;
+	for (size_t i = 0; i < MODE_COUNT; i++)
+		if (versions[mode_table[i].version] == version &&
+		    ciphers[mode_table[i].cipher] == cipher)
+			t->mode = &mode_table[i];
 	if (!t->mode || !mode_in_list(t->p.modes, t->mode)) {
 		tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 		return err_set(e, ERR_AUTH, 0,
