@@ -380,9 +380,9 @@ static int net_listen_one(const struct net_endpoint *at,
 	return steal_fd(&fd);
 }
 
-static int net_local_port(int fd, uint16_t *port, struct err *e)
+int net_listener_find_port(struct net_listener *l, struct err *e)
 {
-	if (net_end_address(fd, false, port).family == AF_UNSPEC)
+	if (net_end_address(l->fds[0], false, &l->port).family == AF_UNSPEC)
 		return err_call(e, ERR_NET, "getsockname",
 				"cannot tell the port");
 	return 0;
@@ -414,7 +414,7 @@ static int net_listen_port(const struct net_endpoint *at,
 		}
 		if (fd >= 0)
 			l->fds[l->count++] = fd;
-		if (fd < 0 || net_local_port(fd, &l->port, e) < 0) {
+		if (fd < 0 || net_listener_find_port(l, e) < 0) {
 			net_listener_close(l);
 			return -1;
 		}
@@ -450,11 +450,6 @@ void net_listener_name(const struct net_listener *l, size_t i,
 	const struct net_address a = net_end_address(l->fds[i], false, &port);
 
 	net_name(&a, port, name);
-}
-
-int net_listener_find_port(struct net_listener *l, struct err *e)
-{
-	return net_local_port(l->fds[0], &l->port, e);
 }
 
 void net_listener_close(struct net_listener *l)

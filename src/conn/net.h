@@ -83,7 +83,7 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 
 void net_listener_close(struct net_listener *l);
 
-/* Fill in the port of sockets that another program opened: ERR_NET. */
+/* Fill in the port of sockets that are open: ERR_NET. */
 int net_listener_find_port(struct net_listener *l,
 			   struct err *e) attr_must_check;
 

@@ -220,14 +220,18 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 	return pending_send_refusal(&p->peer, FRAME_REFUSED_BUSY, &ignored);
 }
 
-/* A complete frame that is not the one that must come now */
-static void pending_refuse_frame(struct pending *p)
+/* Receive the frame that must come now; refuse another that is complete. */
+static int pending_recv(struct pending *p, enum frame_type type,
+			struct frame *f, bool *done, struct err *e)
 {
 	struct err ignored = { 0 };
 
+	if (hello_recv(p->peer.channel, &p->reader, type, f, done, e) == 0)
+		return 0;
 	if (p->reader.have && !frame_reader_wants(&p->reader))
 		pending_send_refusal(&p->peer, FRAME_REFUSED_MALFORMED,
 				     &ignored);
+	return -1;
 }
 
 static int pending_decide(struct pending_rules *r, struct pending *p,
@@ -251,11 +255,8 @@ static int pending_read_name(struct pending_rules *r, struct pending *p,
 {
 	struct frame f;
 
-	if (hello_recv(p->peer.channel, &p->reader, FRAME_NAME, &f, done, e) <
-	    0) {
-		pending_refuse_frame(p);
+	if (pending_recv(p, FRAME_NAME, &f, done, e) < 0)
 		return -1;
-	}
 	if (!*done)
 		return 0;
 	memcpy(p->peer.stream_name, f.name, sizeof p->peer.stream_name);
@@ -268,11 +269,8 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 	struct frame f;
 
 	p->want = TLS_WANT_READ;
-	if (hello_recv(p->peer.channel, &p->reader, FRAME_HELLO, &f, done, e) <
-	    0) {
-		pending_refuse_frame(p);
+	if (pending_recv(p, FRAME_HELLO, &f, done, e) < 0)
 		return -1;
-	}
 	if (!*done)
 		return 0;
 	p->peer.hello = f.hello;
