@@ -201,8 +201,7 @@ static void receiver_tell_raw(struct receiver *r)
 	struct err e = { 0 };
 	bool done;
 
-	if (r->on.mute ||
-	    connection_end(r->session->conn, &done, &e) < 0)
+	if (r->on.mute || connection_end(r->session->conn, &done, &e) < 0)
 		log_notice("cannot tell the sender the outcome%s%s",
 			   *e.msg ? ": " : "", e.msg);
 	else
