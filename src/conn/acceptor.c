@@ -10,7 +10,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "conn/crowd.h"
-#include "conn/host_id.h"
 #include "conn/pending.h"
 
 enum {
@@ -413,7 +412,6 @@ struct acceptor *acceptor_open(const struct net_listener *l,
 	}
 	a->listener = l;
 	a->rules = *rules;
-	host_id_own(a->rules.host);
 	acceptor_watch_listener(a);
 	if (config->visit)
 		acceptor_watch(a, EPOLL_CTL_ADD, config->visit_fd, EPOLLIN,

@@ -37,7 +37,6 @@ struct client {
 	struct tls *tls; /* until the handshake is done */
 	struct channel *channel; /* then, until the connection is used */
 	struct frame_reader reader;
-	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
 	uint64_t wait_ms; /* else: when this step began... */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "conn/hello.h"
+#include "conn/host_id.h"
 #include "tls/mode.h"
 
 static int client_send(struct client *client, const struct frame *f,
@@ -57,7 +58,7 @@ static int client_hello(struct client *client, const struct session_span *span,
 		.flags = client_flags(s),
 	};
 	memcpy(f.hello.stream, s->stream, sizeof s->stream);
-	memcpy(f.hello.host, client->host, sizeof client->host);
+	host_id_own(f.hello.host);
 	/*
 	 * A handshake without the ticket authenticates us, but does not show
 	 * that the stream is ours.

@@ -170,8 +170,11 @@ static enum frame_refusal pending_judge_return(const struct pending_stream *s,
 /* Our own connection, reflected?  Tests over loopback are allowed. */
 static bool pending_is_self(const struct pending_rules *r, const struct peer *p)
 {
+	uint8_t own[FRAME_HOST_BYTES];
+
+	host_id_own(own);
 	return !r->session->config->allow_self &&
-	       host_id_same(p->hello.host, r->host) &&
+	       host_id_same(p->hello.host, own) &&
 	       !net_peer_is_loopback(p->socket.fd);
 }
 

@@ -87,7 +87,6 @@ struct pending_rules {
 
 	/* The acceptor's own */
 	bool one; /* there is a stream, and others may not begin */
-	uint8_t host[FRAME_HOST_BYTES]; /* ours */
 	struct rate_limit rate_limit; /* of passwords */
 };
 

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "conn/client.h"
-#include "conn/host_id.h"
 
 static struct client *client_of(struct session *s)
 {
@@ -128,7 +127,6 @@ struct session *session_client_new(const struct session_params *p,
 	client->session.named = p->config->name;
 	resolve_init(&client->resolve);
 	client->socket.fd = -1;
-	host_id_own(client->host);
 	client->look_up = true;
 	client_reset_pause(client);
 	client->start_ms = clock_now_ms();
