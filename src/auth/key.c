@@ -19,7 +19,6 @@
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
 	PASSWORD_CHARS = 32, /* a shorter printable line is no key */
-	KEY_OUTPUT_MAX = 256, /* a new key as PEM, or as the longest line */
 };
 
 static void key_datum_wipe(gnutls_datum_t *d)
@@ -477,15 +476,7 @@ int key_read_password(const char *path, struct secret *password, struct err *e)
 	return 0;
 }
 
-/* The output of keygen */
-struct key_output {
-	size_t len;
-	char text[KEY_OUTPUT_MAX];
-};
-
-SECRET_WIPER(key_wipe_output, struct key_output)
-
-static int key_format_pem(const struct secret *s, struct key_output *out)
+static int key_format_pem(const struct secret *s, struct key_file *out)
 {
 	attr_cleanup(key_datum_wipe) gnutls_datum_t pem = { NULL, 0 };
 	gnutls_datum_t raw = { (uint8_t *)s->bytes, (unsigned int)s->len };
@@ -493,60 +484,58 @@ static int key_format_pem(const struct secret *s, struct key_output *out)
 
 	if (ret < 0)
 		return ret;
-	if (pem.size > sizeof out->text)
+	if (pem.size > sizeof out->bytes)
 		return GNUTLS_E_SHORT_MEMORY_BUFFER;
-	memcpy(out->text, pem.data, pem.size);
+	memcpy(out->bytes, pem.data, pem.size);
 	out->len = pem.size;
 	return 0;
 }
 
-static int key_format_line(const struct secret *s, const char *identity,
-			   struct key_output *out)
+static void key_format_line(const struct secret *s, const char *identity,
+			    struct key_file *out)
 {
-	gnutls_datum_t raw = { (uint8_t *)s->bytes, (unsigned int)s->len };
-	int n = snprintf(out->text, sizeof out->text, "%s:", identity);
-	size_t room = sizeof out->text - (size_t)n;
-	int ret = gnutls_hex_encode(&raw, out->text + n, &room);
+	char *text = (char *)out->bytes;
+	int n = snprintf(text, sizeof out->bytes, "%s:", identity);
 
-	if (ret < 0)
-		return ret;
+	key_text_hex(s->bytes, s->len, text + n);
 	out->len = (size_t)n + 2 * s->len;
-	out->text[out->len++] = '\n';
-	return 0;
+	text[out->len++] = '\n';
 }
 
-static int key_make(const char *identity, struct key_output *out, struct err *e)
+/* Make the contents of a new key file. */
+static int key_make(const char *identity, struct key_file *out, struct err *e)
 {
 	autowipe struct secret s = { .len = KEY_NEW_BYTES };
 	int ret = gnutls_rnd(GNUTLS_RND_KEY, s.bytes, s.len);
 
-	if (ret >= 0)
-		ret = identity ? key_format_line(&s, identity, out)
-			       : key_format_pem(&s, out);
+	if (ret >= 0 && identity)
+		key_format_line(&s, identity, out);
+	else if (ret >= 0)
+		ret = key_format_pem(&s, out);
 	if (ret < 0)
 		return err_set(e, ERR_KEY, 0, "cannot make a key: %s",
 			       gnutls_strerror(ret));
 	return 0;
 }
 
-static int key_store(int fd, const struct key_output *out, const char *path,
+static int key_store(int fd, const struct key_file *out, const char *path,
 		     struct err *e)
 {
 	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0)
 		return err_set(e, ERR_IO, errno, "cannot set the mode of %s",
 			       path);
-	if (io_write_all(fd, out->text, out->len, path, e) < 0)
+	if (io_write_all(fd, out->bytes, out->len, path, e) < 0)
 		return -1;
 	if (fsync(fd) < 0)
 		return err_set(e, ERR_IO, errno, "cannot write %s", path);
 	return 0;
 }
 
-static int key_write_stdout(const struct key_output *out, struct err *e)
+static int key_write_stdout(const struct key_file *out, struct err *e)
 {
 	struct stat st;
 
-	if (io_write_all(STDOUT_FILENO, out->text, out->len, "standard output",
+	if (io_write_all(STDOUT_FILENO, out->bytes, out->len, "standard output",
 			 e) < 0)
 		return -1;
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -558,7 +547,7 @@ static int key_write_stdout(const struct key_output *out, struct err *e)
 
 int key_generate(const char *path, const char *identity, struct err *e)
 {
-	attr_cleanup(key_wipe_output) struct key_output out = { .len = 0 };
+	autowipe_key_file struct key_file out = { .len = 0 };
 	autoclose int fd = -1;
 
 	if (key_make(identity, &out, e) < 0)
