@@ -499,7 +499,29 @@ static int x509_judge_name(gnutls_subject_alt_names_t sans,
 	return err_set(e, ERR_AUTH, 0, "is for none of the names of --peer");
 }
 
+static void x509_identity(gnutls_subject_alt_names_t sans,
+			  const struct x509_rules *rules,
+			  char out[static KEY_IDENTITY_MAX + 1])
+{
+	const char *name = x509_which_name(sans, rules);
+	gnutls_datum_t san;
+	unsigned int type;
+
+	memset(out, 0, KEY_IDENTITY_MAX + 1);
+	if (name && key_text_identity_ok((const uint8_t *)name, strlen(name))) {
+		memcpy(out, name, strlen(name));
+		return;
+	}
+	for (unsigned int i = 0; x509_san(sans, i, &type, &san); i++)
+		if (type == GNUTLS_SAN_DNSNAME &&
+		    key_text_identity_ok(san.data, san.size)) {
+			memcpy(out, san.data, san.size);
+			return;
+		}
+}
+
 int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
+	       char identity[static KEY_IDENTITY_MAX + 1],
 	       enum record_alert *alert, struct err *e)
 {
 	gnutls_typed_vdata_st purpose = {
@@ -536,31 +558,6 @@ int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0, "the peer's certificate (%s) %s",
 			       shown, why.msg);
+	x509_identity(sans, rules, identity);
 	return 0;
-}
-
-void x509_identity(gnutls_session_t session, const struct x509_rules *rules,
-		   char out[static KEY_IDENTITY_MAX + 1])
-{
-	attr_cleanup(x509_sans_free) gnutls_subject_alt_names_t sans = NULL;
-	attr_cleanup(x509_crt_free)
-		gnutls_x509_crt_t crt = x509_of_peer(session, false);
-	const char *name;
-	gnutls_datum_t san;
-	unsigned int type;
-
-	memset(out, 0, KEY_IDENTITY_MAX + 1);
-	if (!crt || x509_sans(crt, &sans) < 0)
-		return;
-	name = x509_which_name(sans, rules);
-	if (name && key_text_identity_ok((const uint8_t *)name, strlen(name))) {
-		memcpy(out, name, strlen(name));
-		return;
-	}
-	for (unsigned int i = 0; x509_san(sans, i, &type, &san); i++)
-		if (type == GNUTLS_SAN_DNSNAME &&
-		    key_text_identity_ok(san.data, san.size)) {
-			memcpy(out, san.data, san.size);
-			return;
-		}
 }
