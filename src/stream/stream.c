@@ -105,15 +105,14 @@ static struct command *stream_command(const struct stream_config *c,
 				      enum command_role role, struct err *e)
 {
 	char stream[SESSION_HEX_CHARS + 1];
-	struct command_peer peer = { .method = session_method(session),
-				     .address = session->name };
+	struct order start = { .kind = ORDER_COMMAND, .role = role };
 
 	session_stream_name(session, stream);
-	if (*stream)
-		peer.stream = stream;
-	if (*session->identity)
-		peer.identity = session->identity;
-	return command_start(c->command, role, &peer, c->passes_on, e);
+	order_set_word(&start, ORDER_IDENTITY, session->identity);
+	order_set_word(&start, ORDER_METHOD, session_method(session));
+	order_set_word(&start, ORDER_PEER, session->name);
+	order_set_word(&start, ORDER_STREAM, stream);
+	return command_start(c->command, &start, c->passes_on, e);
 }
 
 static const char *stream_command_name(const struct stream_config *c)
