@@ -15,6 +15,7 @@
 
 #define PEM_BEGIN "-----BEGIN"
 #define PEM_LABEL "BTRFS-KTLS-PIPE PRE-SHARED KEY"
+#define KEYGEN "'btrfs-ktls-pipe keygen'"
 
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
@@ -40,14 +41,12 @@ static int key_take(struct key *k, const uint8_t *bytes, size_t len,
 	if (len < SECRET_MIN)
 		return err_set(e, ERR_KEY, 0,
 			       "the key is too short: %zu bytes, at least %d "
-			       "are needed; make one with "
-			       "'btrfs-ktls-pipe keygen'",
+			       "are needed; make one with " KEYGEN,
 			       len, SECRET_MIN);
 	if (len > SECRET_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "the key is too long: at most %d bytes are "
-			       "possible; make one with "
-			       "'btrfs-ktls-pipe keygen'",
+			       "possible; make one with " KEYGEN,
 			       SECRET_MAX);
 	memcpy(k->secret.bytes, bytes, len);
 	k->secret.len = len;
@@ -63,8 +62,7 @@ static const char *key_pem_not_ours(const uint8_t *line, size_t len)
 	};
 	char label[80];
 
-	log_printable(label, len < sizeof label ? len + 1 : sizeof label, line,
-		      len);
+	log_printable(label, sizeof label, line, len);
 	for (size_t i = 0; i < array_len(words); i++)
 		if (strcasestr(label, words[i]))
 			return words[i];
@@ -104,11 +102,11 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 			key_pem_not_ours(p, eol ? (size_t)(eol - p) : rest);
 
 		if (what)
-			return err_set(e, ERR_KEY, 0,
-				       "holds a PEM block that is no "
-				       "pre-shared key (%s); make one with "
-				       "'btrfs-ktls-pipe keygen'",
-				       what);
+			return err_set(
+				e, ERR_KEY, 0,
+				"holds a PEM block that is no "
+				"pre-shared key (%s); make one with " KEYGEN,
+				what);
 		if (p != begin)
 			return err_set(e, ERR_KEY, 0,
 				       "holds more than one PEM block; keep "
@@ -226,17 +224,17 @@ static int key_check_text(const struct key_text *text, struct err *e)
 	if (!key_text_next_entry(&t))
 		return err_set(e, ERR_KEY, 0,
 			       "holds nothing but comments and blank lines; "
-			       "make a key with 'btrfs-ktls-pipe keygen'");
+			       "make a key with " KEYGEN);
 	t = *text;
 	while (key_text_next(&t)) {
 		const char *flaw = key_line_flaw(&t);
 
 		if (flaw)
-			return err_set(e, ERR_KEY, 0,
-				       "line %zu %s, which would be a part of "
-				       "the key; remove it, or make a key with "
-				       "'btrfs-ktls-pipe keygen'",
-				       t.number, flaw);
+			return err_set(
+				e, ERR_KEY, 0,
+				"line %zu %s, which would be a part of "
+				"the key; remove it, or make a key with " KEYGEN,
+				t.number, flaw);
 	}
 	return 0;
 }
@@ -248,12 +246,11 @@ static int key_parse_raw(const struct key_text *text, const uint8_t *data,
 	if (key_is_ssh_public(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a public key of OpenSSH, which is no "
-			       "secret; make a key with "
-			       "'btrfs-ktls-pipe keygen'");
+			       "secret; make a key with " KEYGEN);
 	if (key_is_password(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "looks like a password, which can be guessed%s; "
-			       "make a key with 'btrfs-ktls-pipe keygen'",
+			       "make a key with " KEYGEN,
 			       memchr(data, ':', len)
 				       ? ", or like a malformed identity:hex"
 				       : "");
@@ -276,8 +273,7 @@ int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
 	memset(k, 0, sizeof *k);
 	if (!len)
 		return err_set(e, ERR_KEY, 0,
-			       "is empty; make a key with "
-			       "'btrfs-ktls-pipe keygen'");
+			       "is empty; make a key with " KEYGEN);
 	if (key_text_begin(&text, data, len, e) < 0)
 		return -1;
 	if (begin)
@@ -360,7 +356,10 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 
 int key_open(const char *path, struct err *e)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	autoclose int fd = strcmp(path, "-")
+				   ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC,
+					   STDERR_FILENO + 1);
 
 	if (fd < 0) {
 		err_set(e, ERR_KEY, errno, "cannot be opened");
@@ -379,15 +378,9 @@ int key_open(const char *path, struct err *e)
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e)
 {
-	autoclose int fd = -1;
+	autoclose int fd = key_open(path, e);
 
 	*len = 0;
-	if (!strcmp(path, "-"))
-		return key_check_mode(STDIN_FILENO, path, e) < 0
-			       ? -1
-			       : key_load_from(STDIN_FILENO, bytes, size, len,
-					       e);
-	fd = key_open(path, e);
 	return fd < 0 ? -1 : key_load_from(fd, bytes, size, len, e);
 }
 
@@ -425,7 +418,7 @@ int key_read(const char *path, struct key *k, struct err *e)
 	} else if (f.len > KEY_FILE_MAX) {
 		err_set(e, ERR_KEY, 0,
 			"is too long for a key: at most %d bytes are possible; "
-			"make one with 'btrfs-ktls-pipe keygen'",
+			"make one with " KEYGEN,
 			SECRET_MAX);
 	} else if (key_parse(f.bytes, f.len, k, e) == 0) {
 		return 0;

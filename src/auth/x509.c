@@ -37,48 +37,33 @@ static void x509_crt_free(gnutls_x509_crt_t *crt)
 		gnutls_x509_crt_deinit(*crt);
 }
 
-/* The label of the next PEM block from *at; moves *at on.  NULL: no more. */
-static const char *x509_next_label(const gnutls_datum_t *pem, size_t *at,
-				   char *out, size_t size)
-{
-	const uint8_t *p, *end;
-	size_t len;
-
-	if (*at > pem->size)
-		return NULL;
-	p = memmem(pem->data + *at, pem->size - *at, PEM_BEGIN,
-		   strlen(PEM_BEGIN));
-	if (!p)
-		return NULL;
-	p += strlen(PEM_BEGIN);
-	*at = (size_t)(p - pem->data);
-	end = memmem(p, pem->size - *at, "-----", 5);
-	len = end ? (size_t)(end - p) : 0;
-	log_printable(out, len < size ? len + 1 : size, p, len);
-	return out;
-}
-
 /*
- * Count the blocks whose label is in words.  *other is the first label that is
- * not, or "".
+ * Count the PEM blocks whose label is in words.  *other is the first label that
+ * is not, or "".
  */
 static unsigned int x509_count_blocks(const gnutls_datum_t *pem,
 				      const char *const *words,
 				      char other[static SHOWN_MAX])
 {
-	char label[SHOWN_MAX];
+	const uint8_t *p = pem->data, *end = p + pem->size;
 	unsigned int count = 0;
-	size_t at = 0;
 
 	*other = '\0';
-	while (x509_next_label(pem, &at, label, sizeof label)) {
+	while ((p = memmem(p, (size_t)(end - p), PEM_BEGIN,
+			   strlen(PEM_BEGIN)))) {
 		const char *const *w = words;
+		char label[SHOWN_MAX];
+		const uint8_t *dashes;
 
+		p += strlen(PEM_BEGIN);
+		dashes = memmem(p, (size_t)(end - p), "-----", 5);
+		log_printable(label, sizeof label, p,
+			      dashes ? (size_t)(dashes - p) : 0);
 		while (*w && strcmp(*w, label))
 			w++;
 		count += *w != NULL;
 		if (!*w && !*other)
-			snprintf(other, SHOWN_MAX, "%s", label);
+			memcpy(other, label, sizeof label);
 	}
 	return count;
 }
