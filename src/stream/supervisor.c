@@ -51,11 +51,19 @@ static void supervisor_set_environment(const struct order *start)
 			_exit(127);
 }
 
+/* COMMAND cannot be started, or cannot be watched. */
+static void supervisor_give_up(int control_fd)
+{
+	struct command_status s = { .start_errno = errno ? errno : ENOEXEC };
+
+	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
+	_exit(127);
+}
+
 /* In the process that becomes COMMAND. */
 static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 {
 	bool is_source = p->start->role == COMMAND_SOURCE;
-	struct command_status s = { 0 };
 	struct rlimit core;
 	sigset_t none;
 
@@ -81,9 +89,7 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 		io_close_all_but(3, (int[]){ p->control_fd }, 1);
 		execvp(p->argv[0], p->argv);
 	}
-	s.start_errno = errno ? errno : ENOEXEC;
-	send(p->control_fd, &s, sizeof s, MSG_NOSIGNAL);
-	_exit(127);
+	supervisor_give_up(p->control_fd);
 }
 
 /* The process that watches COMMAND */
@@ -311,7 +317,6 @@ static bool supervisor_obey(struct supervisor *s)
 	if (recv(s->control_fd, &order, 1, 0) != 1 || order != SUPERVISOR_CLOSE)
 		return false;
 	attr_close(&s->pipe_fd);
-	s->pipe_fd = -1;
 	return true;
 }
 
@@ -354,10 +359,8 @@ static void supervisor_linger(struct supervisor *s)
 	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
 	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
-		if (s->exited) {
+		if (s->exited)
 			attr_close(&s->pipe_fd);
-			s->pipe_fd = -1;
-		}
 		supervisor_reap(s);
 		supervisor_wait(s, &ignored);
 	}
@@ -432,15 +435,6 @@ static int supervisor_detach(void)
 	if (sigprocmask(SIG_BLOCK, &chld, NULL) < 0)
 		return -1;
 	return signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
-}
-
-/* COMMAND could not be watched: it must not start. */
-static void supervisor_give_up(int control_fd)
-{
-	struct command_status s = { .start_errno = errno };
-
-	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
-	_exit(1);
 }
 
 void supervisor_main(const struct supervisor_params *p)
