@@ -991,7 +991,8 @@ int options_print_help(enum options_verb verb, struct err *e)
 	for (size_t i = 0; i < array_len(specs); i++)
 		if (specs[i].verbs & (verb ? verb : EVERY))
 			options_print_spec(&specs[i], verb != OPTIONS_SSH);
-	printf("\nSee btrfs-ktls-pipe(1).\n");
+	printf("\nSee btrfs-ktls-pipe%s(1).\n",
+	       verb & (OPTIONS_SSH | OPTIONS_SSH_SERVER) ? "-ssh" : "");
 	return io_flush_stdout(e);
 }
 

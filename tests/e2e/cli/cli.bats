@@ -253,15 +253,31 @@ assert_help_is_the_table() {
 	grep -oE 'Fl -[a-z][a-z0-9-]+' "$MAN" | sed 's/Fl -/--/' |
 		LC_ALL=C sort -u >manual
 	diff table manual >&2 || fail "options of the program and of the manual differ"
+	grep -ohE 'Fl -[a-z][a-z0-9-]+' "${MAN%.1}"-*.[17] | sed 's/Fl -/--/' |
+		LC_ALL=C sort -u >others
+	! comm -13 table others | grep . >&2 || fail "other pages name other options"
+}
+
+@test "help of a verb names its page of the manual" {
+	local verb
+	for verb in connect listen keygen probe; do
+		grep -qxF 'See btrfs-ktls-pipe(1).' <("$BKP" "$verb" --help) || fail "$verb"
+	done
+	for verb in ssh ssh-server; do
+		grep -qxF 'See btrfs-ktls-pipe-ssh(1).' <("$BKP" "$verb" --help) || fail "$verb"
+	done
+	[[ -f ${MAN%.1}-ssh.1 ]]
 }
 
 @test "the rendered manual has two dashes before each long option" {
-	local verb names
+	local verb names page
 	for verb in $(verbs); do
 		table_of "$verb"
 	done >table
 	names=$(sed 's/^--//' table | paste -sd'|')
-	man -l "$MAN" 2>/dev/null | col -b >manual
+	for page in "${MAN%.1}"*.1 "${MAN%.1}-service.7"; do
+		man -l "$page" 2>/dev/null
+	done | col -b >manual
 	[[ -s manual ]] || skip "own kernel only: no man"
 	! grep -nE -- "(^|[^-[:alnum:]])-($names)\\b" manual >&2 ||
 		fail "one dash before a long option"
