@@ -13,8 +13,7 @@ enum {
 	AHEAD_BYTES = 1 << 20, /* size of the pipe if nothing is kept */
 	TAIL_BYTES = 64, /* in front of what is sent, kept for to_memory() */
 	FIRST_BYTES = 64, /* of the stream, which peek() shows */
-	FIRST_PAGES =
-		4, /* room for resend_pipes_begin() in the smallest pipe */
+	FIRST_PAGES = 4, /* of the smallest pipe: the first bytes fit */
 	WASTE_PARTS = 4, /* full with less than this part: wasted */
 };
 
