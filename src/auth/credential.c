@@ -11,7 +11,7 @@
 
 enum {
 	PEM_FILE_MAX = 1 << 20, /* bytes: all CA certificates of a system */
-	DECOY_BYTES = 32, /* a random key for unknown identities */
+	DECOY_BYTES = 32, /* of a random key, which nobody has */
 };
 
 struct credential {
@@ -32,26 +32,25 @@ struct credential {
 	} admitted[CREDENTIAL_ADMITTED_MAX];
 };
 
-/* What credential_admit() added for an identity, or NULL. */
-static const struct credential_admitted *credential_find_admitted(
-	const struct credential *c, const char *identity)
-{
-	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
-		if (*identity && c->admitted[i].key &&
-		    !strcmp(identity, c->admitted[i].key->identity))
-			return &c->admitted[i];
-	return NULL;
-}
-
-/* The key of an identity, or NULL. */
+/*
+ * The key of an identity, or NULL.  *ticket: it was admitted as
+ * CREDENTIAL_TICKET.
+ */
 static const struct secret *credential_lookup(const struct credential *c,
-					      const char *identity)
+					      const char *identity,
+					      bool *ticket)
 {
-	const struct credential_admitted *a =
-		credential_find_admitted(c, identity);
+	*ticket = false;
+	if (!*identity)
+		return NULL;
+	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++) {
+		const struct credential_admitted *a = &c->admitted[i];
 
-	if (a || !*identity)
-		return a ? &a->key->secret : NULL;
+		if (a->key && !strcmp(identity, a->key->identity)) {
+			*ticket = a->as == CREDENTIAL_TICKET;
+			return &a->key->secret;
+		}
+	}
 	if (!strcmp(identity, c->key->identity))
 		return &c->key->secret;
 	return c->keys ? key_list_find(c->keys, identity) : NULL;
@@ -67,15 +66,12 @@ static int credential_find_psk(gnutls_session_t session,
 {
 	struct credential_session *peer = gnutls_session_get_ptr(session);
 	const struct credential *c = peer->cred;
-	const struct credential_admitted *a;
 	const struct secret *s = NULL;
-	size_t len = c->key->secret.len ? c->key->secret.len : DECOY_BYTES;
+	size_t len = c->key->secret.len;
 
 	log_printable(peer->asked, sizeof peer->asked, name->data, name->size);
 	if (key_text_identity_ok(name->data, name->size))
-		s = credential_lookup(c, peer->asked);
-	a = s ? credential_find_admitted(c, peer->asked) : NULL;
-	peer->ticket = a && a->as == CREDENTIAL_TICKET;
+		s = credential_lookup(c, peer->asked, &peer->ticket);
 	if (s)
 		len = s->len;
 	key->data = gnutls_malloc(len);
@@ -137,38 +133,40 @@ static int credential_init_server(struct credential *c)
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }
 
-/* Hand the credential to GnuTLS.  On failure c is freed. */
-static struct credential *credential_init(struct credential *c, struct err *e)
+/*
+ * Without an identity, and with a random key: so far only credential_admit() can
+ * let a peer in.
+ */
+static struct credential *credential_new(bool server, struct err *e)
 {
-	int ret = c->server ? credential_init_server(c)
-			    : credential_init_client(c);
+	struct credential *c = err_alloc(sizeof *c, e);
+	int ret;
 
-	if (ret >= 0)
-		return c;
-	err_set(e, ERR_KEY, 0, "cannot use the key: %s", gnutls_strerror(ret));
-	credential_free(c);
-	return NULL;
-}
-
-static struct credential *credential_alloc(bool server, struct err *e)
-{
-	struct credential *c = calloc(1, sizeof *c);
-
-	if (c)
-		c->key = secret_alloc(sizeof *c->key);
-	if (!c || !c->key) {
+	if (!c)
+		return NULL;
+	c->server = server;
+	c->key = secret_alloc(sizeof *c->key);
+	if (!c->key) {
 		err_memory(e);
 		free(c);
 		return NULL;
 	}
-	c->server = server;
-	return c;
+	c->key->secret.len = DECOY_BYTES;
+	ret = gnutls_rnd(GNUTLS_RND_KEY, c->key->secret.bytes, DECOY_BYTES);
+	if (ret >= 0)
+		ret = server ? credential_init_server(c)
+			     : credential_init_client(c);
+	if (ret >= 0)
+		return c;
+	err_set(e, ERR_KEY, 0, "cannot use a key: %s", gnutls_strerror(ret));
+	credential_free(c);
+	return NULL;
 }
 
 struct credential *credential_new_psk(const struct key *k, bool server,
 				      struct err *e)
 {
-	struct credential *c = credential_alloc(server, e);
+	struct credential *c = credential_new(server, e);
 
 	if (!c)
 		return NULL;
@@ -176,19 +174,18 @@ struct credential *credential_new_psk(const struct key *k, bool server,
 	if (!*c->key->identity)
 		snprintf(c->key->identity, sizeof c->key->identity, "%s",
 			 CREDENTIAL_DEFAULT_IDENTITY);
-	return credential_init(c, e);
+	return c;
 }
 
 struct credential *credential_new_keys(struct key_list *k, struct err *e)
 {
-	struct credential *c = credential_alloc(true, e);
+	struct credential *c = credential_new(true, e);
 
-	if (!c) {
+	if (c)
+		c->keys = k;
+	else
 		key_list_free(k);
-		return NULL;
-	}
-	c->keys = k;
-	return credential_init(c, e);
+	return c;
 }
 
 void credential_set_keys(struct credential *c, struct key_list *k)
@@ -200,20 +197,15 @@ void credential_set_keys(struct credential *c, struct key_list *k)
 struct credential *credential_new_password(const struct secret *key,
 					   bool server, struct err *e)
 {
-	autowipe_key struct key k = { .identity =
-					      CREDENTIAL_PASSWORD_IDENTITY };
-	struct credential *c;
+	struct credential *c = credential_new(server, e);
 
-	k.secret.len = SECRET_MIN;
-	if (key) {
-		k.secret = *key;
-	} else if (gnutls_rnd(GNUTLS_RND_KEY, k.secret.bytes, SECRET_MIN) < 0) {
-		err_set(e, ERR_KEY, 0, "no random numbers");
+	if (!c)
 		return NULL;
-	}
-	c = credential_new_psk(&k, server, e);
-	if (c)
-		c->password = true;
+	c->password = true;
+	snprintf(c->key->identity, sizeof c->key->identity, "%s",
+		 CREDENTIAL_PASSWORD_IDENTITY);
+	if (key)
+		c->key->secret = *key;
 	return c;
 }
 
@@ -283,44 +275,26 @@ static int credential_load_own(struct credential *c,
 	return 0;
 }
 
-/*
- * A server also accepts tickets.  A client that names another identity, or any
- * before a ticket is admitted, meets a random key that nobody has.
- */
-static int credential_init_x509(struct credential *c,
-				const struct credential_x509 *x, struct err *e)
-{
-	int ret = gnutls_certificate_allocate_credentials(&c->x509);
-
-	c->key->secret.len = DECOY_BYTES;
-	if (ret == 0)
-		ret = gnutls_rnd(GNUTLS_RND_KEY, c->key->secret.bytes,
-				 DECOY_BYTES);
-	if (ret == 0 && c->server)
-		ret = credential_init_server(c);
-	if (ret < 0)
-		return err_set(e, ERR_KEY, 0, "cannot use certificates: %s",
-			       gnutls_strerror(ret));
-	return credential_load_own(c, x, e) < 0
-		       ? -1
-		       : credential_load_ca(c, x->ca, e);
-}
-
 struct credential *credential_new_x509(const struct credential_x509 *x,
 				       bool server, struct err *e)
 {
-	struct credential *c = credential_alloc(server, e);
+	struct credential *c = credential_new(server, e);
+	int ret;
 
 	if (!c)
 		return NULL;
 	c->certified = true;
 	c->rules = x->rules;
 	c->rules.server = server;
-	if (credential_init_x509(c, x, e) < 0) {
-		credential_free(c);
-		return NULL;
-	}
-	return c;
+	ret = gnutls_certificate_allocate_credentials(&c->x509);
+	if (ret < 0)
+		err_set(e, ERR_KEY, 0, "cannot use certificates: %s",
+			gnutls_strerror(ret));
+	else if (credential_load_own(c, x, e) == 0 &&
+		 credential_load_ca(c, x->ca, e) == 0)
+		return c;
+	credential_free(c);
+	return NULL;
 }
 
 unsigned int credential_kinds(const struct credential *c)
@@ -382,11 +356,12 @@ void credential_free(struct credential *c)
 
 static int credential_judge(gnutls_session_t session)
 {
-	const struct credential_session *peer = gnutls_session_get_ptr(session);
+	struct credential_session *peer = gnutls_session_get_ptr(session);
 	struct credential *c = peer->cred;
 
 	c->refusal = (struct err){ 0 };
-	return x509_judge(session, &c->rules, &c->alert, &c->refusal);
+	return x509_judge(session, &c->rules, peer->name, &c->alert,
+			  &c->refusal);
 }
 
 static int credential_apply_x509(struct credential *c, gnutls_session_t session)
@@ -420,12 +395,6 @@ int credential_refusal(const struct credential *c, enum record_alert *alert,
 	return -1;
 }
 
-void credential_peer_name(const struct credential *c, gnutls_session_t session,
-			  char out[static KEY_IDENTITY_MAX + 1])
-{
-	x509_identity(session, &c->rules, out);
-}
-
 const char *credential_identity(const struct credential *c)
 {
 	return c->key->identity;
@@ -433,7 +402,9 @@ const char *credential_identity(const struct credential *c)
 
 bool credential_knows(const struct credential *c, const char *identity)
 {
-	return credential_lookup(c, identity);
+	bool ignored;
+
+	return credential_lookup(c, identity, &ignored);
 }
 
 const char *credential_method(const struct credential *c)

@@ -92,6 +92,7 @@ void credential_free(struct credential *c);
 struct credential_session {
 	struct credential *cred;
 	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
+	char name[KEY_IDENTITY_MAX + 1]; /* in the peer's certificate, or "" */
 	bool ticket; /* it is of a CREDENTIAL_TICKET */
 };
 
@@ -109,14 +110,6 @@ int credential_apply(struct credential *c, gnutls_session_t session,
  */
 int credential_refusal(const struct credential *c, enum record_alert *alert,
 		       struct err *e);
-
-/*
- * After the handshake: the name in the peer's certificate.  That is the first
- * expected name that it has, else its first DNS name that is a valid identity,
- * else "".
- */
-void credential_peer_name(const struct credential *c, gnutls_session_t session,
-			  char out[static KEY_IDENTITY_MAX + 1]);
 
 /* Server: does identity have a key? */
 bool credential_knows(const struct credential *c, const char *identity);

@@ -15,11 +15,11 @@
 
 #define PEM_BEGIN "-----BEGIN"
 #define PEM_LABEL "BTRFS-KTLS-PIPE PRE-SHARED KEY"
+#define KEYGEN "'btrfs-ktls-pipe keygen'"
 
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
 	PASSWORD_CHARS = 32, /* a shorter printable line is no key */
-	KEY_OUTPUT_MAX = 256, /* a new key as PEM, or as the longest line */
 };
 
 static void key_datum_wipe(gnutls_datum_t *d)
@@ -41,14 +41,12 @@ static int key_take(struct key *k, const uint8_t *bytes, size_t len,
 	if (len < SECRET_MIN)
 		return err_set(e, ERR_KEY, 0,
 			       "the key is too short: %zu bytes, at least %d "
-			       "are needed; make one with "
-			       "'btrfs-ktls-pipe keygen'",
+			       "are needed; make one with " KEYGEN,
 			       len, SECRET_MIN);
 	if (len > SECRET_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "the key is too long: at most %d bytes are "
-			       "possible; make one with "
-			       "'btrfs-ktls-pipe keygen'",
+			       "possible; make one with " KEYGEN,
 			       SECRET_MAX);
 	memcpy(k->secret.bytes, bytes, len);
 	k->secret.len = len;
@@ -64,8 +62,7 @@ static const char *key_pem_not_ours(const uint8_t *line, size_t len)
 	};
 	char label[80];
 
-	log_printable(label, len < sizeof label ? len + 1 : sizeof label, line,
-		      len);
+	log_printable(label, sizeof label, line, len);
 	for (size_t i = 0; i < array_len(words); i++)
 		if (strcasestr(label, words[i]))
 			return words[i];
@@ -105,11 +102,11 @@ static int key_parse_pem(const uint8_t *data, size_t len, const uint8_t *begin,
 			key_pem_not_ours(p, eol ? (size_t)(eol - p) : rest);
 
 		if (what)
-			return err_set(e, ERR_KEY, 0,
-				       "holds a PEM block that is no "
-				       "pre-shared key (%s); make one with "
-				       "'btrfs-ktls-pipe keygen'",
-				       what);
+			return err_set(
+				e, ERR_KEY, 0,
+				"holds a PEM block that is no "
+				"pre-shared key (%s); make one with " KEYGEN,
+				what);
 		if (p != begin)
 			return err_set(e, ERR_KEY, 0,
 				       "holds more than one PEM block; keep "
@@ -227,17 +224,17 @@ static int key_check_text(const struct key_text *text, struct err *e)
 	if (!key_text_next_entry(&t))
 		return err_set(e, ERR_KEY, 0,
 			       "holds nothing but comments and blank lines; "
-			       "make a key with 'btrfs-ktls-pipe keygen'");
+			       "make a key with " KEYGEN);
 	t = *text;
 	while (key_text_next(&t)) {
 		const char *flaw = key_line_flaw(&t);
 
 		if (flaw)
-			return err_set(e, ERR_KEY, 0,
-				       "line %zu %s, which would be a part of "
-				       "the key; remove it, or make a key with "
-				       "'btrfs-ktls-pipe keygen'",
-				       t.number, flaw);
+			return err_set(
+				e, ERR_KEY, 0,
+				"line %zu %s, which would be a part of "
+				"the key; remove it, or make a key with " KEYGEN,
+				t.number, flaw);
 	}
 	return 0;
 }
@@ -249,12 +246,11 @@ static int key_parse_raw(const struct key_text *text, const uint8_t *data,
 	if (key_is_ssh_public(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "holds a public key of OpenSSH, which is no "
-			       "secret; make a key with "
-			       "'btrfs-ktls-pipe keygen'");
+			       "secret; make a key with " KEYGEN);
 	if (key_is_password(data, len))
 		return err_set(e, ERR_KEY, 0,
 			       "looks like a password, which can be guessed%s; "
-			       "make a key with 'btrfs-ktls-pipe keygen'",
+			       "make a key with " KEYGEN,
 			       memchr(data, ':', len)
 				       ? ", or like a malformed identity:hex"
 				       : "");
@@ -277,8 +273,7 @@ int key_parse(const uint8_t *data, size_t len, struct key *k, struct err *e)
 	memset(k, 0, sizeof *k);
 	if (!len)
 		return err_set(e, ERR_KEY, 0,
-			       "is empty; make a key with "
-			       "'btrfs-ktls-pipe keygen'");
+			       "is empty; make a key with " KEYGEN);
 	if (key_text_begin(&text, data, len, e) < 0)
 		return -1;
 	if (begin)
@@ -361,7 +356,10 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 
 int key_open(const char *path, struct err *e)
 {
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	autoclose int fd = strcmp(path, "-")
+				   ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC,
+					   STDERR_FILENO + 1);
 
 	if (fd < 0) {
 		err_set(e, ERR_KEY, errno, "cannot be opened");
@@ -380,15 +378,9 @@ int key_open(const char *path, struct err *e)
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e)
 {
-	autoclose int fd = -1;
+	autoclose int fd = key_open(path, e);
 
 	*len = 0;
-	if (!strcmp(path, "-"))
-		return key_check_mode(STDIN_FILENO, path, e) < 0
-			       ? -1
-			       : key_load_from(STDIN_FILENO, bytes, size, len,
-					       e);
-	fd = key_open(path, e);
 	return fd < 0 ? -1 : key_load_from(fd, bytes, size, len, e);
 }
 
@@ -426,7 +418,7 @@ int key_read(const char *path, struct key *k, struct err *e)
 	} else if (f.len > KEY_FILE_MAX) {
 		err_set(e, ERR_KEY, 0,
 			"is too long for a key: at most %d bytes are possible; "
-			"make one with 'btrfs-ktls-pipe keygen'",
+			"make one with " KEYGEN,
 			SECRET_MAX);
 	} else if (key_parse(f.bytes, f.len, k, e) == 0) {
 		return 0;
@@ -477,15 +469,7 @@ int key_read_password(const char *path, struct secret *password, struct err *e)
 	return 0;
 }
 
-/* The output of keygen */
-struct key_output {
-	size_t len;
-	char text[KEY_OUTPUT_MAX];
-};
-
-SECRET_WIPER(key_wipe_output, struct key_output)
-
-static int key_format_pem(const struct secret *s, struct key_output *out)
+static int key_format_pem(const struct secret *s, struct key_file *out)
 {
 	attr_cleanup(key_datum_wipe) gnutls_datum_t pem = { NULL, 0 };
 	gnutls_datum_t raw = { (uint8_t *)s->bytes, (unsigned int)s->len };
@@ -493,60 +477,58 @@ static int key_format_pem(const struct secret *s, struct key_output *out)
 
 	if (ret < 0)
 		return ret;
-	if (pem.size > sizeof out->text)
+	if (pem.size > sizeof out->bytes)
 		return GNUTLS_E_SHORT_MEMORY_BUFFER;
-	memcpy(out->text, pem.data, pem.size);
+	memcpy(out->bytes, pem.data, pem.size);
 	out->len = pem.size;
 	return 0;
 }
 
-static int key_format_line(const struct secret *s, const char *identity,
-			   struct key_output *out)
+static void key_format_line(const struct secret *s, const char *identity,
+			    struct key_file *out)
 {
-	gnutls_datum_t raw = { (uint8_t *)s->bytes, (unsigned int)s->len };
-	int n = snprintf(out->text, sizeof out->text, "%s:", identity);
-	size_t room = sizeof out->text - (size_t)n;
-	int ret = gnutls_hex_encode(&raw, out->text + n, &room);
+	char *text = (char *)out->bytes;
+	int n = snprintf(text, sizeof out->bytes, "%s:", identity);
 
-	if (ret < 0)
-		return ret;
+	key_text_hex(s->bytes, s->len, text + n);
 	out->len = (size_t)n + 2 * s->len;
-	out->text[out->len++] = '\n';
-	return 0;
+	text[out->len++] = '\n';
 }
 
-static int key_make(const char *identity, struct key_output *out, struct err *e)
+/* Make the contents of a new key file. */
+static int key_make(const char *identity, struct key_file *out, struct err *e)
 {
 	autowipe struct secret s = { .len = KEY_NEW_BYTES };
 	int ret = gnutls_rnd(GNUTLS_RND_KEY, s.bytes, s.len);
 
-	if (ret >= 0)
-		ret = identity ? key_format_line(&s, identity, out)
-			       : key_format_pem(&s, out);
+	if (ret >= 0 && identity)
+		key_format_line(&s, identity, out);
+	else if (ret >= 0)
+		ret = key_format_pem(&s, out);
 	if (ret < 0)
 		return err_set(e, ERR_KEY, 0, "cannot make a key: %s",
 			       gnutls_strerror(ret));
 	return 0;
 }
 
-static int key_store(int fd, const struct key_output *out, const char *path,
+static int key_store(int fd, const struct key_file *out, const char *path,
 		     struct err *e)
 {
 	if (fchmod(fd, S_IRUSR | S_IWUSR) < 0)
 		return err_set(e, ERR_IO, errno, "cannot set the mode of %s",
 			       path);
-	if (io_write_all(fd, out->text, out->len, path, e) < 0)
+	if (io_write_all(fd, out->bytes, out->len, path, e) < 0)
 		return -1;
 	if (fsync(fd) < 0)
 		return err_set(e, ERR_IO, errno, "cannot write %s", path);
 	return 0;
 }
 
-static int key_write_stdout(const struct key_output *out, struct err *e)
+static int key_write_stdout(const struct key_file *out, struct err *e)
 {
 	struct stat st;
 
-	if (io_write_all(STDOUT_FILENO, out->text, out->len, "standard output",
+	if (io_write_all(STDOUT_FILENO, out->bytes, out->len, "standard output",
 			 e) < 0)
 		return -1;
 	if (fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode) &&
@@ -558,7 +540,7 @@ static int key_write_stdout(const struct key_output *out, struct err *e)
 
 int key_generate(const char *path, const char *identity, struct err *e)
 {
-	attr_cleanup(key_wipe_output) struct key_output out = { .len = 0 };
+	autowipe_key_file struct key_file out = { .len = 0 };
 	autoclose int fd = -1;
 
 	if (key_make(identity, &out, e) < 0)

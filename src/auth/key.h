@@ -42,7 +42,10 @@ bool key_identity_ok(const char *text);
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e) attr_must_check;
 
-/* The two halves of it: open and check the file, and read it. */
+/*
+ * The two halves of it: open and check the file, and read it.  The caller owns
+ * the descriptor.
+ */
 int key_open(const char *path, struct err *e) attr_must_check;
 int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
 		  struct err *e) attr_must_check;

@@ -252,21 +252,27 @@ bool key_text_looks_like_entry(const struct key_text *t)
 	return longest >= ENTRY_DIGITS;
 }
 
-/* Bytes of the UTF-8 character at p, or 0.  RFC 3629 section 4 */
-static size_t key_text_utf8(const uint8_t *p, size_t left)
+size_t key_text_utf8(const uint8_t *text, size_t left)
 {
-	size_t n = *p < 0x80		     ? 1
-		   : *p >= 0xc2 && *p < 0xe0 ? 2
-		   : *p >= 0xe0 && *p < 0xf0 ? 3
-		   : *p >= 0xf0 && *p < 0xf5 ? 4
-					     : 0;
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = text[0] < 0x80    ? 1
+		     : text[0] < 0xc2  ? 0
+		     : text[0] < 0xe0  ? 2
+		     : text[0] < 0xf0  ? 3
+		     : text[0] <= 0xf4 ? 4
+				       : 0;
+	uint32_t c = len > 1 ? text[0] & (0x7fu >> len) : text[0];
 
-	if (n > left)
+	if (len > left)
 		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
+	for (size_t i = 1; i < len; i++) {
+		if ((text[i] & 0xc0) != 0x80)
 			return 0;
-	return n;
+		c = c << 6 | (text[i] & 0x3f);
+	}
+	return c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)
+		       ? 0
+		       : len;
 }
 
 bool key_text_is_text(const uint8_t *data, size_t len)

@@ -60,5 +60,8 @@ int key_text_entry(const struct key_text *t,
  */
 bool key_text_looks_like_entry(const struct key_text *t);
 
+/* Bytes of the UTF-8 character at text, or 0: it is none.  RFC 3629 */
+size_t key_text_utf8(const uint8_t *text, size_t left);
+
 /* Is it UTF-8 without control characters? */
 bool key_text_is_text(const uint8_t *data, size_t len);

@@ -37,48 +37,33 @@ static void x509_crt_free(gnutls_x509_crt_t *crt)
 		gnutls_x509_crt_deinit(*crt);
 }
 
-/* The label of the next PEM block from *at; moves *at on.  NULL: no more. */
-static const char *x509_next_label(const gnutls_datum_t *pem, size_t *at,
-				   char *out, size_t size)
-{
-	const uint8_t *p, *end;
-	size_t len;
-
-	if (*at > pem->size)
-		return NULL;
-	p = memmem(pem->data + *at, pem->size - *at, PEM_BEGIN,
-		   strlen(PEM_BEGIN));
-	if (!p)
-		return NULL;
-	p += strlen(PEM_BEGIN);
-	*at = (size_t)(p - pem->data);
-	end = memmem(p, pem->size - *at, "-----", 5);
-	len = end ? (size_t)(end - p) : 0;
-	log_printable(out, len < size ? len + 1 : size, p, len);
-	return out;
-}
-
 /*
- * Count the blocks whose label is in words.  *other is the first label that is
- * not, or "".
+ * Count the PEM blocks whose label is in words.  *other is the first label that
+ * is not, or "".
  */
 static unsigned int x509_count_blocks(const gnutls_datum_t *pem,
 				      const char *const *words,
 				      char other[static SHOWN_MAX])
 {
-	char label[SHOWN_MAX];
+	const uint8_t *p = pem->data, *end = p + pem->size;
 	unsigned int count = 0;
-	size_t at = 0;
 
 	*other = '\0';
-	while (x509_next_label(pem, &at, label, sizeof label)) {
+	while ((p = memmem(p, (size_t)(end - p), PEM_BEGIN,
+			   strlen(PEM_BEGIN)))) {
 		const char *const *w = words;
+		char label[SHOWN_MAX];
+		const uint8_t *dashes;
 
+		p += strlen(PEM_BEGIN);
+		dashes = memmem(p, (size_t)(end - p), "-----", 5);
+		log_printable(label, sizeof label, p,
+			      dashes ? (size_t)(dashes - p) : 0);
 		while (*w && strcmp(*w, label))
 			w++;
 		count += *w != NULL;
 		if (!*w && !*other)
-			snprintf(other, SHOWN_MAX, "%s", label);
+			memcpy(other, label, sizeof label);
 	}
 	return count;
 }
@@ -499,7 +484,29 @@ static int x509_judge_name(gnutls_subject_alt_names_t sans,
 	return err_set(e, ERR_AUTH, 0, "is for none of the names of --peer");
 }
 
+static void x509_identity(gnutls_subject_alt_names_t sans,
+			  const struct x509_rules *rules,
+			  char out[static KEY_IDENTITY_MAX + 1])
+{
+	const char *name = x509_which_name(sans, rules);
+	gnutls_datum_t san;
+	unsigned int type;
+
+	memset(out, 0, KEY_IDENTITY_MAX + 1);
+	if (name && key_text_identity_ok((const uint8_t *)name, strlen(name))) {
+		memcpy(out, name, strlen(name));
+		return;
+	}
+	for (unsigned int i = 0; x509_san(sans, i, &type, &san); i++)
+		if (type == GNUTLS_SAN_DNSNAME &&
+		    key_text_identity_ok(san.data, san.size)) {
+			memcpy(out, san.data, san.size);
+			return;
+		}
+}
+
 int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
+	       char identity[static KEY_IDENTITY_MAX + 1],
 	       enum record_alert *alert, struct err *e)
 {
 	gnutls_typed_vdata_st purpose = {
@@ -536,31 +543,6 @@ int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
 	if (ret < 0)
 		return err_set(e, ERR_AUTH, 0, "the peer's certificate (%s) %s",
 			       shown, why.msg);
+	x509_identity(sans, rules, identity);
 	return 0;
-}
-
-void x509_identity(gnutls_session_t session, const struct x509_rules *rules,
-		   char out[static KEY_IDENTITY_MAX + 1])
-{
-	attr_cleanup(x509_sans_free) gnutls_subject_alt_names_t sans = NULL;
-	attr_cleanup(x509_crt_free)
-		gnutls_x509_crt_t crt = x509_of_peer(session, false);
-	const char *name;
-	gnutls_datum_t san;
-	unsigned int type;
-
-	memset(out, 0, KEY_IDENTITY_MAX + 1);
-	if (!crt || x509_sans(crt, &sans) < 0)
-		return;
-	name = x509_which_name(sans, rules);
-	if (name && key_text_identity_ok((const uint8_t *)name, strlen(name))) {
-		memcpy(out, name, strlen(name));
-		return;
-	}
-	for (unsigned int i = 0; x509_san(sans, i, &type, &san); i++)
-		if (type == GNUTLS_SAN_DNSNAME &&
-		    key_text_identity_ok(san.data, san.size)) {
-			memcpy(out, san.data, san.size);
-			return;
-		}
 }

@@ -48,19 +48,14 @@ struct x509_rules {
 
 /*
  * Verify the certificate of the session's peer: its chain and time, its role
- * and its names.  Errors: ERR_AUTH, with the *alert to send; bytes of the
+ * and its names.  identity: the first of the rules' names that matches, else
+ * the first DNS name in the certificate.  Only a valid identity counts; "" if
+ * there is none.  Errors: ERR_AUTH, with the *alert to send; bytes of the
  * certificate are made printable.
  */
 int x509_judge(gnutls_session_t session, const struct x509_rules *rules,
+	       char identity[static KEY_IDENTITY_MAX + 1],
 	       enum record_alert *alert, struct err *e) attr_must_check;
-
-/*
- * The name of a verified peer: the first of the rules' names that matches, else
- * the first DNS name in its certificate.  Only a valid identity counts.  "" if
- * there is none.
- */
-void x509_identity(gnutls_session_t session, const struct x509_rules *rules,
-		   char out[static KEY_IDENTITY_MAX + 1]);
 
 /* Does pattern, a DNS name of len bytes in a certificate, match name? */
 bool x509_dns_matches(const char *pattern, size_t len, const char *name,

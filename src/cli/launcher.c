@@ -57,12 +57,6 @@ static int launcher_refuse(struct err *e, const char *what)
 	return err_set(e, ERR_BUG, EPERM, "the launcher refuses: %s", what);
 }
 
-/* "": not said */
-static const char *launcher_word(const struct order *o, enum order_word word)
-{
-	return *o->words[word] ? o->words[word] : NULL;
-}
-
 /* Messages of a stream's COMMAND begin with the stream's name. */
 static void launcher_set_subject(const struct order *o)
 {
@@ -113,12 +107,6 @@ static int launcher_command(struct launcher *l, const struct order_received *r,
 	const struct order *o = &r->order;
 	enum command_role role = options_sends(l->o) ? COMMAND_SOURCE
 						     : COMMAND_CONSUMER;
-	const struct command_peer peer = {
-		.identity = launcher_word(o, ORDER_IDENTITY),
-		.method = launcher_word(o, ORDER_METHOD),
-		.address = launcher_word(o, ORDER_PEER),
-		.stream = launcher_word(o, ORDER_STREAM),
-	};
 	struct command_process p;
 	/* A source that was begun again may not be reaped yet. */
 	size_t i = 0, most = l->o->keep ? COMMANDS_MAX : 2;
@@ -131,8 +119,7 @@ static int launcher_command(struct launcher *l, const struct order_received *r,
 		return launcher_refuse(&a->error, "another client's COMMAND");
 	if (l->o->keep)
 		launcher_set_subject(o);
-	if (command_spawn(l->o->command, role, &peer, l->o->passes_on, &p,
-			  &a->error) < 0)
+	if (command_spawn(l->o->command, o, l->o->passes_on, &p, &a->error) < 0)
 		return -1;
 	l->commands[i].supervisor = p.supervisor;
 	l->commands[i].leash_fd = fcntl(p.leash_fd, F_DUPFD_CLOEXEC, 0);

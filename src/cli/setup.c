@@ -145,6 +145,7 @@ static void setup_configure(struct setup *s, const struct options *o)
 		.tx = (enum stream_how)o->tx,
 		.rx = (enum stream_how)o->rx,
 		.command = o->command,
+		.command_name = o->command ? o->command[0] : NULL,
 		.limit_bytes_per_s = o->limit_bytes_per_s,
 		.size_bytes = o->size_bytes,
 		.progress = o->progress,

@@ -52,13 +52,13 @@ static int command_fork(struct command_process *p, int data[2], int control[2],
 		    : 0;
 }
 
-int command_spawn(char *const argv[], enum command_role role,
-		  const struct command_peer *peer, bool passes_on,
+int command_spawn(char *const argv[], const struct order *start, bool passes_on,
 		  struct command_process *p, struct err *e)
 {
 	autoclose_pair int data[2] = { -1, -1 }, control[2] = { -1, -1 };
 	autoclose_pair int leash[2] = { -1, -1 };
-	int ours = role == COMMAND_SOURCE ? 0 : 1;
+	bool is_source = start->role == COMMAND_SOURCE;
+	int ours = is_source ? 0 : 1;
 
 	if (command_fork(p, data, control, leash, argv[0], e) < 0)
 		return -1;
@@ -66,16 +66,15 @@ int command_spawn(char *const argv[], enum command_role role,
 		/* It must not hold our ends open: when they close, COMMAND and
 		 * the supervisor know that we are gone. */
 		close(control[0]);
-		if (role == COMMAND_SOURCE)
+		if (is_source)
 			close(data[0]);
 		supervisor_main(&(struct supervisor_params){
 			.argv = argv,
-			.role = role,
-			.peer = peer,
+			.start = start,
 			.passes_on = passes_on,
 			.core_limit = core_limit,
 			.child_fd = data[!ours],
-			.keep_fd = role == COMMAND_CONSUMER ? data[1] : -1,
+			.keep_fd = is_source ? -1 : data[1],
 			.control_fd = control[1],
 			.leash = { leash[0], leash[1] } });
 	}
@@ -87,18 +86,12 @@ int command_spawn(char *const argv[], enum command_role role,
 }
 
 /* The launcher knows argv. */
-static int command_order_start(enum command_role role,
-			       const struct command_peer *peer,
+static int command_order_start(const struct order *start,
 			       struct command_process *p, struct err *e)
 {
-	struct order start = { .kind = ORDER_COMMAND, .role = role };
 	struct order_answer answer;
 
-	order_set_word(&start, ORDER_IDENTITY, peer->identity);
-	order_set_word(&start, ORDER_METHOD, peer->method);
-	order_set_word(&start, ORDER_PEER, peer->address);
-	order_set_word(&start, ORDER_STREAM, peer->stream);
-	if (order_ask(&start, -1, &answer, e) < 0) {
+	if (order_ask(start, -1, &answer, e) < 0) {
 		e->kind = ERR_COMMAND;
 		return -1;
 	}
@@ -109,20 +102,19 @@ static int command_order_start(enum command_role role,
 	return 0;
 }
 
-struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, bool passes_on,
-			      struct err *e)
+struct command *command_start(char *const argv[], const struct order *start,
+			      bool passes_on, struct err *e)
 {
 	struct command *c = err_alloc(sizeof *c, e);
 	bool ordered = order_possible();
 
 	if (!c)
 		return NULL;
-	c->role = role;
+	c->role = start->role;
 	c->ordered = ordered;
-	if ((ordered ? command_order_start(role, peer, &c->process, e)
-		     : command_spawn(argv, role, peer, passes_on, &c->process,
-				     e)) < 0) {
+	if ((ordered ? command_order_start(start, &c->process, e)
+		     : command_spawn(argv, start, passes_on, &c->process, e)) <
+	    0) {
 		free(c);
 		return NULL;
 	}
@@ -158,10 +150,11 @@ static void command_tell_launcher(const struct command *c)
 /* Whoever closes COMMAND's input must not be faster than the kernel. */
 static void command_await_kill(const struct command *c)
 {
-	struct pollfd p = { .fd = c->process.leash_fd, .events = POLLIN };
+	struct err e = { 0 };
 	char ignored;
 
-	if (poll(&p, 1, KILLED_MS) <= 0 ||
+	if (io_wait(c->process.leash_fd, POLLIN, clock_deadline(KILLED_MS),
+		    &e) <= 0 ||
 	    read(c->process.leash_fd, &ignored, 1) < 0)
 		log_debug("COMMAND may live on: its supervisor was killed");
 }
@@ -224,21 +217,17 @@ void command_close_pipe(struct command *c)
  */
 static void command_dismiss(struct command *c)
 {
-	struct pollfd p = { .fd = c->process.control_fd, .events = POLLIN };
 	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
+	struct err e = { 0 };
 	char ignored;
 
 	/* If this fails, our close(2) tells it. */
 	if (shutdown(c->process.control_fd, SHUT_WR) < 0)
 		deadline = 0;
 	command_continue(c);
-	while (clock_now_ms() < deadline) {
-		int n = poll(&p, 1, clock_poll_ms(deadline));
-
-		if ((n < 0 && errno != EINTR) ||
-		    (n > 0 && recv(c->process.control_fd, &ignored, 1, 0) <= 0))
-			break;
-	}
+	while (io_wait(c->process.control_fd, POLLIN, deadline, &e) > 0 &&
+	       recv(c->process.control_fd, &ignored, 1, 0) > 0)
+		;
 	close(c->process.control_fd);
 	close(c->process.leash_fd);
 	if (!c->ordered)

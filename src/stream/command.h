@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "base/err.h"
+#include "base/order.h"
 #include "stream/supervisor.h"
 
 struct command;
@@ -34,15 +35,15 @@ void command_save_core_limit(rlim_t limit);
  * For the launcher: command_start() in this process.  The caller owns the
  * descriptors in *p.  Errors: ERR_COMMAND.
  */
-int command_spawn(char *const argv[], enum command_role role,
-		  const struct command_peer *peer, bool passes_on,
+int command_spawn(char *const argv[], const struct order *start, bool passes_on,
 		  struct command_process *p, struct err *e) attr_must_check;
 
 /*
- * Start argv[0], searched in PATH, with the other arguments; no shell.  COMMAND
+ * Start argv[0], searched in PATH, with the other arguments; no shell.  start is
+ * the order ORDER_COMMAND, which the launcher gets if there is one.  COMMAND
  * gets descriptors 0, 1 and 2 and no other, default signal dispositions, our
- * environment with the variables of peer, and a background process group of its
- * own.
+ * environment with a variable for each word of start, and a background process
+ * group of its own.
  *
  * A consumer's standard error is a pipe to the supervisor, and so is a source's
  * if our messages have a subject.  The supervisor passes the lines on to our
@@ -56,9 +57,8 @@ int command_spawn(char *const argv[], enum command_role role,
  * Errors: ERR_COMMAND (no processes, no descriptors).  A COMMAND that does not
  * exist shows in command_status.
  */
-struct command *command_start(char *const argv[], enum command_role role,
-			      const struct command_peer *peer, bool passes_on,
-			      struct err *e);
+struct command *command_start(char *const argv[], const struct order *start,
+			      bool passes_on, struct err *e);
 
 /*
  * Our end of the pipe, non-blocking: read a source's output from it, write a

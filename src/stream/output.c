@@ -13,11 +13,23 @@
 
 #include "base/signals.h"
 
+static struct output output_of(int fd, enum io_kind kind, bool borrowed)
+{
+	return (struct output){ .fd = fd,
+				.borrowed = borrowed,
+				.own_fd = -1,
+				.kind = kind,
+				.at_once = SIZE_MAX };
+}
+
+void output_init_borrowed(struct output *out, int pipe_fd)
+{
+	*out = output_of(pipe_fd, IO_PIPE, true);
+}
+
 void output_init(struct output *out, int fd)
 {
-	*out = (struct output){
-		.fd = fd, .own_fd = -1, .kind = io_kind(fd), .at_once = SIZE_MAX
-	};
+	*out = output_of(fd, io_kind(fd), false);
 	/* Files and plain devices (tapes) take a write whole; sockets get
 	 * MSG_DONTWAIT. */
 	if (out->kind == IO_PIPE || (out->kind == IO_DEVICE && isatty(fd))) {
@@ -32,12 +44,8 @@ void output_init(struct output *out, int fd)
 
 void output_init_part(struct output *out, struct part_file *part)
 {
-	*out = (struct output){ .fd = part->fd,
-				.borrowed = true,
-				.own_fd = -1,
-				.kind = IO_FILE,
-				.part = part,
-				.at_once = SIZE_MAX };
+	*out = output_of(part->fd, IO_FILE, true);
+	out->part = part;
 }
 
 int output_fd(const struct output *out)
@@ -95,15 +103,6 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	*done = n > 0 ? (size_t)n : 0;
 	num = out->part ? part_file_wrote(out->part, *done) : 0;
 	return num ? output_error(out, num, e) : 0;
-}
-
-void output_init_borrowed(struct output *out, int pipe_fd)
-{
-	*out = (struct output){ .fd = pipe_fd,
-				.borrowed = true,
-				.own_fd = -1,
-				.kind = IO_PIPE,
-				.at_once = SIZE_MAX };
 }
 
 size_t output_unread(const struct output *out)

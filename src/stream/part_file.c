@@ -165,7 +165,7 @@ static int part_file_make(struct part_file *p, struct err *e)
 		return 0;
 	if (errno == ELOOP)
 		return part_file_refuse(p, "is a symbolic link: remove it", e);
-	return err_set(e, ERR_IO, errno, "--output: %s.part", p->path);
+	return part_file_error(p, errno, e);
 }
 
 /* What else lies in the folder, now that FILE.part is ours */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/signals.h"
 
@@ -61,21 +62,17 @@ int receiver_output_failed(struct receiver *r, struct err *e)
 int receiver_output_error(struct receiver *r, struct err *e)
 {
 	uint64_t deadline = clock_deadline(CONSUMER_GRACE_MS);
+	struct err ignored = { 0 };
 	struct command_status s;
 
 	if (!r->p->consumer)
 		return receiver_output_failed(r, e);
-	while (!command_ended(r->p->consumer, &s)) {
-		struct pollfd p = { .fd = command_status_fd(r->p->consumer),
-				    .events = POLLIN };
-
-		if (clock_now_ms() >= deadline) {
-			/* It closed its input and runs on. */
-			s = (struct command_status){ 0 };
-			break;
-		}
-		poll(&p, 1, clock_poll_ms(deadline));
-	}
+	/* If it has not ended then, it closed its input and runs on. */
+	if (!command_ended(r->p->consumer, &s) &&
+	    (io_wait(command_status_fd(r->p->consumer), POLLIN, deadline,
+		     &ignored) <= 0 ||
+	     !command_ended(r->p->consumer, &s)))
+		s = (struct command_status){ 0 };
 	return receiver_consumer_failed(r, &s, e);
 }
 

@@ -117,36 +117,6 @@ int receiver_transfer_compare(struct receiver *r, struct err *e)
 	return 0;
 }
 
-/* Between two connections there is nothing to read. */
-static bool receiver_lacks_connection(struct receiver *r)
-{
-	r->want_data = !r->session->conn;
-	return r->want_data;
-}
-
-/* One step by reading and writing. */
-static int receiver_copy(struct receiver *r, struct err *e)
-{
-	struct connection_io io;
-
-	if (r->start < r->end)
-		return receiver_write_buffer(r, e);
-	if (receiver_lacks_connection(r))
-		return 0;
-	if (receiver_compares(r))
-		return receiver_transfer_compare(r, e);
-	if (connection_recv(session_source(r->session), r->buffer,
-			    RECEIVER_BUFFER_BYTES, &io, e) < 0)
-		return receiver_lost(r, e);
-	if (r->p->digest)
-		digest_update(r->p->digest, r->buffer, io.bytes);
-	receiver_got(r, &io);
-	r->start = 0;
-	r->end = io.bytes;
-	r->want_data = !io.bytes && !io.mark;
-	return receiver_check_rekey(r, &io, e);
-}
-
 /*
  * Empty our own pipe into the output.  If a file refuses splice(2), write these
  * bytes and all that follow.
@@ -179,40 +149,52 @@ static int receiver_empty_pipe(struct receiver *r, struct err *e)
 }
 
 /*
- * One step by splicing.  Never splice from the socket straight into the output,
- * even if it is a pipe: if a nearly full pipe takes only a part of a record,
- * Linux 6.1 and 6.12 lose the rest.  Our own pipe is always empty and has room
- * for a record.
+ * Take bytes from the connection: into the buffer or, without a copy, into our
+ * own pipe.  Never splice from the socket straight into the output, even if it
+ * is a pipe: if a nearly full pipe takes only a part of a record, Linux 6.1 and
+ * 6.12 lose the rest.  Our own pipe is always empty and has room for a record.
  */
-static int receiver_splice(struct receiver *r, struct err *e)
+static int receiver_take(struct receiver *r, struct err *e)
 {
+	struct connection *source = session_source(r->session);
 	struct connection_io io;
 
+	r->splice &= connection_in_kernel(source);
+	if ((r->splice ? connection_splice_to(source, r->pipe[1],
+					      RECEIVER_BUFFER_BYTES, &io, e)
+		       : connection_recv(source, r->buffer,
+					 RECEIVER_BUFFER_BYTES, &io, e)) < 0)
+		return receiver_lost(r, e);
+	if (r->p->digest)
+		digest_update(r->p->digest, r->buffer, io.bytes);
+	receiver_got(r, &io);
+	r->start = 0;
+	r->end = r->splice ? 0 : io.bytes;
+	r->piped = r->splice ? io.bytes : 0;
+	r->want_data = !io.bytes && !io.mark;
+	return receiver_check_rekey(r, &io, e);
+}
+
+/* One step: what was taken is written before more is taken. */
+static int receiver_move(struct receiver *r, struct err *e)
+{
 	if (r->start < r->end)
 		return receiver_write_buffer(r, e);
 	if (r->piped)
 		return receiver_empty_pipe(r, e);
-	if (receiver_lacks_connection(r))
+	/* Between two connections there is nothing to read. */
+	r->want_data = !r->session->conn;
+	if (r->want_data)
 		return 0;
-	if (!connection_in_kernel(session_source(r->session))) {
-		r->splice = false;
-		return 0;
-	}
-	if (connection_splice_to(session_source(r->session), r->pipe[1],
-				 RECEIVER_BUFFER_BYTES, &io, e) < 0)
-		return receiver_lost(r, e);
-	receiver_got(r, &io);
-	r->piped = io.bytes;
-	r->want_data = !io.bytes && !io.mark;
-	return receiver_check_rekey(r, &io, e);
+	return receiver_compares(r) ? receiver_transfer_compare(r, e)
+				    : receiver_take(r, e);
 }
 
 int receiver_transfer(struct receiver *r, struct err *e)
 {
 	while (!r->ended || r->start < r->end || r->piped) {
 		r->want_data = r->want_output = false;
-		if ((r->splice ? receiver_splice(r, e) : receiver_copy(r, e)) <
-		    0)
+		if (receiver_move(r, e) < 0)
 			return -1;
 		if (r->want_data || r->want_output) {
 			if (receiver_wait(r, CLOCK_NEVER, e) < 0 ||

@@ -20,18 +20,13 @@ struct resend_file {
 	bool copies; /* sendfile(2) refuses this file */
 };
 
-static struct resend_file *resend_file_of(struct resend_buffer *s)
-{
-	return (struct resend_file *)s;
-}
-
 /*
  * The stream ends where the file ends once everything is sent.  The file may
  * grow until then.
  */
 static int resend_file_fill(struct resend_buffer *s, struct err *e)
 {
-	struct resend_file *f = resend_file_of(s);
+	struct resend_file *f = (struct resend_file *)s;
 	uint64_t head = s->head;
 	struct stat st;
 
@@ -48,11 +43,11 @@ static int resend_file_fill(struct resend_buffer *s, struct err *e)
 }
 
 /* Is the next byte still there? */
-static int resend_file_check(struct resend_buffer *s, struct err *e)
+static int resend_file_check(const struct resend_file *f, struct err *e)
 {
+	const struct resend_buffer *s = &f->resend;
 	uint8_t byte;
-	ssize_t n = pread(s->in->fd, &byte, 1,
-			  (off_t)(resend_file_of(s)->start + s->sent));
+	ssize_t n = pread(s->in->fd, &byte, 1, (off_t)(f->start + s->sent));
 
 	if (n < 0)
 		return input_error(e);
@@ -76,7 +71,7 @@ static int resend_file_copy(struct resend_file *f, struct err *e)
 	n = pread(s->in->fd, f->buffer, COPY_BYTES,
 		  (off_t)(f->start + s->sent));
 	if (n <= 0)
-		return resend_file_check(s, e);
+		return resend_file_check(f, e);
 	f->copied = s->sent;
 	f->copied_bytes = (size_t)n;
 	return 0;
@@ -111,20 +106,20 @@ static int resend_file_sendfile(struct resend_file *f, struct connection *c,
 		len = CALL_BYTES;
 	if (connection_sendfile(c, s->in->fd, f->start + s->sent, len, io, e) <
 	    0) {
-		if (resend_file_check(s, &of_file) < 0)
+		if (resend_file_check(f, &of_file) < 0)
 			*e = of_file;
 		if (e->kind != ERR_IO || !e->num)
 			return -1;
 		f->copies = e->num == EINVAL || err_refuses(e->num);
 		return f->copies ? 0 : -1;
 	}
-	return io->bytes ? 0 : resend_file_check(s, e);
+	return io->bytes ? 0 : resend_file_check(f, e);
 }
 
 static int resend_file_send(struct resend_buffer *s, struct connection *c,
 			    size_t len, struct connection_io *io, struct err *e)
 {
-	struct resend_file *f = resend_file_of(s);
+	struct resend_file *f = (struct resend_file *)s;
 
 	if (!f->copies && connection_in_kernel(c) &&
 	    resend_file_sendfile(f, c, len, io, e) < 0)
@@ -157,7 +152,7 @@ static int resend_file_peek(const struct resend_buffer *s, uint64_t offset,
 
 static void resend_file_free(struct resend_buffer *s)
 {
-	free(resend_file_of(s)->buffer);
+	free(((struct resend_file *)s)->buffer);
 	free(s);
 }
 

@@ -5,13 +5,15 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <string.h>
 
 #include "base/io.h"
 
 enum {
 	AHEAD_BYTES = 1 << 20, /* size of the pipe if nothing is kept */
-	TAIL_BYTES = 64, /* in front of what is sent, kept for peek() */
-	LOOK_BYTES = 16 * 4096, /* room for 16 buffers of at least one byte */
+	TAIL_BYTES = 64, /* in front of what is sent, kept for to_memory() */
+	FIRST_BYTES = 64, /* of the stream, which peek() shows */
+	FIRST_PAGES = 4, /* of the smallest pipe: the first bytes fit */
 	WASTE_PARTS = 4, /* full with less than this part: wasted */
 };
 
@@ -22,17 +24,12 @@ enum {
  */
 struct resend_pipes {
 	struct resend_buffer resend; /* must be first */
-	int ahead[2]; /* a pipe; the other two only if bytes are kept */
-	int keep[2];
-	int look[2]; /* empty; made early because peek() must not fail */
+	int ahead[2]; /* a pipe */
+	int keep[2]; /* another one, if bytes are kept */
 	int null_fd; /* /dev/null, into which splice(2) drops bytes */
 	uint64_t kept, taken, teed;
+	uint8_t *first; /* FIRST_BYTES and a page; NULL: no peek() */
 };
-
-static struct resend_pipes *resend_pipes_of(struct resend_buffer *s)
-{
-	return (struct resend_pipes *)s;
-}
 
 static int resend_pipes_bug(struct err *e)
 {
@@ -84,7 +81,7 @@ static void resend_pipes_free(struct resend_buffer *s);
 static struct resend_buffer *resend_pipes_to_memory(struct resend_buffer *s,
 						    struct err *e)
 {
-	struct resend_pipes *p = resend_pipes_of(s);
+	struct resend_pipes *p = (struct resend_pipes *)s;
 	struct resend_buffer *m =
 		resend_memory_new(s->in, s->room, p->kept, s->keeps, e);
 
@@ -113,12 +110,34 @@ static bool resend_pipes_wasted(const struct resend_pipes *p, uint64_t held)
 	return p->resend.keeps && held < p->resend.room / WASTE_PARTS;
 }
 
+/*
+ * Copy the first bytes: peek() shows them.  A read with less room than a packet
+ * of a pipe loses the rest of the packet (pipe(7)).
+ */
+static int resend_pipes_begin(struct resend_pipes *p, struct err *e)
+{
+	struct resend_buffer *s = &p->resend;
+	const struct iovec room = { p->first + s->head,
+				    (size_t)sysconf(_SC_PAGESIZE) };
+	size_t n;
+
+	if (input_read(s->in, &room, 1, &n, &s->eof, e) < 0)
+		return -1;
+	if (io_write(p->ahead[1], room.iov_base, n) != (ssize_t)n)
+		return resend_pipes_bug(e);
+	s->head += n;
+	return 0;
+}
+
 static int resend_pipes_fill(struct resend_buffer *s, struct err *e)
 {
-	const struct resend_pipes *p = resend_pipes_of(s);
-	ssize_t n = splice(s->in->fd, NULL, p->ahead[1], NULL,
-			   resend_buffer_wants(s), SPLICE_F_NONBLOCK);
+	struct resend_pipes *p = (struct resend_pipes *)s;
+	ssize_t n;
 
+	if (s->peeks && s->head < FIRST_BYTES)
+		return resend_pipes_begin(p, e);
+	n = splice(s->in->fd, NULL, p->ahead[1], NULL, resend_buffer_wants(s),
+		   SPLICE_F_NONBLOCK);
 	if (n < 0 && errno != EAGAIN && errno != EINTR)
 		return input_error(e);
 	if (n >= 0) {
@@ -151,41 +170,32 @@ static int resend_pipes_tee(struct resend_pipes *p, size_t len, struct err *e)
 	return 0;
 }
 
-static int resend_pipes_splice(struct resend_pipes *p, struct connection *c,
-			       size_t len, struct connection_io *io,
-			       struct err *e)
-{
-	if (connection_splice_from(c, p->ahead[0], len, io, e) < 0)
-		return -1;
-	p->taken += io->bytes;
-	if (!p->resend.keeps)
-		p->kept = p->teed = p->taken;
-	p->resend.sent = p->taken;
-	p->resend.full = false;
-	return 0;
-}
-
 static int resend_pipes_send(struct resend_buffer *s, struct connection *c,
 			     size_t len, struct connection_io *io,
 			     struct err *e)
 {
-	struct resend_pipes *p = resend_pipes_of(s);
+	struct resend_pipes *p = (struct resend_pipes *)s;
 
 	*io = (struct connection_io){ 0 };
-	if (!s->keeps)
-		return resend_pipes_splice(p, c, len, io, e);
-	if (p->teed == p->taken && resend_pipes_tee(p, len, e) < 0)
+	if (s->keeps && p->teed == p->taken && resend_pipes_tee(p, len, e) < 0)
 		return -1;
-	if (p->teed == p->taken)
+	if (s->keeps)
+		len = (size_t)min_u64(len, p->teed - p->taken);
+	if (!len)
 		return 0;
-	if (len > p->teed - p->taken)
-		len = (size_t)(p->teed - p->taken);
-	return resend_pipes_splice(p, c, len, io, e);
+	if (connection_splice_from(c, p->ahead[0], len, io, e) < 0)
+		return -1;
+	p->taken += io->bytes;
+	if (!s->keeps)
+		p->kept = p->teed = p->taken;
+	s->sent = p->taken;
+	s->full = false;
+	return 0;
 }
 
 static void resend_pipes_ack(struct resend_buffer *s, uint64_t offset)
 {
-	struct resend_pipes *p = resend_pipes_of(s);
+	struct resend_pipes *p = (struct resend_pipes *)s;
 	uint64_t keep = p->taken < TAIL_BYTES ? 0 : p->taken - TAIL_BYTES;
 	struct err ignored = { 0 };
 
@@ -201,72 +211,25 @@ static void resend_pipes_ack(struct resend_buffer *s, uint64_t offset)
 		p->kept = keep;
 }
 
-/* Read len bytes that a pipe holds, in any number of packets. */
-static int resend_pipes_take(int pipe_fd, uint8_t *buf, size_t len,
-			     struct err *e)
-{
-	while (len) {
-		ssize_t n = io_read(pipe_fd, buf, len);
-
-		if (n <= 0)
-			return resend_pipes_bug(e);
-		buf += n;
-		len -= (size_t)n;
-	}
-	return 0;
-}
-
-/*
- * Copy bytes out of a pipe and leave them there.  tee(2) copies the buffers
- * into another pipe, which is then read empty.
- */
-static int resend_pipes_look(const struct resend_pipes *p, int pipe_fd,
-			     uint64_t skip, uint8_t *buf, size_t len,
-			     struct err *e)
-{
-	if (!len)
-		return 0;
-	if (tee(pipe_fd, p->look[1], skip + len, SPLICE_F_NONBLOCK) !=
-	    (ssize_t)(skip + len))
-		return resend_pipes_bug(e);
-	if (resend_pipes_drop(p, p->look[0], skip, e) < 0)
-		return -1;
-	return resend_pipes_take(p->look[0], buf, len, e);
-}
-
-/* The part of len bytes from offset on that lies below end. */
-static size_t resend_pipes_below(uint64_t end, uint64_t offset, size_t len)
-{
-	uint64_t part = end > offset ? end - offset : 0;
-
-	return part < len ? (size_t)part : len;
-}
-
 static int resend_pipes_peek(const struct resend_buffer *s, uint64_t offset,
 			     void *buf, size_t len, struct err *e)
 {
 	const struct resend_pipes *p = (const struct resend_pipes *)s;
-	size_t part = resend_pipes_below(p->taken, offset, len);
-	uint8_t *out = buf;
 
-	if (!s->keeps || offset + len > s->head || (part && offset < p->kept))
+	if (!s->peeks || offset + len > min_u64(s->head, FIRST_BYTES))
 		return resend_buffer_not_held(e);
-	if (resend_pipes_look(p, p->keep[0], offset - p->kept, out, part, e) <
-	    0)
-		return -1;
-	offset += part;
-	return resend_pipes_look(p, p->ahead[0], offset - p->taken, out + part,
-				 len - part, e);
+	memcpy(buf, p->first + offset, len);
+	return 0;
 }
 
 static void resend_pipes_free(struct resend_buffer *s)
 {
-	struct resend_pipes *p = resend_pipes_of(s);
+	struct resend_pipes *p = (struct resend_pipes *)s;
 
 	attr_close_pair(&p->ahead);
 	attr_close_pair(&p->keep);
-	attr_close_pair(&p->look);
 	attr_close(&p->null_fd);
+	free(p->first);
 	free(p);
 }
 
@@ -306,16 +269,20 @@ static int resend_pipes_try(const struct resend_pipes *p, struct err *e)
 
 static int resend_pipes_open(struct resend_pipes *p, struct err *e)
 {
+	size_t page = (size_t)sysconf(_SC_PAGESIZE);
 	uint64_t bytes = p->resend.room;
 
+	if (bytes < FIRST_PAGES * page)
+		bytes = FIRST_PAGES * page;
 	p->null_fd = io_open_null();
 	if (p->null_fd < 0)
 		return err_set(e, ERR_IO, errno, "cannot open /dev/null");
 	if (resend_pipes_open_pipe(p->ahead, bytes, e) < 0)
 		return -1;
-	if (p->resend.keeps &&
-	    (resend_pipes_open_pipe(p->keep, bytes, e) < 0 ||
-	     resend_pipes_open_pipe(p->look, LOOK_BYTES, e) < 0))
+	if (!p->resend.keeps)
+		return resend_pipes_try(p, e);
+	p->first = err_alloc(FIRST_BYTES + page, e);
+	if (!p->first || resend_pipes_open_pipe(p->keep, bytes, e) < 0)
 		return -1;
 	return resend_pipes_try(p, e);
 }
@@ -335,7 +302,7 @@ struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 					    .keeps = bytes != 0,
 					    .peeks = bytes != 0 };
 	for (int i = 0; i < 2; i++)
-		p->ahead[i] = p->keep[i] = p->look[i] = -1;
+		p->ahead[i] = p->keep[i] = -1;
 	p->null_fd = -1;
 	if (resend_pipes_open(p, e) < 0) {
 		resend_pipes_free((struct resend_buffer *)p);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "auth/key_text.h"
 #include "base/clock.h"
 #include "base/nowait.h"
 #include "config.h"
@@ -28,29 +29,6 @@ int stats_open(const char *path, bool append, struct err *e)
 
 enum { WRITE_MS = 2000 };
 
-/* Length of the valid UTF-8 character that text begins with, or 0 */
-static size_t stats_utf8(const unsigned char *text)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = text[0] < 0x80    ? 1
-		     : text[0] < 0xc2  ? 0
-		     : text[0] < 0xe0  ? 2
-		     : text[0] < 0xf0  ? 3
-		     : text[0] <= 0xf4 ? 4
-				       : 0;
-	uint32_t c = len > 1 ? text[0] & (0x7fu >> len) : text[0];
-
-	for (size_t i = 1; i < len; i++) {
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (text[i] & 0x3f);
-	}
-	if (len &&
-	    (c < least[len] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000)))
-		return 0;
-	return len;
-}
-
 /* Add a member: a string or null.  Ref: RFC 8259. */
 static void stats_add_string(FILE *out, const char *name, const char *value)
 {
@@ -63,7 +41,7 @@ static void stats_add_string(FILE *out, const char *name, const char *value)
 	}
 	fprintf(out, "\"");
 	while (*p) {
-		size_t len = stats_utf8(p);
+		size_t len = key_text_utf8(p, strlen((const char *)p));
 
 		if (!len)
 			fprintf(out, "\\ufffd");

@@ -6,13 +6,13 @@
 #include <time.h>
 
 #include "base/err.h"
-#include "tls/mode.h"
+#include "conn/session.h"
 
 struct stats {
 	uint64_t start_ms; /* clock_now_ms(), for the seconds */
 	struct timespec start; /* the same moment by CLOCK_REALTIME */
 	bool sends;
-	char stream[40]; /* id; "": none */
+	char stream[SESSION_HEX_CHARS + 1]; /* id; "": none */
 	const char *method; /* how the peer authenticated; NULL: no peer yet */
 	uint64_t bytes; /* sender: confirmed; receiver: received */
 	uint64_t compared; /* of these, not sent: they were there already */

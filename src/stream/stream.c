@@ -105,20 +105,14 @@ static struct command *stream_command(const struct stream_config *c,
 				      enum command_role role, struct err *e)
 {
 	char stream[SESSION_HEX_CHARS + 1];
-	struct command_peer peer = { .method = session_method(session),
-				     .address = session->name };
+	struct order start = { .kind = ORDER_COMMAND, .role = role };
 
 	session_stream_name(session, stream);
-	if (*stream)
-		peer.stream = stream;
-	if (*session->identity)
-		peer.identity = session->identity;
-	return command_start(c->command, role, &peer, c->passes_on, e);
-}
-
-static const char *stream_command_name(const struct stream_config *c)
-{
-	return c->command_name ? c->command_name : c->command[0];
+	order_set_word(&start, ORDER_IDENTITY, session->identity);
+	order_set_word(&start, ORDER_METHOD, session_method(session));
+	order_set_word(&start, ORDER_PEER, session->name);
+	order_set_word(&start, ORDER_STREAM, stream);
+	return command_start(c->command, &start, c->passes_on, e);
 }
 
 /* Say what becomes of a stream with a name. */
@@ -203,7 +197,7 @@ static int stream_send_once(const struct stream_config *c,
 	if (!p.resend)
 		return stream_give_up(session);
 	p.source = from->command;
-	p.source_name = from->command ? stream_command_name(c) : NULL;
+	p.source_name = c->command_name;
 	return sender_run(&p, end, e);
 }
 
@@ -257,7 +251,7 @@ static int stream_receive(const struct stream_config *c,
 		output_init_part(&output, c->part);
 	} else if (c->command) {
 		p.consumer = stream_command(c, session, COMMAND_CONSUMER, e);
-		p.consumer_name = stream_command_name(c);
+		p.consumer_name = c->command_name;
 		p.no_consumer = !p.consumer;
 		output_init_borrowed(
 			&output, p.consumer ? command_pipe_fd(p.consumer) : -1);
@@ -306,7 +300,6 @@ int stream_run(struct session *session, const struct stream_config *c,
 	       struct stats *stats, struct err *e)
 {
 	bool sends = session->role == CONNECTION_SENDER;
-	char stream[SESSION_HEX_CHARS + 1];
 	struct progress progress;
 	int ret;
 
@@ -322,8 +315,7 @@ int stream_run(struct session *session, const struct stream_config *c,
 		 session->identity);
 	snprintf(stats->peer, sizeof stats->peer, "%s", session->name);
 	stats->method = session_method(session);
-	session_stream_name(session, stream);
-	snprintf(stats->stream, sizeof stats->stream, "%s", stream);
+	session_stream_name(session, stats->stream);
 	stream_note_path(session, stats);
 	progress_start(&progress, c->progress, c->size_bytes, c->counter);
 	ret = sends ? stream_send(c, session, &progress, &stats->bytes, e)

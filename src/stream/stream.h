@@ -21,7 +21,7 @@ struct stream_config {
 	enum stream_how tx, rx;
 	char **command; /* NULL-terminated, or NULL */
 	struct part_file *part; /* --output, or NULL */
-	const char *command_name; /* in messages; NULL: command[0] */
+	const char *command_name; /* in messages */
 	bool passes_on; /* all that COMMAND prints: see command_start() */
 	uint64_t limit_bytes_per_s; /* of the sender; 0: none */
 	uint64_t size_bytes; /* for --progress; 0: not known */

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -20,7 +21,7 @@
 enum {
 	TERM_GRACE_MS = 2000, /* after SIGTERM, and again after SIGKILL */
 	LOOK_MS = 100, /* between looks at COMMAND's process group */
-	BLIND_MS = 50, /* between looks if SIGCHLD may not arrive */
+	BLIND_MS = 50, /* between looks if nothing tells of SIGCHLD */
 	TELL_MS = 3000, /* before we log that we wait for it */
 };
 
@@ -28,16 +29,14 @@ enum {
  * COMMAND trusts these variables, so any that we inherited under our prefix are
  * removed first.
  */
-static void supervisor_set_environment(const struct command_peer *peer)
+static void supervisor_set_environment(const struct order *start)
 {
 	static const char prefix[] = "BTRFS_KTLS_PIPE_";
-	const struct {
-		const char *name, *value;
-	} ours[] = {
-		{ "BTRFS_KTLS_PIPE_IDENTITY", peer->identity },
-		{ "BTRFS_KTLS_PIPE_METHOD", peer->method },
-		{ "BTRFS_KTLS_PIPE_PEER", peer->address },
-		{ "BTRFS_KTLS_PIPE_STREAM", peer->stream },
+	static const char *const names[ORDER_WORDS] = {
+		[ORDER_IDENTITY] = "BTRFS_KTLS_PIPE_IDENTITY",
+		[ORDER_METHOD] = "BTRFS_KTLS_PIPE_METHOD",
+		[ORDER_PEER] = "BTRFS_KTLS_PIPE_PEER",
+		[ORDER_STREAM] = "BTRFS_KTLS_PIPE_STREAM",
 	};
 	char **kept = environ;
 
@@ -46,26 +45,35 @@ static void supervisor_set_environment(const struct command_peer *peer)
 			*kept++ = *p;
 	if (kept)
 		*kept = NULL;
-	for (size_t i = 0; i < array_len(ours); i++)
-		if (ours[i].value && setenv(ours[i].name, ours[i].value, 1) < 0)
+	for (size_t i = 0; i < ORDER_WORDS; i++)
+		if (*start->words[i] &&
+		    setenv(names[i], start->words[i], 1) < 0)
 			_exit(127);
+}
+
+/* COMMAND cannot be started, or cannot be watched. */
+static void supervisor_give_up(int control_fd)
+{
+	struct command_status s = { .start_errno = errno ? errno : ENOEXEC };
+
+	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
+	_exit(127);
 }
 
 /* In the process that becomes COMMAND. */
 static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 {
-	struct command_status s = { 0 };
+	bool is_source = p->start->role == COMMAND_SOURCE;
 	struct rlimit core;
 	sigset_t none;
 
-	supervisor_set_environment(p->peer);
+	supervisor_set_environment(p->start);
 	setpgid(0, 0);
 	/* If the supervisor is killed: late, but better than never. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (dup2(p->child_fd, p->role == COMMAND_SOURCE ? STDOUT_FILENO
-							: STDIN_FILENO) >= 0 &&
+	if (dup2(p->child_fd, is_source ? STDOUT_FILENO : STDIN_FILENO) >= 0 &&
 	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0) &&
-	    (!p->passes_on || p->role == COMMAND_SOURCE ||
+	    (!p->passes_on || is_source ||
 	     dup2(messages_fd, STDOUT_FILENO) >= 0)) {
 		for (int sig = 1; sig < NSIG; sig++)
 			signal(sig, SIG_DFL);
@@ -81,9 +89,7 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 		io_close_all_but(3, (int[]){ p->control_fd }, 1);
 		execvp(p->argv[0], p->argv);
 	}
-	s.start_errno = errno ? errno : ENOEXEC;
-	send(p->control_fd, &s, sizeof s, MSG_NOSIGNAL);
-	_exit(127);
+	supervisor_give_up(p->control_fd);
 }
 
 /* The process that watches COMMAND */
@@ -91,9 +97,8 @@ struct supervisor {
 	pid_t pid; /* of COMMAND, and its group */
 	int control_fd;
 	int pipe_fd; /* keeps a consumer's input open, or -1 */
-	int sigchld_fd;
+	int sigchld_fd; /* -1: nothing tells of SIGCHLD; look repeatedly */
 	int leash_fd;
-	bool blind; /* SIGCHLD may not arrive: look repeatedly */
 	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
@@ -286,10 +291,10 @@ static void supervisor_wait(struct supervisor *s, bool *ordered)
 		{ .fd = command_log_fd(&s->log), .events = POLLIN },
 	};
 	uint64_t due_ms = command_log_due(&s->log);
-	char drain[64];
+	struct signalfd_siginfo ignored;
 	int n;
 
-	if (s->blind)
+	if (s->sigchld_fd < 0)
 		due_ms = clock_earlier(due_ms, clock_deadline(BLIND_MS));
 	/* No signal tells that a grandchild ended. */
 	if (s->exited && !s->over)
@@ -299,7 +304,7 @@ static void supervisor_wait(struct supervisor *s, bool *ordered)
 		supervisor_lose(s);
 	/* If poll(2) fails, recv(2) has to wait for the order. */
 	*ordered = n > 0 ? fds[0].revents != 0 : s->over && s->lost_errno;
-	while (read(s->sigchld_fd, drain, sizeof drain) > 0)
+	while (read(s->sigchld_fd, &ignored, sizeof ignored) > 0)
 		;
 	command_log_step(&s->log);
 }
@@ -312,7 +317,6 @@ static bool supervisor_obey(struct supervisor *s)
 	if (recv(s->control_fd, &order, 1, 0) != 1 || order != SUPERVISOR_CLOSE)
 		return false;
 	attr_close(&s->pipe_fd);
-	s->pipe_fd = -1;
 	return true;
 }
 
@@ -355,10 +359,8 @@ static void supervisor_linger(struct supervisor *s)
 	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
 	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
-		if (s->exited) {
+		if (s->exited)
 			attr_close(&s->pipe_fd);
-			s->pipe_fd = -1;
-		}
 		supervisor_reap(s);
 		supervisor_wait(s, &ignored);
 	}
@@ -366,10 +368,7 @@ static void supervisor_linger(struct supervisor *s)
 	_exit(0);
 }
 
-/*
- * Run until COMMAND ends by itself, or our parent orders it or is gone.
- * SIGCHLD arrives as a byte on sigchld_fd.
- */
+/* Run until COMMAND ends by itself, or our parent orders it or is gone. */
 static void supervisor_run(struct supervisor *s)
 {
 	bool ordered = false, killed = false;
@@ -399,17 +398,6 @@ static void supervisor_run(struct supervisor *s)
 	supervisor_linger(s);
 }
 
-static int sigchld_pipe[2] = { -1, -1 };
-
-static void supervisor_on_sigchld(int sig)
-{
-	int saved = errno;
-
-	if (write(sigchld_pipe[1], "", 1) < 0)
-		errno = saved; /* full: there is something to read anyway */
-	errno = saved;
-}
-
 /*
  * Take another name: a user who kills the program by name must not kill the
  * process that cleans up after it.  The arguments lie one behind the other in
@@ -432,48 +420,36 @@ static void supervisor_rename(char *const argv[])
 
 /*
  * Leave the terminal's foreground group: ^C is for our parent, and we have work
- * to do after that.  Returns whether SIGCHLD will arrive, once it is caught.
+ * to do after that.  Returns a descriptor that is readable after SIGCHLD, or -1.
  */
-static bool supervisor_detach(void)
+static int supervisor_detach(void)
 {
 	sigset_t chld;
-	bool arrives;
 
 	setpgid(0, 0);
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
-	/* It may be blocked in the process that started us. */
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
-	arrives = sigprocmask(SIG_UNBLOCK, &chld, NULL) == 0;
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
-	return arrives;
-}
-
-/* COMMAND could not be watched: it must not start. */
-static void supervisor_give_up(int control_fd)
-{
-	struct command_status s = { .start_errno = errno };
-
-	send(control_fd, &s, sizeof s, MSG_NOSIGNAL);
-	_exit(1);
+	if (sigprocmask(SIG_BLOCK, &chld, NULL) < 0)
+		return -1;
+	return signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
 void supervisor_main(const struct supervisor_params *p)
 {
-	struct sigaction sa = { .sa_handler = supervisor_on_sigchld };
 	struct supervisor s = { .control_fd = p->control_fd,
 				.pipe_fd = p->keep_fd,
+				.sigchld_fd = supervisor_detach(),
 				.leash_fd = p->leash[0] };
 	int messages[2] = { -1, -1 };
 
-	s.blind = !supervisor_detach();
 	log_after_fork();
-	if (pipe2(sigchld_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    ((p->role == COMMAND_CONSUMER || p->passes_on ||
-	      log_has_subject()) &&
-	     (pipe2(messages, O_CLOEXEC) < 0 ||
-	      fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0)))
+	if ((p->start->role == COMMAND_CONSUMER || p->passes_on ||
+	     log_has_subject()) &&
+	    (pipe2(messages, O_CLOEXEC) < 0 ||
+	     fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0))
 		supervisor_give_up(p->control_fd);
 	s.pid = fork();
 	if (s.pid == 0)
@@ -488,15 +464,12 @@ void supervisor_main(const struct supervisor_params *p)
 			strerror(errno));
 	io_close_all_but(3,
 			 (int[]){ p->control_fd, p->keep_fd, messages[0],
-				  sigchld_pipe[0], sigchld_pipe[1], p->leash[0],
-				  p->leash[1] },
-			 7);
+				  s.sigchld_fd, p->leash[0], p->leash[1] },
+			 6);
 	supervisor_rename(p->argv);
 	/* Standard input and output are not ours to hold open. */
 	close(STDIN_FILENO);
 	close(STDOUT_FILENO);
-	s.sigchld_fd = sigchld_pipe[0];
 	command_log_init(&s.log, messages[0]);
-	s.blind |= sigaction(SIGCHLD, &sa, NULL) < 0;
 	supervisor_run(&s);
 }

@@ -7,6 +7,7 @@
 
 #include <sys/resource.h>
 
+#include "base/order.h"
 #include "stream/command_log.h"
 
 enum command_role { COMMAND_SOURCE, COMMAND_CONSUMER };
@@ -24,22 +25,13 @@ struct command_status {
 	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line (command_log.h) */
 };
 
-/* What COMMAND's environment says about the peer; NULL: not set. */
-struct command_peer {
-	const char *identity; /* authenticated */
-	const char *method; /* how the peer authenticated */
-	const char *address; /* with port */
-	const char *stream; /* stream id */
-};
-
 /* Orders to the supervisor.  The end of the socket means KILL as well. */
 enum { SUPERVISOR_CLOSE = 'c', SUPERVISOR_KILL = 'k' };
 
 /* Everything is borrowed. */
 struct supervisor_params {
 	char *const *argv; /* COMMAND and its arguments */
-	enum command_role role;
-	const struct command_peer *peer;
+	const struct order *start; /* see command_start() */
 	bool passes_on; /* see command_start() */
 	rlim_t core_limit; /* of COMMAND */
 	int child_fd; /* COMMAND's end of the pipe */

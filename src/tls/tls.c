@@ -538,14 +538,11 @@ static void tls_find_name(struct tls *t, struct tls_agreed *out)
 	const char *name;
 
 	out->psk = gnutls_auth_get_type(t->session) == GNUTLS_CRD_PSK;
-	if (!out->psk) {
-		credential_peer_name(t->p.cred, t->session, out->name);
-		return;
-	}
-	out->ticket = t->peer.ticket;
-	name = t->p.server ? gnutls_psk_server_get_username(t->session)
-			   : credential_identity(t->p.cred);
-	snprintf(out->name, sizeof out->name, "%s", name ? name : "");
+	out->ticket = out->psk && t->peer.ticket;
+	name = !out->psk     ? t->peer.name
+	       : t->p.server ? t->peer.asked
+			     : credential_identity(t->p.cred);
+	snprintf(out->name, sizeof out->name, "%s", name);
 }
 
 int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)

@@ -22,12 +22,11 @@ static void stuck(int signal)
 	_exit(write(STDOUT_FILENO, text, sizeof text - 1) < 0 ? 2 : 1);
 }
 
-static const struct command_peer nobody;
-
 static struct command *start(enum command_role role, char *const argv[])
 {
 	struct err e = { 0 };
-	struct command *c = command_start(argv, role, &nobody, false, &e);
+	const struct order of_nobody = { .role = role };
+	struct command *c = command_start(argv, &of_nobody, false, &e);
 
 	if (!c) {
 		printf("Bail out! %s\n", e.msg);
@@ -418,13 +417,13 @@ static int open_descriptors(void)
 
 static void test_no_fork(void)
 {
+	const struct order of_nobody = { .role = COMMAND_SOURCE };
 	char name[] = "true";
 	struct err e = { 0 };
 	int before = open_descriptors();
 
 	no_fork = true;
-	ok(!command_start((char *[]){ name, NULL }, COMMAND_SOURCE, &nobody,
-			  false, &e),
+	ok(!command_start((char *[]){ name, NULL }, &of_nobody, false, &e),
 	   "COMMAND is not started where fork fails");
 	no_fork = false;
 	is_int(e.kind, ERR_COMMAND, "which is a failure of COMMAND");

@@ -376,6 +376,32 @@ static void test_no_more_pipes(void)
 	close(p[1]);
 }
 
+/* The first bytes are copied, and a page behind them has to fit, too. */
+static void test_small_pipe(void)
+{
+	struct err e = { 0 };
+	struct run r = { 0 };
+	int p[2];
+
+	pipe_to_feed(p, 0);
+	if (!(r.s = resend_pipes_new(input_from(p[0]), 4096, &e)))
+		bail();
+	r.feed_fd = p[1];
+	in_kernel = true;
+	sent = 0;
+	differ = 0;
+	r.fed = feed(p[1], 0, 10);
+	do_fill(&r);
+	r.fed += feed(p[1], r.fed, 4096);
+	do_fill(&r);
+	is_int(r.broken, 0, "a page is read behind a few first bytes");
+	finish(&r);
+	is_int(sent, r.fed, "all goes out");
+	is_int(r.broken + differ, 0, "and is right");
+	r.s->ops->free(r.s);
+	close(p[0]);
+}
+
 static void test_too_large(void)
 {
 	struct err e = { 0 };
@@ -411,6 +437,7 @@ int main(void)
 	test_lost_twice();
 	test_lost_when_full();
 	test_no_more_pipes();
+	test_small_pipe();
 	test_too_large();
 	return tap_end();
 }
