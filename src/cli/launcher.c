@@ -40,7 +40,7 @@ struct launcher {
 	pid_t parent; /* who started us, and no stream's process with --keep */
 	pid_t resolver; /* the last look-up; 0: none */
 	pid_t slow; /* carries out the last slow order; 0: none */
-	struct {
+	struct launcher_command {
 		pid_t supervisor; /* 0: free */
 		int leash_fd; /* see command.h */
 	} commands[COMMANDS_MAX];
@@ -101,6 +101,20 @@ static bool launcher_may_command(const struct launcher *l,
 				  r->order.words[ORDER_IDENTITY]));
 }
 
+static void launcher_free_command(struct launcher_command *c)
+{
+	attr_close(&c->leash_fd);
+	c->supervisor = 0;
+}
+
+/* A supervisor that only lingers, or was killed, has closed its leash. */
+static bool launcher_is_tied(struct launcher_command *c)
+{
+	if (c->supervisor && c->leash_fd >= 0 && io_ready(c->leash_fd, POLLIN))
+		launcher_free_command(c);
+	return c->supervisor;
+}
+
 static int launcher_command(struct launcher *l, const struct order_received *r,
 			    struct order_answer *a)
 {
@@ -111,9 +125,12 @@ static int launcher_command(struct launcher *l, const struct order_received *r,
 	/* A source that was begun again may not be reaped yet. */
 	size_t i = 0, most = l->o->keep ? COMMANDS_MAX : 2;
 
-	while (i < most && l->commands[i].supervisor)
+	while (i < most && launcher_is_tied(&l->commands[i]))
 		i++;
-	if (!l->o->command || o->role != role || i == most)
+	if (i == most)
+		return err_set(&a->error, ERR_BUG, EAGAIN,
+			       "%zu COMMANDs run already", most);
+	if (!l->o->command || o->role != role)
 		return launcher_refuse(&a->error, "no such COMMAND");
 	if (!launcher_may_command(l, r))
 		return launcher_refuse(&a->error, "another client's COMMAND");
@@ -141,6 +158,15 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
+/* Is /proc there, and has it our numbers?  Not in a namespace for pids alone. */
+static bool launcher_has_proc(void)
+{
+	char self[16] = "";
+
+	return readlink("/proc/self", self, sizeof self - 1) > 0 &&
+	       atoi(self) == getpid();
+}
+
 /* The parent of a process, or 0: nobody says. */
 static pid_t launcher_parent_of(pid_t pid)
 {
@@ -148,6 +174,8 @@ static pid_t launcher_parent_of(pid_t pid)
 	int parent = 0;
 	FILE *in;
 
+	if (!launcher_has_proc())
+		return 0;
 	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
 	in = fopen(path, "re");
 	if (!in)
@@ -395,10 +423,8 @@ static void launcher_reap(struct launcher *l)
 		if (pid == l->slow)
 			l->slow = 0;
 		for (size_t i = 0; i < COMMANDS_MAX; i++) {
-			if (l->commands[i].supervisor != pid)
-				continue;
-			attr_close(&l->commands[i].leash_fd);
-			l->commands[i].supervisor = 0;
+			if (l->commands[i].supervisor == pid)
+				launcher_free_command(&l->commands[i]);
 		}
 	}
 }

@@ -98,11 +98,12 @@ struct supervisor {
 	int control_fd;
 	int pipe_fd; /* keeps a consumer's input open, or -1 */
 	int sigchld_fd; /* -1: nothing tells of SIGCHLD; look repeatedly */
-	int leash_fd;
+	int leash[2]; /* our ends of it: see struct command_process */
 	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
 	bool over; /* its status was reported */
+	bool lingers; /* our parent may be gone */
 	uint64_t look_ms; /* when to look at its group again */
 	uint64_t tell_ms; /* when to log that we wait; 0: not set yet */
 	int stop_signal; /* stopped it because it wants the terminal */
@@ -289,6 +290,7 @@ static void supervisor_wait(struct supervisor *s, bool *ordered)
 		{ .fd = s->control_fd, .events = POLLIN },
 		{ .fd = s->sigchld_fd, .events = POLLIN },
 		{ .fd = command_log_fd(&s->log), .events = POLLIN },
+		{ .fd = s->lingers ? s->pipe_fd : -1 }, /* POLLERR */
 	};
 	uint64_t due_ms = command_log_due(&s->log);
 	struct signalfd_siginfo ignored;
@@ -327,26 +329,39 @@ static bool supervisor_obey(struct supervisor *s)
  */
 static int supervisor_tie(const struct supervisor *s)
 {
-	return fcntl(s->leash_fd, F_SETOWN, -s->pid) < 0 ||
-			       fcntl(s->leash_fd, F_SETSIG, SIGKILL) < 0 ||
-			       fcntl(s->leash_fd, F_SETFL, O_ASYNC) < 0
+	return fcntl(s->leash[0], F_SETOWN, -s->pid) < 0 ||
+			       fcntl(s->leash[0], F_SETSIG, SIGKILL) < 0 ||
+			       fcntl(s->leash[0], F_SETFL, O_ASYNC) < 0
 		       ? -1
 		       : 0;
 }
 
-/* Nobody will signal the group any more. */
+/*
+ * Nobody will signal the group any more.  The end of the leash tells the launcher
+ * that our place is free.
+ */
 static void supervisor_untie(struct supervisor *s)
 {
 	if (!s->exited)
 		return;
-	fcntl(s->leash_fd, F_SETFL, 0);
+	fcntl(s->leash[0], F_SETFL, 0);
+	attr_close_pair(&s->leash);
 	command_group_release(&s->group);
 }
 
 /*
+ * Our parent has not closed COMMAND's input as complete, and somebody still reads
+ * it: who closes the last writing end feigns the end of the stream.
+ */
+static bool supervisor_is_read(const struct supervisor *s)
+{
+	return s->pipe_fd >= 0 && !io_ready(s->pipe_fd, 0);
+}
+
+/*
  * Our parent may exit now, but two kinds of process still need us: one that
- * writes to the pipe that is COMMAND's standard error, and a COMMAND that we
- * cannot kill and that must not see the end of its input.
+ * writes to the pipe that is COMMAND's standard error, and one that we could not
+ * kill and that must not see the end of its input.
  */
 static void supervisor_linger(struct supervisor *s)
 {
@@ -356,11 +371,14 @@ static void supervisor_linger(struct supervisor *s)
 		log_notice("cannot end COMMAND, process %d (another user's?): "
 			   "its input stays open until it exits",
 			   (int)s->pid);
+	else if (supervisor_is_read(s) && !s->lost_errno)
+		log_notice("a process that left the group of COMMAND still "
+			   "reads: its input stays open until it exits");
+	s->lingers = true;
 	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
-	while (!s->lost_errno && (!s->exited || s->log.fd >= 0)) {
-		if (s->exited)
-			attr_close(&s->pipe_fd);
+	while (!s->lost_errno &&
+	       (!s->exited || s->log.fd >= 0 || supervisor_is_read(s))) {
 		supervisor_reap(s);
 		supervisor_wait(s, &ignored);
 	}
@@ -442,7 +460,7 @@ void supervisor_main(const struct supervisor_params *p)
 	struct supervisor s = { .control_fd = p->control_fd,
 				.pipe_fd = p->keep_fd,
 				.sigchld_fd = supervisor_detach(),
-				.leash_fd = p->leash[0] };
+				.leash = { p->leash[0], p->leash[1] } };
 	int messages[2] = { -1, -1 };
 
 	log_after_fork();

@@ -580,6 +580,19 @@ begins() {
 	client bob 7
 }
 
+@test "processes that COMMAND leaves behind take no place of a stream" {
+	full_tier_only 30
+	local i pause=100.$RANDOM
+	CONSUME=(sh -c "cat >/dev/null; sleep $pause & exit 0")
+	keeps
+	for ((i = 0; i < 135; i++)); do
+		sends_as alice <<<word || break
+	done
+	pkill -f "^sleep $pause"
+	((i == 135)) || fail "stream $i was not delivered"
+	stop_listener
+}
+
 @test "SIGTERM without a stream: exit status 0 at once" {
 	keeps
 	takes_at_most 5 stop_listener

@@ -356,6 +356,19 @@ rounds() {
 	no_end_seen 137 7
 }
 
+@test "a consumer that left the group of COMMAND sees no end of file either" {
+	consumes_until_end sh -c 'setsid "$@"; exit 1' sh
+	stands push
+	kill -9 "$SENDER_PID"
+	stream_ends 137 7
+	assert_stderr_has 'left the group of COMMAND still reads: its input stays open' \
+		"$RECEIVER_ERR"
+	sleep 0.3
+	pgrep -f "untilend end $MARK\$" >/dev/null || fail "the consumer is gone"
+	pkill -KILL -f "untilend end $MARK\$"
+	no_end_seen 137 7
+}
+
 @test "a stopped consumer sees no end of file either" {
 	consumes_until_end
 	stands push
