@@ -130,6 +130,7 @@ static ssize_t durable_read_beside(const struct durable *d,
 int durable_read(const struct durable *d, uint64_t *bytes)
 {
 	char text[DIGITS + 1] = "", *end;
+	uint64_t noted;
 	ssize_t n = fgetxattr(d->fd, ATTRIBUTE, text, DIGITS);
 
 	*bytes = DURABLE_NONE;
@@ -137,9 +138,9 @@ int durable_read(const struct durable *d, uint64_t *bytes)
 		n = durable_read_beside(d, text);
 	if (n < 0)
 		return durable_is_absent(errno) ? 0 : errno;
-	*bytes = strtoull(text, &end, 10);
-	if (*end)
-		*bytes = 0;
+	noted = strtoull(text, &end, 10);
+	if (!*end)
+		*bytes = noted;
 	return 0;
 }
 

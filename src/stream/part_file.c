@@ -104,7 +104,8 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 		return part_file_error(p, errno, e);
 	if (!S_ISREG(st->st_mode))
 		return part_file_refuse(p, "is no regular file", e);
-	if (st->st_uid != geteuid() || (st->st_mode & 077))
+	/* A file system may know no owners or modes. */
+	if (!p->made && (st->st_uid != geteuid() || (st->st_mode & 077)))
 		return part_file_refuse(
 			p,
 			"is not ours alone: remove it, or give it our user "
@@ -157,10 +158,13 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 
 static int part_file_make(struct part_file *p, struct err *e)
 {
-	p->fd = openat(p->dir_fd, p->part,
-		       O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
-			       O_NONBLOCK,
-		       0600);
+	const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY |
+			  O_NONBLOCK;
+
+	p->fd = openat(p->dir_fd, p->part, flags | O_CREAT | O_EXCL, 0600);
+	p->made = p->fd >= 0;
+	if (!p->made && errno == EEXIST)
+		p->fd = openat(p->dir_fd, p->part, flags);
 	if (p->fd >= 0)
 		return 0;
 	if (errno == ELOOP)
@@ -197,8 +201,8 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 		return -1;
 	if (part_file_check_folder(p, e) < 0 ||
 	    part_file_cut(p, st.st_size, e) < 0) {
-		/* Without bytes it may be of our making. */
-		if (!st.st_size)
+		/* Not before we have the lock: it may be another's by then. */
+		if (p->made)
 			unlinkat(p->dir_fd, p->part, 0);
 		return -1;
 	}
@@ -329,11 +333,14 @@ static int part_file_finish(const struct part_file *p)
 {
 	int num = fdatasync(p->fd) < 0 ? errno : 0;
 
-	if (!num)
-		num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (num)
 		return num;
-	return fsync(p->dir_fd) < 0 ? errno : 0;
+	num = part_file_order(p, ORDER_PART_NAME, 0);
+	if (!num)
+		return fsync(p->dir_fd) < 0 ? errno : 0;
+	/* FILE came meanwhile, say.  What is on the disk can be continued. */
+	part_file_order(p, ORDER_PART_NOTE, p->bytes);
+	return num;
 }
 
 /* The same process as that of an output that is a file; see output.c. */

@@ -27,6 +27,7 @@ struct part_file {
 	pid_t sync_pid; /* that process; 0: none */
 	bool finishing; /* it also gives FILE its name */
 	bool failed; /* a sync did: what was written since the note is in doubt */
+	bool made; /* this process made FILE.part */
 	bool opened; /* FILE.part is ours */
 };
 

@@ -132,6 +132,15 @@ without_attributes() {
 	[[ $(<victim) == victim ]]
 }
 
+@test "a note beside the part that is not ours does not make the part ours" {
+	without_attributes
+	(umask 077 && echo precious >file.part && echo garbage >file.part.durable)
+	cp -p file.part before
+	bkp 8 listen -k key -p 0 --wait 1s --output file
+	assert_stderr_has 'not a part of ours: move it away'
+	assert_same_file before file.part
+}
+
 # keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
 keeps_part() {
 	local program=$BKP size
@@ -196,6 +205,12 @@ keeps_part() {
 	assert_stderr_has 'not overwritten' "$RECEIVER_ERR"
 	wait "$SENDER_PID" && fail 'the sender exited 0'
 	[[ $(<file) == mine ]]
+	# What was received can still be continued.
+	rm file
+	listens
+	sends <in
+	compared 3000000
+	whole
 }
 
 @test "a part that is not a file of ours alone is refused with 8" {
