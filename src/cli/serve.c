@@ -37,6 +37,7 @@ struct serve {
 	sigset_t old_mask;
 	int stop_sig; /* the last one that asked us to end, or 0 */
 	bool aborts; /* a second one came */
+	bool orphaned; /* the launcher is gone, which starts COMMAND */
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
@@ -71,7 +72,7 @@ static int serve_admit(void *arg, const struct tls_agreed *agreed,
 	struct serve *k = arg;
 	const char *identity = serve_client(k, agreed);
 
-	if (k->stop_sig)
+	if (k->stop_sig || k->orphaned)
 		return err_set(e, ERR_AUTH, 0, "no new streams");
 	if (served_count(&k->table, identity, source) >= serve_limit(k))
 		return err_set(e, ERR_AUTH, 0,
@@ -226,6 +227,14 @@ static void serve_stop(struct serve *k, int sig)
 	} else {
 		serve_log_stop(k);
 	}
+}
+
+/* No COMMAND can be started any more: let the streams that run finish. */
+static void serve_lose_launcher(struct serve *k)
+{
+	k->orphaned = true;
+	notify_stopping();
+	log_notice("the launcher was killed: no new streams");
 }
 
 /* A stream's process logs its own failure, unless it was killed. */
@@ -447,17 +456,18 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 
 static int serve_wait(struct serve *k, struct err *e)
 {
-	struct pollfd fds[SERVED_PROCESSES_MAX + 2] = {
+	struct pollfd fds[SERVED_PROCESSES_MAX + 3] = {
 		{ .fd = acceptor_fd(k->acceptor), .events = POLLIN },
 		{ .fd = k->signal_fd, .events = POLLIN },
+		{ .fd = k->orphaned ? -1 : order_socket() }, /* POLLHUP */
 	};
 	uint64_t due_ms = acceptor_due(k->acceptor);
 
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
 		const struct served_stream *s = &k->table.streams[i];
 
-		fds[i + 2].fd = s->pid && !s->silent ? s->fd : -1;
-		fds[i + 2].events = POLLIN;
+		fds[i + 3].fd = s->pid && !s->silent ? s->fd : -1;
+		fds[i + 3].events = POLLIN;
 	}
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
@@ -467,7 +477,9 @@ static int serve_wait(struct serve *k, struct err *e)
 	    errno != EINTR)
 		return err_call(e, ERR_NET, "poll", "cannot wait");
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		k->table.streams[i].silent |= fds[i + 2].revents & POLLHUP;
+		k->table.streams[i].silent |= fds[i + 3].revents & POLLHUP;
+	if (fds[2].revents)
+		serve_lose_launcher(k);
 	served_hear(&k->table);
 	if (!k->served && clock_now_ms() >= k->wait_ms)
 		return err_set(e, ERR_NET, 0,
@@ -484,7 +496,7 @@ int serve_run(struct serve *k, struct err *e)
 	for (;;) {
 		serve_take_signals(k);
 		n = served_numbers(&k->table);
-		if (k->stop_sig && !n.processes)
+		if ((k->stop_sig || k->orphaned) && !n.processes)
 			break;
 		while (acceptor_step(k->acceptor, &accepted))
 			if (accepted.returns)
@@ -498,6 +510,10 @@ int serve_run(struct serve *k, struct err *e)
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
 	}
+	if (k->orphaned)
+		return err_set(e, ERR_BUG, 0,
+			       "the launcher was killed: start the listener "
+			       "again");
 	if (!k->aborts)
 		return 0;
 	signals_note(k->stop_sig);

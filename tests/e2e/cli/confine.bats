@@ -210,6 +210,24 @@ without() {
 	wait_listener 0
 }
 
+@test "the launcher of listen --keep is killed: running streams end well, then the listener exits 70" {
+	have_fifo feed
+	exec 8<>feed
+	listens -k alice.key --keep -- sh -c 'cat >>got'
+	CREDENTIAL=(-k alice.key)
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true test -s got
+	kill -9 "$(launcher_of "$LISTENER_PID")"
+	until_true grep -q 'launcher was killed: no new streams' listener.err
+	bkp_send 5 --retry 0 <<<more
+	exec 8>&-
+	wait_sender 0
+	wait_listener 70
+	assert_stderr_has 'launcher was killed: start the listener again' listener.err
+	[[ $(<got) == word ]]
+}
+
 @test "a COMMAND under a killed launcher is delivered all the same, and none is left" {
 	local way
 	make_mark
@@ -309,6 +327,17 @@ reversed() {
 	[[ $(keys_in "$LISTENER_PID") ]] || fail 'the listener has no key?'
 	keys_in "$(children_of "$LISTENER_PID")" >places
 	[[ ! -s places ]] || fail "$(<places)"
+}
+
+@test "/proc has the numbers of another namespace: each stream starts COMMAND" {
+	[[ $(id -u) == 0 ]] && unshare --pid --fork true 2>/dev/null ||
+		skip "own kernel only: no namespace for process numbers"
+	printf '%s\n' '#!/bin/bash' \
+		"exec unshare --pid --fork --kill-child \"$BKP\" \"\$@\"" >wrapper
+	chmod +x wrapper
+	BKP=$TMP/wrapper listens -k alice.key --keep -- cat
+	bkp_send 0 <<<word
+	kill -9 "$LISTENER_PID"
 }
 
 # mutated CREDENTIAL LISTENER_OPTION...: the listener survives damaged handshakes
