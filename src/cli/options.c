@@ -528,7 +528,7 @@ static int options_unknown(const struct options *o, char **argv, struct err *e)
 				 ? argv[optind]
 				 : argv[optind - 1]);
 	}
-	if (r.name && options_likely(o, &r, list) > 1)
+	if (r.len && options_likely(o, &r, list) > 1)
 		return options_wrong(o, e, "%s can be %s", text, list);
 	*list = '\0';
 	if (options_elsewhere(&r, list) && o->verb)

@@ -313,7 +313,7 @@ void setup_fini(struct setup *s)
 
 void setup_write_stats(struct setup *s, const struct err *e)
 {
-	int exit_status = signals_exit_status(e ? (int)e->kind : 0);
+	int exit_status = e ? signals_exit_status((int)e->kind) : 0;
 	struct err failed = { 0 };
 
 	if (s->stats_fd >= 0 && stats_write(s->stats_fd, &s->stats, exit_status,

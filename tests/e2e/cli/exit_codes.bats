@@ -425,6 +425,22 @@ killed_receiver() {
 	both_ways killed_sender KILL 137
 }
 
+@test "a signal after all was consumed: the receiver exits 0, and --stats says the same" {
+	CONSUMER=(sh -c 'cat >got; : >have; until [ -e go ]; do sleep 0.05; done
+		: >over')
+	RX+=(--stats receiver.json)
+	RETRY=(--retry 20s)
+	stream_starts push <<<word
+	until_true test -e have
+	kill -9 "$SENDER_PID"
+	: >go
+	until_true test -e over
+	sleep 0.3 # the receiver knows it
+	kill -TERM "$RECEIVER_PID"
+	stream_ends 137 0
+	grep -q '"error": null, "exit": 0}' receiver.json || fail "$(<receiver.json)"
+}
+
 @test "the sender gets SIGTERM: the receiver exits 7" {
 	both_ways killed_sender TERM 143
 }

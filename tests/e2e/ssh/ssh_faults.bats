@@ -81,6 +81,14 @@ far_login() {
 	one_line 'cannot run ssh.*install'
 }
 
+@test "ssh is killed before the answer: exit status 4, and the signal is named" {
+	mkdir killed
+	printf '%s\n' '#!/bin/sh' 'kill -9 $$' >killed/ssh
+	chmod +x killed/ssh
+	PATH=$TMP/killed:$PATH bkp 4 ssh host true
+	one_line 'was killed by signal 9'
+}
+
 @test "the far host lacks the program: exit status 127, and a sentence" {
 	start_sshd
 	rm far.bin/*
