@@ -199,11 +199,13 @@ compared() {
 	exec 6<>other
 	ktls_here
 	start_receiver --ktls "$WHEN"
-	start_relay rst -a 300000 -k 1
+	start_relay
 	spawn_sender --ktls "$WHEN" --retry 5s "${TX[@]}" <feed
 	head -c 400000 in >&8
-	until_true said sender 'dialling again'
+	until_true size_is 400000 "$RECEIVED"
 	kill -STOP "$SENDER_PID"
+	# its connection ends; another one is possible
+	pkill -KILL -P "$TOOL_PID"
 	until_true said receiver 'waiting for the peer'
 	spawn OTHER_PID other.err connect -k key -p "$PORT" --ktls "$WHEN" \
 		"${TX[@]}" 127.0.0.1 <other 6>&-
