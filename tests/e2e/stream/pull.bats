@@ -336,7 +336,7 @@ hello() {
 	start_relay rst -c s2c -a 83000000 -k 1
 	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fsetxattr -e inject=fsetxattr:delay_enter=8000000'
 	spawn_pull
-	until_true has_line 'the stream resumes at byte 8' pull.err
+	PATIENT=60 until_true has_line 'the stream resumes at byte 8' pull.err
 	! getfattr -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null ||
 		fail 'the note came first'
 	wait_for 0 "$PULL_PID" receiver pull.err
@@ -371,7 +371,7 @@ hello() {
 	make_btrfs_like in 5000000
 	for ((round = 0; round < SIZE; round++)); do
 		rm -f file file.part
-		offers --limit 10M --retry 5s -- cat in
+		offers --limit 10M -- cat in
 		for ((kills = 0; ; kills++)); do
 			[[ ! -e file ]] || break
 			spawn_pull "${NAME[@]}"
@@ -382,7 +382,10 @@ hello() {
 			part_is_beginning
 		done
 		wait "$PULL_PID" || :
-		cmp file in
+		cmp file in || {
+			show pull.err "$RECEIVER_ERR"
+			fail "round $round, $kills kills"
+		}
 		kill "$RECEIVER_PID" 2>/dev/null || :
 		wait "$RECEIVER_PID" || :
 	done
