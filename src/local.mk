@@ -102,6 +102,10 @@ src_libbkp_a_SOURCES = \
 	src/cli/options.c src/cli/options.h \
 	src/cli/ssh_process.c src/cli/ssh_process.h \
 	src/cli/ssh_request.c src/cli/ssh_request.h \
+	src/cli/options_table.c src/cli/options_table.h \
+	src/cli/options_check.c \
+	src/cli/options_help.c \
+	src/cli/options_parse.c \
 	src/cli/cmd.h \
 	src/cli/launcher.c src/cli/launcher.h \
 	src/cli/serve_status.c src/cli/serve_status.h \

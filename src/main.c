@@ -124,9 +124,9 @@ static int main_run(int argc, char **argv, struct err *e)
 					   (o.verbose > 2 ? 2 : o.verbose)));
 	switch (o.action) {
 	case OPTIONS_HELP:
-		return options_print_help(o.verb, e);
+		return options_help(o.verb, e);
 	case OPTIONS_LONG_OPTIONS:
-		return options_print_long_options(o.verb, e);
+		return options_help_long_options(o.verb, e);
 	case OPTIONS_VERSION:
 		printf("%s\n", PACKAGE_STRING);
 		return io_flush_stdout(e);

@@ -125,9 +125,16 @@ bool options_sends(const struct options *o);
 int options_check_stream(const struct options *o,
 			 struct err *e) attr_must_check;
 
+/*
+ * Check what was parsed, and fill in the host, the defaults and the words that are
+ * no options.  Errors: ERR_USAGE.
+ */
+int options_check(struct options *o, int argc, char **argv,
+		  struct err *e) attr_must_check;
+
 /* Print the help for a verb (0: for the program).  Errors: ERR_IO. */
-int options_print_help(enum options_verb verb, struct err *e) attr_must_check;
+int options_help(enum options_verb verb, struct err *e) attr_must_check;
 
 /* Print the long options of a verb, one a line.  Errors: ERR_IO. */
-int options_print_long_options(enum options_verb verb,
-			       struct err *e) attr_must_check;
+int options_help_long_options(enum options_verb verb,
+			      struct err *e) attr_must_check;

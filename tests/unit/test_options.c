@@ -385,8 +385,8 @@ static void test_help(void)
 		int missing = 0;
 
 		snprintf(options, sizeof options, "%s",
-			 capture(options_print_long_options, verbs[i].verb));
-		help = capture(options_print_help, verbs[i].verb);
+			 capture(options_help_long_options, verbs[i].verb));
+		help = capture(options_help, verbs[i].verb);
 		ok(strstr(help, verbs[i].name), "the help has '%s'",
 		   verbs[i].name);
 		ok(widest(help) <= 79, "the help for '%s' has 79 columns",
@@ -399,9 +399,9 @@ static void test_help(void)
 			missing += !strstr(help, option);
 		is_int(missing, 0, "every long option is in the help");
 	}
-	ok(!strstr(capture(options_print_help, OPTIONS_KEYGEN), "--port"),
+	ok(!strstr(capture(options_help, OPTIONS_KEYGEN), "--port"),
 	   "an option is in the help of its verbs alone");
-	ok(!strstr(capture(options_print_long_options, OPTIONS_LISTEN),
+	ok(!strstr(capture(options_help_long_options, OPTIONS_LISTEN),
 		   "--json"),
 	   "and in the list of theirs");
 }
@@ -416,7 +416,7 @@ static void test_full(void)
 		return;
 	}
 	dup2(full, STDOUT_FILENO);
-	if (options_print_help(0, &e) == 0)
+	if (options_help(0, &e) == 0)
 		e.kind = ERR_NONE;
 	__fpurge(stdout);
 	clearerr(stdout);
