@@ -328,8 +328,8 @@ static struct session *near_connect(struct near *n, struct err *e)
 /* There is no direct connection: the stream goes through ssh. */
 static struct session *near_fall_back(struct near *n, struct err *e)
 {
+	autoclose int fd = -1;
 	struct ssh_answer a;
-	int fd;
 
 	log_always("%s; going through ssh (--fallback)", e->msg);
 	*e = (struct err){ 0 };
@@ -337,18 +337,19 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 			    sizeof SSH_REQUEST_CHANNEL - 1, e) < 0 ||
 	    ssh_process_hear(&n->ssh, &a, e) < 0)
 		return NULL;
-	fd = fcntl(n->ssh.fd, F_DUPFD_CLOEXEC, 3);
-	if (a.kind != SSH_ANSWER_CHANNEL || fd < 0 ||
-	    io_set_nonblocking(fd, e) < 0) {
+	if (a.kind != SSH_ANSWER_CHANNEL) {
 		err_set(e, ERR_NET, 0, "%s does not go through ssh",
 			n->o->ssh.host);
 		return NULL;
 	}
-	if (near_confine(n, e) < 0) {
-		close(fd);
+	fd = fcntl(n->ssh.fd, F_DUPFD_CLOEXEC, 3);
+	if (fd < 0) {
+		err_call(e, ERR_NET, "fcntl", "cannot go through ssh");
 		return NULL;
 	}
-	setup_use_channel(&n->setup, fd, true);
+	if (io_set_nonblocking(fd, e) < 0 || near_confine(n, e) < 0)
+		return NULL;
+	setup_use_channel(&n->setup, steal_fd(&fd), true);
 	return session_first(session_client_new(&n->setup.session, e), e);
 }
 

@@ -103,7 +103,6 @@ struct supervisor {
 	int wstatus; /* valid once it has exited */
 	bool exited;
 	bool over; /* its status was reported */
-	bool lingers; /* our parent may be gone */
 	uint64_t look_ms; /* when to look at its group again */
 	uint64_t tell_ms; /* when to log that we wait; 0: not set yet */
 	int stop_signal; /* stopped it because it wants the terminal */
@@ -286,11 +285,12 @@ static void supervisor_report(struct supervisor *s)
 /* Wait for an order, for a child, or for a line to pass on. */
 static void supervisor_wait(struct supervisor *s, bool *ordered)
 {
+	/* Without our parent: POLLERR if nobody reads COMMAND's input any more */
 	struct pollfd fds[] = {
-		{ .fd = s->control_fd, .events = POLLIN },
+		{ .fd = s->control_fd >= 0 ? s->control_fd : s->pipe_fd,
+		  .events = POLLIN },
 		{ .fd = s->sigchld_fd, .events = POLLIN },
 		{ .fd = command_log_fd(&s->log), .events = POLLIN },
-		{ .fd = s->lingers ? s->pipe_fd : -1 }, /* POLLERR */
 	};
 	uint64_t due_ms = command_log_due(&s->log);
 	struct signalfd_siginfo ignored;
@@ -353,9 +353,12 @@ static void supervisor_untie(struct supervisor *s)
  * Our parent has not closed COMMAND's input as complete, and somebody still reads
  * it: who closes the last writing end feigns the end of the stream.
  */
-static bool supervisor_is_read(const struct supervisor *s)
+static bool supervisor_is_read(struct supervisor *s)
 {
-	return s->pipe_fd >= 0 && !io_ready(s->pipe_fd, 0);
+	/* Only POLLERR: nobody does. */
+	if (s->pipe_fd >= 0 && io_ready(s->pipe_fd, 0))
+		attr_close(&s->pipe_fd);
+	return s->pipe_fd >= 0;
 }
 
 /*
@@ -374,11 +377,10 @@ static void supervisor_linger(struct supervisor *s)
 	else if (supervisor_is_read(s) && !s->lost_errno)
 		log_notice("a process that left the group of COMMAND still "
 			   "reads: its input stays open until it exits");
-	s->lingers = true;
 	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
 	while (!s->lost_errno &&
-	       (!s->exited || s->log.fd >= 0 || supervisor_is_read(s))) {
+	       (supervisor_is_read(s) || !s->exited || s->log.fd >= 0)) {
 		supervisor_reap(s);
 		supervisor_wait(s, &ignored);
 	}
