@@ -257,13 +257,20 @@ static void launcher_end(const struct launcher *l, pid_t pid)
 		launcher_signal_noted(l, pid, SIGTERM);
 }
 
+/* Does the process ask that started us, and not one of its streams? */
+static bool launcher_serves(const struct launcher *l,
+			    const struct order_received *r)
+{
+	return r->from == l->parent;
+}
+
 static int launcher_signal(const struct launcher *l,
 			   const struct order_received *r,
 			   struct order_answer *a)
 {
 	const struct order *o = &r->order;
 
-	if (r->from != l->parent)
+	if (!launcher_serves(l, r))
 		return launcher_refuse(&a->error, "a stream ends no other one");
 	if (launcher_signal_noted(l, o->pid, o->number) < 0)
 		return err_set(&a->error, ERR_BUG, errno,
@@ -346,8 +353,12 @@ static int launcher_give(int fd, struct order_answer *a)
 	return fd < 0 ? err_set(&a->error, ERR_IO, errno, "cannot open") : 0;
 }
 
-static int launcher_keys(const struct launcher *l, struct order_answer *a)
+/* The keys of all clients: not even where the kernel does not say who asks. */
+static int launcher_keys(const struct launcher *l,
+			 const struct order_received *r, struct order_answer *a)
 {
+	if (!launcher_serves(l, r))
+		return launcher_refuse(&a->error, "a stream reads no keys");
 	if (!l->o->keys)
 		return launcher_refuse(&a->error, "no file of keys");
 	a->fds[0] = key_list_open(l->o->keys, &a->error);
@@ -401,7 +412,7 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 	case ORDER_NULL:
 		return launcher_give(io_open_null(), a);
 	case ORDER_KEYS:
-		return launcher_keys(l, a);
+		return launcher_keys(l, r, a);
 	case ORDER_PART_NOTE:
 	case ORDER_PART_NAME:
 	case ORDER_PART_DROP:

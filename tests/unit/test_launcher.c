@@ -58,7 +58,7 @@ static bool is_obeyed(uint32_t kind, const char *identity, bool by_child)
 
 	if (pid == 0) {
 		order_set_word(&o, ORDER_IDENTITY, identity);
-		if (kind == ORDER_REGISTER)
+		if (kind != ORDER_COMMAND)
 			o.role = 0;
 		wstatus = order_ask(&o, -1, &answer, &e) < 0;
 		if (by_child)
@@ -88,11 +88,13 @@ static void broken_stream(void)
 		faults |= is_obeyed(ORDER_REGISTER, "bob", true) << 4;
 		faults |= is_obeyed(ORDER_COMMAND, "alice", true) << 5;
 		faults |= !is_obeyed(ORDER_COMMAND, "alice", false) << 6;
+		faults |= is_obeyed(ORDER_KEYS, "", false) << 7;
 		_exit(faults);
 	}
 	waitpid(pid, &wstatus, 0);
 	is_int(WEXITSTATUS(wstatus), 0,
-	       "a stream starts COMMAND for its own client alone");
+	       "a stream starts COMMAND for its own client alone, and gets no "
+	       "file of keys");
 }
 
 /* Another stream's process gives this order. */
@@ -111,16 +113,21 @@ static int signal_by_stream(pid_t victim)
 int main(void)
 {
 	char command[] = "true", *words[] = { command, NULL };
+	char keys[] = "/tmp/test_launcher.XXXXXX";
 	const struct options o = { .keep = true,
 				   .verb = OPTIONS_LISTEN,
+				   .keys = keys,
 				   .command = words };
+	int keys_fd = mkstemp(keys);
 	struct err e = { 0 };
 	pid_t victim;
 
 	signal(SIGPIPE, SIG_IGN);
-	if (launcher_start(&o, 0, &e) < 0 || !order_possible())
+	if (keys_fd < 0 || launcher_start(&o, 0, &e) < 0 || !order_possible())
 		bail();
 	broken_stream();
+	ok(is_obeyed(ORDER_KEYS, "", false), "the listener gets it");
+	unlink(keys);
 	victim = stream();
 	is_int(signal_by_stream(victim), 1,
 	       "one stream cannot have another one's process killed");
