@@ -408,11 +408,10 @@ static int near_explain(const struct near *n, int status, struct err *e)
 			       "ssh-server: upgrade it there",
 			       host);
 	if (status > 128 && status < 128 + NSIG)
-		return err_set(
-			e, ERR_NET, 0,
-			"ssh, or its program on %s, was killed by signal "
-			"%d",
-			host, status - 128);
+		return err_set(e, ERR_NET, 0,
+			       "ssh, or its program on %s, was killed by "
+			       "signal %d",
+			       host, status - 128);
 	return err_set(e, ERR_NET, 0,
 		       "%s did not start a stream (exit status %d): see its "
 		       "message above",

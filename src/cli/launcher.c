@@ -158,7 +158,7 @@ static int launcher_continue(const struct launcher *l, const struct order *o,
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
-/* Is /proc there, and has it our numbers?  Not in a namespace for pids alone. */
+/* Does /proc belong to our namespace of process numbers? */
 static bool launcher_has_proc(void)
 {
 	char self[16] = "";

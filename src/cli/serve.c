@@ -66,13 +66,19 @@ static uint64_t serve_limit(const struct serve *k)
 	return o->keys || o->cert ? PER_CLIENT : UINT64_MAX;
 }
 
+/* No new streams: we end with those that run. */
+static bool serve_ends(const struct serve *k)
+{
+	return k->stop_sig || k->orphaned;
+}
+
 static int serve_admit(void *arg, const struct tls_agreed *agreed,
 		       const struct net_source *source, struct err *e)
 {
 	struct serve *k = arg;
 	const char *identity = serve_client(k, agreed);
 
-	if (k->stop_sig || k->orphaned)
+	if (serve_ends(k))
 		return err_set(e, ERR_AUTH, 0, "no new streams");
 	if (served_count(&k->table, identity, source) >= serve_limit(k))
 		return err_set(e, ERR_AUTH, 0,
@@ -496,7 +502,7 @@ int serve_run(struct serve *k, struct err *e)
 	for (;;) {
 		serve_take_signals(k);
 		n = served_numbers(&k->table);
-		if ((k->stop_sig || k->orphaned) && !n.processes)
+		if (serve_ends(k) && !n.processes)
 			break;
 		while (acceptor_step(k->acceptor, &accepted))
 			if (accepted.returns)
@@ -505,7 +511,7 @@ int serve_run(struct serve *k, struct err *e)
 				return ret;
 		n = served_numbers(&k->table);
 		serve_status_tick(&k->status, n.running, n.suspended,
-				  k->stop_sig);
+				  serve_ends(k));
 		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;

@@ -350,8 +350,8 @@ static void supervisor_untie(struct supervisor *s)
 }
 
 /*
- * Our parent has not closed COMMAND's input as complete, and somebody still reads
- * it: who closes the last writing end feigns the end of the stream.
+ * Is COMMAND's input incomplete, and does a process still read it?  If we closed
+ * the last writing end, that process would take it for the end of the stream.
  */
 static bool supervisor_is_read(struct supervisor *s)
 {
