@@ -61,6 +61,8 @@ static bool is_obeyed(uint32_t kind, const char *identity, bool by_child)
 		if (kind != ORDER_COMMAND)
 			o.role = 0;
 		wstatus = order_ask(&o, -1, &answer, &e) < 0;
+		for (size_t i = 0; !wstatus && i < ORDER_ANSWER_FDS; i++)
+			attr_close(&answer.fds[i]);
 		if (by_child)
 			_exit(wstatus);
 		return !wstatus;
@@ -125,6 +127,7 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	if (keys_fd < 0 || launcher_start(&o, 0, &e) < 0 || !order_possible())
 		bail();
+	close(keys_fd);
 	broken_stream();
 	ok(is_obeyed(ORDER_KEYS, "", false), "the listener gets it");
 	unlink(keys);
