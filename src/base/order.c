@@ -70,7 +70,7 @@ static bool order_take_fields(const struct order *o, struct order *used)
 			if (!order_is_word(i, o->words[i]))
 				return false;
 		return o->role <= 1;
-	case ORDER_REGISTER:
+	case ORDER_SOCKET:
 		memcpy(used->words[ORDER_IDENTITY], o->words[ORDER_IDENTITY],
 		       ORDER_WORD_BYTES);
 		return order_is_word(ORDER_IDENTITY, o->words[ORDER_IDENTITY]);
@@ -108,6 +108,12 @@ static bool order_take_fields(const struct order *o, struct order *used)
 	return o->kind > 0 && o->kind < ORDER_KINDS;
 }
 
+bool order_is_of_listener(uint32_t kind)
+{
+	return kind == ORDER_SOCKET || kind == ORDER_SIGNAL ||
+	       kind == ORDER_KEYS;
+}
+
 bool order_is_slow(uint32_t kind)
 {
 	return kind >= ORDER_PART_NOTE && kind <= ORDER_PART_DROP;
@@ -139,14 +145,15 @@ void order_set_word(struct order *o, enum order_word word, const char *text)
 		memcpy(o->words[word], text, strlen(text));
 }
 
-void order_connect(int fd)
-{
-	order_fd = fd;
-}
-
 void order_disconnect(void)
 {
 	attr_close(&order_fd);
+}
+
+void order_connect(int fd)
+{
+	order_disconnect();
+	order_fd = fd;
 }
 
 bool order_possible(void)

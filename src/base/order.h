@@ -15,7 +15,7 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_REGISTER, /* the process that asks is the stream's of an identity */
+	ORDER_SOCKET, /* identity: one more socket to give orders, for a stream */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
@@ -80,7 +80,7 @@ void order_set_word(struct order *o, enum order_word word, const char *text);
 
 /*
  * From here on orders go to the launcher at the other end of the socket fd, which
- * order_disconnect() closes.
+ * order_disconnect() closes.  It closes the socket that was used before.
  */
 void order_connect(int fd);
 void order_disconnect(void);
@@ -90,6 +90,9 @@ bool order_possible(void);
 
 /* The socket to the launcher, for a child that keeps it; -1: none */
 int order_socket(void);
+
+/* May only whoever started the launcher give an order of this kind? */
+bool order_is_of_listener(uint32_t kind);
 
 /* May an order of this kind have to wait for a disk?  Those about FILE.part. */
 bool order_is_slow(uint32_t kind);

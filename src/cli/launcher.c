@@ -30,26 +30,37 @@
 
 enum {
 	PIPE_BYTES = 1 << 20,
-	/* At the same time: those of all streams, and of some that end. */
-	COMMANDS_MAX = 128,
-	STREAMS_MAX = 128,
+	/* A source that was begun again may not be reaped yet. */
+	COMMANDS_MAX = 2, /* of one asker */
+	ASKERS_MAX = 128,
+};
+
+/* A process that we may signal for an asker */
+struct launcher_process {
+	pid_t pid; /* 0: none */
+	int pidfd; /* is never another process; -1: Linux before 5.3 */
+};
+
+struct launcher_command {
+	pid_t supervisor; /* 0: free */
+	int leash_fd; /* see command.h */
+};
+
+/* Who gives orders, over a socket that no other process has */
+struct asker {
+	int fd; /* our end; -1: this place is free */
+	struct launcher_process process; /* a stream's: gave the first order */
+	char identity[ORDER_WORD_BYTES]; /* of a stream's client; "": none */
+	struct launcher_command commands[COMMANDS_MAX];
 };
 
 struct launcher {
 	const struct options *o;
-	pid_t parent; /* who started us, and no stream's process with --keep */
 	pid_t resolver; /* the last look-up; 0: none */
 	pid_t slow; /* carries out the last slow order; 0: none */
-	struct launcher_command {
-		pid_t supervisor; /* 0: free */
-		int leash_fd; /* see command.h */
-	} commands[COMMANDS_MAX];
-	/* The processes of streams: what is not here is not ours to signal */
-	struct {
-		pid_t pid; /* 0: free */
-		int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
-		char identity[ORDER_WORD_BYTES]; /* of its client; "": none */
-	} streams[STREAMS_MAX];
+	struct launcher_process child; /* of whoever started us: ssh */
+	/* Whoever started us; then the streams of --keep */
+	struct asker askers[ASKERS_MAX];
 };
 
 static int launcher_refuse(struct err *e, const char *what)
@@ -68,37 +79,12 @@ static void launcher_set_subject(const struct order *o)
 	log_set_subject(subject);
 }
 
-/* Without a pidfd any process that has the number counts. */
-static bool launcher_stream_lives(const struct launcher *l, int i)
-{
-	if (!l->streams[i].pid)
-		return false;
-	if (l->streams[i].pidfd >= 0)
-		return !io_ready(l->streams[i].pidfd, POLLIN);
-	return kill(l->streams[i].pid, 0) == 0 || errno == EPERM;
-}
-
-/* The stream of this process, or -1. */
-static int launcher_find(const struct launcher *l, pid_t pid)
-{
-	for (int i = 0; i < STREAMS_MAX; i++)
-		if (l->streams[i].pid == pid && launcher_stream_lives(l, i))
-			return i;
-	return -1;
-}
-
-/*
- * With --keep each stream starts COMMAND for its own client alone; only where
- * SO_PASSCRED is refused the kernel does not say who asks.
- */
+/* With --keep each stream starts COMMAND for its own client alone. */
 static bool launcher_may_command(const struct launcher *l,
-				 const struct order_received *r)
+				 const struct asker *k, const struct order *o)
 {
-	int i = launcher_find(l, r->from);
-
-	return !l->o->keep || !r->from ||
-	       (i >= 0 && !strcmp(l->streams[i].identity,
-				  r->order.words[ORDER_IDENTITY]));
+	return !l->o->keep || (k != l->askers &&
+			       !strcmp(k->identity, o->words[ORDER_IDENTITY]));
 }
 
 static void launcher_free_command(struct launcher_command *c)
@@ -115,31 +101,29 @@ static bool launcher_is_tied(struct launcher_command *c)
 	return c->supervisor;
 }
 
-static int launcher_command(struct launcher *l, const struct order_received *r,
-			    struct order_answer *a)
+static int launcher_command(struct launcher *l, struct asker *k,
+			    const struct order *o, struct order_answer *a)
 {
-	const struct order *o = &r->order;
 	enum command_role role = options_sends(l->o) ? COMMAND_SOURCE
 						     : COMMAND_CONSUMER;
 	struct command_process p;
-	/* A source that was begun again may not be reaped yet. */
-	size_t i = 0, most = l->o->keep ? COMMANDS_MAX : 2;
+	size_t i = 0;
 
-	while (i < most && launcher_is_tied(&l->commands[i]))
+	while (i < COMMANDS_MAX && launcher_is_tied(&k->commands[i]))
 		i++;
-	if (i == most)
+	if (i == COMMANDS_MAX)
 		return err_set(&a->error, ERR_BUG, EAGAIN,
-			       "%zu COMMANDs run already", most);
+			       "%d COMMANDs run already", COMMANDS_MAX);
 	if (!l->o->command || o->role != role)
 		return launcher_refuse(&a->error, "no such COMMAND");
-	if (!launcher_may_command(l, r))
+	if (!launcher_may_command(l, k, o))
 		return launcher_refuse(&a->error, "another client's COMMAND");
 	if (l->o->keep)
 		launcher_set_subject(o);
 	if (command_spawn(l->o->command, o, l->o->passes_on, &p, &a->error) < 0)
 		return -1;
-	l->commands[i].supervisor = p.supervisor;
-	l->commands[i].leash_fd = fcntl(p.leash_fd, F_DUPFD_CLOEXEC, 0);
+	k->commands[i].supervisor = p.supervisor;
+	k->commands[i].leash_fd = fcntl(p.leash_fd, F_DUPFD_CLOEXEC, 0);
 	a->value[0] = p.supervisor;
 	a->fds[0] = p.pipe_fd;
 	a->fds[1] = p.control_fd;
@@ -147,134 +131,86 @@ static int launcher_command(struct launcher *l, const struct order_received *r,
 	return 0;
 }
 
-static int launcher_continue(const struct launcher *l, const struct order *o,
+static int launcher_continue(const struct asker *k, const struct order *o,
 			     struct order_answer *a)
 {
 	for (size_t i = 0; i < COMMANDS_MAX; i++)
-		if (l->commands[i].supervisor == o->pid) {
+		if (k->commands[i].supervisor == o->pid) {
 			kill(o->pid, SIGCONT);
 			return 0;
 		}
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
-/* Does /proc belong to our namespace of process numbers? */
-static bool launcher_has_proc(void)
+/* Without a pidfd the process counts that has the number. */
+static void launcher_note(struct launcher_process *p, pid_t pid)
 {
-	char self[16] = "";
-
-	return readlink("/proc/self", self, sizeof self - 1) > 0 &&
-	       atoi(self) == getpid();
-}
-
-/* The parent of a process, or 0: nobody says. */
-static pid_t launcher_parent_of(pid_t pid)
-{
-	char path[32], line[256];
-	int parent = 0;
-	FILE *in;
-
-	if (!launcher_has_proc())
-		return 0;
-	snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-	in = fopen(path, "re");
-	if (!in)
-		return 0;
-	while (fgets(line, sizeof line, in))
-		if (sscanf(line, "PPid: %d", &parent) == 1)
-			break;
-	fclose(in);
-	return parent;
-}
-
-/*
- * This process may be signalled, and belongs to that client.  -1: there are too
- * many, it has ended, or a process of a stream made it.
- */
-static int launcher_note(struct launcher *l, pid_t pid, const char *identity)
-{
-	int i = launcher_find(l, pid), pidfd;
-	pid_t parent;
-
-	/* Without a pidfd the number may be a new process's. */
-	if (i >= 0 && l->streams[i].pidfd >= 0)
-		return -1;
-	if (i < 0)
-		for (i = 0; i < STREAMS_MAX && launcher_stream_lives(l, i);)
-			i++;
-	if (i == STREAMS_MAX)
-		return -1;
 	/* Close-on-exec by itself.  A kernel or a container may lack it. */
-	pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (pidfd < 0 && !err_refuses(errno))
-		return -1;
-	parent = launcher_parent_of(pid);
-	if (parent && parent != l->parent) {
-		attr_close(&pidfd);
-		return -1;
-	}
-	if (l->streams[i].pid)
-		attr_close(&l->streams[i].pidfd);
-	l->streams[i].pid = pid;
-	l->streams[i].pidfd = pidfd;
-	snprintf(l->streams[i].identity, ORDER_WORD_BYTES, "%s", identity);
-	return 0;
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	p->pid = p->pidfd < 0 && errno == ESRCH ? 0 : pid;
 }
 
-/* The kernel says who asks, so nobody can register another process. */
-static int launcher_stream(struct launcher *l, const struct order_received *r,
-			   struct order_answer *a)
+/* Returns 0, or -1 with errno set. */
+static int launcher_signal_noted(const struct launcher_process *p, int sig)
 {
-	if (!l->o->keep || r->from <= 1 ||
-	    launcher_note(l, r->from, r->order.words[ORDER_IDENTITY]) < 0)
-		return launcher_refuse(&a->error, "no such stream");
-	return 0;
-}
-
-/* Returns 0, or -1 with errno set; ESRCH: no process that was noted. */
-static int launcher_signal_noted(const struct launcher *l, pid_t pid, int sig)
-{
-	int i = launcher_find(l, pid);
-
-	if (i < 0) {
-		errno = ESRCH;
-		return -1;
-	}
-	if (syscall(SYS_pidfd_send_signal, l->streams[i].pidfd, sig, NULL, 0) ==
-	    0)
+	if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
 		return 0;
-	return l->streams[i].pidfd < 0 || err_refuses(errno) ? kill(pid, sig)
-							     : -1;
+	return p->pidfd < 0 || err_refuses(errno) ? kill(p->pid, sig) : -1;
 }
 
-/* Nobody can ask any more: end a process that was noted. */
-static void launcher_end(const struct launcher *l, pid_t pid)
-{
-	int i = launcher_find(l, pid);
-
-	/* Without a pidfd it may be another process by now. */
-	if (i >= 0 && l->streams[i].pidfd >= 0)
-		launcher_signal_noted(l, pid, SIGTERM);
-}
-
-/* Does the process ask that started us, and not one of its streams? */
-static bool launcher_serves(const struct launcher *l,
-			    const struct order_received *r)
-{
-	return r->from == l->parent;
-}
-
-static int launcher_signal(const struct launcher *l,
-			   const struct order_received *r,
+static int launcher_signal(const struct launcher *l, const struct order *o,
 			   struct order_answer *a)
 {
-	const struct order *o = &r->order;
+	const struct launcher_process *p = &l->child;
 
-	if (!launcher_serves(l, r))
-		return launcher_refuse(&a->error, "a stream ends no other one");
-	if (launcher_signal_noted(l, o->pid, o->number) < 0)
+	for (size_t i = 0; i < ASKERS_MAX && p->pid != o->pid; i++)
+		p = &l->askers[i].process;
+	if (p->pid != o->pid)
+		return launcher_refuse(&a->error, "no such process");
+	if (launcher_signal_noted(p, o->number) < 0)
 		return err_set(&a->error, ERR_BUG, errno,
 			       "cannot signal process %d", (int)o->pid);
+	return 0;
+}
+
+/* The kernel says who gives an order, so nobody can name another process. */
+static void launcher_take(struct asker *k, int fd, const char *identity)
+{
+	int on = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
+	*k = (struct asker){ .fd = fd, .process.pidfd = -1 };
+	snprintf(k->identity, sizeof k->identity, "%s", identity);
+}
+
+static void launcher_drop(struct asker *k)
+{
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (k->commands[i].supervisor)
+			launcher_free_command(&k->commands[i]);
+	attr_close(&k->process.pidfd);
+	attr_close(&k->fd);
+	k->process.pid = 0;
+}
+
+static int launcher_stream(struct launcher *l, const struct order *o,
+			   struct order_answer *a)
+{
+	int ends[2];
+	size_t i = 0;
+
+	if (!l->o->keep)
+		return launcher_refuse(&a->error, "no streams");
+	while (i < ASKERS_MAX && l->askers[i].fd >= 0)
+		i++;
+	if (i == ASKERS_MAX)
+		return err_set(&a->error, ERR_BUG, EAGAIN,
+			       "too many streams run");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_call(&a->error, ERR_STREAM, "socketpair",
+				"no socket to the launcher");
+	launcher_take(&l->askers[i], ends[0], o->words[ORDER_IDENTITY]);
+	a->fds[0] = ends[1];
 	return 0;
 }
 
@@ -353,12 +289,8 @@ static int launcher_give(int fd, struct order_answer *a)
 	return fd < 0 ? err_set(&a->error, ERR_IO, errno, "cannot open") : 0;
 }
 
-/* The keys of all clients: not even where the kernel does not say who asks. */
-static int launcher_keys(const struct launcher *l,
-			 const struct order_received *r, struct order_answer *a)
+static int launcher_keys(const struct launcher *l, struct order_answer *a)
 {
-	if (!launcher_serves(l, r))
-		return launcher_refuse(&a->error, "a stream reads no keys");
 	if (!l->o->keys)
 		return launcher_refuse(&a->error, "no file of keys");
 	a->fds[0] = key_list_open(l->o->keys, &a->error);
@@ -378,24 +310,26 @@ static int launcher_part(const struct launcher *l,
 
 /*
  * The order was checked by order_check(); here it is checked against the
- * command line and against the processes that there are.
+ * command line and against who asks.
  */
-static int launcher_obey(struct launcher *l, const struct order_received *r,
-			 struct order_answer *a)
+static int launcher_obey(struct launcher *l, struct asker *k,
+			 const struct order_received *r, struct order_answer *a)
 {
 	const struct order *o = &r->order;
 
+	if (k != l->askers && order_is_of_listener(o->kind))
+		return launcher_refuse(&a->error, "that is not for a stream");
 	switch ((enum order_kind)o->kind) {
 	case ORDER_PING:
 		return 0;
 	case ORDER_COMMAND:
-		return launcher_command(l, r, a);
+		return launcher_command(l, k, o, a);
 	case ORDER_CONTINUE:
-		return launcher_continue(l, o, a);
-	case ORDER_REGISTER:
-		return launcher_stream(l, r, a);
+		return launcher_continue(k, o, a);
+	case ORDER_SOCKET:
+		return launcher_stream(l, o, a);
 	case ORDER_SIGNAL:
-		return launcher_signal(l, r, a);
+		return launcher_signal(l, o, a);
 	case ORDER_RESOLVE:
 		return launcher_resolve(l, o, a);
 	case ORDER_DIAL:
@@ -412,7 +346,7 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 	case ORDER_NULL:
 		return launcher_give(io_open_null(), a);
 	case ORDER_KEYS:
-		return launcher_keys(l, r, a);
+		return launcher_keys(l, a);
 	case ORDER_PART_NOTE:
 	case ORDER_PART_NAME:
 	case ORDER_PART_DROP:
@@ -421,6 +355,13 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 		break;
 	}
 	return launcher_refuse(&a->error, "no such order");
+}
+
+static void launcher_reap_command(struct asker *k, pid_t pid)
+{
+	for (size_t i = 0; i < COMMANDS_MAX; i++)
+		if (k->commands[i].supervisor == pid)
+			launcher_free_command(&k->commands[i]);
 }
 
 /* Reap all processes that ended. */
@@ -433,10 +374,8 @@ static void launcher_reap(struct launcher *l)
 			l->resolver = 0;
 		if (pid == l->slow)
 			l->slow = 0;
-		for (size_t i = 0; i < COMMANDS_MAX; i++) {
-			if (l->commands[i].supervisor == pid)
-				launcher_free_command(&l->commands[i]);
-		}
+		for (size_t i = 0; i < ASKERS_MAX; i++)
+			launcher_reap_command(&l->askers[i], pid);
 	}
 }
 
@@ -488,8 +427,7 @@ static void launcher_finish_slow(struct launcher *l)
  * such as to connect again, must not wait for it.  Returns as fork(2); after -1
  * we carry it out.
  */
-static pid_t launcher_fork_slow(struct launcher *l, const struct order *o,
-				int socket)
+static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
 {
 	pid_t pid;
 
@@ -500,23 +438,26 @@ static pid_t launcher_fork_slow(struct launcher *l, const struct order *o,
 	if (pid > 0)
 		l->slow = pid;
 	/* If the launcher ends, whoever asks must hear it at once. */
-	if (pid == 0)
-		close(socket);
+	for (size_t i = 0; pid == 0 && i < ASKERS_MAX; i++)
+		attr_close(&l->askers[i].fd);
 	return pid;
 }
 
-/* Returns false if nobody is left that could ask. */
-static bool launcher_serve(struct launcher *l, int socket)
+static void launcher_serve(struct launcher *l, struct asker *k)
 {
 	struct order_received received;
 	struct order_answer answer = { .fds = { -1, -1, -1 } };
-	int ret = order_receive(socket, &received);
+	int ret = order_receive(k->fd, &received);
 	pid_t other;
 
+	if (ret < 0)
+		launcher_drop(k);
 	if (ret <= 0)
-		return ret == 0;
-	other = launcher_fork_slow(l, &received.order, socket);
-	if (other <= 0 && launcher_obey(l, &received, &answer) < 0)
+		return;
+	if (k != l->askers && !k->process.pid && received.from > 1)
+		launcher_note(&k->process, received.from);
+	other = launcher_fork_slow(l, &received.order);
+	if (other <= 0 && launcher_obey(l, k, &received, &answer) < 0)
 		answer.fds[0] = answer.fds[1] = -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		rights_drop(&received.fds[i]);
@@ -526,32 +467,55 @@ static bool launcher_serve(struct launcher *l, int socket)
 		order_reply(received.reply_fd, &answer);
 	if (other == 0)
 		_exit(0);
+}
+
+/*
+ * Wait, and carry out one order of each that asks.  Returns false if nobody is
+ * left that could.
+ */
+static bool launcher_turn(struct launcher *l)
+{
+	struct pollfd fds[ASKERS_MAX];
+	nfds_t count = 0; /* no more than there are descriptors: poll(2) */
+	sigset_t none;
+
+	sigemptyset(&none);
+	for (nfds_t i = 0; i < ASKERS_MAX; i++) {
+		fds[i] = (struct pollfd){ .fd = l->askers[i].fd,
+					  .events = POLLIN };
+		if (fds[i].fd >= 0)
+			count = i + 1;
+	}
+	if (!count)
+		return false;
+	if (ppoll(fds, count, NULL, &none) < 0)
+		return errno == EINTR;
+	/* The listener is the last one: first those go that gave up. */
+	while (count--)
+		if (fds[count].revents)
+			launcher_serve(l, &l->askers[count]);
 	return true;
 }
 
 static void launcher_main(const struct options *o, pid_t child, int fd)
 {
-	struct launcher l = { .o = o, .parent = getppid() };
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	sigset_t none;
+	struct launcher l = { .o = o };
 
 	launcher_detach(fd);
+	for (size_t i = 0; i < ASKERS_MAX; i++)
+		l.askers[i].fd = -1;
+	launcher_take(&l.askers[0], fd, "");
 	if (child)
-		launcher_note(&l, child, "");
-	sigemptyset(&none);
-	for (;;) {
+		launcher_note(&l.child, child);
+	do
 		launcher_reap(&l);
-		if (ppoll(&p, 1, NULL, &none) < 0 && errno != EINTR)
-			break;
-		if (p.revents && !launcher_serve(&l, fd))
-			break;
-		p.revents = 0;
-	}
+	while (launcher_turn(&l));
 	launcher_finish_slow(&l);
 	/* Supervisors see that their streams are gone.  They need no parent. */
 	launcher_reap(&l);
-	if (child)
-		launcher_end(&l, child);
+	/* Without a pidfd it may be another process by now. */
+	if (l.child.pid && l.child.pidfd >= 0)
+		launcher_signal_noted(&l.child, SIGTERM);
 	_exit(0);
 }
 
@@ -560,13 +524,11 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer answer;
 	autoclose_pair int ends[2] = { -1, -1 };
-	int on = 1;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_KTLS, "socketpair",
 				"cannot start the launcher");
-	setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);

@@ -297,30 +297,25 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
-/*
- * Only a process that the launcher knows can be signalled, and its COMMAND has no
- * other identity.  No byte of the stream has been read yet.
- */
-static void serve_register(int fd, const char *identity)
+/* Only a process that gave the launcher an order can be signalled. */
+static void serve_register(int fd)
 {
-	struct order stream = { .kind = ORDER_REGISTER };
+	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer ignored;
 	struct err e = { 0 };
 
-	order_set_word(&stream, ORDER_IDENTITY, identity);
-	if (order_possible() && order_ask(&stream, -1, &ignored, &e) < 0)
+	if (order_possible() && order_ask(&ping, -1, &ignored, &e) < 0)
 		log_debug("%s", e.msg);
 	pass_tell(fd, PASS_REGISTERED);
 }
 
 /* In a stream's new process: drop everything of the other streams. */
-static void serve_child_init(struct serve *k, int fd, const struct peer *g)
+static void serve_child_init(struct serve *k, int fd)
 {
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
 		if (k->table.streams[i].pid)
 			close(k->table.streams[i].fd);
-	serve_register(fd, session_identity(&k->setup->session,
-					    channel_agreed(g->channel)));
+	serve_register(fd);
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
@@ -366,17 +361,46 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	return ret;
 }
 
-/* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
-static pid_t serve_fork(const char *name, int *fd, struct err *e)
+/*
+ * The stream of this identity has a socket of its own to the launcher, which starts
+ * no other client's COMMAND for it.  Returns 0; *fd is -1 without a launcher.
+ */
+static int serve_open_launcher(const char *identity, int *fd, struct err *e)
+{
+	struct order stream = { .kind = ORDER_SOCKET };
+	struct order_answer answer;
+
+	*fd = -1;
+	if (!order_possible())
+		return 0;
+	order_set_word(&stream, ORDER_IDENTITY, identity);
+	if (order_ask(&stream, -1, &answer, e) < 0)
+		return -1;
+	*fd = answer.fds[0];
+	return 0;
+}
+
+/*
+ * Fork, and connect both by sockets, and the new process to the launcher.
+ * Returns as fork(2); *fd is our end.
+ */
+static pid_t serve_fork(const char *name, const char *identity, int *fd,
+			struct err *e)
 {
 	autoclose_pair int ends[2] = { -1, -1 };
-	pid_t pid = pass_open(ends) < 0 ? -1 : fork();
+	autoclose int launcher = -1;
+	pid_t pid;
 
+	if (serve_open_launcher(identity, &launcher, e) < 0)
+		return -1;
+	pid = pass_open(ends) < 0 ? -1 : fork();
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
 		return -1;
 	}
+	if (pid == 0 && launcher >= 0)
+		order_connect(steal_fd(&launcher));
 	*fd = steal_fd(&ends[!pid]);
 	return pid;
 }
@@ -427,6 +451,8 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	struct served_stream *s = served_place(&k->table);
 	uint8_t handle[FRAME_ID_BYTES];
 	const char *client = serve_client(k, channel_agreed(g->channel));
+	const char *identity = session_identity(&k->setup->session,
+						channel_agreed(g->channel));
 	char name[SERVED_NAME_CHARS];
 	enum served_logged logged;
 	pid_t pid;
@@ -440,14 +466,14 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	if (!serve_make_room(k, client, &g->source, name))
 		assert(false); /* serve_admit() made sure */
 	if (session_server_draw(handle, e) < 0 ||
-	    (pid = serve_fork(name, &fd, e)) < 0)
+	    (pid = serve_fork(name, identity, &fd, e)) < 0)
 		return serve_cannot_begin(g, logged, e);
 	if (pid == 0) {
 		k->setup->stream.counter = serve_status_counter(
 			&k->status, (size_t)(s - k->table.streams));
 		log_after_fork();
 		log_set_subject(name);
-		serve_child_init(k, fd, g);
+		serve_child_init(k, fd);
 		return serve_stream(k, g, handle, logged, e);
 	}
 	*s = (struct served_stream){ .pid = pid, .fd = fd, .logged = logged };

@@ -1,115 +1,200 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* launcher: whose orders to signal a process it obeys. */
+/* launcher: whose orders it obeys. */
 #include "cli/launcher.h"
 
+#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <signal.h>
-#include <sys/syscall.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/order.h"
+#include "base/rights.h"
 #include "stream/command.h"
 #include "tap.h"
 
-/* The process of a stream: waits to be signalled. */
-static pid_t stream(void)
+/* Give an order; what comes back is closed.  Returns whether it is obeyed. */
+static bool is_obeyed(uint32_t kind, const char *identity)
 {
-	const struct order me = { .kind = ORDER_REGISTER };
-	struct order_answer ignored;
+	struct order o = { .kind = kind };
+	struct order_answer answer;
+	struct err e = { 0 };
+
+	order_set_word(&o, ORDER_IDENTITY, identity);
+	if (kind == ORDER_COMMAND)
+		o.role = COMMAND_CONSUMER;
+	if (order_ask(&o, -1, &answer, &e) < 0)
+		return false;
+	for (size_t i = 0; i < ORDER_ANSWER_FDS; i++)
+		attr_close(&answer.fds[i]);
+	return true;
+}
+
+/* Start COMMAND, which runs as long as we do. */
+static bool can_start(const char *identity)
+{
+	struct order o = { .kind = ORDER_COMMAND, .role = COMMAND_CONSUMER };
+	struct order_answer answer;
+	struct err e = { 0 };
+
+	order_set_word(&o, ORDER_IDENTITY, identity);
+	return order_ask(&o, -1, &answer, &e) == 0;
+}
+
+static pid_t victim;
+
+/* In a stream's process: what it is told to do.  Returns 0, or its faults. */
+typedef int stream_fn(void);
+
+/* Broken, it asks for what is another client's or the listener's. */
+static int asks_for_more(void)
+{
+	struct err e = { 0 };
+	int faults = 0;
+
+	faults |= !is_obeyed(ORDER_COMMAND, "alice");
+	faults |= is_obeyed(ORDER_COMMAND, "bob") << 1;
+	faults |= is_obeyed(ORDER_COMMAND, "") << 2;
+	faults |= is_obeyed(ORDER_SOCKET, "bob") << 3;
+	faults |= is_obeyed(ORDER_KEYS, "") << 4;
+	faults |= (order_signal(victim, SIGKILL, &e) == 0) << 5;
+	faults |= !is_obeyed(ORDER_COMMAND, "alice") << 6;
+	return faults;
+}
+
+static int starts_many(void)
+{
+	bool two = can_start("alice") && can_start("alice");
+
+	return !two || can_start("alice");
+}
+
+static int starts_one(void)
+{
+	return !can_start("alice");
+}
+
+static int shuts_its_socket(void)
+{
+	return shutdown(order_socket(), SHUT_RDWR) < 0;
+}
+
+/* Nobody reads the answers. */
+static void ask_for_ever(void)
+{
+	const struct order ping = { .kind = ORDER_PING };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) < 0)
+		return;
+	while (rights_send(order_socket(), &ping, sizeof ping, ends, 1, 0) > 0)
+		;
+}
+
+/*
+ * Fork the process of a stream of alice, as the listener does.  It does as fn
+ * says, and then waits to be signalled; NULL: it gives orders for ever.
+ */
+static pid_t stream(stream_fn *fn, const char *what)
+{
+	struct order o = { .kind = ORDER_SOCKET };
+	struct order_answer answer;
 	struct err e = { 0 };
 	int tell[2];
-	char byte = 0;
+	char faults = 1;
 	pid_t pid;
 
+	order_set_word(&o, ORDER_IDENTITY, "alice");
 	if (pipe2(tell, O_CLOEXEC) < 0)
 		bail();
+	if (order_ask(&o, -1, &answer, &e) < 0) {
+		is_str(e.msg, "", "the launcher takes one more stream");
+		bail();
+	}
 	pid = fork();
 	if (pid == 0) {
-		byte = order_ask(&me, -1, &ignored, &e) == 0;
-		if (write(tell[1], &byte, 1) == 1)
-			pause();
+		order_connect(answer.fds[0]);
+		faults = (char)(!is_obeyed(ORDER_PING, "") || (fn && fn()));
+		if (write(tell[1], &faults, 1) == 1 && !fn)
+			ask_for_ever();
+		pause();
 		_exit(0);
 	}
+	close(answer.fds[0]);
 	close(tell[1]);
-	ok(read(tell[0], &byte, 1) == 1 && byte, "a stream registers itself");
+	is_int(read(tell[0], &faults, 1), 1, "a stream tells how it did");
+	is_int(faults, 0, "%s", what);
 	close(tell[0]);
 	return pid;
 }
 
-static bool has_ended(pid_t pid)
+static void end_stream(pid_t pid)
 {
-	siginfo_t ended = { .si_pid = 0 };
+	struct err e = { 0 };
 
-	return waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOHANG | WNOWAIT) ==
-		       0 &&
-	       ended.si_pid == pid;
+	is_int(order_signal(pid, SIGKILL, &e), 0,
+	       "the listener can end a stream");
+	is_int(waitpid(pid, NULL, 0), pid, "which has ended");
+	e = (struct err){ 0 };
+	/* Without a pidfd, as under valgrind, the number counts. */
+	is_int(order_signal(pid, SIGKILL, &e), -1,
+	       "it cannot be signalled again: the number may be another's");
 }
 
-/* Ask as a child of the process that calls this, or as that process. */
-static bool is_obeyed(uint32_t kind, const char *identity, bool by_child)
+static void test_streams(void)
 {
-	struct order o = { .kind = kind, .role = COMMAND_CONSUMER };
+	struct err e = { 0 };
+	pid_t pids[2];
+
+	victim = stream(starts_one, "a stream starts COMMAND");
+	end_stream(stream(asks_for_more,
+			  "a stream starts COMMAND for its own client alone, "
+			  "and gives no order of the listener"));
+	is_int(waitpid(victim, NULL, WNOHANG), 0,
+	       "no stream has another one's process killed");
+	ok(!is_obeyed(ORDER_COMMAND, "alice"),
+	   "the listener starts no COMMAND of a client");
+	ok(is_obeyed(ORDER_KEYS, ""), "it gets the file of keys");
+	is_int(order_signal(getppid(), SIGUSR1, &e), -1,
+	       "it cannot signal a process that is no stream's");
+
+	pids[0] = stream(starts_many, "a stream starts no third COMMAND");
+	pids[1] = stream(starts_one, "then another one still starts its own");
+	end_stream(pids[0]);
+	end_stream(pids[1]);
+	pids[0] = stream(shuts_its_socket, "a stream shuts its socket down");
+	pids[1] = stream(starts_one, "then another one still starts COMMAND");
+	kill(pids[0], SIGKILL);
+	waitpid(pids[0], NULL, 0);
+	end_stream(pids[1]);
+	pids[0] = stream(NULL, "a stream gives orders for ever");
+	pids[1] = stream(starts_one, "meanwhile another one starts COMMAND");
+	end_stream(pids[0]);
+	end_stream(pids[1]);
+	end_stream(victim);
+}
+
+/* The launcher has places for all that ended. */
+static void test_many(void)
+{
+	struct order o = { .kind = ORDER_SOCKET };
 	struct order_answer answer;
 	struct err e = { 0 };
-	int wstatus = 0;
-	pid_t pid = by_child ? fork() : 0;
+	int fds[200], most = 0;
 
-	if (pid == 0) {
-		order_set_word(&o, ORDER_IDENTITY, identity);
-		if (kind != ORDER_COMMAND)
-			o.role = 0;
-		wstatus = order_ask(&o, -1, &answer, &e) < 0;
-		for (size_t i = 0; !wstatus && i < ORDER_ANSWER_FDS; i++)
-			attr_close(&answer.fds[i]);
-		if (by_child)
-			_exit(wstatus);
-		return !wstatus;
+	for (int round = 0; round < 2; round++) {
+		for (most = 0; most < 200; most++) {
+			if (order_ask(&o, -1, &answer, &e) < 0)
+				break;
+			fds[most] = answer.fds[0];
+		}
+		is_int(e.num, EAGAIN, "no place is left");
+		is_int(most, 127, "there is a place for each stream");
+		for (int i = 0; i < most; i++)
+			close(fds[i]);
+		e = (struct err){ 0 };
 	}
-	waitpid(pid, &wstatus, 0);
-	return wstatus == 0;
-}
-
-/* A broken stream's process asks for what is another client's. */
-static void broken_stream(void)
-{
-	int wstatus = 0;
-	pid_t pid = fork();
-
-	if (pid == 0) {
-		/* Without a pidfd, as under valgrind, it may be a new stream. */
-		bool knows = syscall(SYS_pidfd_open, getpid(), 0) >= 0;
-		int faults = 0;
-
-		faults |= is_obeyed(ORDER_COMMAND, "alice", false);
-		faults |= !is_obeyed(ORDER_REGISTER, "alice", false) << 1;
-		faults |= is_obeyed(ORDER_COMMAND, "bob", false) << 2;
-		if (knows)
-			faults |= is_obeyed(ORDER_REGISTER, "bob", false) << 3;
-		faults |= is_obeyed(ORDER_REGISTER, "bob", true) << 4;
-		faults |= is_obeyed(ORDER_COMMAND, "alice", true) << 5;
-		faults |= !is_obeyed(ORDER_COMMAND, "alice", false) << 6;
-		faults |= is_obeyed(ORDER_KEYS, "", false) << 7;
-		_exit(faults);
-	}
-	waitpid(pid, &wstatus, 0);
-	is_int(WEXITSTATUS(wstatus), 0,
-	       "a stream starts COMMAND for its own client alone, and gets no "
-	       "file of keys");
-}
-
-/* Another stream's process gives this order. */
-static int signal_by_stream(pid_t victim)
-{
-	struct err e = { 0 };
-	int wstatus = 0;
-	pid_t pid = fork();
-
-	if (pid == 0)
-		_exit(order_signal(victim, SIGKILL, &e) < 0);
-	waitpid(pid, &wstatus, 0);
-	return WEXITSTATUS(wstatus);
 }
 
 int main(void)
@@ -122,32 +207,14 @@ int main(void)
 				   .command = words };
 	int keys_fd = mkstemp(keys);
 	struct err e = { 0 };
-	pid_t victim;
 
 	signal(SIGPIPE, SIG_IGN);
 	if (keys_fd < 0 || launcher_start(&o, 0, &e) < 0 || !order_possible())
 		bail();
 	close(keys_fd);
-	broken_stream();
-	ok(is_obeyed(ORDER_KEYS, "", false), "the listener gets it");
+	test_streams();
+	test_many();
 	unlink(keys);
-	victim = stream();
-	is_int(signal_by_stream(victim), 1,
-	       "one stream cannot have another one's process killed");
-	ok(!has_ended(victim), "which lives");
-	is_int(order_signal(getppid(), SIGUSR1, &e), -1,
-	       "nor can the listener signal a process that is no stream's");
-	e = (struct err){ 0 };
-	is_int(order_signal(victim, SIGKILL, &e), 0,
-	       "the listener can end a stream");
-	while (!has_ended(victim))
-		poll(NULL, 0, 5);
-	e = (struct err){ 0 };
-	/* Without a pidfd, as under valgrind, the number counts. */
-	if (syscall(SYS_pidfd_open, getpid(), 0) >= 0)
-		is_int(order_signal(victim, SIGKILL, &e), -1,
-		       "but not once it has ended: the number may be another's");
-	waitpid(victim, NULL, 0);
-	close(order_socket());
+	order_disconnect();
 	return tap_end();
 }

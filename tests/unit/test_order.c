@@ -30,7 +30,7 @@ static const struct sample {
 	    .role = 1,
 	    .words = { "", "password", "192.0.2.1:6330", "" } } },
 	{ "continue", 0, { .kind = ORDER_CONTINUE, .pid = 2 } },
-	{ "stream", 0, { .kind = ORDER_REGISTER } },
+	{ "socket", 0, { .kind = ORDER_SOCKET } },
 	{ "signal", 0, { .kind = ORDER_SIGNAL, .pid = 2, .number = SIGTERM } },
 	{ "resolve", 0, { .kind = ORDER_RESOLVE } },
 	{ "dial",
