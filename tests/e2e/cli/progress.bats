@@ -75,13 +75,18 @@ assert_meter() {
 }
 
 @test "--progress shows confirmed bytes, not sent ones" {
-	start_consumer sh -c 'sleep 1; cat'
+	says() {
+		kill -USR1 "$SENDER_PID"
+		sleep 0.2
+		[[ -s $SENDER_ERR ]]
+	}
+	mkfifo go
+	start_consumer sh -c 'read -r _ <go; cat'
 	OUTPUT=consumer
 	stream_starts push < <(head -c 16000000 /dev/zero)
-	sleep 0.7
-	kill -USR1 "$SENDER_PID"
-	until_true test -s "$SENDER_ERR"
+	until_true says
 	assert_stderr_lacks ': 15\.3 MiB ' "$SENDER_ERR"
+	echo >go
 	stream_ends 0 0
 }
 
