@@ -58,10 +58,11 @@ offered_bash() {
 		printf "%s\n" "${COMPREPLY[@]}"' bash "$COMPLETION" "$1"
 }
 
-# On a terminal of its own: compadd prints the words that it adds.
+# On a terminal of its own: compadd prints the words that it adds. No temporary
+# file can be made.
 offered_zsh() {
 	cat >rc.zsh <<-'END'
-		PS1=READY
+		PS1=READY TMPPREFIX=/nonexistent/zsh
 		unset zle_bracketed_paste
 		fpath=($COMPLETION/zsh $fpath)
 		autoload -Uz compinit
