@@ -272,16 +272,17 @@ static int far_login(char **login, struct err *e)
 		return *login ? 0 : err_memory(e);
 	}
 	known = in && getdelim(login, &size, '\0', in) > 0;
+	if (!known) {
+		err_set(e, ERR_NET, errno,
+			"--name: cannot read how this login was authenticated "
+			"(%s)",
+			path);
+		free(*login);
+		*login = NULL;
+	}
 	if (in)
 		fclose(in);
-	if (known)
-		return 0;
-	free(*login);
-	*login = NULL;
-	return err_set(e, ERR_NET, errno,
-		       "--name: cannot read how this login was authenticated "
-		       "(%s)",
-		       path);
+	return known ? 0 : -1;
 }
 
 /*

@@ -138,20 +138,21 @@ void ssh_folder_tidy(int lock, const struct sockaddr_un *at)
 {
 	struct sockaddr_un other = *at;
 	char *name = other.sun_path;
-	DIR *folder = fdopendir(fcntl(lock, F_DUPFD_CLOEXEC, 3));
+	autoclose int fd = fcntl(lock, F_DUPFD_CLOEXEC, 3);
+	DIR *folder = fdopendir(fd);
 	struct dirent *entry;
 
+	if (folder)
+		fd = -1; /* closedir(3) closes it */
 	while (folder && (entry = readdir(folder))) {
-		int fd;
+		autoclose int other_fd = -1;
 
 		if (strlen(entry->d_name) != NAME_CHARS ||
 		    memcmp(entry->d_name, name, 2 * HOST_BYTES))
 			continue;
 		strcpy(name, entry->d_name);
-		fd = ssh_folder_connect(&other);
-		if (fd >= 0)
-			close(fd);
-		else if (errno == ECONNREFUSED)
+		other_fd = ssh_folder_connect(&other);
+		if (other_fd < 0 && errno == ECONNREFUSED)
 			unlinkat(lock, name, 0);
 	}
 	if (folder)
