@@ -177,7 +177,8 @@ static void command_take_status(struct command *c, int flags)
 		return;
 	/* The supervisor was killed: COMMAND goes the same way. */
 	command_await_kill(c);
-	c->status = (struct command_status){ .signal = SIGKILL };
+	c->status =
+		(struct command_status){ .signal = SIGKILL, .unwatched = true };
 }
 
 bool command_ended(struct command *c, struct command_status *s)
@@ -269,6 +270,11 @@ int command_fail(const struct command_status *s, const char *name,
 			       "have; if sudo asks for a password, run 'sudo "
 			       "-v' before, or run all of it as root",
 			       name);
+	if (s->unwatched)
+		return err_set(e, ERR_COMMAND, 0,
+			       "the supervisor of %s was killed: nobody knows "
+			       "how %s ended",
+			       name, name);
 	if (s->signal)
 		return err_set(e, ERR_COMMAND, 0,
 			       "%s%s was killed by signal %d (%s)", left, name,

@@ -383,6 +383,7 @@ rounds() {
 	stands push
 	kill -9 "$(supervisor_of "$RECEIVER_PID")"
 	no_end_seen 9 9
+	assert_stderr_has 'the supervisor of .* was killed' "$RECEIVER_ERR"
 }
 
 @test "launcher and supervisor are killed: COMMAND ends with the processes that it left, without an end of file" {
