@@ -122,8 +122,7 @@ static void setup_configure(struct setup *s, const struct options *o)
 	s->stats.sends = options_sends(o);
 	s->connections = (struct session_config){
 		.connects = o->verb == OPTIONS_CONNECT,
-		.role = s->stats.sends ? CONNECTION_SENDER
-				       : CONNECTION_RECEIVER,
+		.role = s->stats.sends ? FRAME_SENDS : FRAME_RECEIVES,
 		.raw = o->raw,
 		.allow_self = o->allow_self,
 		.host = o->host,

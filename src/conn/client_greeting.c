@@ -30,7 +30,7 @@ static int client_say_name(struct client *client, struct err *e)
 static uint8_t client_flags(const struct session *s)
 {
 	const struct session_config *o = s->p.config;
-	bool has = s->role == CONNECTION_RECEIVER && session_compares(s);
+	bool has = s->role == FRAME_RECEIVES && session_compares(s);
 
 	return (uint8_t)((o->name ? FRAME_HELLO_NAMED : 0) |
 			 (o->discard ? FRAME_HELLO_DISCARD : 0) |
@@ -50,7 +50,7 @@ static int client_hello(struct client *client, const struct session_span *span,
 	rekey_agree(&s->rekey);
 	f.hello = (struct frame_hello){
 		.version = FRAME_VERSION,
-		.role = session_frame_role(o),
+		.role = o->role,
 		.connection = ++s->number,
 		.offset = span->high,
 		.limits = session_limits(o),
@@ -138,7 +138,7 @@ static int client_rekeyed(struct client *client,
 {
 	struct session *s = &client->session;
 
-	if (s->role == CONNECTION_SENDER ? at == span->at : at >= span->at)
+	if (s->role == FRAME_SENDS ? at == span->at : at >= span->at)
 		return client_use(client, at, SESSION_REKEYS, e);
 	err_set(e, ERR_STREAM, 0,
 		"the peer wants to rekey at byte %" PRIu64
@@ -201,7 +201,7 @@ static int client_accepted(struct client *client,
 		client_hang_up(client);
 		return 0;
 	}
-	if (s->role == CONNECTION_RECEIVER)
+	if (s->role == FRAME_RECEIVES)
 		return client_receives(client, span, w, e);
 	if (!(w->flags & FRAME_WELCOME_HAVE) && session_compares(s))
 		return err_set(e, ERR_STREAM, 0,
@@ -234,7 +234,7 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 		return client_refused(client, e);
 	if (!got)
 		return 0;
-	if (hello_check(&f.welcome, session_frame_role(s->p.config), e) < 0) {
+	if (hello_check(&f.welcome, s->role, e) < 0) {
 		if (rekey_holds(&s->rekey))
 			return client_refused(client, e);
 		if (f.welcome.refusal == FRAME_REFUSED_STREAM &&

@@ -41,7 +41,7 @@ void connection_attach(struct connection_socket *s, enum connection_ktls when)
 /* The bulk direction */
 static enum record_direction connection_bulk(const struct connection *c)
 {
-	return c->p.role == CONNECTION_SENDER ? RECORD_TX : RECORD_RX;
+	return c->p.role == FRAME_SENDS ? RECORD_TX : RECORD_RX;
 }
 
 bool connection_in_kernel(const struct connection *c)
@@ -52,7 +52,7 @@ bool connection_in_kernel(const struct connection *c)
 /* Log which path makes the records, as the kernel reports it. */
 static int connection_report(struct connection *c, struct err *e)
 {
-	bool tx = c->p.role == CONNECTION_SENDER;
+	bool tx = c->p.role == FRAME_SENDS;
 	struct err ignored = { 0 };
 	struct sock_diag_tls diag = { SOCK_DIAG_UNKNOWN, SOCK_DIAG_UNKNOWN };
 	bool kernel = connection_in_kernel(c);
@@ -222,7 +222,7 @@ static int connection_sent(struct connection *c, ssize_t n,
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
 		    struct connection_io *io, struct err *e)
 {
-	assert(c->p.role == CONNECTION_SENDER);
+	assert(c->p.role == FRAME_SENDS);
 	*io = (struct connection_io){ 0 };
 	return connection_result(
 		c, channel_send(c->channel, buf, len, &io->bytes, e), e);
@@ -233,7 +233,7 @@ static int connection_may_send(struct connection *c, bool *may,
 			       struct connection_io *io, struct err *e)
 {
 	*io = (struct connection_io){ 0 };
-	assert(c->p.role == CONNECTION_SENDER && connection_in_kernel(c));
+	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
 	return connection_result(c, channel_may_send(c->channel, may, e), e);
 }
 
@@ -310,7 +310,7 @@ int connection_drop(struct connection *c, bool *got, bool *closed,
 	char dropped[CONNECTION_RECV_MIN];
 	struct channel_io io;
 
-	assert(c->p.role == CONNECTION_SENDER && c->p.raw);
+	assert(c->p.role == FRAME_SENDS && c->p.raw);
 	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
 		return connection_result(c, -1, e);
 	*got = io.bytes;
@@ -346,7 +346,7 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e)
 {
-	assert(c->p.role == CONNECTION_SENDER && !c->p.raw);
+	assert(c->p.role == FRAME_SENDS && !c->p.raw);
 	return connection_read_frame(c, f, got, closed, e);
 }
 
@@ -356,7 +356,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 	uint8_t bytes[FRAME_MAX_BYTES];
 	size_t size = frame_encode(f, bytes);
 
-	assert(c->p.role == CONNECTION_RECEIVER || c->p.checks);
+	assert(c->p.role == FRAME_RECEIVES || c->p.checks);
 	return connection_result(
 		c, channel_put(c->channel, bytes, size, taken, e), e);
 }
@@ -372,7 +372,7 @@ int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 {
 	bool closed;
 
-	assert(c->p.role == CONNECTION_RECEIVER && c->p.checks);
+	assert(c->p.role == FRAME_RECEIVES && c->p.checks);
 	if (connection_read_frame(c, f, got, &closed, e) < 0)
 		return -1;
 	if (closed) {
@@ -401,7 +401,7 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 {
 	struct channel_io found;
 
-	assert(c->p.role == CONNECTION_RECEIVER && len >= CONNECTION_RECV_MIN);
+	assert(c->p.role == FRAME_RECEIVES && len >= CONNECTION_RECV_MIN);
 	*io = (struct connection_io){ 0 };
 	if (channel_recv(c->channel, buf, len, &found, e) < 0)
 		return connection_result(c, -1, e);
@@ -446,7 +446,7 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 {
 	ssize_t n;
 
-	assert(c->p.role == CONNECTION_RECEIVER && connection_in_kernel(c));
+	assert(c->p.role == FRAME_RECEIVES && connection_in_kernel(c));
 	*io = (struct connection_io){ 0 };
 	do
 		n = splice(c->socket.fd, NULL, pipe_fd, NULL, len,
@@ -514,7 +514,7 @@ void connection_abort(struct connection *c)
 
 void connection_confirm(struct connection *c)
 {
-	assert(c->p.role == CONNECTION_SENDER);
+	assert(c->p.role == FRAME_SENDS);
 	for (unsigned int n = c->said; n < 2; n++)
 		channel_last_alert(c->channel, RECORD_CLOSE_NOTIFY);
 	connection_linger(c, ABORT_MS);

@@ -11,8 +11,6 @@
 #include "tls/aead.h"
 #include "tls/channel.h"
 
-enum connection_role { CONNECTION_SENDER, CONNECTION_RECEIVER };
-
 /* In the order of the words of --ktls */
 enum connection_ktls {
 	CONNECTION_KTLS_AUTO,
@@ -55,7 +53,7 @@ void connection_told_user_space(void);
 void connection_attach(struct connection_socket *s, enum connection_ktls when);
 
 struct connection_params {
-	enum connection_role role; /* ours */
+	enum frame_role role; /* ours */
 	enum connection_ktls when;
 	bool raw; /* the peer is another program, which sends no frames */
 	/*

@@ -189,7 +189,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 					struct peer *p)
 {
 	const struct pending_stream *s = pending_find(r, p);
-	enum frame_role ours = session_frame_role(r->session->config);
+	enum frame_role ours = r->session->config->role;
 
 	p->returns = s;
 	if (p->hello.version != FRAME_VERSION ||

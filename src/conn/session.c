@@ -20,11 +20,6 @@
  */
 enum { RECORD_LIMIT = 1 << 24, RECORD_LIMIT_RAW = 23726566 };
 
-enum frame_role session_frame_role(const struct session_config *o)
-{
-	return o->role == CONNECTION_SENDER ? FRAME_SENDS : FRAME_RECEIVES;
-}
-
 /* A raw peer cannot resume. */
 struct frame_limits session_limits(const struct session_config *o)
 {
@@ -231,8 +226,8 @@ void session_agree(struct session *s, const struct tls_agreed *agreed,
 	s->final = NULL;
 	snprintf(s->identity, sizeof s->identity, "%s",
 		 session_identity(&s->p, agreed));
-	s->buffer_bytes = s->role == CONNECTION_SENDER ? own.buffer_bytes
-						       : peer->buffer_bytes;
+	s->buffer_bytes = s->role == FRAME_SENDS ? own.buffer_bytes
+						 : peer->buffer_bytes;
 	session_agree_retry(s, peer->retry_ms);
 	s->record_limit = own.record_limit;
 	if (peer->record_limit)
@@ -298,7 +293,7 @@ int session_use(struct session *s, struct channel *ch,
 	struct connection *conn;
 
 	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
-	if (s->role == CONNECTION_RECEIVER)
+	if (s->role == FRAME_RECEIVES)
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
@@ -318,7 +313,7 @@ int session_use(struct session *s, struct channel *ch,
 		snprintf(s->name, sizeof s->name, "%s", name);
 	s->conn = conn;
 	s->offset = offset;
-	s->learns = purpose == SESSION_COMPARES && s->role == CONNECTION_SENDER;
+	s->learns = purpose == SESSION_COMPARES && s->role == FRAME_SENDS;
 	retry_connected(&s->retry, clock_now_ms());
 	s->count++;
 	session_announce(s);
@@ -391,8 +386,7 @@ int session_compared(struct session *s, enum frame_check result, struct err *e)
 		s->compared = true;
 	if (!conn || !connection_checks(conn))
 		return 0;
-	if (s->role == CONNECTION_SENDER &&
-	    session_say_compared(s, result, e) < 0)
+	if (s->role == FRAME_SENDS && session_say_compared(s, result, e) < 0)
 		return -1;
 	if (result != FRAME_CHECK_SAME)
 		return 0;

@@ -51,7 +51,7 @@ struct session_ops {
 /* The options that concern connections.  Everything is borrowed. */
 struct session_config {
 	bool connects; /* false: listens */
-	enum connection_role role; /* ours */
+	enum frame_role role; /* ours */
 	bool raw; /* the peer is another program */
 	bool allow_self; /* listen: accept a peer on this host */
 	const char *host; /* connect */
@@ -166,11 +166,8 @@ struct session {
 	/* Constant from the beginning. */
 	const struct session_ops *ops;
 	struct session_params p;
-	enum connection_role role; /* ours */
+	enum frame_role role; /* ours */
 };
-
-/* The role of this side, as HELLO and WELCOME say it. */
-enum frame_role session_frame_role(const struct session_config *o);
 
 /* The stream's id in hex, the same on both sides; "" with --raw. */
 enum { SESSION_HEX_CHARS = 2 * FRAME_ID_BYTES };

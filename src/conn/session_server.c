@@ -46,8 +46,7 @@ static int session_server_welcome(const struct session *s, struct peer *peer,
 				  const uint8_t *handle, struct err *e)
 {
 	const struct session_config *o = s->p.config;
-	bool has = purpose == SESSION_COMPARES &&
-		   s->role == CONNECTION_RECEIVER;
+	bool has = purpose == SESSION_COMPARES && s->role == FRAME_RECEIVES;
 	struct frame f = { .type = FRAME_WELCOME };
 
 	if (o->raw)
@@ -55,7 +54,7 @@ static int session_server_welcome(const struct session *s, struct peer *peer,
 	f.welcome = (struct frame_welcome){
 		.version = FRAME_VERSION,
 		.refusal = FRAME_ACCEPTED,
-		.role = session_frame_role(o),
+		.role = o->role,
 		.offset = offset,
 		.limits = session_limits(o),
 		.rekey_at = purpose == SESSION_REKEYS ? offset : 0,
@@ -102,9 +101,8 @@ static int session_server_continue(struct session *s, struct peer *peer,
 static enum session_purpose session_server_purpose(const struct session *s,
 						   const struct peer *peer)
 {
-	bool has = s->role == CONNECTION_SENDER
-			   ? peer->hello.flags & FRAME_HELLO_HAVE
-			   : session_compares(s);
+	bool has = s->role == FRAME_SENDS ? peer->hello.flags & FRAME_HELLO_HAVE
+					  : session_compares(s);
 
 	return has ? SESSION_COMPARES : SESSION_STREAMS;
 }
@@ -206,7 +204,7 @@ static int session_server_discard(struct session *s, struct peer *peer,
 		log_debug("%s: %s", peer->name, ignored.msg);
 	pending_drop_peer(peer);
 	return err_set(e, ERR_STREAM, 0, "the %s abandoned the stream",
-		       s->role == CONNECTION_SENDER ? "receiver" : "sender");
+		       s->role == FRAME_SENDS ? "receiver" : "sender");
 }
 
 /* Send WELCOME.  Returns whether the stream is the new process's now. */
@@ -227,7 +225,7 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 		s->compared = compared;
 		return false;
 	}
-	if (s->role == CONNECTION_SENDER) {
+	if (s->role == FRAME_SENDS) {
 		s->have = (struct frame_have){ 0 };
 		s->compared = false;
 		s->restarted = true;
@@ -245,7 +243,7 @@ static int session_server_restart(struct session *s, struct peer *peer,
 				  const struct session_span *span,
 				  struct err *e)
 {
-	uint64_t offset = s->role == CONNECTION_SENDER ? 0 : span->low;
+	uint64_t offset = s->role == FRAME_SENDS ? 0 : span->low;
 	enum session_purpose purpose;
 
 	if (s->conn) {
@@ -266,7 +264,7 @@ static int session_server_restart(struct session *s, struct peer *peer,
 static int session_server_rekey(struct session *s, struct peer *peer,
 				const struct session_span *span, struct err *e)
 {
-	bool sends = s->role == CONNECTION_SENDER;
+	bool sends = s->role == FRAME_SENDS;
 	uint64_t at = sends ? span->at : peer->hello.rekey_at;
 
 	if (at < span->at) {
@@ -313,14 +311,14 @@ static int session_server_welcome_back(struct session *s, struct peer *peer,
 static int session_server_resume(struct session *s, struct peer *peer,
 				 const struct session_span *span, struct err *e)
 {
-	uint64_t offset = s->role == CONNECTION_SENDER ? peer->hello.offset
-						       : span->low;
+	uint64_t offset = s->role == FRAME_SENDS ? peer->hello.offset
+						 : span->low;
 	enum session_purpose purpose = session_server_purpose(s, peer);
 	uint64_t said;
 
 	/* What a receiver has is compared, wherever that ends. */
 	if ((offset < span->low || offset > span->high) &&
-	    (s->role == CONNECTION_RECEIVER || purpose != SESSION_COMPARES)) {
+	    (s->role == FRAME_RECEIVES || purpose != SESSION_COMPARES)) {
 		if (session_may_log(s))
 			log_notice("%s wants to resume at byte %" PRIu64
 				   ", which is not in the resend buffer",
@@ -328,7 +326,7 @@ static int session_server_resume(struct session *s, struct peer *peer,
 		pending_drop_peer(peer);
 		return 0;
 	}
-	said = s->role == CONNECTION_SENDER ? span->high : offset;
+	said = s->role == FRAME_SENDS ? span->high : offset;
 	if (s->conn)
 		err_set(&s->why, ERR_STREAM, 0,
 			"the peer gave up its connection");
@@ -389,13 +387,13 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 	server->stream.connection = peer->hello.connection;
 	server->stream.source = peer->source;
 	/* While they compare there is no stream yet that could be rekeyed. */
-	if (peer->hello.rekey_at && s->role == CONNECTION_SENDER && s->conn &&
+	if (peer->hello.rekey_at && s->role == FRAME_SENDS && s->conn &&
 	    (session_compares(s) || connection_checks(s->conn))) {
 		pending_drop_peer(peer);
 		return 0;
 	}
 	/* A receiver that rekeys again has finished the previous rekey. */
-	if (peer->hello.rekey_at && s->role == CONNECTION_SENDER)
+	if (peer->hello.rekey_at && s->role == FRAME_SENDS)
 		session_retire_old(s, peer->hello.offset);
 	if (peer->hello.rekey_at && s->conn && !s->old)
 		return session_server_rekey(s, peer, span, e);

@@ -288,7 +288,7 @@ void stream_offer(struct session *session, struct part_file *p)
 /* The control direction is always in user space. */
 static void stream_note_path(const struct session *session, struct stats *stats)
 {
-	bool sends = session->role == CONNECTION_SENDER;
+	bool sends = session->role == FRAME_SENDS;
 
 	if (!session->conn)
 		return;
@@ -299,7 +299,7 @@ static void stream_note_path(const struct session *session, struct stats *stats)
 int stream_run(struct session *session, const struct stream_config *c,
 	       struct stats *stats, struct err *e)
 {
-	bool sends = session->role == CONNECTION_SENDER;
+	bool sends = session->role == FRAME_SENDS;
 	struct progress progress;
 	int ret;
 

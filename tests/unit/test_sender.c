@@ -155,7 +155,7 @@ static void test_flood(bool raw)
 	said_next = 0;
 	reads = 0;
 	config = (struct session_config){ .raw = raw };
-	params = (struct connection_params){ .role = CONNECTION_SENDER,
+	params = (struct connection_params){ .role = FRAME_SENDS,
 					     .when = CONNECTION_KTLS_OFF,
 					     .raw = raw,
 					     .checks = true };
