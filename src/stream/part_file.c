@@ -21,7 +21,8 @@
 #include "stream/durable.h"
 
 enum {
-	SYNC_BYTES = 64 << 20, /* between two syncs */
+	SYNC_BYTES = 64 << 20, /* between two syncs, */
+	SYNC_MS = 5000, /* but no more than this while bytes come */
 	READ_BYTES = 256 << 10,
 	READS = 16, /* of one part_file_prepare() */
 	LOCK_MS = 2000, /* longest wait for another process */
@@ -195,7 +196,10 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 {
 	struct stat st;
 
-	*p = (struct part_file){ .dir_fd = -1, .fd = -1, .path = path };
+	*p = (struct part_file){ .dir_fd = -1,
+				 .fd = -1,
+				 .path = path,
+				 .sync_due_ms = clock_deadline(SYNC_MS) };
 	if (part_file_open_folder(p, e) < 0 || part_file_make(p, e) < 0 ||
 	    part_file_check(p, &st, e) < 0)
 		return -1;
@@ -376,6 +380,7 @@ static bool part_file_reap(struct part_file *p, int *num)
 static void part_file_sync(struct part_file *p)
 {
 	p->synced = p->bytes;
+	p->sync_due_ms = clock_deadline(SYNC_MS);
 	p->sync_pid = part_file_fork(p, false);
 	if (p->sync_pid < 0)
 		p->sync_pid = 0;
@@ -387,7 +392,8 @@ int part_file_wrote(struct part_file *p, size_t bytes)
 
 	p->bytes += bytes;
 	if (part_file_reap(p, &num) && !num &&
-	    p->bytes - p->synced >= SYNC_BYTES)
+	    (p->bytes - p->synced >= SYNC_BYTES ||
+	     (p->bytes > p->synced && clock_now_ms() >= p->sync_due_ms)))
 		part_file_sync(p);
 	return num;
 }

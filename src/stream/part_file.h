@@ -24,6 +24,7 @@ struct part_file {
 	uint64_t bytes; /* written so far */
 	struct digest *digest; /* of the bytes that it had; see prepare */
 	uint64_t synced; /* bytes that a process syncs, or has synced */
+	uint64_t sync_due_ms; /* when it starts, if there are any bytes */
 	pid_t sync_pid; /* that process; 0: none */
 	bool finishing; /* it also gives FILE its name */
 	bool failed; /* a sync did: what was written since the note is in doubt */

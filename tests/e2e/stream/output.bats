@@ -92,6 +92,24 @@ part_is_continued() {
 	whole
 }
 
+@test "a slow receiver is killed: what came 5 seconds before is kept" {
+	keeps_attributes
+	listens
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	head -c 1000000 in >&8
+	until_true size_is 1000000 file.part
+	sleep 5
+	tail -c 1000 in >&8
+	until_true synced 2000000
+	kill -KILL "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	exec 8>&-
+	wait "$SENDER_PID" || :
+	[[ ! -e file ]]
+}
+
 synced() {
 	local n
 	n=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
