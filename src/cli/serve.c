@@ -225,7 +225,6 @@ static void serve_stop(struct serve *k, int sig)
 	k->aborts = k->stop_sig;
 	k->stop_sig = sig;
 	notify_stopping();
-	k->status.due_ms = 0;
 	if (k->aborts) {
 		log_notice("signal %d (%s): aborting all streams", sig,
 			   strsignal(sig));

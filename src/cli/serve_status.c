@@ -83,8 +83,9 @@ void serve_status_tick(struct serve_status *s, unsigned int running,
 {
 	uint64_t now = clock_now_ms();
 
-	if (!notify_is_on() || (now < s->due_ms && running == s->running &&
-				suspended == s->suspended))
+	if (!notify_is_on() ||
+	    (now < s->due_ms && running == s->running &&
+	     suspended == s->suspended && stops == s->stops))
 		return;
 	for (size_t i = 0; s->counters && i < s->count; i++)
 		serve_status_hear(s, i);
@@ -96,6 +97,7 @@ void serve_status_tick(struct serve_status *s, unsigned int running,
 	rate_update(&s->rate, now, s->bytes);
 	s->running = running;
 	s->suspended = suspended;
+	s->stops = stops;
 	s->due_ms = running ? now + TELL_MS : CLOCK_NEVER;
 	serve_status_tell(s, now, stops);
 }

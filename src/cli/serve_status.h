@@ -21,6 +21,7 @@ struct serve_status {
 	struct serve_counter *counters; /* one for each place; or NULL */
 	size_t count;
 	unsigned int running, suspended; /* streams, as last told */
+	bool stops; /* the same */
 	uint64_t bytes; /* of all streams since there was none */
 	struct rate rate; /* of all streams */
 	uint64_t due_ms; /* clock_now_ms() time; CLOCK_NEVER: nothing changes */

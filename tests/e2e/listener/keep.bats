@@ -539,6 +539,7 @@ begins() {
 	stands_as alice 8
 	kill -TERM "$LISTENER_PID"
 	listener_says 'no new streams; finishing 1'
+	idles "$LISTENER_PID"
 	sends_as bob 5 --retry 0 <<<word
 	assert_stderr_has 'busy'
 	ends_as alice 8
