@@ -379,11 +379,10 @@ static void supervisor_linger(struct supervisor *s)
 			   "reads: its input stays open until it exits");
 	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
-	while (!s->lost_errno &&
-	       (supervisor_is_read(s) || !s->exited || s->log.fd >= 0)) {
-		supervisor_reap(s);
+	/* Looks before it waits: what was there already wakes nobody. */
+	while (supervisor_reap(s) && !s->lost_errno &&
+	       (supervisor_is_read(s) || !s->exited || s->log.fd >= 0))
 		supervisor_wait(s, &ignored);
-	}
 	supervisor_untie(s);
 	_exit(0);
 }

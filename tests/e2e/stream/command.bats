@@ -346,6 +346,7 @@ rounds() {
 	consumes_until_end
 	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM kill --"
 	stands push
+	supervisor=$(supervisor_of "$RECEIVER_PID")
 	kill -9 "$SENDER_PID"
 	stream_ends 137 7
 	assert_stderr_has 'cannot end COMMAND, process [0-9]+ .*stays open until it exits' \
@@ -354,11 +355,14 @@ rounds() {
 	pgrep -f "untilend end $MARK\$" >/dev/null || fail "COMMAND is gone"
 	pkill -KILL -f "untilend end $MARK\$"
 	no_end_seen 137 7
+	until_true gone "$supervisor"
 }
 
 @test "a consumer that left the group of COMMAND sees no end of file either" {
+	local supervisor
 	consumes_until_end sh -c 'setsid "$@"; exit 1' sh
 	stands push
+	supervisor=$(supervisor_of "$RECEIVER_PID")
 	kill -9 "$SENDER_PID"
 	stream_ends 137 7
 	assert_stderr_has 'left the group of COMMAND still reads: its input stays open' \
@@ -367,6 +371,7 @@ rounds() {
 	pgrep -f "untilend end $MARK\$" >/dev/null || fail "the consumer is gone"
 	pkill -KILL -f "untilend end $MARK\$"
 	no_end_seen 137 7
+	until_true gone "$supervisor"
 }
 
 @test "a stopped consumer sees no end of file either" {
