@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 
 #include "base/compat.h"
+#include "base/rights.h"
 
 #define ALLOW_IF(name, arg, wanted)                           \
 	{                                                     \
@@ -149,6 +150,7 @@ static const struct confine_rule confine_some[] = {
 	ALLOW_OPTION(SOL_SOCKET, SO_LINGER),
 	ALLOW_OPTION(SOL_SOCKET, SO_RCVLOWAT),
 	ALLOW_OPTION(SOL_SOCKET, SO_SNDBUF),
+	ALLOW_OPTION(SOL_SOCKET, SO_PASSRIGHTS),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_NODELAY),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPIDLE),
 	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPINTVL),

@@ -40,6 +40,7 @@ int pass_open(int ends[static 2])
 		       0, ends) < 0)
 		return -1;
 	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+	rights_refuse(ends[0]);
 	return 0;
 }
 
