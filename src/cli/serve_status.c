@@ -83,9 +83,8 @@ void serve_status_tick(struct serve_status *s, unsigned int running,
 {
 	uint64_t now = clock_now_ms();
 
-	if (!notify_is_on() ||
-	    (now < s->due_ms && running == s->running &&
-	     suspended == s->suspended && stops == s->stops))
+	if (!notify_is_on() || (now < s->due_ms && running == s->running &&
+				suspended == s->suspended && stops == s->stops))
 		return;
 	for (size_t i = 0; s->counters && i < s->count; i++)
 		serve_status_hear(s, i);
