@@ -70,7 +70,7 @@ static bool order_take_fields(const struct order *o, struct order *used)
 			if (!order_is_word(i, o->words[i]))
 				return false;
 		return o->role <= 1;
-	case ORDER_SOCKET:
+	case ORDER_STREAM_LAUNCHER:
 		memcpy(used->words[ORDER_IDENTITY], o->words[ORDER_IDENTITY],
 		       ORDER_WORD_BYTES);
 		return order_is_word(ORDER_IDENTITY, o->words[ORDER_IDENTITY]);
@@ -110,7 +110,7 @@ static bool order_take_fields(const struct order *o, struct order *used)
 
 bool order_is_of_listener(uint32_t kind)
 {
-	return kind == ORDER_SOCKET || kind == ORDER_SIGNAL ||
+	return kind == ORDER_STREAM_LAUNCHER || kind == ORDER_SIGNAL ||
 	       kind == ORDER_KEYS;
 }
 
@@ -249,7 +249,7 @@ int order_signal(pid_t pid, int sig, struct err *e)
 /* An empty message looks like the end, but is none. */
 static bool order_ended(int socket)
 {
-	struct pollfd p = { .fd = socket };
+	struct pollfd p = { .fd = socket, .events = POLLRDHUP };
 
 	return poll(&p, 1, 0) != 0;
 }

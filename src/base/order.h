@@ -15,7 +15,7 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_SOCKET, /* identity: one more socket to give orders, for a stream */
+	ORDER_STREAM_LAUNCHER, /* identity: for the process that asks; a socket */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */

@@ -31,14 +31,14 @@
 enum {
 	PIPE_BYTES = 1 << 20,
 	/* A source that was begun again may not be reaped yet. */
-	COMMANDS_MAX = 2, /* of one asker */
-	ASKERS_MAX = 128,
+	COMMANDS_MAX = 2,
+	PROCESSES_MAX = 128,
 };
 
-/* A process that we may signal for an asker */
+/* A process that is not our child, so that its number may become another's */
 struct launcher_process {
 	pid_t pid; /* 0: none */
-	int pidfd; /* is never another process; -1: Linux before 5.3 */
+	int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
 };
 
 struct launcher_command {
@@ -46,21 +46,18 @@ struct launcher_command {
 	int leash_fd; /* see command.h */
 };
 
-/* Who gives orders, over a socket that no other process has */
-struct asker {
-	int fd; /* our end; -1: this place is free */
-	struct launcher_process process; /* a stream's: gave the first order */
-	char identity[ORDER_WORD_BYTES]; /* of a stream's client; "": none */
-	struct launcher_command commands[COMMANDS_MAX];
-};
-
 struct launcher {
 	const struct options *o;
+	int fd; /* orders come from there */
+	/* The launcher of a stream of --keep has this process and its client */
+	bool of_stream;
+	struct launcher_process stream;
+	char identity[ORDER_WORD_BYTES]; /* "": none */
 	pid_t resolver; /* the last look-up; 0: none */
 	pid_t slow; /* carries out the last slow order; 0: none */
-	struct launcher_process child; /* of whoever started us: ssh */
-	/* Whoever started us; then the streams of --keep */
-	struct asker askers[ASKERS_MAX];
+	struct launcher_command commands[COMMANDS_MAX];
+	/* What is not here is not ours to signal: streams of --keep, or ssh */
+	struct launcher_process processes[PROCESSES_MAX];
 };
 
 static int launcher_refuse(struct err *e, const char *what)
@@ -81,10 +78,10 @@ static void launcher_set_subject(const struct order *o)
 
 /* With --keep each stream starts COMMAND for its own client alone. */
 static bool launcher_may_command(const struct launcher *l,
-				 const struct asker *k, const struct order *o)
+				 const struct order *o)
 {
-	return !l->o->keep || (k != l->askers &&
-			       !strcmp(k->identity, o->words[ORDER_IDENTITY]));
+	return l->of_stream ? !strcmp(l->identity, o->words[ORDER_IDENTITY])
+			    : !l->o->keep;
 }
 
 static void launcher_free_command(struct launcher_command *c)
@@ -101,29 +98,29 @@ static bool launcher_is_tied(struct launcher_command *c)
 	return c->supervisor;
 }
 
-static int launcher_command(struct launcher *l, struct asker *k,
-			    const struct order *o, struct order_answer *a)
+static int launcher_command(struct launcher *l, const struct order *o,
+			    struct order_answer *a)
 {
 	enum command_role role = options_sends(l->o) ? COMMAND_SOURCE
 						     : COMMAND_CONSUMER;
 	struct command_process p;
 	size_t i = 0;
 
-	while (i < COMMANDS_MAX && launcher_is_tied(&k->commands[i]))
+	while (i < COMMANDS_MAX && launcher_is_tied(&l->commands[i]))
 		i++;
 	if (i == COMMANDS_MAX)
 		return err_set(&a->error, ERR_BUG, EAGAIN,
 			       "%d COMMANDs run already", COMMANDS_MAX);
 	if (!l->o->command || o->role != role)
 		return launcher_refuse(&a->error, "no such COMMAND");
-	if (!launcher_may_command(l, k, o))
+	if (!launcher_may_command(l, o))
 		return launcher_refuse(&a->error, "another client's COMMAND");
 	if (l->o->keep)
 		launcher_set_subject(o);
 	if (command_spawn(l->o->command, o, l->o->passes_on, &p, &a->error) < 0)
 		return -1;
-	k->commands[i].supervisor = p.supervisor;
-	k->commands[i].leash_fd = fcntl(p.leash_fd, F_DUPFD_CLOEXEC, 0);
+	l->commands[i].supervisor = p.supervisor;
+	l->commands[i].leash_fd = fcntl(p.leash_fd, F_DUPFD_CLOEXEC, 0);
 	a->value[0] = p.supervisor;
 	a->fds[0] = p.pipe_fd;
 	a->fds[1] = p.control_fd;
@@ -131,86 +128,68 @@ static int launcher_command(struct launcher *l, struct asker *k,
 	return 0;
 }
 
-static int launcher_continue(const struct asker *k, const struct order *o,
+static int launcher_continue(const struct launcher *l, const struct order *o,
 			     struct order_answer *a)
 {
 	for (size_t i = 0; i < COMMANDS_MAX; i++)
-		if (k->commands[i].supervisor == o->pid) {
+		if (l->commands[i].supervisor == o->pid) {
 			kill(o->pid, SIGCONT);
 			return 0;
 		}
 	return launcher_refuse(&a->error, "no such supervisor");
 }
 
-/* Without a pidfd the process counts that has the number. */
-static void launcher_note(struct launcher_process *p, pid_t pid)
+/* Without a pidfd any process that has the number counts. */
+static bool launcher_lives(const struct launcher_process *p)
 {
-	/* Close-on-exec by itself.  A kernel or a container may lack it. */
-	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	p->pid = p->pidfd < 0 && errno == ESRCH ? 0 : pid;
+	if (!p->pid)
+		return false;
+	if (p->pidfd >= 0)
+		return !io_ready(p->pidfd, POLLIN);
+	return kill(p->pid, 0) == 0 || errno == EPERM;
 }
 
-/* Returns 0, or -1 with errno set. */
-static int launcher_signal_noted(const struct launcher_process *p, int sig)
+/* From here on it may be signalled.  NULL: there are too many. */
+static const struct launcher_process *launcher_note(struct launcher *l,
+						    pid_t pid)
 {
-	if (syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
+	struct launcher_process *p = l->processes;
+
+	while (p < l->processes + PROCESSES_MAX && launcher_lives(p))
+		p++;
+	if (p == l->processes + PROCESSES_MAX)
+		return NULL;
+	if (p->pid)
+		attr_close(&p->pidfd);
+	/* Close-on-exec by itself.  A kernel or a container may lack it. */
+	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+	p->pid = pid;
+	return p;
+}
+
+/* Returns 0, or -1 with errno set; ESRCH: no process that was noted. */
+static int launcher_signal_noted(const struct launcher *l, pid_t pid, int sig)
+{
+	const struct launcher_process *p = l->processes;
+
+	while (p < l->processes + PROCESSES_MAX &&
+	       (p->pid != pid || !launcher_lives(p)))
+		p++;
+	errno = ESRCH;
+	if (p == l->processes + PROCESSES_MAX)
+		return -1;
+	if (p->pidfd >= 0 &&
+	    syscall(SYS_pidfd_send_signal, p->pidfd, sig, NULL, 0) == 0)
 		return 0;
-	return p->pidfd < 0 || err_refuses(errno) ? kill(p->pid, sig) : -1;
+	return p->pidfd < 0 || err_refuses(errno) ? kill(pid, sig) : -1;
 }
 
 static int launcher_signal(const struct launcher *l, const struct order *o,
 			   struct order_answer *a)
 {
-	const struct launcher_process *p = &l->child;
-
-	for (size_t i = 0; i < ASKERS_MAX && p->pid != o->pid; i++)
-		p = &l->askers[i].process;
-	if (p->pid != o->pid)
-		return launcher_refuse(&a->error, "no such process");
-	if (launcher_signal_noted(p, o->number) < 0)
+	if (launcher_signal_noted(l, o->pid, o->number) < 0)
 		return err_set(&a->error, ERR_BUG, errno,
 			       "cannot signal process %d", (int)o->pid);
-	return 0;
-}
-
-/* The kernel says who gives an order, so nobody can name another process. */
-static void launcher_take(struct asker *k, int fd, const char *identity)
-{
-	int on = 1;
-
-	setsockopt(fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
-	*k = (struct asker){ .fd = fd, .process.pidfd = -1 };
-	snprintf(k->identity, sizeof k->identity, "%s", identity);
-}
-
-static void launcher_drop(struct asker *k)
-{
-	for (size_t i = 0; i < COMMANDS_MAX; i++)
-		if (k->commands[i].supervisor)
-			launcher_free_command(&k->commands[i]);
-	attr_close(&k->process.pidfd);
-	attr_close(&k->fd);
-	k->process.pid = 0;
-}
-
-static int launcher_stream(struct launcher *l, const struct order *o,
-			   struct order_answer *a)
-{
-	int ends[2];
-	size_t i = 0;
-
-	if (!l->o->keep)
-		return launcher_refuse(&a->error, "no streams");
-	while (i < ASKERS_MAX && l->askers[i].fd >= 0)
-		i++;
-	if (i == ASKERS_MAX)
-		return err_set(&a->error, ERR_BUG, EAGAIN,
-			       "too many streams run");
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_call(&a->error, ERR_STREAM, "socketpair",
-				"no socket to the launcher");
-	launcher_take(&l->askers[i], ends[0], o->words[ORDER_IDENTITY]);
-	a->fds[0] = ends[1];
 	return 0;
 }
 
@@ -308,26 +287,29 @@ static int launcher_part(const struct launcher *l,
 	return num ? err_set(&a->error, ERR_IO, num, "--output") : 0;
 }
 
+static int launcher_stream(struct launcher *l, const struct order_received *r,
+			   struct order_answer *a);
+
 /*
  * The order was checked by order_check(); here it is checked against the
  * command line and against who asks.
  */
-static int launcher_obey(struct launcher *l, struct asker *k,
-			 const struct order_received *r, struct order_answer *a)
+static int launcher_obey(struct launcher *l, const struct order_received *r,
+			 struct order_answer *a)
 {
 	const struct order *o = &r->order;
 
-	if (k != l->askers && order_is_of_listener(o->kind))
+	if (l->of_stream && order_is_of_listener(o->kind))
 		return launcher_refuse(&a->error, "that is not for a stream");
 	switch ((enum order_kind)o->kind) {
 	case ORDER_PING:
 		return 0;
 	case ORDER_COMMAND:
-		return launcher_command(l, k, o, a);
+		return launcher_command(l, o, a);
 	case ORDER_CONTINUE:
-		return launcher_continue(k, o, a);
-	case ORDER_SOCKET:
-		return launcher_stream(l, o, a);
+		return launcher_continue(l, o, a);
+	case ORDER_STREAM_LAUNCHER:
+		return launcher_stream(l, r, a);
 	case ORDER_SIGNAL:
 		return launcher_signal(l, o, a);
 	case ORDER_RESOLVE:
@@ -357,13 +339,6 @@ static int launcher_obey(struct launcher *l, struct asker *k,
 	return launcher_refuse(&a->error, "no such order");
 }
 
-static void launcher_reap_command(struct asker *k, pid_t pid)
-{
-	for (size_t i = 0; i < COMMANDS_MAX; i++)
-		if (k->commands[i].supervisor == pid)
-			launcher_free_command(&k->commands[i]);
-}
-
 /* Reap all processes that ended. */
 static void launcher_reap(struct launcher *l)
 {
@@ -374,8 +349,9 @@ static void launcher_reap(struct launcher *l)
 			l->resolver = 0;
 		if (pid == l->slow)
 			l->slow = 0;
-		for (size_t i = 0; i < ASKERS_MAX; i++)
-			launcher_reap_command(&l->askers[i], pid);
+		for (size_t i = 0; i < COMMANDS_MAX; i++)
+			if (l->commands[i].supervisor == pid)
+				launcher_free_command(&l->commands[i]);
 	}
 }
 
@@ -404,7 +380,6 @@ static void launcher_detach(int fd)
 	sigaddset(&chld, SIGCHLD);
 	sigprocmask(SIG_SETMASK, &chld, NULL);
 	sigaction(SIGCHLD, &sa, NULL);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	prctl(PR_SET_NAME, "ktls-launcher");
 	notify_after_fork();
 	io_close_all_but(3, &fd, 1);
@@ -431,33 +406,30 @@ static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
 {
 	pid_t pid;
 
-	if (!order_is_slow(o->kind))
+	if (!order_is_slow(o->kind) || !l->o->output)
 		return -1;
 	launcher_finish_slow(l);
 	pid = fork();
 	if (pid > 0)
 		l->slow = pid;
 	/* If the launcher ends, whoever asks must hear it at once. */
-	for (size_t i = 0; pid == 0 && i < ASKERS_MAX; i++)
-		attr_close(&l->askers[i].fd);
+	if (pid == 0)
+		close(l->fd);
 	return pid;
 }
 
-static void launcher_serve(struct launcher *l, struct asker *k)
+/* Returns false if nobody is left that could ask. */
+static bool launcher_serve(struct launcher *l)
 {
 	struct order_received received;
 	struct order_answer answer = { .fds = { -1, -1, -1 } };
-	int ret = order_receive(k->fd, &received);
+	int ret = order_receive(l->fd, &received);
 	pid_t other;
 
-	if (ret < 0)
-		launcher_drop(k);
 	if (ret <= 0)
-		return;
-	if (k != l->askers && !k->process.pid && received.from > 1)
-		launcher_note(&k->process, received.from);
+		return ret == 0;
 	other = launcher_fork_slow(l, &received.order);
-	if (other <= 0 && launcher_obey(l, k, &received, &answer) < 0)
+	if (other <= 0 && launcher_obey(l, &received, &answer) < 0)
 		answer.fds[0] = answer.fds[1] = -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		rights_drop(&received.fds[i]);
@@ -467,55 +439,87 @@ static void launcher_serve(struct launcher *l, struct asker *k)
 		order_reply(received.reply_fd, &answer);
 	if (other == 0)
 		_exit(0);
+	return true;
+}
+
+/* Serve until nobody can ask, or the stream's process has ended. */
+static void launcher_run(struct launcher *l)
+{
+	struct pollfd fds[] = { { .fd = l->fd, .events = POLLIN },
+				{ .fd = l->stream.pidfd, .events = POLLIN } };
+	sigset_t none;
+
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	sigemptyset(&none);
+	for (;;) {
+		launcher_reap(l);
+		if (ppoll(fds, array_len(fds), NULL, &none) < 0) {
+			if (errno == EINTR)
+				continue;
+			break;
+		}
+		if (fds[1].revents || !launcher_serve(l))
+			break;
+	}
+	launcher_finish_slow(l);
+	/* Supervisors see that their streams are gone.  They need no parent. */
+	launcher_reap(l);
 }
 
 /*
- * Wait, and carry out one order of each that asks.  Returns false if nobody is
- * left that could.
+ * A stream has a launcher of its own, so that a broken one can take nothing from
+ * others: to receive or to close what it sends may last for ever.  Its process
+ * asks for it over the listener's socket, before it reads a byte, and the kernel
+ * says which one that is.
  */
-static bool launcher_turn(struct launcher *l)
+static int launcher_stream(struct launcher *l, const struct order_received *r,
+			   struct order_answer *a)
 {
-	struct pollfd fds[ASKERS_MAX];
-	nfds_t count = 0; /* no more than there are descriptors: poll(2) */
-	sigset_t none;
+	const struct launcher_process none = { .pidfd = -1 }, *p = &none;
+	struct launcher s = { .o = l->o, .of_stream = true };
+	int ends[2];
+	pid_t pid;
 
-	sigemptyset(&none);
-	for (nfds_t i = 0; i < ASKERS_MAX; i++) {
-		fds[i] = (struct pollfd){ .fd = l->askers[i].fd,
-					  .events = POLLIN };
-		if (fds[i].fd >= 0)
-			count = i + 1;
+	if (!l->o->keep)
+		return launcher_refuse(&a->error, "no streams");
+	if (r->from > 1)
+		p = launcher_note(l, r->from);
+	if (!p)
+		return launcher_refuse(&a->error, "so many streams");
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		return err_call(&a->error, ERR_STREAM, "socketpair",
+				"cannot start a launcher");
+	pid = fork();
+	if (pid == 0) {
+		io_close_all_but(3, (int[]){ ends[0], p->pidfd }, 2);
+		log_after_fork();
+		s.fd = ends[0];
+		s.stream = *p;
+		memcpy(s.identity, r->order.words[ORDER_IDENTITY],
+		       sizeof s.identity);
+		launcher_run(&s);
+		_exit(0);
 	}
-	if (!count)
-		return false;
-	if (ppoll(fds, count, NULL, &none) < 0)
-		return errno == EINTR;
-	/* The listener is the last one: first those go that gave up. */
-	while (count--)
-		if (fds[count].revents)
-			launcher_serve(l, &l->askers[count]);
-	return true;
+	close(ends[0]);
+	a->fds[0] = ends[1];
+	if (pid > 0)
+		return 0;
+	attr_close(&a->fds[0]);
+	return err_call(&a->error, ERR_STREAM, "clone",
+			"cannot start a launcher");
 }
 
 static void launcher_main(const struct options *o, pid_t child, int fd)
 {
-	struct launcher l = { .o = o };
+	struct launcher l = { .o = o, .fd = fd, .stream.pidfd = -1 };
 
 	launcher_detach(fd);
-	for (size_t i = 0; i < ASKERS_MAX; i++)
-		l.askers[i].fd = -1;
-	launcher_take(&l.askers[0], fd, "");
 	if (child)
-		launcher_note(&l.child, child);
-	do
-		launcher_reap(&l);
-	while (launcher_turn(&l));
-	launcher_finish_slow(&l);
-	/* Supervisors see that their streams are gone.  They need no parent. */
-	launcher_reap(&l);
+		launcher_note(&l, child);
+	launcher_run(&l);
 	/* Without a pidfd it may be another process by now. */
-	if (l.child.pid && l.child.pidfd >= 0)
-		launcher_signal_noted(&l.child, SIGTERM);
+	if (child && l.processes[0].pidfd >= 0)
+		launcher_signal_noted(&l, child, SIGTERM);
 	_exit(0);
 }
 
@@ -524,11 +528,13 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer answer;
 	autoclose_pair int ends[2] = { -1, -1 };
+	int on = 1;
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(e, ERR_KTLS, "socketpair",
 				"cannot start the launcher");
+	setsockopt(ends[1], SOL_SOCKET, SO_PASSCRED, &on, sizeof on);
 	pid = fork();
 	if (pid == 0) {
 		close(ends[0]);

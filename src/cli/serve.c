@@ -296,16 +296,29 @@ static void serve_take_signals(struct serve *k)
 	}
 }
 
-/* Only a process that gave the launcher an order can be signalled. */
-static void serve_register(int fd)
+/*
+ * In a stream's new process: get a launcher of its own.  No byte of the stream has
+ * been read yet.  From here on it can be signalled.
+ */
+static int serve_change_launcher(const struct serve *k, const struct peer *g,
+				 struct err *e)
 {
-	const struct order ping = { .kind = ORDER_PING };
-	struct order_answer ignored;
-	struct err e = { 0 };
+	struct order launcher = { .kind = ORDER_STREAM_LAUNCHER };
+	struct order_answer answer;
 
-	if (order_possible() && order_ask(&ping, -1, &ignored, &e) < 0)
-		log_debug("%s", e.msg);
-	pass_tell(fd, PASS_REGISTERED);
+	if (!order_possible())
+		return 0;
+	order_set_word(&launcher, ORDER_IDENTITY,
+		       session_identity(&k->setup->session,
+					channel_agreed(g->channel)));
+	if (order_ask(&launcher, -1, &answer, e) < 0)
+		return -1;
+	if (answer.fds[0] < 0)
+		return err_set(e, ERR_STREAM, 0,
+			       "the socket to the launcher did not arrive");
+	order_connect(answer.fds[0]);
+	pass_tell(k->over, PASS_REGISTERED);
+	return 0;
 }
 
 /* In a stream's new process: drop everything of the other streams. */
@@ -314,7 +327,6 @@ static void serve_child_init(struct serve *k, int fd)
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
 		if (k->table.streams[i].pid)
 			close(k->table.streams[i].fd);
-	serve_register(fd);
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
@@ -337,6 +349,10 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	struct session *session;
 	int ret = -1;
 
+	if (serve_change_launcher(k, g, e) < 0) {
+		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
+		return -1;
+	}
 	if (logged != SERVED_LOG_ALL)
 		log_set_level(LOG_QUIET);
 	stats_start(stats);
@@ -360,46 +376,17 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	return ret;
 }
 
-/*
- * The stream of this identity has a socket of its own to the launcher, which starts
- * no other client's COMMAND for it.  Returns 0; *fd is -1 without a launcher.
- */
-static int serve_open_launcher(const char *identity, int *fd, struct err *e)
-{
-	struct order stream = { .kind = ORDER_SOCKET };
-	struct order_answer answer;
-
-	*fd = -1;
-	if (!order_possible())
-		return 0;
-	order_set_word(&stream, ORDER_IDENTITY, identity);
-	if (order_ask(&stream, -1, &answer, e) < 0)
-		return -1;
-	*fd = answer.fds[0];
-	return 0;
-}
-
-/*
- * Fork, and connect both by sockets, and the new process to the launcher.
- * Returns as fork(2); *fd is our end.
- */
-static pid_t serve_fork(const char *name, const char *identity, int *fd,
-			struct err *e)
+/* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
+static pid_t serve_fork(const char *name, int *fd, struct err *e)
 {
 	autoclose_pair int ends[2] = { -1, -1 };
-	autoclose int launcher = -1;
-	pid_t pid;
+	pid_t pid = pass_open(ends) < 0 ? -1 : fork();
 
-	if (serve_open_launcher(identity, &launcher, e) < 0)
-		return -1;
-	pid = pass_open(ends) < 0 ? -1 : fork();
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
 		return -1;
 	}
-	if (pid == 0 && launcher >= 0)
-		order_connect(steal_fd(&launcher));
 	*fd = steal_fd(&ends[!pid]);
 	return pid;
 }
@@ -450,8 +437,6 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	struct served_stream *s = served_place(&k->table);
 	uint8_t handle[FRAME_ID_BYTES];
 	const char *client = serve_client(k, channel_agreed(g->channel));
-	const char *identity = session_identity(&k->setup->session,
-						channel_agreed(g->channel));
 	char name[SERVED_NAME_CHARS];
 	enum served_logged logged;
 	pid_t pid;
@@ -465,7 +450,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	if (!serve_make_room(k, client, &g->source, name))
 		assert(false); /* serve_admit() made sure */
 	if (session_server_draw(handle, e) < 0 ||
-	    (pid = serve_fork(name, identity, &fd, e)) < 0)
+	    (pid = serve_fork(name, &fd, e)) < 0)
 		return serve_cannot_begin(g, logged, e);
 	if (pid == 0) {
 		k->setup->stream.counter = serve_status_counter(
