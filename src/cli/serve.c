@@ -477,23 +477,28 @@ static int serve_wait(struct serve *k, struct err *e)
 		{ .fd = k->signal_fd, .events = POLLIN },
 		{ .fd = k->orphaned ? -1 : order_socket() }, /* POLLHUP */
 	};
-	uint64_t due_ms = acceptor_due(k->acceptor);
+	uint64_t due_ms = clock_earlier(acceptor_due(k->acceptor),
+					served_kill(&k->table));
+	nfds_t count = 3; /* no more than there are descriptors: poll(2) */
 
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
 		const struct served_stream *s = &k->table.streams[i];
+		bool speaks = s->pid && !s->silent;
 
-		fds[i + 3].fd = s->pid && !s->silent ? s->fd : -1;
-		fds[i + 3].events = POLLIN;
+		fds[i + 3].fd = speaks ? s->fd : -1;
+		fds[i + 3].events = POLLIN | POLLRDHUP;
+		if (speaks)
+			count = i + 4;
 	}
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
 	due_ms = clock_earlier(due_ms, k->status.due_ms);
 	due_ms = clock_earlier(due_ms, notify_due());
-	if (poll(fds, array_len(fds), clock_poll_ms(due_ms)) < 0 &&
-	    errno != EINTR)
+	if (poll(fds, count, clock_poll_ms(due_ms)) < 0 && errno != EINTR)
 		return err_call(e, ERR_NET, "poll", "cannot wait");
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		k->table.streams[i].silent |= fds[i + 3].revents & POLLHUP;
+		k->table.streams[i].silent |= fds[i + 3].revents &
+					      (POLLHUP | POLLRDHUP);
 	if (fds[2].revents)
 		serve_lose_launcher(k);
 	served_hear(&k->table);

@@ -12,8 +12,11 @@
 #include "conn/session.h"
 #include "conn/session_server.h"
 
-/* Without a connection for so long, a stream may be evicted */
-enum { ALONE_MS = 500 };
+enum {
+	ALONE_MS = 500, /* without a connection, before it may be evicted */
+	KILL_MS = 20000, /* for a stream to end after SIGTERM */
+	NEWS_MAX = 16, /* of one stream in a turn: a broken one never stops */
+};
 
 /* Two tickets for each place; see served_next_ticket(). */
 enum { TICKETS_BYTES = 2 * SERVED_PROCESSES_MAX * sizeof(struct key) };
@@ -82,13 +85,35 @@ void served_signal(struct served_stream *s, int sig)
 {
 	struct err e = { 0 };
 
+	if (sig == SIGTERM && !s->kill_ms)
+		s->kill_ms = clock_deadline(KILL_MS);
 	if (order_signal(s->pid, sig, &e) < 0 && sig != SIGUSR1)
 		s->owed_sig = sig;
+}
+
+uint64_t served_kill(struct served *t)
+{
+	uint64_t now = clock_now_ms(), due_ms = CLOCK_NEVER;
+
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
+		struct served_stream *s = &t->streams[i];
+
+		if (!s->pid || !s->kill_ms)
+			continue;
+		if (now >= s->kill_ms) {
+			served_signal(s, SIGKILL);
+			s->kill_ms = clock_deadline(KILL_MS);
+		}
+		due_ms = clock_earlier(due_ms, s->kill_ms);
+	}
+	return due_ms;
 }
 
 static void served_hear_news(struct served *t, struct served_stream *s,
 			     enum pass_news news)
 {
+	int sig;
+
 	switch (news) {
 	case PASS_ALONE:
 		s->alone_since_ms = clock_now_ms();
@@ -97,8 +122,10 @@ static void served_hear_news(struct served *t, struct served_stream *s,
 		s->alone_since_ms = 0;
 		break;
 	case PASS_REGISTERED:
-		if (s->owed_sig)
-			served_signal(s, s->owed_sig);
+		sig = s->owed_sig;
+		s->owed_sig = 0;
+		if (sig)
+			served_signal(s, sig);
 		break;
 	case PASS_RESTARTED:
 	case PASS_REFUSED:
@@ -113,7 +140,8 @@ void served_hear(struct served *t)
 		struct served_stream *s = &t->streams[i];
 		enum pass_news news;
 
-		while (s->pid && pass_told(s->fd, &news))
+		for (int n = 0;
+		     n < NEWS_MAX && s->pid && pass_told(s->fd, &news); n++)
 			served_hear_news(t, s, news);
 	}
 }

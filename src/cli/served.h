@@ -30,6 +30,7 @@ struct served_stream {
 	bool silent; /* it closed its end */
 	bool gives_way; /* it was told to end, and its place is taken */
 	int owed_sig; /* which it could not be sent yet, or 0 */
+	uint64_t kill_ms; /* when SIGKILL follows SIGTERM; 0: never */
 	bool logged; /* at least if it fails */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
 	char identity[KEY_IDENTITY_MAX + 1]; /* "": counted by source */
@@ -102,6 +103,12 @@ void served_restarted(struct served *t, struct served_stream *s, bool did);
  * know it: then SIGTERM is owed.
  */
 void served_signal(struct served_stream *s, int sig);
+
+/*
+ * Kill those that have not ended 20 s after SIGTERM, such as stopped ones.  Returns
+ * when to call it again; CLOCK_NEVER: not at all.
+ */
+uint64_t served_kill(struct served *t);
 
 /* Hear from the streams' processes whether they have a connection. */
 void served_hear(struct served *t);

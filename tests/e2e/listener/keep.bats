@@ -716,6 +716,24 @@ notes_whole() {
 	stop_listener
 }
 
+@test "the process of a stream is stopped: a second SIGTERM kills it after 20 s" {
+	full_tier_only 25
+	local pid
+	notes_whole
+	RETRY=(--retry 2s)
+	keeps
+	stands_as alice 8
+	pid=$(children_of "$LISTENER_PID")
+	kill -STOP "$pid"
+	kill -TERM "$LISTENER_PID"
+	listener_says 'no new streams; finishing 1'
+	kill -TERM "$LISTENER_PID"
+	wait_listener 143
+	client alice 7
+	[[ ! -e whole ]]
+	gone "$pid" || fail "it lives"
+}
+
 @test "-m none: a receiver whose stream is gone gets no other stream: it exits 7" {
 	local pid
 	WHEN=off RETRY=(--retry 20s -m none)
