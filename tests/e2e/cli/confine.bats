@@ -335,9 +335,14 @@ reversed() {
 	printf '%s\n' '#!/bin/bash' \
 		"exec unshare --pid --fork --kill-child \"$BKP\" \"\$@\"" >wrapper
 	chmod +x wrapper
+	local pid
 	BKP=$TMP/wrapper listens -k alice.key --keep -- cat
+	pid=$LISTENER_PID
+	until [[ $(<"/proc/$pid/comm") == btrfs-ktls-pipe ]]; do
+		pid=$(pgrep -P "$pid")
+	done
+	cleanup_add kill -9 "$pid" # which no death of its parent does
 	bkp_send 0 <<<word
-	kill -9 "$LISTENER_PID"
 }
 
 # mutated CREDENTIAL LISTENER_OPTION...: the listener survives damaged handshakes
