@@ -11,11 +11,14 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "base/compat.h"
 #include "base/confine_calls.h"
+
+enum { FILES_MIN = 512 }; /* see confine_limit() */
 
 /* struct landlock_ruleset_attr of the newest version that we know (6.12) */
 struct landlock_rights {
@@ -129,6 +132,21 @@ static bool confine_holds(struct confine *c, int ret, const char *step)
 	if (ret < 0)
 		confine_miss(c, "%s: %s", step, strerror(errno));
 	return ret >= 0;
+}
+
+int confine_limit(void)
+{
+	struct rlimit none = { 0, 0 }, files;
+
+	if (setrlimit(RLIMIT_NPROC, &none) < 0 ||
+	    getrlimit(RLIMIT_NOFILE, &files) < 0)
+		return -1;
+	/* A small limit leaves nothing to share. */
+	if (files.rlim_cur <= FILES_MIN)
+		return 0;
+	files.rlim_cur /= 2;
+	files.rlim_max = files.rlim_cur;
+	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
 void confine_enter(struct confine *c, bool alone)

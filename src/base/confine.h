@@ -33,6 +33,13 @@ struct confine {
 void confine_enter(struct confine *c, bool alone);
 
 /*
+ * For a confined process that starts no other one.  It cannot fork any more, and
+ * leaves half of its user's descriptors in flight (unix(7), ETOOMANYREFS) to
+ * others.  Returns as setrlimit(2).
+ */
+int confine_limit(void);
+
+/*
  * Give up root, groups and capabilities alone, for a process that needs files.
  * Returns 0, or -1 with errno set: some are left.
  */

@@ -16,6 +16,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include "base/compat.h"
@@ -48,6 +49,14 @@
 			{ 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0 }, \
 			{ 4, SCMP_CMP_EQ, 0, 0 },                   \
 		}                                                   \
+	}
+/* Whoever may not raise a limit can lower it. */
+#define ALLOW_SETRLIMIT(which)                                     \
+	{                                                          \
+		.call = SCMP_SYS(prlimit64), .count = 2, .args = { \
+			{ 0, SCMP_CMP_EQ, 0, 0 },                  \
+			{ 1, SCMP_CMP_EQ, which, 0 }               \
+		}                                                  \
 	}
 /* Others have limits, too. */
 #define ALLOW_GETRLIMIT                                            \
@@ -169,6 +178,8 @@ static const struct confine_rule confine_some[] = {
 	ALLOW_IF(setpgid, 1, 0),
 	ALLOW_IF(prctl, 0, PR_SET_PDEATHSIG),
 	ALLOW_GETRLIMIT,
+	ALLOW_SETRLIMIT(RLIMIT_NPROC),
+	ALLOW_SETRLIMIT(RLIMIT_NOFILE),
 };
 
 /*

@@ -149,7 +149,7 @@ static bool launcher_lives(const struct launcher_process *p)
 	return kill(p->pid, 0) == 0 || errno == EPERM;
 }
 
-/* From here on it may be signalled.  NULL: there are too many. */
+/* From here on it may be signalled.  NULL: it has ended, or there are too many. */
 static const struct launcher_process *launcher_note(struct launcher *l,
 						    pid_t pid)
 {
@@ -163,8 +163,8 @@ static const struct launcher_process *launcher_note(struct launcher *l,
 		attr_close(&p->pidfd);
 	/* Close-on-exec by itself.  A kernel or a container may lack it. */
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-	p->pid = pid;
-	return p;
+	p->pid = p->pidfd >= 0 || err_refuses(errno) ? pid : 0;
+	return p->pid ? p : NULL;
 }
 
 /* Returns 0, or -1 with errno set; ESRCH: no process that was noted. */

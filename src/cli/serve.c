@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "base/clock.h"
+#include "base/confine.h"
 #include "base/log.h"
 #include "base/order.h"
 #include "base/notify.h"
@@ -225,7 +226,11 @@ static void serve_stop(struct serve *k, int sig)
 	k->aborts = k->stop_sig;
 	k->stop_sig = sig;
 	notify_stopping();
-	if (k->aborts) {
+	if (k->aborts && k->orphaned) {
+		log_notice("signal %d (%s): the streams go on, because only "
+			   "the launcher could abort them",
+			   sig, strsignal(sig));
+	} else if (k->aborts) {
 		log_notice("signal %d (%s): aborting all streams", sig,
 			   strsignal(sig));
 		serve_signal_streams(k, SIGTERM);
@@ -339,6 +344,9 @@ static void serve_child_init(struct serve *k, int fd)
 	/* Messages from the background must not stop us (stty tostop). */
 	signal(SIGTTOU, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
+	/* Without a launcher it forks for COMMAND. */
+	if (order_possible() && confine_limit() < 0)
+		log_debug("limits of this stream: %s", strerror(errno));
 }
 
 static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
@@ -517,7 +525,9 @@ int serve_run(struct serve *k, struct err *e)
 	for (;;) {
 		serve_take_signals(k);
 		n = served_numbers(&k->table);
-		if (serve_ends(k) && !n.processes)
+		/* Nobody could abort them but the launcher. */
+		if (serve_ends(k) &&
+		    (!n.processes || (k->orphaned && k->aborts)))
 			break;
 		while (acceptor_step(k->acceptor, &accepted))
 			if (accepted.returns)

@@ -166,7 +166,7 @@ uint64_t served_count(const struct served *t, const char *identity,
 	uint64_t count = 0;
 
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		count += served_runs(&t->streams[i]) &&
+		count += t->streams[i].pid &&
 			 served_is_of(&t->streams[i], identity, source);
 	return count;
 }

@@ -198,6 +198,9 @@ without() {
 	is_confined "$LISTENER_PID"
 	pid=$(children_of "$LISTENER_PID")
 	is_confined "$pid"
+	grep -q '^Max processes  *0  *0 ' "/proc/$pid/limits"
+	(($(ulimit -Sn) <= 512)) ||
+		grep -q "^Max open files  *$(($(ulimit -Sn) / 2)) " "/proc/$pid/limits"
 	is_free "$(<pid.alice)"
 	is_free "$(launcher_of "$LISTENER_PID")"
 	if may_try; then
@@ -225,6 +228,25 @@ without() {
 	wait_sender 0
 	wait_listener 70
 	assert_stderr_has 'launcher was killed: start the listener again' listener.err
+	[[ $(<got) == word ]]
+}
+
+@test "the launcher of listen --keep is killed: two SIGTERMs end the listener, and the stream is delivered" {
+	have_fifo feed
+	exec 8<>feed
+	listens -k alice.key --keep -- sh -c 'cat >>got'
+	CREDENTIAL=(-k alice.key)
+	spawn_sender --ktls "$WHEN" <feed
+	echo word >&8
+	until_true test -s got
+	kill -9 "$(launcher_of "$LISTENER_PID")"
+	kill -TERM "$LISTENER_PID"
+	sleep 0.2
+	kill -TERM "$LISTENER_PID"
+	wait_listener 70
+	assert_stderr_has 'only the launcher could abort them' listener.err
+	exec 8>&-
+	wait_sender 0
 	[[ $(<got) == word ]]
 }
 
