@@ -13,6 +13,7 @@
 enum { ANSWER_MS = 10000 };
 
 static int order_fd = -1;
+static bool order_alone; /* see order_connect() */
 
 static bool order_is_zero(const void *bytes, size_t len)
 {
@@ -150,10 +151,11 @@ void order_disconnect(void)
 	attr_close(&order_fd);
 }
 
-void order_connect(int fd)
+void order_connect(int fd, bool alone)
 {
 	order_disconnect();
 	order_fd = fd;
+	order_alone = alone;
 }
 
 bool order_possible(void)
@@ -196,20 +198,29 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	static const char what[] = "the process with our privileges does not "
 				   "answer";
 	autoclose_pair int ends[2] = { -1, -1 };
-	size_t count = 1 + order_fds(o->kind);
+	int sent[] = { fds[0], fds[1], -1 }, from = order_fd;
+	size_t count = order_fds(o->kind);
 	ssize_t n;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return err_call(e, ERR_STREAM, "socketpair", what);
-	n = rights_send(order_fd, o, sizeof *o,
-			(int[]){ ends[1], fds[0], fds[1] }, count, 0);
+	if (!order_alone) {
+		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
+			       ends) < 0)
+			return err_call(e, ERR_STREAM, "socketpair", what);
+		sent[count++] = ends[1];
+		from = ends[0];
+	}
+	n = rights_send(order_fd, o, sizeof *o, sent, count, 0);
 	attr_close(&ends[1]);
 	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
 	/* A disk may be slow, and the launcher's end is heard in any case. */
-	if (order_await(ends[0], order_is_slow(o->kind) ? -1 : ANSWER_MS, a) <
-	    0)
-		return err_call(e, ERR_STREAM, "recvmsg", what);
+	if (order_await(from, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0) {
+		err_call(e, ERR_STREAM, "recvmsg", what);
+		/* A late answer would be taken for that to the next order. */
+		if (order_alone)
+			shutdown(order_fd, SHUT_RDWR);
+		return -1;
+	}
 	if (!a->error.kind)
 		return 0;
 	*e = a->error;
@@ -258,28 +269,32 @@ int order_receive(int socket, struct order_received *r)
 {
 	struct rights x;
 	ssize_t n = rights_recv(socket, &r->order, sizeof r->order, 0, &x);
+	bool replies;
 
 	if (n < 0 || (n == 0 && order_ended(socket)))
 		return -1;
-	if (!x.count || !order_check(&r->order, (size_t)n, x.count - 1)) {
+	replies = n == sizeof r->order && x.count > order_fds(r->order.kind);
+	if (x.count > ORDER_FDS_MAX + 1 ||
+	    !order_check(&r->order, (size_t)n, x.count - replies)) {
 		rights_close(&x);
 		return 0;
 	}
 	r->from = x.from.pid;
-	r->reply_fd = x.fds[0];
-	memcpy(r->fds, x.fds + 1, sizeof r->fds);
+	r->reply_fd = replies ? x.fds[x.count - 1] : -1;
+	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
+		r->fds[i] = i < x.count - replies ? x.fds[i] : -1;
 	return 1;
 }
 
-void order_reply(int reply_fd, struct order_answer *a)
+void order_reply(int socket, int reply_fd, struct order_answer *a)
 {
 	size_t count = 0;
 
 	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
 	/* Who asked may be gone, or have filled it so that we wait for ever. */
-	if (rights_send(reply_fd, a, sizeof *a, a->fds, count, MSG_DONTWAIT) <
-	    0)
+	if (rights_send(reply_fd < 0 ? socket : reply_fd, a, sizeof *a, a->fds,
+			count, MSG_DONTWAIT) < 0)
 		errno = 0;
 	while (count)
 		close(a->fds[--count]);

@@ -81,8 +81,12 @@ void order_set_word(struct order *o, enum order_word word, const char *text);
 /*
  * From here on orders go to the launcher at the other end of the socket fd, which
  * order_disconnect() closes.  It closes the socket that was used before.
+ *
+ * alone: no other process gives orders over it.  Then answers come back over it,
+ * and an order needs no descriptor for that, which the kernel may refuse to send
+ * (unix(7), ETOOMANYREFS).
  */
-void order_connect(int fd);
+void order_connect(int fd, bool alone);
 void order_disconnect(void);
 
 /* Is there a launcher? */
@@ -126,7 +130,7 @@ int order_signal(pid_t pid, int sig, struct err *e) attr_must_check;
 struct order_received {
 	struct order order;
 	pid_t from; /* who asks, as the kernel says; 0: unknown */
-	int reply_fd;
+	int reply_fd; /* for the answer; -1: the socket that it came over */
 	int fds[ORDER_FDS_MAX]; /* -1: none */
 };
 
@@ -138,4 +142,4 @@ struct order_received {
 int order_receive(int socket, struct order_received *r);
 
 /* Send the answer with its descriptors; then close these and reply_fd. */
-void order_reply(int reply_fd, struct order_answer *a);
+void order_reply(int socket, int reply_fd, struct order_answer *a);

@@ -436,7 +436,7 @@ static bool launcher_serve(struct launcher *l)
 	if (other > 0)
 		rights_drop(&received.reply_fd);
 	else
-		order_reply(received.reply_fd, &answer);
+		order_reply(l->fd, received.reply_fd, &answer);
 	if (other == 0)
 		_exit(0);
 	return true;
@@ -544,7 +544,7 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 	if (pid < 0)
 		return err_call(e, ERR_KTLS, "clone",
 				"cannot start the launcher");
-	order_connect(steal_fd(&ends[0]));
+	order_connect(steal_fd(&ends[0]), false);
 	/* The system calls of orders may be refused here. */
 	if (order_ask(&ping, -1, &answer, e) == 0)
 		return 0;

@@ -321,7 +321,7 @@ static int serve_change_launcher(const struct serve *k, const struct peer *g,
 	if (answer.fds[0] < 0)
 		return err_set(e, ERR_STREAM, 0,
 			       "the socket to the launcher did not arrive");
-	order_connect(answer.fds[0]);
+	order_connect(answer.fds[0], true);
 	pass_tell(k->over, PASS_REGISTERED);
 	return 0;
 }

@@ -134,7 +134,7 @@ static pid_t stream(stream_fn *fn, const char *what)
 	if (pid == 0) {
 		if (order_ask(&o, -1, &answer, &e) < 0)
 			_exit(1);
-		order_connect(answer.fds[0]);
+		order_connect(answer.fds[0], true);
 		faults = (char)(!is_obeyed(ORDER_PING, "") || (fn && fn()));
 		if (write(tell[1], &faults, 1) == 1 && !fn)
 			ask_for_ever();

@@ -153,12 +153,13 @@ static void obey(int socket)
 		a.fds[0] = r.fds[0];
 		if (r.order.kind == ORDER_NULL)
 			err_set(&a.error, ERR_IO, EISDIR, "nothing left");
-		order_reply(r.reply_fd, &a);
+		order_reply(socket, r.reply_fd, &a);
 	}
 	_exit(0);
 }
 
-static void test_ask(void)
+/* alone: the answers come back over the same socket. */
+static void test_ask(bool alone)
 {
 	const struct order grow = { .kind = ORDER_GROW, .number = 4711 };
 	const struct order null = { .kind = ORDER_NULL };
@@ -177,7 +178,7 @@ static void test_ask(void)
 		obey(ends[1]);
 	}
 	close(ends[1]);
-	order_connect(ends[0]);
+	order_connect(ends[0], alone);
 	ok(order_possible(), "then there is one");
 	is_int(order_ask(&grow, pipe_ends[1], &a, &e), 0, "it answers");
 	is_int(a.value[0], 4711, "it got the number");
@@ -230,7 +231,7 @@ static void test_full_reply(void)
 	while (send(ends[0], &a, sizeof a, MSG_DONTWAIT) > 0)
 		;
 	alarm(20);
-	order_reply(ends[0], &a);
+	order_reply(-1, ends[0], &a);
 	alarm(0);
 	ok(true, "a socket that takes no answer does not stop the launcher");
 	close(ends[1]);
@@ -292,7 +293,7 @@ static void test_linger(void)
 		       "%s order comes with a socket that lingers",
 		       valid ? "a valid" : "no");
 		if (valid)
-			order_reply(r.reply_fd, &a);
+			order_reply(ends[1], r.reply_fd, &a);
 		alarm(0);
 		ok(true, "and it is closed without waiting for its peer");
 		close(peer);
@@ -324,6 +325,7 @@ int main(void)
 	test_samples();
 	test_unused();
 	test_refused();
-	test_ask();
+	test_ask(false);
+	test_ask(true);
 	return tap_end();
 }
