@@ -322,6 +322,9 @@ static int serve_change_launcher(const struct serve *k, const struct peer *g,
 		return err_set(e, ERR_STREAM, 0,
 			       "the socket to the launcher did not arrive");
 	order_connect(answer.fds[0], true);
+	/* Not without a launcher: then it forks for COMMAND. */
+	if (confine_limit() < 0)
+		log_debug("limits of this stream: %s", strerror(errno));
 	pass_tell(k->over, PASS_REGISTERED);
 	return 0;
 }
@@ -344,9 +347,6 @@ static void serve_child_init(struct serve *k, int fd)
 	/* Messages from the background must not stop us (stty tostop). */
 	signal(SIGTTOU, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
-	/* Without a launcher it forks for COMMAND. */
-	if (order_possible() && confine_limit() < 0)
-		log_debug("limits of this stream: %s", strerror(errno));
 }
 
 static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
