@@ -33,12 +33,15 @@ enum {
 	/* A source that was begun again may not be reaped yet. */
 	COMMANDS_MAX = 2,
 	PROCESSES_MAX = 128,
+	LATE_MS = 5000, /* for a stream's launcher to end after it */
 };
 
 /* A process that is not our child, so that its number may become another's */
 struct launcher_process {
 	pid_t pid; /* 0: none */
 	int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
+	pid_t launcher; /* of this stream; 0: none */
+	uint64_t kill_ms; /* when that is killed; 0: its stream lives */
 };
 
 struct launcher_command {
@@ -150,12 +153,12 @@ static bool launcher_lives(const struct launcher_process *p)
 }
 
 /* From here on it may be signalled.  NULL: it has ended, or there are too many. */
-static const struct launcher_process *launcher_note(struct launcher *l,
-						    pid_t pid)
+static struct launcher_process *launcher_note(struct launcher *l, pid_t pid)
 {
 	struct launcher_process *p = l->processes;
 
-	while (p < l->processes + PROCESSES_MAX && launcher_lives(p))
+	while (p < l->processes + PROCESSES_MAX &&
+	       (p->launcher || launcher_lives(p)))
 		p++;
 	if (p == l->processes + PROCESSES_MAX)
 		return NULL;
@@ -352,7 +355,32 @@ static void launcher_reap(struct launcher *l)
 		for (size_t i = 0; i < COMMANDS_MAX; i++)
 			if (l->commands[i].supervisor == pid)
 				launcher_free_command(&l->commands[i]);
+		for (size_t i = 0; i < PROCESSES_MAX; i++)
+			if (l->processes[i].launcher == pid)
+				l->processes[i].launcher = 0;
 	}
+}
+
+/*
+ * Kill the launchers of streams that end LATE_MS after these: such a one waits
+ * for a descriptor that the stream sent it.  Returns whether any is left.
+ */
+static bool launcher_kill_late(struct launcher *l, uint64_t now)
+{
+	bool left = false;
+
+	for (size_t i = 0; i < PROCESSES_MAX; i++) {
+		struct launcher_process *p = &l->processes[i];
+
+		if (!p->launcher || launcher_lives(p))
+			continue;
+		if (!p->kill_ms)
+			p->kill_ms = clock_deadline(LATE_MS);
+		if (now >= p->kill_ms)
+			kill(p->launcher, SIGKILL);
+		left = true;
+	}
+	return left;
 }
 
 /* It only has to interrupt ppoll(2). */
@@ -448,19 +476,22 @@ static void launcher_run(struct launcher *l)
 	struct pollfd fds[] = { { .fd = l->fd, .events = POLLIN },
 				{ .fd = l->stream.pidfd, .events = POLLIN } };
 	sigset_t none;
+	int ready;
 
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigemptyset(&none);
-	for (;;) {
+	do {
+		const struct timespec late = { .tv_sec = LATE_MS / 1000 },
+				      *wait;
+
 		launcher_reap(l);
-		if (ppoll(fds, array_len(fds), NULL, &none) < 0) {
-			if (errno == EINTR)
-				continue;
+		wait = launcher_kill_late(l, clock_now_ms()) ? &late : NULL;
+		ready = ppoll(fds, array_len(fds), wait, &none);
+		if (ready < 0 && errno != EINTR)
 			break;
-		}
-		if (fds[1].revents || !launcher_serve(l))
+		if (ready > 0 && fds[1].revents)
 			break;
-	}
+	} while (ready <= 0 || launcher_serve(l));
 	launcher_finish_slow(l);
 	/* Supervisors see that their streams are gone.  They need no parent. */
 	launcher_reap(l);
@@ -475,8 +506,8 @@ static void launcher_run(struct launcher *l)
 static int launcher_stream(struct launcher *l, const struct order_received *r,
 			   struct order_answer *a)
 {
-	const struct launcher_process none = { .pidfd = -1 }, *p = &none;
 	struct launcher s = { .o = l->o, .of_stream = true };
+	struct launcher_process none = { .pidfd = -1 }, *p = &none;
 	int ends[2];
 	pid_t pid;
 
@@ -502,6 +533,8 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 	}
 	close(ends[0]);
 	a->fds[0] = ends[1];
+	p->launcher = pid > 0 ? pid : 0;
+	p->kill_ms = 0;
 	if (pid > 0)
 		return 0;
 	attr_close(&a->fds[0]);
@@ -517,6 +550,7 @@ static void launcher_main(const struct options *o, pid_t child, int fd)
 	if (child)
 		launcher_note(&l, child);
 	launcher_run(&l);
+	launcher_kill_late(&l, CLOCK_NEVER);
 	/* Without a pidfd it may be another process by now. */
 	if (child && l.processes[0].pidfd >= 0)
 		launcher_signal_noted(&l, child, SIGTERM);
