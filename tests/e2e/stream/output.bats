@@ -308,11 +308,15 @@ keeps_part() {
 	make_btrfs_like in 70000000
 	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fsetxattr -e inject=fsetxattr:delay_enter=1000000'
 	listens
-	spawn_sender --ktls "$WHEN" --retry 1s <in
-	until_true size_is 70000000 file.part
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" --retry 1s <feed
+	head -c 68000000 in >&8
+	until_true size_is 68000000 file.part
 	sleep 0.5 # the launcher has its order, and needs 1 s
 	kill -9 "$RECEIVER_PID"
 	wait "$RECEIVER_PID" || :
+	exec 8>&-
 	BKP=$program
 	listens
 	wait "$SENDER_PID" || :
