@@ -202,6 +202,9 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	size_t count = order_fds(o->kind);
 	ssize_t n;
 
+	/* The launcher would ignore it, and nothing would come back. */
+	if (!order_check(o, sizeof *o, count))
+		return err_set(e, ERR_STREAM, EINVAL, "no such order");
 	if (!order_alone) {
 		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0,
 			       ends) < 0)

@@ -148,6 +148,7 @@ static void obey(int socket)
 	struct order_received r;
 
 	while (order_receive(socket, &r) == 1) {
+		a.error = (struct err){ 0 };
 		a.value[0] = r.order.number;
 		a.value[1] = (int32_t)r.from;
 		a.fds[0] = r.fds[0];
@@ -191,9 +192,15 @@ static void test_ask(bool alone)
 	is_int(errno, EISDIR, "with its errno");
 	is_int(order_ask(&null, -1, &a, &e), -1, "the same with the message");
 	is_str(e.msg, "nothing left: Is a directory", "which is its own");
-	/* It ends after an order that is not valid. */
 	is_int(order_ask(&(struct order){ .kind = 99 }, -1, &a, &e), -1,
-	       "an order that is not valid has no answer");
+	       "an order that is not valid is not given");
+	is_int(e.num, EINVAL, "and that is told at once");
+	e = (struct err){ 0 };
+	is_int(order_ask(&grow, pipe_ends[1], &a, &e), 0,
+	       "and does no harm to the next one");
+	close(a.fds[0]);
+	/* It ends after a message that is no order. */
+	send(order_socket(), "x", 1, 0);
 	is_int(wait(NULL) > 0, 1, "the launcher ended");
 	is_int(order_ask(&grow, pipe_ends[1], &a, &e), -1,
 	       "without a launcher an order fails");

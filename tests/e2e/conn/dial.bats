@@ -208,9 +208,9 @@ looks_up_as_nobody() {
 @test "connect and listen name the limit on open files to raise" {
 	not_under sanitizers 'they need descriptors of their own'
 	local program=$BKP
-	wrapped 'ulimit -n 64'
+	wrapped 'ulimit -n 20'
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --keep -- cat
-	assert_stderr_has 'cannot wait: Too many open files \(raise the .*ulimit -n[^(]*\)$'
+	assert_stderr_has 'cannot wait for connections: Too many open files \(raise the .*ulimit -n[^(]*\)$'
 	BKP=$program
 	wrapped 'ulimit -n 5'
 	bkp 4 connect -k key --retry 0 -p 1 127.0.0.1 <<<word
