@@ -15,7 +15,7 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_STREAM_LAUNCHER, /* identity: for the process that asks; a socket */
+	ORDER_STREAM_LAUNCHER, /* identity: start one for the stream that asks */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
@@ -80,11 +80,11 @@ void order_set_word(struct order *o, enum order_word word, const char *text);
 
 /*
  * From here on orders go to the launcher at the other end of the socket fd, which
- * order_disconnect() closes.  It closes the socket that was used before.
+ * order_disconnect() closes.  The socket that was used before is closed.
  *
- * alone: no other process gives orders over it.  Then answers come back over it,
- * and an order needs no descriptor for that, which the kernel may refuse to send
- * (unix(7), ETOOMANYREFS).
+ * alone: no other process gives orders over it.  Then answers come back over it.
+ * Else each order brings a descriptor for its answer, which the kernel may refuse
+ * to send (unix(7), ETOOMANYREFS).
  */
 void order_connect(int fd, bool alone);
 void order_disconnect(void);
@@ -141,5 +141,8 @@ struct order_received {
  */
 int order_receive(int socket, struct order_received *r);
 
-/* Send the answer with its descriptors; then close these and reply_fd. */
+/*
+ * Send the answer with its descriptors over reply_fd or, if that is -1, over
+ * socket; then close these descriptors and reply_fd.
+ */
 void order_reply(int socket, int reply_fd, struct order_answer *a);

@@ -41,7 +41,7 @@ struct launcher_process {
 	pid_t pid; /* 0: none */
 	int pidfd; /* tells that it has ended; -1: Linux before 5.3 */
 	pid_t launcher; /* of this stream; 0: none */
-	uint64_t kill_ms; /* when that is killed; 0: its stream lives */
+	uint64_t kill_ms; /* when the launcher is killed; 0: never */
 };
 
 struct launcher_command {
@@ -52,10 +52,9 @@ struct launcher_command {
 struct launcher {
 	const struct options *o;
 	int fd; /* orders come from there */
-	/* The launcher of a stream of --keep has this process and its client */
-	bool of_stream;
-	struct launcher_process stream;
-	char identity[ORDER_WORD_BYTES]; /* "": none */
+	bool of_stream; /* of --keep; else of whoever started us */
+	int stream_pidfd; /* of that stream's process; -1: unknown */
+	char identity[ORDER_WORD_BYTES]; /* of its client; "": none */
 	pid_t resolver; /* the last look-up; 0: none */
 	pid_t slow; /* carries out the last slow order; 0: none */
 	struct launcher_command commands[COMMANDS_MAX];
@@ -362,7 +361,7 @@ static void launcher_reap(struct launcher *l)
 }
 
 /*
- * Kill the launchers of streams that end LATE_MS after these: such a one waits
+ * Kill a stream's launcher that has not ended LATE_MS after its stream: it waits
  * for a descriptor that the stream sent it.  Returns whether any is left.
  */
 static bool launcher_kill_late(struct launcher *l, uint64_t now)
@@ -474,7 +473,7 @@ static bool launcher_serve(struct launcher *l)
 static void launcher_run(struct launcher *l)
 {
 	struct pollfd fds[] = { { .fd = l->fd, .events = POLLIN },
-				{ .fd = l->stream.pidfd, .events = POLLIN } };
+				{ .fd = l->stream_pidfd, .events = POLLIN } };
 	sigset_t none;
 	int ready;
 
@@ -525,7 +524,7 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 		io_close_all_but(3, (int[]){ ends[0], p->pidfd }, 2);
 		log_after_fork();
 		s.fd = ends[0];
-		s.stream = *p;
+		s.stream_pidfd = p->pidfd;
 		memcpy(s.identity, r->order.words[ORDER_IDENTITY],
 		       sizeof s.identity);
 		launcher_run(&s);
@@ -544,7 +543,7 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 
 static void launcher_main(const struct options *o, pid_t child, int fd)
 {
-	struct launcher l = { .o = o, .fd = fd, .stream.pidfd = -1 };
+	struct launcher l = { .o = o, .fd = fd, .stream_pidfd = -1 };
 
 	launcher_detach(fd);
 	if (child)

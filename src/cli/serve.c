@@ -354,13 +354,9 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 {
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
-	struct session *session;
+	struct session *session = NULL;
 	int ret = -1;
 
-	if (serve_change_launcher(k, g, e) < 0) {
-		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
-		return -1;
-	}
 	if (logged != SERVED_LOG_ALL)
 		log_set_level(LOG_QUIET);
 	stats_start(stats);
@@ -368,7 +364,11 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	setup->session.password = NULL;
 	if (setup->cred)
 		credential_forget(setup->cred);
-	session = session_server_take(&setup->session, k->over, g, handle, e);
+	if (serve_change_launcher(k, g, e) == 0)
+		session = session_server_take(&setup->session, k->over, g,
+					      handle, e);
+	else
+		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
 	if (session)
 		ret = stream_run(session, &setup->stream, stats, e);
 	session_free(session);
