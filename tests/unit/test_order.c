@@ -30,7 +30,7 @@ static const struct sample {
 	    .role = 1,
 	    .words = { "", "password", "192.0.2.1:6330", "" } } },
 	{ "continue", 0, { .kind = ORDER_CONTINUE, .pid = 2 } },
-	{ "socket", 0, { .kind = ORDER_STREAM_LAUNCHER } },
+	{ "a launcher for a stream", 0, { .kind = ORDER_STREAM_LAUNCHER } },
 	{ "signal", 0, { .kind = ORDER_SIGNAL, .pid = 2, .number = SIGTERM } },
 	{ "resolve", 0, { .kind = ORDER_RESOLVE } },
 	{ "dial",
@@ -210,23 +210,6 @@ static void test_ask(bool alone)
 	close(pipe_ends[1]);
 }
 
-/* Whoever asks can close one direction alone. */
-static void test_half_closed(void)
-{
-	struct order_received r;
-	int ends[2];
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		bail();
-	is_int(send(ends[0], "", 0, 0), 0, "an empty message");
-	is_int(order_receive(ends[1], &r), 0, "is no order, and not the end");
-	shutdown(ends[0], SHUT_WR);
-	is_int(order_receive(ends[1], &r), -1,
-	       "nobody can ask who has shut the socket for writing");
-	close(ends[0]);
-	close(ends[1]);
-}
-
 /* Who asks chose the socket for the answer. */
 static void test_full_reply(void)
 {
@@ -309,7 +292,8 @@ static void test_linger(void)
 	}
 }
 
-static void test_empty(void)
+/* half: who asks closes one direction alone. */
+static void test_end(bool half)
 {
 	struct order_received r;
 	int ends[2];
@@ -318,16 +302,19 @@ static void test_empty(void)
 	    send(ends[0], "", 0, 0) < 0)
 		bail();
 	is_int(order_receive(ends[1], &r), 0, "an empty message is no order");
-	close(ends[0]);
+	if (half)
+		shutdown(ends[0], SHUT_WR);
+	else
+		attr_close(&ends[0]);
 	is_int(order_receive(ends[1], &r), -1, "the end is the end");
-	close(ends[1]);
+	attr_close_pair(&ends);
 }
 
 int main(void)
 {
-	test_half_closed();
 	test_full_reply();
-	test_empty();
+	test_end(false);
+	test_end(true);
 	test_linger();
 	test_samples();
 	test_unused();

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "base/rights.h"
 #include "conn/pass.h"
 #include "pair.h"
 #include "tap.h"
@@ -135,6 +136,24 @@ static void test_tell(void)
 	close(over[1]);
 }
 
+/* The kernel would close it for the listener, which may last for ever. */
+static void test_refused(void)
+{
+	int over[2], value;
+	socklen_t len = sizeof value;
+
+	if (pass_open(over) < 0)
+		bail();
+	if (getsockopt(over[0], SOL_SOCKET, SO_PASSRIGHTS, &value, &len) < 0)
+		tap_skip("a stream's process can pass no descriptor back",
+			 "Linux before 6.16");
+	else
+		is_int(rights_send(over[1], "", 1, over, 1, 0), -1,
+		       "a stream's process can pass no descriptor back");
+	close(over[0]);
+	close(over[1]);
+}
+
 /* No descriptor is free for a connection that was passed. */
 static void test_dropped(bool restarts)
 {
@@ -181,5 +200,6 @@ int main(void)
 		test_dropped(true);
 	}
 	test_tell();
+	test_refused();
 	return tap_end();
 }

@@ -213,7 +213,8 @@ without() {
 	wait_listener 0
 }
 
-@test "the launcher of listen --keep is killed: running streams end well, then the listener exits 70" {
+# loses_launcher: a listener serves a stream, and its launcher is killed
+loses_launcher() {
 	have_fifo feed
 	exec 8<>feed
 	listens -k alice.key --keep -- sh -c 'cat >>got'
@@ -222,32 +223,32 @@ without() {
 	echo word >&8
 	until_true test -s got
 	kill -9 "$(launcher_of "$LISTENER_PID")"
-	until_true grep -q 'launcher was killed: no new streams' listener.err
-	bkp_send 5 --retry 0 <<<more
+}
+
+# stream_is_delivered: by a listener that has lost its launcher
+stream_is_delivered() {
 	exec 8>&-
 	wait_sender 0
-	wait_listener 70
-	assert_stderr_has 'launcher was killed: start the listener again' listener.err
 	[[ $(<got) == word ]]
 }
 
+@test "the launcher of listen --keep is killed: running streams end well, then the listener exits 70" {
+	loses_launcher
+	until_true grep -q 'launcher was killed: no new streams' listener.err
+	bkp_send 5 --retry 0 <<<more
+	stream_is_delivered
+	wait_listener 70
+	assert_stderr_has 'launcher was killed: start the listener again' listener.err
+}
+
 @test "the launcher of listen --keep is killed: two SIGTERMs end the listener, and the stream is delivered" {
-	have_fifo feed
-	exec 8<>feed
-	listens -k alice.key --keep -- sh -c 'cat >>got'
-	CREDENTIAL=(-k alice.key)
-	spawn_sender --ktls "$WHEN" <feed
-	echo word >&8
-	until_true test -s got
-	kill -9 "$(launcher_of "$LISTENER_PID")"
+	loses_launcher
 	kill -TERM "$LISTENER_PID"
 	sleep 0.2
 	kill -TERM "$LISTENER_PID"
 	wait_listener 70
 	assert_stderr_has 'only the launcher could abort them' listener.err
-	exec 8>&-
-	wait_sender 0
-	[[ $(<got) == word ]]
+	stream_is_delivered
 }
 
 @test "a COMMAND under a killed launcher is delivered all the same, and none is left" {

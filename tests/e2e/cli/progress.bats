@@ -75,7 +75,7 @@ assert_meter() {
 }
 
 @test "--progress shows confirmed bytes, not sent ones" {
-	# The signal ends a program that has not begun: bit 9 of what it expects.
+	# Before the program ignores or catches SIGUSR1, bit 9, that would end it.
 	says() {
 		grep -qE '^Sig(Ign|Cgt):.*[2367abef]..$' "/proc/$SENDER_PID/status" ||
 			return

@@ -208,6 +208,10 @@ looks_up_as_nobody() {
 @test "connect and listen name the limit on open files to raise" {
 	not_under sanitizers 'they need descriptors of their own'
 	local program=$BKP
+	wrapped 'ulimit -n 64'
+	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 1s --keep -- cat
+	assert_stderr_has 'no peer authenticated within --wait'
+	BKP=$program
 	wrapped 'ulimit -n 20'
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --keep -- cat
 	assert_stderr_has 'cannot wait for connections: Too many open files \(raise the .*ulimit -n[^(]*\)$'

@@ -700,15 +700,19 @@ notes_whole() {
 	CONSUME=(sh -c 'cat >"got.$BTRFS_KTLS_PIPE_IDENTITY" && echo whole >whole')
 }
 
-@test "the process of a stream is killed: its peer exits 7, other streams are delivered" {
-	local pid
+# alice_stands: sets PID to the process of the one stream there is
+alice_stands() {
 	notes_whole
 	RETRY=(--retry 2s)
 	keeps
 	stands_as alice 8
-	pid=$(children_of "$LISTENER_PID")
+	PID=$(children_of "$LISTENER_PID")
+}
+
+@test "the process of a stream is killed: its peer exits 7, other streams are delivered" {
+	alice_stands
 	stands_as bob 7
-	kill -9 "$pid"
+	kill -9 "$PID"
 	listener_says ': alice 127[^ ]*: this stream.s process was killed by signal 9'
 	client alice 7
 	[[ ! -e whole ]]
@@ -718,20 +722,15 @@ notes_whole() {
 
 @test "the process of a stream is stopped: a second SIGTERM kills it after 20 s" {
 	full_tier_only 25
-	local pid
-	notes_whole
-	RETRY=(--retry 2s)
-	keeps
-	stands_as alice 8
-	pid=$(children_of "$LISTENER_PID")
-	kill -STOP "$pid"
+	alice_stands
+	kill -STOP "$PID"
 	kill -TERM "$LISTENER_PID"
 	listener_says 'no new streams; finishing 1'
 	kill -TERM "$LISTENER_PID"
 	wait_listener 143
 	client alice 7
 	[[ ! -e whole ]]
-	gone "$pid" || fail "it lives"
+	gone "$PID" || fail "it lives"
 }
 
 @test "-m none: a receiver whose stream is gone gets no other stream: it exits 7" {

@@ -101,13 +101,17 @@ part_is_continued() {
 	head -c 1000000 in >&8
 	until_true size_is 1000000 file.part
 	sleep 5
-	tail -c 1000 in >&8
+	head -c 1001000 in | tail -c 1000 >&8
 	until_true synced 2000000
 	kill -KILL "$RECEIVER_PID"
 	wait "$RECEIVER_PID" || :
 	exec 8>&-
 	wait "$SENDER_PID" || :
 	[[ ! -e file ]]
+	listens
+	sends <in
+	compared 1000000 1001000
+	whole
 }
 
 synced() {
