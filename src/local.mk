@@ -108,7 +108,6 @@ src_libbkp_a_SOURCES = \
 	src/cli/options_parse.c \
 	src/cli/cmd.h \
 	src/cli/launcher.c src/cli/launcher.h \
-	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/served.c src/cli/served.h \
 	src/cli/setup.c src/cli/setup.h \
 	src/cli/ssh_name.c src/cli/ssh_name.h \
@@ -116,6 +115,7 @@ src_libbkp_a_SOURCES = \
 	src/cli/cmd_probe.c \
 	src/cli/cmd_ssh.c \
 	src/cli/cmd_ssh_server.c \
+	src/cli/serve_status.c src/cli/serve_status.h \
 	src/cli/serve.c src/cli/serve.h \
 	src/cli/cmd_listen.c
 

@@ -107,6 +107,7 @@ unit_tests = \
 	tests/unit/test_rekey \
 	tests/unit/test_retry \
 	tests/unit/test_stuck \
+	tests/unit/test_served \
 	tests/unit/test_ssh_answer \
 	tests/unit/test_ssh_args \
 	tests/unit/test_ssh_defaults \
@@ -198,6 +199,7 @@ tests_unit_test_rate_limit_LDADD = $(unit_libs)
 tests_unit_test_rekey_LDADD = $(unit_libs)
 tests_unit_test_retry_LDADD = $(unit_libs)
 tests_unit_test_stuck_LDADD = $(unit_libs)
+tests_unit_test_served_LDADD = $(unit_libs)
 tests_unit_test_ssh_answer_LDADD = $(unit_libs)
 tests_unit_test_ssh_args_LDADD = $(unit_libs)
 tests_unit_test_ssh_defaults_LDADD = $(unit_libs)
@@ -243,6 +245,9 @@ tests_unit_test_resend_pipes_LDADD = $(unit_libs)
 tests_unit_test_tls_LDADD = $(unit_libs)
 
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
+tests_unit_test_served_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=order_signal \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
 tests_unit_test_ssh_name_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=flock
 tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \

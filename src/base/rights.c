@@ -16,14 +16,6 @@ _Static_assert(sizeof(union rights_control) <=
 		       CMSG_SPACE(RIGHTS_ROOM * sizeof(int)),
 	       "there is room for what comes");
 
-void rights_refuse(int fd)
-{
-	int off = 0;
-
-	if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) < 0)
-		errno = 0;
-}
-
 ssize_t rights_send(int over, const void *bytes, size_t len, const int *fds,
 		    size_t count, int flags)
 {

@@ -14,16 +14,6 @@ enum {
 	RIGHTS_ROOM = 16, /* more than a sender can make us take */
 };
 
-#ifndef SO_PASSRIGHTS /* Linux 6.16 */
-#define SO_PASSRIGHTS 83
-#endif
-
-/*
- * Nobody can send us descriptors over this socket any more.  The kernel would
- * close them for us, which may last for ever.  Linux before 6.16: no effect.
- */
-void rights_refuse(int fd);
-
 /* What came with a message.  The descriptors belong to who received it. */
 struct rights {
 	size_t count;

@@ -20,7 +20,6 @@
 #include "cli/serve_status.h"
 #include "cli/served.h"
 #include "conn/acceptor.h"
-#include "conn/pass.h"
 #include "conn/session_server.h"
 #include "stream/stream.h"
 
@@ -33,6 +32,7 @@ struct serve {
 	struct setup *setup;
 	struct net_listener *listener;
 	int over; /* in a stream's process: its end of the pair; else -1 */
+	struct pass_news *news; /* there: what the listener hears */
 	struct acceptor *acceptor;
 	int signal_fd;
 	sigset_t old_mask;
@@ -258,11 +258,7 @@ static void serve_ended(struct serve *k, struct served_stream *s, int wstatus)
 			   s->name, sig, strsignal(sig));
 	else
 		log_debug("%s: this stream's process has ended", s->name);
-	close(s->fd);
-	serve_status_end(&k->status, (size_t)(s - k->table.streams));
-	if (served_runs(s))
-		served_forget(&k->table, s);
-	s->pid = 0;
+	served_end(&k->table, s);
 }
 
 static void serve_reap(struct serve *k)
@@ -303,7 +299,7 @@ static void serve_take_signals(struct serve *k)
 
 /*
  * In a stream's new process: get a launcher of its own.  No byte of the stream has
- * been read yet.  From here on it can be signalled.
+ * been read yet.  From here on the listener's launcher can signal us.
  */
 static int serve_change_launcher(const struct serve *k, const struct peer *g,
 				 struct err *e)
@@ -325,22 +321,22 @@ static int serve_change_launcher(const struct serve *k, const struct peer *g,
 	/* Not without a launcher: then it forks for COMMAND. */
 	if (confine_limit() < 0)
 		log_debug("limits of this stream: %s", strerror(errno));
-	pass_tell(k->over, PASS_REGISTERED);
 	return 0;
 }
 
 /* In a stream's new process: drop everything of the other streams. */
-static void serve_child_init(struct serve *k, int fd)
+static void serve_child_init(struct serve *k)
 {
 	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		if (k->table.streams[i].pid)
+		if (k->table.streams[i].pid) {
 			close(k->table.streams[i].fd);
+			pass_news_free(k->table.streams[i].news);
+		}
 	acceptor_leave(k->acceptor);
 	k->acceptor = NULL;
 	net_listener_close(k->listener);
 	notify_after_fork();
 	attr_close(&k->signal_fd);
-	k->over = fd;
 	/* ^C and SIGHUP are for our parent, which lets us finish. */
 	setpgid(0, 0);
 	signal(SIGHUP, SIG_IGN);
@@ -365,8 +361,8 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	if (setup->cred)
 		credential_forget(setup->cred);
 	if (serve_change_launcher(k, g, e) == 0)
-		session = session_server_take(&setup->session, k->over, g,
-					      handle, e);
+		session = session_server_take(&setup->session, k->over, k->news,
+					      g, handle, e);
 	else
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
 	if (session)
@@ -384,15 +380,19 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	return ret;
 }
 
-/* Fork, and connect both by sockets.  Returns as fork(2); *fd is our end. */
-static pid_t serve_fork(const char *name, int *fd, struct err *e)
+/* Fork, and connect both (pass.h).  Returns as fork(2); *fd is our end. */
+static pid_t serve_fork(const char *name, int *fd, struct pass_news **news,
+			struct err *e)
 {
 	autoclose_pair int ends[2] = { -1, -1 };
-	pid_t pid = pass_open(ends) < 0 ? -1 : fork();
+	bool opened = pass_open(ends, news) == 0;
+	pid_t pid = opened ? fork() : -1;
 
 	if (pid < 0) {
 		err_call(e, ERR_NET, "clone and socketpair",
 			 "%s: cannot start a stream", name);
+		if (opened)
+			pass_news_free(*news);
 		return -1;
 	}
 	*fd = steal_fd(&ends[!pid]);
@@ -447,6 +447,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	const char *client = serve_client(k, channel_agreed(g->channel));
 	char name[SERVED_NAME_CHARS];
 	enum served_logged logged;
+	struct pass_news *news;
 	pid_t pid;
 	int fd;
 
@@ -458,17 +459,20 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	if (!serve_make_room(k, client, &g->source, name))
 		assert(false); /* serve_admit() made sure */
 	if (session_server_draw(handle, e) < 0 ||
-	    (pid = serve_fork(name, &fd, e)) < 0)
+	    (pid = serve_fork(name, &fd, &news, e)) < 0)
 		return serve_cannot_begin(g, logged, e);
 	if (pid == 0) {
-		k->setup->stream.counter = serve_status_counter(
-			&k->status, (size_t)(s - k->table.streams));
+		k->over = fd;
+		k->news = news;
+		k->setup->stream.counter = &news->kib;
 		log_after_fork();
 		log_set_subject(name);
-		serve_child_init(k, fd);
+		serve_child_init(k);
 		return serve_stream(k, g, handle, logged, e);
 	}
-	*s = (struct served_stream){ .pid = pid, .fd = fd, .logged = logged };
+	*s = (struct served_stream){
+		.pid = pid, .fd = fd, .news = news, .logged = logged
+	};
 	snprintf(s->identity, sizeof s->identity, "%s", client);
 	memcpy(s->name, name, sizeof name);
 	served_note(&k->table, s, g, handle);
@@ -480,33 +484,21 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 
 static int serve_wait(struct serve *k, struct err *e)
 {
-	struct pollfd fds[SERVED_PROCESSES_MAX + 3] = {
+	struct pollfd fds[] = {
 		{ .fd = acceptor_fd(k->acceptor), .events = POLLIN },
 		{ .fd = k->signal_fd, .events = POLLIN },
 		{ .fd = k->orphaned ? -1 : order_socket() }, /* POLLHUP */
 	};
 	uint64_t due_ms = clock_earlier(acceptor_due(k->acceptor),
-					served_kill(&k->table));
-	nfds_t count = 3; /* no more than there are descriptors: poll(2) */
+					served_signal_due(&k->table));
 
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
-		const struct served_stream *s = &k->table.streams[i];
-		bool speaks = s->pid && !s->silent;
-
-		fds[i + 3].fd = speaks ? s->fd : -1;
-		fds[i + 3].events = POLLIN | POLLRDHUP;
-		if (speaks)
-			count = i + 4;
-	}
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
 	due_ms = clock_earlier(due_ms, k->status.due_ms);
 	due_ms = clock_earlier(due_ms, notify_due());
-	if (poll(fds, count, clock_poll_ms(due_ms)) < 0 && errno != EINTR)
+	if (poll(fds, array_len(fds), clock_poll_ms(due_ms)) < 0 &&
+	    errno != EINTR)
 		return err_call(e, ERR_NET, "poll", "cannot wait");
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
-		k->table.streams[i].silent |= fds[i + 3].revents &
-					      (POLLHUP | POLLRDHUP);
 	if (fds[2].revents)
 		serve_lose_launcher(k);
 	served_hear(&k->table);
@@ -534,9 +526,7 @@ int serve_run(struct serve *k, struct err *e)
 				serve_pass(k, &accepted);
 			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
-		n = served_numbers(&k->table);
-		serve_status_tick(&k->status, n.running, n.suspended,
-				  serve_ends(k));
+		serve_status_tick(&k->status, &k->table, serve_ends(k));
 		notify_tick();
 		if (acceptor_check(k->acceptor, e) < 0 || serve_wait(k, e) < 0)
 			return -1;
@@ -604,7 +594,7 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);
-	serve_status_init(&k->status, SERVED_PROCESSES_MAX);
+	serve_status_init(&k->status);
 	k->acceptor = acceptor_open(l, &rules, e);
 	if (!k->acceptor || serve_catch_signals(k, e) < 0 ||
 	    serve_check_calls(e) < 0) {
@@ -626,7 +616,6 @@ void serve_free(struct serve *k)
 	if (k->acceptor) /* not in a stream's process */
 		served_log_end(&k->table);
 	acceptor_close(k->acceptor);
-	serve_status_fini(&k->status);
 	served_fini(&k->table);
 	free(k);
 }

@@ -4,18 +4,18 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/order.h"
-#include "conn/pass.h"
 #include "conn/session.h"
 #include "conn/session_server.h"
 
 enum {
 	ALONE_MS = 500, /* without a connection, before it may be evicted */
 	KILL_MS = 20000, /* for a stream to end after SIGTERM */
-	NEWS_MAX = 16, /* of one stream in a turn: a broken one never stops */
+	OWED_MS = 100, /* until a signal that is owed is sent again */
 };
 
 /* Two tickets for each place; see served_next_ticket(). */
@@ -84,14 +84,16 @@ void served_restarted(struct served *t, struct served_stream *s, bool did)
 void served_signal(struct served_stream *s, int sig)
 {
 	struct err e = { 0 };
+	bool failed = order_signal(s->pid, sig, &e) < 0;
 
+	if (sig == SIGUSR1)
+		return;
 	if (sig == SIGTERM && !s->kill_ms)
 		s->kill_ms = clock_deadline(KILL_MS);
-	if (order_signal(s->pid, sig, &e) < 0 && sig != SIGUSR1)
-		s->owed_sig = sig;
+	s->owed_sig = failed ? sig : 0;
 }
 
-uint64_t served_kill(struct served *t)
+uint64_t served_signal_due(struct served *t)
 {
 	uint64_t now = clock_now_ms(), due_ms = CLOCK_NEVER;
 
@@ -103,47 +105,31 @@ uint64_t served_kill(struct served *t)
 		if (now >= s->kill_ms) {
 			served_signal(s, SIGKILL);
 			s->kill_ms = clock_deadline(KILL_MS);
+		} else if (s->owed_sig) {
+			served_signal(s, s->owed_sig);
 		}
-		due_ms = clock_earlier(due_ms, s->kill_ms);
+		due_ms = clock_earlier(due_ms, s->owed_sig ? now + OWED_MS
+							   : s->kill_ms);
 	}
 	return due_ms;
 }
 
-static void served_hear_news(struct served *t, struct served_stream *s,
-			     enum pass_news news)
+static void served_hear_stream(struct served *t, struct served_stream *s)
 {
-	int sig;
+	const struct pass_news was = s->heard, now = pass_hear(s->news);
 
-	switch (news) {
-	case PASS_ALONE:
-		s->alone_since_ms = clock_now_ms();
-		break;
-	case PASS_CONNECTED:
-		s->alone_since_ms = 0;
-		break;
-	case PASS_REGISTERED:
-		sig = s->owed_sig;
-		s->owed_sig = 0;
-		if (sig)
-			served_signal(s, sig);
-		break;
-	case PASS_RESTARTED:
-	case PASS_REFUSED:
-		served_restarted(t, s, news == PASS_RESTARTED);
-		break;
-	}
+	s->heard = now;
+	s->alone_since_ms = pass_alone_since(&now);
+	t->bytes += (uint64_t)(uint32_t)(now.kib - was.kib) * 1024;
+	if (now.restarted != was.restarted || now.refused != was.refused)
+		served_restarted(t, s, now.restarted != was.restarted);
 }
 
 void served_hear(struct served *t)
 {
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
-		struct served_stream *s = &t->streams[i];
-		enum pass_news news;
-
-		for (int n = 0;
-		     n < NEWS_MAX && s->pid && pass_told(s->fd, &news); n++)
-			served_hear_news(t, s, news);
-	}
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		if (t->streams[i].pid)
+			served_hear_stream(t, &t->streams[i]);
 }
 
 /* A client is an identity or, where it has none, a source. */
@@ -209,6 +195,16 @@ void served_forget(struct served *t, struct served_stream *s)
 		credential_dismiss(t->cred, s->ticket);
 	key_wipe(s->ticket);
 	key_wipe(served_next_ticket(t, s));
+}
+
+void served_end(struct served *t, struct served_stream *s)
+{
+	served_hear_stream(t, s);
+	if (served_runs(s))
+		served_forget(t, s);
+	close(s->fd);
+	pass_news_free(s->news);
+	s->pid = 0;
 }
 
 struct served_stream *served_find(struct served *t, const struct peer *g)

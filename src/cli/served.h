@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/net_source.h"
 #include "conn/acceptor.h"
+#include "conn/pass.h"
 #include "conn/pending.h"
 #include "proto/frame.h"
 
@@ -26,8 +27,9 @@ enum {
 /* A running stream, as the listener knows it */
 struct served_stream {
 	pid_t pid; /* 0: the place is free */
-	int fd; /* takes its connections, tells whether it has one */
-	bool silent; /* it closed its end */
+	int fd; /* takes its connections */
+	struct pass_news *news; /* in memory that it shares with us */
+	struct pass_news heard; /* of these */
 	bool gives_way; /* it was told to end, and its place is taken */
 	int owed_sig; /* which it could not be sent yet, or 0 */
 	uint64_t kill_ms; /* when SIGKILL follows SIGTERM; 0: never */
@@ -73,6 +75,7 @@ struct served {
 	const struct pending_stream *returning[SERVED_PROCESSES_MAX];
 	struct key *tickets; /* secret_alloc(), two for each place */
 	struct credential *cred;
+	uint64_t bytes; /* of all streams, by their own counts */
 	struct served_log_client logged[SERVED_LOG_CLIENTS];
 };
 
@@ -99,19 +102,26 @@ struct served_numbers served_numbers(const struct served *t);
 void served_restarted(struct served *t, struct served_stream *s, bool did);
 
 /*
- * Signal a stream's process.  Until it has registered, the launcher does not
- * know it: then SIGTERM is owed.
+ * Signal a stream's process.  Until it has a launcher of its own, the listener's
+ * does not know it: then the signal is owed, but SIGUSR1.
  */
 void served_signal(struct served_stream *s, int sig);
 
 /*
- * Kill those that have not ended 20 s after SIGTERM, such as stopped ones.  Returns
- * when to call it again; CLOCK_NEVER: not at all.
+ * Send the signals that are owed, and kill those that have not ended 20 s after
+ * SIGTERM, such as stopped ones.  Returns when to call it again; CLOCK_NEVER: not
+ * at all.
  */
-uint64_t served_kill(struct served *t);
+uint64_t served_signal_due(struct served *t);
 
-/* Hear from the streams' processes whether they have a connection. */
+/*
+ * Hear what the streams' processes tell (pass.h).  This wakes nobody: call it
+ * before the table is used.
+ */
 void served_hear(struct served *t);
+
+/* The process has ended, and its place is free. */
+void served_end(struct served *t, struct served_stream *s);
 
 /* The number of a client's streams, even of those without a connection */
 uint64_t served_count(const struct served *t, const char *identity,

@@ -3,12 +3,17 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/rights.h"
 
-enum { QUEUE_BYTES = 65536 }; /* some ten connections wait for a stream */
+enum {
+	QUEUE_BYTES = 65536, /* some ten connections wait for a stream */
+	DS_MS = 100, /* unit of pass_news.alone_ds */
+};
 
 struct pass_message {
 	struct peer peer; /* the socket goes beside it, the channel in value */
@@ -32,16 +37,28 @@ int pass_check(struct err *e)
 	return 0;
 }
 
-int pass_open(int ends[static 2])
+int pass_open(int ends[static 2], struct pass_news **news)
 {
 	int bytes = QUEUE_BYTES;
+	void *shared = mmap(NULL, sizeof **news, PROT_READ | PROT_WRITE,
+			    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		       0, ends) < 0)
+	if (shared == MAP_FAILED)
 		return -1;
+	*news = shared;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		       0, ends) < 0) {
+		pass_news_free(*news);
+		return -1;
+	}
 	setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-	rights_refuse(ends[0]);
+	shutdown(ends[0], SHUT_RD);
 	return 0;
+}
+
+void pass_news_free(struct pass_news *news)
+{
+	munmap(news, sizeof *news);
 }
 
 int pass_send(int over, const struct peer *peer)
@@ -72,46 +89,63 @@ static int pass_receive(int over, struct pass_message *m, bool *ended)
 }
 
 /* Nobody can answer it: the listener must not wait for what becomes of it. */
-static bool pass_dropped(int over, const struct pass_message *m)
+static bool pass_dropped(struct pass_news *news, const struct pass_message *m)
 {
 	if (m->peer.restarts)
-		pass_tell(over, PASS_REFUSED);
+		pass_tell_restart(news, false);
 	return false;
 }
 
-bool pass_recv(int over, struct peer *peer, bool *ended)
+bool pass_recv(int over, struct pass_news *news, struct peer *peer, bool *ended)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .peer.name = "" };
 	autoclose int fd = pass_receive(over, &m, ended);
 	struct err e = { 0 };
 
 	if (fd < 0)
-		return pass_dropped(over, &m);
+		return pass_dropped(news, &m);
 	*peer = m.peer;
 	peer->channel = channel_take(&m.value, fd, &e);
 	if (!peer->channel) {
 		log_notice("a connection was dropped: %s", e.msg);
-		return pass_dropped(over, &m);
+		return pass_dropped(news, &m);
 	}
 	peer->socket.fd = steal_fd(&fd);
 	return true;
 }
 
-void pass_tell(int over, enum pass_news news)
+static void pass_store(uint32_t *shared, uint32_t value)
 {
-	uint8_t byte = (uint8_t)news;
-
-	if (send(over, &byte, 1, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
-		log_debug("cannot tell the listener about a connection: %s",
-			  strerror(errno));
+	__atomic_store_n(shared, value, __ATOMIC_RELEASE);
 }
 
-bool pass_told(int over, enum pass_news *news)
+static uint32_t pass_load(const uint32_t *shared)
 {
-	uint8_t byte;
+	return __atomic_load_n(shared, __ATOMIC_ACQUIRE);
+}
 
-	if (recv(over, &byte, 1, MSG_DONTWAIT) <= 0)
-		return false;
-	*news = (enum pass_news)byte;
-	return true;
+void pass_tell_connected(struct pass_news *news, bool connected)
+{
+	pass_store(&news->alone_ds,
+		   connected ? 0 : (uint32_t)(clock_now_ms() / DS_MS + 1));
+}
+
+void pass_tell_restart(struct pass_news *news, bool did)
+{
+	uint32_t *count = did ? &news->restarted : &news->refused;
+
+	pass_store(count, *count + 1);
+}
+
+struct pass_news pass_hear(const struct pass_news *news)
+{
+	return (struct pass_news){ .alone_ds = pass_load(&news->alone_ds),
+				   .restarted = pass_load(&news->restarted),
+				   .refused = pass_load(&news->refused),
+				   .kib = pass_load(&news->kib) };
+}
+
+uint64_t pass_alone_since(const struct pass_news *heard)
+{
+	return clock_earlier((uint64_t)heard->alone_ds * DS_MS, clock_now_ms());
 }

@@ -2,7 +2,9 @@
 /*
  * Pass a connection whose peer is accepted to the process of its stream, over a
  * pair of SOCK_SEQPACKET sockets: the TCP socket, the keys and the HELLO.  In the
- * other direction the process tells whether its stream has a connection.
+ * other direction nothing goes over them, because a process that was taken over
+ * could send descriptors that last for ever to close.  It tells its news in memory
+ * that both share.
  */
 #pragma once
 
@@ -12,8 +14,21 @@
 /* Can pass_send() work?  ERR_NET: the system calls are refused. */
 int pass_check(struct err *e) attr_must_check;
 
-/* Make the pair, with room for a few connections.  -1: errno is set. */
-int pass_open(int ends[static 2]) attr_must_check;
+/* What the process of a stream tells the one that accepts */
+struct pass_news {
+	uint32_t alone_ds; /* when it lost its connection; 0: it has one */
+	uint32_t restarted; /* how often a peer that was to restart it did */
+	uint32_t refused; /* how often such a peer was refused, or was gone */
+	uint32_t kib; /* how much of the stream has passed; wraps */
+};
+
+/*
+ * Make the pair, with room for a few connections, and the memory, which the
+ * caller frees with pass_news_free().  Connections go from ends[0] to ends[1].  -1:
+ * errno is set.
+ */
+int pass_open(int ends[static 2], struct pass_news **news) attr_must_check;
+void pass_news_free(struct pass_news *news);
 
 /*
  * Pass peer on, which the caller still has to free.  Returns 0, or -1 with errno
@@ -25,20 +40,17 @@ int pass_send(int over, const struct peer *peer) attr_must_check;
  * Take the next connection that was passed; the caller owns what is in *peer.
  * Returns false if there is none now.  *ended: nor ever will be.
  */
-bool pass_recv(int over, struct peer *peer, bool *ended);
+bool pass_recv(int over, struct pass_news *news, struct peer *peer,
+	       bool *ended);
 
-/* What the process of a stream tells the one that accepts. */
-enum pass_news {
-	PASS_REGISTERED, /* it can be signalled */
-	PASS_ALONE, /* the stream has no connection */
-	PASS_CONNECTED,
-	PASS_RESTARTED, /* the peer that was to restart it did: see handle */
-	PASS_REFUSED, /* it was refused, or is gone */
-};
+/* Tell whether the stream has a connection. */
+void pass_tell_connected(struct pass_news *news, bool connected);
 
-/*
- * pass_told() reads at the other end, one after the other, what pass_tell()
- * told; false: nothing new.  Best effort.
- */
-void pass_tell(int over, enum pass_news news);
-bool pass_told(int over, enum pass_news *news);
+/* Tell what became of the peer that was to restart the stream. */
+void pass_tell_restart(struct pass_news *news, bool did);
+
+/* What was told so far.  Whoever told it may be broken. */
+struct pass_news pass_hear(const struct pass_news *news);
+
+/* pass_news.alone_ds as clock_now_ms() time, which is never later than now */
+uint64_t pass_alone_since(const struct pass_news *heard);

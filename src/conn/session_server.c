@@ -10,19 +10,19 @@
 #include "base/log.h"
 #include "conn/acceptor.h"
 #include "conn/hello.h"
-#include "conn/pass.h"
 
 /* A session that accepts its connections. */
 struct session_server {
 	struct session session; /* first, for the cast */
 	struct acceptor *acceptor; /* NULL: another process accepts */
 	int over; /* then: the socket to it */
+	struct pass_news *news; /* and what it hears */
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of who may have its ticket */
 	uint64_t start; /* its offset when that process came */
 	uint64_t deadline_ms; /* of --wait */
-	bool connected; /* as last told by pass_tell() */
+	bool connected; /* as last told by pass_tell_connected() */
 };
 
 static struct session_server *session_server_of(struct session *s)
@@ -135,7 +135,7 @@ static void session_server_own(struct session *s, struct peer *peer,
 	if (o->owner)
 		o->owner(o->visit_arg, s->identity);
 	if (peer->restarts && !server->acceptor)
-		pass_tell(server->over, PASS_RESTARTED);
+		pass_tell_restart(server->news, true);
 	peer->restarts = false;
 }
 
@@ -376,7 +376,7 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 		ret = session_server_renew(s, peer, span, e);
 		/* Then the stream has become its own: session_server_own() */
 		if (peer->restarts && !server->acceptor)
-			pass_tell(server->over, PASS_REFUSED);
+			pass_tell_restart(server->news, false);
 		return ret;
 	}
 	/* Another process restarted the stream since this one was accepted. */
@@ -409,8 +409,7 @@ static void session_server_tell(struct session_server *server)
 	bool connected = server->session.conn;
 
 	if (!server->acceptor && connected != server->connected)
-		pass_tell(server->over,
-			  connected ? PASS_CONNECTED : PASS_ALONE);
+		pass_tell_connected(server->news, connected);
 	server->connected = connected;
 }
 
@@ -441,7 +440,7 @@ static bool session_server_next(struct session_server *server,
 
 	if (server->acceptor)
 		return acceptor_step(server->acceptor, accepted);
-	if (pass_recv(server->over, accepted, &ended))
+	if (pass_recv(server->over, server->news, accepted, &ended))
 		return true;
 	if (ended)
 		session_server_orphaned(&server->session);
@@ -501,7 +500,7 @@ static void session_server_refuse_waiting(const struct session_server *server)
 	struct peer peer;
 	bool ended;
 
-	while (pass_recv(server->over, &peer, &ended))
+	while (pass_recv(server->over, server->news, &peer, &ended))
 		acceptor_refuse_accepted(&peer, peer.restarts
 							? FRAME_REFUSED_BUSY
 							: FRAME_REFUSED_STREAM);
@@ -571,7 +570,7 @@ struct session *session_server_new(const struct session_params *p,
 }
 
 struct session *session_server_take(const struct session_params *p, int over,
-				    struct peer *peer,
+				    struct pass_news *news, struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e)
 {
@@ -582,6 +581,7 @@ struct session *session_server_take(const struct session_params *p, int over,
 		return NULL;
 	}
 	server->over = server->session.fd = over;
+	server->news = news;
 	memcpy(server->handle, handle, sizeof server->handle);
 	if (session_server_begin(&server->session, peer, e) == 0 &&
 	    server->session.conn) {

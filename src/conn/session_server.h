@@ -7,6 +7,7 @@
 
 #include "conn/acceptor.h"
 #include "conn/net.h"
+#include "conn/pass.h"
 #include "conn/session.h"
 
 /*
@@ -23,11 +24,12 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES],
 /*
  * A session whose first peer was accepted by another process.  Sends that peer
  * the WELCOME, with the handle that was drawn for its stream.  Further
- * connections come from that process over a socket (pass.h), which is borrowed.
+ * connections come from that process over a socket, and it hears news (pass.h); both
+ * are borrowed.
  * Takes over what is in peer, on failure too.  Errors: ERR_NET if the peer is
  * gone; those of session_use().
  */
 struct session *session_server_take(const struct session_params *p, int over,
-				    struct peer *peer,
+				    struct pass_news *news, struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e);

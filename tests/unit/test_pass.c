@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "conn/pass.h"
@@ -50,6 +51,7 @@ static void test_pass(const char *mode)
 	struct end end[2] = { 0 };
 	struct peer peer, taken = { 0 };
 	struct channel *client;
+	struct pass_news *news;
 	int over[2];
 	bool ended;
 
@@ -57,16 +59,17 @@ static void test_pass(const char *mode)
 	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, &e);
 	peer = peer_of(&end[SERVER]);
 	put(client, "HELLO");
-	if (!client || pass_open(over) < 0 || !gets(peer.channel, "HELLO"))
+	if (!client || pass_open(over, &news) < 0 ||
+	    !gets(peer.channel, "HELLO"))
 		bail();
-	ok(!pass_recv(over[1], &taken, &ended) && !ended,
+	ok(!pass_recv(over[1], news, &taken, &ended) && !ended,
 	   "%s: nothing was passed yet", mode);
 	is_int(pass_send(over[0], &peer), 0, "%s: it is passed", mode);
 	channel_free(peer.channel);
 	close(end[SERVER].fd);
 	end[SERVER].fd = -1;
 	put(client, "bulk");
-	ok(pass_recv(over[1], &taken, &ended), "%s: and taken", mode);
+	ok(pass_recv(over[1], news, &taken, &ended), "%s: and taken", mode);
 	ok(!memcmp(&taken.hello, &peer.hello, sizeof peer.hello) &&
 		   !strcmp(taken.name, peer.name) && taken.returns &&
 		   taken.socket.attached,
@@ -75,12 +78,13 @@ static void test_pass(const char *mode)
 	put(taken.channel, "WELCOME");
 	ok(gets(client, "WELCOME"), "%s: and answers", mode);
 	close(over[0]);
-	ok(!pass_recv(over[1], &taken, &ended) && ended,
+	ok(!pass_recv(over[1], news, &taken, &ended) && ended,
 	   "%s: the other process is gone", mode);
 	channel_free(taken.channel);
 	channel_free(client);
 	close(taken.socket.fd);
 	close(over[1]);
+	pass_news_free(news);
 	pair_fini(end);
 }
 
@@ -88,12 +92,13 @@ static void test_pass(const char *mode)
 static void test_full(void)
 {
 	struct end end[2] = { 0 };
+	struct pass_news *news;
 	struct peer peer;
 	int over[2], count = 0;
 
 	connect_pair(end, "tls13-aes128-gcm");
 	peer = peer_of(&end[SERVER]);
-	if (pass_open(over) < 0)
+	if (pass_open(over, &news) < 0)
 		bail();
 	while (count < 1000 && pass_send(over[0], &peer) == 0)
 		count++;
@@ -105,51 +110,53 @@ static void test_full(void)
 	   "a process that has ended gets none");
 	channel_free(peer.channel);
 	close(over[0]);
+	pass_news_free(news);
 	pair_fini(end);
 }
 
 static void test_tell(void)
 {
-	enum pass_news news = PASS_REFUSED;
+	struct pass_news *news, heard;
 	int over[2];
-	int waited = 0;
 
-	if (pass_open(over) < 0)
+	if (pass_open(over, &news) < 0)
 		bail();
-	ok(!pass_told(over[0], &news), "nothing was told yet");
-	pass_tell(over[1], PASS_ALONE);
-	pass_tell(over[1], PASS_CONNECTED);
-	ok(pass_told(over[0], &news) && news == PASS_ALONE &&
-		   pass_told(over[0], &news) && news == PASS_CONNECTED,
-	   "what was told comes in its order");
-	ok(!pass_told(over[0], &news), "once");
-	/*
-	 * The listener hears what was told before it passes a connection on.
-	 * Some ten of these can wait, and each leads to three news at the most.
-	 */
-	for (int i = 0; i < 100; i++)
-		pass_tell(over[1], PASS_RESTARTED);
-	while (pass_told(over[0], &news))
-		waited++;
-	is_int(waited, 100, "and none of a hundred is lost");
+	heard = pass_hear(news);
+	ok(!pass_alone_since(&heard), "a stream begins with a connection");
+	pass_tell_connected(news, false);
+	heard = pass_hear(news);
+	ok(pass_alone_since(&heard) <= clock_now_ms() &&
+		   pass_alone_since(&heard) + 1000 > clock_now_ms(),
+	   "when it lost the connection is told");
+	pass_tell_connected(news, true);
+	pass_tell_restart(news, true);
+	pass_tell_restart(news, false);
+	pass_tell_restart(news, false);
+	heard = pass_hear(news);
+	ok(!pass_alone_since(&heard) && heard.restarted == 1 &&
+		   heard.refused == 2,
+	   "and that it has one, and how often it was restarted");
+	/* From a process that was taken over */
+	news->alone_ds = UINT32_MAX;
+	heard = pass_hear(news);
+	ok(pass_alone_since(&heard) <= clock_now_ms(),
+	   "nothing is lost in the future");
+	pass_news_free(news);
 	close(over[0]);
 	close(over[1]);
 }
 
 /* The kernel would close it for the listener, which may last for ever. */
-static void test_refused(void)
+static void test_one_way(void)
 {
-	int over[2], value;
-	socklen_t len = sizeof value;
+	struct pass_news *news;
+	int over[2];
 
-	if (pass_open(over) < 0)
+	if (pass_open(over, &news) < 0)
 		bail();
-	if (getsockopt(over[0], SOL_SOCKET, SO_PASSRIGHTS, &value, &len) < 0)
-		tap_skip("a stream's process can pass no descriptor back",
-			 "Linux before 6.16");
-	else
-		is_int(rights_send(over[1], "", 1, over, 1, 0), -1,
-		       "a stream's process can pass no descriptor back");
+	is_int(rights_send(over[1], "", 1, over, 1, 0), -1,
+	       "a stream's process can pass no descriptor back");
+	pass_news_free(news);
 	close(over[0]);
 	close(over[1]);
 }
@@ -160,26 +167,27 @@ static void test_dropped(bool restarts)
 	struct peer peer, taken = { 0 };
 	struct rlimit before, none;
 	struct end end[2] = { 0 };
-	enum pass_news news;
+	struct pass_news *news;
 	int over[2];
 	bool ended;
 
 	connect_pair(end, "none");
 	peer = peer_of(&end[SERVER]);
 	peer.restarts = restarts;
-	if (pass_open(over) < 0 || pass_send(over[0], &peer) < 0 ||
+	if (pass_open(over, &news) < 0 || pass_send(over[0], &peer) < 0 ||
 	    getrlimit(RLIMIT_NOFILE, &before) < 0)
 		bail();
 	none = (struct rlimit){ 0, before.rlim_max };
 	setrlimit(RLIMIT_NOFILE, &none);
-	ok(!pass_recv(over[1], &taken, &ended) && !ended,
+	ok(!pass_recv(over[1], news, &taken, &ended) && !ended,
 	   "a connection is dropped");
 	setrlimit(RLIMIT_NOFILE, &before);
-	is_int(pass_told(over[0], &news) && news == PASS_REFUSED, restarts,
-	       "the listener is %s", restarts ? "told" : "not told");
+	is_int(pass_hear(news).refused, restarts, "the listener is %s",
+	       restarts ? "told" : "not told");
 	channel_free(peer.channel);
 	close(over[0]);
 	close(over[1]);
+	pass_news_free(news);
 	pair_fini(end);
 }
 
@@ -200,6 +208,6 @@ int main(void)
 		test_dropped(true);
 	}
 	test_tell();
-	test_refused();
+	test_one_way();
 	return tap_end();
 }
