@@ -361,8 +361,10 @@ static void launcher_reap(struct launcher *l)
 }
 
 /*
- * Kill a stream's launcher that has not ended LATE_MS after its stream: it waits
- * for a descriptor that the stream sent it.  Returns whether any is left.
+ * Kill a stream's launcher that has not ended LATE_MS after we saw the end of its
+ * stream: it waits for a descriptor that the stream sent it.  The listener is the
+ * parent of streams, and nothing tells us: call it again after LATE_MS.  Returns
+ * false if no launcher of a stream is left.
  */
 static bool launcher_kill_late(struct launcher *l, uint64_t now)
 {
@@ -371,13 +373,15 @@ static bool launcher_kill_late(struct launcher *l, uint64_t now)
 	for (size_t i = 0; i < PROCESSES_MAX; i++) {
 		struct launcher_process *p = &l->processes[i];
 
-		if (!p->launcher || launcher_lives(p))
+		if (!p->launcher)
+			continue;
+		left = true;
+		if (launcher_lives(p))
 			continue;
 		if (!p->kill_ms)
 			p->kill_ms = clock_deadline(LATE_MS);
 		if (now >= p->kill_ms)
 			kill(p->launcher, SIGKILL);
-		left = true;
 	}
 	return left;
 }

@@ -733,6 +733,20 @@ alice_stands() {
 	gone "$PID" || fail "it lives"
 }
 
+@test "the launcher of a stream is stopped: it is killed 5 to 15 s after its stream" {
+	local launcher
+	full_tier_only 15
+	alice_stands
+	launcher=$(launcher_of "$(launcher_of "$LISTENER_PID")")
+	kill -STOP "$launcher"
+	kill -9 "$PID"
+	client alice 7
+	alive "$launcher"
+	until_true gone "$launcher"
+	sends_as bob <<<word
+	stop_listener
+}
+
 @test "-m none: a receiver whose stream is gone gets no other stream: it exits 7" {
 	local pid
 	WHEN=off RETRY=(--retry 20s -m none)
