@@ -180,6 +180,11 @@ static void test_site(void)
 	is_int(wrong(one_site(100), 5, t + 2000), 1, "and leave no debt");
 	is_int(wrong(one_site(150), 20, t + 3600000), RATE_LIMIT_BURST,
 	       "an hour later no source owes anything");
+	g = (struct rate_limit){ 0 };
+	wrong_from(1, 2 * RATE_LIMIT_SITE_SOURCES, 5, t);
+	is_int(wrong(one_site(0), 9, t) + wrong(one_site(1), 9, t),
+	       2 * RATE_LIMIT_BURST,
+	       "sources of other sites are no neighbours");
 }
 
 static void test_site_of_ipv4(void)

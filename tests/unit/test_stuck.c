@@ -78,6 +78,12 @@ static void test_unheard(void)
 			ok(false, "stuck after %d s", i);
 	ok(stuck_due(&s) == CLOCK_NEVER,
 	   "a receiver that sends no ACK is silent, not stuck");
+	begins(0);
+	stuck_ack(&s, 0, false);
+	for (int i = 0; i < 60; i++)
+		if (stuck_judge(&s, true, now += 1000))
+			ok(false, "stuck after %d s", i);
+	ok(true, "nor is one that has fallen silent while its consumer stalls");
 }
 
 static void test_slept(void)
