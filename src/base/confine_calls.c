@@ -112,7 +112,7 @@ static const int confine_any[] = {
 	SCMP_SYS(epoll_pwait), SCMP_SYS(signalfd4), SCMP_SYS(clock_gettime),
 	SCMP_SYS(clock_gettime64), SCMP_SYS(clock_nanosleep),
 	SCMP_SYS(clock_nanosleep_time64), SCMP_SYS(gettimeofday),
-	SCMP_SYS(time), SCMP_SYS(restart_syscall),
+	SCMP_SYS(time), SCMP_SYS(restart_syscall), SCMP_SYS(setitimer),
 	/* memory; nothing new can be executed */
 	SCMP_SYS(brk), SCMP_SYS(munmap), SCMP_SYS(mremap), SCMP_SYS(madvise),
 	SCMP_SYS(getrandom), SCMP_SYS(futex), SCMP_SYS(futex_time64),

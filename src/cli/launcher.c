@@ -363,7 +363,7 @@ static void launcher_reap(struct launcher *l)
 /*
  * Kill a stream's launcher that has not ended LATE_MS after we saw the end of its
  * stream: it waits for a descriptor that the stream sent it.  The listener is the
- * parent of streams, and nothing tells us: call it again after LATE_MS.  Returns
+ * parent of streams, so no signal tells us: call it again after LATE_MS.  Returns
  * false if no launcher of a stream is left.
  */
 static bool launcher_kill_late(struct launcher *l, uint64_t now)

@@ -79,6 +79,7 @@ static int serve_admit(void *arg, const struct tls_agreed *agreed,
 	struct serve *k = arg;
 	const char *identity = serve_client(k, agreed);
 
+	served_hear(&k->table);
 	if (serve_ends(k))
 		return err_set(e, ERR_AUTH, 0, "no new streams");
 	if (served_count(&k->table, identity, source) >= serve_limit(k))
@@ -86,7 +87,6 @@ static int serve_admit(void *arg, const struct tls_agreed *agreed,
 			       "this client has %" PRIu64
 			       " streams already (--per-client)",
 			       serve_limit(k));
-	served_hear(&k->table);
 	if (!served_place(&k->table) ||
 	    (served_numbers(&k->table).running >= SERVED_MAX &&
 	     !served_pick(&k->table, identity, source)))
@@ -137,6 +137,7 @@ static bool serve_has_place(struct serve *k, const struct served_stream *s,
 /* The peer of a running stream comes again: pass it to the stream's process. */
 static void serve_pass(struct serve *k, struct peer *g)
 {
+	/* Not after served_hear(): a restart changes what is looked for. */
 	struct served_stream *s = served_find(&k->table, g);
 
 	assert(s); /* or it would not return */
@@ -157,12 +158,12 @@ static void serve_pass(struct serve *k, struct peer *g)
 						    : FRAME_REFUSED_BUSY);
 		return;
 	}
-	log_debug("%s: one more connection", s->name);
 	if (!g->restarts) {
 		s->stream.connection = g->hello.connection;
 		s->stream.source = g->source;
 	}
-	pending_drop_peer(g);
+	pass_release(g);
+	log_debug("%s: one more connection", s->name);
 }
 
 /* The launcher may open the file, and knows its name. */
@@ -389,7 +390,7 @@ static pid_t serve_fork(const char *name, int *fd, struct pass_news **news,
 	pid_t pid = opened ? fork() : -1;
 
 	if (pid < 0) {
-		err_call(e, ERR_NET, "clone and socketpair",
+		err_call(e, ERR_NET, "clone, mmap and socketpair",
 			 "%s: cannot start a stream", name);
 		if (opened)
 			pass_news_free(*news);
@@ -478,7 +479,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	served_note(&k->table, s, g, handle);
 	k->served = true;
 	/* This sends nothing: the other process has it now. */
-	pending_drop_peer(g);
+	pass_release(g);
 	return 1;
 }
 

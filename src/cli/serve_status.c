@@ -47,6 +47,7 @@ void serve_status_tick(struct serve_status *s, const struct served *t,
 	rate_update(&s->rate, now, t->bytes);
 	s->told = n;
 	s->stops = stops;
-	s->due_ms = n.running ? now + TELL_MS : CLOCK_NEVER;
+	/* Nothing tells that a suspended stream has been restarted. */
+	s->due_ms = n.running || n.suspended ? now + TELL_MS : CLOCK_NEVER;
 	serve_status_tell(s, now);
 }

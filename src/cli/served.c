@@ -108,8 +108,9 @@ uint64_t served_signal_due(struct served *t)
 		} else if (s->owed_sig) {
 			served_signal(s, s->owed_sig);
 		}
-		due_ms = clock_earlier(due_ms, s->owed_sig ? now + OWED_MS
-							   : s->kill_ms);
+		due_ms = clock_earlier(due_ms, s->owed_sig
+						       ? clock_deadline(OWED_MS)
+						       : s->kill_ms);
 	}
 	return due_ms;
 }
@@ -121,7 +122,8 @@ static void served_hear_stream(struct served *t, struct served_stream *s)
 	s->heard = now;
 	s->alone_since_ms = pass_alone_since(&now);
 	t->bytes += (uint64_t)(uint32_t)(now.kib - was.kib) * 1024;
-	if (now.restarted != was.restarted || now.refused != was.refused)
+	if (served_runs(s) &&
+	    (now.restarted != was.restarted || now.refused != was.refused))
 		served_restarted(t, s, now.restarted != was.restarted);
 }
 
@@ -193,6 +195,7 @@ void served_forget(struct served *t, struct served_stream *s)
 	t->returning[s - t->streams] = NULL;
 	if (t->cred)
 		credential_dismiss(t->cred, s->ticket);
+	s->restarts = false;
 	key_wipe(s->ticket);
 	key_wipe(served_next_ticket(t, s));
 }

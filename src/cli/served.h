@@ -28,8 +28,8 @@ enum {
 struct served_stream {
 	pid_t pid; /* 0: the place is free */
 	int fd; /* takes its connections */
-	struct pass_news *news; /* in memory that it shares with us */
-	struct pass_news heard; /* of these */
+	struct pass_news *news; /* shared with its process, which writes it */
+	struct pass_news heard; /* what we heard last */
 	bool gives_way; /* it was told to end, and its place is taken */
 	int owed_sig; /* which it could not be sent yet, or 0 */
 	uint64_t kill_ms; /* when SIGKILL follows SIGTERM; 0: never */
@@ -75,7 +75,7 @@ struct served {
 	const struct pending_stream *returning[SERVED_PROCESSES_MAX];
 	struct key *tickets; /* secret_alloc(), two for each place */
 	struct credential *cred;
-	uint64_t bytes; /* of all streams, by their own counts */
+	uint64_t bytes; /* of all streams; each counts its own, and may lie */
 	struct served_log_client logged[SERVED_LOG_CLIENTS];
 };
 

@@ -2,9 +2,11 @@
 #include "conn/pass.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -13,6 +15,7 @@
 enum {
 	QUEUE_BYTES = 65536, /* some ten connections wait for a stream */
 	DS_MS = 100, /* unit of pass_news.alone_ds */
+	RELEASE_US = 100000, /* for pass_release() */
 };
 
 struct pass_message {
@@ -25,11 +28,22 @@ static void pass_wipe(struct pass_message *m)
 	explicit_bzero(m, sizeof *m);
 }
 
+/* It only has to interrupt close(2). */
+static void pass_on_alarm(int sig)
+{
+}
+
 /* A seccomp filter refuses the calls before the kernel finds -1 invalid. */
 int pass_check(struct err *e)
 {
+	const struct sigaction interrupt = { .sa_handler = pass_on_alarm };
 	struct msghdr m = { 0 };
+	sigset_t alarms;
 
+	sigemptyset(&alarms);
+	sigaddset(&alarms, SIGALRM);
+	sigaction(SIGALRM, &interrupt, NULL);
+	sigprocmask(SIG_UNBLOCK, &alarms, NULL);
 	if ((sendmsg(-1, &m, 0) < 0 && err_refuses(errno)) ||
 	    (recvmsg(-1, &m, 0) < 0 && err_refuses(errno)))
 		return err_call(e, ERR_NET, "sendmsg and recvmsg",
@@ -73,13 +87,24 @@ int pass_send(int over, const struct peer *peer)
 		       : 0;
 }
 
+void pass_release(struct peer *peer)
+{
+	/* Again and again: the first may come before close(2) has begun. */
+	const struct itimerval alarms = { { .tv_usec = RELEASE_US },
+					  { .tv_usec = RELEASE_US } };
+	const struct itimerval none = { 0 };
+
+	setitimer(ITIMER_REAL, &alarms, NULL);
+	pending_drop_peer(peer);
+	setitimer(ITIMER_REAL, &none, NULL);
+}
+
 /* Returns the socket that came with the message, or -1. */
 static int pass_receive(int over, struct pass_message *m, bool *ended)
 {
 	struct rights rights;
 	ssize_t n = rights_recv(over, m, sizeof *m, MSG_DONTWAIT, &rights);
 
-	/* ECONNRESET comes once, before the messages that wait: ask again. */
 	*ended = n == 0;
 	/* Without a free descriptor the kernel drops the one passed. */
 	if (n > 0 && !rights.count)

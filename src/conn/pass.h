@@ -11,12 +11,19 @@
 #include "base/err.h"
 #include "conn/acceptor.h"
 
-/* Can pass_send() work?  ERR_NET: the system calls are refused. */
+/*
+ * Call it first, in the process that accepts: prepares SIGALRM for pass_release().
+ * Can pass_send() work?  ERR_NET: the system calls are refused.
+ */
 int pass_check(struct err *e) attr_must_check;
 
 /* What the process of a stream tells the one that accepts */
 struct pass_news {
-	uint32_t alone_ds; /* when it lost its connection; 0: it has one */
+	/*
+	 * When it lost its connection, in tenths of a second of
+	 * clock_now_ms(), rounded up; 0: it has one
+	 */
+	uint32_t alone_ds;
 	uint32_t restarted; /* how often a peer that was to restart it did */
 	uint32_t refused; /* how often such a peer was refused, or was gone */
 	uint32_t kib; /* how much of the stream has passed; wraps */
@@ -31,10 +38,17 @@ int pass_open(int ends[static 2], struct pass_news **news) attr_must_check;
 void pass_news_free(struct pass_news *news);
 
 /*
- * Pass peer on, which the caller still has to free.  Returns 0, or -1 with errno
- * set; EPIPE: the other process is gone.
+ * Pass peer on, which the caller still has to free: pass_release().  Returns 0, or
+ * -1 with errno set; EPIPE and ECONNRESET: the other process is gone.
  */
 int pass_send(int over, const struct peer *peer) attr_must_check;
+
+/*
+ * Free a peer that the other process has, too.  That may have asked to linger
+ * (socket(7)) and have closed its descriptor first: then our close(2) waits for
+ * the peer, but only for 0.1 s.
+ */
+void pass_release(struct peer *peer);
 
 /*
  * Take the next connection that was passed; the caller owns what is in *peer.

@@ -24,8 +24,8 @@ int session_server_draw(uint8_t handle[static FRAME_ID_BYTES],
 /*
  * A session whose first peer was accepted by another process.  Sends that peer
  * the WELCOME, with the handle that was drawn for its stream.  Further
- * connections come from that process over a socket, and it hears news (pass.h); both
- * are borrowed.
+ * connections come from that process over a socket, and it is told news in shared
+ * memory (pass.h); both are borrowed.
  * Takes over what is in peer, on failure too.  Errors: ERR_NET if the peer is
  * gone; those of session_use().
  */

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* pass: a connection goes on in another process, as itself. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -154,11 +155,40 @@ static void test_one_way(void)
 
 	if (pass_open(over, &news) < 0)
 		bail();
-	is_int(rights_send(over[1], "", 1, over, 1, 0), -1,
-	       "a stream's process can pass no descriptor back");
+	ok(rights_send(over[1], "", 1, over, 1, 0) < 0 && errno == EPIPE,
+	   "a stream's process can pass no descriptor back");
 	pass_news_free(news);
 	close(over[0]);
 	close(over[1]);
+}
+
+/* The stream's process has made the socket linger, and closed it. */
+static void test_release(void)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = 60 };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr *to = (struct sockaddr *)&at;
+	socklen_t len = sizeof at;
+	autoclose int listener = socket(AF_INET, SOCK_STREAM, 0);
+	autoclose int client = socket(AF_INET, SOCK_STREAM, 0);
+	static char bytes[65536];
+	struct peer peer = { .name = "" };
+	uint64_t began;
+
+	if (pass_check(&e) < 0 || bind(listener, to, len) < 0 ||
+	    listen(listener, 1) < 0 || getsockname(listener, to, &len) < 0 ||
+	    connect(client, to, len) < 0)
+		bail();
+	peer.socket.fd = accept(listener, NULL, NULL);
+	while (send(peer.socket.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+		;
+	setsockopt(peer.socket.fd, SOL_SOCKET, SO_LINGER, &linger,
+		   sizeof linger);
+	began = clock_now_ms();
+	pass_release(&peer);
+	ok(clock_now_ms() - began < 5000,
+	   "a connection that lingers is closed soon");
 }
 
 /* No descriptor is free for a connection that was passed. */
@@ -209,5 +239,6 @@ int main(void)
 	}
 	test_tell();
 	test_one_way();
+	test_release();
 	return tap_end();
 }

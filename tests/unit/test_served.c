@@ -124,6 +124,14 @@ static void test_news(void)
 	pass_tell_restart(&news[5], true);
 	served_hear(&table);
 	is_int(s->ticket->identity[0], 'n', "nor one that did not come");
+	s->restarts = true;
+	s->next_connection = 11;
+	s->gives_way = true;
+	served_forget(&table, s);
+	pass_tell_restart(&news[5], true);
+	served_hear(&table);
+	ok(!s->restarts && s->stream.connection == 9,
+	   "news of a stream that was evicted counts for nothing");
 	remove_all();
 }
 
@@ -160,12 +168,17 @@ static void test_pick(void)
 	is_int((int)served_count(&table, "b", &source), 2,
 	       "streams without a connection count for their client");
 	table.streams[2].named = true;
-	ok(served_pick(&table, "a", &source) == &table.streams[3],
+	ok(served_pick(&table, "a", &source) == &table.streams[3] &&
+		   served_numbers(&table).running == 3,
 	   "one with a name is suspended, and takes no place");
 	news[3].alone_ds = UINT32_MAX;
 	served_hear(&table);
 	ok(served_pick(&table, "a", &source) == &table.streams[1],
 	   "a time in the future is now");
+	table.streams[1].gives_way = true;
+	now_ms += 500;
+	ok(served_pick(&table, "a", &source) == &table.streams[3],
+	   "so that one gives way, too, after a while");
 	remove_all();
 }
 

@@ -189,6 +189,28 @@ tcp6_port() {
 	wait_receiver 0
 }
 
+@test "the manager is told that the only stream is suspended, and that it goes on" {
+	many tcp4 --
+	have_fifo source
+	exec 8<>source
+	credential_of alice
+	RETRY=(--retry 60s)
+	spawn_sender --ktls "$WHEN" --name x <source
+	echo word >&8
+	told '^STATUS=1 stream, '
+	kill -KILL "$SENDER_PID"
+	told '^STATUS=no stream, 1 suspended'
+	spawn_sender --ktls "$WHEN" --name x <source
+	echo word >&8
+	until_true has_line 'continues at byte' "$RECEIVER_ERR"
+	: >told
+	told '^STATUS=1 stream, '
+	exec 8>&-
+	wait_sender 0
+	kill -TERM "$RECEIVER_PID"
+	wait_receiver 0
+}
+
 @test "SIGHUP is a reload with a beginning and an end" {
 	many tcp4 --
 	told '^READY=1'
