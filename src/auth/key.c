@@ -550,9 +550,11 @@ int key_generate(const char *path, const char *identity, struct err *e)
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		  S_IRUSR | S_IWUSR);
 	if (fd < 0)
-		return err_set(e, ERR_KEY, errno,
-			       errno == EEXIST ? "will not overwrite %s"
-					       : "cannot create key file %s",
+		return err_set(e, ERR_KEY, errno == EEXIST ? 0 : errno,
+			       errno == EEXIST
+				       ? "will not overwrite %s: remove it, or "
+					 "give another name"
+				       : "cannot create key file %s",
 			       path);
 	if (key_store(fd, &out, path, e) < 0 || close(steal_fd(&fd)) < 0) {
 		if (!e->kind)

@@ -96,7 +96,10 @@ static int prompt_line(const struct prompt *a, struct secret *s, struct err *e)
 	if (line.len && line.bytes[line.len - 1] == '\n')
 		line.len--;
 	if (!line.len)
-		return err_set(e, ERR_KEY, 0, "the password is empty");
+		return err_set(
+			e, ERR_KEY, 0,
+			"the password is empty: start again and type it, "
+			"or give --password-file");
 	if (memchr(line.bytes, '\0', (size_t)line.len))
 		return err_set(e, ERR_KEY, 0,
 			       "the password is not text, but has a NUL in it");

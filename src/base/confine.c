@@ -208,6 +208,11 @@ void confine_try(struct confine *c)
 		waitpid(pid, NULL, 0);
 }
 
+bool confine_forbids_files(const struct confine *c)
+{
+	return c->files || c->calls;
+}
+
 void confine_text(const struct confine *c, char text[static CONFINE_TEXT_BYTES])
 {
 	size_t len = 0;
@@ -216,8 +221,7 @@ void confine_text(const struct confine *c, char text[static CONFINE_TEXT_BYTES])
 	if (c->privileges)
 		len = (size_t)snprintf(text, CONFINE_TEXT_BYTES, "user %u",
 				       (unsigned int)c->uid);
-	/* No call that opens a file is left either. */
-	if (c->files || c->calls)
+	if (confine_forbids_files(c))
 		len += (size_t)snprintf(text + len, CONFINE_TEXT_BYTES - len,
 					"%sno files", len ? ", " : "");
 	if (c->calls)

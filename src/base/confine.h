@@ -48,6 +48,9 @@ int confine_drop(void);
 /* The same as confine_enter() in a process of its own, to learn what would hold. */
 void confine_try(struct confine *c);
 
+/* Can no file be opened?  With seccomp no system call that could is left. */
+bool confine_forbids_files(const struct confine *c);
+
 /* "user 65534, no files, 61 system calls", or "no" */
 enum { CONFINE_TEXT_BYTES = 80 };
 void confine_text(const struct confine *c,

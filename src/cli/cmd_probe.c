@@ -129,9 +129,9 @@ static int probe_print_json(const struct probe *p, struct err *e)
 	       "\n \"pick\": {\"mode\": \"%s\", \"path\": \"%s\"},\n"
 	       " \"usable\": %s}\n",
 	       (unsigned int)p->confine.uid, probe_true(!p->confine.privileges),
-	       probe_true(!p->confine.files), p->confine.calls,
-	       p->confine.missing, p->pick->name, p->usable ? "kernel" : "user",
-	       probe_true(p->usable));
+	       probe_true(!confine_forbids_files(&p->confine)),
+	       p->confine.calls, p->confine.missing, p->pick->name,
+	       p->usable ? "kernel" : "user", probe_true(p->usable));
 	return io_flush_stdout(e);
 }
 

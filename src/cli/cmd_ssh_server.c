@@ -527,7 +527,7 @@ static int far_obey(struct far *f, struct err *e)
 
 	if (!io_ready(f->in_fd, POLLIN)) {
 		if (f->request.fallback)
-			log_notice("%s", e->msg);
+			log_always("%s", e->msg);
 		if (far_answer(f, &nowhere, e) < 0 || !f->request.fallback)
 			return -1;
 	}

@@ -74,8 +74,9 @@ int host_port_parse(const char *text, bool port_given, struct host_port *out,
 		return err_set(e, ERR_USAGE, 0,
 			       "'%s': give the host alone, no user@; the user "
 			       "who runs 'btrfs-ktls-pipe listen' there takes "
-			       "the stream (start it by ssh, for example)",
-			       text);
+			       "the stream; or use 'btrfs-ktls-pipe ssh %s "
+			       "COMMAND'",
+			       text, text);
 	if (*text == '[') {
 		const char *close = strchr(text, ']');
 

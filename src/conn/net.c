@@ -347,10 +347,15 @@ static int net_cannot_listen(const struct net_endpoint *at, const char *name,
 			     struct err *e)
 {
 	err_call(e, ERR_NET, "bind and listen", "cannot listen on %s", name);
-	return e->num == EADDRINUSE
-		       ? err_append(e, " (choose another port with %s)",
-				    at->port_option)
-		       : -1;
+	if (e->num == EADDRINUSE)
+		return err_append(e, " (choose another port with %s)",
+				  at->port_option);
+	if (e->num == EACCES)
+		return err_append(e,
+				  " (ports below 1024 need root; choose "
+				  "another with %s)",
+				  at->port_option);
+	return -1;
 }
 
 static int net_listen_one(const struct net_endpoint *at,

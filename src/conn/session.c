@@ -311,6 +311,7 @@ int session_use(struct session *s, struct channel *ch,
 	}
 	if (!s->count)
 		snprintf(s->name, sizeof s->name, "%s", name);
+	snprintf(s->newest, sizeof s->newest, "%s", name);
 	s->conn = conn;
 	s->offset = offset;
 	s->learns = purpose == SESSION_COMPARES && s->role == FRAME_SENDS;

@@ -140,7 +140,8 @@ struct session {
 	/* Agreed with the first connection, then constant. */
 	uint8_t stream[FRAME_ID_BYTES]; /* its id */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of the peer; "": none */
-	char name[NET_NAME_MAX]; /* the peer's address */
+	char name[NET_NAME_MAX]; /* the peer's address as the stream began */
+	char newest[NET_NAME_MAX]; /* of the peer that connected last */
 	struct key *ticket; /* for later connections; secret_alloc() */
 	uint64_t buffer_bytes; /* size of the sender's resend buffer */
 	uint64_t record_limit; /* records under one key */

@@ -261,7 +261,9 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 		return "both sides send or both receive; one of them needs "
 		       "--send or --receive";
 	case FRAME_REFUSED_BUSY:
-		return "the listener is busy with another stream";
+		return "the listener is busy: it serves another stream, "
+		       "another process has this one, or --per-client allows "
+		       "no more";
 	case FRAME_REFUSED_STREAM:
 		return "the listener does not let this connection resume the stream";
 	case FRAME_REFUSED_SELF:

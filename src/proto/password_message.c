@@ -51,7 +51,8 @@ const char *password_message_refusal_text(enum password_message_refusal refusal)
 		       "of the protocol";
 	case PASSWORD_MESSAGE_REFUSED_UNUSED:
 		return "the listener does not use a password; give both sides "
-		       "the same key with -k FILE, or both a password";
+		       "the same key with -k FILE, or certificates, or both a "
+		       "password";
 	case PASSWORD_MESSAGE_REFUSED_LATER:
 		return "too many wrong passwords came from this address (the "
 		       "listener allows one a second), or the listener has "

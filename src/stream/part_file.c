@@ -180,8 +180,11 @@ static int part_file_check_folder(const struct part_file *p, struct err *e)
 	struct stat st;
 
 	if (fstatat(p->dir_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
-		return err_set(e, ERR_IO, 0, "--output: %s exists already",
-			       p->path);
+		return err_set(
+			e, ERR_IO, 0,
+			"--output: %s exists already: remove it, or give "
+			"another name",
+			p->path);
 	if (errno != ENOENT)
 		return err_set(e, ERR_IO, errno, "--output: %s", p->path);
 	if (!durable_possible(&d))

@@ -96,7 +96,7 @@ static int receiver_on_result(struct receiver *r,
 	return err_set(e, ERR_STREAM, 0,
 		       "%s came with another stream than the one that was "
 		       "begun",
-		       r->session->name);
+		       r->session->newest);
 }
 
 int receiver_transfer_compare(struct receiver *r, struct err *e)

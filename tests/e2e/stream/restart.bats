@@ -120,12 +120,16 @@ compared() {
 }
 
 @test "another stream is refused with 8, and the right one still continues" {
+	RX=(-v)
 	suspends KILL
 	cp in other
 	printf x | dd of=other bs=1 seek=999999 conv=notrunc status=none
 	again 8 <other
 	assert_stderr_has 'another stream than the one that was begun: its first 1000000 bytes differ'
 	until_true said receiver 'came with another stream'
+	[[ $(sed -n 's/.* \(127[^ ]*\) came with.*/\1/p' "$RECEIVER_ERR") == \
+		$(sed -n 's/.* peer \(127[^ ]*\), .*/\1/p' "$RECEIVER_ERR" | tail -n 1) ]] ||
+		fail "$(<"$RECEIVER_ERR")"
 	again 8 < <(head -c 999999 in; cat /dev/null)
 	assert_stderr_has 'cut short'
 	make_data short 1000
