@@ -171,6 +171,10 @@ int options_check_stream(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0, "--limit is for the sender");
 	if (o->rekey_bytes < REKEY_MIN_BYTES)
 		return err_set(e, ERR_USAGE, 0, "--rekey-after: at least 1M");
+	if (o->tcp.buffer_bytes > TCP_OPTIONS_BUFFER_MAX)
+		return err_set(
+			e, ERR_USAGE, 0,
+			"--tcp-buffer: at most 1G, the kernel's maximum");
 	if (memory && o->buffer_bytes >= memory)
 		return err_set(e, ERR_USAGE, 0,
 			       "--buffer: this machine has only %" PRIu64

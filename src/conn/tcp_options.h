@@ -8,6 +8,9 @@
 
 #include "base/err.h"
 
+/* The kernel doubles it, in an int. */
+enum { TCP_OPTIONS_BUFFER_MAX = 1 << 30 };
+
 struct tcp_options {
 	uint64_t buffer_bytes; /* payload in flight; 0: the kernel's choice */
 	const char *congestion; /* name of an algorithm, or NULL */

@@ -170,6 +170,11 @@ assert_help_is_the_table() {
 	assert_stderr_has '^btrfs-ktls-pipe: --buffer: at least 1M'
 }
 
+@test "--tcp-buffer above 1G: exit status 2" {
+	bkp 2 connect -k key --tcp-buffer 1025M localhost
+	assert_stderr_has '^btrfs-ktls-pipe: --tcp-buffer: at most 1G'
+}
+
 @test "an identity with a forbidden character: exit status 2" {
 	wrong_usage 'identity' connect -k key --identity -x localhost
 	wrong_usage 'identity' connect -k key --identity 'a b' localhost
