@@ -232,13 +232,14 @@ int main(void)
 	test_pass("tls12-aes256-gcm");
 	test_pass("none");
 	test_full();
-	/* valgrind gives a descriptor beyond the limit. */
+	/* valgrind gives a descriptor beyond the limit, and lets no signal
+	 * interrupt close(2). */
 	if (!getenv("BKP_UNDER") || strcmp(getenv("BKP_UNDER"), "valgrind")) {
 		test_dropped(false);
 		test_dropped(true);
+		test_release();
 	}
 	test_tell();
 	test_one_way();
-	test_release();
 	return tap_end();
 }
