@@ -215,6 +215,8 @@ synced() {
 	until_true has_line 'dialling again' pull.err
 	kill -STOP "$PULL_PID"
 	until_true said 'waiting for the peer'
+	# It dials again at once: where we are slow, it is stopped too late.
+	(($(grep -c ' peer 127' "$RECEIVER_ERR") == 1)) || skip 'it was connected again'
 	mkdir other
 	spawn OTHER_PID other.err connect "${CREDENTIAL[@]}" -p "$PORT" \
 		"${RETRY[@]}" "${PULL[@]}" "${NAME[@]}" --output other/file 127.0.0.1
