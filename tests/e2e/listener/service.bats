@@ -190,7 +190,7 @@ tcp6_port() {
 }
 
 @test "the manager is told that the only stream is suspended, and that it goes on" {
-	many tcp4 --
+	many tcp4 -- --retry 60s
 	have_fifo source
 	exec 8<>source
 	credential_of alice
