@@ -20,7 +20,7 @@
  *  insert   insert the bytes -i HEX, without waiting for more to forward
  *  random   a random one of rst, cut, fin, flip for each connection, and with -w
  *           silence for one in 64; after 0 to -a BYTES of the counted direction,
- *           or some of the other
+ *           or some of the other; in any case rst after -a BYTES more
  *
  * Prints a dot on standard error for each harm done.
  *
@@ -94,7 +94,7 @@ struct plan {
 	size_t insert_len;
 	unsigned long count; /* connections that are harmed */
 	unsigned int seed;
-	uint64_t patience; /* after an ineffective flip, reset; 0: never */
+	uint64_t patience; /* of random: so much later, reset; 0: never */
 	uint64_t first_bytes; /* of -f; 0: none */
 	bool both; /* both directions are counted */
 	const char *record; /* FILE of -d, or NULL */
@@ -330,11 +330,17 @@ static void serve(int client, int server, const struct plan *p)
 	while (!c.dir[C2S].ended || !c.dir[S2C].ended) {
 		struct pollfd fds[2];
 
-		/* Some bits are ignored, such as those of a record's version. */
-		if (c.harm_done && p->action == FLIP && p->patience &&
-		    c.dir[C2S].bytes + c.dir[S2C].bytes >
-			    p->after + p->patience)
+		/*
+		 * Some harm leaves the stream as it is: that to an ignored bit,
+		 * that to the other direction, and that which waits for
+		 * acknowledgements that do not come.
+		 */
+		if (p->patience && c.dir[C2S].bytes + c.dir[S2C].bytes >
+					   p->after + p->patience) {
+			if (!c.harm_done)
+				note_harm();
 			reset_all(&c);
+		}
 		if (is_due(&c, p) && harm_now(&c, p))
 			continue;
 		for (int i = 0; i < 2; i++)

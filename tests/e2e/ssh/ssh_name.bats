@@ -48,7 +48,7 @@ the_rest_comes() {
 	arrived
 }
 
-BUSY='127.0.0.1:[0-9]+: refused: the listener is busy: .*, another process has this one, .*$'
+BUSY='127.0.0.1:[0-9]+: refused: the listener is busy: it serves another stream, another process has this one, or --per-client allows no more$'
 
 # What the far side says of it
 LIVES='^btrfs-ktls-pipe: there: 127.0.0.1:[0-9]+ wants to restart the stream, but '

@@ -207,18 +207,19 @@ synced() {
 }
 
 @test "a receiver that wakes up after another took over exits 7, and promises nothing" {
+	local port
 	full_tier_only 6
 	make_slow
 	offers -- ./slow
-	start_relay rst -c s2c -a 500000 -k 1
-	spawn_pull "${NAME[@]}" --retry 5s
+	# It is stopped before it has an answer to its second connection.
+	port=$PORT
+	start_relay silence -f 500000 -k 1
+	spawn_pull "${NAME[@]}" --retry 30s --handshake-timeout 5s
 	until_true has_line 'dialling again' pull.err
 	kill -STOP "$PULL_PID"
 	until_true said 'waiting for the peer'
-	# It dials again at once: where we are slow, it is stopped too late.
-	(($(grep -c ' peer 127' "$RECEIVER_ERR") == 1)) || skip 'it was connected again'
 	mkdir other
-	spawn OTHER_PID other.err connect "${CREDENTIAL[@]}" -p "$PORT" \
+	spawn OTHER_PID other.err connect "${CREDENTIAL[@]}" -p "$port" \
 		"${RETRY[@]}" "${PULL[@]}" "${NAME[@]}" --output other/file 127.0.0.1
 	until_true size_is 1000000 other/file.part
 	kill -CONT "$PULL_PID"

@@ -743,9 +743,6 @@ have_random_cuts() {
 }
 
 cut_often() {
-	# Only the first connection is cut for certain: a short stream may pass
-	# through the next one before its harm.
-	[[ $BKP_TIER == full ]] || CUTS=1
 	# a dot for each cut; many came before there was a connection
 	(($(stat -c %s tool.err) >= CUTS)) ||
 		fail "$(stat -c %s tool.err) cuts, expected $CUTS"
