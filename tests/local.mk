@@ -160,7 +160,8 @@ endif
 
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
-EXTRA_DIST += tests/unit/bytes.h tests/unit/model.h tests/unit/model_rules.h \
+EXTRA_DIST += tests/unit/bytes.h tests/unit/loopback.h tests/unit/model.h \
+	tests/unit/model_rules.h \
 	tests/unit/pair.h tests/unit/tap.h tests/unit/terminal.h tests/unit/wrap.h \
 	tests/tools/listener.h tests/tools/tls_client.h \
 	tests/tools/guest-aes-gcm.c tests/tools/guest-xstate.c

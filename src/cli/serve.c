@@ -571,7 +571,7 @@ static int serve_check_calls(struct err *e)
 	if (waitpid(-1, NULL, WNOHANG) < 0 && err_refuses(errno))
 		return err_call(e, ERR_NET, "wait4",
 				"cannot wait for the processes of streams");
-	return pass_check(e);
+	return pass_prepare(e);
 }
 
 struct serve *serve_new(struct setup *setup, struct net_listener *l,

@@ -34,7 +34,7 @@ static void pass_on_alarm(int sig)
 }
 
 /* A seccomp filter refuses the calls before the kernel finds -1 invalid. */
-int pass_check(struct err *e)
+int pass_prepare(struct err *e)
 {
 	const struct sigaction interrupt = { .sa_handler = pass_on_alarm };
 	struct msghdr m = { 0 };
@@ -151,8 +151,11 @@ static uint32_t pass_load(const uint32_t *shared)
 
 void pass_tell_connected(struct pass_news *news, bool connected)
 {
-	pass_store(&news->alone_ds,
-		   connected ? 0 : (uint32_t)(clock_now_ms() / DS_MS + 1));
+	if (connected)
+		pass_store(&news->alone_ds, 0);
+	else if (!news->alone_ds)
+		pass_store(&news->alone_ds,
+			   (uint32_t)(clock_now_ms() / DS_MS + 1));
 }
 
 void pass_tell_restart(struct pass_news *news, bool did)

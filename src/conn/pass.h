@@ -12,10 +12,10 @@
 #include "conn/acceptor.h"
 
 /*
- * Call it first, in the process that accepts: prepares SIGALRM for pass_release().
- * Can pass_send() work?  ERR_NET: the system calls are refused.
+ * Prepare the process that accepts, which gives up SIGALRM: pass_release() uses it.
+ * ERR_NET: the system calls of pass_send() are refused.
  */
-int pass_check(struct err *e) attr_must_check;
+int pass_prepare(struct err *e) attr_must_check;
 
 /* What the process of a stream tells the one that accepts */
 struct pass_news {
@@ -57,7 +57,7 @@ void pass_release(struct peer *peer);
 bool pass_recv(int over, struct pass_news *news, struct peer *peer,
 	       bool *ended);
 
-/* Tell whether the stream has a connection. */
+/* Tell whether the stream has a connection, as a new one has. */
 void pass_tell_connected(struct pass_news *news, bool connected);
 
 /* Tell what became of the peer that was to restart the stream. */

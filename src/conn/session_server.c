@@ -16,13 +16,12 @@ struct session_server {
 	struct session session; /* first, for the cast */
 	struct acceptor *acceptor; /* NULL: another process accepts */
 	int over; /* then: the socket to it */
-	struct pass_news *news; /* and what it hears */
+	struct pass_news *news; /* and what it hears; else NULL */
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	char identity[KEY_IDENTITY_MAX + 1]; /* of who may have its ticket */
 	uint64_t start; /* its offset when that process came */
 	uint64_t deadline_ms; /* of --wait */
-	bool connected; /* as last told by pass_tell_connected() */
 };
 
 static struct session_server *session_server_of(struct session *s)
@@ -404,13 +403,10 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 }
 
 /* The listener may end a stream without a connection to admit another. */
-static void session_server_tell(struct session_server *server)
+static void session_server_tell(const struct session_server *server)
 {
-	bool connected = server->session.conn;
-
-	if (!server->acceptor && connected != server->connected)
-		pass_tell_connected(server->news, connected);
-	server->connected = connected;
+	if (server->news)
+		pass_tell_connected(server->news, server->session.conn);
 }
 
 /* Until we know what we have, a peer is told to come later. */
@@ -584,10 +580,8 @@ struct session *session_server_take(const struct session_params *p, int over,
 	server->news = news;
 	memcpy(server->handle, handle, sizeof server->handle);
 	if (session_server_begin(&server->session, peer, e) == 0 &&
-	    server->session.conn) {
-		server->connected = true;
+	    server->session.conn)
 		return &server->session;
-	}
 	if (!e->kind)
 		err_set(e, ERR_NET, 0,
 			"the peer disconnected before the stream began");

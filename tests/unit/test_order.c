@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "loopback.h"
 #include "tap.h"
 
 /* Orders that are in use, and how many descriptors go with each. */
@@ -227,30 +228,6 @@ static void test_full_reply(void)
 	close(ends[1]);
 }
 
-/* A connection whose peer reads nothing, which waits for it when it closes */
-static int lingering(int *peer)
-{
-	struct sockaddr_in sa = { .sin_family = AF_INET,
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct linger linger = { .l_onoff = 1, .l_linger = 600 };
-	socklen_t len = sizeof sa;
-	int listener = socket(AF_INET, SOCK_STREAM, 0);
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	char bytes[65536] = "";
-
-	if (bind(listener, (struct sockaddr *)&sa, len) < 0 ||
-	    listen(listener, 1) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&sa, &len) < 0 ||
-	    connect(fd, (struct sockaddr *)&sa, len) < 0 ||
-	    setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) < 0)
-		bail();
-	*peer = accept(listener, NULL, NULL);
-	close(listener);
-	while (send(fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-		;
-	return fd;
-}
-
 /* Whoever gives an order may send any descriptor with it. */
 static void test_linger(void)
 {
@@ -268,7 +245,7 @@ static void test_linger(void)
 
 	for (int valid = 0; valid < 2; valid++) {
 		ping.kind = valid ? ORDER_PING : ORDER_KINDS;
-		fd = lingering(&peer);
+		fd = loopback_lingering(&peer);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
 		c->cmsg_len = CMSG_LEN(sizeof fd);

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* pass: a connection goes on in another process, as itself. */
 #include <errno.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -9,6 +8,7 @@
 #include "base/log.h"
 #include "base/rights.h"
 #include "conn/pass.h"
+#include "loopback.h"
 #include "pair.h"
 #include "tap.h"
 
@@ -165,30 +165,18 @@ static void test_one_way(void)
 /* The stream's process has made the socket linger, and closed it. */
 static void test_release(void)
 {
-	const struct linger linger = { .l_onoff = 1, .l_linger = 60 };
-	struct sockaddr_in at = { .sin_family = AF_INET,
-				  .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	struct sockaddr *to = (struct sockaddr *)&at;
-	socklen_t len = sizeof at;
-	autoclose int listener = socket(AF_INET, SOCK_STREAM, 0);
-	autoclose int client = socket(AF_INET, SOCK_STREAM, 0);
-	static char bytes[65536];
 	struct peer peer = { .name = "" };
 	uint64_t began;
+	int reader;
 
-	if (pass_check(&e) < 0 || bind(listener, to, len) < 0 ||
-	    listen(listener, 1) < 0 || getsockname(listener, to, &len) < 0 ||
-	    connect(client, to, len) < 0)
+	if (pass_prepare(&e) < 0)
 		bail();
-	peer.socket.fd = accept(listener, NULL, NULL);
-	while (send(peer.socket.fd, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-		;
-	setsockopt(peer.socket.fd, SOL_SOCKET, SO_LINGER, &linger,
-		   sizeof linger);
+	peer.socket.fd = loopback_lingering(&reader);
 	began = clock_now_ms();
 	pass_release(&peer);
 	ok(clock_now_ms() - began < 5000,
 	   "a connection that lingers is closed soon");
+	close(reader);
 }
 
 /* No descriptor is free for a connection that was passed. */

@@ -138,6 +138,7 @@ static void test_news(void)
 /* Lost its connection so long ago */
 static void lose(size_t place, uint64_t ago_ms)
 {
+	pass_tell_connected(&news[place], true);
 	now_ms -= ago_ms;
 	pass_tell_connected(&news[place], false);
 	now_ms += ago_ms;

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include "loopback.h"
 #include "tap.h"
 #include "tls/sock_diag.h"
 #include "wrap.h"
@@ -233,28 +234,6 @@ static const struct {
 	{ "an error", kernel_error, -1, 0, 0 },
 };
 
-/* Both ends of a connection over the loopback device. */
-static int connection(int family, int fds[2])
-{
-	struct sockaddr_in6 sa = { .sin6_family = (sa_family_t)family };
-	autoclose int listener = socket(family, SOCK_STREAM, 0);
-	socklen_t len = sizeof sa;
-
-	if (family == AF_INET6)
-		sa.sin6_addr = in6addr_loopback;
-	else
-		((struct sockaddr_in *)&sa)->sin_addr.s_addr =
-			htonl(INADDR_LOOPBACK);
-	fds[0] = socket(family, SOCK_STREAM, 0);
-	if (bind(listener, (struct sockaddr *)&sa, sizeof sa) < 0 ||
-	    listen(listener, 1) < 0 ||
-	    getsockname(listener, (struct sockaddr *)&sa, &len) < 0 ||
-	    connect(fds[0], (struct sockaddr *)&sa, len) < 0)
-		return -1;
-	fds[1] = accept(listener, NULL, NULL);
-	return fds[1];
-}
-
 /* At the same place for both families */
 static in_port_t port_of(int fd)
 {
@@ -307,7 +286,7 @@ static void test_question(int family)
 	struct err e = { 0 };
 	int fds[2];
 
-	if (connection(family, fds) < 0) {
+	if (loopback_pair(family, fds) < 0) {
 		tap_skip("the question names the socket", "no IPv6 here");
 		return;
 	}
@@ -334,7 +313,7 @@ int main(void)
 {
 	int fds[2];
 
-	if (connection(AF_INET, fds) < 0)
+	if (loopback_pair(AF_INET, fds) < 0)
 		return 1;
 	test_answers(fds[0]);
 	test_failures(fds[0]);
