@@ -549,12 +549,13 @@ int key_generate(const char *path, const char *identity, struct err *e)
 		return key_write_stdout(&out, e);
 	fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW,
 		  S_IRUSR | S_IWUSR);
+	if (fd < 0 && errno == EEXIST)
+		return err_set(e, ERR_KEY, 0,
+			       "will not overwrite %s: remove it, or give "
+			       "another name",
+			       path);
 	if (fd < 0)
-		return err_set(e, ERR_KEY, errno == EEXIST ? 0 : errno,
-			       errno == EEXIST
-				       ? "will not overwrite %s: remove it, or "
-					 "give another name"
-				       : "cannot create key file %s",
+		return err_set(e, ERR_KEY, errno, "cannot create key file %s",
 			       path);
 	if (key_store(fd, &out, path, e) < 0 || close(steal_fd(&fd)) < 0) {
 		if (!e->kind)
