@@ -98,6 +98,7 @@ static const struct {
 	CALL(sendmsg),
 	CALL(sendto),
 	CALL(signalfd4),
+	CALL(setitimer),
 	CALL(setpgid),
 	CALL(setsid),
 	CALL(setsockopt),

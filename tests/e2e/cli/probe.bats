@@ -73,6 +73,14 @@ says() {
 	fi
 }
 
+@test "the two forms of probe agree on whether a confined process can open files" {
+	local files=true
+	probed
+	! grep -q '^confinement.* no files' "$OUT" || files=false
+	probed_flat
+	says "\.confinement\.files=$files"
+}
+
 @test "probe finds everything that the guest kernels support" {
 	[[ ${BKP_GUEST-} ]] || skip "no guest: its kernels are the known ones"
 	local mode rekey=false

@@ -163,7 +163,7 @@ each() {
 	local calls=(close_range tee splice vmsplice sendfile getrandom prctl
 		prlimit64 setsockopt:1=1 setsockopt:1=6 fcntl:1=1031 fcntl:1=1032
 		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16
-		shutdown statx sysinfo uname fadvise64 clone3 sched_yield)
+		shutdown setitimer statx sysinfo uname fadvise64 clone3 sched_yield)
 	local WAY
 	# Without these options there is no kernel TLS.
 	ktls_here() { WHEN=auto; }
