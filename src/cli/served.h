@@ -103,20 +103,20 @@ void served_restarted(struct served *t, struct served_stream *s, bool did);
 
 /*
  * Signal a stream's process.  Until it has a launcher of its own, the listener's
- * does not know it: then the signal is owed, but SIGUSR1.
+ * launcher does not know it: then the signal is owed, unless it is SIGUSR1.
  */
 void served_signal(struct served_stream *s, int sig);
 
 /*
- * Send the signals that are owed, and kill those that have not ended 20 s after
- * SIGTERM, such as stopped ones.  Returns when to call it again; CLOCK_NEVER: not
- * at all.
+ * Send the signals that are owed, and kill the processes that have not ended 20 s
+ * after SIGTERM, such as stopped ones.  Returns when to call it again; CLOCK_NEVER:
+ * not at all.
  */
 uint64_t served_signal_due(struct served *t);
 
 /*
- * Hear what the streams' processes tell (pass.h).  This wakes nobody: call it
- * before the table is used.
+ * Hear what the streams' processes tell (pass.h).  Their news wakes nobody: call
+ * this before you use the table.
  */
 void served_hear(struct served *t);
 

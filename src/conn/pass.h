@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Pass a connection whose peer is accepted to the process of its stream, over a
- * pair of SOCK_SEQPACKET sockets: the TCP socket, the keys and the HELLO.  In the
- * other direction nothing goes over them, because a process that was taken over
- * could send descriptors that last for ever to close.  It tells its news in memory
- * that both share.
+ * pair of SOCK_SEQPACKET sockets: the TCP socket, the keys and the HELLO.  Nothing
+ * comes back over them, because a process that was taken over could send
+ * descriptors that take for ever to close.  It tells its news in memory that both
+ * share.
  */
 #pragma once
 
@@ -44,8 +44,8 @@ void pass_news_free(struct pass_news *news);
 int pass_send(int over, const struct peer *peer) attr_must_check;
 
 /*
- * Free a peer that the other process has, too.  That may have asked to linger
- * (socket(7)) and have closed its descriptor first: then our close(2) waits for
+ * Free a peer that the other process has, too.  That process may have asked to
+ * linger (socket(7)) and closed its descriptor first: then our close(2) waits for
  * the peer, but only for 0.1 s.
  */
 void pass_release(struct peer *peer);
