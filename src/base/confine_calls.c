@@ -20,58 +20,22 @@
 #include <sys/socket.h>
 
 #include "base/compat.h"
-#include "base/rights.h"
 
-#define ALLOW_IF(name, arg, wanted)                           \
+/*
+ * A row of confine_some: the call, and what one or two arguments must be.  Not
+ * SCMP_SYS(name): musl has macros of some names, which would be expanded.
+ */
+#define ALLOW(name, ...)                                      \
 	{                                                     \
-		.call = SCMP_SYS(name), .count = 1, .args = { \
-			{ arg, SCMP_CMP_EQ, wanted, 0 }       \
-		}                                             \
+		.call = __SNR_##name, .args = { __VA_ARGS__ } \
 	}
-#define ALLOW_IF_NOT(name, arg, bits)                         \
-	{                                                     \
-		.call = SCMP_SYS(name), .count = 1, .args = { \
-			{ arg, SCMP_CMP_MASKED_EQ, bits, 0 }  \
-		}                                             \
+#define EQ(arg, wanted)                      \
+	{                                    \
+		arg, SCMP_CMP_EQ, wanted, 0, \
 	}
-/* A datagram socket could send to any other of this machine. */
-#define ALLOW_PAIR(type)                                            \
-	{                                                           \
-		.call = SCMP_SYS(socketpair), .count = 2, .args = { \
-			{ 0, SCMP_CMP_EQ, AF_UNIX, 0 },             \
-			{ 1, SCMP_CMP_MASKED_EQ, 0xf, type },       \
-		}                                                   \
-	}
-/* With an address, or MSG_FASTOPEN, it could connect. */
-#define ALLOW_SENDTO                                                \
-	{                                                           \
-		.call = SCMP_SYS(sendto), .count = 2, .args = {     \
-			{ 3, SCMP_CMP_MASKED_EQ, MSG_FASTOPEN, 0 }, \
-			{ 4, SCMP_CMP_EQ, 0, 0 },                   \
-		}                                                   \
-	}
-/* Whoever may not raise a limit can lower it. */
-#define ALLOW_SETRLIMIT(which)                                     \
-	{                                                          \
-		.call = SCMP_SYS(prlimit64), .count = 2, .args = { \
-			{ 0, SCMP_CMP_EQ, 0, 0 },                  \
-			{ 1, SCMP_CMP_EQ, which, 0 }               \
-		}                                                  \
-	}
-/* Others have limits, too. */
-#define ALLOW_GETRLIMIT                                            \
-	{                                                          \
-		.call = SCMP_SYS(prlimit64), .count = 2, .args = { \
-			{ 0, SCMP_CMP_EQ, 0, 0 },                  \
-			{ 2, SCMP_CMP_EQ, 0, 0 }                   \
-		}                                                  \
-	}
-#define ALLOW_OPTION(level, option)                                 \
-	{                                                           \
-		.call = SCMP_SYS(setsockopt), .count = 2, .args = { \
-			{ 1, SCMP_CMP_EQ, level, 0 },               \
-			{ 2, SCMP_CMP_EQ, option, 0 }               \
-		}                                                   \
+#define BITS(arg, mask, wanted)                        \
+	{                                              \
+		arg, SCMP_CMP_MASKED_EQ, mask, wanted, \
 	}
 
 /* fork(2) of glibc and of musl; s390 has the flags in the second argument. */
@@ -84,8 +48,7 @@
 
 struct confine_rule {
 	int call;
-	unsigned int count; /* of args */
-	struct scmp_arg_cmp args[2];
+	struct scmp_arg_cmp args[2]; /* unused ones are all zero */
 };
 
 /*
@@ -129,56 +92,58 @@ static const int confine_any[] = {
 /* With some arguments alone.  Rows of one call are next to each other. */
 static const struct confine_rule confine_some[] = {
 	/* descriptors */
-	ALLOW_IF(newfstatat, 3, AT_EMPTY_PATH),
-	ALLOW_IF(fstatat64, 3, AT_EMPTY_PATH),
-	ALLOW_IF(statx, 2, AT_EMPTY_PATH),
-	ALLOW_IF(fcntl, 1, F_DUPFD_CLOEXEC),
-	ALLOW_IF(fcntl, 1, F_GETFD),
-	ALLOW_IF(fcntl, 1, F_SETFD),
-	ALLOW_IF(fcntl, 1, F_GETFL),
-	ALLOW_IF(fcntl, 1, F_SETFL),
-	ALLOW_IF(fcntl, 1, F_GETPIPE_SZ),
-	ALLOW_IF(fcntl, 1, F_SETPIPE_SZ),
-	ALLOW_IF(fcntl64, 1, F_DUPFD_CLOEXEC),
-	ALLOW_IF(fcntl64, 1, F_GETFD),
-	ALLOW_IF(fcntl64, 1, F_SETFD),
-	ALLOW_IF(fcntl64, 1, F_GETFL),
-	ALLOW_IF(fcntl64, 1, F_SETFL),
-	ALLOW_IF(fcntl64, 1, F_GETPIPE_SZ),
-	ALLOW_IF(fcntl64, 1, F_SETPIPE_SZ),
-	ALLOW_IF(ioctl, 1, FIONREAD),
-	ALLOW_IF(ioctl, 1, TIOCOUTQ), /* of a socket: SIOCOUTQ */
-	ALLOW_IF(ioctl, 1, TCGETS), /* isatty(3) */
-	/* sockets that are there */
-	ALLOW_PAIR(SOCK_STREAM),
-	ALLOW_PAIR(SOCK_SEQPACKET),
-	ALLOW_IF_NOT(send, 3, MSG_FASTOPEN),
-	ALLOW_IF_NOT(sendmsg, 2, MSG_FASTOPEN),
-	ALLOW_SENDTO,
-	ALLOW_OPTION(SOL_SOCKET, SO_KEEPALIVE),
-	ALLOW_OPTION(SOL_SOCKET, SO_LINGER),
-	ALLOW_OPTION(SOL_SOCKET, SO_RCVLOWAT),
-	ALLOW_OPTION(SOL_SOCKET, SO_SNDBUF),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_NODELAY),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPIDLE),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPINTVL),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_KEEPCNT),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_USER_TIMEOUT),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_NOTSENT_LOWAT),
-	ALLOW_OPTION(IPPROTO_TCP, TCP_ULP),
-	ALLOW_IF(setsockopt, 1, SOL_TLS),
+	ALLOW(newfstatat, EQ(3, AT_EMPTY_PATH)),
+	ALLOW(fstatat64, EQ(3, AT_EMPTY_PATH)),
+	ALLOW(statx, EQ(2, AT_EMPTY_PATH)),
+	ALLOW(fcntl, EQ(1, F_DUPFD_CLOEXEC)),
+	ALLOW(fcntl, EQ(1, F_GETFD)),
+	ALLOW(fcntl, EQ(1, F_SETFD)),
+	ALLOW(fcntl, EQ(1, F_GETFL)),
+	ALLOW(fcntl, EQ(1, F_SETFL)),
+	ALLOW(fcntl, EQ(1, F_GETPIPE_SZ)),
+	ALLOW(fcntl, EQ(1, F_SETPIPE_SZ)),
+	ALLOW(fcntl64, EQ(1, F_DUPFD_CLOEXEC)),
+	ALLOW(fcntl64, EQ(1, F_GETFD)),
+	ALLOW(fcntl64, EQ(1, F_SETFD)),
+	ALLOW(fcntl64, EQ(1, F_GETFL)),
+	ALLOW(fcntl64, EQ(1, F_SETFL)),
+	ALLOW(fcntl64, EQ(1, F_GETPIPE_SZ)),
+	ALLOW(fcntl64, EQ(1, F_SETPIPE_SZ)),
+	ALLOW(ioctl, EQ(1, FIONREAD)),
+	ALLOW(ioctl, EQ(1, TIOCOUTQ)), /* of a socket: SIOCOUTQ */
+	ALLOW(ioctl, EQ(1, TCGETS)), /* isatty(3) */
+	/* sockets that are there; a datagram socket could send to any other */
+	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_STREAM)),
+	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_SEQPACKET)),
+	/* with an address, or MSG_FASTOPEN, it could connect */
+	ALLOW(send, BITS(3, MSG_FASTOPEN, 0)),
+	ALLOW(sendmsg, BITS(2, MSG_FASTOPEN, 0)),
+	ALLOW(sendto, BITS(3, MSG_FASTOPEN, 0), EQ(4, 0)),
+	ALLOW(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_KEEPALIVE)),
+	ALLOW(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_LINGER)),
+	ALLOW(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_RCVLOWAT)),
+	ALLOW(setsockopt, EQ(1, SOL_SOCKET), EQ(2, SO_SNDBUF)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_NODELAY)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_KEEPIDLE)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_KEEPINTVL)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_KEEPCNT)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_USER_TIMEOUT)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_NOTSENT_LOWAT)),
+	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_ULP)),
+	ALLOW(setsockopt, EQ(1, SOL_TLS)),
 	/* memory; nothing new can be executed */
-	ALLOW_IF_NOT(mmap, 2, PROT_EXEC),
-	ALLOW_IF_NOT(mmap2, 2, PROT_EXEC),
-	ALLOW_IF_NOT(mprotect, 2, PROT_EXEC),
+	ALLOW(mmap, BITS(2, PROT_EXEC, 0)),
+	ALLOW(mmap2, BITS(2, PROT_EXEC, 0)),
+	ALLOW(mprotect, BITS(2, PROT_EXEC, 0)),
 	/* signals and processes: fork(2), but neither exec nor namespaces */
-	ALLOW_IF(clone, CLONE_FLAGS_ARG, FORK_FLAGS),
-	ALLOW_IF(clone, CLONE_FLAGS_ARG, SIGCHLD),
-	ALLOW_IF(setpgid, 1, 0),
-	ALLOW_IF(prctl, 0, PR_SET_PDEATHSIG),
-	ALLOW_GETRLIMIT,
-	ALLOW_SETRLIMIT(RLIMIT_NPROC),
-	ALLOW_SETRLIMIT(RLIMIT_NOFILE),
+	ALLOW(clone, EQ(CLONE_FLAGS_ARG, FORK_FLAGS)),
+	ALLOW(clone, EQ(CLONE_FLAGS_ARG, SIGCHLD)),
+	ALLOW(setpgid, EQ(1, 0)),
+	ALLOW(prctl, EQ(0, PR_SET_PDEATHSIG)),
+	/* its own limits; whoever may not raise one can lower it */
+	ALLOW(prlimit64, EQ(0, 0), EQ(2, 0)),
+	ALLOW(prlimit64, EQ(0, 0), EQ(1, RLIMIT_NPROC)),
+	ALLOW(prlimit64, EQ(0, 0), EQ(1, RLIMIT_NOFILE)),
 };
 
 /*
@@ -215,9 +180,12 @@ static void confine_release(scmp_filter_ctx *filter)
 /* Calls that this machine does not have count for nothing. */
 static int confine_allow(scmp_filter_ctx filter, const struct confine_rule *r)
 {
+	/* op 0 is none of libseccomp's */
+	unsigned int count = !!r->args[0].op + !!r->args[1].op;
+
 	return r->call < 0 ? 0
 			   : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-						    r->call, r->count, r->args);
+						    r->call, count, r->args);
 }
 
 static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
