@@ -22,6 +22,7 @@
 #include "base/notify.h"
 #include "base/order.h"
 #include "base/rights.h"
+#include "conn/activation.h"
 #include "conn/net.h"
 #include "conn/resolve.h"
 #include "stream/command.h"
@@ -398,9 +399,6 @@ static void launcher_on_sigchld(int sig)
  */
 static void launcher_detach(int fd)
 {
-	static const char *const not_for_command[] = { "LISTEN_PID",
-						       "LISTEN_FDS",
-						       "LISTEN_FDNAMES" };
 	struct sigaction sa = { .sa_handler = launcher_on_sigchld };
 	sigset_t chld;
 
@@ -416,8 +414,7 @@ static void launcher_detach(int fd)
 	io_close_all_but(3, &fd, 1);
 	log_after_fork();
 	/* The worker takes these later: conn/activation. */
-	for (size_t i = 0; i < array_len(not_for_command); i++)
-		unsetenv(not_for_command[i]);
+	activation_forget();
 }
 
 /* Wait for the disk, as the process of the last slow order does. */

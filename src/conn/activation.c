@@ -81,11 +81,16 @@ static bool activation_is_ours(void)
 	       value == (uint64_t)getpid();
 }
 
+void activation_forget(void)
+{
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	unsetenv("LISTEN_PIDFDID");
+}
+
 int activation_take(struct net_listener *l, struct err *e)
 {
-	static const char *const names[] = { "LISTEN_PID", "LISTEN_FDS",
-					     "LISTEN_FDNAMES",
-					     "LISTEN_PIDFDID" };
 	const char *text = getenv("LISTEN_FDS");
 	uint64_t count = 0;
 	int ret = 0;
@@ -98,7 +103,6 @@ int activation_take(struct net_listener *l, struct err *e)
 		else
 			ret = activation_take_all(l, count, e);
 	}
-	for (size_t i = 0; i < array_len(names); i++)
-		unsetenv(names[i]);
+	activation_forget();
 	return ret < 0 || !l->count ? ret : net_listener_find_port(l, e);
 }

@@ -17,3 +17,6 @@
  * Errors: ERR_USAGE, ERR_NET.
  */
 int activation_take(struct net_listener *l, struct err *e) attr_must_check;
+
+/* Remove the variables from the environment: they are not for COMMAND. */
+void activation_forget(void);

@@ -128,6 +128,7 @@ static void run(const int *fds, int count, const char *notify, char **argv)
 		set_number("LISTEN_PID", getpid());
 		set_number("LISTEN_FDS", count);
 		setenv("LISTEN_FDNAMES", "name", 1);
+		setenv("LISTEN_PIDFDID", "1", 1);
 	}
 	if (getenv("WATCHDOG_USEC"))
 		set_number("WATCHDOG_PID", getpid());
