@@ -115,10 +115,11 @@ int io_reopen_nonblocking(int fd, int access)
 	const struct order reopen = { .kind = ORDER_REOPEN,
 				      .number = fd,
 				      .access = access };
+	struct err ignored = { 0 };
 	char path[32];
 
 	if (order_possible())
-		return order_ask_fd(&reopen);
+		return order_ask_fd(&reopen, &ignored);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	return open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
 }
@@ -126,9 +127,10 @@ int io_reopen_nonblocking(int fd, int access)
 int io_open_null(void)
 {
 	const struct order null = { .kind = ORDER_NULL };
+	struct err ignored = { 0 };
 
 	if (order_possible())
-		return order_ask_fd(&null);
+		return order_ask_fd(&null, &ignored);
 	return open("/dev/null", O_WRONLY | O_CLOEXEC);
 }
 

@@ -236,14 +236,17 @@ int order_ask(const struct order *o, int fd, struct order_answer *a,
 	return order_ask_with(o, (int[]){ fd, -1 }, a, e);
 }
 
-int order_ask_fd(const struct order *o)
+int order_ask_fd(const struct order *o, struct err *e)
 {
 	struct order_answer a;
-	struct err e = { 0 };
 
-	if (order_ask(o, -1, &a, &e) == 0 && a.fds[0] >= 0)
-		return a.fds[0];
-	errno = e.num ? e.num : EBADMSG;
+	if (order_ask(o, -1, &a, e) == 0) {
+		if (a.fds[0] >= 0)
+			return a.fds[0];
+		err_set(e, ERR_STREAM, EBADMSG,
+			"the launcher's descriptor did not arrive");
+	}
+	errno = e->num ? e->num : EBADMSG;
 	return -1;
 }
 

@@ -116,9 +116,9 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 
 /*
  * The same for an order whose answer is one descriptor: returns it, or -1 with
- * errno set.
+ * errno set, too; EBADMSG if the answer came without it.
  */
-int order_ask_fd(const struct order *o);
+int order_ask_fd(const struct order *o, struct err *e) attr_must_check;
 
 /*
  * Send sig to a process: by the launcher if there is one, else by kill(2), whose

@@ -170,11 +170,9 @@ static void serve_pass(struct serve *k, struct peer *g)
 static int serve_open_keys(const char *path, struct err *e)
 {
 	const struct order open_keys = { .kind = ORDER_KEYS };
-	struct order_answer answer;
 
-	if (!order_possible())
-		return key_list_open(path, e);
-	return order_ask(&open_keys, -1, &answer, e) < 0 ? -1 : answer.fds[0];
+	return order_possible() ? order_ask_fd(&open_keys, e)
+				: key_list_open(path, e);
 }
 
 static void serve_reread(struct serve *k)
@@ -306,19 +304,17 @@ static int serve_change_launcher(const struct serve *k, const struct peer *g,
 				 struct err *e)
 {
 	struct order launcher = { .kind = ORDER_STREAM_LAUNCHER };
-	struct order_answer answer;
+	int fd;
 
 	if (!order_possible())
 		return 0;
 	order_set_word(&launcher, ORDER_IDENTITY,
 		       session_identity(&k->setup->session,
 					channel_agreed(g->channel)));
-	if (order_ask(&launcher, -1, &answer, e) < 0)
+	fd = order_ask_fd(&launcher, e);
+	if (fd < 0)
 		return -1;
-	if (answer.fds[0] < 0)
-		return err_set(e, ERR_STREAM, 0,
-			       "the socket to the launcher did not arrive");
-	order_connect(answer.fds[0], true);
+	order_connect(fd, true);
 	/* Not without a launcher: then it forks for COMMAND. */
 	if (confine_limit() < 0)
 		log_debug("limits of this stream: %s", strerror(errno));

@@ -294,15 +294,14 @@ static int net_bind_source(int fd, const struct net_address *from,
 static int net_order_connect(const struct net_target *t, struct err *e)
 {
 	struct order dial = { .kind = ORDER_DIAL, .to = *t->to };
-	struct order_answer answer;
+	int fd;
 
 	if (t->from)
 		dial.from = *t->from;
-	if (order_ask(&dial, -1, &answer, e) < 0) {
+	fd = order_ask_fd(&dial, e);
+	if (fd < 0)
 		e->kind = ERR_NET;
-		return -1;
-	}
-	return answer.fds[0];
+	return fd;
 }
 
 int net_connect(const struct net_target *t, struct err *e)

@@ -99,14 +99,11 @@ static int resolve_order(struct resolve *r, struct err *e)
 {
 	const struct order resolve = { .kind = ORDER_RESOLVE,
 				       .number = r->query.number };
-	struct order_answer answer;
 
-	if (order_ask(&resolve, -1, &answer, e) < 0) {
+	r->fd = order_ask_fd(&resolve, e);
+	if (r->fd < 0)
 		e->kind = ERR_NET;
-		return -1;
-	}
-	r->fd = answer.fds[0];
-	return 0;
+	return r->fd < 0 ? -1 : 0;
 }
 
 int resolve_start(struct resolve *r, const struct resolve_query *q,

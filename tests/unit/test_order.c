@@ -165,6 +165,7 @@ static void test_ask(bool alone)
 {
 	const struct order grow = { .kind = ORDER_GROW, .number = 4711 };
 	const struct order null = { .kind = ORDER_NULL };
+	const struct order ping = { .kind = ORDER_PING };
 	struct order_answer a;
 	struct err e = { 0 };
 	int ends[2], pipe_ends[2], on = 1;
@@ -189,7 +190,12 @@ static void test_ask(bool alone)
 		   read(pipe_ends[0], &byte, 1) == 1 && byte == 'x',
 	   "a descriptor goes there and back");
 	close(a.fds[0]);
-	is_int(order_ask_fd(&null), -1, "its failure is ours");
+	err_set(&e, ERR_NET, ECONNREFUSED, "an error before this one");
+	is_int(order_ask_fd(&ping, &e), -1, "an answer without a descriptor");
+	is_int(errno, EBADMSG, "is an error");
+	is_str(e.msg, "the launcher's descriptor did not arrive: Bad message",
+	       "with a message of its own");
+	is_int(order_ask_fd(&null, &e), -1, "its failure is ours");
 	is_int(errno, EISDIR, "with its errno");
 	is_int(order_ask(&null, -1, &a, &e), -1, "the same with the message");
 	is_str(e.msg, "nothing left: Is a directory", "which is its own");
