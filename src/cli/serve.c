@@ -137,10 +137,9 @@ static bool serve_has_place(struct serve *k, const struct served_stream *s,
 /* The peer of a running stream comes again: pass it to the stream's process. */
 static void serve_pass(struct serve *k, struct peer *g)
 {
-	/* Not after served_hear(): a restart changes what is looked for. */
-	struct served_stream *s = served_find(&k->table, g);
+	struct served_stream *s = &k->table.streams[g->stream];
 
-	assert(s); /* or it would not return */
+	assert(k->table.returning[g->stream] == &s->stream);
 	if (!serve_has_place(k, s, g) || (g->restarts && s->restarts) ||
 	    (g->restarts && served_prepare_restart(&k->table, s, g) < 0)) {
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);

@@ -33,7 +33,8 @@ void served_fini(struct served *t)
 	secret_free(t->tickets, TICKETS_BYTES);
 }
 
-bool served_runs(const struct served_stream *s)
+/* Is there a stream in this place that was not told to end? */
+static bool served_runs(const struct served_stream *s)
 {
 	return s->pid && !s->gives_way;
 }
@@ -208,23 +209,6 @@ void served_end(struct served *t, struct served_stream *s)
 	close(s->fd);
 	pass_news_free(s->news);
 	s->pid = 0;
-}
-
-struct served_stream *served_find(struct served *t, const struct peer *g)
-{
-	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++) {
-		struct served_stream *s = &t->streams[i];
-
-		if (!t->returning[i])
-			continue;
-		if (!memcmp(s->id, g->hello.stream, sizeof s->id) ||
-		    (g->restarts && s->named &&
-		     !memcmp(s->stream_name, g->stream_name,
-			     sizeof s->stream_name) &&
-		     !strcmp(s->owner, channel_agreed(g->channel)->name)))
-			return s;
-	}
-	return NULL;
 }
 
 int served_prepare_restart(struct served *t, struct served_stream *s,

@@ -83,9 +83,6 @@ struct served {
 int served_init(struct served *t, struct credential *cred);
 void served_fini(struct served *t);
 
-/* Is there a stream in this place that was not told to end? */
-bool served_runs(const struct served_stream *s);
-
 /* It waits for another process, and takes no place. */
 bool served_is_suspended(const struct served_stream *s);
 
@@ -141,9 +138,6 @@ struct served_stream *served_place(struct served *t);
 
 /* Its peer cannot come back, and its ticket lets nobody in. */
 void served_forget(struct served *t, struct served_stream *s);
-
-/* The stream whose peer, or another process of it, comes again */
-struct served_stream *served_find(struct served *t, const struct peer *g);
 
 /*
  * Another process restarts the stream: prepare its ticket, which counts once

@@ -137,12 +137,12 @@ static bool pending_is_restart(const struct pending_stream *s,
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
 }
 
-/* The running stream that a HELLO names, or NULL. */
+/* Find the running stream that a HELLO names.  NULL: none */
 static const struct pending_stream *pending_find(const struct pending_rules *r,
-						 const struct peer *p)
+						 struct peer *p)
 {
-	for (size_t i = 0; i < r->stream_count; i++) {
-		const struct pending_stream *s = r->streams[i];
+	for (p->stream = 0; p->stream < r->stream_count; p->stream++) {
+		const struct pending_stream *s = r->streams[p->stream];
 
 		if (s && (pending_has_id(s, p) || pending_is_restart(s, p)))
 			return s;

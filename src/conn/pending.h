@@ -36,6 +36,7 @@ struct peer {
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool returns; /* the HELLO goes on with a stream that runs */
+	size_t stream; /* then: its index in pending_rules.streams */
 	bool restarts; /* it has no ticket of that stream, and asks for one */
 	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
 };
