@@ -163,7 +163,8 @@ struct credential *password_exchange_accept(
 	if (read && p.version == PASSWORD_MESSAGE_VERSION_OLD) {
 		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
 		err_set(e, ERR_AUTH, 0, "%s",
-			frame_version_text(FRAME_VERSION_OLD));
+			frame_refusal_text(FRAME_REFUSED_VERSION,
+					   FRAME_VERSION_OLD));
 		return NULL;
 	}
 	if (read && p.refusal)
@@ -240,7 +241,8 @@ struct credential *password_exchange_answer(const struct password_exchange *x,
 		password_exchange_refuse(fd, PASSWORD_MESSAGE_REFUSED_VERSION);
 		err_set(e, ERR_AUTH, 0, "%s",
 			p.version == PASSWORD_MESSAGE_VERSION_OLD
-				? frame_version_text(FRAME_VERSION_OLD)
+				? frame_refusal_text(FRAME_REFUSED_VERSION,
+						     FRAME_VERSION_OLD)
 				: password_message_refusal_text(
 					  PASSWORD_MESSAGE_REFUSED_VERSION));
 		return NULL;

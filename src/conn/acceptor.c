@@ -255,9 +255,7 @@ static void acceptor_accept(struct acceptor *a, size_t i)
 
 void acceptor_refuse_accepted(struct peer *peer, enum frame_refusal why)
 {
-	struct err ignored = { 0 };
-
-	pending_send_refusal(peer, why, &ignored);
+	pending_send_refusal(peer, why);
 	pending_drop_peer(peer);
 }
 

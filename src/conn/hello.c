@@ -72,9 +72,6 @@ int hello_check(const struct frame_welcome *w, enum frame_role role,
 		refusal = FRAME_REFUSED_ROLE;
 	if (!refusal)
 		return 0;
-	if (refusal == FRAME_REFUSED_VERSION)
-		return err_set(e, ERR_AUTH, 0, "refused: %s",
-			       frame_version_text(w->version));
 	return err_set(e, ERR_AUTH, 0, "refused: %s",
-		       frame_refusal_text(refusal));
+		       frame_refusal_text(refusal, w->version));
 }

@@ -7,7 +7,6 @@
 #include "base/log.h"
 #include "conn/hello.h"
 #include "conn/host_id.h"
-#include "conn/net.h"
 
 enum { REFUSE_MS = 100 }; /* to send a refusal */
 
@@ -38,8 +37,7 @@ struct tls *pending_session(const struct pending_rules *r, int fd,
 	return tls_new(&params, e);
 }
 
-int pending_send_refusal(const struct peer *p, enum frame_refusal refusal,
-			 struct err *e)
+void pending_send_refusal(const struct peer *p, enum frame_refusal refusal)
 {
 	struct frame f = { .type = FRAME_WELCOME,
 			   .welcome = { .version = FRAME_VERSION,
@@ -50,7 +48,6 @@ int pending_send_refusal(const struct peer *p, enum frame_refusal refusal,
 		       &ignored) < 0)
 		log_debug("%s", ignored.msg);
 	channel_last_alert(p->channel, RECORD_CLOSE_NOTIFY);
-	return err_set(e, ERR_AUTH, 0, "%s", frame_refusal_text(refusal));
 }
 
 static bool pending_knows(const struct pending_rules *r,
@@ -214,26 +211,22 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 static int pending_admit(struct pending_rules *r, struct pending *p,
 			 struct err *e)
 {
-	struct err ignored = { 0 };
-
 	if (p->peer.returns || !r->admit ||
 	    r->admit(r->admit_arg, channel_agreed(p->peer.channel),
 		     &p->peer.source, e) == 0)
 		return 0;
-	return pending_send_refusal(&p->peer, FRAME_REFUSED_BUSY, &ignored);
+	pending_send_refusal(&p->peer, FRAME_REFUSED_BUSY);
+	return -1;
 }
 
 /* Receive the frame that must come now; refuse another that is complete. */
 static int pending_recv(struct pending *p, enum frame_type type,
 			struct frame *f, bool *done, struct err *e)
 {
-	struct err ignored = { 0 };
-
 	if (hello_recv(p->peer.channel, &p->reader, type, f, done, e) == 0)
 		return 0;
 	if (p->reader.have && !frame_reader_wants(&p->reader))
-		pending_send_refusal(&p->peer, FRAME_REFUSED_MALFORMED,
-				     &ignored);
+		pending_send_refusal(&p->peer, FRAME_REFUSED_MALFORMED);
 	return -1;
 }
 
@@ -246,11 +239,9 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return pending_admit(r, p, e);
-	pending_send_refusal(&p->peer, refusal, e);
-	if (refusal == FRAME_REFUSED_VERSION)
-		err_set(e, ERR_AUTH, 0, "%s",
-			frame_version_text(p->peer.hello.version));
-	return -1;
+	pending_send_refusal(&p->peer, refusal);
+	return err_set(e, ERR_AUTH, 0, "%s",
+		       frame_refusal_text(refusal, p->peer.hello.version));
 }
 
 static int pending_read_name(struct pending_rules *r, struct pending *p,

@@ -118,9 +118,8 @@ bool pending_has_left(const struct pending_rules *r, const struct pending *p);
  */
 void pending_tell_later(const struct pending_rules *r, const struct pending *p);
 
-/* Send an authenticated peer a WELCOME that refuses it.  Returns -1: ERR_AUTH. */
-int pending_send_refusal(const struct peer *p, enum frame_refusal refusal,
-			 struct err *e);
+/* Send an authenticated peer a WELCOME that refuses it. */
+void pending_send_refusal(const struct peer *p, enum frame_refusal refusal);
 
 /* Is this slot in use? */
 static inline bool pending_exists(const struct pending *p)

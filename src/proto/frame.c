@@ -250,13 +250,16 @@ size_t frame_reader_wants(const struct frame_reader *r)
 		       : 1;
 }
 
-const char *frame_refusal_text(enum frame_refusal refusal)
+const char *frame_refusal_text(enum frame_refusal refusal, uint8_t version)
 {
 	switch (refusal) {
 	case FRAME_ACCEPTED:
 		return "accepted";
 	case FRAME_REFUSED_VERSION:
-		return "the other side speaks another version of the protocol";
+		return version == FRAME_VERSION_OLD
+			       ? "the peer runs 0.1: upgrade it"
+			       : "the other side speaks another version of the "
+				 "protocol";
 	case FRAME_REFUSED_ROLE:
 		return "both sides send or both receive; one of them needs "
 		       "--send or --receive";
@@ -276,11 +279,4 @@ const char *frame_refusal_text(enum frame_refusal refusal)
 		return "the listener does not serve streams by name";
 	}
 	return "refused for a reason that this version does not know";
-}
-
-const char *frame_version_text(uint8_t version)
-{
-	return version == FRAME_VERSION_OLD
-		       ? "the peer runs 0.1: upgrade it"
-		       : frame_refusal_text(FRAME_REFUSED_VERSION);
 }

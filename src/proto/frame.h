@@ -203,8 +203,5 @@ struct frame_reader {
 /* How many bytes to append at bytes[have]; 0: the frame is complete. */
 size_t frame_reader_wants(const struct frame_reader *r);
 
-/* A refusal in words. */
-const char *frame_refusal_text(enum frame_refusal refusal);
-
-/* The refusal of a peer that speaks this other version of the protocol. */
-const char *frame_version_text(uint8_t version);
+/* A refusal in words.  version: what the peer speaks */
+const char *frame_refusal_text(enum frame_refusal refusal, uint8_t version);

@@ -172,7 +172,8 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 	tls_alert(t, RECORD_NO_APPLICATION_PROTOCOL);
 	if (t->old && !t->p.raw)
 		return err_set(e, ERR_AUTH, 0, "%s",
-			       frame_version_text(FRAME_VERSION_OLD));
+			       frame_refusal_text(FRAME_REFUSED_VERSION,
+						  FRAME_VERSION_OLD));
 	if (t->p.raw)
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer is btrfs-ktls-pipe without --raw; "

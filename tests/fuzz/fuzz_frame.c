@@ -32,7 +32,7 @@ static void check_frame(const struct frame *f)
 	case FRAME_WELCOME:
 		assert(f->welcome.version != FRAME_VERSION ||
 		       !f->welcome.refusal == !!f->welcome.role);
-		assert(*frame_refusal_text(f->welcome.refusal));
+		assert(*frame_refusal_text(f->welcome.refusal, 2));
 		break;
 	case FRAME_ACK:
 		assert(!(f->ack.flags & ~FRAME_ACK_FLAGS));

@@ -82,7 +82,8 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 		if (hello_recv(ch, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
-	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal)
+	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal,
+							      FRAME_VERSION)
 					 : "welcome");
 	if (f.welcome.refusal || number != argv[5])
 		return 0;

@@ -519,18 +519,19 @@ static void test_refusals(void)
 		bytes[2] = (uint8_t)i;
 		want.welcome.refusal = (enum frame_refusal)i;
 		wrong += frame_decode(bytes, &f) < 0 || !same_frame(&f, &want);
-		wrong += !*frame_refusal_text(want.welcome.refusal);
+		wrong += !*frame_refusal_text(want.welcome.refusal, 2);
 	}
 	is_int(wrong, 0, "a refusal may be any, and is all that is read");
 	for (int i = wrong = 0; i < FRAME_REFUSAL_LAST; i++)
 		for (int j = i + 1; j <= FRAME_REFUSAL_LAST + 1; j++)
 			wrong += !strcmp(
-				frame_refusal_text((enum frame_refusal)i),
-				frame_refusal_text((enum frame_refusal)j));
+				frame_refusal_text((enum frame_refusal)i, 2),
+				frame_refusal_text((enum frame_refusal)j, 2));
 	is_int(wrong, 0, "and each has a text of its own");
-	is_str(frame_version_text(1), "the peer runs 0.1: upgrade it",
-	       "version 1 is known by name");
-	is_str(frame_version_text(3), frame_refusal_text(FRAME_REFUSED_VERSION),
+	is_str(frame_refusal_text(FRAME_REFUSED_VERSION, 1),
+	       "the peer runs 0.1: upgrade it", "version 1 is known by name");
+	is_str(frame_refusal_text(FRAME_REFUSED_VERSION, 3),
+	       "the other side speaks another version of the protocol",
 	       "others are not");
 }
 
