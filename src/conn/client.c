@@ -46,7 +46,7 @@ void client_watch(struct client *client, enum tls_want want)
 /* When to give up on getting a connection. */
 static uint64_t client_end_ms(const struct client *client)
 {
-	return client->session.count ? session_deadline(&client->session)
+	return client->session.count ? retry_deadline(&client->session.retry)
 				     : client->give_up_ms;
 }
 

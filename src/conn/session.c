@@ -419,25 +419,23 @@ void session_start_retry(struct session *s)
 	retry_lost(&s->retry, clock_now_ms());
 }
 
-void session_moved(struct session *s)
-{
-	retry_moved(&s->retry);
-}
-
-void session_excuse(struct session *s)
-{
-	retry_excuse(&s->retry, clock_now_ms());
-}
-
-uint64_t session_deadline(const struct session *s)
-{
-	return retry_deadline(&s->retry);
-}
-
 static void session_drop(struct session *s)
 {
 	session_close(s);
 	s->ops->lost(s);
+}
+
+void session_say_suspended(const struct session *s, uint64_t bytes)
+{
+	char granted[CLOCK_TEXT_BYTES];
+
+	if (!session_suspends(s) || (s->conn && connection_gave_up(s->conn)))
+		return;
+	clock_text(s->granted_ms, granted);
+	log_notice("the stream stopped after %" PRIu64 " bytes; %s waits for "
+		   "%s at the most; the same command continues it (with "
+		   "--discard it is abandoned)",
+		   bytes, s->name, granted);
 }
 
 int session_lost(struct session *s, struct err *e)
@@ -453,7 +451,7 @@ int session_lost(struct session *s, struct err *e)
 		return -1;
 	session_start_retry(s);
 	now = clock_now_ms();
-	until = session_deadline(s);
+	until = retry_deadline(&s->retry);
 	clock_text(until > now ? until - now : 0, left);
 	s->why = *e;
 	if (session_may_log(s))
@@ -530,14 +528,14 @@ void session_redial(struct session *s)
 
 uint64_t session_outage_end_ms(const struct session *s)
 {
-	return s->conn ? CLOCK_NEVER : session_deadline(s);
+	return s->conn ? CLOCK_NEVER : retry_deadline(&s->retry);
 }
 
 int session_check(const struct session *s, struct err *e)
 {
 	char limit[CLOCK_TEXT_BYTES];
 
-	if (clock_now_ms() < session_deadline(s))
+	if (clock_now_ms() < retry_deadline(&s->retry))
 		return 0;
 	clock_text(s->retry.limit_ms, limit);
 	err_set(e, ERR_STREAM, 0, "%s", s->why.msg);

@@ -231,18 +231,6 @@ int session_run(struct session *s, const struct session_span *span,
 int session_lost(struct session *s, struct err *e) attr_must_check;
 
 /*
- * Report progress: bytes arrived or were acknowledged over s->conn, or none are
- * outstanding.
- */
-void session_moved(struct session *s);
-
-/* Report that nobody waits for bytes: no progress is not a failure now. */
-void session_excuse(struct session *s);
-
-/* When session_check() will fail; CLOCK_NEVER while there is progress. */
-uint64_t session_deadline(const struct session *s);
-
-/*
  * Report that a receiver has heard nothing for long.  If it is the client it
  * dials again, to be sure: only a sender notices a connection that died.
  */
@@ -278,6 +266,9 @@ bool session_compares(const struct session *s);
 
 /* Does the peer wait for another process, should this one fail? */
 bool session_suspends(const struct session *s);
+
+/* If so, and the peer did not give up either, say what becomes of the stream. */
+void session_say_suspended(const struct session *s, uint64_t bytes);
 
 /*
  * Sender: HAVE came.  If the comparison is done already, the receiver is told

@@ -228,7 +228,8 @@ static uint64_t receiver_due(const struct receiver *r)
 	if (session->conn && r->want_data && !r->over)
 		until_ms = clock_earlier(until_ms, r->on.heard_ms + SILENCE_MS);
 	if (!r->ended)
-		until_ms = clock_earlier(until_ms, session_deadline(session));
+		until_ms = clock_earlier(until_ms,
+					 retry_deadline(&session->retry));
 	if (r->want_data && r->on.rest)
 		until_ms = clock_earlier(until_ms, r->now_ms + r->on.spin_ms);
 	return until_ms;
@@ -249,7 +250,7 @@ static void receiver_go_on(struct receiver *r)
 	r->on = receiver_connection_new(r);
 	/* The sender has no bytes that we lack: the connection works. */
 	if (r->session->peer_sent <= r->total)
-		session_moved(r->session);
+		retry_moved(&r->session->retry);
 	receiver_arrived(r);
 }
 
@@ -268,7 +269,7 @@ static int receiver_run_session(struct receiver *r, struct err *e)
 int receiver_check_session(struct receiver *r, struct err *e)
 {
 	if (r->session->conn && !receiver_waits(r))
-		session_excuse(r->session);
+		retry_excuse(&r->session->retry, clock_now_ms());
 	return session_check(r->session, e);
 }
 

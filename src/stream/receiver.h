@@ -30,19 +30,13 @@ struct receiver_params {
 	struct progress *progress;
 };
 
-/* How far it came. */
-struct receiver_end {
-	uint64_t total; /* bytes received */
-	bool suspended; /* another process with its name can continue it */
-};
-
 /*
  * Receive a whole stream, make sure that it is consumed, and tell the sender
- * the outcome.  Fills *end, on failure too.
+ * the outcome.  *total: bytes received, on failure too.
  * Errors: ERR_STREAM (connection, sender), ERR_IO (output), ERR_COMMAND
  * (consumer), ERR_BUG (out of resources).
  */
-int receiver_run(const struct receiver_params *p, struct receiver_end *end,
+int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e) attr_must_check;
 
 /* ---- for the parts */

@@ -246,17 +246,7 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	return receiver_consume(r, e);
 }
 
-/* Does the sender wait for another process that receives the rest? */
-static bool receiver_is_suspended(const struct receiver *r)
-{
-	const struct session *session = r->session;
-
-	return session_suspends(session) && !r->outcome.failure &&
-	       !r->differs &&
-	       !(session->conn && connection_gave_up(session->conn));
-}
-
-int receiver_run(const struct receiver_params *p, struct receiver_end *end,
+int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e)
 {
 	struct receiver r = { .p = p,
@@ -283,8 +273,9 @@ int receiver_run(const struct receiver_params *p, struct receiver_end *end,
 		 !connection_lost(p->session->conn))
 		connection_abort(p->session->conn);
 	p->session->ask = NULL;
-	end->total = r.total;
-	end->suspended = ret < 0 && receiver_is_suspended(&r);
+	*total = r.total;
+	if (ret < 0 && !r.outcome.failure && !r.differs)
+		session_say_suspended(p->session, r.total);
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, RECEIVER_BUFFER_BYTES);
 	attr_close_pair(&r.pipe);

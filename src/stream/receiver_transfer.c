@@ -32,7 +32,7 @@ static void receiver_got(struct receiver *r, const struct connection_io *io)
 	if (io->bytes) {
 		r->on.spin_ms = 0;
 		r->on.heard_ms = r->now_ms;
-		session_moved(r->session);
+		retry_moved(&r->session->retry);
 	} else if (r->on.said_ready &&
 		   connection_in_kernel(session_source(r->session))) {
 		r->on.rest = true;
@@ -111,7 +111,7 @@ int receiver_transfer_compare(struct receiver *r, struct err *e)
 		    (got && receiver_on_result(r, &f.checking, e) < 0))
 			return e->kind == ERR_STREAM ? receiver_lost(r, e) : -1;
 		r->on.heard_ms = r->now_ms;
-		session_excuse(r->session);
+		retry_excuse(&r->session->retry, clock_now_ms());
 	}
 	r->want_data = !got;
 	return 0;

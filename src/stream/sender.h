@@ -33,8 +33,7 @@ struct sender_params {
 
 /* How far it came. */
 struct sender_end {
-	uint64_t sent, confirmed; /* bytes; confirmed: acknowledged */
-	bool suspended; /* another process with its name can continue it */
+	uint64_t confirmed; /* bytes that were acknowledged */
 	bool restarted; /* another receiver came: begin the input again */
 };
 

@@ -39,7 +39,7 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 	session_retire_old(s->session, offset);
 	if (stuck_ack(&s->on.stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
 	    !sender_owes(s))
-		session_moved(s->session);
+		retry_moved(&s->session->retry);
 	if (offset <= s->confirmed)
 		return 0;
 	s->confirmed = offset;
@@ -253,6 +253,6 @@ int sender_hear(struct sender *s, short revents, struct err *e)
 	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)
 		return -1;
 	if (!s->on.stuck.waits)
-		session_excuse(s->session);
+		retry_excuse(&s->session->retry, clock_now_ms());
 	return session_check(s->session, e);
 }

@@ -24,7 +24,7 @@ static uint64_t sender_due(struct sender *s)
 	const struct sender_connection *on = &s->on;
 	uint64_t until = clock_earlier(s->progress_due_ms, s->speak_ms);
 
-	until = clock_earlier(until, session_deadline(session));
+	until = clock_earlier(until, retry_deadline(&session->retry));
 	if (!s->resend->eof)
 		until = clock_earlier(until,
 				      read_ahead_due_ms(&s->ahead, s->now_ms));
@@ -129,7 +129,7 @@ static int sender_compare(struct sender *s, struct err *e)
 	ret = comparison_step(&s->comparison, session, s->resend, s->complete,
 			      &s->on.more, e);
 	if (ret == 0 && session->conn)
-		session_moved(session);
+		retry_moved(&session->retry);
 	progress_set_comparison(s->p->progress, s->resend->sent,
 				session_compares(session) ? session->have.offset
 							  : 0);
@@ -237,15 +237,6 @@ static int sender_loop(struct sender *s, struct err *e)
 	return 0;
 }
 
-/* Does the receiver wait for another process that sends the rest? */
-static bool sender_is_suspended(const struct sender *s)
-{
-	const struct session *session = s->session;
-
-	return session_suspends(session) && !s->refused && !s->disputed &&
-	       !(session->conn && connection_gave_up(session->conn));
-}
-
 int sender_run(const struct sender_params *p, struct sender_end *end,
 	       struct err *e)
 {
@@ -254,14 +245,15 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 			    .session = p->session,
 			    .now_ms = clock_now_ms(),
 			    .speak_ms = CLOCK_NEVER };
+	uint64_t sent;
 	int ret;
 
 	s.on = sender_connection_new(&s);
 	read_ahead_init(&s.ahead, s.resend->room);
 	pace_init(&s.pace, p->limit_bytes_per_s, s.now_ms);
 	ret = sender_loop(&s, e);
-	end->sent = session_compares(s.session) ? s.session->have.offset
-						: s.resend->sent;
+	sent = session_compares(s.session) ? s.session->have.offset
+					   : s.resend->sent;
 	s.resend->ops->free(s.resend);
 
 	/* Tell the receiver that its outcome was read, or that our input
@@ -275,6 +267,7 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	end->confirmed = s.confirmed;
 	end->restarted = ret == 0 && p->session->restarted;
 	p->session->restarted = false;
-	end->suspended = ret < 0 && sender_is_suspended(&s);
+	if (ret < 0 && !s.refused && !s.disputed)
+		session_say_suspended(p->session, sent);
 	return ret;
 }

@@ -101,7 +101,7 @@ int sender_send_again(struct sender *s, struct err *e)
 	if (s->session->offset > s->confirmed) {
 		s->confirmed = s->session->offset;
 		/* It arrived over an earlier connection. */
-		session_moved(s->session);
+		retry_moved(&s->session->retry);
 	}
 	resend_buffer_confirm(s->resend, s->confirmed);
 	return 0;

@@ -115,18 +115,6 @@ static struct command *stream_command(const struct stream_config *c,
 	return command_start(c->command, &start, c->passes_on, e);
 }
 
-/* Say what becomes of a stream with a name. */
-static void stream_say_suspended(const struct session *session, uint64_t bytes)
-{
-	char granted[CLOCK_TEXT_BYTES];
-
-	clock_text(session->granted_ms, granted);
-	log_notice("the stream stopped after %" PRIu64 " bytes; %s waits for "
-		   "%s at the most; the same command continues it (with "
-		   "--discard it is abandoned)",
-		   bytes, session->name, granted);
-}
-
 /*
  * The stream cannot begin: the peer must not wait for it.  One that waits for
  * another process of ours goes on waiting.
@@ -134,7 +122,7 @@ static void stream_say_suspended(const struct session *session, uint64_t bytes)
 static int stream_give_up(struct session *session)
 {
 	if (session_suspends(session))
-		stream_say_suspended(session, session->offset);
+		session_say_suspended(session, session->offset);
 	else if (session->conn)
 		connection_abort(session->conn);
 	return -1;
@@ -221,8 +209,6 @@ static int stream_send(const struct stream_config *c, struct session *session,
 		}
 	}
 	*bytes = end.confirmed;
-	if (end.suspended)
-		stream_say_suspended(session, end.sent);
 	stream_source_close(&from);
 	return ret;
 }
@@ -237,7 +223,6 @@ static int stream_receive(const struct stream_config *c,
 				     .splice = c->rx == STREAM_SPLICE,
 				     .raw = session->p.config->raw,
 				     .progress = progress };
-	struct receiver_end end = { 0 };
 	int ret;
 
 	if (session->named) {
@@ -258,10 +243,7 @@ static int stream_receive(const struct stream_config *c,
 	} else {
 		output_init(&output, STDOUT_FILENO);
 	}
-	ret = receiver_run(&p, &end, e);
-	*bytes = end.total;
-	if (end.suspended)
-		stream_say_suspended(session, end.total);
+	ret = receiver_run(&p, bytes, e);
 	digest_free(p.digest);
 	output_fini(&output);
 	command_free(p.consumer);

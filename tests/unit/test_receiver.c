@@ -208,7 +208,7 @@ static int receive(struct err *e)
 				     .no_consumer = no_consumer,
 				     .splice = true,
 				     .progress = &progress };
-	struct receiver_end end;
+	uint64_t total;
 	int fds[2], ret;
 
 	if (pipe(fds) < 0)
@@ -229,7 +229,7 @@ static int receive(struct err *e)
 				     .final = "no peer reconnects" };
 	progress_start(&progress, false, 0, NULL);
 	output_init_borrowed(&output, fds[1]);
-	ret = receiver_run(&p, &end, e);
+	ret = receiver_run(&p, &total, e);
 	close(fds[0]);
 	close(fds[1]);
 	return ret;
