@@ -71,14 +71,12 @@ static void stats_add_time(FILE *out, const char *name,
 
 static void stats_add_names(FILE *out, const struct stats *s)
 {
-	static const char *const versions[] = { "TLS1.2", "TLS1.3" };
-	static const char *const ciphers[] = { "AES-128-GCM", "AES-256-GCM",
-					       "CHACHA20-POLY1305" };
 	bool tls = s->mode && s->mode != &mode_none;
 
 	stats_add_string(out, "tls_version",
-			 tls ? versions[s->mode->version] : NULL);
-	stats_add_string(out, "cipher", tls ? ciphers[s->mode->cipher] : NULL);
+			 tls ? mode_versions[s->mode->version] : NULL);
+	stats_add_string(out, "cipher",
+			 tls ? mode_ciphers[s->mode->cipher] : NULL);
 	stats_add_string(out, "tx", s->tx);
 	stats_add_string(out, "rx", s->rx);
 	stats_add_string(out, "direction", s->sends ? "send" : "receive");

@@ -30,12 +30,8 @@ static void aead_put64(uint8_t *out, uint64_t n)
 struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		      struct err *e)
 {
-	static const gnutls_cipher_algorithm_t ciphers[] = {
-		[MODE_AES128_GCM] = GNUTLS_CIPHER_AES_128_GCM,
-		[MODE_AES256_GCM] = GNUTLS_CIPHER_AES_256_GCM,
-		[MODE_CHACHA20_POLY1305] = GNUTLS_CIPHER_CHACHA20_POLY1305,
-	};
 	gnutls_datum_t key = { (uint8_t *)t->key, (unsigned int)t->key_len };
+	const char *cipher = mode_ciphers[mode->cipher];
 	struct aead *a = err_alloc(sizeof *a, e);
 	int ret;
 
@@ -43,7 +39,8 @@ struct aead *aead_new(const struct mode *mode, const struct traffic *t,
 		return NULL;
 	if (mode == &mode_none)
 		return a;
-	ret = gnutls_aead_cipher_init(&a->cipher, ciphers[mode->cipher], &key);
+	ret = gnutls_aead_cipher_init(&a->cipher, gnutls_cipher_get_id(cipher),
+				      &key);
 	if (ret < 0) {
 		err_set(e, ERR_BUG, 0, "cannot encrypt in user space: %s",
 			gnutls_strerror(ret));

@@ -22,6 +22,10 @@ const struct mode mode_table[MODE_COUNT] = {
 	  MODE_TLS12, MODE_AES256_GCM },
 };
 
+const char *const mode_versions[] = { "TLS1.2", "TLS1.3" };
+const char *const mode_ciphers[] = { "AES-128-GCM", "AES-256-GCM",
+				     "CHACHA20-POLY1305" };
+
 const struct mode mode_none = { "none", NULL, "no encryption", MODE_TLS13,
 				MODE_AES128_GCM };
 
@@ -141,11 +145,6 @@ void mode_defaults(struct mode_list *list, unsigned int kinds)
 void mode_priority(const struct mode_list *modes, unsigned int kinds,
 		   char out[static MODE_PRIORITY_CHARS])
 {
-	static const char *const ciphers[] = {
-		[MODE_AES128_GCM] = ":+AES-128-GCM",
-		[MODE_AES256_GCM] = ":+AES-256-GCM",
-		[MODE_CHACHA20_POLY1305] = ":+CHACHA20-POLY1305",
-	};
 	bool x509 = kinds & CREDENTIAL_X509, psk = kinds & CREDENTIAL_PSK;
 	bool v12 = false, v13 = false;
 	size_t n, size = MODE_PRIORITY_CHARS;
@@ -171,12 +170,13 @@ void mode_priority(const struct mode_list *modes, unsigned int kinds,
 	 */
 	for (int v = MODE_TLS13; v >= MODE_TLS12; v--)
 		for (size_t i = 0; i < modes->count; i++) {
-			const char *cipher = ciphers[modes->modes[i]->cipher];
+			const char *cipher =
+				mode_ciphers[modes->modes[i]->cipher];
 
 			if ((int)modes->modes[i]->version == v &&
 			    mode_usable(modes->modes[i], kinds) &&
 			    !strstr(out, cipher))
-				n += (size_t)snprintf(out + n, size - n, "%s",
+				n += (size_t)snprintf(out + n, size - n, ":+%s",
 						      cipher);
 		}
 }

@@ -23,6 +23,9 @@ enum { MODE_COUNT = 5 };
 /* All modes, in the order of preference on a CPU with AES instructions. */
 extern const struct mode mode_table[MODE_COUNT];
 
+/* Names of the parts of a mode, which GnuTLS knows, too */
+extern const char *const mode_versions[], *const mode_ciphers[];
+
 /* No TLS: only if both sides name it, and no other mode. */
 extern const struct mode mode_none;
 

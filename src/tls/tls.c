@@ -384,22 +384,17 @@ static void tls_send_reason(struct tls *t, int ret)
 
 static int tls_find_mode(struct tls *t, struct err *e)
 {
-	static const gnutls_protocol_t versions[] = {
-		[MODE_TLS12] = GNUTLS_TLS1_2,
-		[MODE_TLS13] = GNUTLS_TLS1_3,
-	};
-	static const gnutls_cipher_algorithm_t ciphers[] = {
-		[MODE_AES128_GCM] = GNUTLS_CIPHER_AES_128_GCM,
-		[MODE_AES256_GCM] = GNUTLS_CIPHER_AES_256_GCM,
-		[MODE_CHACHA20_POLY1305] = GNUTLS_CIPHER_CHACHA20_POLY1305,
-	};
 	gnutls_protocol_t version = gnutls_protocol_get_version(t->session);
 	gnutls_cipher_algorithm_t cipher = gnutls_cipher_get(t->session);
 
-	for (size_t i = 0; i < MODE_COUNT; i++)
-		if (versions[mode_table[i].version] == version &&
-		    ciphers[mode_table[i].cipher] == cipher)
-			t->mode = &mode_table[i];
+	for (size_t i = 0; i < MODE_COUNT; i++) {
+		const struct mode *m = &mode_table[i];
+
+		if (gnutls_protocol_get_id(mode_versions[m->version]) ==
+			    version &&
+		    gnutls_cipher_get_id(mode_ciphers[m->cipher]) == cipher)
+			t->mode = m;
+	}
 	if (!t->mode || !mode_in_list(t->p.modes, t->mode)) {
 		tls_alert(t, RECORD_HANDSHAKE_FAILURE);
 		return err_set(e, ERR_AUTH, 0,
