@@ -20,9 +20,6 @@
 #include "stream/command.h"
 #include "tls/tls.h"
 
-/* How long the last message waits for a reader of standard error. */
-enum { LAST_WORD_MS = 1000 };
-
 /*
  * If a standard descriptor is closed, the next socket would get its number.
  * Its replacement fails like a closed one, because it is open in the wrong
@@ -141,7 +138,7 @@ int main(int argc, char **argv)
 	struct err e = { 0 };
 	int ret = main_run(argc, argv, &e);
 
-	log_set_patience(LAST_WORD_MS);
+	log_be_patient();
 	if (ret < 0)
 		notify_status("%s", e.msg);
 	notify_stopping();

@@ -23,6 +23,8 @@ static uint64_t log_dropped; /* lines, not reported yet */
 static char log_rest[LOG_PASS_BYTES]; /* of a line that was written in part */
 static size_t log_rest_len;
 
+enum { PATIENCE_MS = 1000 }; /* how long the last messages wait for a reader */
+
 #define CLEAR_LINE "\r\033[K"
 
 /* What each message of ours begins with */
@@ -48,9 +50,9 @@ bool log_has_subject(void)
 	return *log_subject;
 }
 
-void log_set_patience(uint64_t ms)
+void log_be_patient(void)
 {
-	log_patience_end = clock_deadline(ms);
+	log_patience_end = clock_deadline(PATIENCE_MS);
 }
 
 void log_after_fork(void)
@@ -105,10 +107,10 @@ size_t log_line_prefix(char out[static LOG_PREFIX_BYTES])
 				log_mark('6', mark), log_subject);
 }
 
-/* Waits as long as log_set_patience() allows.  Returns as write(2) does. */
+/* Waits as long as log_be_patient() allows.  Returns as write(2) does. */
 static ssize_t log_write(const char *text, size_t len)
 {
-	return nowait_write_until(log_output(), text, len, log_patience_end);
+	return nowait_write(log_output(), text, len, log_patience_end);
 }
 
 /*

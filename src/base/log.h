@@ -4,7 +4,7 @@
  * subject and the state of standard error are global.
  *
  * A message never waits for the reader of standard error, unless
- * log_set_patience() allows it: a line for which there is no room is dropped.
+ * log_be_patient() allows it: a line for which there is no room is dropped.
  * As soon as there is room again, a message says how many lines were dropped.
  *
  * Where standard error is the journal of systemd, each line begins with its
@@ -48,7 +48,7 @@ bool log_has_subject(void);
  * From now on messages wait for room, together no longer than ms.  For the last
  * messages of a process.
  */
-void log_set_patience(uint64_t ms);
+void log_be_patient(void);
 
 /* In a forked process: forget the lines that its parent has yet to write. */
 void log_after_fork(void);

@@ -6,23 +6,20 @@
 #include <limits.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 
 void nowait_init(struct nowait *w, int fd)
 {
-	struct stat st = { 0 };
-	mode_t type = fstat(fd, &st) < 0 ? 0 : st.st_mode & S_IFMT;
+	enum io_kind kind = io_kind(fd);
 
 	*w = (struct nowait){ .fd = fd,
 			      .own_fd = -1,
 			      .pipe = { -1, -1 },
-			      .is_socket = type == S_IFSOCK,
-			      .is_pipe = type == S_IFIFO };
-	w->is_plain = !w->is_socket && !w->is_pipe &&
-		      !(type == S_IFCHR && isatty(fd));
+			      .is_socket = kind == IO_SOCKET,
+			      .is_pipe = kind == IO_PIPE };
+	w->is_plain = !w->is_socket && !w->is_pipe && !isatty(fd);
 	if (w->is_socket || w->is_plain)
 		return;
 	w->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
@@ -73,25 +70,15 @@ static ssize_t nowait_try(struct nowait *w, const void *buf, size_t len)
 	return write(w->fd, buf, len);
 }
 
-ssize_t nowait_write(struct nowait *w, const void *buf, size_t len)
+ssize_t nowait_write(struct nowait *w, const void *buf, size_t len,
+		     uint64_t end_ms)
 {
 	ssize_t n;
 
-	do
-		n = nowait_try(w, buf, len);
-	while (n < 0 && errno == EINTR);
-	return n;
-}
-
-ssize_t nowait_write_until(struct nowait *w, const void *buf, size_t len,
-			   uint64_t end_ms)
-{
-	ssize_t n;
-
-	while ((n = nowait_write(w, buf, len)) < 0 && errno == EAGAIN &&
-	       clock_now_ms() < end_ms)
+	while ((n = nowait_try(w, buf, len)) < 0 &&
+	       (errno == EINTR || (errno == EAGAIN && clock_now_ms() < end_ms)))
 		/* poll(2) may report room that is too small for it. */
-		if (nowait_room(w, clock_poll_ms(end_ms)))
+		if (errno == EAGAIN && nowait_room(w, clock_poll_ms(end_ms)))
 			poll(NULL, 0, 1);
 	return n;
 }

@@ -22,15 +22,12 @@ struct nowait {
 void nowait_init(struct nowait *w, int fd);
 
 /*
- * As write(2) on a non-blocking descriptor: -1 with EAGAIN if there is no room.
- * To a pipe it writes at most PIPE_BUF bytes, all of them or none.
+ * As write(2) on a non-blocking descriptor, but wait for room until end_ms, in
+ * clock_now_ms() time; 0: do not.  Then -1 with EAGAIN.  To a pipe it writes at
+ * most PIPE_BUF bytes, all of them or none.
  */
-ssize_t nowait_write(struct nowait *w, const void *buf,
-		     size_t len) attr_must_check;
-
-/* The same, but waits for room until end_ms, in clock_now_ms() time. */
-ssize_t nowait_write_until(struct nowait *w, const void *buf, size_t len,
-			   uint64_t end_ms) attr_must_check;
+ssize_t nowait_write(struct nowait *w, const void *buf, size_t len,
+		     uint64_t end_ms) attr_must_check;
 
 /* Wait for room, ms or until a signal.  Returns whether there is room. */
 bool nowait_room(const struct nowait *w, int ms);

@@ -23,10 +23,7 @@
 #include "conn/session_server.h"
 #include "stream/stream.h"
 
-enum {
-	PER_CLIENT = 4, /* streams, if each client has a name of its own */
-	LAST_WORD_MS = 1000, /* how long the last message waits for a reader */
-};
+enum { PER_CLIENT = 4 }; /* streams, if each client has a name of its own */
 
 struct serve {
 	struct setup *setup;
@@ -365,7 +362,7 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 		ret = stream_run(session, &setup->stream, stats, e);
 	session_free(session);
 	setup_write_stats(setup, ret < 0 ? e : NULL);
-	log_set_patience(LAST_WORD_MS);
+	log_be_patient();
 	if (ret == 0)
 		log_notice("delivered, %" PRIu64 " bytes", stats->bytes);
 	else

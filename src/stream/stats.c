@@ -134,7 +134,7 @@ static int stats_put(int fd, const char *text, struct err *e)
 
 	nowait_init(&w, fd);
 	while (done < len) {
-		n = nowait_write_until(&w, text + done, len - done, end_ms);
+		n = nowait_write(&w, text + done, len - done, end_ms);
 		if (n < 0)
 			break;
 		done += (size_t)n;

@@ -47,13 +47,13 @@ static void test_full(struct nowait *w, int reader, const char *name)
 	ssize_t n;
 
 	memset(line, 'x', sizeof line);
-	while ((n = nowait_write(w, line, sizeof line)) > 0)
+	while ((n = nowait_write(w, line, sizeof line, 0)) > 0)
 		all += (size_t)n;
 	ok(n < 0 && errno == EAGAIN && all, "%s: full after %zu bytes", name,
 	   all);
 	ok(!nowait_room(w, 0), "%s: and says so", name);
 	is_int(reads(reader, all), all, "%s: all that was taken arrives", name);
-	is_int(nowait_write(w, line, 7), 7, "%s: then there is room", name);
+	is_int(nowait_write(w, line, 7, 0), 7, "%s: then there is room", name);
 	is_int(reads(reader, 7), 7, "%s: for just that", name);
 	ok(blocks(w->fd), "%s: O_NONBLOCK is not set for others", name);
 }
@@ -76,7 +76,7 @@ static void test_pipe(bool reopen)
 	   reopen ? "opened again" : "spliced into");
 	test_full(&w, fds[0], reopen ? "pipe" : "splice");
 	close(fds[0]);
-	ok(nowait_write(&w, "x", 1) < 0 && errno == EPIPE,
+	ok(nowait_write(&w, "x", 1, 0) < 0 && errno == EPIPE,
 	   "without a reader it fails");
 	nowait_fini(&w);
 	close(fds[1]);
@@ -92,7 +92,8 @@ static void test_socket(int type, const char *name)
 	nowait_init(&w, fds[1]);
 	test_full(&w, fds[0], name);
 	close(fds[0]);
-	ok(nowait_write(&w, "x", 1) < 0, "%s: without a reader it fails", name);
+	ok(nowait_write(&w, "x", 1, 0) < 0, "%s: without a reader it fails",
+	   name);
 	nowait_fini(&w);
 	close(fds[1]);
 }
@@ -114,14 +115,15 @@ static void test_terminal(bool reopen)
 		close(w.own_fd);
 		w.own_fd = -1;
 	}
-	is_int(nowait_write(&w, line, sizeof line), sizeof line,
+	is_int(nowait_write(&w, line, sizeof line, 0), sizeof line,
 	       "a terminal takes a line");
 	tcflow(theirs, TCOOFF);
-	while (count < 100000 && (n = nowait_write(&w, line, sizeof line)) > 0)
+	while (count < 100000 &&
+	       (n = nowait_write(&w, line, sizeof line, 0)) > 0)
 		count++;
 	ok(n < 0 && errno == EAGAIN, "a terminal that is stopped takes none");
 	tcflow(theirs, TCOON);
-	ok(nowait_write(&w, line, sizeof line) > 0, "until it goes on");
+	ok(nowait_write(&w, line, sizeof line, 0) > 0, "until it goes on");
 	ok(blocks(theirs), "O_NONBLOCK is not set for others");
 	nowait_fini(&w);
 	close(theirs);
@@ -134,11 +136,11 @@ static void test_file(void)
 	struct nowait w;
 
 	nowait_init(&w, fd);
-	is_int(nowait_write(&w, "12345", 5), 5, "/dev/null takes all");
+	is_int(nowait_write(&w, "12345", 5, 0), 5, "/dev/null takes all");
 	nowait_fini(&w);
 	close(fd);
 	nowait_init(&w, fd);
-	ok(nowait_write(&w, "1", 1) < 0 && errno == EBADF,
+	ok(nowait_write(&w, "1", 1, 0) < 0 && errno == EBADF,
 	   "a closed descriptor fails");
 	nowait_fini(&w);
 }
