@@ -304,13 +304,13 @@ static int connection_bad_frame(struct err *e)
 	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
-int connection_drop(struct connection *c, bool *got, bool *closed,
-		    struct err *e)
+/* From a raw receiver, whose bytes mean nothing. */
+static int connection_drop(struct connection *c, bool *got, bool *closed,
+			   struct err *e)
 {
 	char dropped[CONNECTION_RECV_MIN];
 	struct channel_io io;
 
-	assert(c->p.role == FRAME_SENDS && c->p.raw);
 	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
 		return connection_result(c, -1, e);
 	*got = io.bytes;
@@ -346,8 +346,9 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e)
 {
-	assert(c->p.role == FRAME_SENDS && !c->p.raw);
-	return connection_read_frame(c, f, got, closed, e);
+	assert(c->p.role == FRAME_SENDS);
+	return c->p.raw ? connection_drop(c, got, closed, e)
+			: connection_read_frame(c, f, got, closed, e);
 }
 
 int connection_send_frame(struct connection *c, const struct frame *f,

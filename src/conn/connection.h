@@ -189,17 +189,11 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 
 /*
  * Sender: receive the next frame from the receiver.  *got: f holds a complete
- * one; *closed: close_notify came.  Errors: ERR_STREAM.
+ * one; *closed: close_notify came.  The bytes of a raw receiver mean nothing: drop
+ * some, and leave f alone; *got: there may be more.  Errors: ERR_STREAM.
  */
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e) attr_must_check;
-
-/*
- * The same for a raw receiver, whose bytes mean nothing: drop some.  *got: there
- * may be more.
- */
-int connection_drop(struct connection *c, bool *got, bool *closed,
-		    struct err *e) attr_must_check;
 
 /*
  * Receiver: send a frame to the sender; while they compare, the sender to the

@@ -252,11 +252,6 @@ int part_file_prepare(struct part_file *p, bool *ready, struct err *e)
 	return 0;
 }
 
-void part_file_have(const struct part_file *p, struct frame_have *have)
-{
-	digest_have(p->digest, have);
-}
-
 struct digest *part_file_take_digest(struct part_file *p)
 {
 	struct digest *d = p->digest;

@@ -48,9 +48,6 @@ int part_file_open(struct part_file *p, const char *path,
 int part_file_prepare(struct part_file *p, bool *ready,
 		      struct err *e) attr_must_check;
 
-/* What it had already.  Only once it is ready. */
-void part_file_have(const struct part_file *p, struct frame_have *have);
-
 /* Continue that digest: the caller owns it.  Only once it is ready. */
 struct digest *part_file_take_digest(struct part_file *p);
 

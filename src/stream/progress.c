@@ -34,11 +34,6 @@ void progress_start(struct progress *s, bool shown, uint64_t size,
 	sigaction(SIGUSR1, &sa, NULL);
 }
 
-void progress_set_outage(struct progress *s, uint64_t end_ms)
-{
-	s->outage_end_ms = end_ms;
-}
-
 void progress_set_comparison(struct progress *s, uint64_t done, uint64_t all)
 {
 	if (!all)
@@ -80,11 +75,13 @@ static uint64_t progress_tell(struct progress *s, uint64_t now_ms)
 	return clock_earlier(s->tell_ms, notify_due());
 }
 
-uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes)
+uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes,
+			 uint64_t outage_end_ms)
 {
 	uint64_t tell_ms;
 	char line[160];
 
+	s->outage_end_ms = outage_end_ms;
 	rate_update(&s->rate, now_ms, bytes);
 	tell_ms = progress_tell(s, now_ms);
 	if (now_ms < s->due_ms && !progress_asked)

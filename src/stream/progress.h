@@ -18,7 +18,7 @@ struct progress {
 	uint64_t due_ms;
 	uint32_t *counter; /* see stream.h */
 	uint64_t tell_ms; /* when to tell the service manager */
-	uint64_t outage_end_ms; /* see progress_set_outage() */
+	uint64_t outage_end_ms; /* see progress_update() */
 	uint64_t compared, all; /* see progress_set_comparison() */
 	struct rate rate;
 };
@@ -28,16 +28,12 @@ void progress_start(struct progress *s, bool shown, uint64_t size,
 		    uint32_t *counter);
 
 /*
- * Print if it is time.  bytes: confirmed so far.  Cheap to call often.
- * Returns when to call it again, in clock_now_ms() time.
+ * Print if it is time.  bytes: confirmed so far.  outage_end_ms: there is no
+ * connection, and the stream is given up then; CLOCK_NEVER: there is one.  Cheap
+ * to call often.  Returns when to call it again, in clock_now_ms() time.
  */
-uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes);
-
-/*
- * There is no connection, and the stream is given up at end_ms.  CLOCK_NEVER:
- * there is one.
- */
-void progress_set_outage(struct progress *s, uint64_t end_ms);
+uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes,
+			 uint64_t outage_end_ms);
 
 /*
  * A restarted sender has compared done of all bytes that are there already.

@@ -147,9 +147,9 @@ static void receiver_tick(struct receiver *r)
 	struct err e = { 0 };
 	bool taken = true;
 
-	progress_set_outage(r->p->progress, session_outage_end_ms(r->session));
-	r->progress_due_ms =
-		progress_update(r->p->progress, r->now_ms, r->total);
+	r->progress_due_ms = progress_update(r->p->progress, r->now_ms,
+					     r->total,
+					     session_outage_end_ms(r->session));
 	if (r->p->raw || r->on.mute || receiver_is_done(r) || !r->session->conn)
 		return;
 	if (r->now_ms < r->on.ack_due_ms &&

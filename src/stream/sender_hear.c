@@ -150,12 +150,10 @@ static int sender_on_end(struct sender *s, struct err *e)
 /* Read one frame; from a raw receiver, bytes that mean nothing. */
 static int sender_hear_one(struct sender *s, bool *got, struct err *e)
 {
-	struct connection *conn = s->session->conn;
 	struct frame f;
 	bool closed;
 
-	if ((s->p->raw ? connection_drop(conn, got, &closed, e)
-		       : connection_recv_frame(conn, &f, got, &closed, e)) < 0)
+	if (connection_recv_frame(s->session->conn, &f, got, &closed, e) < 0)
 		return -1;
 	if (closed)
 		return sender_on_end(s, e);

@@ -180,9 +180,9 @@ static int sender_flush_old(struct sender *s, struct err *e)
 static void sender_show(struct sender *s)
 {
 	sender_speak(s);
-	progress_set_outage(s->p->progress, session_outage_end_ms(s->session));
-	s->progress_due_ms =
-		progress_update(s->p->progress, s->now_ms, s->confirmed);
+	s->progress_due_ms = progress_update(s->p->progress, s->now_ms,
+					     s->confirmed,
+					     session_outage_end_ms(s->session));
 }
 
 static int sender_step(struct sender *s, struct err *e)

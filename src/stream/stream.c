@@ -257,7 +257,9 @@ static int stream_get_ready(void *arg, bool *ready, struct err *e)
 
 static void stream_have(void *arg, struct frame_have *have)
 {
-	part_file_have(arg, have);
+	const struct part_file *p = arg;
+
+	digest_have(p->digest, have);
 }
 
 void stream_offer(struct session *session, struct part_file *p)
