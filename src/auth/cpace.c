@@ -139,19 +139,6 @@ int cpace_init(struct err *e)
 		       "'btrfs-ktls-pipe keygen -o FILE' makes");
 }
 
-int cpace_generator(const struct cpace_input *in,
-		    uint8_t generator[static CPACE_POINT_BYTES], struct err *e)
-{
-	return cpace_init(e);
-}
-
-int cpace_multiply(const uint8_t scalar[static CPACE_SCALAR_BYTES],
-		   const uint8_t point[static CPACE_POINT_BYTES],
-		   uint8_t product[static CPACE_POINT_BYTES], struct err *e)
-{
-	return cpace_init(e);
-}
-
 int cpace_draw(const struct cpace_input *in,
 	       uint8_t scalar[static CPACE_SCALAR_BYTES],
 	       uint8_t point[static CPACE_POINT_BYTES], struct err *e)

@@ -45,7 +45,7 @@ void log_set_host(const char *host);
 bool log_has_subject(void);
 
 /*
- * From now on messages wait for room, together no longer than ms.  For the last
+ * From now on messages wait for room, together no longer than 1 s.  For the last
  * messages of a process.
  */
 void log_be_patient(void);

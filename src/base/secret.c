@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/secret.h"
 
-#include <string.h>
 #include <sys/mman.h>
 
 enum { SCRUB_BYTES = 65536 }; /* more than a handshake uses */

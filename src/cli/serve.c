@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/confine.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
 #include "base/notify.h"
@@ -451,7 +452,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 		return 1;
 	if (!serve_make_room(k, client, &g->source, name))
 		assert(false); /* serve_admit() made sure */
-	if (session_server_draw(handle, e) < 0 ||
+	if (io_random(handle, FRAME_ID_BYTES, e) < 0 ||
 	    (pid = serve_fork(name, &fd, &news, e)) < 0)
 		return serve_cannot_begin(g, logged, e);
 	if (pid == 0) {
@@ -587,7 +588,7 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);
-	serve_status_init(&k->status);
+	k->status.due_ms = notify_is_on() ? 0 : CLOCK_NEVER;
 	k->acceptor = acceptor_open(l, &rules, e);
 	if (!k->acceptor || serve_catch_signals(k, e) < 0 ||
 	    serve_check_calls(e) < 0) {

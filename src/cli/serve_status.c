@@ -8,12 +8,6 @@
 
 enum { TELL_MS = 2000 };
 
-void serve_status_init(struct serve_status *s)
-{
-	*s = (struct serve_status){ .due_ms = notify_is_on() ? 0
-							     : CLOCK_NEVER };
-}
-
 static void serve_status_tell(const struct serve_status *s, uint64_t now_ms)
 {
 	unsigned int running = s->told.running;

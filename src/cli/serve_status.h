@@ -12,10 +12,9 @@ struct serve_status {
 	struct served_numbers told;
 	bool stops; /* as last told */
 	struct rate rate; /* of all streams */
-	uint64_t due_ms; /* clock_now_ms() time; CLOCK_NEVER: nothing changes */
+	/* clock_now_ms() time; CLOCK_NEVER: nothing changes, or nobody listens */
+	uint64_t due_ms;
 };
-
-void serve_status_init(struct serve_status *s);
 
 /* Call at s->due_ms at the latest.  stops: no new streams are accepted. */
 void serve_status_tick(struct serve_status *s, const struct served *t,

@@ -4,13 +4,11 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/clock.h"
-#include "base/log.h"
+#include "base/io.h"
 #include "base/order.h"
 #include "conn/session.h"
-#include "conn/session_server.h"
 
 enum {
 	ALONE_MS = 500, /* without a connection, before it may be evicted */
@@ -216,7 +214,7 @@ int served_prepare_restart(struct served *t, struct served_stream *s,
 {
 	struct err e = { 0 };
 
-	if (session_server_draw(g->handle, &e) < 0) {
+	if (io_random(g->handle, sizeof g->handle, &e) < 0) {
 		log_notice("%s", e.msg);
 		return -1;
 	}

@@ -7,7 +7,6 @@
 
 #include "auth/key_text.h"
 #include "base/parse.h"
-#include "cli/ssh_answer.h"
 
 enum ssh_request_type { TYPE_FLAG, TYPE_NUMBER, TYPE_WORD };
 

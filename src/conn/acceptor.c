@@ -3,14 +3,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "conn/crowd.h"
-#include "conn/pending.h"
 
 enum {
 	LEAVE_MS = 2000, /* for a refused peer to read it and close */
@@ -101,10 +100,8 @@ static bool acceptor_may_log(struct acceptor *a)
 static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
 				 const char *why)
 {
-	if (acceptor_may_log(a))
-		log_notice("refused %s: %s", p->peer.name, why);
-	else
-		log_debug("refused %s: %s", p->peer.name, why);
+	(acceptor_may_log(a) ? log_notice : log_debug)("refused %s: %s",
+						       p->peer.name, why);
 }
 
 /*
@@ -142,7 +139,7 @@ static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 	p->want = TLS_WANT_READ;
 	p->deadline_ms =
 		clock_earlier(p->deadline_ms, clock_deadline(LEAVE_MS));
-	net_shutdown_send(p->peer.socket.fd);
+	shutdown(p->peer.socket.fd, SHUT_WR);
 	acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
 }
 

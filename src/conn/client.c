@@ -2,7 +2,6 @@
 #include "conn/client.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>

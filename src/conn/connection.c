@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <stdio.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 
@@ -90,10 +89,7 @@ void connection_told_user_space(void)
 
 static void connection_log_user_space(const struct err *why)
 {
-	if (told)
-		log_debug("%s; going on in user space", why->msg);
-	else
-		log_notice("%s; going on in user space", why->msg);
+	(told ? log_debug : log_notice)("%s; going on in user space", why->msg);
 	told = true;
 }
 

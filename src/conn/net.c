@@ -192,11 +192,6 @@ void net_bound_unsent(int fd)
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
 }
 
-void net_shutdown_send(int fd)
-{
-	shutdown(fd, SHUT_WR);
-}
-
 bool net_discard(int fd, size_t *total)
 {
 	char scratch[16384];
@@ -222,7 +217,7 @@ void net_discard_all(int fd, uint64_t timeout_ms)
 	struct err ignored = { 0 };
 	size_t total = 0;
 
-	net_shutdown_send(fd);
+	shutdown(fd, SHUT_WR);
 	while (io_wait(fd, POLLIN, deadline_ms, &ignored) > 0 &&
 	       net_discard(fd, &total))
 		;

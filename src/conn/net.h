@@ -124,13 +124,6 @@ void net_keepalive(int fd);
 void net_probe(int fd);
 
 /*
- * Send the FIN, and keep the socket open.  Then net_discard() until the peer has
- * closed: to close with bytes unread sends an RST, which can destroy the last
- * bytes that we sent.
- */
-void net_shutdown_send(int fd);
-
-/*
  * Read and discard some bytes, and add their number to *total.  Returns false
  * when fd should be closed: the peer has closed, or *total exceeds
  * NET_DISCARD_BYTES, in which case the close resets the connection.
@@ -139,7 +132,8 @@ enum { NET_DISCARD_BYTES = 65536 };
 bool net_discard(int fd, size_t *total);
 
 /*
- * net_shutdown_send(), then net_discard() until the peer has closed; waits
+ * Send the FIN, then net_discard() until the peer has closed: to close with bytes
+ * unread sends an RST, which can destroy the last bytes that we sent.  Waits
  * timeout_ms at the most.
  */
 void net_discard_all(int fd, uint64_t timeout_ms);

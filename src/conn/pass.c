@@ -23,10 +23,7 @@ struct pass_message {
 	struct tls_agreed value;
 };
 
-static void pass_wipe(struct pass_message *m)
-{
-	explicit_bzero(m, sizeof *m);
-}
+SECRET_WIPER(pass_wipe, struct pass_message)
 
 /* It only has to interrupt close(2). */
 static void pass_on_alarm(int sig)

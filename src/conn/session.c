@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,7 +11,6 @@
 #include "base/notify.h"
 #include "base/secret.h"
 #include "base/signals.h"
-#include "conn/net.h"
 
 /*
  * Records under one key: RFC 8446 section 5.5 allows AES-GCM 2^24.5 full ones.

@@ -8,7 +8,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "conn/acceptor.h"
 #include "conn/hello.h"
 
 /* A session that accepts its connections. */
@@ -352,7 +351,8 @@ static int session_server_renew(struct session *s, struct peer *peer,
 		     !(peer->hello.flags & FRAME_HELLO_DISCARD) &&
 		     span->low == server->start && session_resumes(s);
 
-	if (server->acceptor && session_server_draw(peer->handle, e) < 0) {
+	if (server->acceptor &&
+	    io_random(peer->handle, sizeof peer->handle, e) < 0) {
 		pending_drop_peer(peer);
 		return -1;
 	}
@@ -520,11 +520,6 @@ static const struct session_ops session_server_ops = {
 	.free = session_server_free,
 };
 
-int session_server_draw(uint8_t handle[static FRAME_ID_BYTES], struct err *e)
-{
-	return io_random(handle, FRAME_ID_BYTES, e);
-}
-
 static struct session_server *session_server_alloc(
 	const struct session_params *p, struct err *e)
 {
@@ -555,7 +550,8 @@ struct session *session_server_new(const struct session_params *p,
 	rules.admit_arg = server;
 	server->deadline_ms = clock_deadline(p->config->wait_ms);
 	server->acceptor = acceptor_open(listener, &rules, e);
-	if (!server->acceptor || session_server_draw(server->handle, e) < 0) {
+	if (!server->acceptor ||
+	    io_random(server->handle, sizeof server->handle, e) < 0) {
 		session_free(&server->session);
 		return NULL;
 	}

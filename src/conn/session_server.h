@@ -17,10 +17,6 @@
 struct session *session_server_new(const struct session_params *p,
 				   const struct net_listener *l, struct err *e);
 
-/* Draw the handle of a stream, which names its ticket.  Errors: ERR_BUG. */
-int session_server_draw(uint8_t handle[static FRAME_ID_BYTES],
-			struct err *e) attr_must_check;
-
 /*
  * A session whose first peer was accepted by another process.  Sends that peer
  * the WELCOME, with the handle that was drawn for its stream.  Further

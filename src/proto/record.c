@@ -125,13 +125,6 @@ size_t record_body_bytes(const uint8_t header[static RECORD_HEADER_BYTES])
 	return (size_t)header[3] << 8 | header[4];
 }
 
-void record_key_update(uint8_t out[static RECORD_KEY_UPDATE_BYTES])
-{
-	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
-
-	memcpy(out, message, sizeof message);
-}
-
 void record_alert(uint8_t out[static RECORD_ALERT_BYTES],
 		  enum record_alert alert)
 {

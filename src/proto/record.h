@@ -102,8 +102,5 @@ size_t record_body_bytes(const uint8_t header[static RECORD_HEADER_BYTES]);
 void record_alert(uint8_t out[static RECORD_ALERT_BYTES],
 		  enum record_alert alert);
 
-/* Write a KeyUpdate that asks for none in return. */
-void record_key_update(uint8_t out[static RECORD_KEY_UPDATE_BYTES]);
-
 /* The name of an alert in the RFC, or "unknown". */
 const char *record_alert_name(uint8_t alert);

@@ -16,7 +16,6 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
-#include "base/order.h"
 #include "base/signals.h"
 #include "stream/durable.h"
 

@@ -2,7 +2,6 @@
 /* --stats: one JSON object on one line, written at the end of a stream. */
 #pragma once
 
-#include <sys/types.h>
 #include <time.h>
 
 #include "base/err.h"

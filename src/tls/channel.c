@@ -277,12 +277,12 @@ static int channel_rekey(struct channel *ch, enum record_direction dir,
 /* RFC 8446 section 4.6.3: a KeyUpdate that asks is answered before our data. */
 int channel_may_send(struct channel *ch, bool *may, struct err *e)
 {
-	uint8_t message[RECORD_KEY_UPDATE_BYTES];
+	/* It asks for none in return. */
+	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
 
 	*may = true;
 	if (!ch->must_rekey)
 		return 0;
-	record_key_update(message);
 	if (channel_put_record(ch, RECORD_HANDSHAKE, message, sizeof message,
 			       may, e) < 0)
 		return -1;
