@@ -376,8 +376,12 @@ static int channel_on_abort(struct channel *ch, uint8_t alert, struct err *e)
 	    alert_judges_certificate(alert))
 		alert_error(alert, &c, e);
 	else
-		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)",
-			record_alert_name(alert));
+		err_set(e, ERR_NET, 0, "the peer gave up (alert %s)%s",
+			record_alert_name(alert),
+			alert == RECORD_UNEXPECTED_MESSAGE &&
+					ch->agreed.mode == &mode_none
+				? "; give -m none to both sides"
+				: "");
 	return channel_fail(ch, e);
 }
 

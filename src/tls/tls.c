@@ -335,11 +335,14 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_UNEXPECTED_PACKET:
 	case GNUTLS_E_UNEXPECTED_PACKET_LENGTH:
 	case GNUTLS_E_RECORD_OVERFLOW:
-		return err_set(e, ERR_AUTH, 0, "the peer does not speak TLS");
+		return err_set(e, ERR_AUTH, 0,
+			       "the peer does not speak TLS (is it another "
+			       "program, or does it use -m none?)");
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer closed the connection during the "
-			       "handshake");
+			       "handshake, without a reason (does it use -m "
+			       "none?)");
 	case GNUTLS_E_PULL_ERROR:
 	case GNUTLS_E_PUSH_ERROR:
 		return err_set(e, ERR_AUTH, t->wire.lost_errno,

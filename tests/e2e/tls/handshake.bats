@@ -172,6 +172,22 @@ fails_within() {
 	assert_lines 1 "$ERR"
 }
 
+@test "-m none for the listener only: connect exits 5, and both name -m none" {
+	SERVER=(-m none)
+	start_receiver
+	bkp_send 5 <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*closed the connection.*-m none'
+	until_true has_line 'refused .*give -m none to both sides' "$RECEIVER_ERR"
+}
+
+@test "-m none for connect only: it exits 5, and both name -m none" {
+	start_receiver --ktls "$WHEN"
+	CREDENTIAL=(-m none)
+	bkp_send 5 -q <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*gave up.*give -m none to both sides'
+	until_true has_line 'refused .*not speak TLS.*-m none' "$RECEIVER_ERR"
+}
+
 @test "a web server that answers the handshake in HTTP: connect exits 5 and says so" {
 	start_tool peer close $'HTTP/1.1 400 Bad Request\r\n\r\n'
 	bkp_send 5 <<<secret
