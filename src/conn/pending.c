@@ -240,6 +240,10 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 	if (!refusal)
 		return pending_admit(r, p, e);
 	pending_send_refusal(&p->peer, refusal);
+	if (refusal == FRAME_REFUSED_STREAM && !p->peer.returns &&
+	    (p->peer.hello.flags & FRAME_HELLO_DISCARD))
+		return err_set(e, ERR_AUTH, 0,
+			       "no stream of that name is there (--discard)");
 	return err_set(e, ERR_AUTH, 0, "%s",
 		       frame_refusal_text(refusal, p->peer.hello.version));
 }

@@ -236,6 +236,7 @@ compared() {
 	start_receiver --ktls "$WHEN"
 	again 5 --discard
 	assert_stderr_has ': no stream of that name is there$'
+	until_true has_line 'refused .*: no stream of that name' "$RECEIVER_ERR"
 }
 
 @test "nobody continues: the receiver exits 7 after the time that it granted" {
