@@ -137,13 +137,19 @@ int net_resolve(const char *host, int family, int flags,
 	return list->count ? 0 : EAI_NONAME;
 }
 
-int net_cannot_resolve(const char *host, int code, int num, struct err *e)
+int net_cannot_resolve(const char *host, int family, int code, int num,
+		       struct err *e)
 {
+	const char *remedy = "";
+
+	if (code == EAI_SYSTEM)
+		remedy = err_remedy(num);
+	else if (code != EAI_AGAIN && family != AF_UNSPEC)
+		remedy = family == AF_INET ? " (-4 asks for IPv4 only)"
+					   : " (-6 asks for IPv6 only)";
 	err_set(e, ERR_NET, 0, "cannot resolve '%s': %s%s", host,
 		code == EAI_SYSTEM ? strerror(num) : gai_strerror(code),
-		code == EAI_SYSTEM	 ? err_remedy(num)
-		: code == EAI_ADDRFAMILY ? " (-4 and -6 choose the family)"
-					 : "");
+		remedy);
 	e->num = code == EAI_SYSTEM ? num : code == EAI_AGAIN ? EAGAIN : 0;
 	return -1;
 }
@@ -401,7 +407,7 @@ static int net_listen_port(const struct net_endpoint *at,
 	l->count = 0;
 	l->port = at->port;
 	if (code)
-		return net_cannot_resolve(at->host, code, errno, e);
+		return net_cannot_resolve(at->host, at->family, code, errno, e);
 	for (size_t i = 0; i < list.count && i < NET_LISTENERS_MAX; i++) {
 		int fd = net_listen_one(at, &list.all[i], both, l->port, e);
 

@@ -54,10 +54,11 @@ int net_resolve(const char *host, int family, int flags,
 		struct net_addresses *list);
 
 /*
- * Describe a getaddrinfo(3) that returned code, with errno num: ERR_NET.
- * Returns -1.
+ * Describe a getaddrinfo(3) of this family that returned code, with errno num:
+ * ERR_NET.  Returns -1.
  */
-int net_cannot_resolve(const char *host, int code, int num, struct err *e);
+int net_cannot_resolve(const char *host, int family, int code, int num,
+		       struct err *e);
 
 /*
  * Begin to connect.  Returns the socket, owned by the caller.  Poll it for

@@ -162,7 +162,7 @@ static int resolve_failed(const struct resolve *r, struct err *e)
 	const char *name = of_source ? r->query.source : r->query.host;
 	const char *zone = strchr(name, '%');
 
-	net_cannot_resolve(name, a->code, a->num, e);
+	net_cannot_resolve(name, r->query.family, a->code, a->num, e);
 	if (zone && strchr(name, ':') && a->code == EAI_NONAME)
 		err_append(e, " (is there an interface '%s' here?)", zone + 1);
 	return -1;

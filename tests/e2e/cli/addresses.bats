@@ -94,7 +94,9 @@ reaches() {
 
 @test "an address of the other family than -4 or -6: connect exits 4" {
 	bkp 4 connect --retry 0 -k key -6 127.0.0.1
-	assert_stderr_has '^btrfs-ktls-pipe: cannot resolve .127\.0\.0\.1.: .*-4 and -6'
+	assert_stderr_has '^btrfs-ktls-pipe: cannot resolve .127\.0\.0\.1.: .*-6 asks for IPv6'
+	bkp 4 connect --retry 0 -k key -4 no..such..host
+	assert_stderr_has 'cannot resolve .*-4 asks for IPv4'
 }
 
 @test "a port in use: listen exits 4, and the message says so" {
