@@ -480,13 +480,11 @@ int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 
 static int channel_records_failed(struct channel *ch, struct err *e)
 {
-	enum record_alert alert;
+	enum record_alert alert = records_alert(ch->records);
 
-	if (records_forged(ch->records))
+	if (alert == RECORD_BAD_RECORD_MAC)
 		return channel_forged(ch, e);
-	if (records_violated(ch->records, &alert))
-		return channel_on_violation(ch, alert, e);
-	return channel_fail(ch, e);
+	return alert ? channel_on_violation(ch, alert, e) : channel_fail(ch, e);
 }
 
 static int channel_recv_user(struct channel *ch, void *buf, size_t len,

@@ -20,8 +20,7 @@ struct records {
 	struct aead *aead[2]; /* NULL: the kernel has that direction */
 	struct socket_buffer wire; /* wire.in is filled and emptied here */
 	bool reads_ahead;
-	bool forged;
-	enum record_alert violation; /* our answer to one; 0: none happened */
+	enum record_alert alert; /* our answer to what came; 0: all is well */
 	unsigned int empties; /* records without data in a row */
 	/* A record that is not data waits behind data */
 	bool holds;
@@ -151,19 +150,18 @@ bool records_pending(const struct records *r)
 	return socket_buffer_pending(&r->wire);
 }
 
-static int records_set_forged(struct records *r, struct err *e)
+/*
+ * A record does not authenticate (bad_record_mac), or it does, and the peer itself
+ * broke the protocol.  Nothing more is received.
+ */
+static int records_fail(struct records *r, enum record_alert alert,
+			struct err *e)
 {
-	r->forged = true;
-	return err_set(e, ERR_NET, 0,
-		       "record authentication failed: forged or corrupted in "
-		       "transit (bad_record_mac)");
-}
-
-/* The record authenticates: the peer itself broke the protocol. */
-static int records_set_violation(struct records *r, enum record_alert alert,
-				 struct err *e)
-{
-	r->violation = alert;
+	r->alert = alert;
+	if (alert == RECORD_BAD_RECORD_MAC)
+		return err_set(e, ERR_NET, 0,
+			       "record authentication failed: forged or "
+			       "corrupted in transit (bad_record_mac)");
 	if (alert == RECORD_RECORD_OVERFLOW)
 		return err_set(e, ERR_STREAM, 0,
 			       "the peer sent a record of more than %d bytes",
@@ -177,7 +175,7 @@ static int records_set_violation(struct records *r, enum record_alert alert,
 static int records_bad_header(struct records *r, struct err *e)
 {
 	if (r->mode != &mode_none)
-		return records_set_forged(r, e);
+		return records_fail(r, RECORD_BAD_RECORD_MAC, e);
 	return err_set(e, ERR_NET, 0,
 		       "the peer sent no record of mode none; give -m none to "
 		       "both sides");
@@ -214,14 +212,14 @@ static int records_open(struct records *r, const uint8_t *record, size_t size,
 	uint8_t inner;
 
 	if (aead_decrypt(r->aead[RECORD_RX], record, &inner, out, n) < 0)
-		return records_set_forged(r, e);
+		return records_fail(r, RECORD_BAD_RECORD_MAC, e);
 	r->wire.in.start += size;
 	*type = inner;
 	if (*n > RECORD_MAX)
-		return records_set_violation(r, RECORD_RECORD_OVERFLOW, e);
+		return records_fail(r, RECORD_RECORD_OVERFLOW, e);
 	r->empties = *n || inner != RECORD_DATA ? 0 : r->empties + 1;
 	if (r->empties > RECORD_EMPTY_MAX)
-		return records_set_violation(r, RECORD_UNEXPECTED_MESSAGE, e);
+		return records_fail(r, RECORD_UNEXPECTED_MESSAGE, e);
 	return 0;
 }
 
@@ -288,10 +286,8 @@ int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 		memcpy(buf, r->held, *n);
 		return 0;
 	}
-	if (r->forged)
-		return records_set_forged(r, e);
-	if (r->violation)
-		return records_set_violation(r, r->violation, e);
+	if (r->alert)
+		return records_fail(r, r->alert, e);
 	do {
 		if (records_open_all(r, type, buf, len, n, e) < 0 && !*n)
 			return -1;
@@ -307,18 +303,13 @@ int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 	return 0;
 }
 
-bool records_violated(const struct records *r, enum record_alert *alert)
+enum record_alert records_alert(const struct records *r)
 {
-	*alert = r->violation;
-	return r->violation;
+	return r->alert;
 }
 
 bool records_lost(const struct records *r)
 {
-	return socket_buffer_gone(&r->wire) || r->forged;
-}
-
-bool records_forged(const struct records *r)
-{
-	return r->forged;
+	return socket_buffer_gone(&r->wire) ||
+	       r->alert == RECORD_BAD_RECORD_MAC;
 }

@@ -73,9 +73,11 @@ bool records_pending(const struct records *r);
 int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
 		 size_t *n, struct err *e) attr_must_check;
 
-/* Was the connection lost?  Did a record not authenticate? */
+/* Was the connection lost, or a record forged? */
 bool records_lost(const struct records *r);
-bool records_forged(const struct records *r);
 
-/* Did the peer itself break the protocol?  Then *alert is our answer. */
-bool records_violated(const struct records *r, enum record_alert *alert);
+/*
+ * Our answer to a record: bad_record_mac if it did not authenticate, another
+ * alert if the peer itself broke the protocol, 0 if all is well.
+ */
+enum record_alert records_alert(const struct records *r);
