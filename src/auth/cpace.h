@@ -5,8 +5,8 @@
  * takes part in, and learns nothing to test more guesses on offline.  The
  * messages are in password_exchange.
  *
- * The only module that uses libsodium.  Built without it, cpace_init() fails, and
- * with it the functions for an exchange; the other two are not there.
+ * The only module that uses libsodium.  Built without it, cpace_init() and the
+ * functions for an exchange fail; the other two are not there.
  *
  * Ref: draft-irtf-cfrg-cpace-21, suite CPACE-RISTR255-SHA512 (sections 7 and
  * 8.3), with the roles of initiator (A) and responder (B).

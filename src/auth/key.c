@@ -141,7 +141,7 @@ static int key_parse_entry(const struct key_text *text, bool *found,
 			return err_set(e, ERR_KEY, 0,
 				       "holds more than one line besides "
 				       "comments, one of which looks like "
-				       "identity:hex (line %zu is too many); "
+				       "identity:hex (line %zu is extra); "
 				       "keep the intended one",
 				       t.number);
 		}

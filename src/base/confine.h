@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-/* Who a confined process of root is; without such a user it is nobody. */
+/* The user that a confined process of root becomes; else nobody. */
 #define CONFINE_USER "btrfs-ktls-pipe"
 enum { CONFINE_NOBODY = 65534 };
 
@@ -48,7 +48,7 @@ int confine_drop(void);
 /* The same as confine_enter() in a process of its own, to learn what would hold. */
 void confine_try(struct confine *c);
 
-/* Can no file be opened?  With seccomp no system call that could is left. */
+/* Can no file be opened?  Seccomp leaves no system call that opens one. */
 bool confine_forbids_files(const struct confine *c);
 
 /* "user 65534, no files, 61 system calls", or "no" */

@@ -81,7 +81,7 @@ void io_close_all_but(unsigned int first, int *kept, size_t count);
  */
 int io_random(void *buf, size_t len, struct err *e) attr_must_check;
 
-/* The end of what was printed.  Errors: ERR_IO, also of an earlier print. */
+/* Flush standard output.  Errors: ERR_IO, also of an earlier print. */
 int io_flush_stdout(struct err *e) attr_must_check;
 
 /* Write all of buf to a blocking descriptor.  Errors: ERR_IO, naming what. */

@@ -37,7 +37,7 @@ void log_set_level(enum log_level level);
 
 /*
  * Prefix all further messages of ours, but no lines of others, with the host that
- * they come from: who reads them has messages of another host, too.
+ * they come from: the reader has messages of another host, too.
  */
 void log_set_host(const char *host);
 

@@ -195,8 +195,7 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 		   struct order_answer *a, struct err *e)
 {
-	static const char what[] = "the process with our privileges does not "
-				   "answer";
+	static const char what[] = "the launcher does not answer";
 	autoclose_pair int ends[2] = { -1, -1 };
 	int sent[] = { fds[0], fds[1], -1 }, from = order_fd;
 	size_t count = order_fds(o->kind);

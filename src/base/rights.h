@@ -14,7 +14,7 @@ enum {
 	RIGHTS_ROOM = 16, /* more than a sender can make us take */
 };
 
-/* What came with a message.  The descriptors belong to who received it. */
+/* What came with a message.  The descriptors belong to its receiver. */
 struct rights {
 	size_t count;
 	int fds[RIGHTS_ROOM]; /* those that did not come are -1 */
@@ -36,7 +36,7 @@ ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
 		    struct rights *r);
 
 /*
- * Close a descriptor that came; -1: none.  Never waits, though who sent it may
+ * Close a descriptor that came; -1: none.  Never waits, though its sender may
  * have asked for that (socket(7), SO_LINGER).
  */
 void rights_drop(int *fd);

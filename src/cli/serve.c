@@ -210,8 +210,7 @@ static void serve_log_stop(const struct serve *k)
 
 	if (n.suspended)
 		snprintf(more, sizeof more,
-			 ", and %u suspended, whose senders may come",
-			 n.suspended);
+			 ", and %u suspended, which may continue", n.suspended);
 	log_notice("signal %d (%s): no new streams; finishing %u%s (a second "
 		   "signal aborts them)",
 		   k->stop_sig, strsignal(k->stop_sig), n.running, more);

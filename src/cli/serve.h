@@ -4,7 +4,7 @@
  *
  * The listener's process has the listening sockets and makes all handshakes.
  * When a HELLO begins a new stream it forks a process for that stream.  When a
- * HELLO goes on with a running stream it passes socket, keys and HELLO to that
+ * HELLO resumes a running stream it passes socket, keys and HELLO to that
  * stream's process (conn/pass).
  */
 #pragma once

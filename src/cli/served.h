@@ -41,8 +41,8 @@ struct served_stream {
 	struct key *ticket; /* of this place, in served->tickets */
 	bool named; /* another process can restart it */
 	uint8_t stream_name[FRAME_NAME_BYTES];
-	char owner[KEY_IDENTITY_MAX + 1]; /* of who may have another ticket */
-	/* Who is about to get one; it is behind those of all places */
+	char owner[KEY_IDENTITY_MAX + 1]; /* peer that may get another ticket */
+	/* A restart is pending; its ticket is behind those of all places */
 	bool restarts;
 	uint8_t next_id[FRAME_ID_BYTES];
 	uint32_t next_connection;
@@ -71,7 +71,7 @@ struct served_log_client {
 
 struct served {
 	struct served_stream streams[SERVED_PROCESSES_MAX];
-	/* Those whose peers may come again; else NULL */
+	/* Those whose peers may connect again; else NULL */
 	const struct pending_stream *returning[SERVED_PROCESSES_MAX];
 	struct key *tickets; /* secret_alloc(), two for each place */
 	struct credential *cred;
@@ -95,7 +95,7 @@ struct served_numbers {
 };
 struct served_numbers served_numbers(const struct served *t);
 
-/* did: who was about to restart the stream has done so. */
+/* did: the peer that was about to restart the stream did. */
 void served_restarted(struct served *t, struct served_stream *s, bool did);
 
 /*
@@ -155,5 +155,5 @@ enum served_logged served_log_may(struct served *t, const char *identity,
 				  const struct net_source *source,
 				  const char *name);
 
-/* Log how many streams were not. */
+/* Log the number of unlogged streams. */
 void served_log_end(const struct served *t);

@@ -263,7 +263,7 @@ int setup_confine(const struct setup *s, struct err *e)
 	struct confine c;
 
 	if (s->o->confine == OPTIONS_CONFINE_OFF) {
-		log_notice("--confine off: a flaw in what reads the network "
+		log_notice("--confine off: a flaw in the network code "
 			   "gives the peer all that this user may do");
 		return 0;
 	}

@@ -13,7 +13,7 @@
 #include "cli/ssh_folder.h"
 #include "proto/frame.h"
 
-/* So many near hosts may connect at the same time, besides the owner's own. */
+/* This many near hosts may connect at once, besides the owner's own. */
 enum { SSH_NAME_VISITS = 8 };
 
 struct ssh_name_visit {

@@ -69,7 +69,7 @@ int ssh_relay_start(struct err *e)
 void ssh_relay_use(int fd)
 {
 	if (rights_send(STDERR_FILENO, "", 1, &fd, 1, MSG_DONTWAIT) < 0)
-		log_debug("messages stay where they go: %s", strerror(errno));
+		log_debug("messages are not redirected: %s", strerror(errno));
 }
 
 /* In a child.  Never returns. */

@@ -49,7 +49,7 @@ void client_dial_speak(struct client *client)
 			   "running there?",
 			   name, CLIENT_SPEAK_MS / 1000, t.port);
 	} else {
-		log_notice("%s has taken the connection, but not said a word "
+		log_notice("%s has accepted the connection, but sent nothing "
 			   "for %d s: is that 'btrfs-ktls-pipe listen', and "
 			   "is its host overloaded?",
 			   client->name, CLIENT_SPEAK_HANDSHAKE_MS / 1000);

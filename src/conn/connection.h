@@ -205,7 +205,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 
 /*
  * Before closing: flush our buffers, then wait until the peer has closed, and
- * discard what it still sends.  To close earlier could reset the connection and
+ * discard what it still sends.  Closing earlier could reset the connection and
  * destroy what the peer has yet to read.
  */
 void connection_linger(struct connection *c, uint64_t timeout_ms);

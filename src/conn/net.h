@@ -133,7 +133,7 @@ enum { NET_DISCARD_BYTES = 65536 };
 bool net_discard(int fd, size_t *total);
 
 /*
- * Send the FIN, then net_discard() until the peer has closed: to close with bytes
+ * Send the FIN, then net_discard() until the peer has closed: closing with bytes
  * unread sends an RST, which can destroy the last bytes that we sent.  Waits
  * timeout_ms at the most.
  */

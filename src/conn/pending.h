@@ -35,7 +35,7 @@ struct peer {
 	/* What it said, and where that leads to; not with raw */
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
-	bool returns; /* the HELLO goes on with a stream that runs */
+	bool returns; /* the HELLO is of a stream that runs */
 	size_t stream; /* then: its index in pending_rules.streams */
 	bool restarts; /* it has no ticket of that stream, and asks for one */
 	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
@@ -57,7 +57,7 @@ struct pending {
 	uint64_t since_ms, deadline_ms;
 };
 
-/* A running stream, whose peer may come again. */
+/* A running stream, whose peer may connect again. */
 struct pending_stream {
 	bool resumes; /* false: another connection can only rekey */
 	const uint8_t *id; /* FRAME_ID_BYTES */

@@ -8,7 +8,7 @@
 
 #include "base/cleanup.h"
 
-/* The trial: a new connection has so long to move something (two ACKs). */
+/* The trial: a new connection has this long to move something (two ACKs). */
 enum { RETRY_TRIAL_MS = 10000 };
 
 struct retry {

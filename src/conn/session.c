@@ -539,6 +539,6 @@ int session_check(const struct session *s, struct err *e)
 	err_set(e, ERR_STREAM, 0, "%s", s->why.msg);
 	return err_append(e, ", and %s within %s",
 			  s->conn ? "nothing moved over another connection"
-				  : "no other connection came about",
+				  : "no other connection was made",
 			  limit);
 }

@@ -231,7 +231,7 @@ int session_run(struct session *s, const struct session_span *span,
 int session_lost(struct session *s, struct err *e) attr_must_check;
 
 /*
- * Report that a receiver has heard nothing for long.  If it is the client it
+ * Report that a receiver has long heard nothing.  If it is the client it
  * dials again, to be sure: only a sender notices a connection that died.
  */
 void session_redial(struct session *s);

@@ -266,7 +266,7 @@ int command_fail(const struct command_status *s, const char *name,
 		return err_set(e, ERR_COMMAND, 0,
 			       "%s wants the terminal, which a COMMAND cannot "
 			       "have; if sudo asks for a password, run 'sudo "
-			       "-v' before, or run all of it as root",
+			       "-v' first, or run all of it as root",
 			       name);
 	if (s->unwatched)
 		return err_set(e, ERR_COMMAND, 0,

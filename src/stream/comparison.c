@@ -76,13 +76,13 @@ static int comparison_differs(struct session *s, const struct resend_buffer *st,
 		connection_linger(s->conn, 2000);
 	if (st->sent < s->have.offset)
 		return err_set(e, ERR_IO, 0,
-			       "the input is another stream than the one that "
+			       "the input is another stream, not the one that "
 			       "was begun, or is cut short: it has %" PRIu64
 			       " bytes, and the receiver has %" PRIu64
 			       " already",
 			       st->sent, s->have.offset);
 	return err_set(e, ERR_IO, 0,
-		       "the input is another stream than the one that was "
+		       "the input is another stream, not the one that was "
 		       "begun: its first %" PRIu64 " bytes differ from those "
 		       "that the receiver has (a changed snapshot, another "
 		       "kernel?)",

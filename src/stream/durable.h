@@ -24,7 +24,7 @@ struct durable {
 bool durable_possible(const struct durable *d);
 
 /*
- * Note that these bytes are on the disk, which they are.  Returns 0 or an errno.
+ * Note that these synced bytes are on the disk.  Returns 0 or an errno.
  * If there is no room for a note, the one before stays.
  */
 int durable_note(const struct durable *d, uint64_t bytes);

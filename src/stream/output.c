@@ -68,7 +68,7 @@ int output_error(const struct output *out, int num, struct err *e)
 {
 	if (out->part && num == EEXIST)
 		return err_set(e, ERR_IO, num,
-			       "--output: %s came meanwhile, and is not "
+			       "--output: %s appeared meanwhile, and is not "
 			       "overwritten",
 			       out->part->path);
 	if (out->part)

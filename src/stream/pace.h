@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-/* After a pause so much of the rate may go out at once. */
+/* After a pause this much of the rate may go out at once. */
 enum { PACE_BURST_MS = 100 };
 
 struct pace {
@@ -21,7 +21,7 @@ void pace_init(struct pace *p, uint64_t bytes_per_s, uint64_t now_ms);
  */
 uint64_t pace_budget(struct pace *p, uint64_t wanted, uint64_t now_ms);
 
-/* So many bytes of the budget were sent. */
+/* This many bytes of the budget were sent. */
 void pace_spend(struct pace *p, uint64_t bytes);
 
 /* When pace_budget() will not be 0; UINT64_MAX: there is no limit. */

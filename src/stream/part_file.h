@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The file of --output: FILE appears complete or not at all.  Until then its
- * bytes are in FILE.part, which a later process can continue: an extended
- * attribute tells how many of them survive the loss of power.
+ * bytes are in FILE.part, which a later process can continue: a note
+ * (stream/durable) says how many of them survive the loss of power.
  *
- * Ref: renameat2(2), xattr(7), fdatasync(2).
+ * Ref: renameat2(2), fdatasync(2).
  */
 #pragma once
 
@@ -52,7 +52,7 @@ int part_file_prepare(struct part_file *p, bool *ready,
 struct digest *part_file_take_digest(struct part_file *p);
 
 /*
- * So many bytes more were written.  Now and then a process of its own syncs
+ * This many more bytes were written.  Now and then a process of its own syncs
  * them to disk.  Returns 0 or the errno of an earlier sync.
  */
 int part_file_wrote(struct part_file *p, size_t bytes);

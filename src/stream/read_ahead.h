@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How far the sender reads ahead of its connection.  A page that waits in a
- * large buffer has left the CPU's cache when it is encrypted, which costs a
+ * large buffer leaves the CPU's cache before it is encrypted, which costs a
  * third of the whole; so the sender reads only as far ahead as keeps the
  * connection busy.  The limit grows when the connection ran dry because the
  * producer works in bursts.  There is no limit while the connection takes
@@ -50,5 +50,5 @@ void read_ahead_hold_back(struct read_ahead *r);
 /* The connection would take more, but everything read is sent. */
 void read_ahead_ran_dry(struct read_ahead *r, uint64_t now_ms);
 
-/* So many bytes were read from the input. */
+/* This many bytes were read from the input. */
 void read_ahead_got(struct read_ahead *r, uint64_t bytes, uint64_t now_ms);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The receiver: connection -> output, until the end of the stream.  When a
- * connection is lost it goes on over the next one.
+ * connection is lost it resumes on the next one.
  *
  * receiver.c has what its parts need: to wait, and to say why the output or the
  * connection failed.  receiver_transfer is the part up to the end of the stream,
@@ -109,7 +109,7 @@ int receiver_check_consumer(struct receiver *r, struct err *e);
 int receiver_lost(struct receiver *r, struct err *e);
 
 /*
- * Has the connection that we read yet to become the stream's?  While we write,
+ * Is the connection that we read not yet the stream's?  While we write,
  * the sender may compare, go on, and even rekey.
  */
 bool receiver_compares(const struct receiver *r);
@@ -132,7 +132,7 @@ int receiver_check_session(struct receiver *r, struct err *e);
  */
 int receiver_wait(struct receiver *r, uint64_t until_ms, struct err *e);
 
-/* Do what is due although the stream makes no pause. */
+/* Do what is due although the stream does not pause. */
 int receiver_work_on(struct receiver *r, struct err *e);
 
 /* receiver_transfer: up to the end of the stream, move bytes to the output */

@@ -90,11 +90,11 @@ static int receiver_on_result(struct receiver *r,
 	/* A stream that nobody has continued yet has no sender to wait for. */
 	if (!r->session->named || !r->begun)
 		return err_set(e, ERR_IO, 0,
-			       "the sender has another stream than the one "
-			       "whose beginning is there; if that is not "
-			       "wanted any more, remove it");
+			       "the sender has another stream, not the one "
+			       "whose part is here; if it is not wanted any "
+			       "more, remove it");
 	return err_set(e, ERR_STREAM, 0,
-		       "%s came with another stream than the one that was "
+		       "%s came with another stream, not the one that was "
 		       "begun",
 		       r->session->newest);
 }

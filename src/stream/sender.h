@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The sender: input -> resend buffer -> connection, until the receiver has
- * confirmed the stream.  When a connection is lost it goes on over the next one.
+ * confirmed the stream.  When a connection is lost it resumes on the next one.
  *
  * Its parts: sender_input takes bytes from the input, sender_send gives them to
  * the connection, sender_hear reads what the receiver says; sender_run is the
@@ -31,7 +31,7 @@ struct sender_params {
 	struct progress *progress;
 };
 
-/* How far it came. */
+/* How far it got. */
 struct sender_end {
 	uint64_t confirmed; /* bytes that were acknowledged */
 	bool restarted; /* another receiver came: begin the input again */

@@ -197,7 +197,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	/* TCP's acknowledgements travel with our bytes, and get lost with them. */
 	if (sender_owes(s))
 		err_append(e, " with bytes on their way to it: it or the "
-			      "network stands still, or " SWALLOWED);
+			      "network has stalled, or " SWALLOWED);
 	return -1;
 }
 

@@ -35,7 +35,7 @@ void channel_free(struct channel *ch);
 
 /*
  * The channel as a value, with the keys for the next records, to be passed with
- * its socket to another process of this program.  Nothing else was asked than
+ * its socket to another process of this program.  Nothing was read but
  * HELLO: both directions are in user space and nothing is pending.  ch can only
  * be freed.
  */

@@ -26,7 +26,7 @@ struct tls_agreed {
 	const struct mode *mode;
 	/*
 	 * The authenticated name of the peer.  With certificates,
-	 * credential_peer_name().  With pre-shared keys, the client's identity;
+	 * credential_session.name.  With a PSK, the client's identity;
 	 * on the client too, because a listener has no other name.  "": no peer
 	 * was authenticated, or its certificate has no such name.
 	 */

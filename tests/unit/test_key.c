@@ -186,7 +186,7 @@ static const struct {
 	  "no proper identity: 1 to 64" },
 	{ "no identity", TEXT(":" HEX_32 "\n"), "no proper identity" },
 	{ "a colon in the second line only", TEXT("b\nc:" HEX_16 "\n"),
-	  "line 2 is too many" },
+	  "line 2 is extra" },
 	{ "CR in the middle of hex", TEXT("b:" HEX_16 "\r" HEX_16 "\n"),
 	  "line 1: has a carriage return" },
 	{ "CR instead of LF", TEXT("# b\rb:" HEX_16 "\r"),

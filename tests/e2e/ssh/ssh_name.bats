@@ -158,7 +158,7 @@ arrived() {
 	suspends KILL
 	make_data other 3000000
 	again 8 <other
-	assert_stderr_has 'another stream than the one that was begun'
+	assert_stderr_has 'another stream, not the one that was begun'
 	again <in
 	arrived
 }

@@ -200,7 +200,7 @@ keeps_part() {
 	make_data other 2000000
 	listens
 	sends 8 <other
-	assert_stderr_has 'another stream than the one that was begun'
+	assert_stderr_has 'another stream, not the one that was begun'
 	receiver_ends 8
 	assert_same_file kept file.part
 	listens

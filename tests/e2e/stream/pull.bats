@@ -168,7 +168,7 @@ synced() {
 	assert_beginning file.part in
 }
 
-@test "another stream than the part begins is refused on both sides with 8, and the part kept" {
+@test "a stream that differs from the part is refused on both sides with 8, and the part kept" {
 	keeps_attributes
 	make_slow
 	offers -- ./slow
@@ -180,7 +180,7 @@ synced() {
 	: >go
 	pulls 8 "${NAME[@]}"
 	offer_ends 8
-	assert_stderr_has 'another stream than the one that was begun' "$RECEIVER_ERR"
+	assert_stderr_has 'another stream, not the one that was begun' "$RECEIVER_ERR"
 	assert_same_file kept file.part
 	mv in1 in
 	offers <in

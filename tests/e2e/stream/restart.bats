@@ -125,7 +125,7 @@ compared() {
 	cp in other
 	printf x | dd of=other bs=1 seek=999999 conv=notrunc status=none
 	again 8 <other
-	assert_stderr_has 'another stream than the one that was begun: its first 1000000 bytes differ'
+	assert_stderr_has 'another stream, not the one that was begun: its first 1000000 bytes differ'
 	until_true said receiver 'came with another stream'
 	[[ $(sed -n 's/.* \(127[^ ]*\) came with.*/\1/p' "$RECEIVER_ERR") == \
 		$(sed -n 's/.* peer \(127[^ ]*\), .*/\1/p' "$RECEIVER_ERR" | tail -n 1) ]] ||
@@ -134,7 +134,7 @@ compared() {
 	assert_stderr_has 'cut short'
 	make_data short 1000
 	again 8 <short
-	assert_stderr_has 'another stream .* it has 1000 bytes, and the receiver has 1000000'
+	assert_stderr_has 'another stream, .* it has 1000 bytes, and the receiver has 1000000'
 	assert_prefix "$RECEIVED" in
 	again <in
 	arrived

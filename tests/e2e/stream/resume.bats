@@ -335,7 +335,7 @@ outcome_lost() {
 		stands "$1"
 		kill -9 "$SENDER_PID"
 		takes_at_most 8 stream_ends 137 7
-		says receiver 'no other connection came about within 1s'
+		says receiver 'no other connection was made within 1s'
 	}
 	both_ways gives_up
 }
@@ -346,7 +346,7 @@ outcome_lost() {
 		stands "$1"
 		kill -9 "$RECEIVER_PID"
 		takes_at_most 8 stream_ends 7 137
-		says sender 'no other connection came about within 1s'
+		says sender 'no other connection was made within 1s'
 	}
 	both_ways gives_up
 }
@@ -366,11 +366,11 @@ gives_up_by() {
 
 @test "the smaller --retry of the two sides applies to both" {
 	RETRY=() TX=(--retry 60s) RX=(--retry 1s)
-	gives_up_by sender 'no other connection came about within 1s'
-	gives_up_by receiver 'no other connection came about within 1s'
+	gives_up_by sender 'no other connection was made within 1s'
+	gives_up_by receiver 'no other connection was made within 1s'
 	TX=(--retry 1s) RX=(--retry 60s)
-	gives_up_by sender 'no other connection came about within 1s'
-	gives_up_by receiver 'no other connection came about within 1s'
+	gives_up_by sender 'no other connection was made within 1s'
+	gives_up_by receiver 'no other connection was made within 1s'
 }
 
 @test "the default --retry of connect is 2 minutes, listen grants it, and days are accepted" {
