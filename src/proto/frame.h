@@ -34,7 +34,7 @@ enum frame_type {
 	FRAME_NAME = 6, /* connecting side, after a HELLO with NAMED */
 	FRAME_HAVE = 7, /* receiver, after WELCOME: the bytes it has already */
 	FRAME_CHECKING = 8, /* sender: how much of its input was compared */
-	FRAME_WORDS = 9, /* receiver, before FAIL: the consumer's message */
+	FRAME_WORDS = 9, /* receiver, before FAIL: why, in words */
 };
 
 /* Sizes on the wire, in bytes */

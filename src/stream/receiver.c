@@ -33,13 +33,22 @@ struct receiver_connection receiver_connection_new(const struct receiver *r)
 	};
 }
 
+/* What WORDS says beside FAIL */
+static void receiver_set_words(struct receiver *r, const char *text)
+{
+	char words[FRAME_WORDS_MAX + 1];
+
+	log_printable(words, sizeof words, text, strlen(text));
+	r->words.len = (uint8_t)strlen(words);
+	memcpy(r->words.text, words, r->words.len);
+}
+
 int receiver_consumer_failed(struct receiver *r, const struct command_status *s,
 			     struct err *e)
 {
 	struct frame_outcome *o = &r->outcome;
 
-	r->words.len = (uint8_t)strlen(s->words);
-	memcpy(r->words.text, s->words, r->words.len);
+	receiver_set_words(r, s->words);
 	if (command_succeeded(s)) {
 		o->failure = FRAME_FAIL_UNREAD;
 		return err_set(e, ERR_COMMAND, 0,
@@ -56,6 +65,8 @@ int receiver_consumer_failed(struct receiver *r, const struct command_status *s,
 int receiver_output_failed(struct receiver *r, struct err *e)
 {
 	r->outcome.failure = e->num ? FRAME_FAIL_OUTPUT : FRAME_FAIL_READER;
+	if (e->num)
+		receiver_set_words(r, strerror(e->num));
 	return -1;
 }
 

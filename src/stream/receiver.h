@@ -76,7 +76,7 @@ struct receiver {
 	uint64_t progress_due_ms;
 	uint64_t session_due_ms; /* run the session, however busy we are */
 	struct frame_outcome outcome; /* of a failure */
-	struct frame_words words; /* len 0: the consumer said nothing */
+	struct frame_words words; /* len 0: there is nothing to say */
 };
 
 enum {

@@ -88,12 +88,7 @@ static int receiver_consume(struct receiver *r, struct err *e)
 	return 0;
 }
 
-_Static_assert(COMMAND_LOG_WORDS_BYTES == FRAME_WORDS_MAX + 1,
-	       "WORDS takes the last line as it is");
-
-/*
- * The consumer's last line precedes FAIL, or is left out if there is no room.
- */
+/* WORDS precedes FAIL, or is left out if there is no room. */
 static int receiver_say_outcome(struct receiver *r, struct err *e)
 {
 	struct frame f = { .type = r->outcome.failure ? FRAME_FAIL : FRAME_DONE,

@@ -81,7 +81,7 @@ struct sender {
 	bool done; /* the receiver confirmed the stream */
 	bool refused; /* the receiver sent FAIL */
 	bool disputed; /* it confirmed a stream of another length */
-	char words[FRAME_WORDS_MAX + 1]; /* the last line of its COMMAND */
+	char words[FRAME_WORDS_MAX + 1]; /* of the receiver, about its FAIL */
 	struct read_ahead ahead;
 	struct pace pace;
 	struct comparison comparison; /* with what the receiver has */

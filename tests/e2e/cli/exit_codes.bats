@@ -496,7 +496,7 @@ killed_receiver() {
 	output_fails() {
 		OUTPUT=/dev/full
 		streams "$1" 9 8 <"$IN"
-		says sender "receiver.*output"
+		says sender 'the receiver cannot write its output: No space left'
 		says receiver 'standard output.*No space'
 	}
 	both_ways output_fails
