@@ -413,7 +413,7 @@ static void launcher_detach(int fd)
 	notify_after_fork();
 	io_close_all_but(3, &fd, 1);
 	log_after_fork();
-	/* The worker takes these later: conn/activation. */
+	/* The process that listens takes its own later. */
 	activation_forget();
 }
 

@@ -49,7 +49,7 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	sigset_t none;
 
-	/* If it is refused, the worker is not confined, either. */
+	/* If it is refused, the process that asks is not confined, either. */
 	if (confine_drop() < 0)
 		errno = 0;
 	/* Behind it: the change of user would undo this. */

@@ -267,7 +267,7 @@ bool session_compares(const struct session *s);
 /* Does the peer wait for another process, should this one fail? */
 bool session_suspends(const struct session *s);
 
-/* If so, and the peer did not give up either, say what becomes of the stream. */
+/* If it does, and did not give up itself: say what becomes of the stream. */
 void session_say_suspended(const struct session *s, uint64_t bytes);
 
 /*

@@ -23,7 +23,7 @@ enum { MODE_COUNT = 5 };
 /* All modes, in the order of preference on a CPU with AES instructions. */
 extern const struct mode mode_table[MODE_COUNT];
 
-/* Names of the parts of a mode, which GnuTLS knows, too */
+/* By enum mode_version and enum mode_cipher; the names that GnuTLS has */
 extern const char *const mode_versions[], *const mode_ciphers[];
 
 /* No TLS: only if both sides name it, and no other mode. */

@@ -341,8 +341,10 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 	case GNUTLS_E_PREMATURE_TERMINATION:
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer closed the connection during the "
-			       "handshake, without a reason (does it use -m "
-			       "none?)");
+			       "handshake%s",
+			       t->p.server ? ""
+					   : ", without a reason (does it use "
+					     "-m none?)");
 	case GNUTLS_E_PULL_ERROR:
 	case GNUTLS_E_PUSH_ERROR:
 		return err_set(e, ERR_AUTH, t->wire.lost_errno,
