@@ -6,6 +6,7 @@ check_PROGRAMS += \
 	tests/tools/findkey \
 	tests/tools/flood \
 	tests/tools/json \
+	tests/tools/liar \
 	tests/tools/manager \
 	tests/tools/mutate \
 	tests/tools/nonblock \
@@ -57,6 +58,7 @@ EXTRA_DIST += \
 	tests/e2e/cli/exit_codes.bats \
 	tests/e2e/listener/keep.bats \
 	tests/e2e/stream/kills.bats \
+	tests/e2e/stream/lies.bats \
 	tests/e2e/listener/listener.bats \
 	tests/e2e/stream/matrix.bats \
 	tests/e2e/stream/output.bats \
@@ -180,6 +182,8 @@ endif
 
 unit_libs = $(tested) $(GNUTLS_LIBS) $(MNL_LIBS) $(SODIUM_LIBS) \
 	$(SECCOMP_LIBS) $(XXHASH_LIBS)
+tests_tools_liar_SOURCES = tests/tools/liar.c src/main.c
+tests_tools_liar_LDADD = $(unit_libs)
 tests_tools_mutate_LDADD = $(unit_libs)
 tests_tools_records_LDADD = $(unit_libs)
 tests_tools_thief_LDADD = $(unit_libs)
@@ -245,6 +249,7 @@ tests_unit_test_resend_memory_LDADD = $(unit_libs)
 tests_unit_test_resend_pipes_LDADD = $(unit_libs)
 tests_unit_test_tls_LDADD = $(unit_libs)
 
+tests_tools_liar_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=frame_encode
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
 tests_unit_test_served_LDFLAGS = $(AM_LDFLAGS) \

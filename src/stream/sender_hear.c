@@ -105,6 +105,10 @@ static int sender_on_have(struct sender *s, const struct frame_have *have,
 static int sender_on_frame(struct sender *s, const struct frame *f,
 			   struct err *e)
 {
+	/* HAVE comes right after WELCOME. */
+	if (s->session->learns && f->type != FRAME_HAVE)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver does not say what it has");
 	switch (f->type) {
 	case FRAME_ACK:
 		return sender_on_ack(s, &f->ack, e);

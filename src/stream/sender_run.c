@@ -237,6 +237,22 @@ static int sender_loop(struct sender *s, struct err *e)
 	return 0;
 }
 
+/*
+ * Must the receiver hear that we gave up?  Not if it waits for another process of
+ * ours, or has another stream than we do.  ERR_STREAM over a connection that
+ * works means that the receiver broke the protocol, or gave up first.
+ */
+static bool sender_must_abort(const struct sender *s, const struct err *e)
+{
+	const struct session *session = s->session;
+
+	if (!session->conn || session_suspends(session))
+		return false;
+	return e->kind == ERR_STREAM
+		       ? !s->p->raw && !connection_lost(session->conn)
+		       : !session_compares(session);
+}
+
 int sender_run(const struct sender_params *p, struct sender_end *end,
 	       struct err *e)
 {
@@ -256,12 +272,10 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 					   : s.resend->sent;
 	s.resend->ops->free(s.resend);
 
-	/* Tell the receiver that its outcome was read, or that our input
-	 * failed.  One that waits for another process is told nothing. */
+	/* Tell the receiver that its outcome was read. */
 	if (!p->raw && p->session->conn && (s.done || s.refused))
 		connection_confirm(p->session->conn);
-	else if (p->session->conn && ret < 0 && e->kind != ERR_STREAM &&
-		 !session_suspends(p->session) && !session_compares(p->session))
+	else if (ret < 0 && sender_must_abort(&s, e))
 		connection_abort(p->session->conn);
 	comparison_fini(&s.comparison);
 	end->confirmed = s.confirmed;

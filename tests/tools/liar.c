@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: GPL-2.0-or-later
+/*
+ * liar ARG...: the program itself, but what it says is a lie once.
+ * BKP_LIE="TYPE NTH AT HEX": in the NTH frame of type TYPE that it sends, the
+ * bytes from AT on are HEX.  Another first byte makes it a frame of another
+ * type, the rest of which is zeros.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/frame.h"
+#include "../unit/wrap.h"
+
+/* Put hex over out.  Returns how many bytes that were, or 0. */
+static size_t overwrite(const char *hex, uint8_t *out, size_t room)
+{
+	size_t bytes = 0;
+
+	for (; bytes < room && sscanf(hex, "%2hhx", out) == 1; hex += 2) {
+		out++;
+		bytes++;
+		if (!hex[1] || !hex[2])
+			return hex[1] ? bytes : 0;
+	}
+	return 0;
+}
+
+static _Noreturn void refuse(void)
+{
+	fprintf(stderr, "liar: BKP_LIE is TYPE NTH AT HEX\n");
+	exit(70);
+}
+
+WRAP(frame_encode);
+size_t __wrap_frame_encode(const struct frame *f,
+			   uint8_t out[static FRAME_MAX_BYTES])
+{
+	static unsigned int seen;
+	const char *lie = getenv("BKP_LIE");
+	unsigned int type, nth, at;
+	char hex[2 * FRAME_MAX_BYTES + 1];
+	size_t size;
+
+	memset(out, 0, FRAME_MAX_BYTES);
+	size = __real_frame_encode(f, out);
+	if (!lie || sscanf(lie, "%u %u %u %416s", &type, &nth, &at, hex) != 4)
+		refuse();
+	if (f->type != type || ++seen != nth)
+		return size;
+	if (at >= size || !overwrite(hex, out + at, FRAME_MAX_BYTES - at))
+		refuse();
+	fprintf(stderr, "liar: lied\n");
+	return frame_size(out[0]) ? frame_size(out[0]) : size;
+}
