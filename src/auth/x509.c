@@ -408,6 +408,22 @@ static gnutls_x509_crt_t x509_of_peer(gnutls_session_t session, bool last)
 
 /* Judgement */
 
+/* Has --ca a certificate of the name that crt's signer has? */
+static bool x509_knows_signer(gnutls_session_t session, gnutls_x509_crt_t crt)
+{
+	attr_cleanup(x509_datum_free) gnutls_datum_t dn = { NULL, 0 };
+	attr_cleanup(x509_crt_free) gnutls_x509_crt_t ca = NULL;
+	gnutls_x509_trust_list_t trusted;
+	void *c = NULL;
+
+	if (gnutls_credentials_get(session, GNUTLS_CRD_CERTIFICATE, &c) < 0 ||
+	    gnutls_x509_crt_get_raw_issuer_dn(crt, &dn) < 0)
+		return false;
+	gnutls_certificate_get_trust_list(c, &trusted);
+	return gnutls_x509_trust_list_get_issuer_by_dn(trusted, &dn, &ca, 0) >=
+	       0;
+}
+
 /* A foreign CA and a missing intermediate certificate look the same. */
 static int x509_no_signer(gnutls_session_t session, struct err *e)
 {
@@ -418,6 +434,13 @@ static int x509_no_signer(gnutls_session_t session, struct err *e)
 
 	if (crt && gnutls_x509_crt_get_issuer_dn3(crt, &dn, 0) == 0)
 		log_printable(issuer, sizeof issuer, dn.data, dn.size);
+	if (crt && x509_knows_signer(session, crt))
+		return err_set(
+			e, ERR_AUTH, 0,
+			"is signed by %s, but not with the key that --ca "
+			"has for it; was that CA made again? --ca and the "
+			"peer's certificate must be of the same one",
+			issuer);
 	return err_set(e, ERR_AUTH, 0,
 		       "is not signed by a CA of --ca, but by %s; if that is "
 		       "an intermediate one, its certificate is missing in "
@@ -432,13 +455,18 @@ static int x509_verify_error(gnutls_session_t session, gnutls_x509_crt_t crt,
 	*alert = RECORD_BAD_CERTIFICATE;
 	if (status & GNUTLS_CERT_SIGNATURE_FAILURE)
 		return err_set(e, ERR_AUTH, 0,
-			       "has a signature that is not its CA's");
+			       "has a signature that is not its CA's; was that "
+			       "CA made again, with another key?");
 	if (status & GNUTLS_CERT_INSECURE_ALGORITHM)
 		return err_set(e, ERR_AUTH, 0,
 			       "is too weak, or its CA's is: RSA needs 2048 "
 			       "bits, and SHA-1 and MD5 are broken");
 	*alert = RECORD_UNKNOWN_CA;
-	if (status & (GNUTLS_CERT_SIGNER_NOT_FOUND | GNUTLS_CERT_SIGNER_NOT_CA))
+	if (status & GNUTLS_CERT_SIGNER_NOT_CA)
+		return err_set(e, ERR_AUTH, 0,
+			       "is signed with a certificate that is no CA's "
+			       "(basic constraints)");
+	if (status & GNUTLS_CERT_SIGNER_NOT_FOUND)
 		return x509_no_signer(session, e);
 	*alert = RECORD_CERTIFICATE_EXPIRED;
 	if (status & (GNUTLS_CERT_EXPIRED | GNUTLS_CERT_NOT_ACTIVATED))
@@ -453,7 +481,11 @@ static int x509_verify_error(gnutls_session_t session, gnutls_x509_crt_t crt,
 			       "is not made for TLS %s (extended key usage)",
 			       server ? "clients" : "servers");
 	*alert = RECORD_BAD_CERTIFICATE;
-	return err_set(e, ERR_AUTH, 0, "breaks a rule of its CA (status %#x)",
+	if (status & GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE)
+		return err_set(e, ERR_AUTH, 0,
+			       "breaks a rule of its CA: which names it may "
+			       "have, or how long its chain may be");
+	return err_set(e, ERR_AUTH, 0, "is refused by GnuTLS (status %#x)",
 		       status);
 }
 

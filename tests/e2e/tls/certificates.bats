@@ -317,6 +317,37 @@ refused_server() {
 	refused_client 'is too weak' bad_certificate
 }
 
+# signed_by CA REASON ALERT: the listener trusts this CA and another one
+signed_by() {
+	make_cert bob "$1" 'dns_name = bob' tls_www_client
+	cat "$BATS_FILE_TMPDIR/ca.crt" "$1.crt" >trusted.crt
+	SERVER[5]=trusted.crt
+	client_is bob
+	refused_client "\(bob\) $2" "$3"
+}
+
+@test "a client certificate whose CA may not sign it is refused, with the reason" {
+	make_old_ca
+	signed_by old 'is signed by a CA whose certificate has expired' \
+		certificate_expired
+	make_ca narrow 'nc_permit_dns = example.org'
+	signed_by narrow 'breaks a rule of its CA: which names' bad_certificate
+	make_key_file leaf
+	printf '%s\n' 'cn = leaf' 'expiration_days = 9' signing_key >leaf.tmpl
+	certtool --generate-self-signed --load-privkey leaf.key \
+		--template leaf.tmpl --outfile leaf.crt 2>certtool.log
+	signed_by leaf "is signed with a certificate that is no CA's" unknown_ca
+}
+
+@test "a CA that was made again, with another key: its older certificates are refused, and the message asks for that" {
+	mkdir older
+	(cd older && make_ca ca && make_cert bob ca 'dns_name = bob' tls_www_client)
+	cp older/bob.{crt,key} .
+	client_is bob
+	refused_client 'is signed by CN=ca, but not with the key .*made again' \
+		unknown_ca
+}
+
 @test "a certificate that expires between start and connection is refused" {
 	make_cert bob "$BATS_FILE_TMPDIR/ca" 'dns_name = bob' tls_www_client \
 		"activation_date = \"$(date -u '+%F %T' -d '1 hour ago')\"" \
@@ -360,6 +391,12 @@ make_dated() {
 	make_cert "$1" "$BATS_FILE_TMPDIR/ca" \
 		"activation_date = \"$(date -u '+%F %T' -d "$2")\"" \
 		"expiration_date = \"$(date -u '+%F %T' -d "$3")\"" "${@:4}"
+}
+
+# make_old_ca: a CA old, which has expired
+make_old_ca() {
+	make_ca old "activation_date = \"$(date -u '+%F %T' -d '3 days ago')\"" \
+		"expiration_date = \"$(date -u '+%F %T' -d '1 day ago')\""
 }
 
 # All of them would be one identity.
@@ -595,6 +632,16 @@ files() {
 	done
 }
 
+@test "a file that is too long is refused" {
+	local n
+	head -c 1048576 /dev/zero >long
+	for n in 1 3 5; do
+		files
+		CERT[n]=long
+		refuses_files '.* file long: is too long'
+	done
+}
+
 @test "a file whose second certificate is truncated is refused" {
 	files
 	head -c 300 "$BATS_FILE_TMPDIR/otherca.crt" >>ca.crt
@@ -690,6 +737,20 @@ cut_header() {
 	make_dated alice '1 day' '3 days' 'dns_name = alice'
 	refuses_files 'certificate file alice.crt: is not valid before 20'
 	bkp 3 listen "${CERT[@]}" -b 127.0.0.1 -p 0 --wait 1ms
+	files
+	make_old_ca
+	cat old.crt >>alice.crt
+	refuses_files 'certificate file alice.crt: certificate 2 of the chain: has expired'
+}
+
+@test "a CA file is refused only if all of its certificates have expired" {
+	files
+	make_old_ca
+	cat ca.crt old.crt >both.crt
+	CERT[5]=both.crt
+	bkp 4 connect "${CERT[@]}" --retry 0 -p 1 127.0.0.1
+	CERT[5]=old.crt
+	refuses_files 'CA file old.crt: has expired on 20'
 }
 
 @test "a private key can be read from a pipe" {
