@@ -355,6 +355,9 @@ static int net_cannot_listen(const struct net_endpoint *at, const char *name,
 				  " (ports below 1024 need root; choose "
 				  "another with %s)",
 				  at->port_option);
+	if (e->num == EADDRNOTAVAIL)
+		return err_append(e, " (no interface of this host has it: see "
+				     "'ip address')");
 	return -1;
 }
 
@@ -442,10 +445,10 @@ int net_listen(const struct net_endpoint *at, struct net_listener *l,
 	}
 	if (e->num != EADDRINUSE || last <= at->port)
 		return -1;
-	return err_set(e, ERR_NET, EADDRINUSE,
-		       "cannot listen on %s%sany port from %u to %u",
-		       at->host ? at->host : "", at->host ? ", " : "", at->port,
-		       last);
+	err_set(e, ERR_NET, EADDRINUSE,
+		"cannot listen on %s%sany port from %u to %u",
+		at->host ? at->host : "", at->host ? ", " : "", at->port, last);
+	return err_append(e, " (choose others with %s)", at->port_option);
 }
 
 void net_listener_name(const struct net_listener *l, size_t i,

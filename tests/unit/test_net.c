@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* net: which addresses count as one source, or one site. */
+/* net: which addresses count as one source, or one site; a message. */
 #include "conn/net.h"
 
 #include <arpa/inet.h>
@@ -50,6 +50,23 @@ static bool one_site(const char *a, const char *b)
 	return net_source_same_site(&x, &y);
 }
 
+/* A name, too, may lead to such an address: it has no interface. */
+static void test_link_local(void)
+{
+	const struct net_address local = { .family = AF_INET6,
+					   .bytes = { 0xfe, 0x80, [15] = 1 } };
+	struct net_address far = { .family = AF_INET6, .bytes = { 0x20, 1 } };
+	struct net_target t = { .to = &local, .port = 7 };
+	struct err e = { 0 };
+
+	net_cannot_connect(&t, EINVAL, &e);
+	ok(strstr(e.msg, "[fe80::1]:7") && strstr(e.msg, "ADDRESS%INTERFACE"),
+	   "a link-local address lacks its interface: %s", e.msg);
+	t.to = &far;
+	net_cannot_connect(&t, EINVAL, &e);
+	ok(strstr(e.msg, "is there a route"), "another does not: %s", e.msg);
+}
+
 int main(void)
 {
 	ok(one_source("192.0.2.1", "192.0.2.1"), "an address equals itself");
@@ -78,5 +95,6 @@ int main(void)
 	   "IPv4: another address is another site");
 	ok(!one_site("::1", "192.0.2.1"),
 	   "IPv4 and the /48 of its mapped addresses are two sites");
+	test_link_local();
 	return tap_end();
 }

@@ -79,6 +79,8 @@ in_both_roles() {
 @test "exit status 4: a host that cannot be resolved" {
 	bkp 4 connect --retry 0 -k key no..such..host
 	bkp 4 connect --retry 0 -k key --receive no..such..host
+	in_both_roles 4 listen -b no..such..host
+	assert_stderr_has "cannot resolve 'no\.\.such\.\.host'"
 }
 
 @test "exit status 4: no listener on the port" {
@@ -87,6 +89,7 @@ in_both_roles() {
 
 @test "exit status 4: an address that this host does not have" {
 	in_both_roles 4 listen -b 203.0.113.1
+	assert_stderr_has "203.0.113.1.*no interface of this host has it"
 	bkp 4 connect --retry 0 -k key -p 1 -b 203.0.113.1 127.0.0.1
 }
 

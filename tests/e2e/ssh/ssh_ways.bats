@@ -118,6 +118,8 @@ far_ended() {
 	start_receiver
 	taken=$PORT
 	until_true spawn_next "$taken"
+	bkp 4 listen -k key -b 127.0.0.1 --wait 1ms -p "$taken-$PORT"
+	assert_stderr_has "127.0.0.1, any port from $taken to $PORT: .* in use \(.* -p"
 	kill -9 "$RECEIVER_PID"
 	bkp 4 listen -k key -b 127.0.0.1 --wait 1ms -p "$taken-$taken"
 	bkp 2 connect -k key -p 7000-7001 127.0.0.1
