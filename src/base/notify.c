@@ -138,16 +138,12 @@ static void notify_write(char *text, size_t size, bool alive)
 		 status ? "\n" : "", alive ? "WATCHDOG=1\n" : "");
 }
 
-/* Send what is pending: all of it or nothing. */
+/* Send what is pending, and it is, or alive: all of it or nothing. */
 static void notify_flush(bool alive)
 {
 	char text[STATUS_BYTES + 128];
 
-	if (notify.fd < 0)
-		return;
 	notify_write(text, sizeof text, alive);
-	if (!*text)
-		return;
 	if (send(notify.fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL) <
 	    0) {
 		notify.retry_ms = clock_deadline(RETRY_MS);

@@ -168,6 +168,19 @@ static void test_watchdog(const char *path, const char *pid, bool ours)
 	stop_manager();
 }
 
+static void test_bad_watchdog(const char *path)
+{
+	start_manager(path);
+	setenv("WATCHDOG_USEC", "soon", 1);
+	unsetenv("WATCHDOG_PID");
+	notify_init();
+	ok(notify_is_on() && notify_due() == CLOCK_NEVER,
+	   "a time that is no number: no signs of life");
+	notify_ready();
+	is_str(heard(), "READY=1;", "but all else");
+	stop_manager();
+}
+
 static void test_bad(void)
 {
 	static const char *const names[] = {
@@ -206,6 +219,7 @@ int main(void)
 	test_watchdog(path, "", true);
 	test_watchdog(path, "1", false);
 	test_watchdog(path, "x", false);
+	test_bad_watchdog(path);
 	test_bad();
 	unlink(path);
 	rmdir(dir);
