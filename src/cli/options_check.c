@@ -275,7 +275,7 @@ int options_check(struct options *o, int argc, char **argv, struct err *e)
 				      : RETRY_CONNECT_MS;
 	if (o->command && !(o->verb & BOTH))
 		return err_set(e, ERR_USAGE, 0,
-			       "only connect and listen take a COMMAND");
+			       "only connect, listen and ssh take a COMMAND");
 	if (o->verb == OPTIONS_SSH && options_check_ssh(o, e) < 0)
 		return -1;
 	if (options_address(o, "-b", &o->bind, "-p", e) < 0 ||

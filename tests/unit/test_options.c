@@ -45,7 +45,7 @@ static const char *describe(const struct options *o)
 		 " peers=%s modes=%s ktls=%d tx=%d rx=%d"
 		 " wait=%s handshake=%" PRIu64
 		 " ready=%d raw=%d json=%d output=%s quiet=%d verbose=%d"
-		 " keys=%s ",
+		 " keys=%s dscp=%d ",
 		 o->action, o->verb, o->host, o->bind ? o->bind : "-", o->port,
 		 o->family == AF_INET	 ? 4
 		 : o->family == AF_INET6 ? 6
@@ -55,7 +55,7 @@ static const char *describe(const struct options *o)
 		 o->ca ? o->ca : "-", peers, modes, o->ktls, o->tx, o->rx, wait,
 		 o->handshake_ms, o->ready_fd, o->raw, o->json,
 		 o->output ? o->output : "-", o->quiet, o->verbose,
-		 o->keys ? o->keys : "-");
+		 o->keys ? o->keys : "-", o->tcp.dscp);
 	return text;
 }
 
@@ -124,6 +124,15 @@ static const struct {
 	{ "listen --ready-fd 7", "ready=7" },
 	{ "listen --ready-fd 2147483647", "ready=2147483647" },
 	{ "connect --raw h", "raw=1" },
+	{ "connect h", "dscp=-1" },
+	{ "connect --dscp le h", "dscp=1" },
+	{ "connect --dscp va h", "dscp=44" },
+	{ "connect --dscp ef h", "dscp=46" },
+	{ "connect --dscp cs0 h", "dscp=0" },
+	{ "connect --dscp cs7 h", "dscp=56" },
+	{ "connect --dscp af11 h", "dscp=10" },
+	{ "connect --dscp af43 h", "dscp=38" },
+	{ "listen --dscp 63", "dscp=63" },
 	{ "keygen -o f", "output=f" },
 	{ "probe --json", "json=1" },
 	{ "listen -q", "quiet=1" },
@@ -159,6 +168,7 @@ static const struct {
 	{ "listen ::1", "'::1': -b chooses the address;" },
 	{ "keygen f", "unexpected argument 'f'" },
 	{ "probe h", "unexpected argument 'h'" },
+	{ "keygen -- c", "only connect, listen and ssh take a COMMAND" },
 
 	{ "connect ''", "names no host" },
 	{ "connect :7", "names no host" },
@@ -331,6 +341,22 @@ static void test_long_host(void)
 	ok(parse(line, &o, &e) == -1, "but no more");
 }
 
+static void test_many_names(void)
+{
+	static char name[] = "btrfs-ktls-pipe", verb[] = "listen",
+		    peer[] = "--peer=p";
+	char *argv[2 + OPTIONS_NAMES_MAX + 1] = { name, verb };
+	struct options o;
+	struct err e = { 0 };
+
+	for (size_t i = 2; i < array_len(argv); i++)
+		argv[i] = peer;
+	ok(options_parse(&o, array_len(argv), argv, &e) == -1 &&
+		   o.peers.count == OPTIONS_NAMES_MAX,
+	   "more names than there is room for: %s", e.msg);
+	is_str(e.msg, "--peer: may be given at most 64 times", "are refused");
+}
+
 /* The text that print() writes to standard output. */
 static const char *capture(int (*print)(enum options_verb, struct err *),
 			   enum options_verb verb)
@@ -430,6 +456,7 @@ int main(void)
 {
 	test_parse();
 	test_long_host();
+	test_many_names();
 	test_help();
 	test_full();
 	return tap_end();

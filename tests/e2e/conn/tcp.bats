@@ -61,7 +61,7 @@ finish() {
 	finish
 }
 
-@test "--dscp accepts classes and numbers; anything else: exit status 2, and they are listed" {
+@test "--dscp that is no class and no number: exit status 2, and the classes are listed" {
 	local class
 	for class in cs8 af14 af51 64 best -1; do
 		bkp 2 connect -k key --dscp "$class" 127.0.0.1
