@@ -217,6 +217,26 @@ static void test_ask(bool alone)
 	close(pipe_ends[1]);
 }
 
+/* What comes behind an answer that is none may be for the order before. */
+static void test_late(void)
+{
+	const struct order ping = { .kind = ORDER_PING };
+	struct order_answer a = { .fds = { -1, -1, -1 } };
+	struct err e = { 0 };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    send(ends[1], "x", 1, 0) < 0 || send(ends[1], &a, sizeof a, 0) < 0)
+		bail();
+	order_connect(ends[0], true);
+	is_int(order_ask(&ping, -1, &a, &e), -1, "a byte is no answer");
+	is_int(order_ask(&ping, -1, &a, &e), -1,
+	       "and a late one is not that to the next order");
+	ok(strstr(e.msg, "the launcher does not answer"), "%s", e.msg);
+	order_disconnect();
+	close(ends[1]);
+}
+
 /* Who asks chose the socket for the answer. */
 static void test_full_reply(void)
 {
@@ -304,5 +324,6 @@ int main(void)
 	test_refused();
 	test_ask(false);
 	test_ask(true);
+	test_late();
 	return tap_end();
 }

@@ -223,6 +223,19 @@ static struct credential *answered(const uint8_t *bytes,
 	return password_exchange_accept(&x, &password, refusal, &e);
 }
 
+static void test_lost(void)
+{
+	struct password_exchange x;
+
+	connection();
+	shutdown(theirs, SHUT_RD);
+	e = (struct err){ 0 };
+	is_int(password_exchange_offer(&x, ours, &password, &e), -1,
+	       "an offer to nobody");
+	ok(e.kind == ERR_AUTH && e.num == EPIPE, "is not a signal: %s", e.msg);
+	end();
+}
+
 static void test_refused(void)
 {
 	uint8_t bytes[52] = { 0x71, 2, 3 };
@@ -235,6 +248,11 @@ static void test_refused(void)
 	bytes[2] = 0;
 	ok(!answered(bytes, &refusal) && !refusal && e.kind == ERR_AUTH,
 	   "the neutral element is no answer");
+	bytes[3] = 1;
+	ok(!answered(bytes, &refusal) && !refusal && e.kind == ERR_AUTH &&
+		   strstr(e.msg, "is invalid"),
+	   "nor is a malformed one");
+	bytes[3] = 0;
 	bytes[1] = 3;
 	ok(!answered(bytes, &refusal) &&
 		   refusal == PASSWORD_MESSAGE_REFUSED_VERSION,
@@ -286,6 +304,7 @@ int main(void)
 	test_listening();
 	test_exact();
 	test_other();
+	test_lost();
 	test_refused();
 	test_reflected();
 	return tap_end();

@@ -44,9 +44,9 @@ static int many(struct addrinfo **list)
 }
 
 /* The process has no descriptor open but the pipe to us. */
-static void lie(void)
+static void lie(struct net_addresses host)
 {
-	struct resolve_answer a = { .host.count = 1000 };
+	struct resolve_answer a = { .host = host };
 
 	for (int fd = FIRST_FD; fd < LAST_FD; fd++)
 		if (write(fd, &a, sizeof a) > 0)
@@ -68,7 +68,10 @@ int __wrap_getaddrinfo(const char *host, const char *service,
 		return EAI_SYSTEM;
 	}
 	if (!strcmp(host, "liar"))
-		lie();
+		lie((struct net_addresses){ .count = 1000 });
+	if (!strcmp(host, "stranger"))
+		lie((struct net_addresses){ .count = 1,
+					    .all = { { .family = AF_UNIX } } });
 	if (!strcmp(host, "dies"))
 		_exit(0);
 	while (!strcmp(host, "hangs"))
@@ -148,6 +151,7 @@ static void test_failures(struct resolve *r)
 		{ "many", "again", "again': Temporary failure", EAGAIN },
 		{ "dies", NULL, "dies': the process", EAGAIN },
 		{ "liar", NULL, "liar': the process", EAGAIN },
+		{ "stranger", NULL, "stranger': the process", EAGAIN },
 		{ "fe80::1%nobody", NULL, "interface 'nobody'", 0 },
 	};
 
