@@ -47,6 +47,15 @@ static void test_set(void)
 	   "err_set names the limit that is to be raised: %s", e->msg);
 	err_set(e, ERR_BUG, ENOMEM, "no buffer");
 	ok(strstr(e->msg, "ulimit -v"), "that on memory, too: %s", e->msg);
+	err_set(e, ERR_NET, ENFILE, "cannot listen");
+	ok(strstr(e->msg, "fs.file-max"), "that of all processes: %s", e->msg);
+	is_int(err_memory(e), -1, "err_memory returns -1");
+	ok(strstr(e->msg, "out of memory") && strstr(e->msg, "ulimit -v"),
+	   "with the remedy, and needs none: %s", e->msg);
+	errno = EINVAL;
+	err_call(e, ERR_NET, "poll", "cannot wait");
+	ok(strstr(e->msg, "ulimit -n"),
+	   "what poll(2) says above the limit on files: %s", e->msg);
 	err_set(e, ERR_KEY, 0, "%d%%", 7);
 	is_str(e->msg, "7%", "err_set without a number appends nothing");
 	is_int(e->num, 0, "err_set replaces the number");

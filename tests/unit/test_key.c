@@ -128,6 +128,8 @@ static const struct {
 	{ "a certificate, then our PEM",
 	  TEXT(PEM("CERTIFICATE", BASE64_32) PEM(OURS, BASE64_32)),
 	  "(CERTIFICATE)" },
+	{ "our PEM twice", TEXT(PEM(OURS, BASE64_32) PEM(OURS, BASE64_16)),
+	  "more than one PEM block" },
 	{ "identity:hex, then a certificate",
 	  TEXT("b:" HEX_32 "\n" PEM("CERTIFICATE", BASE64_32)),
 	  "a PEM block and an identity:hex line" },

@@ -207,6 +207,13 @@ assert_help_is_the_table() {
 	done
 }
 
+@test "a --ready-fd that is the stream or cannot be written is refused" {
+	wrong_usage '--ready-fd 1: standard output is the stream' \
+		listen -k key -b 127.0.0.1 -p 0 --wait 10ms --ready-fd 1
+	bkp 8 listen -k key -b 127.0.0.1 -p 0 --wait 10ms --ready-fd 5 5</dev/null
+	assert_stderr_has 'cannot write to --ready-fd'
+}
+
 @test "--help goes to standard output, in at most 79 columns" {
 	help_of
 	help_of connect

@@ -133,6 +133,21 @@ key_bytes() {
 	((code == 8)) || fail "exit status $code"
 }
 
+@test "keygen that cannot write all of its file leaves none" {
+	not_under valgrind 'its log is limited, too'
+	# Its messages go into a pipe, which has no limit.
+	run -8 bash -c 'ulimit -f 0 && exec "$0" keygen -o new' "$BKP"
+	[[ $output == 'btrfs-ktls-pipe: cannot write new: File too large' ]] ||
+		fail "$output"
+	[[ ! -e new ]] || fail 'the file is there'
+}
+
+@test "keygen into a file that others can read says so, and what to do" {
+	(umask 022 && bkp keygen)
+	assert_stderr_has "open to others; use 'keygen -o FILE', or 'chmod 600'"
+	assert_lines 1 "$ERR"
+}
+
 # --- files that are accepted
 
 @test "PEM, identity:hex and raw bytes give the same key" {
@@ -303,6 +318,8 @@ key_bytes() {
 	mv key credentials-of-others/key
 	chmod 0440 credentials-of-others/key
 	CREDENTIALS_DIRECTORY=$TMP/credentials \
+		refuses_key credentials-of-others/key 'mode 0440'
+	CREDENTIALS_DIRECTORY=$TMP/no-such-folder \
 		refuses_key credentials-of-others/key 'mode 0440'
 }
 
