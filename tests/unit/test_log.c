@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* log: one write(2) a line, without characters that a terminal obeys. */
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "tap.h"
+#include "terminal.h"
 
 #define PREFIX "btrfs-ktls-pipe: "
 
@@ -168,6 +171,60 @@ static void test_journal(void)
 	log_after_fork();
 }
 
+/* Count the lines that are whole, and those that are reported as dropped. */
+static int account_for(char *text)
+{
+	int lines = 0, dropped;
+	char *line;
+
+	while ((line = strsep(&text, "\n")) && *line) {
+		if (strstr(line, " dropped: ") &&
+		    sscanf(line, PREFIX "s: %d", &dropped) == 1)
+			lines += dropped;
+		else
+			lines += strlen(line) == strlen(PREFIX "s: ") + 600;
+	}
+	return lines;
+}
+
+/* A terminal that is read slowly takes parts of lines. */
+static void test_parts(int said_by)
+{
+	static char text[1 << 20];
+	int ours, theirs = terminal_open(&ours, "lines written in part");
+	struct pollfd p = { .fd = ours, .events = POLLIN };
+	struct termios raw;
+	size_t have = 0;
+	ssize_t n;
+
+	if (theirs < 0)
+		return;
+	tcgetattr(theirs, &raw);
+	cfmakeraw(&raw);
+	tcsetattr(theirs, TCSANOW, &raw);
+	dup2(theirs, STDERR_FILENO);
+	log_set_subject("s");
+	log_after_fork();
+	for (int i = 0; i < 1000; i++) {
+		log_error("%0600d", i);
+		if (i > 500 && poll(&p, 1, 1000) == 1 &&
+		    (n = read(ours, text + have, 500)) > 0)
+			have += (size_t)n;
+	}
+	while (poll(&p, 1, 200) == 1 &&
+	       (n = read(ours, text + have, sizeof text - have - 1)) > 0) {
+		have += (size_t)n;
+		log_flush();
+	}
+	ok(!strstr(text, "\n\n") && strstr(text, "were dropped"),
+	   "a terminal without room: lines are dropped");
+	is_int(account_for(text), 1000, "and all others are whole");
+	dup2(said_by, STDERR_FILENO);
+	log_after_fork();
+	close(theirs);
+	close(ours);
+}
+
 static void test_errno(int stderr_fd)
 {
 	errno = ENOTCONN;
@@ -210,6 +267,7 @@ int main(void)
 	test_subject();
 	test_limit();
 	test_journal();
+	test_parts(pair[0]);
 	test_errno(stderr_fd);
 	close(pair[0]);
 	close(pair[1]);
