@@ -89,6 +89,7 @@ static const struct {
 	CALL(recvfrom),
 	CALL(recvmmsg),
 	CALL(recvmsg),
+	CALL(renameat2),
 	CALL(rt_sigaction),
 	CALL(rt_sigprocmask),
 	CALL(sched_setaffinity),

@@ -158,6 +158,21 @@ without() {
 	assert_stderr_has 'cannot be confined \(--confine require\): '
 }
 
+@test "without seccomp and Landlock root is given up, and both are named" {
+	without seccomp prctl:0=22 landlock_create_ruleset
+	bkp_listener_says "confined: user $(confined_uid)$"
+	assert_stderr_has 'confined: Landlock: .*; cannot limit the system calls'
+}
+
+@test "root becomes the user btrfs-ktls-pipe, if there is one" {
+	[[ $(id -u) == 0 ]] && unshare -m true 2>/dev/null ||
+		skip "own kernel only: needs root and a mount namespace"
+	grep -v ^btrfs-ktls-pipe: /etc/passwd >passwd
+	echo btrfs-ktls-pipe:x:4711:4712::/:/bin/false >>passwd
+	run unshare -m sh -c "mount --bind passwd /etc/passwd && exec \"$BKP\" probe"
+	grep -q '^confinement  *user 4711' <<<"$output" || fail "$output"
+}
+
 @test "without Landlock the rest holds: auto says so with -v only, require exits 6" {
 	has_seccomp || skip "this build has no list of system calls"
 	without landlock_create_ruleset

@@ -214,6 +214,20 @@ keeps_part() {
 	assert_stderr_has 'file exists already'
 	[[ ! -e file.part ]] || fail 'file.part was made'
 	rm file
+	overwrites_nothing
+}
+
+# As on NFS; then FILE is a second name of FILE.part for a moment.
+@test "without a rename that never overwrites FILE is named all the same, and not overwritten" {
+	keeps_attributes
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS renameat2 --"
+	overwrites_nothing
+	[[ $(echo file*) == file && $(stat -c %h file) == 1 ]] ||
+		fail "$(stat -c '%h %n' file*)"
+}
+
+# overwrites_nothing: FILE comes while the stream runs; then it goes on
+overwrites_nothing() {
 	listens
 	have_fifo feed
 	exec 8<>feed
@@ -240,7 +254,7 @@ keeps_part() {
 		bkp 8 listen -k key -p 0 --output file
 		assert_stderr_has "$1"
 		[[ ! ${2-} ]] || assert_same_file "$2" file.part
-		rm file.part
+		rm -r file.part
 	}
 	echo victim >victim
 	ln -s victim file.part
@@ -249,6 +263,8 @@ keeps_part() {
 	refused 'two names'
 	mkfifo file.part
 	refused 'no regular file'
+	mkdir file.part
+	refused 'file.part: Is a directory'
 	: >file.part
 	chmod 644 file.part
 	refused 'remove it, or give it our user and mode 0600'
