@@ -429,7 +429,10 @@ static void part_file_leave(struct part_file *p)
 	p->synced = p->bytes;
 	num = p->bytes ? part_file_note(p)
 		       : part_file_order(p, ORDER_PART_DROP, 0);
-	if (num)
+	if (num == ESTALE)
+		log_notice("%s.part was removed or replaced: nothing is kept",
+			   p->path);
+	else if (num)
 		log_notice("%s.part: %s", p->path, strerror(num));
 	else if (p->bytes)
 		log_notice("%s.part keeps the first %" PRIu64

@@ -294,10 +294,26 @@ overwrites_nothing() {
 		wait $!
 		exec 8>&-
 		receiver_ends 8
+		assert_stderr_has 'part was removed or replaced' "$RECEIVER_ERR"
 		wait_sender 9
 		[[ ! -e file ]] || fail "--confine $when: FILE is another's"
 		rm -f moved file.part
 	done
+}
+
+@test "FILE.part is removed, and the stream ends early: nothing is kept, and that is told" {
+	have_fifo feed
+	exec 8<>feed
+	listens --retry 1s
+	spawn_sender --ktls "$WHEN" <feed
+	head -c 1000000 in >&8
+	until_true size_is 1000000 file.part
+	rm file.part
+	kill -KILL "$SENDER_PID"
+	exec 8>&-
+	receiver_ends 7
+	assert_stderr_has 'part was removed or replaced: nothing' "$RECEIVER_ERR"
+	[[ $(echo file*) == 'file*' ]] || fail "left: $(echo file*)"
 }
 
 # The launcher gives FILE its name, perhaps late.
