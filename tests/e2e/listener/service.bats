@@ -197,6 +197,7 @@ tcp6_port() {
 	RETRY=(--retry 60s)
 	spawn_sender --ktls "$WHEN" --name x <source
 	echo word >&8
+	until_true [ -s received.alice ]
 	told '^STATUS=1 stream, '
 	kill -KILL "$SENDER_PID"
 	told '^STATUS=no stream, 1 suspended'

@@ -22,10 +22,11 @@ lies() {
 
 # starts connect|listen push|pull: a stream of "in"; this side is the liar
 starts() {
+	local honest=$BKP
 	if [[ $1 == listen ]]; then
 		THERE=$BKP_TOOLS/liar stream_starts "$2" <in
 	else
-		THERE=$BKP BKP=$BKP_TOOLS/liar stream_starts "$2" <in
+		THERE=$honest BKP=$BKP_TOOLS/liar stream_starts "$2" <in
 	fi
 }
 
@@ -80,6 +81,7 @@ arrives() {
 }
 
 @test "a receiver wants to begin in the middle of the stream: the sender exits 5" {
+	# shellcheck disable=SC2034
 	RETRY=(--retry 3s)
 	lies WELCOME 1 8 00000000000000ff
 	sender_ends 5 'wants to resume at byte 255, but the resend buffer holds'
