@@ -3,6 +3,7 @@
 #include "cli/launcher.h"
 
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -12,6 +13,7 @@
 
 #include "base/order.h"
 #include "base/rights.h"
+#include "cli/served.h"
 #include "stream/command.h"
 #include "tap.h"
 
@@ -214,6 +216,103 @@ static void test_many(void)
 		end_stream(stream(starts_one, "one more stream"));
 }
 
+/* Two command lines, as a launcher knows them */
+static const struct options pulls = { .verb = OPTIONS_CONNECT,
+				      .receive = true,
+				      .host = "127.0.0.1" };
+static char consumer[] = "true";
+static const struct options is_pushed = {
+	.verb = OPTIONS_LISTEN, .command = (char *[]){ consumer, NULL }
+};
+
+#define LOOPBACK                                             \
+	{                                                    \
+		.family = AF_INET, .bytes = { 127, 0, 0, 1 } \
+	}
+
+/* Orders of a process that was taken over: its command line asks for no such */
+static const struct {
+	const struct options *o;
+	struct order order;
+	const char *refusal;
+} not_asked[] = {
+	{ &pulls,
+	  { .kind = ORDER_COMMAND, .role = COMMAND_CONSUMER },
+	  "no such COMMAND" },
+	{ &pulls,
+	  { .kind = ORDER_DIAL, .to = LOOPBACK, .from = LOOPBACK },
+	  "nobody to connect to" },
+	{ &pulls,
+	  { .kind = ORDER_RESOLVE, .number = 1 },
+	  "no name to look up" },
+	{ &pulls, { .kind = ORDER_KEYS }, "no file of keys" },
+	{ &pulls, { .kind = ORDER_PART_DROP }, "no file of --output" },
+	{ &pulls,
+	  { .kind = ORDER_GROW, .number = INT_MAX },
+	  "so large a pipe" },
+	{ &pulls, { .kind = ORDER_STREAM_LAUNCHER }, "no streams" },
+	{ &pulls, { .kind = ORDER_CONTINUE, .pid = 2 }, "no such supervisor" },
+	{ &pulls,
+	  { .kind = ORDER_SIGNAL, .pid = 2, .number = SIGKILL },
+	  "cannot signal process 2" },
+	{ &pulls, { .kind = ORDER_DIAG }, "" },
+	{ &is_pushed,
+	  { .kind = ORDER_COMMAND, .role = COMMAND_SOURCE },
+	  "no such COMMAND" },
+	{ &is_pushed,
+	  { .kind = ORDER_DIAL, .to = LOOPBACK },
+	  "nobody to connect to" },
+	{ &is_pushed, { .kind = ORDER_RESOLVE }, "no name to look up" },
+};
+
+static void test_not_asked(void)
+{
+	const struct options *o = NULL;
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		bail();
+	for (size_t i = 0; i < array_len(not_asked); i++) {
+		struct order_answer answer;
+		struct err e = { 0 };
+
+		if (o != not_asked[i].o &&
+		    launcher_start(not_asked[i].o, 0, &e) < 0)
+			bail();
+		o = not_asked[i].o;
+		ok(order_ask_with(&not_asked[i].order, ends, &answer, &e) < 0 &&
+			   strstr(e.msg, not_asked[i].refusal),
+		   "order %u is refused: %s", not_asked[i].order.kind, e.msg);
+		ok(is_obeyed(ORDER_PING, ""), "the next one is obeyed");
+	}
+	attr_close_pair(&ends);
+	order_disconnect();
+}
+
+/* A listener that was taken over asks for launchers of streams, and keeps them. */
+static void test_many_launchers(void)
+{
+	struct order o = { .kind = ORDER_STREAM_LAUNCHER };
+	int wstatus = -1;
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		struct order_answer answer;
+		struct err e = { 0 };
+		int count = 0;
+
+		while (count < 200 && order_ask(&o, -1, &answer, &e) == 0)
+			count++;
+		_exit(count < SERVED_PROCESSES_MAX ||
+		      !strstr(e.msg, "so many streams"));
+	}
+	is_int(waitpid(pid, &wstatus, 0), pid, "it asks for 200 launchers");
+	is_int(wstatus, 0, "it gets as many as streams can run, not all");
+	for (int i = 0; i < 200 && !is_obeyed(o.kind, "alice"); i++)
+		poll(NULL, 0, 20);
+	end_stream(stream(starts_one, "then a stream starts COMMAND again"));
+}
+
 int main(void)
 {
 	char command[] = "true", *words[] = { command, NULL };
@@ -232,6 +331,8 @@ int main(void)
 	test_streams();
 	test_left_behind();
 	test_many();
+	test_many_launchers();
+	test_not_asked();
 	unlink(keys);
 	order_disconnect();
 	return tap_end();
