@@ -364,10 +364,7 @@ static int near_listen(struct near *n, struct err *e)
 
 	if (!n->o->reverse)
 		return 0;
-	if (n->o->address && strlen(n->o->address) >= sizeof n->secret->address)
-		return err_set(e, ERR_USAGE, 0,
-			       "--address with --reverse: not a numeric "
-			       "address");
+	/* options_check() has checked that it is one in numbers. */
 	if (n->o->address)
 		strcpy(n->secret->address, n->o->address);
 	if (net_listen(&at, &n->listener, e) < 0)

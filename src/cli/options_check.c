@@ -117,11 +117,20 @@ static int options_check_rows(const struct options *o, struct err *e)
 /* Conflicts of values that the table does not state */
 static int options_check_values(const struct options *o, struct err *e)
 {
+	struct net_address ignored;
+
 	if (options_mode_none(o) &&
 	    (o->verb == OPTIONS_SSH || o->ktls == CONNECTION_KTLS_REQUIRE))
 		return err_set(e, ERR_USAGE, 0, "%s cannot be used with " NONE,
 			       o->verb == OPTIONS_SSH ? "ssh"
 						      : "--ktls require");
+	/* The other host would look a name up, and has no use for our zone. */
+	if (o->reverse && o->address &&
+	    !net_address_parse(o->address, strlen(o->address), &ignored))
+		return err_set(e, ERR_USAGE, 0,
+			       "--address with --reverse: '%s' is not an "
+			       "address in numbers, such as 192.0.2.7",
+			       o->address);
 	if (o->verb == OPTIONS_CONNECT && o->peers.count > 1)
 		return err_set(e, ERR_USAGE, 0,
 			       "connect takes one --peer: there is one "

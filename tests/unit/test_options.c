@@ -297,6 +297,10 @@ static const struct {
 	{ "connect -b fe80::1% h", "fe80::1%INTERFACE" },
 	{ "ssh --address h:7 h cat", "--address: 'h:7' has a port: choose "
 				     "that with --port" },
+	{ "ssh --reverse --address nas h cat",
+	  "--address with --reverse: 'nas' is not an address in numbers" },
+	{ "ssh --reverse --address fe80::1%eth0 h cat",
+	  "'fe80::1%eth0' is not an address in numbers" },
 	{ "listen --handshake-timeout 0", "--handshake-timeout: at least" },
 	{ "ssh-server --reverse-to x --forced cat", "'x' is not a network" },
 	{ "ssh-server --reverse-to 10.0.0.0/33 --forced cat",
