@@ -62,12 +62,18 @@ static int ssh_defaults_fill(struct ssh_defaults *d, FILE *in, struct err *e)
 	while (getline(&line, &size, in) >= 0) {
 		char *word = d->text[d->count];
 
-		if (d->count == SSH_DEFAULTS_MAX ||
-		    ssh_defaults_parse(line, word) < 0)
-			return err_set(e, ERR_USAGE, 0, "%s is too long",
-				       d->words[0]);
-		if (*word)
-			d->words[d->count++] = word;
+		if (ssh_defaults_parse(line, word) < 0)
+			return err_set(e, ERR_USAGE, 0,
+				       "%s has an option that is too long: "
+				       "%.40s...",
+				       d->words[0], word);
+		if (!*word)
+			continue;
+		if (d->count == SSH_DEFAULTS_MAX)
+			return err_set(e, ERR_USAGE, 0,
+				       "%s has more than %d options",
+				       d->words[0], SSH_DEFAULTS_MAX - 1);
+		d->words[d->count++] = word;
 	}
 	if (ferror(in))
 		return err_set(e, ERR_USAGE, errno, "cannot read %s",

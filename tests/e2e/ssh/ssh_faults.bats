@@ -53,6 +53,11 @@ far_login() {
 		exec env -u HOME -u XDG_CONFIG_HOME "$3" ssh host true' \
 		sh "$TMP/home" "$home" "$(realpath "$BKP")"
 	[[ $output == *"$home/.config/btrfs-ktls-pipe/ssh: "*nonsense* ]] || fail "$output"
+	# A user without a home, as in some containers, has none.
+	for_other_users
+	run -2 setpriv --reuid $((100000 + SRANDOM % 900000000)) \
+		env -u HOME -u XDG_CONFIG_HOME "$BKP" ssh host
+	[[ $output == *'needs a COMMAND'* ]] || fail "$output"
 }
 
 @test "mode none is refused with 2, and the help does not offer it" {
@@ -69,6 +74,29 @@ far_login() {
 	echo prot 7000 >.config/btrfs-ktls-pipe/ssh
 	HOME=$TMP XDG_CONFIG_HOME='' bkp 2 ssh host true
 	one_line "$TMP/.config/btrfs-ktls-pipe/ssh: .*--prot"
+}
+
+@test "a file of defaults that is too long or cannot be read: exit status 2, and it says which" {
+	local file=$TMP/btrfs-ktls-pipe/ssh
+	export XDG_CONFIG_HOME=$TMP
+	mkdir btrfs-ktls-pipe
+	{ yes fallback | head -n 63; printf '\n# the end\n'; } >"$file"
+	bkp 2 ssh host
+	one_line 'needs a COMMAND'
+	echo quiet >>"$file"
+	bkp 2 ssh host true
+	one_line "$file has more than 63 options$"
+	printf 'stats %0600d\n' 7 >"$file"
+	bkp 2 ssh host true
+	one_line "$file has an option that is too long: --stats=0+\.\.\.$"
+	rm "$file"
+	mkdir "$file"
+	bkp 2 ssh host true
+	one_line "cannot read $file: Is a directory"
+	rmdir "$file"
+	ln -s ssh "$file"
+	bkp 2 ssh host true
+	one_line "cannot read $file: Too many levels"
 }
 
 @test "a host that is none: exit status 255, and a sentence" {
