@@ -124,6 +124,23 @@ setup() {
 	assert_same_file got in
 }
 
+@test "the user's own LocalCommand runs, and what it prints does no harm" {
+	start_sshd
+	printf '%s\n' 'PermitLocalCommand yes' \
+		"LocalCommand echo hello; touch $TMP/ran" >>ssh_config
+	by_ssh there "cat >$TMP/got" <in
+	assert_same_file got in
+	[[ -e ran ]] || fail 'LocalCommand did not run'
+}
+
+@test "--mode counts on both hosts" {
+	start_sshd
+	by_ssh -v --mode tls12-aes256-gcm,tls12-aes128-gcm there "cat >$TMP/got" <in
+	assert_same_file got in
+	assert_stderr_has '^btrfs-ktls-pipe: peer .*, TLS 1.2 AES-256-GCM$'
+	assert_stderr_has '^btrfs-ktls-pipe: there: peer .*, TLS 1.2 AES-256-GCM$'
+}
+
 # old_ssh OPTION...: an ssh that does not know these, and that does not print them
 old_ssh() {
 	mkdir -p old
