@@ -189,6 +189,32 @@ nothing_runs() {
 	assert_stderr_has "started by 'btrfs-ktls-pipe ssh'"
 }
 
+# cannot CODE REGEX WORDS [ORDER]: ssh-server is asked for these, gets the key
+# and perhaps an order, and ssh stays
+cannot() {
+	printf '%064d 00000 %-63s\n%s' 7 '' "${4-}" >&7
+	bkp "$1" ssh-server "1 $3 -- touch%20$TMP/started" <lifeline
+	assert_stderr_has "^btrfs-ktls-pipe: far host: $2"
+	[[ ! -e started ]] || fail "$3: COMMAND was started"
+}
+
+@test "what ssh-server cannot do it refuses, and does not start COMMAND" {
+	export SSH_CONNECTION='127.0.0.1 9 127.0.0.1 22'
+	have_fifo lifeline
+	exec 7<>lifeline
+	cannot 2 'mode none is not possible$' 'receive mode=none'
+	cannot 2 "unknown mode 'x'" 'receive mode=x'
+	cannot 2 'an unknown order came$' receive CHANNEL$'\n'
+	SSH_USER_AUTH=$TMP/none cannot 4 \
+		'--name: cannot read how this login was .*/none.: No such file' \
+		'receive name=00ff'
+	for SSH_CONNECTION in '' '127.0.0.1 9'; do
+		cannot 4 'SSH_CONNECTION has no addresses .is ssh-server' receive
+	done
+	SSH_CONNECTION='' cannot 4 'SSH_CONNECTION has no addresses' \
+		'receive reverse'
+}
+
 @test "--ktls require that the far host cannot meet: exit status 4 or 6, COMMAND is not started" {
 	! have_ktls || skip 'own kernel only: this kernel has TLS'
 	start_sshd
