@@ -255,7 +255,8 @@ tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_served_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=order_signal \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
-tests_unit_test_ssh_name_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=flock
+tests_unit_test_ssh_name_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=clock_deadline -Wl,--wrap=flock
 tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_open2 \
 	-Wl,--wrap=mnl_socket_bind \

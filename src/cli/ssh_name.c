@@ -106,17 +106,20 @@ static int ssh_name_claim_here(struct ssh_name *n, int lock, struct err *e)
 int ssh_name_claim(struct ssh_name *n,
 		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
 {
+	static const char here[] = "the current folder";
 	autoclose int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	autoclose int lock = ssh_folder_lock(n->path, id, e);
+	autoclose int lock = -1;
 	int ret;
 
+	if (before < 0)
+		return ssh_name_failed(here, e);
+	lock = ssh_folder_lock(n->path, id, e);
 	if (lock < 0)
 		return -1;
-	if (before < 0 || fchdir(lock) < 0)
+	if (fchdir(lock) < 0)
 		return ssh_name_failed(n->path, e);
 	ret = ssh_name_claim_here(n, lock, e);
-	return fchdir(before) < 0 ? ssh_name_failed("the current folder", e)
-				  : ret;
+	return fchdir(before) < 0 ? ssh_name_failed(here, e) : ret;
 }
 
 static int ssh_name_no_answer(struct err *e)

@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "tap.h"
 #include "wrap.h"
 
@@ -76,6 +77,14 @@ int __wrap_flock(int fd, int operation)
 	return __real_flock(fd, operation);
 }
 
+static uint64_t patience_ms = 10000;
+
+WRAP(clock_deadline);
+uint64_t __wrap_clock_deadline(uint64_t ms)
+{
+	return __real_clock_deadline(ms < patience_ms ? ms : patience_ms);
+}
+
 static size_t count(const char *pattern)
 {
 	glob_t found;
@@ -94,6 +103,7 @@ static void test_folder(void)
 	char home[] = "/tmp/test_ssh_name.XXXXXX", state[64], here[64];
 	struct err e = { 0 };
 	struct ssh_name n;
+	int fd;
 
 	if (!mkdtemp(home) || (!geteuid() && (chown(home, 65534, 65534) < 0 ||
 					      seteuid(65534) < 0)))
@@ -114,6 +124,19 @@ static void test_folder(void)
 	is_str(getcwd(here, sizeof here), state,
 	       "the current folder is the same");
 	ssh_name_close(&n);
+	/* As after sudo -u from a folder that only root may enter */
+	if (mkdir("closed", 0700) < 0 || chdir("closed") < 0 ||
+	    (fd = open(".", O_RDONLY)) < 0 || fchmod(fd, 0) < 0)
+		bail();
+	ssh_name_init(&n);
+	is_int(ssh_name_claim(&n, id, &e), -1,
+	       "a folder that we may not enter");
+	is_str(e.msg,
+	       "--name: cannot use the current folder: Permission denied",
+	       "is named");
+	ssh_name_close(&n);
+	fchmod(fd, 0700);
+	close(fd);
 	if (chdir("/") < 0 || seteuid(getuid()) < 0)
 		bail();
 	snprintf(state, sizeof state, "rm -r %s", home);
@@ -144,5 +167,19 @@ int main(void)
 		bail();
 	close(ends[1]);
 	is_int(visit(ends[0], &port, &e), 1, "an owner that is gone is gone");
+
+	patience_ms = 100;
+	for (int full = 0; full < 2; full++) {
+		if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) <
+		    0)
+			bail();
+		if (full)
+			fill(ends[0]);
+		e = (struct err){ 0 };
+		ok(visit(ends[0], &port, &e) < 0 && e.kind == ERR_NET &&
+			   strstr(e.msg, "does not answer (is it stopped, "),
+		   "a stopped owner is not waited for: %s", e.msg);
+		close(ends[1]);
+	}
 	return tap_end();
 }
