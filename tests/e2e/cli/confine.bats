@@ -138,6 +138,27 @@ bkp_listener_says() {
 	wait_receiver 0
 }
 
+@test "--keep --confine off: what the launcher does otherwise, the listener and its streams do" {
+	CREDENTIAL=(-k alice.key)
+	listens --keys keys --keep --confine off -- sh -c 'cat >>got; echo >>whole'
+	bkp_send 0 --ktls "$WHEN" <<<word
+	kill -HUP "$LISTENER_PID"
+	until_true grep -q 'keys file keys: 2 keys are now in use' listener.err
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" <feed
+	echo more >&8
+	until_true grep -q more got
+	kill -TERM "$LISTENER_PID"
+	until_true grep -q 'no new streams' listener.err
+	kill -TERM "$LISTENER_PID"
+	wait_listener 143
+	exec 8>&-
+	wait_sender 7
+	printf '%s\n' word more | cmp - got
+	assert_lines 1 whole
+}
+
 @test "--confine require is content where all holds" {
 	has_seccomp && has_landlock || skip "own kernel only: needs Landlock and seccomp"
 	bkp_listener_says 'confined: user' --confine require
