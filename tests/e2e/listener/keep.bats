@@ -532,6 +532,26 @@ begins() {
 	((most >= SIZE)) || listener_says ': alice 127[^ ]*: [0-9]+ more streams were not logged, '
 }
 
+@test "64 streams with names wait for their clients: one more is told busy, one without a name is delivered" {
+	local i
+	[[ ! ${BKP_GUEST-} ]] || skip 'own kernel only: starts 256 processes'
+	not_under valgrind 'it starts 256 processes'
+	listens "${SERVER[@]}" --keep --per-client 99 --retry 5m -- cat
+	for ((i = 0; i < 64; i++)); do
+		"$BKP_TOOLS/thief" "$PORT" alice.key "sends=$i" \
+			"$(printf %032x "$i")" 1 >answer
+		[[ $(<answer) == welcome ]] || fail "name $i: $(<answer)"
+	done
+	sends_as bob 5 --retry 0 --name 64 <<<word
+	assert_stderr_has 'refused: the listener is busy: '
+	listener_says 'refused bob 127[^ ]*: 64 streams have names already$'
+	sends_as bob <<<word
+	kill -TERM "$LISTENER_PID"
+	listener_says 'finishing [01], and 64 suspended'
+	kill -TERM "$LISTENER_PID"
+	wait_listener 143
+}
+
 # --- signals
 
 @test "SIGTERM: no new streams, the running one is finished, exit status 0" {
