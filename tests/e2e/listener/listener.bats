@@ -294,6 +294,17 @@ answered() {
 	assert_same_file <(head -c 100000 in) "$RECEIVED"
 }
 
+@test "a client that connects during a stream with --raw is not taken for delivered, and does it no harm" {
+	TX=(--raw) RX=(--raw)
+	stands push
+	bkp_send 7 --ktls off --raw <<<secret
+	assert_stderr_has 'refused 127.*: busy with another stream$' \
+		"$RECEIVER_ERR"
+	stands_end
+	stream_ends 0 0
+	assert_same_file <(head -c 100000 in) "$RECEIVED"
+}
+
 # A peer that has connected to rekey drops that connection when the stream ends.
 @test "a client that disconnects during its own stream is not reported as refused" {
 	stands push
