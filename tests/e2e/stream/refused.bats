@@ -292,6 +292,14 @@ each() {
 	done
 }
 
+@test "a limit on processes that is reached: the client is told busy, and the listener goes on" {
+	local WAY=push
+	ends listen EIO keep clone '~5,on'
+	assert_stderr_has 'refused: the listener is busy' "$SENDER_ERR"
+	assert_stderr_has ': cannot start a stream: Input/output error' \
+		"$RECEIVER_ERR"
+}
+
 # --- kernel TLS
 
 @test "without tee, splice and sendfile kernel TLS uses read and send" {
