@@ -264,7 +264,8 @@ tests_unit_test_sock_diag_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=mnl_socket_sendto \
 	-Wl,--wrap=mnl_socket_recvfrom \
 	-Wl,--wrap=mnl_socket_close
-tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=fork
+tests_unit_test_command_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=fork -Wl,--wrap=opendir
 tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=fcntl64 -Wl,--wrap=__fcntl_time64 \

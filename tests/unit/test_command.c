@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* command: COMMAND runs and ends as promised, and leaves no process behind. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sched.h>
@@ -397,6 +398,47 @@ static void test_number(void)
 	command_free(c);
 }
 
+static int hides; /* ENOENT: there is no /proc; EACCES: not all may be seen */
+
+DIR *__real_opendir(const char *name);
+WRAP(opendir);
+DIR *__wrap_opendir(const char *name)
+{
+	errno = hides;
+	return hides == ENOENT || (hides && strcmp(name, "/proc"))
+		       ? NULL
+		       : __real_opendir(name);
+}
+
+static void test_left_behind(void)
+{
+	static const struct {
+		const char *script;
+		int hides, ms;
+		bool waits; /* at least ms; else less */
+		const char *what;
+	} rows[] = {
+		{ "sleep 0.5 &", 0, 300, true, "holds the stream" },
+		{ "sleep 4 >/dev/null &", 0, 3000, false, "does not hold it" },
+		{ "sleep 0.5 &", ENOENT, 300, true, "holds it, without /proc" },
+		{ "sleep 3 >/dev/null &", EACCES, 2500, true,
+		  "may hold it: it is another user's" },
+	};
+	struct command_status s;
+
+	for (size_t i = 0; i < array_len(rows); i++) {
+		struct command *c;
+
+		hides = rows[i].hides;
+		c = start_sh(COMMAND_SOURCE, rows[i].script);
+		is_int(!ends(c, rows[i].ms, &s), rows[i].waits,
+		       "COMMAND has left a process that %s", rows[i].what);
+		ok(ends(c, 5000, &s) && command_succeeded(&s), "it ends well");
+		command_free(c);
+	}
+	hides = 0;
+}
+
 static bool no_fork;
 
 WRAP(fork);
@@ -457,6 +499,7 @@ int main(void)
 		  "trap '' TERM; sleep 60; :", 1500);
 	test_no_eof("a consumer", "");
 	test_no_eof("a deaf consumer", "trap '' TERM;");
+	test_left_behind();
 	test_number();
 	test_parent_dies(SIGTERM);
 	test_parent_dies(SIGKILL);

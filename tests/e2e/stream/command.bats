@@ -547,6 +547,14 @@ endless_source() {
 	both_ways left
 }
 
+@test "the consumer leaves a child that reads the stream: after 3 s the receiver says for whom it waits" {
+	CONSUMER=(sh -c 'exec 5<&0; sh -c "echo \$\$ >pid; exec cat >got" <&5 & exit 0')
+	streams push 0 0 < <(until_true grep -qs 'waiting for it' "$RECEIVER_ERR"
+		echo word)
+	says receiver "COMMAND has exited, but its background process $(<pid) has the stream open: waiting for it"
+	[[ $(<got) == word ]]
+}
+
 @test "the consumer leaves a child that reads the stream and fails: sender and receiver exit 9" {
 	left() {
 		CONSUMER=(sh -c 'exec 5<&0; { cat >/dev/null; sleep 0.3; exit 3; } <&5 & exit 0')
