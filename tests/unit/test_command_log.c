@@ -100,6 +100,34 @@ static void test_pieces(void)
 	command_log_finish(&l);
 }
 
+/* One COMMAND of many: no line of it may pass for another's. */
+static void test_subject(void)
+{
+	struct command_log l;
+	char text[3000], want[sizeof "alice: " + COMMAND_LOG_LINE_BYTES + 1];
+	int fd;
+
+	log_set_subject("alice");
+	memset(text, 'x', sizeof text);
+	text[sizeof text - 1] = '\n';
+	snprintf(want, sizeof want, "alice: %.*s\n", COMMAND_LOG_LINE_BYTES,
+		 text);
+	start(&l, &fd);
+	if (write(fd, text, sizeof text) != sizeof text)
+		bail();
+	command_log_step(&l);
+	is_str(heard(), want, "with a subject a long line is cut");
+	if (write(fd, "10%\r20%", 7) != 7)
+		bail();
+	command_log_step(&l);
+	usleep(300000);
+	command_log_step(&l);
+	is_str(heard(), "", "half a line waits for its end");
+	close(fd);
+	command_log_finish(&l);
+	is_str(heard(), "alice: 20%\n", "and of a meter the last state comes");
+}
+
 /* Nobody reads our standard error: COMMAND does not wait. */
 static void test_stuck(void)
 {
@@ -142,6 +170,7 @@ int main(void)
 	test_lines();
 	test_pieces();
 	test_stuck();
+	test_subject(); /* from here on lines have one */
 	log_after_fork(); /* closes its descriptor of the pipe */
 	dup2(stderr_fd, STDERR_FILENO);
 	close(stderr_fd);
