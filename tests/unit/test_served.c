@@ -183,6 +183,17 @@ static void test_pick(void)
 	remove_all();
 }
 
+static void test_places(void)
+{
+	for (size_t i = 0; i < SERVED_PROCESSES_MAX; i++)
+		add(i, "a")->gives_way = true;
+	ok(!served_place(&table),
+	   "a process that was told to end has its place until it has ended");
+	table.streams[7].pid = 0;
+	ok(served_place(&table) == &table.streams[7], "then it is free");
+	remove_all();
+}
+
 int main(void)
 {
 	const struct key key = { .identity = "server", .secret.len = 32 };
@@ -199,6 +210,7 @@ int main(void)
 	test_signals();
 	test_news();
 	test_pick();
+	test_places();
 	served_fini(&table);
 	credential_free(cred);
 	return tap_end();
