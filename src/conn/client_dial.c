@@ -45,13 +45,13 @@ void client_dial_speak(struct client *client)
 	} else if (client->state == CLIENT_CONNECTING) {
 		net_target_name(&t, name);
 		log_notice("no answer from %s for %d s: is TCP port %u open "
-			   "there (firewall), and is 'btrfs-ktls-pipe listen' "
-			   "running there?",
+			   "there (firewall), and does btrfs-ktls-pipe "
+			   "listen?",
 			   name, CLIENT_SPEAK_MS / 1000, t.port);
 	} else {
 		log_notice("%s has accepted the connection, but sent nothing "
-			   "for %d s: is that 'btrfs-ktls-pipe listen', and "
-			   "is its host overloaded?",
+			   "for %d s: is that btrfs-ktls-pipe, and is its "
+			   "host overloaded?",
 			   client->name, CLIENT_SPEAK_HANDSHAKE_MS / 1000);
 	}
 	client_watch(client, client->state == CLIENT_CONNECTING

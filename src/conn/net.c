@@ -247,10 +247,10 @@ static const char *net_connect_hint(int num)
 {
 	switch (num) {
 	case ECONNREFUSED:
-		return " (is 'btrfs-ktls-pipe listen' running there?)";
+		return " (does btrfs-ktls-pipe listen there?)";
 	case ETIMEDOUT:
-		return " (is that TCP port open there, and 'btrfs-ktls-pipe "
-		       "listen' running?)";
+		return " (is that TCP port open there, and does "
+		       "btrfs-ktls-pipe listen?)";
 	case EHOSTUNREACH:
 	case ENETUNREACH:
 	case EACCES:

@@ -51,7 +51,7 @@ unreachable_for_now() {
 	local quiet
 	spawn quiet quiet.err connect -k key --retry 4s -q 198.51.100.9
 	bkp 4 connect -k key --retry 5s -p 7777 198.51.100.9
-	assert_stderr_has 'no answer from 198\.51\.100\.9:7777 .*port 7777 open.*firewall.*listen. running'
+	assert_stderr_has 'no answer from 198\.51\.100\.9:7777 .*port 7777 open.*firewall.*btrfs-ktls-pipe listen'
 	assert_lines 2 "$ERR"
 	wait_for 4 "$quiet" connect quiet.err
 	assert_lines 1 quiet.err
