@@ -437,9 +437,9 @@ static int x509_no_signer(gnutls_session_t session, struct err *e)
 	if (crt && x509_knows_signer(session, crt))
 		return err_set(
 			e, ERR_AUTH, 0,
-			"is signed by %s, but not with the key that --ca "
-			"has for it; was that CA made again? --ca and the "
-			"peer's certificate must be of the same one",
+			"leads to %s, but not to the key that --ca has for "
+			"it; was that CA made again? --ca and the peer's "
+			"certificate must be of the same one",
 			issuer);
 	return err_set(e, ERR_AUTH, 0,
 		       "is not signed by a CA of --ca, but by %s; if that is "
@@ -484,7 +484,8 @@ static int x509_verify_error(gnutls_session_t session, gnutls_x509_crt_t crt,
 	if (status & GNUTLS_CERT_SIGNER_CONSTRAINTS_FAILURE)
 		return err_set(e, ERR_AUTH, 0,
 			       "breaks a rule of its CA: which names it may "
-			       "have, or how long its chain may be");
+			       "have, how long its chain may be, or whether "
+			       "that CA may sign at all (key usage)");
 	return err_set(e, ERR_AUTH, 0, "is refused by GnuTLS (status %#x)",
 		       status);
 }

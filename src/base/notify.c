@@ -138,7 +138,10 @@ static void notify_write(char *text, size_t size, bool alive)
 		 status ? "\n" : "", alive ? "WATCHDOG=1\n" : "");
 }
 
-/* Send what is pending, and it is, or alive: all of it or nothing. */
+/*
+ * Send what is pending and, if alive, a sign of life: in one datagram or not at
+ * all.  Somebody listens, and there is something to say.
+ */
 static void notify_flush(bool alive)
 {
 	char text[STATUS_BYTES + 128];

@@ -129,7 +129,8 @@ static int options_check_values(const struct options *o, struct err *e)
 	    !net_address_parse(o->address, strlen(o->address), &ignored))
 		return err_set(e, ERR_USAGE, 0,
 			       "--address with --reverse: '%s' is not an "
-			       "address in numbers, such as 192.0.2.7",
+			       "address in numbers, without %%INTERFACE, such "
+			       "as 192.0.2.7",
 			       o->address);
 	if (o->verb == OPTIONS_CONNECT && o->peers.count > 1)
 		return err_set(e, ERR_USAGE, 0,

@@ -71,11 +71,13 @@ int output_error(const struct output *out, int num, struct err *e)
 			       "--output: %s appeared meanwhile, and is not "
 			       "overwritten",
 			       out->part->path);
-	if (out->part && num == ESTALE)
-		return err_set(e, ERR_IO, 0,
-			       "--output: %s.part was removed or replaced "
-			       "meanwhile",
-			       out->part->path);
+	if (out->part && num == ESTALE) {
+		err_set(e, ERR_IO, 0,
+			"--output: %s.part was removed or replaced meanwhile",
+			out->part->path);
+		e->num = num;
+		return -1;
+	}
 	if (out->part)
 		return err_set(e, ERR_IO, num, "cannot write %s.part",
 			       out->part->path);

@@ -430,7 +430,8 @@ static void part_file_leave(struct part_file *p)
 	num = p->bytes ? part_file_note(p)
 		       : part_file_order(p, ORDER_PART_DROP, 0);
 	if (num == ESTALE)
-		log_notice("%s.part was removed or replaced: nothing is kept",
+		log_notice("%s.part was removed or replaced: it cannot be "
+			   "continued",
 			   p->path);
 	else if (num)
 		log_notice("%s.part: %s", p->path, strerror(num));

@@ -66,7 +66,10 @@ int receiver_output_failed(struct receiver *r, struct err *e)
 {
 	r->outcome.failure = e->num ? FRAME_FAIL_OUTPUT : FRAME_FAIL_READER;
 	if (e->num)
-		receiver_set_words(r, strerror(e->num));
+		receiver_set_words(r, e->num == ESTALE
+					      ? "FILE.part was removed or "
+						"replaced"
+					      : strerror(e->num));
 	return -1;
 }
 

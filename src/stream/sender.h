@@ -80,7 +80,7 @@ struct sender {
 	uint64_t speak_ms; /* when to log that we wait for the outcome */
 	bool done; /* the receiver confirmed the stream */
 	bool refused; /* the receiver sent FAIL */
-	bool disputed; /* it confirmed a stream of another length */
+	bool disputed; /* it confirmed too early, or another length */
 	char words[FRAME_WORDS_MAX + 1]; /* of the receiver, about its FAIL */
 	struct read_ahead ahead;
 	struct pace pace;

@@ -50,6 +50,10 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 static int sender_on_done(struct sender *s, uint64_t total, struct err *e)
 {
 	s->disputed = !s->told_end || total != s->resend->head;
+	if (s->disputed && total == s->resend->head)
+		return err_set(e, ERR_STREAM, 0,
+			       "the receiver confirms the stream before its "
+			       "end");
 	if (s->disputed)
 		return err_set(e, ERR_STREAM, 0,
 			       "the receiver confirms %" PRIu64

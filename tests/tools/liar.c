@@ -3,7 +3,7 @@
  * liar ARG...: the program itself, but what it says is a lie once.
  * BKP_LIE="TYPE NTH AT HEX": in the NTH frame of type TYPE that it sends, the
  * bytes from AT on are HEX.  Another first byte makes it a frame of another
- * type, the rest of which is zeros.
+ * type, perhaps a longer one, which ends in zeros.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -418,9 +418,9 @@ static void test_left_behind(void)
 		bool waits; /* at least ms; else less */
 		const char *what;
 	} rows[] = {
-		{ "sleep 0.5 &", 0, 300, true, "holds the stream" },
+		{ "sleep 1.5 &", 0, 300, true, "holds the stream" },
 		{ "sleep 4 >/dev/null &", 0, 3000, false, "does not hold it" },
-		{ "sleep 0.5 &", ENOENT, 300, true, "holds it, without /proc" },
+		{ "sleep 1.5 &", ENOENT, 300, true, "holds it, without /proc" },
 		{ "sleep 3 >/dev/null &", EACCES, 2500, true,
 		  "may hold it: it is another user's" },
 	};

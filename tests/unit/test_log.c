@@ -211,7 +211,7 @@ static void test_parts(int said_by)
 		    (n = read(ours, text + have, 500)) > 0)
 			have += (size_t)n;
 	}
-	while (poll(&p, 1, 200) == 1 &&
+	while (poll(&p, 1, 2000) == 1 &&
 	       (n = read(ours, text + have, sizeof text - have - 1)) > 0) {
 		have += (size_t)n;
 		log_flush();

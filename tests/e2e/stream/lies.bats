@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
 # A peer that has the key says what cannot be true: no stream looks complete that
-# is not, and nobody waits until --retry has passed.
+# is not. Once the stream has begun it is told so, and does not wait for --retry.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -30,9 +30,9 @@ starts() {
 	fi
 }
 
-# sender_ends CODE REGEX: of a receiver that lies in WELCOME or later
+# sender_ends CODE REGEX [SIDE WAY]: of a receiver that lies
 sender_ends() {
-	starts listen push
+	starts "${3:-listen}" "${4:-push}"
 	takes_at_most 15 take_codes
 	((SENDER == $1)) || fail "the sender exited $SENDER"
 	says sender "$2"
@@ -50,6 +50,7 @@ arrives() {
 @test "a receiver acknowledges what was not sent: the sender exits 7" {
 	lies ACK 1 8 00000000ffffffff
 	sender_ends 7 'acknowledges byte 4294967295, but only'
+	sender_ends 7 'acknowledges byte 4294967295, but only' connect pull
 }
 
 @test "a receiver sends a frame of another kind, or nonsense: the sender exits 7" {
@@ -61,7 +62,7 @@ arrives() {
 		01 the receiver sent a second greeting
 		02 the receiver sent a second greeting
 		03ff the peer sent a malformed frame
-		05 the peer sent a malformed frame
+		0500 the peer sent a malformed frame
 		06 the receiver sent an unexpected frame \(type 6\)
 		08 the receiver sent an unexpected frame \(type 8\)
 		63 the peer sent a malformed frame
@@ -69,8 +70,8 @@ arrives() {
 }
 
 @test "a receiver confirms the stream too early, or another length: the sender exits 7" {
-	lies ACK 1 0 04
-	sender_ends 7 'confirms [0-9]+ bytes, but the stream has'
+	lies ACK 1 0 0400
+	sender_ends 7 'confirms (the stream before its end|[0-9]+ bytes, but the)'
 	lies DONE 1 8 00000000002dc6bf
 	sender_ends 7 'confirms 2999999 bytes, but the stream has 3000000'
 }
@@ -78,6 +79,8 @@ arrives() {
 @test "a receiver promises to say what it has, and does not: the sender exits 7" {
 	lies WELCOME 1 4 01
 	sender_ends 7 'the receiver does not say what it has'
+	lies HELLO 1 3 04
+	sender_ends 7 'the receiver does not say what it has' connect pull
 }
 
 @test "a receiver wants to begin in the middle of the stream: the sender exits 5" {

@@ -332,6 +332,11 @@ signed_by() {
 		certificate_expired
 	make_ca narrow 'nc_permit_dns = example.org'
 	signed_by narrow 'breaks a rule of its CA: which names' bad_certificate
+	make_key_file mute
+	printf '%s\n' 'cn = mute' 'expiration_days = 9' ca signing_key >mute.tmpl
+	certtool --generate-self-signed --load-privkey mute.key \
+		--template mute.tmpl --outfile mute.crt 2>certtool.log
+	signed_by mute 'breaks a rule of its CA.*key usage' bad_certificate
 	make_key_file leaf
 	printf '%s\n' 'cn = leaf' 'expiration_days = 9' signing_key >leaf.tmpl
 	certtool --generate-self-signed --load-privkey leaf.key \
@@ -344,7 +349,7 @@ signed_by() {
 	(cd older && make_ca ca && make_cert bob ca 'dns_name = bob' tls_www_client)
 	cp older/bob.{crt,key} .
 	client_is bob
-	refused_client 'is signed by CN=ca, but not with the key .*made again' \
+	refused_client 'leads to CN=ca, but not to the key .*made again' \
 		unknown_ca
 }
 
