@@ -134,6 +134,20 @@ stands_end() {
 	exec 8>&-
 }
 
+# loses_sender SIGNAL [BYTES]: a sender of "in" that has sent BYTES (1000000) is
+# killed; sets SENDER
+loses_sender() {
+	local bytes=${2:-1000000}
+	have_fifo feed
+	exec 8<>feed
+	stream_starts push <feed
+	head -c "$bytes" in >&8
+	until_true size_is "$bytes" "$RECEIVED"
+	kill -"$1" "$SENDER_PID"
+	wait "$SENDER_PID" || SENDER=$?
+	exec 8>&-
+}
+
 size_is() {
 	[[ -e $2 && $(stat -c %s "$2") == "$1" ]]
 }

@@ -9,22 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/key_text.h"
 #include "proto/frame.h"
 #include "../unit/wrap.h"
-
-/* Put hex over out.  Returns how many bytes that were, or 0. */
-static size_t overwrite(const char *hex, uint8_t *out, size_t room)
-{
-	size_t bytes = 0;
-
-	for (; bytes < room && sscanf(hex, "%2hhx", out) == 1; hex += 2) {
-		out++;
-		bytes++;
-		if (!hex[1] || !hex[2])
-			return hex[1] ? bytes : 0;
-	}
-	return 0;
-}
 
 static _Noreturn void refuse(void)
 {
@@ -40,7 +27,7 @@ size_t __wrap_frame_encode(const struct frame *f,
 	const char *lie = getenv("BKP_LIE");
 	unsigned int type, nth, at;
 	char hex[2 * FRAME_MAX_BYTES + 1];
-	size_t size;
+	size_t size, chars;
 
 	memset(out, 0, FRAME_MAX_BYTES);
 	size = __real_frame_encode(f, out);
@@ -48,7 +35,9 @@ size_t __wrap_frame_encode(const struct frame *f,
 		refuse();
 	if (f->type != type || ++seen != nth)
 		return size;
-	if (at >= size || !overwrite(hex, out + at, FRAME_MAX_BYTES - at))
+	chars = strlen(hex);
+	if (chars % 2 || at >= size || chars / 2 > FRAME_MAX_BYTES - at ||
+	    !key_text_unhex((const uint8_t *)hex, chars, out + at))
 		refuse();
 	fprintf(stderr, "liar: lied\n");
 	return frame_size(out[0]) ? frame_size(out[0]) : size;

@@ -103,14 +103,7 @@ arrives() {
 
 @test "a sender says that it compared less than the receiver has: it compares again" {
 	TX=(--name snap)
-	have_fifo feed
-	exec 8<>feed
-	stream_starts push <feed
-	head -c 1000000 in >&8
-	until_true size_is 1000000 "$RECEIVED"
-	kill -KILL "$SENDER_PID"
-	wait "$SENDER_PID" || :
-	exec 8>&-
+	loses_sender KILL
 	lies CHECKING 1 8 0000000000000001
 	BKP=$BKP_TOOLS/liar spawn_sender --ktls "$WHEN" "${TX[@]}" <in
 	takes_at_most 15 stream_ends 0 0

@@ -13,18 +13,9 @@ setup() {
 	TX=(--name snap)
 }
 
-# suspends SIGNAL [BYTES]: a sender of "in" that has sent BYTES (1000000) is
-# killed
+# suspends SIGNAL [BYTES]: as loses_sender; the receiver waits for another one
 suspends() {
-	local bytes=${2:-1000000}
-	have_fifo feed
-	exec 8<>feed
-	stream_starts push <feed
-	head -c "$bytes" in >&8
-	until_true size_is "$bytes" "$RECEIVED"
-	kill -"$1" "$SENDER_PID"
-	wait "$SENDER_PID" || SENDER=$?
-	exec 8>&-
+	loses_sender "$@"
 	until_true said receiver 'waiting for the peer, for 20s at the most'
 }
 
@@ -108,15 +99,8 @@ compared() {
 
 @test "without a name a killed sender ends the stream as before" {
 	TX=() RETRY=(--retry 1s)
-	have_fifo feed
-	exec 8<>feed
-	stream_starts push <feed
-	head -c 1000000 in >&8
-	until_true size_is 1000000 "$RECEIVED"
-	kill -KILL "$SENDER_PID"
-	wait "$SENDER_PID" || :
+	loses_sender KILL
 	receiver_ends 7
-	exec 8>&-
 }
 
 @test "another stream is refused with 8, and the right one still continues" {
