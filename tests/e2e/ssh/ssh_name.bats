@@ -261,7 +261,8 @@ arrived() {
 	wait "$SERVER_PID" || code=$?
 	exec 9<&-
 	((code)) || fail "exit status 0"
-	has_line 'a stopped process holds the lock of .*btrfs-ktls-pipe' far.err
+	until_true has_line \
+		'a stopped process holds the lock of .*btrfs-ktls-pipe' far.err
 }
 
 @test "the socket of an ssh-server that was killed is removed by the next with another name" {
