@@ -206,6 +206,7 @@ full_and_incremental() {
 	spawn_sender --ktls "$WHEN" <in
 	btrfs send -q "$BATS_FILE_TMPDIR/from/first" 2>/dev/null |
 		head -c 1000000 >&8
+	until_true test -d "$BATS_FILE_TMPDIR/to/first"
 	kill -9 "$SENDER_PID"
 	exec 8>&-
 	wait_receiver 7
