@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154
 #
-# For scripts/bench --svg: a table drawn as bars, by gnuplot. Works in the current
-# directory. A table notes its bars; draw_bars comes at the end.
+# For scripts/bench --svg: a table drawn as bars, by gnuplot. Works in the
+# current directory. A table notes its bars; draw_bars comes at the end.
 
 # bar GROUP LABEL VALUE: bars of one group have one colour
 bar()

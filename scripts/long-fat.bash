@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # shellcheck shell=bash disable=SC2154,SC2034
 #
-# For scripts/bench: a long fat link between two network namespaces, and how much
-# of it programs use. Loaded after contenders.bash; works in the current
+# For scripts/bench: a long fat link between two network namespaces, and how
+# much of it programs use. Loaded after contenders.bash; works in the current
 # directory. Guests have netem; many machines' own kernels lack it.
 
 # What is tried on every link, and on one that loses packets

@@ -128,14 +128,14 @@ static int credential_init_server(struct credential *c)
 		return ret;
 	gnutls_psk_set_server_credentials_function2(c->server_psk,
 						    credential_find_psk);
-	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits or more */
+	/* For a TLS 1.2 peer that names no group: RFC 7919, 2048 bits */
 	return gnutls_psk_set_server_known_dh_params(c->server_psk,
 						     GNUTLS_SEC_PARAM_MEDIUM);
 }
 
 /*
- * Without an identity, and with a random key: so far only credential_admit() can
- * let a peer in.
+ * Without an identity, and with a random key: so far only credential_admit()
+ * can let a peer in.
  */
 static struct credential *credential_new(bool server, struct err *e)
 {

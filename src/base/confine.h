@@ -33,9 +33,9 @@ struct confine {
 void confine_enter(struct confine *c, bool alone);
 
 /*
- * For a confined process that starts no other one.  It cannot fork any more, and
- * leaves half of its user's descriptors in flight (unix(7), ETOOMANYREFS) to
- * others.  Returns as setrlimit(2).
+ * For a confined process that starts no other one.  It cannot fork any more,
+ * and leaves half of its user's descriptors in flight (unix(7), ETOOMANYREFS)
+ * to others.  Returns as setrlimit(2).
  */
 int confine_limit(void);
 
@@ -45,7 +45,7 @@ int confine_limit(void);
  */
 int confine_drop(void);
 
-/* The same as confine_enter() in a process of its own, to learn what would hold. */
+/* Try confine_enter() in a process of its own, to learn what would hold. */
 void confine_try(struct confine *c);
 
 /* Can no file be opened?  Seccomp leaves no system call that opens one. */

@@ -35,8 +35,8 @@ int io_wait(int fd, short events, uint64_t deadline_ms,
 	    struct err *e) attr_must_check;
 
 /*
- * Take the lock of the open file description behind fd (flock(2), exclusive), or
- * wait for it until the deadline.  Returns 0, or -1 with errno set.
+ * Take the lock of the open file description behind fd (flock(2), exclusive),
+ * or wait for it until the deadline.  Returns 0, or -1 with errno set.
  */
 int io_lock(int fd, uint64_t deadline_ms) attr_must_check;
 

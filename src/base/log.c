@@ -65,7 +65,7 @@ void log_after_fork(void)
 	log_open = false;
 }
 
-/* Is fd the stream to the journal that JOURNAL_STREAM names?  systemd.exec(5) */
+/* Is fd the journal's stream that JOURNAL_STREAM names?  systemd.exec(5) */
 static bool log_leads_to_journal(int fd)
 {
 	const char *stream = getenv("JOURNAL_STREAM");

@@ -36,8 +36,8 @@ void log_set_subject(const char *subject);
 void log_set_level(enum log_level level);
 
 /*
- * Prefix all further messages of ours, but no lines of others, with the host that
- * they come from: the reader has messages of another host, too.
+ * Prefix all further messages of ours, but no lines of others, with the host
+ * that they come from: the reader has messages of another host, too.
  */
 void log_set_host(const char *host);
 
@@ -45,8 +45,8 @@ void log_set_host(const char *host);
 bool log_has_subject(void);
 
 /*
- * From now on messages wait for room, together no longer than 1 s.  For the last
- * messages of a process.
+ * From now on messages wait for room, together no longer than 1 s.  For the
+ * last messages of a process.
  */
 void log_be_patient(void);
 
@@ -57,9 +57,10 @@ void log_after_fork(void);
 void log_flush(void);
 
 /*
- * Bounds the lines that peers can cause: LOG_LIMIT_LINES in LOG_LIMIT_MS.  *more
- * is how many were left out before; the caller reports that number, unless it is
- * 0.  Returns whether a line may be logged now; if not, it counts it.
+ * Bounds the lines that peers can cause: LOG_LIMIT_LINES in LOG_LIMIT_MS.
+ * *more is how many were left out before; the caller reports that number,
+ * unless it is 0.  Returns whether a line may be logged now; if not, it counts
+ * it.
  */
 enum { LOG_LIMIT_LINES = 20, LOG_LIMIT_MS = 10000 };
 struct log_limit {

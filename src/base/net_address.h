@@ -28,7 +28,7 @@ struct net_address net_address_from(const struct sockaddr *sa);
 socklen_t net_address_to(const struct net_address *a, uint16_t port,
 			 union net_address_socket *u);
 
-/* The IPv4 address of an IPv6 one that stands for it (RFC 4291 2.5.5.2), or a */
+/* The IPv4 address in an IPv4-mapped IPv6 one (RFC 4291 2.5.5.2); others: a */
 struct net_address net_address_unmap(struct net_address a);
 
 /* Is it an IPv6 address that is valid on one interface only? */

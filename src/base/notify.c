@@ -37,8 +37,8 @@ static struct {
 } notify = { .fd = -1 };
 
 /*
- * Take a variable out of the environment, as much as there is room for.  Returns
- * false if it is not there.
+ * Take a variable out of the environment, as much as there is room for.
+ * Returns false if it is not there.
  */
 static bool notify_take(const char *name, char *out, size_t size)
 {
@@ -71,7 +71,7 @@ static int notify_connect(const char *name)
 	return steal_fd(&fd);
 }
 
-/* Signs of life come twice as often as they are wanted: sd_watchdog_enabled(3) */
+/* Send signs of life twice as often as asked: sd_watchdog_enabled(3) */
 static void notify_init_watchdog(const char *usec, const char *pid)
 {
 	struct err ignored = { 0 };

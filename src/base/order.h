@@ -15,7 +15,7 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_STREAM_LAUNCHER, /* identity: start one for the stream that asks */
+	ORDER_STREAM_LAUNCHER, /* identity; for the stream that asks */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
@@ -25,7 +25,7 @@ enum order_kind {
 	ORDER_REOPEN, /* number 0 to 2, access: /proc/self/fd/N, O_NONBLOCK */
 	ORDER_NULL, /* open /dev/null for writing */
 	ORDER_KEYS, /* open the file of --keys */
-	/* Each with the folder of --output and with FILE.part, which is locked */
+	/* Each with the folder of --output and FILE.part, which is locked */
 	ORDER_PART_NOTE, /* bytes: so many are on the disk */
 	ORDER_PART_NAME, /* rename FILE.part to FILE */
 	ORDER_PART_DROP, /* delete FILE.part */
@@ -79,12 +79,12 @@ bool order_check(const void *bytes, size_t len, size_t fds) attr_must_check;
 void order_set_word(struct order *o, enum order_word word, const char *text);
 
 /*
- * From here on orders go to the launcher at the other end of the socket fd, which
- * order_disconnect() closes.  The socket that was used before is closed.
+ * From here on orders go to the launcher at the other end of the socket fd,
+ * which order_disconnect() closes.  The socket that was used before is closed.
  *
- * alone: no other process gives orders over it.  Then answers come back over it.
- * Else each order brings a descriptor for its answer, which the kernel may refuse
- * to send (unix(7), ETOOMANYREFS).
+ * alone: no other process gives orders over it.  Then answers come back over
+ * it.  Else each order brings a descriptor for its answer, which the kernel may
+ * refuse to send (unix(7), ETOOMANYREFS).
  */
 void order_connect(int fd, bool alone);
 void order_disconnect(void);
@@ -121,8 +121,8 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 int order_ask_fd(const struct order *o, struct err *e) attr_must_check;
 
 /*
- * Send sig to a process: by the launcher if there is one, else by kill(2), whose
- * errors are ignored.  Errors: as of order_ask().
+ * Send sig to a process: by the launcher if there is one, else by kill(2),
+ * whose errors are ignored.  Errors: as of order_ask().
  */
 int order_signal(pid_t pid, int sig, struct err *e) attr_must_check;
 
@@ -135,9 +135,9 @@ struct order_received {
 };
 
 /*
- * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns 1
- * if it is valid, and its descriptors belong to the caller; 0 if it is not, and
- * is ignored; -1 if nobody can ask any more.
+ * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns
+ * 1 if it is valid, and its descriptors belong to the caller; 0 if it is not,
+ * and is ignored; -1 if nobody can ask any more.
  */
 int order_receive(int socket, struct order_received *r);
 

@@ -20,8 +20,8 @@ int signals_fd(void);
 void signals_disarm(void);
 
 /*
- * After a signal: tells the service manager that we stop, and returns -1 with an
- * ERR_IO that names the signal.
+ * After a signal: tells the service manager that we stop, and returns -1 with
+ * an ERR_IO that names the signal.
  */
 int signals_check(struct err *e) attr_must_check;
 

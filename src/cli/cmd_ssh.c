@@ -260,7 +260,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 
 	n->side.port = a->port;
 	n->setup.connections.port = (uint16_t)a->port;
-	/* The far host ends with the stream: ssh may end before WELCOME is read. */
+	/* The far host ends with the stream; ssh perhaps before WELCOME. */
 	n->setup.connections.lifeline_fd = n->o->discard ? -1 : n->ssh.fd;
 	if (near_confine(n, e) < 0)
 		return NULL;

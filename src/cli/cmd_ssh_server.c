@@ -178,7 +178,7 @@ static int far_options(struct far *f, struct err *e)
 	return options_check_stream(&f->side, e);
 }
 
-/* How loud the messages are, and who speaks: the user has the near host's, too. */
+/* How much we say, and who speaks: the near host has messages, too. */
 static void far_set_log(const struct far *f)
 {
 	const struct ssh_request *r = &f->request;
@@ -286,8 +286,8 @@ static int far_login(char **login, struct err *e)
 }
 
 /*
- * A stream is known by its name, its COMMAND, who may judge that, and the key of
- * the login: who may not start it cannot continue it.
+ * A stream is known by its name, its COMMAND, who may judge that, and the key
+ * of the login: who may not start it cannot continue it.
  */
 static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 		       struct err *e)
@@ -392,7 +392,7 @@ static uint64_t far_place(struct far *f, struct ssh_name_visit *v)
 	return its.port;
 }
 
-/* Another process of the near host's comes, with its key and its ssh; or goes. */
+/* Another process of the near host comes, with its key and its ssh; or goes. */
 static void far_on_visit(void *arg)
 {
 	struct far *f = arg;

@@ -152,7 +152,7 @@ static bool launcher_lives(const struct launcher_process *p)
 	return kill(p->pid, 0) == 0 || errno == EPERM;
 }
 
-/* From here on it may be signalled.  NULL: it has ended, or there are too many. */
+/* From here on it may be signalled.  NULL: it has ended, or too many live. */
 static struct launcher_process *launcher_note(struct launcher *l, pid_t pid)
 {
 	struct launcher_process *p = l->processes;
@@ -362,10 +362,10 @@ static void launcher_reap(struct launcher *l)
 }
 
 /*
- * Kill a stream's launcher that has not ended LATE_MS after we saw the end of its
- * stream: it waits for a descriptor that the stream sent it.  The listener is the
- * parent of streams, so no signal tells us: call it again after LATE_MS.  Returns
- * false if no launcher of a stream is left.
+ * Kill a stream's launcher that has not ended LATE_MS after we saw the end of
+ * its stream: it waits for a descriptor that the stream sent it.  The listener
+ * is the parent of streams, so no signal tells us: call it again after LATE_MS.
+ * Returns false if no launcher of a stream is left.
  */
 static bool launcher_kill_late(struct launcher *l, uint64_t now)
 {
@@ -498,10 +498,10 @@ static void launcher_run(struct launcher *l)
 }
 
 /*
- * A stream has a launcher of its own, so that a broken one can take nothing from
- * others: to receive or to close what it sends may last for ever.  Its process
- * asks for it over the listener's socket, before it reads a byte, and the kernel
- * says which one that is.
+ * A stream has a launcher of its own, so that a broken one can take nothing
+ * from others: to receive or to close what it sends may last for ever.  Its
+ * process asks for it over the listener's socket, before it reads a byte, and
+ * the kernel says which one that is.
  */
 static int launcher_stream(struct launcher *l, const struct order_received *r,
 			   struct order_answer *a)

@@ -10,10 +10,10 @@
 #include "cli/options.h"
 
 /*
- * Fork the launcher, unless --confine is off.  From here on order_possible().  If
- * it cannot be had, that is an error with --confine require, else a notice.  It
- * ends when no process is left that can ask.  With --keep it forks one for each
- * stream, which ends with the stream's process.
+ * Fork the launcher, unless --confine is off.  From here on order_possible().
+ * If it cannot be had, that is an error with --confine require, else a notice.
+ * It ends when no process is left that can ask.  With --keep it forks one for
+ * each stream, which ends with the stream's process.
  *
  * child: one of ours that it may signal for us, and ends when we are gone; 0:
  * none.  Borrows o.  Errors: ERR_KTLS.

@@ -126,8 +126,8 @@ int options_check_stream(const struct options *o,
 			 struct err *e) attr_must_check;
 
 /*
- * Check what was parsed, and fill in the host, the defaults and the words that are
- * no options.  Errors: ERR_USAGE.
+ * Check what was parsed, and fill in the host, the defaults and the words that
+ * are no options.  Errors: ERR_USAGE.
  */
 int options_check(struct options *o, int argc, char **argv,
 		  struct err *e) attr_must_check;

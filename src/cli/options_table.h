@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The table of options, and that of verbs, from which the command line is parsed,
- * checked and explained.
+ * The table of options, and that of verbs, from which the command line is
+ * parsed, checked and explained.
  */
 #pragma once
 

@@ -293,8 +293,8 @@ static void serve_take_signals(struct serve *k)
 }
 
 /*
- * In a stream's new process: get a launcher of its own.  No byte of the stream has
- * been read yet.  From here on the listener's launcher can signal us.
+ * In a stream's new process: get a launcher of its own.  No byte of the stream
+ * has been read yet.  From here on the listener's launcher can signal us.
  */
 static int serve_change_launcher(const struct serve *k, const struct peer *g,
 				 struct err *e)
@@ -402,7 +402,7 @@ static void serve_name(const struct serve *k, const struct peer *g,
 		 *identity ? " " : "", g->name);
 }
 
-/* A HELLO with a name needs room for one more.  Returns false if it has none. */
+/* A HELLO with a name needs room for one more.  Returns false without room. */
 static bool serve_may_have_name(const struct serve *k, struct peer *g,
 				const char *name, bool logged)
 {

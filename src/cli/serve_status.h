@@ -12,7 +12,7 @@ struct serve_status {
 	struct served_numbers told;
 	bool stops; /* as last told */
 	struct rate rate; /* of all streams */
-	/* clock_now_ms() time; CLOCK_NEVER: nothing changes, or nobody listens */
+	/* clock_now_ms() time; CLOCK_NEVER: no change, or nobody listens */
 	uint64_t due_ms;
 };
 

@@ -99,21 +99,22 @@ struct served_numbers served_numbers(const struct served *t);
 void served_restarted(struct served *t, struct served_stream *s, bool did);
 
 /*
- * Signal a stream's process.  Until it has a launcher of its own, the listener's
- * launcher does not know it: then the signal is owed, unless it is SIGUSR1.
+ * Signal a stream's process.  Until it has a launcher of its own, the
+ * listener's launcher does not know it: then the signal is owed, unless it is
+ * SIGUSR1.
  */
 void served_signal(struct served_stream *s, int sig);
 
 /*
- * Send the signals that are owed, and kill the processes that have not ended 20 s
- * after SIGTERM, such as stopped ones.  Returns when to call it again; CLOCK_NEVER:
- * not at all.
+ * Send the signals that are owed, and kill the processes that have not ended 20
+ * s after SIGTERM, such as stopped ones.  Returns when to call it again;
+ * CLOCK_NEVER: not at all.
  */
 uint64_t served_signal_due(struct served *t);
 
 /*
- * Hear what the streams' processes tell (pass.h).  Their news wakes nobody: call
- * this before you use the table.
+ * Hear what the streams' processes tell (pass.h).  Their news wakes nobody:
+ * call this before you use the table.
  */
 void served_hear(struct served *t);
 

@@ -54,8 +54,8 @@ int setup_use_key(struct setup *s, const struct key *key,
 int setup_confine(const struct setup *s, struct err *e) attr_must_check;
 
 /*
- * The stream goes through ssh's channel, in mode none.  fd is the connection; it
- * is taken over by the session, client (connects) or server.
+ * The stream goes through ssh's channel, in mode none.  fd is the connection;
+ * it is taken over by the session, client (connects) or server.
  */
 void setup_use_channel(struct setup *s, int fd, bool connects);
 

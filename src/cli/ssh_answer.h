@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What ssh-server says on its standard output, and hears at the end: lines that begin with a magic
- * word, so that what a login shell prints before them is told apart.  Pure.
+ * What ssh-server says on its standard output, and hears at the end: lines that
+ * begin with a magic word, so that what a login shell prints before them is
+ * told apart.  Pure.
  */
 #pragma once
 

@@ -100,8 +100,8 @@ static int ssh_name_claim_here(struct ssh_name *n, int lock, struct err *e)
 }
 
 /*
- * The folder that was checked is used, not its path: another user may be able to
- * rename what leads to it.
+ * The folder that was checked is used, not its path: another user may be able
+ * to rename what leads to it.
  */
 int ssh_name_claim(struct ssh_name *n,
 		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ssh-server that has a stream with a name, its owner, waits at a socket, so
- * that a later ssh-server of the same user finds it: the visitor.  That brings
- * the key of its near host, and gets the port.  While both live, that near host
- * may connect; it is the owner's acceptor that says who gets the stream.
+ * The ssh-server that has a stream with a name, its owner, waits at a socket,
+ * so that a later ssh-server of the same user finds it: the visitor.  That
+ * brings the key of its near host, and gets the port.  While both live, that
+ * near host may connect; it is the owner's acceptor that says who gets the
+ * stream.
  */
 #pragma once
 
@@ -58,8 +59,8 @@ void ssh_name_stay(const struct ssh_name *n, int in_fd);
 
 /*
  * The owner: forget the visitors that are gone, and take one that came.  The
- * key stays where it is, and becomes empty when the visitor is gone.  NULL: none
- * came after all.
+ * key stays where it is, and becomes empty when the visitor is gone.  NULL:
+ * none came after all.
  */
 struct ssh_name_visit *ssh_name_take(struct ssh_name *n);
 

@@ -80,8 +80,8 @@ static void ssh_process_exec(const char **words, const int fds[static 3],
 			signal(sig, SIG_DFL);
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/*
-	 * The outermost bash(1) whose standard input is a socket runs ~/.bashrc:
-	 * that of tell_login would.
+	 * The outermost bash(1) whose standard input is a socket runs
+	 * ~/.bashrc: that of tell_login would.
 	 */
 	setenv("SHLVL", "1", 0);
 	if (dup2(fds[0], STDIN_FILENO) >= 0 &&

@@ -9,8 +9,9 @@
 
 /*
  * A stream with a name outlives the ssh that started it.  From now on standard
- * error leads to a process that passes messages on to the ssh that has the stream,
- * here and in all that we start.  It ends with the last of them.  Errors: ERR_NET.
+ * error leads to a process that passes messages on to the ssh that has the
+ * stream, here and in all that we start.  It ends with the last of them.
+ * Errors: ERR_NET.
  */
 int ssh_relay_start(struct err *e) attr_must_check;
 

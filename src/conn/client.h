@@ -77,9 +77,9 @@ void client_pause(struct client *client);
 void client_hang_up(struct client *client);
 
 /*
- * One attempt failed.  retryable: another may succeed.  That matters only before
- * the first connection; later any failure that the authenticated peer did not
- * report itself is just another lost connection.
+ * One attempt failed.  retryable: another may succeed.  That matters only
+ * before the first connection; later any failure that the authenticated peer
+ * did not report itself is just another lost connection.
  */
 int client_failed(struct client *client, bool retryable, struct err *e);
 

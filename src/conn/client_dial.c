@@ -60,9 +60,9 @@ void client_dial_speak(struct client *client)
 }
 
 /*
- * May a later attempt succeed where one failed with *e?  A firewall that rejects
- * looks like a missing route, or like a lack of permission; an interface or a
- * listener may be about to come up.
+ * May a later attempt succeed where one failed with *e?  A firewall that
+ * rejects looks like a missing route, or like a lack of permission; an
+ * interface or a listener may be about to come up.
  */
 static bool client_retryable(const struct err *e)
 {

@@ -147,7 +147,7 @@ static int client_rekeyed(struct client *client,
 	return session_abort_rekey(s, e);
 }
 
-/* We continue at the receiver's offset, or compare what it has with our input. */
+/* Continue at the receiver's offset, or compare what it has with our input. */
 static int client_sends(struct client *client, const struct session_span *span,
 			const struct frame_welcome *w, struct err *e)
 {
@@ -244,7 +244,7 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
 			return client_failed(client, true, e);
-		/* The peer itself refuses the stream: asking again is no use. */
+		/* The peer itself refuses the stream: do not ask again. */
 		if (s->count)
 			e->kind = ERR_STREAM;
 		s->replaced = f.welcome.refusal == FRAME_REFUSED_STREAM;

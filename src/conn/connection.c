@@ -363,7 +363,7 @@ bool connection_checks(const struct connection *c)
 	return c->p.checks;
 }
 
-/* Nothing may end a comparison but its result, or the loss of the connection. */
+/* Nothing may end a comparison but its result or a lost connection. */
 int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 			     struct err *e)
 {
@@ -413,11 +413,11 @@ static int connection_refused(struct connection *c, int num, struct err *e)
 
 /*
  * splice(2) moved nothing.  invalid (EINVAL): the next record is not data, or
- * not a record.  Otherwise: an empty record, or the end.  recvmsg(2) tells which.
- * The kernel gives EINVAL for a bad header only once; if recvmsg(2) then has
- * nothing to read we would wait for ever, so that is a bad record too.  After an
- * empty record recvmsg(2) may return data, of one record; the empty pipe has
- * room for it.
+ * not a record.  Otherwise: an empty record, or the end.  recvmsg(2) tells
+ * which.  The kernel gives EINVAL for a bad header only once; if recvmsg(2)
+ * then has nothing to read we would wait for ever, so that is a bad record too.
+ * After an empty record recvmsg(2) may return data, of one record; the empty
+ * pipe has room for it.
  */
 static int connection_splice_stopped(struct connection *c, bool invalid,
 				     int pipe_fd, struct connection_io *io,

@@ -67,7 +67,8 @@ struct connection_params {
 /*
  * Make a connection of a channel: give the keys of the bulk direction to the
  * kernel, verify that it uses them, and log the path.  Takes over ch and s->fd,
- * on failure too.  Errors: ERR_KTLS if kernel TLS is required and not available.
+ * on failure too.  Errors: ERR_KTLS if kernel TLS is required and not
+ * available.
  */
 struct connection *connection_open(struct channel *ch,
 				   const struct connection_socket *s,
@@ -79,11 +80,12 @@ bool connection_checks(const struct connection *c);
 
 /*
  * They are the same bytes, and the stream follows: do what connection_open()
- * does without checks.  A sender calls it when nothing is pending.  Errors: as there.
+ * does without checks.  A sender calls it when nothing is pending.  Errors: as
+ * there.
  */
 int connection_start(struct connection *c, struct err *e) attr_must_check;
 
-/* Receiver: receive the next CHECKING; *got: f holds it.  Errors: ERR_STREAM. */
+/* Receiver: take the next CHECKING; *got: f holds it.  Errors: ERR_STREAM. */
 int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 			     struct err *e) attr_must_check;
 
@@ -189,8 +191,8 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 
 /*
  * Sender: receive the next frame from the receiver.  *got: f holds a complete
- * one; *closed: close_notify came.  The bytes of a raw receiver mean nothing: drop
- * some, and leave f alone; *got: there may be more.  Errors: ERR_STREAM.
+ * one; *closed: close_notify came.  The bytes of a raw receiver mean nothing:
+ * drop some, and leave f alone; *got: there may be more.  Errors: ERR_STREAM.
  */
 int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e) attr_must_check;

@@ -26,7 +26,7 @@ struct crowd_place {
 };
 
 /*
- * Of the peers whose grace is over: the oldest of the source that holds the most
- * places.  Returns its index, or -1 if there is none yet.
+ * Of the peers whose grace is over: the oldest of the source that holds the
+ * most places.  Returns its index, or -1 if there is none yet.
  */
 int crowd_pick(const struct crowd_place *places, size_t count, uint64_t now_ms);

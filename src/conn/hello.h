@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Send and receive HELLO and WELCOME: after the TLS handshake, and before kernel
- * TLS takes over the bulk direction.  Ref: btrfs-ktls-pipe-protocol(7).
+ * Send and receive HELLO and WELCOME: after the TLS handshake, and before
+ * kernel TLS takes over the bulk direction.  Ref: btrfs-ktls-pipe-protocol(7).
  */
 #pragma once
 

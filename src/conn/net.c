@@ -27,8 +27,8 @@ enum {
 };
 
 /*
- * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3) would
- * open a socket for it, which a confined process may not.
+ * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3)
+ * would open a socket for it, which a confined process may not.
  */
 static void net_scope(uint32_t scope, char out[static IF_NAMESIZE + 1])
 {
@@ -399,7 +399,7 @@ int net_listener_find_port(struct net_listener *l, struct err *e)
 static int net_listen_port(const struct net_endpoint *at,
 			   struct net_listener *l, struct err *e)
 {
-	/* Every address: one IPv6 socket that takes IPv4 too, if there is IPv6 */
+	/* Every address: if there is IPv6, one socket of it takes IPv4 too */
 	bool both = !at->host && at->family == AF_UNSPEC;
 	struct net_addresses list = {
 		.count = 1,

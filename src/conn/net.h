@@ -100,9 +100,9 @@ int net_accept(const struct net_listener *l, size_t i);
 
 /*
  * For a sender's socket: let at most 1 MiB wait in the kernel for the window to
- * open (TCP_NOTSENT_LOWAT, Linux 3.12).  That keeps the wire busy, and the bytes
- * that wait stay in the processor's cache.  It also overrides a small sysctl
- * tcp_notsent_lowat, which would stall kernel TLS.  Best effort.
+ * open (TCP_NOTSENT_LOWAT, Linux 3.12).  That keeps the wire busy, and the
+ * bytes that wait stay in the processor's cache.  It also overrides a small
+ * sysctl tcp_notsent_lowat, which would stall kernel TLS.  Best effort.
  */
 void net_bound_unsent(int fd);
 
@@ -117,7 +117,8 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX]);
 
 /*
  * For a receiver's socket: detect within about half a minute that the peer has
- * vanished.  Not for a sender's, whose data may rightly wait for a slow consumer.
+ * vanished.  Not for a sender's, whose data may rightly wait for a slow
+ * consumer.
  */
 void net_keepalive(int fd);
 
@@ -133,9 +134,9 @@ enum { NET_DISCARD_BYTES = 65536 };
 bool net_discard(int fd, size_t *total);
 
 /*
- * Send the FIN, then net_discard() until the peer has closed: closing with bytes
- * unread sends an RST, which can destroy the last bytes that we sent.  Waits
- * timeout_ms at the most.
+ * Send the FIN, then net_discard() until the peer has closed: closing with
+ * bytes unread sends an RST, which can destroy the last bytes that we sent.
+ * Waits timeout_ms at the most.
  */
 void net_discard_all(int fd, uint64_t timeout_ms);
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Pass a connection whose peer is accepted to the process of its stream, over a
- * pair of SOCK_SEQPACKET sockets: the TCP socket, the keys and the HELLO.  Nothing
- * comes back over them, because a process that was taken over could send
- * descriptors that take for ever to close.  It tells its news in memory that both
- * share.
+ * pair of SOCK_SEQPACKET sockets: the TCP socket, the keys and the HELLO.
+ * Nothing comes back over them, because a process that was taken over could
+ * send descriptors that take for ever to close.  It tells its news in memory
+ * that both share.
  */
 #pragma once
 
@@ -12,8 +12,8 @@
 #include "conn/acceptor.h"
 
 /*
- * Prepare the process that accepts, which gives up SIGALRM: pass_release() uses it.
- * ERR_NET: the system calls of pass_send() are refused.
+ * Prepare the process that accepts, which gives up SIGALRM: pass_release() uses
+ * it.  ERR_NET: the system calls of pass_send() are refused.
  */
 int pass_prepare(struct err *e) attr_must_check;
 
@@ -31,22 +31,22 @@ struct pass_news {
 
 /*
  * Make the pair, with room for a few connections, and the memory, which the
- * caller frees with pass_news_free().  Connections go from ends[0] to ends[1].  -1:
- * errno is set.
+ * caller frees with pass_news_free().  Connections go from ends[0] to ends[1].
+ * -1: errno is set.
  */
 int pass_open(int ends[static 2], struct pass_news **news) attr_must_check;
 void pass_news_free(struct pass_news *news);
 
 /*
- * Pass peer on, which the caller still has to free: pass_release().  Returns 0, or
- * -1 with errno set; EPIPE and ECONNRESET: the other process is gone.
+ * Pass peer on, which the caller still has to free: pass_release().  Returns 0,
+ * or -1 with errno set; EPIPE and ECONNRESET: the other process is gone.
  */
 int pass_send(int over, const struct peer *peer) attr_must_check;
 
 /*
  * Free a peer that the other process has, too.  That process may have asked to
- * linger (socket(7)) and closed its descriptor first: then our close(2) waits for
- * the peer, but only for 0.1 s.
+ * linger (socket(7)) and closed its descriptor first: then our close(2) waits
+ * for the peer, but only for 0.1 s.
  */
 void pass_release(struct peer *peer);
 

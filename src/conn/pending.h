@@ -65,7 +65,7 @@ struct pending_stream {
 	uint32_t connection; /* number of the last accepted connection */
 	struct net_source source; /* of its peer */
 	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
-	/* Of who may have another ticket; "": nobody; NULL: whoever has a key */
+	/* Who may have another ticket; "": nobody; NULL: whoever has a key */
 	const char *identity;
 };
 

@@ -46,8 +46,8 @@ int resolve_start(struct resolve *r, const struct resolve_query *q,
 		  struct err *e) attr_must_check;
 
 /*
- * For the launcher: begin a look-up in a process of its own, *pid, which gives up
- * its privileges.  Returns the descriptor that the answer, a struct
+ * For the launcher: begin a look-up in a process of its own, *pid, which gives
+ * up its privileges.  Returns the descriptor that the answer, a struct
  * resolve_answer, comes from.  Errors: ERR_NET; then *pid is 0.
  */
 int resolve_spawn(const struct resolve_query *q, pid_t *pid,

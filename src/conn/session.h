@@ -68,10 +68,10 @@ struct session_config {
 	uint64_t buffer_bytes; /* of the resend buffer; 0: none */
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
 	/*
-	 * Or -1.  Before the first connection session_first() fails once this is
-	 * readable.  Afterwards: do these bytes from it say that the peer gave the
-	 * stream up?  Its end says nothing.  With in_channel only its end counts,
-	 * and ends the stream.
+	 * Or -1.  Before the first connection session_first() fails once this
+	 * is readable.  Afterwards: do these bytes from it say that the peer
+	 * gave the stream up?  Its end says nothing.  With in_channel only its
+	 * end counts, and ends the stream.
 	 */
 	int lifeline_fd;
 	bool (*gave_up)(void *gave_up_arg, const char *text, size_t len);
@@ -89,8 +89,8 @@ struct session_config {
 	void *visit_arg;
 	int visit_fd;
 	/*
-	 * With visit: the stream is this peer's now.  Every key that lets a peer
-	 * in may restart the stream.
+	 * With visit: the stream is this peer's now.  Every key that lets a
+	 * peer in may restart the stream.
 	 */
 	void (*owner)(void *visit_arg, const char *identity);
 };
@@ -187,9 +187,9 @@ const char *session_identity(const struct session_params *p,
 const char *session_method(const struct session *s);
 
 /*
- * Wait for the first connection.  Returns s; NULL: s is NULL, or it is freed.  All
- * errors are final; the implementation documents them.  ERR_NET if the lifeline
- * ends the wait.
+ * Wait for the first connection.  Returns s; NULL: s is NULL, or it is freed.
+ * All errors are final; the implementation documents them.  ERR_NET if the
+ * lifeline ends the wait.
  */
 struct session *session_first(struct session *s, struct err *e) attr_must_check;
 
@@ -321,8 +321,8 @@ void session_agree(struct session *s, const struct tls_agreed *agreed,
 void session_ask(struct session *s);
 
 /*
- * A rekey failed between HELLO and WELCOME.  The two sides may disagree on which
- * connection carries what, so both connections are closed and the stream
+ * A rekey failed between HELLO and WELCOME.  The two sides may disagree on
+ * which connection carries what, so both connections are closed and the stream
  * resumes.  Returns as session_lost(); the error is ERR_STREAM.
  */
 int session_abort_rekey(struct session *s, struct err *e) attr_must_check;

@@ -339,9 +339,9 @@ static int session_server_resume(struct session *s, struct peer *peer,
 }
 
 /*
- * A peer has no ticket.  Is it our client, which lost our WELCOME?  It knows the
- * stream's id, and nothing has arrived or was acknowledged yet, which would show
- * that somebody has the ticket.  Else only a name helps.
+ * A peer has no ticket.  Is it our client, which lost our WELCOME?  It knows
+ * the stream's id, and nothing has arrived or was acknowledged yet, which would
+ * show that somebody has the ticket.  Else only a name helps.
  */
 static int session_server_renew(struct session *s, struct peer *peer,
 				const struct session_span *span, struct err *e)

@@ -20,10 +20,9 @@ struct session *session_server_new(const struct session_params *p,
 /*
  * A session whose first peer was accepted by another process.  Sends that peer
  * the WELCOME, with the handle that was drawn for its stream.  Further
- * connections come from that process over a socket, and it is told news in shared
- * memory (pass.h); both are borrowed.
- * Takes over what is in peer, on failure too.  Errors: ERR_NET if the peer is
- * gone; those of session_use().
+ * connections come from that process over a socket, and it is told news in
+ * shared memory (pass.h); both are borrowed.  Takes over what is in peer, on
+ * failure too.  Errors: ERR_NET if the peer is gone; those of session_use().
  */
 struct session *session_server_take(const struct session_params *p, int over,
 				    struct pass_news *news, struct peer *peer,

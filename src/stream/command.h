@@ -22,8 +22,8 @@ struct command_process {
 	int pipe_fd; /* our end of the pipe */
 	int control_fd; /* to and from the supervisor */
 	/*
-	 * As long as anybody holds this, the kernel kills COMMAND's group if the
-	 * supervisor is killed, and then it is readable.
+	 * As long as anybody holds this, the kernel kills COMMAND's group if
+	 * the supervisor is killed, and then it is readable.
 	 */
 	int leash_fd;
 };
@@ -39,8 +39,8 @@ int command_spawn(char *const argv[], const struct order *start, bool passes_on,
 		  struct command_process *p, struct err *e) attr_must_check;
 
 /*
- * Start argv[0], searched in PATH, with the other arguments; no shell.  start is
- * the order ORDER_COMMAND, which the launcher gets if there is one.  COMMAND
+ * Start argv[0], searched in PATH, with the other arguments; no shell.  start
+ * is the order ORDER_COMMAND, which the launcher gets if there is one.  COMMAND
  * gets descriptors 0, 1 and 2 and no other, default signal dispositions, our
  * environment with a variable for each word of start, and a background process
  * group of its own.

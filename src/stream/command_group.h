@@ -27,9 +27,9 @@ struct command_group {
 void command_group_init(struct command_group *g, pid_t group, int fd);
 
 /*
- * COMMAND has exited and is about to be reaped.  A zombie joins its group, so that
- * nobody else gets the group's number as long as we live, or our parent has not
- * reaped it.  Returns 0, or -1 with errno set: no more processes.
+ * COMMAND has exited and is about to be reaped.  A zombie joins its group, so
+ * that nobody else gets the group's number as long as we live, or our parent
+ * has not reaped it.  Returns 0, or -1 with errno set: no more processes.
  */
 int command_group_keep(struct command_group *g);
 

@@ -18,10 +18,10 @@ struct comparison {
 };
 
 /*
- * Take what the resend buffer holds, as far as the receiver has it.  When all of
- * that is taken, or the input is complete, tell the session the result.  *more:
- * there is more to take at once.  Errors: ERR_IO, it is another stream or a
- * shorter one; those of session_compared() and of peek().
+ * Take what the resend buffer holds, as far as the receiver has it.  When all
+ * of that is taken, or the input is complete, tell the session the result.
+ * *more: there is more to take at once.  Errors: ERR_IO, it is another stream
+ * or a shorter one; those of session_compared() and of peek().
  */
 int comparison_step(struct comparison *c, struct session *s,
 		    struct resend_buffer *st, bool complete, bool *more,

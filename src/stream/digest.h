@@ -16,7 +16,7 @@
 
 struct digest;
 
-/* Can this program make digests?  Errors: ERR_USAGE, built without libxxhash. */
+/* Can this program make digests?  Errors: ERR_USAGE, it has no libxxhash. */
 int digest_check(struct err *e) attr_must_check;
 
 /*

@@ -51,7 +51,7 @@ static bool durable_is_ours(const struct stat *st)
 	       st->st_nlink == 1;
 }
 
-/* Errors of open(2) where something else lies, which durable_is_ours() is not */
+/* Of open(2): something lies there that durable_is_ours() would refuse */
 static bool durable_is_foreign(int num)
 {
 	return num == ELOOP || num == EACCES || num == EISDIR || num == ENXIO;

@@ -111,7 +111,7 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 			"is not ours alone: remove it, or give it our user "
 			"and mode 0600",
 			e);
-	/* The launcher of a receiver that was killed may have it for a moment. */
+	/* The launcher of a killed receiver may have it for a moment. */
 	num = io_lock(p->fd, clock_deadline(LOCK_MS)) < 0 ? errno : 0;
 	if (num == EWOULDBLOCK)
 		return part_file_refuse(
@@ -411,8 +411,8 @@ bool part_file_finished(struct part_file *p, int *num)
 }
 
 /*
- * What arrived since the last sync is kept, too.  But the kernel tells of a failed
- * write once: after a failed sync the next one would succeed, and lie.
+ * What arrived since the last sync is kept, too.  But the kernel tells of a
+ * failed write once: after a failed sync the next one would succeed, and lie.
  */
 static void part_file_leave(struct part_file *p)
 {

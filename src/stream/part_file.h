@@ -27,16 +27,16 @@ struct part_file {
 	uint64_t sync_due_ms; /* when it starts, if there are any bytes */
 	pid_t sync_pid; /* that process; 0: none */
 	bool finishing; /* it also gives FILE its name */
-	bool failed; /* a sync did: what was written since the note is in doubt */
+	bool failed; /* a sync did: what came since the note is in doubt */
 	bool made; /* this process made FILE.part */
 	bool opened; /* FILE.part is ours */
 };
 
 /*
- * Open FILE.part beside path, and lock it.  If it exists, it is cut to the bytes
- * that are surely on the disk.  It must be a regular file of ours with one name,
- * and FILE must not exist.  Borrows path.  The caller calls part_file_close(),
- * even after an error.  Errors: ERR_USAGE, ERR_IO.
+ * Open FILE.part beside path, and lock it.  If it exists, it is cut to the
+ * bytes that are surely on the disk.  It must be a regular file of ours with
+ * one name, and FILE must not exist.  Borrows path.  The caller calls
+ * part_file_close(), even after an error.  Errors: ERR_USAGE, ERR_IO.
  */
 int part_file_open(struct part_file *p, const char *path,
 		   struct err *e) attr_must_check;
@@ -65,9 +65,9 @@ bool part_file_finished(struct part_file *p, int *num);
 
 /*
  * For the launcher: what a confined process may not do itself with the files of
- * path.  fds are the folder and FILE.part: as long as the order is on its way, it
- * holds the lock, even if the process is gone.  Returns 0 or an errno; ESTALE: it
- * is not FILE.part, or not any more.
+ * path.  fds are the folder and FILE.part: as long as the order is on its way,
+ * it holds the lock, even if the process is gone.  Returns 0 or an errno;
+ * ESTALE: it is not FILE.part, or not any more.
  */
 int part_file_obey(const char *path, const struct order *o,
 		   const int fds[static 2]);

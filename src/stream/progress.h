@@ -29,8 +29,8 @@ void progress_start(struct progress *s, bool shown, uint64_t size,
 
 /*
  * Print if it is time.  bytes: confirmed so far.  outage_end_ms: there is no
- * connection, and the stream is given up then; CLOCK_NEVER: there is one.  Cheap
- * to call often.  Returns when to call it again, in clock_now_ms() time.
+ * connection, and the stream is given up then; CLOCK_NEVER: there is one.
+ * Cheap to call often.  Returns when to call it again, in clock_now_ms() time.
  */
 uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes,
 			 uint64_t outage_end_ms);

@@ -4,8 +4,8 @@
  * connection is lost it resumes on the next one.
  *
  * receiver.c has what its parts need: to wait, and to say why the output or the
- * connection failed.  receiver_transfer is the part up to the end of the stream,
- * receiver_run the rest and the whole.
+ * connection failed.  receiver_transfer is the part up to the end of the
+ * stream, receiver_run the rest and the whole.
  */
 #pragma once
 

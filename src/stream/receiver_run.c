@@ -130,7 +130,7 @@ static int receiver_discard(struct receiver *r, bool *confirmed, struct err *e)
 	return 0;
 }
 
-/* Tell the outcome once the sender has come to its end, then hear that it came. */
+/* Tell the outcome when the sender is at its end; then hear that it arrived. */
 static int receiver_answer(struct receiver *r, bool *confirmed, struct err *e)
 {
 	if (receiver_awaits_end(r) && receiver_discard(r, confirmed, e) < 0)

@@ -43,8 +43,8 @@ static void receiver_got(struct receiver *r, const struct connection_io *io)
 }
 
 /*
- * Rekey in time, and do not take bytes over an old connection that belong to the
- * new one.
+ * Rekey in time, and do not take bytes over an old connection that belong to
+ * the new one.
  */
 static int receiver_check_rekey(struct receiver *r,
 				const struct connection_io *io, struct err *e)

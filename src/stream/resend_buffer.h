@@ -80,23 +80,21 @@ struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
 					struct err *e);
 
 /*
- * In the file that the input is, which can be read again, so nothing is kept; the
- * kernel sends out of its page cache.  The stream is the file from its current
- * offset to its end, which may move while it is sent.
- * Borrows in.
+ * In the file that the input is, which can be read again, so nothing is kept;
+ * the kernel sends out of its page cache.  The stream is the file from its
+ * current offset to its end, which may move while it is sent.  Borrows in.
  * Errors: NULL, ERR_IO; ERR_BUG if there is no memory.
  */
 struct resend_buffer *resend_file_new(const struct input *in, struct err *e);
 
 /*
- * In pipes, as the input is one.  splice(2) moves bytes from it through a pipe of
- * our own into kernel TLS.  tee(2) keeps them in a second one: the same pages,
- * not a copy.  bytes: how many are kept; 0: none.
- * It cannot rewind.  Call to_memory() first to send bytes again, to use a
- * connection without kernel TLS, to peek at the end of the stream, or if the
- * input's writes are so small that they waste the pipe's room.
- * Borrows in.
- * Errors: NULL, ERR_IO; errno EPERM or ENOMEM: no pipe can be that large.
+ * In pipes, as the input is one.  splice(2) moves bytes from it through a pipe
+ * of our own into kernel TLS.  tee(2) keeps them in a second one: the same
+ * pages, not a copy.  bytes: how many are kept; 0: none.  It cannot rewind.
+ * Call to_memory() first to send bytes again, to use a connection without
+ * kernel TLS, to peek at the end of the stream, or if the input's writes are so
+ * small that they waste the pipe's room.  Borrows in.  Errors: NULL, ERR_IO;
+ * errno EPERM or ENOMEM: no pipe can be that large.
  */
 struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 				       struct err *e);
@@ -125,7 +123,8 @@ static inline int resend_buffer_not_held(struct err *e)
 
 /*
  * Send again from offset.  Only if to_memory is NULL.  Errors: ERR_STREAM, the
- * receiver claims bytes that it cannot have, or lacks some that it acknowledged.
+ * receiver claims bytes that it cannot have, or lacks some that it
+ * acknowledged.
  */
 static inline int resend_buffer_rewind(struct resend_buffer *s, uint64_t offset,
 				       struct err *e)

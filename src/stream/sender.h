@@ -124,7 +124,7 @@ int sender_send_flush(struct sender *s, struct err *e);
 /* On another connection: go back to what the receiver does not have. */
 int sender_send_again(struct sender *s, struct err *e);
 
-/* sender_hear: what the receiver says, and what it means that it says nothing */
+/* sender_hear: what the receiver says, and what its silence means */
 
 /* Handle events of the connection. */
 int sender_hear(struct sender *s, short revents, struct err *e);

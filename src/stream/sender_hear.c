@@ -202,7 +202,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	err_set(e, ERR_STREAM, 0,
 		"the receiver has not been heard from for %d s",
 		SENDER_SILENCE_MS / 1000);
-	/* TCP's acknowledgements travel with our bytes, and get lost with them. */
+	/* TCP's acknowledgements go with our bytes, and are lost with them. */
 	if (sender_owes(s))
 		err_append(e, " with bytes on their way to it: it or the "
 			      "network has stalled, or " SWALLOWED);

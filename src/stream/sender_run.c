@@ -238,8 +238,8 @@ static int sender_loop(struct sender *s, struct err *e)
 }
 
 /*
- * Must the receiver hear that we gave up?  Not if it waits for another process of
- * ours, nor if our input is another stream than it has.  ERR_STREAM over a
+ * Must the receiver hear that we gave up?  Not if it waits for another process
+ * of ours, nor if our input is another stream than it has.  ERR_STREAM over a
  * connection that works: the receiver broke the protocol or gave up, ssh ended,
  * or nothing moves.  A raw receiver has ended then.
  */

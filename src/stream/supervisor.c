@@ -265,8 +265,8 @@ static void supervisor_report(struct supervisor *s)
 	} else if (!s->exited && s->lost_errno) {
 		status.start_errno = s->lost_errno;
 	} else if (!s->exited) {
-		status.signal =
-			SIGKILL; /* we killed it, and it may not have died yet */
+		/* We killed it, and it may not have died yet. */
+		status.signal = SIGKILL;
 	} else if (WIFSIGNALED(wstatus)) {
 		status.signal = WTERMSIG(wstatus);
 	} else {
@@ -284,7 +284,7 @@ static void supervisor_report(struct supervisor *s)
 /* Wait for an order, for a child, or for a line to pass on. */
 static void supervisor_wait(struct supervisor *s, bool *ordered)
 {
-	/* Without our parent: POLLERR if nobody reads COMMAND's input any more */
+	/* Without our parent: POLLERR if nobody reads COMMAND's input */
 	struct pollfd fds[] = {
 		{ .fd = s->control_fd >= 0 ? s->control_fd : s->pipe_fd,
 		  .events = POLLIN },
@@ -323,8 +323,8 @@ static bool supervisor_obey(struct supervisor *s)
 
 /*
  * If we are killed, the last writing end of the leash closes, and the kernel
- * sends SIGKILL to the group for whoever holds the other end: fcntl(2) F_SETSIG.
- * It knows the group, not its number.
+ * sends SIGKILL to the group for whoever holds the other end: fcntl(2)
+ * F_SETSIG.  It knows the group, not its number.
  */
 static int supervisor_tie(const struct supervisor *s)
 {
@@ -336,8 +336,8 @@ static int supervisor_tie(const struct supervisor *s)
 }
 
 /*
- * Nobody will signal the group any more.  The end of the leash tells the launcher
- * that our place is free.
+ * Nobody will signal the group any more.  The end of the leash tells the
+ * launcher that our place is free.
  */
 static void supervisor_untie(struct supervisor *s)
 {
@@ -349,8 +349,9 @@ static void supervisor_untie(struct supervisor *s)
 }
 
 /*
- * Is COMMAND's input incomplete, and does a process still read it?  If we closed
- * the last writing end, that process would take it for the end of the stream.
+ * Is COMMAND's input incomplete, and does a process still read it?  If we
+ * closed the last writing end, that process would take it for the end of the
+ * stream.
  */
 static bool supervisor_is_read(struct supervisor *s)
 {
@@ -362,8 +363,8 @@ static bool supervisor_is_read(struct supervisor *s)
 
 /*
  * Our parent may exit now, but two kinds of process still need us: one that
- * writes to the pipe that is COMMAND's standard error, and one that we could not
- * kill and that must not see the end of its input.
+ * writes to the pipe that is COMMAND's standard error, and one that we could
+ * not kill and that must not see the end of its input.
  */
 static void supervisor_linger(struct supervisor *s)
 {
@@ -438,7 +439,8 @@ static void supervisor_rename(char *const argv[])
 
 /*
  * Leave the terminal's foreground group: ^C is for our parent, and we have work
- * to do after that.  Returns a descriptor that is readable after SIGCHLD, or -1.
+ * to do after that.  Returns a descriptor that is readable after SIGCHLD, or
+ * -1.
  */
 static int supervisor_detach(void)
 {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Encrypt and decrypt the TLS records of one direction in user space, with the
- * same keys that the kernel would get.  Mode none is a cipher that does nothing:
- * its records are a header (RFC 8446 section 5.1) and the plaintext.  Knows
- * nothing of sockets.
- * Ref: RFC 8446 section 5.2; RFC 5246 section 6.2.3.3 with RFC 5288.
+ * same keys that the kernel would get.  Mode none is a cipher that does
+ * nothing: its records are a header (RFC 8446 section 5.1) and the plaintext.
+ * Knows nothing of sockets.  Ref: RFC 8446 section 5.2; RFC 5246 section
+ * 6.2.3.3 with RFC 5288.
  */
 #pragma once
 

@@ -386,8 +386,8 @@ static int channel_on_abort(struct channel *ch, uint8_t alert, struct err *e)
 }
 
 /*
- * Since Linux 6.14 the kernel reads on only with new keys, after any record of a
- * handshake that begins as a KeyUpdate does.  It may be the rest of a ticket:
+ * Since Linux 6.14 the kernel reads on only with new keys, after any record of
+ * a handshake that begins as a KeyUpdate does.  It may be the rest of a ticket:
  * then the new keys are those that it has.  An older kernel refuses them.
  */
 static void channel_on_ticket(const struct channel *ch, const uint8_t *body)
@@ -454,7 +454,7 @@ int channel_recv_kernel(struct channel *ch, void *buf, size_t len,
 	do
 		n = ktls_recv_record(ch->fd, &type, buf, len);
 	while (n < 0 && errno == EINTR);
-	/* The kernel reports an empty record only before one of another type. */
+	/* The kernel reports an empty record only before another type. */
 	if (n == 0 && type == RECORD_DATA) {
 		io->took = true;
 		return incoming_empty(&ch->incoming, e) < 0

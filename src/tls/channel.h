@@ -50,8 +50,8 @@ const struct tls_agreed *channel_agreed(const struct channel *ch);
 
 /*
  * Give a direction to the kernel, whose TLS is attached to the socket, and
- * verify that it uses the keys.  channel_in_kernel() tells whether it took them:
- * then there is no way back.  Nothing may be pending.  Errors: ERR_KTLS.
+ * verify that it uses the keys.  channel_in_kernel() tells whether it took
+ * them: then there is no way back.  Nothing may be pending.  Errors: ERR_KTLS.
  */
 int channel_to_kernel(struct channel *ch, enum record_direction dir,
 		      struct err *e) attr_must_check;
@@ -99,13 +99,13 @@ bool channel_pending(const struct channel *ch);
 int channel_put_alert(struct channel *ch, enum record_alert alert, bool *done,
 		      struct err *e) attr_must_check;
 
-/* The same at the end: best effort; waits for the kernel for 2 s at the most. */
+/* The same at the end: best effort; waits 2 s for the kernel at the most. */
 void channel_last_alert(struct channel *ch, enum record_alert alert);
 
 /*
- * Receive up to len bytes.  Errors: ERR_NET if the connection was lost, a record
- * was forged or the peer aborted; ERR_STREAM if the peer broke the protocol, and
- * was told; ERR_AUTH if it refused our certificate.
+ * Receive up to len bytes.  Errors: ERR_NET if the connection was lost, a
+ * record was forged or the peer aborted; ERR_STREAM if the peer broke the
+ * protocol, and was told; ERR_AUTH if it refused our certificate.
  */
 int channel_recv(struct channel *ch, void *buf, size_t len,
 		 struct channel_io *io, struct err *e) attr_must_check;

@@ -58,8 +58,9 @@ bool mode_usable(const struct mode *mode, unsigned int kinds);
 void mode_defaults(struct mode_list *list, unsigned int kinds);
 
 /*
- * The priority string that makes GnuTLS offer these modes with kinds and nothing
- * else: forward secrecy only.  Modes that are not usable with kinds are left out.
+ * The priority string that makes GnuTLS offer these modes with kinds and
+ * nothing else: forward secrecy only.  Modes that are not usable with kinds are
+ * left out.
  */
 enum { MODE_PRIORITY_CHARS = 1024 }; /* more than all modes and kinds need */
 void mode_priority(const struct mode_list *modes, unsigned int kinds,

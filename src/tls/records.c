@@ -151,8 +151,8 @@ bool records_pending(const struct records *r)
 }
 
 /*
- * A record does not authenticate (bad_record_mac), or it does, and the peer itself
- * broke the protocol.  Nothing more is received.
+ * A record does not authenticate (bad_record_mac), or it does, and the peer
+ * itself broke the protocol.  Nothing more is received.
  */
 static int records_fail(struct records *r, enum record_alert alert,
 			struct err *e)
@@ -182,8 +182,8 @@ static int records_bad_header(struct records *r, struct err *e)
 }
 
 /*
- * The next whole record in the buffer, or NULL; then *size is how many bytes the
- * buffer needs.  Errors: it is no record.
+ * The next whole record in the buffer, or NULL; then *size is how many bytes
+ * the buffer needs.  Errors: it is no record.
  */
 static int records_next(struct records *r, const uint8_t **record, size_t *size,
 			struct err *e)

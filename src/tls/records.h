@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The records of a connection that are made in user space, of one direction or
- * of both: a batch is encrypted into one buffer and sent in one call, or read in
- * one call and decrypted straight into the caller's buffer.  What the records
- * mean is not known here.
+ * of both: a batch is encrypted into one buffer and sent in one call, or read
+ * in one call and decrypted straight into the caller's buffer.  What the
+ * records mean is not known here.
  */
 #pragma once
 
@@ -18,8 +18,8 @@ struct records;
 
 /*
  * Both directions, with their keys by direction, which the caller wipes.  It
- * reads one record at a time and not a byte more, until records_keep().  Borrows
- * fd, which is non-blocking.  NULL: ERR_BUG.
+ * reads one record at a time and not a byte more, until records_keep().
+ * Borrows fd, which is non-blocking.  NULL: ERR_BUG.
  */
 struct records *records_new(int fd, const struct mode *mode,
 			    const struct traffic keys[static 2], struct err *e);

@@ -31,7 +31,7 @@ struct tls_agreed {
 	 * was authenticated, or its certificate has no such name.
 	 */
 	char name[KEY_IDENTITY_MAX + 1];
-	/* The peer is another program: it may send tickets and change its keys */
+	/* The peer is another program: it may send tickets and new keys */
 	bool raw;
 	bool psk; /* name is the identity of the pre-shared key */
 	bool ticket; /* server: of a stream's ticket, which names no client */

@@ -6,11 +6,11 @@
 
 . "${BASH_SOURCE[0]%/*}/netns.bash"
 
-# plug_in: the other host has the address HOST on the cable CABLE, ours has NEAR,
-# and nobody has SPARE; IPv6 addresses of the test begin with SITE. All of these
-# differ between tests that run at the same time. From then on listeners run on
-# the other host. They need --allow-self, because both hosts have the same
-# machine id.
+# plug_in: the other host has the address HOST on the cable CABLE, ours has
+# NEAR, and nobody has SPARE; IPv6 addresses of the test begin with SITE. All of
+# these differ between tests that run at the same time. From then on listeners
+# run on the other host. They need --allow-self, because both hosts have the
+# same machine id.
 plug_in() {
 	local name net=198.51.100
 	other_host

@@ -215,7 +215,8 @@ require_localhost() {
 		skip "own kernel only: the name localhost is not known here"
 }
 
-# not_under valgrind|sanitizers|killing WHY: skips it if scripts/test runs it under that
+# not_under valgrind|sanitizers|killing WHY: skips it if scripts/test runs it
+# under that
 not_under() {
 	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"
 }

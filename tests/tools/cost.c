@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * cost FILE COMMAND [ARG]...: runs COMMAND and writes to FILE the microseconds of
- * processor time (user and system) of it and of the children that it waited for,
- * the microseconds of real time, and the KiB of peak memory of the largest of
- * these processes.  Exits with COMMAND's status.
+ * cost FILE COMMAND [ARG]...: runs COMMAND and writes to FILE the microseconds
+ * of processor time (user and system) of it and of the children that it waited
+ * for, the microseconds of real time, and the KiB of peak memory of the largest
+ * of these processes.  Exits with COMMAND's status.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * deadline SECONDS COMMAND [ARG]...: executes COMMAND, which SIGALRM kills after
- * SECONDS.  Unlike with timeout(1) there is no process in between: the caller's
- * $! is COMMAND itself.
+ * deadline SECONDS COMMAND [ARG]...: executes COMMAND, which SIGALRM kills
+ * after SECONDS.  Unlike with timeout(1) there is no process in between: the
+ * caller's $! is COMMAND itself.
  */
 #include <errno.h>
 #include <stdio.h>

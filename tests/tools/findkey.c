@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * findkey HEX PID...: searches the memory of processes for a key of 32 bytes,
- * HEX, and prints a line for each place: PID, the address where the key begins or
- * would begin, the mapping, and what was found: half of it as bytes, or all of it
- * as hex digits or base64.  Exit status 1: a process could not be read.
+ * HEX, and prints a line for each place: PID, the address where the key begins
+ * or would begin, the mapping, and what was found: half of it as bytes, or all
+ * of it as hex digits or base64.  Exit status 1: a process could not be read.
  */
 #include <errno.h>
 #include <fcntl.h>

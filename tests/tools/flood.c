@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * flood [-t ADDRESS] [-s SOURCE] [-n SOURCES] [-r | -p RATE] PORT COUNT: opens
- * COUNT connections from the address SOURCE to ADDRESS:PORT (127.0.0.1), sends its
- * standard input on each, and keeps them open until it is killed.  IPv4 or IPv6;
- * with -n in turn from so many addresses, SOURCE and the following ones.
+ * COUNT connections from the address SOURCE to ADDRESS:PORT (127.0.0.1), sends
+ * its standard input on each, and keeps them open until it is killed.  IPv4 or
+ * IPv6; with -n in turn from so many addresses, SOURCE and the following ones.
  *
  * -r: reopens at once a connection that the other end closes.  -p: opens RATE
  * connections a second instead, for ever, sends nothing on them and keeps the

@@ -3,9 +3,9 @@
  * Preloaded into User-Mode Linux by scripts/guest on CPUs with AMX.  User-Mode
  * Linux saves and restores the registers of its processes with ptrace(2), in a
  * buffer of fixed size that ends before AMX's state.  PTRACE_SETREGSET accepts
- * only the whole state (Linux, arch/x86/kernel/fpu/regset.c), so User-Mode Linux
- * panics at its first process.  Here ptrace() copies the part over the whole
- * present state first.  No process in a guest uses AMX, which needs
+ * only the whole state (Linux, arch/x86/kernel/fpu/regset.c), so User-Mode
+ * Linux panics at its first process.  Here ptrace() copies the part over the
+ * whole present state first.  No process in a guest uses AMX, which needs
  * arch_prctl(2).
  *
  * syscall(2) alone is used, so that any libc will do.

@@ -2,8 +2,8 @@
 /*
  * mutate PORT KEYFILE SECONDS [SEED]: for so long, clients whose handshakes are
  * damaged on their way to the listener at PORT of 127.0.0.1: bytes are changed,
- * left out, repeated or made up.  KEYFILE: CERT,KEY,CA for certificates.  Prints
- * the number of handshakes.  Exit status 1: the listener is gone.
+ * left out, repeated or made up.  KEYFILE: CERT,KEY,CA for certificates.
+ * Prints the number of handshakes.  Exit status 1: the listener is gone.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -71,7 +71,7 @@ static bool pass(int from, int to, bool damages)
 	return !len || send(to, buf, len, MSG_NOSIGNAL) >= 0;
 }
 
-/* One handshake, as far as it gets.  ends: ours for GnuTLS, ours for the wire. */
+/* One handshake, as far as it gets.  ends: ours for GnuTLS and for the wire. */
 static void shake_damaged(struct tls *t, const int ends[2], int wire)
 {
 	uint64_t deadline = clock_deadline(STEP_MS);

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * peer hold|close|reset [TEXT]: a server that is not btrfs-ktls-pipe.  It listens
- * on a free port of 127.0.0.1, prints that port, and sends TEXT to every client.
- * Then it keeps the connection open, closes it, or resets it after the first
- * bytes that it receives.
+ * peer hold|close|reset [TEXT]: a server that is not btrfs-ktls-pipe.  It
+ * listens on a free port of 127.0.0.1, prints that port, and sends TEXT to
+ * every client.  Then it keeps the connection open, closes it, or resets it
+ * after the first bytes that it receives.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* A close with unread bytes would send an RST: read until the peer has closed. */
+/* A close with unread bytes would send RST: read until the peer has closed. */
 static void close_softly(int fd)
 {
 	char buf[4096];

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * prompt TEXT COMMAND [ARG]...: runs COMMAND with a controlling terminal, which is
- * none of its standard descriptors.  When the terminal's echo is off it types
- * TEXT, and it copies what appears there to standard error.  TEXT may have
- * several parts: before a part after '|' it waits until the echo is off again,
- * before a part after '>' until one more "Password" appeared than parts were
- * typed.  ^C, ^Z and ^D stand for these keys, % for a pause.
+ * prompt TEXT COMMAND [ARG]...: runs COMMAND with a controlling terminal, which
+ * is none of its standard descriptors.  When the terminal's echo is off it
+ * types TEXT, and it copies what appears there to standard error.  TEXT may
+ * have several parts: before a part after '|' it waits until the echo is off
+ * again, before a part after '>' until one more "Password" appeared than parts
+ * were typed.  ^C, ^Z and ^D stand for these keys, % for a pause.
  *
- * If COMMAND stops it gets SIGCONT.  Exits with COMMAND's status, or 128 plus its
- * signal; with 99 if the terminal's echo is off at the end, or was off while
- * COMMAND was stopped.
+ * If COMMAND stops it gets SIGCONT.  Exits with COMMAND's status, or 128 plus
+ * its signal; with 99 if the terminal's echo is off at the end, or was off
+ * while COMMAND was stopped.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * records PORT KEYFILE MODE [sends|receives] RECORD...: a client for a listener
- * with --raw; with sends or receives it exchanges HELLO and WELCOME first.  After
- * the handshake it sends the given records, properly encrypted, and prints how the
- * listener ends the connection.  RECORD is TYPE:HEX; a *N after it repeats it N
- * times, a +N appends N zero bytes.  In place of records: "secrets" prints those of
- * the connection, 32 bytes each, then "ready", and waits for the end of standard
- * input.
+ * with --raw; with sends or receives it exchanges HELLO and WELCOME first.
+ * After the handshake it sends the given records, properly encrypted, and
+ * prints how the listener ends the connection.  RECORD is TYPE:HEX; a *N after
+ * it repeats it N times, a +N appends N zero bytes.  In place of records:
+ * "secrets" prints those of the connection, 32 bytes each, then "ready", and
+ * waits for the end of standard input.
  */
 #include <errno.h>
 #include <netinet/in.h>

@@ -12,14 +12,14 @@
  *           connections stay open, and nothing moves
  *  silence  forward nothing more, keep both connections open
  *  pause    wait -w milliseconds, then continue
- *  flip     flip one bit of the next byte (-r: in the middle of the next record,
- *           or of its byte -o)
+ *  flip     flip one bit of the next byte (-r: amid the next record, or of its
+ *           byte -o)
  *  drop     omit the next -n bytes (-r: the next record)
  *  dup      send the next -n bytes (-r: the next record) twice
  *  swap     exchange the next two pieces of -n bytes (-r: records)
  *  insert   insert the bytes -i HEX, without waiting for more to forward
- *  random   a random one of rst, cut, fin, flip for each connection, and with -w
- *           silence for one in 64; after 0 to -a BYTES of the counted direction,
+ *  random   one of rst, cut, fin, flip for each connection, by chance; with -w
+ *           silence for one in 64; after 0 to -a BYTES of the counted direction
  *           or some of the other; in any case rst after -a BYTES more
  *
  * Prints a dot on standard error for each harm done.

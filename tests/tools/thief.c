@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * thief PORT KEYFILE sends|receives STREAM NUMBER...: tries to take a stream over.
- * It has the key (or a certificate: CERT,KEY,CA in place of KEYFILE) and the id of
- * the stream (32 hexadecimal digits), but not its ticket.  It connects to
- * 127.0.0.1, sends a HELLO for the stream with connection NUMBER, and prints the
- * listener's answer.  For each further NUMBER it does so again over a new
- * connection, with the ticket of the first one if that was accepted.  NUMBER+: for
- * another stream.  sends+: one more byte follows the HELLO in its record.
- * sends=NAME: for the stream of that name.
+ * thief PORT KEYFILE sends|receives STREAM NUMBER...: tries to take a stream
+ * over.  It has the key (or a certificate: CERT,KEY,CA in place of KEYFILE) and
+ * the id of the stream (32 hexadecimal digits), but not its ticket.  It
+ * connects to 127.0.0.1, sends a HELLO for the stream with connection NUMBER,
+ * and prints the listener's answer.  For each further NUMBER it does so again
+ * over a new connection, with the ticket of the first one if that was accepted.
+ * NUMBER+: for another stream.  sends+: one more byte follows the HELLO in its
+ * record.  sends=NAME: for the stream of that name.
  */
 #include <stdio.h>
 #include <stdlib.h>

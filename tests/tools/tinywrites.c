@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tinywrites [-s SEED] [-m MAX] [-p BYTES:MS]: copies standard input to standard
- * output in pieces of random size, 1 to MAX (300) bytes, from generator SEED.
- * With -p it pauses MS milliseconds after every BYTES bytes.  Before a pipe it is
- * a bursty producer, after one a slow consumer.
+ * tinywrites [-s SEED] [-m MAX] [-p BYTES:MS]: copies standard input to
+ * standard output in pieces of random size, 1 to MAX (300) bytes, from
+ * generator SEED.  With -p it pauses MS milliseconds after every BYTES bytes.
+ * Before a pipe it is a bursty producer, after one a slow consumer.
  */
 #include <errno.h>
 #include <stdint.h>

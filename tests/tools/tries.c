@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * tries PID: what can a running process still do?  Stops it as a debugger, has it
- * make system calls that a stranger would want, and prints a line for each: its
- * name and OK, EPERM or "another" errno.  The calls harm nothing if they are allowed: most have
- * an argument that the kernel finds invalid later than seccomp would refuse the
- * call.  Then the process goes on; the call that it was in returns EINTR.  Needs
- * root.  Exit status 77: not on this machine.
+ * tries PID: what can a running process still do?  Stops it as a debugger, has
+ * it make system calls that a stranger would want, and prints a line for each:
+ * its name and OK, EPERM or "another" errno.  The calls harm nothing if they
+ * are allowed: most have an argument that the kernel finds invalid later than
+ * seccomp would refuse the call.  Then the process goes on; the call that it
+ * was in returns EINTR.  Needs root.  Exit status 77: not on this machine.
  */
 #include <errno.h>
 #include <stdio.h>

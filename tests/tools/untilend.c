@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * untilend FILE [WORD]...: copies standard input to standard output, and creates
- * FILE as soon as it sees the end of its input, with nothing in between: a kill
- * has little time to prevent it.  WORDs are for pgrep(1).
+ * untilend FILE [WORD]...: copies standard input to standard output, and
+ * creates FILE as soon as it sees the end of its input, with nothing in
+ * between: a kill has little time to prevent it.  WORDs are for pgrep(1).
  */
 #include <errno.h>
 #include <fcntl.h>

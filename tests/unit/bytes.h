@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A stream whose every byte follows from its offset, for tests of the stores: in
- * front of a store somebody feeds it, behind it a channel compares what comes.
+ * A stream whose every byte follows from its offset, for tests of the stores:
+ * in front of a store somebody feeds it, behind it a channel compares what
+ * comes.
  */
 #pragma once
 

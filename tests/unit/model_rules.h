@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Explores a model, and asks from which of its states success can be reached. */
+/* Explores a model, and asks from which of its states it can succeed. */
 #pragma once
 
 #include "model.h"

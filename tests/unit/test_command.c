@@ -338,7 +338,7 @@ static void test_parent_dies(int sig)
 	unlink(name_of("run"));
 }
 
-/* A process of this number, in a group of its own; -1: that number is in use. */
+/* A process of this number, in its own group; -1: the number is in use. */
 static pid_t stranger(pid_t number)
 {
 	struct clone_args a = {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* confine: what a confined process cannot do any more, and what it still can. */
+/* confine: what a confined process cannot do any more, and what it can. */
 #include "base/confine.h"
 
 #include <errno.h>

@@ -289,7 +289,7 @@ static void test_not_asked(void)
 	order_disconnect();
 }
 
-/* A listener that was taken over asks for launchers of streams, and keeps them. */
+/* A listener that was taken over asks for launchers of streams, keeps them. */
 static void test_many_launchers(void)
 {
 	struct order o = { .kind = ORDER_STREAM_LAUNCHER };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* order: the launcher obeys what we can ask, and nothing that differs from it. */
+/* order: the launcher obeys what we can ask, and nothing else. */
 #include "base/order.h"
 
 #include <errno.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-/* stuck: a connection that is open and moves nothing; and similar ones that do. */
+/* stuck: a connection that is open and moves nothing; similar ones that do. */
 #include "conn/stuck.h"
 
 #include "base/clock.h"

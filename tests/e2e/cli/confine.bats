@@ -404,7 +404,8 @@ reversed() {
 	bkp_send 0 <<<word
 }
 
-# mutated CREDENTIAL LISTENER_OPTION...: the listener survives damaged handshakes
+# mutated CREDENTIAL LISTENER_OPTION...: a listener survives damaged
+# handshakes
 mutated() {
 	listens "${@:2}" --keep -- cat
 	"$BKP_TOOLS/mutate" "$PORT" "$1" "$SIZE" 3>&- >mutated

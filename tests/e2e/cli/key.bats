@@ -473,7 +473,8 @@ places_of() {
 	done
 }
 
-# The ticket lies behind its name, which ClientHello shows when a stream resumes.
+# The ticket lies behind its name, which ClientHello shows when a stream
+# resumes.
 @test "the ticket of a stream is in memory, and in no child process" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: reads the memory of others, as root"
 	not_under valgrind "it has memory of its own"

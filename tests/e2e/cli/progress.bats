@@ -75,7 +75,7 @@ assert_meter() {
 }
 
 @test "--progress shows confirmed bytes, not sent ones" {
-	# Before the program ignores or catches SIGUSR1, bit 9, that would end it.
+	# Until the program ignores or catches SIGUSR1, bit 9, that ends it.
 	says() {
 		grep -qE '^Sig(Ign|Cgt):.*[2367abef]..$' "/proc/$SENDER_PID/status" ||
 			return

@@ -101,8 +101,8 @@ pulled() {
 	both_ways moved
 }
 
-# Only small packets arrive: those of a handshake. ACKs of the receiver arrive if
-# TCP acknowledges WELCOME by a small packet, too: seldom with bbr.
+# Only small packets arrive: those of a handshake. ACKs of the receiver arrive
+# if TCP acknowledges WELCOME by a small packet, too: seldom with bbr.
 @test "a router drops packets above the path MTU silently: sender and receiver exit 7, and the sender says so" {
 	swallowed() {
 		stream_starts "$1" <in

@@ -144,8 +144,8 @@ says_why() {
 	assert_stderr_has "^btrfs-ktls-pipe: .*$1" "$SENDER_ERR"
 }
 
-# The bytes from the receiver are read in user space: a KeyUpdate is possible. It
-# asks for none in return; interop.bats has those that do.
+# The bytes from the receiver are read in user space: a KeyUpdate is possible.
+# It asks for none in return; interop.bats has those that do.
 @test "a KeyUpdate in the control direction does the stream no harm" {
 	server_says k tls13-aes128-gcm -tls1_3 -msg
 	until_true grep -q '>>> .*KeyUpdate' server.out

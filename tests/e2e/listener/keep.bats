@@ -512,8 +512,8 @@ begins() {
 		>answer && [[ $(<answer) == welcome ]]
 }
 
-# Each stream fails at once, because its client hangs up and may not resume. On a
-# slow machine there are several periods of 10 s.
+# Each stream fails at once, because its client hangs up and may not resume. On
+# a slow machine there are several periods of 10 s.
 @test "a client that begins many streams cannot fill the log, nor hide a failure or another client" {
 	local i before=$SECONDS most
 	by_tier 25 25 180 180

@@ -8,8 +8,8 @@ load ../../lib/snapshot
 
 PACKAGING=$BATS_TEST_DIRNAME/../../../packaging
 
-# Units as they are installed, but with the program under test, by a name without
-# spaces
+# Units as they are installed, but with the program under test, in a path
+# without spaces
 setup() {
 	local unit name
 	set_up

@@ -141,7 +141,7 @@ setup() {
 	assert_stderr_has '^btrfs-ktls-pipe: there: peer .*, TLS 1.2 AES-256-GCM$'
 }
 
-# old_ssh OPTION...: an ssh that does not know these, and that does not print them
+# old_ssh OPTION...: an ssh that does not know these, and does not print them
 old_ssh() {
 	mkdir -p old
 	cat >old/ssh <<-END

@@ -74,7 +74,7 @@ ends_still() {
 	ends_still
 }
 
-# fake_ssh: the far program runs here, and what it is told is also in the file line
+# fake_ssh: the far program runs here; what it is told is also in the file line
 fake_ssh() {
 	mkdir near.bin
 	ln -s "$(realpath "$BKP")" near.bin/btrfs-ktls-pipe

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# ssh --name: a push whose near process is gone is continued by the same command.
+# ssh --name: a push whose near process is gone is continued by the same
+# command.
 
 load ../../lib/helpers
 load ../../lib/sshd
@@ -53,8 +54,9 @@ BUSY='127.0.0.1:[0-9]+: refused: the listener is busy: it serves another stream,
 # What the far side says of it
 LIVES='^btrfs-ktls-pipe: there: 127.0.0.1:[0-9]+ wants to restart the stream, but '
 
-# starts_slowly [OPTION]...: a push that has been told where to connect, and does
-# so when there is a file "go"; sets SLOW_PID, and its messages are in slow.err
+# starts_slowly [OPTION]...: a push that has been told where to connect, and
+# does so when there is a file "go"; sets SLOW_PID, and its messages are in
+# slow.err
 starts_slowly() {
 	mkdir -p slow
 	cat >slow/ssh <<-END

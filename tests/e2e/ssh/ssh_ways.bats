@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The verb ssh when the far host cannot be reached at any port: --port, --address,
-# --reverse, --fallback.
+# The verb ssh when the far host cannot be reached at any port: --port,
+# --address, --reverse, --fallback.
 
 load ../../lib/helpers
 load ../../lib/sshd

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# A peer that has the key says what cannot be true: no stream looks complete that
-# is not. Once the stream has begun it is told so, and does not wait for --retry.
+# A peer that has the key says what cannot be true: no stream looks complete
+# that is not. Once the stream has begun it is told so, and does not wait for
+# --retry.
 
 load ../../lib/helpers
 load ../../lib/delivery

@@ -12,8 +12,8 @@ setup() {
 	OUTPUT=/dev/null
 }
 
-# make_disk FS: a file system of that kind, mounted at "disk", on a file that can
-# be cloned at one moment, without stopping its writers
+# make_disk FS: a file system of that kind, mounted at "disk", on a file that
+# can be cloned at one moment, without stopping its writers
 make_disk() {
 	local missing
 	missing=$({

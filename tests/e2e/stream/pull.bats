@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# connect --receive --output FILE: FILE is complete or not there, and with a name
-# another process continues the same stream of the listener.
+# connect --receive --output FILE: FILE is complete or not there, and with a
+# name another process continues the same stream of the listener.
 
 load ../../lib/helpers
 load ../../lib/delivery
@@ -329,7 +329,8 @@ hello() {
 	assert_stderr_has 'another stream' "$RECEIVER_ERR"
 }
 
-# The launcher notes what is on the disk, and opens the sockets of resolved names.
+# The launcher notes what is on the disk, and opens the sockets of resolved
+# names.
 @test "a connection lost while a slow disk takes the note is dialled again at once" {
 	local note
 	can_strace
@@ -347,8 +348,8 @@ hello() {
 	whole
 }
 
-# The reset lies right behind WELCOME, the fifth record of the listener: often HAVE
-# cannot be sent any more.
+# The reset lies right behind WELCOME, the fifth record of the listener: often
+# HAVE cannot be sent any more.
 @test "a connection that is reset between WELCOME and HAVE, and later ones, are resumed" {
 	local i
 	keeps_attributes

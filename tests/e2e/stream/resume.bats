@@ -137,8 +137,8 @@ tls_is_unused() {
 	grep -q '^tls [0-9]* 0 ' /proc/modules
 }
 
-# loses_tls push|pull SIDE: SIDE requires kernel TLS; the connection is lost, and
-# the module with it
+# loses_tls push|pull SIDE: SIDE requires kernel TLS; the connection is lost,
+# and the module with it
 loses_tls() {
 	local relay listener
 	TX=(--ktls off) RX=(--ktls off) HARM=(pass)
@@ -652,8 +652,8 @@ begun_again() {
 		has_line 'the stream resumes at byte 0 ' "$RECEIVER_ERR"
 }
 
-# welcome_is_lost push|pull [cut]: twice; WELCOME is a frame of 64 bytes, its record
-# type and a tag. Later connections are reset after a megabyte.
+# welcome_is_lost push|pull [cut]: twice; WELCOME is a frame of 64 bytes, its
+# record type and a tag. Later connections are reset after a megabyte.
 welcome_is_lost() (
 	local how=${2:-rst}
 	# shellcheck disable=SC2317 # stream_starts calls it

@@ -231,7 +231,8 @@ receiver_follows() {
 }
 
 # Since Linux 6.14 the kernel takes a record of a handshake message that begins
-# with 24 for a KeyUpdate, and waits for new keys.  It may be the rest of a ticket.
+# with 24 for a KeyUpdate, and waits for new keys.  It may be the rest of a
+# ticket.
 @test "a session ticket in two records, of which the second begins as a KeyUpdate does, does no harm" {
 	local path rx
 	for path in user kernel; do

@@ -411,7 +411,8 @@ refused_from() {
 	still_serves
 }
 
-# have_spoken N: so many clients have sent something to a listener that is stopped
+# have_spoken N: so many clients have sent something to a listener that is
+# stopped
 have_spoken() {
 	(($(ss -tnH state established "sport = :$PORT" | grep -vc '^0 ') == $1))
 }
