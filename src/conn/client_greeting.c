@@ -250,5 +250,10 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 		s->replaced = f.welcome.refusal == FRAME_REFUSED_STREAM;
 		return -1;
 	}
-	return client_accepted(client, span, &f.welcome, e);
+	if (client_accepted(client, span, &f.welcome, e) == 0)
+		return 0;
+	/* The listener takes the stream for begun: it must not wait for us. */
+	if (client->channel && !session_suspends(s))
+		channel_last_alert(client->channel, RECORD_USER_CANCELED);
+	return -1;
 }

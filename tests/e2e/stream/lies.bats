@@ -84,11 +84,10 @@ arrives() {
 	sender_ends 7 'the receiver does not say what it has' connect pull
 }
 
-@test "a receiver wants to begin in the middle of the stream: the sender exits 5" {
-	# shellcheck disable=SC2034
-	RETRY=(--retry 3s)
+@test "a receiver wants to begin in the middle of the stream: the sender exits 5, and says so at once" {
 	lies WELCOME 1 8 00000000000000ff
 	sender_ends 5 'wants to resume at byte 255, but the resend buffer holds'
+	says receiver 'the peer gave up'
 }
 
 @test "a peer rekeys at a byte that is past, or not yet reached: the stream resumes" {
