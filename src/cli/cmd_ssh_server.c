@@ -273,7 +273,7 @@ static int far_login(char **login, struct err *e)
 	}
 	known = in && getdelim(login, &size, '\0', in) > 0;
 	if (!known) {
-		err_set(e, ERR_NET, errno,
+		err_set(e, ERR_NET, in && feof(in) ? 0 : errno,
 			"--name: cannot read how this login was authenticated "
 			"(%s)",
 			path);

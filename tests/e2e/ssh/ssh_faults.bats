@@ -209,6 +209,9 @@ cannot() {
 	SSH_USER_AUTH=$TMP/none cannot 4 \
 		'--name: cannot read how this login was .*/none.: No such file' \
 		'receive name=00ff'
+	SSH_USER_AUTH=/dev/null cannot 4 \
+		'--name: cannot read how this login was .*/dev/null.$' \
+		'receive name=00ff'
 	for SSH_CONNECTION in '' '127.0.0.1 9'; do
 		cannot 4 'SSH_CONNECTION has no addresses .is ssh-server' receive
 	done
