@@ -76,7 +76,9 @@ static int main_check_ready_fd(int fd, struct err *e)
 		return err_set(e, ERR_USAGE, 0,
 			       "--ready-fd 1: standard output is the stream");
 	if (fd >= 0 && fcntl(fd, F_GETFD) < 0)
-		return err_set(e, ERR_USAGE, errno, "--ready-fd %d", fd);
+		return err_set(e, ERR_USAGE, errno,
+			       "--ready-fd %d (open it, as in %d>FILE)", fd,
+			       fd);
 	return 0;
 }
 

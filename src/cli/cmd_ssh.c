@@ -384,7 +384,8 @@ static int near_explain(const struct near *n, int status, struct err *e)
 	if (status < 0)
 		return -1;
 	if (status == 255)
-		return err_set(e, ERR_SSH, 0, "ssh cannot reach %s", host);
+		return err_set(e, ERR_SSH, 0,
+			       "ssh to %s failed: see its message above", host);
 	if (status == 127)
 		return err_set(e, ERR_NO_PROGRAM, 0,
 			       "%s has no btrfs-ktls-pipe: install it there, "
@@ -401,8 +402,10 @@ static int near_explain(const struct near *n, int status, struct err *e)
 			       host);
 	if (status == ERR_USAGE && !n->heard_ready)
 		return err_set(e, ERR_NET, 0,
-			       "the btrfs-ktls-pipe of %s is older and lacks "
-			       "ssh-server: upgrade it there",
+			       "%s did not start ssh-server: see its message "
+			       "above (a wrong option in authorized_keys "
+			       "there, or a btrfs-ktls-pipe that has no "
+			       "ssh-server: upgrade it)",
 			       host);
 	if (status > 128 && status < 128 + NSIG)
 		return err_set(e, ERR_NET, 0,

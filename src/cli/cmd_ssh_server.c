@@ -183,7 +183,7 @@ static void far_set_log(const struct far *f)
 {
 	const struct ssh_request *r = &f->request;
 
-	log_set_host(*r->host ? r->host : "far host");
+	log_set_host(*r->host ? r->host : "other host");
 	log_set_level(
 		r->quiet ? LOG_QUIET
 			 : (enum log_level)(

@@ -258,7 +258,7 @@ static int launcher_grow(const struct launcher *l, const struct order *o,
 							: PIPE_BYTES;
 
 	if ((uint64_t)o->number > most)
-		return launcher_refuse(&a->error, "so large a pipe");
+		return launcher_refuse(&a->error, "a pipe of that size");
 	if (fcntl(fd, F_SETPIPE_SZ, o->number) < 0)
 		return err_set(&a->error, ERR_IO, errno,
 			       "cannot make a pipe larger");
@@ -516,7 +516,7 @@ static int launcher_stream(struct launcher *l, const struct order_received *r,
 	if (r->from > 1)
 		p = launcher_note(l, r->from);
 	if (!p)
-		return launcher_refuse(&a->error, "so many streams");
+		return launcher_refuse(&a->error, "that many streams");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return err_call(&a->error, ERR_STREAM, "socketpair",
 				"cannot start a launcher");

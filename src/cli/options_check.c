@@ -36,8 +36,10 @@ static int options_check_connect(struct options *o, int argc, char **argv,
 			"word: write -- before a COMMAND",
 			argv[1]);
 	if (port_given && (o->port == 0 || o->last_port))
-		return err_set(e, ERR_USAGE, 0, "connect cannot use port 0%s",
-			       o->last_port ? ", nor a range of ports" : "");
+		return err_set(e, ERR_USAGE, 0,
+			       o->last_port
+				       ? "connect takes one port, not a range"
+				       : "connect cannot use port 0");
 	if (host_port_parse(argv[0], port_given, &to, e) < 0)
 		return -1;
 	if (port_given && to.port)
@@ -291,7 +293,11 @@ int options_check(struct options *o, int argc, char **argv, struct err *e)
 	if (options_address(o, "-b", &o->bind, "-p", e) < 0 ||
 	    options_address(o, "--address", &o->address, "--port", e) < 0)
 		return -1;
-	if (options_check_rows(o, e) < 0 || options_check_values(o, e) < 0)
+	if (options_check_rows(o, e) < 0 || options_check_values(o, e) < 0) {
+		if (o->defaults.count > 1)
+			err_append(e, " (some may come from %s)",
+				   o->defaults.words[0]);
 		return -1;
+	}
 	return o->verb & STREAM ? options_check_stream(o, e) : 0;
 }

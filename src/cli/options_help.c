@@ -44,7 +44,7 @@ int options_help(enum options_verb verb, struct err *e)
 	printf("\n");
 	for (size_t i = 0; i < OPTIONS_TABLE_VERBS; i++)
 		if (!verb || options_table_verbs[i].verb == verb)
-			printf("  %-8s %s\n", options_table_verbs[i].name,
+			printf("  %-10s %s\n", options_table_verbs[i].name,
 			       options_table_verbs[i].help);
 	if (!verb)
 		printf("\n"

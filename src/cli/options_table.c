@@ -32,7 +32,7 @@ const struct options_spec options_table_specs[] = {
 	{ "identity", 0, BOTH, TYPE_IDENTITY, FIELD(identity), "NAME",
 	  "identity that goes with the key (btrfs)", .not_with = { NONE } },
 	{ "identity", 0, OPTIONS_KEYGEN, TYPE_IDENTITY, FIELD(identity), "NAME",
-	  "make a line NAME:hex for a listener's file of keys" },
+	  "make a line identity:hex for a listener's keys" },
 	{ "keys", 0, OPTIONS_LISTEN, TYPE_FILE, FIELD(keys), "FILE",
 	  "many clients: a line identity:hex for each",
 	  .not_with = { "--key", "--identity", "--password-file", "--cert",
@@ -69,7 +69,7 @@ const struct options_spec options_table_specs[] = {
 	{ "forced", 0, OPTIONS_SSH_SERVER, TYPE_FLAG, FIELD(forced), NULL,
 	  "let FILTER judge and run the COMMAND" },
 	{ "reverse-to", 0, OPTIONS_SSH_SERVER, TYPE_STRING, FIELD(reverse_to),
-	  "NET", "where else than to the client we may connect" },
+	  "NET", "where we may connect to besides the client" },
 	{ "bind", 'b', BOTH, TYPE_STRING, FIELD(bind), "ADDR",
 	  "listen: address (all); connect: source address" },
 	{ "ipv4", '4', BOTH, TYPE_SET, FIELD(family), NULL, "IPv4 only",
@@ -102,13 +102,13 @@ const struct options_spec options_table_specs[] = {
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
 	{ "retry", 0, OPTIONS_SSH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
-	  "how long to try to reconnect (2m); with --name also\n"
-	  "how long HOST waits for another process (1h)" },
+	  "how long to go on trying to connect (2m); with --name\n"
+	  "also how long HOST waits for another process (1h)" },
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
-	  "connect: how long to try to reconnect (2m);\n"
+	  "connect: how long to go on trying to connect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
 	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name),
-	  "NAME", "another process can continue the stream of NAME",
+	  "NAME", "by this name another process can continue the stream",
 	  .not_with = { NO_BUFFER, NONE, "--reverse: the receiver listens",
 			"--fallback: ssh's channel cannot be resumed" } },
 	{ "discard", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
@@ -183,7 +183,8 @@ const struct options_verb_row options_table_verbs[] = {
 	{ "ssh", OPTIONS_SSH,
 	  "ssh [OPTION]... [SSH-OPTION]... [USER@]HOST COMMAND",
 	  "start COMMAND on HOST by ssh and send it standard input" },
-	{ "ssh-server", OPTIONS_SSH_SERVER, "ssh-server --forced FILTER",
+	{ "ssh-server", OPTIONS_SSH_SERVER,
+	  "ssh-server [OPTION]... --forced FILTER [ARG]...",
 	  "what ssh starts on HOST" },
 	{ "keygen", OPTIONS_KEYGEN, "keygen [OPTION]...",
 	  "make a pre-shared key" },

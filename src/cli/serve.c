@@ -206,14 +206,17 @@ static void serve_signal_streams(struct serve *k, int sig)
 static void serve_log_stop(const struct serve *k)
 {
 	const struct served_numbers n = served_numbers(&k->table);
-	char more[64] = "";
+	char more[64] = "", left[128] = "none is running";
 
 	if (n.suspended)
 		snprintf(more, sizeof more,
 			 ", and %u suspended, which may continue", n.suspended);
-	log_notice("signal %d (%s): no new streams; finishing %u%s (a second "
-		   "signal aborts them)",
-		   k->stop_sig, strsignal(k->stop_sig), n.running, more);
+	if (n.running || n.suspended)
+		snprintf(left, sizeof left,
+			 "finishing %u%s (a second signal aborts them)",
+			 n.running, more);
+	log_notice("signal %d (%s): no new streams; %s", k->stop_sig,
+		   strsignal(k->stop_sig), left);
 }
 
 static void serve_stop(struct serve *k, int sig)

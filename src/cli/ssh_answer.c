@@ -81,11 +81,12 @@ int ssh_answer_take(struct ssh_answer_reader *r, char byte,
 
 	*a = (struct ssh_answer){ .kind = SSH_ANSWER_NONE };
 	if (++r->bytes > SSH_ANSWER_BANNER_MAX)
-		return err_set(e, ERR_NET, 0,
-			       "the far host prints more than %d bytes and no "
-			       "answer (does its shell print something at "
-			       "login?)",
-			       SSH_ANSWER_BANNER_MAX);
+		return err_set(
+			e, ERR_NET, 0,
+			"the other host prints more than %d bytes and no "
+			"answer (does its shell print something at "
+			"login?)",
+			SSH_ANSWER_BANNER_MAX);
 	if (byte != '\n') {
 		if (r->len == sizeof r->line - 1)
 			ssh_answer_make_room(r);

@@ -28,8 +28,8 @@ static int ssh_args_flag(struct ssh_args *a, const char *rest, struct err *e)
 	if (strchr(refused, letter))
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh's option -%c cannot be used: standard "
-			       "input and output are the stream",
-			       letter);
+			       "input and output are the stream%s",
+			       letter, letter == 'V' ? "; see --version" : "");
 	if (!strchr(flags, letter) && !strchr(valued, letter))
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh has no option -%.*s; ours are long: see "

@@ -42,8 +42,9 @@ static int ssh_folder_open(const char *path, struct err *e)
 		return fd;
 	attr_close(&fd);
 	return err_set(e, ERR_NET, 0,
-		       "--name: %s is not a folder of user %u with mode 0700 "
-		       "(remove it, or let that user write to ~/.local/state)",
+		       "--name: %s is not a directory of user %u with mode "
+		       "0700 (remove it, or let that user write to "
+		       "~/.local/state)",
 		       path, geteuid());
 }
 

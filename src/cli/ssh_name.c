@@ -106,7 +106,7 @@ static int ssh_name_claim_here(struct ssh_name *n, int lock, struct err *e)
 int ssh_name_claim(struct ssh_name *n,
 		   const uint8_t id[static FRAME_NAME_BYTES], struct err *e)
 {
-	static const char here[] = "the current folder";
+	static const char here[] = "the current directory";
 	autoclose int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	autoclose int lock = -1;
 	int ret;

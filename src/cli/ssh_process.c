@@ -210,8 +210,8 @@ static int ssh_process_byte(struct ssh_process *p, struct err *e)
 		return err_wrap(e, "ssh");
 	if (!ready)
 		return err_set(e, ERR_NET, 0,
-			       "the far host gave no answer within %d s after "
-			       "the login",
+			       "the other host gave no answer within %d s "
+			       "after the login",
 			       ANSWER_MS / 1000);
 	n = io_read(p->fd, &byte, 1);
 	if (n == 1)

@@ -454,7 +454,7 @@ int session_lost(struct session *s, struct err *e)
 	s->why = *e;
 	if (session_may_log(s))
 		log_notice("%s; %s, for %s at the most", e->msg,
-			   s->p.config->connects ? "dialling again"
+			   s->p.config->connects ? "connecting again"
 						 : "waiting for the peer",
 			   left);
 	*e = (struct err){ 0 };
@@ -518,7 +518,7 @@ void session_redial(struct session *s)
 {
 	if (s->final || !s->p.config->connects)
 		return;
-	log_info("nothing received for a while; dialling again to be sure");
+	log_info("nothing received for a while; connecting again to be sure");
 	session_start_retry(s);
 	err_set(&s->why, ERR_STREAM, 0, "the connection fell silent");
 	session_drop(s);

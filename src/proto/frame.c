@@ -268,7 +268,8 @@ const char *frame_refusal_text(enum frame_refusal refusal, uint8_t version)
 		       "another process has this one, or --per-client allows "
 		       "no more";
 	case FRAME_REFUSED_STREAM:
-		return "the listener does not let this connection resume the stream";
+		return "the listener does not let this connection resume the "
+		       "stream";
 	case FRAME_REFUSED_SELF:
 		return "the connection leads back to its own host (the "
 		       "listener allows that with --allow-self), or both have "
@@ -276,7 +277,9 @@ const char *frame_refusal_text(enum frame_refusal refusal, uint8_t version)
 	case FRAME_REFUSED_MALFORMED:
 		return "the listener does not understand our HELLO";
 	case FRAME_REFUSED_NAME:
-		return "the listener does not serve streams by name";
+		return "the listener does not serve streams by name (it has "
+		       "--retry 0, -m none, --send with --buffer 0, or no "
+		       "libxxhash; or the certificate names nobody)";
 	}
 	return "refused for a reason that this version does not know";
 }

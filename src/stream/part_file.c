@@ -65,7 +65,8 @@ static int part_file_open_folder(struct part_file *p, struct err *e)
 		return err_memory(e);
 	p->dir_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (p->dir_fd < 0)
-		return err_set(e, ERR_IO, errno, "--output: folder %s", folder);
+		return err_set(e, ERR_IO, errno, "--output: directory %s",
+			       folder);
 	return 0;
 }
 

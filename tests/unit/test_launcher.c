@@ -249,7 +249,7 @@ static const struct {
 	{ &pulls, { .kind = ORDER_PART_DROP }, "no file of --output" },
 	{ &pulls,
 	  { .kind = ORDER_GROW, .number = INT_MAX },
-	  "so large a pipe" },
+	  "a pipe of that size" },
 	{ &pulls, { .kind = ORDER_STREAM_LAUNCHER }, "no streams" },
 	{ &pulls, { .kind = ORDER_CONTINUE, .pid = 2 }, "no such supervisor" },
 	{ &pulls,
@@ -304,7 +304,7 @@ static void test_many_launchers(void)
 		while (count < 200 && order_ask(&o, -1, &answer, &e) == 0)
 			count++;
 		_exit(count < SERVED_PROCESSES_MAX ||
-		      !strstr(e.msg, "so many streams"));
+		      !strstr(e.msg, "that many streams"));
 	}
 	is_int(waitpid(pid, &wstatus, 0), pid, "it asks for 200 launchers");
 	is_int(wstatus, 0, "it gets as many as streams can run, not all");

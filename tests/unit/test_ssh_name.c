@@ -132,7 +132,7 @@ static void test_folder(void)
 	is_int(ssh_name_claim(&n, id, &e), -1,
 	       "a folder that we may not enter");
 	is_str(e.msg,
-	       "--name: cannot use the current folder: Permission denied",
+	       "--name: cannot use the current directory: Permission denied",
 	       "is named");
 	ssh_name_close(&n);
 	fchmod(fd, 0700);

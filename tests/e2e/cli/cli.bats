@@ -201,7 +201,7 @@ assert_help_is_the_table() {
 	for fd in 3 4 5 6 7 8 9 77; do
 		(
 			eval "exec $fd>&-"
-			wrong_usage "--ready-fd $fd: Bad" listen -k key \
+			wrong_usage "--ready-fd $fd .*Bad" listen -k key \
 				-b 127.0.0.1 -p 0 --wait 10ms --ready-fd "$fd"
 		) || fail "$fd"
 	done

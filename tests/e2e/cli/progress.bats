@@ -229,7 +229,7 @@ terminal_stream() {
 		else
 			kill -KILL "$SENDER_PID"
 		fi
-		until_true grep -q 'dialling again' "$SENDER_ERR" "$RECEIVER_ERR"
+		until_true grep -q 'connecting again' "$SENDER_ERR" "$RECEIVER_ERR"
 		kill -USR1 "$CONNECT_PID"
 		until_true grep -Eq ': [0-9.]+ (Ki)?B [0-9:]+ reconnecting, 0:00:[0-9]{2} left$' \
 			"$SENDER_ERR" "$RECEIVER_ERR"

@@ -245,7 +245,7 @@ arrived() {
 	until_true has_line 'ssh at 127' far.out
 	chown 0 "$folder"
 	ssh_server "$user"
-	until_true has_line "$folder is not a folder of user $user with mode 0700 .remove it, or " far.err
+	until_true has_line "$folder is not a directory of user $user with mode 0700 .remove it, or " far.err
 }
 
 @test "a stopped ssh-server that holds the lock of the folder stops no other one: it says so and ends" {

@@ -215,7 +215,7 @@ synced() {
 	port=$PORT
 	start_relay silence -f 500000 -k 1
 	spawn_pull "${NAME[@]}" --retry 30s --handshake-timeout 5s
-	until_true has_line 'dialling again' pull.err
+	until_true has_line 'connecting again' pull.err
 	kill -STOP "$PULL_PID"
 	until_true said 'waiting for the peer'
 	mkdir other
@@ -290,7 +290,7 @@ synced() {
 		: >go
 		start_relay rst $lost -k 1
 		pulls "${NAME[@]}" -v
-		assert_stderr_has 'dialling again'
+		assert_stderr_has 'connecting again'
 		compared 1000000
 		whole
 	done

@@ -279,7 +279,7 @@ killed_at_the_end() {
 	spawn_sender --ktls "$WHEN" "${TX[@]}" -v --stats sender.json <slow
 	head -c 500000 in >&8
 	until_true said sender 'comparing 1000000 bytes'
-	until_true said sender 'dialling again'
+	until_true said sender 'connecting again'
 	tail -c +500001 in >&8
 	exec 8>&-
 	wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }

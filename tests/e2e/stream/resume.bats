@@ -377,7 +377,7 @@ gives_up_by() {
 	RETRY=()
 	stands push
 	kill -9 "$RECEIVER_PID"
-	until_true has_line 'dialling again, for 2m at the most' "$SENDER_ERR"
+	until_true has_line 'connecting again, for 2m at the most' "$SENDER_ERR"
 	kill -9 "$SENDER_PID"
 	TX=(--retry 7d)
 	stands push
@@ -561,7 +561,7 @@ is_final() {
 	HARM=(rst -a 1000000 -k 1)
 	start_gone() {
 		stream_starts push
-		until_true grep -q 'dialling again' "$SENDER_ERR"
+		until_true grep -q 'connecting again' "$SENDER_ERR"
 	}
 	start_gone
 	stream_ends 9 7

@@ -451,7 +451,7 @@ continues_cert() {
 		client_is alice
 		start_relay rst -a 1500000 -k 1
 		continues_cert -m "$mode"
-		assert_stderr_has 'dialling again'
+		assert_stderr_has 'connecting again'
 		wait_receiver 0
 		rm alice.crt alice.key
 	done
