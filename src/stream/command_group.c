@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -63,28 +64,55 @@ static bool command_group_has_child(const struct command_group *g)
 
 enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
 
+/*
+ * Is this descriptor the stream's?  A process that is gone has none; one that
+ * cannot be looked at for another reason may be.
+ */
+static bool command_group_is_stream(const struct command_group *g, int dir_fd,
+				    const char *name)
+{
+	struct stat st;
+
+	if (fstatat(dir_fd, name, &st, 0) < 0)
+		return errno != ENOENT && errno != ESRCH;
+	return st.st_dev == g->dev && st.st_ino == g->ino;
+}
+
 /* A process that is ending closes everything before it becomes a zombie. */
 static enum holds command_group_ask(const struct command_group *g, pid_t pid)
 {
 	char path[32];
 	struct dirent *d;
-	struct stat st;
 	bool found = false, any = false;
 	DIR *dir;
 
 	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	if (!dir)
-		return errno == EACCES || errno == EPERM ? HOLDS : IS_ENDING;
-	while (!found && (d = readdir(dir))) {
+		return errno == ENOENT || errno == ESRCH ? IS_ENDING : HOLDS;
+	while (!found && (errno = 0, d = readdir(dir))) {
 		if (*d->d_name == '.')
 			continue;
 		any = true;
-		found = fstatat(dirfd(dir), d->d_name, &st, 0) == 0 &&
-			st.st_dev == g->dev && st.st_ino == g->ino;
+		found = command_group_is_stream(g, dirfd(dir), d->d_name);
 	}
+	found |= errno && errno != ENOENT && errno != ESRCH;
 	closedir(dir);
 	return found ? HOLDS : any ? HOLDS_NOT : IS_ENDING;
+}
+
+/*
+ * Does /proc show all processes?  Not if it is missing, if it is that of
+ * another PID namespace, or if it hides processes of other users (proc(5),
+ * hidepid): then process 1 is hidden, too.
+ */
+static bool command_group_proc_shows_all(void)
+{
+	char self[16] = "", ours[16];
+
+	snprintf(ours, sizeof ours, "%d", (int)getpid());
+	return readlink("/proc/self", self, sizeof self - 1) > 0 &&
+	       !strcmp(self, ours) && access("/proc/1", F_OK) == 0;
 }
 
 /* What a look at all processes shows of the group */
@@ -94,17 +122,20 @@ struct seen {
 
 static struct seen command_group_look(struct command_group *g)
 {
-	DIR *proc = opendir("/proc");
+	DIR *proc = command_group_proc_shows_all() ? opendir("/proc") : NULL;
 	struct seen seen = { .member = false };
 	struct dirent *d;
 
-	if (!proc)
-		seen.member = seen.holder = command_group_has_child(g);
-	while (proc && (d = readdir(proc))) {
-		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
+	g->blind = !proc;
+	while (proc && (errno = 0, d = readdir(proc))) {
+		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10), group;
 		enum holds holds;
 
-		if (pid <= 0 || pid == g->keeper || getpgid(pid) != g->group)
+		if (pid <= 0 || pid == g->keeper)
+			continue;
+		group = getpgid(pid);
+		g->blind |= group < 0 && errno != ESRCH;
+		if (group != g->group)
 			continue;
 		seen.member = true;
 		holds = command_group_ask(g, pid);
@@ -115,8 +146,11 @@ static struct seen command_group_look(struct command_group *g)
 		if (!command_group_held(g, pid) && g->count < COMMAND_GROUP_MAX)
 			g->holders[g->count++] = pid;
 	}
+	g->blind |= proc && errno;
 	if (proc)
 		closedir(proc);
+	seen.member |= g->blind && command_group_has_child(g);
+	seen.holder |= g->blind && seen.member;
 	return seen;
 }
 

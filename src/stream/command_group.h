@@ -20,6 +20,7 @@ struct command_group {
 	ino_t ino;
 	pid_t holders[COMMAND_GROUP_MAX]; /* all that were ever seen */
 	size_t count;
+	bool blind; /* the last look did not show all processes */
 	unsigned int waits; /* looks that found only members about to end */
 };
 
@@ -44,8 +45,9 @@ bool command_group_lives(struct command_group *g);
 
 /*
  * Look for members that have the pipe open.  A member that we may not inspect
- * counts, and for a while one that is about to end, because its status is not
- * known yet.  Returns whether there are any.
+ * counts, as any does if /proc does not show all processes (blind); and for a
+ * while one that is about to end, because its status is not known yet.  Returns
+ * whether there are any.
  */
 bool command_group_find(struct command_group *g);
 

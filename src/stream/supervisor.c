@@ -143,7 +143,8 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 	} else if (pid == s->pid) {
 		s->exited = true;
 		s->wstatus = wstatus;
-	} else if ((command_group_held(&s->group, pid) &&
+	} else if (((command_group_held(&s->group, pid) ||
+		     (is_member && s->group.blind)) &&
 		    supervisor_failed(wstatus)) ||
 		   (is_member && supervisor_was_killed(wstatus))) {
 		s->left_wstatus = wstatus;
@@ -241,7 +242,11 @@ static bool supervisor_is_over(struct supervisor *s)
 		supervisor_reap(s);
 		return true;
 	}
-	if (s->tell_ms && now >= s->tell_ms && s->group.count)
+	if (s->tell_ms && now >= s->tell_ms && s->group.blind)
+		log_notice("COMMAND has exited, but a process of its group is "
+			   "left, and /proc does not show whether it has the "
+			   "stream open: waiting for it");
+	else if (s->tell_ms && now >= s->tell_ms && s->group.count)
 		log_notice("COMMAND has exited, but its background process %d "
 			   "has the stream open: waiting for it",
 			   (int)s->group.holders[s->group.count - 1]);

@@ -590,6 +590,35 @@ endless_source() {
 	both_ways left
 }
 
+# leaves_unseen WRAPPER: COMMAND leaves children, and /proc does not show them
+leaves_unseen() {
+	local honest=$BKP
+	wrapped '' "$1"
+	SOURCE=(sh -c '{ echo one; sleep 0.5; exit 3; } & exit 0')
+	streams push 9 7
+	says sender 'a background process of sh exited with status 3'
+	SOURCE=() CONSUMER=(sh -c 'exec 5<&0; { cat >&2; sleep 0.3; exit 3; } <&5 & exit 0')
+	streams push 9 9 < <(sleep 0.3; echo word)
+	says receiver 'a background process of sh exited with status 3'
+	CONSUMER=(sh -c 'exec 5<&0; { cat >&2; sleep 4; } <&5 & exit 0')
+	streams push 0 0 <<<word
+	says receiver '/proc does not show whether it has the stream open'
+	BKP=$honest
+}
+
+@test "/proc is empty, foreign or hides processes: children that COMMAND leaves are waited for, and their status counts" {
+	[[ $(id -u) == 0 ]] && unshare --mount --pid --fork true 2>/dev/null ||
+		skip 'needs root, and namespaces'
+	for_other_users
+	printf '%s\n' 'umount -l /proc; exec "$@"' >without
+	printf '%s\n' 'mount -t proc -o hidepid=2 proc /proc
+		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' >hiding
+	leaves_unseen 'unshare --mount sh without'
+	leaves_unseen 'unshare --pid --fork --kill-child'
+	chown 65534 key
+	leaves_unseen 'unshare --mount sh hiding'
+}
+
 @test "a child of COMMAND that does not hold the stream runs on: sender and receiver exit 0" {
 	make_mark
 	CONSUMER=(sh -c 'tail -f /dev/null "$0" </dev/null >/dev/null 2>&1 & exec cat' \
