@@ -9,6 +9,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -39,11 +40,28 @@ enum io_kind io_kind(int fd)
 	}
 }
 
-bool io_is_append(int fd)
+bool io_has_flag(int fd, int flag)
 {
 	int flags = fcntl(fd, F_GETFL);
 
-	return flags >= 0 && (flags & O_APPEND);
+	return flags >= 0 && (flags & flag);
+}
+
+bool io_allows(int fd, int access)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags < 0 || (flags & O_ACCMODE) == access ||
+	       (flags & O_ACCMODE) == O_RDWR;
+}
+
+int io_socket_option(int fd, int option, int unknown)
+{
+	int number = unknown;
+	socklen_t len = sizeof number;
+
+	return getsockopt(fd, SOL_SOCKET, option, &number, &len) == 0 ? number
+								      : unknown;
 }
 
 bool io_ready(int fd, short events)

@@ -21,8 +21,14 @@ enum io_kind {
 /* The kind of fd; IO_OTHER if fstat(2) fails. */
 enum io_kind io_kind(int fd);
 
-/* Was fd opened with O_APPEND?  splice(2) refuses to write to such files. */
-bool io_is_append(int fd);
+/* An option of SOL_SOCKET; unknown: the kernel does not tell. */
+int io_socket_option(int fd, int option, int unknown);
+
+/* Is fd open for access, O_RDONLY or O_WRONLY? */
+bool io_allows(int fd, int access);
+
+/* Has fd this flag of open(2), such as O_APPEND? */
+bool io_has_flag(int fd, int flag);
 
 /* Does poll(2) report any of events at once? */
 bool io_ready(int fd, short events);

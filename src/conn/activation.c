@@ -11,30 +11,20 @@
 /* The first one; the others follow it: sd_listen_fds(3). */
 enum { FIRST_FD = 3 };
 
-/* An option of a socket, or -1 */
-static int activation_option(int fd, int option)
-{
-	int value = -1;
-	socklen_t len = sizeof value;
-
-	return getsockopt(fd, SOL_SOCKET, option, &value, &len) < 0 ? -1
-								    : value;
-}
-
 /* What is wrong with fd, and the remedy; NULL: it can be listened on. */
 static const char *activation_fault(int fd)
 {
-	int domain = activation_option(fd, SO_DOMAIN);
+	int domain = io_socket_option(fd, SO_DOMAIN, -1);
 
 	if (fcntl(fd, F_GETFD) < 0)
 		return "it is not open";
 	if (domain < 0)
 		return "it is no socket";
 	if ((domain != AF_INET && domain != AF_INET6) ||
-	    activation_option(fd, SO_PROTOCOL) != IPPROTO_TCP)
+	    io_socket_option(fd, SO_PROTOCOL, -1) != IPPROTO_TCP)
 		return "it is not for TCP (ListenStream= with a port, and no "
 		       "SocketProtocol=)";
-	if (activation_option(fd, SO_ACCEPTCONN) != 1)
+	if (io_socket_option(fd, SO_ACCEPTCONN, -1) != 1)
 		return "it is no listening socket (Accept=no)";
 	return NULL;
 }

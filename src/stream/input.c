@@ -6,14 +6,28 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-static bool input_is_messages(const struct input *in)
+/* What would never be readable, or loses bytes when it is read */
+static int input_check(const struct input *in, struct err *e)
 {
-	int type = SOCK_STREAM;
-	socklen_t len = sizeof type;
+	struct stat st = { .st_mode = S_IFDIR }; /* reading tells */
 
-	return in->kind == IO_SOCKET &&
-	       getsockopt(in->fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 &&
-	       type != SOCK_STREAM;
+	if (!io_allows(in->fd, O_RDONLY)) {
+		errno = EBADF;
+		return input_error(e);
+	}
+	if (in->kind == IO_SOCKET &&
+	    io_socket_option(in->fd, SO_TYPE, SOCK_STREAM) != SOCK_STREAM)
+		return err_set(e, ERR_IO, 0,
+			       "standard input is a message socket, not a "
+			       "stream socket");
+	if (in->kind == IO_SOCKET && io_socket_option(in->fd, SO_ACCEPTCONN, 0))
+		return err_set(e, ERR_IO, 0,
+			       "standard input is a socket that listens");
+	if (in->kind == IO_OTHER && fstat(in->fd, &st) == 0 &&
+	    !S_ISDIR(st.st_mode))
+		return err_set(e, ERR_IO, 0,
+			       "standard input is no stream of bytes");
+	return 0;
 }
 
 /* Trust the size if the last byte is there. */
@@ -40,11 +54,7 @@ int input_init(struct input *in, int fd, struct err *e)
 	 * MSG_DONTWAIT. */
 	if (in->kind == IO_PIPE || (in->kind == IO_DEVICE && isatty(fd)))
 		in->own_fd = io_reopen_nonblocking(fd, O_RDONLY);
-	if (input_is_messages(in))
-		return err_set(e, ERR_IO, 0,
-			       "standard input is a message socket, not a "
-			       "stream socket");
-	return 0;
+	return input_check(in, e);
 }
 
 int input_rewind(struct input *in, struct err *e)

@@ -25,7 +25,8 @@ struct input {
 /*
  * Read from fd.  The caller calls input_fini() even after an error.
  * Borrows fd.
- * Errors: ERR_IO for a message socket: a short read would truncate a message.
+ * Errors: ERR_IO for what is no stream of bytes.  A short read of a message
+ * socket would truncate a message.
  */
 int input_init(struct input *in, int fd, struct err *e) attr_must_check;
 

@@ -32,12 +32,19 @@ void output_init(struct output *out, int fd)
 	*out = output_of(fd, io_kind(fd), false);
 	/* Files and plain devices (tapes) take a write whole; sockets get
 	 * MSG_DONTWAIT. */
-	if (out->kind == IO_PIPE || (out->kind == IO_DEVICE && isatty(fd))) {
+	if ((out->kind == IO_PIPE || (out->kind == IO_DEVICE && isatty(fd))) &&
+	    io_allows(fd, O_WRONLY)) {
 		out->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
 		/* poll(2) promises room for at least one page */
 		if (out->own_fd < 0)
 			out->at_once = PIPE_BUF;
 	}
+	/* Its reader loses what it has no room for. */
+	out->messages = out->kind == IO_SOCKET
+				? io_socket_option(fd, SO_TYPE, SOCK_STREAM) !=
+					  SOCK_STREAM
+				: out->kind == IO_PIPE && out->own_fd < 0 &&
+					  io_has_flag(fd, O_DIRECT);
 	if (out->kind == IO_PIPE)
 		io_grow_pipe(fd);
 }
@@ -58,10 +65,12 @@ bool output_has_reader(const struct output *out)
 	return out->kind == IO_PIPE || out->kind == IO_SOCKET;
 }
 
+/* splice(2) refuses to write to a file with O_APPEND. */
 bool output_takes_splice(const struct output *out)
 {
-	return out->kind == IO_PIPE ||
-	       (out->kind == IO_FILE && !out->part && !io_is_append(out->fd));
+	return (out->kind == IO_PIPE && !out->messages) ||
+	       (out->kind == IO_FILE && !out->part &&
+		!io_has_flag(out->fd, O_APPEND));
 }
 
 int output_error(const struct output *out, int num, struct err *e)
@@ -94,6 +103,10 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	int num;
 
 	*done = 0;
+	if (out->messages)
+		return err_set(e, ERR_IO, 0,
+			       "standard output takes messages, not a stream "
+			       "of bytes");
 	if (out->at_once != SIZE_MAX && !io_ready(out->fd, POLLOUT))
 		return 0;
 	if (len > out->at_once)

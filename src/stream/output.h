@@ -17,6 +17,7 @@ struct output {
 	enum io_kind kind;
 	pid_t sync_pid; /* the process that syncs it to disk; 0: none yet */
 	struct part_file *part; /* --output; borrowed, or NULL */
+	bool messages; /* a message socket, or a pipe in packet mode */
 	size_t at_once; /* bytes that one write takes without blocking */
 };
 

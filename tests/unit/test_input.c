@@ -3,7 +3,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <netinet/in.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -153,6 +156,31 @@ static void test_no_proc(void)
 	close(p[1]);
 }
 
+/* what has nothing to read, ever */
+static void is_refused(int fd, const char *words, const char *what)
+{
+	struct err e = { 0 };
+	struct input in;
+
+	is_int(input_init(&in, fd, &e), -1, "%s is refused", what);
+	is_int(e.kind, ERR_IO, "an error of input");
+	ok(strstr(e.msg, words), "it says so: %s", e.msg);
+	input_fini(&in);
+	close(fd);
+}
+
+static void test_refused(void)
+{
+	int p[2], listener = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (pipe(p) < 0 || listen(listener, 1) < 0)
+		bail();
+	is_refused(eventfd(0, 0), "no stream of bytes", "an eventfd");
+	is_refused(listener, "listens", "a listening socket");
+	is_refused(p[1], "Bad file descriptor", "the write end of a pipe");
+	close(p[0]);
+}
+
 /* A read with too little room would lose the rest of a message. */
 static void test_messages(int type)
 {
@@ -247,6 +275,7 @@ int main(void)
 	test_socket();
 	test_terminal();
 	test_no_proc();
+	test_refused();
 	test_messages(SOCK_SEQPACKET);
 	test_messages(SOCK_DGRAM);
 	test_file();

@@ -215,10 +215,11 @@ static void test_kinds(void)
 	is_int(io_kind(dir), IO_OTHER, "a directory is something else");
 	is_int(io_kind(closed), IO_OTHER, "so is a closed descriptor");
 
-	ok(!io_is_append(fileno(file)), "a file is not append-only by itself");
+	ok(!io_has_flag(fileno(file), O_APPEND),
+	   "a file is not append-only by itself");
 	fcntl(fileno(file), F_SETFL, O_APPEND);
-	ok(io_is_append(fileno(file)), "one with O_APPEND is");
-	ok(!io_is_append(closed), "a closed descriptor is not");
+	ok(io_has_flag(fileno(file), O_APPEND), "one with O_APPEND is");
+	ok(!io_has_flag(closed, O_APPEND), "a closed descriptor is not");
 	fclose(file);
 	close(null);
 	close(dir);

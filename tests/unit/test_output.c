@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include "stream/output.h"
@@ -88,6 +89,38 @@ static void test_full(const char *name, bool socket)
 	is_int(output_finish(&s, &e), 0, "a full %s can be finished", name);
 	is_int(fcntl(fds[1], F_GETFD), -1, "and is closed then");
 	close(fds[0]);
+}
+
+/* A reader with too little room would lose the rest of a message. */
+static void test_messages(const char *what, int fd)
+{
+	struct err e = { 0 };
+	struct output s;
+	size_t done;
+
+	output_init(&s, fd);
+	is_int(output_write(&s, "x", 1, &done, &e), -1, "%s is refused", what);
+	ok(strstr(e.msg, "takes messages"), "%s", e.msg);
+	ok(!output_takes_splice(&s), "and nothing is spliced into it");
+	is_int(output_finish(&s, &e), 0, "it can be closed");
+}
+
+static void test_all_messages(void)
+{
+	int s[2], d[2], p[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET, 0, s) < 0 ||
+	    socketpair(AF_UNIX, SOCK_DGRAM, 0, d) < 0 || pipe2(p, O_DIRECT) < 0)
+		bail();
+	test_messages("a SOCK_SEQPACKET socket", s[1]);
+	test_messages("a SOCK_DGRAM socket", d[1]);
+	no_proc = true;
+	test_messages("a pipe in packet mode that cannot be opened again",
+		      p[1]);
+	no_proc = false;
+	close(s[0]);
+	close(d[0]);
+	close(p[0]);
 }
 
 static void test_reader_gone(const char *name, bool socket)
@@ -330,6 +363,7 @@ int main(void)
 	test_full("socket", true);
 	test_reader_gone("pipe", false);
 	test_reader_gone("socket", true);
+	test_all_messages();
 	test_errors();
 	test_file();
 	test_sync();

@@ -4,6 +4,7 @@
 # Bytes that cannot be spliced are copied.
 
 load ../../lib/helpers
+load ../../lib/delivery
 
 setup_file() {
 	make_data "$BATS_FILE_TMPDIR/in" 300001
@@ -146,6 +147,33 @@ packets() {
 		-p "$PORT" 127.0.0.1 <"$BATS_FILE_TMPDIR/in"
 	wait_receiver 0
 	assert_received
+}
+
+@test "standard input or output is the wrong end of a pipe: exit status 8 at once" {
+	mkfifo pipe
+	exec 8<>pipe 5<pipe 6>pipe 8>&-
+	start_receiver --ktls "$WHEN"
+	takes_at_most 15 bkp_send 8 --ktls "$WHEN" <&6
+	assert_stderr_has 'cannot read standard input: Bad file descriptor$'
+	wait_receiver 7
+	by_both_ways cannot_write
+}
+
+cannot_write() {
+	spawn_receiver --ktls "$WHEN" --rx "$1" >&5
+	takes_at_most 15 bkp_send 9 --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	wait_receiver 8
+	assert_stderr_has 'cannot write standard output: Bad file descriptor' \
+		"$RECEIVER_ERR"
+}
+
+@test "standard output is a datagram socket, whose reader may lose bytes: exit statuses 9 and 8" {
+	spawn_receiver --send --ktls "$WHEN" <"$BATS_FILE_TMPDIR/in"
+	run -8 "$BKP_TOOLS/onfd" messages out "$BKP" connect -k key \
+		--ktls "$WHEN" --receive -p "$PORT" 127.0.0.1
+	[[ $output == *'standard output takes messages, not a stream of bytes' ]] ||
+		fail "$output"
+	wait_receiver 9
 }
 
 @test "standard input is a datagram socket: the sender exits 8, the receiver 7" {
