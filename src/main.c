@@ -87,7 +87,9 @@ static int main_run_verb(const struct options *o, struct err *e)
 	main_harden();
 	if (main_check_ready_fd(o->ready_fd, e) < 0)
 		return -1;
-	notify_init(); /* takes its variables out of COMMAND's environment */
+	/* These take variables out of COMMAND's environment. */
+	notify_init();
+	tls_clean_environment();
 	/* Before there is a key or a socket.  The verbs of ssh do it later. */
 	if ((o->verb & (OPTIONS_CONNECT | OPTIONS_LISTEN)) &&
 	    launcher_start(o, 0, e) < 0)

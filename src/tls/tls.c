@@ -47,13 +47,16 @@ static const char *const hostile_environment[] = {
 	"GNUTLS_NO_EXPLICIT_INIT", "GNUTLS_SYSTEM_PRIORITY_FAIL_ON_INVALID",
 };
 
-int tls_global_init(struct err *e)
+void tls_clean_environment(void)
 {
-	int ret;
-
 	for (size_t i = 0; i < array_len(hostile_environment); i++)
 		unsetenv(hostile_environment[i]);
-	ret = gnutls_global_init();
+}
+
+int tls_global_init(struct err *e)
+{
+	int ret = gnutls_global_init();
+
 	if (ret < 0)
 		return err_set(e, ERR_BUG, 0, "cannot start GnuTLS: %s",
 			       gnutls_strerror(ret));

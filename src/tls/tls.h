@@ -60,8 +60,14 @@ struct tls_params {
 
 /*
  * Remove from the environment all variables that make GnuTLS log secrets or
- * read another configuration, and start it.  Call it before any other function
- * of tls, credential and key.  Errors: ERR_BUG.
+ * read another configuration.  Call it before tls_global_init(), and before
+ * anything that starts a COMMAND.
+ */
+void tls_clean_environment(void);
+
+/*
+ * Start GnuTLS.  Call it before any other function of tls, credential and key.
+ * Errors: ERR_BUG.
  */
 int tls_global_init(struct err *e) attr_must_check;
 

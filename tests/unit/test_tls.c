@@ -353,6 +353,7 @@ int main(void)
 	log_set_level(LOG_QUIET);
 	setenv("SSLKEYLOGFILE", "/dev/null", 1);
 	setenv("GNUTLS_SYSTEM_PRIORITY_FILE", "/dev/null", 1);
+	tls_clean_environment();
 	if (tls_global_init(&e) < 0)
 		return 1;
 	test_environment();

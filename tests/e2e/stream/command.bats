@@ -55,6 +55,15 @@ load ../../lib/delivery
 	run ! grep '[1-9a-f]' masks
 }
 
+@test "COMMAND gets no variables by which GnuTLS would write secrets to a file" {
+	export SSLKEYLOGFILE=$TMP/log GNUTLS_SYSTEM_PRIORITY_FILE=$TMP/policy
+	SOURCE=(env)
+	CONSUMER=(sh -c 'cat; exec env')
+	streams push 0 0
+	run ! grep -E '^(SSLKEYLOGFILE|GNUTLS_SYSTEM_PRIORITY_FILE)=' "$RECEIVED"
+	[[ $(grep -c '^PATH=' "$RECEIVED") == 2 ]]
+}
+
 @test "COMMAND gets our limit on core dumps, although we set ours to 0" {
 	not_under sanitizers 'these forbid core dumps'
 	ulimit -H -c unlimited 2>/dev/null || :
