@@ -65,6 +65,7 @@ static void main_harden(void)
 	signal(SIGXFSZ, SIG_IGN);
 	/* It asks for the meter, once there is one. */
 	signal(SIGUSR1, SIG_IGN);
+	signals_init();
 	/* If it is ignored, waitpid(2) cannot tell how a child ended. */
 	signal(SIGCHLD, SIG_DFL);
 }

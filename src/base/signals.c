@@ -9,8 +9,28 @@
 
 #include "base/notify.h"
 
+static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 static volatile sig_atomic_t stop_came;
 static int stop_pipe[2] = { -1, -1 };
+
+/* No default action ends process 1 of a PID namespace. */
+static void signals_end(int sig)
+{
+	_exit(128 + sig);
+}
+
+void signals_init(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < array_len(stop_signals); i++) {
+		sigaddset(&set, stop_signals[i]);
+		if (getpid() == 1)
+			signal(stop_signals[i], signals_end);
+	}
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+}
 
 static void signals_on_signal(int sig)
 {
@@ -19,8 +39,8 @@ static void signals_on_signal(int sig)
 	if (stop_came) {
 		/* The second signal: it ends us when the handler returns. */
 		signal(sig, SIG_DFL);
-		if (raise(sig))
-			_exit(128 + sig);
+		if (raise(sig) || getpid() == 1)
+			signals_end(sig);
 		return;
 	}
 	stop_came = sig;
@@ -31,15 +51,14 @@ static void signals_on_signal(int sig)
 
 int signals_arm(struct err *e)
 {
-	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
 	struct sigaction sa = { .sa_handler = signals_on_signal }, old;
 
 	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
-	for (size_t i = 0; i < array_len(signals); i++)
-		if (sigaction(signals[i], NULL, &old) == 0 &&
+	for (size_t i = 0; i < array_len(stop_signals); i++)
+		if (sigaction(stop_signals[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)
-			sigaction(signals[i], &sa, NULL);
+			sigaction(stop_signals[i], &sa, NULL);
 	return 0;
 }
 
@@ -108,7 +127,7 @@ void signals_act(void)
 	if (!sig)
 		return;
 	signal(sig, SIG_DFL);
+	raise(sig);
 	/* The process of a stream may not signal itself: see confine_calls. */
-	if (raise(sig))
-		_exit(128 + sig);
+	signals_end(sig);
 }

@@ -10,6 +10,12 @@
 
 #include "base/err.h"
 
+/*
+ * At the start: whoever started us, these signals can end us.  One that is
+ * ignored stays so, but for process 1 of a PID namespace.
+ */
+void signals_init(void);
+
 /* Note these signals from now on, but for ignored ones.  Errors: ERR_STREAM. */
 int signals_arm(struct err *e) attr_must_check;
 

@@ -456,6 +456,41 @@ killed_receiver() {
 	both_ways killed_receiver HUP 129
 }
 
+# terminate: SIGTERM for the receiver, the child of the process RECEIVER_PID
+terminate() {
+	local pid
+	pid=$(pgrep -P "$RECEIVER_PID" -x btrfs-ktls-pipe)
+	kill -TERM "$pid"
+}
+
+@test "the receiver is the first process of a container: SIGTERM ends it (143), a second one at once" {
+	[[ $(id -u) == 0 ]] && unshare --pid --fork true 2>/dev/null ||
+		skip "own kernel only: no namespace for process numbers"
+	local honest=$BKP
+	wrapped '' 'unshare --pid --mount-proc --fork --kill-child'
+	start_receiver
+	terminate
+	wait_receiver 143
+	THERE=$BKP BKP=$honest
+	CONSUMER=(sh -c 'trap "" TERM; cat >got; sleep 20')
+	stands push got
+	terminate
+	until_true has_line 'the peer gave up' "$SENDER_ERR"
+	terminate
+	takes_at_most 1 wait_receiver 143
+	wait_sender 7
+}
+
+@test "whoever started us blocks SIGTERM: it ends the receiver all the same" {
+	wrapped '' 'env --block-signal=TERM,INT,HUP'
+	start_receiver
+	kill -TERM "$RECEIVER_PID"
+	wait_receiver 143
+	stands push
+	kill -TERM "$RECEIVER_PID"
+	stream_ends 7 143
+}
+
 # --- sender 9, receiver 7: the source COMMAND
 
 @test "the source COMMAND fails: the sender exits 9, the receiver 7" {
