@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
-#include "base/cleanup.h"
+#include "base/err.h"
 
 #define ATTRIBUTE "user.btrfs-ktls-pipe.durable"
 
@@ -89,6 +89,13 @@ bool durable_possible(const struct durable *d)
 	       durable_is_ours(&st);
 }
 
+int durable_sync_folder(int dir_fd)
+{
+	if (fsync(dir_fd) == 0 || errno == EINVAL || err_refuses(errno))
+		return 0;
+	return errno;
+}
+
 /* It is always as long, so that a write replaces it as a whole. */
 static int durable_note_beside(const struct durable *d, uint64_t bytes)
 {
@@ -103,7 +110,7 @@ static int durable_note_beside(const struct durable *d, uint64_t bytes)
 	if (n < 0 || fdatasync(fd) < 0)
 		return durable_lacks_room(errno) ? 0 : errno;
 	/* Its name, too, has to be there. */
-	return fsync(d->dir_fd) < 0 ? errno : 0;
+	return durable_sync_folder(d->dir_fd);
 }
 
 int durable_note(const struct durable *d, uint64_t bytes)

@@ -24,6 +24,12 @@ struct durable {
 bool durable_possible(const struct durable *d);
 
 /*
+ * Sync the names in a folder, if its file system can do that.  Returns 0 or an
+ * errno.
+ */
+int durable_sync_folder(int dir_fd);
+
+/*
  * Note that these synced bytes are on the disk.  Returns 0 or an errno.
  * If there is no room for a note, the one before stays.
  */

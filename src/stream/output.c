@@ -82,7 +82,8 @@ int output_error(const struct output *out, int num, struct err *e)
 			       out->part->path);
 	if (out->part && num == ESTALE) {
 		err_set(e, ERR_IO, 0,
-			"--output: %s.part was removed or replaced meanwhile",
+			"--output: another process changed, removed or replaced "
+			"%s.part",
 			out->part->path);
 		e->num = num;
 		return -1;

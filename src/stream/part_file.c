@@ -334,12 +334,15 @@ static int part_file_note(const struct part_file *p)
 static int part_file_finish(const struct part_file *p)
 {
 	int num = fdatasync(p->fd) < 0 ? errno : 0;
+	struct stat st;
 
 	if (num)
 		return num;
+	if (fstat(p->fd, &st) == 0 && (uint64_t)st.st_size != p->bytes)
+		return ESTALE;
 	num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (!num)
-		return fsync(p->dir_fd) < 0 ? errno : 0;
+		return durable_sync_folder(p->dir_fd);
 	/* FILE came meanwhile, say.  What is on the disk can be continued. */
 	part_file_order(p, ORDER_PART_NOTE, p->bytes);
 	return num;

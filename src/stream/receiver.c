@@ -67,8 +67,8 @@ int receiver_output_failed(struct receiver *r, struct err *e)
 	r->outcome.failure = e->num ? FRAME_FAIL_OUTPUT : FRAME_FAIL_READER;
 	if (e->num)
 		receiver_set_words(r, e->num == ESTALE
-					      ? "FILE.part was removed or "
-						"replaced"
+					      ? "FILE.part was changed, "
+						"removed or replaced"
 					      : strerror(e->num));
 	return -1;
 }

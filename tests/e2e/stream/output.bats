@@ -294,13 +294,38 @@ overwrites_nothing() {
 		wait $!
 		exec 8>&-
 		receiver_ends 8
-		assert_stderr_has 'part was removed or replaced' "$RECEIVER_ERR"
+		assert_stderr_has 'changed, removed or replaced file.part' \
+			"$RECEIVER_ERR"
 		wait_sender 9
-		assert_stderr_has 'cannot write its output: FILE.part was removed' \
+		assert_stderr_has 'cannot write its output: FILE.part was changed, removed or' \
 			"$SENDER_ERR"
 		[[ ! -e file ]] || fail "--confine $when: FILE is another's"
 		rm -f moved file.part
 	done
+}
+
+@test "another process writes to FILE.part: FILE is not made, sender and receiver exit 9 and 8" {
+	have_fifo feed
+	exec 8<>feed
+	listens
+	spawn_sender --ktls "$WHEN" <feed
+	head -c 1000000 in >&8
+	until_true size_is 1000000 file.part
+	truncate -s 4M file.part
+	tail -c +1000001 in >&8
+	exec 8>&-
+	wait_sender 9
+	receiver_ends 8
+	assert_stderr_has 'changed, removed or replaced file.part' "$RECEIVER_ERR"
+	[[ ! -e file ]]
+}
+
+@test "a folder cannot be synced: FILE is complete, sender and receiver exit 0" {
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM fsync --"
+	listens
+	bkp_send 0 --ktls "$WHEN" <in
+	receiver_ends 0
+	assert_same_file in file
 }
 
 @test "FILE.part is removed, and the stream ends early: that it cannot be continued is told" {
