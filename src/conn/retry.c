@@ -6,13 +6,16 @@
 void retry_lost(struct retry *r, uint64_t now_ms)
 {
 	r->connected_ms = 0;
-	if (!r->since_ms)
-		r->since_ms = now_ms;
+	if (r->since_ms)
+		return;
+	r->since_ms = now_ms;
+	r->connected = false;
 }
 
 void retry_connected(struct retry *r, uint64_t now_ms)
 {
 	r->connected_ms = now_ms;
+	r->connected = true;
 }
 
 void retry_moved(struct retry *r)

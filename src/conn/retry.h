@@ -15,6 +15,7 @@ struct retry {
 	uint64_t limit_ms; /* agreed with the peer; 0: no resume */
 	uint64_t since_ms; /* when progress stopped; 0: there is progress */
 	uint64_t connected_ms; /* when the trial began; 0: no connection */
+	bool connected; /* there was one since then */
 };
 
 /* The limit that both sides agree on: the shorter one. */
@@ -29,7 +30,7 @@ void retry_lost(struct retry *r, uint64_t now_ms);
 /* There is another connection; it has yet to move something. */
 void retry_connected(struct retry *r, uint64_t now_ms);
 
-/* Progress: bytes arrived, or the peer answered and none are outstanding. */
+/* Progress: bytes arrived, or the peer answered and there are none to send. */
 void retry_moved(struct retry *r);
 
 /*

@@ -262,6 +262,9 @@ void receiver_arrived(struct receiver *r)
 static void receiver_go_on(struct receiver *r)
 {
 	r->on = receiver_connection_new(r);
+	/* Why nothing moves: this connection, too, may be lost soon. */
+	if (!r->session->old)
+		r->on.ack_due_ms = r->now_ms;
 	/* The sender has no bytes that we lack: the connection works. */
 	if (r->session->peer_sent <= r->total)
 		retry_moved(&r->session->retry);

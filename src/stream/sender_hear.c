@@ -21,6 +21,12 @@ static bool sender_owes(const struct sender *s)
 	return s->resend->sent > s->on.stuck.acked || s->on.ended;
 }
 
+/* Has the receiver all that there is? */
+static bool sender_is_idle(const struct sender *s)
+{
+	return s->resend->head <= s->on.stuck.acked && !s->complete;
+}
+
 static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			 struct err *e)
 {
@@ -38,7 +44,7 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 	/* It came over the new connection: the receiver knows of that. */
 	session_retire_old(s->session, offset);
 	if (stuck_ack(&s->on.stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
-	    !sender_owes(s))
+	    sender_is_idle(s))
 		retry_moved(&s->session->retry);
 	if (offset <= s->confirmed)
 		return 0;

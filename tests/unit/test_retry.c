@@ -37,7 +37,9 @@ static void test_of_no_use(void)
 {
 	struct retry r = { .limit_ms = 60000 };
 
+	retry_connected(&r, 1000);
 	retry_lost(&r, 30000);
+	ok(!r.connected, "no other connection yet");
 	retry_connected(&r, 30200);
 	is_int(retry_deadline(&r), 90000,
 	       "a connection without progress does not move the deadline");
@@ -49,6 +51,7 @@ static void test_of_no_use(void)
 	is_int(retry_deadline(&r), 95100, "the last one has its whole trial");
 	retry_lost(&r, 85200);
 	is_int(retry_deadline(&r), 90000, "but only while it is open");
+	ok(r.connected, "there were other connections");
 	retry_connected(&r, 89000);
 	retry_moved(&r);
 	ok(retry_deadline(&r) == CLOCK_NEVER, "progress ends the outage");

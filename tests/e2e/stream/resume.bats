@@ -465,6 +465,44 @@ swallowed() {
 }
 
 # The sender has sent everything; over the next connection, too.
+# cut_all_the_time: all connections of the relay, until the file "enough" exists,
+# or the sender has given up
+cut_all_the_time() {
+	until [[ -e enough ]] || gone "$SENDER_PID"; do
+		sleep 0.5
+		pkill -KILL -P "$TOOL_PID" || :
+	done
+}
+
+@test "a consumer that stalls while connections are lost all the time: the stream is resumed and delivered" {
+	stalls() {
+		rm -f enough
+		RETRY=(--retry 1s)
+		HARM=(pass)
+		CONSUMER=(sh -c 'sleep 3; cat >got; : >enough')
+		stream_starts "$1" <in
+		cut_all_the_time
+		stream_ends 0 0
+		assert_same_file in got
+	}
+	make_data in 20000000
+	both_ways stalls
+}
+
+@test "a quiet source while connections are lost all the time: the stream is resumed and delivered" {
+	quiet() {
+		rm -f enough
+		RETRY=(--retry 1s)
+		HARM=(pass)
+		SOURCE=(sh -c 'cat in; sleep 3; : >enough; cat in')
+		stream_starts "$1"
+		cut_all_the_time
+		stream_ends 0 0
+		cat in in | cmp - "$RECEIVED"
+	}
+	both_ways quiet
+}
+
 @test "a connection lost while the consumer works on costs no processor time" {
 	works_on() {
 		RETRY=(--retry 60s)
