@@ -80,11 +80,17 @@ int output_error(const struct output *out, int num, struct err *e)
 			       "--output: %s appeared meanwhile, and is not "
 			       "overwritten",
 			       out->part->path);
-	if (out->part && num == ESTALE) {
+	if (out->part && num == ESTALE)
 		err_set(e, ERR_IO, 0,
-			"--output: another process changed, removed or replaced "
-			"%s.part",
+			"--output: another process changed, removed or "
+			"replaced %s.part",
 			out->part->path);
+	else if (out->part && num == ECANCELED)
+		err_set(e, ERR_IO, 0,
+			"--output: a process of ours was killed at the end of "
+			"%s.part; if %s is there, it is complete",
+			out->part->path, out->part->path);
+	if (out->part && (num == ESTALE || num == ECANCELED)) {
 		e->num = num;
 		return -1;
 	}

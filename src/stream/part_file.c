@@ -260,7 +260,10 @@ struct digest *part_file_take_digest(struct part_file *p)
 	return d;
 }
 
-/* ---- what a confined process asks the launcher for; each returns an errno */
+/*
+ * ---- what a confined process asks the launcher for; each returns an errno,
+ * ECANCELED if a process was killed that knew it
+ */
 
 /* Never overwrite a FILE that came meanwhile. */
 static int part_file_rename(const struct part_file *p)
@@ -319,6 +322,9 @@ static int part_file_order(const struct part_file *p, enum order_kind kind,
 		return part_file_carry_out(p, &o);
 	if (order_ask_with(&o, (int[]){ p->dir_fd, p->fd }, &answer, &e) == 0)
 		return 0;
+	/* Of our own: the launcher may have done it, but is gone. */
+	if (e.kind == ERR_STREAM)
+		return ECANCELED;
 	return e.num ? e.num : EPROTO;
 }
 

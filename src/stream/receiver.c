@@ -66,10 +66,13 @@ int receiver_output_failed(struct receiver *r, struct err *e)
 {
 	r->outcome.failure = e->num ? FRAME_FAIL_OUTPUT : FRAME_FAIL_READER;
 	if (e->num)
-		receiver_set_words(r, e->num == ESTALE
-					      ? "FILE.part was changed, "
-						"removed or replaced"
-					      : strerror(e->num));
+		receiver_set_words(
+			r, e->num == ESTALE ? "FILE.part was changed, removed "
+					      "or replaced"
+			   : e->num == ECANCELED
+				   ? "a process was killed at the end; "
+				     "FILE may be complete"
+				   : strerror(e->num));
 	return -1;
 }
 

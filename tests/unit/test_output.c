@@ -268,6 +268,17 @@ static int sync_fail_once(int fd)
 	return getpid() == ourselves ? 0 : sync_fail(fd);
 }
 
+static void test_part_error(int num, const char *words)
+{
+	struct part_file part = { .path = (char *)"FILE" };
+	struct output s = { .part = &part };
+	struct err e = { 0 };
+
+	output_error(&s, num, &e);
+	ok(strstr(e.msg, words), "%s", e.msg);
+	is_int(e.num, num, "the sender hears why");
+}
+
 static void test_part(void)
 {
 	char dir[] = "/tmp/test_output.XXXXXX", path[64], name[80];
@@ -368,6 +379,9 @@ int main(void)
 	test_file();
 	test_sync();
 	test_part();
+	test_part_error(ESTALE, "changed, removed or replaced FILE.part");
+	test_part_error(ECANCELED, "if FILE is there, it is complete");
+	test_part_error(ENOSPC, "cannot write FILE.part: No space");
 	test_devices();
 	test_splice();
 	no_proc = true;
