@@ -60,8 +60,14 @@ int err_call(struct err *e, enum err_kind kind, const char *call,
 	/* More descriptors than the process may have open: its only cause */
 	if (num == EINVAL && !strcmp(call, "poll"))
 		num = EMFILE;
-	if (!err_refuses(num))
-		return err_set(e, kind, num, "%s", what);
+	if (!err_refuses(num)) {
+		err_set(e, kind, num, "%s", what);
+		if (num == EAGAIN &&
+		    (strstr(call, "clone") || strstr(call, "execve")))
+			err_append(e, " (raise the limit on processes: "
+				      "ulimit -u, or TasksMax= in a unit)");
+		return -1;
+	}
 	err_set(e, kind, num, "%s: %s", what, call);
 	return err_append(e,
 			  " (allow %s in this container's system call list "

@@ -243,6 +243,8 @@ int ssh_process_say(struct ssh_process *p, const void *text, size_t len,
 	p->deadline_ms = clock_deadline(ANSWER_MS);
 	if (send(p->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len)
 		return 0;
+	/* Why, ssh's exit status tells. */
+	p->ended = errno == EPIPE || errno == ECONNRESET;
 	return err_set(e, ERR_NET, errno, "cannot write to ssh");
 }
 

@@ -220,7 +220,7 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 
 static int part_file_read_some(struct part_file *p, struct err *e)
 {
-	uint8_t buf[READ_BYTES];
+	static uint8_t buf[READ_BYTES];
 	uint64_t left = p->start - digest_bytes(p->digest);
 	ssize_t n = io_read(p->fd, buf,
 			    left < sizeof buf ? (size_t)left : sizeof buf);

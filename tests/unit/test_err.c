@@ -131,6 +131,9 @@ static void test_call(void)
 		   strstr(e->msg, strerror(EMFILE)) && e->num == EMFILE &&
 		   e->kind == ERR_NET,
 	   "err_call is err_set with errno");
+	errno = EAGAIN;
+	err_call(e, ERR_STREAM, "clone", "cannot start it");
+	ok(strstr(e->msg, "ulimit -u, or TasksMax="), "%s", e->msg);
 	reset();
 	errno = ENOSYS;
 	err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
