@@ -464,12 +464,11 @@ swallowed() {
 	both_ways stalled
 }
 
-# The sender has sent everything; over the next connection, too.
 # cut_all_the_time: all connections of the relay, until the file "enough" exists,
 # or the sender has given up
 cut_all_the_time() {
 	until [[ -e enough ]] || gone "$SENDER_PID"; do
-		sleep 0.5
+		sleep 0.8
 		pkill -KILL -P "$TOOL_PID" || :
 	done
 }
@@ -477,24 +476,26 @@ cut_all_the_time() {
 @test "a consumer that stalls while connections are lost all the time: the stream is resumed and delivered" {
 	stalls() {
 		rm -f enough
-		RETRY=(--retry 1s)
+		RETRY=(--retry "$2s")
 		HARM=(pass)
-		CONSUMER=(sh -c 'sleep 3; cat >got; : >enough')
+		CONSUMER=(sh -c "sleep $3; cat >got; : >enough")
 		stream_starts "$1" <in
 		cut_all_the_time
 		stream_ends 0 0
 		assert_same_file in got
 	}
 	make_data in 20000000
-	both_ways stalls
+	stalls push 3 5
+	# A FIN behind bytes that nobody takes is noticed at the next ACK.
+	[[ $BKP_TIER != full ]] || stalls pull 10 14
 }
 
 @test "a quiet source while connections are lost all the time: the stream is resumed and delivered" {
 	quiet() {
 		rm -f enough
-		RETRY=(--retry 1s)
+		RETRY=(--retry 3s)
 		HARM=(pass)
-		SOURCE=(sh -c 'cat in; sleep 3; : >enough; cat in')
+		SOURCE=(sh -c 'cat in; sleep 5; : >enough; cat in')
 		stream_starts "$1"
 		cut_all_the_time
 		stream_ends 0 0
@@ -503,6 +504,7 @@ cut_all_the_time() {
 	both_ways quiet
 }
 
+# The sender has sent everything; over the next connection, too.
 @test "a connection lost while the consumer works on costs no processor time" {
 	works_on() {
 		RETRY=(--retry 60s)
