@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/order.h"
@@ -23,6 +24,7 @@
 
 enum {
 	REACH_MS = 5000, /* for each address */
+	LAST_MS = 500, /* for the far host to say why it could not be reached */
 	REVERSE_MS = 60000, /* for the far host to connect */
 	END_MS = 10000, /* for ssh to end after the stream */
 	ERROR_END_MS = 3000, /* the same if there was none */
@@ -257,6 +259,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	const char *hosts[ORDER_HOSTS_MAX];
 	char tried[256] = "";
 	size_t count = near_list(n, a, hosts), len = 0;
+	struct err ignored = { 0 };
 
 	n->side.port = a->port;
 	n->setup.connections.port = (uint16_t)a->port;
@@ -271,7 +274,11 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 		session = near_dial(n, hosts[i], (int)i, e);
 		if (session || (e->kind != ERR_NET && e->kind != ERR_AUTH))
 			return session;
-		n->ssh.ended = io_ready(n->ssh.fd, POLLIN);
+		/* Its end may be on its way, and says more. */
+		n->ssh.ended =
+			io_wait(n->ssh.fd, POLLIN,
+				clock_deadline(i + 1 < count ? 0 : LAST_MS),
+				&ignored) > 0;
 		if (n->ssh.ended)
 			return NULL;
 		if (hosts[i] == n->o->address && i + 1 < count)

@@ -143,6 +143,16 @@ far_login() {
 	one_line 'another release.*upgrade'
 }
 
+@test "the far program ends after it has said where it listens: its message counts, not the port" {
+	far_login 'echo btrfs-ktls-pipe/ssh ready 1' 'head -c 130 >/dev/null' \
+		'echo btrfs-ktls-pipe/ssh at 127.0.0.1 1' \
+		'sleep 0.2; echo its message >&2; exit 7'
+	by_ssh 4 there true
+	assert_stderr_has '^its message$'
+	assert_stderr_has 'did not start a stream .exit status 7.: see its message above'
+	assert_stderr_lacks 'open that TCP port'
+}
+
 @test "the login fails: exit status 255" {
 	start_sshd
 	: >authorized
