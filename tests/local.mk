@@ -19,6 +19,7 @@ check_PROGRAMS += \
 	tests/tools/thief \
 	tests/tools/tinywrites \
 	tests/tools/tries \
+	tests/tools/undumpable \
 	tests/tools/untilend
 
 bats_tests = \

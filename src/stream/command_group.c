@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,9 +20,7 @@ void command_group_init(struct command_group *g, pid_t group, int fd)
 	struct stat st = { 0 };
 
 	fstat(fd, &st);
-	*g = (struct command_group){ .group = group,
-				     .dev = st.st_dev,
-				     .ino = st.st_ino };
+	*g = (struct command_group){ .group = group, .ino = st.st_ino };
 }
 
 int command_group_keep(struct command_group *g)
@@ -66,16 +65,18 @@ enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
 
 /*
  * Is this descriptor the stream's?  A process that is gone has none; one that
- * cannot be looked at for another reason may be.
+ * cannot be looked at for another reason may be.  The link is read, because
+ * following it could ask a file system that does not answer.
  */
 static bool command_group_is_stream(const struct command_group *g, int dir_fd,
 				    const char *name)
 {
-	struct stat st;
+	char link[64] = "", stream[64];
 
-	if (fstatat(dir_fd, name, &st, 0) < 0)
+	if (readlinkat(dir_fd, name, link, sizeof link - 1) < 0)
 		return errno != ENOENT && errno != ESRCH;
-	return st.st_dev == g->dev && st.st_ino == g->ino;
+	snprintf(stream, sizeof stream, "pipe:[%ju]", (uintmax_t)g->ino);
+	return !strcmp(link, stream);
 }
 
 /* A process that is ending closes everything before it becomes a zombie. */
@@ -101,18 +102,23 @@ static enum holds command_group_ask(const struct command_group *g, pid_t pid)
 	return found ? HOLDS : any ? HOLDS_NOT : IS_ENDING;
 }
 
-/*
- * Does /proc show all processes?  Not if it is missing, if it is that of
- * another PID namespace, or if it hides processes of other users (proc(5),
- * hidepid): then process 1 is hidden, too.
- */
-static bool command_group_proc_shows_all(void)
+/* Is it there, and that of our PID namespace? */
+static bool command_group_proc_is_ours(void)
 {
 	char self[16] = "", ours[16];
 
 	snprintf(ours, sizeof ours, "%d", (int)getpid());
 	return readlink("/proc/self", self, sizeof self - 1) > 0 &&
-	       !strcmp(self, ours) && access("/proc/1", F_OK) == 0;
+	       !strcmp(self, ours);
+}
+
+static bool command_group_is_hidden(pid_t pid)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof path, "/proc/%d", (int)pid);
+	return lstat(path, &st) < 0;
 }
 
 /* What a look at all processes shows of the group */
@@ -120,9 +126,46 @@ struct seen {
 	bool member, holder, ending;
 };
 
+static void command_group_add(struct command_group *g, struct seen *seen,
+			      pid_t pid)
+{
+	seen->holder = true;
+	if (!command_group_held(g, pid) && g->count < COMMAND_GROUP_MAX)
+		g->holders[g->count++] = pid;
+}
+
+/*
+ * Members that /proc hides (proc(5), hidepid) but in the list of our children
+ * may have the stream.  Without that list (CONFIG_PROC_CHILDREN) we are blind
+ * if even process 1 is hidden.
+ */
+static void command_group_look_for_hidden(struct command_group *g,
+					  struct seen *seen)
+{
+	char path[48];
+	FILE *children;
+	int pid;
+
+	snprintf(path, sizeof path, "/proc/self/task/%d/children",
+		 (int)getpid());
+	children = fopen(path, "re");
+	if (!children) {
+		g->blind |= command_group_is_hidden(1);
+		return;
+	}
+	while (fscanf(children, "%d", &pid) == 1) {
+		if (pid == g->keeper || getpgid(pid) != g->group ||
+		    !command_group_is_hidden(pid))
+			continue;
+		seen->member = true;
+		command_group_add(g, seen, pid);
+	}
+	fclose(children);
+}
+
 static struct seen command_group_look(struct command_group *g)
 {
-	DIR *proc = command_group_proc_shows_all() ? opendir("/proc") : NULL;
+	DIR *proc = command_group_proc_is_ours() ? opendir("/proc") : NULL;
 	struct seen seen = { .member = false };
 	struct dirent *d;
 
@@ -140,15 +183,14 @@ static struct seen command_group_look(struct command_group *g)
 		seen.member = true;
 		holds = command_group_ask(g, pid);
 		seen.ending |= holds == IS_ENDING;
-		if (holds != HOLDS)
-			continue;
-		seen.holder = true;
-		if (!command_group_held(g, pid) && g->count < COMMAND_GROUP_MAX)
-			g->holders[g->count++] = pid;
+		if (holds == HOLDS)
+			command_group_add(g, &seen, pid);
 	}
 	g->blind |= proc && errno;
-	if (proc)
+	if (proc) {
 		closedir(proc);
+		command_group_look_for_hidden(g, &seen);
+	}
 	seen.member |= g->blind && command_group_has_child(g);
 	seen.holder |= g->blind && seen.member;
 	return seen;

@@ -16,11 +16,10 @@ struct command_group {
 	pid_t group;
 	pid_t keeper; /* see command_group_keep(); 0: none */
 	bool gone; /* its number may be another group's */
-	dev_t dev; /* the pipe of the stream */
-	ino_t ino;
+	ino_t ino; /* the pipe of the stream */
 	pid_t holders[COMMAND_GROUP_MAX]; /* all that were ever seen */
 	size_t count;
-	bool blind; /* the last look did not show all processes */
+	bool blind; /* the last look did not show who is in the group */
 	unsigned int waits; /* looks that found only members about to end */
 };
 
@@ -45,8 +44,8 @@ bool command_group_lives(struct command_group *g);
 
 /*
  * Look for members that have the pipe open.  A member that we may not inspect
- * counts, as any does if /proc does not show all processes (blind); and for a
- * while one that is about to end, because its status is not known yet.  Returns
+ * counts, as any does if /proc is missing or foreign (blind); and for a while
+ * one that is about to end, because its status is not known yet.  Returns
  * whether there are any.
  */
 bool command_group_find(struct command_group *g);

@@ -619,13 +619,32 @@ leaves_unseen() {
 	[[ $(id -u) == 0 ]] && unshare --mount --pid --fork true 2>/dev/null ||
 		skip 'needs root, and namespaces'
 	for_other_users
+	install -m 755 "$BKP_TOOLS/undumpable" .
 	printf '%s\n' 'umount -l /proc; exec "$@"' >without
 	printf '%s\n' 'mount -t proc -o hidepid=2 proc /proc
 		exec setpriv --reuid 65534 --regid 65534 --clear-groups "$@"' >hiding
 	leaves_unseen 'unshare --mount sh without'
 	leaves_unseen 'unshare --pid --fork --kill-child'
 	chown 65534 key
-	leaves_unseen 'unshare --mount sh hiding'
+	hides_one 'unshare --mount sh hiding'
+	# Process 1, a shell of our user, is visible.
+	hides_one "unshare --mount --pid --fork --kill-child sh hiding sh -c '\"\$@\"; exit \$?' sh"
+}
+
+# hides_one WRAPPER: /proc hides a child that cannot be traced, and shows one
+# that does not have the stream
+hides_one() {
+	local honest=$BKP
+	wrapped '' "$1"
+	CONSUMER=()
+	SOURCE=(sh -c 'sleep 3 </dev/null >/dev/null 2>&1 &
+		{ echo one; exec ./undumpable 3; } & exit 0')
+	streams push 9 7
+	says sender 'a background process of sh exited with status 3'
+	SOURCE=(sh -c '{ exec 1>/dev/null; sleep 0.3; exit 3; } & echo one')
+	takes_at_most 2 streams push 0 0
+	SOURCE=()
+	BKP=$honest
 }
 
 @test "a child of COMMAND that does not hold the stream runs on: sender and receiver exit 0" {
