@@ -11,7 +11,7 @@ static int input_check(const struct input *in, struct err *e)
 {
 	struct stat st = { .st_mode = S_IFDIR }; /* reading tells */
 
-	if (!io_allows(in->fd, O_RDONLY)) {
+	if (in->kind == IO_PIPE && !io_allows(in->fd, O_RDONLY)) {
 		errno = EBADF;
 		return input_error(e);
 	}

@@ -32,8 +32,8 @@ void output_init(struct output *out, int fd)
 	*out = output_of(fd, io_kind(fd), false);
 	/* Files and plain devices (tapes) take a write whole; sockets get
 	 * MSG_DONTWAIT. */
-	if ((out->kind == IO_PIPE || (out->kind == IO_DEVICE && isatty(fd))) &&
-	    io_allows(fd, O_WRONLY)) {
+	if ((out->kind == IO_PIPE && io_allows(fd, O_WRONLY)) ||
+	    (out->kind == IO_DEVICE && isatty(fd))) {
 		out->own_fd = io_reopen_nonblocking(fd, O_WRONLY);
 		/* poll(2) promises room for at least one page */
 		if (out->own_fd < 0)
@@ -85,18 +85,18 @@ int output_error(const struct output *out, int num, struct err *e)
 			"--output: another process changed, removed or "
 			"replaced %s.part",
 			out->part->path);
-	else if (out->part && num == ECANCELED)
+	else if (out->part && num == ECANCELED && out->part->finishing)
 		err_set(e, ERR_IO, 0,
 			"--output: a process of ours was killed at the end of "
 			"%s.part; if %s is there, it is complete",
 			out->part->path, out->part->path);
-	if (out->part && (num == ESTALE || num == ECANCELED)) {
+	else if (out->part)
+		err_set(e, ERR_IO, num, "cannot write %s.part",
+			out->part->path);
+	if (out->part) {
 		e->num = num;
 		return -1;
 	}
-	if (out->part)
-		return err_set(e, ERR_IO, num, "cannot write %s.part",
-			       out->part->path);
 	if (num == EPIPE || num == ECONNRESET)
 		return err_set(e, ERR_IO, 0,
 			       "the reader of standard output went away");
@@ -116,6 +116,9 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 			       "of bytes");
 	if (out->at_once != SIZE_MAX && !io_ready(out->fd, POLLOUT))
 		return 0;
+	num = out->part ? part_file_unchanged(out->part) : 0;
+	if (num)
+		return output_error(out, num, e);
 	if (len > out->at_once)
 		len = out->at_once;
 	if (out->kind == IO_SOCKET)

@@ -260,10 +260,7 @@ struct digest *part_file_take_digest(struct part_file *p)
 	return d;
 }
 
-/*
- * ---- what a confined process asks the launcher for; each returns an errno,
- * ECANCELED if a process was killed that knew it
- */
+/* ---- what a confined process asks the launcher for; each returns an errno */
 
 /* Never overwrite a FILE that came meanwhile. */
 static int part_file_rename(const struct part_file *p)
@@ -323,7 +320,8 @@ static int part_file_order(const struct part_file *p, enum order_kind kind,
 	if (order_ask_with(&o, (int[]){ p->dir_fd, p->fd }, &answer, &e) == 0)
 		return 0;
 	/* Of our own: the launcher may have done it, but is gone. */
-	if (e.kind == ERR_STREAM)
+	if (kind == ORDER_PART_NAME && e.kind == ERR_STREAM &&
+	    e.num != EMFILE && e.num != ENFILE)
 		return ECANCELED;
 	return e.num ? e.num : EPROTO;
 }
@@ -340,12 +338,9 @@ static int part_file_note(const struct part_file *p)
 static int part_file_finish(const struct part_file *p)
 {
 	int num = fdatasync(p->fd) < 0 ? errno : 0;
-	struct stat st;
 
-	if (num)
+	if (num || (num = part_file_unchanged(p)))
 		return num;
-	if (fstat(p->fd, &st) == 0 && (uint64_t)st.st_size != p->bytes)
-		return ESTALE;
 	num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (!num)
 		return durable_sync_folder(p->dir_fd);
@@ -391,6 +386,15 @@ static void part_file_sync(struct part_file *p)
 	p->sync_pid = part_file_fork(p, false);
 	if (p->sync_pid < 0)
 		p->sync_pid = 0;
+}
+
+int part_file_unchanged(const struct part_file *p)
+{
+	struct stat st;
+
+	return fstat(p->fd, &st) == 0 && (uint64_t)st.st_size != p->bytes
+		       ? ESTALE
+		       : 0;
 }
 
 int part_file_wrote(struct part_file *p, size_t bytes)

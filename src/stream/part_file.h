@@ -51,6 +51,9 @@ int part_file_prepare(struct part_file *p, bool *ready,
 /* Continue that digest: the caller owns it.  Only once it is ready. */
 struct digest *part_file_take_digest(struct part_file *p);
 
+/* Before a write: does it have the bytes that we wrote?  0, or ESTALE. */
+int part_file_unchanged(const struct part_file *p);
+
 /*
  * This many more bytes were written.  Now and then a process of its own syncs
  * them to disk.  Returns 0 or the errno of an earlier sync.

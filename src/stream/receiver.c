@@ -69,7 +69,8 @@ int receiver_output_failed(struct receiver *r, struct err *e)
 		receiver_set_words(
 			r, e->num == ESTALE ? "FILE.part was changed, removed "
 					      "or replaced"
-			   : e->num == ECANCELED
+			   : e->num == ECANCELED && r->output->part &&
+					   r->output->part->finishing
 				   ? "a process was killed at the end; "
 				     "FILE may be complete"
 				   : strerror(e->num));

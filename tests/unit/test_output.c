@@ -270,7 +270,7 @@ static int sync_fail_once(int fd)
 
 static void test_part_error(int num, const char *words)
 {
-	struct part_file part = { .path = (char *)"FILE" };
+	struct part_file part = { .path = (char *)"FILE", .finishing = true };
 	struct output s = { .part = &part };
 	struct err e = { 0 };
 

@@ -304,20 +304,26 @@ overwrites_nothing() {
 	done
 }
 
-@test "another process writes to FILE.part: FILE is not made, sender and receiver exit 9 and 8" {
+@test "another process makes FILE.part longer or shorter: FILE is not made, sender and receiver exit 9 and 8" {
+	part_gets 4M
+	part_gets 0
+}
+
+part_gets() {
 	have_fifo feed
 	exec 8<>feed
 	listens
 	spawn_sender --ktls "$WHEN" <feed
 	head -c 1000000 in >&8
 	until_true size_is 1000000 file.part
-	truncate -s 4M file.part
+	truncate -s "$1" file.part
 	tail -c +1000001 in >&8
 	exec 8>&-
 	wait_sender 9
 	receiver_ends 8
 	assert_stderr_has 'changed, removed or replaced file.part' "$RECEIVER_ERR"
 	[[ ! -e file ]]
+	rm -f file.part*
 }
 
 @test "a folder cannot be synced: FILE is complete, sender and receiver exit 0" {
