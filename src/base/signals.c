@@ -21,12 +21,15 @@ static void signals_end(int sig)
 
 void signals_init(void)
 {
+	struct sigaction old;
 	sigset_t set;
 
 	sigemptyset(&set);
 	for (size_t i = 0; i < array_len(stop_signals); i++) {
 		sigaddset(&set, stop_signals[i]);
-		if (getpid() == 1)
+		if (getpid() == 1 &&
+		    sigaction(stop_signals[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
 			signal(stop_signals[i], signals_end);
 	}
 	sigprocmask(SIG_UNBLOCK, &set, NULL);

@@ -11,8 +11,8 @@
 #include "base/err.h"
 
 /*
- * At the start: whoever started us, these signals can end us.  One that is
- * ignored stays so, but for process 1 of a PID namespace.
+ * At the start: whoever started us, these signals can end us, as process 1 of a
+ * PID namespace, too.  One that is ignored stays so.
  */
 void signals_init(void);
 

@@ -29,6 +29,7 @@ void retry_excuse(struct retry *r, uint64_t now_ms)
 		r->since_ms = now_ms;
 	if (r->connected_ms)
 		r->connected_ms = now_ms;
+	r->connected = false;
 }
 
 uint64_t retry_deadline(const struct retry *r)

@@ -538,7 +538,7 @@ int session_check(const struct session *s, struct err *e)
 	clock_text(s->retry.limit_ms, limit);
 	err_set(e, ERR_STREAM, 0, "%s", s->why.msg);
 	return err_append(e, ", and %s within %s",
-			  s->retry.connected
+			  s->conn || s->retry.connected
 				  ? "nothing moved over another connection"
 				  : "no other connection was made",
 			  limit);

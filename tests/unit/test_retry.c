@@ -69,6 +69,7 @@ static void test_excuse(void)
 	retry_excuse(&r, 300000);
 	is_int(retry_deadline(&r), 360000,
 	       "a stalled consumer does not use the time up");
+	ok(!r.connected, "the next outage is another one");
 	r = (struct retry){ .limit_ms = 1000 };
 	retry_lost(&r, 30000);
 	retry_connected(&r, 30500);

@@ -479,6 +479,13 @@ terminate() {
 	terminate
 	takes_at_most 1 wait_receiver 143
 	wait_sender 7
+	BKP=$honest
+	wrapped 'trap "" HUP' 'unshare --pid --mount-proc --fork --kill-child'
+	CONSUMER=()
+	start_receiver
+	kill -HUP "$(pgrep -P "$RECEIVER_PID" -x btrfs-ktls-pipe)"
+	terminate
+	wait_receiver 143
 }
 
 @test "whoever started us blocks SIGTERM: it ends the receiver all the same" {
