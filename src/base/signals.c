@@ -19,19 +19,26 @@ static void signals_end(int sig)
 	_exit(128 + sig);
 }
 
+/* Those that are ignored stay so. */
+static void signals_handle(void (*handler)(int sig))
+{
+	struct sigaction sa = { .sa_handler = handler }, old;
+
+	for (size_t i = 0; i < array_len(stop_signals); i++)
+		if (sigaction(stop_signals[i], NULL, &old) == 0 &&
+		    old.sa_handler != SIG_IGN)
+			sigaction(stop_signals[i], &sa, NULL);
+}
+
 void signals_init(void)
 {
-	struct sigaction old;
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < array_len(stop_signals); i++) {
+	for (size_t i = 0; i < array_len(stop_signals); i++)
 		sigaddset(&set, stop_signals[i]);
-		if (getpid() == 1 &&
-		    sigaction(stop_signals[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			signal(stop_signals[i], signals_end);
-	}
+	if (getpid() == 1)
+		signals_handle(signals_end);
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -54,14 +61,9 @@ static void signals_on_signal(int sig)
 
 int signals_arm(struct err *e)
 {
-	struct sigaction sa = { .sa_handler = signals_on_signal }, old;
-
 	if (pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) < 0)
 		return err_call(e, ERR_STREAM, "pipe2", "cannot make a pipe");
-	for (size_t i = 0; i < array_len(stop_signals); i++)
-		if (sigaction(stop_signals[i], NULL, &old) == 0 &&
-		    old.sa_handler != SIG_IGN)
-			sigaction(stop_signals[i], &sa, NULL);
+	signals_handle(signals_on_signal);
 	return 0;
 }
 

@@ -63,6 +63,12 @@ static bool command_group_has_child(const struct command_group *g)
 
 enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
 
+/* What /proc says of a process that has ended */
+static bool command_group_is_gone(int num)
+{
+	return num == ENOENT || num == ESRCH;
+}
+
 /*
  * Is this descriptor the stream's?  A process that is gone has none; one that
  * cannot be looked at for another reason may be.  The link is read, because
@@ -74,7 +80,7 @@ static bool command_group_is_stream(const struct command_group *g, int dir_fd,
 	char link[64] = "", stream[64];
 
 	if (readlinkat(dir_fd, name, link, sizeof link - 1) < 0)
-		return errno != ENOENT && errno != ESRCH;
+		return !command_group_is_gone(errno);
 	snprintf(stream, sizeof stream, "pipe:[%ju]", (uintmax_t)g->ino);
 	return !strcmp(link, stream);
 }
@@ -90,14 +96,14 @@ static enum holds command_group_ask(const struct command_group *g, pid_t pid)
 	snprintf(path, sizeof path, "/proc/%d/fd", (int)pid);
 	dir = opendir(path);
 	if (!dir)
-		return errno == ENOENT || errno == ESRCH ? IS_ENDING : HOLDS;
+		return command_group_is_gone(errno) ? IS_ENDING : HOLDS;
 	while (!found && (errno = 0, d = readdir(dir))) {
 		if (*d->d_name == '.')
 			continue;
 		any = true;
 		found = command_group_is_stream(g, dirfd(dir), d->d_name);
 	}
-	found |= errno && errno != ENOENT && errno != ESRCH;
+	found |= errno && !command_group_is_gone(errno);
 	closedir(dir);
 	return found ? HOLDS : any ? HOLDS_NOT : IS_ENDING;
 }

@@ -73,30 +73,33 @@ bool output_takes_splice(const struct output *out)
 		!io_has_flag(out->fd, O_APPEND));
 }
 
-int output_error(const struct output *out, int num, struct err *e)
+static int output_part_error(const struct part_file *p, int num, struct err *e)
 {
-	if (out->part && num == EEXIST)
+	if (num == EEXIST)
 		return err_set(e, ERR_IO, num,
 			       "--output: %s appeared meanwhile, and is not "
 			       "overwritten",
-			       out->part->path);
-	if (out->part && num == ESTALE)
+			       p->path);
+	if (num == ESTALE)
 		err_set(e, ERR_IO, 0,
 			"--output: another process changed, removed or "
 			"replaced %s.part",
-			out->part->path);
-	else if (out->part && num == ECANCELED && out->part->finishing)
+			p->path);
+	else if (num == ECANCELED && p->finishing)
 		err_set(e, ERR_IO, 0,
 			"--output: a process of ours was killed at the end of "
 			"%s.part; if %s is there, it is complete",
-			out->part->path, out->part->path);
-	else if (out->part)
-		err_set(e, ERR_IO, num, "cannot write %s.part",
-			out->part->path);
-	if (out->part) {
-		e->num = num;
-		return -1;
-	}
+			p->path, p->path);
+	else
+		return err_set(e, ERR_IO, num, "cannot write %s.part", p->path);
+	e->num = num;
+	return -1;
+}
+
+int output_error(const struct output *out, int num, struct err *e)
+{
+	if (out->part)
+		return output_part_error(out->part, num, e);
 	if (num == EPIPE || num == ECONNRESET)
 		return err_set(e, ERR_IO, 0,
 			       "the reader of standard output went away");
