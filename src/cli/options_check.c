@@ -295,7 +295,7 @@ int options_check(struct options *o, int argc, char **argv, struct err *e)
 		return -1;
 	if (options_check_rows(o, e) < 0 || options_check_values(o, e) < 0) {
 		if (o->defaults.count > 1)
-			err_append(e, " (some may come from %s)",
+			err_append(e, " (options of %s count, too)",
 				   o->defaults.words[0]);
 		return -1;
 	}

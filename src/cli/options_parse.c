@@ -202,7 +202,7 @@ static size_t options_list(char list[static 128], size_t n, const char *dashes,
 				    n ? ", " : "", dashes, word);
 }
 
-/* List the options of our verb that begin so.  Returns their number. */
+/* List our verb's options that begin with the name.  Returns their number. */
 static size_t options_likely(const struct options *o, const struct refused *r,
 			     char list[static 128])
 {

@@ -76,7 +76,7 @@ far_login() {
 	one_line "$TMP/.config/btrfs-ktls-pipe/ssh: .*--prot"
 	echo fallback >.config/btrfs-ktls-pipe/ssh
 	HOME=$TMP XDG_CONFIG_HOME='' bkp 2 ssh --name snap host true
-	one_line "--fallback: .*some may come from $TMP/.config/btrfs-ktls-pipe/ssh"
+	one_line "--fallback: .*options of $TMP/.config/btrfs-ktls-pipe/ssh count, too"
 }
 
 @test "a file of defaults that is too long or cannot be read: exit status 2, and it says which" {
