@@ -88,6 +88,13 @@ record() {
 	run ! assert_lines 1 "$ERR"
 }
 
+@test "assert_stderr_has FILE waits for the line of a program that still runs" {
+	: >other
+	{ sleep 0.5; echo four >>other; } 3>&- &
+	assert_stderr_has four other
+	run ! assert_stderr_has five other
+}
+
 @test "make_key creates an identity:hex line that only its owner can read" {
 	make_key k alice
 	[[ $(<k) =~ ^alice:[0-9a-f]{64}$ && $(<k) == "alice:$KEY_HEX" ]]
