@@ -151,6 +151,14 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 	}
 }
 
+/* pid is not reaped yet, so there is no error but a refusal. */
+static bool supervisor_has_member(const struct supervisor *s, pid_t pid)
+{
+	pid_t group = getpgid(pid);
+
+	return group == s->pid || group < 0;
+}
+
 /* A call failed that we cannot watch COMMAND without. */
 static void supervisor_lose(struct supervisor *s)
 {
@@ -182,7 +190,7 @@ static bool supervisor_reap(struct supervisor *s)
 			supervisor_lose(s);
 			return false;
 		}
-		is_member = getpgid(info.si_pid) == s->pid;
+		is_member = supervisor_has_member(s, info.si_pid);
 		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
 		if (pid < 0)
 			supervisor_lose(s);

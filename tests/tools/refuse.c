@@ -62,7 +62,9 @@ static const struct {
 	CALL(fsetxattr),
 	CALL(fsync),
 	CALL(ftruncate),
+	CALL(getdents64),
 	CALL(getpeername),
+	CALL(getpgid),
 	CALL(getrandom),
 	CALL(getsockname),
 	CALL(getsockopt),
@@ -85,6 +87,7 @@ static const struct {
 	CALL(prlimit64),
 	CALL(pwrite64),
 	CALL(pwritev),
+	CALL(readlinkat),
 	CALL(readv),
 	CALL(recvfrom),
 	CALL(recvmmsg),
@@ -127,6 +130,9 @@ static const struct {
 #ifdef SYS_fork
 	CALL(fork),
 #endif
+#ifdef SYS_fstat
+	CALL(fstat),
+#endif
 #ifdef SYS_getpgrp
 	CALL(getpgrp),
 #endif
@@ -141,6 +147,9 @@ static const struct {
 #endif
 #ifdef SYS_poll
 	CALL(poll),
+#endif
+#ifdef SYS_readlink
+	CALL(readlink),
 #endif
 #ifdef SYS_rename
 	CALL(rename),

@@ -156,6 +156,22 @@ each() {
 	exec 5<&- 6>&-
 }
 
+@test "what shows the children of COMMAND is refused: they are waited for, and their status counts" {
+	local calls call
+	by_tier 1 1 6 6
+	for calls in 'fstat getdents64 getpgid readlink readlinkat' \
+		fstat getdents64 getpgid readlink readlinkat; do
+		((SIZE-- > 0)) || break
+		refused both EPERM $calls
+		SOURCE=(sh -c '{ sleep 0.5; echo one; exit 3; } & exit 0')
+		streams push 9 7
+		says sender 'a background process of sh exited with status 3'
+		SOURCE=(sh -c '{ sleep 0.5; echo one; } & exit 0')
+		streams push 0 0
+		[[ $(<"$RECEIVED") == one ]]
+	done
+}
+
 # --- optional system calls
 
 @test "all optional system calls fail at once: delivered, on both sides" {
