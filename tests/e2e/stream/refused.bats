@@ -6,6 +6,7 @@
 
 load ../../lib/helpers
 load ../../lib/delivery
+load ../../lib/forms
 
 setup() {
 	set_up
@@ -15,81 +16,18 @@ setup() {
 	make_data in 300000
 }
 
-# refused SIDE EPERM|ENOSYS CALL...: from here on SIDE (connect, listen or both)
-# is refused these calls
+# refused SIDE EPERM|ENOSYS CALL...: from here on SIDE is refused these calls
 refused() {
 	BKP=$REAL
 	wrapped '' "\"$BKP_TOOLS/refuse\" ${*:2} --"
-	case $1 in
-	connect) THERE=$REAL ;;
-	listen) THERE=$BKP BKP=$REAL ;;
-	both) THERE= ;;
-	esac
-}
-
-# form FORM: the inputs and outputs of both sides
-form() {
-	SOURCE=() CONSUMER=() LISTEN=() INPUT=pipe
-	case $1 in
-	plain) ;;
-	command)
-		SOURCE=(cat in)
-		CONSUMER=(cat)
-		;;
-	file) INPUT='file' ;;
-	keep)
-		CONSUMER=(cat)
-		LISTEN=(--keep)
-		;;
-	esac
-}
-
-# Unlike that of peers.bash it fails at once when a listener exits before it is
-# ready, which closes the pipe.
-read_port() {
-	PORT=
-	read -r -t 30 PORT <ready && [[ $PORT =~ ^[1-9][0-9]*$ ]]
-}
-
-# runs push|pull: a stream, complete or not. Sets the exit statuses CONNECT and
-# LISTENER: "-" for a side that could not start, "on" for a listener that still
-# listens after the other side has exited.
-runs() {
-	CONNECT=0 LISTENER=0
-	rm -f "$RECEIVED" ready "$SENDER_ERR" "$RECEIVER_ERR"
-	if [[ $INPUT == file ]]; then
-		stream_starts "$1" <in
-	else
-		stream_starts "$1" < <(cat in)
-	fi 2>start.err || :
-	LISTENER_PID=$RECEIVER_PID
-	[[ $1 == push ]] || LISTENER_PID=$SENDER_PID
-	wait "$CONNECT_PID" || CONNECT=$?
-	[[ $PORT ]] || CONNECT=-
-	if [[ $GOES_ON ]] && alive "$LISTENER_PID"; then
-		kill "$LISTENER_PID"
-		wait "$LISTENER_PID" || LISTENER=$?
-		((LISTENER && LISTENER != 143)) || LISTENER=on
-	else
-		wait "$LISTENER_PID" || LISTENER=$?
-	fi
+	on_side "$1"
 }
 
 # does_without SIDE EPERM|ENOSYS FORM CALL...: the whole stream is delivered,
 # although these system calls are refused
 does_without() {
-	local way=${WAY-push}
-
 	refused "$1" "$2" "${@:4}"
-	form "$3"
-	GOES_ON=
-	[[ $3 != keep ]] || GOES_ON=y
-	runs "$way"
-	[[ $CONNECT == 0 && $LISTENER == @(0|on) ]] || {
-		show start.err "$SENDER_ERR" "$RECEIVER_ERR"
-		fail "$way, $3, $1: $2 of ${*:4}: exit $CONNECT, $LISTENER"
-	}
-	assert_same_file in "$RECEIVED"
+	delivers "${WAY-push}" "$1" "$3" "$2 of ${*:4}"
 }
 
 # ends SIDE EPERM|ENOSYS FORM CALL CODES: both sides exit at once. CODES is a
@@ -283,7 +221,6 @@ each() {
 @test "SIGCHLD is blocked and stays so: the end of COMMAND is noticed" {
 	blocked() {
 		form command
-		GOES_ON=
 		runs "$1"
 		[[ $CONNECT,$LISTENER == 0,0 ]] || {
 			show "$SENDER_ERR" "$RECEIVER_ERR"
