@@ -54,6 +54,7 @@ EXTRA_DIST += \
 	tests/lib/delivery.bash \
 	tests/lib/keys.bash \
 	tests/e2e/stream/delivery.bats \
+	tests/e2e/stream/environments.bats \
 	tests/lib/forms.bash \
 	tests/e2e/conn/dial.bats \
 	tests/e2e/cli/confine.bats \
