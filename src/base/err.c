@@ -14,6 +14,10 @@ const char *err_remedy(int num)
 		       "LimitNOFILE= in a unit)";
 	case ENFILE:
 		return " (raise the sysctl fs.file-max)";
+	case EFBIG:
+		return " (raise the limit on the size of a file: ulimit -f, or "
+		       "LimitFSIZE= in a unit; or use a file system that "
+		       "allows larger files)";
 	case ENOMEM:
 		return " (free memory, or raise the limit on it: ulimit -v, or "
 		       "MemoryMax= in a unit)";

@@ -129,6 +129,7 @@ start_waiting_reader() {
 	ulimit -S -f unlimited
 	trap - XFSZ
 	stream_ends 9 8
+	says receiver 'cannot write standard output: File too large .*ulimit -f'
 	assert_prefix "$RECEIVED" "$IN"
 }
 
