@@ -23,21 +23,6 @@ void command_group_init(struct command_group *g, pid_t group, int fd)
 	*g = (struct command_group){ .group = group, .ino = st.st_ino };
 }
 
-int command_group_keep(struct command_group *g)
-{
-	/* Zeros: a fork that no SIGCHLD tells of, and no wait of ours takes. */
-	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-
-	if (pid == 0)
-		_exit(0);
-	if (pid < 0)
-		return -1;
-	/* Without a member the number may be another group's next. */
-	g->gone = setpgid(pid, g->group) < 0;
-	g->keeper = pid;
-	return 0;
-}
-
 void command_group_release(struct command_group *g)
 {
 	if (g->keeper)
@@ -127,6 +112,12 @@ static bool command_group_is_hidden(pid_t pid)
 	return lstat(path, &st) < 0;
 }
 
+/* Our own zombie, or COMMAND, whose end waitid(2) tells */
+static bool command_group_is_known(const struct command_group *g, pid_t pid)
+{
+	return pid == g->keeper || pid == g->group;
+}
+
 /* What a look at all processes shows of the group */
 struct seen {
 	bool member, holder, ending;
@@ -160,8 +151,8 @@ static void command_group_look_for_hidden(struct command_group *g,
 		return;
 	}
 	while (fscanf(children, "%d", &pid) == 1) {
-		if (pid == g->keeper || getpgid(pid) != g->group ||
-		    !command_group_is_hidden(pid))
+		if (command_group_is_known(g, pid) ||
+		    getpgid(pid) != g->group || !command_group_is_hidden(pid))
 			continue;
 		seen->member = true;
 		command_group_add(g, seen, pid);
@@ -180,7 +171,7 @@ static struct seen command_group_look(struct command_group *g)
 		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10), group;
 		enum holds holds;
 
-		if (pid <= 0 || pid == g->keeper)
+		if (pid <= 0 || command_group_is_known(g, pid))
 			continue;
 		group = getpgid(pid);
 		g->blind |= group < 0 && errno != ESRCH;
@@ -200,6 +191,25 @@ static struct seen command_group_look(struct command_group *g)
 	seen.member |= g->blind && command_group_has_child(g);
 	seen.holder |= g->blind && seen.member;
 	return seen;
+}
+
+int command_group_keep(struct command_group *g)
+{
+	/* Zeros: a fork that no SIGCHLD tells of, and no wait of ours takes. */
+	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+	int num = errno;
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0) {
+		g->gone = !command_group_look(g).member;
+		errno = num;
+		return g->gone ? 0 : -1;
+	}
+	/* Without a member the number may be another group's next. */
+	g->gone = setpgid(pid, g->group) < 0;
+	g->keeper = pid;
+	return 0;
 }
 
 bool command_group_lives(struct command_group *g)

@@ -29,7 +29,8 @@ void command_group_init(struct command_group *g, pid_t group, int fd);
 /*
  * COMMAND has exited and is about to be reaped.  A zombie joins its group, so
  * that nobody else gets the group's number as long as we live, or our parent
- * has not reaped it.  Returns 0, or -1 with errno set: no more processes.
+ * has not reaped it.  If none can be made it is not missed, unless COMMAND left
+ * a process.  Returns 0, or -1 with errno set.
  */
 int command_group_keep(struct command_group *g);
 

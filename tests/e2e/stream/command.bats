@@ -687,3 +687,27 @@ alone() {
 	wait_receiver 7
 	assert_stderr_has 'gave up' "$RECEIVER_ERR"
 }
+
+# ends_alone SCRIPT SENDER_CODE RECEIVER_CODE: the source may not start another
+# process once it has begun, and then does SCRIPT
+ends_alone() {
+	start_receiver --ktls "$WHEN"
+	BKP=./other bkp "$2" connect -k - -p "$PORT" --ktls "$WHEN" 127.0.0.1 -- \
+		sh -c "echo word; sleep 1 & $1
+			prlimit --pid \$PPID --nproc=0; exit \${code:-0}" <key
+	wait_receiver "$3"
+}
+
+@test "no process can be made when the source ends: its status counts" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	for_other_users
+	printf '%s\n' '#!/bin/sh' \
+		"exec setpriv --reuid=65534 --clear-groups '$BKP' \"\$@\"" >other
+	chmod 755 other
+	ends_alone 'wait' 0 0
+	[[ $(<"$RECEIVED") == word ]]
+	ends_alone 'wait; code=3' 9 7
+	assert_stderr_has 'sh exited with status 3'
+	ends_alone '' 9 7
+	assert_stderr_has 'cannot run sh: .*raise the limit on processes'
+}
