@@ -273,7 +273,7 @@ tests_unit_test_input_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=io_reopen_nonblocking
 tests_unit_test_io_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=fcntl -Wl,--wrap=fcntl64 -Wl,--wrap=__fcntl_time64 \
 	-Wl,--wrap=read -Wl,--wrap=write \
-	-Wl,--wrap=getrandom -Wl,--wrap=opendir -Wl,--wrap=syscall
+	-Wl,--wrap=getrandom -Wl,--wrap=syscall
 tests_unit_test_ktls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=setsockopt -Wl,--wrap=getsockopt -Wl,--wrap=splice \
 	-Wl,--wrap=sendmsg -Wl,--wrap=recvmsg \

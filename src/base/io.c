@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "base/io.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 
@@ -128,28 +126,46 @@ int io_set_nonblocking(int fd, struct err *e)
 	return 0;
 }
 
+static bool io_same_file(int a, int b)
+{
+	struct stat one, other;
+
+	return fstat(a, &one) == 0 && fstat(b, &other) == 0 &&
+	       one.st_dev == other.st_dev && one.st_ino == other.st_ino;
+}
+
 int io_reopen_nonblocking(int fd, int access)
 {
 	const struct order reopen = { .kind = ORDER_REOPEN,
 				      .number = fd,
 				      .access = access };
 	struct err ignored = { 0 };
+	autoclose int again = -1;
 	char path[32];
 
 	if (order_possible())
 		return order_ask_fd(&reopen, &ignored);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-	return open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	again = open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
+	/* What lies at /proc may be of another kernel, or anybody's files. */
+	return io_same_file(fd, again) ? steal_fd(&again) : -1;
 }
 
 int io_open_null(void)
 {
-	const struct order null = { .kind = ORDER_NULL };
+	const struct order ask = { .kind = ORDER_NULL };
 	struct err ignored = { 0 };
+	autoclose int null = -1;
 
 	if (order_possible())
-		return order_ask_fd(&null, &ignored);
-	return open("/dev/null", O_WRONLY | O_CLOEXEC);
+		return order_ask_fd(&ask, &ignored);
+	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	/* Where it is a file, that would keep what we throw away. */
+	if (null >= 0 && io_kind(null) != IO_DEVICE) {
+		errno = ENODEV;
+		return -1;
+	}
+	return steal_fd(&null);
 }
 
 ssize_t io_read(int fd, void *buf, size_t len)
@@ -211,38 +227,14 @@ int io_write_all(int fd, const void *buf, size_t len, const char *what,
 	return 0;
 }
 
-/* Close by the list in /proc.  Returns false if there is no such list. */
-static bool io_close_listed(unsigned int first, unsigned int last)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	struct dirent *entry;
-
-	if (!dir)
-		return false;
-	while ((entry = readdir(dir))) {
-		unsigned long fd = strtoul(entry->d_name, NULL, 10);
-
-		if (entry->d_name[0] != '.' && fd >= first && fd <= last &&
-		    fd != (unsigned long)dirfd(dir))
-			close((int)fd);
-	}
-	closedir(dir);
-	return true;
-}
-
 /* They need not be open. */
 static void io_close_range(unsigned int first, unsigned int last)
 {
-	/* No more than we can have opened; if the limit is unknown, a guess. */
-	unsigned int end = 1 << 16;
-	struct rlimit limit;
+	enum { END = 1 << 16 }; /* more would take seconds */
 
-	if (first > last || syscall(SYS_close_range, first, last, 0) == 0 ||
-	    io_close_listed(first, last))
+	if (first > last || syscall(SYS_close_range, first, last, 0) == 0)
 		return;
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < end)
-		end = (unsigned int)limit.rlim_cur;
-	for (unsigned int fd = first; fd < end && fd <= last; fd++)
+	for (unsigned int fd = first; fd < END && fd <= last; fd++)
 		close((int)fd);
 }
 

@@ -62,8 +62,8 @@ int io_set_nonblocking(int fd, struct err *e) attr_must_check;
  * Open the pipe or terminal behind fd again, through /proc/self/fd/FD: the new
  * open file description is non-blocking, that of fd stays as it is.  access is
  * O_RDONLY or O_WRONLY.  Returns the new descriptor, or -1 if it cannot be
- * opened (a socket, no /proc, a pipe of another user; if there is a launcher,
- * it opens 0, 1 and 2 alone).
+ * opened (a socket, no /proc or one of other files, a pipe of another user; if
+ * there is a launcher, it opens 0, 1 and 2 alone).
  */
 int io_reopen_nonblocking(int fd, int access);
 

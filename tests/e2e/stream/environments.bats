@@ -124,10 +124,20 @@ need_namespaces() {
 	END
 }
 
+# A /proc of another kernel, or of nobody knows what: our standard descriptors
+# in it are other files.
+lying_proc() {
+	printf '%s\n' 'mount -t tmpfs none /proc && mkdir -p /proc/self/fd &&
+		for i in 0 1 2; do ln -s /dev/null /proc/self/fd/$i; done &&
+		exec "$@"' >lying
+}
+
 @test "namespaces, privileges: delivered" {
 	need_namespaces
+	lying_proc
 	delivers_in <<-'END'
 		with unshare --mount sh -c 'umount -l /proc; exec "$@"' sh
+		with unshare --mount sh lying
 		with unshare --mount sh -c 'mount -t tmpfs none /dev; exec "$@"' sh
 		with unshare --mount sh -c 'mount -t tmpfs none /run; mount -t tmpfs none /var; exec "$@"' sh
 		with unshare --mount sh -c 'mount -o remount,bind,ro /; exec "$@"' sh
@@ -136,6 +146,18 @@ need_namespaces() {
 		with setpriv --no-new-privs --bounding-set=-all --inh-caps=-all
 		with setpriv --securebits=+noroot,+noroot_locked
 	END
+}
+
+@test "/proc is not ours, the output is a pipe: delivered" {
+	need_namespaces
+	lying_proc
+	mkfifo pipe
+	inside both "with unshare --mount sh lying"
+	OUTPUT=pipe
+	cat pipe >got &
+	streams push 0 0 < <(cat in)
+	wait $!
+	assert_same_file in got
 }
 
 @test "process 1 of a namespace, another clock: delivered" {
