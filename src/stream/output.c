@@ -138,14 +138,29 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	return num ? output_error(out, num, e) : 0;
 }
 
+static int output_ask_unread(const struct output *out, int *bytes)
+{
+	*bytes = 0;
+	return ioctl(out->fd, out->kind == IO_PIPE ? FIONREAD : SIOCOUTQ,
+		     bytes);
+}
+
+int output_check(const struct output *out, struct err *e)
+{
+	int bytes;
+
+	return output_has_reader(out) && output_ask_unread(out, &bytes) < 0
+		       ? err_call(e, ERR_IO, "ioctl",
+				  "cannot tell what the reader has read")
+		       : 0;
+}
+
 size_t output_unread(const struct output *out)
 {
-	int bytes = 0;
+	int bytes;
 
-	if (out->kind == IO_PIPE && ioctl(out->fd, FIONREAD, &bytes) < 0)
-		bytes = 0;
-	if (out->kind == IO_SOCKET && ioctl(out->fd, SIOCOUTQ, &bytes) < 0)
-		bytes = 0;
+	if (!output_has_reader(out) || output_ask_unread(out, &bytes) < 0)
+		return 0;
 	return (size_t)bytes;
 }
 

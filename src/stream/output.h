@@ -39,6 +39,9 @@ bool output_has_reader(const struct output *out);
 /* Can splice(2) move bytes from a pipe into it? */
 bool output_takes_splice(const struct output *out);
 
+/* Can we ask what its reader has read?  Errors: ERR_IO. */
+int output_check(const struct output *out, struct err *e) attr_must_check;
+
 /*
  * Bytes that were written and that the reader has not read yet; 0 if there is
  * no reader.

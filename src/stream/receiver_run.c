@@ -222,6 +222,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 		r->outcome.failure = FRAME_FAIL_START;
 		return -1;
 	}
+	if (output_check(r->output, e) < 0)
+		return receiver_output_failed(r, e);
 	r->splice = r->p->splice && !r->p->digest &&
 		    connection_in_kernel(r->session->conn) &&
 		    output_takes_splice(r->output);
