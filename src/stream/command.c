@@ -197,7 +197,9 @@ static void command_continue(const struct command *c)
 
 static void command_order(struct command *c, char order)
 {
-	send(c->process.control_fd, &order, 1, MSG_NOSIGNAL);
+	/* If this fails, the end of the socket orders it to kill. */
+	if (send(c->process.control_fd, &order, 1, MSG_NOSIGNAL) < 0)
+		shutdown(c->process.control_fd, SHUT_WR);
 	command_continue(c);
 }
 
@@ -259,7 +261,7 @@ int command_fail(const struct command_status *s, const char *name,
 	if (s->start_errno) {
 		errno = s->start_errno;
 		return err_call(e, ERR_COMMAND,
-				"execve, dup2, poll, wait4 or waitid",
+				"execve, dup2, poll, prctl, wait4 or waitid",
 				"cannot run %s", name);
 	}
 	if (s->wanted_terminal)
@@ -277,6 +279,13 @@ int command_fail(const struct command_status *s, const char *name,
 		return err_set(e, ERR_COMMAND, 0,
 			       "%s%s was killed by signal %d (%s)", left, name,
 			       s->signal, strsignal(s->signal));
-	return err_set(e, ERR_COMMAND, 0, "%s%s exited with status %d", left,
-		       name, s->exit_status);
+	err_set(e, ERR_COMMAND, 0, "%s%s exited with status %d", left, name,
+		s->exit_status);
+	return s->left_unseen
+		       ? err_append(e,
+				    " (it was too short-lived to see whether "
+				    "it had the stream open; let %s wait for "
+				    "it, or start it by setsid)",
+				    name)
+		       : -1;
 }

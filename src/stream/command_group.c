@@ -15,12 +15,15 @@
 
 enum { WAITS_MAX = 20 };
 
-void command_group_init(struct command_group *g, pid_t group, int fd)
+void command_group_init(struct command_group *g, pid_t command, int fd)
 {
-	struct stat st = { 0 };
+	/* Both processes do it, and one is first. */
+	bool failed = setpgid(command, command) < 0;
+	struct stat st;
 
-	fstat(fd, &st);
-	*g = (struct command_group){ .group = group, .ino = st.st_ino };
+	*g = (struct command_group){ .group = command };
+	g->shared = failed && getpgid(command) != command;
+	g->ino = fstat(fd, &st) < 0 ? 0 : st.st_ino;
 }
 
 void command_group_release(struct command_group *g)
@@ -34,7 +37,7 @@ void command_group_release(struct command_group *g)
 int command_group_signal(const struct command_group *g, int sig)
 {
 	errno = ESRCH;
-	return g->gone ? -1 : kill(-g->group, sig);
+	return g->gone || g->shared || g->unkept ? -1 : kill(-g->group, sig);
 }
 
 /* A member is our child, unless its parent lives and left the group. */
@@ -42,8 +45,22 @@ static bool command_group_has_child(const struct command_group *g)
 {
 	siginfo_t ignored;
 
-	return waitid(P_PGID, (id_t)g->group, &ignored,
+	return waitid(g->shared ? P_ALL : P_PGID, (id_t)g->group, &ignored,
 		      WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
+/* Sets blind if that cannot be known. */
+static bool command_group_has(struct command_group *g, pid_t pid)
+{
+	siginfo_t ignored;
+	pid_t group;
+
+	if (g->shared)
+		return waitid(P_PID, (id_t)pid, &ignored,
+			      WEXITED | WNOHANG | WNOWAIT) == 0;
+	group = getpgid(pid);
+	g->blind |= group < 0 && errno != ESRCH;
+	return group == g->group;
 }
 
 enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
@@ -64,6 +81,8 @@ static bool command_group_is_stream(const struct command_group *g, int dir_fd,
 {
 	char link[64] = "", stream[64];
 
+	if (!g->ino)
+		return true;
 	if (readlinkat(dir_fd, name, link, sizeof link - 1) < 0)
 		return !command_group_is_gone(errno);
 	snprintf(stream, sizeof stream, "pipe:[%ju]", (uintmax_t)g->ino);
@@ -123,12 +142,44 @@ struct seen {
 	bool member, holder, ending;
 };
 
-static void command_group_add(struct command_group *g, struct seen *seen,
-			      pid_t pid)
+/* Room for another member, perhaps that of one that is gone and held nothing */
+static struct command_member *command_group_room(struct command_group *g)
 {
-	seen->holder = true;
-	if (!command_group_held(g, pid) && g->count < COMMAND_GROUP_MAX)
-		g->holders[g->count++] = pid;
+	if (g->count < COMMAND_GROUP_MAX)
+		return &g->members[g->count++];
+	for (size_t i = 0; i < g->count; i++)
+		if (!g->members[i].holds &&
+		    !command_group_has(g, g->members[i].pid))
+			return &g->members[i];
+	return NULL;
+}
+
+static struct command_member *command_group_find_member(struct command_group *g,
+							pid_t pid)
+{
+	for (size_t i = 0; i < g->count; i++)
+		if (g->members[i].pid == pid)
+			return &g->members[i];
+	return NULL;
+}
+
+static void command_group_add(struct command_group *g, struct seen *seen,
+			      pid_t pid, enum holds holds)
+{
+	struct command_member *m = command_group_find_member(g, pid);
+
+	seen->member = true;
+	seen->ending |= holds == IS_ENDING;
+	seen->holder |= holds == HOLDS;
+	/* Those that end as COMMAND does, COMMAND could have waited for. */
+	if (holds == IS_ENDING && g->looked)
+		return;
+	if (holds == HOLDS)
+		g->holder = pid;
+	if (!m && (m = command_group_room(g)))
+		*m = (struct command_member){ .pid = pid };
+	if (m)
+		m->holds |= holds == HOLDS;
 }
 
 /*
@@ -151,11 +202,9 @@ static void command_group_look_for_hidden(struct command_group *g,
 		return;
 	}
 	while (fscanf(children, "%d", &pid) == 1) {
-		if (command_group_is_known(g, pid) ||
-		    getpgid(pid) != g->group || !command_group_is_hidden(pid))
-			continue;
-		seen->member = true;
-		command_group_add(g, seen, pid);
+		if (!command_group_is_known(g, pid) &&
+		    command_group_has(g, pid) && command_group_is_hidden(pid))
+			command_group_add(g, seen, pid, HOLDS);
 	}
 	fclose(children);
 }
@@ -168,20 +217,12 @@ static struct seen command_group_look(struct command_group *g)
 
 	g->blind = !proc;
 	while (proc && (errno = 0, d = readdir(proc))) {
-		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10), group;
-		enum holds holds;
+		pid_t pid = (pid_t)strtol(d->d_name, NULL, 10);
 
-		if (pid <= 0 || command_group_is_known(g, pid))
-			continue;
-		group = getpgid(pid);
-		g->blind |= group < 0 && errno != ESRCH;
-		if (group != g->group)
-			continue;
-		seen.member = true;
-		holds = command_group_ask(g, pid);
-		seen.ending |= holds == IS_ENDING;
-		if (holds == HOLDS)
-			command_group_add(g, &seen, pid);
+		if (pid > 0 && !command_group_is_known(g, pid) &&
+		    command_group_has(g, pid))
+			command_group_add(g, &seen, pid,
+					  command_group_ask(g, pid));
 	}
 	g->blind |= proc && errno;
 	if (proc) {
@@ -193,23 +234,37 @@ static struct seen command_group_look(struct command_group *g)
 	return seen;
 }
 
+/* A process that forks and exits during a look has a new pid: look again. */
+static struct seen command_group_look_twice(struct command_group *g)
+{
+	struct seen seen = command_group_look(g);
+
+	return !seen.holder && (seen.member || command_group_has_child(g))
+		       ? command_group_look(g)
+		       : seen;
+}
+
 int command_group_keep(struct command_group *g)
 {
-	/* Zeros: a fork that no SIGCHLD tells of, and no wait of ours takes. */
-	pid_t pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
-	int num = errno;
+	pid_t pid;
+	int num;
 
+	if (g->shared)
+		return 0;
+	/* Zeros: a fork that no SIGCHLD tells of, and no wait of ours takes. */
+	pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
+	num = errno;
 	if (pid == 0)
 		_exit(0);
-	if (pid < 0) {
-		g->gone = !command_group_look(g).member;
-		errno = num;
-		return g->gone ? 0 : -1;
+	if (pid > 0) {
+		g->keeper = pid;
+		/* COMMAND may have gone to another group or session. */
+		g->unkept = setpgid(pid, g->group) < 0;
+		return 0;
 	}
-	/* Without a member the number may be another group's next. */
-	g->gone = setpgid(pid, g->group) < 0;
-	g->keeper = pid;
-	return 0;
+	g->gone = !command_group_look_twice(g).holder;
+	errno = num;
+	return g->gone ? 0 : -1;
 }
 
 bool command_group_lives(struct command_group *g)
@@ -223,18 +278,18 @@ bool command_group_find(struct command_group *g)
 	struct seen seen = { .member = false };
 
 	if (!g->gone)
-		seen = command_group_look(g);
-	/* A process that forks and exits meanwhile has a new pid. */
-	if (!g->gone && !seen.holder &&
-	    (seen.member || command_group_has_child(g)))
-		seen = command_group_look(g);
+		seen = command_group_look_twice(g);
+	g->looked |= seen.holder;
 	return seen.holder || (seen.ending && g->waits++ < WAITS_MAX);
 }
 
-bool command_group_held(const struct command_group *g, pid_t pid)
+enum command_group_counts command_group_counts(struct command_group *g,
+					       pid_t pid, bool is_member)
 {
-	for (size_t i = 0; i < g->count; i++)
-		if (g->holders[i] == pid)
-			return true;
-	return false;
+	const struct command_member *m = command_group_find_member(g, pid);
+
+	if (m && (m->holds || (is_member && g->blind)))
+		return COMMAND_GROUP_COUNTS;
+	return !m && is_member && g->looked ? COMMAND_GROUP_UNKNOWN
+					    : COMMAND_GROUP_IGNORES;
 }

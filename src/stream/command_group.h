@@ -10,27 +10,39 @@
 #include <stddef.h>
 #include <sys/types.h>
 
-enum { COMMAND_GROUP_MAX = 64 };
+enum { COMMAND_GROUP_MAX = 256 };
+
+struct command_member {
+	pid_t pid;
+	bool holds; /* was seen with the stream open */
+};
 
 struct command_group {
 	pid_t group;
+	bool shared; /* it could not be made: our children are the members */
 	pid_t keeper; /* see command_group_keep(); 0: none */
 	bool gone; /* its number may be another group's */
-	ino_t ino; /* the pipe of the stream */
-	pid_t holders[COMMAND_GROUP_MAX]; /* all that were ever seen */
+	bool unkept; /* the same once it has no member: nobody may signal it */
+	ino_t ino; /* the pipe of the stream; 0: not known */
+	struct command_member members[COMMAND_GROUP_MAX]; /* that were seen */
 	size_t count;
+	pid_t holder; /* the last one that was seen; 0: none */
+	bool looked; /* a member had the stream: its children may have it */
 	bool blind; /* the last look did not show who is in the group */
 	unsigned int waits; /* looks that found only members about to end */
 };
 
-/* fd: either end of the pipe. */
-void command_group_init(struct command_group *g, pid_t group, int fd);
+/*
+ * Give COMMAND, our child, a group of its own, unless it has made it itself.
+ * fd: either end of the pipe.
+ */
+void command_group_init(struct command_group *g, pid_t command, int fd);
 
 /*
  * COMMAND has exited and is about to be reaped.  A zombie joins its group, so
  * that nobody else gets the group's number as long as we live, or our parent
  * has not reaped it.  If none can be made it is not missed, unless COMMAND left
- * a process.  Returns 0, or -1 with errno set.
+ * a process with the stream open.  Returns 0, or -1 with errno set.
  */
 int command_group_keep(struct command_group *g);
 
@@ -51,5 +63,16 @@ bool command_group_lives(struct command_group *g);
  */
 bool command_group_find(struct command_group *g);
 
-/* Was pid ever seen with the pipe open? */
-bool command_group_held(const struct command_group *g, pid_t pid);
+/*
+ * A child has ended: does it count how?  It does if we saw it with the stream
+ * open.  Of a member that we never saw we do not know it: it began after we
+ * first looked, and ended before we looked again.
+ */
+enum command_group_counts {
+	COMMAND_GROUP_IGNORES,
+	COMMAND_GROUP_COUNTS,
+	COMMAND_GROUP_UNKNOWN,
+};
+
+enum command_group_counts command_group_counts(struct command_group *g,
+					       pid_t pid, bool is_member);

@@ -99,6 +99,7 @@ struct supervisor {
 	int sigchld_fd; /* -1: nothing tells of SIGCHLD; look repeatedly */
 	int leash[2]; /* our ends of it: see struct command_process */
 	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
+	int orphans_errno; /* why that of orphans goes to others, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
 	bool over; /* its status was reported */
@@ -106,6 +107,7 @@ struct supervisor {
 	uint64_t tell_ms; /* when to log that we wait; 0: not set yet */
 	int stop_signal; /* stopped it because it wants the terminal */
 	int left_wstatus; /* of a failed process of its group, or 0 */
+	bool left_unseen; /* nobody knows whether that had the stream open */
 	struct command_group group;
 	struct command_log log;
 };
@@ -128,6 +130,28 @@ static bool supervisor_was_killed(int wstatus)
 	       sig != SIGTERM;
 }
 
+/* Is the end of a child other than COMMAND a failure of the stream? */
+static bool supervisor_counts(struct supervisor *s, pid_t pid, bool is_member,
+			      int wstatus)
+{
+	bool failed = supervisor_failed(wstatus);
+	bool killed = is_member && supervisor_was_killed(wstatus);
+
+	switch (command_group_counts(&s->group, pid, is_member)) {
+	case COMMAND_GROUP_COUNTS:
+		s->left_unseen &= !failed;
+		return failed;
+	case COMMAND_GROUP_UNKNOWN:
+		if (!failed || (!WIFEXITED(wstatus) && !killed))
+			return false;
+		s->left_unseen = true;
+		return true;
+	case COMMAND_GROUP_IGNORES:
+		break;
+	}
+	return killed;
+}
+
 /*
  * pid ended or stopped.  A user may stop COMMAND.  But a background process
  * that stops for the terminal never gets it.
@@ -143,10 +167,7 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 	} else if (pid == s->pid) {
 		s->exited = true;
 		s->wstatus = wstatus;
-	} else if (((command_group_held(&s->group, pid) ||
-		     (is_member && s->group.blind)) &&
-		    supervisor_failed(wstatus)) ||
-		   (is_member && supervisor_was_killed(wstatus))) {
+	} else if (supervisor_counts(s, pid, is_member, wstatus)) {
 		s->left_wstatus = wstatus;
 	}
 }
@@ -156,7 +177,7 @@ static bool supervisor_has_member(const struct supervisor *s, pid_t pid)
 {
 	pid_t group = getpgid(pid);
 
-	return group == s->pid || group < 0;
+	return group == s->pid || group < 0 || s->group.shared;
 }
 
 /* A call failed that we cannot watch COMMAND without. */
@@ -250,14 +271,18 @@ static bool supervisor_is_over(struct supervisor *s)
 		supervisor_reap(s);
 		return true;
 	}
+	if (s->orphans_errno && (s->group.holder || s->group.blind)) {
+		s->lost_errno = s->orphans_errno;
+		return true;
+	}
 	if (s->tell_ms && now >= s->tell_ms && s->group.blind)
 		log_notice("COMMAND has exited, but a process of its group is "
 			   "left, and /proc does not show whether it has the "
 			   "stream open: waiting for it");
-	else if (s->tell_ms && now >= s->tell_ms && s->group.count)
+	else if (s->tell_ms && now >= s->tell_ms && s->group.holder)
 		log_notice("COMMAND has exited, but its background process %d "
 			   "has the stream open: waiting for it",
-			   (int)s->group.holders[s->group.count - 1]);
+			   (int)s->group.holder);
 	if (now >= s->tell_ms)
 		s->tell_ms = s->tell_ms ? CLOCK_NEVER : now + TELL_MS;
 	return false;
@@ -270,12 +295,14 @@ static void supervisor_report(struct supervisor *s)
 
 	if (s->exited && !supervisor_failed(wstatus) && s->left_wstatus) {
 		status.left_behind = true;
+		status.left_unseen = s->left_unseen;
 		wstatus = s->left_wstatus;
 	}
 	if (s->stop_signal) {
 		status.wanted_terminal = true;
 		status.signal = s->stop_signal;
-	} else if (!s->exited && s->lost_errno) {
+	} else if (s->lost_errno &&
+		   !(s->exited && supervisor_failed(wstatus))) {
 		status.start_errno = s->lost_errno;
 	} else if (!s->exited) {
 		/* We killed it, and it may not have died yet. */
@@ -291,7 +318,9 @@ static void supervisor_report(struct supervisor *s)
 	if (s->stop_signal)
 		snprintf(status.words, sizeof status.words,
 			 "it wants the terminal, which a COMMAND cannot have");
-	send(s->control_fd, &status, sizeof status, MSG_NOSIGNAL);
+	/* If this fails, our parent must not wait for ever. */
+	if (send(s->control_fd, &status, sizeof status, MSG_NOSIGNAL) < 0)
+		shutdown(s->control_fd, SHUT_WR);
 }
 
 /* Wait for an order, for a child, or for a line to pass on. */
@@ -462,7 +491,6 @@ static int supervisor_detach(void)
 	setpgid(0, 0);
 	for (int sig = 1; sig < NSIG; sig++)
 		signal(sig, sig == SIGCHLD ? SIG_DFL : SIG_IGN);
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	sigemptyset(&chld);
 	sigaddset(&chld, SIGCHLD);
 	if (sigprocmask(SIG_BLOCK, &chld, NULL) < 0)
@@ -478,6 +506,8 @@ void supervisor_main(const struct supervisor_params *p)
 				.leash = { p->leash[0], p->leash[1] } };
 	int messages[2] = { -1, -1 };
 
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+		s.orphans_errno = errno;
 	log_after_fork();
 	if ((p->start->role == COMMAND_CONSUMER || p->passes_on ||
 	     log_has_subject()) &&
@@ -489,7 +519,6 @@ void supervisor_main(const struct supervisor_params *p)
 		supervisor_exec(p, messages[1]);
 	if (s.pid < 0)
 		supervisor_give_up(p->control_fd);
-	setpgid(s.pid, s.pid); /* both processes do it: one is first */
 	command_group_init(&s.group, s.pid, p->child_fd);
 	if (supervisor_tie(&s) < 0)
 		log_debug(

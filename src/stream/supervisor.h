@@ -22,6 +22,7 @@ struct command_status {
 	int signal; /* not 0: killed by it */
 	bool wanted_terminal; /* signal stopped it, we ended it */
 	bool left_behind; /* it was another process of its group */
+	bool left_unseen; /* and may not have had the stream open */
 	bool unwatched; /* the supervisor was killed: who knows how it ended */
 	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line (command_log.h) */
 };

@@ -23,6 +23,7 @@ form() {
 		SOURCE=(cat "$TMP/in")
 		CONSUMER=(cat)
 		;;
+	leaves) SOURCE=(sh -c '{ sleep 0.5; echo one; } & exit 0') ;;
 	file) INPUT='file' ;;
 	keep)
 		CONSUMER=(cat)

@@ -599,6 +599,60 @@ endless_source() {
 	both_ways left
 }
 
+@test "the source leaves many children that write the stream, and the last of them fails: the sender exits 9, the receiver 7" {
+	SOURCE=(sh -c 'for i in $(seq 80); do sleep 3 & done
+		{ sleep 1.5; echo word; exit 3; } & exit 0')
+	streams push 9 7
+	says sender 'a background process of sh exited with status 3'
+}
+
+# It lives between two looks at the group.
+@test "the source leaves a child whose short-lived child fails: the sender exits 9, the receiver 7" {
+	local i
+	by_tier 5 2 40 10
+	for ((i = 0; i < SIZE; i++)); do
+		SOURCE=(sh -c '{ sleep 0.2$1; { echo word; exit 3; } & exit 0; } &
+			exit 0' sh "$((i * 7 % 10))")
+		streams push 9 7
+	done
+}
+
+@test "a child that never had the stream fails as the consumer exits: sender and receiver exit 0" {
+	local i
+	by_tier 10 2 100 20
+	for ((i = 0; i < SIZE; i++)); do
+		rm -f ready-to-fail
+		CONSUMER=(bash -c 'tee >(: >ready-to-fail; exec grep -q foo) >got')
+		streams push 0 0 < <(until_true test -e ready-to-fail; echo word)
+	done
+}
+
+@test "children that never had the stream fail, and nobody waits for them: sender and receiver exit 0" {
+	local i
+	by_tier 3 1 20 5
+	for ((i = 0; i < SIZE; i++)); do
+		SOURCE=(sh -c 'sh -c "for i in \$(seq 100); do (false &); done" >/dev/null 2>&1 &
+			sleep 0.2; echo word; exit 0')
+		streams push 0 0
+	done
+	# ended by SIGTERM while another has the stream
+	SOURCE=(sh -c '{ sleep 0.5; sleep 9 >/dev/null & kill $!; exec sleep 0.5; } & exit 0')
+	streams push 0 0
+}
+
+@test "a child too short-lived to be looked at fails: sender and receiver fail, and a remedy is given" {
+	SOURCE=(sh -c '{ sleep 0.5; (false &); sleep 0.5; echo word; } & exit 0')
+	streams push 9 7
+	says sender 'a background process of sh exited with status 1 .*short-lived.* setsid'
+}
+
+@test "more children than we can note never had the stream and fail: sender and receiver exit 0" {
+	full_tier_only 20
+	SOURCE=(sh -c 'for i in $(seq 300); do (sleep 6; exit 1) >/dev/null & done
+		{ sleep 10; echo word; } & exit 0')
+	streams push 0 0
+}
+
 # leaves_unseen WRAPPER: COMMAND leaves children, and /proc does not show them
 leaves_unseen() {
 	local honest=$BKP

@@ -96,9 +96,9 @@ each() {
 
 @test "what shows the children of COMMAND is refused: they are waited for, and their status counts" {
 	local calls call
-	by_tier 1 1 6 6
-	for calls in 'fstat getdents64 getpgid readlink readlinkat' \
-		fstat getdents64 getpgid readlink readlinkat; do
+	by_tier 2 2 8 8
+	for calls in 'fstat getdents64 getpgid readlink readlinkat' setpgid \
+		fstat getdents64 getpgid readlink readlinkat kill; do
 		((SIZE-- > 0)) || break
 		refused both EPERM $calls
 		SOURCE=(sh -c '{ sleep 0.5; echo one; exit 3; } & exit 0')
@@ -110,13 +110,38 @@ each() {
 	done
 }
 
+@test "prctl is refused: a process that COMMAND leaves fails the stream, because its status goes to others" {
+	each ends <<-END
+		connect leaves prctl 9,[79]
+	END
+	WAY=push does_without both EPERM command prctl
+}
+
+@test "ioctl is refused: an output with a reader fails the stream, a file does not" {
+	each ends <<-END
+		listen command ioctl [79],8
+	END
+	WAY=push does_without both EPERM plain ioctl
+	WAY=pull does_without both ENOSYS plain ioctl
+}
+
+# The order is one byte; 220 bytes are the status. A loss of either ended in
+# waiting for ever.
+@test "an order to the supervisor, or the status from it, is lost: both sides end" {
+	each ends <<-END
+		listen command sendto:2=1 ~[79],9
+		connect command sendto:2=220 ~9,[79]
+		listen command sendto:2=220 ~[79],9
+	END
+}
+
 # --- optional system calls
 
 @test "all optional system calls fail at once: delivered, on both sides" {
 	# fcntl: F_SETPIPE_SZ, F_GETPIPE_SZ; socket: AF_NETLINK
 	local calls=(close_range tee splice vmsplice sendfile getrandom prctl
 		prlimit64 setsockopt:1=1 setsockopt:1=6 fcntl:1=1031 fcntl:1=1032
-		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16
+		madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16
 		shutdown setitimer statx sysinfo uname fadvise64 clone3 sched_yield)
 	local WAY
 	# Without these options there is no kernel TLS.
@@ -145,7 +170,7 @@ each() {
 	for call in close_range tee splice vmsplice sendfile getrandom prctl \
 		prctl:0=1 prctl:0=4 prctl:0=15 prctl:0=36 prlimit64 setsockopt:1=1 \
 		setsockopt:1=6:2=1 setsockopt:1=6:2=25 fcntl:1=1031 fcntl:1=1032 \
-		ioctl madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16 \
+		madvise kill setpgid rt_sigaction rt_sigprocmask socket:0=16 \
 		shutdown statx sysinfo uname fadvise64 clone3 sched_yield lseek \
 		getsockopt:1=1:2=3; do
 		for num in EPERM ENOSYS; do
