@@ -70,6 +70,9 @@ int err_call(struct err *e, enum err_kind kind, const char *call,
 		    (strstr(call, "clone") || strstr(call, "execve")))
 			err_append(e, " (raise the limit on processes: "
 				      "ulimit -u, or TasksMax= in a unit)");
+		if (num == ENOSPC && !strcmp(call, "epoll_ctl"))
+			err_append(e, " (raise the sysctl "
+				      "fs.epoll.max_user_watches)");
 		return -1;
 	}
 	err_set(e, kind, num, "%s: %s", what, call);

@@ -36,26 +36,33 @@ struct acceptor {
 /* epoll's user data: the index of a pending handshake, then of a listener */
 enum { LISTENER_0 = PENDING_MAX, VISIT = LISTENER_0 + NET_LISTENERS_MAX };
 
-static void acceptor_watch(struct acceptor *a, int op, int fd, uint32_t events,
-			   uint32_t who)
+static int acceptor_watch(struct acceptor *a, int op, int fd, uint32_t events,
+			  uint32_t who, struct err *e)
 {
 	struct epoll_event ev = { .events = events, .data.u32 = who };
 
-	if (epoll_ctl(a->epoll_fd, op, fd, &ev) == 0)
-		return;
-	log_debug("epoll_ctl: %s", strerror(errno));
-	if (err_refuses(errno))
-		err_call(&a->broken, ERR_NET, "epoll_ctl",
-			 "cannot wait for connections");
+	return epoll_ctl(a->epoll_fd, op, fd, &ev) < 0
+		       ? err_call(e, ERR_NET, "epoll_ctl",
+				  "cannot wait for connections")
+		       : 0;
 }
 
-static void acceptor_watch_pending(struct acceptor *a, int op,
-				   const struct pending *p)
+/* What is closed anyway */
+static void acceptor_forget(struct acceptor *a, int fd)
+{
+	struct err e = { 0 };
+
+	if (acceptor_watch(a, EPOLL_CTL_DEL, fd, 0, 0, &e) < 0)
+		log_debug("%s", e.msg);
+}
+
+static int acceptor_watch_pending(struct acceptor *a, int op,
+				  const struct pending *p, struct err *e)
 {
 	uint32_t events = p->want == TLS_WANT_WRITE ? EPOLLOUT : EPOLLIN;
 
-	acceptor_watch(a, op, p->peer.socket.fd, events,
-		       (uint32_t)(p - a->pending));
+	return acceptor_watch(a, op, p->peer.socket.fd, events,
+			      (uint32_t)(p - a->pending), e);
 }
 
 static void acceptor_watch_listener(struct acceptor *a)
@@ -64,7 +71,7 @@ static void acceptor_watch_listener(struct acceptor *a)
 
 	for (; a->watched < l->count; a->watched++)
 		acceptor_watch(a, EPOLL_CTL_ADD, l->fds[a->watched], EPOLLIN,
-			       LISTENER_0 + (uint32_t)a->watched);
+			       LISTENER_0 + (uint32_t)a->watched, &a->broken);
 }
 
 /* Stop accepting for pause_ms; 0: accept again. */
@@ -75,9 +82,10 @@ static void acceptor_pause(struct acceptor *a, uint64_t pause_ms)
 
 	a->paused = paused;
 	a->accept_after_ms = paused ? clock_deadline(pause_ms) : CLOCK_NEVER;
-	for (size_t i = 0; i < l->count; i++)
+	for (size_t i = 0; i < a->watched; i++)
 		acceptor_watch(a, EPOLL_CTL_MOD, l->fds[i],
-			       paused ? 0 : EPOLLIN, LISTENER_0 + (uint32_t)i);
+			       paused ? 0 : EPOLLIN, LISTENER_0 + (uint32_t)i,
+			       &a->broken);
 }
 
 /* At the end of a period: log how many refusals were not logged. */
@@ -110,7 +118,7 @@ static void acceptor_log_refusal(struct acceptor *a, const struct pending *p,
  */
 static void acceptor_drop(struct acceptor *a, struct pending *p)
 {
-	acceptor_watch(a, EPOLL_CTL_DEL, p->peer.socket.fd, 0, 0);
+	acceptor_forget(a, p->peer.socket.fd);
 	pending_drop(p);
 }
 
@@ -140,7 +148,7 @@ static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 	p->deadline_ms =
 		clock_earlier(p->deadline_ms, clock_deadline(LEAVE_MS));
 	shutdown(p->peer.socket.fd, SHUT_WR);
-	acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
+	acceptor_watch_pending(a, EPOLL_CTL_MOD, p, &a->broken);
 }
 
 /*
@@ -199,7 +207,14 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 		acceptor_refuse(a, p, e.msg);
 		return;
 	}
-	acceptor_watch_pending(a, EPOLL_CTL_ADD, p);
+	/* A limit costs one peer; a refusal, the listener. */
+	if (acceptor_watch_pending(a, EPOLL_CTL_ADD, p, &e) < 0) {
+		if (err_refuses(e.num))
+			a->broken = e;
+		pending_tell_later(&a->rules, p);
+		acceptor_refuse(a, p, e.msg);
+		return;
+	}
 	log_debug("connection from %s", p->peer.name);
 }
 
@@ -272,14 +287,14 @@ static bool acceptor_advance(struct acceptor *a, struct pending *p)
 		return false;
 	}
 	if (!done)
-		acceptor_watch_pending(a, EPOLL_CTL_MOD, p);
+		acceptor_watch_pending(a, EPOLL_CTL_MOD, p, &a->broken);
 	return done;
 }
 
 static void acceptor_take(struct acceptor *a, struct pending *p,
 			  struct peer *accepted)
 {
-	acceptor_watch(a, EPOLL_CTL_DEL, p->peer.socket.fd, 0, 0);
+	acceptor_forget(a, p->peer.socket.fd);
 	*accepted = p->peer;
 	p->peer.channel = NULL;
 }
@@ -410,7 +425,7 @@ struct acceptor *acceptor_open(const struct net_listener *l,
 	acceptor_watch_listener(a);
 	if (config->visit)
 		acceptor_watch(a, EPOLL_CTL_ADD, config->visit_fd, EPOLLIN,
-			       VISIT);
+			       VISIT, &a->broken);
 	return a;
 }
 

@@ -380,3 +380,26 @@ answered() {
 	[[ $(wc -l <port.txt) == 1 && $(<port.txt) =~ ^[1-9][0-9]*$ ]]
 	run ! test -e "/proc/$!/fd/5"
 }
+
+# watches_limited N: the Nth socket is the first that exceeds the limit
+watches_limited() {
+	can_strace
+	wrapped '' "strace -D -f -qq -o /dev/null -e trace=epoll_ctl -e inject=epoll_ctl:error=ENOSPC:when=$1"
+}
+
+@test "the limit on epoll's watches is reached at the start: exit status 4, and the sysctl is named" {
+	watches_limited 1
+	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 20s
+	assert_stderr_has 'cannot wait for connections: No space left .*raise the sysctl fs.epoll.max_user_watches'
+}
+
+@test "the limit on epoll's watches is reached by a connection: it is refused, connects again, and the sysctl is named" {
+	local program=$BKP
+	RETRY=(--retry 20s)
+	watches_limited 2
+	start_listener
+	BKP=$program
+	real_peer 8
+	assert_stderr_has 'refused .*raise the sysctl fs.epoll.max_user_watches' \
+		"$RECEIVER_ERR"
+}
