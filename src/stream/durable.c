@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
@@ -125,13 +126,35 @@ int durable_note(const struct durable *d, uint64_t bytes)
 	return durable_lacks_room(errno) ? 0 : errno;
 }
 
-/* Returns as pread(2). */
+/* Returns as pread(2); ENODATA: it is no note. */
 static ssize_t durable_read_beside(const struct durable *d,
 				   char text[static DIGITS + 1])
 {
 	autoclose int fd = durable_open(d, O_RDONLY);
+	ssize_t n = fd < 0 ? -1 : pread(fd, text, DIGITS, 0);
 
-	return fd < 0 ? -1 : pread(fd, text, DIGITS, 0);
+	if (n >= 0 && strspn(text, "0123456789") != DIGITS) {
+		errno = ENODATA;
+		return -1;
+	}
+	return n;
+}
+
+/*
+ * There is no attribute: because none can be set, though one can be read?  An
+ * attribute that is not there cannot be replaced, so this changes nothing.
+ */
+static bool durable_cannot_set(const struct durable *d)
+{
+	return fsetxattr(d->fd, ATTRIBUTE, "", 0, XATTR_REPLACE) < 0 &&
+	       durable_lacks_attributes(errno);
+}
+
+/* errno num of fgetxattr(2) or fremovexattr(2): is the note beside? */
+static bool durable_is_beside(const struct durable *d, int num)
+{
+	return durable_lacks_attributes(num) ||
+	       (num == ENODATA && durable_cannot_set(d));
 }
 
 int durable_read(const struct durable *d, uint64_t *bytes)
@@ -139,12 +162,13 @@ int durable_read(const struct durable *d, uint64_t *bytes)
 	char text[DIGITS + 1] = "", *end;
 	uint64_t noted;
 	ssize_t n = fgetxattr(d->fd, ATTRIBUTE, text, DIGITS);
+	int num = n < 0 ? errno : 0;
 
 	*bytes = DURABLE_NONE;
-	if (n < 0 && durable_lacks_attributes(errno))
-		n = durable_read_beside(d, text);
-	if (n < 0)
-		return durable_is_absent(errno) ? 0 : errno;
+	if (num && durable_is_beside(d, num))
+		num = durable_read_beside(d, text) < 0 ? errno : 0;
+	if (num)
+		return durable_is_absent(num) ? 0 : num;
 	noted = strtoull(text, &end, 10);
 	if (!*end)
 		*bytes = noted;
@@ -154,9 +178,11 @@ int durable_read(const struct durable *d, uint64_t *bytes)
 int durable_forget(const struct durable *d)
 {
 	char name[NAME_BYTES];
-	int ret = fremovexattr(d->fd, ATTRIBUTE);
+	int num = fremovexattr(d->fd, ATTRIBUTE) < 0 ? errno : 0;
 
-	if (ret < 0 && durable_lacks_attributes(errno))
-		ret = durable_name(d, name) ? unlinkat(d->dir_fd, name, 0) : 0;
-	return ret < 0 && !durable_is_absent(errno) ? errno : 0;
+	if (num && durable_is_beside(d, num))
+		num = durable_name(d, name) && unlinkat(d->dir_fd, name, 0) < 0
+			      ? errno
+			      : 0;
+	return durable_is_absent(num) ? 0 : num;
 }

@@ -131,6 +131,12 @@ without_attributes() {
 	[[ $(echo file*) == file ]] || fail "left: $(echo file*)"
 }
 
+@test "attributes can be read but not set: the part is continued, and no note is left" {
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM fsetxattr --"
+	part_is_continued
+	[[ $(echo file*) == file ]] || fail "left: $(echo file*)"
+}
+
 @test "something else in the place of that note is refused with 8, and nothing is left" {
 	local other
 	without_attributes
@@ -154,6 +160,15 @@ without_attributes() {
 	[[ $(<victim) == victim ]]
 }
 
+@test "what has the name of that note, and is none, is left alone where attributes work" {
+	keeps_attributes
+	echo precious >file.part.durable
+	listens
+	bkp_send --ktls "$WHEN" <<<word
+	wait_receiver 0
+	[[ $(<file) == word && $(<file.part.durable) == precious ]]
+}
+
 @test "a note beside the part that is not ours does not make the part ours" {
 	without_attributes
 	(umask 077 && echo precious >file.part && echo garbage >file.part.durable)
@@ -161,6 +176,18 @@ without_attributes() {
 	bkp 8 listen -k key -p 0 --wait 1s --output file
 	assert_stderr_has 'not a part of ours: move it away'
 	assert_same_file before file.part
+}
+
+@test "nor does one where attributes work" {
+	local note
+	keeps_attributes
+	for note in '' 00000000000000000004; do
+		(umask 077 && echo precious >file.part && printf %s "$note" >file.part.durable)
+		cp -p file.part before
+		bkp 8 listen -k key -p 0 --wait 1s --output file
+		assert_stderr_has 'not a part of ours: move it away'
+		assert_same_file before file.part
+	done
 }
 
 # keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
