@@ -293,14 +293,18 @@ int order_receive(int socket, struct order_received *r)
 
 void order_reply(int socket, int reply_fd, struct order_answer *a)
 {
+	int over = reply_fd < 0 ? socket : reply_fd;
 	size_t count = 0;
 
 	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
 	/* Who asked may be gone, or have filled it so that we wait for ever. */
-	if (rights_send(reply_fd < 0 ? socket : reply_fd, a, sizeof *a, a->fds,
-			count, MSG_DONTWAIT) < 0)
-		errno = 0;
+	if (rights_send(over, a, sizeof *a, a->fds, count, MSG_DONTWAIT) < 0 &&
+	    count) {
+		err_set(&a->error, ERR_STREAM, errno,
+			"the launcher cannot pass a descriptor");
+		rights_send(over, a, sizeof *a, a->fds, 0, MSG_DONTWAIT);
+	}
 	while (count)
 		close(a->fds[--count]);
 	rights_drop(&reply_fd);

@@ -487,8 +487,11 @@ static void launcher_run(struct launcher *l)
 		launcher_reap(l);
 		wait = launcher_kill_late(l, clock_now_ms()) ? &late : NULL;
 		ready = ppoll(fds, array_len(fds), wait, &none);
-		if (ready < 0 && errno != EINTR)
+		if (ready < 0 && errno != EINTR) {
+			log_notice("the launcher cannot wait: %s",
+				   strerror(errno));
 			break;
+		}
 		if (ready > 0 && fds[1].revents)
 			break;
 	} while (ready <= 0 || launcher_serve(l));

@@ -95,7 +95,7 @@ bool net_peer_is_loopback(int fd)
 
 	if (a.family == AF_INET)
 		return a.bytes[0] == IN_LOOPBACKNET;
-	return a.family == AF_INET6 &&
+	return a.family != AF_INET6 ||
 	       !memcmp(a.bytes, loopback, sizeof loopback);
 }
 

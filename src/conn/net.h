@@ -109,7 +109,7 @@ void net_bound_unsent(int fd);
 /* The source that the peer is counted under; unknown if there is no peer. */
 struct net_source net_peer_source(int fd);
 
-/* Is the peer's address one of the loopback interface? */
+/* Is the peer's address one of the loopback interface, or gone with a reset? */
 bool net_peer_is_loopback(int fd);
 
 /* The peer's address and port as text, "unknown" if there is no peer. */

@@ -254,6 +254,22 @@ static void test_full_reply(void)
 	close(ends[1]);
 }
 
+/* sendmsg(2) refuses it, as it would if too many were under way. */
+static void test_lost_descriptor(void)
+{
+	struct order_answer a = { .fds = { 1000, -1, -1 } }, got;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+		bail();
+	order_reply(ends[0], -1, &a);
+	ok(recv(ends[1], &got, sizeof got, MSG_DONTWAIT) == sizeof got &&
+		   got.error.kind == ERR_STREAM && got.error.num == EBADF,
+	   "who asked hears that the descriptor cannot be passed");
+	close(ends[0]);
+	close(ends[1]);
+}
+
 /* Whoever gives an order may send any descriptor with it. */
 static void test_linger(void)
 {
@@ -316,6 +332,7 @@ static void test_end(bool half)
 int main(void)
 {
 	test_full_reply();
+	test_lost_descriptor();
 	test_end(false);
 	test_end(true);
 	test_linger();
