@@ -276,6 +276,11 @@ int order_receive(int socket, struct order_received *r)
 	ssize_t n = rights_recv(socket, &r->order, sizeof r->order, 0, &x);
 	bool replies;
 
+	/* The order stays there. */
+	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS))
+		return 0;
+	if (n >= 0 || errno == ECONNRESET)
+		errno = 0;
 	if (n < 0 || (n == 0 && order_ended(socket)))
 		return -1;
 	replies = n == sizeof r->order && x.count > order_fds(r->order.kind);

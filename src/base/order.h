@@ -137,7 +137,8 @@ struct order_received {
 /*
  * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns
  * 1 if it is valid, and its descriptors belong to the caller; 0 if it is not,
- * and is ignored; -1 if nobody can ask any more.
+ * and is ignored, or comes again; -1 if nobody can ask any more, with errno 0,
+ * or with that of recvmsg(2).
  */
 int order_receive(int socket, struct order_received *r);
 

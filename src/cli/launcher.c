@@ -454,6 +454,8 @@ static bool launcher_serve(struct launcher *l)
 	int ret = order_receive(l->fd, &received);
 	pid_t other;
 
+	if (ret < 0 && errno)
+		log_notice("the launcher cannot hear: %s", strerror(errno));
 	if (ret <= 0)
 		return ret == 0;
 	other = launcher_fork_slow(l, &received.order);
