@@ -29,18 +29,23 @@ enum {
 
 static int ssh_folder_open(const char *path, struct err *e)
 {
+	autoclose int fd = -1;
 	struct stat st;
-	int fd;
 
 	if (mkdir(path, 0700) < 0 && errno != EEXIST)
 		return err_set(e, ERR_NET, errno, "--name: cannot make %s",
 			       path);
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	if (fd >= 0 && fstat(fd, &st) == 0 && st.st_uid == geteuid() &&
-	    !(st.st_mode & 077) &&
-	    (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno == EWOULDBLOCK))
-		return fd;
-	attr_close(&fd);
+	if (fd < 0 ? errno != ELOOP && errno != ENOTDIR && errno != EACCES
+		   : fstat(fd, &st) < 0)
+		return err_set(e, ERR_NET, errno, "--name: cannot use %s",
+			       path);
+	if (fd >= 0 && st.st_uid == geteuid() && !(st.st_mode & 077)) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno == EWOULDBLOCK)
+			return steal_fd(&fd);
+		return err_set(e, ERR_NET, errno, "--name: cannot lock %s",
+			       path);
+	}
 	return err_set(e, ERR_NET, 0,
 		       "--name: %s is not a directory of user %u with mode "
 		       "0700 (remove it, or let that user write to "
