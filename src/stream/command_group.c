@@ -63,6 +63,13 @@ static bool command_group_has(struct command_group *g, pid_t pid)
 	return group == g->group;
 }
 
+bool command_group_owns(const struct command_group *g, pid_t pid)
+{
+	pid_t group = getpgid(pid);
+
+	return g->shared || group == g->group || group < 0;
+}
+
 enum holds { HOLDS_NOT, HOLDS, IS_ENDING };
 
 /* What /proc says of a process that has ended */
@@ -171,8 +178,8 @@ static void command_group_add(struct command_group *g, struct seen *seen,
 	seen->member = true;
 	seen->ending |= holds == IS_ENDING;
 	seen->holder |= holds == HOLDS;
-	/* Those that end as COMMAND does, COMMAND could have waited for. */
-	if (holds == IS_ENDING && g->looked)
+	/* COMMAND could have waited for one that ends when COMMAND does. */
+	if (holds == IS_ENDING && g->was_held)
 		return;
 	if (holds == HOLDS)
 		g->holder = pid;
@@ -279,7 +286,7 @@ bool command_group_find(struct command_group *g)
 
 	if (!g->gone)
 		seen = command_group_look_twice(g);
-	g->looked |= seen.holder;
+	g->was_held |= seen.holder;
 	return seen.holder || (seen.ending && g->waits++ < WAITS_MAX);
 }
 
@@ -290,6 +297,6 @@ enum command_group_counts command_group_counts(struct command_group *g,
 
 	if (m && (m->holds || (is_member && g->blind)))
 		return COMMAND_GROUP_COUNTS;
-	return !m && is_member && g->looked ? COMMAND_GROUP_UNKNOWN
-					    : COMMAND_GROUP_IGNORES;
+	return !m && is_member && g->was_held ? COMMAND_GROUP_UNKNOWN
+					      : COMMAND_GROUP_IGNORES;
 }

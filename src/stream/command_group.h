@@ -27,7 +27,7 @@ struct command_group {
 	struct command_member members[COMMAND_GROUP_MAX]; /* that were seen */
 	size_t count;
 	pid_t holder; /* the last one that was seen; 0: none */
-	bool looked; /* a member had the stream: its children may have it */
+	bool was_held; /* by a member, at an earlier look */
 	bool blind; /* the last look did not show who is in the group */
 	unsigned int waits; /* looks that found only members about to end */
 };
@@ -64,9 +64,15 @@ bool command_group_lives(struct command_group *g);
 bool command_group_find(struct command_group *g);
 
 /*
- * A child has ended: does it count how?  It does if we saw it with the stream
- * open.  Of a member that we never saw we do not know it: it began after we
- * first looked, and ended before we looked again.
+ * Is pid, our child that is not reaped yet, a member?  If the system refuses to
+ * tell, it is one.
+ */
+bool command_group_owns(const struct command_group *g, pid_t pid);
+
+/*
+ * A child has ended: does its status count?  Yes, if we saw it with the stream
+ * open.  We cannot know it of a member that began after one look and ended
+ * before the next: it may have got the stream from a member that had it.
  */
 enum command_group_counts {
 	COMMAND_GROUP_IGNORES,

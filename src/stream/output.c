@@ -138,18 +138,21 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	return num ? output_error(out, num, e) : 0;
 }
 
-static int output_ask_unread(const struct output *out, int *bytes)
+/* Bytes, or -1 */
+static int output_ask_unread(const struct output *out)
 {
-	*bytes = 0;
-	return ioctl(out->fd, out->kind == IO_PIPE ? FIONREAD : SIOCOUTQ,
-		     bytes);
+	int bytes = 0;
+
+	if (output_has_reader(out) &&
+	    ioctl(out->fd, out->kind == IO_PIPE ? FIONREAD : SIOCOUTQ, &bytes) <
+		    0)
+		return -1;
+	return bytes;
 }
 
 int output_check(const struct output *out, struct err *e)
 {
-	int bytes;
-
-	return output_has_reader(out) && output_ask_unread(out, &bytes) < 0
+	return output_ask_unread(out) < 0
 		       ? err_call(e, ERR_IO, "ioctl",
 				  "cannot tell what the reader has read")
 		       : 0;
@@ -157,11 +160,9 @@ int output_check(const struct output *out, struct err *e)
 
 size_t output_unread(const struct output *out)
 {
-	int bytes;
+	int bytes = output_ask_unread(out);
 
-	if (!output_has_reader(out) || output_ask_unread(out, &bytes) < 0)
-		return 0;
-	return (size_t)bytes;
+	return bytes < 0 ? 0 : (size_t)bytes;
 }
 
 static int output_flush(const struct output *out)

@@ -130,26 +130,20 @@ static bool supervisor_was_killed(int wstatus)
 	       sig != SIGTERM;
 }
 
-/* Is the end of a child other than COMMAND a failure of the stream? */
-static bool supervisor_counts(struct supervisor *s, pid_t pid, bool is_member,
-			      int wstatus)
+/* A child other than COMMAND ended: that may be a failure of the stream. */
+static void supervisor_note_left(struct supervisor *s, pid_t pid,
+				 bool is_member, int wstatus)
 {
-	bool failed = supervisor_failed(wstatus);
-	bool killed = is_member && supervisor_was_killed(wstatus);
+	enum command_group_counts counts =
+		command_group_counts(&s->group, pid, is_member);
+	bool fails = counts == COMMAND_GROUP_COUNTS ||
+		     (counts == COMMAND_GROUP_UNKNOWN && WIFEXITED(wstatus));
 
-	switch (command_group_counts(&s->group, pid, is_member)) {
-	case COMMAND_GROUP_COUNTS:
-		s->left_unseen &= !failed;
-		return failed;
-	case COMMAND_GROUP_UNKNOWN:
-		if (!failed || (!WIFEXITED(wstatus) && !killed))
-			return false;
-		s->left_unseen = true;
-		return true;
-	case COMMAND_GROUP_IGNORES:
-		break;
+	if ((fails && supervisor_failed(wstatus)) ||
+	    (is_member && supervisor_was_killed(wstatus))) {
+		s->left_wstatus = wstatus;
+		s->left_unseen = counts == COMMAND_GROUP_UNKNOWN;
 	}
-	return killed;
 }
 
 /*
@@ -167,17 +161,9 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 	} else if (pid == s->pid) {
 		s->exited = true;
 		s->wstatus = wstatus;
-	} else if (supervisor_counts(s, pid, is_member, wstatus)) {
-		s->left_wstatus = wstatus;
+	} else {
+		supervisor_note_left(s, pid, is_member, wstatus);
 	}
-}
-
-/* pid is not reaped yet, so there is no error but a refusal. */
-static bool supervisor_has_member(const struct supervisor *s, pid_t pid)
-{
-	pid_t group = getpgid(pid);
-
-	return group == s->pid || group < 0 || s->group.shared;
 }
 
 /* A call failed that we cannot watch COMMAND without. */
@@ -211,7 +197,7 @@ static bool supervisor_reap(struct supervisor *s)
 			supervisor_lose(s);
 			return false;
 		}
-		is_member = supervisor_has_member(s, info.si_pid);
+		is_member = command_group_owns(&s->group, info.si_pid);
 		pid = waitpid(info.si_pid, &wstatus, WNOHANG | WUNTRACED);
 		if (pid < 0)
 			supervisor_lose(s);

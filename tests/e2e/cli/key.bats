@@ -137,7 +137,7 @@ key_bytes() {
 	not_under valgrind 'its log is limited, too'
 	# Its messages go into a pipe, which has no limit.
 	run -8 bash -c 'ulimit -f 0 && exec "$0" keygen -o new' "$BKP"
-	[[ $output == 'btrfs-ktls-pipe: cannot write new: File too large '*'ulimit -f'* ]] ||
+	[[ $output == 'btrfs-ktls-pipe: cannot write new: File too large (raise the limit on the size of a file: ulimit -f, or LimitFSIZE= in a unit; or use a file system that allows larger files)' ]] ||
 		fail "$output"
 	[[ ! -e new ]] || fail 'the file is there'
 }
