@@ -4,6 +4,15 @@
 # One stream in each form of input and output, while one side or both run in
 # another environment. Loaded after delivery.bash; REAL is the program.
 
+# set_up_forms refused|missing: what the environment is about to lack
+set_up_forms() {
+	set_up
+	not_under sanitizers "they need what is $1 here"
+	not_under valgrind "it needs what is $1 here"
+	REAL=$BKP
+	make_data in 300000
+}
+
 # on_side connect|listen|both: from here on this side runs what wrapped() made
 # of $REAL, and the other side runs $REAL
 on_side() {

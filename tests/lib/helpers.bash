@@ -195,6 +195,12 @@ for_other_users() {
 	BKP=./program
 }
 
+# need_namespaces: skips a test that needs them where there are none
+need_namespaces() {
+	[[ $(id -u) == 0 ]] && unshare --mount --pid --fork true 2>/dev/null ||
+		skip 'needs root, and namespaces'
+}
+
 # require_ktls: skips a test that needs kernel TLS where there is none, but
 # never in a guest.
 require_ktls() {

@@ -670,8 +670,7 @@ leaves_unseen() {
 }
 
 @test "/proc is empty, foreign or hides processes: children that COMMAND leaves are waited for, and their status counts" {
-	[[ $(id -u) == 0 ]] && unshare --mount --pid --fork true 2>/dev/null ||
-		skip 'needs root, and namespaces'
+	need_namespaces
 	for_other_users
 	install -m 755 "$BKP_TOOLS/undumpable" .
 	printf '%s\n' 'umount -l /proc; exec "$@"' >without
@@ -713,20 +712,26 @@ hides_one() {
 
 # --- no process can be made
 
-# Runs the program as a user who may not start another process.
-alone() {
+# other_user [LIMIT]...: makes ./other, which runs the program as another user
+# with this command for limits
+other_user() {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	for_other_users
-	printf '%s\n' '#!/bin/sh' "exec setpriv --reuid=65534 --clear-groups \
-		prlimit --nproc=0 '$BKP' \"\$@\"" >alone
-	chmod 755 alone
+	printf '%s\n' '#!/bin/sh' \
+		"exec setpriv --reuid=65534 --clear-groups $* '$BKP' \"\$@\"" >other
+	chmod 755 other
+}
+
+# alone: that user may not start another process
+alone() {
+	other_user prlimit --nproc=0
 }
 
 @test "the sender is told that the consumer cannot be started" {
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	alone
 	start_receiver --send --ktls "$WHEN" < <(sleep 1; head -c 1000000 /dev/zero)
-	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" --receive \
+	BKP=./other bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" --receive \
 		127.0.0.1 -- cat <key
 	wait_receiver 9
 	assert_stderr_has "command could not be started" "$RECEIVER_ERR"
@@ -736,7 +741,7 @@ alone() {
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
 	alone
 	start_receiver --ktls "$WHEN"
-	BKP=./alone bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" 127.0.0.1 -- \
+	BKP=./other bkp 9 connect -k - -p "$PORT" --ktls "$WHEN" 127.0.0.1 -- \
 		echo word <key
 	wait_receiver 7
 	assert_stderr_has 'gave up' "$RECEIVER_ERR"
@@ -753,11 +758,7 @@ ends_alone() {
 }
 
 @test "no process can be made when the source ends: its status counts" {
-	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	for_other_users
-	printf '%s\n' '#!/bin/sh' \
-		"exec setpriv --reuid=65534 --clear-groups '$BKP' \"\$@\"" >other
-	chmod 755 other
+	other_user
 	ends_alone 'wait' 0 0
 	[[ $(<"$RECEIVED") == word ]]
 	ends_alone 'wait; code=3' 9 7

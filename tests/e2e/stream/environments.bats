@@ -8,12 +8,8 @@ load ../../lib/delivery
 load ../../lib/forms
 
 setup() {
-	set_up
-	not_under sanitizers 'they need what is missing here'
-	not_under valgrind 'it needs what is missing here'
-	REAL=$BKP
+	set_up_forms missing
 	CREDENTIAL=(--key "$TMP/key")
-	make_data in 300000
 }
 
 # inside SIDE ENVIRONMENT: from here on SIDE runs in it: a line of bash, or
@@ -47,11 +43,6 @@ delivers_in() {
 			done
 		done
 	done 7<&0
-}
-
-need_namespaces() {
-	[[ $(id -u) == 0 ]] && unshare --mount --pid --fork true 2>/dev/null ||
-		skip 'needs root, and namespaces'
 }
 
 @test "odd descriptors: delivered" {
@@ -124,8 +115,8 @@ need_namespaces() {
 	END
 }
 
-# A /proc of another kernel, or of nobody knows what: our standard descriptors
-# in it are other files.
+# lying_proc: makes a script, "lying", in whose /proc our standard descriptors
+# are other files
 lying_proc() {
 	printf '%s\n' 'mount -t tmpfs none /proc && mkdir -p /proc/self/fd &&
 		for i in 0 1 2; do ln -s /dev/null /proc/self/fd/$i; done &&
@@ -139,6 +130,7 @@ lying_proc() {
 		with unshare --mount sh -c 'umount -l /proc; exec "$@"' sh
 		with unshare --mount sh lying
 		with unshare --mount sh -c 'mount -t tmpfs none /dev; exec "$@"' sh
+		with unshare --mount sh -c 'mount -t tmpfs none /dev; : >/dev/null; exec "$@"' sh
 		with unshare --mount sh -c 'mount -t tmpfs none /run; mount -t tmpfs none /var; exec "$@"' sh
 		with unshare --mount sh -c 'mount -o remount,bind,ro /; exec "$@"' sh
 		with unshare --user --map-root-user

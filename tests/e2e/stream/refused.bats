@@ -9,11 +9,7 @@ load ../../lib/delivery
 load ../../lib/forms
 
 setup() {
-	set_up
-	not_under sanitizers 'these need what is refused here'
-	not_under valgrind 'it needs what is refused here'
-	REAL=$BKP
-	make_data in 300000
+	set_up_forms refused
 }
 
 # refused SIDE EPERM|ENOSYS CALL...: from here on SIDE is refused these calls
@@ -123,6 +119,8 @@ each() {
 	END
 	WAY=push does_without both EPERM plain ioctl
 	WAY=pull does_without both ENOSYS plain ioctl
+	WAY=push does_without both ENOSYS file ioctl
+	WAY=pull does_without both EPERM file ioctl
 }
 
 # The order is one byte; 220 bytes are the status. A loss of either ended in
