@@ -9,8 +9,10 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "base/rights.h"
 #include "loopback.h"
 #include "tap.h"
+#include "wrap.h"
 
 /* Orders that are in use, and how many descriptors go with each. */
 static const struct sample {
@@ -270,6 +272,43 @@ static void test_lost_descriptor(void)
 	close(ends[1]);
 }
 
+/* What recvmsg(2) fails with next; 0: nothing */
+static int recv_errno;
+
+WRAP(rights_recv);
+ssize_t __wrap_rights_recv(int over, void *bytes, size_t len, int flags,
+			   struct rights *r)
+{
+	if (!recv_errno)
+		return __real_rights_recv(over, bytes, len, flags, r);
+	errno = recv_errno;
+	recv_errno = 0;
+	return -1;
+}
+
+static void test_receive_fails(void)
+{
+	const struct order ping = { .kind = ORDER_PING };
+	struct order_received r;
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    send(ends[0], &ping, sizeof ping, 0) < 0)
+		bail();
+	recv_errno = ENOMEM;
+	is_int(order_receive(ends[1], &r), 0, "without memory no order comes");
+	is_int(order_receive(ends[1], &r), 1, "it comes afterwards");
+	recv_errno = EBADF;
+	ok(order_receive(ends[1], &r) == -1 && errno == EBADF,
+	   "another error is told");
+	recv_errno = ECONNRESET;
+	ok(order_receive(ends[1], &r) == -1 && !errno,
+	   "nobody is left: that is none");
+	close(ends[0]);
+	ok(order_receive(ends[1], &r) == -1 && !errno, "nor is the end");
+	close(ends[1]);
+}
+
 /* Whoever gives an order may send any descriptor with it. */
 static void test_linger(void)
 {
@@ -333,6 +372,7 @@ int main(void)
 {
 	test_full_reply();
 	test_lost_descriptor();
+	test_receive_fails();
 	test_end(false);
 	test_end(true);
 	test_linger();

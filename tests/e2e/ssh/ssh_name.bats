@@ -248,6 +248,22 @@ arrived() {
 	until_true has_line "$folder is not a directory of user $user with mode 0700 .remove it, or " far.err
 }
 
+@test "a folder that cannot be locked is told as that, not as one to remove" {
+	local user=$((100000 + SRANDOM % 900000000))
+	not_under sanitizers 'they need what is refused here'
+	not_under valgrind 'it needs what is refused here'
+	for_other_users
+	cp "$BKP_TOOLS/refuse" .
+	printf '%s\n' '#!/bin/sh' "exec ./refuse EIO flock -- $BKP \"\$@\"" >lockless
+	chmod 755 lockless refuse
+	cleanup_add rm -rf "/tmp/btrfs-ktls-pipe-$user"
+	BKP=./lockless
+	ssh_server "$user"
+	until_true has_line \
+		"--name: cannot lock /tmp/btrfs-ktls-pipe-$user: Input/output error" far.err
+	assert_stderr_lacks 'remove it' far.err
+}
+
 @test "a stopped ssh-server that holds the lock of the folder stops no other one: it says so and ends" {
 	local user=$((100000 + SRANDOM % 900000000)) code=0
 	local folder=home/.local/state/btrfs-ktls-pipe
