@@ -51,6 +51,22 @@ static bool one_site(const char *a, const char *b)
 }
 
 /* A name, too, may lead to such an address: it has no interface. */
+static bool is_loopback(const char *address)
+{
+	peer = address;
+	return net_peer_is_loopback(-1);
+}
+
+static void test_loopback(void)
+{
+	ok(is_loopback("127.0.0.9") && is_loopback("::1") &&
+		   is_loopback("::ffff:127.0.0.1"),
+	   "a peer over loopback");
+	ok(!is_loopback("192.0.2.1") && !is_loopback("2001:db8::1"),
+	   "another host is none");
+	ok(is_loopback(NULL), "a peer whose address a reset took may be one");
+}
+
 static void test_link_local(void)
 {
 	const struct net_address local = { .family = AF_INET6,
@@ -69,6 +85,7 @@ static void test_link_local(void)
 
 int main(void)
 {
+	test_loopback();
 	ok(one_source("192.0.2.1", "192.0.2.1"), "an address equals itself");
 	ok(!one_source("192.0.2.1", "192.0.2.2"),
 	   "IPv4: another address is another source");
