@@ -3,6 +3,7 @@
 # The helpers and tools that the other tests use.
 
 load ../../lib/helpers
+load ../../lib/delivery # idles
 
 # read_through TEXT ACTION [OPTION]...: sets GOT to the part of TEXT that
 # arrives through a relay
@@ -93,6 +94,18 @@ record() {
 	{ sleep 0.5; echo four >>other; } 3>&- &
 	assert_stderr_has four other
 	run ! assert_stderr_has five other
+}
+
+@test "idles fails if the process never waits" {
+	local busy
+	while :; do :; done 3>&- &
+	busy=$!
+	cleanup_add kill "$busy"
+	run ! idles "$busy"
+	[[ $output == *'ticks in a second, after 5 tries' ]]
+	sleep 60 3>&- &
+	cleanup_add kill "$!"
+	idles "$!"
 }
 
 @test "make_key creates an identity:hex line that only its owner can read" {
