@@ -112,10 +112,11 @@ int sender_input_take(struct sender *s, const struct pollfd *input,
 		      struct err *e)
 {
 	const struct resend_buffer *st = s->resend;
-	bool not_polled = input->fd < 0 && !s->on.blocked;
+	/* A file is not polled while unsent bytes are left in it. */
+	bool in_file = st->in_place && input->fd < 0 && !s->on.blocked;
 
 	if (st->eof || !resend_buffer_wants(st) ||
-	    (!input->revents && !not_polled))
+	    (!input->revents && !in_file))
 		return 0;
 	return sender_input_fill(s, e);
 }

@@ -195,6 +195,16 @@ for_other_users() {
 	BKP=./program
 }
 
+# other_user [LIMIT]...: makes ./other, which runs the program as another user
+# with this command for limits
+other_user() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	for_other_users
+	printf '%s\n' '#!/bin/sh' \
+		"exec setpriv --reuid=65534 --clear-groups $* '$BKP' \"\$@\"" >other
+	chmod 755 other
+}
+
 # need_namespaces: skips a test that needs them where there are none
 need_namespaces() {
 	[[ $(id -u) == 0 ]] && unshare --mount --pid --fork true 2>/dev/null ||

@@ -712,16 +712,6 @@ hides_one() {
 
 # --- no process can be made
 
-# other_user [LIMIT]...: makes ./other, which runs the program as another user
-# with this command for limits
-other_user() {
-	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	for_other_users
-	printf '%s\n' '#!/bin/sh' \
-		"exec setpriv --reuid=65534 --clear-groups $* '$BKP' \"\$@\"" >other
-	chmod 755 other
-}
-
 # alone: that user may not start another process
 alone() {
 	other_user prlimit --nproc=0

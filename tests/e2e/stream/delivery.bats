@@ -570,6 +570,26 @@ stalled() {
 	stalled --buffer 0
 }
 
+# A pipe that cannot be opened again blocks whoever reads it while it is empty.
+@test "a sender that had a full buffer, and whose input only it can read, notices the receiver's end" {
+	other_user
+	start_receiver --ktls off
+	chown 65534 key
+	have_fifo feed
+	chmod 600 feed
+	exec 7<>feed
+	BKP=./other spawn_sender -v --ktls off --buffer 1M <feed
+	until_true has_line 'user-space TLS' "$SENDER_ERR"
+	kill -STOP "$RECEIVER_PID"
+	head -c 1048576 /dev/zero >&7
+	sleep 1
+	kill -CONT "$RECEIVER_PID"
+	until_true size_is 1048576 "$RECEIVED" 2>/dev/null
+	sleep 1
+	kill -KILL "$RECEIVER_PID"
+	takes_at_most 5 wait_sender 7
+}
+
 @test "waiting for input costs no processor time" {
 	not_under valgrind 'it costs time'
 	stands push
