@@ -35,11 +35,16 @@ static struct rate_limit_places rate_limit_look(struct rate_limit *l,
 static struct rate_limit_source *rate_limit_place(
 	struct rate_limit *l, const struct net_source *source, uint64_t now_ms)
 {
-	const struct rate_limit_places p = rate_limit_look(l, source, now_ms);
+	struct rate_limit_places p = rate_limit_look(l, source, now_ms);
 	bool site = p.neighbours >= RATE_LIMIT_SITE_SOURCES;
 
 	if (p.own && (p.own->paid_ms > now_ms || !site))
 		return p.own;
+	/* rate_limit_right() must not find a place that this does not count. */
+	if (p.own) {
+		*p.own = (struct rate_limit_source){ 0 };
+		p.free = p.own;
+	}
 	if (site && p.site)
 		return p.site;
 	if (!p.free)

@@ -181,6 +181,23 @@ static void test_site(void)
 	is_int(wrong(one_site(150), 20, t + 3600000), RATE_LIMIT_BURST,
 	       "an hour later no source owes anything");
 	g = (struct rate_limit){ 0 };
+	/* Its place stays, because that of another is free before it. */
+	wrong(1, 1, t);
+	for (unsigned int i = 1; i < RATE_LIMIT_SITE_SOURCES; i++)
+		wrong(one_site(i), 5, t);
+	wrong(one_site(500), 5, t);
+	for (unsigned int i = 1; i < RATE_LIMIT_SITE_SOURCES; i++)
+		wrong(one_site(i), 5, t + 9000);
+	wrong(one_site(0), 5, t + 9000);
+	through = 0;
+	for (unsigned int i = 0; i < 100; i++) {
+		through +=
+			rate_limit_begin(&g, source(one_site(500)), t + 9000);
+		rate_limit_right(&g, source(one_site(500)));
+	}
+	is_int(through, 100,
+	       "nor are those of a source that counted alone before");
+	g = (struct rate_limit){ 0 };
 	wrong_from(1, 2 * RATE_LIMIT_SITE_SOURCES, 5, t);
 	is_int(wrong(one_site(0), 9, t) + wrong(one_site(1), 9, t),
 	       2 * RATE_LIMIT_BURST,
