@@ -24,7 +24,7 @@
 
 enum {
 	REACH_MS = 5000, /* for each address */
-	LAST_MS = 500, /* for the far host to say why it could not be reached */
+	LAST_MS = 500, /* for the far program to end */
 	REVERSE_MS = 60000, /* for the far host to connect */
 	END_MS = 10000, /* for ssh to end after the stream */
 	ERROR_END_MS = 3000, /* the same if there was none */
@@ -252,6 +252,21 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 			  n->o->port ? "" : ", --port A-B chooses it");
 }
 
+/*
+ * Does the far program, or ssh, end until then?  That says more than our error.
+ * With --fallback it may only say that it waits for us no longer.
+ */
+static bool near_hears_end(struct near *n, uint64_t deadline)
+{
+	struct err ignored = { 0 };
+	struct ssh_answer a;
+
+	while (io_wait(n->ssh.fd, POLLIN, deadline, &ignored) > 0)
+		if (ssh_process_hear(&n->ssh, &a, &ignored) < 0)
+			break;
+	return n->ssh.ended;
+}
+
 /* Reach the far host at one of its addresses. */
 static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 				  struct err *e)
@@ -259,8 +274,14 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	const char *hosts[ORDER_HOSTS_MAX];
 	char tried[256] = "";
 	size_t count = near_list(n, a, hosts), len = 0;
-	struct err ignored = { 0 };
 
+	if (!count) {
+		err_set(e, ERR_NET, 0,
+			"no address of %s is known that we could connect to: "
+			"give --address, --reverse or --fallback",
+			n->o->ssh.host);
+		return NULL;
+	}
 	n->side.port = a->port;
 	n->setup.connections.port = (uint16_t)a->port;
 	/* The far host ends with the stream; ssh perhaps before WELCOME. */
@@ -269,17 +290,14 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 		return NULL;
 	for (size_t i = 0; i < count; i++) {
 		struct session *session;
+		uint64_t ends_ms;
 
 		*e = (struct err){ 0 };
 		session = near_dial(n, hosts[i], (int)i, e);
 		if (session || (e->kind != ERR_NET && e->kind != ERR_AUTH))
 			return session;
-		/* Its end may be on its way, and says more. */
-		n->ssh.ended =
-			io_wait(n->ssh.fd, POLLIN,
-				clock_deadline(i + 1 < count ? 0 : LAST_MS),
-				&ignored) > 0;
-		if (n->ssh.ended)
+		ends_ms = clock_deadline(i + 1 < count ? 0 : LAST_MS);
+		if (near_hears_end(n, ends_ms))
 			return NULL;
 		if (hosts[i] == n->o->address && i + 1 < count)
 			log_notice("--address: %s; trying %s", e->msg,

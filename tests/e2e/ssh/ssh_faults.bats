@@ -153,6 +153,25 @@ far_login() {
 	assert_stderr_lacks 'open that TCP port'
 }
 
+@test "no address of the far host is known that we could connect to: exit status 4, and the remedies are named" {
+	far_login 'echo btrfs-ktls-pipe/ssh ready 1' 'head -c 130 >/dev/null' \
+		'echo btrfs-ktls-pipe/ssh at fe80::1%eth7 1' 'cat >/dev/null'
+	printf '%s\n' 'Host inner' 'ProxyJump there' >>ssh_config
+	sed -n '/^Host there/,/^Host inner/p' ssh_config | sed '1d;$d' >>ssh_config
+	by_ssh 4 inner true
+	assert_stderr_has 'no address of inner .*: give --address, --reverse or --fallback'
+}
+
+@test "the far host gives up before we do: --fallback still goes through ssh" {
+	start_tool peer hold
+	far_login 'echo btrfs-ktls-pipe/ssh ready 1' 'head -c 130 >/dev/null' \
+		"echo btrfs-ktls-pipe/ssh at 127.0.0.1 $PORT" 'sleep 0.5' \
+		'echo btrfs-ktls-pipe/ssh nowhere' 'sleep 3; exit 7'
+	by_ssh 4 --fallback --handshake-timeout 60s there true
+	assert_stderr_has 'going through ssh \(--fallback\)'
+	assert_stderr_has 'did not start a stream .exit status 7.'
+}
+
 @test "the login fails: exit status 255" {
 	start_sshd
 	: >authorized
