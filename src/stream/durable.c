@@ -126,17 +126,15 @@ int durable_note(const struct durable *d, uint64_t bytes)
 	return durable_lacks_room(errno) ? 0 : errno;
 }
 
-/* Returns as pread(2); ENODATA: it is no note. */
+/* Returns as pread(2), but a note that is not whole is none. */
 static ssize_t durable_read_beside(const struct durable *d,
 				   char text[static DIGITS + 1])
 {
 	autoclose int fd = durable_open(d, O_RDONLY);
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, DIGITS, 0);
 
-	if (n >= 0 && strspn(text, "0123456789") != DIGITS) {
-		errno = ENODATA;
-		return -1;
-	}
+	if (n >= 0 && n < DIGITS)
+		*text = '\0';
 	return n;
 }
 
@@ -159,8 +157,7 @@ static bool durable_is_beside(const struct durable *d, int num)
 
 int durable_read(const struct durable *d, uint64_t *bytes)
 {
-	char text[DIGITS + 1] = "", *end;
-	uint64_t noted;
+	char text[DIGITS + 1] = "";
 	ssize_t n = fgetxattr(d->fd, ATTRIBUTE, text, DIGITS);
 	int num = n < 0 ? errno : 0;
 
@@ -169,9 +166,8 @@ int durable_read(const struct durable *d, uint64_t *bytes)
 		num = durable_read_beside(d, text) < 0 ? errno : 0;
 	if (num)
 		return durable_is_absent(num) ? 0 : num;
-	noted = strtoull(text, &end, 10);
-	if (!*end)
-		*bytes = noted;
+	if (*text && !text[strspn(text, "0123456789")])
+		*bytes = strtoull(text, NULL, 10);
 	return 0;
 }
 

@@ -190,6 +190,19 @@ without_attributes() {
 	done
 }
 
+@test "an attribute that is not a number does not make the part ours" {
+	local note
+	keeps_attributes
+	for note in '' +2 ' 2' 2x; do
+		(umask 077 && echo precious >file.part)
+		setfattr -n user.btrfs-ktls-pipe.durable -v "$note" file.part
+		cp -p file.part before
+		bkp 8 listen -k key -p 0 --wait 1s --output file
+		assert_stderr_has 'not a part of ours: move it away'
+		assert_same_file before file.part
+	done
+}
+
 # keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
 keeps_part() {
 	local program=$BKP size
