@@ -211,7 +211,7 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 		sent[count++] = ends[1];
 		from = ends[0];
 	}
-	n = rights_send(order_fd, o, sizeof *o, sent, count, 0);
+	n = rights_send(order_fd, o, sizeof *o, sent, count, MSG_DONTWAIT);
 	attr_close(&ends[1]);
 	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);

@@ -431,10 +431,12 @@ bool part_file_finished(struct part_file *p, int *num)
 static void part_file_leave(struct part_file *p)
 {
 	int status = 0, num;
+	pid_t pid = 0;
 
-	if (p->sync_pid && waitpid(p->sync_pid, &status, 0) < 0)
-		p->failed = true;
-	p->failed |= status != 0;
+	while (p->sync_pid && (pid = waitpid(p->sync_pid, &status, 0)) < 0 &&
+	       errno == EINTR)
+		;
+	p->failed |= pid < 0 || status;
 	if (p->failed) {
 		log_notice("%s.part keeps only what was synced before",
 			   p->path);

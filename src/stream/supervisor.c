@@ -28,7 +28,7 @@ enum {
  * COMMAND trusts these variables, so any that we inherited under our prefix are
  * removed first.
  */
-static void supervisor_set_environment(const struct order *start)
+static int supervisor_set_environment(const struct order *start)
 {
 	static const char prefix[] = "BTRFS_KTLS_PIPE_";
 	static const char *const names[ORDER_WORDS] = {
@@ -47,7 +47,8 @@ static void supervisor_set_environment(const struct order *start)
 	for (size_t i = 0; i < ORDER_WORDS; i++)
 		if (*start->words[i] &&
 		    setenv(names[i], start->words[i], 1) < 0)
-			_exit(127);
+			return -1;
+	return 0;
 }
 
 /* COMMAND cannot be started, or cannot be watched. */
@@ -66,11 +67,11 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 	struct rlimit core;
 	sigset_t none;
 
-	supervisor_set_environment(p->start);
 	setpgid(0, 0);
 	/* If the supervisor is killed: late, but better than never. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (dup2(p->child_fd, is_source ? STDOUT_FILENO : STDIN_FILENO) >= 0 &&
+	if (supervisor_set_environment(p->start) == 0 &&
+	    dup2(p->child_fd, is_source ? STDOUT_FILENO : STDIN_FILENO) >= 0 &&
 	    (messages_fd < 0 || dup2(messages_fd, STDERR_FILENO) >= 0) &&
 	    (!p->passes_on || is_source ||
 	     dup2(messages_fd, STDOUT_FILENO) >= 0)) {
