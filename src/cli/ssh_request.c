@@ -7,6 +7,7 @@
 
 #include "auth/key_text.h"
 #include "base/parse.h"
+#include "conn/connection.h"
 
 enum ssh_request_type { TYPE_FLAG, TYPE_NUMBER, TYPE_WORD };
 
@@ -22,17 +23,14 @@ static const struct field {
 	{ "reverse", TYPE_FLAG, FIELD(reverse), 0 },
 	{ "fallback", TYPE_FLAG, FIELD(fallback), 0 },
 	{ "ktls-told", TYPE_FLAG, FIELD(ktls_told), 0 },
-	{ "ktls-require", TYPE_FLAG, FIELD(ktls_require), 0 },
-	{ "ktls-off", TYPE_FLAG, FIELD(ktls_off), 0 },
 	{ "quiet", TYPE_FLAG, FIELD(quiet), 0 },
 	{ "discard", TYPE_FLAG, FIELD(discard), 0 },
+	{ "ktls", TYPE_NUMBER, FIELD(ktls), CONNECTION_KTLS_OFF },
 	{ "verbose", TYPE_NUMBER, FIELD(verbose), 9 },
 	{ "port", TYPE_NUMBER, FIELD(port), 65535 },
 	{ "port-last", TYPE_NUMBER, FIELD(port_last), 65535 },
-	{ "no-retry", TYPE_NUMBER, FIELD(no_retry), 1 },
 	{ "retry-ms", TYPE_NUMBER, FIELD(retry_ms), SIZE_MAX_BYTES },
 	{ "handshake-ms", TYPE_NUMBER, FIELD(handshake_ms), SIZE_MAX_BYTES },
-	{ "no-buffer", TYPE_NUMBER, FIELD(no_buffer), 1 },
 	{ "buffer", TYPE_NUMBER, FIELD(buffer_bytes), SIZE_MAX_BYTES },
 	{ "rekey-after", TYPE_NUMBER, FIELD(rekey_bytes), SIZE_MAX_BYTES },
 	{ "limit", TYPE_NUMBER, FIELD(limit_bytes_per_s), SIZE_MAX_BYTES },
@@ -142,30 +140,22 @@ static int ssh_request_parse_word(struct ssh_request *r, char *word,
 	return ssh_request_bad(word, e);
 }
 
-static int ssh_request_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
-}
-
 /* Decode in place.  Returns false if the text is not what we write. */
 static bool ssh_request_decode(char *text)
 {
 	char *out = text;
 
 	for (const char *c = text; *c; c++) {
-		int high, low;
-
 		if (strchr(plain, *c)) {
 			*out++ = *c;
 			continue;
 		}
-		if (*c != '%' || (high = ssh_request_digit(c[1])) < 0 ||
-		    (low = ssh_request_digit(c[2])) < 0 || !(high | low))
+		if (*c != '%' || strspn(c + 1, "0123456789abcdef") < 2 ||
+		    !key_text_unhex((const uint8_t *)c + 1, 2,
+				    (uint8_t *)out) ||
+		    !*out)
 			return false;
-		*out++ = (char)(high << 4 | low);
+		out++;
 		c += 2;
 	}
 	*out = '\0';

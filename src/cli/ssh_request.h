@@ -18,20 +18,18 @@ enum {
 	SSH_REQUEST_WORD_MAX = 128,
 };
 
-/* Zero or "" is the default, which is not written. */
+/* Zero or "" is not written. */
 struct ssh_request {
 	bool sends; /* the far host does; else it receives */
 	bool reverse; /* the far host connects */
 	bool fallback; /* the stream may go through ssh's channel */
 	bool ktls_told; /* the near host reports that it lacks kernel TLS */
 	bool quiet;
-	bool ktls_require, ktls_off;
 	bool discard; /* abandon the stream of that name */
+	uint64_t ktls; /* enum connection_ktls */
 	uint64_t verbose;
 	uint64_t port, port_last; /* 0: any */
-	uint64_t no_retry; /* 1: --retry 0 */
 	uint64_t retry_ms, handshake_ms;
-	uint64_t no_buffer; /* 1: --buffer 0 */
 	uint64_t buffer_bytes, rekey_bytes, limit_bytes_per_s;
 	uint64_t tcp_buffer_bytes;
 	uint64_t dscp; /* the code point, plus 1 */

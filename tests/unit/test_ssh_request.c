@@ -30,7 +30,7 @@ static void test_same(void)
 		"buffer=67108864 rekey-after=1048576 tcp-buffer=1 dscp=64 "
 		"mode=tls13-aes128-gcm,tls13-aes256-gcm -- x",
 		"1 receive discard name=00ff identity=ssh-0 host=me@there -- x",
-		"1 send no-retry=1 no-buffer=1 limit=1 congestion=bbr -- x",
+		"1 send ktls=2 limit=1 congestion=bbr -- x",
 		"1 receive -- %01%7f%ff%25%0a%5c%27%22",
 	};
 
@@ -105,6 +105,7 @@ static void test_bad(void)
 		"1 send port=65536 -- true",
 		"1 send port=9 port-last=8 -- true",
 		"1 send port=+1 -- true",
+		"1 send ktls=3 -- true",
 		"1 send output=/etc/passwd -- true",
 		"1 send congestion=../x;y -- true",
 		"1 send mode=a%20b -- true",
