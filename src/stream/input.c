@@ -31,13 +31,12 @@ static int input_check(const struct input *in, struct err *e)
 }
 
 /* Trust the size if the last byte is there. */
-static off_t input_file_end(int fd)
+static off_t input_file_end(int fd, off_t start)
 {
-	off_t at = lseek(fd, 0, SEEK_CUR);
 	struct stat st;
 	char last;
 
-	if (at < 0 || fstat(fd, &st) < 0 || at >= st.st_size ||
+	if (start < 0 || fstat(fd, &st) < 0 || start >= st.st_size ||
 	    pread(fd, &last, 1, st.st_size - 1) != 1)
 		return 0;
 	return st.st_size;
@@ -48,7 +47,7 @@ int input_init(struct input *in, int fd, struct err *e)
 	*in = (struct input){ .fd = fd, .own_fd = -1, .kind = io_kind(fd) };
 	if (in->kind == IO_FILE) {
 		in->start = lseek(fd, 0, SEEK_CUR);
-		in->end = input_file_end(fd);
+		in->end = input_file_end(fd, in->start);
 	}
 	/* A read of a file or a plain device waits for nobody; sockets get
 	 * MSG_DONTWAIT. */

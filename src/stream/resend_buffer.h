@@ -58,13 +58,13 @@ struct resend_buffer {
 	uint64_t sent; /* next byte to send */
 	uint64_t acked; /* start of the bytes held */
 	uint64_t room; /* bytes that may be held */
-	uint64_t limit; /* send nothing beyond it until ack() */
 	uint64_t ahead; /* bytes that may be held and not sent yet */
 	bool keeps; /* bytes until acknowledged; else until sent */
 	bool peeks; /* peek() works */
 	bool eof; /* head is the end of the stream */
 	bool full; /* although there is room */
 	bool cramped; /* by small writes: call to_memory() */
+	bool stalled; /* send nothing until ack() */
 	bool in_place; /* unsent bytes wait in the input itself */
 };
 
@@ -152,20 +152,6 @@ static inline int resend_buffer_use_memory(struct resend_buffer **s,
 		return -1;
 	*s = m;
 	return 0;
-}
-
-/*
- * Another connection carries the stream from offset on: send again from there.
- * May turn *s into memory.  Errors: ERR_STREAM; those of to_memory().
- */
-static inline int resend_buffer_go_back(struct resend_buffer **s,
-					uint64_t offset, struct err *e)
-{
-	if (offset == (*s)->sent)
-		return 0;
-	if (resend_buffer_use_memory(s, e) < 0)
-		return -1;
-	return resend_buffer_rewind(*s, offset, e);
 }
 
 /* The receiver has the bytes below offset. */

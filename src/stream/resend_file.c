@@ -13,7 +13,6 @@ enum {
 
 struct resend_file {
 	struct resend_buffer resend; /* must be first */
-	uint64_t start; /* file offset where the stream begins */
 	uint8_t *buffer; /* COPY_BYTES and one; NULL until needed */
 	uint64_t copied; /* stream offset of its first byte */
 	size_t copied_bytes;
@@ -26,18 +25,17 @@ struct resend_file {
  */
 static int resend_file_fill(struct resend_buffer *s, struct err *e)
 {
-	struct resend_file *f = (struct resend_file *)s;
-	uint64_t head = s->head;
+	off_t end = s->in->start + (off_t)s->head;
 	struct stat st;
 
 	if (fstat(s->in->fd, &st) < 0)
 		return input_error(e);
-	if ((uint64_t)st.st_size > f->start + head)
-		s->head = (uint64_t)st.st_size - f->start;
+	if (st.st_size > end)
+		s->head = (uint64_t)(st.st_size - s->in->start);
 	else
-		s->eof = s->sent == head;
+		s->eof = s->sent == s->head;
 	/* The next reader of this description continues behind the stream. */
-	if (s->eof && lseek(s->in->fd, (off_t)(f->start + head), SEEK_SET) < 0)
+	if (s->eof && lseek(s->in->fd, end, SEEK_SET) < 0)
 		return input_error(e);
 	return 0;
 }
@@ -47,7 +45,7 @@ static int resend_file_check(const struct resend_file *f, struct err *e)
 {
 	const struct resend_buffer *s = &f->resend;
 	uint8_t byte;
-	ssize_t n = pread(s->in->fd, &byte, 1, (off_t)(f->start + s->sent));
+	ssize_t n = pread(s->in->fd, &byte, 1, s->in->start + (off_t)s->sent);
 
 	if (n < 0)
 		return input_error(e);
@@ -69,7 +67,7 @@ static int resend_file_copy(struct resend_file *f, struct err *e)
 	if (!f->buffer && !(f->buffer = malloc(COPY_BYTES + 1)))
 		return err_memory(e);
 	n = pread(s->in->fd, f->buffer, COPY_BYTES,
-		  (off_t)(f->start + s->sent));
+		  s->in->start + (off_t)s->sent);
 	if (n <= 0)
 		return resend_file_check(f, e);
 	f->copied = s->sent;
@@ -100,12 +98,12 @@ static int resend_file_sendfile(struct resend_file *f, struct connection *c,
 				struct err *e)
 {
 	struct resend_buffer *s = &f->resend;
+	uint64_t at = (uint64_t)s->in->start + s->sent;
 	struct err of_file = { 0 };
 
 	if (len > CALL_BYTES)
 		len = CALL_BYTES;
-	if (connection_sendfile(c, s->in->fd, f->start + s->sent, len, io, e) <
-	    0) {
+	if (connection_sendfile(c, s->in->fd, at, len, io, e) < 0) {
 		if (resend_file_check(f, &of_file) < 0)
 			*e = of_file;
 		if (e->kind != ERR_IO || !e->num)
@@ -139,12 +137,11 @@ static void resend_file_ack(struct resend_buffer *s, uint64_t offset)
 static int resend_file_peek(const struct resend_buffer *s, uint64_t offset,
 			    void *buf, size_t len, struct err *e)
 {
-	const struct resend_file *f = (const struct resend_file *)s;
 	ssize_t n;
 
 	if (offset + len > s->head)
 		return resend_buffer_not_held(e);
-	n = pread(s->in->fd, buf, len, (off_t)(f->start + offset));
+	n = pread(s->in->fd, buf, len, s->in->start + (off_t)offset);
 	if (n < 0)
 		return input_error(e);
 	return n == (ssize_t)len ? 0 : input_shorter(e);
@@ -166,24 +163,16 @@ static const struct resend_buffer_ops resend_file_ops = {
 
 struct resend_buffer *resend_file_new(const struct input *in, struct err *e)
 {
-	off_t start = lseek(in->fd, 0, SEEK_CUR);
-	struct resend_file *f;
+	struct resend_file *f = err_alloc(sizeof *f, e);
 
-	if (start < 0) {
-		input_error(e);
-		return NULL;
-	}
-	f = err_alloc(sizeof *f, e);
 	if (!f)
 		return NULL;
 	f->resend = (struct resend_buffer){ .ops = &resend_file_ops,
 					    .in = in,
 					    .room = UINT64_MAX,
-					    .limit = UINT64_MAX,
 					    .ahead = UINT64_MAX,
 					    .keeps = true,
 					    .peeks = true,
 					    .in_place = true };
-	f->start = (uint64_t)start;
 	return (struct resend_buffer *)f;
 }

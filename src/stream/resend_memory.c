@@ -205,7 +205,6 @@ struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
 					    .acked = start,
 					    .room = (bytes + RECORD_MAX - 1) /
 						    RECORD_MAX * RECORD_MAX,
-					    .limit = UINT64_MAX,
 					    .ahead = UINT64_MAX,
 					    .keeps = keeps,
 					    .peeks = true };

@@ -165,7 +165,7 @@ static int resend_pipes_tee(struct resend_pipes *p, size_t len, struct err *e)
 		return 0;
 	if (errno != EAGAIN)
 		return resend_pipes_bug(e);
-	p->resend.limit = p->resend.sent;
+	p->resend.stalled = true;
 	p->resend.cramped = resend_pipes_wasted(p, p->teed - p->kept);
 	return 0;
 }
@@ -200,7 +200,7 @@ static void resend_pipes_ack(struct resend_buffer *s, uint64_t offset)
 	struct err ignored = { 0 };
 
 	s->acked = offset;
-	s->limit = UINT64_MAX;
+	s->stalled = false;
 	if (!s->keeps)
 		return;
 	if (keep > offset)
@@ -297,7 +297,6 @@ struct resend_buffer *resend_pipes_new(const struct input *in, uint64_t bytes,
 	p->resend = (struct resend_buffer){ .ops = &resend_pipes_ops,
 					    .in = in,
 					    .room = bytes ? bytes : AHEAD_BYTES,
-					    .limit = UINT64_MAX,
 					    .ahead = UINT64_MAX,
 					    .keeps = bytes != 0,
 					    .peeks = bytes != 0 };

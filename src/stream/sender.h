@@ -31,20 +31,15 @@ struct sender_params {
 	struct progress *progress;
 };
 
-/* How far it got. */
-struct sender_end {
-	uint64_t confirmed; /* bytes that were acknowledged */
-	bool restarted; /* another receiver came: begin the input again */
-};
-
 /*
  * Send the input to its end, and wait until the receiver confirms that
- * everything was consumed.  Fills *end, on failure too.  If end->restarted,
- * returns 0 early: call it again, with the input from its beginning.
+ * everything was consumed.  Sets *confirmed, on failure too: how many bytes
+ * were acknowledged.  If session->restarted, it returned 0 early, because
+ * another receiver came: call it again, with the input from its beginning.
  * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
  * ERR_COMMAND (source, or the receiver's consumer).
  */
-int sender_run(const struct sender_params *p, struct sender_end *end,
+int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	       struct err *e) attr_must_check;
 
 /* ---- for the parts */

@@ -43,7 +43,7 @@ static uint64_t sender_due(struct sender *s)
 	if (!on->blocked && s->paced_ms)
 		until = clock_earlier(until, s->paced_ms);
 	else if (!on->blocked && !on->key_used_up && on->partial_ms &&
-		 s->resend->sent < s->resend->limit)
+		 !s->resend->stalled)
 		until = clock_earlier(until, on->push_ms);
 	if (!rekey_holds(&session->rekey))
 		until = clock_earlier(until, stuck_due(&on->stuck));
@@ -254,7 +254,7 @@ static bool sender_must_abort(const struct sender *s, const struct err *e)
 		       : !session_compares(session);
 }
 
-int sender_run(const struct sender_params *p, struct sender_end *end,
+int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	       struct err *e)
 {
 	struct sender s = { .p = p,
@@ -279,9 +279,7 @@ int sender_run(const struct sender_params *p, struct sender_end *end,
 	else if (ret < 0 && sender_must_abort(&s, e))
 		connection_abort(p->session->conn);
 	comparison_fini(&s.comparison);
-	end->confirmed = s.confirmed;
-	end->restarted = ret == 0 && p->session->restarted;
-	p->session->restarted = false;
+	*confirmed = s.confirmed;
 	if (ret < 0 && !s.refused && !s.disputed)
 		session_say_suspended(p->session, sent);
 	return ret;

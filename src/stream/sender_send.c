@@ -25,10 +25,11 @@ static uint64_t sender_ready(const struct sender *s)
 static uint64_t sender_may_send(struct sender *s)
 {
 	const struct resend_buffer *st = s->resend;
-	uint64_t ready = sender_ready(s), may = session_key_budget(s->session);
+	uint64_t ready = st->stalled ? 0 : sender_ready(s);
+	uint64_t may = session_key_budget(s->session);
 
 	s->on.key_used_up = !may;
-	ready = min_u64(min_u64(ready, may), st->limit - st->sent);
+	ready = min_u64(ready, may);
 	may = pace_budget(&s->pace, ready, s->now_ms);
 	s->paced_ms = ready && !may ? pace_due_ms(&s->pace, ready) : 0;
 	return may;
@@ -96,7 +97,9 @@ int sender_send_flush(struct sender *s, struct err *e)
 
 int sender_send_again(struct sender *s, struct err *e)
 {
-	if (resend_buffer_go_back(&s->resend, s->session->offset, e) < 0)
+	if (s->session->offset != s->resend->sent &&
+	    (resend_buffer_use_memory(&s->resend, e) < 0 ||
+	     resend_buffer_rewind(s->resend, s->session->offset, e) < 0))
 		return -1;
 	if (s->session->offset > s->confirmed) {
 		s->confirmed = s->session->offset;

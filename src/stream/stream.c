@@ -171,7 +171,7 @@ static int stream_source_rewind(struct stream_source *from, struct err *e)
 /* One run through the input; see sender_run(). */
 static int stream_send_once(const struct stream_config *c,
 			    struct session *session, struct progress *progress,
-			    struct stream_source *from, struct sender_end *end,
+			    struct stream_source *from, uint64_t *bytes,
 			    struct err *e)
 {
 	struct sender_params p = { .session = session,
@@ -186,7 +186,7 @@ static int stream_send_once(const struct stream_config *c,
 		return stream_give_up(session);
 	p.source = from->command;
 	p.source_name = c->command_name;
-	return sender_run(&p, end, e);
+	return sender_run(&p, bytes, e);
 }
 
 static int stream_send(const struct stream_config *c, struct session *session,
@@ -194,21 +194,20 @@ static int stream_send(const struct stream_config *c, struct session *session,
 		       struct err *e)
 {
 	struct stream_source from = { .input = { .own_fd = -1 } };
-	struct sender_end end = { 0 };
 	int ret;
 
 	for (;;) {
-		ret = stream_send_once(c, session, progress, &from, &end, e);
-		if (!end.restarted)
+		session->restarted = false;
+		*bytes = 0;
+		ret = stream_send_once(c, session, progress, &from, bytes, e);
+		if (ret < 0 || !session->restarted)
 			break;
-		end = (struct sender_end){ 0 };
 		ret = stream_source_rewind(&from, e);
 		if (ret < 0) {
 			stream_give_up(session);
 			break;
 		}
 	}
-	*bytes = end.confirmed;
 	stream_source_close(&from);
 	return ret;
 }

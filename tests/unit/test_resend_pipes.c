@@ -100,9 +100,7 @@ static void go_back(struct run *r, uint64_t offset)
 
 static uint64_t sendable(const struct resend_buffer *s)
 {
-	uint64_t end = s->head < s->limit ? s->head : s->limit;
-
-	return end > s->sent ? end - s->sent : 0;
+	return s->stalled ? 0 : s->head - s->sent;
 }
 
 static void do_peek(struct run *r)

@@ -130,10 +130,10 @@ static int run(const struct resend_buffer *resend, struct err *e)
 				   .session = &session,
 				   .raw = config.raw,
 				   .progress = &progress };
-	struct sender_end end;
+	uint64_t confirmed;
 
 	progress_start(&progress, false, 0, NULL);
-	return sender_run(&p, &end, e);
+	return sender_run(&p, &confirmed, e);
 }
 
 /* Whatever the receiver sends, and however fast, we see a signal. */
