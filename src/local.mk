@@ -43,6 +43,7 @@ src_libbkp_a_SOURCES = \
 	src/tls/tls.c src/tls/tls.h \
 	src/tls/channel.c src/tls/channel.h \
 	src/conn/crowd.c src/conn/crowd.h \
+	src/conn/digest.c src/conn/digest.h \
 	src/conn/hello.c src/conn/hello.h \
 	src/conn/host_id.c src/conn/host_id.h \
 	src/conn/rekey.c src/conn/rekey.h \
@@ -66,7 +67,6 @@ src_libbkp_a_SOURCES = \
 	src/conn/session_client.c src/conn/session_client.h \
 	src/stream/command_group.c src/stream/command_group.h \
 	src/stream/command_log.c src/stream/command_log.h \
-	src/stream/digest.c src/stream/digest.h \
 	src/stream/durable.c src/stream/durable.h \
 	src/stream/input.c src/stream/input.h \
 	src/stream/pace.c src/stream/pace.h \

@@ -11,7 +11,7 @@
 #include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/stream_name.h"
-#include "stream/digest.h"
+#include "conn/digest.h"
 
 /* Defaults of --retry */
 enum { RETRY_CONNECT_MS = 120000, RETRY_LISTEN_MS = 3600000 };

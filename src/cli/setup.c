@@ -13,7 +13,7 @@
 #include "base/signals.h"
 #include "conn/host_id.h"
 #include "conn/stream_name.h"
-#include "stream/digest.h"
+#include "conn/digest.h"
 #include "tls/ktls.h"
 
 enum { CONNECT_MS = 30000 };

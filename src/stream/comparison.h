@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "conn/session.h"
-#include "stream/digest.h"
+#include "conn/digest.h"
 #include "stream/resend_buffer.h"
 
 struct comparison {

@@ -13,7 +13,7 @@
 #include "base/err.h"
 #include "base/order.h"
 #include "proto/frame.h"
-#include "stream/digest.h"
+#include "conn/digest.h"
 
 struct part_file {
 	int dir_fd; /* the folder of both */

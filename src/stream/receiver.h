@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "conn/session.h"
 #include "stream/command.h"
-#include "stream/digest.h"
+#include "conn/digest.h"
 #include "stream/output.h"
 #include "stream/progress.h"
 

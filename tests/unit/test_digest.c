@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* digest: published values of XXH3, and the same value however bytes come. */
-#include "stream/digest.h"
+#include "conn/digest.h"
 
 #include "tap.h"
 

@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/signals.h"
-#include "stream/digest.h"
+#include "conn/digest.h"
 #include "stream/resend_buffer.h"
 #include "stream/sender.h"
 #include "tap.h"

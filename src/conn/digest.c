@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
-#include "stream/digest.h"
+#include "conn/digest.h"
 
 #include <string.h>
 
