@@ -11,6 +11,7 @@
 #include "base/notify.h"
 #include "base/secret.h"
 #include "base/signals.h"
+#include "conn/digest.h"
 
 /*
  * Records under one key: RFC 8446 section 5.5 allows AES-GCM 2^24.5 full ones.
@@ -331,7 +332,7 @@ int session_get_ready(struct session *s, struct err *e)
 
 	if (!s->prepare)
 		return 0;
-	if (s->prepare(s->ask_arg, &ready, e) < 0)
+	if (s->prepare(s->prepare_arg, &ready, e) < 0)
 		return -1;
 	if (ready)
 		s->prepare = NULL;
@@ -345,8 +346,8 @@ bool session_compares(const struct session *s)
 
 void session_ask(struct session *s)
 {
-	if (!session_compares(s) && s->ask) {
-		s->ask(s->ask_arg, &s->have);
+	if (!session_compares(s) && s->digest) {
+		digest_have(s->digest, &s->have);
 		s->compared = false;
 	}
 	if (!s->have.offset)

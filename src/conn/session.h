@@ -105,12 +105,9 @@ struct session_params {
 	enum connection_ktls ktls;
 };
 
-/* Answers what the receiver has: *have is filled in, its offset may be 0. */
-typedef void session_have(void *arg, struct frame_have *have);
-
 /*
- * Works for some milliseconds towards that answer; *ready: it is known.  Errors
- * are final.
+ * Works for some milliseconds towards the digest of what the receiver has;
+ * *ready: it is complete.  Errors are final.
  */
 typedef int session_prepare(void *arg, bool *ready, struct err *e);
 
@@ -153,9 +150,9 @@ struct session {
 	 * stream's. */
 	bool named; /* another process may restart the stream */
 	uint8_t stream_name[FRAME_NAME_BYTES];
-	session_have *ask; /* receiver: what it has; NULL: nothing to tell */
+	struct digest *digest; /* receiver: of what it has; borrowed; or NULL */
 	session_prepare *prepare; /* called first; NULL: ready */
-	void *ask_arg; /* for both */
+	void *prepare_arg;
 	struct frame_have have; /* compare with this; kind 0: with nothing */
 	bool learns; /* sender: HAVE is to come over conn, first of all */
 	bool compared; /* it is the same; then have is history */

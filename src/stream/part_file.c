@@ -215,7 +215,8 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 	}
 	/* Only then part_file_close() may drop it. */
 	p->opened = true;
-	return 0;
+	p->digest = digest_new(e);
+	return p->digest ? 0 : -1;
 }
 
 static int part_file_read_some(struct part_file *p, struct err *e)
@@ -234,30 +235,18 @@ static int part_file_read_some(struct part_file *p, struct err *e)
 	return 0;
 }
 
-int part_file_prepare(struct part_file *p, bool *ready, struct err *e)
+int part_file_prepare(void *part_file, bool *ready, struct err *e)
 {
-	if (!p->digest) {
-		if (p->start)
-			log_notice("%s.part has %" PRIu64
-				   " bytes: reading them",
-				   p->path, p->start);
-		p->digest = digest_new(e);
-		if (!p->digest)
-			return -1;
-	}
+	struct part_file *p = part_file;
+
+	if (p->start && !digest_bytes(p->digest))
+		log_notice("%s.part has %" PRIu64 " bytes: reading them",
+			   p->path, p->start);
 	for (int i = 0; i < READS && digest_bytes(p->digest) < p->start; i++)
 		if (part_file_read_some(p, e) < 0)
 			return -1;
 	*ready = digest_bytes(p->digest) == p->start;
 	return 0;
-}
-
-struct digest *part_file_take_digest(struct part_file *p)
-{
-	struct digest *d = p->digest;
-
-	p->digest = NULL;
-	return d;
 }
 
 /* ---- what a confined process asks the launcher for; each returns an errno */

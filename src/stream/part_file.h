@@ -22,7 +22,7 @@ struct part_file {
 	char name[256], part[256]; /* in the folder */
 	uint64_t start; /* bytes that it had already */
 	uint64_t bytes; /* written so far */
-	struct digest *digest; /* of the bytes that it had; see prepare */
+	struct digest *digest; /* of the bytes that it had; see prepare() */
 	uint64_t synced; /* bytes that a process syncs, or has synced */
 	uint64_t sync_due_ms; /* when it starts, if there are any bytes */
 	pid_t sync_pid; /* that process; 0: none */
@@ -45,11 +45,8 @@ int part_file_open(struct part_file *p, const char *path,
  * Digest some of the bytes that it had already; takes some milliseconds.
  * *ready: all are.  Errors: ERR_IO.
  */
-int part_file_prepare(struct part_file *p, bool *ready,
+int part_file_prepare(void *part_file, bool *ready,
 		      struct err *e) attr_must_check;
-
-/* Continue that digest: the caller owns it.  Only once it is ready. */
-struct digest *part_file_take_digest(struct part_file *p);
 
 /* Before a write: does it have the bytes that we wrote?  0, or ESTALE. */
 int part_file_unchanged(const struct part_file *p);

@@ -12,7 +12,6 @@
 #include "base/err.h"
 #include "conn/session.h"
 #include "stream/command.h"
-#include "conn/digest.h"
 #include "stream/output.h"
 #include "stream/progress.h"
 
@@ -25,7 +24,6 @@ struct receiver_params {
 	bool no_consumer; /* it could not be started: just tell the sender */
 	bool splice; /* if possible: no copy, but one record a call */
 	bool raw; /* no frames: our close_notify is the answer */
-	struct digest *digest; /* of all bytes; NULL: no restart */
 	uint64_t start; /* bytes that the output had already */
 	struct progress *progress;
 };

@@ -203,14 +203,6 @@ static void receiver_tell_raw(struct receiver *r)
 		connection_linger(r->session->conn, LINGER_MS);
 }
 
-/* For a sender that restarts */
-static void receiver_have(void *arg, struct frame_have *have)
-{
-	const struct receiver *r = arg;
-
-	digest_have(r->p->digest, have);
-}
-
 static int receiver_loop(struct receiver *r, struct err *e)
 {
 	r->buffer = mmap(NULL, RECEIVER_BUFFER_BYTES, PROT_READ | PROT_WRITE,
@@ -224,7 +216,7 @@ static int receiver_loop(struct receiver *r, struct err *e)
 	}
 	if (output_check(r->output, e) < 0)
 		return receiver_output_failed(r, e);
-	r->splice = r->p->splice && !r->p->digest &&
+	r->splice = r->p->splice && !r->session->digest &&
 		    connection_in_kernel(r->session->conn) &&
 		    output_takes_splice(r->output);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
@@ -256,11 +248,6 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 	int ret;
 
 	r.on = receiver_connection_new(&r);
-
-	if (p->digest) {
-		p->session->ask = receiver_have;
-		p->session->ask_arg = &r;
-	}
 	ret = receiver_loop(&r, e);
 	if (!p->raw && (ret == 0 || r.outcome.failure))
 		receiver_tell(&r);
@@ -269,7 +256,6 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 	else if (ret < 0 && p->session->conn && !session_suspends(p->session) &&
 		 !connection_lost(p->session->conn))
 		connection_abort(p->session->conn);
-	p->session->ask = NULL;
 	*total = r.total;
 	if (ret < 0 && !r.outcome.failure && !r.differs)
 		session_say_suspended(p->session, r.total);

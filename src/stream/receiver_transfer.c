@@ -165,8 +165,8 @@ static int receiver_take(struct receiver *r, struct err *e)
 		       : connection_recv(source, r->buffer,
 					 RECEIVER_BUFFER_BYTES, &io, e)) < 0)
 		return receiver_lost(r, e);
-	if (r->p->digest)
-		digest_update(r->p->digest, r->buffer, io.bytes);
+	if (r->session->digest)
+		digest_update(r->session->digest, r->buffer, io.bytes);
 	receiver_got(r, &io);
 	r->start = 0;
 	r->end = r->splice ? 0 : io.bytes;

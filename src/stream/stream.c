@@ -222,14 +222,13 @@ static int stream_receive(const struct stream_config *c,
 				     .splice = c->rx == STREAM_SPLICE,
 				     .raw = session->p.config->raw,
 				     .progress = progress };
+	struct digest *own = NULL;
 	int ret;
 
-	if (session->named) {
-		p.digest = c->part ? part_file_take_digest(c->part)
-				   : digest_new(e);
-		if (!p.digest)
-			return stream_give_up(session);
-	}
+	if (!session->named)
+		session->digest = NULL;
+	else if (!c->part && !(session->digest = own = digest_new(e)))
+		return stream_give_up(session);
 	if (c->part) {
 		p.start = c->part->start;
 		output_init_part(&output, c->part);
@@ -243,29 +242,18 @@ static int stream_receive(const struct stream_config *c,
 		output_init(&output, STDOUT_FILENO);
 	}
 	ret = receiver_run(&p, bytes, e);
-	digest_free(p.digest);
+	session->digest = NULL;
+	digest_free(own);
 	output_fini(&output);
 	command_free(p.consumer);
 	return ret;
 }
 
-static int stream_get_ready(void *arg, bool *ready, struct err *e)
-{
-	return part_file_prepare(arg, ready, e);
-}
-
-static void stream_have(void *arg, struct frame_have *have)
-{
-	const struct part_file *p = arg;
-
-	digest_have(p->digest, have);
-}
-
 void stream_offer(struct session *session, struct part_file *p)
 {
-	session->prepare = stream_get_ready;
-	session->ask = stream_have;
-	session->ask_arg = p;
+	session->digest = p->digest;
+	session->prepare = part_file_prepare;
+	session->prepare_arg = p;
 }
 
 /* The control direction is always in user space. */
