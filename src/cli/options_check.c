@@ -92,7 +92,7 @@ static int options_check_row(const struct options *o,
 	return 0;
 }
 
-/* What a row needs, what it excludes, and one use of standard input */
+/* Each row has what it needs, and one thing at most reads standard input. */
 static int options_check_rows(const struct options *o, struct err *e)
 {
 	bool stdin_is_stream = options_sends(o) && !o->command;

@@ -88,7 +88,7 @@ static void ssh_relay_copy(int from, int to)
 	_exit(0);
 }
 
-/* dies: with us; the other one still has to write what we sent last. */
+/* dies: when we do.  Else it outlives us, to write what we sent last. */
 static pid_t ssh_relay_fork(int from, int to, int ours, bool dies)
 {
 	pid_t pid = fork();

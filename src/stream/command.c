@@ -145,7 +145,10 @@ static void command_tell_launcher(const struct command *c)
 		log_debug("%s", e.msg);
 }
 
-/* Whoever closes COMMAND's input must not be faster than the kernel. */
+/*
+ * Wait until the kernel has killed COMMAND: if its input were closed before, it
+ * would take that for the end of the stream.
+ */
 static void command_await_kill(const struct command *c)
 {
 	struct err e = { 0 };

@@ -50,8 +50,8 @@ int command_spawn(char *const argv[], const struct order *start, bool passes_on,
  * own standard error (command_log.h) and reports the last one in
  * command_status.words.
  *
- * passes_on: so is a source's, and what a consumer prints to its standard
- * output.  Then COMMAND outlives the reader of our standard error.
+ * passes_on: so is always a source's standard error, and also a consumer's
+ * standard output.  Then COMMAND outlives the reader of our standard error.
  *
  * Owns: the caller owns the result and calls command_free().
  * Errors: ERR_COMMAND (no processes, no descriptors).  A COMMAND that does not

@@ -149,7 +149,7 @@ struct seen {
 	bool member, holder, ending;
 };
 
-/* Room for another member, perhaps that of one that is gone and held nothing */
+/* A free place, or that of a member that is gone and never had the stream */
 static struct command_member *command_group_room(struct command_group *g)
 {
 	if (g->count < COMMAND_GROUP_MAX)

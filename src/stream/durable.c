@@ -18,12 +18,13 @@ enum {
 	NAME_BYTES = 256,
 };
 
-/* Errors that say that another note may do, or that the one before stays */
+/* Of an attribute: a file beside may do instead. */
 static bool durable_lacks_attributes(int num)
 {
 	return num == ENOTSUP || num == EPERM || num == ENOSYS;
 }
 
+/* Of either note: the one before stays. */
 static bool durable_lacks_room(int num)
 {
 	return num == ENOSPC || num == EDQUOT || num == ENAMETOOLONG ||

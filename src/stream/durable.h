@@ -38,8 +38,8 @@ int durable_note(const struct durable *d, uint64_t bytes);
 #define DURABLE_NONE UINT64_MAX
 
 /*
- * *bytes: what was noted; DURABLE_NONE: nothing.  Returns 0 or an errno: a disk
- * that fails has not said that there is no note.
+ * *bytes: what was noted; DURABLE_NONE: nothing.  Returns 0 or an errno: if
+ * the disk fails, nobody knows whether there is a note.
  */
 int durable_read(const struct durable *d, uint64_t *bytes);
 

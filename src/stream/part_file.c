@@ -338,7 +338,7 @@ static int part_file_finish(const struct part_file *p)
 	return num;
 }
 
-/* The same process as that of an output that is a file; see output.c. */
+/* The like of it for an output that is a file is in output.c. */
 static pid_t part_file_fork(const struct part_file *p, bool finish)
 {
 	pid_t pid = signals_fork();

@@ -266,7 +266,7 @@ void receiver_arrived(struct receiver *r)
 static void receiver_go_on(struct receiver *r)
 {
 	r->on = receiver_connection_new(r);
-	/* Why nothing moves: this connection, too, may be lost soon. */
+	/* Say at once whether we wait: it may be lost before the next ACK. */
 	if (!r->session->old)
 		r->on.ack_due_ms = r->now_ms;
 	/* The sender has no bytes that we lack: the connection works. */

@@ -208,7 +208,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	err_set(e, ERR_STREAM, 0,
 		"the receiver has not been heard from for %d s",
 		SENDER_SILENCE_MS / 1000);
-	/* TCP's acknowledgements go with our bytes, and are lost with them. */
+	/* What swallows our bytes swallows our ACKs, so that it is stuck. */
 	if (sender_owes(s))
 		err_append(e, " with bytes on their way to it: it or the "
 			      "network has stalled, or " SWALLOWED);

@@ -14,7 +14,7 @@ static void sender_speak(struct sender *s)
 		return;
 	s->speak_ms = CLOCK_NEVER;
 	log_notice("everything is sent; waiting for the receiver to confirm "
-		   "that it was taken");
+		   "that all of it was taken");
 }
 
 /* When to act at the latest, whatever happens. */

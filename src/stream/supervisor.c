@@ -408,7 +408,7 @@ static void supervisor_linger(struct supervisor *s)
 			   "reads: its input stays open until it exits");
 	supervisor_untie(s);
 	close(steal_fd(&s->control_fd));
-	/* Looks before it waits: what was there already wakes nobody. */
+	/* Look first: what happened before does not wake poll(2) again. */
 	while (supervisor_reap(s) && !s->lost_errno &&
 	       (supervisor_is_read(s) || !s->exited || s->log.fd >= 0))
 		supervisor_wait(s, &ignored);
