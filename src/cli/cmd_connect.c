@@ -9,7 +9,7 @@ int cmd_connect(const struct options *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .cred = NULL };
 	struct session *session = NULL;
-	int ret = -1;
+	int ret;
 
 	if (setup_init(&setup, o, e) < 0)
 		return -1;
@@ -18,11 +18,9 @@ int cmd_connect(const struct options *o, struct err *e)
 	if (session && setup.stream.part)
 		stream_offer(session, setup.stream.part);
 	session = session_first(session, e);
-	if (session) {
+	if (session)
 		notify_ready();
-		ret = stream_run(session, &setup.stream, &setup.stats, e);
-	}
-	session_free(session);
+	ret = stream_run(session, &setup.stream, &setup.stats, e);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;
 }

@@ -34,18 +34,15 @@ static int listen_run(const struct options *o, struct setup *setup,
 		      const struct net_listener *l, struct err *e)
 {
 	struct session *session = session_server_new(&setup->session, l, e);
-	int ret = -1;
 
 	if (session && setup->stream.part)
 		stream_offer(session, setup->stream.part);
-	if (session && listen_tell_ready(o, l->port, e) == 0) {
-		session = session_first(session, e);
-		if (session)
-			ret = stream_run(session, &setup->stream, &setup->stats,
-					 e);
+	if (session && listen_tell_ready(o, l->port, e) < 0) {
+		session_free(session);
+		return -1;
 	}
-	session_free(session);
-	return ret;
+	return stream_run(session_first(session, e), &setup->stream,
+			  &setup->stats, e);
 }
 
 static int listen_keep(const struct options *o, struct setup *setup,

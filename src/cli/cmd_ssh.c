@@ -238,8 +238,8 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 	/* Somebody is there. */
 	if (last.kind == ERR_AUTH)
 		return -1;
-	err_set(e, ERR_NET, 0, "no direct connection to %s, port %u of %s: %s",
-		n->o->ssh.host, n->setup.connections.port, tried,
+	err_set(e, ERR_NET, 0, "no direct connection to %s (%s, port %u): %s",
+		n->o->ssh.host, tried, n->setup.connections.port,
 		last.num ? strerror(last.num) : last.msg);
 	if (n->o->fallback)
 		return -1;
@@ -465,7 +465,7 @@ static struct session *near_begin(struct near *n, struct err *e)
 static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
 			    const struct err *e)
 {
-	/* Where we were refused, another process has the stream. */
+	/* If we were refused, another process has the stream. */
 	if (n->o->name && ret < 0 && (streams || e->kind == ERR_AUTH))
 		return SUSPENDED_END_MS;
 	/* Nothing else tells the far host while its COMMAND takes nothing. */
@@ -494,11 +494,9 @@ static int near_run(struct near *n, struct err *e)
 {
 	struct session *session = near_begin(n, e);
 	bool streams = session;
-	int ret = -1, status;
+	int ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
+	int status;
 
-	if (session)
-		ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
-	session_free(session);
 	if (ret < 0 && streams)
 		near_give_up(n);
 	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));

@@ -515,7 +515,7 @@ static struct session *far_connect(struct far *f, struct err *e)
 
 /*
  * There is no direct connection.  Tell the near host, unless it spoke first.
- * What it says then is the order to use the channel, or nothing.
+ * It answers by the order to use the channel, or it ends.
  */
 static int far_obey(struct far *f, struct err *e)
 {
@@ -577,14 +577,12 @@ static int far_run(struct far *f, struct err *e)
 {
 	struct session *session = far_connect(f, e);
 	bool streams;
-	int ret = -1;
+	int ret;
 
 	if (!session && e->kind == ERR_NET)
 		session = far_fall_back(f, e);
 	streams = session;
-	if (session)
-		ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
-	session_free(session);
+	ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
 	if (ret < 0 && streams)
 		far_give_up(f);
 	net_listener_close(&f->listener);

@@ -347,7 +347,7 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 	struct setup *setup = k->setup;
 	struct stats *stats = &setup->stats;
 	struct session *session = NULL;
-	int ret = -1;
+	int ret;
 
 	if (logged != SERVED_LOG_ALL)
 		log_set_level(LOG_QUIET);
@@ -361,9 +361,7 @@ static int serve_stream(struct serve *k, struct peer *g, const uint8_t *handle,
 					      g, handle, e);
 	else
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
-	if (session)
-		ret = stream_run(session, &setup->stream, stats, e);
-	session_free(session);
+	ret = stream_run(session, &setup->stream, stats, e);
 	setup_write_stats(setup, ret < 0 ? e : NULL);
 	log_be_patient();
 	if (ret == 0)

@@ -267,8 +267,9 @@ static void stream_note_path(const struct session *session, struct stats *stats)
 	stats->rx = sends ? "user" : connection_path(session->conn);
 }
 
-int stream_run(struct session *session, const struct stream_config *c,
-	       struct stats *stats, struct err *e)
+static int stream_transfer(struct session *session,
+			   const struct stream_config *c, struct stats *stats,
+			   struct err *e)
 {
 	bool sends = session->role == FRAME_SENDS;
 	struct progress progress;
@@ -303,5 +304,14 @@ int stream_run(struct session *session, const struct stream_config *c,
 	}
 	stats->rekeys = session->rekeys;
 	stats->reconnects = session->count - 1 - session->rekeys;
+	return ret;
+}
+
+int stream_run(struct session *session, const struct stream_config *c,
+	       struct stats *stats, struct err *e)
+{
+	int ret = session ? stream_transfer(session, c, stats, e) : -1;
+
+	session_free(session);
 	return ret;
 }
