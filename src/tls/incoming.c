@@ -6,17 +6,25 @@ enum {
 	TICKETS_MAX = 128, /* records with tickets, in a row without data */
 };
 
-/* What speaks against a message that exists; NULL: nothing */
+/*
+ * Why we refuse such a message; NULL: we do not.  "": there is none here.  TLS
+ * 1.2 has neither tickets nor KeyUpdate after its handshake.  Libraries send
+ * tickets by themselves, so one does no harm, except among the stream's bytes.
+ */
 static const char *incoming_objection(struct incoming *in,
 				      enum record_meaning meaning)
 {
 	switch (meaning) {
 	case RECORD_MEANS_TICKET:
+		if (!in->v13 || (in->bulk && !in->raw))
+			return "";
 		return ++in->tickets > TICKETS_MAX
 			       ? "the peer sent too many session tickets"
 			       : NULL;
 	case RECORD_MEANS_REKEY:
 	case RECORD_MEANS_REKEY_BOTH:
+		if (!in->v13)
+			return "";
 		if (!in->raw)
 			return "the peer changed its keys (KeyUpdate), which "
 			       "this protocol does not use";
@@ -24,30 +32,11 @@ static const char *incoming_objection(struct incoming *in,
 			       ? "the peer changed its keys (KeyUpdate) too often"
 			       : NULL;
 	case RECORD_MEANS_RENEGOTIATION:
-		return "the peer wants to renegotiate, which is refused";
+		return in->v13 ? ""
+			       : "the peer wants to renegotiate, which is "
+				 "refused";
 	default:
 		return NULL;
-	}
-}
-
-/*
- * Is there such a thing here?  TLS 1.2 has neither tickets nor KeyUpdate after
- * its handshake.  Libraries send tickets by themselves, so one does no harm,
- * except among the stream's bytes.
- */
-static bool incoming_exists(const struct incoming *in,
-			    enum record_meaning meaning)
-{
-	switch (meaning) {
-	case RECORD_MEANS_TICKET:
-		return in->v13 && (in->raw || !in->bulk);
-	case RECORD_MEANS_REKEY:
-	case RECORD_MEANS_REKEY_BOTH:
-		return in->v13;
-	case RECORD_MEANS_RENEGOTIATION:
-		return !in->v13;
-	default:
-		return true;
 	}
 }
 
@@ -57,25 +46,20 @@ enum record_meaning incoming_record(struct incoming *in, unsigned int type,
 {
 	enum record_meaning meaning =
 		record_parse(&in->message, type, body, len, alert);
-	const char *objection = NULL;
+	const char *objection = incoming_objection(in, meaning);
 
-	if (!incoming_exists(in, meaning)) {
+	if (objection) {
 		meaning = RECORD_MEANS_VIOLATION;
 		*alert = RECORD_UNEXPECTED_MESSAGE;
 	}
-	if (meaning == RECORD_MEANS_VIOLATION)
+	if (objection && *objection)
+		err_set(e, ERR_STREAM, 0, "%s", objection);
+	else if (meaning == RECORD_MEANS_VIOLATION)
 		err_set(e, ERR_STREAM, 0,
 			*alert == RECORD_UNEXPECTED_MESSAGE
 				? "the peer sent a record of unexpected type %u"
 				: "the peer sent a malformed record of type %u",
 			type);
-	else
-		objection = incoming_objection(in, meaning);
-	if (objection) {
-		meaning = RECORD_MEANS_VIOLATION;
-		*alert = RECORD_UNEXPECTED_MESSAGE;
-		err_set(e, ERR_STREAM, 0, "%s", objection);
-	}
 	in->closed |= meaning == RECORD_MEANS_END;
 	return meaning;
 }
