@@ -56,27 +56,24 @@ static const struct frame_field frame_fields[] = {
 	FIELD(FRAME_WORDS, 8, FRAME_WORDS_MAX, words.text),
 };
 
-static const uint8_t frame_sizes[] = {
-	[FRAME_HELLO] = FRAME_HELLO_BYTES,
-	[FRAME_WELCOME] = FRAME_WELCOME_BYTES,
-	[FRAME_ACK] = FRAME_ACK_BYTES,
-	[FRAME_DONE] = FRAME_OUTCOME_BYTES,
-	[FRAME_FAIL] = FRAME_OUTCOME_BYTES,
-	[FRAME_NAME] = FRAME_NAME_FRAME_BYTES,
-	[FRAME_HAVE] = FRAME_HAVE_BYTES,
-	[FRAME_CHECKING] = FRAME_CHECKING_BYTES,
-	[FRAME_WORDS] = FRAME_WORDS_BYTES,
-};
-
-size_t frame_size(uint8_t first_byte)
-{
-	return first_byte < array_len(frame_sizes) ? frame_sizes[first_byte]
-						   : 0;
-}
-
-static bool frame_has(enum frame_type type, const struct frame_field *field)
+static bool frame_has(uint8_t type, const struct frame_field *field)
 {
 	return field->type == (type == FRAME_FAIL ? FRAME_DONE : type);
+}
+
+/* A frame ends with its last field. */
+size_t frame_size(uint8_t first_byte)
+{
+	size_t size = 0;
+
+	for (size_t i = 0; i < array_len(frame_fields); i++) {
+		const struct frame_field *field = &frame_fields[i];
+		size_t end = (size_t)field->at + field->bytes;
+
+		if (frame_has(first_byte, field) && end > size)
+			size = end;
+	}
+	return size;
 }
 
 /* The bytes of a number that a member of this size shows: the low ones */

@@ -23,6 +23,7 @@ enum {
 	FRAME_NAME_BYTES = 32,
 	FRAME_DIGEST_BYTES = 32,
 	FRAME_WORDS_MAX = 200,
+	FRAME_MAX_BYTES = 8 + FRAME_WORDS_MAX, /* FRAME_WORDS is the longest */
 };
 
 enum frame_type {
@@ -35,19 +36,6 @@ enum frame_type {
 	FRAME_HAVE = 7, /* receiver, after WELCOME: the bytes it has already */
 	FRAME_CHECKING = 8, /* sender: how much of its input was compared */
 	FRAME_WORDS = 9, /* receiver, before FAIL: why, in words */
-};
-
-/* Sizes on the wire, in bytes */
-enum {
-	FRAME_HELLO_BYTES = 128,
-	FRAME_WELCOME_BYTES = 64,
-	FRAME_ACK_BYTES = 16,
-	FRAME_OUTCOME_BYTES = 16,
-	FRAME_NAME_FRAME_BYTES = 40,
-	FRAME_HAVE_BYTES = 48,
-	FRAME_CHECKING_BYTES = 16,
-	FRAME_WORDS_BYTES = 208,
-	FRAME_MAX_BYTES = FRAME_WORDS_BYTES,
 };
 
 enum frame_role { FRAME_SENDS = 1, FRAME_RECEIVES = 2 };
