@@ -72,9 +72,11 @@ static int connection_report(struct connection *c, struct err *e)
 		log_info("no TLS: %s, nothing is encrypted", tx ? "tx" : "rx");
 		return 0;
 	}
-	log_info("%s TLS: %s%s%s, %s", kernel ? "kernel" : "user-space",
-		 tx ? "tx" : "rx", sock_diag_conf_name(conf) ? " " : "",
-		 sock_diag_conf_name(conf) ? sock_diag_conf_name(conf) : "",
+	log_info("%s TLS: %s%s, %s", kernel ? "kernel" : "user-space",
+		 tx ? "tx" : "rx",
+		 conf == SOCK_DIAG_SW  ? " sw"
+		 : conf > SOCK_DIAG_SW ? " hw"
+				       : "",
 		 connection_mode(c)->title);
 	return 0;
 }

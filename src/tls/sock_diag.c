@@ -140,16 +140,3 @@ int sock_diag_tls_here(int fd, struct sock_diag_tls *out, struct err *e)
 		return err_set(e, ERR_KTLS, errno, "sock_diag does not answer");
 	return 0;
 }
-
-const char *sock_diag_conf_name(enum sock_diag_conf conf)
-{
-	switch (conf) {
-	case SOCK_DIAG_SW:
-		return "sw";
-	case SOCK_DIAG_HW:
-	case SOCK_DIAG_HW_RECORD:
-		return "hw";
-	default:
-		return NULL;
-	}
-}

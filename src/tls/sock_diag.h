@@ -30,6 +30,3 @@ int sock_diag_tls(int fd, struct sock_diag_tls *out,
 /* For the launcher, which has the capability: the same in this process. */
 int sock_diag_tls_here(int fd, struct sock_diag_tls *out,
 		       struct err *e) attr_must_check;
-
-/* "sw" or "hw"; NULL for the others. */
-const char *sock_diag_conf_name(enum sock_diag_conf conf);

@@ -319,13 +319,6 @@ int main(void)
 	test_failures(fds[0]);
 	test_question(AF_INET);
 	test_question(AF_INET6);
-	is_str(sock_diag_conf_name(SOCK_DIAG_SW), "sw",
-	       "software is called sw");
-	is_str(sock_diag_conf_name(SOCK_DIAG_HW_RECORD), "hw",
-	       "hardware is called hw");
-	ok(!sock_diag_conf_name(SOCK_DIAG_BASE) &&
-		   !sock_diag_conf_name(SOCK_DIAG_UNKNOWN),
-	   "the others have no name");
 	close(fds[0]);
 	close(fds[1]);
 	return tap_end();
