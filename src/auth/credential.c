@@ -20,8 +20,6 @@ struct credential {
 	bool certified;
 	gnutls_certificate_credentials_t x509; /* NULL: not, or forgotten */
 	struct x509_rules rules;
-	struct err refusal; /* why the last certificate was refused */
-	enum record_alert alert;
 	gnutls_psk_client_credentials_t client_psk;
 	gnutls_psk_server_credentials_t server_psk;
 	struct key *key; /* secret_alloc(); without identity: see keys */
@@ -357,11 +355,9 @@ void credential_free(struct credential *c)
 static int credential_judge(gnutls_session_t session)
 {
 	struct credential_session *peer = gnutls_session_get_ptr(session);
-	struct credential *c = peer->cred;
 
-	c->refusal = (struct err){ 0 };
-	return x509_judge(session, &c->rules, peer->name, &c->alert,
-			  &c->refusal);
+	return x509_judge(session, &peer->cred->rules, peer->name, &peer->alert,
+			  &peer->refusal);
 }
 
 static int credential_apply_x509(struct credential *c, gnutls_session_t session)
@@ -385,14 +381,6 @@ int credential_apply(struct credential *c, gnutls_session_t session,
 	return gnutls_credentials_set(session, GNUTLS_CRD_PSK,
 				      c->server ? (void *)c->server_psk
 						: (void *)c->client_psk);
-}
-
-int credential_refusal(const struct credential *c, enum record_alert *alert,
-		       struct err *e)
-{
-	*alert = c->alert;
-	*e = c->refusal;
-	return -1;
 }
 
 const char *credential_identity(const struct credential *c)

@@ -94,6 +94,9 @@ struct credential_session {
 	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
 	char name[KEY_IDENTITY_MAX + 1]; /* in the peer's certificate, or "" */
 	bool ticket; /* it is of a CREDENTIAL_TICKET */
+	/* After GNUTLS_E_CERTIFICATE_ERROR: why we refuse the peer's */
+	struct err refusal;
+	enum record_alert alert; /* to send */
 };
 
 /*
@@ -103,13 +106,6 @@ struct credential_session {
  */
 int credential_apply(struct credential *c, gnutls_session_t session,
 		     struct credential_session *s);
-
-/*
- * Certificates: why the peer's was refused during the GnuTLS call that has just
- * failed, and the alert to send.  Returns -1.
- */
-int credential_refusal(const struct credential *c, enum record_alert *alert,
-		       struct err *e);
 
 /* Server: does identity have a key? */
 bool credential_knows(const struct credential *c, const char *identity);

@@ -299,13 +299,12 @@ static int tls_wrong_key(struct tls *t, struct err *e)
 
 static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 {
-	enum record_alert ignored;
-
 	switch (ret) {
 	case GNUTLS_E_FATAL_ALERT_RECEIVED:
 		return tls_peer_alert(t, e);
 	case GNUTLS_E_CERTIFICATE_ERROR:
-		return credential_refusal(t->p.cred, &ignored, e);
+		*e = t->peer.refusal;
+		return -1;
 	case GNUTLS_E_CERTIFICATE_REQUIRED:
 	case GNUTLS_E_NO_CERTIFICATE_FOUND:
 		return err_set(e, ERR_AUTH, 0, "the peer sent no certificate");
@@ -361,7 +360,6 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 static void tls_send_reason(struct tls *t, int ret)
 {
 	bool v13 = gnutls_protocol_get_version(t->session) == GNUTLS_TLS1_3;
-	struct err ignored = { 0 };
 	enum record_alert alert;
 	int level;
 
@@ -375,7 +373,7 @@ static void tls_send_reason(struct tls *t, int ret)
 				    : RECORD_ILLEGAL_PARAMETER;
 		break;
 	case GNUTLS_E_CERTIFICATE_ERROR:
-		credential_refusal(t->p.cred, &alert, &ignored);
+		alert = t->peer.alert;
 		break;
 	/* RFC 8446 section 4.4.2.4; RFC 5246 section 7.4.6 */
 	case GNUTLS_E_CERTIFICATE_REQUIRED:
