@@ -156,30 +156,23 @@ struct credential *password_exchange_accept(
 	enum password_message_refusal *refusal, struct err *e)
 {
 	struct password_message p;
-	bool read = password_message_decode(x->came, PASSWORD_MESSAGE_ANSWER,
-					    &p) == 0;
 
 	*refusal = PASSWORD_MESSAGE_ACCEPTED;
-	if (read && p.version == PASSWORD_MESSAGE_VERSION_OLD) {
-		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
-		err_set(e, ERR_AUTH, 0, "%s",
-			frame_refusal_text(FRAME_REFUSED_VERSION,
-					   FRAME_VERSION_OLD));
-		return NULL;
-	}
-	if (read && p.refusal)
-		*refusal = p.refusal;
-	else if (read && p.version != PASSWORD_MESSAGE_VERSION)
-		*refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
-	else if (read)
-		return password_exchange_cred(x->scalar, x->sent, x->came,
-					      password, false, e);
-	if (*refusal)
-		err_set(e, ERR_AUTH, 0, "refused: %s",
-			password_message_refusal_text(*refusal));
-	else
+	if (password_message_decode(x->came, PASSWORD_MESSAGE_ANSWER, &p) < 0) {
 		err_set(e, ERR_AUTH, 0,
 			"the peer's part of the password exchange is invalid");
+		return NULL;
+	}
+	if (p.version == PASSWORD_MESSAGE_VERSION_OLD ||
+	    (p.version != PASSWORD_MESSAGE_VERSION && !p.refusal))
+		p.refusal = PASSWORD_MESSAGE_REFUSED_VERSION;
+	*refusal = p.refusal;
+	if (!p.refusal)
+		return password_exchange_cred(x->scalar, x->sent, x->came,
+					      password, false, e);
+	err_set(e, ERR_AUTH, 0, "%s%s",
+		p.version == PASSWORD_MESSAGE_VERSION_OLD ? "" : "refused: ",
+		password_message_refusal_text(p.refusal, p.version));
 	return NULL;
 }
 
@@ -240,11 +233,8 @@ struct credential *password_exchange_answer(const struct password_exchange *x,
 	if (p.version != PASSWORD_MESSAGE_VERSION) {
 		password_exchange_refuse(fd, PASSWORD_MESSAGE_REFUSED_VERSION);
 		err_set(e, ERR_AUTH, 0, "%s",
-			p.version == PASSWORD_MESSAGE_VERSION_OLD
-				? frame_refusal_text(FRAME_REFUSED_VERSION,
-						     FRAME_VERSION_OLD)
-				: password_message_refusal_text(
-					  PASSWORD_MESSAGE_REFUSED_VERSION));
+			password_message_refusal_text(
+				PASSWORD_MESSAGE_REFUSED_VERSION, p.version));
 		return NULL;
 	}
 	return password_exchange_reply(x, fd, password, e);

@@ -41,14 +41,17 @@ int password_message_decode(const uint8_t in[static PASSWORD_MESSAGE_BYTES],
 	return 0;
 }
 
-const char *password_message_refusal_text(enum password_message_refusal refusal)
+const char *password_message_refusal_text(enum password_message_refusal refusal,
+					  uint8_t version)
 {
 	switch (refusal) {
 	case PASSWORD_MESSAGE_ACCEPTED:
 		return "accepted";
 	case PASSWORD_MESSAGE_REFUSED_VERSION:
-		return "the other side exchanges passwords in another version "
-		       "of the protocol";
+		return version == PASSWORD_MESSAGE_VERSION_OLD
+			       ? "the peer runs 0.1: upgrade it"
+			       : "the other side exchanges passwords in "
+				 "another version of the protocol";
 	case PASSWORD_MESSAGE_REFUSED_UNUSED:
 		return "the listener does not use a password; give both sides "
 		       "the same key with -k FILE, or certificates, or both a "

@@ -56,6 +56,6 @@ int password_message_decode(const uint8_t in[static PASSWORD_MESSAGE_BYTES],
 			    enum password_message_type type,
 			    struct password_message *p);
 
-/* A refusal in words. */
-const char *password_message_refusal_text(
-	enum password_message_refusal refusal);
+/* A refusal in words.  version: what the peer speaks */
+const char *password_message_refusal_text(enum password_message_refusal refusal,
+					  uint8_t version);

@@ -18,7 +18,7 @@ static void check_stable(const struct password_message *p)
 	assert(password_message_decode(once, p->type, &q) == 0);
 	password_message_encode(&q, again);
 	assert(!memcmp(once, again, sizeof once));
-	assert(*password_message_refusal_text(p->refusal));
+	assert(*password_message_refusal_text(p->refusal, p->version));
 }
 
 /* Any point leads to a key, the same each time, or to an error. */

@@ -78,7 +78,7 @@ static void test_refusals(void)
 		    (int)back.refusal != code)
 			ok(false, "refusal %d is read", code);
 		if (!*password_message_refusal_text(
-			    (enum password_message_refusal)code))
+			    (enum password_message_refusal)code, 2))
 			ok(false, "refusal %d has words", code);
 	}
 	ok(true, "refusals say what they say and nothing else");
