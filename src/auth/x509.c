@@ -205,13 +205,11 @@ int x509_check_ca(const gnutls_datum_t *pem, struct err *e)
 	if (x509_parse(pem, &l, e) < 0)
 		return -1;
 	/* A bundle may contain expired ones. */
-	for (unsigned int i = l.count; i > 0; i--) {
-		struct err ignored = { 0 };
-
-		if (x509_check_time(l.crt[i - 1], ERR_KEY,
-				    i > 1 ? &ignored : e) == 0)
+	for (unsigned int i = l.count; i > 0; i--)
+		if (x509_check_time(l.crt[i - 1], ERR_KEY, e) == 0) {
+			*e = (struct err){ 0 };
 			return 0;
-	}
+		}
 	return -1;
 }
 
