@@ -227,7 +227,7 @@ static int launcher_dial(const struct launcher *l, const struct order *o,
 
 	if (l->o->verb != OPTIONS_CONNECT || (target.from && !l->o->bind))
 		return launcher_refuse(&a->error, "nobody to connect to");
-	a->fds[0] = net_connect_here(&target, &a->error);
+	a->fds[0] = net_connect(&target, &a->error);
 	return a->fds[0] < 0 ? -1 : 0;
 }
 
@@ -244,7 +244,7 @@ static int launcher_diag(int fd, struct order_answer *a)
 {
 	struct sock_diag_tls diag;
 
-	if (sock_diag_tls_here(fd, &diag, &a->error) < 0)
+	if (sock_diag_tls(fd, &diag, &a->error) < 0)
 		return -1;
 	a->value[0] = (int32_t)diag.tx;
 	a->value[1] = (int32_t)diag.rx;

@@ -307,19 +307,14 @@ static int net_order_connect(const struct net_target *t, struct err *e)
 
 int net_connect(const struct net_target *t, struct err *e)
 {
-	if (order_possible())
-		return net_order_connect(t, e);
-	return net_connect_here(t, e);
-}
-
-int net_connect_here(const struct net_target *t, struct err *e)
-{
-	autoclose int fd = socket(t->to->family,
-				  SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-				  IPPROTO_TCP);
 	union net_address_socket u;
 	socklen_t len = net_address_to(t->to, t->port, &u);
+	autoclose int fd = -1;
 
+	if (order_possible())
+		return net_order_connect(t, e);
+	fd = socket(t->to->family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
+		    IPPROTO_TCP);
 	if (fd < 0)
 		return err_call(e, ERR_NET, "socket", "cannot connect");
 	if (t->tcp)

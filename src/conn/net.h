@@ -68,9 +68,6 @@ int net_connect(const struct net_target *t, struct err *e) attr_must_check;
 int net_connected(int fd, const struct net_target *t,
 		  struct err *e) attr_must_check;
 
-/* For the launcher: net_connect() in this process. */
-int net_connect_here(const struct net_target *t, struct err *e) attr_must_check;
-
 /* Describe a failure to connect to t, with errno num: ERR_NET.  Returns -1. */
 int net_cannot_connect(const struct net_target *t, int num, struct err *e);
 

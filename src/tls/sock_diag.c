@@ -92,14 +92,12 @@ static int sock_diag_addresses(int fd, struct inet_diag_req_v2 *req)
 	return 0;
 }
 
-int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)
+/* The launcher has the capability. */
+static int sock_diag_order(int fd, struct sock_diag_tls *out, struct err *e)
 {
 	const struct order diag = { .kind = ORDER_DIAG };
 	struct order_answer answer;
 
-	if (!order_possible())
-		return sock_diag_tls_here(fd, out, e);
-	*out = (struct sock_diag_tls){ SOCK_DIAG_UNKNOWN, SOCK_DIAG_UNKNOWN };
 	if (order_ask(&diag, fd, &answer, e) < 0) {
 		e->kind = ERR_KTLS;
 		return -1;
@@ -109,7 +107,7 @@ int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)
 	return 0;
 }
 
-int sock_diag_tls_here(int fd, struct sock_diag_tls *out, struct err *e)
+int sock_diag_tls(int fd, struct sock_diag_tls *out, struct err *e)
 {
 	attr_cleanup(sock_diag_close) struct mnl_socket *nl = NULL;
 	char buf[8192] __attribute__((aligned(8)));
@@ -118,6 +116,8 @@ int sock_diag_tls_here(int fd, struct sock_diag_tls *out, struct err *e)
 	ssize_t n;
 
 	*out = (struct sock_diag_tls){ SOCK_DIAG_UNKNOWN, SOCK_DIAG_UNKNOWN };
+	if (order_possible())
+		return sock_diag_order(fd, out, e);
 	h->nlmsg_type = SOCK_DIAG_BY_FAMILY;
 	h->nlmsg_flags = NLM_F_REQUEST;
 	h->nlmsg_seq = 1;

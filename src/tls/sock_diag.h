@@ -26,7 +26,3 @@ struct sock_diag_tls {
  */
 int sock_diag_tls(int fd, struct sock_diag_tls *out,
 		  struct err *e) attr_must_check;
-
-/* For the launcher, which has the capability: the same in this process. */
-int sock_diag_tls_here(int fd, struct sock_diag_tls *out,
-		       struct err *e) attr_must_check;
