@@ -35,9 +35,6 @@ void client_watch(struct client *client, enum tls_want want)
 		client->state == CLIENT_IDLE
 			? client->start_ms
 			: clock_earlier(client->deadline_ms, client->speak_ms);
-	if (client->state == CLIENT_RESOLVING && client->known.host.count)
-		s->due_ms = clock_earlier(s->due_ms,
-					  client->wait_ms + CLIENT_SPEAK_MS);
 	if (client->state == CLIENT_IDLE && !client_dials(client))
 		s->due_ms = CLOCK_NEVER;
 }
@@ -55,14 +52,14 @@ void client_wait(struct client *client, enum client_state state,
 	bool computes = state == CLIENT_PASSWORD || state == CLIENT_HANDSHAKE;
 
 	client->state = state;
-	client->wait_ms = clock_now_ms();
-	client->deadline_ms = clock_deadline(timeout_ms);
 	client->speak_ms = CLOCK_NEVER;
 	/* The other end of a lifeline says itself what to check. */
 	if (!(client->spoke & 1u << state) &&
 	    client->session.p.config->lifeline_fd < 0)
 		client->speak_ms = clock_deadline(
 			computes ? CLIENT_SPEAK_HANDSHAKE_MS : CLIENT_SPEAK_MS);
+	/* Last: where both are as long, it must speak before it fails. */
+	client->deadline_ms = clock_deadline(timeout_ms);
 	client_watch(client, want);
 }
 

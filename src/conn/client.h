@@ -39,8 +39,7 @@ struct client {
 	struct frame_reader reader;
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */
-	uint64_t wait_ms; /* else: when this step began... */
-	uint64_t deadline_ms; /* ...and when it fails */
+	uint64_t deadline_ms; /* else: when this step fails */
 	uint64_t speak_ms; /* when to log that there is no answer */
 	unsigned int spoke; /* states logged since the last connection */
 	uint64_t since_ms; /* when the last connection was lost */

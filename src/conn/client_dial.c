@@ -136,16 +136,12 @@ static int client_found(struct client *client, const struct resolve_answer *a,
 
 int client_dial_resolving(struct client *client, struct err *e)
 {
-	uint64_t now = clock_now_ms();
-	bool done, late;
+	bool done;
 	int ret = resolve_take(&client->resolve, &done, e);
 
 	if (ret == 0 && done)
 		return client_found(client, &client->resolve.answer, e);
-	late = now >= client->deadline_ms;
-	if (ret == 0 && client->known.host.count)
-		late |= now >= client->wait_ms + CLIENT_SPEAK_MS;
-	if (ret == 0 && !late)
+	if (ret == 0 && clock_now_ms() < client->deadline_ms)
 		return 0;
 	if (ret == 0) {
 		err_set(e, ERR_NET, ETIMEDOUT, "cannot resolve '%s'",
@@ -203,6 +199,9 @@ int client_dial_begin(struct client *client, struct err *e)
 	if (resolve_start(&client->resolve, &q, e) < 0)
 		return client_failed(client, client_retryable(e), e);
 	client_wait(client, CLIENT_RESOLVING,
-		    client_patience(client, RESOLVE_MS), TLS_WANT_READ);
+		    client_patience(client, client->known.host.count
+						    ? CLIENT_SPEAK_MS
+						    : RESOLVE_MS),
+		    TLS_WANT_READ);
 	return 0;
 }
