@@ -133,20 +133,15 @@ static int key_parse_entry(const struct key_text *text, bool *found,
 
 	*found = false;
 	while (key_text_next_entry(&t)) {
-		bool more = lines++ &&
-			    (*found || key_text_looks_like_entry(&t));
-
-		if (more) {
-			*found = true;
+		*found |= key_text_looks_like_entry(&t);
+		if (lines++ && *found)
 			return err_set(e, ERR_KEY, 0,
 				       "holds more than one line besides "
 				       "comments, one of which looks like "
 				       "identity:hex (line %zu is extra); "
 				       "keep the intended one",
 				       t.number);
-		}
 		entry = t;
-		*found = key_text_looks_like_entry(&t);
 	}
 	if (!*found)
 		return 0;
