@@ -329,10 +329,9 @@ int net_connect(const struct net_target *t, struct err *e)
 
 int net_connected(int fd, const struct net_target *t, struct err *e)
 {
-	int error = 0;
-	socklen_t len = sizeof error;
+	int error = io_socket_option(fd, SO_ERROR, -1);
 
-	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
+	if (error < 0)
 		return err_call(e, ERR_NET, "getsockopt",
 				"cannot tell whether the connection is there");
 	return error ? net_cannot_connect(t, error, e) : 0;

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/io.h"
 #include "base/log.h"
 #include "base/parse.h"
 
@@ -55,11 +56,7 @@ struct tcp_buffer {
 /* The kernel doubles what is set, for its own overhead: socket(7). */
 static uint64_t tcp_options_buffer_got(int fd, int option)
 {
-	int got = 0;
-	socklen_t len = sizeof got;
-
-	getsockopt(fd, SOL_SOCKET, option, &got, &len);
-	return (uint64_t)got / 2;
+	return (uint64_t)io_socket_option(fd, option, 0) / 2;
 }
 
 /* The last number of a file; 0 if it cannot be read. */

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/log.h"
 #include "tls/aead.h"
 #include "tls/alert.h"
@@ -177,10 +178,7 @@ static int channel_fail_lost(struct channel *ch, int num, struct err *e)
 /* Send the alert, after clearing the socket's error, which would fail it. */
 static void channel_answer(struct channel *ch, enum record_alert alert)
 {
-	int ignored;
-	socklen_t len = sizeof ignored;
-
-	getsockopt(ch->fd, SOL_SOCKET, SO_ERROR, &ignored, &len);
+	io_socket_option(ch->fd, SO_ERROR, 0);
 	channel_last_alert(ch, alert);
 }
 
