@@ -150,26 +150,21 @@ struct connection *connection_open(struct channel *ch,
 	return c;
 }
 
-static void connection_free(struct connection *c)
-{
-	channel_free(c->channel);
-	free(c);
-}
-
 void connection_close(struct connection *c)
 {
 	if (!c)
 		return;
 	close(c->socket.fd);
-	connection_free(c);
+	channel_free(c->channel);
+	free(c);
 }
 
 void connection_close_hard(struct connection *c)
 {
 	if (!c)
 		return;
-	net_close_hard(c->socket.fd);
-	connection_free(c);
+	net_reset_on_close(c->socket.fd);
+	connection_close(c);
 }
 
 int connection_fd(const struct connection *c)

@@ -229,12 +229,11 @@ void net_discard_all(int fd, uint64_t timeout_ms)
 		;
 }
 
-void net_close_hard(int fd)
+void net_reset_on_close(int fd)
 {
 	struct linger linger = { .l_onoff = 1, .l_linger = 0 };
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-	close(fd);
 }
 
 void net_target_name(const struct net_target *t, char name[static NET_NAME_MAX])

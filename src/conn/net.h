@@ -140,5 +140,5 @@ void net_discard_all(int fd, uint64_t timeout_ms);
 /* Has the peer closed its end, or reset the connection? */
 bool net_is_closed(int fd);
 
-/* Close so that the peer gets an RST and unsent bytes are dropped. */
-void net_close_hard(int fd);
+/* Let close(2) send the peer an RST and drop unsent bytes. */
+void net_reset_on_close(int fd);
