@@ -296,7 +296,7 @@ tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=channel_recv \
 	-Wl,--wrap=channel_in_kernel -Wl,--wrap=channel_pending \
 	-Wl,--wrap=channel_flush -Wl,--wrap=channel_records \
-	-Wl,--wrap=channel_gave_up -Wl,--wrap=channel_violated \
+	-Wl,--wrap=channel_alert -Wl,--wrap=channel_violated \
 	-Wl,--wrap=channel_last_alert -Wl,--wrap=channel_free \
 	-Wl,--wrap=session_run
 tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \

@@ -209,7 +209,8 @@ static void client_note_replaced(struct client *client, struct err *e)
 int client_refused(struct client *client, struct err *e)
 {
 	bool busy = (client->tls && tls_put_off(client->tls)) ||
-		    (client->channel && channel_put_off(client->channel));
+		    (client->channel &&
+		     channel_alert(client->channel) == RECORD_USER_CANCELED);
 	bool reset = client_was_reset(client, e);
 	/* A refusal would have come as a WELCOME or an alert. */
 	bool lost = client->state == CLIENT_GREETING && client->channel &&

@@ -378,7 +378,7 @@ int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 
 bool connection_gave_up(const struct connection *c)
 {
-	return channel_gave_up(c->channel);
+	return channel_alert(c->channel);
 }
 
 static void connection_found(struct connection *c,

@@ -27,7 +27,7 @@ struct channel {
 	uint64_t count[2]; /* kernel: upper bound of records */
 
 	struct incoming incoming;
-	bool gave_up, put_off; /* an alert came */
+	uint8_t alert; /* see channel_alert() */
 	bool violated, lost;
 	struct err final; /* the first error; no kind: none yet */
 	size_t start, end; /* of a record's data that was not asked for yet */
@@ -366,8 +366,7 @@ static int channel_on_abort(struct channel *ch, uint8_t alert, struct err *e)
 {
 	static const struct alert_context c = { .server = false };
 
-	ch->gave_up = true;
-	ch->put_off |= alert == RECORD_USER_CANCELED;
+	ch->alert = alert;
 	/* Damage on the way to the peer is not our fault: resume. */
 	ch->lost |= alert == RECORD_BAD_RECORD_MAC;
 	if (alert == RECORD_NO_APPLICATION_PROTOCOL ||
@@ -549,14 +548,9 @@ bool channel_pending_read(const struct channel *ch)
 	return ch->start < ch->end;
 }
 
-bool channel_put_off(const struct channel *ch)
+uint8_t channel_alert(const struct channel *ch)
 {
-	return ch->put_off;
-}
-
-bool channel_gave_up(const struct channel *ch)
-{
-	return ch->gave_up;
+	return ch->alert;
 }
 
 bool channel_lost(const struct channel *ch)

@@ -127,11 +127,11 @@ int channel_received(struct channel *ch, size_t bytes,
 /* Evaluate an errno of the kernel for a record that it refused.  Returns -1. */
 int channel_refused(struct channel *ch, int num, struct err *e);
 
-/* Did the peer send user_canceled?  Before HELLO or WELCOME: it is busy. */
-bool channel_put_off(const struct channel *ch);
-
-/* Did an alert of the peer end the connection? */
-bool channel_gave_up(const struct channel *ch);
+/*
+ * The peer's alert that ended the connection; 0: none did.  user_canceled
+ * before HELLO or WELCOME: it is busy.
+ */
+uint8_t channel_alert(const struct channel *ch);
 
 /*
  * Was the connection lost, in TCP or because a record did not authenticate,

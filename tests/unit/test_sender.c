@@ -83,11 +83,11 @@ uint64_t __wrap_channel_records(struct channel *ch, enum record_direction dir,
 	return 0;
 }
 
-WRAP(channel_gave_up);
-bool __wrap_channel_gave_up(const struct channel *ch)
+WRAP(channel_alert);
+uint8_t __wrap_channel_alert(const struct channel *ch)
 {
 	(void)ch;
-	return false;
+	return 0;
 }
 
 WRAP(channel_violated);
