@@ -403,10 +403,12 @@ static int session_server_on_return(struct session *s, struct peer *peer,
 }
 
 /* The listener may end a stream without a connection to admit another. */
-static void session_server_tell(const struct session_server *server)
+static void session_server_tell(struct session *s)
 {
-	if (server->news)
-		pass_tell_connected(server->news, server->session.conn);
+	struct pass_news *news = session_server_of(s)->news;
+
+	if (news)
+		pass_tell_connected(news, s->conn);
 }
 
 /* Until we know what we have, a peer is told to come later. */
@@ -471,7 +473,7 @@ static int session_server_run(struct session *s,
 	}
 	if (session_server_check(server, e) < 0)
 		return -1;
-	session_server_tell(server);
+	session_server_tell(s);
 	s->due_ms = server->acceptor ? acceptor_due(server->acceptor)
 				     : CLOCK_NEVER;
 	if (s->count)
@@ -483,11 +485,6 @@ static int session_server_run(struct session *s,
 		return err_set(e, ERR_NET, 0,
 			       "no peer authenticated within --wait");
 	return 0;
-}
-
-static void session_server_lost(struct session *s)
-{
-	session_server_tell(session_server_of(s));
 }
 
 /* The stream has ended: tell the peers whose connections wait for it. */
@@ -516,7 +513,7 @@ static void session_server_free(struct session *s)
 
 static const struct session_ops session_server_ops = {
 	.run = session_server_run,
-	.lost = session_server_lost,
+	.lost = session_server_tell,
 	.free = session_server_free,
 };
 
