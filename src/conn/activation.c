@@ -51,11 +51,11 @@ static int activation_adopt(int fd, struct err *e)
 static int activation_take_all(struct net_listener *l, uint64_t count,
 			       struct err *e)
 {
-	for (uint64_t i = 0; i < count; i++)
-		if (activation_adopt(FIRST_FD + (int)i, e) < 0)
-			return -1;
-	for (uint64_t i = 0; i < count; i++)
+	for (uint64_t i = 0; i < count; i++) {
 		l->fds[i] = FIRST_FD + (int)i;
+		if (activation_adopt(l->fds[i], e) < 0)
+			return -1;
+	}
 	l->count = (size_t)count;
 	return 0;
 }
