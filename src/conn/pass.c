@@ -96,44 +96,44 @@ void pass_release(struct peer *peer)
 	setitimer(ITIMER_REAL, &none, NULL);
 }
 
-/* Returns the socket that came with the message, or -1. */
-static int pass_receive(int over, struct pass_message *m, bool *ended)
+/* Returns whether a message came; *fd: the socket that came with it, or -1. */
+static bool pass_receive(int over, struct pass_message *m, int *fd, bool *ended)
 {
 	struct rights rights;
 	ssize_t n = rights_recv(over, m, sizeof *m, MSG_DONTWAIT, &rights);
 
 	*ended = n == 0;
+	*fd = rights.fds[0];
 	/* Without a free descriptor the kernel drops the one passed. */
 	if (n > 0 && !rights.count)
 		log_notice("a connection was dropped: no descriptor is free; "
 			   "raise ulimit -n");
-	return rights.fds[0];
-}
-
-/* Nobody can answer it: the listener must not wait for what becomes of it. */
-static bool pass_dropped(struct pass_news *news, const struct pass_message *m)
-{
-	if (m->peer.restarts)
-		pass_tell_restart(news, false);
-	return false;
+	return n > 0;
 }
 
 bool pass_recv(int over, struct pass_news *news, struct peer *peer, bool *ended)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .peer.name = "" };
-	autoclose int fd = pass_receive(over, &m, ended);
 	struct err e = { 0 };
+	int fd;
 
-	if (fd < 0)
-		return pass_dropped(news, &m);
-	*peer = m.peer;
-	peer->channel = channel_take(&m.value, fd, &e);
-	if (!peer->channel) {
-		log_notice("a connection was dropped: %s", e.msg);
-		return pass_dropped(news, &m);
+	while (pass_receive(over, &m, &fd, ended)) {
+		*peer = m.peer;
+		peer->channel = fd < 0 ? NULL : channel_take(&m.value, fd, &e);
+		peer->socket.fd = fd;
+		if (peer->channel)
+			return true;
+		if (fd >= 0)
+			log_notice("a connection was dropped: %s", e.msg);
+		attr_close(&fd);
+		/*
+		 * Nobody can answer it: the listener must not wait for what
+		 * becomes of it.
+		 */
+		if (peer->restarts)
+			pass_tell_restart(news, false);
 	}
-	peer->socket.fd = steal_fd(&fd);
-	return true;
+	return false;
 }
 
 static void pass_store(uint32_t *shared, uint32_t value)

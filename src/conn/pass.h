@@ -52,7 +52,8 @@ void pass_release(struct peer *peer);
 
 /*
  * Take the next connection that was passed; the caller owns what is in *peer.
- * Returns false if there is none now.  *ended: and never will be.
+ * Those that cannot be taken are dropped.  Returns false if there is none now.
+ * *ended: and never will be.
  */
 bool pass_recv(int over, struct pass_news *news, struct peer *peer,
 	       bool *ended);
