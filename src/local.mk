@@ -7,7 +7,6 @@ src_libbkp_a_SOURCES = \
 	src/base/compat.h \
 	src/base/net_address.c src/base/net_address.h \
 	src/base/err.c src/base/err.h \
-	src/base/net_source.c src/base/net_source.h \
 	src/base/rights.c src/base/rights.h \
 	src/base/secret.c src/base/secret.h \
 	src/base/confine_calls.c src/base/confine_calls.h \

@@ -9,9 +9,8 @@ struct rate_limit_places {
 	unsigned int neighbours; /* sources of its site that owe */
 };
 
-static struct rate_limit_places rate_limit_look(struct rate_limit *l,
-						const struct net_source *source,
-						uint64_t now_ms)
+static struct rate_limit_places rate_limit_look(
+	struct rate_limit *l, const struct net_address *source, uint64_t now_ms)
 {
 	struct rate_limit_places p = { 0 };
 
@@ -19,21 +18,21 @@ static struct rate_limit_places rate_limit_look(struct rate_limit *l,
 		struct rate_limit_source *s = &l->sources[i];
 		bool owes = s->paid_ms > now_ms;
 
-		if (s->site && net_source_same_site(&s->source, source))
+		if (s->site && net_address_same_site(&s->source, source))
 			p.site = s;
-		else if (!s->site && net_source_same(&s->source, source))
+		else if (!s->site && net_address_same(&s->source, source))
 			p.own = s;
 		else if (!owes && !p.free)
 			p.free = s;
 		p.neighbours += owes && !s->site &&
-				net_source_same_site(&s->source, source);
+				net_address_same_site(&s->source, source);
 	}
 	return p;
 }
 
 /* The place where a try counts. */
 static struct rate_limit_source *rate_limit_place(
-	struct rate_limit *l, const struct net_source *source, uint64_t now_ms)
+	struct rate_limit *l, const struct net_address *source, uint64_t now_ms)
 {
 	struct rate_limit_places p = rate_limit_look(l, source, now_ms);
 	bool site = p.neighbours >= RATE_LIMIT_SITE_SOURCES;
@@ -53,7 +52,7 @@ static struct rate_limit_source *rate_limit_place(
 	return p.free;
 }
 
-bool rate_limit_begin(struct rate_limit *l, const struct net_source *source,
+bool rate_limit_begin(struct rate_limit *l, const struct net_address *source,
 		      uint64_t now_ms)
 {
 	struct rate_limit_source *s = rate_limit_place(l, source, now_ms);
@@ -66,7 +65,7 @@ bool rate_limit_begin(struct rate_limit *l, const struct net_source *source,
 	return true;
 }
 
-void rate_limit_right(struct rate_limit *l, const struct net_source *source)
+void rate_limit_right(struct rate_limit *l, const struct net_address *source)
 {
 	const struct rate_limit_places p = rate_limit_look(l, source, 0);
 	struct rate_limit_source *s = p.own    ? p.own

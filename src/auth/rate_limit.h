@@ -8,7 +8,7 @@
  * at the same time gain nothing over tries one after the other.
  *
  * Memory is bounded, and no source is forgotten while it owes.  A site
- * (net_source.h) has its share of the memory: its further sources count
+ * (net_address.h) has its share of the memory: its further sources count
  * together as one, which affects no other site.  When the memory is full, all
  * new sources count together as one, because they may all be one attacker.
  */
@@ -17,7 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/net_source.h"
+#include "base/net_address.h"
 
 enum {
 	RATE_LIMIT_EVERY_MS = 1000,
@@ -32,7 +32,7 @@ enum {
 };
 
 struct rate_limit_source {
-	struct net_source source; /* or any source of the site */
+	struct net_address source; /* or any source of the site */
 	bool site; /* stands for the further sources of a site */
 	uint64_t paid_ms; /* when it will owe nothing */
 };
@@ -43,8 +43,8 @@ struct rate_limit {
 };
 
 /* May this source try?  If so, the try counts as wrong from now on. */
-bool rate_limit_begin(struct rate_limit *l, const struct net_source *source,
+bool rate_limit_begin(struct rate_limit *l, const struct net_address *source,
 		      uint64_t now_ms);
 
 /* The password was right: the try no longer counts. */
-void rate_limit_right(struct rate_limit *l, const struct net_source *source);
+void rate_limit_right(struct rate_limit *l, const struct net_address *source);

@@ -2,7 +2,10 @@
 #include "base/net_address.h"
 
 #include <arpa/inet.h>
+#include <assert.h>
 #include <string.h>
+
+enum { SUBNET_BYTES = 8, SITE_BYTES = 6 };
 
 struct net_address net_address_from(const struct sockaddr *sa)
 {
@@ -48,6 +51,33 @@ struct net_address net_address_unmap(struct net_address a)
 		return a;
 	memcpy(v4.bytes, a.bytes + sizeof prefix, 4);
 	return v4;
+}
+
+struct net_address net_address_source(struct net_address a)
+{
+	a = net_address_unmap(a);
+	a.scope = 0;
+	if (a.family == AF_INET6)
+		memset(a.bytes + SUBNET_BYTES, 0,
+		       sizeof a.bytes - SUBNET_BYTES);
+	return a;
+}
+
+bool net_address_same(const struct net_address *a, const struct net_address *b)
+{
+	static_assert(sizeof *a == sizeof a->family + sizeof a->scope +
+					   sizeof a->bytes,
+		      "no hole between the members");
+
+	return !memcmp(a, b, sizeof *a);
+}
+
+bool net_address_same_site(const struct net_address *a,
+			   const struct net_address *b)
+{
+	return a->family == AF_INET6 && b->family == AF_INET6
+		       ? !memcmp(a->bytes, b->bytes, SITE_BYTES)
+		       : net_address_same(a, b);
 }
 
 bool net_address_is_link_local(const struct net_address *a)

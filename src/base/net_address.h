@@ -31,6 +31,22 @@ socklen_t net_address_to(const struct net_address *a, uint16_t port,
 /* The IPv4 address in an IPv4-mapped IPv6 one (RFC 4291 2.5.5.2); others: a */
 struct net_address net_address_unmap(struct net_address a);
 
+/*
+ * The source of connections from an address, where peers are counted: an IPv4
+ * address, or the /64 of an IPv6 address, because one host may use all
+ * addresses of a /64.  Unknown if the address is.
+ */
+struct net_address net_address_source(struct net_address a);
+
+bool net_address_same(const struct net_address *a, const struct net_address *b);
+
+/*
+ * Are both sources of one site, which may be one attacker?  A site is a /48 of
+ * IPv6, the most that many providers give to a customer, or one IPv4 address.
+ */
+bool net_address_same_site(const struct net_address *a,
+			   const struct net_address *b);
+
 /* Is it an IPv6 address that is valid on one interface only? */
 bool net_address_is_link_local(const struct net_address *a);
 

@@ -72,7 +72,7 @@ static bool serve_ends(const struct serve *k)
 }
 
 static int serve_admit(void *arg, const struct tls_agreed *agreed,
-		       const struct net_source *source, struct err *e)
+		       const struct net_address *source, struct err *e)
 {
 	struct serve *k = arg;
 	const char *identity = serve_client(k, agreed);
@@ -111,7 +111,7 @@ static void serve_evict(struct serve *k, struct served_stream *s,
 
 /* Make room for one more stream of this client; false: there is none. */
 static bool serve_make_room(struct serve *k, const char *identity,
-			    const struct net_source *source, const char *name)
+			    const struct net_address *source, const char *name)
 {
 	struct served_stream *pick;
 

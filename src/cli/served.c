@@ -134,21 +134,23 @@ void served_hear(struct served *t)
 }
 
 /* A client is an identity or, where it has none, a source. */
-static bool served_same_client(const char *a, const struct net_source *a_source,
-			       const char *b, const struct net_source *b_source)
+static bool served_same_client(const char *a,
+			       const struct net_address *a_source,
+			       const char *b,
+			       const struct net_address *b_source)
 {
-	return !strcmp(a, b) && (*a || net_source_same(a_source, b_source));
+	return !strcmp(a, b) && (*a || net_address_same(a_source, b_source));
 }
 
 static bool served_is_of(const struct served_stream *s, const char *identity,
-			 const struct net_source *source)
+			 const struct net_address *source)
 {
 	return served_same_client(s->identity, &s->stream.source, identity,
 				  source);
 }
 
 uint64_t served_count(const struct served *t, const char *identity,
-		      const struct net_source *source)
+		      const struct net_address *source)
 {
 	uint64_t count = 0;
 
@@ -159,7 +161,7 @@ uint64_t served_count(const struct served *t, const char *identity,
 }
 
 struct served_stream *served_pick(struct served *t, const char *identity,
-				  const struct net_source *source)
+				  const struct net_address *source)
 {
 	uint64_t now = clock_now_ms();
 	struct served_stream *pick = NULL;
@@ -265,7 +267,8 @@ static void served_log_more(const struct served_log_client *c,
 
 /* The place of this client, or the one that was idle longest */
 static struct served_log_client *served_log_find(
-	struct served *t, const char *identity, const struct net_source *source)
+	struct served *t, const char *identity,
+	const struct net_address *source)
 {
 	struct served_log_client *idle = &t->logged[0];
 
@@ -286,7 +289,7 @@ static struct served_log_client *served_log_find(
 }
 
 enum served_logged served_log_may(struct served *t, const char *identity,
-				  const struct net_source *source,
+				  const struct net_address *source,
 				  const char *name)
 {
 	struct served_log_client *c = served_log_find(t, identity, source);

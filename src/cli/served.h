@@ -10,7 +10,7 @@
 #include "auth/credential.h"
 #include "auth/key.h"
 #include "base/log.h"
-#include "base/net_source.h"
+#include "base/net_address.h"
 #include "conn/acceptor.h"
 #include "conn/pass.h"
 #include "conn/pending.h"
@@ -46,7 +46,7 @@ struct served_stream {
 	bool restarts;
 	uint8_t next_id[FRAME_ID_BYTES];
 	uint32_t next_connection;
-	struct net_source next_source;
+	struct net_address next_source;
 	char name[SERVED_NAME_CHARS]; /* identity and address of its peer */
 };
 
@@ -64,7 +64,7 @@ enum { SERVED_LOG_FAILURES = 100 }; /* so many streams beyond the limit */
 enum { SERVED_LOG_CLIENTS = 32 }; /* then the one idle longest is forgotten */
 struct served_log_client {
 	char identity[KEY_IDENTITY_MAX + 1];
-	struct net_source source;
+	struct net_address source;
 	char name[SERVED_NAME_CHARS]; /* of its last stream */
 	struct log_limit streams;
 };
@@ -123,7 +123,7 @@ void served_end(struct served *t, struct served_stream *s);
 
 /* The number of a client's streams, even of those without a connection */
 uint64_t served_count(const struct served *t, const char *identity,
-		      const struct net_source *source);
+		      const struct net_address *source);
 
 /*
  * Pick the stream to evict for a new stream of this client when all places are
@@ -132,7 +132,7 @@ uint64_t served_count(const struct served *t, const char *identity,
  * it just now and may reconnect.
  */
 struct served_stream *served_pick(struct served *t, const char *identity,
-				  const struct net_source *source);
+				  const struct net_address *source);
 
 /* A free place for a process; NULL: none */
 struct served_stream *served_place(struct served *t);
@@ -153,7 +153,7 @@ void served_note(struct served *t, struct served_stream *s,
 
 /* A client begins a stream: what of it may be logged? */
 enum served_logged served_log_may(struct served *t, const char *identity,
-				  const struct net_source *source,
+				  const struct net_address *source,
 				  const char *name);
 
 /* Log the number of unlogged streams. */

@@ -3,15 +3,15 @@
 
 /* How many places a source holds; those of its site count proportionally. */
 static unsigned int crowd_weight(const struct crowd_place *places, size_t count,
-				 const struct net_source *source)
+				 const struct net_address *source)
 {
 	unsigned int held = 0, site = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		if (!places[i].source)
 			continue;
-		held += net_source_same(places[i].source, source);
-		site += net_source_same_site(places[i].source, source);
+		held += net_address_same(places[i].source, source);
+		site += net_address_same_site(places[i].source, source);
 	}
 	site = site * CROWD_MAX / CROWD_SITE_MAX;
 	return held > site ? held : site;

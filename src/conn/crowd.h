@@ -12,7 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/net_source.h"
+#include "base/net_address.h"
 
 enum {
 	CROWD_MAX = 8, /* a source with more places is a crowd */
@@ -21,7 +21,7 @@ enum {
 };
 
 struct crowd_place {
-	const struct net_source *source; /* NULL: the place is free */
+	const struct net_address *source; /* NULL: the place is free */
 	uint64_t since_ms; /* when it was taken */
 };
 

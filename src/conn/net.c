@@ -99,11 +99,11 @@ bool net_peer_is_loopback(int fd)
 	       !memcmp(a.bytes, loopback, sizeof loopback);
 }
 
-struct net_source net_peer_source(int fd)
+struct net_address net_peer_source(int fd)
 {
 	uint16_t ignored;
 
-	return net_source_of(net_end_address(fd, true, &ignored));
+	return net_address_source(net_end_address(fd, true, &ignored));
 }
 
 /* Resolvers return some addresses twice; one is enough. */
@@ -112,7 +112,7 @@ static void net_add(struct net_addresses *list, const struct sockaddr *sa)
 	const struct net_address a = net_address_unmap(net_address_from(sa));
 
 	for (size_t i = 0; i < list->count; i++)
-		if (!memcmp(&list->all[i], &a, sizeof a))
+		if (net_address_same(&list->all[i], &a))
 			return;
 	if (a.family != AF_UNSPEC && list->count < NET_ADDRESSES_MAX)
 		list->all[list->count++] = a;

@@ -7,7 +7,6 @@
 
 #include "base/err.h"
 #include "base/net_address.h"
-#include "base/net_source.h"
 #include "conn/tcp_options.h"
 
 enum {
@@ -104,7 +103,7 @@ int net_accept(const struct net_listener *l, size_t i);
 void net_bound_unsent(int fd);
 
 /* The source that the peer is counted under; unknown if there is no peer. */
-struct net_source net_peer_source(int fd);
+struct net_address net_peer_source(int fd);
 
 /* Is the peer's address one of the loopback interface, or gone with a reset? */
 bool net_peer_is_loopback(int fd);

@@ -51,12 +51,12 @@ void pending_send_refusal(const struct peer *p, enum frame_refusal refusal)
 }
 
 static bool pending_knows(const struct pending_rules *r,
-			  const struct net_source *source)
+			  const struct net_address *source)
 {
 	for (size_t i = 0; i < r->stream_count; i++) {
 		const struct pending_stream *s = r->streams[i];
 
-		if (s && net_source_same(source, &s->source))
+		if (s && net_address_same(source, &s->source))
 			return true;
 	}
 	return false;

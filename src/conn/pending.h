@@ -10,7 +10,7 @@
 #include "auth/password_exchange.h"
 #include "auth/rate_limit.h"
 #include "base/err.h"
-#include "base/net_source.h"
+#include "base/net_address.h"
 #include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/session.h"
@@ -29,7 +29,7 @@ enum pending_state {
 struct peer {
 	struct connection_socket socket;
 	struct channel *channel; /* once the handshake is done */
-	struct net_source source; /* for eviction and the rate limit */
+	struct net_address source; /* for eviction and the rate limit */
 	char name[NET_NAME_MAX];
 
 	/* What it said, and where that leads to; not with raw */
@@ -63,7 +63,7 @@ struct pending_stream {
 	const uint8_t *id; /* FRAME_ID_BYTES */
 	const struct key *ticket; /* NULL: mode none */
 	uint32_t connection; /* number of the last accepted connection */
-	struct net_source source; /* of its peer */
+	struct net_address source; /* of its peer */
 	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
 	/* Who may have another ticket; "": nobody; NULL: whoever has a key */
 	const char *identity;
@@ -83,7 +83,7 @@ struct pending_rules {
 	 * log; the peer is told that we are busy.  NULL: it always may.
 	 */
 	int (*admit)(void *arg, const struct tls_agreed *agreed,
-		     const struct net_source *source, struct err *e);
+		     const struct net_address *source, struct err *e);
 	void *admit_arg;
 
 	/* The acceptor's own */

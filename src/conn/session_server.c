@@ -413,7 +413,7 @@ static void session_server_tell(struct session *s)
 
 /* Until we know what we have, a peer is told to come later. */
 static int session_server_admit(void *arg, const struct tls_agreed *agreed,
-				const struct net_source *source, struct err *e)
+				const struct net_address *source, struct err *e)
 {
 	const struct session_server *server = arg;
 

@@ -8,15 +8,15 @@
 
 enum { PLACES = 32, NOW_MS = 1000000 };
 
-static struct net_source sources[PLACES];
+static struct net_address sources[PLACES];
 static struct crowd_place places[PLACES];
 
-static struct net_source source_of(const char *address)
+static struct net_address source_of(const char *address)
 {
 	struct net_address a;
 
 	net_address_parse(address, strlen(address), &a);
-	return net_source_of(a);
+	return net_address_source(a);
 }
 
 static void clear(void)

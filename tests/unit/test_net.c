@@ -30,7 +30,7 @@ int __wrap_getpeername(int fd, struct sockaddr *sa, socklen_t *len)
 	return -1;
 }
 
-static struct net_source source_of(const char *address)
+static struct net_address source_of(const char *address)
 {
 	peer = address;
 	return net_peer_source(-1);
@@ -38,16 +38,16 @@ static struct net_source source_of(const char *address)
 
 static bool one_source(const char *a, const char *b)
 {
-	const struct net_source x = source_of(a), y = source_of(b);
+	const struct net_address x = source_of(a), y = source_of(b);
 
-	return net_source_same(&x, &y);
+	return net_address_same(&x, &y);
 }
 
 static bool one_site(const char *a, const char *b)
 {
-	const struct net_source x = source_of(a), y = source_of(b);
+	const struct net_address x = source_of(a), y = source_of(b);
 
-	return net_source_same_site(&x, &y);
+	return net_address_same_site(&x, &y);
 }
 
 /* A name, too, may lead to such an address: it has no interface. */

@@ -6,12 +6,14 @@
 static struct rate_limit g;
 
 /* Each source has a site of its own, except for those of one_site(). */
-static const struct net_source *source(unsigned int n)
+static const struct net_address *source(unsigned int n)
 {
-	static struct net_source s;
+	static struct net_address s;
 
-	s = (struct net_source){ { (uint8_t)(n >> 16), (uint8_t)(n >> 8),
-				   (uint8_t)n, 1, 0, 0, (uint8_t)(n >> 24) } };
+	s = (struct net_address){ .family = AF_INET6,
+				  .bytes = { (uint8_t)(n >> 16),
+					     (uint8_t)(n >> 8), (uint8_t)n, 1,
+					     0, 0, (uint8_t)(n >> 24) } };
 	return &s;
 }
 
@@ -210,10 +212,9 @@ static void test_site_of_ipv4(void)
 
 	g = (struct rate_limit){ 0 };
 	for (unsigned int i = 0; i < 200; i++) {
-		const struct net_source v4 = { { [10] = 0xff,
-						 [11] = 0xff,
-						 [12] = 192,
-						 [15] = (uint8_t)i } };
+		const struct net_address v4 = {
+			.family = AF_INET, .bytes = { 192, [3] = (uint8_t)i }
+		};
 
 		through += rate_limit_begin(&g, &v4, 1000000);
 	}

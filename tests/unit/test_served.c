@@ -146,7 +146,7 @@ static void lose(size_t place, uint64_t ago_ms)
 
 static void test_pick(void)
 {
-	struct net_source source = { 0 };
+	struct net_address source = { 0 };
 
 	add(0, "a");
 	add(1, "b");
