@@ -69,31 +69,34 @@ uint64_t aead_records(const struct aead *a)
 	return a->seq;
 }
 
-/* RFC 8446 section 5.3: the IV, with the sequence number XORed in. */
-static void aead_nonce13(const struct aead *a, uint8_t nonce[NONCE_BYTES])
+/*
+ * Fill in the nonce and the additional data of a record whose header, and in
+ * TLS 1.2 the explicit half of the nonce, are there.  Returns the length of the
+ * additional data.
+ */
+static size_t aead_prepare(const struct aead *a, const uint8_t *record,
+			   uint8_t nonce[NONCE_BYTES], uint8_t aad[AAD_MAX])
 {
 	uint8_t seq[8];
 
 	aead_put64(seq, a->seq);
-	memcpy(nonce, a->iv, NONCE_BYTES);
-	for (int i = 0; i < 8; i++)
-		nonce[NONCE_BYTES - 8 + i] ^= seq[i];
-}
-
-/* RFC 5288 section 3: salt and explicit half. */
-static void aead_nonce12(const struct aead *a, const uint8_t *explicit_half,
-			 uint8_t nonce[NONCE_BYTES])
-{
+	if (a->v13) {
+		/* RFC 8446 section 5.3: the sequence number is XORed in. */
+		memcpy(nonce, a->iv, NONCE_BYTES);
+		for (int i = 0; i < 8; i++)
+			nonce[NONCE_BYTES - 8 + i] ^= seq[i];
+		memcpy(aad, record, RECORD_HEADER_BYTES);
+		return RECORD_HEADER_BYTES;
+	}
+	/* RFC 5288 section 3: salt and explicit half */
 	memcpy(nonce, a->iv, SALT_BYTES);
-	memcpy(nonce + SALT_BYTES, explicit_half, EXPLICIT_BYTES);
-}
-
-/* RFC 5246 section 6.2.3.3: sequence number and the header of the plaintext */
-static void aead_aad12(const struct aead *a, uint8_t type, size_t len,
-		       uint8_t aad[AAD_MAX])
-{
-	aead_put64(aad, a->seq);
-	record_header(aad + 8, type, len);
+	memcpy(nonce + SALT_BYTES, record + RECORD_HEADER_BYTES,
+	       EXPLICIT_BYTES);
+	/* RFC 5246 section 6.2.3.3: that, and the header of the plaintext */
+	memcpy(aad, seq, sizeof seq);
+	record_header(aad + sizeof seq, record[0],
+		      record_body_bytes(record) - EXPLICIT_BYTES - TAG_BYTES);
+	return AAD_MAX;
 }
 
 /* Mode none: the plaintext as it is. */
@@ -113,7 +116,7 @@ int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 	size_t in_len = len + a->v13, out_len = in_len + TAG_BYTES;
 	uint8_t nonce[NONCE_BYTES], aad[AAD_MAX], *body = out;
 	const uint8_t behind = data[len];
-	size_t aad_len = RECORD_HEADER_BYTES;
+	size_t aad_len;
 	int ret;
 
 	assert(len <= RECORD_MAX);
@@ -122,16 +125,12 @@ int aead_encrypt(struct aead *a, uint8_t type, uint8_t *data, size_t len,
 	body += RECORD_HEADER_BYTES;
 	if (a->v13) {
 		record_header(out, RECORD_DATA, out_len);
-		aead_nonce13(a, nonce);
-		memcpy(aad, out, RECORD_HEADER_BYTES);
 	} else {
 		record_header(out, type, EXPLICIT_BYTES + out_len);
 		aead_put64(body, a->seq);
-		aead_nonce12(a, body, nonce);
-		aead_aad12(a, type, len, aad);
-		aad_len = AAD_MAX;
 		body += EXPLICIT_BYTES;
 	}
+	aad_len = aead_prepare(a, out, nonce, aad);
 	/* One contiguous buffer: otherwise the library would copy it. */
 	data[len] = type;
 	ret = gnutls_aead_cipher_encrypt(a->cipher, nonce, sizeof nonce, aad,
@@ -192,16 +191,10 @@ int aead_decrypt(struct aead *a, const uint8_t *record, uint8_t *type,
 		a->seq++;
 		return 0;
 	}
-	if (a->v13) {
-		aead_nonce13(a, nonce);
-		memcpy(aad, record, RECORD_HEADER_BYTES);
-		aad_len = RECORD_HEADER_BYTES;
-	} else {
-		aead_nonce12(a, body, nonce);
+	aad_len = aead_prepare(a, record, nonce, aad);
+	if (!a->v13) {
 		body += EXPLICIT_BYTES;
 		body_len -= EXPLICIT_BYTES;
-		aead_aad12(a, *type, body_len - TAG_BYTES, aad);
-		aad_len = AAD_MAX;
 	}
 	*len = body_len;
 	if (gnutls_aead_cipher_decrypt(a->cipher, nonce, sizeof nonce, aad,
