@@ -112,6 +112,7 @@ static const struct confine_rule confine_some[] = {
 	ALLOW(ioctl, EQ(1, FIONREAD)),
 	ALLOW(ioctl, EQ(1, TIOCOUTQ)), /* of a socket: SIOCOUTQ */
 	ALLOW(ioctl, EQ(1, TCGETS)), /* isatty(3) */
+	ALLOW(ioctl, EQ(1, SIOCGIFNAME)), /* of a link-local peer */
 	/* sockets that are there; a datagram socket could send to any other */
 	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_STREAM)),
 	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_SEQPACKET)),

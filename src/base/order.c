@@ -94,7 +94,6 @@ static bool order_take_fields(const struct order *o, struct order *used)
 		       (order_is_address(&o->from) ||
 			order_is_zero(&o->from, sizeof o->from));
 	case ORDER_GROW:
-	case ORDER_INTERFACE:
 		used->number = o->number;
 		return o->number > 0;
 	case ORDER_PART_NOTE:
@@ -188,7 +187,6 @@ static int order_await(int from, int patience_ms, struct order_answer *a)
 	}
 	memcpy(a->fds, x.fds, sizeof a->fds);
 	a->error.msg[sizeof a->error.msg - 1] = '\0';
-	a->name[sizeof a->name - 1] = '\0';
 	return 0;
 }
 

@@ -19,7 +19,6 @@ enum order_kind {
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
 	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
-	ORDER_INTERFACE, /* number: the name of that network interface */
 	ORDER_DIAG, /* a socket: what does sock_diag say of it? */
 	ORDER_GROW, /* a pipe, number: let it hold so many bytes */
 	ORDER_REOPEN, /* number 0 to 2, access: /proc/self/fd/N, O_NONBLOCK */
@@ -54,19 +53,13 @@ struct order {
 	uint64_t bytes;
 };
 
-enum {
-	ORDER_FDS_MAX = 2,
-	ORDER_ANSWER_FDS = 3,
-	ORDER_HOSTS_MAX = 3,
-	ORDER_NAME_BYTES = 16
-};
+enum { ORDER_FDS_MAX = 2, ORDER_ANSWER_FDS = 3, ORDER_HOSTS_MAX = 3 };
 
 /* The answer.  error.kind: 0, or why the launcher failed. */
 struct order_answer {
 	struct err error;
 	int32_t value[2]; /* COMMAND: its supervisor; DIAG: TX, RX */
 	int fds[ORDER_ANSWER_FDS]; /* -1: none; the sender's numbers */
-	char name[ORDER_NAME_BYTES]; /* INTERFACE */
 };
 
 /*

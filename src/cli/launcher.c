@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/launcher.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <net/if.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -231,15 +229,6 @@ static int launcher_dial(const struct launcher *l, const struct order *o,
 	return a->fds[0] < 0 ? -1 : 0;
 }
 
-static int launcher_interface(const struct order *o, struct order_answer *a)
-{
-	static_assert(ORDER_NAME_BYTES >= IF_NAMESIZE, "a name has room");
-
-	if (if_indextoname((unsigned int)o->number, a->name))
-		return 0;
-	return err_set(&a->error, ERR_NET, errno, "no such interface");
-}
-
 static int launcher_diag(int fd, struct order_answer *a)
 {
 	struct sock_diag_tls diag;
@@ -319,8 +308,6 @@ static int launcher_obey(struct launcher *l, const struct order_received *r,
 		return launcher_resolve(l, o, a);
 	case ORDER_DIAL:
 		return launcher_dial(l, o, a);
-	case ORDER_INTERFACE:
-		return launcher_interface(o, a);
 	case ORDER_DIAG:
 		return launcher_diag(r->fds[0], a);
 	case ORDER_GROW:

@@ -11,6 +11,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -27,20 +28,19 @@ enum {
 };
 
 /*
- * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3)
- * would open a socket for it, which a confined process may not.
+ * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3) and
+ * if_indextoname(3) would open a socket for it, which a confined process may
+ * not; any socket will do, such as that to the launcher.
  */
 static void net_scope(uint32_t scope, char out[static IF_NAMESIZE + 1])
 {
-	const struct order order = { .kind = ORDER_INTERFACE,
-				     .number = (int32_t)scope };
-	struct order_answer a = { .name = "" };
-	struct err e = { 0 };
-	bool found = order_possible() ? order_ask(&order, -1, &a, &e) == 0
-				      : if_indextoname(scope, a.name) != NULL;
+	struct ifreq r = { .ifr_ifindex = (int)scope };
+	bool found = order_possible()
+			     ? ioctl(order_socket(), SIOCGIFNAME, &r) == 0
+			     : if_indextoname(scope, r.ifr_name) != NULL;
 
 	if (found)
-		snprintf(out, IF_NAMESIZE + 1, "%%%s", a.name);
+		snprintf(out, IF_NAMESIZE + 1, "%%%s", r.ifr_name);
 	else
 		snprintf(out, IF_NAMESIZE + 1, "%%%" PRIu32, scope);
 }

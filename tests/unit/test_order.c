@@ -45,7 +45,6 @@ static const struct sample {
 	  { .kind = ORDER_DIAL,
 	    .to = { .family = AF_INET6, .scope = 3, .bytes = { 0xfe, 0x80 } },
 	    .from = { .family = AF_INET6, .bytes = { 0x20, 1 } } } },
-	{ "interface", 0, { .kind = ORDER_INTERFACE, .number = 1 } },
 	{ "diag", 1, { .kind = ORDER_DIAG } },
 	{ "grow", 1, { .kind = ORDER_GROW, .number = 65536 } },
 	{ "reopen", 0, { .kind = ORDER_REOPEN, .number = 0 } },
