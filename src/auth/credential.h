@@ -71,8 +71,8 @@ void credential_set_keys(struct credential *c, struct key_list *k);
 
 /*
  * Server: also let in a client that has k, which is borrowed until
- * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.  It
- * may become empty before.
+ * credential_dismiss(): at most CREDENTIAL_ADMITTED_MAX at the same time.  If k
+ * is wiped before that, it lets nobody in.
  */
 enum { CREDENTIAL_ADMITTED_MAX = 96 };
 enum credential_admission {

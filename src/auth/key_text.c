@@ -174,7 +174,8 @@ static const char *key_text_foreign(const struct key_text *t)
 static int key_text_bad_identity(const char *foreign, struct err *e)
 {
 	if (foreign)
-		return err_set(e, ERR_KEY, 0, "has no proper identity, but %s",
+		return err_set(e, ERR_KEY, 0,
+			       "has no proper identity: the line has %s",
 			       foreign);
 	return err_set(e, ERR_KEY, 0,
 		       "has no proper identity: 1 to %d letters, digits and "

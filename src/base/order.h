@@ -15,9 +15,9 @@ enum order_kind {
 	ORDER_PING = 1, /* answer */
 	ORDER_COMMAND, /* role, words: start COMMAND and its supervisor */
 	ORDER_CONTINUE, /* pid: let a stopped supervisor of COMMAND run */
-	ORDER_STREAM_LAUNCHER, /* identity; for the stream that asks */
+	ORDER_STREAM_LAUNCHER, /* identity: fork one for the stream that asks */
 	ORDER_SIGNAL, /* pid, number: signal a stream's process, or ssh */
-	ORDER_RESOLVE, /* number: look up that host, and the source of argv */
+	ORDER_RESOLVE, /* number: look up that host of argv, and that of -b */
 	ORDER_DIAL, /* to, from: connect a socket to the port of argv */
 	ORDER_DIAG, /* a socket: what does sock_diag say of it? */
 	ORDER_GROW, /* a pipe, number: let it hold so many bytes */

@@ -100,7 +100,7 @@ static int connection_choose_path(struct connection *c, struct err *e)
 	enum record_direction bulk = connection_bulk(c);
 	struct err why = c->socket.why_not;
 
-	/* Behind HELLO or WELCOME, in its record */
+	/* It followed HELLO or WELCOME in the same record. */
 	if (channel_pending_read(c->channel))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	if (channel_keep(c->channel, !bulk, false, e) < 0)

@@ -290,7 +290,7 @@ static int net_bind_source(int fd, const struct net_address *from,
 	return err_append(e, " (-b)");
 }
 
-/* The port and the options of TCP are those that the launcher knows. */
+/* The launcher has the port and the options of TCP itself. */
 static int net_order_connect(const struct net_target *t, struct err *e)
 {
 	struct order dial = { .kind = ORDER_DIAL, .to = *t->to };
@@ -332,7 +332,7 @@ int net_connected(int fd, const struct net_target *t, struct err *e)
 
 	if (error < 0)
 		return err_call(e, ERR_NET, "getsockopt",
-				"cannot tell whether the connection is there");
+				"cannot tell whether the connection was made");
 	return error ? net_cannot_connect(t, error, e) : 0;
 }
 

@@ -38,7 +38,7 @@ struct peer {
 	bool returns; /* the HELLO is of a stream that runs */
 	size_t stream; /* then: its index in pending_rules.streams */
 	bool restarts; /* it has no ticket of that stream, and asks for one */
-	uint8_t handle[FRAME_ID_BYTES]; /* then: if it was passed on, its own */
+	uint8_t handle[FRAME_ID_BYTES]; /* if passed on: of its new ticket */
 };
 
 /* Close its socket and free its channel. */

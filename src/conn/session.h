@@ -55,7 +55,7 @@ struct session_config {
 	bool raw; /* the peer is another program */
 	bool allow_self; /* listen: accept a peer on this host */
 	const char *host; /* connect */
-	int host_number; /* the launcher's; 0, but with ssh */
+	int host_number; /* the launcher's number for it; 0 without ssh */
 	const char *bind; /* connect: source address, or NULL */
 	uint16_t port;
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */

@@ -23,8 +23,8 @@ static enum record_meaning record_parse_alert(const uint8_t *body, size_t len,
 					      uint8_t *alert)
 {
 	/*
-	 * Section 6: two bytes, never fragmented, one alert a record; 5.4: not
-	 * 0
+	 * Section 6: one alert of two bytes fills a record, unfragmented.
+	 * Section 5.4: an empty record is an unexpected message.
 	 */
 	if (!len)
 		return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);

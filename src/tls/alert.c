@@ -10,9 +10,9 @@ static const char *alert_verdict(uint8_t alert)
 	case RECORD_BAD_CERTIFICATE:
 		return "finds it too weak, forged or damaged";
 	case RECORD_UNSUPPORTED_CERTIFICATE:
-		return "finds that it is not made for this side of TLS "
-		       "(extended key usage), or of a kind that it cannot "
-		       "check";
+		return "says that the certificate is for the other side of TLS "
+		       "(extended key usage), or is of a kind that the peer "
+		       "cannot check";
 	case RECORD_CERTIFICATE_REVOKED:
 		return "knows that it is revoked";
 	case RECORD_CERTIFICATE_EXPIRED:

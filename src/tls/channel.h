@@ -35,9 +35,9 @@ void channel_free(struct channel *ch);
 
 /*
  * The channel as a value, with the keys for the next records, to be passed with
- * its socket to another process of this program.  Nothing was read but
- * HELLO: both directions are in user space and nothing is pending.  ch can only
- * be freed.
+ * its socket to another process of this program.  Nothing but HELLO was read:
+ * both directions are in user space, and nothing is pending.  Afterwards ch can
+ * only be freed.
  */
 void channel_give(const struct channel *ch, struct tls_agreed *out);
 

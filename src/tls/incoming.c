@@ -7,7 +7,7 @@ enum {
 };
 
 /*
- * Why we refuse such a message; NULL: we do not.  "": there is none here.  TLS
+ * Why a message is refused, or NULL.  "": there is no such message here.  TLS
  * 1.2 has neither tickets nor KeyUpdate after its handshake.  Libraries send
  * tickets by themselves, so one does no harm, except among the stream's bytes.
  */

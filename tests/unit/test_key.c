@@ -179,9 +179,9 @@ static const struct {
 	{ "an identity that begins with a dot", TEXT(".b:" HEX_16 "\n"),
 	  "line 1: has no proper identity" },
 	{ "an identity with a blank", TEXT("b c:" HEX_16 "\n"),
-	  "proper identity, but a blank" },
+	  "proper identity: the line has a blank" },
 	{ "an identity with a NUL", TEXT("b\0c:" HEX_16 "\n"),
-	  "proper identity, but a NUL" },
+	  "proper identity: the line has a NUL" },
 	{ "an identity of 65 characters",
 	  TEXT("0123456789012345678901234567890123456789012345678901234567890"
 	       "1234:" HEX_16),
