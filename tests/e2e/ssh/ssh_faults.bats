@@ -206,7 +206,6 @@ nothing_runs() {
 
 @test "all ports are taken: exit status 4, and both the range and the remedy are named" {
 	start_sshd
-	start_server nc -l 127.0.0.1 || :
 	by_ssh 4 --port "$SSHD_PORT" there true
 	assert_stderr_has "cannot listen on 127.0.0.1:$SSHD_PORT"
 	assert_stderr_has 'there cannot listen: see its message above'

@@ -475,7 +475,7 @@ part_gets() {
 
 @test "either side is killed at random moments: the file is absent or whole" {
 	local round tries
-	by_tier 3 2 200 20
+	by_tier 1 1 200 20
 	make_btrfs_like in 80000000
 	for ((round = 0; round < SIZE; round++)); do
 		rm -f file file.part

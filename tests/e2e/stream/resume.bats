@@ -790,7 +790,7 @@ cut_often() {
 }
 
 @test "a stream is delivered despite random cuts" {
-	by_tier 30 8 500 500
+	by_tier 12 6 500 500
 	have_random_cuts "$SIZE"
 	survives "$WAY"
 	cut_often
