@@ -59,7 +59,8 @@ const char *password_message_refusal_text(enum password_message_refusal refusal,
 	case PASSWORD_MESSAGE_REFUSED_LATER:
 		return "too many wrong passwords came from this address (the "
 		       "listener allows one a second), or the listener has "
-		       "too many handshakes at the same time";
+		       "too many handshakes at the same time, or has just "
+		       "ended";
 	case PASSWORD_MESSAGE_REFUSED_MALFORMED:
 		return "the listener does not understand our part of the "
 		       "password exchange";

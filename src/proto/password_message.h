@@ -31,7 +31,7 @@ enum password_message_refusal {
 	PASSWORD_MESSAGE_ACCEPTED = 0,
 	PASSWORD_MESSAGE_REFUSED_VERSION = 1,
 	PASSWORD_MESSAGE_REFUSED_UNUSED = 2, /* the listener uses no password */
-	/* Too many wrong passwords, or too many handshakes at the same time */
+	/* Too many wrong passwords or handshakes, or the listener ends */
 	PASSWORD_MESSAGE_REFUSED_LATER = 3,
 	PASSWORD_MESSAGE_REFUSED_MALFORMED = 4,
 };

@@ -54,8 +54,8 @@ static int alert_canceled(const struct alert_context *c, struct err *e)
 		return err_set(e, ERR_AUTH, 0, "the peer gave up (alert %s)",
 			       alert);
 	return err_set(e, ERR_AUTH, 0,
-		       "the peer has too many handshakes at the same time "
-		       "(alert %s)%s",
+		       "the peer has too many handshakes at the same time, or "
+		       "has just ended (alert %s)%s",
 		       alert,
 		       c->password
 			       ? "; not retried by itself, because each try "
