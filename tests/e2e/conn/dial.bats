@@ -164,6 +164,8 @@ looks_up_as_nobody() {
 		: >hosts # from here on nobody knows the name
 		tail -c +1000001 in >&8
 		until_true grep -q 'resumes at byte' "$SENDER_ERR"
+		grep -q 'no name server has answered for 3 s about there; using the previous addresses$' \
+			"$SENDER_ERR" "$RECEIVER_ERR" || fail 'no notice'
 		until_true size_is 3000000 "$RECEIVED"
 		kill -KILL "$TOOL_PID" # no connection will come about any more
 		until_true grep -q 'Connection refused.*trying again' \
