@@ -134,9 +134,7 @@ static ssize_t durable_read_beside(const struct durable *d,
 	autoclose int fd = durable_open(d, O_RDONLY);
 	ssize_t n = fd < 0 ? -1 : pread(fd, text, DIGITS, 0);
 
-	if (n >= 0 && n < DIGITS)
-		*text = '\0';
-	return n;
+	return n < 0 || n == DIGITS ? n : 0;
 }
 
 /*
@@ -163,11 +161,13 @@ int durable_read(const struct durable *d, uint64_t *bytes)
 	int num = n < 0 ? errno : 0;
 
 	*bytes = DURABLE_NONE;
-	if (num && durable_is_beside(d, num))
-		num = durable_read_beside(d, text) < 0 ? errno : 0;
+	if (num && durable_is_beside(d, num)) {
+		n = durable_read_beside(d, text);
+		num = n < 0 ? errno : 0;
+	}
 	if (num)
 		return durable_is_absent(num) ? 0 : num;
-	if (*text && !text[strspn(text, "0123456789")])
+	if (n > 0 && strspn(text, "0123456789") == (size_t)n)
 		*bytes = strtoull(text, NULL, 10);
 	return 0;
 }

@@ -171,11 +171,14 @@ without_attributes() {
 
 @test "a note beside the part that is not ours does not make the part ours" {
 	without_attributes
-	(umask 077 && echo precious >file.part && echo garbage >file.part.durable)
-	cp -p file.part before
-	bkp 8 listen -k key -p 0 --wait 1s --output file
-	assert_stderr_has 'not a part of ours: move it away'
-	assert_same_file before file.part
+	local note
+	for note in garbage '0000000000000\0\0\0\0\0\0\0' 0000000000000000000x; do
+		(umask 077 && echo precious >file.part && printf "$note" >file.part.durable)
+		cp -p file.part before
+		bkp 8 listen -k key -p 0 --wait 1s --output file
+		assert_stderr_has 'not a part of ours: move it away'
+		assert_same_file before file.part
+	done
 }
 
 @test "nor does one where attributes work" {
@@ -193,7 +196,7 @@ without_attributes() {
 @test "an attribute that is not a number does not make the part ours" {
 	local note
 	keeps_attributes
-	for note in '' +2 ' 2' 2x; do
+	for note in '' +2 ' 2' 2x 0x320078; do
 		(umask 077 && echo precious >file.part)
 		setfattr -n user.btrfs-ktls-pipe.durable -v "$note" file.part
 		cp -p file.part before
