@@ -250,18 +250,23 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 }
 
 /*
- * Does the far program, or ssh, end until then?  That says more than our error.
- * With --fallback it may only say that it waits for us no longer.
+ * Does the far program say until then that it waits for us no longer, or does
+ * it or ssh end?  The latter says more than our error.
  */
 static bool near_hears_end(struct near *n, uint64_t deadline)
 {
 	struct err ignored = { 0 };
 	struct ssh_answer a;
+	bool gone = false;
 
-	while (io_wait(n->ssh.fd, POLLIN, deadline, &ignored) > 0)
+	while (!n->ssh.ended &&
+	       io_wait(n->ssh.fd, POLLIN, deadline, &ignored) > 0) {
+		gone = true;
+		deadline = clock_deadline(LAST_MS);
 		if (ssh_process_hear(&n->ssh, &a, &ignored) < 0)
 			break;
-	return n->ssh.ended;
+	}
+	return gone;
 }
 
 /* Reach the far host at one of its addresses. */
@@ -274,9 +279,11 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 
 	if (!count) {
 		err_set(e, ERR_NET, 0,
-			"no address of %s is known that we could connect to: "
-			"give --address, --reverse or --fallback",
-			n->o->ssh.host);
+			"no address of %s is known that we could connect to%s",
+			n->o->ssh.host,
+			n->o->fallback ? ""
+				       : ": give --address, --reverse or "
+					 "--fallback");
 		return NULL;
 	}
 	n->side.port = a->port;
@@ -288,23 +295,27 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	for (size_t i = 0; i < count; i++) {
 		struct session *session;
 		uint64_t ends_ms;
+		bool gone;
 
 		*e = (struct err){ 0 };
 		session = near_dial(n, hosts[i], (int)i, e);
 		if (session || (e->kind != ERR_NET && e->kind != ERR_AUTH))
 			return session;
 		ends_ms = clock_deadline(i + 1 < count ? 0 : LAST_MS);
-		if (near_hears_end(n, ends_ms))
+		gone = near_hears_end(n, ends_ms);
+		if (n->ssh.ended)
 			return NULL;
+		if (len < sizeof tried)
+			len += (size_t)snprintf(tried + len, sizeof tried - len,
+						"%s%s", i ? ", " : "",
+						hosts[i]);
+		if (gone)
+			break;
 		if (hosts[i] == n->o->address && i + 1 < count)
 			log_notice("--address: %s; trying %s", e->msg,
 				   hosts[i + 1]);
 		else
 			log_info("%s", e->msg);
-		if (len < sizeof tried)
-			len += (size_t)snprintf(tried + len, sizeof tried - len,
-						"%s%s", i ? ", " : "",
-						hosts[i]);
 	}
 	near_cannot_reach(n, tried, e);
 	return NULL;
@@ -356,9 +367,13 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 	log_always("%s; going through ssh (--fallback)", e->msg);
 	*e = (struct err){ 0 };
 	if (ssh_process_say(&n->ssh, SSH_REQUEST_CHANNEL,
-			    sizeof SSH_REQUEST_CHANNEL - 1, e) < 0 ||
-	    ssh_process_hear(&n->ssh, &a, e) < 0)
+			    sizeof SSH_REQUEST_CHANNEL - 1, e) < 0)
 		return NULL;
+	/* That nobody waits for us there may have crossed with this order. */
+	do
+		if (ssh_process_hear(&n->ssh, &a, e) < 0)
+			return NULL;
+	while (a.kind == SSH_ANSWER_NOWHERE);
 	if (a.kind != SSH_ANSWER_CHANNEL) {
 		err_set(e, ERR_NET, 0, "%s does not go through ssh",
 			n->o->ssh.host);

@@ -170,6 +170,20 @@ far_login() {
 	by_ssh 4 --fallback --handshake-timeout 60s there true
 	assert_stderr_has 'going through ssh \(--fallback\)'
 	assert_stderr_has 'did not start a stream .exit status 7.'
+	require_localhost
+	by_ssh 4 --fallback --address localhost there true
+	assert_stderr_has 'going through ssh \(--fallback\)'
+	assert_stderr_lacks 'trying 127.0.0.1'
+}
+
+@test "the far host gives up while we ask for ssh's channel: --fallback still goes through ssh" {
+	far_login 'echo btrfs-ktls-pipe/ssh ready 1' 'head -c 130 >/dev/null' \
+		"echo btrfs-ktls-pipe/ssh at 127.0.0.1 1" 'sleep 1.5' \
+		'echo btrfs-ktls-pipe/ssh nowhere' \
+		'echo btrfs-ktls-pipe/ssh channel' 'sleep 1; exit 7'
+	by_ssh 5 --fallback there true # the channel ends
+	assert_stderr_has 'going through ssh \(--fallback\)'
+	assert_stderr_lacks 'does not go through ssh'
 }
 
 @test "the login fails: exit status 255" {
