@@ -146,16 +146,16 @@ static bool ssh_request_decode(char *text)
 	char *out = text;
 
 	for (const char *c = text; *c; c++) {
+		uint8_t byte;
+
 		if (strchr(plain, *c)) {
 			*out++ = *c;
 			continue;
 		}
 		if (*c != '%' || strspn(c + 1, "0123456789abcdef") < 2 ||
-		    !key_text_unhex((const uint8_t *)c + 1, 2,
-				    (uint8_t *)out) ||
-		    !*out)
+		    !key_text_unhex((const uint8_t *)c + 1, 2, &byte) || !byte)
 			return false;
-		out++;
+		*out++ = (char)byte;
 		c += 2;
 	}
 	*out = '\0';

@@ -87,14 +87,14 @@ struct sender {
 
 /*
  * Poll the input if there is room and nothing of it waits for the socket.
- * While an unfinished record waits in the input's own pipe, poll(2) would
- * return at once, so only time counts then.
+ * While unsent bytes are left in a file that is the input, poll(2) would return
+ * at once, so only time counts then.
  */
 bool sender_input_wanted(struct sender *s);
 
 /*
- * Fill the buffer even while the socket is full.  An input that was not polled,
- * because an unfinished record waits in its own pipe, may have grown by now.
+ * Fill the buffer even while the socket is full.  A file that was not polled
+ * may have grown by now; to read another input then could block.
  */
 int sender_input_take(struct sender *s, const struct pollfd *input,
 		      struct err *e);
