@@ -241,12 +241,6 @@ marked_gone() {
 	! pgrep -f "$MARK" >/dev/null
 }
 
-# full_tier_only SECONDS: skips a test that takes so long
-full_tier_only() {
-	[[ $BKP_TIER == full ]] ||
-		skip "${BKP_GUEST:+own kernel only: }full tier only: takes $1 s"
-}
-
 # without_tls: runs the test without the tls module, which a guest unloads
 # meanwhile
 without_tls() {

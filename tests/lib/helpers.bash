@@ -237,6 +237,12 @@ not_under() {
 	[[ ${BKP_UNDER-} != "$1" ]] || skip "not under $1: $2"
 }
 
+# full_tier_only SECONDS: skips a test that takes so long
+full_tier_only() {
+	[[ $BKP_TIER == full ]] ||
+		skip "${BKP_GUEST:+own kernel only: }full tier only: takes $1 s"
+}
+
 # by_tier OWN GUEST FULL FULL_GUEST: sets SIZE, by tier and kernel
 by_tier() {
 	local i=1

@@ -61,6 +61,12 @@ sshd_spoke() {
 	has_line 'Server listening' sshd.err || ! kill -0 "$SSHD_PID" 2>/dev/null
 }
 
+# behind_jump: "inner" is the same host, behind the jump host "there"
+behind_jump() {
+	printf '%s\n' 'Host inner' 'ProxyJump there' >>ssh_config
+	sed -n '/^Host there/,/^Host inner/p' ssh_config | sed '1d;$d' >>ssh_config
+}
+
 # by_ssh [CODE] ARG...: runs the verb ssh, whose standard output is then in
 # $OUT, and its messages in $ERR
 by_ssh() {

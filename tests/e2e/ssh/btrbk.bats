@@ -87,7 +87,7 @@ both_rounds() {
 }
 
 @test "btrbk pushes and pulls with stream_compress zstd" {
-	[[ $BKP_TIER == full ]] || skip 'full tier only: takes 20 s'
+	full_tier_only 20
 	push 'stream_compress zstd'
 	btrfs -q subvolume delete to/work.* >/dev/null
 	pull 'stream_compress zstd'
@@ -95,7 +95,7 @@ both_rounds() {
 }
 
 @test "btrbk pushes and pulls behind its own filter" {
-	[[ $BKP_TIER == full ]] || skip 'full tier only: takes 20 s'
+	full_tier_only 20
 	printf 'restrict,command="btrfs-ktls-pipe ssh-server --forced %s" %s\n' \
 		"/usr/share/btrbk/scripts/ssh_filter_btrbk.sh --source --target --info --delete" \
 		"$(<"$BATS_FILE_TMPDIR/user.pub")" >authorized

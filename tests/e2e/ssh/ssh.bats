@@ -188,8 +188,7 @@ old_ssh() {
 
 @test "through ProxyJump the stream goes directly to the address that ssh came to" {
 	start_sshd
-	printf '%s\n' 'Host inner' 'ProxyJump there' >>ssh_config
-	sed -n '/^Host there/,/^Host inner/p' ssh_config | sed '1d;$d' >>ssh_config
+	behind_jump
 	bkp ssh -v -F ssh_config inner "cat >$TMP/got" <in
 	assert_same_file got in
 	assert_stderr_has 'connecting to 127.0.0.1, port'

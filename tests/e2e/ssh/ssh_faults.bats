@@ -156,8 +156,7 @@ far_login() {
 @test "no address of the far host is known that we could connect to: exit status 4, and the remedies are named" {
 	far_login 'echo btrfs-ktls-pipe/ssh ready 1' 'head -c 130 >/dev/null' \
 		'echo btrfs-ktls-pipe/ssh at fe80::1%eth7 1' 'cat >/dev/null'
-	printf '%s\n' 'Host inner' 'ProxyJump there' >>ssh_config
-	sed -n '/^Host there/,/^Host inner/p' ssh_config | sed '1d;$d' >>ssh_config
+	behind_jump
 	by_ssh 4 inner true
 	assert_stderr_has 'no address of inner .*: give --address, --reverse or --fallback'
 }
@@ -209,7 +208,7 @@ nothing_runs() {
 }
 
 @test "an answer that never comes: exit status 4 within its time, and nothing is left" {
-	[[ $BKP_TIER == full ]] || skip 'full tier only: 20 s'
+	full_tier_only 20
 	far_login "exec cat - $TMP/fifo"
 	mkfifo fifo
 	by_ssh 4 there true
@@ -298,7 +297,7 @@ far_ended() {
 }
 
 @test "our launcher is killed, and ssh stands still: the stream is delivered, and ssh not waited for" {
-	[[ $BKP_TIER == full ]] || skip 'full tier only: 12 s'
+	full_tier_only 12
 	local ssh
 	standing_stream
 	ssh=$(pgrep -P "$SSH_PID" -x ssh)

@@ -552,7 +552,7 @@ stalled() {
 	TX=("$@")
 	start_waiting_reader
 	stream_starts push </dev/zero
-	idles "$SENDER_PID" "$RECEIVER_PID" # first it reads ahead
+	until_true idles "$SENDER_PID" "$RECEIVER_PID" # first it reads ahead
 }
 
 @test "waiting for a reader costs no processor time" {
