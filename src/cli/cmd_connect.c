@@ -15,8 +15,7 @@ int cmd_connect(const struct options *o, struct err *e)
 		return -1;
 	if (setup_confine(&setup, e) == 0)
 		session = session_client_new(&setup.session, e);
-	if (session && setup.stream.part)
-		stream_offer(session, setup.stream.part);
+	stream_offer(session, setup.stream.part);
 	session = session_first(session, e);
 	if (session)
 		notify_ready();

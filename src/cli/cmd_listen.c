@@ -35,8 +35,7 @@ static int listen_run(const struct options *o, struct setup *setup,
 {
 	struct session *session = session_server_new(&setup->session, l, e);
 
-	if (session && setup->stream.part)
-		stream_offer(session, setup->stream.part);
+	stream_offer(session, setup->stream.part);
 	if (session && listen_tell_ready(o, l->port, e) < 0) {
 		session_free(session);
 		return -1;

@@ -250,8 +250,8 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 }
 
 /*
- * Does the far program say until then that it waits for us no longer, or does
- * it or ssh end?  The latter says more than our error.
+ * Before the deadline, does the far program say that it no longer waits for us,
+ * or does ssh end?  Then ssh's exit status says more than our error.
  */
 static bool near_hears_end(struct near *n, uint64_t deadline)
 {

@@ -9,9 +9,9 @@
 #include "cli/options_table.h"
 #include "cli/ssh_net.h"
 #include "conn/connection.h"
+#include "conn/digest.h"
 #include "conn/net.h"
 #include "conn/stream_name.h"
-#include "conn/digest.h"
 
 /* Defaults of --retry */
 enum { RETRY_CONNECT_MS = 120000, RETRY_LISTEN_MS = 3600000 };

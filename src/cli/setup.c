@@ -11,9 +11,9 @@
 #include "base/log.h"
 #include "base/order.h"
 #include "base/signals.h"
+#include "conn/digest.h"
 #include "conn/host_id.h"
 #include "conn/stream_name.h"
-#include "conn/digest.h"
 #include "tls/ktls.h"
 
 enum { CONNECT_MS = 30000 };

@@ -7,8 +7,8 @@
 #pragma once
 
 #include "base/err.h"
-#include "conn/session.h"
 #include "conn/digest.h"
+#include "conn/session.h"
 #include "stream/resend_buffer.h"
 
 struct comparison {

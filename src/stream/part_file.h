@@ -12,8 +12,8 @@
 
 #include "base/err.h"
 #include "base/order.h"
-#include "proto/frame.h"
 #include "conn/digest.h"
+#include "proto/frame.h"
 
 struct part_file {
 	int dir_fd; /* the folder of both */

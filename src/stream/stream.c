@@ -251,6 +251,8 @@ static int stream_receive(const struct stream_config *c,
 
 void stream_offer(struct session *session, struct part_file *p)
 {
+	if (!session || !p)
+		return;
 	session->digest = p->digest;
 	session->prepare = part_file_prepare;
 	session->prepare_arg = p;

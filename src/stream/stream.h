@@ -29,7 +29,10 @@ struct stream_config {
 	uint32_t *counter; /* shared memory: KiB so far, wraps; or NULL */
 };
 
-/* Before the first connection: what is in p has to be compared. */
+/*
+ * Before the first connection: what is in p has to be compared.  Either may be
+ * NULL.
+ */
 void stream_offer(struct session *session, struct part_file *p);
 
 /*
