@@ -87,9 +87,10 @@ static int output_part_error(const struct part_file *p, int num, struct err *e)
 			p->path);
 	else if (num == ECANCELED && p->finishing)
 		err_set(e, ERR_IO, 0,
-			"--output: a process of ours was killed at the end of "
-			"%s.part; if %s is there, it is complete",
-			p->path, p->path);
+			"--output: cannot tell whether %s is on the disk (a "
+			"process of ours was killed, or syncing its directory "
+			"failed); if it is there, it is complete",
+			p->path);
 	else
 		return err_set(e, ERR_IO, num, "cannot write %s.part", p->path);
 	e->num = num;

@@ -260,10 +260,9 @@ static int part_file_rename(const struct part_file *p)
 	/* A file system, or a container, without it */
 	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return errno;
-	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0 ||
-	    unlinkat(p->dir_fd, p->part, 0) < 0)
+	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0)
 		return errno;
-	return 0;
+	return unlinkat(p->dir_fd, p->part, 0) < 0 ? ECANCELED : 0;
 }
 
 /* FILE.part may be another receiver's by now. */
@@ -332,7 +331,7 @@ static int part_file_finish(const struct part_file *p)
 		return num;
 	num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (!num)
-		return durable_sync_folder(p->dir_fd);
+		return durable_sync_folder(p->dir_fd) ? ECANCELED : 0;
 	/* FILE came meanwhile, say.  What is on the disk can be continued. */
 	part_file_order(p, ORDER_PART_NOTE, p->bytes);
 	return num;

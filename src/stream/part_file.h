@@ -59,7 +59,8 @@ int part_file_wrote(struct part_file *p, size_t bytes);
 
 /*
  * All is written: sync it and give it its name.  Call it until it returns true;
- * then *num is 0 or an errno: EEXIST, FILE exists by now.
+ * then *num is 0 or an errno: EEXIST, FILE exists by now; ECANCELED, it may be
+ * there, and is complete then.
  */
 bool part_file_finished(struct part_file *p, int *num);
 

@@ -71,8 +71,8 @@ int receiver_output_failed(struct receiver *r, struct err *e)
 					      "or replaced"
 			   : e->num == ECANCELED && r->output->part &&
 					   r->output->part->finishing
-				   ? "a process was killed at the end; "
-				     "FILE may be complete"
+				   ? "naming FILE failed halfway; if it is "
+				     "there, it is complete"
 				   : strerror(e->num));
 	return -1;
 }

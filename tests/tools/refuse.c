@@ -114,6 +114,7 @@ static const struct {
 	CALL(sysinfo),
 	CALL(tee),
 	CALL(uname),
+	CALL(unlinkat),
 	CALL(vmsplice),
 	CALL(wait4),
 	CALL(waitid),

@@ -380,7 +380,7 @@ int main(void)
 	test_sync();
 	test_part();
 	test_part_error(ESTALE, "changed, removed or replaced FILE.part");
-	test_part_error(ECANCELED, "if FILE is there, it is complete");
+	test_part_error(ECANCELED, "if it is there, it is complete");
 	test_part_error(ENOSPC, "cannot write FILE.part: No space");
 	test_devices();
 	test_splice();

@@ -381,6 +381,25 @@ part_gets() {
 	assert_same_file in file
 }
 
+# after_naming CALL...: this fails after FILE has its name
+after_naming() {
+	local program=$BKP
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS renameat2 -- \
+		\"$BKP_TOOLS/refuse\" EIO $1 --"
+	listens
+	bkp_send 9 --ktls "$WHEN" <in
+	receiver_ends 8
+	assert_stderr_has 'cannot tell whether file is on the disk .*; if it is there, it is complete' "$RECEIVER_ERR"
+	assert_same_file in file
+	BKP=$program
+}
+
+@test "a call fails after FILE has its name: sender exits 9, receiver 8 and says that FILE may be there" {
+	after_naming fsync
+	rm -f file file.part
+	after_naming unlinkat
+}
+
 @test "FILE.part is removed, and the stream ends early: that it cannot be continued is told" {
 	have_fifo feed
 	exec 8<>feed
