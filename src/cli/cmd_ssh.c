@@ -234,6 +234,7 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 			     struct err *e)
 {
 	struct err last = *e;
+	const char *remedy = err_remedy(last.num);
 
 	/* Somebody is there. */
 	if (last.kind == ERR_AUTH)
@@ -243,6 +244,8 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 		last.num ? strerror(last.num) : last.msg);
 	if (n->o->fallback)
 		return -1;
+	if (*remedy)
+		return err_append(e, "%s", remedy);
 	return err_append(e,
 			  " (open that TCP port there%s; or give --address, "
 			  "--reverse or --fallback)",
