@@ -2,15 +2,22 @@
 #include "cli/ssh_relay.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 #include "base/rights.h"
 #include "base/signals.h"
+
+enum {
+	RETRY_MS = 20, /* between attempts to pass lines on */
+	STUCK_MS = 1000, /* without room, then they are dropped */
+};
 
 static void ssh_relay_detach(int fd)
 {
@@ -23,24 +30,46 @@ static void ssh_relay_detach(int fd)
 	log_after_fork();
 }
 
+/* Returns false if they were dropped; then the next ones do not wait either. */
+static bool ssh_relay_pass_on(const char *text, size_t len, bool waits)
+{
+	uint64_t end_ms = waits ? clock_deadline(STUCK_MS) : 0, lines = 0;
+
+	while (!log_pass_on(text, len)) {
+		if (clock_now_ms() >= end_ms) {
+			for (size_t i = 0; i < len; i++)
+				lines += text[i] == '\n';
+			log_count_dropped(lines);
+			return false;
+		}
+		poll(NULL, 0, RETRY_MS);
+	}
+	return true;
+}
+
 /* A message is whole lines, or has a descriptor with it. */
 static void ssh_relay_run(int fd)
 {
 	char text[LOG_PASS_BYTES];
 	struct rights rights;
+	bool waits = true;
 	ssize_t len;
 
 	for (;;) {
 		len = rights_recv(fd, text, sizeof text, 0, &rights);
 		/* An empty message looks like the end, but is none. */
-		if (len < 0 || (len == 0 && io_ready(fd, 0)))
+		if (len < 0 || (len == 0 && io_ready(fd, 0))) {
+			log_be_patient();
+			log_flush();
 			_exit(0);
+		}
 		if (rights.count) {
 			dup2(rights.fds[0], STDERR_FILENO);
 			rights_close(&rights);
 			log_after_fork();
-		} else if (len > 0 && !log_pass_on(text, (size_t)len)) {
-			log_count_dropped(1);
+			waits = true;
+		} else if (len > 0) {
+			waits = ssh_relay_pass_on(text, (size_t)len, waits);
 		}
 	}
 }
@@ -68,7 +97,12 @@ int ssh_relay_start(struct err *e)
 
 void ssh_relay_use(int fd)
 {
-	if (rights_send(STDERR_FILENO, "", 1, &fd, 1, MSG_DONTWAIT) < 0)
+	uint64_t deadline = clock_deadline(2 * STUCK_MS);
+	struct err ignored = { 0 };
+
+	/* It may be waiting for the reader that it has now. */
+	if (io_wait(STDERR_FILENO, POLLOUT, deadline, &ignored) < 0 ||
+	    rights_send(STDERR_FILENO, "", 1, &fd, 1, MSG_DONTWAIT) < 0)
 		log_debug("messages are not redirected: %s", strerror(errno));
 }
 

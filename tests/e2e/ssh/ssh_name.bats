@@ -49,6 +49,13 @@ the_rest_comes() {
 	arrived
 }
 
+# accounted FILE: how many of COMMAND's lines are there, and how many were dropped
+accounted() {
+	local dropped
+	dropped=$(sed -nE 's/^btrfs-ktls-pipe: (.* )?([0-9]+) lines? of messages .*/\2 +/p' "$1")
+	echo "$(($(grep -cE '^[0-9]+$' "$1") + ${dropped//$'\n'/ } 0))"
+}
+
 BUSY='127.0.0.1:[0-9]+: refused: the listener is busy: it serves another stream, another process has this one, or --per-client allows no more$'
 
 # What the far side says of it
@@ -408,4 +415,17 @@ arrived() {
 	assert_lines 1 runs
 	[[ $(btrfs subvolume show to/big) == *"Received UUID:"*-* ]] || fail 'no received_uuid'
 	[[ $(describe from/big) == "$(describe to/big)" ]] || fail 'the trees differ'
+}
+
+@test "nobody reads messages while COMMAND runs: it does not wait long, and what is lost is counted" {
+	start_sshd
+	have_fifo messages
+	# More than ssh itself keeps
+	{ until_true size_is 3000000 got; cat; } <messages >heard 3>&- &
+	local reader=$!
+	"$BKP" ssh -q -F ssh_config --name snap there \
+		"seq 1500000 >&2; cat >$TMP/got" <in 2>messages 3>&-
+	wait "$reader"
+	assert_same_file got in
+	[[ $(accounted heard) == 1500000 ]] || fail "$(accounted heard) lines of 1500000"
 }
