@@ -104,14 +104,14 @@ static void command_log_take(struct command_log *l, char c)
 		command_log_end_line(l);
 		return;
 	}
-	if (l->returned)
-		command_log_overwrite(l);
 	if (c == '\r') {
 		l->returned = true;
 		/* The next byte may be a long time coming. */
 		l->partial_due_ms = clock_deadline(PARTIAL_MS);
 		return;
 	}
+	if (l->returned)
+		command_log_overwrite(l);
 	if (l->len == sizeof l->line) {
 		if (l->prefix_len)
 			return; /* cut */

@@ -50,6 +50,7 @@ static void test_lines(void)
 		{ "a\x1b[2Jb\n", "a?[2Jb\n", "a?[2Jb" },
 		{ "10%\r20%\n", "10%\r20%\n", "20%" },
 		{ "dos\r\n", "dos\n", "dos" },
+		{ "two terminals\r\r\n", "two terminals\n", "two terminals" },
 		{ "f\xc3\xbcr\n", "f\xc3\xbcr\n", "f??r" },
 		{ "said\n\x80\x81<\x82\n", "said\n\x80\x81<\x82\n", "said" },
 		{ "", "", "" },
@@ -126,6 +127,13 @@ static void test_subject(void)
 	close(fd);
 	command_log_finish(&l);
 	is_str(heard(), "alice: 20%\n", "and of a meter the last state comes");
+	start(&l, &fd);
+	if (write(fd, "two terminals\r\r\n", 16) != 16)
+		bail();
+	close(fd);
+	command_log_finish(&l);
+	is_str(heard(), "alice: two terminals\n",
+	       "two carriage returns drop nothing");
 }
 
 /* Nobody reads our standard error: COMMAND does not wait. */
