@@ -75,7 +75,8 @@ static int main_check_ready_fd(int fd, struct err *e)
 {
 	if (fd == STDOUT_FILENO)
 		return err_set(e, ERR_USAGE, 0,
-			       "--ready-fd 1: standard output is the stream");
+			       "--ready-fd 1: standard output is the stream's; "
+			       "take another descriptor");
 	if (fd >= 0 && fcntl(fd, F_GETFD) < 0)
 		return err_set(e, ERR_USAGE, errno,
 			       "--ready-fd %d (open it, as in %d>FILE)", fd,

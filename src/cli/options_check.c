@@ -126,6 +126,10 @@ static int options_check_values(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0, "%s cannot be used with " NONE,
 			       o->verb == OPTIONS_SSH ? "ssh"
 						      : "--ktls require");
+	if (o->fallback && o->ktls == CONNECTION_KTLS_REQUIRE)
+		return err_set(e, ERR_USAGE, 0,
+			       "--fallback cannot be used with --ktls require: "
+			       "ssh's channel has no kernel TLS");
 	/* The other host would look a name up, and has no use for our zone. */
 	if (o->reverse && o->address &&
 	    !net_address_parse(o->address, strlen(o->address), &ignored))
@@ -205,7 +209,7 @@ static int options_check_ssh(const struct options *o, struct err *e)
 {
 	if (!o->ssh.host || !*o->ssh.host)
 		return options_table_wrong(o, e, "ssh needs a HOST");
-	if (!o->ssh.command)
+	if (!o->ssh.command || (!**o->ssh.command && !o->ssh.command[1]))
 		return err_set(e, ERR_USAGE, 0,
 			       "ssh needs a COMMAND behind HOST, which takes "
 			       "the stream there, or with --receive makes it");

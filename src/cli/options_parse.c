@@ -327,28 +327,28 @@ static bool options_takes_value(const char *name, size_t len)
 /* Options of the file come before those of the command line. */
 static int options_parse_defaults(struct options *o, struct err *e)
 {
-	if (ssh_defaults_read(&o->defaults, e) < 0)
-		return -1;
-	if (!o->defaults.count)
-		return 0;
-	if (options_parse_options(o, o->defaults.count, o->defaults.words, e) <
-	    0)
-		return err_wrap(e, "%s", o->defaults.words[0]);
+	int ret = ssh_defaults_read(&o->defaults, e);
+
+	if (ret == 0 && o->defaults.count &&
+	    options_parse_options(o, o->defaults.count, o->defaults.words, e) <
+		    0)
+		ret = err_wrap(e, "%s", o->defaults.words[0]);
 	o->action = OPTIONS_RUN;
-	return 0;
+	return ret;
 }
 
 /* The verb ssh: what is ssh's was sorted out, the rest is ours. */
 static int options_parse_ssh(struct options *o, int argc, char **argv,
 			     struct err *e)
 {
-	int count = 1;
 	autofree char **words = NULL;
+	struct err of_file = { 0 };
+	int count = 1, ret;
 
 	if (ssh_args_parse(&o->ssh, argc - 1, argv + 1, options_takes_value,
-			   e) < 0 ||
-	    options_parse_defaults(o, e) < 0)
+			   e) < 0)
 		return -1;
+	ret = options_parse_defaults(o, &of_file);
 	words = calloc(o->ssh.ours_count + 2, sizeof *words);
 	if (!words)
 		return err_memory(e);
@@ -360,7 +360,12 @@ static int options_parse_ssh(struct options *o, int argc, char **argv,
 	o->quiet |= o->ssh.quiet;
 	o->verbose += o->ssh.verbose;
 	o->family = o->ssh.family;
-	return o->action == OPTIONS_RUN ? options_check(o, 0, NULL, e) : 0;
+	if (o->action != OPTIONS_RUN)
+		return 0;
+	/* Help is to be had in any case. */
+	if (ret < 0)
+		*e = of_file;
+	return ret < 0 ? -1 : options_check(o, 0, NULL, e);
 }
 
 int options_parse(struct options *o, int argc, char **argv, struct err *e)

@@ -60,6 +60,13 @@ far_login() {
 	[[ $output == *'needs a COMMAND'* ]] || fail "$output"
 }
 
+@test "an empty COMMAND is none, and --fallback has no kernel TLS: exit status 2" {
+	bkp 2 ssh host ''
+	one_line 'ssh needs a COMMAND'
+	bkp 2 ssh --fallback --ktls require host true
+	one_line '--fallback cannot be used with --ktls require'
+}
+
 @test "mode none is refused with 2, and the help does not offer it" {
 	bkp 2 ssh --mode none host true
 	assert_stderr_has 'ssh cannot be used with --mode none'
@@ -74,6 +81,8 @@ far_login() {
 	echo prot 7000 >.config/btrfs-ktls-pipe/ssh
 	HOME=$TMP XDG_CONFIG_HOME='' bkp 2 ssh host true
 	one_line "$TMP/.config/btrfs-ktls-pipe/ssh: .*--prot"
+	HOME=$TMP XDG_CONFIG_HOME='' bkp ssh --help
+	HOME=$TMP XDG_CONFIG_HOME='' bkp 2 ssh --help=7
 	echo fallback >.config/btrfs-ktls-pipe/ssh
 	HOME=$TMP XDG_CONFIG_HOME='' bkp 2 ssh --name snap host true
 	one_line "--fallback: .*options of $TMP/.config/btrfs-ktls-pipe/ssh count, too"
