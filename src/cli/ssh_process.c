@@ -23,46 +23,40 @@ enum {
 };
 
 /*
- * Nothing in a configuration file may run another command, close standard
- * input, fork, or ask for a terminal: the first value counts.  Each only where
- * ssh knows it, since OpenSSH 7.6 and 8.7.
+ * ssh's words.  Nothing in a configuration file may run another command, close
+ * standard input, fork, or ask for a terminal: the first value counts.  Each
+ * only where ssh knows it, since OpenSSH 7.6 and 8.7.  LocalCommand runs here
+ * after the login, with ssh's standard output.
+ * Borrows all; free() the result.  NULL: out of memory.
  */
-static const char *const first[] = { "ssh", "-T" };
-static const char no_remote_command[] = "-oRemoteCommand=none";
-static const char *const first_new[] = { "-oStdinNull=no",
-					 "-oForkAfterAuthentication=no",
-					 "-oSessionType=default" };
-
-/* ssh(1) runs it here after the login, with its own standard output. */
-static const char *const tell_login[] = {
-	"-oPermitLocalCommand=yes",
-	"-oLocalCommand=echo " SSH_ANSWER_MAGIC "login",
-};
-
-enum { EXTRA_MAX = 16 };
-
-/* ssh's words.  Borrows all; free() the result.  NULL: out of memory. */
 static const char **ssh_process_words(const struct ssh_args *a,
 				      const struct ssh_process_config *c,
 				      const char *command)
 {
-	const char **words = calloc(a->theirs_count + EXTRA_MAX, sizeof *words);
+	bool new = c && c->forks, tells = c && c->known && !c->local_command;
+	const struct {
+		bool is_needed;
+		const char *word;
+	} first[] = {
+		{ true, "ssh" },
+		{ true, "-T" },
+		{ !c, "-G" },
+		{ c && c->remote_command, "-oRemoteCommand=none" },
+		{ new, "-oStdinNull=no" },
+		{ new, "-oForkAfterAuthentication=no" },
+		{ new, "-oSessionType=default" },
+		{ tells, "-oPermitLocalCommand=yes" },
+		{ tells, "-oLocalCommand=echo " SSH_ANSWER_MAGIC "login" },
+	};
+	const char **words =
+		calloc(a->theirs_count + array_len(first) + 4, sizeof *words);
 	size_t n = 0;
 
 	if (!words)
 		return NULL;
 	for (size_t i = 0; i < array_len(first); i++)
-		words[n++] = first[i];
-	if (!c)
-		words[n++] = "-G";
-	if (c && c->remote_command)
-		words[n++] = no_remote_command;
-	for (size_t i = 0; c && c->forks && i < array_len(first_new); i++)
-		words[n++] = first_new[i];
-	for (size_t i = 0;
-	     c && c->known && !c->local_command && i < array_len(tell_login);
-	     i++)
-		words[n++] = tell_login[i];
+		if (first[i].is_needed)
+			words[n++] = first[i].word;
 	for (size_t i = 0; i < a->theirs_count; i++)
 		words[n++] = a->theirs[i];
 	words[n++] = "--";

@@ -84,7 +84,6 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 			core.rlim_cur = p->core_limit;
 			setrlimit(RLIMIT_CORE, &core);
 		}
-		fcntl(p->control_fd, F_SETFD, FD_CLOEXEC);
 		/* COMMAND inherits no other descriptor. */
 		io_close_all_but(3, (int[]){ p->control_fd }, 1);
 		execvp(p->argv[0], p->argv);
