@@ -36,7 +36,7 @@ static int probe_run(struct probe *p, struct err *e)
 {
 	struct err why = { 0 };
 	struct mode_list list;
-	struct utsname u;
+	struct utsname u = { .release = "" };
 
 	*p = (struct probe){ .gnutls = tls_library_version(),
 			     .cpu_aes = mode_cpu_has_aes(),

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/notify.h"
 #include "base/order.h"
 #include "cli/cmd.h"
 #include "cli/launcher.h"
@@ -145,8 +146,8 @@ static void near_request(const struct near *n, struct ssh_request *r)
 	strcpy(r->identity, n->identity);
 	ssh_request_set_word(r->host, o->ssh.host);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
-	snprintf(r->congestion, sizeof r->congestion, "%s",
-		 o->receive && o->tcp.congestion ? o->tcp.congestion : "");
+	if (o->receive && o->tcp.congestion)
+		ssh_request_set_word(r->congestion, o->tcp.congestion);
 }
 
 static int near_start(struct near *n, struct err *e)
@@ -209,8 +210,8 @@ static size_t near_list(struct near *n, const struct ssh_answer *a,
 	for (size_t i = 0; i < array_len(all); i++) {
 		bool known = !all[i] || !*all[i];
 
-		for (size_t j = 0; j < count; j++)
-			known |= !strcmp(out[j], all[i] ? all[i] : "");
+		for (size_t j = 0; j < count && !known; j++)
+			known = !strcmp(out[j], all[i]);
 		if (!known)
 			out[count++] = all[i];
 	}
@@ -242,7 +243,8 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 	err_set(e, ERR_NET, 0, "no direct connection to %s (%s, port %u): %s",
 		n->o->ssh.host, tried, n->setup.connections.port,
 		last.num ? strerror(last.num) : last.msg);
-	if (n->o->fallback)
+	/* Without an errno it was no lack of a way. */
+	if (n->o->fallback || !last.num)
 		return -1;
 	if (*remedy)
 		return err_append(e, "%s", remedy);
@@ -291,7 +293,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	}
 	n->side.port = a->port;
 	n->setup.connections.port = (uint16_t)a->port;
-	/* The far host ends with the stream; ssh perhaps before WELCOME. */
+	/* With --discard the far program ends before WELCOME is here. */
 	n->setup.connections.lifeline_fd = n->o->discard ? -1 : n->ssh.fd;
 	if (near_confine(n, e) < 0)
 		return NULL;
@@ -424,8 +426,12 @@ static int near_explain(const struct near *n, int status, struct err *e)
 	if (status < 0)
 		return -1;
 	if (status == 255)
-		return err_set(e, ERR_SSH, 0,
-			       "ssh to %s failed: see its message above", host);
+		return err_set(e, ERR_SSH, 0, "ssh to %s failed%s: %s", host,
+			       n->heard_ready
+				       ? ", or its program there was killed"
+				       : "",
+			       n->o->quiet ? "without -q it may say why"
+					   : "see its message above");
 	if (status == 127)
 		return err_set(e, ERR_NO_PROGRAM, 0,
 			       "%s has no btrfs-ktls-pipe: install it there, "
@@ -512,9 +518,11 @@ static int near_run(struct near *n, struct err *e)
 {
 	struct session *session = near_begin(n, e);
 	bool streams = session;
-	int ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
-	int status;
+	int ret, status;
 
+	if (streams)
+		notify_ready();
+	ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
 	if (ret < 0 && streams)
 		near_give_up(n);
 	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));

@@ -148,9 +148,11 @@ static int ssh_name_send(const struct ssh_name *n,
 	while (sent < 0 && errno == EAGAIN &&
 	       (ready = io_wait(n->fd, POLLOUT, deadline_ms, e)) > 0);
 	explicit_bzero(&m, sizeof m);
-	if (ready > 0)
-		return sent != sizeof m;
-	return ready < 0 ? -1 : ssh_name_no_answer(e);
+	if (ready <= 0)
+		return ready < 0 ? -1 : ssh_name_no_answer(e);
+	if (sent < 0 && errno != EPIPE && errno != ECONNRESET)
+		return ssh_name_failed("the socket of the stream", e);
+	return sent != sizeof m;
 }
 
 /* The owner's answer.  Returns as ssh_name_bring(). */

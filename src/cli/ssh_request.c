@@ -12,7 +12,7 @@
 enum ssh_request_type { TYPE_FLAG, TYPE_NUMBER, TYPE_WORD };
 
 #define FIELD(f) offsetof(struct ssh_request, f)
-#define SIZE_MAX_BYTES (UINT64_C(1) << 60)
+#define SIZE_MAX_BYTES INT64_MAX
 
 static const struct field {
 	const char *name;

@@ -201,6 +201,13 @@ old_ssh() {
 	assert_same_file got in
 }
 
+@test "the manager of ssh is told when there is a stream" {
+	start_sshd
+	"$BKP_TOOLS/manager" -- "$BKP" ssh -F ssh_config there "cat >$TMP/got" <in >told 2>"$ERR" 3>&-
+	assert_same_file got in
+	has_line '^READY=1' told || fail "$(<told)"
+}
+
 @test "a file of defaults counts, and the command line overrides it" {
 	start_sshd
 	mkdir -p config/btrfs-ktls-pipe
