@@ -7,7 +7,9 @@
 
 #ifdef HAVE_LIBSECCOMP
 
+#include <asm/termbits.h>
 #include <fcntl.h>
+#include <linux/net.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sched.h>
@@ -94,7 +96,8 @@ static const struct confine_rule confine_some[] = {
 	/* descriptors */
 	ALLOW(newfstatat, EQ(3, AT_EMPTY_PATH)),
 	ALLOW(fstatat64, EQ(3, AT_EMPTY_PATH)),
-	ALLOW(statx, EQ(2, AT_EMPTY_PATH)),
+	/* glibc of 32 bits, for fstat(2), adds AT_NO_AUTOMOUNT */
+	ALLOW(statx, BITS(2, ~AT_NO_AUTOMOUNT, AT_EMPTY_PATH)),
 	ALLOW(fcntl, EQ(1, F_DUPFD_CLOEXEC)),
 	ALLOW(fcntl, EQ(1, F_GETFD)),
 	ALLOW(fcntl, EQ(1, F_SETFD)),
@@ -111,7 +114,12 @@ static const struct confine_rule confine_some[] = {
 	ALLOW(fcntl64, EQ(1, F_SETPIPE_SZ)),
 	ALLOW(ioctl, EQ(1, FIONREAD)),
 	ALLOW(ioctl, EQ(1, TIOCOUTQ)), /* of a socket: SIOCOUTQ */
-	ALLOW(ioctl, EQ(1, TCGETS)), /* isatty(3) */
+	/* isatty(3): of older glibc, of newer glibc, of musl */
+	ALLOW(ioctl, EQ(1, TCGETS)),
+#ifdef TCGETS2
+	ALLOW(ioctl, EQ(1, TCGETS2)),
+#endif
+	ALLOW(ioctl, EQ(1, TIOCGWINSZ)),
 	ALLOW(ioctl, EQ(1, SIOCGIFNAME)), /* of a link-local peer */
 	/* sockets that are there; a datagram socket could send to any other */
 	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_STREAM)),
@@ -132,6 +140,20 @@ static const struct confine_rule confine_some[] = {
 	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_NOTSENT_LOWAT)),
 	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_ULP)),
 	ALLOW(setsockopt, EQ(1, SOL_TLS)),
+	/* i386 and s390x: one call for all, whose arguments no filter sees */
+	ALLOW(socketcall, EQ(0, SYS_GETSOCKNAME)),
+	ALLOW(socketcall, EQ(0, SYS_GETPEERNAME)),
+	ALLOW(socketcall, EQ(0, SYS_SOCKETPAIR)),
+	ALLOW(socketcall, EQ(0, SYS_SEND)),
+	ALLOW(socketcall, EQ(0, SYS_RECV)),
+	ALLOW(socketcall, EQ(0, SYS_SENDTO)),
+	ALLOW(socketcall, EQ(0, SYS_RECVFROM)),
+	ALLOW(socketcall, EQ(0, SYS_SHUTDOWN)),
+	ALLOW(socketcall, EQ(0, SYS_SETSOCKOPT)),
+	ALLOW(socketcall, EQ(0, SYS_GETSOCKOPT)),
+	ALLOW(socketcall, EQ(0, SYS_SENDMSG)),
+	ALLOW(socketcall, EQ(0, SYS_RECVMSG)),
+	ALLOW(socketcall, EQ(0, SYS_ACCEPT4)),
 	/* memory; nothing new can be executed */
 	ALLOW(mmap, BITS(2, PROT_EXEC, 0)),
 	ALLOW(mmap2, BITS(2, PROT_EXEC, 0)),
@@ -211,8 +233,9 @@ static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
 
 /*
  * Calls that libraries try and do without.  glibc falls back from clone3(2) to
- * clone(2), whose flags a filter can see.  raise(3) is for this process if it
- * is alone; another that is to end by a signal exits instead.
+ * clone(2), whose flags a filter can see.  raise(3), which is tgkill(2) in glibc
+ * and tkill(2) in musl, is for this process if it is alone; another that is to
+ * end by a signal exits instead.
  */
 static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
 {
@@ -220,17 +243,21 @@ static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
 		{ 0, SCMP_CMP_EQ, (uint64_t)getpid(), 0 },
 		{ 0, SCMP_CMP_NE, (uint64_t)getpid(), 0 },
 	};
+	const int raises[] = { SCMP_SYS(tgkill), SCMP_SYS(tkill) };
 	int ret = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS),
 				   SCMP_SYS(clone3), 0);
 
-	if (ret == 0 && alone)
-		ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
-					     SCMP_SYS(tgkill), 1, &self[0]);
+	for (size_t i = 0; i < array_len(raises); i++) {
+		if (ret == 0 && alone)
+			ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
+						     raises[i], 1, &self[0]);
 #ifdef CONFINE_KILL
-	if (ret == 0)
-		ret = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM),
-					     SCMP_SYS(tgkill), alone, &self[1]);
+		if (ret == 0)
+			ret = seccomp_rule_add_array(
+				filter, SCMP_ACT_ERRNO(EPERM), raises[i], alone,
+				&self[1]);
 #endif
+	}
 	return ret;
 }
 

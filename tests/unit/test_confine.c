@@ -12,6 +12,7 @@
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -162,6 +163,30 @@ static int can_raise(void)
 	return raise(SIGUSR2) ? -1 : 0;
 }
 
+static int can_fstat(void)
+{
+	struct stat st;
+
+	return fstat(socket_fd, &st);
+}
+
+static int can_ask_for_terminal(void)
+{
+	return isatty(socket_fd) || errno == ENOTTY ? 0 : -1;
+}
+
+static int can_send(void)
+{
+	int ends[2];
+	char byte;
+
+	return socketpair(AF_UNIX, SOCK_SEQPACKET, 0, ends) == 0 &&
+			       send(ends[0], "x", 1, 0) == 1 &&
+			       recv(ends[1], &byte, 1, 0) == 1
+		       ? 0
+		       : -1;
+}
+
 /* As the process of a stream with --keep could its listener */
 static int can_signal_listener(void)
 {
@@ -253,6 +278,10 @@ static void test_allowed(void)
 	is_int(tries(can_pipe), CAN, "and use pipes");
 	is_int(tries(can_allocate), CAN, "and allocate memory");
 	is_int(tries(can_raise), CAN, "and end itself by a signal");
+	is_int(tries(can_fstat), CAN, "and tell what a descriptor is");
+	is_int(tries(can_ask_for_terminal), CAN,
+	       "and whether it is a terminal");
+	is_int(tries(can_send), CAN, "and send and receive");
 }
 
 /* The value of a line of /proc/PID/status, in a static buffer */

@@ -241,6 +241,7 @@ static void test_sync(void)
 	};
 	char path[] = "/tmp/test_output.XXXXXX";
 	struct output s;
+	struct err e = { 0 };
 	sigset_t set;
 	int fd = mkstemp(path);
 
@@ -259,6 +260,9 @@ static void test_sync(void)
 	output_init(&s, open("/dev/null", O_WRONLY));
 	on_fdatasync = sync_fail;
 	is_int(sync_to_end(&s), 0, "a device does not go to disk");
+	close(s.fd);
+	output_init(&s, open("/", O_RDONLY));
+	is_int(output_check(&s, &e), -1, "what is no stream has no consumer");
 	close(s.fd);
 	close(fd);
 }
