@@ -168,10 +168,16 @@ static int channel_fail(struct channel *ch, const struct err *e)
 	return -1;
 }
 
-static int channel_fail_lost(struct channel *ch, int num, struct err *e)
+/* Not final: what the peer sent before can be read, and says more. */
+static int channel_send_failed(struct channel *ch, int num, struct err *e)
 {
 	ch->lost = true;
-	err_set(e, ERR_NET, num, "the connection was lost");
+	return err_set(e, ERR_NET, num, "the connection was lost");
+}
+
+static int channel_fail_lost(struct channel *ch, int num, struct err *e)
+{
+	channel_send_failed(ch, num, e);
 	return channel_fail(ch, e);
 }
 
@@ -229,7 +235,7 @@ int channel_sent(struct channel *ch, ssize_t n, size_t *done, struct err *e)
 	channel_moved(ch, *done);
 	/* An upper bound: every record has at least one byte. */
 	ch->count[RECORD_TX] += *done;
-	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
+	return n < 0 && errno != EAGAIN ? channel_send_failed(ch, errno, e) : 0;
 }
 
 /* Send a record that is no data, by whoever makes the records. */
@@ -246,7 +252,7 @@ static int channel_put_record(struct channel *ch, enum record_type type,
 		n = ktls_send_record(ch->fd, (uint8_t)type, body, len);
 	while (n < 0 && errno == EINTR);
 	*done = n > 0;
-	return n < 0 && errno != EAGAIN ? channel_fail_lost(ch, errno, e) : 0;
+	return n < 0 && errno != EAGAIN ? channel_send_failed(ch, errno, e) : 0;
 }
 
 /* Go on with the next keys of a direction. */
@@ -349,11 +355,12 @@ void channel_last_alert(struct channel *ch, enum record_alert alert)
 	struct pollfd p = { .fd = ch->fd, .events = POLLOUT };
 	struct err e = { 0 };
 	bool done = false;
+	int ready = 1;
 
 	while (channel_put_alert(ch, alert, &done, &e) == 0 && !done &&
 	       ch->kernel[RECORD_TX] && clock_now_ms() < deadline &&
-	       poll(&p, 1, clock_poll_ms(deadline)) > 0)
-		;
+	       (ready > 0 || errno == EINTR))
+		ready = poll(&p, 1, clock_poll_ms(deadline));
 	if (!done)
 		log_debug("alert %s not sent: %s",
 			  record_alert_name((uint8_t)alert), e.msg);

@@ -3,6 +3,7 @@
  * channel: records in user space.  Data arrives unchanged and nothing else
  * passes for data; keys change when they must; the end is the peer's word.
  */
+#include <errno.h>
 #include <signal.h>
 
 #include "base/log.h"
@@ -455,6 +456,28 @@ static void test_data_after_end(const char *mode)
 	line_close(&l);
 }
 
+static void test_outcome_waits(bool kernel)
+{
+	struct line l;
+	uint8_t buf[8] = "data";
+	size_t done;
+	int ret;
+
+	line_open(&l, "tls13-aes128-gcm", false);
+	if (channel_keep(l.ch[CLIENT], RECORD_TX, true, &e) < 0)
+		bail();
+	put(l.ch[SERVER], "outcome");
+	close(l.end[SERVER].fd);
+	l.end[SERVER].fd = -1;
+	errno = EPIPE;
+	ret = kernel ? channel_sent(l.ch[CLIENT], -1, &done, &e)
+		     : channel_send(l.ch[CLIENT], buf, 4, &done, &e);
+	ok(ret < 0 && gets(l.ch[CLIENT], "outcome"),
+	   "%s: what waits is read after a send failed (%s)",
+	   kernel ? "kernel" : "user", e.msg);
+	line_close(&l);
+}
+
 static void test_alerts(void)
 {
 	struct line l;
@@ -871,5 +894,8 @@ int main(void)
 	test_plain(false);
 	test_plain(true);
 	test_plain_bytes();
+	signal(SIGPIPE, SIG_IGN);
+	test_outcome_waits(false);
+	test_outcome_waits(true);
 	return tap_end();
 }
