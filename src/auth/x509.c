@@ -281,8 +281,8 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 	/* "host.example.com." is the same name. */
 	if (name_len && name[name_len - 1] == '.')
 		name_len--;
-	if (len == name_len)
-		return len && x509_same_text(pattern, name, len);
+	if (len == name_len && x509_same_text(pattern, name, len))
+		return len;
 	/* The left-most label alone, above two or more: RFC 9525 section 6.3 */
 	if (!wildcards || len < 2 || memcmp(pattern, "*.", 2))
 		return false;

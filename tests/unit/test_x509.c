@@ -25,6 +25,7 @@ static const struct {
 
 	{ TEXT("*.example.com"), "host.example.com", false, true },
 	{ TEXT("*.EXAMPLE.com"), "host.example.com.", false, true },
+	{ TEXT("*.example.com"), "a.example.com", false, true },
 	{ TEXT("*.example.com"), "a.host.example.com", false, false },
 	{ TEXT("*.example.com"), "example.com", false, false },
 	{ TEXT("*.example.com"), ".example.com", false, false },
