@@ -28,18 +28,22 @@ enum {
 };
 
 /*
- * "%eth0", or "%2" if that interface has no name any more.  getnameinfo(3) and
- * if_indextoname(3) would open a socket for it, which a confined process may
- * not; any socket will do, such as that to the launcher.
+ * "%eth0", or "%2" if that interface has no name any more, or one that the
+ * grammar of orders lacks.  getnameinfo(3) and if_indextoname(3) would open a
+ * socket for it, which a confined process may not; any socket will do, such as
+ * that to the launcher.
  */
 static void net_scope(uint32_t scope, char out[static IF_NAMESIZE + 1])
 {
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+				    "0123456789._@-";
 	struct ifreq r = { .ifr_ifindex = (int)scope };
 	bool found = order_possible()
 			     ? ioctl(order_socket(), SIOCGIFNAME, &r) == 0
 			     : if_indextoname(scope, r.ifr_name) != NULL;
 
-	if (found)
+	if (found && !r.ifr_name[strspn(r.ifr_name, plain)])
 		snprintf(out, IF_NAMESIZE + 1, "%%%s", r.ifr_name);
 	else
 		snprintf(out, IF_NAMESIZE + 1, "%%%" PRIu32, scope);

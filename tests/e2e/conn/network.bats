@@ -38,18 +38,28 @@ arrives() {
 	both_ways arrives
 }
 
-@test "a link-local peer is named with its interface" {
+# link_local INTERFACE ZONE: the receiver's INTERFACE, and how it is named
+link_local() {
 	[[ -e /proc/net/if_inet6 ]] ||
 		skip "own kernel only: no IPv6 in this kernel"
 	ip addr add "fe80::$((NUMBER + 1))/64" dev "$CABLE" nodad
-	ip -n "$CABLE" addr add "fe80::$((NUMBER + 2))/64" dev "$CABLE.p" nodad
-	BIND=(-b "fe80::$((NUMBER + 2))%$CABLE.p")
+	ip -n "$CABLE" addr add "fe80::$((NUMBER + 2))/64" dev "$1" nodad
+	BIND=(-b "fe80::$((NUMBER + 2))%$1")
 	HOST=fe80::$((NUMBER + 2))%$CABLE
 	TX=(-v) CONSUMER=(sh -c 'echo "$BTRFS_KTLS_PIPE_PEER"; cat >/dev/null')
 	streams push 0 0 </dev/null
-	assert_stderr_has "^\[fe80::$((NUMBER + 1))%$CABLE\.p\]:[0-9]+$" \
-		"$RECEIVED"
+	assert_stderr_has "^\[fe80::$((NUMBER + 1))%$2\]:[0-9]+$" "$RECEIVED"
 	assert_stderr_has "\[fe80::$((NUMBER + 2))%$CABLE\]:$PORT" "$SENDER_ERR"
+}
+
+@test "a link-local peer is named with its interface" {
+	link_local "$CABLE.p" "$CABLE\.p"
+}
+
+@test "a link-local peer over an interface with an odd name is named with its number" {
+	ip -n "$CABLE" link set "$CABLE.p" down name 'a+b'
+	ip -n "$CABLE" link set 'a+b' up
+	link_local 'a+b' '[0-9]+'
 }
 
 # pulled push|pull SECONDS: unplugs the cable in the middle of the stream
