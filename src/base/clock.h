@@ -13,7 +13,10 @@ uint64_t clock_now_ms(void);
 /* The moment timeout_ms from now.  CLOCK_NEVER gives CLOCK_NEVER. */
 uint64_t clock_deadline(uint64_t timeout_ms);
 
-/* Write a duration, like "7d", "1h 30m" or "20s".  It is rounded up. */
+/*
+ * Write a duration, like "7d", "1h 30m" or "20s": rounded up to seconds, and in
+ * two units at the most.
+ */
 void clock_text(uint64_t ms, char text[static CLOCK_TEXT_BYTES]);
 
 /* The timeout for poll(2): 0 if the deadline has passed, -1 for CLOCK_NEVER. */

@@ -118,9 +118,10 @@ attr_printf(2, 3) static void confine_miss(struct confine *c, const char *fmt,
 	size_t len = strlen(c->missing);
 	va_list ap;
 
+	if (len + 3 > sizeof c->missing)
+		return;
 	if (len)
-		len += (size_t)snprintf(c->missing + len,
-					sizeof c->missing - len, "; ");
+		len += (size_t)sprintf(c->missing + len, "; ");
 	va_start(ap, fmt);
 	vsnprintf(c->missing + len, sizeof c->missing - len, fmt, ap);
 	va_end(ap);
@@ -201,11 +202,12 @@ void confine_try(struct confine *c)
 		_exit(write(ends[1], &tried, sizeof tried) < 0);
 	}
 	attr_close(&ends[1]);
-	/* So short a message is read whole: pipe(7). */
-	if (pid > 0 && read(ends[0], c, sizeof *c) < 0)
-		c->missing[0] = '?';
-	if (pid > 0)
+	if (pid > 0) {
+		/* So short a message is read whole, or not at all: pipe(7). */
+		while (read(ends[0], c, sizeof *c) < 0 && errno == EINTR)
+			;
 		waitpid(pid, NULL, 0);
+	}
 }
 
 bool confine_forbids_files(const struct confine *c)

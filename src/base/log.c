@@ -256,8 +256,9 @@ void log_status(const char *line)
 	int n = snprintf(text, sizeof text, CLEAR_LINE "%s", line);
 	size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
 
-	/* Without room it is not counted: the next one says more. */
-	log_status_shown = log_pass_on(text, len);
+	/* Without room it is not counted, and the one before is still there. */
+	if (log_pass_on(text, len))
+		log_status_shown = true;
 }
 
 void log_printable(char *out, size_t size, const void *text, size_t len)

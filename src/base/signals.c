@@ -24,6 +24,8 @@ static void signals_handle(void (*handler)(int sig))
 {
 	struct sigaction sa = { .sa_handler = handler }, old;
 
+	/* Else a second signal could come before the first is noted. */
+	sigfillset(&sa.sa_mask);
 	for (size_t i = 0; i < array_len(stop_signals); i++)
 		if (sigaction(stop_signals[i], NULL, &old) == 0 &&
 		    old.sa_handler != SIG_IGN)
@@ -54,8 +56,9 @@ static void signals_on_signal(int sig)
 		return;
 	}
 	stop_came = sig;
-	if (write(stop_pipe[1], "", 1) < 0)
-		errno = saved; /* poll(2) was interrupted anyway */
+	if (write(stop_pipe[1], "", 1) < 0) {
+		/* poll(2) was interrupted anyway. */
+	}
 	errno = saved;
 }
 

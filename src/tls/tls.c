@@ -398,8 +398,10 @@ static int tls_find_mode(struct tls *t, struct err *e)
 
 		if (gnutls_protocol_get_id(mode_versions[m->version]) ==
 			    version &&
-		    gnutls_cipher_get_id(mode_ciphers[m->cipher]) == cipher)
+		    gnutls_cipher_get_id(mode_ciphers[m->cipher]) == cipher) {
 			t->mode = m;
+			break;
+		}
 	}
 	if (!t->mode || !mode_in_list(t->p.modes, t->mode)) {
 		tls_alert(t, RECORD_HANDSHAKE_FAILURE);
