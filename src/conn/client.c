@@ -196,8 +196,8 @@ static void client_note_replaced(struct client *client, struct err *e)
 {
 	struct session *s = &client->session;
 
-	if (!s->named || !client->ticket_cred || e->kind != ERR_AUTH ||
-	    client->state != CLIENT_HANDSHAKE)
+	if (!s->named || s->conn || !client->ticket_cred || !client->tls ||
+	    !tls_refused(client->tls))
 		return;
 	s->replaced = true;
 	err_set(e, ERR_AUTH, 0,

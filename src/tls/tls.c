@@ -31,7 +31,7 @@ struct tls {
 	gnutls_session_t session; /* NULL: mode none */
 	struct socket_buffer wire; /* for writing only */
 	bool old; /* the peer speaks the old version of the protocol */
-	bool put_off; /* the peer is busy: see tls_put_off() */
+	bool put_off, refused; /* see tls_put_off(), tls_refused() */
 	struct credential_session peer;
 	const struct mode *mode; /* NULL until it is negotiated */
 	struct traffic keys[2]; /* raw, TLS 1.3: their secrets alone */
@@ -274,7 +274,8 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 	};
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);
 
-	t->put_off |= alert_is_busy(alert, &c);
+	t->put_off = alert_is_busy(alert, &c);
+	t->refused = !t->put_off;
 	return alert_error(alert, &c, e);
 }
 
@@ -630,6 +631,11 @@ void tls_alert(struct tls *t, enum record_alert alert)
 bool tls_put_off(const struct tls *t)
 {
 	return t->put_off;
+}
+
+bool tls_refused(const struct tls *t)
+{
+	return t->refused;
 }
 
 bool tls_lost(const struct tls *t)

@@ -123,5 +123,8 @@ void tls_alert(struct tls *t, enum record_alert alert);
 /* Did the peer send user_canceled?  That means: busy, come back later. */
 bool tls_put_off(const struct tls *t);
 
+/* Did the peer end the handshake by another alert?  It may be anybody's. */
+bool tls_refused(const struct tls *t);
+
 /* Was the connection lost? */
 bool tls_lost(const struct tls *t);

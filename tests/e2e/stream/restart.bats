@@ -208,6 +208,40 @@ compared() {
 	assert_stderr_lacks 'the same command' "$SENDER_ERR"
 }
 
+# The listener would say so by an alert; this is the network.
+@test "a handshake that the network ends is not taken for another process" {
+	start_receiver --ktls "$WHEN" --retry 20s
+	start_relay fin -c s2c -f 500000
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" "${TX[@]}" --retry 3s <feed
+	head -c 1000000 in >&8
+	wait_sender 7
+	exec 8>&-
+	assert_stderr_has 'the same command continues it' "$SENDER_ERR"
+	assert_stderr_lacks 'does not know this process' "$SENDER_ERR"
+}
+
+@test "a named sender ends by a signal after a rekey has failed: the stream is suspended" {
+	local i code=0
+	have_fifo feed
+	exec 8<>feed
+	make_data in 8000000
+	TX+=(--rekey-after 2M) RX=()
+	HARM=(fin -c s2c -f 100000000)
+	stream_starts push <feed
+	for ((i = 1; i <= 20; i++)); do # until it wants to rekey
+		! grep -qF . tool.err || break
+		head -c $((i * 100000)) in | tail -c 100000 >&8
+		until_true size_is $((i * 100000)) "$RECEIVED"
+	done
+	until_true has_line 'trying again, to rekey' "$SENDER_ERR"
+	kill -TERM "$SENDER_PID"
+	wait "$SENDER_PID" || code=$?
+	((code == 143)) || fail "exit status $code"
+	until_true said receiver 'waiting for the peer'
+}
+
 @test "--discard ends the receiver with 7, and itself with 0" {
 	suspends KILL
 	again --discard
