@@ -186,7 +186,9 @@ static void session_server_put_off(struct session *s, struct peer *peer)
 {
 	log_info("%s wants to restart the stream, but its connection lives",
 		 peer->name);
-	net_probe(connection_fd(s->conn));
+	/* A sender's peer may rightly have a closed window: see net_probe(). */
+	if (s->role == FRAME_RECEIVES)
+		net_probe(connection_fd(s->conn));
 	acceptor_refuse_accepted(peer, FRAME_REFUSED_BUSY);
 }
 
@@ -479,8 +481,10 @@ static int session_server_run(struct session *s,
 	if (s->count)
 		return 0;
 	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
-	if (s->prepare)
+	if (s->prepare) {
 		s->due_ms = clock_now_ms();
+		server->deadline_ms = clock_deadline(s->p.config->wait_ms);
+	}
 	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
 			       "no peer authenticated within --wait");

@@ -235,6 +235,18 @@ keeps_part() {
 		"\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"
 }
 
+@test "--wait is over while the part is read: the receiver still waits for its sender" {
+	full_tier_only 20
+	keeps_attributes
+	truncate -s 12G file.part
+	chmod 600 file.part
+	setfattr -n user.btrfs-ktls-pipe.durable -v 12884901888 file.part
+	listens --wait 2s
+	head -c 1000 /dev/zero | bkp_send 8 --ktls "$WHEN" --retry 60s --name snap
+	receiver_ends 8
+	assert_stderr_has 'another stream|shorter' "$RECEIVER_ERR"
+}
+
 @test "another stream is refused on both sides with 8, and the part is kept" {
 	keeps_attributes
 	listens
