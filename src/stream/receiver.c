@@ -213,7 +213,7 @@ static void receiver_poll_connection(const struct receiver *r,
 	if (!conn)
 		return;
 	if (r->want_data && !r->on.rest)
-		*(r->session->old ? &p->old : &p->conn) |= POLLIN;
+		*(r->session->old && !r->over ? &p->old : &p->conn) |= POLLIN;
 	if (!r->on.mute && connection_pending(conn))
 		p->conn |= POLLOUT;
 	/* A sender that can reconnect must not wait for a slow consumer. */
@@ -309,7 +309,7 @@ static void receiver_hear_connection(struct receiver *r, short revents,
 				     short old_revents)
 {
 	struct err e = { 0 };
-	bool reads = r->want_data && !r->session->old;
+	bool reads = r->want_data && (!r->session->old || r->over);
 
 	if (!r->session->conn)
 		return;

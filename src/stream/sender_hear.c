@@ -215,36 +215,27 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	return -1;
 }
 
-/* During a rekey we do not read from this connection. */
+/*
+ * During a rekey we do not read from this connection.  At the key limit we have
+ * bytes for the receiver, too, that it does not get.
+ */
 static int sender_check_stuck(struct sender *s, struct err *e)
 {
+	bool limited = s->on.key_used_up && s->resend->sent < s->resend->head;
+
 	if (s->p->raw || rekey_holds(&s->session->rekey) ||
 	    session_compares(s->session) ||
-	    !stuck_judge(&s->on.stuck, sender_owes(s), s->now_ms))
+	    !stuck_judge(&s->on.stuck, sender_owes(s) || limited, s->now_ms))
 		return 0;
 	connection_set_lost(s->session->conn);
+	if (limited && !sender_owes(s))
+		return err_set(e, ERR_STREAM, 0,
+			       "cannot rekey: no new connection within %d s",
+			       STUCK_MS / 1000);
 	return err_set(e, ERR_STREAM, 0,
 		       "the receiver has waited for %d s for bytes that were "
 		       "sent: " SWALLOWED,
 		       STUCK_MS / 1000);
-}
-
-/*
- * The key limit is reached, and our attempts to dial for a rekey failed.  If we
- * only wait for the receiver to dial, or to finish an old connection, we wait
- * on: its consumer may be stuck.
- */
-static int sender_check_rekey(struct sender *s, struct err *e)
-{
-	const struct rekey *r = &s->session->rekey;
-
-	if (!s->on.key_used_up || !rekey_dials(r) ||
-	    s->now_ms < r->since_ms + SENDER_SILENCE_MS)
-		return 0;
-	connection_set_lost(s->session->conn);
-	return err_set(e, ERR_STREAM, 0,
-		       "cannot rekey: no new connection within %d s",
-		       SENDER_SILENCE_MS / 1000);
 }
 
 int sender_hear(struct sender *s, short revents, struct err *e)
@@ -258,8 +249,6 @@ int sender_hear(struct sender *s, short revents, struct err *e)
 	/* The receiver closes an old connection once it has all of it. */
 	if (((revents & ~POLLOUT) || s->on.unheard) &&
 	    !rekey_holds(&s->session->rekey) && sender_hear_some(s, e) < 0)
-		return -1;
-	if (sender_check_rekey(s, e) < 0)
 		return -1;
 	/* Read first, then judge silence: we may have been suspended. */
 	if (sender_check_silence(s, e) < 0 || sender_check_stuck(s, e) < 0)

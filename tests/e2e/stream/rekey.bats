@@ -217,6 +217,44 @@ intervals_within() {
 	says sender 'cannot resume: --retry 0'
 }
 
+# The relay resets all other connections.
+@test "no other connection can be made: sender and receiver exit 7" {
+	full_tier_only 80
+	RETRY=(--retry 0)
+	TX=(--rekey-after 2M)
+	HARM=(rst -f 100000000)
+	both_ways fails
+	says sender 'cannot rekey: no new connection within 30 s'
+}
+
+@test "no other connection can be made for 30 s, and then one: it is used" {
+	full_tier_only 60
+	RETRY=(--retry 0)
+	TX=(--rekey-after 4M) RX=()
+	# 200 of 256 records at once: the others last longer than the outage.
+	SOURCE=(sh -c 'for i in $(seq 200); do printf x; sleep 0.03; done
+		for i in $(seq 45); do printf x; sleep 1; done')
+	HARM=(rst -f 100000000 -k 15)
+	streams_with_stats push 0 0
+	size_is 245 "$RECEIVED"
+	counted rotations 1 1
+}
+
+@test "a consumer that fails while the old connection has bytes costs no processor time" {
+	not_under valgrind 'it costs time'
+	have_fifo go
+	TX=(--rekey-after 1M -v) RX=()
+	CONSUMER=(sh -c 'head -c 600000 >/dev/null; read -r _ <go; exit 3')
+	stream_starts push <in
+	until_true has_line 'rekeyed at byte' "$SENDER_ERR"
+	kill -STOP "$SENDER_PID"
+	echo >go
+	sleep 0.5
+	idles "$RECEIVER_PID"
+	kill -CONT "$SENDER_PID"
+	stream_ends 9 9
+}
+
 @test "the old connection is cut while both are open: the stream is delivered" {
 	cut() {
 		directions "$1"
