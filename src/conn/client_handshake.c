@@ -97,11 +97,5 @@ int client_handshake_step(struct client *client,
 	client->tls = NULL;
 	if (!client->channel)
 		return client_refused(client, e);
-	/* The stream ended meanwhile. */
-	if (!client_dials(client)) {
-		client_hang_up(client);
-		client_watch(client, TLS_WANT_READ);
-		return 0;
-	}
 	return client_greeting_begin(client, span, e);
 }
