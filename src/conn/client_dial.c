@@ -49,9 +49,9 @@ void client_dial_speak(struct client *client)
 			   "listen?",
 			   name, CLIENT_SPEAK_MS / 1000, t.port);
 	} else {
-		log_notice("%s has accepted the connection, but sent nothing "
-			   "for %d s: is that btrfs-ktls-pipe, and is its "
-			   "host overloaded?",
+		log_notice("%s has accepted the connection, but has not "
+			   "answered for %d s: is that btrfs-ktls-pipe, and is "
+			   "its host overloaded?",
 			   client->name, CLIENT_SPEAK_HANDSHAKE_MS / 1000);
 	}
 	client_watch(client, client->state == CLIENT_CONNECTING

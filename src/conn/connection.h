@@ -168,7 +168,8 @@ int connection_end(struct connection *c, bool *done,
 
 /*
  * Sender: confirm the outcome with a second close_notify, then wait until the
- * receiver has closed.  Best effort; takes 2 s at the most.
+ * receiver has closed.  Best effort; takes 2 s at the most, or 6 s where the
+ * kernel has no room for the records.
  */
 void connection_confirm(struct connection *c);
 
@@ -214,6 +215,7 @@ void connection_linger(struct connection *c, uint64_t timeout_ms);
 
 /*
  * Tell the peer that we give the stream up: send a fatal alert, then linger for
- * up to 2 s, or up to 0.1 s if the peer gave up before us.  Best effort.
+ * up to 2 s, or up to 0.1 s if the peer gave up before us.  Best effort; takes
+ * 2 s more where the kernel has no room for the record.
  */
 void connection_abort(struct connection *c);

@@ -178,11 +178,14 @@ int resolve_take(struct resolve *r, bool *done, struct err *e)
 		if (len < 0 && errno == EAGAIN)
 			return 0;
 		resolve_stop(r);
-		if (!resolve_is_answer(r, len))
-			return err_set(e, ERR_NET, EAGAIN,
-				       "cannot resolve '%s': the process that "
-				       "looks it up ended",
-				       r->query.host);
+		if (!resolve_is_answer(r, len)) {
+			err_set(e, ERR_NET, 0,
+				"cannot resolve '%s': the process that looks "
+				"it up ended",
+				r->query.host);
+			e->num = EAGAIN;
+			return -1;
+		}
 	}
 	if (r->answer.code)
 		return resolve_failed(r, e);

@@ -259,7 +259,7 @@ static void session_announce(struct session *s)
 	if (s->old)
 		log_info("rekeyed at byte %" PRIu64 " (connection %" PRIu32 ")",
 			 s->offset, s->number);
-	else if (s->learns)
+	else if (s->learns || s->restarted)
 		return;
 	else if (connection_checks(s->conn))
 		session_announce_comparison(s);

@@ -65,7 +65,6 @@ int input_rewind(struct input *in, struct err *e)
 			"cannot be read again: use a COMMAND, or a file");
 	if (lseek(in->fd, in->start, SEEK_SET) < 0)
 		return input_error(e);
-	input_fini(in);
 	return 0;
 }
 

@@ -4,8 +4,6 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include "base/io.h"
-
 enum {
 	CALL_BYTES = 64 * RECORD_MAX, /* of one sendfile(2) */
 	COPY_BYTES = 16 * RECORD_MAX, /* of one read, if sendfile(2) cannot */

@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/signals.h"
 #include "stream/command.h"
@@ -207,6 +206,7 @@ static int stream_send(const struct stream_config *c, struct session *session,
 			stream_give_up(session);
 			break;
 		}
+		progress_set_comparison(progress, 0, 0);
 	}
 	stream_source_close(&from);
 	return ret;

@@ -60,7 +60,7 @@ unreachable_for_now() {
 @test "a listener that accepts connections and sends nothing is named after 5 s" {
 	start_tool peer hold
 	bkp_send 5 --ktls off --handshake-timeout 6s <<<word
-	assert_stderr_has "127\.0\.0\.1:$PORT has accepted the connection.*sent nothing"
+	assert_stderr_has "127\.0\.0\.1:$PORT has accepted the connection.*not answered for"
 	assert_lines 2 "$ERR"
 }
 

@@ -154,6 +154,29 @@ synced() {
 	whole
 }
 
+@test "a part that is gone: the speed is that of the new stream" {
+	full_tier_only 15
+	make_btrfs_like in 30000000
+	printf '%s\n' '#!/bin/sh' '[ -e runs ] && sleep 3' 'echo >>runs' \
+		'exec cat in' >slow
+	chmod +x slow
+	offers --limit 3M -- ./slow
+	spawn_pull "${NAME[@]}"
+	sleep 5
+	kill -KILL "$PULL_PID"
+	wait "$PULL_PID" || :
+	rm -f file.part*
+	spawn_pull "${NAME[@]}"
+	until_true said 'the receiver was restarted'
+	for _ in 1 2 3 4; do
+		kill -USR1 "$RECEIVER_PID"
+		sleep 0.7
+	done
+	assert_stderr_lacks '[GTPE]iB/s' "$RECEIVER_ERR"
+	wait "$PULL_PID" || fail "exit status $?"
+	whole
+}
+
 @test "a pipe cannot be read again: the listener exits 8, and the receiver 7" {
 	keeps_attributes
 	have_fifo feed
@@ -203,6 +226,23 @@ synced() {
 	wait "$PULL_PID" || :
 	: >go
 	pulls "${NAME[@]}"
+	whole
+}
+
+# Its window is closed, which is no sign of death.
+@test "a receiver is stopped for 15 s, and a second one comes: the first is delivered" {
+	full_tier_only 20
+	make_btrfs_like in 60000000
+	offers --limit 3M <in
+	spawn_pull "${NAME[@]}"
+	until_true test -s file.part
+	kill -STOP "$PULL_PID"
+	mkdir other
+	spawn OTHER_PID other.err connect "${CREDENTIAL[@]}" -p "$PORT" \
+		"${RETRY[@]}" "${PULL[@]}" "${NAME[@]}" --output other/file 127.0.0.1
+	sleep 15
+	kill -CONT "$PULL_PID"
+	wait "$PULL_PID" || fail "exit status $?"
 	whole
 }
 
