@@ -487,7 +487,7 @@ static int session_server_run(struct session *s,
 	}
 	if (clock_now_ms() >= server->deadline_ms)
 		return err_set(e, ERR_NET, 0,
-			       "no peer authenticated within --wait");
+			       "no peer authenticated in time");
 	return 0;
 }
 
