@@ -150,9 +150,11 @@ static int ssh_name_send(const struct ssh_name *n,
 	explicit_bzero(&m, sizeof m);
 	if (ready <= 0)
 		return ready < 0 ? -1 : ssh_name_no_answer(e);
-	if (sent < 0 && errno != EPIPE && errno != ECONNRESET)
-		return ssh_name_failed("the socket of the stream", e);
-	return sent != sizeof m;
+	if (sent == sizeof m)
+		return 0;
+	if (errno == ECONNREFUSED || errno == ECONNRESET || errno == ENOTCONN)
+		return 1;
+	return ssh_name_failed("the socket of the stream", e);
 }
 
 /* The owner's answer.  Returns as ssh_name_bring(). */
