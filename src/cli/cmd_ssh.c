@@ -231,7 +231,8 @@ static struct session *near_dial(struct near *n, const char *host, int number,
 	return session_first(session_client_new(&n->setup.session, e), e);
 }
 
-static int near_cannot_reach(const struct near *n, const char *tried,
+/* gone: the far program no longer waited for us */
+static int near_cannot_reach(const struct near *n, const char *tried, bool gone,
 			     struct err *e)
 {
 	struct err last = *e;
@@ -243,8 +244,7 @@ static int near_cannot_reach(const struct near *n, const char *tried,
 	err_set(e, ERR_NET, 0, "no direct connection to %s (%s, port %u): %s",
 		n->o->ssh.host, tried, n->setup.connections.port,
 		last.num ? strerror(last.num) : last.msg);
-	/* Without an errno it was no lack of a way. */
-	if (n->o->fallback || !last.num)
+	if (n->o->fallback || gone)
 		return -1;
 	if (*remedy)
 		return err_append(e, "%s", remedy);
@@ -281,6 +281,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	const char *hosts[ORDER_HOSTS_MAX];
 	char tried[256] = "";
 	size_t count = near_list(n, a, hosts), len = 0;
+	bool gone = false;
 
 	if (!count) {
 		err_set(e, ERR_NET, 0,
@@ -297,10 +298,9 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	n->setup.connections.lifeline_fd = n->o->discard ? -1 : n->ssh.fd;
 	if (near_confine(n, e) < 0)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count && !gone; i++) {
 		struct session *session;
 		uint64_t ends_ms;
-		bool gone;
 
 		*e = (struct err){ 0 };
 		session = near_dial(n, hosts[i], (int)i, e);
@@ -315,14 +315,14 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 						"%s%s", i ? ", " : "",
 						hosts[i]);
 		if (gone)
-			break;
+			continue;
 		if (hosts[i] == n->o->address && i + 1 < count)
 			log_notice("--address: %s; trying %s", e->msg,
 				   hosts[i + 1]);
 		else
 			log_info("%s", e->msg);
 	}
-	near_cannot_reach(n, tried, e);
+	near_cannot_reach(n, tried, gone, e);
 	return NULL;
 }
 

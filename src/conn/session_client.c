@@ -34,11 +34,11 @@ static int client_too_late(struct client *client, struct err *e)
 static int client_step(struct client *client, const struct session_span *span,
 		       struct err *e)
 {
-	if (client->state != CLIENT_IDLE && clock_now_ms() >= client->speak_ms)
-		client_dial_speak(client);
 	/* The stream ended meanwhile. */
 	if (client->state < CLIENT_GREETING && !client_dials(client))
 		client_hang_up(client);
+	if (client->state != CLIENT_IDLE && clock_now_ms() >= client->speak_ms)
+		client_dial_speak(client);
 	if (client->state >= CLIENT_PASSWORD &&
 	    clock_now_ms() >= client->deadline_ms)
 		return client_too_late(client, e);

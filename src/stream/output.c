@@ -154,9 +154,11 @@ static int output_ask_unread(const struct output *out)
 int output_check(const struct output *out, struct err *e)
 {
 	/* fstat(2) failed, say: that nobody reads it is not known. */
-	if (out->kind == IO_OTHER)
-		return err_set(e, ERR_IO, 0,
-			       "standard output is no stream of bytes");
+	if (out->kind == IO_OTHER) {
+		err_set(e, ERR_IO, 0, "standard output is no stream of bytes");
+		e->num = EBADF;
+		return -1;
+	}
 	return output_ask_unread(out) < 0
 		       ? err_call(e, ERR_IO, "ioctl",
 				  "cannot tell what the reader has read")

@@ -205,6 +205,12 @@ static int receiver_reader_gone(struct receiver *r, struct err *e)
 /* Which of session_poll()'s descriptors is which */
 enum { POLL_OUTPUT, POLL_CONSUMER };
 
+/* Data that is dropped comes over the new connection. */
+static bool receiver_reads_old(const struct receiver *r)
+{
+	return r->session->old && (!r->over || receiver_compares(r));
+}
+
 static void receiver_poll_connection(const struct receiver *r,
 				     struct session_poll *p)
 {
@@ -213,7 +219,7 @@ static void receiver_poll_connection(const struct receiver *r,
 	if (!conn)
 		return;
 	if (r->want_data && !r->on.rest)
-		*(r->session->old && !r->over ? &p->old : &p->conn) |= POLLIN;
+		*(receiver_reads_old(r) ? &p->old : &p->conn) |= POLLIN;
 	if (!r->on.mute && connection_pending(conn))
 		p->conn |= POLLOUT;
 	/* A sender that can reconnect must not wait for a slow consumer. */
@@ -309,7 +315,7 @@ static void receiver_hear_connection(struct receiver *r, short revents,
 				     short old_revents)
 {
 	struct err e = { 0 };
-	bool reads = r->want_data && (!r->session->old || r->over);
+	bool reads = r->want_data && !receiver_reads_old(r);
 
 	if (!r->session->conn)
 		return;

@@ -355,12 +355,11 @@ void channel_last_alert(struct channel *ch, enum record_alert alert)
 	struct pollfd p = { .fd = ch->fd, .events = POLLOUT };
 	struct err e = { 0 };
 	bool done = false;
-	int ready = 1;
 
 	while (channel_put_alert(ch, alert, &done, &e) == 0 && !done &&
-	       ch->kernel[RECORD_TX] && clock_now_ms() < deadline &&
-	       (ready > 0 || errno == EINTR))
-		ready = poll(&p, 1, clock_poll_ms(deadline));
+	       ch->kernel[RECORD_TX] && clock_now_ms() < deadline)
+		if (poll(&p, 1, clock_poll_ms(deadline)) < 0 && errno != EINTR)
+			break;
 	if (!done)
 		log_debug("alert %s not sent: %s",
 			  record_alert_name((uint8_t)alert), e.msg);
