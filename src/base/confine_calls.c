@@ -233,9 +233,9 @@ static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
 
 /*
  * Calls that libraries try and do without.  glibc falls back from clone3(2) to
- * clone(2), whose flags a filter can see.  raise(3), which is tgkill(2) in glibc
- * and tkill(2) in musl, is for this process if it is alone; another that is to
- * end by a signal exits instead.
+ * clone(2), whose flags a filter can see.  raise(3), tgkill(2) in glibc and
+ * tkill(2) in musl, is for this process if it is alone; another that is to end
+ * by a signal exits instead.
  */
 static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
 {

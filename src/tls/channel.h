@@ -63,7 +63,7 @@ int channel_keep(struct channel *ch, enum record_direction dir, bool bulk,
 
 /*
  * How many records the present keys of dir have protected.  The result is
- * exact or, when sending, an upper bound if it is below enough.  0 in mode none.
+ * exact or, for TX, an upper bound if it is below enough.  0 in mode none.
  */
 uint64_t channel_records(struct channel *ch, enum record_direction dir,
 			 uint64_t enough);

@@ -51,9 +51,9 @@ the_rest_comes() {
 
 # accounted FILE: how many of COMMAND's lines are there, and how many were dropped
 accounted() {
-	local dropped
-	dropped=$(sed -nE 's/^btrfs-ktls-pipe: (.* )?([0-9]+) lines? of messages .*/\2 +/p' "$1")
-	echo "$(($(grep -cE '^[0-9]+$' "$1") + ${dropped//$'\n'/ } 0))"
+	awk '/^[0-9]+$/ { n++ }
+		match($0, /[0-9]+ lines? of messages/) { n += substr($0, RSTART) }
+		END { print n }' "$1"
 }
 
 BUSY='127.0.0.1:[0-9]+: refused: the listener is busy: it serves another stream, another process has this one, or --per-client allows no more$'
