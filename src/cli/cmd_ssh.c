@@ -298,7 +298,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	n->setup.connections.lifeline_fd = n->o->discard ? -1 : n->ssh.fd;
 	if (near_confine(n, e) < 0)
 		return NULL;
-	for (size_t i = 0; i < count && !gone; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct session *session;
 		uint64_t ends_ms;
 
@@ -315,7 +315,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 						"%s%s", i ? ", " : "",
 						hosts[i]);
 		if (gone)
-			continue;
+			break;
 		if (hosts[i] == n->o->address && i + 1 < count)
 			log_notice("--address: %s; trying %s", e->msg,
 				   hosts[i + 1]);

@@ -68,6 +68,8 @@ static bool options_has(const struct options *o, const char *what)
 		return !o->buffer_bytes;
 	if (!strcmp(what, NONE))
 		return options_mode_none(o);
+	if (!strcmp(what, KTLS_REQUIRE))
+		return o->ktls == CONNECTION_KTLS_REQUIRE;
 	for (size_t i = 0; i < OPTIONS_TABLE_SPECS; i++)
 		if (options_given(o, i) &&
 		    strlen(options_table_specs[i].name) == len &&
@@ -126,10 +128,6 @@ static int options_check_values(const struct options *o, struct err *e)
 		return err_set(e, ERR_USAGE, 0, "%s cannot be used with " NONE,
 			       o->verb == OPTIONS_SSH ? "ssh"
 						      : "--ktls require");
-	if (o->fallback && o->ktls == CONNECTION_KTLS_REQUIRE)
-		return err_set(e, ERR_USAGE, 0,
-			       "--fallback cannot be used with --ktls require: "
-			       "ssh's channel has no kernel TLS");
 	/* The other host would look a name up, and has no use for our zone. */
 	if (o->reverse && o->address &&
 	    !net_address_parse(o->address, strlen(o->address), &ignored))

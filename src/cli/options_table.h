@@ -46,6 +46,7 @@ struct options_spec {
 #define COMMAND "a COMMAND"
 #define NO_BUFFER "--buffer 0"
 #define NONE "--mode none: it encrypts nothing"
+#define KTLS_REQUIRE "--ktls require: ssh's channel has no kernel TLS"
 
 #define BOTH (OPTIONS_CONNECT | OPTIONS_LISTEN)
 #define STREAM (BOTH | OPTIONS_SSH)

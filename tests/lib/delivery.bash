@@ -231,6 +231,17 @@ idles() {
 	fail "$ticks ticks in a second, after $try tries"
 }
 
+# feed_until_harm: writes "in" to descriptor 8, piece by piece as it arrives,
+# until the relay does harm
+feed_until_harm() {
+	local i
+	for ((i = 1; i <= 20; i++)); do
+		! grep -qF . tool.err || return 0
+		head -c $((i * 100000)) in | tail -c 100000 >&8
+		until_true size_is $((i * 100000)) "$RECEIVED"
+	done
+}
+
 # make_mark: sets MARK to a word that is in the arguments of no other process,
 # so that COMMANDs can be found
 make_mark() {

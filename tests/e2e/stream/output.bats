@@ -393,7 +393,7 @@ part_gets() {
 	assert_same_file in file
 }
 
-# after_naming CALL...: this fails after FILE has its name
+# after_naming CALL: it fails after FILE has its name
 after_naming() {
 	local program=$BKP
 	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS renameat2 -- \
