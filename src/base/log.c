@@ -143,10 +143,16 @@ static bool log_put(const char *text, size_t len)
 	return true;
 }
 
+/* What takes away the status line under the cursor */
+static const char *log_clear(void)
+{
+	return log_status_shown ? CLEAR_LINE : "";
+}
+
 /* Returns false if there is no room for the report. */
 static bool log_tell_dropped(void)
 {
-	char text[sizeof log_name + LOG_SUBJECT_BYTES + 128],
+	char text[sizeof log_name + LOG_SUBJECT_BYTES + 144],
 		mark[sizeof "<7>"];
 	int len;
 
@@ -154,12 +160,13 @@ static bool log_tell_dropped(void)
 		return true;
 	len = snprintf(
 		text, sizeof text,
-		"%s%s%s%" PRIu64 " line%s of messages %s dropped: standard "
+		"%s%s%s%s%" PRIu64 " line%s of messages %s dropped: standard "
 		"error was not read\n",
-		log_mark('4', mark), log_name, log_subject, log_dropped,
+		log_clear(), log_mark('4', mark), log_name, log_subject, log_dropped,
 		log_dropped == 1 ? "" : "s", log_dropped == 1 ? "was" : "were");
 	if (!log_put(text, (size_t)len))
 		return false;
+	log_status_shown = false;
 	log_dropped = 0;
 	return true;
 }
@@ -216,8 +223,7 @@ attr_printf(3, 0) static void log_line(enum log_level level, char severity,
 
 	if (level > log_level)
 		return;
-	len = (size_t)snprintf(line, sizeof line, "%s%s%s%s",
-			       log_status_shown ? CLEAR_LINE : "",
+	len = (size_t)snprintf(line, sizeof line, "%s%s%s%s", log_clear(),
 			       log_mark(severity, mark), log_name, log_subject);
 	n = vsnprintf(line + len, sizeof line - len - 1, fmt, ap);
 	if (n < 0)

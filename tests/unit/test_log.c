@@ -14,6 +14,7 @@
 #include "terminal.h"
 
 #define PREFIX "btrfs-ktls-pipe: "
+#define CLEAR "\r\033[K"
 
 enum { LINE_MAX_BYTES = 1024 };
 
@@ -253,6 +254,31 @@ static void test_limit(void)
 	ok(log_limit(&l, &more) && !more, "once");
 }
 
+/* The cursor is behind the status line, and has to go back. */
+static void test_status(void)
+{
+	log_set_subject("s");
+	log_status("1 MiB");
+	is_str(said(), CLEAR "1 MiB", "a status line");
+	log_status("2 MiB");
+	is_str(said(), CLEAR "2 MiB", "is written over the one before");
+	log_error("x");
+	is_str(said(), CLEAR PREFIX "s: x\n", "so is a message");
+	log_error("x");
+	is_str(said(), PREFIX "s: x\n", "and the next one stands below it");
+	log_status("3 MiB");
+	said();
+	log_count_dropped(2);
+	log_flush();
+	is_str(said(),
+	       CLEAR PREFIX "s: 2 lines of messages were dropped: standard "
+			    "error was not read\n",
+	       "what was dropped is said as a message is");
+	log_status("4 MiB");
+	log_after_fork();
+	said();
+}
+
 int main(void)
 {
 	int pair[2], stderr_fd = dup(STDERR_FILENO);
@@ -266,6 +292,7 @@ int main(void)
 	test_printable();
 	test_subject();
 	test_limit();
+	test_status();
 	test_journal();
 	test_parts(pair[0]);
 	test_errno(stderr_fd);
