@@ -121,10 +121,7 @@ static int main_run(int argc, char **argv, struct err *e)
 
 	if (main_standard_fds(e) < 0 || options_parse(&o, argc, argv, e) < 0)
 		return -1;
-	log_set_level(
-		o.quiet ? LOG_QUIET
-			: (enum log_level)(LOG_NOTICE +
-					   (o.verbose > 2 ? 2 : o.verbose)));
+	log_set_verbosity(o.quiet, (uint64_t)o.verbose);
 	switch (o.action) {
 	case OPTIONS_HELP:
 		return options_help(o.verb, e);

@@ -40,6 +40,13 @@ void log_set_level(enum log_level level)
 	log_level = level;
 }
 
+void log_set_verbosity(bool quiet, uint64_t verbose)
+{
+	uint64_t more = min_u64(verbose, LOG_DEBUG - LOG_NOTICE);
+
+	log_set_level(quiet ? LOG_QUIET : (enum log_level)(LOG_NOTICE + more));
+}
+
 void log_set_subject(const char *subject)
 {
 	snprintf(log_subject, sizeof log_subject, "%.160s: ", subject);

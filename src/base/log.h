@@ -35,6 +35,9 @@ void log_set_subject(const char *subject);
 
 void log_set_level(enum log_level level);
 
+/* The level for -q, or for -v given so many times. */
+void log_set_verbosity(bool quiet, uint64_t verbose);
+
 /*
  * Prefix all further messages of ours, but no lines of others, with the host
  * that they come from: the reader has messages of another host, too.

@@ -176,17 +176,18 @@ static int far_options(struct far *f, struct err *e)
 	return options_check_stream(&f->side, e);
 }
 
-/* How much we say, and who speaks: the near host has messages, too. */
+/*
+ * How much we say, and who speaks: the near host has messages, too.  A -v of
+ * our own, in authorized_keys, can only add to what the near host asks for.
+ */
 static void far_set_log(const struct far *f)
 {
 	const struct ssh_request *r = &f->request;
+	uint64_t own = (uint64_t)f->o->verbose;
 
 	log_set_host(*r->host ? r->host : "other host");
-	log_set_level(
-		r->quiet ? LOG_QUIET
-			 : (enum log_level)(
-				   LOG_NOTICE +
-				   (r->verbose > 2 ? 2 : (int)r->verbose)));
+	log_set_verbosity(r->quiet && !own,
+			  own > r->verbose ? own : r->verbose);
 	if (r->ktls_told)
 		connection_told_user_space();
 }

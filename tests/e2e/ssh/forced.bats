@@ -12,11 +12,12 @@ setup() {
 	make_data in 300000
 }
 
-# force FILTER...: what the key may do
+# force FILTER...: what the key may do; FAR_OPTIONS are those of ssh-server
 force() {
 	start_sshd
-	printf 'restrict,command="btrfs-ktls-pipe ssh-server --forced %s" %s\n' \
-		"$*" "$(<"$BATS_FILE_TMPDIR/user.pub")" >authorized
+	printf 'restrict,command="btrfs-ktls-pipe ssh-server %s --forced %s" %s\n' \
+		"${FAR_OPTIONS-}" "$*" "$(<"$BATS_FILE_TMPDIR/user.pub")" \
+		>authorized
 }
 
 # A filter that tells what it finds, and runs it
@@ -70,6 +71,12 @@ telling_filter() {
 	[[ ! -e got ]] || fail 'it ran'
 	by_ssh 9 --receive there btrfs send /snap
 	assert_stderr_has 'rejected'
+}
+
+@test "ssh-server -v in authorized_keys prints its milestones, whatever ssh asks for" {
+	FAR_OPTIONS=-v telling_filter
+	by_ssh -q there "cat >/dev/null" <in
+	assert_stderr_has 'btrfs-ktls-pipe: there: peer '
 }
 
 @test "a FILTER that does not exist: exit status 9, and it is named" {
