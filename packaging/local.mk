@@ -17,9 +17,10 @@ examplesdir = $(docdir)/examples
 examples_DATA = \
 	packaging/examples/laptop-backup.service \
 	packaging/examples/listen.conf \
-	packaging/examples/pull-nas.conf \
-	packaging/examples/snbk \
-	packaging/examples/ssh
+	packaging/examples/pull-nas.conf
+# Ready to stand in ssh's place: see doc/btrbk.md
+btrbkdir = $(pkgdatadir)/btrbk
+btrbk_SCRIPTS = packaging/examples/snbk packaging/examples/ssh
 
 # They name the program by its path.
 made_with_paths = \

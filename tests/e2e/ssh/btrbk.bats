@@ -86,6 +86,12 @@ both_rounds() {
 	both_rounds pull
 }
 
+@test "the script ssh does not call itself: its directory must come first in PATH, or exit status 255" {
+	mkdir empty
+	PATH=$TMP/empty:$PATH run -255 "$BKP_TOOLS/deadline" 10 ssh -V
+	[[ $output == *'must come first in PATH'* ]] || fail "$output"
+}
+
 @test "btrbk pushes and pulls with stream_compress zstd" {
 	full_tier_only 20
 	push 'stream_compress zstd'
