@@ -165,12 +165,13 @@ static bool log_tell_dropped(void)
 
 	if (!log_dropped)
 		return true;
-	len = snprintf(
-		text, sizeof text,
-		"%s%s%s%s%" PRIu64 " line%s of messages %s dropped: standard "
-		"error was not read\n",
-		log_clear(), log_mark('4', mark), log_name, log_subject, log_dropped,
-		log_dropped == 1 ? "" : "s", log_dropped == 1 ? "was" : "were");
+	len = snprintf(text, sizeof text,
+		       "%s%s%s%s%" PRIu64
+		       " line%s of messages %s dropped: standard "
+		       "error was not read\n",
+		       log_clear(), log_mark('4', mark), log_name, log_subject,
+		       log_dropped, log_dropped == 1 ? "" : "s",
+		       log_dropped == 1 ? "was" : "were");
 	if (!log_put(text, (size_t)len))
 		return false;
 	log_status_shown = false;

@@ -30,6 +30,19 @@ static void options_help_spec(const struct options_spec *spec, bool letters)
 	}
 }
 
+/* Does the row stand in this help?  Without a verb each option stands once. */
+static bool options_help_has(const struct options_spec *spec,
+			     enum options_verb verb)
+{
+	if (verb)
+		return spec->verbs & verb;
+	for (size_t i = 0; i < OPTIONS_TABLE_SPECS; i++)
+		if (options_table_specs[i].verbs & BOTH &&
+		    !strcmp(options_table_specs[i].name, spec->name))
+			return spec == &options_table_specs[i];
+	return true;
+}
+
 int options_help(enum options_verb verb, struct err *e)
 {
 	const char *lead = "usage:";
@@ -54,9 +67,12 @@ int options_help(enum options_verb verb, struct err *e)
 		       "receive /mnt\n");
 	printf("\n");
 	for (size_t i = 0; i < OPTIONS_TABLE_SPECS; i++)
-		if (options_table_specs[i].verbs & (verb ? verb : EVERY))
+		if (options_help_has(&options_table_specs[i], verb))
 			options_help_spec(&options_table_specs[i],
 					  verb != OPTIONS_SSH);
+	if (!verb)
+		printf("\n'btrfs-ktls-pipe VERB --help' lists the options of "
+		       "one verb.");
 	printf("\nSee btrfs-ktls-pipe%s(1).\n",
 	       verb & (OPTIONS_SSH | OPTIONS_SSH_SERVER) ? "-ssh" : "");
 	return io_flush_stdout(e);

@@ -53,7 +53,7 @@ const struct options_spec options_table_specs[] = {
 	  .needs = { "--cert", "--cert-key" } },
 	{ "peer", 0, BOTH, TYPE_NAMES, FIELD(peers), "NAME",
 	  "connect: name to expect instead of HOST;\n"
-	  "listen: name to accept (any of the CA's); repeat",
+	  "listen: a name to accept (default: any); repeatable",
 	  .needs = { "--cert" } },
 	{ "port", 'p', BOTH, TYPE_PORT, 0, "PORT",
 	  "TCP port (6330); listen: 0 takes any free one,\n"
@@ -103,8 +103,9 @@ const struct options_spec options_table_specs[] = {
 	  "what the sender keeps until acknowledged (64M);\n"
 	  "0: nothing" },
 	{ "retry", 0, OPTIONS_SSH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
-	  "how long to go on trying to connect (2m); with --name\n"
-	  "also how long HOST waits for another process (1h)" },
+	  "how long to go on after a lost connection (2m); with\n"
+	  "--name also how long HOST waits for another process:\n"
+	  "then both are 1h" },
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
 	  "connect: how long to go on trying to connect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },

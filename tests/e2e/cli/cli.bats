@@ -222,6 +222,13 @@ assert_help_is_the_table() {
 	help_of probe
 }
 
+@test "--help without a verb names each option once, and says where the others are" {
+	bkp --help
+	[[ -z $(grep -oE '^  (-., |    )--[a-z-]+' "$OUT" | sort | uniq -d) ]] ||
+		fail 'an option stands there twice'
+	assert_stderr_has 'VERB --help' "$OUT"
+}
+
 @test "-h prints the same as --help" {
 	bkp --help
 	mv "$OUT" long
