@@ -28,7 +28,7 @@ rounds() {
 		CHOICES="CHAOS_SEED=$(((seed + i) % 32768))"
 		choose_setting
 		"$1"
-		end_round
+		end_children
 		until_true nothing_is_left || return
 	done
 }
@@ -156,13 +156,4 @@ honest() {
 complete() {
 	[[ $CONSUMED_BY != pipe ]] || wait "$CONSUMER_PID" || :
 	cmp "$CAME" "$IN" >&2
-}
-
-end_round() {
-	local pid
-	for pid in "${PIDS[@]}"; do
-		kill -9 "$pid" 2>/dev/null || :
-		wait "$pid" 2>/dev/null || :
-	done
-	PIDS=()
 }

@@ -51,12 +51,27 @@ set_up() {
 	ktls_here
 }
 
+# is_child PID: not a stranger who got the number of a process that has ended
+is_child() {
+	local key value
+	while read -r key value; do
+		[[ $key != PPid: ]] || break
+	done 2>/dev/null <"/proc/$1/status"
+	[[ $value == "$BASHPID" ]]
+}
+
+end_children() {
+	local pid
+	for pid in "${PIDS[@]}"; do
+		! is_child "$pid" || kill -9 "$pid" 2>/dev/null || :
+		wait "$pid" 2>/dev/null || :
+	done
+	PIDS=()
+}
+
 clean_up() {
 	local i
-	for i in "${PIDS[@]}"; do
-		kill -9 "$i" 2>/dev/null
-		wait "$i" 2>/dev/null
-	done
+	end_children
 	for ((i = ${#CLEANUPS[@]} - 1; i >= 0; i--)); do
 		eval "${CLEANUPS[i]}"
 	done

@@ -232,3 +232,15 @@ sums() {
 	sums 1 '/none: no tests' good.tap none.tap
 	sums 1 'nothing was tested: all was skipped' skipped.tap
 }
+
+@test "a test ends its own processes, and no stranger that got the number of one" {
+	local own stranger
+	sleep 100 3>&- &
+	own=$!
+	stranger=$(sleep 100 >/dev/null 3>&- & echo $!)
+	PIDS+=("$own" "$stranger")
+	end_children
+	! kill -0 "$own" 2>/dev/null || fail 'its own one lives'
+	[[ $(ps -o stat= -p "$stranger") == S* ]] || fail 'the stranger is gone'
+	kill "$stranger"
+}

@@ -410,6 +410,13 @@ hello() {
 	done
 }
 
+# runs_program PID: or has ended
+runs_program() {
+	local name=btrfs-ktls-pipe
+	read -r name 2>/dev/null <"/proc/$1/comm" || :
+	[[ $name == btrfs-ktls-pip* ]]
+}
+
 @test "receivers are killed at random moments: the file is absent or whole" {
 	local round kills
 	by_tier 1 1 200 20
@@ -421,6 +428,8 @@ hello() {
 			[[ ! -e file ]] || break
 			spawn_pull "${NAME[@]}"
 			((kills < 5)) || break
+			# Until then it is bash, which would end this test.
+			until_true runs_program "$PULL_PID"
 			sleep "0.$((RANDOM % 5))"
 			kill -"$((RANDOM % 2 ? 9 : 15))" "$PULL_PID" 2>/dev/null || :
 			wait "$PULL_PID" 2>/dev/null || :
