@@ -47,6 +47,9 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 /* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SENDER_SILENCE_MS = 30000 };
 
+/* How long we wait for others without a word */
+enum { SENDER_SPEAK_MS = 5000 };
+
 /* What belongs to one connection; the next one begins with a new value. */
 struct sender_connection {
 	unsigned int number; /* session->count */
@@ -72,7 +75,7 @@ struct sender {
 	bool is_btrfs; /* the stream began with the magic */
 	bool complete; /* the input ended without a failure */
 	bool told_end; /* the end was sent on some connection */
-	uint64_t speak_ms; /* when to log that we wait for the outcome */
+	uint64_t speak_ms; /* when to log whom we wait for */
 	bool done; /* the receiver confirmed the stream */
 	bool refused; /* the receiver sent FAIL */
 	bool disputed; /* it confirmed too early, or another length */

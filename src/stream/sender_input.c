@@ -36,6 +36,8 @@ static int sender_input_fill(struct sender *s, struct err *e)
 
 	if (st->ops->fill(st, e) < 0)
 		return -1;
+	if (st->eof && s->p->source)
+		s->speak_ms = s->now_ms + SENDER_SPEAK_MS;
 	if (st->cramped)
 		return resend_buffer_use_memory(&s->resend, e);
 	if (st->head == head)

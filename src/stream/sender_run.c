@@ -7,14 +7,19 @@
 /* Which of session_poll()'s descriptors is which */
 enum { POLL_INPUT, POLL_SOURCE };
 
-/* A consumer may take long after the last byte. */
+/* A consumer may take long after the last byte, and so may our COMMAND. */
 static void sender_speak(struct sender *s)
 {
 	if (s->now_ms < s->speak_ms)
 		return;
 	s->speak_ms = CLOCK_NEVER;
-	log_notice("everything is sent; waiting for the receiver to confirm "
-		   "that all of it was taken");
+	if (s->told_end)
+		log_notice("everything is sent; waiting for the receiver to "
+			   "confirm that all of it was taken");
+	else if (!s->complete)
+		log_notice("%s has closed its output, but still runs: waiting "
+			   "for it to exit",
+			   s->p->source_name);
 }
 
 /* When to act at the latest, whatever happens. */

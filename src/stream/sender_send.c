@@ -6,9 +6,6 @@
 /* Sent in a row before we read what the receiver says */
 enum { STEP_BYTES = 16 << 20 };
 
-/* From the end of sending to the message that we wait for the outcome */
-enum { SPEAK_MS = 5000 };
-
 /* Bytes to send now: whole records, or all if no input comes. */
 static uint64_t sender_ready(const struct sender *s)
 {
@@ -88,7 +85,7 @@ int sender_send_flush(struct sender *s, struct err *e)
 		return -1;
 	s->on.blocked = !s->on.ended;
 	if (s->on.ended && !s->told_end)
-		s->speak_ms = s->now_ms + SPEAK_MS;
+		s->speak_ms = s->now_ms + SENDER_SPEAK_MS;
 	s->told_end |= s->on.ended;
 	if (s->on.ended)
 		rekey_cancel(&s->session->rekey);

@@ -759,3 +759,9 @@ ends_alone() {
 	ends_alone '' 9 7
 	assert_stderr_has 'cannot run sh: .*raise the limit on processes'
 }
+
+@test "the source has closed its output but runs on: after 5 s the sender says so" {
+	SOURCE=(sh -c 'echo word; exec >&-; sleep 6')
+	streams push 0 0
+	says sender 'sh has closed its output, but still runs'
+}
