@@ -62,14 +62,19 @@ void log_be_patient(void)
 	log_patience_end = clock_deadline(PATIENCE_MS);
 }
 
-void log_after_fork(void)
+void log_change_reader(void)
 {
-	log_dropped = 0;
 	log_rest_len = 0;
 	log_status_shown = false;
 	if (log_open)
 		nowait_fini(&log_out);
 	log_open = false;
+}
+
+void log_after_fork(void)
+{
+	log_dropped = 0;
+	log_change_reader();
 }
 
 /* Is fd the journal's stream that JOURNAL_STREAM names?  systemd.exec(5) */

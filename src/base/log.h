@@ -53,6 +53,9 @@ bool log_has_subject(void);
  */
 void log_be_patient(void);
 
+/* Standard error is another now: forget the line that was written in part. */
+void log_change_reader(void);
+
 /* In a forked process: forget the lines that its parent has yet to write. */
 void log_after_fork(void);
 

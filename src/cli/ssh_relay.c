@@ -66,7 +66,7 @@ static void ssh_relay_run(int fd)
 		if (rights.count) {
 			dup2(rights.fds[0], STDERR_FILENO);
 			rights_close(&rights);
-			log_after_fork();
+			log_change_reader();
 			waits = true;
 		} else if (len > 0) {
 			waits = ssh_relay_pass_on(text, (size_t)len, waits);
