@@ -334,8 +334,9 @@ static void serve_child_init(struct serve *k)
 	notify_after_fork();
 	attr_close(&k->signal_fd);
 	/* ^C and SIGHUP are for our parent, which lets us finish. */
-	setpgid(0, 0);
+	signal(SIGINT, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
+	setpgid(0, 0);
 	/* Messages from the background must not stop us (stty tostop). */
 	signal(SIGTTOU, SIG_IGN);
 	sigprocmask(SIG_SETMASK, &k->old_mask, NULL);
