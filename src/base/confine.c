@@ -150,8 +150,8 @@ int confine_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
-#ifdef SYS_socketcall
-enum { ONE_SOCKET_CALL = 1 }; /* for all of them: i386, s390x */
+#if defined __i386__ || defined __s390__
+enum { ONE_SOCKET_CALL = 1 }; /* for all of them */
 #else
 enum { ONE_SOCKET_CALL = 0 };
 #endif
