@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* The near side of ssh: starts ssh-server on the far host and reaches it. */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -243,7 +244,8 @@ static int near_cannot_reach(const struct near *n, const char *tried, bool gone,
 		return -1;
 	err_set(e, ERR_NET, 0, "no direct connection to %s (%s, port %u): %s",
 		n->o->ssh.host, tried, n->setup.connections.port,
-		last.num ? strerror(last.num) : last.msg);
+		/* EAGAIN: no cause, but that it may end (resolve_take()) */
+		last.num && last.num != EAGAIN ? strerror(last.num) : last.msg);
 	if (n->o->fallback || gone)
 		return -1;
 	if (*remedy)
@@ -425,6 +427,12 @@ static int near_explain(const struct near *n, int status, struct err *e)
 
 	if (status < 0)
 		return -1;
+	/* Ours only waited behind another one, which has ended. */
+	if (!status && n->o->name)
+		return err_set(e, ERR_AUTH, 0,
+			       "another process had the stream of that name on "
+			       "%s, and it has ended",
+			       host);
 	if (status == 255)
 		return err_set(e, ERR_SSH, 0, "ssh to %s failed%s: %s", host,
 			       n->heard_ready
@@ -480,7 +488,9 @@ static struct session *near_begin(struct near *n, struct err *e)
 	    near_greet(n, e) < 0)
 		return NULL;
 	session = near_connect(n, e);
-	if (!session && e->kind == ERR_NET && n->o->fallback && !n->ssh.ended)
+	/* ERR_AUTH: what answered was no far host of ours, but a firewall. */
+	if (!session && (e->kind == ERR_NET || e->kind == ERR_AUTH) &&
+	    n->o->fallback && !n->ssh.ended)
 		session = near_fall_back(n, e);
 	return session;
 }

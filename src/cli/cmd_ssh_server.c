@@ -484,7 +484,7 @@ static void far_cannot_reach(const struct far *f, struct err *e)
 		return;
 	err_set(e, ERR_NET, e->num, "cannot connect to %s, port %" PRIu64,
 		f->side.host, f->side.port);
-	if (!f->request.fallback)
+	if (!f->request.fallback && !*err_remedy(e->num))
 		err_append(e, " (open that TCP port of the host where ssh was "
 			      "called, --port A-B chooses it; or give "
 			      "--address or --fallback)");

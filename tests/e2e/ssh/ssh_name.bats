@@ -192,6 +192,19 @@ arrived() {
 	assert_stderr_lacks "$LIVES" slow.err
 }
 
+@test "the first is delivered while the second waits: that one exits 5, and says so" {
+	local code=0
+	start_sshd
+	starts 1000000
+	starts_slowly -v
+	: >go
+	until_true grep -q 'listener is busy' slow.err
+	the_rest_comes
+	wait "$SLOW_PID" || code=$?
+	((code == 5)) || fail "exit status $code: $(<slow.err)"
+	assert_stderr_has 'another process had the stream of that name on there, and it has ended' slow.err
+}
+
 @test "three at once: both that come too late are told busy" {
 	start_sshd
 	starts 1000000
