@@ -108,7 +108,7 @@ counted() {
 # both_ways FUNCTION [ARG]...: with push and with pull. The quick tier
 # alternates between them, and takes the other one in guests.
 both_ways() {
-	local turn=$((BATS_TEST_NUMBER + ${#BKP_GUEST}))
+	local turn=$((BATS_TEST_NUMBER + 0${BKP_GUEST:+1}))
 	if [[ $BKP_TIER == full ]]; then
 		"$1" push "${@:2}"
 		"$1" pull "${@:2}"
@@ -126,8 +126,14 @@ stands() {
 	have_fifo feed
 	exec 8<>feed
 	stream_starts "$1" <feed
-	head -c 100000 in >&8
+	feed 100000
 	until_true size_is 100000 "${2:-$RECEIVED}"
+}
+
+# feed BYTES: writes these of "in" to descriptor 8, which we have open for
+# reading, too: a sender that is gone would block us for ever
+feed() {
+	"$BKP_TOOLS/deadline" 60 head -c "$1" in >&8
 }
 
 stands_end() {
@@ -141,7 +147,7 @@ loses_sender() {
 	have_fifo feed
 	exec 8<>feed
 	stream_starts push <feed
-	head -c "$bytes" in >&8
+	feed "$bytes"
 	until_true size_is "$bytes" "$RECEIVED"
 	kill -"$1" "$SENDER_PID"
 	wait "$SENDER_PID" || SENDER=$?
@@ -174,6 +180,7 @@ says() {
 	case $1 in
 	sender) assert_stderr_has "^btrfs-ktls-pipe: .*$2" "$SENDER_ERR" ;;
 	receiver) assert_stderr_has "^btrfs-ktls-pipe: .*$2" "$RECEIVER_ERR" ;;
+	*) fail "says: $1 is neither sender nor receiver" ;;
 	esac
 }
 
@@ -194,8 +201,10 @@ gone() {
 
 # takes_at_most SECONDS COMMAND...
 takes_at_most() {
-	local before=$EPOCHREALTIME after
-	"${@:2}" || return
+	local before=$EPOCHREALTIME after code
+	"${@:2}" # after "||" a function would go on where something failed
+	code=$?
+	((code == 0)) || return "$code"
 	after=$EPOCHREALTIME
 	(((${after/./} - ${before/./}) < $1 * 1000000)) ||
 		fail "took $(((${after/./} - ${before/./}) / 1000)) ms"

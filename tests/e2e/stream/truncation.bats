@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# No kill, cut or forgery is ever taken for the end of a stream.
+# No kill, cut or forgery is ever taken for the end of a stream. exit_codes.bats
+# has more of them.
 
 load ../../lib/helpers
 
@@ -52,7 +53,7 @@ begin() {
 	start_receiver --ktls "$WHEN"
 	[[ $# == 0 ]] || start_relay "$@"
 	spawn_sender --ktls "$WHEN" <in
-	head -c 100000 "$BATS_FILE_TMPDIR/in" >&8
+	"$BKP_TOOLS/deadline" 60 head -c 100000 "$BATS_FILE_TMPDIR/in" >&8
 }
 
 # half_way: these 100000 bytes have arrived
@@ -74,26 +75,12 @@ received_is() {
 	assert_stderr_has '^btrfs-ktls-pipe: .*(incomplete|lost|closed)' "$RECEIVER_ERR"
 }
 
-@test "the sender gets SIGTERM: the receiver exits 7" {
-	half_way
-	kill -TERM "$SENDER_PID"
-	wait_sender 143
-	wait_receiver 7
-}
-
 @test "the receiver is killed: the sender exits 7" {
 	half_way
 	kill -9 "$RECEIVER_PID"
 	head -c 60000 "$BATS_FILE_TMPDIR/in" >&8 # fits into the pipe
 	exec 8>&-
 	wait_sender 7
-}
-
-@test "the receiver is killed while the sender waits for input: the sender exits 7" {
-	half_way
-	kill -9 "$RECEIVER_PID"
-	wait_sender 7
-	exec 8>&-
 }
 
 @test "the receiver is killed after the last byte: the sender exits 7" {
@@ -114,14 +101,6 @@ received_is() {
 	lost_by fin -a 1000001
 }
 
-@test "FIN to both ends: sender and receiver exit 7" {
-	lost_by cut -a 1000001
-}
-
-@test "RST to both ends: sender and receiver exit 7" {
-	lost_by rst -a 1000001
-}
-
 @test "FIN instead of the sender's close_notify: sender and receiver exit 7" {
 	lost_by fin -l 19
 	assert_same_file "$BATS_FILE_TMPDIR/in" "$RECEIVED"
@@ -134,7 +113,6 @@ received_is() {
 }
 
 @test "FIN right after the handshake: sender and receiver exit 7" {
-	: >empty
 	start_receiver --ktls "$WHEN"
 	start_relay fin -l 19
 	bkp_send 7 --ktls "$WHEN" </dev/null
@@ -154,10 +132,6 @@ received_is() {
 }
 
 # --- forgery
-
-@test "a flipped bit: sender and receiver exit 7" {
-	lost_by flip -a 1000001
-}
 
 @test "a flipped bit in TLS 1.2: sender and receiver exit 7" {
 	MODE=(-m tls12-aes128-gcm)
@@ -191,10 +165,6 @@ received_is() {
 
 @test "an unencrypted record: sender and receiver exit 7" {
 	lost_by insert -r 20 -i "$PLAIN_DATA"
-}
-
-@test "a record is removed: sender and receiver exit 7" {
-	lost_by drop -r 20
 }
 
 @test "a record is repeated: sender and receiver exit 7" {
