@@ -26,22 +26,27 @@ inside() {
 
 # delivers_in, with lines of environments on standard input: in the full tier
 # both sides run in it, in each form and in both directions. The quick tier
-# takes one of these seven streams for each environment, guests every fourth in
-# the full tier; they change the side.
+# takes one of these streams for each environment, another one each time, and
+# guests two in the full tier; the side changes from line to line.
 FORMS=(plain command file keep)
 
 delivers_in() {
-	local row form way n=0 ways=(push pull) sides=(both connect listen)
-	by_tier 7 7 0 4
+	local row form way side n rows=$BATS_TEST_NUMBER count=$((2 * ${#FORMS[@]}))
+	local ways=(push pull) sides=(both connect listen)
+	[[ ${FORMS[*]} != *keep* ]] || count=$((count - 1))
+	by_tier 1 1 0 2
 	while IFS= read -r -u 7 row; do
+		side=${sides[(SIZE ? rows + 1 : 0) % 3]} n=0
 		for form in "${FORMS[@]}"; do
 			for way in "${ways[@]}"; do
 				[[ $form:$way != keep:pull ]] || continue
-				((SIZE == 0 || n++ % SIZE == 0)) || continue
-				inside "${sides[n % 3]}" "$row"
-				delivers "$way" "${sides[n % 3]}" "$form" "$row"
+				((SIZE == 0 || (n++ + count - rows % count) % count < SIZE)) ||
+					continue
+				inside "$side" "$row"
+				delivers "$way" "$side" "$form" "$row"
 			done
 		done
+		rows=$((rows + 1))
 	done 7<&0
 }
 
@@ -143,13 +148,12 @@ lying_proc() {
 @test "/proc is not ours, the output is a pipe: delivered" {
 	need_namespaces
 	lying_proc
-	mkfifo pipe
 	inside both "with unshare --mount sh lying"
-	OUTPUT=pipe
-	cat pipe >got &
+	start_consumer cat
+	OUTPUT=consumer
 	streams push 0 0 < <(cat in)
-	wait $!
-	assert_same_file in got
+	wait_consumer
+	assert_same_file in "$RECEIVED"
 }
 
 @test "process 1 of a namespace: delivered" {
