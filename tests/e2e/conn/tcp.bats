@@ -5,11 +5,17 @@
 
 load ../../lib/helpers
 
-# socket_has REGEX: ss prints such a line about the listener's connections
-socket_has() {
+# sockets: what ss prints about the stream's connection, a line for each side
+sockets() {
+	ss -tinmOH --tos state established "( sport = :$PORT or dport = :$PORT )"
+}
+
+# both_have REGEX: each of these two lines
+both_have() {
 	local said
-	said=$(ss -tinmOH --tos "( sport = :$PORT or dport = :$PORT )")
-	[[ $said =~ $1 ]] || fail "no match for $1 in:" "$said"
+	said=$(sockets)
+	(($(grep -cE -- "$1" <<<"$said") == 2 && $(wc -l <<<"$said") == 2)) ||
+		fail "not twice $1 in:" "$said"
 }
 
 # both_sides OPTION...: a stream that waits for input from descriptor 7
@@ -55,9 +61,7 @@ finish() {
 
 @test "--dscp marks the packets of both sides" {
 	both_sides --dscp cs1
-	socket_has 'tos:0x20'
-	[[ ! $(ss -tinmOH --tos "( sport = :$PORT or dport = :$PORT )" |
-		grep -v tos:0x20) ]] || fail "one side is not marked"
+	both_have 'tos:0x20'
 	finish
 }
 
@@ -71,7 +75,7 @@ finish() {
 
 @test "--congestion sets the algorithm of both sides" {
 	both_sides --congestion reno
-	socket_has ' reno '
+	both_have ' reno '
 	finish
 }
 
@@ -85,8 +89,8 @@ finish() {
 @test "--tcp-buffer sets the socket buffers of both sides" {
 	both_sides --tcp-buffer 12M
 	# twice as much, for the kernel's own overhead
-	socket_has "tb$((2 * 12 << 20))"
-	socket_has "rb$((2 * 12 << 20))"
+	both_have "tb$((2 * 12 << 20)),"
+	both_have "rb$((2 * 12 << 20)),"
 	finish
 }
 
@@ -120,8 +124,9 @@ sysctl_last() {
 	start_receiver
 	echo begin >&7
 	setpriv --reuid 65534 --regid 65534 --clear-groups "$BKP" connect -k theirs \
-		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <feed 2>"$ERR" 7>&- &
+		-p "$PORT" --retry 0 --tcp-buffer 1G 127.0.0.1 <feed 2>"$ERR" 3>&- 7>&- &
 	local sender=$!
+	PIDS+=("$sender")
 	until_true test -s "$RECEIVED"
 	local given tuned
 	tuned=$(sysctl_last ipv4/tcp_wmem)
@@ -129,7 +134,7 @@ sysctl_last() {
 	((given * 2048 >= tuned)) || fail "$given KiB for sending, $tuned by itself"
 	if ((2 * $(sysctl_last core/wmem_max) <= tuned)); then
 		# What was set by hand would stand here, and would not grow.
-		! socket_has "tb$((2 * $(sysctl_last core/wmem_max)))," ||
+		[[ $(sockets) != *"tb$((2 * $(sysctl_last core/wmem_max))),"* ]] ||
 			fail "the kernel's own tuning is off"
 	fi
 	exec 7>&-
