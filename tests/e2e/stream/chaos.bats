@@ -19,6 +19,14 @@ harm() {
 	SOURCE=(cat "$IN")
 	starts
 	honest
+	! grep -qF . tool.err || HARMS=$((HARMS + 1))
+}
+
+# harm_rounds FUNCTION
+harm_rounds() {
+	HARMS=0 # rounds in which the relay did it
+	rounds "$1"
+	((HARMS || SIZE < 10)) || fail "no harm was done in $SIZE rounds"
 }
 
 # The directions of the stream; c2s is from the connecting side to the listener
@@ -44,13 +52,13 @@ harm_to_handshake() {
 }
 
 @test "random harm to the bytes to the receiver: never a false success" {
-	rounds harm_to_receiver
+	harm_rounds harm_to_receiver
 }
 
 @test "random harm to the bytes to the sender: never a false success" {
-	rounds harm_to_sender
+	harm_rounds harm_to_sender
 }
 
 @test "random harm to the handshake: never a false success" {
-	rounds harm_to_handshake
+	harm_rounds harm_to_handshake
 }
