@@ -105,23 +105,25 @@ make_slow() {
 
 @test "a receiver is killed: the same command compares what was synced, and gets the rest" {
 	keeps_attributes
-	make_btrfs_like in 150000000
-	offers --limit 100M <in
+	make_btrfs_like in 75000000
+	offers <in
+	start_relay silence -c s2c -a 70000000 -k 1
 	spawn_pull "${NAME[@]}"
-	until_true synced 67108864
+	until_true synced 1 # after 64 MiB or, where that is slow, 5 s
 	kill -KILL "$PULL_PID"
 	wait "$PULL_PID" || :
 	[[ ! -e file ]] || fail 'file is there'
+	pkill -KILL -P "$TOOL_PID" || : # the listener learns of it
 	pulls "${NAME[@]}"
-	compared 67108864 150000000
+	compared "$SYNCED" 70000000
 	whole
 	said 'reading the input again'
 }
 
+# synced BYTES: so many are noted to be on the disk, SYNCED of them
 synced() {
-	local n
-	n=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
-		((n >= $1))
+	SYNCED=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
+		((SYNCED >= $1))
 }
 
 @test "a receiver ends by a signal: COMMAND of the listener runs again, and the rest comes" {
@@ -182,12 +184,14 @@ synced() {
 	have_fifo feed
 	exec 8<>feed
 	offers <feed
-	head -c 1000000 in >&8 &
+	head -c 1000000 in >&8 3>&- &
+	PIDS+=($!)
 	stops TERM
 	pulls 7 "${NAME[@]}"
 	exec 8>&-
 	offer_ends 8
 	assert_stderr_has 'standard input cannot be read again' "$RECEIVER_ERR"
+	size_is 1000000 file.part
 	assert_beginning file.part in
 }
 
@@ -297,7 +301,7 @@ synced() {
 	[[ $(stat -c %s file.part) == 1000000 ]]
 }
 
-@test "--send --keep: each receiver with a name continues its own stream" {
+@test "--send --keep: a receiver with a name continues its own stream, after another one got all of its own" {
 	keeps_attributes
 	make_slow
 	offers --keep -- ./slow
@@ -336,7 +340,23 @@ synced() {
 	done
 }
 
-# A receiver that had renamed the file when it was killed finds it there.
+# The folder is synced after the file has its name.
+@test "a receiver is killed after it has named the file: the next one finds it and exits 8, the sender 7" {
+	local program=$BKP
+	can_strace
+	offers --retry 2s <in
+	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fsync -e inject=fsync:delay_enter=3000000'
+	spawn_pull "${NAME[@]}"
+	until_true test -e file
+	kill -KILL "$PULL_PID"
+	wait "$PULL_PID" || :
+	BKP=$program
+	pulls 8 "${NAME[@]}"
+	assert_stderr_has 'file exists already'
+	offer_ends 7
+	assert_same_file in file
+}
+
 # say_hex FD HEX...: sends these bytes in a record of mode none
 say_hex() {
 	local fd=$1 hex
@@ -356,7 +376,8 @@ hello() {
 	exec 7<>feed
 	SERVER=() CREDENTIAL=(-m none)
 	spawn_receiver --send -m none --retry 20s >/dev/null <feed
-	head -c 500000 in >&7 &
+	head -c 500000 in >&7 3>&- &
+	PIDS+=($!)
 	exec 5<>"/dev/tcp/127.0.0.1/$PORT" 6<>"/dev/tcp/127.0.0.1/$PORT"
 	say_hex 5 "$(hello 1 0 4)"
 	[[ $(head -c 69 <&5 | wc -c) == 69 ]] || fail 'no WELCOME'
