@@ -26,6 +26,12 @@ make_disk() {
 			mount -o loop outer/disk.img disk
 	} 2>&1 >/dev/null) || skip "own kernel only: no loop mount of $1: $missing"
 	cleanup_add umount -l "$TMP/disk"
+	cleanup_add unmount_lost
+}
+
+# It is mounted only if the test failed.
+unmount_lost() {
+	umount -l "$TMP/lost" 2>/dev/null || :
 }
 
 # power_lost: what is on the disk now is at "lost"
@@ -90,7 +96,7 @@ loses_power() {
 		RECEIVER_ERR=again.err goes_on
 		forget_lost
 		RECEIVER_PID=$main_pid
-		wait "$SENDER_PID" || { show "$SENDER_ERR"; fail "exit status $?"; }
+		wait_sender 0
 		# The sender knows: so it is on the disk.
 		power_lost
 		[[ -e lost/file ]] || fail 'a confirmed file is gone'
