@@ -60,7 +60,7 @@ setup() {
 	set_up
 	full_tier_only 60
 	[[ ! -e $BATS_FILE_TMPDIR/missing ]] ||
-		skip "own kernel only: $(<"$BATS_FILE_TMPDIR/missing")"
+		skip "$(<"$BATS_FILE_TMPDIR/missing")"
 	RETRY=(--retry 60s)
 	FROM=$BATS_FILE_TMPDIR/from TO=$BATS_FILE_TMPDIR/to
 }
@@ -80,7 +80,7 @@ kills_ten_times() {
 		kill -KILL -- "-$pid" 2>/dev/null || kill -KILL "$pid" 2>/dev/null || :
 		wait "$pid" && break
 	done
-	wait "$pid" || { show "$SENDER_ERR"; fail "exit status $?"; }
+	wait_for 0 "$pid" sender "$SENDER_ERR"
 	echo "# $1: $kills kills, $(<sender.json)" >&3
 	((kills >= 4)) || fail "only $kills kills"
 }
@@ -127,7 +127,7 @@ streams_with_kills() {
 	btrfs -q subvolume delete "$TO/second" "$TO/first" >/dev/null
 }
 
-@test "the same with --keep and --keys" {
+@test "--keep --keys: btrfs send is killed ten times, and full and incremental snapshots arrive" {
 	ktls_here
 	make_key alice alice
 	cp alice keys
@@ -204,7 +204,8 @@ loses_power_ten_times() {
 		gone "$GUEST" && break
 		loses_power
 	done
-	wait "$GUEST" || { show guest.out guest.err; fail "exit status $?"; }
+	show guest.out
+	wait_for 0 "$GUEST" guest guest.err
 	total=$(($(on_the_wire) - before))
 	size=$(sed -nE 's/.*"bytes": ([0-9]+).*/\1/p' sender.json)
 	echo "# $KERNEL, $NAME: $losses losses of power, $total bytes on the wire for $size" >&3
