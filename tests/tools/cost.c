@@ -6,8 +6,10 @@
  * of these processes.  Exits with COMMAND's status.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -40,6 +42,7 @@ int main(int argc, char **argv)
 	}
 	pid = fork();
 	if (pid == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		execvp(argv[2], argv + 2);
 		fprintf(stderr, "cost: %s: %s\n", argv[2], strerror(errno));
 		_exit(127);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -119,6 +120,7 @@ static void set_number(const char *name, long value)
 /* In the process that becomes COMMAND. */
 static void run(const int *fds, int count, const char *notify, char **argv)
 {
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	for (int i = 0; i < count; i++) {
 		close(FIRST_FD + i);
 		if (fds[i] >= 0 && dup2(fds[i], FIRST_FD + i) < 0)

@@ -198,6 +198,22 @@ static long number_of(const char *name)
 	return usage(name);
 }
 
+static int errno_of(const char *name)
+{
+	static const struct {
+		const char *name;
+		int num;
+	} rows[] = { { "EPERM", EPERM },
+		     { "ENOSYS", ENOSYS },
+		     { "ENOTSUP", ENOTSUP },
+		     { "EIO", EIO } };
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+		if (!strcmp(rows[i].name, name))
+			return rows[i].num;
+	return usage(name);
+}
+
 /*
  * Compare the number, then each argument.  A difference jumps past the refusal;
  * each argument takes two instructions.
@@ -231,10 +247,7 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		usage("too few arguments");
-	num = !strcmp(argv[1], "ENOSYS")    ? ENOSYS
-	      : !strcmp(argv[1], "ENOTSUP") ? ENOTSUP
-	      : !strcmp(argv[1], "EIO")	    ? EIO
-					    : EPERM;
+	num = errno_of(argv[1]);
 	for (; i < argc && strcmp(argv[i], "--") != 0; i++)
 		refuse(argv[i], num);
 	if (i + 1 >= argc)
