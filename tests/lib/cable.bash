@@ -78,8 +78,7 @@ wire_is() {
 net_alone() {
 	local name=bkpn$$
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
-	ip netns add "$name" 2>ip.err ||
-		skip "own kernel only: no network namespaces ($(<ip.err))"
+	ip netns add "$name" 2>ip.err || no_namespace || return
 	cleanup_add ip netns del "$name"
 	ip -n "$name" link add v type veth peer name w ||
 		skip "own kernel only: no veth"

@@ -12,9 +12,16 @@ other_host() {
 		CABLE=bkp$i NUMBER=$((8 * i))
 		! ip netns add "$CABLE" 2>ip.err || break
 	done
-	((i < 32)) ||
-		skip "own kernel only: no network namespaces ($(<ip.err))"
+	((i < 32)) || no_namespace || return
 	cleanup_add ip netns del "$CABLE"
+}
+
+# no_namespace: skips the test where there is none; else "ip netns add" failed
+# for another reason
+no_namespace() {
+	! unshare --net --mount true 2>/dev/null ||
+		fail "ip netns add: $(<ip.err)" || return
+	skip "own kernel only: no network namespaces ($(<ip.err))"
 }
 
 # far_network: the next start_sshd runs on another host with the address
@@ -36,7 +43,7 @@ far_network() {
 
 # firewall RULE...: of the far host; nft(8) rules of its input
 firewall() {
-	ip netns exec "$CABLE" nft -f - <<-END 2>nft.err || skip "own kernel only: no nft ($(<nft.err))"
+	ip netns exec "$CABLE" nft -f - <<-END 2>nft.err || no_firewall
 		flush ruleset
 		table inet t {
 			chain c {
@@ -45,6 +52,11 @@ firewall() {
 			}
 		}
 	END
+}
+
+no_firewall() {
+	! grep -q 'syntax error' nft.err || fail "nft: $(<nft.err)" || return
+	skip "own kernel only: no nft ($(<nft.err))"
 }
 
 # cut_cable, mend_cable: packets are lost in both directions
