@@ -180,6 +180,18 @@ looks_up_as_nobody() {
 	both_ways looked_up
 }
 
+@test "a name has two addresses, one of which takes no connection: the stream is delivered" {
+	local first
+	net_alone
+	no_name_server
+	RETRY=(--retry 0)
+	for first in 127.0.0.9 198.51.100.1; do # before 127.0.0.1 and after it
+		printf '%s there\n' "$first" 127.0.0.1 >hosts
+		streams push 0 0 <<<word
+		[[ $(<"$RECEIVED") == word ]] || fail "received $(<"$RECEIVED")"
+	done
+}
+
 @test "connect -b accepts a name" {
 	net_alone
 	no_name_server
@@ -200,6 +212,7 @@ looks_up_as_nobody() {
 @test "a name is resolved even when fork fails" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	not_under sanitizers 'LeakSanitizer needs a process of its own'
+	require_localhost
 	for_other_users
 	wrapped '' 'setpriv --reuid=65534 --clear-groups prlimit --nproc=0'
 	bkp 4 connect -v -m none --retry 0 -p 1 -4 localhost

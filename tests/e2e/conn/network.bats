@@ -98,7 +98,7 @@ pulled() {
 		# removing the first address of a network removes the others
 		ip addr del "$NEAR/29" dev "$CABLE"
 		ip addr add "$SPARE/29" dev "$CABLE"
-		tail -c +1000001 in >&8 &
+		tail -c +1000001 in >&8 3>&- &
 		PIDS+=($!)
 		PATIENT=90 until_true grep -q "resumes at byte" "$SENDER_ERR"
 		wait "${PIDS[-1]}"
@@ -216,7 +216,7 @@ peer_is_accepted() {
 	reflected() {
 		LISTEN=()
 		stream_starts "$1" <in
-		wait "$CONNECT_PID" && fail "the stream began"
+		wait_for 5 "$CONNECT_PID" connect "$SENDER_ERR"
 		grep -q 'leads back to its own host.*--allow-self.*machine-id' "$SENDER_ERR" "$RECEIVER_ERR" ||
 			fail "neither side says why"
 		kill "$SENDER_PID" "$RECEIVER_PID" || :
