@@ -69,10 +69,12 @@ have_fifo() {
 # reaches_next_listener: a listener is killed with a sender in its backlog, and
 # another one starts
 reaches_next_listener() {
-	RETRY=(--retry 20s)
+	local host=127.0.0.67 # where nobody else takes the port meanwhile
+	BIND=(-b "$host") RETRY=(--retry 20s)
 	start_receiver --ktls "$WHEN"
 	kill -STOP "$RECEIVER_PID"
-	spawn_sender --ktls "$WHEN" < <(echo word)
+	spawn SENDER_PID "$SENDER_ERR" connect "${CREDENTIAL[@]}" -p "$PORT" \
+		"${RETRY[@]}" --ktls "$WHEN" "$host" < <(echo word)
 	until_true in_queue
 	sleep 0.3 # until it has sent its first bytes
 	kill -KILL "$RECEIVER_PID"
