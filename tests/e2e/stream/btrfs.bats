@@ -243,7 +243,8 @@ full_and_incremental() {
 	listens --keys keys --keep --retry 20s -- \
 		sh -c 'btrfs -q receive "$TO/$BTRFS_KTLS_PIPE_IDENTITY"'
 	for name in alice bob; do
-		btrfs send -q "$BATS_FILE_TMPDIR/from/first" | sends_as "$name" &
+		btrfs send -q "$BATS_FILE_TMPDIR/from/first" 3>&- |
+			sends_as "$name" 3>&- &
 		PIDS+=($!) senders+=($!)
 	done
 	for pid in "${senders[@]}"; do
