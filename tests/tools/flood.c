@@ -103,7 +103,7 @@ static bool is_closed(int fd)
 	return n == 0 || (n < 0 && errno != EAGAIN);
 }
 
-static void rekey_agreed(void)
+static void stay_connected(void)
 {
 	for (;;) {
 		if (poll(fds, (nfds_t)count, 100) < 0)
@@ -179,5 +179,5 @@ int main(int argc, char **argv)
 		fail("standard output");
 	if (rate)
 		keep_coming();
-	rekey_agreed();
+	stay_connected();
 }
