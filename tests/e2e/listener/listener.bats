@@ -164,7 +164,7 @@ wrong_keys() {
 @test "each refused connection gets one line with address and reason" {
 	start_listener --handshake-timeout 2s
 	flood 1 'GET / HTTP/1.1\r\n\r\n'
-	until_true line_is 1 'refused 127\.0\.0\.2:.*TLS'
+	until_true line_is 1 'refused 127\.0\.0\.2:[0-9]+: .*not speak TLS'
 	flood 1 '' -s 127.0.0.3
 	until_true line_is 2 'refused 127\.0\.0\.3:.*too long'
 	openssl_clients 1
@@ -194,11 +194,13 @@ line_is() {
 }
 
 @test "a listener that runs out of descriptors uses no processor time, and recovers" {
+	local ticks=
 	ktls_here
 	ulimit -S -n 36
-	start_receiver --ktls "$WHEN" --handshake-timeout 1s
+	start_receiver --ktls "$WHEN" --handshake-timeout 3s
 	ulimit -S -n 1024
 	flood 40 ''
+	idled "$RECEIVER_PID" || fail "$ticks ticks in a second"
 	real_peer 12
 	assert_calm 30
 }
@@ -285,15 +287,6 @@ answered() {
 	assert_same_file <(head -c 100000 in && cat more) "$RECEIVED"
 }
 
-@test "clients that connect during a stream are refused and do it no harm" {
-	stands push
-	bkp_send 5 --ktls off <<<secret
-	bkp_send 5 --ktls off --receive
-	stands_end
-	stream_ends 0 0
-	assert_same_file <(head -c 100000 in) "$RECEIVED"
-}
-
 @test "a client that connects during a stream with --raw is not taken for delivered, and does it no harm" {
 	TX=(--raw) RX=(--raw)
 	stands push
@@ -365,20 +358,16 @@ answered() {
 	real_peer 4
 }
 
-@test "a port in use: exit status 4 with one clear line" {
-	start_receiver
-	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT"
-	assert_stderr_has "^btrfs-ktls-pipe: .*127\.0\.0\.1:$PORT: .* in use (.* -p)"
-	assert_lines 1 "$ERR"
-}
-
 @test "--ready-fd receives the port and a newline, and is closed" {
 	"$BKP" listen -k key -b 127.0.0.1 -p 0 --ready-fd 5 --wait 5s \
 		5>port.txt 2>"$ERR" 3>&- &
 	PIDS+=($!)
 	until_true test -s port.txt
 	[[ $(wc -l <port.txt) == 1 && $(<port.txt) =~ ^[1-9][0-9]*$ ]]
-	run ! test -e "/proc/$!/fd/5"
+	closed() {
+		[[ -e /proc/$!/fd/0 && ! -e /proc/$!/fd/5 ]]
+	}
+	until_true closed
 }
 
 # watches_limited N: the Nth socket is the first that exceeds the limit
