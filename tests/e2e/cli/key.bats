@@ -536,7 +536,3 @@ unprivileged() {
 	bkp 3 listen --keys key -p 0 --wait 1ms
 	assert_stderr_has 'key: .*sudo'
 }
-
-@test "a key file that is missing: exit status 3, with advice to use keygen" {
-	refuses_key nowhere 'No such file.*keygen -o nowhere'
-}
