@@ -111,6 +111,7 @@ stripped() {
 	assert_stderr_has '^BTRFS_KTLS_PIPE_IDENTITY=bob$' sender.env
 	assert_stderr_has "^BTRFS_KTLS_PIPE_PEER=127\.0\.0\.1:$PORT\$" sender.env
 	diff <(grep -E "$stream" listener.out) <(grep -E "$stream" sender.env)
+	run ! grep -q "$(cut -d: -f2 bob.key)" listener.out sender.env
 }
 
 @test "with a password COMMAND gets a method but no identity" {

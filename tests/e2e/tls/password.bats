@@ -333,9 +333,11 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 }
 
 @test "100 clients that stop after their first bytes do not delay the real peer" {
+	local seconds=4
+	[[ ! ${BKP_GUEST-}${BKP_UNDER-} ]] || seconds=16
 	start_receiver --ktls "$WHEN"
 	flood 100 '\x70\2\0\0'
-	still_serves
+	takes_at_most "$seconds" still_serves
 }
 
 @test "a server that is another program: connect exits 5 and says so" {
@@ -374,12 +376,7 @@ try_wrong() {
 	(($(grep -c 'another password' "$RECEIVER_ERR") >= 5))
 	assert_stderr_has 'refused 127\.0\.0\.2.*too many wrong passwords' \
 		"$RECEIVER_ERR"
-	before=$EPOCHREALTIME
-	still_serves
-	after=$EPOCHREALTIME
-	[[ ${BKP_GUEST-}${BKP_UNDER-} ]] ||
-		(((${after/./} - ${before/./}) < 1000000)) ||
-		fail "not at once: $(((${after/./} - ${before/./}) / 1000)) ms"
+	still_serves # at the first attempt
 }
 
 # An unfinished handshake counts as an attempt, too: attempts in parallel do not
@@ -600,7 +597,8 @@ types() {
 
 @test "SIGTERM at the prompt ends the program by the signal, and the terminal echoes" {
 	cat >kill-me <<-END
-		(sleep 0.5; kill -TERM \$\$) &
+		until stty -F /dev/tty -a | grep -q -- ' -echo '; do sleep 0.05; done &&
+			kill -TERM \$\$ &
 		exec "$BKP" listen -b 127.0.0.1 -p 0 --wait 1ms
 	END
 	run -143 asked '' sh kill-me
@@ -804,11 +802,20 @@ refuses_password() {
 }
 
 @test "the password is in no message, on no command line and in no environment" {
-	start_receiver -vv --ktls "$WHEN"
-	tr '\0' '\n' <"/proc/$RECEIVER_PID/cmdline" >seen
-	cat "/proc/$RECEIVER_PID/environ" >>seen 2>/dev/null || :
-	bkp_send -vv --ktls "$WHEN" <<<word
+	start_receiver -vv --ktls "$WHEN" -- sh -c 'env >seen; cat'
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender -vv --ktls "$WHEN" <feed
+	echo word >&8
+	until_true test -s "$RECEIVED"
+	family_of "$RECEIVER_PID" >pids
+	family_of "$SENDER_PID" >>pids
+	ps -wwo args -p "$RECEIVER_PID,$SENDER_PID,$(paste -sd, pids)" >>seen
+	has_line '^BTRFS_KTLS_PIPE_STREAM=' seen
+	has_line 'cat$' seen
+	exec 8>&-
+	wait_sender 0
 	wait_receiver 0
-	[[ -s $ERR && -s $RECEIVER_ERR ]]
-	run ! grep -q 'horse' seen "$ERR" "$RECEIVER_ERR"
+	[[ -s $SENDER_ERR && -s $RECEIVER_ERR ]]
+	run ! grep -q 'horse' seen "$SENDER_ERR" "$RECEIVER_ERR"
 }
