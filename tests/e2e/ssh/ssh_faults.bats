@@ -272,10 +272,29 @@ cannot() {
 		'receive reverse'
 }
 
-@test "--ktls require that the far host cannot meet: exit status 4 or 6, COMMAND is not started" {
+@test "--ktls require without kernel TLS here: exit status 6, ssh is not started" {
 	! have_ktls || skip 'own kernel only: this kernel has TLS'
+	mkdir here
+	printf '%s\n' '#!/bin/sh' ": >$TMP/started" >here/ssh
+	chmod +x here/ssh
+	PATH=$TMP/here:$PATH bkp 6 ssh --ktls require there true
+	[[ ! -e started ]] || fail 'ssh was started'
+}
+
+@test "--ktls require that the far host cannot meet: exit status 4, COMMAND is not started" {
+	require_ktls
+	not_under sanitizers 'they need what is refused here'
+	not_under valgrind 'it needs what is refused here'
 	start_sshd
-	by_ssh 6 --ktls require there "touch $TMP/started"
+	rm far.bin/*
+	# the option TCP_ULP
+	printf '%s\n' '#!/bin/sh' "exec '$BKP_TOOLS/refuse' ENOTSUP \\" \
+		"setsockopt:1=6:2=31 -- '$(realpath "$BKP")' \"\$@\"" \
+		>far.bin/btrfs-ktls-pipe
+	chmod +x far.bin/*
+	by_ssh 4 --ktls require there "touch $TMP/started"
+	assert_stderr_has 'there: cannot use kernel TLS: .*--ktls require'
+	assert_stderr_has 'did not start a stream .exit status 6.'
 	[[ ! -e started ]] || fail 'COMMAND was started'
 }
 
@@ -351,13 +370,13 @@ far_ended() {
 @test "a near process that dies before the stream ends the far side at once" {
 	start_sshd
 	# The key line never comes.
-	{ sleep 60 & echo $! >sleeper; wait; } |
+	{ sleep 60 & echo $! >sleeper; wait; } 3>&- |
 		ssh -F ssh_config there btrfs-ktls-pipe ssh-server 1 receive -- \
-			"touch%20$TMP/started" >answer 2>far.err &
+			"touch%20$TMP/started" >answer 2>far.err 3>&- &
 	PIDS+=($!)
 	until_true grep -q ready answer
 	kill "$(<sleeper)"
-	until_true far_ended
+	PATIENT=10 until_true far_ended # 20 s after its start without that
 	[[ ! -e started ]] || fail 'COMMAND was started'
 }
 
