@@ -22,6 +22,7 @@ start_sshd() {
 	command -v sshd >/dev/null || [[ -x /usr/sbin/sshd ]] ||
 		skip 'own kernel only: no sshd'
 	[[ $(id -u) == 0 ]] || skip 'own kernel only: sshd needs root'
+	cleanup_add end_far
 	mkdir -p /run/sshd far.bin
 	[[ -e far.bin/btrfs-ktls-pipe ]] ||
 		ln -s "$(realpath "$BKP")" far.bin/btrfs-ktls-pipe
@@ -96,6 +97,12 @@ ssh_ends() {
 # if it has the word $MARK in its command line
 far_processes() {
 	pgrep -af "btrfs-ktls-pipe ssh-serve[r] .*${MARK-$TMP}" || :
+}
+
+# end_far: what a failed test leaves on the far side, COMMAND too
+end_far() {
+	# shellcheck disable=SC2046 # words
+	kill -9 $(pgrep -f -- "$TMP/") 2>/dev/null || :
 }
 
 nothing_is_left() {

@@ -15,13 +15,6 @@ setup() {
 	make_data in 3000000
 }
 
-# Nothing may be left for the next test.
-teardown() {
-	clean_up
-	# shellcheck disable=SC2046 # words
-	kill $(pgrep -f "ssh-serve[r] .*name=.*$BATS_TEST_TMPDIR") 2>/dev/null || :
-}
-
 # suspends SIGNAL [BYTES]: a push of "in" whose near process gets SIGNAL when
 # COMMAND has BYTES (1000000)
 suspends() {
@@ -92,6 +85,12 @@ slow_is_busy() {
 		fail "exit status $code"
 	}
 	assert_stderr_has "$BUSY" slow.err
+}
+
+# stranger: sets USER_ID to the number of a user that nobody has
+stranger() {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	USER_ID=$((100000 + SRANDOM % 900000000))
 }
 
 # ssh_server USER: ssh-server without sshd, of a user with that number, whose
@@ -244,58 +243,60 @@ arrived() {
 }
 
 @test "a folder in /tmp that somebody else took keeps nobody from a name" {
-	local user=$((100000 + SRANDOM % 900000000)) mine
+	local mine
+	stranger
 	for_other_users
-	mkdir -m 755 "/tmp/btrfs-ktls-pipe-$user" home
-	cleanup_add rmdir "/tmp/btrfs-ktls-pipe-$user"
-	chown "$user" home
-	ssh_server "$user"
+	mkdir -m 755 "/tmp/btrfs-ktls-pipe-$USER_ID" home
+	cleanup_add rmdir "/tmp/btrfs-ktls-pipe-$USER_ID"
+	chown "$USER_ID" home
+	ssh_server "$USER_ID"
 	until_true has_line 'ssh at 127' far.out
 	mine=(home/.local/state/btrfs-ktls-pipe/*)
 	[[ -S ${mine[0]} ]] || fail "no socket: ${mine[*]}"
-	[[ $(stat -c %a:%u home/.local/state/btrfs-ktls-pipe) == "700:$user" ]]
+	[[ $(stat -c %a:%u home/.local/state/btrfs-ktls-pipe) == "700:$USER_ID" ]]
 }
 
 @test "without a home to write to the folder is in /tmp, and one that is taken is named with a remedy" {
-	local user=$((100000 + SRANDOM % 900000000))
-	local folder=/tmp/btrfs-ktls-pipe-$user
+	local folder
+	stranger
+	folder=/tmp/btrfs-ktls-pipe-$USER_ID
 	for_other_users
-	ssh_server "$user"
+	ssh_server "$USER_ID"
 	cleanup_add rm -rf "$folder"
 	until_true has_line 'ssh at 127' far.out
 	chown 0 "$folder"
-	ssh_server "$user"
-	until_true has_line "$folder is not a directory of user $user with mode 0700 .remove it, or " far.err
+	ssh_server "$USER_ID"
+	until_true has_line "$folder is not a directory of user $USER_ID with mode 0700 .remove it, or " far.err
 }
 
 @test "a folder that cannot be locked is told as that, not as one to remove" {
-	local user=$((100000 + SRANDOM % 900000000))
+	stranger
 	not_under sanitizers 'they need what is refused here'
 	not_under valgrind 'it needs what is refused here'
 	for_other_users
 	cp "$BKP_TOOLS/refuse" .
 	printf '%s\n' '#!/bin/sh' "exec ./refuse EIO flock -- $BKP \"\$@\"" >lockless
 	chmod 755 lockless refuse
-	cleanup_add rm -rf "/tmp/btrfs-ktls-pipe-$user"
+	cleanup_add rm -rf "/tmp/btrfs-ktls-pipe-$USER_ID"
 	BKP=./lockless
-	ssh_server "$user"
+	ssh_server "$USER_ID"
 	until_true has_line \
-		"--name: cannot lock /tmp/btrfs-ktls-pipe-$user: Input/output error" far.err
+		"--name: cannot lock /tmp/btrfs-ktls-pipe-$USER_ID: Input/output error" far.err
 	assert_stderr_lacks 'remove it' far.err
 }
 
 @test "a stopped ssh-server that holds the lock of the folder stops no other one: it says so and ends" {
-	local user=$((100000 + SRANDOM % 900000000)) code=0
-	local folder=home/.local/state/btrfs-ktls-pipe
+	local code=0 folder=home/.local/state/btrfs-ktls-pipe
+	stranger
 	for_other_users
 	[[ $BKP_TIER == full ]] ||
 		skip "${BKP_GUEST:+own kernel only: }full tier only: takes 11 s"
 	mkdir -p "$folder"
 	chmod 700 "$folder"
-	chown -R "$user" home
+	chown -R "$USER_ID" home
 	exec 9<"$folder"
 	flock 9
-	ssh_server "$user"
+	ssh_server "$USER_ID"
 	wait "$SERVER_PID" || code=$?
 	exec 9<&-
 	((code)) || fail "exit status 0"
@@ -364,16 +365,20 @@ arrived() {
 	arrived
 }
 
-@test "one fixed port is enough, and an ssh-server that was killed leaves the name free" {
+@test "an ssh-server that was killed leaves the name free" {
 	start_sshd
-	local port=$((20000 + SRANDOM % 12000))
 	suspends KILL
 	kill -9 "$(owner)"
 	until_true nothing_is_left
 	rm runs
-	printf '%s\n' "port $port" >defaults
+	again <in
+	arrived
+}
+
+@test "one fixed port is enough" {
+	start_sshd
 	mkdir -p config/btrfs-ktls-pipe
-	mv defaults config/btrfs-ktls-pipe/ssh
+	echo "port $((20000 + SRANDOM % 12000))" >config/btrfs-ktls-pipe/ssh
 	export XDG_CONFIG_HOME=$TMP/config
 	suspends KILL
 	again <in
@@ -430,15 +435,16 @@ arrived() {
 	[[ $(describe from/big) == "$(describe to/big)" ]] || fail 'the trees differ'
 }
 
-@test "nobody reads messages while COMMAND runs: it does not wait long, and what is lost is counted" {
+@test "nobody reads messages while COMMAND runs: it is not kept waiting, and what is lost is counted" {
 	start_sshd
 	have_fifo messages
 	# More than ssh itself keeps
 	{ until_true size_is 3000000 got; cat; } <messages >heard 3>&- &
 	local reader=$!
 	"$BKP" ssh -q -F ssh_config --name snap there \
-		"seq 1500000 >&2; cat >$TMP/got" <in 2>messages 3>&-
+		"seq 500000 >&2; cat >$TMP/got" <in 2>messages 3>&-
 	wait "$reader"
 	assert_same_file got in
-	[[ $(accounted heard) == 1500000 ]] || fail "$(accounted heard) lines of 1500000"
+	grep -q 'lines of messages were dropped' heard
+	[[ $(accounted heard) == 500000 ]] || fail "$(accounted heard) lines of 500000"
 }
