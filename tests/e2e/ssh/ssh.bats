@@ -44,8 +44,7 @@ setup() {
 	mkfifo gate
 	spawn_ssh there "cat >$TMP/got; read x <$TMP/gate" <in
 	until_true test -s got
-	pgrep -af 'ssh-server' >seen
-	ps -eo args >>seen
+	pgrep -af -- "$TMP/" >seen # those of this test alone
 	has_line 'btrfs-ktls-pipe ssh-server 1 receive' seen
 	! grep -E '[0-9a-f]{64}' seen || fail 'a key?'
 	echo >gate
@@ -73,7 +72,7 @@ setup() {
 	start_sshd
 	! have_ktls || skip 'own kernel only: this kernel has TLS'
 	by_ssh there "cat >$TMP/got" <in
-	[[ $(grep -c 'this kernel has no TLS' "$ERR") == 1 ]] || show "$ERR"
+	[[ $(grep -c 'this kernel has no TLS' "$ERR") == 1 ]] || fail "$(<"$ERR")"
 	assert_lines 1 "$ERR"
 }
 
@@ -88,6 +87,7 @@ setup() {
 	chmod +x login
 	by_ssh --receive there "cat $TMP/in"
 	assert_same_file "$OUT" in
+	assert_stderr_lacks 'Welcome|no newline' # foreign
 }
 
 @test "what our own shell runs for interactive logins is not run here" {

@@ -68,6 +68,7 @@ ends_still() {
 	start_sshd
 	stands_still --port "$SSHD_PORT" --fallback # sshd has that port
 	is_confined "$SSH_PID"
+	[[ $FAR ]]
 	for pid in $FAR; do
 		is_confined "$pid"
 	done

@@ -21,8 +21,10 @@ only_ssh() {
 }
 
 @test "a firewall drops the port: exit status 4 after 5 s, and the remedies are named" {
+	local before=$SECONDS
 	only_ssh
 	by_ssh 4 there "cat >$TMP/got" <in
+	((SECONDS - before < 20)) || fail "it took $((SECONDS - before)) s"
 	assert_stderr_has "no direct connection to there \\($SSHD_ADDRESS, port [0-9]+\\): Connection timed out \\(open that TCP port there, --port"
 	assert_stderr_lacks "the other host's btrfs-ktls-pipe or"
 	[[ ! -e got ]] || fail 'COMMAND was started'
