@@ -74,10 +74,10 @@ assert_meter() {
 	assert_stderr_has '^btrfs-ktls-pipe: --size'
 }
 
-@test "--progress shows confirmed bytes, not sent ones" {
+@test "the meter counts confirmed bytes, not sent ones" {
 	# Until the program ignores or catches SIGUSR1, bit 9, that ends it.
 	# bash, which becomes the program, catches it, too.
-	says() {
+	tells() {
 		grep -qx btrfs-ktls-pipe "/proc/$SENDER_PID/comm" || return
 		grep -qE '^Sig(Ign|Cgt):.*[2367abef]..$' "/proc/$SENDER_PID/status" ||
 			return
@@ -89,8 +89,12 @@ assert_meter() {
 	start_consumer sh -c 'read -r _ <go; cat'
 	OUTPUT=consumer
 	stream_starts push < <(head -c 16000000 /dev/zero)
-	until_true says
-	assert_stderr_lacks ': 15\.3 MiB ' "$SENDER_ERR"
+	until_true tells
+	idles "$SENDER_PID" # all that fits into the sockets is sent
+	: >"$SENDER_ERR"
+	kill -USR1 "$SENDER_PID"
+	until_true grep -Eq ': ([12](\.[0-9]+)? MiB|[0-9.]+ (Ki)?B) ' \
+		"$SENDER_ERR"
 	echo >go
 	stream_ends 0 0
 }
@@ -155,12 +159,12 @@ shown() {
 }
 
 # A listener shows its meter on a terminal while other clients are refused.
-terminal_stream() {
+@test "on a terminal the meter is redrawn in place, fits into a line, and does not mix with messages" {
 	mkfifo feed ready
 	exec 8<>feed
 	ktls_here
 	on_terminal listen -k key --ktls "$WHEN" "${BIND[@]}" -p 0 --ready-fd 9 \
-		--progress -v "$@"
+		--progress -v --size 300000
 	read_port
 	make_data in 300000
 	exec 8>&-
@@ -179,25 +183,13 @@ terminal_stream() {
 	wait_sender 0
 	wait_for 0 "$RECEIVER_PID" receiver screen
 	assert_same_file in received
-}
-
-@test "on a terminal the meter and other messages do not mix" {
-	terminal_stream
 	shown >lines
 	cat lines
 	run ! grep -v '^btrfs-ktls-pipe: ' lines
 	[[ $(grep -c ': refused 127' lines) == 2 ]]
-	[[ $(grep -cE "^btrfs-ktls-pipe: $METER\$" lines) == 1 ]]
-}
-
-@test "on a terminal the meter is redrawn in place" {
-	terminal_stream
+	[[ $(grep -cE "^btrfs-ktls-pipe: $METER 100% ETA 0:00:00\$" lines) == 1 ]]
 	[[ $(tr '\r' '\n' <screen | grep -cE $'^\x1b\\[K'"$METER") -ge 2 ]] ||
 		fail "$(cat -v screen)"
-}
-
-@test "on a terminal the meter fits into a line" {
-	terminal_stream --size 300000
 	tr '\r' '\n' <screen | sed 's/^\x1b\[K//' | grep '/s (avg' >meters
 	run ! grep -E '.{80}' meters
 }
