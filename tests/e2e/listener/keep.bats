@@ -139,9 +139,8 @@ stop_listener() {
 	client a 0
 	client b 0
 	stop_listener
-	[[ $(cat a.in b.in | wc -c) == "$(cat got.* | wc -c)" ]]
-	[[ $(sha256sum <a.in) == "$(sha256sum <"$(ls got.* | head -1)")" ||
-		$(sha256sum <a.in) == "$(sha256sum <"$(ls got.* | tail -1)")" ]]
+	diff <(sha256sum a.in b.in | cut -c1-64 | sort) \
+		<(sha256sum got.* | cut -c1-64 | sort)
 }
 
 @test "with a password: a stream resumes in its process, and a wrong password is refused" {
@@ -158,7 +157,9 @@ stop_listener() {
 	bkp connect --password-file password -p "$PORT" --ktls "$WHEN" \
 		"${RETRY[@]}" 127.0.0.1 <in
 	assert_stderr_has 'resumes at byte'
-	assert_same_file in got.*
+	local got=(got.*)
+	assert_same_file in "${got[0]}"
+	((${#got[@]} == 1)) || fail "${got[@]}"
 	stop_listener
 }
 
@@ -354,8 +355,7 @@ lines_are() {
 	listener_says 'gives its place to 127[^ ]*: it has been without'
 }
 
-@test "a client evicts its own disconnected stream first" {
-	local i
+@test "a client evicts its own disconnected stream, another client the one that has been disconnected longest" {
 	RETRY=(--retry 1h)
 	keeps --per-client 16
 	clients_vanish 1 bob
@@ -363,20 +363,15 @@ lines_are() {
 	takes_at_most 20 sends_as alice --retry 15s <<<word
 	listener_says ': alice 127[^ ]*: gives its place to alice'
 	assert_stderr_lacks ': bob .*gives its place' listener.err
-}
-
-@test "the stream that has been disconnected longest is evicted" {
-	RETRY=(--retry 1h)
-	keeps --per-client 16
-	clients_vanish 1 bob
-	clients_vanish 15 alice
+	until_true children_are 15
+	clients_vanish 1 alice
 	takes_at_most 20 sends_as carol --retry 15s <<<word
 	listener_says ': bob 127[^ ]*: gives its place to carol'
-	assert_stderr_lacks ': alice .*gives its place' listener.err
+	[[ $(grep -c 'gives its place' listener.err) == 2 ]]
 }
 
 @test "a stream that is connected, or connected again, is not evicted" {
-	local i direct
+	local direct
 	RETRY=(--retry 1h)
 	keeps --per-client 16
 	direct=$PORT
@@ -386,9 +381,8 @@ lines_are() {
 	listener_says ': bob 127[^ ]*: the stream resumes'
 	PORT=$direct
 	clients_vanish 15 alice
-	for ((i = 1; i <= 16; i++)); do
-		sends_as carol --retry 15s <<<word
-	done
+	sends_as carol --retry 15s <<<word
+	listener_says ': alice 127[^ ]*: gives its place to carol'
 	exec 8>&-
 	client bob 0
 	assert_stderr_lacks ': bob .*gives its place' listener.err
@@ -458,9 +452,9 @@ crowd() {
 	done
 }
 
-@test "64 clients at once, 8 killed and 8 with wrong keys: 48 are delivered" {
+@test "many clients at once, some killed, some with wrong keys: the others are delivered" {
 	not_under valgrind 'none is let in before it is killed'
-	local i n bad=8
+	local i n bad=8 code=0
 	by_tier 48 10 48 48
 	n=$SIZE
 	((n == 48)) || bad=3
@@ -493,10 +487,14 @@ crowd() {
 	assert_listener_small
 	[[ $(grep -c '"exit": 0}' stats) == "$n" ]]
 	kill -TERM "$LISTENER_PID"
-	sleep 0.5
+	listener_says 'no new streams'
 	# Streams of clients that were killed still wait, if they had begun.
 	kill -TERM "$LISTENER_PID" 2>/dev/null || true
-	wait_listener 143
+	wait "$LISTENER_PID" || code=$?
+	((code == 0 || code == 143)) || {
+		show listener.err
+		fail "listener: exit status $code"
+	}
 }
 
 assert_listener_small() {
@@ -595,7 +593,7 @@ begins() {
 	done
 	stands_as bob 8
 	kill -TERM "$LISTENER_PID"
-	sleep 0.5
+	listener_says 'no new streams'
 	kill -TERM "$LISTENER_PID"
 	wait_listener 143
 	client bob 7
@@ -605,6 +603,7 @@ begins() {
 	full_tier_only 30
 	local i pause=100.$RANDOM
 	CONSUME=(sh -c "cat >/dev/null; sleep $pause & exit 0")
+	cleanup_add pkill -f "^sleep $pause"
 	keeps
 	for ((i = 0; i < 135; i++)); do
 		sends_as alice <<<word || break
@@ -627,13 +626,6 @@ begins() {
 	listener_says 'Interrupt.*no new streams'
 	ends_as alice 8
 	wait_listener 0
-}
-
-# wrapped BEFORE WITH: runs the program from a script
-wrapped() {
-	printf '%s\n' '#!/bin/bash' "$1" "exec $2 \"$BKP\" \"\$@\"" >wrapper
-	chmod +x wrapper
-	BKP=$TMP/wrapper
 }
 
 @test "a second SIGTERM aborts the streams: the peer is told, COMMAND sees no end of file" {
@@ -683,7 +675,8 @@ wrapped() {
 
 @test "SIGHUP with keys from standard input: the keys stay in use" {
 	mkfifo -m 600 input
-	cat keys >input &
+	cat keys >input 3>&- &
+	PIDS+=($!)
 	spawn LISTENER_PID listener.err listen -b 127.0.0.1 -p 0 --ktls "$WHEN" \
 		--keys - --keep -- "${CONSUME[@]}" <input
 	exec 8<>input # more could come
@@ -768,7 +761,6 @@ alice_stands() {
 }
 
 @test "-m none: a receiver whose stream is gone gets no other stream: it exits 7" {
-	local pid
 	WHEN=off RETRY=(--retry 20s -m none)
 	listens --keep --send "${RETRY[@]}" -- sh -c 'echo word; exec sleep 60'
 	spawn 'CLIENT[alice]' alice.err connect -p "$PORT" "${RETRY[@]}" --receive \
@@ -825,10 +817,6 @@ alice_stands() {
 	until_true gone "$pid"
 	assert_stderr_has ': alice 127[^ ]*: .*the listener has ended' listener.err
 	[[ ! -e whole ]]
-}
-
-gone() {
-	! kill -0 "$1" 2>/dev/null
 }
 
 # asks WHO NUMBER ANSWER: somebody who knows the id of alice's stream
@@ -956,9 +944,9 @@ no_children() {
 }
 
 @test "--wait limits the wait for the first stream only: exit status 4 without one" {
-	keeps --wait 2s
+	keeps --wait 4s
 	sends_as alice <<<word
-	sleep 2.5
+	sleep 4.5
 	sends_as bob <<<word
 	stop_listener
 	keeps --wait 300ms
