@@ -53,11 +53,16 @@ told() {
 	fail "the manager was not told $1"
 }
 
+# managed SOCKET... -- ARG...: the program under a manager, in the foreground
+managed() {
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/manager" "$@" 3>&-
+}
+
 # refused SOCKET TEXT: the program ends with 2 and this text
 refused() {
 	local code=0
-	"$BKP_TOOLS/manager" tcp4 "$1" -- "$BKP" listen "${CREDENTIAL[@]}" \
-		>told 2>"$ERR" 3>&- || code=$?
+	managed tcp4 "$1" -- "$BKP" listen "${CREDENTIAL[@]}" \
+		>told 2>"$ERR" || code=$?
 	((code == 2)) || {
 		show "$ERR"
 		fail "exit status $code with the socket $1, expected 2"
@@ -104,7 +109,7 @@ tcp6_port() {
 
 @test "more sockets than the listener can take are a usage error" {
 	local nine=(tcp4 tcp4 tcp4 tcp4 tcp4 tcp4 tcp4 tcp4 tcp4)
-	run -2 "$BKP_TOOLS/manager" "${nine[@]}" -- "$BKP" listen -k key 3>&-
+	run -2 managed "${nine[@]}" -- "$BKP" listen -k key
 	[[ $output == *"LISTEN_FDS: '9' is not a number from 0 to 8"* ]] ||
 		fail "$output"
 }
@@ -113,10 +118,10 @@ tcp6_port() {
 	local option
 	for option in '-p 7000' '-p 0' '-b 127.0.0.1' -4 -6; do
 		# shellcheck disable=SC2086 # words
-		run -2 "$BKP_TOOLS/manager" tcp4 -- "$BKP" listen -k key $option 3>&-
+		run -2 managed tcp4 -- "$BKP" listen -k key $option
 		[[ $output == *'choose it in the .socket unit'* ]] || fail "$output"
 	done
-	run -2 "$BKP_TOOLS/manager" tcp4 -- "$BKP" listen -k key --ready-fd 3 3>&-
+	run -2 managed tcp4 -- "$BKP" listen -k key --ready-fd 3
 	[[ $output == *'--ready-fd 3: this is a socket'* ]] || fail "$output"
 }
 
@@ -156,8 +161,8 @@ tcp6_port() {
 @test "the manager of a sender is told when there is a stream" {
 	local code=0
 	start_receiver --ktls "$WHEN"
-	"$BKP_TOOLS/manager" -- "$BKP" connect -k key -p "$PORT" --ktls "$WHEN" \
-		127.0.0.1 < <(echo word) >told 2>"$ERR" 3>&- || code=$?
+	managed -- "$BKP" connect -k key -p "$PORT" --ktls "$WHEN" \
+		127.0.0.1 < <(echo word) >told 2>"$ERR" || code=$?
 	((code == 0)) || fail "exit status $code"
 	told '^READY=1'
 	told '^STOPPING=1'
@@ -166,7 +171,7 @@ tcp6_port() {
 
 @test "the manager is told why the program fails" {
 	local code=0
-	"$BKP_TOOLS/manager" -- "$BKP" listen -k none >told 2>"$ERR" 3>&- || code=$?
+	managed -- "$BKP" listen -k none >told 2>"$ERR" || code=$?
 	((code == 3)) || fail "exit status $code"
 	told '^STATUS=key file none: '
 }
@@ -174,7 +179,6 @@ tcp6_port() {
 @test "the manager is told how many streams run, and that they finish" {
 	many tcp4 --
 	told '^STATUS=no stream'
-	exec 7<>/dev/null
 	have_fifo source
 	exec 8<>source
 	credential_of alice
