@@ -83,10 +83,9 @@ has_journal() {
 
 # strangers N: connect and say nothing
 strangers() {
-	local i
-	for ((i = 0; i < $1; i++)); do
-		inside bash -c 'exec 4<>/dev/tcp/127.0.0.1/6330' || :
-	done
+	inside bash -c 'for ((i = 0; i < $0; i++)); do
+		exec 4<>/dev/tcp/127.0.0.1/6330
+	done' "$1" || :
 }
 
 socket_is() {
@@ -174,7 +173,7 @@ laptop_is() {
 	sed 's|@bindir@|/usr/bin|; s|--retry 30m|--retry 0|' "$PACKAGING/examples/laptop-backup.service.in" \
 		>"$IN/etc/systemd/system/laptop.service"
 	mkdir -p "$IN/etc/systemd/system/laptop.service.d" "$IN/root/.config/$UNIT"
-	printf '%s\n' '[Service]' RestartSec=500ms \
+	printf '%s\n' '[Unit]' StartLimitIntervalSec=0 '[Service]' RestartSec=500ms \
 		>"$IN/etc/systemd/system/laptop.service.d/soon.conf"
 	printf '%s\n' HOST=127.0.0.1 'SEND=/shared/stream' \
 		>"$IN/root/.config/$UNIT/laptop.conf"
@@ -186,8 +185,8 @@ laptop_is() {
 	cp "$IN/root/.config/$UNIT/key" shared/key
 	inside systemctl start --no-block laptop.service
 	until_true laptop_tried_again
-	inside btrfs-ktls-pipe listen -k /shared/key --ktls "$WHEN" \
-		-- btrfs receive /srv/nas 2>"$RECEIVER_ERR" &
+	inside timeout "$BKP_DEADLINE" btrfs-ktls-pipe listen -k /shared/key \
+		--ktls "$WHEN" -- btrfs receive /srv/nas 2>"$RECEIVER_ERR" &
 	RECEIVER_PID=$!
 	PIDS+=("$RECEIVER_PID")
 	wait_receiver 0
