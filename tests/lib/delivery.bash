@@ -100,8 +100,8 @@ counted() {
 	local n side
 	for side in sender receiver; do
 		n=$(sed -nE "s/.*\"$1\": ?([0-9]+).*/\1/p" "$side.json")
-		(($2 <= n && n <= ${3:-n})) ||
-			fail "$side: $n $1, expected $2${3:+ to $3}"
+		[[ $n ]] && (($2 <= n && n <= ${3:-n})) ||
+			fail "$side: ${n:-no} $1, expected $2${3:+ to $3}"
 	done
 }
 
@@ -231,13 +231,14 @@ idled() {
 	done
 }
 
-# idles PID...: sooner or later; one that never waits for anything never does
+# idles PID...: sooner or later, within TRIES (5) seconds; one that never waits
+# for anything never does
 idles() {
 	local ticks try
-	for try in {1..5}; do
+	for ((try = 1; try <= ${TRIES:-5}; try++)); do
 		! idled "$@" || return 0
 	done
-	fail "$ticks ticks in a second, after $try tries"
+	fail "$ticks ticks in a second, after ${TRIES:-5} tries"
 }
 
 # feed_until_harm: writes "in" to descriptor 8, piece by piece as it arrives,
@@ -249,6 +250,7 @@ feed_until_harm() {
 		head -c $((i * 100000)) in | tail -c 100000 >&8
 		until_true size_is $((i * 100000)) "$RECEIVED"
 	done
+	fail 'the relay did no harm'
 }
 
 # make_mark: sets MARK to a word that is in the arguments of no other process,

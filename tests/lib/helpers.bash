@@ -302,7 +302,7 @@ assert_prefix() {
 # about that comes soon.
 assert_stderr_has() {
 	has_line "$1" "${2:-$ERR}" && return
-	[[ ${2-} ]] && PATIENT=5 until_true has_line "$1" "$2" && return
+	[[ ${2-} ]] && PATIENT=${PATIENT:-5} until_true has_line "$1" "$2" && return
 	show "${2:-$ERR}"
 	fail "no match for $1 in ${2:-$ERR}"
 }
