@@ -184,6 +184,11 @@ spawn_receiver() {
 		"${RETRY[@]}" "$@"
 }
 
+# verbs: prints them
+verbs() {
+	"$BKP" --help | sed -En 's/^(usage:|      ) btrfs-ktls-pipe ([a-z-]+).*/\2/p'
+}
+
 # --- features of the machine -----------------------------------------------
 
 # have_ktls: the answer of probe, which is run once.

@@ -100,10 +100,6 @@ assert_offers() {
 	printf '%s\n' "$@" | LC_ALL=C sort -u | diff - offers >&2
 }
 
-verbs() {
-	"$BKP" --help | sed -En 's/^(usage:|      ) btrfs-ktls-pipe ([a-z-]+).*/\2/p'
-}
-
 need_shell() {
 	command -v "$1" >/dev/null || skip "$1 is not installed"
 }
