@@ -67,6 +67,20 @@ reaches() {
 	reaches -- -p PORT 127.0.0.1
 }
 
+# The resolver puts 127.0.0.1 first, and the others behind it as they are here.
+@test "connect tries all addresses of a name" {
+	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
+	printf '%s three\n' 127.0.0.1 127.0.0.8 127.0.0.9 >hosts
+	chmod 644 hosts
+	BIND=(-b 127.0.0.9)
+	start_receiver --ktls off
+	wrapped "[[ \${INSIDE-} ]] || INSIDE=y exec unshare -m \"\$0\" \"\$@\"
+		mount --bind $TMP/hosts /etc/hosts"
+	bkp connect -k key --ktls off --retry 0 -p "$PORT" three <<<word
+	wait_receiver 0
+	[[ $(<"$RECEIVED") == word ]]
+}
+
 @test "connect -b chooses the source address" {
 	start_receiver -v --ktls off
 	bkp_send --ktls off -b 127.0.0.7 <<<word

@@ -142,10 +142,12 @@ key_bytes() {
 	[[ ! -e new ]] || fail 'the file is there'
 }
 
-@test "keygen into a file that others can read says so, and what to do" {
+@test "keygen into a file that others can read says so, and what to do, but not with -q" {
 	(umask 022 && bkp keygen)
 	assert_stderr_has "open to others; use 'keygen -o FILE', or 'chmod 600'"
 	assert_lines 1 "$ERR"
+	bkp keygen -q
+	[[ ! -s $ERR ]] || fail "$(<"$ERR")"
 }
 
 # --- files that are accepted
