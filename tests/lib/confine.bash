@@ -6,11 +6,9 @@
 
 # statuses PID: the lines of /proc/PID/status, in STATUS by name
 statuses() {
-	local name value
+	# No loop: for each command bats does much. In one read: it changes.
 	declare -gA STATUS=()
-	while IFS=: read -r name value; do
-		[[ ! $name ]] || STATUS[$name]=${value#"${value%%[![:space:]]*}"}
-	done < <(cat "/proc/$1/status") # in one read: it changes
+	eval "STATUS=($(sed -nE "s/^([A-Za-z_]+):[ \t]*(.*)/[\1]='\2'/p" "/proc/$1/status"))"
 }
 
 # has PID FIELD VALUE; uses STATUS
@@ -62,14 +60,15 @@ is_confined() {
 is_free() {
 	local field
 	local -A ours
+	local fields=(Uid Groups CapInh CapPrm CapEff CapAmb CapBnd NoNewPrivs
+		Seccomp)
 	statuses $$
-	for field in "${!STATUS[@]}"; do
+	for field in "${fields[@]}"; do
 		ours[$field]=${STATUS[$field]}
 	done
 	statuses "$1"
-	for field in Uid Groups CapInh CapPrm CapEff CapAmb CapBnd NoNewPrivs \
-		Seccomp; do
-		has "$1" $field "${ours[$field]}"
+	for field in "${fields[@]}"; do
+		has "$1" "$field" "${ours[$field]}"
 	done
 }
 
