@@ -46,7 +46,7 @@ struct far {
 	struct ssh_answer at[NET_LISTENERS_MAX]; /* for each of its sockets */
 	struct ssh_name name; /* of the stream, if it has one */
 	char *argv[4]; /* the shell's */
-	char command_name[128]; /* in messages: quoted, and not too long */
+	char command_name[256]; /* in messages: quoted, and not too long */
 	struct ssh_answer_reader reader; /* of in_fd, while the stream runs */
 	bool confined;
 	bool left; /* the lifeline ended, before the stream */
@@ -457,9 +457,11 @@ static int far_set_up(struct far *f, struct err *e)
 		f->setup.connections.visit_arg = f;
 		f->setup.connections.visit_fd = f->name.watch_fd;
 	}
-	snprintf(f->command_name, sizeof f->command_name, "'%.100s%s'",
+	snprintf(f->command_name, sizeof f->command_name, "'%.100s%s'%s%s",
 		 f->request.command,
-		 strlen(f->request.command) > 100 ? "..." : "");
+		 strlen(f->request.command) > 100 ? "..." : "",
+		 f->o->forced ? " by " : "",
+		 f->o->forced ? f->o->words[0] : "");
 	f->setup.stream.command_name = f->command_name;
 	f->setup.connections.lifeline_fd = f->in_fd;
 	f->setup.connections.gave_up = ssh_answer_gave_up;

@@ -79,8 +79,8 @@ telling_filter() {
 	assert_stderr_has 'btrfs-ktls-pipe: there: peer '
 }
 
-@test "a FILTER that does not exist: exit status 9, and a sentence" {
+@test "a FILTER that does not exist: exit status 9, and it is named" {
 	force /no/such/filter
 	by_ssh 9 there true <in
-	assert_stderr_has '^btrfs-ktls-pipe: there: cannot run .*: No such file'
+	assert_stderr_has "^btrfs-ktls-pipe: there: cannot run 'true' by /no/such/filter: No such file"
 }
