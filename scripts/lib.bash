@@ -53,6 +53,12 @@ wrong_usage()
 	exit 2
 }
 
+# installed PACKAGE: of Debian; one that was removed may still be known to dpkg
+installed()
+{
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
 # tell_during WHAT LOG COMMAND...: runs COMMAND with its output in LOG. Every 3
 # seconds a line says that it still runs, with the last line of its output.
 tell_during()

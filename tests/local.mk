@@ -39,7 +39,9 @@ bats_tests = \
 	tests/e2e/tls/interop.bats \
 	tests/e2e/stream/btrfs.bats
 
+if HAVE_BATS
 TESTS += $(bats_tests)
+endif
 EXTRA_DIST += $(bats_tests) tests/lib/helpers.bash tests/lib/peers.bash
 
 # These take minutes: scripts/test runs them, make check does not.
