@@ -427,11 +427,11 @@ static int near_explain(const struct near *n, int status, struct err *e)
 
 	if (status < 0)
 		return -1;
-	/* Ours only waited behind another one, which has ended. */
-	if (!status && n->o->name)
+	/* Ours only waited at the socket of the one that had the stream. */
+	if (!status && n->heard_ready && n->o->name && !n->o->discard)
 		return err_set(e, ERR_AUTH, 0,
-			       "another process had the stream of that name on "
-			       "%s, and it has ended",
+			       "the stream of that name on %s has ended "
+			       "meanwhile, without us",
 			       host);
 	if (status == 255)
 		return err_set(e, ERR_SSH, 0, "ssh to %s failed%s: %s", host,
@@ -488,9 +488,7 @@ static struct session *near_begin(struct near *n, struct err *e)
 	    near_greet(n, e) < 0)
 		return NULL;
 	session = near_connect(n, e);
-	/* ERR_AUTH: what answered was no far host of ours, but a firewall. */
-	if (!session && (e->kind == ERR_NET || e->kind == ERR_AUTH) &&
-	    n->o->fallback && !n->ssh.ended)
+	if (!session && e->kind == ERR_NET && n->o->fallback && !n->ssh.ended)
 		session = near_fall_back(n, e);
 	return session;
 }

@@ -46,17 +46,6 @@ only_ssh() {
 	assert_same_file got2 in
 }
 
-@test "something else answers on the port: exit status 5, and --fallback goes through ssh" {
-	ip netns exec "$CABLE" nft "table ip r { chain c {
-		type nat hook prerouting priority -100;
-		tcp dport 6331-6339 redirect to :$SSHD_PORT; }; }" ||
-		skip 'own kernel only: no nft'
-	by_ssh 5 --port 6331-6339 there "cat >$TMP/got" <in
-	by_ssh --fallback --port 6331-6339 there "cat >$TMP/got" <in
-	assert_same_file got in
-	assert_stderr_has 'going through ssh .--fallback.$'
-}
-
 @test "the far host cannot reach us with --reverse: exit status 4, and it names cause and remedy" {
 	firewall 'accept'
 	ip netns exec "$CABLE" nft -f - <<-END
