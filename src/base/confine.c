@@ -150,7 +150,7 @@ int confine_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
-#if defined __i386__ || defined __s390__
+#if defined __i386__ || defined __s390__ || defined __m68k__
 enum { ONE_SOCKET_CALL = 1 }; /* for all of them */
 #else
 enum { ONE_SOCKET_CALL = 0 };

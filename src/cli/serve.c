@@ -250,7 +250,7 @@ static void serve_ended(struct serve *k, struct served_stream *s, int wstatus)
 {
 	int sig = WIFSIGNALED(wstatus) ? WTERMSIG(wstatus) : 0;
 
-	if (sig && sig != SIGTERM && sig != SIGINT)
+	if (sig && sig != SIGTERM)
 		log_notice("%s: this stream's process was killed by signal %d "
 			   "(%s)",
 			   s->name, sig, strsignal(sig));
