@@ -186,8 +186,7 @@ static void far_set_log(const struct far *f)
 	uint64_t own = (uint64_t)f->o->verbose;
 
 	log_set_host(*r->host ? r->host : "other host");
-	log_set_verbosity(r->quiet && !own,
-			  own > r->verbose ? own : r->verbose);
+	log_set_verbosity(r->quiet, own > r->verbose ? own : r->verbose);
 	if (r->ktls_told)
 		connection_told_user_space();
 }

@@ -194,13 +194,12 @@ line_is() {
 }
 
 @test "a listener that runs out of descriptors uses no processor time, and recovers" {
-	local ticks=
 	ktls_here
 	ulimit -S -n 36
 	start_receiver --ktls "$WHEN" --handshake-timeout 3s
 	ulimit -S -n 1024
 	flood 40 ''
-	idled "$RECEIVER_PID" || fail "$ticks ticks in a second"
+	TRIES=2 idles "$RECEIVER_PID"
 	real_peer 12
 	assert_calm 30
 }

@@ -758,7 +758,9 @@ ends_alone() {
 }
 
 @test "the source has closed its output but runs on: after 5 s the sender says so" {
-	SOURCE=(sh -c 'echo word; exec >&-; sleep 6')
-	streams push 0 0
-	says sender 'sh has closed its output, but still runs'
+	SOURCE=(sh -c 'echo word; exec >&-; until [ -e said ]; do sleep 0.1; done')
+	stream_starts push
+	until_true has_line 'sh has closed its output, but still runs' "$SENDER_ERR"
+	: >said
+	stream_ends 0 0
 }

@@ -27,11 +27,11 @@ kill_now() {
 }
 
 # found FUNCTION PID: sets FOUND to the helpers that FUNCTION prints for PID, or
-# to nothing if PID has exited
+# to nothing if PID or the side that connects has exited
 found() {
 	FOUND=$("$@") && return
 	FOUND=
-	! runs "$2"
+	! runs "$2" || ! runs "$CONNECT_PID"
 }
 
 # has_written PID: or has exited

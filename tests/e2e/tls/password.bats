@@ -335,7 +335,7 @@ ZEROS32='\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0'
 @test "100 clients that stop after their first bytes do not delay the real peer" {
 	local seconds=4
 	[[ ! ${BKP_GUEST-}${BKP_UNDER-} ]] || seconds=16
-	start_receiver --ktls "$WHEN"
+	start_receiver --ktls "$WHEN" --handshake-timeout 60s
 	flood 100 '\x70\2\0\0'
 	takes_at_most "$seconds" still_serves
 }
