@@ -43,7 +43,6 @@ struct near {
 	struct ssh_process ssh;
 	struct ssh_process_config config;
 	struct ssh_request_secret *secret; /* secret_alloc() */
-	char identity[KEY_IDENTITY_MAX + 1]; /* of its key; "": the default */
 	struct setup setup;
 	struct net_listener listener; /* reverse */
 	bool heard_ready;
@@ -57,7 +56,7 @@ static int near_draw_identity(struct near *n, struct err *e)
 
 	if (io_random(&number, sizeof number, e) < 0)
 		return -1;
-	sprintf(n->identity, "ssh-%016" PRIx64, number);
+	sprintf(n->secret->key.identity, "ssh-%016" PRIx64, number);
 	return 0;
 }
 
@@ -71,7 +70,9 @@ static int near_set_up(struct near *n, struct err *e)
 	n->secret = secret_alloc(sizeof *n->secret);
 	if (!n->secret)
 		return err_memory(e);
-	if (io_random(n->secret->key, sizeof n->secret->key, e) < 0 ||
+	n->secret->key.secret.len = SSH_REQUEST_KEY_BYTES;
+	if (io_random(n->secret->key.secret.bytes, SSH_REQUEST_KEY_BYTES, e) <
+		    0 ||
 	    (n->o->name && near_draw_identity(n, e) < 0) ||
 	    setup_init_keyless(&n->setup, &n->side, e) < 0)
 		return -1;
@@ -89,20 +90,14 @@ static int near_set_up(struct near *n, struct err *e)
  */
 static int near_confine(struct near *n, struct err *e)
 {
-	autowipe_key struct key key = { .secret.len = sizeof n->secret->key };
-
 	if (n->confined)
 		return 0;
 	n->confined = true;
 	secret_scrub_stack();
-	if (launcher_start(&n->side, n->ssh.pid, e) < 0)
+	if (launcher_start(&n->side, n->ssh.pid, e) < 0 ||
+	    setup_use_key(&n->setup, &n->secret->key, e) < 0)
 		return -1;
-	memcpy(key.secret.bytes, n->secret->key, sizeof n->secret->key);
-	strcpy(key.identity, n->identity);
-	return setup_use_key(&n->setup, &key, e) < 0 ||
-			       setup_confine(&n->setup, e) < 0
-		       ? -1
-		       : 0;
+	return setup_confine(&n->setup, e);
 }
 
 static void near_list_modes(const struct mode_list *l, char *out, size_t size)
@@ -144,7 +139,7 @@ static void near_request(const struct near *n, struct ssh_request *r)
 	};
 	if (o->name)
 		key_text_hex(n->setup.name, sizeof n->setup.name, r->name);
-	strcpy(r->identity, n->identity);
+	strcpy(r->identity, n->secret->key.identity);
 	ssh_request_set_word(r->host, o->ssh.host);
 	near_list_modes(&o->modes, r->modes, sizeof r->modes);
 	if (o->receive && o->tcp.congestion)

@@ -119,6 +119,8 @@ static int far_read_secret(struct far *f, struct ssh_request_secret *s,
 	if (ret == 0)
 		ret = ssh_request_parse_secret(line, s, e);
 	explicit_bzero(line, sizeof line);
+	/* ssh_request_parse() has checked its length. */
+	strcpy(s->key.identity, f->request.identity);
 	return ret;
 }
 
@@ -302,16 +304,6 @@ static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 	return stream_name_hash(all, id, e);
 }
 
-/* The near host's key; its identity tells it from those of other processes. */
-static void far_key(const struct far *f, const struct ssh_request_secret *s,
-		    struct key *key)
-{
-	key->secret.len = sizeof s->key;
-	memcpy(key->secret.bytes, s->key, sizeof s->key);
-	/* ssh_request_parse() has checked its length. */
-	strcpy(key->identity, f->request.identity);
-}
-
 /* Bring the key to the ssh-server that has the stream.  Returns as that. */
 static int far_visit(struct far *f, const struct ssh_request_secret *s,
 		     struct err *e)
@@ -323,7 +315,7 @@ static int far_visit(struct far *f, const struct ssh_request_secret *s,
 
 	if (far_listen(f, &a, &why) == 0)
 		v.listen_fd = f->listener.fds[0];
-	far_key(f, s, &v.key);
+	v.key = s->key;
 	memcpy(v.address, a.address, sizeof v.address);
 	ret = ssh_name_bring(&f->name, &v, &a.port, e);
 	key_wipe(&v.key);
@@ -421,7 +413,6 @@ static void far_on_owner(void *arg, const char *identity)
 static int far_take_key(struct far *f, struct ssh_request_secret *s,
 			struct err *e)
 {
-	autowipe_key struct key key = { .secret.len = 0 };
 	int ret;
 
 	if (far_read_secret(f, s, e) < 0 || far_options(f, e) < 0 ||
@@ -434,8 +425,7 @@ static int far_take_key(struct far *f, struct ssh_request_secret *s,
 	if (launcher_start(&f->side, 0, e) < 0 ||
 	    setup_init_keyless(&f->setup, &f->side, e) < 0)
 		return -1;
-	far_key(f, s, &key);
-	return setup_use_key(&f->setup, &key, e);
+	return setup_use_key(&f->setup, &s->key, e);
 }
 
 /* Returns as far_take_key(). */

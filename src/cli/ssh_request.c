@@ -224,7 +224,7 @@ void ssh_request_format_secret(const struct ssh_request_secret *s,
 {
 	char rest[SSH_REQUEST_LINE_BYTES];
 
-	key_text_hex(s->key, sizeof s->key, line);
+	key_text_hex(s->key.secret.bytes, SSH_REQUEST_KEY_BYTES, line);
 	/* The address is padded. */
 	snprintf(rest, sizeof rest, " %05u %-*s", (unsigned int)s->port,
 		 SSH_ANSWER_ADDRESS_MAX - 1, s->address);
@@ -251,10 +251,12 @@ static bool ssh_request_parse_place(const char *line,
 int ssh_request_parse_secret(const char line[static SSH_REQUEST_LINE_BYTES],
 			     struct ssh_request_secret *s, struct err *e)
 {
-	*s = (struct ssh_request_secret){ .port = 0 };
+	*s = (struct ssh_request_secret){ .key.secret.len =
+						  SSH_REQUEST_KEY_BYTES };
 	if (line[SSH_REQUEST_LINE_BYTES - 1] == '\n' &&
 	    line[PORT_AT - 1] == ' ' && line[ADDRESS_AT - 1] == ' ' &&
-	    key_text_unhex((const uint8_t *)line, PORT_AT - 1, s->key) &&
+	    key_text_unhex((const uint8_t *)line, PORT_AT - 1,
+			   s->key.secret.bytes) &&
 	    ssh_request_parse_place(line, s))
 		return 0;
 	return err_set(e, ERR_USAGE, 0,

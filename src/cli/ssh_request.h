@@ -10,6 +10,7 @@
  */
 #pragma once
 
+#include "auth/key.h"
 #include "base/err.h"
 #include "cli/ssh_answer.h"
 
@@ -53,7 +54,7 @@ enum {
 };
 
 struct ssh_request_secret {
-	uint8_t key[SSH_REQUEST_KEY_BYTES];
+	struct key key; /* its identity is in the request, not in this line */
 	uint64_t port; /* reverse: where we listen; else 0 */
 	char address[SSH_ANSWER_ADDRESS_MAX]; /* and at which address, or "" */
 };

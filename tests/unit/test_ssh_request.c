@@ -140,8 +140,9 @@ static void test_secret(void)
 	char line[SSH_REQUEST_LINE_BYTES], copy[sizeof line];
 	struct err e = { 0 };
 
-	for (size_t i = 0; i < sizeof s.key; i++)
-		s.key[i] = (uint8_t)(7 * i);
+	s.key.secret.len = SSH_REQUEST_KEY_BYTES;
+	for (size_t i = 0; i < s.key.secret.len; i++)
+		s.key.secret.bytes[i] = (uint8_t)(7 * i);
 	ssh_request_format_secret(&s, line);
 	ok(ssh_request_parse_secret(line, &back, &e) == 0, "a key line parses");
 	ok(!memcmp(&back, &s, sizeof s), "and is the same");
