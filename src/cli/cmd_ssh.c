@@ -46,7 +46,6 @@ struct near {
 	struct setup setup;
 	struct net_listener listener; /* reverse */
 	bool heard_ready;
-	bool confined;
 };
 
 /* Other processes with that name have their own keys. */
@@ -90,9 +89,8 @@ static int near_set_up(struct near *n, struct err *e)
  */
 static int near_confine(struct near *n, struct err *e)
 {
-	if (n->confined)
+	if (n->setup.confined)
 		return 0;
-	n->confined = true;
 	secret_scrub_stack();
 	if (launcher_start(&n->side, n->ssh.pid, e) < 0 ||
 	    setup_use_key(&n->setup, &n->secret->key, e) < 0)

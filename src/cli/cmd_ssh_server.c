@@ -48,7 +48,6 @@ struct far {
 	char *argv[4]; /* the shell's */
 	char command_name[256]; /* in messages: quoted, and not too long */
 	struct ssh_answer_reader reader; /* of in_fd, while the stream runs */
-	bool confined;
 	bool left; /* the lifeline ended, before the stream */
 };
 
@@ -460,14 +459,6 @@ static int far_set_up(struct far *f, struct err *e)
 	return 0;
 }
 
-static int far_confine(struct far *f, struct err *e)
-{
-	if (f->confined)
-		return 0;
-	f->confined = true;
-	return setup_confine(&f->setup, e);
-}
-
 /* Reverse: the near host does not let us in; its user reads this. */
 static void far_cannot_reach(const struct far *f, struct err *e)
 {
@@ -490,7 +481,7 @@ static struct session *far_connect(struct far *f, struct err *e)
 	struct session *session;
 
 	if (f->request.reverse) {
-		if (far_confine(f, e) < 0)
+		if (setup_confine(&f->setup, e) < 0)
 			return NULL;
 		session = session_client_new(&f->setup.session, e);
 		session = session_first(session, e);
@@ -498,8 +489,8 @@ static struct session *far_connect(struct far *f, struct err *e)
 			far_cannot_reach(f, e);
 		return session;
 	}
-	if (far_listen(f, &f->at[0], e) < 0 || far_confine(f, e) < 0 ||
-	    far_answer(f, &f->at[0], e) < 0)
+	if (far_listen(f, &f->at[0], e) < 0 ||
+	    setup_confine(&f->setup, e) < 0 || far_answer(f, &f->at[0], e) < 0)
 		return NULL;
 	session = session_server_new(&f->setup.session, &f->listener, e);
 	return session_first(session, e);
@@ -542,7 +533,7 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	if (far_obey(f, e) < 0)
 		return NULL;
 	net_listener_close(&f->listener);
-	if (far_confine(f, e) < 0)
+	if (setup_confine(&f->setup, e) < 0)
 		return NULL;
 	fd = ssh_relay_channel(f->in_fd, f->out_fd, e);
 	if (fd < 0)

@@ -257,11 +257,14 @@ static void setup_prepare(const struct setup *s)
 		stream_prepare(&s->stream, s->stats.sends, &s->modes);
 }
 
-int setup_confine(const struct setup *s, struct err *e)
+int setup_confine(struct setup *s, struct err *e)
 {
 	char text[CONFINE_TEXT_BYTES];
 	struct confine c;
 
+	if (s->confined)
+		return 0;
+	s->confined = true;
 	if (s->o->confine == OPTIONS_CONFINE_OFF) {
 		log_notice("--confine off: a flaw in the network code "
 			   "gives the peer all that this user may do");

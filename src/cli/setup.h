@@ -25,6 +25,7 @@ struct setup {
 	struct part_file part; /* --output */
 	struct stats stats;
 	int stats_fd; /* -1: none */
+	bool confined; /* setup_confine() was called */
 };
 
 /*
@@ -49,9 +50,9 @@ int setup_use_key(struct setup *s, const struct key *key,
 /*
  * The last step before the first byte from outside: prepare what needs files or
  * privileges, and confine this process as --confine says.  Says what holds.
- * Errors: ERR_KTLS, for --confine require.
+ * A second call does nothing.  Errors: ERR_KTLS, for --confine require.
  */
-int setup_confine(const struct setup *s, struct err *e) attr_must_check;
+int setup_confine(struct setup *s, struct err *e) attr_must_check;
 
 /*
  * The stream goes through ssh's channel, in mode none.  fd is the connection;
