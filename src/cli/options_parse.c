@@ -341,21 +341,13 @@ static int options_parse_defaults(struct options *o, struct err *e)
 static int options_parse_ssh(struct options *o, int argc, char **argv,
 			     struct err *e)
 {
-	autofree char **words = NULL;
 	struct err of_file = { 0 };
-	int count = 1, ret;
+	int ret;
 
-	if (ssh_args_parse(&o->ssh, argc - 1, argv + 1, options_takes_value,
-			   e) < 0)
+	if (ssh_args_parse(&o->ssh, argc, argv, options_takes_value, e) < 0)
 		return -1;
 	ret = options_parse_defaults(o, &of_file);
-	words = calloc(o->ssh.ours_count + 2, sizeof *words);
-	if (!words)
-		return err_memory(e);
-	words[0] = argv[0];
-	for (size_t i = 0; i < o->ssh.ours_count; i++)
-		words[count++] = o->ssh.ours[i];
-	if (options_parse_options(o, count, words, e) < 0)
+	if (options_parse_options(o, o->ssh.ours_count, o->ssh.ours, e) < 0)
 		return -1;
 	o->quiet |= o->ssh.quiet;
 	o->verbose += o->ssh.verbose;

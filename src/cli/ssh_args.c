@@ -120,13 +120,14 @@ static int ssh_args_sort(struct parser *p, ssh_args_takes_value takes_value,
 int ssh_args_parse(struct ssh_args *a, int count, char **argv,
 		   ssh_args_takes_value takes_value, struct err *e)
 {
-	struct parser p = { .a = a, .argv = argv, .count = count };
+	struct parser p = { .a = a, .argv = argv, .count = count, .next = 1 };
 
 	*a = (struct ssh_args){ 0 };
 	a->ours = calloc((size_t)count + 1, sizeof *a->ours);
 	a->theirs = calloc((size_t)count + 1, sizeof *a->theirs);
 	if (!a->ours || !a->theirs)
 		return err_memory(e);
+	a->ours[a->ours_count++] = argv[0];
 	return ssh_args_sort(&p, takes_value, e);
 }
 

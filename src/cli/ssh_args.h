@@ -10,8 +10,8 @@
 
 /* The words point into argv; the lists end with NULL. */
 struct ssh_args {
-	char **ours; /* long options and their values */
-	size_t ours_count;
+	char **ours; /* the verb, long options and their values */
+	int ours_count;
 	char **theirs; /* ssh's options and their values */
 	size_t theirs_count;
 	const char *host; /* as ssh takes it: [USER@]HOST, a URI; or NULL */
@@ -25,8 +25,8 @@ struct ssh_args {
 typedef bool (*ssh_args_takes_value)(const char *name, size_t len);
 
 /*
- * Sort the count words of argv, from the first option on.  Borrows argv.  The
- * caller calls ssh_args_fini(), after an error too.
+ * Sort the count words of argv, the first of which is the verb.  Borrows argv.
+ * The caller calls ssh_args_fini(), after an error too.
  * Errors: ERR_USAGE, for an option that ssh does not have or that would take
  * standard input or output away from the stream.
  * Ref: main() of OpenSSH's ssh.c.

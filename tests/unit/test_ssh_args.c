@@ -16,7 +16,8 @@ static const char *sorted(const struct ssh_args *a)
 {
 	static char text[512];
 	char *const none[] = { NULL };
-	char *ours = ssh_args_join(a->ours), *theirs = ssh_args_join(a->theirs);
+	char *ours = ssh_args_join(a->ours + 1),
+	     *theirs = ssh_args_join(a->theirs);
 	char *command = ssh_args_join(a->command ? a->command : none);
 
 	snprintf(text, sizeof text, "%s|%s|%s|%s", ours, theirs,
@@ -31,10 +32,10 @@ static const char *sorted(const struct ssh_args *a)
 static const char *parse(const char *line)
 {
 	static char copy[256], said[sizeof((struct err *)0)->msg];
-	char *words[32] = { NULL }, *next = copy;
+	char *words[32] = { (char[]){ "ssh" } }, *next = copy;
 	struct err e = { 0 };
 	struct ssh_args a;
-	int count = 0, ret;
+	int count = 1, ret;
 
 	snprintf(copy, sizeof copy, "%s", line);
 	while (*copy && next)
@@ -94,12 +95,12 @@ static void test_errors(void)
 
 static void test_counted(void)
 {
-	char *words[] = { (char[]){ "-qv4vv" }, (char[]){ "host" },
-			  (char[]){ "-6" } };
+	char *words[] = { (char[]){ "ssh" }, (char[]){ "-qv4vv" },
+			  (char[]){ "host" }, (char[]){ "-6" } };
 	struct err e = { 0 };
 	struct ssh_args a;
 
-	ok(ssh_args_parse(&a, 3, words, takes_value, &e) == 0, "flags parse");
+	ok(ssh_args_parse(&a, 4, words, takes_value, &e) == 0, "flags parse");
 	ok(a.quiet && a.verbose == 3, "-q and -v count for us too");
 	is_int(a.family, AF_INET6, "of -4 and -6 the last counts");
 	is_int((long long)a.theirs_count, 2, "and ssh gets them");
