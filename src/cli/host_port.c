@@ -6,19 +6,14 @@
 #include "base/net_address.h"
 #include "base/parse.h"
 
-/* Is this an IPv6 address, perhaps with a zone?  *lacks_zone: it needs one. */
-static bool host_port_is_ipv6(const char *text, size_t len, bool *lacks_zone)
+/* Is this an IPv6 address, perhaps with a zone? */
+static bool host_port_is_ipv6(const char *text, size_t len)
 {
 	size_t zone = strcspn(text, "%");
 	struct net_address a;
 
-	*lacks_zone = false;
-	if (zone > len)
-		zone = len;
-	if (!net_address_parse(text, zone, &a) || a.family != AF_INET6)
-		return false;
-	*lacks_zone = net_address_is_link_local(&a) && len < zone + 2;
-	return true;
+	return net_address_parse(text, zone < len ? zone : len, &a) &&
+	       a.family == AF_INET6;
 }
 
 /*
@@ -30,12 +25,10 @@ static int host_port_check_bare(const char *text, bool port_given,
 {
 	const char *port = strrchr(text, ':') + 1, *zone = strchr(text, '%');
 	size_t digits = strspn(port, "0123456789"), before = port - text - 1;
-	bool whole, part, ignored;
+	bool whole, part;
 
-	whole = host_port_is_ipv6(text, strlen(text), &ignored) &&
-		!(zone && zone < port);
-	part = host_port_is_ipv6(text, before, &ignored) && digits &&
-	       !port[digits];
+	whole = host_port_is_ipv6(text, strlen(text)) && !(zone && zone < port);
+	part = host_port_is_ipv6(text, before) && digits && !port[digits];
 	if (part && (!whole || (!port_given && digits >= 4 && *port != '0')))
 		return err_set(
 			e, ERR_USAGE, 0,
@@ -53,15 +46,16 @@ static int host_port_check_bare(const char *text, bool port_given,
 
 static int host_port_check_zone(const char *host, struct err *e)
 {
-	bool lacks_zone;
+	size_t zone = strcspn(host, "%");
+	struct net_address a;
 
-	host_port_is_ipv6(host, strlen(host), &lacks_zone);
-	if (!lacks_zone)
+	if (!net_address_parse(host, zone, &a) ||
+	    !net_address_is_link_local(&a) || (host[zone] && host[zone + 1]))
 		return 0;
 	return err_set(e, ERR_USAGE, 0,
 		       "'%s' is a link-local address, which needs its "
 		       "interface: %.*s%%INTERFACE (see 'ip -6 address')",
-		       host, (int)strcspn(host, "%"), host);
+		       host, (int)zone, host);
 }
 
 int host_port_parse(const char *text, bool port_given, struct host_port *out,
