@@ -257,7 +257,10 @@ static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 	return 0;
 }
 
-/* How the login was authenticated, if sshd tells (ExposeAuthInfo); else "" */
+/*
+ * How the login was authenticated, if sshd tells (ExposeAuthInfo); else *login
+ * stays as it is.  The caller frees it, after an error too.
+ */
 static int far_login(char **login, struct err *e)
 {
 	const char *path = getenv("SSH_USER_AUTH");
@@ -265,20 +268,14 @@ static int far_login(char **login, struct err *e)
 	size_t size = 0;
 	bool known;
 
-	*login = NULL;
-	if (!path) {
-		*login = strdup("");
-		return *login ? 0 : err_memory(e);
-	}
+	if (!path)
+		return 0;
 	known = in && getdelim(login, &size, '\0', in) > 0;
-	if (!known) {
+	if (!known)
 		err_set(e, ERR_NET, in && feof(in) ? 0 : errno,
 			"--name: cannot read how this login was authenticated "
 			"(%s)",
 			path);
-		free(*login);
-		*login = NULL;
-	}
 	if (in)
 		fclose(in);
 	return known ? 0 : -1;
@@ -296,9 +293,9 @@ static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 
 	if (far_login(&login, e) < 0)
 		return -1;
-	if (!filter ||
-	    asprintf(&all, "%s\n%s\n%s\n%s", f->request.name, login,
-		     f->o->forced ? filter : "", f->request.command) < 0)
+	if (!filter || asprintf(&all, "%s\n%s\n%s\n%s", f->request.name,
+				login ? login : "", f->o->forced ? filter : "",
+				f->request.command) < 0)
 		return err_memory(e);
 	return stream_name_hash(all, id, e);
 }
