@@ -162,15 +162,6 @@ static bool ssh_request_decode(char *text)
 	return out > text;
 }
 
-static int ssh_request_parse_direction(struct ssh_request *r, const char *word,
-				       struct err *e)
-{
-	r->sends = !strcmp(word, "send");
-	if (r->sends || !strcmp(word, "receive"))
-		return 0;
-	return ssh_request_bad(word, e);
-}
-
 /* Do the words go together? */
 static int ssh_request_check(const struct ssh_request *r, struct err *e)
 {
@@ -189,27 +180,23 @@ int ssh_request_parse(struct ssh_request *r, const char *text, struct err *e)
 {
 	autofree char *copy = strdup(text);
 	char *next = copy, *word;
-	unsigned int number = 0;
+	uint64_t version;
 
 	*r = (struct ssh_request){ 0 };
 	if (!copy)
 		return err_memory(e);
-	while ((word = strsep(&next, " ")) && strcmp(word, "--")) {
-		uint64_t version;
-		int ret = 0;
-
-		if (!number)
-			ret = parse_uint(word, SSH_ANSWER_VERSION,
-					 SSH_ANSWER_VERSION, &version, e);
-		else if (number == 1)
-			ret = ssh_request_parse_direction(r, word, e);
-		else
-			ret = ssh_request_parse_word(r, word, e);
-		if (ret < 0)
-			return ssh_request_bad(word, e);
-		number++;
-	}
-	if (number < 2 || !next || !ssh_request_decode(next))
+	word = strsep(&next, " ");
+	if (parse_uint(word, SSH_ANSWER_VERSION, SSH_ANSWER_VERSION, &version,
+		       e) < 0)
+		return ssh_request_bad(word, e);
+	word = strsep(&next, " ");
+	r->sends = word && !strcmp(word, "send");
+	if (!r->sends && (!word || strcmp(word, "receive")))
+		return ssh_request_bad(word ? word : "", e);
+	while ((word = strsep(&next, " ")) && strcmp(word, "--"))
+		if (ssh_request_parse_word(r, word, e) < 0)
+			return -1;
+	if (!next || !ssh_request_decode(next))
 		return ssh_request_bad(next ? next : "", e);
 	if (ssh_request_check(r, e) < 0)
 		return -1;
