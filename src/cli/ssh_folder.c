@@ -129,15 +129,12 @@ int ssh_folder_lock(char path[static SSH_FOLDER_PATH_BYTES],
 
 int ssh_folder_connect(const struct sockaddr_un *at)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	int num;
+	autoclose int fd =
+		socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
-	if (fd < 0 || connect(fd, (const struct sockaddr *)at, sizeof *at) == 0)
-		return fd;
-	num = errno;
-	close(fd);
-	errno = num;
-	return -1;
+	if (fd < 0 || connect(fd, (const struct sockaddr *)at, sizeof *at) < 0)
+		return -1;
+	return steal_fd(&fd);
 }
 
 void ssh_folder_tidy(int lock, const struct sockaddr_un *at)
