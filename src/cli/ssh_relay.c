@@ -24,9 +24,7 @@ static void ssh_relay_detach(int fd)
 	setpgid(0, 0);
 	prctl(PR_SET_NAME, "ktls-messages");
 	/* Standard input and output are not ours to hold open. */
-	close(STDIN_FILENO);
-	close(STDOUT_FILENO);
-	io_close_all_but(3, &fd, 1);
+	io_close_all_but(0, (int[]){ STDERR_FILENO, fd }, 2);
 	log_after_fork();
 }
 
