@@ -144,7 +144,7 @@ int main(int argc, char **argv)
 	log_be_patient();
 	if (ret < 0)
 		notify_status("%s", e.msg);
-	notify_stopping();
+	notify_set(NOTIFY_STOPPING);
 	if (ret == 0)
 		log_flush();
 	else

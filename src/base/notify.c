@@ -19,16 +19,9 @@ enum {
 	STATUS_BYTES = 201,
 };
 
-enum notify_state {
-	NOTIFY_STARTING, /* nothing was said yet */
-	NOTIFY_READY,
-	NOTIFY_RELOADING,
-	NOTIFY_STOPPING,
-};
-
 static struct {
 	int fd; /* a connected datagram socket; -1: nobody listens */
-	enum notify_state state;
+	enum notify_state state; /* 0: nothing was said yet */
 	char status[STATUS_BYTES];
 	bool state_pending, status_pending; /* not sent yet */
 	uint64_t retry_ms; /* when to send what is pending */
@@ -117,7 +110,6 @@ bool notify_is_on(void)
 static void notify_write(char *text, size_t size, bool alive)
 {
 	static const char *const states[] = {
-		[NOTIFY_STARTING] = "",
 		[NOTIFY_READY] = "READY=1\n",
 		[NOTIFY_RELOADING] = "RELOADING=1\n",
 		[NOTIFY_STOPPING] = "STOPPING=1\n",
@@ -161,28 +153,13 @@ static void notify_flush(bool alive)
 		notify.watchdog_due_ms = clock_deadline(notify.watchdog_ms);
 }
 
-static void notify_set(enum notify_state state)
+void notify_set(enum notify_state state)
 {
 	if (notify.fd < 0 || notify.state == NOTIFY_STOPPING)
 		return;
 	notify.state = state;
 	notify.state_pending = true;
 	notify_flush(false);
-}
-
-void notify_ready(void)
-{
-	notify_set(NOTIFY_READY);
-}
-
-void notify_reloading(void)
-{
-	notify_set(NOTIFY_RELOADING);
-}
-
-void notify_stopping(void)
-{
-	notify_set(NOTIFY_STOPPING);
 }
 
 void notify_status(const char *fmt, ...)

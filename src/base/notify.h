@@ -20,9 +20,12 @@ void notify_init(void);
 /* Does a service manager listen? */
 bool notify_is_on(void);
 
-void notify_ready(void); /* the service works; also after a reload */
-void notify_reloading(void); /* until notify_ready() */
-void notify_stopping(void); /* final */
+enum notify_state {
+	NOTIFY_READY = 1, /* the service works; also after a reload */
+	NOTIFY_RELOADING, /* until NOTIFY_READY */
+	NOTIFY_STOPPING, /* final */
+};
+void notify_set(enum notify_state state);
 
 /* One line for people, shortened to 200 characters. */
 void notify_status(const char *fmt, ...) attr_printf(1, 2);

@@ -88,7 +88,7 @@ int signals_check(struct err *e)
 
 	if (!sig)
 		return 0;
-	notify_stopping();
+	notify_set(NOTIFY_STOPPING);
 	return err_set(e, ERR_IO, 0, "stopped by signal %d (%s)", sig,
 		       strsignal(sig));
 }

@@ -18,7 +18,7 @@ int cmd_connect(const struct options *o, struct err *e)
 	stream_offer(session, setup.stream.part);
 	session = session_first(session, e);
 	if (session)
-		notify_ready();
+		notify_set(NOTIFY_READY);
 	ret = stream_run(session, &setup.stream, &setup.stats, e);
 	setup_write_stats(&setup, ret < 0 ? e : NULL);
 	return ret;

@@ -18,7 +18,7 @@ static int listen_tell_ready(const struct options *o, uint16_t port,
 	char text[16];
 	int len = snprintf(text, sizeof text, "%u\n", port);
 
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	if (o->ready_fd < 0)
 		return 0;
 	if (io_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd", e) <

@@ -522,7 +522,7 @@ static int near_run(struct near *n, struct err *e)
 	int ret, status;
 
 	if (streams)
-		notify_ready();
+		notify_set(NOTIFY_READY);
 	ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
 	if (ret < 0 && streams)
 		near_give_up(n);

@@ -223,7 +223,7 @@ static void serve_stop(struct serve *k, int sig)
 {
 	k->aborts = k->stop_sig;
 	k->stop_sig = sig;
-	notify_stopping();
+	notify_set(NOTIFY_STOPPING);
 	if (k->aborts && k->orphaned) {
 		log_notice("signal %d (%s): the streams go on, because only "
 			   "the launcher could abort them",
@@ -241,7 +241,7 @@ static void serve_stop(struct serve *k, int sig)
 static void serve_lose_launcher(struct serve *k)
 {
 	k->orphaned = true;
-	notify_stopping();
+	notify_set(NOTIFY_STOPPING);
 	log_notice("the launcher was killed: no new streams");
 }
 
@@ -282,9 +282,9 @@ static void serve_take_signals(struct serve *k)
 			break;
 		case SIGHUP:
 			/* systemd waits for the end of it. */
-			notify_reloading();
+			notify_set(NOTIFY_RELOADING);
 			serve_reread(k);
-			notify_ready();
+			notify_set(NOTIFY_READY);
 			break;
 		case SIGUSR1:
 			serve_signal_streams(k, SIGUSR1);

@@ -60,7 +60,7 @@ static void test_nobody(void)
 	notify_init();
 	ok(!notify_is_on(), "without NOTIFY_SOCKET nobody listens");
 	ok(notify_due() == CLOCK_NEVER, "and there is nothing to do");
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	notify_status("x");
 	notify_tick();
 	ok(!getenv("WATCHDOG_USEC"), "WATCHDOG_USEC is removed all the same");
@@ -76,7 +76,7 @@ static void test_states(const char *name)
 	ok(notify_is_on(), "%s: the manager listens", name);
 	ok(!getenv("NOTIFY_SOCKET"), "NOTIFY_SOCKET is removed");
 	is_str(heard(), "", "nothing is said at first");
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	is_str(heard(), "READY=1;", "ready");
 	notify_status("%d streams", 3);
 	is_str(heard(), "STATUS=3 streams;", "the status");
@@ -84,16 +84,16 @@ static void test_states(const char *name)
 	is_str(heard(), "", "the same status is not said again");
 	notify_status("a\nREADY=1");
 	is_str(heard(), "STATUS=a?READY=1;", "a status is one line");
-	notify_reloading();
+	notify_set(NOTIFY_RELOADING);
 	text = heard();
 	ok(sscanf(text, "RELOADING=1;MONOTONIC_USEC=%" SCNu64 ";", &us) == 1 &&
 		   us >= before_us && us <= (clock_now_ms() + 1) * 1000,
 	   "reloading, with the time");
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	is_str(heard(), "READY=1;", "ready again");
-	notify_stopping();
+	notify_set(NOTIFY_STOPPING);
 	is_str(heard(), "STOPPING=1;", "stopping");
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	is_str(heard(), "", "and that is final");
 	stop_manager();
 	notify_status("x");
@@ -122,7 +122,7 @@ static void test_full(const char *path)
 	notify_init();
 	for (int i = 0; i < 5000; i++)
 		notify_status("%d", i);
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	notify_status("last");
 	ok(notify_due() <= clock_now_ms() + 1000,
 	   "a full socket is tried again soon");
@@ -176,7 +176,7 @@ static void test_bad_watchdog(const char *path)
 	notify_init();
 	ok(notify_is_on() && notify_due() == CLOCK_NEVER,
 	   "a time that is no number: no signs of life");
-	notify_ready();
+	notify_set(NOTIFY_READY);
 	is_str(heard(), "READY=1;", "but all else");
 	stop_manager();
 }
@@ -198,7 +198,7 @@ static void test_bad(void)
 		notify_init();
 		ok(!notify_is_on(), "'%.20s' is no socket of a manager",
 		   names[i]);
-		notify_ready();
+		notify_set(NOTIFY_READY);
 	}
 }
 
