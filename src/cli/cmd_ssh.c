@@ -186,18 +186,13 @@ static int near_greet(struct near *n, struct err *e)
 	return ret;
 }
 
-/* An address that only the far host can use: its zone is the far host's. */
-static bool near_is_foreign(const char *address)
-{
-	return strchr(address, '%') != NULL;
-}
-
 /* The addresses to try, best first: those of `all` that are set. */
 static size_t near_list(struct near *n, const struct ssh_answer *a,
 			const char *out[static ORDER_HOSTS_MAX])
 {
+	/* The zone of its address is the far host's: of no use to us. */
 	const char *all[] = { n->o->address,
-			      near_is_foreign(a->address) ? NULL : a->address,
+			      strchr(a->address, '%') ? NULL : a->address,
 			      n->config.host };
 	size_t count = 0;
 
