@@ -170,7 +170,7 @@ static int far_options(struct far *f, struct err *e)
 	};
 	if (*r->modes && mode_parse(r->modes, &f->side.modes, e) < 0)
 		return -1;
-	if (f->side.modes.count && f->side.modes.modes[0] == &mode_none)
+	if (options_mode_none(&f->side))
 		return err_set(e, ERR_USAGE, 0, "mode none is not possible");
 	if (far_command(f, e) < 0)
 		return -1;
