@@ -103,13 +103,11 @@ int sender_input_take(struct sender *s, const struct pollfd *input,
 		      struct err *e);
 
 /*
- * The input is at its end.  A killed producer looks the same, except that a
- * COMMAND has an exit status and a btrfs stream has a last command.
+ * Is the input complete?  Its end proves nothing: a killed producer looks the
+ * same, except that a COMMAND has an exit status and a btrfs stream has a last
+ * command.  A failing source fails the stream, with or without an end of file.
  */
-int sender_input_check_end(struct sender *s, struct err *e);
-
-/* A failing source fails the stream, with or without an end of file. */
-int sender_input_check_source(struct sender *s, struct err *e);
+int sender_input_check(struct sender *s, struct err *e);
 
 /* sender_send: from the resend buffer into the connection */
 

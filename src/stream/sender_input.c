@@ -71,7 +71,7 @@ static int sender_check_end(struct sender *s, struct err *e)
 		       "command is missing (was btrfs send killed?)");
 }
 
-int sender_input_check_end(struct sender *s, struct err *e)
+int sender_input_check(struct sender *s, struct err *e)
 {
 	struct command_status status;
 
@@ -81,18 +81,11 @@ int sender_input_check_end(struct sender *s, struct err *e)
 		if (!command_succeeded(&status))
 			return command_fail(&status, s->p->source_name, e);
 	}
+	if (!s->resend->eof)
+		return 0;
 	if (s->is_btrfs && sender_check_end(s, e) < 0)
 		return -1;
 	s->complete = true;
-	return 0;
-}
-
-int sender_input_check_source(struct sender *s, struct err *e)
-{
-	struct command_status status;
-
-	if (command_ended(s->p->source, &status) && !command_succeeded(&status))
-		return command_fail(&status, s->p->source_name, e);
 	return 0;
 }
 

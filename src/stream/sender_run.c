@@ -194,7 +194,7 @@ static int sender_step(struct sender *s, struct err *e)
 {
 	struct session_poll p;
 
-	if (s->resend->eof && !s->complete && sender_input_check_end(s, e) < 0)
+	if (s->resend->eof && !s->complete && sender_input_check(s, e) < 0)
 		return -1;
 	if (sender_use_connection(s, e) < 0 || sender_wait(s, &p, e) < 0)
 		return -1;
@@ -208,7 +208,7 @@ static int sender_step(struct sender *s, struct err *e)
 		return 0;
 	if (p.due && sender_run_session(s, e) < 0)
 		return -1;
-	if (p.extra[POLL_SOURCE].revents && sender_input_check_source(s, e) < 0)
+	if (p.extra[POLL_SOURCE].revents && sender_input_check(s, e) < 0)
 		return -1;
 	return sender_input_take(s, &p.extra[POLL_INPUT], e);
 }
