@@ -154,8 +154,6 @@ static int client_sends(struct client *client, const struct session_span *span,
 	struct session *s = &client->session;
 	bool have = w->flags & FRAME_WELCOME_HAVE;
 
-	if (s->conn && w->rekey_at)
-		return client_rekeyed(client, span, w->rekey_at, e);
 	if (!have && (w->offset < span->low || w->offset > span->high))
 		return err_set(e, s->count ? ERR_STREAM : ERR_AUTH, 0,
 			       "the receiver wants to resume at byte %" PRIu64
@@ -177,8 +175,6 @@ static int client_receives(struct client *client,
 	const struct frame have = { .type = FRAME_HAVE, .have = s->have };
 	bool has = session_compares(s);
 
-	if (s->conn && w->rekey_at)
-		return client_rekeyed(client, span, w->rekey_at, e);
 	/* Until HAVE has left, the next WELCOME may bring another ticket. */
 	if (has && client_send(client, &have, e) < 0)
 		return client_refused(client, e);
@@ -201,6 +197,8 @@ static int client_accepted(struct client *client,
 		client_hang_up(client);
 		return 0;
 	}
+	if (s->conn && w->rekey_at)
+		return client_rekeyed(client, span, w->rekey_at, e);
 	if (s->role == FRAME_RECEIVES)
 		return client_receives(client, span, w, e);
 	if (!(w->flags & FRAME_WELCOME_HAVE) && session_compares(s))
