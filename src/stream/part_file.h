@@ -13,7 +13,6 @@
 #include "base/err.h"
 #include "base/order.h"
 #include "conn/digest.h"
-#include "proto/frame.h"
 
 struct part_file {
 	int dir_fd; /* the folder of both */
