@@ -26,8 +26,7 @@ struct acceptor {
 	int epoll_fd; /* readable when there is something to do */
 	size_t watched; /* sockets of the listener */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
-	bool paused; /* accepts nothing until accept_after_ms */
-	uint64_t accept_after_ms;
+	uint64_t accept_after_ms; /* it pauses until then; CLOCK_NEVER: not */
 	struct log_limit refusals;
 	struct err broken; /* why it cannot accept; no kind: it can */
 	struct pending pending[PENDING_MAX];
@@ -78,13 +77,11 @@ static void acceptor_watch_listener(struct acceptor *a)
 static void acceptor_pause(struct acceptor *a, uint64_t pause_ms)
 {
 	const struct net_listener *l = a->listener;
-	bool paused = pause_ms;
 
-	a->paused = paused;
-	a->accept_after_ms = paused ? clock_deadline(pause_ms) : CLOCK_NEVER;
+	a->accept_after_ms = pause_ms ? clock_deadline(pause_ms) : CLOCK_NEVER;
 	for (size_t i = 0; i < a->watched; i++)
 		acceptor_watch(a, EPOLL_CTL_MOD, l->fds[i],
-			       paused ? 0 : EPOLLIN, LISTENER_0 + (uint32_t)i,
+			       pause_ms ? 0 : EPOLLIN, LISTENER_0 + (uint32_t)i,
 			       &a->broken);
 }
 
@@ -303,7 +300,7 @@ static void acceptor_check_deadlines(struct acceptor *a)
 {
 	uint64_t now = clock_now_ms();
 
-	if (a->paused && now >= a->accept_after_ms)
+	if (now >= a->accept_after_ms)
 		acceptor_pause(a, 0);
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]) &&
@@ -360,7 +357,7 @@ int acceptor_check(const struct acceptor *a, struct err *e)
 
 uint64_t acceptor_due(const struct acceptor *a)
 {
-	uint64_t due = a->paused ? a->accept_after_ms : CLOCK_NEVER;
+	uint64_t due = a->accept_after_ms;
 
 	for (size_t i = 0; i < PENDING_MAX; i++)
 		if (pending_exists(&a->pending[i]))
@@ -416,6 +413,7 @@ struct acceptor *acceptor_open(const struct net_listener *l,
 		return NULL;
 	}
 	memset(a->spare_fds, -1, sizeof a->spare_fds);
+	a->accept_after_ms = CLOCK_NEVER;
 	if (acceptor_save_fds(a, e) < 0) {
 		acceptor_close(a);
 		return NULL;
