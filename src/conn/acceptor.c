@@ -370,9 +370,14 @@ int acceptor_fd(const struct acceptor *a)
 	return a->epoll_fd;
 }
 
-/* Reserve descriptors for a stream: pending handshakes must not use them up. */
-static int acceptor_save_fds(struct acceptor *a, struct err *e)
+/* Also reserve descriptors for a stream: handshakes must not use them up. */
+static int acceptor_open_fds(struct acceptor *a, struct err *e)
 {
+	memset(a->spare_fds, -1, sizeof a->spare_fds);
+	a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (a->epoll_fd < 0)
+		return err_call(e, ERR_NET, "epoll_create1",
+				"cannot wait for connections");
 	for (size_t i = 0; i < SPARE_FDS; i++) {
 		a->spare_fds[i] = fcntl(a->epoll_fd, F_DUPFD_CLOEXEC, 0);
 		if (a->spare_fds[i] < 0)
@@ -405,16 +410,8 @@ struct acceptor *acceptor_open(const struct net_listener *l,
 
 	if (!a)
 		return NULL;
-	a->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (a->epoll_fd < 0) {
-		err_call(e, ERR_NET, "epoll_create1",
-			 "cannot wait for connections");
-		free(a);
-		return NULL;
-	}
-	memset(a->spare_fds, -1, sizeof a->spare_fds);
 	a->accept_after_ms = CLOCK_NEVER;
-	if (acceptor_save_fds(a, e) < 0) {
+	if (acceptor_open_fds(a, e) < 0) {
 		acceptor_close(a);
 		return NULL;
 	}
@@ -433,7 +430,7 @@ void acceptor_leave(struct acceptor *a)
 		if (pending_exists(&a->pending[i]))
 			pending_drop(&a->pending[i]);
 	acceptor_release_fds(a);
-	close(a->epoll_fd);
+	attr_close(&a->epoll_fd);
 	free(a);
 }
 
