@@ -337,7 +337,7 @@ static int part_file_finish(const struct part_file *p)
 	return num;
 }
 
-/* The like of it for an output that is a file is in output.c. */
+/* 0: it cannot be had.  The like of it for another file is in output.c. */
 static pid_t part_file_fork(const struct part_file *p, bool finish)
 {
 	pid_t pid = signals_fork();
@@ -348,7 +348,7 @@ static pid_t part_file_fork(const struct part_file *p, bool finish)
 				 3);
 		_exit(finish ? part_file_finish(p) : part_file_note(p));
 	}
-	return pid;
+	return pid > 0 ? pid : 0;
 }
 
 /* ---- in ours */
@@ -372,8 +372,6 @@ static void part_file_sync(struct part_file *p)
 	p->synced = p->bytes;
 	p->sync_due_ms = clock_deadline(SYNC_MS);
 	p->sync_pid = part_file_fork(p, false);
-	if (p->sync_pid < 0)
-		p->sync_pid = 0;
 }
 
 int part_file_unchanged(const struct part_file *p)
@@ -405,9 +403,8 @@ bool part_file_finished(struct part_file *p, int *num)
 		return true;
 	p->finishing = true;
 	p->sync_pid = part_file_fork(p, true);
-	if (p->sync_pid > 0)
+	if (p->sync_pid)
 		return false;
-	p->sync_pid = 0;
 	*num = part_file_finish(p);
 	return true;
 }
