@@ -279,6 +279,12 @@ can_strace() {
 	not_under valgrind 'it cannot run under strace'
 }
 
+# synced BYTES: so many are noted to be on the disk, SYNCED of them
+synced() {
+	SYNCED=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
+		((SYNCED >= $1))
+}
+
 # keeps_attributes: skips the test where the length of a part cannot be noted
 keeps_attributes() {
 	: >attributes

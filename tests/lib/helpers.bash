@@ -53,11 +53,9 @@ set_up() {
 
 # is_child PID: not a stranger who got the number of a process that has ended
 is_child() {
-	local key value
-	while read -r key value; do
-		[[ $key != PPid: ]] || break
-	done 2>/dev/null <"/proc/$1/status"
-	[[ $value == "$BASHPID" ]]
+	local stat=
+	read -r stat 2>/dev/null <"/proc/$1/stat"
+	[[ ${stat##*) } == ?" $BASHPID "* ]] # state, parent; proc(5)
 }
 
 end_children() {
@@ -182,6 +180,13 @@ spawn_receiver() {
 	((${#cred[@]})) || cred=("${CREDENTIAL[@]}")
 	spawn RECEIVER_PID "$RECEIVER_ERR" listen "${cred[@]}" "${BIND[@]}" -p 0 \
 		"${RETRY[@]}" "$@"
+}
+
+# runs_program PID: not bash any more, which becomes the program; or it has ended
+runs_program() {
+	local name=btrfs-ktls-pipe
+	read -r name 2>/dev/null <"/proc/$1/comm" || :
+	[[ $name == btrfs-ktls-pipe ]]
 }
 
 # verbs: prints them
@@ -358,6 +363,25 @@ family_of() {
 		echo "$pid"
 		family_of "$pid"
 	done
+}
+
+# words_are_seen [OPTION]...: a stream of one word; afterwards "seen" has the
+# environment of COMMAND, and the command lines of all processes of both sides
+words_are_seen() {
+	start_receiver --ktls "$WHEN" "$@" -- sh -c 'env >seen; cat'
+	have_fifo feed
+	exec 8<>feed
+	spawn_sender --ktls "$WHEN" "$@" <feed
+	echo word >&8
+	until_true test -s "$RECEIVED"
+	family_of "$RECEIVER_PID" >pids
+	family_of "$SENDER_PID" >>pids
+	ps -wwo args -p "$RECEIVER_PID,$SENDER_PID,$(paste -sd, pids)" >>seen
+	has_line '^BTRFS_KTLS_PIPE_STREAM=' seen
+	has_line 'cat$' seen
+	exec 8>&-
+	wait_sender 0
+	wait_receiver 0
 }
 
 # children_of PID: prints the processes that it forked, but for the launcher

@@ -78,7 +78,7 @@ assert_meter() {
 	# Until the program ignores or catches SIGUSR1, bit 9, that ends it.
 	# bash, which becomes the program, catches it, too.
 	tells() {
-		grep -qx btrfs-ktls-pipe "/proc/$SENDER_PID/comm" || return
+		runs_program "$SENDER_PID" || return
 		grep -qE '^Sig(Ign|Cgt):.*[2367abef]..$' "/proc/$SENDER_PID/status" ||
 			return
 		kill -USR1 "$SENDER_PID"

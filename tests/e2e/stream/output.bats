@@ -115,12 +115,6 @@ part_is_continued() {
 	whole
 }
 
-# synced BYTES: so many are noted to be on the disk, SYNCED of them
-synced() {
-	SYNCED=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
-		((SYNCED >= $1))
-}
-
 # Beside it lies a note then.
 without_attributes() {
 	wrapped '' "\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr --"

@@ -120,12 +120,6 @@ make_slow() {
 	said 'reading the input again'
 }
 
-# synced BYTES: so many are noted to be on the disk, SYNCED of them
-synced() {
-	SYNCED=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part 2>/dev/null) &&
-		((SYNCED >= $1))
-}
-
 @test "a receiver ends by a signal: COMMAND of the listener runs again, and the rest comes" {
 	local signal
 	keeps_attributes
@@ -429,13 +423,6 @@ hello() {
 		pulls
 		whole
 	done
-}
-
-# runs_program PID: or has ended
-runs_program() {
-	local name=btrfs-ktls-pipe
-	read -r name 2>/dev/null <"/proc/$1/comm" || :
-	[[ $name == btrfs-ktls-pip* ]]
 }
 
 @test "receivers are killed at random moments: the file is absent or whole" {
