@@ -150,12 +150,6 @@ int confine_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
-#if defined __i386__ || defined __s390__ || defined __m68k__
-enum { ONE_SOCKET_CALL = 1 }; /* for all of them */
-#else
-enum { ONE_SOCKET_CALL = 0 };
-#endif
-
 void confine_enter(struct confine *c, bool alone)
 {
 	struct err e = { 0 };
@@ -189,7 +183,7 @@ void confine_enter(struct confine *c, bool alone)
 	if (confine_calls(alone, &c->calls, &e) < 0) {
 		confine_miss(c, "%s", e.msg);
 		c->serious = true;
-	} else if (ONE_SOCKET_CALL) {
+	} else if (CONFINE_SOCKETCALL) {
 		confine_miss(c, "the arguments of socket calls are not limited "
 				"on this machine");
 	}

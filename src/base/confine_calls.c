@@ -140,8 +140,7 @@ static const struct confine_rule confine_some[] = {
 	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_NOTSENT_LOWAT)),
 	ALLOW(setsockopt, EQ(1, IPPROTO_TCP), EQ(2, TCP_ULP)),
 	ALLOW(setsockopt, EQ(1, SOL_TLS)),
-#if defined __i386__ || defined __s390__ || defined __m68k__
-	/* one call for all, whose arguments no filter sees */
+#if CONFINE_SOCKETCALL
 	ALLOW(socketcall, EQ(0, SYS_GETSOCKNAME)),
 	ALLOW(socketcall, EQ(0, SYS_GETPEERNAME)),
 	ALLOW(socketcall, EQ(0, SYS_SOCKETPAIR)),

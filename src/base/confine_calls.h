@@ -14,6 +14,13 @@ enum { CONFINE_SANITIZED = 1 };
 enum { CONFINE_SANITIZED = 0 };
 #endif
 
+/* libc uses socketcall(2) for all sockets; no filter sees its arguments. */
+#if defined __i386__ || defined __m68k__ || defined __s390__
+#define CONFINE_SOCKETCALL 1
+#else
+#define CONFINE_SOCKETCALL 0
+#endif
+
 /*
  * Refuse, from here on and in all children, every system call that is not in
  * the list, and arguments that we do not use.  A refused call fails with EPERM;
