@@ -25,6 +25,8 @@ enum notify_state {
 	NOTIFY_RELOADING, /* until NOTIFY_READY */
 	NOTIFY_STOPPING, /* final */
 };
+
+/* Tell it the state; at once, or as soon as it takes that. */
 void notify_set(enum notify_state state);
 
 /* One line for people, shortened to 200 characters. */

@@ -418,8 +418,8 @@ static int near_explain(const struct near *n, int status, struct err *e)
 	/* Ours only waited at the socket of the one that had the stream. */
 	if (!status && n->heard_ready && n->o->name && !n->o->discard)
 		return err_set(e, ERR_AUTH, 0,
-			       "the stream of that name on %s has ended "
-			       "meanwhile, without us",
+			       "the stream of that name on %s ended while we "
+			       "waited for it",
 			       host);
 	if (status == 255)
 		return err_set(e, ERR_SSH, 0, "ssh to %s failed%s: %s", host,

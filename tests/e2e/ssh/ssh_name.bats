@@ -201,7 +201,7 @@ arrived() {
 	the_rest_comes
 	wait "$SLOW_PID" || code=$?
 	((code == 5)) || fail "exit status $code: $(<slow.err)"
-	assert_stderr_has 'the stream of that name on there has ended meanwhile' slow.err
+	assert_stderr_has 'the stream of that name on there ended while we waited for it$' slow.err
 }
 
 @test "three at once: both that come too late are told busy" {
