@@ -113,11 +113,13 @@ static int session_hear_lifeline(struct session *s, struct err *e)
 		return err_set(e, ERR_STREAM, 0,
 			       "ssh ended, and the stream goes through it");
 	n = io_read(s->lifeline_fd, text, sizeof text);
-	if (n <= 0)
+	if (n <= 0) {
 		s->lifeline_fd = -1;
-	else if (o->gave_up(o->gave_up_arg, text, (size_t)n))
-		return err_set(e, ERR_STREAM, 0,
-			       "the peer gave up (it says so through ssh)");
+	} else if (o->gave_up(o->gave_up_arg, text, (size_t)n)) {
+		/* The end of the connection may be heard next. */
+		s->final = "the peer gave up: it says so through ssh";
+		return err_set(e, ERR_STREAM, 0, "%s", s->final);
+	}
 	return 0;
 }
 
