@@ -353,6 +353,15 @@ static struct session *near_connect(struct near *n, struct err *e)
 	return NULL;
 }
 
+static int near_say(struct near *n, enum ssh_answer_kind kind, struct err *e)
+{
+	const struct ssh_answer a = { .kind = kind };
+	char line[SSH_ANSWER_LINE_MAX];
+	size_t len = ssh_answer_format(&a, line);
+
+	return ssh_process_say(&n->ssh, line, len, e);
+}
+
 /* There is no direct connection: the stream goes through ssh. */
 static struct session *near_fall_back(struct near *n, struct err *e)
 {
@@ -361,14 +370,20 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 
 	log_always("%s; going through ssh (--fallback)", e->msg);
 	*e = (struct err){ 0 };
-	if (ssh_process_say(&n->ssh, SSH_REQUEST_CHANNEL,
-			    sizeof SSH_REQUEST_CHANNEL - 1, e) < 0)
+	if (near_say(n, SSH_ANSWER_CHANNEL, e) < 0)
 		return NULL;
 	/* That nobody waits for us there may have crossed with this order. */
 	do
 		if (ssh_process_hear(&n->ssh, &a, e) < 0)
 			return NULL;
 	while (a.kind == SSH_ANSWER_NOWHERE);
+	if (a.kind == SSH_ANSWER_GAVE_UP) {
+		err_set(e, ERR_STREAM, 0,
+			"the stream had begun on %s, whose answer to our "
+			"greeting was lost",
+			n->o->ssh.host);
+		return NULL;
+	}
 	if (a.kind != SSH_ANSWER_CHANNEL) {
 		err_set(e, ERR_NET, 0, "%s does not go through ssh",
 			n->o->ssh.host);
@@ -476,7 +491,9 @@ static struct session *near_begin(struct near *n, struct err *e)
 	    near_greet(n, e) < 0)
 		return NULL;
 	session = near_connect(n, e);
-	if (!session && e->kind == ERR_NET && n->o->fallback && !n->ssh.ended)
+	/* ERR_AUTH: another program may have answered. */
+	if (!session && (e->kind == ERR_NET || e->kind == ERR_AUTH) &&
+	    n->o->fallback && !n->ssh.ended)
 		session = near_fall_back(n, e);
 	return session;
 }
@@ -495,36 +512,34 @@ static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
 }
 
 /*
- * The alert may lie behind bytes that nobody takes there.  A stream with a name
- * is kept for another process.  In the channel are the stream's bytes.
+ * The alert may lie behind bytes that nobody takes there, or the answer to our
+ * greeting was lost, so that the stream has begun there only.  A stream with a
+ * name is kept for another process.  In the channel are the stream's bytes.
  */
 static void near_give_up(struct near *n)
 {
-	const struct ssh_answer a = { .kind = SSH_ANSWER_GAVE_UP };
-	char line[SSH_ANSWER_LINE_MAX];
-	size_t len = ssh_answer_format(&a, line);
 	struct err e = { 0 };
 
 	if (!n->o->name && !n->setup.connections.in_channel &&
-	    ssh_process_say(&n->ssh, line, len, &e) < 0)
+	    near_say(n, SSH_ANSWER_GAVE_UP, &e) < 0)
 		log_debug("%s", e.msg);
 }
 
 static int near_run(struct near *n, struct err *e)
 {
 	struct session *session = near_begin(n, e);
-	bool streams = session;
+	bool streams = session, ended = n->ssh.ended;
 	int ret, status;
 
 	if (streams)
 		notify_set(NOTIFY_READY);
 	ret = stream_run(session, &n->setup.stream, &n->setup.stats, e);
-	if (ret < 0 && streams)
+	if (ret < 0 && n->heard_ready && !ended)
 		near_give_up(n);
 	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));
 	if (ret < 0 && streams)
 		near_learn(n, status, e);
-	else if (ret < 0 && n->ssh.ended)
+	else if (ret < 0 && ended)
 		near_explain(n, status, e);
 	return ret;
 }

@@ -47,7 +47,7 @@ struct far {
 	struct ssh_name name; /* of the stream, if it has one */
 	char *argv[4]; /* the shell's */
 	char command_name[256]; /* in messages: quoted, and not too long */
-	struct ssh_answer_reader reader; /* of in_fd, while the stream runs */
+	struct ssh_answer_reader reader; /* of in_fd, once the key has come */
 	bool left; /* the lifeline ended, before the stream */
 };
 
@@ -83,10 +83,9 @@ static int far_answer(const struct far *f, const struct ssh_answer *a,
 }
 
 /* Read len bytes from the channel. */
-static int far_read(struct far *f, char *buf, size_t len, uint64_t ms,
+static int far_read(struct far *f, char *buf, size_t len, uint64_t deadline,
 		    struct err *e)
 {
-	uint64_t deadline = clock_deadline(ms);
 	size_t have = 0;
 
 	while (have < len) {
@@ -113,7 +112,7 @@ static int far_read_secret(struct far *f, struct ssh_request_secret *s,
 			   struct err *e)
 {
 	char line[SSH_REQUEST_LINE_BYTES];
-	int ret = far_read(f, line, sizeof line, KEY_MS, e);
+	int ret = far_read(f, line, sizeof line, clock_deadline(KEY_MS), e);
 
 	if (ret == 0)
 		ret = ssh_request_parse_secret(line, s, e);
@@ -493,6 +492,20 @@ static struct session *far_connect(struct far *f, struct err *e)
 	return session_first(session, e);
 }
 
+/* What the near host says after it had our answer */
+static int far_hear(struct far *f, struct ssh_answer *order, struct err *e)
+{
+	uint64_t deadline = clock_deadline(ORDER_MS);
+	char byte;
+
+	do
+		if (far_read(f, &byte, 1, deadline, e) < 0 ||
+		    ssh_answer_take(&f->reader, byte, order, e) < 0)
+			return -1;
+	while (order->kind == SSH_ANSWER_NONE);
+	return 0;
+}
+
 /*
  * There is no direct connection.  Tell the near host, unless it spoke first.
  * It answers by the order to use the channel, or it ends.
@@ -501,7 +514,7 @@ static int far_obey(struct far *f, struct err *e)
 {
 	const struct ssh_answer nowhere = { .kind = SSH_ANSWER_NOWHERE };
 	const struct ssh_answer channel = { .kind = SSH_ANSWER_CHANNEL };
-	char order[sizeof SSH_REQUEST_CHANNEL - 1];
+	struct ssh_answer order = { .kind = SSH_ANSWER_NONE };
 
 	if (!io_ready(f->in_fd, POLLIN)) {
 		if (f->request.fallback)
@@ -509,13 +522,14 @@ static int far_obey(struct far *f, struct err *e)
 		if (far_answer(f, &nowhere, e) < 0 || !f->request.fallback)
 			return -1;
 	}
-	if (far_read(f, order, sizeof order, ORDER_MS, e) < 0) {
-		/* The near host says why. */
-		if (f->left)
-			log_set_level(LOG_SILENT);
+	if (far_hear(f, &order, e) < 0 && !f->left)
+		return -1;
+	/* The near host says why. */
+	if (f->left || order.kind == SSH_ANSWER_GAVE_UP) {
+		log_set_level(LOG_SILENT);
 		return -1;
 	}
-	if (memcmp(order, SSH_REQUEST_CHANNEL, sizeof order))
+	if (order.kind != SSH_ANSWER_CHANNEL)
 		return err_set(e, ERR_USAGE, 0, "an unknown order came");
 	*e = (struct err){ 0 };
 	return far_answer(f, &channel, e);
@@ -559,7 +573,8 @@ static int far_run(struct far *f, struct err *e)
 	bool streams;
 	int ret;
 
-	if (!session && e->kind == ERR_NET)
+	/* Another program may have answered. */
+	if (!session && (e->kind == ERR_NET || e->kind == ERR_AUTH))
 		session = far_fall_back(f, e);
 	streams = session;
 	ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);

@@ -123,8 +123,8 @@ bool ssh_answer_gave_up(void *reader, const char *text, size_t len)
 	struct err ignored = { 0 };
 	struct ssh_answer a = { .kind = SSH_ANSWER_NONE };
 
-	for (size_t i = 0; i < len && a.kind != SSH_ANSWER_GAVE_UP; i++)
+	for (size_t i = 0; i < len && a.kind < SSH_ANSWER_NOWHERE; i++)
 		if (ssh_answer_take(reader, text[i], &a, &ignored) < 0)
 			return false;
-	return a.kind == SSH_ANSWER_GAVE_UP;
+	return a.kind >= SSH_ANSWER_NOWHERE;
 }

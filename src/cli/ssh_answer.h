@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What ssh-server says on its standard output, and hears at the end: lines that
- * begin with a magic word, so that what a login shell prints before them is
- * told apart.  Pure.
+ * What ssh-server says on its standard output, and hears after the key: lines
+ * that begin with a magic word, so that what a login shell prints before them
+ * is told apart.  Pure.
  */
 #pragma once
 
@@ -25,8 +25,9 @@ enum ssh_answer_kind {
 	SSH_ANSWER_READY, /* it reads the key */
 	SSH_ANSWER_AT, /* it listens, or dials us, at this address and port */
 	SSH_ANSWER_NOWHERE, /* there is no direct way; its messages say why */
+	/* Either side says: */
 	SSH_ANSWER_CHANNEL, /* the stream comes next, in this channel */
-	SSH_ANSWER_GAVE_UP, /* the stream has failed; either side says it */
+	SSH_ANSWER_GAVE_UP, /* there is no stream, or it has failed */
 };
 
 struct ssh_answer {
@@ -56,7 +57,8 @@ size_t ssh_answer_format(const struct ssh_answer *a,
 			 char out[static SSH_ANSWER_LINE_MAX]);
 
 /*
- * For session_config: is GAVE_UP among these bytes?  reader is a struct
+ * For session_config: is GAVE_UP among these bytes, or an answer of one who
+ * does not know that the stream has begun?  reader is a struct
  * ssh_answer_reader.
  */
 bool ssh_answer_gave_up(void *reader, const char *text, size_t len);

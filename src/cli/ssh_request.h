@@ -62,9 +62,6 @@ struct ssh_request_secret {
 void ssh_request_format_secret(const struct ssh_request_secret *s,
 			       char line[static SSH_REQUEST_LINE_BYTES]);
 
-/* What the near host says when the stream shall go through ssh's channel */
-#define SSH_REQUEST_CHANNEL "channel\n"
-
 /* The caller wipes *s, after an error too.  Errors: ERR_USAGE. */
 int ssh_request_parse_secret(const char line[static SSH_REQUEST_LINE_BYTES],
 			     struct ssh_request_secret *s,

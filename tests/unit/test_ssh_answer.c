@@ -50,6 +50,9 @@ static void test_gave_up(void)
 	ok(!ssh_answer_gave_up(&reader, text, len - 3) &&
 		   ssh_answer_gave_up(&reader, text + len - 3, 3),
 	   "gave-up in two pieces, behind other text");
+	ok(ssh_answer_gave_up(&reader, M "nowhere\n", sizeof M + 7) &&
+		   ssh_answer_gave_up(&reader, M "channel\n", sizeof M + 7),
+	   "nor does who asks for another way have the stream");
 	ok(!ssh_answer_gave_up(&reader, M "login\n", sizeof M + 5),
 	   "another answer is none");
 }

@@ -258,7 +258,7 @@ cannot() {
 	exec 7<>lifeline
 	cannot 2 'mode none is not possible$' 'receive mode=none'
 	cannot 2 "unknown mode 'x'" 'receive mode=x'
-	cannot 2 'an unknown order came$' receive CHANNEL$'\n'
+	cannot 2 'an unknown order came$' receive $'btrfs-ktls-pipe/ssh nowhere\n'
 	SSH_USER_AUTH=$TMP/none cannot 4 \
 		'--name: cannot read how this login was .*/none.: No such file' \
 		'receive name=00ff'

@@ -114,6 +114,87 @@ far_ended() {
 	[[ ! -e got ]] || fail 'something was sent'
 }
 
+# diverted TOOL ARG...: the port that either host tells the other leads to that
+# tool
+diverted() {
+	local port=$((15000 + SRANDOM % 2000))
+	WAY=(--port "$port")
+	PORT=$port
+	if [[ $1 == relay ]]; then
+		start_relay "${@:2}"
+	else
+		start_tool "$@"
+	fi
+	# The key is one line, and then our address and port are another.
+	cat >far.bin/diverted <<-END
+		#!/bin/bash
+		set -o pipefail
+		divert() {
+			while ((\$1 > 0)) && IFS= read -r line; do
+				echo "\${line/$port/$PORT}"
+				set -- \$((\$1 - 1))
+			done
+			exec cat
+		}
+		divert 1 | sh -c "\$SSH_ORIGINAL_COMMAND" | divert 2
+	END
+	chmod +x far.bin/diverted
+	sed -i 's/^/command="diverted" /' authorized
+}
+
+@test "another program answers at the port: exit status 5, or --fallback goes through ssh" {
+	start_sshd
+	diverted peer close
+	by_ssh 5 "${WAY[@]}" there "cat >$TMP/got" <in
+	[[ ! -e got ]] || fail 'COMMAND was started'
+	by_ssh "${WAY[@]}" --fallback there "cat >$TMP/got" <in
+	assert_same_file got in
+	assert_stderr_has 'going through ssh \(--fallback\)'
+	by_ssh "${WAY[@]}" --fallback --receive there "cat $TMP/in"
+	assert_same_file "$OUT" in
+	by_ssh 4 "${WAY[@]}" --reverse there "cat >$TMP/got2" <in
+	assert_stderr_has 'there: .*closed the connection during the handshake'
+	assert_stderr_has 'there cannot reach us: see its message above'
+	[[ ! -e got2 ]] || fail 'COMMAND was started'
+	by_ssh "${WAY[@]}" --reverse --fallback there "cat >$TMP/got2" <in
+	assert_same_file got2 in
+}
+
+# lost_welcome CODE ARG...: one host has begun the stream, and the other does
+# not know
+lost_welcome() {
+	local before=$SECONDS
+	by_ssh "$1" --handshake-timeout 1s "${WAY[@]}" "${@:2}"
+	PATIENT=10 until_true nothing_is_left
+	((SECONDS - before < 20)) || fail "it took $((SECONDS - before)) s"
+	assert_stderr_has 'no answer to our greeting within 1000 ms'
+}
+
+@test "a WELCOME that never arrives: both hosts end at once" {
+	start_sshd
+	diverted relay hole -c s2c -l 81
+	lost_welcome 5 there "cat >$TMP/got" <in
+	lost_welcome 5 --receive there "cat $TMP/in; sleep 100"
+	lost_welcome 7 --fallback there "cat >$TMP/got" <in
+	assert_stderr_has 'the stream had begun on there'
+	lost_welcome 7 --reverse there "cat >$TMP/got" <in
+	lost_welcome 7 --reverse --fallback --receive there "cat $TMP/in"
+}
+
+@test "the far host gives up while its connection ends: we do not wait for another one" {
+	start_sshd
+	diverted relay hole -c s2c -l 81
+	spawn_ssh --handshake-timeout 3s "${WAY[@]}" --reverse there \
+		"cat >$TMP/got" <in
+	until_true test -s tool.err # WELCOME is lost
+	kill -STOP "$SSH_PID"
+	until_true has_line 'no answer to our greeting' "$ERR"
+	sleep 0.5 # for the end of the connection, and what ssh brings
+	kill -CONT "$SSH_PID"
+	ssh_ends 7
+	assert_stderr_has 'the peer gave up'
+}
+
 @test "listen -p A-B takes the first free port of a range" {
 	start_receiver
 	taken=$PORT
