@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "stream/output.h"
 #include "stream/part_file.h"
 #include "tap.h"
@@ -283,6 +284,37 @@ static void test_part_error(int num, const char *words)
 	is_int(e.num, num, "the sender hears why");
 }
 
+/* Does a sync begin after so many more bytes?  Waits until it has ended. */
+static bool part_is_synced(struct part_file *p, size_t bytes)
+{
+	bool begun = part_file_wrote(p, bytes) == 0 && p->sync_pid;
+
+	for (int i = 0; p->sync_pid && i < 10000; i++) {
+		int num = part_file_wrote(p, 0);
+
+		if (num)
+			return false;
+		poll(NULL, 0, 1);
+	}
+	return begun;
+}
+
+static void test_part_due(struct part_file *p)
+{
+	const size_t most = 64 << 20;
+
+	on_fdatasync = sync_well;
+	p->sync_due_ms = CLOCK_NEVER;
+	ok(!part_is_synced(p, most - 1), "less than 64 MiB are not synced");
+	ok(part_is_synced(p, 1), "64 MiB are");
+	p->sync_due_ms = CLOCK_NEVER;
+	ok(!part_is_synced(p, most - 1), "nor are less behind them");
+	p->sync_due_ms = 0;
+	ok(part_is_synced(p, 0), "but after some seconds they are");
+	p->sync_due_ms = 0;
+	ok(!part_is_synced(p, 0), "if there are any");
+}
+
 static void test_part(void)
 {
 	char dir[] = "/tmp/test_output.XXXXXX", path[64], name[80];
@@ -294,7 +326,8 @@ static void test_part(void)
 		bail();
 	snprintf(path, sizeof path, "%s/file", dir);
 	is_int(part_file_open(&p, path, &e), 0, "a part is opened");
-	if (ftruncate(p.fd, 100 << 20) < 0)
+	test_part_due(&p);
+	if (ftruncate(p.fd, 228 << 20) < 0)
 		bail();
 	on_fdatasync = sync_fail_once;
 	for (size_t wrote = 100 << 20; !num; wrote = 0) {
@@ -304,7 +337,8 @@ static void test_part(void)
 	is_int(num, EIO, "its disk fails");
 	part_file_close(&p);
 	is_int(part_file_open(&p, path, &e), 0, "it is opened again");
-	is_int(p.start, 0, "what the failed sync was about is dropped");
+	is_int(p.start, (128 << 20) - 1,
+	       "what the failed sync was about is dropped");
 	part_file_close(&p);
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(name, sizeof name, "%s.part%s", path,
