@@ -127,9 +127,10 @@ static ssize_t log_write(const char *text, size_t len)
 
 /*
  * Write all of text or nothing.  The rest of a line that was written in part is
- * kept and written first the next time.  Returns false if there is no room.
+ * kept and written first the next time.  Returns 1; 0: there is no room; -1:
+ * standard error fails, so that there is nowhere to report it.
  */
-static bool log_put(const char *text, size_t len)
+static int log_put(const char *text, size_t len)
 {
 	ssize_t n;
 
@@ -142,17 +143,14 @@ static bool log_put(const char *text, size_t len)
 		if (n > 0)
 			memmove(log_rest, log_rest + n, log_rest_len);
 		if (log_rest_len)
-			return false;
+			return 0;
 	}
 	n = len ? log_write(text, len) : 0;
-	if (n < 0 && errno == EAGAIN)
-		return false;
-	/* If standard error fails there is nowhere to report it. */
-	if (n < 0 || (size_t)n == len)
-		return true;
+	if (n < 0)
+		return errno == EAGAIN ? 0 : -1;
 	log_rest_len = len - (size_t)n;
 	memcpy(log_rest, text + n, log_rest_len);
-	return true;
+	return 1;
 }
 
 /* What takes away the status line under the cursor */
@@ -166,7 +164,7 @@ static bool log_tell_dropped(void)
 {
 	char text[sizeof log_name + LOG_SUBJECT_BYTES + 144],
 		mark[sizeof "<7>"];
-	int len;
+	int len, put;
 
 	if (!log_dropped)
 		return true;
@@ -177,11 +175,12 @@ static bool log_tell_dropped(void)
 		       log_clear(), log_mark('4', mark), log_name, log_subject,
 		       log_dropped, log_dropped == 1 ? "" : "s",
 		       log_dropped == 1 ? "was" : "were");
-	if (!log_put(text, (size_t)len))
-		return false;
-	log_status_shown = false;
-	log_dropped = 0;
-	return true;
+	put = log_put(text, (size_t)len);
+	if (put > 0) {
+		log_status_shown = false;
+		log_dropped = 0;
+	}
+	return put != 0;
 }
 
 void log_flush(void)
@@ -193,14 +192,20 @@ void log_flush(void)
 	errno = saved;
 }
 
-bool log_pass_on(const char *text, size_t len)
+void log_count_dropped(const char *text, size_t len)
 {
-	return log_tell_dropped() && log_put(text, len);
+	for (size_t i = 0; i < len; i++)
+		log_dropped += text[i] == '\n';
 }
 
-void log_count_dropped(uint64_t lines)
+bool log_pass_on(const char *text, size_t len)
 {
-	log_dropped += lines;
+	int put = log_tell_dropped() ? log_put(text, len) : 0;
+
+	/* There may be another reader later: see log_change_reader(). */
+	if (put < 0)
+		log_count_dropped(text, len);
+	return put != 0;
 }
 
 bool log_limit(struct log_limit *l, unsigned int *more)
@@ -249,7 +254,7 @@ attr_printf(3, 0) static void log_line(enum log_level level, char severity,
 	if (log_pass_on(line, len))
 		log_status_shown = false;
 	else
-		log_count_dropped(1);
+		log_count_dropped(line, len);
 	errno = saved;
 }
 

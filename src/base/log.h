@@ -92,8 +92,8 @@ void log_debug(const char *fmt, ...) attr_printf(1, 2);
 enum { LOG_PASS_BYTES = 4096 };
 bool log_pass_on(const char *text, size_t len) attr_must_check;
 
-/* Count lines of that program as dropped. */
-void log_count_dropped(uint64_t lines);
+/* Count these lines as dropped. */
+void log_count_dropped(const char *text, size_t len);
 
 /*
  * Write to out what comes before a line that another program wrote: the

@@ -31,13 +31,11 @@ static void ssh_relay_detach(int fd)
 /* Returns false if they were dropped; then the next ones do not wait either. */
 static bool ssh_relay_pass_on(const char *text, size_t len, bool waits)
 {
-	uint64_t end_ms = waits ? clock_deadline(STUCK_MS) : 0, lines = 0;
+	uint64_t end_ms = waits ? clock_deadline(STUCK_MS) : 0;
 
 	while (!log_pass_on(text, len)) {
 		if (clock_now_ms() >= end_ms) {
-			for (size_t i = 0; i < len; i++)
-				lines += text[i] == '\n';
-			log_count_dropped(lines);
+			log_count_dropped(text, len);
 			return false;
 		}
 		poll(NULL, 0, RETRY_MS);

@@ -38,9 +38,9 @@ static bool command_log_flush(struct command_log *l)
 		l->dropping |= now - l->stuck_ms >= STUCK_MS;
 		if (!l->dropping)
 			return false;
-		log_count_dropped(l->block_lines);
+		log_count_dropped(l->block, l->block_len);
 	}
-	l->block_len = l->block_lines = 0;
+	l->block_len = 0;
 	l->stuck_ms = 0;
 	return true;
 }
@@ -61,7 +61,6 @@ static void command_log_show(struct command_log *l, const char *end)
 	command_log_add(l, l->line + l->shown, l->len - l->shown);
 	command_log_add(l, end, strlen(end));
 	l->shown = l->len;
-	l->block_lines += *end == '\n';
 	l->partial_due_ms = CLOCK_NEVER;
 }
 

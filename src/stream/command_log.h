@@ -24,7 +24,6 @@ struct command_log {
 	uint64_t partial_due_ms; /* when to show it without its newline */
 	char block[LOG_PASS_BYTES]; /* what one write passes on */
 	size_t block_len;
-	uint64_t block_lines;
 	uint64_t stuck_ms; /* since when nobody takes it; 0: it is taken */
 	bool dropping;
 	char prefix[LOG_PREFIX_BYTES];

@@ -268,7 +268,7 @@ static void test_status(void)
 	is_str(said(), PREFIX "s: x\n", "and the next one stands below it");
 	log_status("3 MiB");
 	said();
-	log_count_dropped(2);
+	log_count_dropped("a\nb\n", 4);
 	log_flush();
 	is_str(said(),
 	       CLEAR PREFIX "s: 2 lines of messages were dropped: standard "

@@ -448,3 +448,17 @@ arrived() {
 	grep -q 'lines of messages were dropped' heard
 	[[ $(accounted heard) == 500000 ]] || fail "$(accounted heard) lines of 500000"
 }
+
+@test "messages that nobody read before the near process was killed: the next one is told how many" {
+	start_sshd
+	have_fifo messages
+	exec 7<>messages
+	COMMAND="seq 500000 >&2; $COMMAND"
+	ERR=messages PATIENT=90 starts 1000000
+	kill -9 "$SSH_PID"
+	wait "$SSH_PID" || :
+	exec 8>&-
+	again <in
+	arrived
+	assert_stderr_has '^btrfs-ktls-pipe: there: [0-9]+ lines of messages were dropped'
+}
