@@ -51,9 +51,20 @@ ends() {
 		"$said"
 }
 
-# each FUNCTION [STEP], with lines SIDE FORM ... on standard input: in the full
-# tier with both errnos and in both directions. The quick tier alternates
-# between these, and takes every STEPth line.
+# each_push FUNCTION, with lines SIDE FORM ... on standard input: with both
+# errnos
+each_push() {
+	local line num WAY=push
+	while read -r -u 7 -a line; do
+		for num in EPERM ENOSYS; do
+			"$1" "${line[0]}" "$num" "${line[@]:1}"
+		done
+	done 7<&0
+}
+
+# each FUNCTION [STEP], the same: in the full tier in both directions, too. The
+# quick tier alternates between errnos and directions, and takes every STEPth
+# line.
 each() {
 	local line num turn n=0 step=${2-1}
 	while read -r -u 7 -a line; do
@@ -107,14 +118,14 @@ each() {
 }
 
 @test "prctl is refused: a process that COMMAND leaves fails the stream, because its status goes to others" {
-	each ends <<-END
+	each_push ends <<-END
 		connect leaves prctl 9,[79]
 	END
 	WAY=push does_without both EPERM command prctl
 }
 
 @test "ioctl is refused: an output with a reader fails the stream, a file does not" {
-	each ends <<-END
+	each_push ends <<-END
 		listen command ioctl [79],8
 	END
 	WAY=push does_without both EPERM plain ioctl
@@ -126,7 +137,7 @@ each() {
 # The order is one byte; 220 bytes are the status. A loss of either ended in
 # waiting for ever.
 @test "an order to the supervisor, or the status from it, is lost: both sides end" {
-	each ends <<-END
+	each_push ends <<-END
 		listen command sendto:2=1 ~[79],9
 		connect command sendto:2=220 ~9,[79]
 		listen command sendto:2=220 ~[79],9
