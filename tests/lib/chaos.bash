@@ -82,10 +82,9 @@ choose_setting() {
 	: >received
 }
 
-# A source that takes about a third of a second
-slow_source() {
-	exec "$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20
-}
+# A source that takes as long as choose_moment() waits at the most, or nearly
+SLOW_SOURCE=("$BKP_TOOLS/tinywrites" -m 60000
+	-p "200000:$((${BKP_GUEST:+5*}20))")
 
 # choose_consumer: a COMMAND, a program that reads a pipe, or a file; CAME is
 # the output
@@ -100,8 +99,7 @@ choose_consumer() {
 
 choose_source() {
 	choose PRODUCED_BY command pipe
-	[[ $PRODUCED_BY == pipe ]] || SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 \
-		-p 200000:20)
+	[[ $PRODUCED_BY == pipe ]] || SOURCE=("${SLOW_SOURCE[@]}")
 }
 
 starts() {
@@ -109,7 +107,7 @@ starts() {
 		stream_starts "$WAY" <"$IN"
 	else
 		have_fifo feed
-		slow_source <"$IN" >feed 3>&- &
+		"${SLOW_SOURCE[@]}" <"$IN" >feed 3>&- &
 		PRODUCER_PID=$!
 		PIDS+=("$PRODUCER_PID")
 		stream_starts "$WAY" <feed

@@ -74,8 +74,7 @@ command_pid() {
 
 source_command_killed() {
 	choose_consumer
-	SOURCE=("${COMMAND_WITH_PID[@]}" "$BKP_TOOLS/tinywrites" -m 60000 \
-		-p 200000:20)
+	SOURCE=("${COMMAND_WITH_PID[@]}" "${SLOW_SOURCE[@]}")
 	command_pid
 	kill_now "$COMMAND_PID"
 }
@@ -102,8 +101,7 @@ launcher_killed() {
 # The kernel kills COMMAND, for the worker: see supervisor_tie().
 launcher_and_supervisor_killed() {
 	choose_consumer
-	SOURCE=(sh -c 'exec 3<&0; "$@" <&3 & wait $!' sh
-		"$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
+	SOURCE=(sh -c 'exec 3<&0; "$@" <&3 & wait $!' sh "${SLOW_SOURCE[@]}")
 	starts
 	choose_moment
 	until_true found both_of "$SENDER_PID"
@@ -116,7 +114,7 @@ both_of() {
 
 supervisor_killed() {
 	choose_consumer
-	SOURCE=("$BKP_TOOLS/tinywrites" -m 60000 -p 200000:20)
+	SOURCE=("${SLOW_SOURCE[@]}")
 	starts
 	choose_moment
 	until_true found supervisor_of "$SENDER_PID"
