@@ -302,11 +302,16 @@ static void acceptor_check_deadlines(struct acceptor *a)
 
 	if (now >= a->accept_after_ms)
 		acceptor_pause(a, 0);
-	for (size_t i = 0; i < PENDING_MAX; i++)
-		if (pending_exists(&a->pending[i]) &&
-		    now >= a->pending[i].deadline_ms)
-			acceptor_refuse(a, &a->pending[i],
-					"the handshake took too long");
+	for (size_t i = 0; i < PENDING_MAX; i++) {
+		struct pending *p = &a->pending[i];
+
+		if (!pending_exists(p) || now < p->deadline_ms)
+			continue;
+		/* If we were suspended, what arrived meanwhile counts. */
+		if (p->overdue)
+			acceptor_refuse(a, p, "the handshake took too long");
+		p->overdue = true;
+	}
 }
 
 bool acceptor_step(struct acceptor *a, struct peer *accepted)

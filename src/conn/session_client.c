@@ -39,9 +39,6 @@ static int client_step(struct client *client, const struct session_span *span,
 		client_hang_up(client);
 	if (client->state != CLIENT_IDLE && clock_now_ms() >= client->speak_ms)
 		client_dial_speak(client);
-	if (client->state >= CLIENT_PASSWORD &&
-	    clock_now_ms() >= client->deadline_ms)
-		return client_too_late(client, e);
 	switch (client->state) {
 	case CLIENT_IDLE:
 		if (!client_dials(client) ||
@@ -82,6 +79,10 @@ static int client_run(struct session *s, const struct session_span *span,
 		if (client_step(client, span, e) < 0)
 			return -1;
 	} while (client->state != before && client->state != CLIENT_IDLE);
+	/* The answer may have been there, if we were suspended. */
+	if (client->state >= CLIENT_PASSWORD &&
+	    clock_now_ms() >= client->deadline_ms)
+		return client_too_late(client, e);
 	return 0;
 }
 

@@ -297,7 +297,8 @@ int receiver_check_session(struct receiver *r, struct err *e)
 {
 	if (r->session->conn && !receiver_waits(r))
 		retry_excuse(&r->session->retry, clock_now_ms());
-	return session_check(r->session, e);
+	/* If we were suspended, what arrived meanwhile counts. */
+	return r->on.said_ready ? 0 : session_check(r->session, e);
 }
 
 static void receiver_check_silence(struct receiver *r, short revents)

@@ -676,6 +676,39 @@ is_final() {
 	survives_cut pull silence -a 3000000 -k 1
 }
 
+# suspended_for SECONDS PID
+suspended_for() {
+	kill -STOP "$2"
+	sleep "$1"
+	kill -CONT "$2"
+}
+
+@test "a receiver suspended beyond --retry with bytes in its socket goes on" {
+	full_tier_only 12
+	RETRY=(--retry 2s)
+	start_receiver
+	start_relay pause -c c2s -r 4 -w 1500 -f 500000
+	spawn_sender <in
+	until_true has_line 'resumes at byte' "$RECEIVER_ERR"
+	suspended_for 12 "$RECEIVER_PID"
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
+@test "a listener suspended beyond the timeout of a handshake whose bytes are there goes on" {
+	RETRY=(--retry 0)
+	start_receiver --handshake-timeout 2s
+	local listener=$PORT
+	start_relay pause -c c2s -r 2 -w 400
+	spawn_sender --handshake-timeout 20s < <(cat in)
+	until_true test -s tool.err # the rest comes in 400 ms
+	"$BKP_TOOLS/deadline" 20 bash -c "exec 5<>/dev/tcp/127.0.0.1/$listener; sleep 10" 3>&- &
+	PIDS+=($!)
+	suspended_for 3 "$RECEIVER_PID"
+	stream_ends 0 0
+	assert_same_file in "$RECEIVED"
+}
+
 @test "a source that pauses does the stream no harm" {
 	full_tier_only 80
 	idle() {
