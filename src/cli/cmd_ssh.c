@@ -372,18 +372,13 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 	*e = (struct err){ 0 };
 	if (near_say(n, SSH_ANSWER_CHANNEL, e) < 0)
 		return NULL;
+	/* What comes next there is the stream's. */
+	n->setup.connections.in_channel = true;
 	/* That nobody waits for us there may have crossed with this order. */
 	do
 		if (ssh_process_hear(&n->ssh, &a, e) < 0)
 			return NULL;
 	while (a.kind == SSH_ANSWER_NOWHERE);
-	if (a.kind == SSH_ANSWER_GAVE_UP) {
-		err_set(e, ERR_STREAM, 0,
-			"the stream had begun on %s, whose answer to our "
-			"greeting was lost",
-			n->o->ssh.host);
-		return NULL;
-	}
 	if (a.kind != SSH_ANSWER_CHANNEL) {
 		err_set(e, ERR_NET, 0, "%s does not go through ssh",
 			n->o->ssh.host);
@@ -493,7 +488,7 @@ static struct session *near_begin(struct near *n, struct err *e)
 	session = near_connect(n, e);
 	/* ERR_AUTH: another program may have answered. */
 	if (!session && (e->kind == ERR_NET || e->kind == ERR_AUTH) &&
-	    n->o->fallback && !n->ssh.ended)
+	    n->o->fallback && !n->ssh.ended && !n->ssh.gave_up)
 		session = near_fall_back(n, e);
 	return session;
 }
@@ -525,6 +520,19 @@ static void near_give_up(struct near *n)
 		log_debug("%s", e.msg);
 }
 
+/* Without a stream: the far host had one, or the far program or ssh ended. */
+static void near_judge(const struct near *n, bool ended, int status,
+		       struct err *e)
+{
+	if (n->ssh.gave_up && (e->kind == ERR_NET || e->kind == ERR_AUTH)) {
+		e->kind = ERR_STREAM;
+		err_append(e, "; the stream had begun on %s, and failed",
+			   n->o->ssh.host);
+	} else if (ended) {
+		near_explain(n, status, e);
+	}
+}
+
 static int near_run(struct near *n, struct err *e)
 {
 	struct session *session = near_begin(n, e);
@@ -539,8 +547,8 @@ static int near_run(struct near *n, struct err *e)
 	status = ssh_process_end(&n->ssh, near_end_ms(n, streams, ret, e));
 	if (ret < 0 && streams)
 		near_learn(n, status, e);
-	else if (ret < 0 && ended)
-		near_explain(n, status, e);
+	else if (ret < 0)
+		near_judge(n, ended, status, e);
 	return ret;
 }
 

@@ -556,14 +556,16 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 	return session_first(session, e);
 }
 
-/* As the near host does it */
+/*
+ * As the near host does it.  With a name another process may have continued the
+ * stream, and the first one not know that.
+ */
 static void far_give_up(const struct far *f)
 {
 	const struct ssh_answer a = { .kind = SSH_ANSWER_GAVE_UP };
 	struct err e = { 0 };
 
-	if (!*f->request.name && !f->setup.connections.in_channel &&
-	    far_answer(f, &a, &e) < 0)
+	if (!f->setup.connections.in_channel && far_answer(f, &a, &e) < 0)
 		log_debug("%s", e.msg);
 }
 
@@ -578,7 +580,7 @@ static int far_run(struct far *f, struct err *e)
 		session = far_fall_back(f, e);
 	streams = session;
 	ret = stream_run(session, &f->setup.stream, &f->setup.stats, e);
-	if (ret < 0 && streams)
+	if (streams && (ret < 0 || *f->request.name))
 		far_give_up(f);
 	net_listener_close(&f->listener);
 	return ret;

@@ -118,13 +118,19 @@ size_t ssh_answer_format(const struct ssh_answer *a,
 				SSH_ANSWER_MAGIC, words[a->kind], rest);
 }
 
-bool ssh_answer_gave_up(void *reader, const char *text, size_t len)
+bool ssh_answer_has(struct ssh_answer_reader *r, enum ssh_answer_kind least,
+		    const char *text, size_t len)
 {
 	struct err ignored = { 0 };
 	struct ssh_answer a = { .kind = SSH_ANSWER_NONE };
 
-	for (size_t i = 0; i < len && a.kind < SSH_ANSWER_NOWHERE; i++)
-		if (ssh_answer_take(reader, text[i], &a, &ignored) < 0)
+	for (size_t i = 0; i < len && a.kind < least; i++)
+		if (ssh_answer_take(r, text[i], &a, &ignored) < 0)
 			return false;
-	return a.kind >= SSH_ANSWER_NOWHERE;
+	return a.kind >= least;
+}
+
+bool ssh_answer_gave_up(void *reader, const char *text, size_t len)
+{
+	return ssh_answer_has(reader, SSH_ANSWER_NOWHERE, text, len);
 }

@@ -56,6 +56,10 @@ int ssh_answer_take(struct ssh_answer_reader *r, char byte,
 size_t ssh_answer_format(const struct ssh_answer *a,
 			 char out[static SSH_ANSWER_LINE_MAX]);
 
+/* Is an answer of this kind, or one that stands behind it, in these bytes? */
+bool ssh_answer_has(struct ssh_answer_reader *r, enum ssh_answer_kind least,
+		    const char *text, size_t len);
+
 /*
  * For session_config: is GAVE_UP among these bytes, or an answer of one who
  * does not know that the stream has begun?  reader is a struct

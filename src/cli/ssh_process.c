@@ -228,6 +228,7 @@ int ssh_process_hear(struct ssh_process *p, struct ssh_answer *a, struct err *e)
 		if (ssh_answer_take(&p->reader, (char)byte, a, e) < 0)
 			return -1;
 	} while (a->kind == SSH_ANSWER_NONE || a->kind == SSH_ANSWER_LOGIN);
+	p->gave_up |= a->kind == SSH_ANSWER_GAVE_UP;
 	return 0;
 }
 
@@ -243,20 +244,22 @@ int ssh_process_say(struct ssh_process *p, const void *text, size_t len,
 }
 
 /* Has ssh ended within ms? */
-static bool ssh_process_wait(const struct ssh_process *p, uint64_t ms,
-			     int *wstatus)
+static bool ssh_process_wait(struct ssh_process *p, uint64_t ms, int *wstatus)
 {
 	uint64_t deadline = clock_deadline(ms);
-	char ignored[512];
+	char text[512];
+	bool ended;
+	ssize_t n;
 
 	for (;;) {
-		if (waitpid(p->pid, wstatus, WNOHANG) == p->pid)
-			return true;
-		if (clock_now_ms() >= deadline)
-			return false;
+		ended = waitpid(p->pid, wstatus, WNOHANG) == p->pid;
 		/* It must be able to write what is left. */
-		while (recv(p->fd, ignored, sizeof ignored, MSG_DONTWAIT) > 0)
-			;
+		while ((n = recv(p->fd, text, sizeof text, MSG_DONTWAIT)) > 0)
+			p->gave_up |= ssh_answer_has(&p->reader,
+						     SSH_ANSWER_GAVE_UP, text,
+						     (size_t)n);
+		if (ended || clock_now_ms() >= deadline)
+			return ended;
 		poll(NULL, 0, LOOK_MS);
 	}
 }

@@ -16,6 +16,7 @@ struct ssh_process {
 	pid_t pid; /* 0: none */
 	int fd; /* our end of the socket, or -1 */
 	bool ended; /* it closed its end */
+	bool gave_up; /* the other host said so: it had begun a stream */
 	uint64_t
 		deadline_ms; /* of the next answer; CLOCK_NEVER: no login yet */
 	struct ssh_answer_reader reader;

@@ -430,7 +430,8 @@ void session_say_suspended(const struct session *s, uint64_t bytes)
 {
 	char granted[CLOCK_TEXT_BYTES];
 
-	if (!session_suspends(s) || (s->conn && connection_gave_up(s->conn)))
+	if (!session_suspends(s) || s->final ||
+	    (s->conn && connection_gave_up(s->conn)))
 		return;
 	clock_text(s->granted_ms, granted);
 	log_notice("the stream stopped after %" PRIu64 " bytes; %s waits for "

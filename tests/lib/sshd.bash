@@ -93,6 +93,34 @@ ssh_ends() {
 	fail "ssh exited $code, not $1"
 }
 
+# diverted TOOL ARG...: the port that either host tells the other leads to that
+# tool
+diverted() {
+	local port=$((15000 + SRANDOM % 2000))
+	WAY=(--port "$port")
+	PORT=$port
+	if [[ $1 == relay ]]; then
+		start_relay "${@:2}"
+	else
+		start_tool "$@"
+	fi
+	# The key is one line, and then our address and port are another.
+	cat >far.bin/diverted <<-END
+		#!/bin/bash
+		set -o pipefail
+		divert() {
+			while ((\$1 > 0)) && IFS= read -r line; do
+				echo "\${line/$port/$PORT}"
+				set -- \$((\$1 - 1))
+			done
+			exec cat
+		}
+		divert 1 | sh -c "\$SSH_ORIGINAL_COMMAND" | divert 2
+	END
+	chmod +x far.bin/diverted
+	sed -i 's/^/command="diverted" /' authorized
+}
+
 # far_processes: prints the processes of the far side, and those of its COMMAND
 # if it has the word $MARK in its command line
 far_processes() {

@@ -194,6 +194,15 @@ far_login() {
 	assert_stderr_lacks 'does not go through ssh'
 }
 
+@test "no answer to the order to use ssh's channel: exit status 4, and nothing else is said in it" {
+	full_tier_only 20
+	far_login 'echo btrfs-ktls-pipe/ssh ready 1' 'head -n 1 >/dev/null' \
+		'echo btrfs-ktls-pipe/ssh at 127.0.0.1 1' "exec cat >$TMP/said"
+	by_ssh 4 --fallback there true
+	until_true has_line '^btrfs-ktls-pipe/ssh channel$' said
+	assert_lines 1 said
+}
+
 @test "the login fails: exit status 255" {
 	start_sshd
 	: >authorized

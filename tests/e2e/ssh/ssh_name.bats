@@ -397,6 +397,24 @@ arrived() {
 	arrived
 }
 
+@test "a suspended process whose stream another one has finished: exit status 7 at once" {
+	start_sshd
+	diverted relay pass
+	starts 1000000 "${WAY[@]}"
+	kill -STOP "$SSH_PID"
+	# shellcheck disable=SC2046 # the relay's process for its connection
+	kill -9 $(children_of "$TOOL_PID")
+	ERR=second.err again "${WAY[@]}" <in
+	assert_same_file got in
+	kill -CONT "$SSH_PID"
+	exec 8>&-
+	local before=$SECONDS
+	ssh_ends 7
+	((SECONDS - before < 10)) || fail "it took $((SECONDS - before)) s"
+	assert_stderr_has 'the peer gave up: it says so through ssh'
+	assert_stderr_lacks 'the same command continues it'
+}
+
 @test "what cannot have a name: exit status 2" {
 	bkp 2 ssh --name n --receive host true
 	assert_stderr_has '--receive: over ssh it is for the sender'

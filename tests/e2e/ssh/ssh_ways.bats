@@ -114,34 +114,6 @@ far_ended() {
 	[[ ! -e got ]] || fail 'something was sent'
 }
 
-# diverted TOOL ARG...: the port that either host tells the other leads to that
-# tool
-diverted() {
-	local port=$((15000 + SRANDOM % 2000))
-	WAY=(--port "$port")
-	PORT=$port
-	if [[ $1 == relay ]]; then
-		start_relay "${@:2}"
-	else
-		start_tool "$@"
-	fi
-	# The key is one line, and then our address and port are another.
-	cat >far.bin/diverted <<-END
-		#!/bin/bash
-		set -o pipefail
-		divert() {
-			while ((\$1 > 0)) && IFS= read -r line; do
-				echo "\${line/$port/$PORT}"
-				set -- \$((\$1 - 1))
-			done
-			exec cat
-		}
-		divert 1 | sh -c "\$SSH_ORIGINAL_COMMAND" | divert 2
-	END
-	chmod +x far.bin/diverted
-	sed -i 's/^/command="diverted" /' authorized
-}
-
 @test "another program answers at the port: exit status 5, or --fallback goes through ssh" {
 	start_sshd
 	diverted peer close
@@ -160,25 +132,39 @@ diverted() {
 	assert_same_file got2 in
 }
 
-# lost_welcome CODE ARG...: one host has begun the stream, and the other does
-# not know
+# lost_welcome ARG...: one host has begun the stream, and the other does not know
 lost_welcome() {
 	local before=$SECONDS
-	by_ssh "$1" --handshake-timeout 1s "${WAY[@]}" "${@:2}"
+	by_ssh 7 --handshake-timeout 1s "${WAY[@]}" "$@"
 	PATIENT=10 until_true nothing_is_left
 	((SECONDS - before < 20)) || fail "it took $((SECONDS - before)) s"
 	assert_stderr_has 'no answer to our greeting within 1000 ms'
+	[[ " $* " == *' --reverse '* ]] ||
+		assert_stderr_has 'the stream had begun on there, and failed$'
 }
 
-@test "a WELCOME that never arrives: both hosts end at once" {
+@test "a WELCOME that never arrives: exit status 7, and both hosts end at once" {
 	start_sshd
 	diverted relay hole -c s2c -l 81
-	lost_welcome 5 there "cat >$TMP/got" <in
-	lost_welcome 5 --receive there "cat $TMP/in; sleep 100"
-	lost_welcome 7 --fallback there "cat >$TMP/got" <in
-	assert_stderr_has 'the stream had begun on there'
-	lost_welcome 7 --reverse there "cat >$TMP/got" <in
-	lost_welcome 7 --reverse --fallback --receive there "cat $TMP/in"
+	lost_welcome there "cat >$TMP/got" <in
+	lost_welcome --retry 0 there "cat >$TMP/got" <in
+	lost_welcome --receive there "cat $TMP/in; sleep 100"
+	lost_welcome --fallback there "cat >$TMP/got" <in
+	lost_welcome --retry 0 --fallback there "cat >$TMP/got" <in
+	lost_welcome --reverse there "cat >$TMP/got" <in
+	lost_welcome --reverse --fallback --receive there "cat $TMP/in"
+}
+
+@test "we were suspended beyond the timeout of a handshake, whose answer is there: delivered" {
+	start_sshd
+	diverted relay pause -c s2c -l 81 -w 300
+	spawn_ssh "${WAY[@]}" --handshake-timeout 2s there "cat >$TMP/got" <in
+	until_true test -s tool.err # WELCOME comes in 300 ms
+	kill -STOP "$SSH_PID"
+	sleep 3
+	kill -CONT "$SSH_PID"
+	ssh_ends 0
+	assert_same_file got in
 }
 
 @test "the far host gives up while its connection ends: we do not wait for another one" {
