@@ -56,7 +56,7 @@ int ssh_answer_take(struct ssh_answer_reader *r, char byte,
 size_t ssh_answer_format(const struct ssh_answer *a,
 			 char out[static SSH_ANSWER_LINE_MAX]);
 
-/* Is an answer of this kind, or one that stands behind it, in these bytes? */
+/* Does an answer of this kind, or of a later one, end in these bytes? */
 bool ssh_answer_has(struct ssh_answer_reader *r, enum ssh_answer_kind least,
 		    const char *text, size_t len);
 

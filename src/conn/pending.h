@@ -55,7 +55,7 @@ struct pending {
 	struct frame_reader reader;
 	size_t discarded; /* bytes received after the refusal */
 	uint64_t since_ms, deadline_ms;
-	bool overdue; /* it was looked at once more behind deadline_ms */
+	bool overdue; /* deadline_ms passed, and it got one more step */
 };
 
 /* A running stream, whose peer may connect again. */

@@ -82,7 +82,7 @@ choose_setting() {
 	: >received
 }
 
-# A source that takes as long as choose_moment() waits at the most, or nearly
+# A source that runs for nearly as long as choose_moment() may wait
 SLOW_SOURCE=("$BKP_TOOLS/tinywrites" -m 60000
 	-p "200000:$((${BKP_GUEST:+5*}20))")
 

@@ -182,6 +182,13 @@ spawn_receiver() {
 		"${RETRY[@]}" "$@"
 }
 
+# suspended_for SECONDS PID
+suspended_for() {
+	kill -STOP "$2"
+	sleep "$1"
+	kill -CONT "$2"
+}
+
 # runs_program PID: not bash any more, which becomes the program; or it has ended
 runs_program() {
 	local name=btrfs-ktls-pipe

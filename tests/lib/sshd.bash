@@ -104,7 +104,7 @@ diverted() {
 	else
 		start_tool "$@"
 	fi
-	# The key is one line, and then our address and port are another.
+	# It reads the line with the key, and the answers "ready" and "at".
 	cat >far.bin/diverted <<-END
 		#!/bin/bash
 		set -o pipefail

@@ -308,11 +308,11 @@ static void test_part_due(struct part_file *p)
 	ok(!part_is_synced(p, most - 1), "less than 64 MiB are not synced");
 	ok(part_is_synced(p, 1), "64 MiB are");
 	p->sync_due_ms = CLOCK_NEVER;
-	ok(!part_is_synced(p, most - 1), "nor are less behind them");
+	ok(!part_is_synced(p, most - 1), "less than 64 MiB more are not");
 	p->sync_due_ms = 0;
-	ok(part_is_synced(p, 0), "but after some seconds they are");
+	ok(part_is_synced(p, 0), "but they are when the time has come");
 	p->sync_due_ms = 0;
-	ok(!part_is_synced(p, 0), "if there are any");
+	ok(!part_is_synced(p, 0), "without more bytes nothing is");
 }
 
 static void test_part(void)

@@ -52,7 +52,7 @@ static void test_gave_up(void)
 	   "gave-up in two pieces, behind other text");
 	ok(ssh_answer_gave_up(&reader, M "nowhere\n", sizeof M + 7) &&
 		   ssh_answer_gave_up(&reader, M "channel\n", sizeof M + 7),
-	   "nor does who asks for another way have the stream");
+	   "who asks for another way has no stream either");
 	ok(!ssh_answer_gave_up(&reader, M "login\n", sizeof M + 5),
 	   "another answer is none");
 }

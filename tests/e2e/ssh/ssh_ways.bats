@@ -155,14 +155,12 @@ lost_welcome() {
 	lost_welcome --reverse --fallback --receive there "cat $TMP/in"
 }
 
-@test "we were suspended beyond the timeout of a handshake, whose answer is there: delivered" {
+@test "the answer to our greeting comes while we are suspended for too long: delivered" {
 	start_sshd
 	diverted relay pause -c s2c -l 81 -w 300
 	spawn_ssh "${WAY[@]}" --handshake-timeout 2s there "cat >$TMP/got" <in
 	until_true test -s tool.err # WELCOME comes in 300 ms
-	kill -STOP "$SSH_PID"
-	sleep 3
-	kill -CONT "$SSH_PID"
+	suspended_for 3 "$SSH_PID"
 	ssh_ends 0
 	assert_same_file got in
 }

@@ -676,14 +676,7 @@ is_final() {
 	survives_cut pull silence -a 3000000 -k 1
 }
 
-# suspended_for SECONDS PID
-suspended_for() {
-	kill -STOP "$2"
-	sleep "$1"
-	kill -CONT "$2"
-}
-
-@test "a receiver suspended beyond --retry with bytes in its socket goes on" {
+@test "bytes come while the receiver is suspended for longer than --retry: delivered" {
 	full_tier_only 12
 	RETRY=(--retry 2s)
 	start_receiver
@@ -695,7 +688,7 @@ suspended_for() {
 	assert_same_file in "$RECEIVED"
 }
 
-@test "a listener suspended beyond the timeout of a handshake whose bytes are there goes on" {
+@test "a greeting comes while the listener is suspended for too long: delivered" {
 	RETRY=(--retry 0)
 	start_receiver --handshake-timeout 2s
 	local listener=$PORT
