@@ -273,6 +273,7 @@ int order_receive(int socket, struct order_received *r)
 	struct rights x;
 	ssize_t n = rights_recv(socket, &r->order, sizeof r->order, 0, &x);
 	bool replies;
+	int over;
 
 	/* The order stays there. */
 	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS))
@@ -282,13 +283,15 @@ int order_receive(int socket, struct order_received *r)
 	if (n < 0 || (n == 0 && order_ended(socket)))
 		return -1;
 	replies = n == sizeof r->order && x.count > order_fds(r->order.kind);
+	over = replies ? x.fds[x.count - 1] : socket;
 	if (x.count > ORDER_FDS_MAX + 1 ||
-	    !order_check(&r->order, (size_t)n, x.count - replies)) {
+	    !order_check(&r->order, (size_t)n, x.count - replies) ||
+	    order_ended(over)) {
 		rights_close(&x);
 		return 0;
 	}
 	r->from = x.from.pid;
-	r->reply_fd = replies ? x.fds[x.count - 1] : -1;
+	r->reply_fd = replies ? over : -1;
 	for (size_t i = 0; i < ORDER_FDS_MAX; i++)
 		r->fds[i] = i < x.count - replies ? x.fds[i] : -1;
 	return 1;

@@ -129,9 +129,9 @@ struct order_received {
 
 /*
  * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns
- * 1 if it is valid, and its descriptors belong to the caller; 0 if it is not,
- * and is ignored, or comes again; -1 if nobody can ask any more, with errno 0,
- * or with that of recvmsg(2).
+ * 1 if it is to be carried out, and its descriptors belong to the caller; 0 if
+ * it is not: it is invalid, nobody waits for its answer, or it comes again; -1
+ * if nobody can ask any more, with errno 0, or with that of recvmsg(2).
  */
 int order_receive(int socket, struct order_received *r);
 

@@ -349,6 +349,27 @@ static void test_linger(void)
 	}
 }
 
+/* alone: the answer would go over the same socket. */
+static void test_given_up(bool alone)
+{
+	const struct order ping = { .kind = ORDER_PING };
+	struct order_received r;
+	int ends[2], reply[2], none = -1;
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, reply) < 0 ||
+	    rights_send(ends[0], &ping, sizeof ping, alone ? &none : &reply[1],
+			!alone, 0) < 0)
+		bail();
+	if (alone)
+		shutdown(ends[0], SHUT_RDWR);
+	attr_close_pair(&reply);
+	is_int(order_receive(ends[1], &r), 0,
+	       "an order is void once nobody waits for its answer%s",
+	       alone ? " there" : "");
+	attr_close_pair(&ends);
+}
+
 /* half: who asks closes one direction alone. */
 static void test_end(bool half)
 {
@@ -374,6 +395,8 @@ int main(void)
 	test_receive_fails();
 	test_end(false);
 	test_end(true);
+	test_given_up(false);
+	test_given_up(true);
 	test_linger();
 	test_samples();
 	test_unused();

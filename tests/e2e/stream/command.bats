@@ -743,6 +743,19 @@ alone() {
 	assert_stderr_has 'gave up' "$RECEIVER_ERR"
 }
 
+@test "the launcher answers after 10 s: the consumer is not started, sender and receiver exit 9" {
+	local launcher
+	start_receiver -- touch started
+	launcher=$(launcher_of "$RECEIVER_PID")
+	kill -STOP "$launcher"
+	bkp 9 connect "${CREDENTIAL[@]}" -p "$PORT" 127.0.0.1 <key
+	wait_receiver 9
+	assert_stderr_has 'the launcher does not answer' "$RECEIVER_ERR"
+	kill -CONT "$launcher"
+	until_true gone "$launcher"
+	[[ ! -e started ]]
+}
+
 # ends_alone SCRIPT SENDER_CODE RECEIVER_CODE: the source may not start another
 # process once it has begun, and then does SCRIPT
 ends_alone() {
