@@ -20,6 +20,7 @@ enum {
 	ANSWER_MS = 20000,
 	LOOK_MS = 20, /* between looks whether ssh has ended */
 	KILL_MS = 2000, /* for ssh after SIGTERM */
+	SILENT_MS = 3000, /* until we say for what we wait */
 };
 
 /*
@@ -275,6 +276,18 @@ static bool ssh_process_signal(const struct ssh_process *p, int sig)
 	return ret == 0;
 }
 
+/* The same, and says so when it takes long. */
+static bool ssh_process_await(struct ssh_process *p, uint64_t ms, int *wstatus)
+{
+	if (ms <= SILENT_MS)
+		return ssh_process_wait(p, ms, wstatus);
+	if (ssh_process_wait(p, SILENT_MS, wstatus))
+		return true;
+	log_notice("waiting for ssh to end: a process that COMMAND left on the "
+		   "other host may hold its standard error");
+	return ssh_process_wait(p, ms - SILENT_MS, wstatus);
+}
+
 int ssh_process_end(struct ssh_process *p, uint64_t ms)
 {
 	bool killed = false;
@@ -282,7 +295,7 @@ int ssh_process_end(struct ssh_process *p, uint64_t ms)
 
 	if (p->fd >= 0)
 		shutdown(p->fd, SHUT_WR);
-	if (p->pid && !ssh_process_wait(p, ms, &wstatus)) {
+	if (p->pid && !ssh_process_await(p, ms, &wstatus)) {
 		killed = true;
 		ssh_process_signal(p, SIGTERM);
 		if (!ssh_process_wait(p, KILL_MS, &wstatus) &&

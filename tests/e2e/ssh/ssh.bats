@@ -59,6 +59,13 @@ setup() {
 	[[ ! -s $OUT ]] || fail 'standard output is not empty'
 }
 
+@test "a COMMAND leaves a process that holds its standard error: after 3 s the sender says for whom it waits" {
+	start_sshd
+	by_ssh there "cat >$TMP/got; sleep 8 </dev/null >/dev/null &" <<<word
+	[[ $(<got) == word ]]
+	assert_stderr_has 'waiting for ssh to end: .*standard error' "$ERR"
+}
+
 @test "a COMMAND that fails: exit status 9, in both directions, with its last words" {
 	start_sshd
 	by_ssh 9 there "cat >/dev/null; echo no space >&2; exit 3" <in
