@@ -153,15 +153,15 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 		return receiver_lost(r, e);
 	if (*confirmed)
 		return 0;
+	/* What had come by then was read, also if we were suspended. */
+	if (r->now_ms >= deadline_ms)
+		return err_set(e, ERR_STREAM, 0, "it does not answer");
 	/* There may be more to read at once. */
 	if (receiver_wait(r,
 			  r->session->conn && !r->want_data ? 0 : deadline_ms,
-			  e) < 0 ||
-	    receiver_check_session(r, e) < 0)
+			  e) < 0)
 		return -1;
-	if (r->now_ms >= deadline_ms)
-		return err_set(e, ERR_STREAM, 0, "it does not answer");
-	return 0;
+	return receiver_check_session(r, e);
 }
 
 /*

@@ -688,6 +688,23 @@ is_final() {
 	assert_same_file in "$RECEIVED"
 }
 
+@test "the sender confirms while the receiver is suspended for longer than --retry: no notice" {
+	full_tier_only 8
+	RETRY=(--retry 2s)
+	CONSUMER=(sh -c 'cat >got; : >read; until [ -e go ]; do sleep 0.1; done')
+	stream_starts push <in
+	until_true test -e read
+	kill -STOP "$SENDER_PID"
+	: >go
+	sleep 1
+	kill -STOP "$RECEIVER_PID"
+	kill -CONT "$SENDER_PID"
+	sleep 4
+	kill -CONT "$RECEIVER_PID"
+	stream_ends 0 0
+	! grep 'may not know' "$RECEIVER_ERR" || fail 'a false notice'
+}
+
 @test "a greeting comes while the listener is suspended for too long: delivered" {
 	RETRY=(--retry 0)
 	start_receiver --handshake-timeout 2s
