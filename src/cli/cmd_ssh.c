@@ -333,7 +333,8 @@ static struct session *near_accept(struct near *n, struct err *e)
 		return NULL;
 	session = session_server_new(&n->setup.session, &n->listener, e);
 	session = session_first(session, e);
-	if (!session && io_ready(n->ssh.fd, POLLIN) &&
+	/* Another error is ours, whatever the far host says. */
+	if (!session && e->kind == ERR_NET && io_ready(n->ssh.fd, POLLIN) &&
 	    ssh_process_hear(&n->ssh, &a, e) == 0)
 		near_nowhere(n, e);
 	return session;
