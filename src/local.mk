@@ -40,7 +40,7 @@ src_libbkp_a_SOURCES = \
 	src/tls/ktls.c src/tls/ktls.h \
 	src/tls/records.c src/tls/records.h \
 	src/tls/tls.c src/tls/tls.h \
-	src/tls/channel.c src/tls/channel.h \
+	src/tls/record_layer.c src/tls/record_layer.h \
 	src/conn/crowd.c src/conn/crowd.h \
 	src/conn/digest.c src/conn/digest.h \
 	src/conn/hello.c src/conn/hello.h \

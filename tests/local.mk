@@ -105,7 +105,7 @@ unit_tests = \
 	tests/unit/test_clock \
 	tests/unit/test_confine \
 	tests/unit/test_command_log \
-	tests/unit/test_channel \
+	tests/unit/test_record_layer \
 	tests/unit/test_crowd \
 	tests/unit/test_sock_diag \
 	tests/unit/test_err \
@@ -199,7 +199,7 @@ tests_unit_test_clock_LDADD = $(unit_libs)
 tests_unit_test_confine_LDADD = $(unit_libs)
 tests_unit_test_order_LDADD = $(unit_libs)
 tests_unit_test_command_log_LDADD = $(unit_libs)
-tests_unit_test_channel_LDADD = $(unit_libs)
+tests_unit_test_record_layer_LDADD = $(unit_libs)
 tests_unit_test_crowd_LDADD = $(unit_libs)
 tests_unit_test_sock_diag_LDADD = $(unit_libs)
 tests_unit_test_digest_LDADD = $(unit_libs)
@@ -295,11 +295,11 @@ tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=getaddrinfo -Wl,--wrap=freeaddrinfo -Wl,--wrap=fork
 tests_unit_test_secret_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=secret_wipe -Wl,--wrap=secret_wipe_traffic
-tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=channel_recv \
-	-Wl,--wrap=channel_in_kernel -Wl,--wrap=channel_pending \
-	-Wl,--wrap=channel_flush -Wl,--wrap=channel_records \
-	-Wl,--wrap=channel_alert -Wl,--wrap=channel_violated \
-	-Wl,--wrap=channel_last_alert -Wl,--wrap=channel_free \
+tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=record_layer_recv \
+	-Wl,--wrap=record_layer_in_kernel -Wl,--wrap=record_layer_pending \
+	-Wl,--wrap=record_layer_flush -Wl,--wrap=record_layer_records \
+	-Wl,--wrap=record_layer_alert -Wl,--wrap=record_layer_violated \
+	-Wl,--wrap=record_layer_last_alert -Wl,--wrap=record_layer_free \
 	-Wl,--wrap=session_run
 tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork

@@ -309,7 +309,7 @@ static int serve_change_launcher(const struct serve *k, const struct peer *g,
 		return 0;
 	order_set_word(&launcher, ORDER_IDENTITY,
 		       session_identity(&k->setup->session,
-					channel_agreed(g->channel)));
+					record_layer_agreed(g->layer)));
 	fd = order_ask_fd(&launcher, e);
 	if (fd < 0)
 		return -1;
@@ -398,7 +398,7 @@ static void serve_name(const struct serve *k, const struct peer *g,
 		       char name[SERVED_NAME_CHARS])
 {
 	const char *identity = session_identity(&k->setup->session,
-						channel_agreed(g->channel));
+						record_layer_agreed(g->layer));
 
 	snprintf(name, SERVED_NAME_CHARS, "%s%s%s", identity,
 		 *identity ? " " : "", g->name);
@@ -439,7 +439,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 {
 	struct served_stream *s = served_place(&k->table);
 	uint8_t handle[FRAME_ID_BYTES];
-	const char *client = serve_client(k, channel_agreed(g->channel));
+	const char *client = serve_client(k, record_layer_agreed(g->layer));
 	char name[SERVED_NAME_CHARS];
 	enum served_logged logged;
 	struct pass_news *news;

@@ -220,7 +220,7 @@ int served_prepare_restart(struct served *t, struct served_stream *s,
 		log_notice("%s", e.msg);
 		return -1;
 	}
-	session_ticket(served_next_ticket(t, s), channel_agreed(g->channel),
+	session_ticket(served_next_ticket(t, s), record_layer_agreed(g->layer),
 		       g->handle);
 	memcpy(s->next_id, g->hello.stream, sizeof s->next_id);
 	s->next_connection = g->hello.connection;
@@ -232,7 +232,7 @@ int served_prepare_restart(struct served *t, struct served_stream *s,
 void served_note(struct served *t, struct served_stream *s,
 		 const struct peer *g, const uint8_t *handle)
 {
-	const struct tls_agreed *agreed = channel_agreed(g->channel);
+	const struct tls_agreed *agreed = record_layer_agreed(g->layer);
 	size_t i = (size_t)(s - t->streams);
 
 	memcpy(s->id, g->hello.stream, sizeof s->id);

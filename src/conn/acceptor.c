@@ -293,7 +293,7 @@ static void acceptor_take(struct acceptor *a, struct pending *p,
 {
 	acceptor_forget(a, p->peer.socket.fd);
 	*accepted = p->peer;
-	p->peer.channel = NULL;
+	p->peer.layer = NULL;
 }
 
 static void acceptor_check_deadlines(struct acceptor *a)

@@ -98,9 +98,9 @@ void client_hang_up(struct client *client)
 	resolve_stop(&client->resolve);
 	password_exchange_wipe(&client->pass);
 	tls_free(client->tls);
-	channel_free(client->channel);
+	record_layer_free(client->layer);
 	client->tls = NULL;
-	client->channel = NULL;
+	client->layer = NULL;
 	attr_close(&client->socket.fd);
 	client->state = CLIENT_IDLE;
 }
@@ -209,12 +209,12 @@ static void client_note_replaced(struct client *client, struct err *e)
 int client_refused(struct client *client, struct err *e)
 {
 	bool busy = (client->tls && tls_put_off(client->tls)) ||
-		    (client->channel &&
-		     channel_alert(client->channel) == RECORD_USER_CANCELED);
+		    (client->layer &&
+		     record_layer_alert(client->layer) == RECORD_USER_CANCELED);
 	bool reset = client_was_reset(client, e);
 	/* A refusal would have come as a WELCOME or an alert. */
-	bool lost = client->state == CLIENT_GREETING && client->channel &&
-		    channel_lost(client->channel);
+	bool lost = client->state == CLIENT_GREETING && client->layer &&
+		    record_layer_lost(client->layer);
 
 	if (reset)
 		e->kind = ERR_NET;

@@ -35,7 +35,7 @@ struct client {
 	struct connection_socket socket;
 	struct password_exchange pass;
 	struct tls *tls; /* until the handshake is done */
-	struct channel *channel; /* then, until the connection is used */
+	struct record_layer *layer; /* then, until the connection is used */
 	struct frame_reader reader;
 	char name[NET_NAME_MAX];
 	uint64_t start_ms; /* idle: when to try again */

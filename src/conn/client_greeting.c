@@ -11,7 +11,7 @@
 static int client_send(struct client *client, const struct frame *f,
 		       struct err *e)
 {
-	return hello_send(client->channel, client->socket.fd, f,
+	return hello_send(client->layer, client->socket.fd, f,
 			  client->deadline_ms, e);
 }
 
@@ -64,8 +64,8 @@ static int client_hello(struct client *client, const struct session_span *span,
 	 * that the stream is ours.
 	 */
 	if (s->count && s->p.cred && !client->ticket_cred &&
-	    tls_prove(channel_agreed(client->channel), s->ticket, f.hello.proof,
-		      e) < 0)
+	    tls_prove(record_layer_agreed(client->layer), s->ticket,
+		      f.hello.proof, e) < 0)
 		return -1;
 	client->reader = (struct frame_reader){ 0 };
 	client->state = CLIENT_GREETING;
@@ -91,12 +91,12 @@ static int client_use(struct client *client, uint64_t offset,
 		      enum session_purpose purpose, struct err *e)
 {
 	struct session *s = &client->session;
-	struct channel *ch = client->channel;
+	struct record_layer *rl = client->layer;
 	int ret;
 
-	client->channel = NULL;
+	client->layer = NULL;
 	client->state = CLIENT_IDLE;
-	ret = session_use(s, ch, &client->socket, client->name, offset, purpose,
+	ret = session_use(s, rl, &client->socket, client->name, offset, purpose,
 			  e);
 	client->socket.fd = -1;
 	if (ret < 0 && session_is_final(e))
@@ -122,10 +122,11 @@ static int client_agree(struct client *client, const struct frame_welcome *w,
 {
 	struct session *s = &client->session;
 
-	session_agree(s, channel_agreed(client->channel), &w->limits,
+	session_agree(s, record_layer_agreed(client->layer), &w->limits,
 		      w->handle);
 	if (s->p.config->raw || !s->p.cred ||
-	    !mode_usable(channel_agreed(client->channel)->mode, CREDENTIAL_PSK))
+	    !mode_usable(record_layer_agreed(client->layer)->mode,
+			 CREDENTIAL_PSK))
 		return 0;
 	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;
@@ -227,8 +228,8 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 	struct frame f;
 	bool got;
 
-	if (hello_recv(client->channel, &client->reader, FRAME_WELCOME, &f,
-		       &got, e) < 0)
+	if (hello_recv(client->layer, &client->reader, FRAME_WELCOME, &f, &got,
+		       e) < 0)
 		return client_refused(client, e);
 	if (!got)
 		return 0;
@@ -251,7 +252,7 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 	if (client_accepted(client, span, &f.welcome, e) == 0)
 		return 0;
 	/* The listener takes the stream for begun: it must not wait for us. */
-	if (client->channel && !session_suspends(s))
-		channel_last_alert(client->channel, RECORD_USER_CANCELED);
+	if (client->layer && !session_suspends(s))
+		record_layer_last_alert(client->layer, RECORD_USER_CANCELED);
 	return -1;
 }

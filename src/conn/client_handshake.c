@@ -92,10 +92,10 @@ int client_handshake_step(struct client *client,
 	client_watch(client, want);
 	if (want != TLS_DONE)
 		return 0;
-	client->channel = channel_new(client->tls, client->socket.fd, e);
+	client->layer = record_layer_new(client->tls, client->socket.fd, e);
 	tls_free(client->tls);
 	client->tls = NULL;
-	if (!client->channel)
+	if (!client->layer)
 		return client_refused(client, e);
 	return client_greeting_begin(client, span, e);
 }

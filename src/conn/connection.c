@@ -24,7 +24,7 @@ enum {
 struct connection {
 	struct connection_socket socket;
 	struct connection_params p; /* checks: still */
-	struct channel *channel;
+	struct record_layer *layer;
 	bool said; /* close_notify is in our buffer */
 	unsigned int closes; /* receiver: close_notify came so often */
 	const char *path;
@@ -45,7 +45,7 @@ static enum record_direction connection_bulk(const struct connection *c)
 
 bool connection_in_kernel(const struct connection *c)
 {
-	return channel_in_kernel(c->channel, connection_bulk(c));
+	return record_layer_in_kernel(c->layer, connection_bulk(c));
 }
 
 /* Log which path makes the records, as the kernel reports it. */
@@ -101,12 +101,12 @@ static int connection_choose_path(struct connection *c, struct err *e)
 	struct err why = c->socket.why_not;
 
 	/* It followed HELLO or WELCOME in the same record. */
-	if (channel_pending_read(c->channel))
+	if (record_layer_pending_read(c->layer))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
-	if (channel_keep(c->channel, !bulk, false, e) < 0)
+	if (record_layer_keep(c->layer, !bulk, false, e) < 0)
 		return -1;
 	if (c->socket.attached &&
-	    channel_to_kernel(c->channel, bulk, &why) == 0)
+	    record_layer_to_kernel(c->layer, bulk, &why) == 0)
 		return 0;
 	/* Keys that the kernel has already cannot be taken back. */
 	if (connection_in_kernel(c) || c->p.when == CONNECTION_KTLS_REQUIRE ||
@@ -116,7 +116,7 @@ static int connection_choose_path(struct connection *c, struct err *e)
 	}
 	if (c->p.when == CONNECTION_KTLS_AUTO)
 		connection_log_user_space(&why);
-	return channel_keep(c->channel, bulk, true, e);
+	return record_layer_keep(c->layer, bulk, true, e);
 }
 
 int connection_start(struct connection *c, struct err *e)
@@ -127,7 +127,7 @@ int connection_start(struct connection *c, struct err *e)
 	return connection_report(c, e);
 }
 
-struct connection *connection_open(struct channel *ch,
+struct connection *connection_open(struct record_layer *rl,
 				   const struct connection_socket *s,
 				   const struct connection_params *p,
 				   struct err *e)
@@ -135,12 +135,12 @@ struct connection *connection_open(struct channel *ch,
 	struct connection *c = err_alloc(sizeof *c, e);
 
 	if (!c) {
-		channel_free(ch);
+		record_layer_free(rl);
 		close(s->fd);
 		return NULL;
 	}
 	*c = (struct connection){
-		.socket = *s, .p = *p, .channel = ch, .path = "user"
+		.socket = *s, .p = *p, .layer = rl, .path = "user"
 	};
 	if (!p->checks && connection_start(c, e) < 0) {
 		connection_abort(c);
@@ -155,7 +155,7 @@ void connection_close(struct connection *c)
 	if (!c)
 		return;
 	close(c->socket.fd);
-	channel_free(c->channel);
+	record_layer_free(c->layer);
 	free(c);
 }
 
@@ -179,7 +179,7 @@ const char *connection_path(const struct connection *c)
 
 const struct mode *connection_mode(const struct connection *c)
 {
-	return channel_agreed(c->channel)->mode;
+	return record_layer_agreed(c->layer)->mode;
 }
 
 /*
@@ -196,20 +196,20 @@ static int connection_result(const struct connection *c, int ret, struct err *e)
 
 void connection_set_lost(struct connection *c)
 {
-	channel_set_lost(c->channel);
+	record_layer_set_lost(c->layer);
 }
 
 bool connection_lost(const struct connection *c)
 {
-	return channel_lost(c->channel);
+	return record_layer_lost(c->layer);
 }
 
 /* Evaluate the result n of a call that sends on the kernel path. */
 static int connection_sent(struct connection *c, ssize_t n,
 			   struct connection_io *io, struct err *e)
 {
-	return connection_result(c, channel_sent(c->channel, n, &io->bytes, e),
-				 e);
+	return connection_result(
+		c, record_layer_sent(c->layer, n, &io->bytes, e), e);
 }
 
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
@@ -218,7 +218,7 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 	assert(c->p.role == FRAME_SENDS);
 	*io = (struct connection_io){ 0 };
 	return connection_result(
-		c, channel_send(c->channel, buf, len, &io->bytes, e), e);
+		c, record_layer_send(c->layer, buf, len, &io->bytes, e), e);
 }
 
 /* Before the kernel sends data by itself: may it?  Nothing is moved yet. */
@@ -227,7 +227,7 @@ static int connection_may_send(struct connection *c, bool *may,
 {
 	*io = (struct connection_io){ 0 };
 	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
-	return connection_result(c, channel_may_send(c->channel, may, e), e);
+	return connection_result(c, record_layer_may_send(c->layer, may, e), e);
 }
 
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
@@ -268,23 +268,23 @@ int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
 
 uint64_t connection_records(struct connection *c, uint64_t enough)
 {
-	return channel_records(c->channel, connection_bulk(c), enough);
+	return record_layer_records(c->layer, connection_bulk(c), enough);
 }
 
 bool connection_pending(const struct connection *c)
 {
-	return channel_pending(c->channel);
+	return record_layer_pending(c->layer);
 }
 
 int connection_flush(struct connection *c, bool *empty, struct err *e)
 {
-	return connection_result(c, channel_flush(c->channel, empty, e), e);
+	return connection_result(c, record_layer_flush(c->layer, empty, e), e);
 }
 
 int connection_end(struct connection *c, bool *done, struct err *e)
 {
-	if (!c->said &&
-	    channel_put_alert(c->channel, RECORD_CLOSE_NOTIFY, &c->said, e) < 0)
+	if (!c->said && record_layer_put_alert(c->layer, RECORD_CLOSE_NOTIFY,
+					       &c->said, e) < 0)
 		return connection_result(c, -1, e);
 	if (connection_flush(c, done, e) < 0)
 		return -1;
@@ -302,9 +302,9 @@ static int connection_drop(struct connection *c, bool *got, bool *closed,
 			   struct err *e)
 {
 	char dropped[CONNECTION_RECV_MIN];
-	struct channel_io io;
+	struct record_layer_io io;
 
-	if (channel_recv(c->channel, dropped, sizeof dropped, &io, e) < 0)
+	if (record_layer_recv(c->layer, dropped, sizeof dropped, &io, e) < 0)
 		return connection_result(c, -1, e);
 	*got = io.bytes;
 	*closed = io.closed;
@@ -316,13 +316,13 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 				 bool *got, bool *closed, struct err *e)
 {
 	struct frame_reader *r = &c->reader;
-	struct channel_io io;
+	struct record_layer_io io;
 	size_t want;
 
 	*got = *closed = false;
 	while ((want = frame_reader_wants(r)) > 0) {
-		if (channel_recv(c->channel, r->bytes + r->have, want, &io, e) <
-		    0)
+		if (record_layer_recv(c->layer, r->bytes + r->have, want, &io,
+				      e) < 0)
 			return connection_result(c, -1, e);
 		*closed = io.closed;
 		if (!io.bytes)
@@ -352,7 +352,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 
 	assert(c->p.role == FRAME_RECEIVES || c->p.checks);
 	return connection_result(
-		c, channel_put(c->channel, bytes, size, taken, e), e);
+		c, record_layer_put(c->layer, bytes, size, taken, e), e);
 }
 
 bool connection_checks(const struct connection *c)
@@ -378,11 +378,11 @@ int connection_recv_checking(struct connection *c, struct frame *f, bool *got,
 
 bool connection_gave_up(const struct connection *c)
 {
-	return channel_alert(c->channel);
+	return record_layer_alert(c->layer);
 }
 
 static void connection_found(struct connection *c,
-			     const struct channel_io *found,
+			     const struct record_layer_io *found,
 			     struct connection_io *io)
 {
 	io->bytes = found->bytes;
@@ -393,11 +393,11 @@ static void connection_found(struct connection *c,
 int connection_recv(struct connection *c, void *buf, size_t len,
 		    struct connection_io *io, struct err *e)
 {
-	struct channel_io found;
+	struct record_layer_io found;
 
 	assert(c->p.role == FRAME_RECEIVES && len >= CONNECTION_RECV_MIN);
 	*io = (struct connection_io){ 0 };
-	if (channel_recv(c->channel, buf, len, &found, e) < 0)
+	if (record_layer_recv(c->layer, buf, len, &found, e) < 0)
 		return connection_result(c, -1, e);
 	connection_found(c, &found, io);
 	return 0;
@@ -405,7 +405,7 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 
 static int connection_refused(struct connection *c, int num, struct err *e)
 {
-	return connection_result(c, channel_refused(c->channel, num, e), e);
+	return connection_result(c, record_layer_refused(c->layer, num, e), e);
 }
 
 /*
@@ -421,9 +421,10 @@ static int connection_splice_stopped(struct connection *c, bool invalid,
 				     struct err *e)
 {
 	uint8_t body[CONNECTION_RECV_MIN];
-	struct channel_io found;
+	struct record_layer_io found;
 
-	if (channel_recv_kernel(c->channel, body, sizeof body, &found, e) < 0)
+	if (record_layer_recv_kernel(c->layer, body, sizeof body, &found, e) <
+	    0)
 		return connection_result(c, -1, e);
 	if (invalid && (found.bytes || !found.took))
 		return connection_refused(c, EINVAL, e);
@@ -449,7 +450,7 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 	if (n > 0) {
 		io->bytes = (size_t)n;
 		return connection_result(
-			c, channel_received(c->channel, io->bytes, e), e);
+			c, record_layer_received(c->layer, io->bytes, e), e);
 	}
 	if (n < 0 && errno == EAGAIN)
 		return 0;
@@ -466,7 +467,7 @@ static bool connection_discard(struct connection *c)
 	ssize_t n;
 
 	do
-		n = channel_in_kernel(c->channel, RECORD_RX)
+		n = record_layer_in_kernel(c->layer, RECORD_RX)
 			    ? ktls_recv_record(c->socket.fd, &type, discarded,
 					       sizeof discarded)
 			    : recv(c->socket.fd, discarded, sizeof discarded,
@@ -500,8 +501,8 @@ void connection_abort(struct connection *c)
 {
 	bool gave_up = connection_gave_up(c);
 
-	if (!channel_violated(c->channel))
-		channel_last_alert(c->channel, RECORD_USER_CANCELED);
+	if (!record_layer_violated(c->layer))
+		record_layer_last_alert(c->layer, RECORD_USER_CANCELED);
 	/* A peer that gave up only waits for us to close. */
 	connection_linger(c, gave_up ? GAVE_UP_MS : ABORT_MS);
 }
@@ -510,6 +511,6 @@ void connection_confirm(struct connection *c)
 {
 	assert(c->p.role == FRAME_SENDS);
 	for (unsigned int n = c->said; n < 2; n++)
-		channel_last_alert(c->channel, RECORD_CLOSE_NOTIFY);
+		record_layer_last_alert(c->layer, RECORD_CLOSE_NOTIFY);
 	connection_linger(c, ABORT_MS);
 }

@@ -9,7 +9,7 @@
 #include "base/err.h"
 #include "proto/frame.h"
 #include "tls/aead.h"
-#include "tls/channel.h"
+#include "tls/record_layer.h"
 
 /* In the order of the words of --ktls */
 enum connection_ktls {
@@ -65,12 +65,12 @@ struct connection_params {
 };
 
 /*
- * Make a connection of a channel: give the keys of the bulk direction to the
- * kernel, verify that it uses them, and log the path.  Takes over ch and s->fd,
- * on failure too.  Errors: ERR_KTLS if kernel TLS is required and not
+ * Make a connection of a record layer: give the keys of the bulk direction to
+ * the kernel, verify that it uses them, and log the path.  Takes over rl and
+ * s->fd, on failure too.  Errors: ERR_KTLS if kernel TLS is required and not
  * available.
  */
-struct connection *connection_open(struct channel *ch,
+struct connection *connection_open(struct record_layer *rl,
 				   const struct connection_socket *s,
 				   const struct connection_params *p,
 				   struct err *e);

@@ -11,15 +11,15 @@ static int hello_failed(struct err *e)
 	return err_wrap(e, "while greeting");
 }
 
-int hello_recv(struct channel *ch, struct frame_reader *r, enum frame_type type,
-	       struct frame *f, bool *got, struct err *e)
+int hello_recv(struct record_layer *rl, struct frame_reader *r,
+	       enum frame_type type, struct frame *f, bool *got, struct err *e)
 {
-	struct channel_io io;
+	struct record_layer_io io;
 	size_t want;
 
 	*got = false;
 	while ((want = frame_reader_wants(r)) > 0) {
-		if (channel_recv(ch, r->bytes + r->have, want, &io, e) < 0)
+		if (record_layer_recv(rl, r->bytes + r->have, want, &io, e) < 0)
 			return hello_failed(e);
 		if (io.closed)
 			return err_set(e, ERR_AUTH, 0,
@@ -37,7 +37,7 @@ int hello_recv(struct channel *ch, struct frame_reader *r, enum frame_type type,
 	return 0;
 }
 
-int hello_send(struct channel *ch, int fd, const struct frame *f,
+int hello_send(struct record_layer *rl, int fd, const struct frame *f,
 	       uint64_t deadline_ms, struct err *e)
 {
 	uint8_t bytes[FRAME_MAX_BYTES];
@@ -45,10 +45,10 @@ int hello_send(struct channel *ch, int fd, const struct frame *f,
 	bool taken, empty = false;
 	int ready;
 
-	if (channel_put(ch, bytes, size, &taken, e) < 0 || !taken)
+	if (record_layer_put(rl, bytes, size, &taken, e) < 0 || !taken)
 		return hello_failed(e);
 	for (;;) {
-		if (channel_flush(ch, &empty, e) < 0)
+		if (record_layer_flush(rl, &empty, e) < 0)
 			return hello_failed(e);
 		if (empty)
 			return 0;

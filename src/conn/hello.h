@@ -7,20 +7,21 @@
 
 #include "base/err.h"
 #include "proto/frame.h"
-#include "tls/channel.h"
+#include "tls/record_layer.h"
 
 /*
  * Read into r as much as is there of the next frame, which must be of the given
  * type.  *got: it is complete, and in *f.  Errors: ERR_AUTH.
  */
-int hello_recv(struct channel *ch, struct frame_reader *r, enum frame_type type,
-	       struct frame *f, bool *got, struct err *e) attr_must_check;
+int hello_recv(struct record_layer *rl, struct frame_reader *r,
+	       enum frame_type type, struct frame *f, bool *got,
+	       struct err *e) attr_must_check;
 
 /*
  * Send f; blocks until it is sent or deadline_ms (clock_now_ms() time) has
- * passed.  fd is the socket of ch.  Errors: ERR_AUTH; ERR_NET if poll(2) fails.
+ * passed.  fd is the socket of rl.  Errors: ERR_AUTH; ERR_NET if poll(2) fails.
  */
-int hello_send(struct channel *ch, int fd, const struct frame *f,
+int hello_send(struct record_layer *rl, int fd, const struct frame *f,
 	       uint64_t deadline_ms, struct err *e) attr_must_check;
 
 /* Client: does the WELCOME accept us, with our role?  Else ERR_AUTH. */

@@ -18,7 +18,8 @@ enum {
 };
 
 struct pass_message {
-	struct peer peer; /* the socket goes beside it, the channel in value */
+	struct peer
+		peer; /* the socket goes beside it, the record layer in value */
 	struct tls_agreed value;
 };
 
@@ -75,8 +76,8 @@ int pass_send(int over, const struct peer *peer)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .peer = *peer };
 
-	m.peer.channel = NULL;
-	channel_give(peer->channel, &m.value);
+	m.peer.layer = NULL;
+	record_layer_give(peer->layer, &m.value);
 	return rights_send(over, &m, sizeof m, &peer->socket.fd, 1,
 			   MSG_DONTWAIT) < 0
 		       ? -1
@@ -118,9 +119,10 @@ bool pass_recv(int over, struct pass_news *news, struct peer *peer, bool *ended)
 
 	while (pass_receive(over, &m, &fd, ended)) {
 		*peer = m.peer;
-		peer->channel = fd < 0 ? NULL : channel_take(&m.value, fd, &e);
+		peer->layer = fd < 0 ? NULL
+				     : record_layer_take(&m.value, fd, &e);
 		peer->socket.fd = fd;
-		if (peer->channel)
+		if (peer->layer)
 			return true;
 		if (fd >= 0)
 			log_notice("a connection was dropped: %s", e.msg);

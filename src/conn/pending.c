@@ -12,8 +12,8 @@ enum { REFUSE_MS = 100 }; /* to send a refusal */
 
 void pending_drop_peer(struct peer *p)
 {
-	channel_free(p->channel);
-	p->channel = NULL;
+	record_layer_free(p->layer);
+	p->layer = NULL;
 	close(p->socket.fd);
 }
 
@@ -44,10 +44,10 @@ void pending_send_refusal(const struct peer *p, enum frame_refusal refusal)
 					.refusal = refusal } };
 	struct err ignored = { 0 };
 
-	if (hello_send(p->channel, p->socket.fd, &f, clock_deadline(REFUSE_MS),
+	if (hello_send(p->layer, p->socket.fd, &f, clock_deadline(REFUSE_MS),
 		       &ignored) < 0)
 		log_debug("%s", ignored.msg);
-	channel_last_alert(p->channel, RECORD_CLOSE_NOTIFY);
+	record_layer_last_alert(p->layer, RECORD_CLOSE_NOTIFY);
 }
 
 static bool pending_knows(const struct pending_rules *r,
@@ -65,7 +65,8 @@ static bool pending_knows(const struct pending_rules *r,
 bool pending_has_left(const struct pending_rules *r, const struct pending *p)
 {
 	bool silent = p->state == PENDING_NEW && !p->pass.have;
-	bool lost = p->tls ? tls_lost(p->tls) : channel_lost(p->peer.channel);
+	bool lost = p->tls ? tls_lost(p->tls)
+			   : record_layer_lost(p->peer.layer);
 
 	return pending_knows(r, &p->peer.source) &&
 	       (lost || (silent && net_is_closed(p->peer.socket.fd)));
@@ -79,7 +80,7 @@ void pending_tell_later(const struct pending_rules *r, const struct pending *p)
 	else if (p->tls)
 		tls_alert(p->tls, RECORD_USER_CANCELED);
 	else
-		channel_last_alert(p->peer.channel, RECORD_USER_CANCELED);
+		record_layer_last_alert(p->peer.layer, RECORD_USER_CANCELED);
 }
 
 /*
@@ -90,7 +91,7 @@ static bool pending_resumes(const struct peer *p)
 {
 	static const uint8_t no_proof[FRAME_PROOF_BYTES];
 
-	return channel_agreed(p->channel)->ticket || p->hello.rekey_at ||
+	return record_layer_agreed(p->layer)->ticket || p->hello.rekey_at ||
 	       p->hello.offset ||
 	       memcmp(p->hello.proof, no_proof, sizeof no_proof);
 }
@@ -98,7 +99,7 @@ static bool pending_resumes(const struct peer *p)
 static bool pending_has_ticket(const struct pending_stream *s,
 			       const struct peer *p)
 {
-	return s->ticket && tls_shows_ticket(channel_agreed(p->channel),
+	return s->ticket && tls_shows_ticket(record_layer_agreed(p->layer),
 					     s->ticket, p->hello.proof);
 }
 
@@ -130,7 +131,7 @@ static bool pending_is_restart(const struct pending_stream *s,
 	return (pending_has_id(s, p) ? same : pending_has_name(s, p)) &&
 	       (!s->identity ||
 		(*s->identity &&
-		 !strcmp(channel_agreed(p->channel)->name, s->identity))) &&
+		 !strcmp(record_layer_agreed(p->layer)->name, s->identity))) &&
 	       !pending_resumes(p) && !pending_has_ticket(s, p);
 }
 
@@ -179,7 +180,8 @@ static bool pending_is_self(const struct pending_rules *r, const struct peer *p)
 static bool pending_may_name(const struct pending_rules *r,
 			     const struct peer *p)
 {
-	return r->session->config->names && *channel_agreed(p->channel)->name;
+	return r->session->config->names &&
+	       *record_layer_agreed(p->layer)->name;
 }
 
 static enum frame_refusal pending_judge(const struct pending_rules *r,
@@ -190,7 +192,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 
 	p->returns = s;
 	if (p->hello.version != FRAME_VERSION ||
-	    channel_agreed(p->channel)->old)
+	    record_layer_agreed(p->layer)->old)
 		return FRAME_REFUSED_VERSION;
 	if ((p->hello.flags & FRAME_HELLO_NAMED) && !pending_may_name(r, p))
 		return FRAME_REFUSED_NAME;
@@ -212,7 +214,7 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 			 struct err *e)
 {
 	if (p->peer.returns || !r->admit ||
-	    r->admit(r->admit_arg, channel_agreed(p->peer.channel),
+	    r->admit(r->admit_arg, record_layer_agreed(p->peer.layer),
 		     &p->peer.source, e) == 0)
 		return 0;
 	pending_send_refusal(&p->peer, FRAME_REFUSED_BUSY);
@@ -223,7 +225,7 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 static int pending_recv(struct pending *p, enum frame_type type,
 			struct frame *f, bool *done, struct err *e)
 {
-	if (hello_recv(p->peer.channel, &p->reader, type, f, done, e) == 0)
+	if (hello_recv(p->peer.layer, &p->reader, type, f, done, e) == 0)
 		return 0;
 	if (p->reader.have && !frame_reader_wants(&p->reader))
 		pending_send_refusal(&p->peer, FRAME_REFUSED_MALFORMED);
@@ -235,7 +237,7 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 {
 	enum frame_refusal refusal = pending_judge(r, &p->peer);
 
-	if (!refusal && channel_pending_read(p->peer.channel))
+	if (!refusal && record_layer_pending_read(p->peer.layer))
 		refusal = FRAME_REFUSED_MALFORMED;
 	if (!refusal)
 		return pending_admit(r, p, e);
@@ -273,7 +275,7 @@ static int pending_read_hello(struct pending_rules *r, struct pending *p,
 		return 0;
 	p->peer.hello = f.hello;
 	if (!(p->peer.hello.flags & FRAME_HELLO_NAMED) ||
-	    channel_pending_read(p->peer.channel))
+	    record_layer_pending_read(p->peer.layer))
 		return pending_decide(r, p, e);
 	p->reader = (struct frame_reader){ 0 };
 	p->state = PENDING_NAMING;
@@ -343,8 +345,8 @@ static int pending_handshake(struct pending_rules *r, struct pending *p,
 		return -1;
 	if (p->want != TLS_DONE)
 		return 0;
-	p->peer.channel = channel_new(p->tls, p->peer.socket.fd, e);
-	if (!p->peer.channel)
+	p->peer.layer = record_layer_new(p->tls, p->peer.socket.fd, e);
+	if (!p->peer.layer)
 		return -1;
 	tls_free(p->tls);
 	p->tls = NULL;

@@ -28,7 +28,7 @@ enum pending_state {
 /* The other end of a connection that came in. */
 struct peer {
 	struct connection_socket socket;
-	struct channel *channel; /* once the handshake is done */
+	struct record_layer *layer; /* once the handshake is done */
 	struct net_address source; /* for eviction and the rate limit */
 	char name[NET_NAME_MAX];
 
@@ -41,13 +41,13 @@ struct peer {
 	uint8_t handle[FRAME_ID_BYTES]; /* if passed on: of its new ticket */
 };
 
-/* Close its socket and free its channel. */
+/* Close its socket and free its record layer. */
 void pending_drop_peer(struct peer *p);
 
 /* A pending handshake: its peer has yet to authenticate. */
 struct pending {
 	struct peer peer;
-	struct tls *tls; /* until there is a channel; both NULL: a free slot */
+	struct tls *tls; /* until there is a layer; both NULL: a free slot */
 	enum tls_want want;
 	enum pending_state state;
 	struct password_exchange pass;
@@ -125,7 +125,7 @@ void pending_send_refusal(const struct peer *p, enum frame_refusal refusal);
 /* Is this slot in use? */
 static inline bool pending_exists(const struct pending *p)
 {
-	return p->tls || p->peer.channel;
+	return p->tls || p->peer.layer;
 }
 
 /* Close the socket and free all: the slot is free. */

@@ -282,7 +282,7 @@ void session_close(struct session *s)
 	s->learns = false;
 }
 
-int session_use(struct session *s, struct channel *ch,
+int session_use(struct session *s, struct record_layer *rl,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose, struct err *e)
 {
@@ -293,12 +293,12 @@ int session_use(struct session *s, struct channel *ch,
 							    SESSION_COMPARES };
 	struct connection *conn;
 
-	log_info("peer %s, %s", name, channel_agreed(ch)->mode->title);
+	log_info("peer %s, %s", name, record_layer_agreed(rl)->mode->title);
 	if (s->role == FRAME_RECEIVES)
 		net_keepalive(socket->fd);
 	else
 		net_bound_unsent(socket->fd);
-	conn = connection_open(ch, socket, &params, e);
+	conn = connection_open(rl, socket, &params, e);
 	if (!conn)
 		return -1;
 	if (purpose == SESSION_REKEYS) {

@@ -342,10 +342,10 @@ enum session_purpose {
 
 /*
  * Make an authenticated and accepted connection the newest; name is the peer's.
- * The present one is closed, unless we rekey.  Takes over ch and the socket's
+ * The present one is closed, unless we rekey.  Takes over rl and the socket's
  * fd, on failure too.  Errors: those of connection_open().
  */
-int session_use(struct session *s, struct channel *ch,
+int session_use(struct session *s, struct record_layer *rl,
 		const struct connection_socket *socket, const char *name,
 		uint64_t offset, enum session_purpose purpose,
 		struct err *e) attr_must_check;

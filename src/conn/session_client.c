@@ -20,13 +20,13 @@ static int client_too_late(struct client *client, struct err *e)
 {
 	uint64_t ms = client->session.p.config->handshake_ms;
 
-	if (client->channel)
-		channel_set_lost(client->channel);
+	if (client->layer)
+		record_layer_set_lost(client->layer);
 	err_set(e, ERR_AUTH, 0,
-		client->channel
-			? "no answer to our greeting within %" PRIu64 " ms"
-			: "no handshake within %" PRIu64
-			  " ms: the peer does not answer, or not in TLS",
+		client->layer ? "no answer to our greeting within %" PRIu64
+				" ms"
+			      : "no handshake within %" PRIu64
+				" ms: the peer does not answer, or not in TLS",
 		ms);
 	return client_refused(client, e);
 }

@@ -31,7 +31,7 @@ static struct session_server *session_server_of(struct session *s)
 static int session_server_send(const struct session *s, struct peer *peer,
 			       const struct frame *f, struct err *e)
 {
-	return hello_send(peer->channel, peer->socket.fd, f,
+	return hello_send(peer->layer, peer->socket.fd, f,
 			  clock_deadline(s->p.config->handshake_ms), e);
 }
 
@@ -76,7 +76,7 @@ static int session_server_use(struct session *s, struct peer *peer,
 			      struct err *e)
 {
 	s->number = peer->hello.connection;
-	return session_use(s, peer->channel, &peer->socket, peer->name, offset,
+	return session_use(s, peer->layer, &peer->socket, peer->name, offset,
 			   purpose, e);
 }
 
@@ -146,7 +146,7 @@ static int session_server_agree(struct session *s, struct peer *peer,
 				const uint8_t *handle, struct err *e)
 {
 	if (session_server_welcome(s, peer, offset, purpose, handle, e) == 0) {
-		session_agree(s, channel_agreed(peer->channel),
+		session_agree(s, record_layer_agreed(peer->layer),
 			      &peer->hello.limits, handle);
 		return 0;
 	}
@@ -174,7 +174,7 @@ static int session_server_begin(struct session *s, struct peer *peer,
 	    0)
 		return 0;
 	snprintf(server->identity, sizeof server->identity, "%s",
-		 channel_agreed(peer->channel)->name);
+		 record_layer_agreed(peer->layer)->name);
 	session_server_own(s, peer, offset);
 	if (server->acceptor)
 		acceptor_serve(server->acceptor, &server->stream);

@@ -2,7 +2,7 @@
 /*
  * What a peer may send besides data once the handshake is done, and how much of
  * it: alerts, session tickets, KeyUpdate, empty records.  Pure: what follows
- * from it is done by channel.
+ * from it is done by record_layer.
  */
 #pragma once
 

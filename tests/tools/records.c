@@ -71,13 +71,13 @@ static int send_record(struct aead *s, int fd, const char *text)
 	return 0;
 }
 
-static int send_records(struct channel *ch, int fd, char **records)
+static int send_records(struct record_layer *rl, int fd, char **records)
 {
 	autowipe_agreed struct tls_agreed value = { .mode = NULL };
 	struct aead *s;
 	int ret = 0;
 
-	channel_give(ch, &value);
+	record_layer_give(rl, &value);
 	s = aead_new(value.mode, &value.keys[RECORD_TX], &e);
 	while (s && ret == 0 && *records)
 		ret = send_record(s, fd, *records++);
@@ -92,12 +92,12 @@ static void print_hex(const uint8_t *bytes, size_t len)
 	putchar('\n');
 }
 
-static int print_secrets(struct channel *ch)
+static int print_secrets(struct record_layer *rl)
 {
 	autowipe_agreed struct tls_agreed v = { .mode = NULL };
 	char ignored;
 
-	channel_give(ch, &v);
+	record_layer_give(rl, &v);
 	print_hex(v.resume, sizeof v.resume);
 	print_hex(v.proof, sizeof v.proof);
 	print_hex(v.keys[RECORD_TX].key, v.keys[RECORD_TX].key_len);
@@ -108,7 +108,7 @@ static int print_secrets(struct channel *ch)
 }
 
 /* Exchange HELLO and WELCOME for a new stream. */
-static int greet(struct channel *ch, int fd, enum frame_role role)
+static int greet(struct record_layer *rl, int fd, enum frame_role role)
 {
 	struct frame f = { .type = FRAME_HELLO };
 	struct frame_reader reader = { 0 };
@@ -121,10 +121,10 @@ static int greet(struct channel *ch, int fd, enum frame_role role)
 					.limits.retry_ms = 1000 };
 	memset(f.hello.stream, role + 1, sizeof f.hello.stream);
 	memcpy(f.hello.stream, &(pid_t){ getpid() }, sizeof(pid_t));
-	if (hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)
+	if (hello_send(rl, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
 	while (!got)
-		if (hello_recv(ch, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		if (hello_recv(rl, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
 	return hello_check(&f.welcome, role, &e);
@@ -137,13 +137,13 @@ static bool is_over(int num)
 }
 
 /* Print how it ends: the name of an alert, or how TCP closes. */
-static void print_end(struct channel *ch, int fd)
+static void print_end(struct record_layer *rl, int fd)
 {
-	struct channel_io io = { 0 };
+	struct record_layer_io io = { 0 };
 	char bytes[4096];
 
 	while (!io.closed &&
-	       channel_recv(ch, bytes, sizeof bytes, &io, &e) == 0)
+	       record_layer_recv(rl, bytes, sizeof bytes, &io, &e) == 0)
 		if (!io.bytes && !io.closed && wait_for(fd, POLLIN) < 0)
 			break;
 	printf("%s\n", io.closed ? "close_notify" : e.msg);
@@ -162,7 +162,7 @@ int main(int argc, char **argv)
 	struct mode_list modes = { 0 };
 	struct tls_params p = { .modes = &modes };
 	enum frame_role role;
-	struct channel *ch;
+	struct record_layer *rl;
 	int ret = -1;
 
 	if (argc < 5)
@@ -173,18 +173,18 @@ int main(int argc, char **argv)
 		return fail("records");
 	p.cred = credential_new_psk(&key, false, &e);
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
-	ch = p.fd < 0 ? NULL : handshake(&p);
-	if (ch)
-		ret = p.raw ? 0 : greet(ch, p.fd, role);
+	rl = p.fd < 0 ? NULL : handshake(&p);
+	if (rl)
+		ret = p.raw ? 0 : greet(rl, p.fd, role);
 	if (ret == 0 && !strcmp(argv[4 + !p.raw], "secrets"))
-		ret = print_secrets(ch);
+		ret = print_secrets(rl);
 	else if (ret == 0)
-		ret = send_records(ch, p.fd, argv + 4 + !p.raw);
+		ret = send_records(rl, p.fd, argv + 4 + !p.raw);
 	if (ret < 0 && is_over(e.num))
 		ret = 0;
 	if (ret == 0)
-		print_end(ch, p.fd);
-	channel_free(ch);
+		print_end(rl, p.fd);
+	record_layer_free(rl);
 	credential_free(p.cred);
 	return ret ? fail("records") : 0;
 }

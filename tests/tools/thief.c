@@ -21,37 +21,39 @@
 #include "tls_client.h"
 
 /* The PSK of later connections, as session_agree() makes it. */
-static int take_ticket(struct channel *ch, const uint8_t handle[FRAME_ID_BYTES],
-		       struct key *key)
+static int take_ticket(struct record_layer *rl,
+		       const uint8_t handle[FRAME_ID_BYTES], struct key *key)
 {
 	key_wipe(key);
 	for (int i = 0; i < FRAME_ID_BYTES; i++)
 		sprintf(key->identity + 2 * i, "%02x", handle[i]);
 	key->secret.len = TLS_EXPORT_BYTES;
-	memcpy(key->secret.bytes, channel_agreed(ch)->resume, TLS_EXPORT_BYTES);
+	memcpy(key->secret.bytes, record_layer_agreed(rl)->resume,
+	       TLS_EXPORT_BYTES);
 	return 0;
 }
 
-static int send_one_more(struct channel *ch, const struct frame *f)
+static int send_one_more(struct record_layer *rl, const struct frame *f)
 {
 	uint8_t bytes[FRAME_MAX_BYTES + 1] = { 0 };
 	bool taken;
 
-	return channel_put(ch, bytes, frame_encode(f, bytes) + 1, &taken, &e);
+	return record_layer_put(rl, bytes, frame_encode(f, bytes) + 1, &taken,
+				&e);
 }
 
-static int send_name(struct channel *ch, int fd, const char *name)
+static int send_name(struct record_layer *rl, int fd, const char *name)
 {
 	struct frame f = { .type = FRAME_NAME };
 
 	return stream_name_hash(name, f.name, &e) < 0 ||
-			       hello_send(ch, fd, &f, clock_deadline(10000),
+			       hello_send(rl, fd, &f, clock_deadline(10000),
 					  &e) < 0
 		       ? -1
 		       : 0;
 }
 
-static int ask(struct channel *ch, int fd, char **argv, const char *number,
+static int ask(struct record_layer *rl, int fd, char **argv, const char *number,
 	       struct key *key)
 {
 	struct frame f = { .type = FRAME_HELLO };
@@ -73,13 +75,13 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 			return err_set(&e, ERR_USAGE, 0, "bad stream id");
 	f.hello.stream[0] ^= strchr(number, '+') ? 1 : 0;
 	if (strchr(argv[3], '+')
-		    ? send_one_more(ch, &f) < 0
-		    : hello_send(ch, fd, &f, clock_deadline(10000), &e) < 0)
+		    ? send_one_more(rl, &f) < 0
+		    : hello_send(rl, fd, &f, clock_deadline(10000), &e) < 0)
 		return -1;
-	if (name && send_name(ch, fd, name + 1) < 0)
+	if (name && send_name(rl, fd, name + 1) < 0)
 		return -1;
 	while (!got)
-		if (hello_recv(ch, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
+		if (hello_recv(rl, &reader, FRAME_WELCOME, &f, &got, &e) < 0 ||
 		    (!got && wait_for(fd, POLLIN) < 0))
 			return -1;
 	printf("%s\n", f.welcome.refusal ? frame_refusal_text(f.welcome.refusal,
@@ -87,7 +89,7 @@ static int ask(struct channel *ch, int fd, char **argv, const char *number,
 					 : "welcome");
 	if (f.welcome.refusal || number != argv[5])
 		return 0;
-	return take_ticket(ch, f.welcome.handle, key);
+	return take_ticket(rl, f.welcome.handle, key);
 }
 
 static struct credential *credential(const char *files, const struct key *key)
@@ -109,7 +111,7 @@ static int visit(char **argv, const char *number, struct key *key)
 {
 	struct mode_list modes = { 0 };
 	struct tls_params p = { .modes = &modes };
-	struct channel *ch;
+	struct record_layer *rl;
 	int ret;
 
 	p.cred = credential(argv[2], key);
@@ -118,9 +120,9 @@ static int visit(char **argv, const char *number, struct key *key)
 	p.fd = p.cred ? dial((uint16_t)strtoul(argv[1], NULL, 10)) : -1;
 	if (p.fd < 0)
 		return -1;
-	ch = handshake(&p);
-	ret = ch ? ask(ch, p.fd, argv, number, key) : -1;
-	channel_free(ch);
+	rl = handshake(&p);
+	ret = rl ? ask(rl, p.fd, argv, number, key) : -1;
+	record_layer_free(rl);
 	credential_free(p.cred);
 	return ret;
 }

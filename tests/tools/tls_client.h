@@ -8,7 +8,7 @@
 
 #include "base/err.h"
 #include "conn/net.h"
-#include "tls/channel.h"
+#include "tls/record_layer.h"
 
 static struct err e;
 
@@ -53,14 +53,14 @@ static inline int shake(struct tls *t, int fd)
 	}
 }
 
-/* The channel of a new connection, or NULL. */
-static inline struct channel *handshake(const struct tls_params *p)
+/* The record layer of a new connection, or NULL. */
+static inline struct record_layer *handshake(const struct tls_params *p)
 {
 	struct tls *t = tls_new(p, &e);
-	struct channel *ch = NULL;
+	struct record_layer *rl = NULL;
 
 	if (t && shake(t, p->fd) == 0)
-		ch = channel_new(t, p->fd, &e);
+		rl = record_layer_new(t, p->fd, &e);
 	tls_free(t);
-	return ch;
+	return rl;
 }

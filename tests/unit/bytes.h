@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A stream whose every byte follows from its offset, for tests of the stores:
- * in front of a store somebody feeds it, behind it a channel compares what
- * comes.
+ * in front of a store somebody feeds it, behind it a connection compares
+ * what comes.
  */
 #pragma once
 
@@ -71,7 +71,7 @@ static inline const struct input *input_from(int fd)
 	return &bytes_input;
 }
 
-/* The channel: where in the stream it is, and how many bytes were wrong. */
+/* The connection: where in the stream it is, and how many bytes were wrong. */
 static uint64_t sent;
 static int differ;
 

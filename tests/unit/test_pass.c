@@ -14,20 +14,20 @@
 
 static struct err e;
 
-static bool gets(struct channel *ch, const char *text)
+static bool gets(struct record_layer *rl, const char *text)
 {
-	struct channel_io io;
+	struct record_layer_io io;
 	char in[64];
 
-	return channel_recv(ch, in, sizeof in, &io, &e) == 0 &&
+	return record_layer_recv(rl, in, sizeof in, &io, &e) == 0 &&
 	       io.bytes == strlen(text) && !memcmp(in, text, io.bytes);
 }
 
-static void put(struct channel *ch, const char *text)
+static void put(struct record_layer *rl, const char *text)
 {
 	bool taken;
 
-	if (channel_put(ch, text, strlen(text), &taken, &e) < 0 || !taken)
+	if (record_layer_put(rl, text, strlen(text), &taken, &e) < 0 || !taken)
 		bail();
 }
 
@@ -40,8 +40,8 @@ static struct peer peer_of(struct end *end)
 		.returns = true,
 	};
 
-	peer.channel = channel_new(end->tls, end->fd, &e);
-	if (!peer.channel)
+	peer.layer = record_layer_new(end->tls, end->fd, &e);
+	if (!peer.layer)
 		bail();
 	memset(peer.hello.stream, 5, sizeof peer.hello.stream);
 	return peer;
@@ -51,22 +51,21 @@ static void test_pass(const char *mode)
 {
 	struct end end[2] = { 0 };
 	struct peer peer, taken = { 0 };
-	struct channel *client;
+	struct record_layer *client;
 	struct pass_news *news;
 	int over[2];
 	bool ended;
 
 	connect_pair(end, mode);
-	client = channel_new(end[CLIENT].tls, end[CLIENT].fd, &e);
+	client = record_layer_new(end[CLIENT].tls, end[CLIENT].fd, &e);
 	peer = peer_of(&end[SERVER]);
 	put(client, "HELLO");
-	if (!client || pass_open(over, &news) < 0 ||
-	    !gets(peer.channel, "HELLO"))
+	if (!client || pass_open(over, &news) < 0 || !gets(peer.layer, "HELLO"))
 		bail();
 	ok(!pass_recv(over[1], news, &taken, &ended) && !ended,
 	   "%s: nothing was passed yet", mode);
 	is_int(pass_send(over[0], &peer), 0, "%s: it is passed", mode);
-	channel_free(peer.channel);
+	record_layer_free(peer.layer);
 	close(end[SERVER].fd);
 	end[SERVER].fd = -1;
 	put(client, "bulk");
@@ -75,14 +74,14 @@ static void test_pass(const char *mode)
 		   !strcmp(taken.name, peer.name) && taken.returns &&
 		   taken.socket.attached,
 	   "%s: with HELLO and all that is known", mode);
-	ok(gets(taken.channel, "bulk"), "%s: it reads on", mode);
-	put(taken.channel, "WELCOME");
+	ok(gets(taken.layer, "bulk"), "%s: it reads on", mode);
+	put(taken.layer, "WELCOME");
 	ok(gets(client, "WELCOME"), "%s: and answers", mode);
 	close(over[0]);
 	ok(!pass_recv(over[1], news, &taken, &ended) && ended,
 	   "%s: the other process is gone", mode);
-	channel_free(taken.channel);
-	channel_free(client);
+	record_layer_free(taken.layer);
+	record_layer_free(client);
 	close(taken.socket.fd);
 	close(over[1]);
 	pass_news_free(news);
@@ -109,7 +108,7 @@ static void test_full(void)
 	ok(pass_send(over[0], &peer) < 0 &&
 		   (errno == EPIPE || errno == ECONNRESET),
 	   "a process that has ended gets none");
-	channel_free(peer.channel);
+	record_layer_free(peer.layer);
 	close(over[0]);
 	pass_news_free(news);
 	pair_fini(end);
@@ -205,11 +204,11 @@ static void test_dropped(bool restarts)
 	/* A message that brings no descriptor, and one that does */
 	if (send(over[0], "", 1, 0) < 0 || pass_send(over[0], &peer) < 0)
 		bail();
-	ok(pass_recv(over[1], news, &taken, &ended) && taken.channel,
+	ok(pass_recv(over[1], news, &taken, &ended) && taken.layer,
 	   "the connection behind a dropped one is taken");
-	channel_free(taken.channel);
+	record_layer_free(taken.layer);
 	close(taken.socket.fd);
-	channel_free(peer.channel);
+	record_layer_free(peer.layer);
 	close(over[0]);
 	close(over[1]);
 	pass_news_free(news);

@@ -28,13 +28,13 @@ static uint8_t said[FRAME_MAX_BYTES];
 static size_t said_bytes, said_next;
 static int reads;
 
-WRAP(channel_recv);
-int __wrap_channel_recv(struct channel *ch, void *buf, size_t len,
-			struct channel_io *io, struct err *e)
+WRAP(record_layer_recv);
+int __wrap_record_layer_recv(struct record_layer *rl, void *buf, size_t len,
+			     struct record_layer_io *io, struct err *e)
 {
 	uint8_t *out = buf;
 
-	(void)ch;
+	(void)rl;
 	(void)e;
 	if (++reads == SIGNAL_AT)
 		raise(SIGTERM);
@@ -44,70 +44,72 @@ int __wrap_channel_recv(struct channel *ch, void *buf, size_t len,
 	}
 	for (size_t i = 0; i < len; i++)
 		out[i] = said[said_next++ % said_bytes];
-	*io = (struct channel_io){ .bytes = len, .took = true };
+	*io = (struct record_layer_io){ .bytes = len, .took = true };
 	return 0;
 }
 
-WRAP(channel_in_kernel);
-bool __wrap_channel_in_kernel(const struct channel *ch,
-			      enum record_direction dir)
+WRAP(record_layer_in_kernel);
+bool __wrap_record_layer_in_kernel(const struct record_layer *rl,
+				   enum record_direction dir)
 {
-	(void)ch;
+	(void)rl;
 	(void)dir;
 	return false;
 }
 
-WRAP(channel_pending);
-bool __wrap_channel_pending(const struct channel *ch)
+WRAP(record_layer_pending);
+bool __wrap_record_layer_pending(const struct record_layer *rl)
 {
-	(void)ch;
+	(void)rl;
 	return false;
 }
 
-WRAP(channel_flush);
-int __wrap_channel_flush(struct channel *ch, bool *empty, struct err *e)
+WRAP(record_layer_flush);
+int __wrap_record_layer_flush(struct record_layer *rl, bool *empty,
+			      struct err *e)
 {
-	(void)ch;
+	(void)rl;
 	(void)e;
 	*empty = true;
 	return 0;
 }
 
-WRAP(channel_records);
-uint64_t __wrap_channel_records(struct channel *ch, enum record_direction dir,
-				uint64_t enough)
+WRAP(record_layer_records);
+uint64_t __wrap_record_layer_records(struct record_layer *rl,
+				     enum record_direction dir, uint64_t enough)
 {
-	(void)ch;
+	(void)rl;
 	(void)dir;
 	(void)enough;
 	return 0;
 }
 
-WRAP(channel_alert);
-uint8_t __wrap_channel_alert(const struct channel *ch)
+WRAP(record_layer_alert);
+uint8_t __wrap_record_layer_alert(const struct record_layer *rl)
 {
-	(void)ch;
+	(void)rl;
 	return 0;
 }
 
-WRAP(channel_violated);
-bool __wrap_channel_violated(const struct channel *ch)
+WRAP(record_layer_violated);
+bool __wrap_record_layer_violated(const struct record_layer *rl)
 {
-	(void)ch;
+	(void)rl;
 	return false;
 }
 
-WRAP(channel_last_alert);
-void __wrap_channel_last_alert(struct channel *ch, enum record_alert alert)
+WRAP(record_layer_last_alert);
+void __wrap_record_layer_last_alert(struct record_layer *rl,
+				    enum record_alert alert)
 {
-	(void)ch;
+	(void)rl;
 	(void)alert;
 }
 
-WRAP(channel_free);
-void __wrap_channel_free(struct channel *ch)
+WRAP(record_layer_free);
+void __wrap_record_layer_free(struct record_layer *rl)
 {
-	(void)ch;
+	(void)rl;
 }
 
 WRAP(session_run);
@@ -166,7 +168,7 @@ static void test_flood(bool raw)
 				    .record_limit = 1 << 24,
 				    .final = "no peer reconnects" };
 	socket = (struct connection_socket){ .fd = fds[0] };
-	session.conn = connection_open((struct channel *)&socket, &socket,
+	session.conn = connection_open((struct record_layer *)&socket, &socket,
 				       &params, &e);
 	is_int(run(resend_memory_new(&in, RECORD_MAX, 0, true, &e), &e), -1,
 	       "%s that never end do not hide a signal",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * channel: records in user space.  Data arrives unchanged and nothing else
+ * record_layer: records in user space.  Data arrives unchanged and nothing else
  * passes for data; keys change when they must; the end is the peer's word.
  */
 #include <errno.h>
@@ -10,13 +10,13 @@
 #include "pair.h"
 #include "tap.h"
 #include "tls/aead.h"
-#include "tls/channel.h"
+#include "tls/record_layer.h"
 #include "tls/key_schedule.h"
 
-/* Two channels, after a handshake. */
+/* Two record layers, after a handshake. */
 struct line {
 	struct end end[2];
-	struct channel *ch[2];
+	struct record_layer *rl[2];
 	int fd[2];
 };
 
@@ -29,8 +29,9 @@ static void line_open(struct line *l, const char *mode, bool raw)
 	connect_pair(l->end, mode);
 	for (int side = 0; side < 2; side++) {
 		l->fd[side] = l->end[side].fd;
-		l->ch[side] = channel_new(l->end[side].tls, l->fd[side], &e);
-		if (!l->ch[side])
+		l->rl[side] =
+			record_layer_new(l->end[side].tls, l->fd[side], &e);
+		if (!l->rl[side])
 			bail();
 	}
 	e = (struct err){ 0 };
@@ -38,36 +39,37 @@ static void line_open(struct line *l, const char *mode, bool raw)
 
 static void line_close(struct line *l)
 {
-	channel_free(l->ch[CLIENT]);
-	channel_free(l->ch[SERVER]);
+	record_layer_free(l->rl[CLIENT]);
+	record_layer_free(l->rl[SERVER]);
 	pair_fini(l->end);
 }
 
-static void put(struct channel *ch, const char *text)
+static void put(struct record_layer *rl, const char *text)
 {
 	bool taken;
 
-	if (channel_put(ch, text, strlen(text), &taken, &e) < 0 || !taken)
+	if (record_layer_put(rl, text, strlen(text), &taken, &e) < 0 || !taken)
 		bail();
 }
 
 /* Is this text what arrives next? */
-static bool gets(struct channel *ch, const char *text)
+static bool gets(struct record_layer *rl, const char *text)
 {
-	struct channel_io io;
+	struct record_layer_io io;
 
-	return channel_recv(ch, in, sizeof in, &io, &e) == 0 && !io.closed &&
-	       io.bytes == strlen(text) && !memcmp(in, text, io.bytes);
+	return record_layer_recv(rl, in, sizeof in, &io, &e) == 0 &&
+	       !io.closed && io.bytes == strlen(text) &&
+	       !memcmp(in, text, io.bytes);
 }
 
 /* Is this error what comes next, and ever after? */
-static bool fails(struct channel *ch, enum err_kind kind, const char *why)
+static bool fails(struct record_layer *rl, enum err_kind kind, const char *why)
 {
-	struct channel_io io;
+	struct record_layer_io io;
 
 	for (int i = 0; i < 2; i++) {
 		e = (struct err){ 0 };
-		if (channel_recv(ch, in, sizeof in, &io, &e) == 0 ||
+		if (record_layer_recv(rl, in, sizeof in, &io, &e) == 0 ||
 		    e.kind != kind || !strstr(e.msg, why)) {
 			printf("# kind %d: %s\n", (int)e.kind, e.msg);
 			return false;
@@ -76,11 +78,11 @@ static bool fails(struct channel *ch, enum err_kind kind, const char *why)
 	return true;
 }
 
-static bool ends(struct channel *ch)
+static bool ends(struct record_layer *rl)
 {
-	struct channel_io io;
+	struct record_layer_io io;
 
-	return channel_recv(ch, in, sizeof in, &io, &e) == 0 && io.closed;
+	return record_layer_recv(rl, in, sizeof in, &io, &e) == 0 && io.closed;
 }
 
 /* ---- another maker of records in the place of one end, with its keys */
@@ -106,7 +108,7 @@ static struct maker maker_of(const struct line *l, int side)
 	struct maker m = { .fd = l->fd[side] };
 	struct tls_agreed v;
 
-	channel_give(l->ch[side], &v);
+	record_layer_give(l->rl[side], &v);
 	m.mode = v.mode;
 	m.tx = v.keys[RECORD_TX];
 	m.rx = v.keys[RECORD_RX];
@@ -198,12 +200,12 @@ static const struct {
 	{ "tls12-aes256-gcm", 32, 4, 1 },
 };
 
-static void keys_of(const struct channel *ch, struct traffic *tx,
+static void keys_of(const struct record_layer *rl, struct traffic *tx,
 		    struct traffic *rx)
 {
 	struct tls_agreed v;
 
-	channel_give(ch, &v);
+	record_layer_give(rl, &v);
 	*tx = v.keys[RECORD_TX];
 	*rx = v.keys[RECORD_RX];
 }
@@ -215,8 +217,8 @@ static void test_keys(size_t row, int from)
 	struct line l;
 
 	line_open(&l, mode, false);
-	keys_of(l.ch[from], &out, &back);
-	keys_of(l.ch[!from], &last, &to);
+	keys_of(l.rl[from], &out, &back);
+	keys_of(l.rl[!from], &last, &to);
 	ok(out.key_len == sizes[row].key_len && out.iv_len == sizes[row].iv_len,
 	   "%s: a key of %zu and an IV of %zu bytes", mode, out.key_len,
 	   out.iv_len);
@@ -226,40 +228,40 @@ static void test_keys(size_t row, int from)
 	is_int(out.seq[7], sizes[row].seq, "%s: the next record's number",
 	       mode);
 	for (int i = 0; i < 3; i++) {
-		put(l.ch[from], "data");
-		if (!gets(l.ch[!from], "data"))
+		put(l.rl[from], "data");
+		if (!gets(l.rl[!from], "data"))
 			bail();
 	}
-	keys_of(l.ch[from], &out, &back);
-	keys_of(l.ch[!from], &last, &to);
+	keys_of(l.rl[from], &out, &back);
+	keys_of(l.rl[!from], &last, &to);
 	ok(same_traffic(&out, &to) && out.seq[7] == sizes[row].seq + 3,
 	   "%s: which counts records", mode);
 	line_close(&l);
 }
 
-/* As if another process went on: the channel is made anew of its value. */
+/* As if another process went on: the record layer is made anew of its value. */
 static void test_value(const char *mode)
 {
 	struct tls_agreed v;
-	struct channel *again;
+	struct record_layer *again;
 	struct line l;
 
 	line_open(&l, mode, true);
-	put(l.ch[CLIENT], "HELLO");
-	if (!gets(l.ch[SERVER], "HELLO"))
+	put(l.rl[CLIENT], "HELLO");
+	if (!gets(l.rl[SERVER], "HELLO"))
 		bail();
-	put(l.ch[CLIENT], "bulk");
-	channel_give(l.ch[SERVER], &v);
-	again = channel_take(&v, l.fd[SERVER], &e);
+	put(l.rl[CLIENT], "bulk");
+	record_layer_give(l.rl[SERVER], &v);
+	again = record_layer_take(&v, l.fd[SERVER], &e);
 	ok(again && gets(again, "bulk"), "%s: another process reads on", mode);
 	put(again, "WELCOME");
-	ok(gets(l.ch[CLIENT], "WELCOME"), "%s: and answers", mode);
-	ok(!strcmp(channel_agreed(again)->name,
-		   channel_agreed(l.ch[SERVER])->name) &&
-		   channel_agreed(again)->mode ==
-			   channel_agreed(l.ch[SERVER])->mode,
+	ok(gets(l.rl[CLIENT], "WELCOME"), "%s: and answers", mode);
+	ok(!strcmp(record_layer_agreed(again)->name,
+		   record_layer_agreed(l.rl[SERVER])->name) &&
+		   record_layer_agreed(again)->mode ==
+			   record_layer_agreed(l.rl[SERVER])->mode,
 	   "%s: for the same peer", mode);
-	channel_free(again);
+	record_layer_free(again);
 	line_close(&l);
 }
 
@@ -272,8 +274,8 @@ static uint8_t byte_at(size_t offset)
 
 static void keep(struct line *l)
 {
-	if (channel_keep(l->ch[CLIENT], RECORD_TX, true, &e) < 0 ||
-	    channel_keep(l->ch[SERVER], RECORD_RX, true, &e) < 0)
+	if (record_layer_keep(l->rl[CLIENT], RECORD_TX, true, &e) < 0 ||
+	    record_layer_keep(l->rl[SERVER], RECORD_RX, true, &e) < 0)
 		bail();
 }
 
@@ -282,7 +284,7 @@ static void test_bulk(const char *mode, size_t total, size_t len, size_t most)
 {
 	static uint8_t out[300001];
 	size_t sent = 0, got = 0, wrong = 0, done, stuck = 0;
-	struct channel_io io;
+	struct record_layer_io io;
 	struct line l;
 
 	line_open(&l, mode, false);
@@ -292,10 +294,10 @@ static void test_bulk(const char *mode, size_t total, size_t len, size_t most)
 
 		for (size_t i = 0; i < n; i++)
 			out[i] = byte_at(sent + i);
-		if (channel_send(l.ch[CLIENT], out, n, &done, &e) < 0)
+		if (record_layer_send(l.rl[CLIENT], out, n, &done, &e) < 0)
 			break;
 		sent += done;
-		if (channel_recv(l.ch[SERVER], in, most, &io, &e) < 0 ||
+		if (record_layer_recv(l.rl[SERVER], in, most, &io, &e) < 0 ||
 		    io.closed)
 			break;
 		for (size_t i = 0; i < io.bytes; i++)
@@ -304,8 +306,8 @@ static void test_bulk(const char *mode, size_t total, size_t len, size_t most)
 	}
 	is_int(got, total, "%s: %zu bytes by %zu arrive", mode, total, len);
 	is_int(wrong, 0, "%s: unchanged", mode);
-	channel_last_alert(l.ch[CLIENT], RECORD_CLOSE_NOTIFY);
-	ok(!channel_pending(l.ch[CLIENT]) && ends(l.ch[SERVER]),
+	record_layer_last_alert(l.rl[CLIENT], RECORD_CLOSE_NOTIFY);
+	ok(!record_layer_pending(l.rl[CLIENT]) && ends(l.rl[SERVER]),
 	   "%s: and then close_notify is the end", mode);
 	line_close(&l);
 }
@@ -315,31 +317,33 @@ static void test_back_pressure(const char *mode)
 {
 	static uint8_t data[(1 << 20) + 1];
 	size_t sent = 0, got = 0, done;
-	struct channel_io io;
+	struct record_layer_io io;
 	bool empty = true, said = false;
 	struct line l;
 
 	line_open(&l, mode, false);
 	keep(&l);
 	do {
-		if (channel_send(l.ch[CLIENT], data, 1 << 20, &done, &e) < 0)
+		if (record_layer_send(l.rl[CLIENT], data, 1 << 20, &done, &e) <
+		    0)
 			bail();
 		sent += done;
 	} while (done && sent < 100 << 20);
 	is_int(done, 0, "%s: a full buffer takes no more", mode);
-	ok(channel_pending(l.ch[CLIENT]), "%s: it has something to flush",
+	ok(record_layer_pending(l.rl[CLIENT]), "%s: it has something to flush",
 	   mode);
-	ok(channel_put_alert(l.ch[CLIENT], RECORD_CLOSE_NOTIFY, &said, &e) ==
-			   0 &&
+	ok(record_layer_put_alert(l.rl[CLIENT], RECORD_CLOSE_NOTIFY, &said,
+				  &e) == 0 &&
 		   said,
 	   "%s: an alert has room behind it", mode);
 	for (int i = 0; i < 1000 && (got < sent || !empty); i++) {
-		if (channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0 ||
-		    channel_flush(l.ch[CLIENT], &empty, &e) < 0)
+		if (record_layer_recv(l.rl[SERVER], in, sizeof in, &io, &e) <
+			    0 ||
+		    record_layer_flush(l.rl[CLIENT], &empty, &e) < 0)
 			bail();
 		got += io.bytes;
 	}
-	ok(got == sent && empty && ends(l.ch[SERVER]),
+	ok(got == sent && empty && ends(l.rl[SERVER]),
 	   "%s: nothing of it is lost once the peer reads", mode);
 	line_close(&l);
 }
@@ -347,18 +351,18 @@ static void test_back_pressure(const char *mode)
 /* Before the keys go elsewhere, nothing behind a record may be read. */
 static void test_exact(void)
 {
-	struct channel_io io;
+	struct record_layer_io io;
 	ssize_t left;
 	struct line l;
 
 	line_open(&l, "tls13-aes128-gcm", false);
-	put(l.ch[CLIENT], "first");
-	put(l.ch[CLIENT], "second");
-	ok(channel_recv(l.ch[SERVER], in, 3, &io, &e) == 0 && io.bytes == 3 &&
-		   channel_pending_read(l.ch[SERVER]),
+	put(l.rl[CLIENT], "first");
+	put(l.rl[CLIENT], "second");
+	ok(record_layer_recv(l.rl[SERVER], in, 3, &io, &e) == 0 &&
+		   io.bytes == 3 && record_layer_pending_read(l.rl[SERVER]),
 	   "a part of a record is handed out");
-	ok(channel_recv(l.ch[SERVER], in, 3, &io, &e) == 0 && io.bytes == 2 &&
-		   !channel_pending_read(l.ch[SERVER]),
+	ok(record_layer_recv(l.rl[SERVER], in, 3, &io, &e) == 0 &&
+		   io.bytes == 2 && !record_layer_pending_read(l.rl[SERVER]),
 	   "and then the rest");
 	left = recv(l.fd[SERVER], in, sizeof in, MSG_PEEK | MSG_DONTWAIT);
 	is_int(left, 6 + 5 + 17, "the record behind it is not read");
@@ -388,7 +392,7 @@ static void tamper(struct line *l, enum ending ending)
 	uint8_t record[256];
 	ssize_t n;
 
-	put(l->ch[CLIENT], "secret");
+	put(l->rl[CLIENT], "secret");
 	n = recv(l->fd[SERVER], record, sizeof record, MSG_DONTWAIT);
 	if (n < 6)
 		bail();
@@ -408,29 +412,29 @@ static void test_ending(size_t row, const char *mode, bool ahead)
 	line_open(&l, mode, false);
 	if (ahead)
 		keep(&l);
-	put(l.ch[CLIENT], "hello");
-	if (!ahead && !gets(l.ch[SERVER], "hello"))
+	put(l.rl[CLIENT], "hello");
+	if (!ahead && !gets(l.rl[SERVER], "hello"))
 		bail();
 	if (!ahead && (ending == CUT || ending == FORGED))
 		tamper(&l, ending);
 	if (ending == CLOSE_NOTIFY)
-		channel_last_alert(l.ch[CLIENT], RECORD_CLOSE_NOTIFY);
+		record_layer_last_alert(l.rl[CLIENT], RECORD_CLOSE_NOTIFY);
 	if (ending == ABORT)
-		channel_last_alert(l.ch[CLIENT], RECORD_INTERNAL_ERROR);
+		record_layer_last_alert(l.rl[CLIENT], RECORD_INTERNAL_ERROR);
 	shutdown(l.fd[CLIENT], SHUT_WR);
 	if (ahead)
-		ok(gets(l.ch[SERVER], "hello"), "%s: data comes before %s",
+		ok(gets(l.rl[SERVER], "hello"), "%s: data comes before %s",
 		   mode, endings[row].name);
 	if (ahead && (ending == CUT || ending == FORGED))
-		ok(fails(l.ch[SERVER], ERR_NET, "without close_notify"),
+		ok(fails(l.rl[SERVER], ERR_NET, "without close_notify"),
 		   "%s: FIN is no end", mode);
 	else if (endings[row].why)
-		ok(fails(l.ch[SERVER], ERR_NET, endings[row].why), "%s: %s",
+		ok(fails(l.rl[SERVER], ERR_NET, endings[row].why), "%s: %s",
 		   mode, endings[row].name);
 	else
-		ok(ends(l.ch[SERVER]), "%s: %s", mode, endings[row].name);
+		ok(ends(l.rl[SERVER]), "%s: %s", mode, endings[row].name);
 	if (!ahead)
-		is_int(channel_lost(l.ch[SERVER]), endings[row].lost,
+		is_int(record_layer_lost(l.rl[SERVER]), endings[row].lost,
 		       "%s: %s: is the connection lost?", mode,
 		       endings[row].name);
 	line_close(&l);
@@ -441,17 +445,17 @@ static void test_data_after_end(const char *mode)
 	struct line l;
 
 	line_open(&l, mode, false);
-	channel_last_alert(l.ch[CLIENT], RECORD_CLOSE_NOTIFY);
-	put(l.ch[CLIENT], "late");
-	ok(ends(l.ch[SERVER]) &&
-		   fails(l.ch[SERVER], ERR_STREAM, "after close_notify") &&
-		   !channel_lost(l.ch[SERVER]),
+	record_layer_last_alert(l.rl[CLIENT], RECORD_CLOSE_NOTIFY);
+	put(l.rl[CLIENT], "late");
+	ok(ends(l.rl[SERVER]) &&
+		   fails(l.rl[SERVER], ERR_STREAM, "after close_notify") &&
+		   !record_layer_lost(l.rl[SERVER]),
 	   "%s: data after close_notify is a violation", mode);
 	line_close(&l);
 	line_open(&l, mode, false);
-	channel_last_alert(l.ch[CLIENT], RECORD_INTERNAL_ERROR);
-	put(l.ch[CLIENT], "late");
-	ok(fails(l.ch[SERVER], ERR_NET, "internal_error"),
+	record_layer_last_alert(l.rl[CLIENT], RECORD_INTERNAL_ERROR);
+	put(l.rl[CLIENT], "late");
+	ok(fails(l.rl[SERVER], ERR_NET, "internal_error"),
 	   "%s: data after another alert is not read", mode);
 	line_close(&l);
 }
@@ -464,15 +468,15 @@ static void test_outcome_waits(bool kernel)
 	int ret;
 
 	line_open(&l, "tls13-aes128-gcm", false);
-	if (channel_keep(l.ch[CLIENT], RECORD_TX, true, &e) < 0)
+	if (record_layer_keep(l.rl[CLIENT], RECORD_TX, true, &e) < 0)
 		bail();
-	put(l.ch[SERVER], "outcome");
+	put(l.rl[SERVER], "outcome");
 	close(l.end[SERVER].fd);
 	l.end[SERVER].fd = -1;
 	errno = EPIPE;
-	ret = kernel ? channel_sent(l.ch[CLIENT], -1, &done, &e)
-		     : channel_send(l.ch[CLIENT], buf, 4, &done, &e);
-	ok(ret < 0 && gets(l.ch[CLIENT], "outcome"),
+	ret = kernel ? record_layer_sent(l.rl[CLIENT], -1, &done, &e)
+		     : record_layer_send(l.rl[CLIENT], buf, 4, &done, &e);
+	ok(ret < 0 && gets(l.rl[CLIENT], "outcome"),
 	   "%s: what waits is read after a send failed (%s)",
 	   kernel ? "kernel" : "user", e.msg);
 	line_close(&l);
@@ -483,20 +487,20 @@ static void test_alerts(void)
 	struct line l;
 
 	line_open(&l, "tls13-aes128-gcm", true);
-	channel_last_alert(l.ch[SERVER], RECORD_UNKNOWN_CA);
-	ok(fails(l.ch[CLIENT], ERR_AUTH, "refused our certificate"),
+	record_layer_last_alert(l.rl[SERVER], RECORD_UNKNOWN_CA);
+	ok(fails(l.rl[CLIENT], ERR_AUTH, "refused our certificate"),
 	   "a certificate may be refused after the client's handshake");
 	line_close(&l);
 	line_open(&l, "tls13-aes128-gcm", false);
-	channel_last_alert(l.ch[SERVER], RECORD_USER_CANCELED);
-	ok(fails(l.ch[CLIENT], ERR_NET, "user_canceled") &&
-		   channel_alert(l.ch[CLIENT]) == RECORD_USER_CANCELED,
+	record_layer_last_alert(l.rl[SERVER], RECORD_USER_CANCELED);
+	ok(fails(l.rl[CLIENT], ERR_NET, "user_canceled") &&
+		   record_layer_alert(l.rl[CLIENT]) == RECORD_USER_CANCELED,
 	   "user_canceled means to come back later");
 	line_close(&l);
 	line_open(&l, "tls12-aes128-gcm", false);
-	channel_last_alert(l.ch[SERVER], RECORD_BAD_RECORD_MAC);
-	ok(fails(l.ch[CLIENT], ERR_NET, "bad_record_mac") &&
-		   channel_lost(l.ch[CLIENT]),
+	record_layer_last_alert(l.rl[SERVER], RECORD_BAD_RECORD_MAC);
+	ok(fails(l.rl[CLIENT], ERR_NET, "bad_record_mac") &&
+		   record_layer_lost(l.rl[CLIENT]),
 	   "bad_record_mac means that the connection is lost");
 	line_close(&l);
 }
@@ -515,23 +519,23 @@ static void test_key_update(const char *mode)
 	make_text(&m, "one");
 	make_key_update(&m, 0);
 	make_text(&m, "two");
-	ok(gets(l.ch[SERVER], "one") && gets(l.ch[SERVER], "two"),
+	ok(gets(l.rl[SERVER], "one") && gets(l.rl[SERVER], "two"),
 	   "%s: a KeyUpdate is followed", mode);
-	put(l.ch[SERVER], "plain");
+	put(l.rl[SERVER], "plain");
 	ok(takes_text(&m, "plain"), "%s: it asks for none", mode);
 	make_key_update(&m, 1);
 	make_key_update(&m, 1);
 	make_text(&m, "three");
-	ok(gets(l.ch[SERVER], "three"), "%s: so are two that ask", mode);
-	put(l.ch[SERVER], "answer");
+	ok(gets(l.rl[SERVER], "three"), "%s: so are two that ask", mode);
+	put(l.rl[SERVER], "answer");
 	ok(take(&m, &len) == RECORD_HANDSHAKE && len == 5 &&
 		   !memcmp(in, (uint8_t[]){ 24, 0, 0, 1, 0 }, 5),
 	   "%s: our KeyUpdate comes before our data, once", mode);
 	next_keys(&m, &m.rx, &m.in);
 	ok(takes_text(&m, "answer"), "%s: which has the next keys", mode);
-	put(l.ch[SERVER], "more");
+	put(l.rl[SERVER], "more");
 	ok(takes_text(&m, "more"), "%s: and keeps them", mode);
-	is_int(channel_records(l.ch[SERVER], RECORD_TX, 0), 2,
+	is_int(record_layer_records(l.rl[SERVER], RECORD_TX, 0), 2,
 	       "%s: records are counted anew", mode);
 	maker_fini(&m);
 	line_close(&l);
@@ -688,12 +692,12 @@ static void test_others(size_t i)
 		make(&m, others[i].type, others[i].body, others[i].len);
 	make_text(&m, "data");
 	if (others[i].why)
-		ok(fails(l.ch[SERVER], ERR_STREAM, others[i].why) &&
-			   channel_violated(l.ch[SERVER]) &&
-			   !channel_lost(l.ch[SERVER]),
+		ok(fails(l.rl[SERVER], ERR_STREAM, others[i].why) &&
+			   record_layer_violated(l.rl[SERVER]) &&
+			   !record_layer_lost(l.rl[SERVER]),
 		   "%s, %s: refused", others[i].mode, others[i].name);
 	else
-		ok(gets(l.ch[SERVER], "data"), "%s, %s: no harm done",
+		ok(gets(l.rl[SERVER], "data"), "%s, %s: no harm done",
 		   others[i].mode, others[i].name);
 	maker_fini(&m);
 	line_close(&l);
@@ -710,7 +714,7 @@ static void test_early_ticket(void)
 	m = maker_of(&l, CLIENT);
 	make(&m, RECORD_HANDSHAKE, ticket, sizeof ticket);
 	make_text(&m, "WELCOME");
-	ok(gets(l.ch[SERVER], "WELCOME"),
+	ok(gets(l.rl[SERVER], "WELCOME"),
 	   "a ticket before the stream does no harm");
 	maker_fini(&m);
 	line_close(&l);
@@ -725,7 +729,7 @@ static void test_many_key_updates(void)
 	m = maker_of(&l, CLIENT);
 	for (int i = 0; i < 33; i++)
 		make_key_update(&m, 0);
-	ok(fails(l.ch[SERVER], ERR_STREAM, "too often"),
+	ok(fails(l.rl[SERVER], ERR_STREAM, "too often"),
 	   "33 KeyUpdates without data are too many");
 	maker_fini(&m);
 	line_close(&l);
@@ -735,7 +739,7 @@ static void test_many_key_updates(void)
 static void test_key_updates_while_sending(void)
 {
 	uint8_t data[2] = { 'x' };
-	struct channel_io io;
+	struct record_layer_io io;
 	struct maker m;
 	struct line l;
 	size_t done = 1;
@@ -743,12 +747,13 @@ static void test_key_updates_while_sending(void)
 
 	line_open(&l, "tls13-aes128-gcm", true);
 	m = maker_of(&l, CLIENT);
-	if (channel_keep(l.ch[SERVER], RECORD_TX, true, &e) < 0)
+	if (record_layer_keep(l.rl[SERVER], RECORD_TX, true, &e) < 0)
 		bail();
 	while (count < 100 && done) {
 		make_key_update(&m, 0);
-		if (channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0 ||
-		    channel_send(l.ch[SERVER], data, 1, &done, &e) < 0)
+		if (record_layer_recv(l.rl[SERVER], in, sizeof in, &io, &e) <
+			    0 ||
+		    record_layer_send(l.rl[SERVER], data, 1, &done, &e) < 0)
 			break;
 		count++;
 	}
@@ -766,8 +771,8 @@ static void test_padding(void)
 	m = maker_of(&l, CLIENT);
 	make(&m, 0, "padded\x17\0\0", 9);
 	make(&m, 0, "\x01\x00\x15\0", 4);
-	ok(gets(l.ch[SERVER], "padded"), "padding is no data");
-	ok(ends(l.ch[SERVER]), "an alert may have it too");
+	ok(gets(l.rl[SERVER], "padded"), "padding is no data");
+	ok(ends(l.rl[SERVER]), "an alert may have it too");
 	maker_fini(&m);
 	line_close(&l);
 }
@@ -807,10 +812,10 @@ static void test_plain(bool ahead)
 		if (send(l.fd[CLIENT], data, sizeof data, 0) < 0 ||
 		    send(l.fd[CLIENT], bad[i].bytes, bad[i].len, 0) < 0)
 			bail();
-		ok(gets(l.ch[SERVER], "abc") &&
-			   fails(l.ch[SERVER], ERR_NET, bad[i].says),
+		ok(gets(l.rl[SERVER], "abc") &&
+			   fails(l.rl[SERVER], ERR_NET, bad[i].says),
 		   "mode none, %s: an error, behind the data", bad[i].name);
-		ok(!!channel_alert(l.ch[SERVER]) ==
+		ok(!!record_layer_alert(l.rl[SERVER]) ==
 			   !!strcmp(bad[i].says, "-m none"),
 		   "mode none, %s: does the peer only wait for us to close?",
 		   bad[i].name);
@@ -822,18 +827,18 @@ static void test_plain_bytes(void)
 {
 	static const uint8_t want[] = { 23, 3, 3, 0, 3, 'a', 'b', 'c',
 					21, 3, 3, 0, 2, 1,   0 };
-	struct channel_io io = { 0 };
+	struct record_layer_io io = { 0 };
 	struct line l;
 
 	line_open(&l, "none", false);
-	put(l.ch[SERVER], "abc");
-	channel_last_alert(l.ch[SERVER], RECORD_CLOSE_NOTIFY);
+	put(l.rl[SERVER], "abc");
+	record_layer_last_alert(l.rl[SERVER], RECORD_CLOSE_NOTIFY);
 	ok(recv(l.fd[CLIENT], in, sizeof in, MSG_DONTWAIT) == sizeof want &&
 		   !memcmp(in, want, sizeof want),
 	   "mode none: records are as TLS has them, without encryption");
 	for (size_t i = 0; i < sizeof want; i++) {
 		if (send(l.fd[CLIENT], want + i, 1, 0) != 1 ||
-		    channel_recv(l.ch[SERVER], in, sizeof in, &io, &e) < 0)
+		    record_layer_recv(l.rl[SERVER], in, sizeof in, &io, &e) < 0)
 			bail();
 		if (i == 7)
 			is_int(io.bytes, 3, "mode none: byte after byte");
