@@ -30,7 +30,7 @@ enum {
 	ORDER_MS = 30000, /* for the order to use the channel */
 	REACH_MS = 5000,
 	WAIT_MS = 60000, /* for the near host to connect */
-	VISITS = 3, /* to an owner of the name that may be about to end */
+	CALLS = 3, /* to an owner of the name that may be about to end */
 };
 
 static const char ours[] = "btrfs-ktls-pipe ssh-server ";
@@ -300,20 +300,20 @@ static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 }
 
 /* Bring the key to the ssh-server that has the stream.  Returns as that. */
-static int far_visit(struct far *f, const struct ssh_request_secret *s,
-		     struct err *e)
+static int far_call_owner(struct far *f, const struct ssh_request_secret *s,
+			  struct err *e)
 {
-	struct ssh_name_visit v = { .listen_fd = -1, .err_fd = f->err_fd };
+	struct ssh_name_caller c = { .listen_fd = -1, .err_fd = f->err_fd };
 	struct ssh_answer a = { .kind = SSH_ANSWER_AT };
 	struct err why = { 0 };
 	int ret;
 
 	if (far_listen(f, &a, &why) == 0)
-		v.listen_fd = f->listener.fds[0];
-	v.key = s->key;
-	memcpy(v.address, a.address, sizeof v.address);
-	ret = ssh_name_bring(&f->name, &v, &a.port, e);
-	key_wipe(&v.key);
+		c.listen_fd = f->listener.fds[0];
+	c.key = s->key;
+	memcpy(c.address, a.address, sizeof c.address);
+	ret = ssh_name_bring(&f->name, &c, &a.port, e);
+	key_wipe(&c.key);
 	net_listener_close(&f->listener);
 	if (ret)
 		return ret;
@@ -344,52 +344,52 @@ static int far_take_name(struct far *f, const struct ssh_request_secret *s,
 		return 0;
 	if (far_name_id(f, id, e) < 0)
 		return -1;
-	for (int i = 0; i < VISITS; i++) {
+	for (int i = 0; i < CALLS; i++) {
 		ret = ssh_name_claim(&f->name, id, e);
 		if (ret == 1 && f->request.discard)
 			return err_set(e, ERR_AUTH, 0,
 				       "no stream of that name waits here");
 		if (ret)
 			return ret == 1 ? 0 : -1;
-		ret = far_visit(f, s, e);
+		ret = far_call_owner(f, s, e);
 		if (ret <= 0)
 			return ret == 0 ? 1 : -1;
 	}
 	return err_set(e, ERR_NET, 0, "--name: the stream has just ended");
 }
 
-/* Where do we listen at the address that the visitor's near host came to? */
-static uint64_t far_place(struct far *f, struct ssh_name_visit *v)
+/* Where do we listen at the address that the caller's near host came to? */
+static uint64_t far_place(struct far *f, struct ssh_name_caller *c)
 {
 	struct net_listener *l = &f->listener, its = { .count = 1 };
 	struct err ignored = { 0 };
 
 	for (size_t i = 0; i < l->count; i++)
-		if (!strcmp(f->at[i].address, v->address))
+		if (!strcmp(f->at[i].address, c->address))
 			return f->at[i].port;
-	its.fds[0] = v->listen_fd;
-	if (v->listen_fd < 0 || l->count == NET_LISTENERS_MAX ||
+	its.fds[0] = c->listen_fd;
+	if (c->listen_fd < 0 || l->count == NET_LISTENERS_MAX ||
 	    net_listener_find_port(&its, &ignored) < 0)
 		return 0;
-	memcpy(f->at[l->count].address, v->address, sizeof v->address);
+	memcpy(f->at[l->count].address, c->address, sizeof c->address);
 	f->at[l->count].port = its.port;
-	l->fds[l->count++] = steal_fd(&v->listen_fd);
+	l->fds[l->count++] = steal_fd(&c->listen_fd);
 	return its.port;
 }
 
 /* Another process of the near host comes, with its key and its ssh; or goes. */
-static void far_on_visit(void *arg)
+static void far_on_caller(void *arg)
 {
 	struct far *f = arg;
-	struct ssh_name_visit *v = ssh_name_take(&f->name);
+	struct ssh_name_caller *c = ssh_name_take(&f->name);
 	uint64_t port;
 
-	if (!v)
+	if (!c)
 		return;
-	port = far_place(f, v);
+	port = far_place(f, c);
 	if (port)
-		credential_admit(f->setup.cred, &v->key, CREDENTIAL_CLIENT);
-	ssh_name_answer(v, port);
+		credential_admit(f->setup.cred, &c->key, CREDENTIAL_CLIENT);
+	ssh_name_answer(c, port);
 }
 
 /* Who has the stream gets the messages. */
@@ -436,10 +436,10 @@ static int far_set_up(struct far *f, struct err *e)
 	if (ret)
 		return ret;
 	if (*f->request.name) {
-		f->setup.connections.visit = far_on_visit;
+		f->setup.connections.on_caller = far_on_caller;
 		f->setup.connections.owner = far_on_owner;
-		f->setup.connections.visit_arg = f;
-		f->setup.connections.visit_fd = f->name.watch_fd;
+		f->setup.connections.caller_arg = f;
+		f->setup.connections.caller_fd = f->name.watch_fd;
 	}
 	snprintf(f->command_name, sizeof f->command_name, "'%.100s%s'%s%s",
 		 f->request.command,

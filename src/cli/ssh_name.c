@@ -16,7 +16,7 @@
 
 enum { ANSWER_MS = 10000 };
 
-/* What a visitor sends, with descriptors: link, standard error, listener. */
+/* What a caller sends, with descriptors: link, standard error, listener. */
 struct message {
 	uint32_t version;
 	uint8_t key[SSH_REQUEST_KEY_BYTES];
@@ -24,22 +24,22 @@ struct message {
 	char address[SSH_ANSWER_ADDRESS_MAX];
 };
 
-static const struct ssh_name_visit nobody = { .listen_fd = -1,
-					      .link_fd = -1,
-					      .err_fd = -1 };
+static const struct ssh_name_caller nobody = { .listen_fd = -1,
+					       .link_fd = -1,
+					       .err_fd = -1 };
 
 static int ssh_name_failed(const char *what, struct err *e)
 {
 	return err_set(e, ERR_NET, errno, "--name: cannot use %s", what);
 }
 
-static void ssh_name_forget(struct ssh_name_visit *v)
+static void ssh_name_forget(struct ssh_name_caller *c)
 {
-	attr_close(&v->listen_fd);
-	attr_close(&v->link_fd);
-	attr_close(&v->err_fd);
-	key_wipe(&v->key);
-	*v = nobody;
+	attr_close(&c->listen_fd);
+	attr_close(&c->link_fd);
+	attr_close(&c->err_fd);
+	key_wipe(&c->key);
+	*c = nobody;
 }
 
 void ssh_name_init(struct ssh_name *n)
@@ -54,13 +54,13 @@ static bool ssh_name_watch(const struct ssh_name *n, int fd)
 	return epoll_ctl(n->watch_fd, EPOLL_CTL_ADD, fd, &ev) == 0;
 }
 
-static int ssh_name_make_visits(struct ssh_name *n, struct err *e)
+static int ssh_name_make_callers(struct ssh_name *n, struct err *e)
 {
-	n->visits = secret_alloc(SSH_NAME_VISITS * sizeof *n->visits);
-	if (!n->visits)
+	n->callers = secret_alloc(SSH_NAME_CALLERS * sizeof *n->callers);
+	if (!n->callers)
 		return err_memory(e);
-	for (size_t i = 0; i < SSH_NAME_VISITS; i++)
-		n->visits[i] = nobody;
+	for (size_t i = 0; i < SSH_NAME_CALLERS; i++)
+		n->callers[i] = nobody;
 	return 0;
 }
 
@@ -81,7 +81,7 @@ static int ssh_name_bind(struct ssh_name *n, const struct sockaddr_un *at,
 	if (setsockopt(n->fd, SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 ||
 	    !ssh_name_watch(n, n->fd))
 		return ssh_name_failed("a socket", e);
-	return ssh_name_make_visits(n, e) < 0 ? -1 : 1;
+	return ssh_name_make_callers(n, e) < 0 ? -1 : 1;
 }
 
 /* In the folder.  Returns as ssh_name_claim(). */
@@ -131,20 +131,20 @@ static int ssh_name_no_answer(struct err *e)
 
 /* Returns 0; 1 if the owner is gone.  A busy one may have no room yet. */
 static int ssh_name_send(const struct ssh_name *n,
-			 const struct ssh_name_visit *v, int link_fd,
+			 const struct ssh_name_caller *c, int link_fd,
 			 uint64_t deadline_ms, struct err *e)
 {
 	struct message m = { .version = SSH_ANSWER_VERSION };
-	const int fds[] = { link_fd, v->err_fd, v->listen_fd };
+	const int fds[] = { link_fd, c->err_fd, c->listen_fd };
 	ssize_t sent;
 	int ready = 1;
 
-	memcpy(m.key, v->key.secret.bytes, sizeof m.key);
-	memcpy(m.identity, v->key.identity, sizeof m.identity);
-	memcpy(m.address, v->address, sizeof m.address);
+	memcpy(m.key, c->key.secret.bytes, sizeof m.key);
+	memcpy(m.identity, c->key.identity, sizeof m.identity);
+	memcpy(m.address, c->address, sizeof m.address);
 	do
 		sent = rights_send(n->fd, &m, sizeof m, fds,
-				   v->listen_fd < 0 ? 2 : 3, 0);
+				   c->listen_fd < 0 ? 2 : 3, 0);
 	while (sent < 0 && errno == EAGAIN &&
 	       (ready = io_wait(n->fd, POLLOUT, deadline_ms, e)) > 0);
 	explicit_bzero(&m, sizeof m);
@@ -168,7 +168,7 @@ static int ssh_name_hear(const struct ssh_name *n, uint64_t *port,
 	return io_read(n->link_fd, port, sizeof *port) != (ssize_t)sizeof *port;
 }
 
-int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
+int ssh_name_bring(struct ssh_name *n, const struct ssh_name_caller *c,
 		   uint64_t *port, struct err *e)
 {
 	uint64_t deadline_ms = clock_deadline(ANSWER_MS);
@@ -177,7 +177,7 @@ int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
 		return ssh_name_failed("a socket", e);
 	n->link_fd = ends[0];
-	ret = ssh_name_send(n, v, ends[1], deadline_ms, e);
+	ret = ssh_name_send(n, c, ends[1], deadline_ms, e);
 	close(ends[1]);
 	if (!ret)
 		ret = ssh_name_hear(n, port, deadline_ms, e);
@@ -194,86 +194,86 @@ void ssh_name_stay(const struct ssh_name *n, int in_fd)
 		;
 }
 
-/* A place for a visitor, or NULL.  Those that are gone leave theirs. */
-static struct ssh_name_visit *ssh_name_place(struct ssh_name *n)
+/* A place for a caller, or NULL.  Those that are gone leave theirs. */
+static struct ssh_name_caller *ssh_name_place(struct ssh_name *n)
 {
-	struct ssh_name_visit *place = NULL;
+	struct ssh_name_caller *place = NULL;
 
-	for (size_t i = 0; i < SSH_NAME_VISITS; i++) {
-		struct ssh_name_visit *v = &n->visits[i];
+	for (size_t i = 0; i < SSH_NAME_CALLERS; i++) {
+		struct ssh_name_caller *c = &n->callers[i];
 
-		if (v->link_fd >= 0 && io_ready(v->link_fd, POLLIN))
-			ssh_name_forget(v);
-		if (v->link_fd < 0)
-			place = v;
+		if (c->link_fd >= 0 && io_ready(c->link_fd, POLLIN))
+			ssh_name_forget(c);
+		if (c->link_fd < 0)
+			place = c;
 	}
 	return place;
 }
 
-static void ssh_name_take_key(struct message *m, struct ssh_name_visit *v)
+static void ssh_name_take_key(struct message *m, struct ssh_name_caller *c)
 {
-	v->key.secret.len = sizeof m->key;
-	memcpy(v->key.secret.bytes, m->key, sizeof m->key);
-	memcpy(v->key.identity, m->identity, sizeof m->identity);
-	memcpy(v->address, m->address, sizeof v->address);
-	v->key.identity[KEY_IDENTITY_MAX] = '\0';
-	v->address[sizeof v->address - 1] = '\0';
+	c->key.secret.len = sizeof m->key;
+	memcpy(c->key.secret.bytes, m->key, sizeof m->key);
+	memcpy(c->key.identity, m->identity, sizeof m->identity);
+	memcpy(c->address, m->address, sizeof c->address);
+	c->key.identity[KEY_IDENTITY_MAX] = '\0';
+	c->address[sizeof c->address - 1] = '\0';
 	explicit_bzero(m->key, sizeof m->key);
 }
 
-/* Returns whether a message came; *v is what it brings. */
-static bool ssh_name_recv(const struct ssh_name *n, struct ssh_name_visit *v)
+/* Returns whether a message came; *c is what it brings. */
+static bool ssh_name_recv(const struct ssh_name *n, struct ssh_name_caller *c)
 {
 	struct message m = { .version = 0 };
 	struct rights rights;
 	ssize_t len = rights_recv(n->fd, &m, sizeof m, MSG_DONTWAIT, &rights);
 
-	*v = nobody;
+	*c = nobody;
 	if (len < 0)
 		return false;
-	v->link_fd = steal_fd(&rights.fds[0]);
-	v->err_fd = steal_fd(&rights.fds[1]);
-	v->listen_fd = steal_fd(&rights.fds[2]);
+	c->link_fd = steal_fd(&rights.fds[0]);
+	c->err_fd = steal_fd(&rights.fds[1]);
+	c->listen_fd = steal_fd(&rights.fds[2]);
 	rights_close(&rights);
-	ssh_name_take_key(&m, v);
+	ssh_name_take_key(&m, c);
 	if (len == sizeof m && m.version == SSH_ANSWER_VERSION &&
-	    rights.from.uid == n->uid && v->err_fd >= 0)
+	    rights.from.uid == n->uid && c->err_fd >= 0)
 		return true;
-	ssh_name_forget(v);
+	ssh_name_forget(c);
 	return false;
 }
 
-struct ssh_name_visit *ssh_name_take(struct ssh_name *n)
+struct ssh_name_caller *ssh_name_take(struct ssh_name *n)
 {
-	struct ssh_name_visit *place = ssh_name_place(n), v;
+	struct ssh_name_caller *place = ssh_name_place(n), c;
 
-	if (!ssh_name_recv(n, &v))
+	if (!ssh_name_recv(n, &c))
 		return NULL;
-	if (!place || !ssh_name_watch(n, v.link_fd)) {
-		ssh_name_answer(&v, 0);
+	if (!place || !ssh_name_watch(n, c.link_fd)) {
+		ssh_name_answer(&c, 0);
 		return NULL;
 	}
-	*place = v;
-	key_wipe(&v.key);
+	*place = c;
+	key_wipe(&c.key);
 	return place;
 }
 
-void ssh_name_answer(struct ssh_name_visit *v, uint64_t port)
+void ssh_name_answer(struct ssh_name_caller *c, uint64_t port)
 {
 	/* If we need no socket there, nobody may connect to it. */
-	attr_close(&v->listen_fd);
+	attr_close(&c->listen_fd);
 	/* Who does not read it is gone. */
-	if (send(v->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
+	if (send(c->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
 		    0 ||
 	    !port)
-		ssh_name_forget(v);
+		ssh_name_forget(c);
 }
 
 int ssh_name_err(const struct ssh_name *n, const char *identity)
 {
-	for (size_t i = 0; n->visits && i < SSH_NAME_VISITS; i++)
-		if (!strcmp(n->visits[i].key.identity, identity))
-			return n->visits[i].err_fd;
+	for (size_t i = 0; n->callers && i < SSH_NAME_CALLERS; i++)
+		if (!strcmp(n->callers[i].key.identity, identity))
+			return n->callers[i].err_fd;
 	return -1;
 }
 
@@ -282,9 +282,9 @@ void ssh_name_close(struct ssh_name *n)
 	/* If we are confined, it stays, as if we had been killed. */
 	if (n->ours && !order_possible())
 		unlink(n->path);
-	for (size_t i = 0; n->visits && i < SSH_NAME_VISITS; i++)
-		ssh_name_forget(&n->visits[i]);
-	secret_free(n->visits, SSH_NAME_VISITS * sizeof *n->visits);
+	for (size_t i = 0; n->callers && i < SSH_NAME_CALLERS; i++)
+		ssh_name_forget(&n->callers[i]);
+	secret_free(n->callers, SSH_NAME_CALLERS * sizeof *n->callers);
 	attr_close(&n->fd);
 	attr_close(&n->watch_fd);
 	attr_close(&n->link_fd);

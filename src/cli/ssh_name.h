@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ssh-server that has a stream with a name, its owner, waits at a socket,
- * so that a later ssh-server of the same user finds it: the visitor.  That
+ * so that a later ssh-server of the same user finds it: the caller.  That
  * brings the key of its near host, and gets the port.  While both live, that
  * near host may connect; it is the owner's acceptor that says who gets the
  * stream.
@@ -15,22 +15,22 @@
 #include "proto/frame.h"
 
 /* This many near hosts may connect at once, besides the owner's own. */
-enum { SSH_NAME_VISITS = 8 };
+enum { SSH_NAME_CALLERS = 8 };
 
-struct ssh_name_visit {
+struct ssh_name_caller {
 	struct key key; /* of the near host */
 	char address[SSH_ANSWER_ADDRESS_MAX]; /* that it came to */
 	int listen_fd; /* a socket that listens there, or -1 */
-	int link_fd; /* between owner and visitor, who end with it; or -1 */
+	int link_fd; /* between owner and caller, who end with it; or -1 */
 	int err_fd; /* where its messages go; or -1 */
 };
 
 /* Start with ssh_name_init(). */
 struct ssh_name {
-	int fd; /* owner: where visitors come; else to the owner; or -1 */
-	int watch_fd; /* owner: readable when a visitor came or went; or -1 */
-	int link_fd; /* visitor: to the owner; or -1 */
-	struct ssh_name_visit *visits; /* owner: secret_alloc(), or NULL */
+	int fd; /* owner: where callers come; else to the owner; or -1 */
+	int watch_fd; /* owner: readable when a caller came or went; or -1 */
+	int link_fd; /* caller: to the owner; or -1 */
+	struct ssh_name_caller *callers; /* owner: secret_alloc(), or NULL */
 	bool ours;
 	uid_t uid; /* whose we were before we were confined */
 	char path[SSH_FOLDER_PATH_BYTES]; /* of the owner's socket */
@@ -47,27 +47,27 @@ int ssh_name_claim(struct ssh_name *n,
 		   struct err *e) attr_must_check;
 
 /*
- * Visit the owner.  *port: where it listens at v->address; 0: it does not, or
- * has too many visitors.  Returns 0; 1 if the owner is gone.  Errors: ERR_NET,
+ * Call the owner.  *port: where it listens at c->address; 0: it does not, or
+ * has too many callers.  Returns 0; 1 if the owner is gone.  Errors: ERR_NET,
  * it gives no answer.
  */
-int ssh_name_bring(struct ssh_name *n, const struct ssh_name_visit *v,
+int ssh_name_bring(struct ssh_name *n, const struct ssh_name_caller *c,
 		   uint64_t *port, struct err *e) attr_must_check;
 
-/* The visitor: wait until the owner or ssh, which has in_fd, ends. */
+/* The caller: wait until the owner or ssh, which has in_fd, ends. */
 void ssh_name_stay(const struct ssh_name *n, int in_fd);
 
 /*
- * The owner: forget the visitors that are gone, and take one that came.  The
- * key stays where it is, and becomes empty when the visitor is gone.  NULL:
+ * The owner: forget the callers that are gone, and take one that came.  The
+ * key stays where it is, and becomes empty when the caller is gone.  NULL:
  * none came after all.
  */
-struct ssh_name_visit *ssh_name_take(struct ssh_name *n);
+struct ssh_name_caller *ssh_name_take(struct ssh_name *n);
 
 /* Answer it with the port; with 0 it is gone. */
-void ssh_name_answer(struct ssh_name_visit *v, uint64_t port);
+void ssh_name_answer(struct ssh_name_caller *c, uint64_t port);
 
-/* Where the messages of the visitor with this key go; -1: there is none. */
+/* Where the messages of the caller with this key go; -1: there is none. */
 int ssh_name_err(const struct ssh_name *n, const char *identity);
 
 /* Give up the name. */

@@ -33,7 +33,7 @@ struct acceptor {
 };
 
 /* epoll's user data: the index of a pending handshake, then of a listener */
-enum { LISTENER_0 = PENDING_MAX, VISIT = LISTENER_0 + NET_LISTENERS_MAX };
+enum { LISTENER_0 = PENDING_MAX, CALLER = LISTENER_0 + NET_LISTENERS_MAX };
 
 static int acceptor_watch(struct acceptor *a, int op, int fd, uint32_t events,
 			  uint32_t who, struct err *e)
@@ -333,8 +333,8 @@ bool acceptor_step(struct acceptor *a, struct peer *accepted)
 				 "cannot wait for connections");
 		if (n <= 0)
 			break;
-		if (ev.data.u32 == VISIT) {
-			config->visit(config->visit_arg);
+		if (ev.data.u32 == CALLER) {
+			config->on_caller(config->caller_arg);
 			acceptor_watch_listener(a);
 			continue;
 		}
@@ -423,9 +423,9 @@ struct acceptor *acceptor_open(const struct net_listener *l,
 	a->listener = l;
 	a->rules = *rules;
 	acceptor_watch_listener(a);
-	if (config->visit)
-		acceptor_watch(a, EPOLL_CTL_ADD, config->visit_fd, EPOLLIN,
-			       VISIT, &a->broken);
+	if (config->on_caller)
+		acceptor_watch(a, EPOLL_CTL_ADD, config->caller_fd, EPOLLIN,
+			       CALLER, &a->broken);
 	return a;
 }
 

@@ -82,17 +82,17 @@ struct session_config {
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
 	/*
-	 * listen: called when visit_fd is readable.  It may add a socket to the
-	 * listener.  NULL: there is no visit_fd.
+	 * listen: called when caller_fd is readable.  It may add a socket to the
+	 * listener.  NULL: there is no caller_fd.
 	 */
-	void (*visit)(void *arg);
-	void *visit_arg;
-	int visit_fd;
+	void (*on_caller)(void *arg);
+	void *caller_arg;
+	int caller_fd;
 	/*
-	 * With visit: the stream is this peer's now.  Every key that lets a
+	 * With on_caller: the stream is this peer's now.  Every key that lets a
 	 * peer in may restart the stream.
 	 */
-	void (*owner)(void *visit_arg, const char *identity);
+	void (*owner)(void *caller_arg, const char *identity);
 };
 
 /* What both implementations need.  Everything is borrowed. */

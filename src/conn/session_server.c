@@ -131,7 +131,7 @@ static void session_server_own(struct session *s, struct peer *peer,
 	if (s->named)
 		server->stream.name = s->stream_name;
 	if (o->owner)
-		o->owner(o->visit_arg, s->identity);
+		o->owner(o->caller_arg, s->identity);
 	if (peer->restarts && !server->acceptor)
 		pass_tell_restart(server->news, true);
 	peer->restarts = false;

@@ -92,8 +92,8 @@ static void shake_damaged(struct tls *t, const int ends[2], int wire)
 	pass(ends[1], wire, true);
 }
 
-static int visit(uint16_t port, struct credential *cred,
-		 const struct mode_list *modes)
+static int greet_peer(uint16_t port, struct credential *cred,
+		      const struct mode_list *modes)
 {
 	struct tls_params p = { .cred = cred, .modes = modes };
 	int ends[2], wire = dial(port);
@@ -149,7 +149,8 @@ int main(int argc, char **argv)
 	mode_defaults(&modes, credential_kinds(cred));
 	end = clock_deadline(strtoull(argv[3], NULL, 10) * 1000);
 	while (ret == 0 && clock_now_ms() < end) {
-		ret = visit((uint16_t)strtoul(argv[1], NULL, 10), cred, &modes);
+		ret = greet_peer((uint16_t)strtoul(argv[1], NULL, 10), cred,
+				 &modes);
 		count += ret == 0;
 	}
 	printf("%lu handshakes\n", count);

@@ -107,7 +107,7 @@ static struct credential *credential(const char *files, const struct key *key)
 	return credential_new_x509(&x, false, &e);
 }
 
-static int visit(char **argv, const char *number, struct key *key)
+static int greet_peer(char **argv, const char *number, struct key *key)
 {
 	struct mode_list modes = { 0 };
 	struct tls_params p = { .modes = &modes };
@@ -137,7 +137,7 @@ int main(int argc, char **argv)
 	    (!strchr(argv[2], ',') && key_read(argv[2], &key, &e) < 0))
 		return fail("thief");
 	for (int i = 5; i < argc; i++)
-		if (visit(argv, argv[i], &key) < 0)
+		if (greet_peer(argv, argv[i], &key) < 0)
 			return fail("thief");
 	key_wipe(&key);
 	return 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * ssh_name: a visitor of an owner that is busy or gone, and a folder that
+ * ssh_name: a caller of an owner that is busy or gone, and a folder that
  * another user replaces meanwhile.
  */
 #include "cli/ssh_name.h"
@@ -29,7 +29,7 @@ static void fill(int fd)
 	is_int(errno, EAGAIN, "the owner's queue is full");
 }
 
-/* The owner: after a while it reads all, and answers the visitor. */
+/* The owner: after a while it reads all, and answers the caller. */
 static void answer(int fd)
 {
 	char bytes[4096], control[256];
@@ -50,15 +50,15 @@ static void answer(int fd)
 	_exit(write(link, &port, sizeof port) != sizeof port);
 }
 
-static int visit(int fd, uint64_t *port, struct err *e)
+static int call(int fd, uint64_t *port, struct err *e)
 {
-	struct ssh_name_visit v = { .listen_fd = -1, .err_fd = STDERR_FILENO };
+	struct ssh_name_caller c = { .listen_fd = -1, .err_fd = STDERR_FILENO };
 	struct ssh_name n;
 	int ret;
 
 	ssh_name_init(&n);
 	n.fd = fd;
-	ret = ssh_name_bring(&n, &v, port, e);
+	ret = ssh_name_bring(&n, &c, port, e);
 	ssh_name_close(&n);
 	return ret;
 }
@@ -159,14 +159,14 @@ int main(void)
 		answer(ends[1]);
 	}
 	close(ends[1]);
-	is_int(visit(ends[0], &port, &e), 0, "a busy owner is waited for");
+	is_int(call(ends[0], &port, &e), 0, "a busy owner is waited for");
 	is_int((int)port, PORT, "and gives its port");
 	wait(NULL);
 
 	if (socketpair(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK, 0, ends) < 0)
 		bail();
 	close(ends[1]);
-	is_int(visit(ends[0], &port, &e), 1, "an owner that is gone is gone");
+	is_int(call(ends[0], &port, &e), 1, "an owner that is gone is gone");
 
 	patience_ms = 100;
 	for (int full = 0; full < 2; full++) {
@@ -176,7 +176,7 @@ int main(void)
 		if (full)
 			fill(ends[0]);
 		e = (struct err){ 0 };
-		ok(visit(ends[0], &port, &e) < 0 && e.kind == ERR_NET &&
+		ok(call(ends[0], &port, &e) < 0 && e.kind == ERR_NET &&
 			   strstr(e.msg, "does not answer (is it stopped, "),
 		   "a stopped owner is not waited for: %s", e.msg);
 		close(ends[1]);
