@@ -4,9 +4,13 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "conn/hello.h"
 #include "conn/host_id.h"
 #include "tls/mode.h"
+
+/* With raw: for the server to refuse us */
+enum { VERDICT_MS = 500 };
 
 static int client_send(struct client *client, const struct frame *f,
 		       struct err *e)
@@ -209,12 +213,51 @@ static int client_accepted(struct client *client,
 	return client_sends(client, span, w, e);
 }
 
+/*
+ * The server's first record after the handshake: an alert, if it refuses our
+ * certificate or us, but a session ticket or data if it accepts us.
+ */
+static int client_raw_step(struct client *client,
+			   const struct session_span *span, struct err *e)
+{
+	uint8_t dropped[RECORD_MAX];
+	struct record_layer_io io;
+
+	if (record_layer_recv(client->layer, dropped, sizeof dropped, &io, e) <
+	    0)
+		return client_refused(client, e);
+	if (io.closed) {
+		err_set(e, ERR_AUTH, 0,
+			"the peer ended the connection before the stream");
+		return client_refused(client, e);
+	}
+	if (!record_layer_records(client->layer, RECORD_RX, 1) &&
+	    clock_now_ms() < client->deadline_ms)
+		return 0;
+	return client_accepted(client, span, &(struct frame_welcome){ 0 }, e);
+}
+
+/*
+ * A client of TLS 1.3 may send before the server has judged it.  A sender gives
+ * the server a moment: once input was read, it is too late for ERR_AUTH.
+ */
+static int client_raw_begin(struct client *client,
+			    const struct session_span *span, struct err *e)
+{
+	const struct mode *mode = record_layer_agreed(client->layer)->mode;
+
+	if (client->session.role != FRAME_SENDS || mode->version != MODE_TLS13)
+		return client_accepted(client, span,
+				       &(struct frame_welcome){ 0 }, e);
+	client_wait(client, CLIENT_GREETING, VERDICT_MS, TLS_WANT_READ);
+	return 0;
+}
+
 int client_greeting_begin(struct client *client,
 			  const struct session_span *span, struct err *e)
 {
 	if (client->session.p.config->raw)
-		return client_accepted(client, span,
-				       &(struct frame_welcome){ 0 }, e);
+		return client_raw_begin(client, span, e);
 	if (client_hello(client, span, e) < 0)
 		return client_refused(client, e);
 	client_watch(client, TLS_WANT_READ);
@@ -228,6 +271,8 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 	struct frame f;
 	bool got;
 
+	if (s->p.config->raw)
+		return client_raw_step(client, span, e);
 	if (hello_recv(client->layer, &client->reader, FRAME_WELCOME, &f, &got,
 		       e) < 0)
 		return client_refused(client, e);

@@ -183,13 +183,12 @@ const struct mode *connection_mode(const struct connection *c)
 }
 
 /*
- * During a stream all network and authentication errors are ERR_STREAM.  Except
- * with raw: a client learns only now that its certificate was refused.
+ * During a stream all network and authentication errors are ERR_STREAM, that of
+ * a raw server, too, that refuses our certificate only now.
  */
-static int connection_result(const struct connection *c, int ret, struct err *e)
+static int connection_result(int ret, struct err *e)
 {
-	if (ret < 0 &&
-	    (e->kind == ERR_NET || (e->kind == ERR_AUTH && !c->p.raw)))
+	if (ret < 0 && (e->kind == ERR_NET || e->kind == ERR_AUTH))
 		e->kind = ERR_STREAM;
 	return ret;
 }
@@ -208,8 +207,8 @@ bool connection_lost(const struct connection *c)
 static int connection_sent(struct connection *c, ssize_t n,
 			   struct connection_io *io, struct err *e)
 {
-	return connection_result(
-		c, record_layer_sent(c->layer, n, &io->bytes, e), e);
+	return connection_result(record_layer_sent(c->layer, n, &io->bytes, e),
+				 e);
 }
 
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
@@ -218,7 +217,7 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 	assert(c->p.role == FRAME_SENDS);
 	*io = (struct connection_io){ 0 };
 	return connection_result(
-		c, record_layer_send(c->layer, buf, len, &io->bytes, e), e);
+		record_layer_send(c->layer, buf, len, &io->bytes, e), e);
 }
 
 /* Before the kernel sends data by itself: may it?  Nothing is moved yet. */
@@ -227,7 +226,7 @@ static int connection_may_send(struct connection *c, bool *may,
 {
 	*io = (struct connection_io){ 0 };
 	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
-	return connection_result(c, record_layer_may_send(c->layer, may, e), e);
+	return connection_result(record_layer_may_send(c->layer, may, e), e);
 }
 
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
@@ -278,14 +277,14 @@ bool connection_pending(const struct connection *c)
 
 int connection_flush(struct connection *c, bool *empty, struct err *e)
 {
-	return connection_result(c, record_layer_flush(c->layer, empty, e), e);
+	return connection_result(record_layer_flush(c->layer, empty, e), e);
 }
 
 int connection_end(struct connection *c, bool *done, struct err *e)
 {
 	if (!c->said && record_layer_put_alert(c->layer, RECORD_CLOSE_NOTIFY,
 					       &c->said, e) < 0)
-		return connection_result(c, -1, e);
+		return connection_result(-1, e);
 	if (connection_flush(c, done, e) < 0)
 		return -1;
 	*done &= c->said;
@@ -305,7 +304,7 @@ static int connection_drop(struct connection *c, bool *got, bool *closed,
 	struct record_layer_io io;
 
 	if (record_layer_recv(c->layer, dropped, sizeof dropped, &io, e) < 0)
-		return connection_result(c, -1, e);
+		return connection_result(-1, e);
 	*got = io.bytes;
 	*closed = io.closed;
 	return 0;
@@ -323,7 +322,7 @@ static int connection_read_frame(struct connection *c, struct frame *f,
 	while ((want = frame_reader_wants(r)) > 0) {
 		if (record_layer_recv(c->layer, r->bytes + r->have, want, &io,
 				      e) < 0)
-			return connection_result(c, -1, e);
+			return connection_result(-1, e);
 		*closed = io.closed;
 		if (!io.bytes)
 			return 0;
@@ -352,7 +351,7 @@ int connection_send_frame(struct connection *c, const struct frame *f,
 
 	assert(c->p.role == FRAME_RECEIVES || c->p.checks);
 	return connection_result(
-		c, record_layer_put(c->layer, bytes, size, taken, e), e);
+		record_layer_put(c->layer, bytes, size, taken, e), e);
 }
 
 bool connection_checks(const struct connection *c)
@@ -398,14 +397,14 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 	assert(c->p.role == FRAME_RECEIVES && len >= CONNECTION_RECV_MIN);
 	*io = (struct connection_io){ 0 };
 	if (record_layer_recv(c->layer, buf, len, &found, e) < 0)
-		return connection_result(c, -1, e);
+		return connection_result(-1, e);
 	connection_found(c, &found, io);
 	return 0;
 }
 
 static int connection_refused(struct connection *c, int num, struct err *e)
 {
-	return connection_result(c, record_layer_refused(c->layer, num, e), e);
+	return connection_result(record_layer_refused(c->layer, num, e), e);
 }
 
 /*
@@ -425,7 +424,7 @@ static int connection_splice_stopped(struct connection *c, bool invalid,
 
 	if (record_layer_recv_kernel(c->layer, body, sizeof body, &found, e) <
 	    0)
-		return connection_result(c, -1, e);
+		return connection_result(-1, e);
 	if (invalid && (found.bytes || !found.took))
 		return connection_refused(c, EINVAL, e);
 	connection_found(c, &found, io);
@@ -450,7 +449,7 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 	if (n > 0) {
 		io->bytes = (size_t)n;
 		return connection_result(
-			c, record_layer_received(c->layer, io->bytes, e), e);
+			record_layer_received(c->layer, io->bytes, e), e);
 	}
 	if (n < 0 && errno == EAGAIN)
 		return 0;

@@ -531,6 +531,30 @@ mutual_server() {
 	assert_stderr_has 'is not valid before 20'
 }
 
+@test "a server refuses our certificate: connect --raw exits 5, the input is untouched, and COMMAND is not started" {
+	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
+	mutual_server server
+	client_is bob
+	{
+		bkp_send 5 --raw -q
+		cat >rest
+	} < <(echo word)
+	[[ $(<rest) == word ]]
+	assert_stderr_has 'the peer refused our certificate: .*\(alert unknown_ca\)'
+	mutual_server server
+	bkp 5 connect "${CREDENTIAL[@]}" -p "$PORT" --raw -q 127.0.0.1 -- touch started
+	[[ ! -e started ]]
+}
+
+@test "a server refuses our certificate during the stream: connect --raw exits 7" {
+	make_cert bob "$BATS_FILE_TMPDIR/otherca" 'dns_name = bob' tls_www_client
+	mutual_server server
+	client_is bob
+	start_relay pause -c s2c -l 19 -w 3000
+	bkp_send 7 --raw -q < <(echo word; sleep 4)
+	assert_stderr_has 'the peer refused our certificate: .*\(alert unknown_ca\)'
+}
+
 # damaged_at RECORD MODE: a record of the client's handshake is damaged
 damaged_at() {
 	start_receiver --ktls "$WHEN" -m "$2"
