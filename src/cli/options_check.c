@@ -147,13 +147,8 @@ static int options_check_values(const struct options *o, struct err *e)
 		return err_wrap(e, "--name");
 	if ((o->verb & BOTH) && o->output && digest_check(e) < 0)
 		return err_wrap(e, "--output");
-	if (o->verb == OPTIONS_CONNECT && o->output && !o->receive)
-		return err_set(e, ERR_USAGE, 0, "--output needs --receive");
-	if (o->verb == OPTIONS_SSH && o->name && o->receive)
-		return err_set(e, ERR_USAGE, 0,
-			       "--name cannot be used with --receive: over ssh "
-			       "it is for the sender");
-	if (o->verb == OPTIONS_CONNECT && o->name && o->receive && !o->output)
+	if (o->verb == OPTIONS_CONNECT && o->name && o->receive && !o->output &&
+	    !o->discard)
 		return err_set(e, ERR_USAGE, 0,
 			       "--name with --receive needs --output FILE: "
 			       "what arrived has to outlive this process");

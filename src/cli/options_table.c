@@ -17,6 +17,9 @@
 	"tls13-chacha20-poly1305,\n"                          \
 	"tls12-aes128-gcm, tls12-aes256-gcm"
 
+#define NAME_HELP "by this name another process can continue the stream"
+#define OUTPUT_HELP \
+	"write FILE, complete or not at all; FILE.part is\ncontinued"
 #define NO_METER ": SIGUSR1 prints the progress of all streams"
 
 #define FIELD(f) offsetof(struct options, f)
@@ -109,9 +112,11 @@ const struct options_spec options_table_specs[] = {
 	{ "retry", 0, BOTH, TYPE_DURATION, FIELD(retry_ms), "DURATION",
 	  "connect: how long to go on trying to connect (2m);\n"
 	  "listen: the longest time that it grants (1h)" },
-	{ "name", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_STRING, FIELD(name),
-	  "NAME", "by this name another process can continue the stream",
-	  .not_with = { NO_BUFFER, NONE, "--reverse: the receiver listens",
+	{ "name", 0, OPTIONS_CONNECT, TYPE_STRING, FIELD(name), "NAME",
+	  NAME_HELP, .not_with = { NO_BUFFER, NONE } },
+	{ "name", 0, OPTIONS_SSH, TYPE_STRING, FIELD(name), "NAME", NAME_HELP,
+	  .not_with = { NO_BUFFER, "--receive: over ssh it is for the sender",
+			"--reverse: the receiver listens",
 			"--fallback: ssh's channel cannot be resumed" } },
 	{ "discard", 0, OPTIONS_CONNECT | OPTIONS_SSH, TYPE_FLAG,
 	  FIELD(discard), NULL, "abandon the stream of that name",
@@ -155,9 +160,11 @@ const struct options_spec options_table_specs[] = {
 	  "accept a peer that is this same host" },
 	{ "output", 'o', OPTIONS_KEYGEN, TYPE_STRING, FIELD(output), "FILE",
 	  "write a new FILE of mode 0600 (standard output)" },
-	{ "output", 0, BOTH, TYPE_STRING, FIELD(output), "FILE",
-	  "write FILE, complete or not at all; FILE.part is\n"
-	  "continued",
+	{ "output", 0, OPTIONS_CONNECT, TYPE_STRING, FIELD(output), "FILE",
+	  OUTPUT_HELP, .needs = { "--receive" },
+	  .not_with = { "--raw", COMMAND } },
+	{ "output", 0, OPTIONS_LISTEN, TYPE_STRING, FIELD(output), "FILE",
+	  OUTPUT_HELP,
 	  .not_with = { "--send: that is for the receiver", "--keep", "--raw",
 			COMMAND } },
 	{ "json", 0, OPTIONS_PROBE, TYPE_FLAG, FIELD(json), NULL,

@@ -55,7 +55,7 @@ struct options_spec {
 /* --retry was not given; no duration is that long. */
 #define RETRY_UNSET UINT64_MAX
 
-enum { OPTIONS_TABLE_SPECS = 55, OPTIONS_TABLE_VERBS = 6 };
+enum { OPTIONS_TABLE_SPECS = 57, OPTIONS_TABLE_VERBS = 6 };
 
 extern const struct options_spec options_table_specs[OPTIONS_TABLE_SPECS];
 

@@ -285,11 +285,11 @@ make_slow() {
 	whole
 }
 
-@test "--discard of a receiver ends the listener with 7, and leaves the part" {
+@test "--discard of a receiver ends the listener with 7, needs no --output, and leaves the part" {
 	make_slow
 	offers -- ./slow
 	stops TERM
-	pulls "${NAME[@]}" --discard
+	bkp_send --receive "${NAME[@]}" --discard
 	assert_stderr_has 'abandoned'
 	offer_ends 7
 	[[ $(stat -c %s file.part) == 1000000 ]]
