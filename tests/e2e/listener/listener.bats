@@ -360,6 +360,29 @@ answered() {
 	real_peer 4
 }
 
+@test "listen -p A-B takes the first free port of a range" {
+	start_receiver
+	taken=$PORT
+	until_true spawn_next "$taken"
+	bkp 4 listen -k key -b 127.0.0.1 --wait 1ms -p "$taken-$PORT"
+	assert_stderr_has "127.0.0.1, any port from $taken to $PORT: .* in use \(.* -p"
+	kill -9 "$RECEIVER_PID"
+	wait "$RECEIVER_PID" || :
+	bkp 4 listen -k key -b 127.0.0.1 --wait 1ms -p "$taken-$taken"
+	assert_stderr_has 'no peer authenticated in time'
+	bkp 2 connect -k key -p 7000-7001 127.0.0.1
+	assert_stderr_has 'range'
+	bkp 2 listen -k key -p 7001-7000
+	bkp 2 listen -k key -p 0-7000
+	bkp 2 listen -k key -p 7000-
+}
+
+spawn_next() {
+	spawn OTHER_PID other.err listen -k key -b 127.0.0.1 -p "$1-$(($1 + 20))" \
+		>/dev/null
+	((PORT > $1 && PORT <= $1 + 20))
+}
+
 @test "--ready-fd receives the port and a newline, and is closed" {
 	have_fifo port
 	"$BKP" listen -k key -b 127.0.0.1 -p 0 --ready-fd 3 --wait 60s \
