@@ -42,7 +42,8 @@ bats_tests = \
 if HAVE_BATS
 TESTS += $(bats_tests)
 endif
-EXTRA_DIST += $(bats_tests) tests/lib/helpers.bash tests/lib/peers.bash
+EXTRA_DIST += $(bats_tests) tests/lib/assert.bash tests/lib/helpers.bash
+EXTRA_DIST += tests/lib/machine.bash tests/lib/peers.bash
 
 # These take minutes: scripts/test runs them, make check does not.
 EXTRA_DIST += \
