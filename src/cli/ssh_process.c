@@ -285,7 +285,10 @@ static bool ssh_process_await(struct ssh_process *p, uint64_t ms, int *wstatus)
 		return true;
 	log_notice("waiting for ssh to end: a process that COMMAND left on the "
 		   "other host may hold its standard error");
-	return ssh_process_wait(p, ms - SILENT_MS, wstatus);
+	if (ssh_process_wait(p, ms - SILENT_MS, wstatus))
+		return true;
+	log_notice("ssh is killed: messages of the other host may be lost");
+	return false;
 }
 
 int ssh_process_end(struct ssh_process *p, uint64_t ms)

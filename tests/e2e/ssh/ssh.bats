@@ -59,11 +59,12 @@ setup() {
 	[[ ! -s $OUT ]] || fail 'standard output is not empty'
 }
 
-@test "a COMMAND leaves a process that holds its standard error: after 3 s the sender says for whom it waits" {
+@test "a COMMAND leaves a process that holds its standard error: after 3 s the sender says for whom it waits, after 10 s it kills ssh" {
 	start_sshd
-	by_ssh there "cat >$TMP/got; sleep 8 </dev/null >/dev/null &" <<<word
+	by_ssh there "cat >$TMP/got; sleep 20 </dev/null >/dev/null &" <<<word
 	[[ $(<got) == word ]]
 	assert_stderr_has 'waiting for ssh to end: .*standard error' "$ERR"
+	assert_stderr_has 'ssh is killed: messages' "$ERR"
 }
 
 @test "a COMMAND that fails: exit status 9, in both directions, with its last words" {
