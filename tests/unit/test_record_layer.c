@@ -794,7 +794,7 @@ static const struct {
 	{ "65535 bytes", 6, { 23, 3, 3, 255, 255, 9 }, "-m none" },
 	{ "half an alert", 6, { 21, 3, 3, 0, 1, 0 }, "-m none" },
 	{ "an alert too long", 8, { 21, 3, 3, 0, 3, 1, 0, 0 }, "-m none" },
-	{ "text", 8, "GET / HT", "-m none" },
+	{ "text", 7, "GET / H", "-m none" },
 	{ "an abort", 7, { 21, 3, 3, 0, 2, 2, 90 }, "user_canceled" },
 	{ "another alert", 7, { 21, 3, 3, 0, 2, 2, 20 }, "bad_record_mac" },
 };
