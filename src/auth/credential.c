@@ -20,7 +20,8 @@ struct credential {
 	bool certified;
 	gnutls_certificate_credentials_t x509; /* NULL: not, or forgotten */
 	struct x509_rules rules;
-	gnutls_psk_client_credentials_t client_psk;
+	/* Bound to SHA-256; to SHA-384, or NULL */
+	gnutls_psk_client_credentials_t client_psk, client_psk384;
 	gnutls_psk_server_credentials_t server_psk;
 	struct key *key; /* secret_alloc(); without identity: see keys */
 	struct key_list *keys; /* or NULL */
@@ -108,19 +109,49 @@ static int credential_give_psk(gnutls_session_t session, gnutls_datum_t *name,
 	return 0;
 }
 
-static int credential_init_client(struct credential *c)
+/*
+ * TLS 1.3 binds a PSK to a hash: SHA-256, unless GnuTLS is 3.8.11 or newer.
+ * There UNKNOWN makes a server try SHA-384, then SHA-256.
+ */
+#if GNUTLS_VERSION_NUMBER < 0x03080b
+enum { PSK_KINDS = CREDENTIAL_PSK };
+#define gnutls_psk_allocate_client_credentials2(c, hash) \
+	gnutls_psk_allocate_client_credentials(c)
+#define gnutls_psk_allocate_server_credentials2(c, hash) \
+	gnutls_psk_allocate_server_credentials(c)
+#else
+enum { PSK_KINDS = CREDENTIAL_PSK | CREDENTIAL_SHA384 };
+#endif
+
+unsigned int credential_psk_kinds(void)
 {
-	int ret = gnutls_psk_allocate_client_credentials(&c->client_psk);
+	return PSK_KINDS;
+}
+
+static int credential_init_client(gnutls_psk_client_credentials_t *psk,
+				  gnutls_mac_algorithm_t hash)
+{
+	int ret = gnutls_psk_allocate_client_credentials2(psk, hash);
 
 	if (ret >= 0)
 		gnutls_psk_set_client_credentials_function2(
-			c->client_psk, credential_give_psk);
+			*psk, credential_give_psk);
 	return ret;
+}
+
+static int credential_init_clients(struct credential *c)
+{
+	int ret = credential_init_client(&c->client_psk, GNUTLS_MAC_SHA256);
+
+	if (ret < 0 || !(PSK_KINDS & CREDENTIAL_SHA384))
+		return ret;
+	return credential_init_client(&c->client_psk384, GNUTLS_MAC_SHA384);
 }
 
 static int credential_init_server(struct credential *c)
 {
-	int ret = gnutls_psk_allocate_server_credentials(&c->server_psk);
+	int ret = gnutls_psk_allocate_server_credentials2(&c->server_psk,
+							  GNUTLS_MAC_UNKNOWN);
 
 	if (ret < 0)
 		return ret;
@@ -153,7 +184,7 @@ static struct credential *credential_new(bool server, struct err *e)
 	ret = gnutls_rnd(GNUTLS_RND_KEY, c->key->secret.bytes, DECOY_BYTES);
 	if (ret >= 0)
 		ret = server ? credential_init_server(c)
-			     : credential_init_client(c);
+			     : credential_init_clients(c);
 	if (ret >= 0)
 		return c;
 	err_set(e, ERR_KEY, 0, "cannot use a key: %s", gnutls_strerror(ret));
@@ -298,7 +329,7 @@ struct credential *credential_new_x509(const struct credential_x509 *x,
 unsigned int credential_kinds(const struct credential *c)
 {
 	if (!c->certified)
-		return CREDENTIAL_PSK;
+		return PSK_KINDS;
 	for (size_t i = 0; i < CREDENTIAL_ADMITTED_MAX; i++)
 		if (c->admitted[i].key)
 			return CREDENTIAL_X509 | CREDENTIAL_PSK;
@@ -346,6 +377,8 @@ void credential_free(struct credential *c)
 	credential_forget(c);
 	if (c->client_psk)
 		gnutls_psk_free_client_credentials(c->client_psk);
+	if (c->client_psk384)
+		gnutls_psk_free_client_credentials(c->client_psk384);
 	if (c->server_psk)
 		gnutls_psk_free_server_credentials(c->server_psk);
 	secret_free(c->key, sizeof *c->key);
@@ -370,7 +403,7 @@ static int credential_apply_x509(struct credential *c, gnutls_session_t session)
 }
 
 int credential_apply(struct credential *c, gnutls_session_t session,
-		     struct credential_session *s)
+		     struct credential_session *s, unsigned int kinds)
 {
 	int ret = c->x509 ? credential_apply_x509(c, session) : 0;
 
@@ -380,7 +413,9 @@ int credential_apply(struct credential *c, gnutls_session_t session,
 		return ret;
 	return gnutls_credentials_set(session, GNUTLS_CRD_PSK,
 				      c->server ? (void *)c->server_psk
-						: (void *)c->client_psk);
+				      : kinds & CREDENTIAL_SHA384
+					      ? (void *)c->client_psk384
+					      : (void *)c->client_psk);
 }
 
 const char *credential_identity(const struct credential *c)

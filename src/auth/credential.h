@@ -23,7 +23,14 @@
 struct credential;
 
 /* Bits: a listener with certificates also accepts the ticket of a stream. */
-enum credential_kind { CREDENTIAL_PSK = 1, CREDENTIAL_X509 = 2 };
+enum credential_kind {
+	CREDENTIAL_PSK = 1,
+	CREDENTIAL_X509 = 2,
+	CREDENTIAL_SHA384 = 4, /* the PSK can be bound to SHA-384 (TLS 1.3) */
+};
+
+/* CREDENTIAL_PSK, with CREDENTIAL_SHA384 if GnuTLS can (since 3.8.11). */
+unsigned int credential_psk_kinds(void);
 
 /* Certificates: our files, and the rules for the peer's.  All is borrowed. */
 struct credential_x509 {
@@ -101,11 +108,12 @@ struct credential_session {
 
 /*
  * Set the credential of a session.  The session's user pointer becomes s, for
- * the callbacks of a server.  c and s must outlive the session.  Returns
- * GnuTLS's code.
+ * the callbacks of a server.  c and s must outlive the session.  A client's PSK
+ * is bound to SHA-384 if kinds has that bit, else to SHA-256; a server accepts
+ * what it can.  Returns GnuTLS's code.
  */
 int credential_apply(struct credential *c, gnutls_session_t session,
-		     struct credential_session *s);
+		     struct credential_session *s, unsigned int kinds);
 
 /* Server: does identity have a key? */
 bool credential_knows(const struct credential *c, const char *identity);

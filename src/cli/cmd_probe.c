@@ -51,7 +51,7 @@ static int probe_run(struct probe *p, struct err *e)
 	p->pick = list.modes[0];
 	for (size_t i = 0; i < MODE_COUNT; i++) {
 		p->modes[i].gnutls =
-			mode_usable(&mode_table[i], CREDENTIAL_PSK);
+			mode_usable(&mode_table[i], credential_psk_kinds());
 		p->modes[i].x509 = mode_usable(&mode_table[i], CREDENTIAL_X509);
 		if (ktls_probe(&mode_table[i], &p->modes[i].kernel, e) < 0)
 			return -1;

@@ -168,10 +168,20 @@ static int setup_name(struct setup *s, const struct options *o, struct err *e)
 	return stream_name_hash(o->name, s->name, e);
 }
 
+/* The key of a client is bound to one hash. */
+static unsigned int setup_kinds(const struct options *o)
+{
+	if (o->cert)
+		return CREDENTIAL_X509;
+	if (o->verb == OPTIONS_LISTEN || mode_list_needs_sha384(&o->modes))
+		return credential_psk_kinds();
+	return CREDENTIAL_PSK;
+}
+
 /* What can be checked without files */
 static int setup_check(struct setup *s, const struct options *o, struct err *e)
 {
-	unsigned int kinds = o->cert ? CREDENTIAL_X509 : CREDENTIAL_PSK;
+	unsigned int kinds = setup_kinds(o);
 
 	*s = (struct setup){ .o = o, .modes = o->modes, .stats_fd = -1 };
 	setup_configure(s, o);

@@ -124,13 +124,12 @@ static int client_use(struct client *client, uint64_t offset,
 static int client_agree(struct client *client, const struct frame_welcome *w,
 			struct err *e)
 {
+	const struct tls_agreed *agreed = record_layer_agreed(client->layer);
 	struct session *s = &client->session;
 
-	session_agree(s, record_layer_agreed(client->layer), &w->limits,
-		      w->handle);
+	session_agree(s, agreed, &w->limits, w->handle);
 	if (s->p.config->raw || !s->p.cred ||
-	    !mode_usable(record_layer_agreed(client->layer)->mode,
-			 CREDENTIAL_PSK))
+	    !(agreed->psk || mode_usable(agreed->mode, CREDENTIAL_PSK)))
 		return 0;
 	client->ticket_cred = credential_new_psk(s->ticket, false, e);
 	return client->ticket_cred ? 0 : -1;

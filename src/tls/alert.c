@@ -66,6 +66,9 @@ static int alert_canceled(const struct alert_context *c, struct err *e)
 int alert_error(uint8_t alert, const struct alert_context *c, struct err *e)
 {
 	const char *name = record_alert_name(alert);
+	const char *hint = c->sha384 ? "; or the peer lacks GnuTLS 3.8.11, "
+				       "which tls13-aes256-gcm needs"
+				     : "";
 
 	if (alert_verdict(alert))
 		return err_set(e, ERR_AUTH, 0,
@@ -81,16 +84,16 @@ int alert_error(uint8_t alert, const struct alert_context *c, struct err *e)
 	case RECORD_ILLEGAL_PARAMETER:
 		if (c->password)
 			return err_set(e, ERR_AUTH, 0,
-				       "the peer has another password (alert "
+				       "the peer has another password%s (alert "
 				       "%s)",
-				       name);
+				       hint, name);
 		if (!c->psk)
 			break;
 		return err_set(e, ERR_AUTH, 0,
 			       "the peer refused the key: both sides need the "
-			       "same key and the same identity, here '%s' "
+			       "same key and the same identity, here '%s'%s "
 			       "(alert %s)",
-			       c->identity, name);
+			       c->identity, hint, name);
 	case RECORD_HANDSHAKE_FAILURE:
 	case RECORD_INSUFFICIENT_SECURITY:
 	case RECORD_PROTOCOL_VERSION:

@@ -12,6 +12,7 @@ struct alert_context {
 	bool server;
 	bool psk; /* with a key or a password */
 	bool password;
+	bool sha384; /* the key is bound to it */
 	const char *identity; /* of the key, or "" */
 };
 

@@ -107,15 +107,31 @@ bool mode_cpu_has_aes(void)
 #endif
 }
 
-/*
- * TLS 1.3 binds a PSK to a hash.  Up to GnuTLS 3.8.10 that is always SHA-256,
- * and AES-256-GCM needs SHA-384.  All other modes work with certificates and
- * PSKs.
- */
+/* The one cipher suite of TLS 1.3 with SHA-384 */
+static bool mode_has_sha384(const struct mode *mode)
+{
+	return mode->version == MODE_TLS13 && mode->cipher == MODE_AES256_GCM;
+}
+
+bool mode_list_needs_sha384(const struct mode_list *list)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < list->count; i++) {
+		const struct mode *m = list->modes[i];
+
+		if (mode_has_sha384(m))
+			found = true;
+		else if (m->version == MODE_TLS13)
+			return false;
+	}
+	return found;
+}
+
 bool mode_usable(const struct mode *mode, unsigned int kinds)
 {
-	return (kinds & CREDENTIAL_X509) || mode->version != MODE_TLS13 ||
-	       mode->cipher != MODE_AES256_GCM;
+	return (kinds & (CREDENTIAL_X509 | CREDENTIAL_SHA384)) ||
+	       !mode_has_sha384(mode);
 }
 
 void mode_defaults(struct mode_list *list, unsigned int kinds)

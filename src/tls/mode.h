@@ -51,6 +51,12 @@ void mode_add(struct mode_list *list, const struct mode *mode);
 /* Does this CPU have instructions for AES-GCM?  (x86 and arm64; else false.) */
 bool mode_cpu_has_aes(void);
 
+/*
+ * Does the key of a client that offers list have to be bound to SHA-384?  TLS
+ * 1.3 binds it to one hash, which AES-256-GCM does not share with other modes.
+ */
+bool mode_list_needs_sha384(const struct mode_list *list);
+
 /* Can GnuTLS negotiate mode with one of kinds, bits of enum credential_kind? */
 bool mode_usable(const struct mode *mode, unsigned int kinds);
 

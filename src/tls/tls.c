@@ -68,18 +68,30 @@ const char *tls_library_version(void)
 	return gnutls_check_version(NULL);
 }
 
+static int tls_refuse_mode(const struct mode *mode, struct err *e)
+{
+	if (credential_psk_kinds() & CREDENTIAL_SHA384)
+		return err_set(
+			e, ERR_USAGE, 0,
+			"mode %s: a client with a key or password "
+			"cannot offer another mode of TLS 1.3 beside it; "
+			"name it alone, or not at all",
+			mode->name);
+	return err_set(e, ERR_USAGE, 0,
+		       "mode %s: with a key or password it needs a program "
+		       "built with GnuTLS 3.8.11 or newer, and this one was "
+		       "built with GnuTLS %s; for 256-bit keys use "
+		       "tls13-chacha20-poly1305 or tls12-aes256-gcm, or "
+		       "certificates",
+		       mode->name, GNUTLS_VERSION);
+}
+
 int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 		    struct err *e)
 {
 	for (size_t i = 0; i < list->count; i++)
 		if (!mode_usable(list->modes[i], kinds))
-			return err_set(
-				e, ERR_USAGE, 0,
-				"mode %s: this program cannot do it with a "
-				"pre-shared key and GnuTLS %s; for 256-bit "
-				"keys use tls13-chacha20-poly1305 or "
-				"tls12-aes256-gcm, or certificates",
-				list->modes[i]->name, tls_library_version());
+			return tls_refuse_mode(list->modes[i], e);
 	return 0;
 }
 
@@ -186,6 +198,16 @@ static int tls_check_protocol(struct tls *t, struct err *e)
 		       "--raw talks to other TLS programs");
 }
 
+/* As a server we let the client choose the hash of its key. */
+static unsigned int tls_kinds(const struct tls *t)
+{
+	unsigned int kinds = credential_kinds(t->p.cred);
+
+	if (t->p.server || mode_list_needs_sha384(t->p.modes))
+		return kinds;
+	return kinds & ~(unsigned int)CREDENTIAL_SHA384;
+}
+
 /* Returns GnuTLS's code. */
 static int tls_init_session(struct tls *t)
 {
@@ -204,7 +226,7 @@ static int tls_init_session(struct tls *t)
 	ret = gnutls_init(&t->session, flags);
 	if (ret < 0)
 		return ret;
-	mode_priority(p->modes, credential_kinds(p->cred), priorities);
+	mode_priority(p->modes, tls_kinds(t), priorities);
 	ret = gnutls_priority_set_direct(t->session, priorities, NULL);
 	if (ret < 0)
 		return ret;
@@ -222,7 +244,7 @@ static int tls_init_session(struct tls *t)
 	gnutls_handshake_set_max_packet_length(t->session, HANDSHAKE_BYTES);
 	/* DHE-PSK of TLS 1.2: the server may choose a group of its own. */
 	gnutls_dh_set_prime_bits(t->session, DH_BITS);
-	return credential_apply(p->cred, t->session, &t->peer);
+	return credential_apply(p->cred, t->session, &t->peer, tls_kinds(t));
 }
 
 struct tls *tls_new(const struct tls_params *p, struct err *e)
@@ -270,6 +292,7 @@ static int tls_peer_alert(struct tls *t, struct err *e)
 		.server = t->p.server,
 		.psk = credential_kinds(t->p.cred) & CREDENTIAL_PSK,
 		.password = credential_is_password(t->p.cred),
+		.sha384 = !t->p.server && tls_kinds(t) & CREDENTIAL_SHA384,
 		.identity = *identity ? identity : t->peer.asked,
 	};
 	uint8_t alert = (uint8_t)gnutls_alert_get(t->session);

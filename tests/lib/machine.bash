@@ -56,6 +56,18 @@ ktls_here() {
 	have_ktls || [[ ${BKP_GUEST-} ]] || WHEN=off
 }
 
+# key_modes: prints the modes that the GnuTLS here can do with a key
+key_modes() {
+	"$BKP" probe --json 2>/dev/null |
+		sed -n 's/^  "\(tls[^"]*\)": {"gnutls": true.*/\1/p'
+}
+
+# need_sha384: for a test of TLS 1.3 AES-256-GCM with a key
+need_sha384() {
+	[[ $(key_modes) == *tls13-aes256-gcm* ]] ||
+		skip "own kernel only: needs GnuTLS 3.8.11"
+}
+
 # require_localhost: for a test that connects to a name, which /etc/hosts may
 # lack
 require_localhost() {

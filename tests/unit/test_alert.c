@@ -6,6 +6,9 @@
 
 static const struct alert_context client_key = { .psk = true,
 						 .identity = "alice" };
+static const struct alert_context client_sha384 = { .psk = true,
+						    .sha384 = true,
+						    .identity = "alice" };
 static const struct alert_context server_key = { .server = true,
 						 .psk = true,
 						 .identity = "alice" };
@@ -23,6 +26,8 @@ static const struct {
 	const char *text, *name;
 } texts[] = {
 	{ RECORD_DECRYPT_ERROR, &client_key, "here 'alice'", "decrypt_error" },
+	{ RECORD_DECRYPT_ERROR, &client_sha384,
+	  "here 'alice'; or the peer lacks GnuTLS 3.8.11", "decrypt_error" },
 	{ RECORD_UNKNOWN_PSK_IDENTITY, &client_key, "refused the key",
 	  "unknown_psk_identity" },
 	{ RECORD_BAD_RECORD_MAC, &server_key, "refused the key",

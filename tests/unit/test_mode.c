@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* mode: names, and lists of them. */
+#include "auth/credential.h"
 #include "tap.h"
 #include "tls/mode.h"
 
@@ -89,9 +90,43 @@ static void test_table(void)
 	is_int(list.count, MODE_COUNT, "mode_add adds nothing twice");
 }
 
+static const struct {
+	const char *modes;
+	bool sha384;
+} hashes[] = {
+	{ "tls13-aes256-gcm", true },
+	{ "tls12-aes128-gcm,tls13-aes256-gcm,tls12-aes256-gcm", true },
+	{ "tls13-aes256-gcm,tls13-aes128-gcm", false },
+	{ "tls13-chacha20-poly1305,tls13-aes256-gcm", false },
+	{ "tls12-aes256-gcm", false },
+	{ "none", false },
+};
+
+static void test_hashes(void)
+{
+	struct err e = { 0 };
+	struct mode_list list = { 0 };
+
+	ok(!mode_list_needs_sha384(&list), "no modes: no SHA-384");
+	for (size_t i = 0; i < array_len(hashes); i++)
+		ok(mode_parse(hashes[i].modes, &list, &e) == 0 &&
+			   mode_list_needs_sha384(&list) == hashes[i].sha384,
+		   "%s: SHA-%d", hashes[i].modes, hashes[i].sha384 ? 384 : 256);
+	for (size_t i = 0; i < MODE_COUNT; i++) {
+		const struct mode *m = &mode_table[i];
+		bool is_256 = !strcmp(m->name, "tls13-aes256-gcm");
+
+		ok(mode_usable(m, CREDENTIAL_X509) &&
+			   mode_usable(m, CREDENTIAL_PSK | CREDENTIAL_SHA384) &&
+			   mode_usable(m, CREDENTIAL_PSK) == !is_256,
+		   "%s: with which credentials", m->name);
+	}
+}
+
 int main(void)
 {
 	test_parse();
 	test_table();
+	test_hashes();
 	return tap_end();
 }

@@ -198,6 +198,11 @@ survives() {
 	survives fin -m tls13-chacha20-poly1305
 }
 
+@test "a stream that is cut resumes in its process: SHA-384" {
+	need_sha384
+	survives fin -m tls13-aes256-gcm
+}
+
 @test "a stream that is cut resumes in its process: -m none" {
 	by_tier 3000000 2000000 10000000 3000000
 	make_data in "$SIZE"
@@ -237,6 +242,11 @@ rekeys() {
 
 @test "a stream is rekeyed over a connection passed to its process: TLS 1.2" {
 	rekeys -m tls12-aes256-gcm
+}
+
+@test "a stream is rekeyed over a connection passed to its process: SHA-384" {
+	need_sha384
+	rekeys -m tls13-aes256-gcm
 }
 
 @test "with certificates: COMMAND gets the name, and a stream resumes" {

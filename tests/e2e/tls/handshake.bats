@@ -163,6 +163,49 @@ fails_within() {
 	assert_stderr_has 'TLS 1\.3 AES-128-GCM'
 }
 
+# --- TLS 1.3 AES-256-GCM with a key, which it binds to SHA-384
+
+@test "a listener serves a key in TLS 1.3 AES-256-GCM by default" {
+	need_sha384
+	start_receiver --ktls "$WHEN"
+	bkp_send --ktls "$WHEN" -v -m tls13-aes256-gcm <<<word
+	wait_receiver 0
+	assert_stderr_has 'TLS 1\.3 AES-256-GCM'
+}
+
+@test "a key in TLS 1.3 AES-256-GCM: no common mode with a listener of others" {
+	need_sha384
+	start_receiver --ktls "$WHEN" -m tls13-aes128-gcm
+	bkp_send 5 -m tls13-aes256-gcm <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*no common mode.* -m'
+	assert_stderr_has 'no common mode.* -m' "$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "a wrong key in TLS 1.3 AES-256-GCM: connect exits 5 and says so, listen continues" {
+	need_sha384
+	start_receiver --ktls "$WHEN"
+	make_key wrong
+	bkp_send 5 -k wrong -m tls13-aes256-gcm <<<secret
+	assert_stderr_has '^btrfs-ktls-pipe: .*key.*identity'
+	assert_stderr_has 'another key' "$RECEIVER_ERR"
+	assert_listener_lived 1
+}
+
+@test "a server that binds keys to SHA-256 only: connect exits 5 and names GnuTLS" {
+	need_sha384
+	command -v gnutls-serv >/dev/null || skip "own kernel only: no gnutls-serv"
+	start_server gnutls-serv --pskpasswd key \
+		--priority NORMAL:-KX-ALL:+ECDHE-PSK -p 0
+	bkp_send 5 --raw -q -m tls13-aes256-gcm <<<secret
+	assert_stderr_has 'GnuTLS 3\.8\.11.*tls13-aes256-gcm'
+}
+
+@test "connect with a key: TLS 1.3 AES-256-GCM beside another mode of TLS 1.3 is wrong usage" {
+	bkp 2 connect -k key -m tls13-aes256-gcm,tls13-aes128-gcm -p 1 127.0.0.1
+	assert_stderr_has 'mode tls13-aes256-gcm: .*(alone|GnuTLS [0-9])'
+}
+
 # --- peers that do not speak TLS
 
 @test "a server that does not speak TLS: connect exits 5 and says so" {

@@ -10,12 +10,37 @@ setup_file() {
 	make_data "$BATS_FILE_TMPDIR/in" 3000001
 }
 
+# make_session: makes a file with the key, bound to SHA-384: -psk alone binds it
+# to SHA-256
+make_session() {
+	cat >asn1 <<-END
+		asn1 = SEQUENCE:session
+		[session]
+		version = INTEGER:1
+		tls = INTEGER:0x304
+		suite = FORMAT:HEX,OCTETSTRING:1302
+		id = FORMAT:HEX,OCTETSTRING:00
+		key = FORMAT:HEX,OCTETSTRING:$KEY_HEX
+	END
+	openssl asn1parse -genconf asn1 -noout -out der
+	{
+		echo "-----BEGIN SSL SESSION PARAMETERS-----"
+		base64 der
+		echo "-----END SSL SESSION PARAMETERS-----"
+	} >session
+}
+
 # mode_of OURS: sets OPENSSL to the options for the same mode
 mode_of() {
 	case $1 in
 	tls13-aes128-gcm) OPENSSL=(-tls1_3 -ciphersuites TLS_AES_128_GCM_SHA256) ;;
 	tls13-chacha20-poly1305)
 		OPENSSL=(-tls1_3 -ciphersuites TLS_CHACHA20_POLY1305_SHA256) ;;
+	tls13-aes256-gcm)
+		need_sha384
+		make_session
+		OPENSSL=(-tls1_3 -ciphersuites TLS_AES_256_GCM_SHA384
+			-psk_session session) ;;
 	tls12-aes128-gcm) OPENSSL=(-tls1_2 -cipher DHE-PSK-AES128-GCM-SHA256) ;;
 	tls12-aes256-gcm) OPENSSL=(-tls1_2 -cipher DHE-PSK-AES256-GCM-SHA384) ;;
 	esac
@@ -55,6 +80,10 @@ openssl_receives() {
 	openssl_sends tls13-aes128-gcm
 }
 
+@test "openssl s_client sends in TLS 1.3 AES-256-GCM: delivered" {
+	openssl_sends tls13-aes256-gcm
+}
+
 @test "openssl s_client sends in TLS 1.3 ChaCha20-Poly1305: delivered" {
 	openssl_sends tls13-chacha20-poly1305
 }
@@ -69,6 +98,10 @@ openssl_receives() {
 
 @test "openssl s_server receives in TLS 1.3 AES-128-GCM: delivered" {
 	openssl_receives tls13-aes128-gcm
+}
+
+@test "openssl s_server receives in TLS 1.3 AES-256-GCM: delivered" {
+	openssl_receives tls13-aes256-gcm
 }
 
 @test "openssl s_server receives in TLS 1.3 ChaCha20-Poly1305: delivered" {
