@@ -60,7 +60,7 @@ ends_still() {
 	stands_still push
 	for pid in "$SENDER_PID" "$RECEIVER_PID"; do
 		open_files "$pid" >files
-		run ! grep -Ev '^(socket|pipe|anon_inode):|^/dev/(null|pts/)|/bats\.[0-9]+\.out$' \
+		run ! grep -Ev '^(socket|pipe|anon_inode):|^/dev/(null|pts/)|/(bats\.)?[0-9]+\.out$' \
 			files
 		# the pipe tells that a supervisor was killed
 		open_files "$(launcher_of "$pid")" | sort >files
@@ -96,7 +96,7 @@ ends_still() {
 	is_confined "$RECEIVER_PID"
 	is_free "$(launcher_of "$RECEIVER_PID")"
 	if [[ $(id -u) == 0 ]]; then
-		open_files "$RECEIVER_PID" | grep "^$TMP" >files
+		open_files "$RECEIVER_PID" | grep -E "^$TMP(/|\$)" >files
 		has_line "^$TMP\$" files
 		has_line "^$TMP/file.part\$" files
 		assert_lines 2 files

@@ -42,7 +42,7 @@ lost_by() {
 assert_beginning() {
 	local difference
 	difference=$(cmp "$RECEIVED" "$BATS_FILE_TMPDIR/in" 2>&1) ||
-		[[ $difference == *"EOF on $RECEIVED"* ]] || fail "$difference"
+		[[ $difference == *"EOF on "*"$RECEIVED"* ]] || fail "$difference"
 }
 
 # begin [ACTION [OPTION]...]: starts a stream that is idle after 100000 bytes,
