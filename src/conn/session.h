@@ -82,8 +82,8 @@ struct session_config {
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
 	/*
-	 * listen: called when caller_fd is readable.  It may add a socket to the
-	 * listener.  NULL: there is no caller_fd.
+	 * listen: called when caller_fd is readable.  It may add a socket to
+	 * the listener.  NULL: there is no caller_fd.
 	 */
 	void (*on_caller)(void *arg);
 	void *caller_arg;
