@@ -128,10 +128,10 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 }
 
 /* What is behind them may be zeros, or of another stream. */
-static int part_file_cut(struct part_file *p, off_t size, struct err *e)
+static int part_file_cut(struct part_file *p, struct stat *st, struct err *e)
 {
 	const struct durable d = part_file_durable(p);
-	uint64_t noted;
+	uint64_t noted, size = (uint64_t)st->st_size;
 	int num = durable_read(&d, &noted);
 
 	if (num)
@@ -143,15 +143,16 @@ static int part_file_cut(struct part_file *p, off_t size, struct err *e)
 	if (noted == DURABLE_NONE && size)
 		return part_file_refuse(
 			p, "is not a part of ours: move it away", e);
-	p->start = noted > (uint64_t)size ? 0 : noted;
+	p->start = noted > size ? 0 : noted;
 	p->bytes = p->synced = p->start;
-	if ((uint64_t)size > p->start)
+	if (size > p->start)
 		log_notice("%s.part: dropping %" PRIu64
 			   " bytes that may not be on the disk",
-			   p->path, (uint64_t)size - p->start);
-	if (ftruncate(p->fd, (off_t)p->start) < 0 ||
-	    lseek(p->fd, 0, SEEK_SET) < 0)
+			   p->path, size - p->start);
+	if ((size > p->start && ftruncate(p->fd, (off_t)p->start) < 0) ||
+	    lseek(p->fd, 0, SEEK_SET) < 0 || fstat(p->fd, st) < 0)
 		return part_file_error(p, errno, e);
+	p->modified = st->st_mtim;
 	/* It says whose part this is, and may not outlive bytes. */
 	num = p->start ? 0 : durable_note(&d, 0);
 	return num ? part_file_error(p, num, e) : 0;
@@ -206,8 +207,7 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 	if (part_file_open_folder(p, e) < 0 || part_file_make(p, e) < 0 ||
 	    part_file_check(p, &st, e) < 0)
 		return -1;
-	if (part_file_check_folder(p, e) < 0 ||
-	    part_file_cut(p, st.st_size, e) < 0) {
+	if (part_file_check_folder(p, e) < 0 || part_file_cut(p, &st, e) < 0) {
 		/* Not before we have the lock: it may be another's by then. */
 		if (p->made)
 			unlinkat(p->dir_fd, p->part, 0);
@@ -378,9 +378,17 @@ int part_file_unchanged(const struct part_file *p)
 {
 	struct stat st;
 
-	return fstat(p->fd, &st) == 0 && (uint64_t)st.st_size != p->bytes
-		       ? ESTALE
-		       : 0;
+	if (fstat(p->fd, &st) < 0)
+		return 0;
+	if ((uint64_t)st.st_size != p->bytes)
+		return ESTALE;
+	/* What we write changes the time, too. */
+	if (!p->start || p->bytes > p->start)
+		return 0;
+	return st.st_mtim.tv_sec == p->modified.tv_sec &&
+			       st.st_mtim.tv_nsec == p->modified.tv_nsec
+		       ? 0
+		       : ESTALE;
 }
 
 int part_file_wrote(struct part_file *p, size_t bytes)

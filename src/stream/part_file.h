@@ -9,6 +9,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "base/order.h"
@@ -20,6 +21,7 @@ struct part_file {
 	const char *path; /* FILE; borrowed */
 	char name[256], part[256]; /* in the folder */
 	uint64_t start; /* bytes that it had already */
+	struct timespec modified; /* as of before these were digested */
 	uint64_t bytes; /* written so far */
 	struct digest *digest; /* of the bytes that it had; see prepare() */
 	uint64_t synced; /* bytes that a process syncs, or has synced */
@@ -47,7 +49,10 @@ int part_file_open(struct part_file *p, const char *path,
 int part_file_prepare(void *part_file, bool *ready,
 		      struct err *e) attr_must_check;
 
-/* Before a write: does it have the bytes that we wrote?  0, or ESTALE. */
+/*
+ * Before a write: is it as long as what we wrote and, until we write, as it was
+ * when it was digested?  0, or ESTALE.
+ */
 int part_file_unchanged(const struct part_file *p);
 
 /*

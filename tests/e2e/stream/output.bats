@@ -365,6 +365,26 @@ overwrites_nothing() {
 	part_gets 0
 }
 
+# Its length stays the same; some of the stream is to come, or nothing.
+@test "FILE.part is overwritten after it was read: FILE is not made, sender and receiver exit 9 and 8" {
+	local bytes
+	keeps_attributes
+	for bytes in 1000000 3000000; do
+		head -c "$bytes" in >file.part
+		setfattr -n user.btrfs-ktls-pipe.durable -v "$bytes" file.part
+		listens
+		assert_stderr_has 'reading them' "$RECEIVER_ERR"
+		sleep 0.2 # they are read, and the clock of the file moves on
+		printf X | dd of=file.part conv=notrunc status=none
+		sends 9 <in
+		receiver_ends 8
+		assert_stderr_has 'changed, removed or replaced file.part' \
+			"$RECEIVER_ERR"
+		[[ ! -e file ]] || fail "$bytes: file is there"
+		rm file.part
+	done
+}
+
 part_gets() {
 	have_fifo feed
 	exec 8<>feed
