@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "stream/durable.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -24,11 +23,13 @@ static bool durable_lacks_attributes(int num)
 	return num == ENOTSUP || num == EPERM || num == ENOSYS;
 }
 
-/* Of either note: the one before stays. */
-static bool durable_lacks_room(int num)
+/* errno num of either note, as durable_note() returns it */
+static int durable_error(int num)
 {
 	return num == ENOSPC || num == EDQUOT || num == ENAMETOOLONG ||
-	       num == EROFS;
+			       num == EROFS
+		       ? DURABLE_NO_ROOM
+		       : num;
 }
 
 /* Errors that say that there is no note, or none of ours */
@@ -106,11 +107,11 @@ static int durable_note_beside(const struct durable *d, uint64_t bytes)
 	ssize_t n;
 
 	if (fd < 0)
-		return durable_lacks_room(errno) ? 0 : errno;
+		return durable_error(errno);
 	snprintf(text, sizeof text, "%0*" PRIu64, DIGITS, bytes);
 	n = pwrite(fd, text, DIGITS, 0);
 	if (n < 0 || fdatasync(fd) < 0)
-		return durable_lacks_room(errno) ? 0 : errno;
+		return durable_error(errno);
 	/* Its name, too, has to be there. */
 	return durable_sync_folder(d->dir_fd);
 }
@@ -124,7 +125,7 @@ int durable_note(const struct durable *d, uint64_t bytes)
 		return 0;
 	if (durable_lacks_attributes(errno))
 		return durable_note_beside(d, bytes);
-	return durable_lacks_room(errno) ? 0 : errno;
+	return durable_error(errno);
 }
 
 /* Returns as pread(2), but a note that is not whole is none. */

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -29,10 +30,10 @@ bool durable_possible(const struct durable *d);
  */
 int durable_sync_folder(int dir_fd);
 
-/*
- * Note that these synced bytes are on the disk.  Returns 0 or an errno.
- * If there is no room for a note, the one before stays.
- */
+/* There is no room for a note, or its place is taken: the one before stays. */
+#define DURABLE_NO_ROOM EXFULL
+
+/* Note that these synced bytes are on the disk.  Returns 0 or an errno. */
 int durable_note(const struct durable *d, uint64_t bytes);
 
 #define DURABLE_NONE UINT64_MAX

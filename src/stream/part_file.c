@@ -155,6 +155,11 @@ static int part_file_cut(struct part_file *p, struct stat *st, struct err *e)
 	p->modified = st->st_mtim;
 	/* It says whose part this is, and may not outlive bytes. */
 	num = p->start ? 0 : durable_note(&d, 0);
+	if (num == DURABLE_NO_ROOM)
+		return err_set(e, ERR_IO, 0,
+			       "--output: there is no room to note how much of "
+			       "%s.part is on the disk",
+			       p->path);
 	return num ? part_file_error(p, num, e) : 0;
 }
 
@@ -323,6 +328,14 @@ static int part_file_note(const struct part_file *p)
 	return part_file_order(p, ORDER_PART_NOTE, p->synced);
 }
 
+/* While the stream runs the note before will do. */
+static int part_file_note_if_room(const struct part_file *p)
+{
+	int num = part_file_note(p);
+
+	return num == DURABLE_NO_ROOM ? 0 : num;
+}
+
 static int part_file_finish(const struct part_file *p)
 {
 	int num = fdatasync(p->fd) < 0 ? errno : 0;
@@ -346,7 +359,7 @@ static pid_t part_file_fork(const struct part_file *p, bool finish)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		io_close_all_but(0, (int[]){ p->fd, p->dir_fd, order_socket() },
 				 3);
-		_exit(finish ? part_file_finish(p) : part_file_note(p));
+		_exit(finish ? part_file_finish(p) : part_file_note_if_room(p));
 	}
 	return pid > 0 ? pid : 0;
 }
@@ -441,6 +454,10 @@ static void part_file_leave(struct part_file *p)
 	if (num == ESTALE)
 		log_notice("%s.part was removed or replaced: it cannot be "
 			   "continued",
+			   p->path);
+	else if (num == DURABLE_NO_ROOM)
+		log_notice("%s.part keeps only what was noted before: there is "
+			   "no room for another note",
 			   p->path);
 	else if (num)
 		log_notice("%s.part: %s", p->path, strerror(num));

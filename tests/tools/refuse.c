@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * refuse EPERM|ENOSYS|ENOTSUP|EIO CALL[:N=VALUE]... ... -- COMMAND [ARG]...:
- * executes COMMAND so that these system calls fail with that errno, like a
- * container's seccomp filter, a kernel that lacks them, or a bad disk.  With
- * :N=VALUE only calls whose argument N (from 0) is VALUE are refused.
+ * refuse EPERM|ENOSYS|ENOTSUP|ENOSPC|EIO CALL[:N=VALUE]... ... -- COMMAND
+ * [ARG]...: executes COMMAND so that these system calls fail with that errno,
+ * like a container's seccomp filter, a kernel that lacks them, or a bad or full
+ * disk.  With :N=VALUE only calls whose argument N (from 0) is VALUE are
+ * refused.
  */
 #include <errno.h>
 #include <linux/filter.h>
@@ -169,7 +170,7 @@ static unsigned short len;
 static int usage(const char *what)
 {
 	fprintf(stderr,
-		"refuse: %s\nusage: refuse EPERM|ENOSYS|ENOTSUP|EIO "
+		"refuse: %s\nusage: refuse EPERM|ENOSYS|ENOTSUP|ENOSPC|EIO "
 		"CALL[:N=VALUE]... ... -- COMMAND [ARG]...\n",
 		what);
 	exit(2);
@@ -206,6 +207,7 @@ static int errno_of(const char *name)
 	} rows[] = { { "EPERM", EPERM },
 		     { "ENOSYS", ENOSYS },
 		     { "ENOTSUP", ENOTSUP },
+		     { "ENOSPC", ENOSPC },
 		     { "EIO", EIO } };
 
 	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -201,6 +201,33 @@ without_attributes() {
 	done
 }
 
+# no_room CALL...: a full disk, or a quota, refuses the note beside or within
+no_room() {
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSPC $* --"
+}
+
+@test "there is no room to note whose the part is: exit status 8 at once, and no part is left" {
+	keeps_attributes
+	no_room fsetxattr
+	bkp 8 listen -k key -p 0 --output file
+	assert_stderr_has 'no room to note how much of file.part is on the disk$'
+	[[ ! -e file.part ]] || fail 'file.part was made'
+}
+
+@test "there is no room for a later note: that no more is kept is told, and the next receiver begins again" {
+	local program=$BKP
+	keeps_attributes
+	no_room fsetxattr:3=6 fsetxattr:3=7 # the length of its length
+	listens
+	ends_early
+	assert_stderr_has 'file.part keeps only what was noted before: there is no room' \
+		"$RECEIVER_ERR"
+	BKP=$program
+	listens
+	sends <in
+	whole
+}
+
 # keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
 keeps_part() {
 	local program=$BKP size
