@@ -80,6 +80,17 @@ int input_shorter(struct err *e)
 		       "was sent");
 }
 
+/* Others may share the offset, but cannot have read beyond the end. */
+static int input_check_end(const struct input *in, struct err *e)
+{
+	off_t offset = lseek(in->fd, 0, SEEK_CUR);
+	struct stat st;
+
+	if (fstat(in->fd, &st) < 0)
+		return input_error(e);
+	return offset < in->end || offset > st.st_size ? input_shorter(e) : 0;
+}
+
 int input_read(const struct input *in, const struct iovec *buffers, int count,
 	       size_t *done, bool *end, struct err *e)
 {
@@ -100,10 +111,7 @@ int input_read(const struct input *in, const struct iovec *buffers, int count,
 		return errno == EAGAIN || errno == EINTR ? 0 : input_error(e);
 	*done = (size_t)n;
 	*end = n == 0;
-	/* Others may share the offset, but cannot have read beyond the end. */
-	if (*end && in->end && lseek(in->fd, 0, SEEK_CUR) < in->end)
-		return input_shorter(e);
-	return 0;
+	return *end && in->end ? input_check_end(in, e) : 0;
 }
 
 void input_fini(struct input *in)

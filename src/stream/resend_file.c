@@ -28,6 +28,8 @@ static int resend_file_fill(struct resend_buffer *s, struct err *e)
 
 	if (fstat(s->in->fd, &st) < 0)
 		return input_error(e);
+	if (st.st_size < end)
+		return input_shorter(e);
 	if (st.st_size > end)
 		s->head = (uint64_t)(st.st_size - s->in->start);
 	else

@@ -151,6 +151,20 @@ static void test_shrinking(bool kernel)
 	close(file);
 }
 
+static void test_cut_after_sending(void)
+{
+	struct resend_buffer *s = begin();
+	struct err e = { 0 };
+
+	s->sent = s->head;
+	if (ftruncate(file, START + SIZE - 1) < 0)
+		bail();
+	is_int(s->ops->fill(s, &e), -1,
+	       "nor is one that shrinks once all is sent");
+	s->ops->free(s);
+	close(file);
+}
+
 int main(void)
 {
 	test_whole("kernel", true, false, false);
@@ -160,5 +174,6 @@ int main(void)
 	test_growing();
 	test_shrinking(true);
 	test_shrinking(false);
+	test_cut_after_sending();
 	return tap_end();
 }

@@ -81,6 +81,26 @@ nonblocking() {
 	wait_receiver 7
 }
 
+@test "standard input is a file that grows, and is cut below what was sent: the sender exits 8, the receiver 7" {
+	make_data in 20000000
+	make_data more 20000000
+	have_fifo gate
+	exec 8<>gate
+	start_consumer sh -c 'head -c 1; read -r go <gate
+		head -c 24999999; read -r go <gate; cat'
+	spawn_receiver --ktls "$WHEN" >consumer
+	spawn_sender --ktls "$WHEN" --buffer 1M <in
+	until_true test -s "$RECEIVED"
+	cat more >>in
+	echo go >&8
+	until_true size_is 25000000 "$RECEIVED"
+	truncate -s 21000000 in
+	echo go >&8
+	wait_sender 8
+	assert_stderr_has 'standard input became shorter' "$SENDER_ERR"
+	wait_receiver 7
+}
+
 @test "standard input is a pipe: delivered" {
 	from_here < <(cat "$BATS_FILE_TMPDIR/in")
 	assert_received
