@@ -114,10 +114,13 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	int num;
 
 	*done = 0;
-	if (out->messages)
-		return err_set(e, ERR_IO, 0,
-			       "standard output takes messages, not a stream "
-			       "of bytes");
+	if (out->messages) {
+		err_set(e, ERR_IO, 0,
+			"standard output takes messages, not a stream of "
+			"bytes");
+		e->num = EPROTOTYPE;
+		return -1;
+	}
 	if (out->at_once != SIZE_MAX && !io_ready(out->fd, POLLOUT))
 		return 0;
 	num = out->part ? part_file_unchanged(out->part) : 0;

@@ -191,6 +191,7 @@ cannot_write() {
 	[[ $output == *'standard output takes messages, not a stream of bytes' ]] ||
 		fail "$output"
 	wait_receiver 9
+	assert_stderr_has 'cannot write its output: Protocol wrong type' "$RECEIVER_ERR"
 }
 
 @test "standard input is a datagram socket: the sender exits 8, the receiver 7" {
