@@ -254,6 +254,23 @@ int part_file_prepare(void *part_file, bool *ready, struct err *e)
 	return 0;
 }
 
+int part_file_unchanged(const struct part_file *p)
+{
+	struct stat st;
+
+	if (fstat(p->fd, &st) < 0)
+		return 0;
+	if ((uint64_t)st.st_size != p->bytes)
+		return ESTALE;
+	/* What we write changes the time, too. */
+	if (!p->start || p->bytes > p->start)
+		return 0;
+	return st.st_mtim.tv_sec == p->modified.tv_sec &&
+			       st.st_mtim.tv_nsec == p->modified.tv_nsec
+		       ? 0
+		       : ESTALE;
+}
+
 /* ---- what a confined process asks the launcher for; each returns an errno */
 
 /* Never overwrite a FILE that came meanwhile. */
@@ -336,6 +353,17 @@ static int part_file_note_if_room(const struct part_file *p)
 	return num == DURABLE_NO_ROOM ? 0 : num;
 }
 
+/* The stream is not complete: what is left for another receiver? */
+static int part_file_settle(const struct part_file *p)
+{
+	int num = part_file_unchanged(p);
+
+	if (num)
+		return num;
+	return p->bytes ? part_file_note(p)
+			: part_file_order(p, ORDER_PART_DROP, 0);
+}
+
 static int part_file_finish(const struct part_file *p)
 {
 	int num = fdatasync(p->fd) < 0 ? errno : 0;
@@ -387,23 +415,6 @@ static void part_file_sync(struct part_file *p)
 	p->sync_pid = part_file_fork(p, false);
 }
 
-int part_file_unchanged(const struct part_file *p)
-{
-	struct stat st;
-
-	if (fstat(p->fd, &st) < 0)
-		return 0;
-	if ((uint64_t)st.st_size != p->bytes)
-		return ESTALE;
-	/* What we write changes the time, too. */
-	if (!p->start || p->bytes > p->start)
-		return 0;
-	return st.st_mtim.tv_sec == p->modified.tv_sec &&
-			       st.st_mtim.tv_nsec == p->modified.tv_nsec
-		       ? 0
-		       : ESTALE;
-}
-
 int part_file_wrote(struct part_file *p, size_t bytes)
 {
 	int num;
@@ -449,11 +460,10 @@ static void part_file_leave(struct part_file *p)
 		return;
 	}
 	p->synced = p->bytes;
-	num = p->bytes ? part_file_note(p)
-		       : part_file_order(p, ORDER_PART_DROP, 0);
+	num = part_file_settle(p);
 	if (num == ESTALE)
-		log_notice("%s.part was removed or replaced: it cannot be "
-			   "continued",
+		log_notice("%s.part was changed, removed or replaced: it may "
+			   "be impossible to continue it",
 			   p->path);
 	else if (num == DURABLE_NO_ROOM)
 		log_notice("%s.part keeps only what was noted before: there is "

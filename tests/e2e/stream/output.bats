@@ -467,18 +467,29 @@ after_naming() {
 	after_naming unlinkat
 }
 
-@test "FILE.part is removed, and the stream ends early: that it cannot be continued is told" {
+# ends_early_after COMMAND...: which was done to FILE.part
+ends_early_after() {
 	have_fifo feed
 	exec 8<>feed
 	listens --retry 1s
 	spawn_sender --ktls "$WHEN" <feed
 	head -c 1000000 in >&8
 	until_true size_is 1000000 file.part
-	rm file.part
+	"$@"
 	kill -KILL "$SENDER_PID"
 	exec 8>&-
 	receiver_ends 7
-	assert_stderr_has 'part was removed or replaced: it cannot' "$RECEIVER_ERR"
+	assert_stderr_has 'part was changed, removed or replaced: it may be impossible to continue it' \
+		"$RECEIVER_ERR"
+	assert_stderr_lacks 'keeps the first' "$RECEIVER_ERR"
+}
+
+@test "FILE.part is made shorter, and the stream ends early: it is not said to be kept" {
+	ends_early_after truncate -s 1000 file.part
+}
+
+@test "FILE.part is removed, and the stream ends early: that it cannot be continued is told" {
+	ends_early_after rm file.part
 	# Its length may be noted in a file beside it.
 	[[ ! -e file && ! -e file.part ]] || fail "left: $(echo file*)"
 }
