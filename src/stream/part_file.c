@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 
 #include "base/cleanup.h"
 #include "base/clock.h"
@@ -25,6 +25,9 @@ enum {
 	READ_BYTES = 256 << 10,
 	READS = 16, /* of one part_file_prepare() */
 	LOCK_MS = 2000, /* longest wait for another process */
+	LEAVE_MS = 20000, /* longest wait for the disk after the stream, */
+	SILENT_MS = 3000, /* and without a message */
+	LOOK_MS = 5, /* between looks at a process meanwhile */
 };
 
 /* RENAME_NOREPLACE of linux/fs.h, which glibc and musl declare elsewhere */
@@ -379,7 +382,8 @@ static int part_file_finish(const struct part_file *p)
 }
 
 /* 0: it cannot be had.  The like of it for another file is in output.c. */
-static pid_t part_file_fork(const struct part_file *p, bool finish)
+static pid_t part_file_fork(const struct part_file *p,
+			    int (*work)(const struct part_file *p))
 {
 	pid_t pid = signals_fork();
 
@@ -387,7 +391,7 @@ static pid_t part_file_fork(const struct part_file *p, bool finish)
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
 		io_close_all_but(0, (int[]){ p->fd, p->dir_fd, order_socket() },
 				 3);
-		_exit(finish ? part_file_finish(p) : part_file_note_if_room(p));
+		_exit(work(p));
 	}
 	return pid > 0 ? pid : 0;
 }
@@ -403,7 +407,8 @@ static bool part_file_reap(struct part_file *p, int *num)
 	if (!signals_reap(p->sync_pid, num))
 		return false;
 	p->sync_pid = 0;
-	p->failed |= *num;
+	if (*num)
+		p->failed = *num;
 	return true;
 }
 
@@ -412,7 +417,7 @@ static void part_file_sync(struct part_file *p)
 {
 	p->synced = p->bytes;
 	p->sync_due_ms = clock_deadline(SYNC_MS);
-	p->sync_pid = part_file_fork(p, false);
+	p->sync_pid = part_file_fork(p, part_file_note_if_room);
 }
 
 int part_file_wrote(struct part_file *p, size_t bytes)
@@ -434,11 +439,45 @@ bool part_file_finished(struct part_file *p, int *num)
 	if (*num || p->finishing)
 		return true;
 	p->finishing = true;
-	p->sync_pid = part_file_fork(p, true);
+	p->sync_pid = part_file_fork(p, part_file_finish);
 	if (p->sync_pid)
 		return false;
 	*num = part_file_finish(p);
 	return true;
+}
+
+/* Wait for the process.  Returns its errno, or ETIMEDOUT: the disk hangs. */
+static int part_file_await(struct part_file *p, uint64_t ended_ms)
+{
+	uint64_t tell_ms = ended_ms + SILENT_MS;
+	int num;
+
+	while (!part_file_reap(p, &num)) {
+		uint64_t now_ms = clock_now_ms();
+
+		if (now_ms >= ended_ms + LEAVE_MS)
+			return ETIMEDOUT;
+		if (now_ms >= tell_ms) {
+			tell_ms = CLOCK_NEVER;
+			log_notice("waiting until %s.part is on the disk",
+				   p->path);
+		}
+		poll(NULL, 0, LOOK_MS);
+	}
+	return num;
+}
+
+/* First what syncs now, then the last note.  Returns 0 or an errno. */
+static int part_file_await_all(struct part_file *p)
+{
+	uint64_t ended_ms = clock_now_ms();
+	int num = part_file_await(p, ended_ms);
+
+	if (num)
+		return num;
+	p->synced = p->bytes;
+	p->sync_pid = part_file_fork(p, part_file_settle);
+	return p->sync_pid ? part_file_await(p, ended_ms) : part_file_settle(p);
 }
 
 /*
@@ -447,30 +486,19 @@ bool part_file_finished(struct part_file *p, int *num)
  */
 static void part_file_leave(struct part_file *p)
 {
-	int status = 0, num;
-	pid_t pid = 0;
+	int num = p->failed ? p->failed : part_file_await_all(p);
 
-	while (p->sync_pid && (pid = waitpid(p->sync_pid, &status, 0)) < 0 &&
-	       errno == EINTR)
-		;
-	p->failed |= pid < 0 || status;
-	if (p->failed) {
-		log_notice("%s.part keeps only what was synced before",
-			   p->path);
-		return;
-	}
-	p->synced = p->bytes;
-	num = part_file_settle(p);
 	if (num == ESTALE)
 		log_notice("%s.part was changed, removed or replaced: it may "
 			   "be impossible to continue it",
 			   p->path);
-	else if (num == DURABLE_NO_ROOM)
-		log_notice("%s.part keeps only what was noted before: there is "
-			   "no room for another note",
-			   p->path);
 	else if (num)
-		log_notice("%s.part: %s", p->path, strerror(num));
+		log_notice(
+			"%s.part keeps only what was noted before: %s", p->path,
+			num == DURABLE_NO_ROOM ? "there is no room to note more"
+			: num == ETIMEDOUT
+				? "the disk or the launcher does not answer"
+				: strerror(num));
 	else if (p->bytes)
 		log_notice("%s.part keeps the first %" PRIu64
 			   " bytes of the stream",

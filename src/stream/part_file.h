@@ -28,7 +28,7 @@ struct part_file {
 	uint64_t sync_due_ms; /* when it starts, if there are any bytes */
 	pid_t sync_pid; /* that process; 0: none */
 	bool finishing; /* it also gives FILE its name */
-	bool failed; /* a sync did: what came since the note is in doubt */
+	int failed; /* errno of a sync: what came since the note is in doubt */
 	bool made; /* this process made FILE.part */
 	bool opened; /* FILE.part is ours */
 };
@@ -77,5 +77,8 @@ bool part_file_finished(struct part_file *p, int *num);
 int part_file_obey(const char *path, const struct order *o,
 		   const int fds[static 2]);
 
-/* Close it; FILE.part stays if it has bytes. */
+/*
+ * Close it.  FILE.part stays if it has bytes; to note how many of them may take
+ * 20 s, if the disk or the launcher hangs.
+ */
 void part_file_close(struct part_file *p);

@@ -494,6 +494,37 @@ ends_early_after() {
 	[[ ! -e file && ! -e file.part ]] || fail "left: $(echo file*)"
 }
 
+# launcher_hangs: like a disk, when the receiver is told to end
+launcher_hangs() {
+	local launcher
+	have_fifo feed
+	exec 8<>feed
+	listens
+	spawn_sender --ktls "$WHEN" --retry 1s <feed
+	head -c 1000000 in >&8
+	until_true size_is 1000000 file.part
+	launcher=$(launcher_of "$RECEIVER_PID")
+	kill -STOP "$launcher"
+	cleanup_add kill -CONT "$launcher"
+	kill -TERM "$RECEIVER_PID"
+	PATIENT=10 until_true has_line 'waiting until file.part is on the disk' "$RECEIVER_ERR"
+}
+
+@test "the disk hangs at the end: that is told, and a second signal ends the receiver at once" {
+	launcher_hangs
+	kill -TERM "$RECEIVER_PID"
+	takes_at_most 2 receiver_ends 143
+}
+
+@test "the disk hangs at the end: after 20 s the receiver ends, and does not say that the part is kept" {
+	full_tier_only 20
+	keeps_attributes
+	launcher_hangs
+	takes_at_most 25 receiver_ends 143
+	assert_stderr_has 'file.part keeps only what was noted before: .* does not answer' \
+		"$RECEIVER_ERR"
+}
+
 # The launcher gives FILE its name, perhaps late.
 @test "a receiver is killed while its launcher names the file: no other process gets the part before that" {
 	can_strace
