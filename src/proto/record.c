@@ -46,8 +46,8 @@ static enum record_meaning record_parse_key_update(const uint8_t *body,
 	/* Section 5.1: the keys change between two records. */
 	if (len > RECORD_KEY_UPDATE_BYTES)
 		return record_violation(alert, RECORD_UNEXPECTED_MESSAGE);
-	return body[HANDSHAKE_HEADER_BYTES] ? RECORD_MEANS_REKEY_BOTH
-					    : RECORD_MEANS_REKEY;
+	return body[HANDSHAKE_HEADER_BYTES] ? RECORD_MEANS_KEY_UPDATE_BOTH
+					    : RECORD_MEANS_KEY_UPDATE;
 }
 
 /* The next bytes of a ticket.  Returns how many there were. */

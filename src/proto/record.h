@@ -60,8 +60,8 @@ enum record_meaning {
 	RECORD_MEANS_END, /* close_notify: the authenticated end of stream */
 	RECORD_MEANS_ABORT, /* another alert: the peer gives up */
 	RECORD_MEANS_TICKET, /* NewSessionTicket, section 4.6.1, or a piece */
-	RECORD_MEANS_REKEY, /* KeyUpdate, section 4.6.3 */
-	RECORD_MEANS_REKEY_BOTH, /* KeyUpdate that asks for ours */
+	RECORD_MEANS_KEY_UPDATE, /* KeyUpdate, section 4.6.3 */
+	RECORD_MEANS_KEY_UPDATE_BOTH, /* KeyUpdate that asks for ours */
 	RECORD_MEANS_RENEGOTIATION, /* of TLS 1.2, which is refused */
 	RECORD_MEANS_VIOLATION, /* forbidden by the protocol */
 };

@@ -2,7 +2,7 @@
 #include "tls/incoming.h"
 
 enum {
-	REKEYS_MAX = 32, /* KeyUpdates in a row without data */
+	KEY_UPDATES_MAX = 32, /* KeyUpdates in a row without data */
 	TICKETS_MAX = 128, /* records with tickets, in a row without data */
 };
 
@@ -21,14 +21,14 @@ static const char *incoming_objection(struct incoming *in,
 		return ++in->tickets > TICKETS_MAX
 			       ? "the peer sent too many session tickets"
 			       : NULL;
-	case RECORD_MEANS_REKEY:
-	case RECORD_MEANS_REKEY_BOTH:
+	case RECORD_MEANS_KEY_UPDATE:
+	case RECORD_MEANS_KEY_UPDATE_BOTH:
 		if (!in->v13)
 			return "";
 		if (!in->raw)
 			return "the peer changed its keys (KeyUpdate), which "
 			       "this protocol does not use";
-		return ++in->rekeys > REKEYS_MAX
+		return ++in->key_updates > KEY_UPDATES_MAX
 			       ? "the peer changed its keys (KeyUpdate) too often"
 			       : NULL;
 	case RECORD_MEANS_RENEGOTIATION:
@@ -66,7 +66,7 @@ enum record_meaning incoming_record(struct incoming *in, unsigned int type,
 
 int incoming_data(struct incoming *in, struct err *e)
 {
-	in->empties = in->rekeys = in->tickets = 0;
+	in->empties = in->key_updates = in->tickets = 0;
 	if (in->closed)
 		return err_set(e, ERR_STREAM, 0,
 			       "the peer sent data after close_notify");

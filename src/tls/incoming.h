@@ -15,7 +15,7 @@ struct incoming {
 	bool bulk; /* the stream itself is received */
 	bool closed; /* close_notify came: no data may follow */
 	struct record_message message;
-	unsigned int empties, rekeys, tickets; /* in a row, without data */
+	unsigned int empties, key_updates, tickets; /* in a row, without data */
 };
 
 /*

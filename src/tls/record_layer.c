@@ -33,7 +33,7 @@ struct record_layer {
 	size_t start, end; /* of a record's data that was not asked for yet */
 	uint8_t plain[AEAD_BODY_MAX];
 
-	bool must_rekey; /* the peer asks for a KeyUpdate before our data */
+	bool must_update_key; /* a KeyUpdate is due before our data */
 };
 
 /* Forget keys that will not be needed: those that no KeyUpdate can follow. */
@@ -231,7 +231,7 @@ static int record_layer_on_violation(struct record_layer *rl,
 static void record_layer_moved(struct record_layer *rl, size_t bytes)
 {
 	if (bytes)
-		rl->incoming.rekeys = 0;
+		rl->incoming.key_updates = 0;
 }
 
 int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
@@ -264,8 +264,8 @@ static int record_layer_put_record(struct record_layer *rl,
 }
 
 /* Go on with the next keys of a direction. */
-static int record_layer_rekey(struct record_layer *rl,
-			      enum record_direction dir, struct err *e)
+static int record_layer_update_key(struct record_layer *rl,
+				   enum record_direction dir, struct err *e)
 {
 	struct traffic *t = &rl->agreed.keys[dir];
 	const struct mode *mode = rl->agreed.mode;
@@ -274,7 +274,7 @@ static int record_layer_rekey(struct record_layer *rl,
 	if (key_schedule_next(mode, t, e) < 0)
 		return record_layer_fail(rl, e);
 	ret = rl->kernel[dir] ? ktls_install(rl->fd, dir, mode, t, e)
-			      : records_rekey(rl->records, dir, t, e);
+			      : records_update_key(rl->records, dir, t, e);
 	record_layer_forget(rl, dir);
 	rl->count[dir] = 0;
 	if (ret < 0 && rl->kernel[dir]) {
@@ -294,15 +294,15 @@ int record_layer_may_send(struct record_layer *rl, bool *may, struct err *e)
 	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
 
 	*may = true;
-	if (!rl->must_rekey)
+	if (!rl->must_update_key)
 		return 0;
 	if (record_layer_put_record(rl, RECORD_HANDSHAKE, message,
 				    sizeof message, may, e) < 0)
 		return -1;
 	if (!*may)
 		return 0;
-	rl->must_rekey = false;
-	return record_layer_rekey(rl, RECORD_TX, e);
+	rl->must_update_key = false;
+	return record_layer_update_key(rl, RECORD_TX, e);
 }
 
 int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
@@ -439,11 +439,11 @@ static int record_layer_on_record(struct record_layer *rl, unsigned int type,
 	case RECORD_MEANS_TICKET:
 		record_layer_on_ticket(rl, body);
 		return 0;
-	case RECORD_MEANS_REKEY_BOTH:
-		rl->must_rekey = true;
-		return record_layer_rekey(rl, RECORD_RX, e);
-	case RECORD_MEANS_REKEY:
-		return record_layer_rekey(rl, RECORD_RX, e);
+	case RECORD_MEANS_KEY_UPDATE_BOTH:
+		rl->must_update_key = true;
+		return record_layer_update_key(rl, RECORD_RX, e);
+	case RECORD_MEANS_KEY_UPDATE:
+		return record_layer_update_key(rl, RECORD_RX, e);
 	case RECORD_MEANS_RENEGOTIATION:
 	case RECORD_MEANS_VIOLATION:
 		break;

@@ -37,8 +37,8 @@ struct records *records_new(int fd, const struct mode *mode,
 	if (!r)
 		return NULL;
 	r->mode = mode;
-	if (records_rekey(r, RECORD_TX, &keys[RECORD_TX], e) < 0 ||
-	    records_rekey(r, RECORD_RX, &keys[RECORD_RX], e) < 0 ||
+	if (records_update_key(r, RECORD_TX, &keys[RECORD_TX], e) < 0 ||
+	    records_update_key(r, RECORD_RX, &keys[RECORD_RX], e) < 0 ||
 	    socket_buffer_init(&r->wire, fd, CONTROL_BYTES, e) < 0 ||
 	    socket_buffer_grow(&r->wire.in, RECORD_BYTES, e) < 0) {
 		records_free(r);
@@ -75,8 +75,8 @@ void records_drop(struct records *r, enum record_direction dir)
 	r->aead[dir] = NULL;
 }
 
-int records_rekey(struct records *r, enum record_direction dir,
-		  const struct traffic *t, struct err *e)
+int records_update_key(struct records *r, enum record_direction dir,
+		       const struct traffic *t, struct err *e)
 {
 	struct aead *next = aead_new(r->mode, t, e);
 

@@ -36,8 +36,8 @@ int records_keep(struct records *r, enum record_direction dir, bool bulk,
 void records_drop(struct records *r, enum record_direction dir);
 
 /* Use other keys from the next record on.  Errors: ERR_BUG. */
-int records_rekey(struct records *r, enum record_direction dir,
-		  const struct traffic *t, struct err *e) attr_must_check;
+int records_update_key(struct records *r, enum record_direction dir,
+		       const struct traffic *t, struct err *e) attr_must_check;
 
 /* The number of the next record under the present keys; 0 if dropped. */
 uint64_t records_count(const struct records *r, enum record_direction dir);

@@ -27,8 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		assert(data[0] == RECORD_ALERT && alert == data[2]);
 		break;
 	case RECORD_MEANS_TICKET:
-	case RECORD_MEANS_REKEY:
-	case RECORD_MEANS_REKEY_BOTH:
+	case RECORD_MEANS_KEY_UPDATE:
+	case RECORD_MEANS_KEY_UPDATE_BOTH:
 	case RECORD_MEANS_RENEGOTIATION:
 		assert(data[0] == RECORD_HANDSHAKE);
 		break;

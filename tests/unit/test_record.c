@@ -42,18 +42,23 @@ static const struct {
 	  { 4, 0, 0, 1, 24, 4, 0, 0, 1, 24 },
 	  RECORD_MEANS_TICKET,
 	  0 },
-	{ "a KeyUpdate", 22, 5, { 24, 0, 0, 1, 0 }, RECORD_MEANS_REKEY, 0 },
+	{ "a KeyUpdate",
+	  22,
+	  5,
+	  { 24, 0, 0, 1, 0 },
+	  RECORD_MEANS_KEY_UPDATE,
+	  0 },
 	{ "a KeyUpdate that asks for one",
 	  22,
 	  5,
 	  { 24, 0, 0, 1, 1 },
-	  RECORD_MEANS_REKEY_BOTH,
+	  RECORD_MEANS_KEY_UPDATE_BOTH,
 	  0 },
 	{ "a ticket and a KeyUpdate",
 	  22,
 	  10,
 	  { 4, 0, 0, 1, 4, 24, 0, 0, 1, 1 },
-	  RECORD_MEANS_REKEY_BOTH,
+	  RECORD_MEANS_KEY_UPDATE_BOTH,
 	  0 },
 	{ "a KeyUpdate of kind 2",
 	  22,
@@ -152,7 +157,8 @@ static void test_pieces(void)
 		ok(!record_message_open(&copy), "it is complete then");
 		is_int(record_parse(&m, 22, all + cut, sizeof all - cut,
 				    &alert),
-		       RECORD_MEANS_REKEY_BOTH, "and a KeyUpdate behind it");
+		       RECORD_MEANS_KEY_UPDATE_BOTH,
+		       "and a KeyUpdate behind it");
 	}
 }
 
