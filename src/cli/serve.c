@@ -123,7 +123,7 @@ static bool serve_make_room(struct serve *k, const char *identity,
 	return pick;
 }
 
-/* A suspended stream takes a place again when its sender comes. */
+/* A suspended stream takes a place again when its peer reconnects. */
 static bool serve_has_place(struct serve *k, const struct served_stream *s,
 			    const struct peer *g)
 {
@@ -132,12 +132,12 @@ static bool serve_has_place(struct serve *k, const struct served_stream *s,
 	       serve_make_room(k, s->identity, &g->source, s->name);
 }
 
-/* The peer of a running stream comes again: pass it to the stream's process. */
+/* The peer of a running stream reconnects: pass it to the stream's process. */
 static void serve_pass(struct serve *k, struct peer *g)
 {
 	struct served_stream *s = &k->table.streams[g->stream];
 
-	assert(k->table.returning[g->stream] == &s->stream);
+	assert(k->table.resumable[g->stream] == &s->stream);
 	if (!serve_has_place(k, s, g) || (g->restarts && s->restarts) ||
 	    (g->restarts && served_prepare_restart(&k->table, s, g) < 0)) {
 		acceptor_refuse_accepted(g, FRAME_REFUSED_BUSY);
@@ -516,7 +516,7 @@ int serve_run(struct serve *k, struct err *e)
 		    (!n.processes || (k->orphaned && k->aborts)))
 			break;
 		while (acceptor_step(k->acceptor, &accepted))
-			if (accepted.returns)
+			if (accepted.reconnects)
 				serve_pass(k, &accepted);
 			else if ((ret = serve_begin(k, &accepted, e)) <= 0)
 				return ret;
@@ -584,7 +584,7 @@ struct serve *serve_new(struct setup *setup, struct net_listener *l,
 	}
 	k->over = -1;
 	k->signal_fd = -1;
-	rules.streams = k->table.returning;
+	rules.streams = k->table.resumable;
 	k->setup = setup;
 	k->listener = l;
 	k->wait_ms = clock_deadline(o->wait_ms);

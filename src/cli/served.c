@@ -193,7 +193,7 @@ struct served_stream *served_place(struct served *t)
 
 void served_forget(struct served *t, struct served_stream *s)
 {
-	t->returning[s - t->streams] = NULL;
+	t->resumable[s - t->streams] = NULL;
 	if (t->cred)
 		credential_dismiss(t->cred, s->ticket);
 	s->restarts = false;
@@ -253,7 +253,7 @@ void served_note(struct served *t, struct served_stream *s,
 		memcpy(s->stream_name, g->stream_name, sizeof s->stream_name);
 		s->stream.name = s->stream_name;
 	}
-	t->returning[i] = &s->stream;
+	t->resumable[i] = &s->stream;
 }
 
 static void served_log_more(const struct served_log_client *c,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * listen --keep: the streams that run, as the listener's process knows them.
- * How many there are, who comes back to one, and which one gives way.
+ * How many there are, which ones a peer can resume, and which one gives way.
  */
 #pragma once
 
@@ -71,8 +71,8 @@ struct served_log_client {
 
 struct served {
 	struct served_stream streams[SERVED_PROCESSES_MAX];
-	/* Those whose peers may connect again; else NULL */
-	const struct pending_stream *returning[SERVED_PROCESSES_MAX];
+	/* Those whose peers may reconnect; else NULL */
+	const struct pending_stream *resumable[SERVED_PROCESSES_MAX];
 	struct key *tickets; /* secret_alloc(), two for each place */
 	struct credential *cred;
 	uint64_t bytes; /* of all streams; each counts its own, and may lie */
@@ -137,7 +137,7 @@ struct served_stream *served_pick(struct served *t, const char *identity,
 /* A free place for a process; NULL: none */
 struct served_stream *served_place(struct served *t);
 
-/* Its peer cannot come back, and its ticket lets nobody in. */
+/* Its peer cannot reconnect, and its ticket lets nobody in. */
 void served_forget(struct served *t, struct served_stream *s);
 
 /*

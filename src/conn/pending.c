@@ -152,8 +152,8 @@ static const struct pending_stream *pending_find(const struct pending_rules *r,
  * Is this the peer of the running stream?  It has to prove possession of the
  * stream's ticket, over a connection with a higher number than the last.
  */
-static enum frame_refusal pending_judge_return(const struct pending_stream *s,
-					       struct peer *p)
+static enum frame_refusal pending_judge_reconnect(
+	const struct pending_stream *s, struct peer *p)
 {
 	p->restarts = pending_is_restart(s, p);
 	if (p->restarts)
@@ -190,7 +190,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 	const struct pending_stream *s = pending_find(r, p);
 	enum frame_role ours = r->session->config->role;
 
-	p->returns = s;
+	p->reconnects = s;
 	if (p->hello.version != FRAME_VERSION ||
 	    record_layer_agreed(p->layer)->old)
 		return FRAME_REFUSED_VERSION;
@@ -199,7 +199,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 	if (pending_is_self(r, p))
 		return FRAME_REFUSED_SELF;
 	if (s && p->hello.role != ours)
-		return pending_judge_return(s, p);
+		return pending_judge_reconnect(s, p);
 	if (s || r->one)
 		return FRAME_REFUSED_BUSY;
 	if (p->hello.role == ours)
@@ -213,7 +213,7 @@ static enum frame_refusal pending_judge(const struct pending_rules *r,
 static int pending_admit(struct pending_rules *r, struct pending *p,
 			 struct err *e)
 {
-	if (p->peer.returns || !r->admit ||
+	if (p->peer.reconnects || !r->admit ||
 	    r->admit(r->admit_arg, record_layer_agreed(p->peer.layer),
 		     &p->peer.source, e) == 0)
 		return 0;
@@ -242,7 +242,7 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 	if (!refusal)
 		return pending_admit(r, p, e);
 	pending_send_refusal(&p->peer, refusal);
-	if (refusal == FRAME_REFUSED_STREAM && !p->peer.returns &&
+	if (refusal == FRAME_REFUSED_STREAM && !p->peer.reconnects &&
 	    (p->peer.hello.flags & FRAME_HELLO_DISCARD))
 		return err_set(e, ERR_AUTH, 0,
 			       "no stream of that name is there (--discard)");

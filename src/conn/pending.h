@@ -35,7 +35,7 @@ struct peer {
 	/* What it said, and where that leads to; not with raw */
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
-	bool returns; /* the HELLO is of a stream that runs */
+	bool reconnects; /* the HELLO is of a stream that runs */
 	size_t stream; /* then: its index in pending_rules.streams */
 	bool restarts; /* it has no ticket of that stream, and asks for one */
 	uint8_t handle[FRAME_ID_BYTES]; /* if passed on: of its new ticket */
@@ -58,7 +58,7 @@ struct pending {
 	bool overdue; /* deadline_ms passed, and it got one more step */
 };
 
-/* A running stream, whose peer may connect again. */
+/* A running stream, whose peer may reconnect. */
 struct pending_stream {
 	bool resumes; /* false: another connection can only rekey */
 	const uint8_t *id; /* FRAME_ID_BYTES */
@@ -74,7 +74,7 @@ struct pending_stream {
 struct pending_rules {
 	const struct session_params *session; /* credential, modes, options */
 
-	/* Streams that run; their peers may come again.  NULLs are skipped. */
+	/* Streams that run; their peers may reconnect.  NULLs are skipped. */
 	const struct pending_stream *const *streams;
 	size_t stream_count;
 

@@ -286,10 +286,10 @@ static int session_server_rekey(struct session *s, struct peer *peer,
  * Send the WELCOME of a resume; a peer without the ticket gets another one.  On
  * failure the peer is gone.
  */
-static int session_server_welcome_back(struct session *s, struct peer *peer,
-				       uint64_t offset,
-				       enum session_purpose purpose,
-				       struct err *e)
+static int session_server_welcome_resume(struct session *s, struct peer *peer,
+					 uint64_t offset,
+					 enum session_purpose purpose,
+					 struct err *e)
 {
 	if (!peer->restarts) {
 		if (session_server_welcome(s, peer, offset, purpose, NULL, e) ==
@@ -332,7 +332,7 @@ static int session_server_resume(struct session *s, struct peer *peer,
 			"the peer gave up its connection");
 	session_close(s);
 	s->peer_sent = peer->hello.offset;
-	if (session_server_welcome_back(s, peer, said, purpose, e) == 0)
+	if (session_server_welcome_resume(s, peer, said, purpose, e) == 0)
 		return session_server_continue(s, peer, offset, purpose, e);
 	log_debug("%s: %s", peer->name, e->msg);
 	*e = (struct err){ 0 };
@@ -366,9 +366,9 @@ static int session_server_renew(struct session *s, struct peer *peer,
 	return 0;
 }
 
-static int session_server_on_return(struct session *s, struct peer *peer,
-				    const struct session_span *span,
-				    struct err *e)
+static int session_server_on_reconnect(struct session *s, struct peer *peer,
+				       const struct session_span *span,
+				       struct err *e)
 {
 	struct session_server *server = session_server_of(s);
 	int ret;
@@ -469,7 +469,8 @@ static int session_server_run(struct session *s,
 	if (session_get_ready(s, e) < 0)
 		return -1;
 	while (session_server_next(server, &accepted)) {
-		if ((s->count ? session_server_on_return(s, &accepted, span, e)
+		if ((s->count ? session_server_on_reconnect(s, &accepted, span,
+							    e)
 			      : session_server_begin(s, &accepted, e)) < 0)
 			return -1;
 	}

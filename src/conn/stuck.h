@@ -23,7 +23,7 @@ struct stuck {
 	uint64_t judged_ms; /* when stuck_judge() was last called */
 };
 
-/* A new connection, over which the stream goes on at offset. */
+/* A new connection, over which the stream continues at offset. */
 struct stuck stuck_begin(uint64_t offset);
 
 /* An ACK came.  Returns whether it acknowledges more bytes than the last. */

@@ -269,7 +269,7 @@ void receiver_arrived(struct receiver *r)
 }
 
 /* There is another connection: the sender continues at our total. */
-static void receiver_go_on(struct receiver *r)
+static void receiver_resume(struct receiver *r)
 {
 	r->on = receiver_connection_new(r);
 	/* Say at once whether we wait: it may be lost before the next ACK. */
@@ -289,7 +289,7 @@ static int receiver_run_session(struct receiver *r, struct err *e)
 	if (session_run(r->session, &span, e) < 0)
 		return -1;
 	if (r->on.number != r->session->count)
-		receiver_go_on(r);
+		receiver_resume(r);
 	return 0;
 }
 

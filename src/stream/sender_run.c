@@ -92,7 +92,7 @@ static struct sender_connection sender_connection_new(const struct sender *s)
 	};
 }
 
-static int sender_go_on(struct sender *s, struct err *e)
+static int sender_resume(struct sender *s, struct err *e)
 {
 	if (!s->session->old && !session_compares(s->session) &&
 	    sender_send_again(s, e) < 0)
@@ -115,7 +115,7 @@ static int sender_run_session(struct sender *s, struct err *e)
 		return -1;
 	if (s->session->restarted)
 		return 0;
-	if (s->on.number != s->session->count && sender_go_on(s, e) < 0)
+	if (s->on.number != s->session->count && sender_resume(s, e) < 0)
 		return -1;
 	return session_check(s->session, e);
 }

@@ -23,7 +23,7 @@ struct alert_context {
 bool alert_judges_certificate(uint8_t alert);
 
 /*
- * Does the alert ask a client to come back later?  Never with a password:
+ * Does the alert ask a client to try again later?  Never with a password:
  * during the handshake anybody can send this alert, and the server has had one
  * guess at the password by then.  Each new try would give it another one.
  */

@@ -120,7 +120,7 @@ bool tls_shows_ticket(const struct tls_agreed *a, const struct key *ticket,
 /* Before TLS_DONE: send an alert.  Best effort. */
 void tls_alert(struct tls *t, enum record_alert alert);
 
-/* Did the peer send user_canceled?  That means: busy, come back later. */
+/* Did the peer send user_canceled?  That means: busy, try again later. */
 bool tls_put_off(const struct tls *t);
 
 /* Did the peer end the handshake by another alert?  It may be anybody's. */

@@ -87,13 +87,13 @@ static void test_busy(void)
 {
 	ok(alert_is_busy(RECORD_USER_CANCELED, &client_key) &&
 		   alert_is_busy(RECORD_USER_CANCELED, &client_x509),
-	   "user_canceled asks a client to come back later");
+	   "user_canceled asks a client to try again later");
 	ok(!alert_is_busy(RECORD_USER_CANCELED, &server_key),
 	   "user_canceled asks a server for nothing");
 	ok(!alert_is_busy(RECORD_USER_CANCELED, &client_password),
-	   "a client with a password does not come back by itself");
+	   "a client with a password does not try again by itself");
 	ok(!alert_is_busy(RECORD_HANDSHAKE_FAILURE, &client_key),
-	   "no other alert asks a client to come back");
+	   "no other alert asks a client to try again");
 }
 
 int main(void)

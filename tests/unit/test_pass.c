@@ -37,7 +37,7 @@ static struct peer peer_of(struct end *end)
 		.socket = { .fd = end->fd, .attached = true },
 		.hello = { .connection = 7, .offset = 1234567890123 },
 		.name = "192.0.2.1:1234",
-		.returns = true,
+		.reconnects = true,
 	};
 
 	peer.layer = record_layer_new(end->tls, end->fd, &e);
@@ -71,7 +71,7 @@ static void test_pass(const char *mode)
 	put(client, "bulk");
 	ok(pass_recv(over[1], news, &taken, &ended), "%s: and taken", mode);
 	ok(!memcmp(&taken.hello, &peer.hello, sizeof peer.hello) &&
-		   !strcmp(taken.name, peer.name) && taken.returns &&
+		   !strcmp(taken.name, peer.name) && taken.reconnects &&
 		   taken.socket.attached,
 	   "%s: with HELLO and all that is known", mode);
 	ok(gets(taken.layer, "bulk"), "%s: it reads on", mode);

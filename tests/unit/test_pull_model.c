@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Restart of receivers as a state machine, all states explored: processes that
- * write a file each come, die, come again and wake up late; their disks keep
+ * write a file each come, die, restart and wake up late; their disks keep
  * what was noted.  The sender listens, and reads its input again for each of
  * them, which may give other bytes by then.  This models "Named streams" of the
  * protocol page for a receiver that connects; test_restart_model has senders.

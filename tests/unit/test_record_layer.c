@@ -495,7 +495,7 @@ static void test_alerts(void)
 	record_layer_last_alert(l.rl[SERVER], RECORD_USER_CANCELED);
 	ok(fails(l.rl[CLIENT], ERR_NET, "user_canceled") &&
 		   record_layer_alert(l.rl[CLIENT]) == RECORD_USER_CANCELED,
-	   "user_canceled means to come back later");
+	   "user_canceled means to try again later");
 	line_close(&l);
 	line_open(&l, "tls12-aes128-gcm", false);
 	record_layer_last_alert(l.rl[SERVER], RECORD_BAD_RECORD_MAC);

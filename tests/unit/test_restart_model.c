@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * Restart as a state machine, all states explored: processes of the sender
- * with one name come, die, come again, two at once, with the same stream or
+ * with one name come, die, restart, two at once, with the same stream or
  * another one; each may sleep between any two steps and wake up later.  This
  * models the section "Named streams" of the protocol page, not the code.
  * test_resume_model has what happens to one process.

@@ -888,7 +888,7 @@ asks() {
 }
 
 # The connection waits for the process while that is stopped.
-@test "a stream ends while its peer comes back: the peer is told, and exits 7" {
+@test "a stream ends while its peer reconnects: the peer is told, and exits 7" {
 	local pid
 	RETRY=(--retry 1h)
 	keeps -vv

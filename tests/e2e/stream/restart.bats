@@ -244,7 +244,7 @@ killed_at_the_end() {
 	: >gate
 }
 
-@test "an outcome that no sender heard is told to the one that comes again" {
+@test "an outcome that no sender heard is told to the one that restarts" {
 	outcome_kept() {
 		CONSUMER=(sh -c "cat >got; cat <gate; $1")
 		killed_at_the_end
