@@ -237,7 +237,7 @@ int setup_init(struct setup *s, const struct options *o, struct err *e)
 	if (setup_check(s, o, e) < 0)
 		return -1;
 	if (o->raw)
-		log_notice("--raw: the other side cannot confirm that the "
+		log_notice("--raw: the peer cannot confirm that the "
 			   "stream was delivered");
 	if (options_mode_none(o))
 		log_notice("-m none: nothing is encrypted and nobody is "

@@ -255,7 +255,7 @@ const char *frame_refusal_text(enum frame_refusal refusal, uint8_t version)
 	case FRAME_REFUSED_VERSION:
 		return version == FRAME_VERSION_OLD
 			       ? "the peer runs 0.1: upgrade it"
-			       : "the other side speaks another version of the "
+			       : "the peer speaks another version of the "
 				 "protocol";
 	case FRAME_REFUSED_ROLE:
 		return "both sides send or both receive; one of them needs "

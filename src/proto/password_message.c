@@ -50,7 +50,7 @@ const char *password_message_refusal_text(enum password_message_refusal refusal,
 	case PASSWORD_MESSAGE_REFUSED_VERSION:
 		return version == PASSWORD_MESSAGE_VERSION_OLD
 			       ? "the peer runs 0.1: upgrade it"
-			       : "the other side exchanges passwords in "
+			       : "the peer exchanges passwords in "
 				 "another version of the protocol";
 	case PASSWORD_MESSAGE_REFUSED_UNUSED:
 		return "the listener does not use a password; give both sides "

@@ -531,7 +531,7 @@ static void test_refusals(void)
 	is_str(frame_refusal_text(FRAME_REFUSED_VERSION, 1),
 	       "the peer runs 0.1: upgrade it", "version 1 is known by name");
 	is_str(frame_refusal_text(FRAME_REFUSED_VERSION, 3),
-	       "the other side speaks another version of the protocol",
+	       "the peer speaks another version of the protocol",
 	       "others are not");
 }
 

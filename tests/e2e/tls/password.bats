@@ -269,8 +269,8 @@ damaged() {
 }
 
 @test "a message with a changed version ends the password exchange, and both sides say so" {
-	damaged s2c 1 'refused: the other side .* version'
-	damaged c2s 1 'refused: the other side .* version' 'refused 127.* version'
+	damaged s2c 1 'refused: the peer .* version'
+	damaged c2s 1 'refused: the peer .* version' 'refused 127.* version'
 }
 
 @test "a message with a changed refusal ends the password exchange" {
