@@ -2,7 +2,6 @@
 #include "base/net_address.h"
 
 #include <arpa/inet.h>
-#include <assert.h>
 #include <string.h>
 
 enum { SUBNET_BYTES = 8, SITE_BYTES = 6 };
@@ -65,9 +64,9 @@ struct net_address net_address_source(struct net_address a)
 
 bool net_address_same(const struct net_address *a, const struct net_address *b)
 {
-	static_assert(sizeof *a == sizeof a->family + sizeof a->scope +
-					   sizeof a->bytes,
-		      "no hole between the members");
+	_Static_assert(sizeof *a == sizeof a->family + sizeof a->scope +
+					    sizeof a->bytes,
+		       "no hole between the members");
 
 	return !memcmp(a, b, sizeof *a);
 }

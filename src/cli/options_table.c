@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "cli/options_table.h"
 
-#include <assert.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -181,8 +180,8 @@ const struct options_spec options_table_specs[] = {
 };
 #pragma GCC diagnostic pop
 
-static_assert(OPTIONS_TABLE_SPECS <= 64,
-	      "options.given has a bit for each row");
+_Static_assert(OPTIONS_TABLE_SPECS <= 64,
+	       "options.given has a bit for each row");
 
 const struct options_verb_row options_table_verbs[] = {
 	{ "connect", OPTIONS_CONNECT, "connect [OPTION]... HOST [-- COMMAND]",

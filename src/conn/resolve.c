@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "conn/resolve.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -18,7 +17,7 @@
 #include "base/signals.h"
 
 /* So that one write(2) of the answer is one read(2) of it: pipe(7). */
-static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
+_Static_assert(sizeof(struct resolve_answer) <= PIPE_BUF, "an answer is whole");
 
 void resolve_init(struct resolve *r)
 {
