@@ -261,17 +261,17 @@ int order_signal(pid_t pid, int sig, struct err *e)
 }
 
 /* An empty message looks like the end, but is none. */
-static bool order_ended(int socket)
+static bool order_ended(int socket_fd)
 {
-	struct pollfd p = { .fd = socket, .events = POLLRDHUP };
+	struct pollfd p = { .fd = socket_fd, .events = POLLRDHUP };
 
 	return poll(&p, 1, 0) != 0;
 }
 
-int order_receive(int socket, struct order_received *r)
+int order_receive(int socket_fd, struct order_received *r)
 {
 	struct rights x;
-	ssize_t n = rights_recv(socket, &r->order, sizeof r->order, 0, &x);
+	ssize_t n = rights_recv(socket_fd, &r->order, sizeof r->order, 0, &x);
 	bool replies;
 	int over;
 
@@ -280,10 +280,10 @@ int order_receive(int socket, struct order_received *r)
 		return 0;
 	if (n >= 0 || errno == ECONNRESET)
 		errno = 0;
-	if (n < 0 || (n == 0 && order_ended(socket)))
+	if (n < 0 || (n == 0 && order_ended(socket_fd)))
 		return -1;
 	replies = n == sizeof r->order && x.count > order_fds(r->order.kind);
-	over = replies ? x.fds[x.count - 1] : socket;
+	over = replies ? x.fds[x.count - 1] : socket_fd;
 	if (x.count > ORDER_FDS_MAX + 1 ||
 	    !order_check(&r->order, (size_t)n, x.count - replies) ||
 	    order_ended(over)) {
@@ -297,9 +297,9 @@ int order_receive(int socket, struct order_received *r)
 	return 1;
 }
 
-void order_reply(int socket, int reply_fd, struct order_answer *a)
+void order_reply(int socket_fd, int reply_fd, struct order_answer *a)
 {
-	int over = reply_fd < 0 ? socket : reply_fd;
+	int over = reply_fd < 0 ? socket_fd : reply_fd;
 	size_t count = 0;
 
 	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)

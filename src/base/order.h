@@ -133,10 +133,10 @@ struct order_received {
  * it is not: it is invalid, nobody waits for its answer, or it comes again; -1
  * if nobody can ask any more, with errno 0, or with that of recvmsg(2).
  */
-int order_receive(int socket, struct order_received *r);
+int order_receive(int socket_fd, struct order_received *r);
 
 /*
  * Send the answer with its descriptors over reply_fd or, if that is -1, over
- * socket; then close these descriptors and reply_fd.
+ * socket_fd; then close these descriptors and reply_fd.
  */
-void order_reply(int socket, int reply_fd, struct order_answer *a);
+void order_reply(int socket_fd, int reply_fd, struct order_answer *a);

@@ -16,7 +16,7 @@ _Static_assert(sizeof(union rights_control) <=
 		       CMSG_SPACE(RIGHTS_ROOM * sizeof(int)),
 	       "there is room for what comes");
 
-ssize_t rights_send(int over, const void *bytes, size_t len, const int *fds,
+ssize_t rights_send(int over_fd, const void *bytes, size_t len, const int *fds,
 		    size_t count, int flags)
 {
 	size_t size = count * sizeof *fds;
@@ -33,7 +33,7 @@ ssize_t rights_send(int over, const void *bytes, size_t len, const int *fds,
 					  .cmsg_type = SCM_RIGHTS };
 	memcpy(CMSG_DATA(&control.first), fds, size);
 	do
-		n = sendmsg(over, &m, MSG_NOSIGNAL | flags);
+		n = sendmsg(over_fd, &m, MSG_NOSIGNAL | flags);
 	while (n < 0 && errno == EINTR);
 	return n;
 }
@@ -51,7 +51,7 @@ static void rights_take(const struct cmsghdr *c, struct rights *r)
 	}
 }
 
-ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
+ssize_t rights_recv(int over_fd, void *bytes, size_t len, int flags,
 		    struct rights *r)
 {
 	struct iovec iov = { bytes, len };
@@ -65,7 +65,7 @@ ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
 	*r = (struct rights){ .from = { .uid = (uid_t)-1 } };
 	memset(r->fds, -1, sizeof r->fds);
 	do
-		n = recvmsg(over, &m, MSG_CMSG_CLOEXEC | flags);
+		n = recvmsg(over_fd, &m, MSG_CMSG_CLOEXEC | flags);
 	while (n < 0 && errno == EINTR);
 	for (struct cmsghdr *c = n < 0 ? NULL : CMSG_FIRSTHDR(&m); c;
 	     c = CMSG_NXTHDR(&m, c))

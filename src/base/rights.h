@@ -25,14 +25,14 @@ struct rights {
  * Send a message with count descriptors, which stay the caller's.  As
  * sendmsg(2), but without SIGPIPE, and again after EINTR.
  */
-ssize_t rights_send(int over, const void *bytes, size_t len, const int *fds,
+ssize_t rights_send(int over_fd, const void *bytes, size_t len, const int *fds,
 		    size_t count, int flags);
 
 /*
  * Receive a message and fill *r, after an error too.  As recvmsg(2), but again
  * after EINTR.  The descriptors are close-on-exec.
  */
-ssize_t rights_recv(int over, void *bytes, size_t len, int flags,
+ssize_t rights_recv(int over_fd, void *bytes, size_t len, int flags,
 		    struct rights *r);
 
 /*

@@ -137,11 +137,11 @@ int ssh_folder_connect(const struct sockaddr_un *at)
 	return steal_fd(&fd);
 }
 
-void ssh_folder_tidy(int lock, const struct sockaddr_un *at)
+void ssh_folder_tidy(int lock_fd, const struct sockaddr_un *at)
 {
 	struct sockaddr_un other = *at;
 	char *name = other.sun_path;
-	autoclose int fd = fcntl(lock, F_DUPFD_CLOEXEC, 3);
+	autoclose int fd = fcntl(lock_fd, F_DUPFD_CLOEXEC, 3);
 	DIR *folder = fdopendir(fd);
 	struct dirent *entry;
 
@@ -156,7 +156,7 @@ void ssh_folder_tidy(int lock, const struct sockaddr_un *at)
 		strcpy(name, entry->d_name);
 		other_fd = ssh_folder_connect(&other);
 		if (other_fd < 0 && errno == ECONNREFUSED)
-			unlinkat(lock, name, 0);
+			unlinkat(lock_fd, name, 0);
 	}
 	if (folder)
 		closedir(folder);

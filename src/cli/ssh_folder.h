@@ -31,4 +31,4 @@ int ssh_folder_connect(const struct sockaddr_un *at);
  * Remove what processes of this host left behind.  The lock is held, and its
  * folder is the current one; at is a socket in it.
  */
-void ssh_folder_tidy(int lock, const struct sockaddr_un *at);
+void ssh_folder_tidy(int lock_fd, const struct sockaddr_un *at);

@@ -72,13 +72,13 @@ void pass_news_free(struct pass_news *news)
 	munmap(news, sizeof *news);
 }
 
-int pass_send(int over, const struct peer *peer)
+int pass_send(int over_fd, const struct peer *peer)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .peer = *peer };
 
 	m.peer.layer = NULL;
 	record_layer_give(peer->layer, &m.value);
-	return rights_send(over, &m, sizeof m, &peer->socket.fd, 1,
+	return rights_send(over_fd, &m, sizeof m, &peer->socket.fd, 1,
 			   MSG_DONTWAIT) < 0
 		       ? -1
 		       : 0;
@@ -97,10 +97,11 @@ void pass_release(struct peer *peer)
 }
 
 /* Returns whether a message came; *fd: the socket that came with it, or -1. */
-static bool pass_receive(int over, struct pass_message *m, int *fd, bool *ended)
+static bool pass_receive(int over_fd, struct pass_message *m, int *fd,
+			 bool *ended)
 {
 	struct rights rights;
-	ssize_t n = rights_recv(over, m, sizeof *m, MSG_DONTWAIT, &rights);
+	ssize_t n = rights_recv(over_fd, m, sizeof *m, MSG_DONTWAIT, &rights);
 
 	*ended = n == 0;
 	*fd = rights.fds[0];
@@ -111,13 +112,14 @@ static bool pass_receive(int over, struct pass_message *m, int *fd, bool *ended)
 	return n > 0;
 }
 
-bool pass_recv(int over, struct pass_news *news, struct peer *peer, bool *ended)
+bool pass_recv(int over_fd, struct pass_news *news, struct peer *peer,
+	       bool *ended)
 {
 	attr_cleanup(pass_wipe) struct pass_message m = { .peer.name = "" };
 	struct err e = { 0 };
 	int fd;
 
-	while (pass_receive(over, &m, &fd, ended)) {
+	while (pass_receive(over_fd, &m, &fd, ended)) {
 		*peer = m.peer;
 		peer->layer = fd < 0 ? NULL
 				     : record_layer_take(&m.value, fd, &e);

@@ -41,7 +41,7 @@ void pass_news_free(struct pass_news *news);
  * Pass peer on, which the caller still has to free: pass_release().  Returns 0,
  * or -1 with errno set; EPIPE and ECONNRESET: the other process is gone.
  */
-int pass_send(int over, const struct peer *peer) attr_must_check;
+int pass_send(int over_fd, const struct peer *peer) attr_must_check;
 
 /*
  * Free a peer that the other process has, too.  That process may have asked to
@@ -55,7 +55,7 @@ void pass_release(struct peer *peer);
  * Those that cannot be taken are dropped.  Returns false if there is none now.
  * *ended: and never will be.
  */
-bool pass_recv(int over, struct pass_news *news, struct peer *peer,
+bool pass_recv(int over_fd, struct pass_news *news, struct peer *peer,
 	       bool *ended);
 
 /* Tell whether the stream has a connection, as a new one has. */

@@ -562,7 +562,7 @@ struct session *session_server_new(const struct session_params *p,
 	return &server->session;
 }
 
-struct session *session_server_take(const struct session_params *p, int over,
+struct session *session_server_take(const struct session_params *p, int over_fd,
 				    struct pass_news *news, struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e)
@@ -573,7 +573,7 @@ struct session *session_server_take(const struct session_params *p, int over,
 		pending_drop_peer(peer);
 		return NULL;
 	}
-	server->over = server->session.fd = over;
+	server->over = server->session.fd = over_fd;
 	server->news = news;
 	memcpy(server->handle, handle, sizeof server->handle);
 	if (session_server_begin(&server->session, peer, e) == 0 &&

@@ -24,7 +24,7 @@ struct session *session_server_new(const struct session_params *p,
  * shared memory (pass.h); both are borrowed.  Takes over what is in peer, on
  * failure too.  Errors: ERR_NET if the peer is gone; those of session_use().
  */
-struct session *session_server_take(const struct session_params *p, int over,
+struct session *session_server_take(const struct session_params *p, int over_fd,
 				    struct pass_news *news, struct peer *peer,
 				    const uint8_t handle[static FRAME_ID_BYTES],
 				    struct err *e);
