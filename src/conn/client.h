@@ -85,11 +85,10 @@ int client_failed(struct client *client, bool retryable, struct err *e);
 /* The peer failed the handshake; retryable if it was only busy or reset us. */
 int client_refused(struct client *client, struct err *e);
 
-/* ---- From the name of the host to a TCP connection: client_dial.c */
-
 /*
- * Begin with the next address, or look the name up again.  A rekey needs no
- * look-up: the peer of a running stream is where it was.
+ * From the name of the host to a TCP connection: begin with the next address,
+ * or look the name up again.  A rekey needs no look-up: the peer of a running
+ * stream is where it was.
  */
 int client_dial_begin(struct client *client, struct err *e);
 
@@ -100,17 +99,16 @@ int client_dial_connecting(struct client *client, struct err *e);
 /* No answer for a while: log what we wait for, and what to check. */
 void client_dial_speak(struct client *client);
 
-/* ---- To the keys, by the password exchange, if any: client_handshake.c */
-
-/* The socket is connected.  Only the first connection uses the password. */
+/*
+ * The socket is connected: begin the password exchange, which only the first
+ * connection makes, or the TLS handshake.
+ */
 int client_handshake_begin(struct client *client, struct err *e);
 
 /* The steps of CLIENT_PASSWORD and CLIENT_HANDSHAKE. */
 int client_handshake_password(struct client *client, struct err *e);
 int client_handshake_step(struct client *client,
 			  const struct session_span *span, struct err *e);
-
-/* ---- HELLO and WELCOME, and the connection is used: client_greeting.c */
 
 /* Send HELLO.  With --raw there is none: the connection is used at once. */
 int client_greeting_begin(struct client *client,

@@ -297,7 +297,7 @@ int session_check(const struct session *s, struct err *e) attr_must_check;
 /* Close all connections, wipe the ticket and free s, which may be NULL. */
 void session_free(struct session *s);
 
-/* ---- for the implementations */
+/* What follows is for the implementations. */
 
 /* Errors: ERR_BUG, out of memory; then there is nothing to free. */
 int session_init(struct session *s, const struct session_ops *ops,

@@ -274,9 +274,7 @@ int part_file_unchanged(const struct part_file *p)
 		       : ESTALE;
 }
 
-/* ---- what a confined process asks the launcher for; each returns an errno */
-
-/* Never overwrite a FILE that came meanwhile. */
+/* Never overwrite a FILE that came meanwhile.  Returns 0 or an errno. */
 static int part_file_rename(const struct part_file *p)
 {
 	if (syscall(SYS_renameat2, p->dir_fd, p->part, p->dir_fd, p->name,
@@ -290,7 +288,10 @@ static int part_file_rename(const struct part_file *p)
 	return unlinkat(p->dir_fd, p->part, 0) < 0 ? ECANCELED : 0;
 }
 
-/* FILE.part may be another receiver's by now. */
+/*
+ * What a confined process asks the launcher for.  FILE.part may be another
+ * receiver's by now.  Returns 0 or an errno.
+ */
 static int part_file_carry_out(const struct part_file *p, const struct order *o)
 {
 	const struct durable d = part_file_durable(p);
@@ -321,6 +322,7 @@ int part_file_obey(const char *path, const struct order *o,
 	return part_file_carry_out(&p, o);
 }
 
+/* part_file_carry_out(), by the launcher if there is one */
 static int part_file_order(const struct part_file *p, enum order_kind kind,
 			   uint64_t bytes)
 {
@@ -338,8 +340,6 @@ static int part_file_order(const struct part_file *p, enum order_kind kind,
 		return ECANCELED;
 	return e.num ? e.num : EPROTO;
 }
-
-/* ---- in a process of its own, which may wait long for the disk */
 
 static int part_file_note(const struct part_file *p)
 {
@@ -367,6 +367,7 @@ static int part_file_settle(const struct part_file *p)
 			: part_file_order(p, ORDER_PART_DROP, 0);
 }
 
+/* All is written: give FILE its name. */
 static int part_file_finish(const struct part_file *p)
 {
 	int num = fdatasync(p->fd) < 0 ? errno : 0;
@@ -381,7 +382,11 @@ static int part_file_finish(const struct part_file *p)
 	return num;
 }
 
-/* 0: it cannot be had.  The like of it for another file is in output.c. */
+/*
+ * A process of its own does work, which may wait long for the disk, and exits
+ * with the result.  0: it cannot be had.  The like of it for another file is in
+ * output.c.
+ */
 static pid_t part_file_fork(const struct part_file *p,
 			    int (*work)(const struct part_file *p))
 {
@@ -395,8 +400,6 @@ static pid_t part_file_fork(const struct part_file *p,
 	}
 	return pid > 0 ? pid : 0;
 }
-
-/* ---- in ours */
 
 /* Returns true if no process is left; *num is 0 or its errno. */
 static bool part_file_reap(struct part_file *p, int *num)

@@ -37,7 +37,7 @@ struct receiver_params {
 int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e) attr_must_check;
 
-/* ---- for the parts */
+/* What follows is for the parts; the errors are those of receiver_run(). */
 
 /* What belongs to one connection; the next one begins with a new value. */
 struct receiver_connection {
@@ -133,9 +133,10 @@ int receiver_wait(struct receiver *r, uint64_t until_ms, struct err *e);
 /* Do what is due although the stream does not pause. */
 int receiver_work_on(struct receiver *r, struct err *e);
 
-/* receiver_transfer: up to the end of the stream, move bytes to the output */
-
-/* Move all bytes of the stream, over as many connections as it takes. */
+/*
+ * Move all bytes of the stream to the output, over as many connections as it
+ * takes.
+ */
 int receiver_transfer(struct receiver *r, struct err *e);
 
 /* Hear how far a restarted sender is.  Until it is done there is no data. */

@@ -42,7 +42,7 @@ struct sender_params {
 int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	       struct err *e) attr_must_check;
 
-/* ---- for the parts */
+/* What follows is for the parts; the errors are those of sender_run(). */
 
 /* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SENDER_SILENCE_MS = 30000 };
@@ -86,8 +86,6 @@ struct sender {
 	uint64_t paced_ms; /* when --limit allows more; 0: now */
 };
 
-/* sender_input: when the input is read, and whether its end is its true end */
-
 /*
  * Poll the input if there is room and nothing of it waits for the socket.
  * While unsent bytes are left in a file that is the input, poll(2) would return
@@ -109,8 +107,6 @@ int sender_input_take(struct sender *s, const struct pollfd *input,
  */
 int sender_input_check(struct sender *s, struct err *e);
 
-/* sender_send: from the resend buffer into the connection */
-
 /* Send whole records, or all that is there if no more input comes. */
 int sender_send(struct sender *s, struct err *e);
 
@@ -120,9 +116,10 @@ int sender_send_flush(struct sender *s, struct err *e);
 /* On another connection: go back to what the receiver does not have. */
 int sender_send_again(struct sender *s, struct err *e);
 
-/* sender_hear: what the receiver says, and what its silence means */
-
-/* Handle events of the connection. */
+/*
+ * Handle events of the connection: read what the receiver says, and judge its
+ * silence.
+ */
 int sender_hear(struct sender *s, short revents, struct err *e);
 
 /* Read to the end what the receiver said before the connection failed. */

@@ -161,8 +161,7 @@ uint64_t record_layer_records(struct record_layer *rl,
 	return rl->count[dir];
 }
 
-/* ---- errors: the first one is final */
-
+/* The first error is final. */
 static int record_layer_fail(struct record_layer *rl, const struct err *e)
 {
 	if (!rl->final.kind)
@@ -224,8 +223,6 @@ static int record_layer_on_violation(struct record_layer *rl,
 	record_layer_answer(rl, alert);
 	return record_layer_fail(rl, e);
 }
-
-/* ---- sending */
 
 /* What is limited is how often a peer changes keys that protect nothing. */
 static void record_layer_moved(struct record_layer *rl, size_t bytes)
@@ -374,8 +371,6 @@ void record_layer_last_alert(struct record_layer *rl, enum record_alert alert)
 		log_debug("alert %s not sent: %s",
 			  record_alert_name((uint8_t)alert), e.msg);
 }
-
-/* ---- receiving */
 
 /* In TLS 1.3 a client completes the handshake before the server refuses it. */
 static int record_layer_on_abort(struct record_layer *rl, uint8_t alert,
