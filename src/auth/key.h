@@ -44,7 +44,7 @@ int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 
 /*
  * The two halves of it: open and check the file, and read it.  The caller owns
- * the descriptor.
+ * the descriptor.  Errors: as of key_load().
  */
 int key_open(const char *path, struct err *e) attr_must_check;
 int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
@@ -75,7 +75,8 @@ int key_read_password(const char *path, struct secret *password,
 /*
  * Write a new random 32-byte key to path, which must not exist (mode 0600), or
  * to standard output if path is NULL or "-".  The format is PEM if identity is
- * NULL, else the line identity:hex.
+ * NULL, else the line identity:hex.  Errors: ERR_KEY; ERR_IO, writing failed,
+ * and path is removed.
  */
 int key_generate(const char *path, const char *identity,
 		 struct err *e) attr_must_check;

@@ -304,7 +304,7 @@ void order_reply(int socket_fd, int reply_fd, struct order_answer *a)
 
 	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
-	/* Who asked may be gone, or have filled it so that we wait for ever. */
+	/* The asker may be gone, or have filled it to make us wait for ever. */
 	if (rights_send(over, a, sizeof *a, a->fds, count, MSG_DONTWAIT) < 0 &&
 	    count) {
 		err_set(&a->error, ERR_STREAM, errno,

@@ -88,7 +88,7 @@ bool order_possible(void);
 /* The socket to the launcher, for a child that keeps it; -1: none */
 int order_socket(void);
 
-/* May only whoever started the launcher give an order of this kind? */
+/* May only the process that started the launcher give such an order? */
 bool order_is_of_listener(uint32_t kind);
 
 /* May an order of this kind have to wait for a disk?  Those about FILE.part. */

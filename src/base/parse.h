@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Numbers from the command line.  The whole text must be one number in range,
- * or else the error (ERR_USAGE) says what is accepted.
+ * Numbers from the command line.  The whole text must be one number in range.
+ * Errors: ERR_USAGE, which says what is accepted; then the result is undefined.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *out,
 	       struct err *e) attr_must_check;
 
-/* Bytes: digits, then nothing, K, M, G or T (powers of 1024). */
+/* Bytes, below 2^63: digits, then nothing, K, M, G or T (powers of 1024). */
 int parse_size(const char *text, uint64_t *bytes,
 	       struct err *e) attr_must_check;
 

@@ -281,8 +281,8 @@ static int far_login(char **login, struct err *e)
 }
 
 /*
- * A stream is known by its name, its COMMAND, who may judge that, and the key
- * of the login: who may not start it cannot continue it.
+ * A stream is identified by its name, its COMMAND, the FILTER that judges it,
+ * and the key of the login: a login that may not start it cannot continue it.
  */
 static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 		       struct err *e)
@@ -392,7 +392,7 @@ static void far_on_caller(void *arg)
 	ssh_name_answer(c, port);
 }
 
-/* Who has the stream gets the messages. */
+/* From now on our messages go to the ssh that has the stream. */
 static void far_on_owner(void *arg, const char *identity)
 {
 	const struct far *f = arg;

@@ -142,7 +142,8 @@ void served_forget(struct served *t, struct served_stream *s);
 
 /*
  * Another process restarts the stream: prepare its ticket, which counts once
- * the stream's process has accepted it.
+ * the stream's process has accepted it.  -1: there are no random bytes, which
+ * is logged; refuse the peer.
  */
 int served_prepare_restart(struct served *t, struct served_stream *s,
 			   struct peer *g);

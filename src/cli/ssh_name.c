@@ -262,7 +262,7 @@ void ssh_name_answer(struct ssh_name_caller *c, uint64_t port)
 {
 	/* If we need no socket there, nobody may connect to it. */
 	attr_close(&c->listen_fd);
-	/* Who does not read it is gone. */
+	/* A caller that does not take the answer is gone. */
 	if (send(c->link_fd, &port, sizeof port, MSG_DONTWAIT | MSG_NOSIGNAL) <
 		    0 ||
 	    !port)

@@ -2,7 +2,9 @@
 /*
  * A session that connects, and what becomes of its attempts: which failures
  * are final, when the next one begins, and what is logged.  The steps of an
- * attempt are client_dial.c, client_handshake.c and client_greeting.c.
+ * attempt are client_dial.c, client_handshake.c and client_greeting.c.  A step
+ * returns 0 also if the attempt failed and another one will begin; -1: none
+ * will.  Errors: ERR_NET, ERR_AUTH, ERR_KTLS, ERR_STREAM; ERR_BUG (resources).
  */
 #pragma once
 
@@ -78,11 +80,16 @@ void client_hang_up(struct client *client);
 /*
  * One attempt failed.  retryable: another may succeed.  That matters only
  * before the first connection; later any failure that the authenticated peer
- * did not report itself is just another lost connection.
+ * did not report itself is just another lost connection.  Returns 0 and clears
+ * *e if another attempt will begin; else -1, and *e stays.
  */
 int client_failed(struct client *client, bool retryable, struct err *e);
 
-/* The peer failed the handshake; retryable if it was only busy or reset us. */
+/*
+ * The peer failed the handshake; retryable if it was only busy or reset us.
+ * Returns as client_failed(); between HELLO and WELCOME of a rekey as
+ * session_abort_rekey().
+ */
 int client_refused(struct client *client, struct err *e);
 
 /*

@@ -131,7 +131,7 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 /*
  * Sender, kernel path only: send up to len bytes out of a pipe, without a copy.
  * The pipe must hold at least len bytes: if it holds fewer, Linux 6.5 and later
- * can leave a record open.
+ * can leave a record open.  Errors: ERR_STREAM.
  */
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
 			   struct connection_io *io,
@@ -139,7 +139,8 @@ int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
 
 /*
  * The same from a regular file that has at least len bytes from offset on.  If
- * it has fewer, 0 bytes may be moved.  ERR_IO: this file does not support it.
+ * it has fewer, 0 bytes may be moved.  Errors: ERR_STREAM; ERR_IO, this file
+ * does not support it.
  */
 int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
 			size_t len, struct connection_io *io,
@@ -152,7 +153,7 @@ int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
  */
 uint64_t connection_records(struct connection *c, uint64_t enough);
 
-/* Send what our own buffers hold; *empty: all is sent. */
+/* Send what our own buffers hold; *empty: all is sent.  Errors: ERR_STREAM. */
 int connection_flush(struct connection *c, bool *empty,
 		     struct err *e) attr_must_check;
 
@@ -161,7 +162,7 @@ bool connection_pending(const struct connection *c);
 
 /*
  * End our direction with close_notify; a sender so ends the stream.  Call again
- * after POLLOUT until *done: it has left our buffers.
+ * after POLLOUT until *done: it has left our buffers.  Errors: ERR_STREAM.
  */
 int connection_end(struct connection *c, bool *done,
 		   struct err *e) attr_must_check;
@@ -185,6 +186,7 @@ int connection_recv(struct connection *c, void *buf, size_t len,
  * Receiver, kernel path only: move one record at the most into a pipe, which
  * must be empty and have room for it.  With less room Linux 6.1 and 6.12 lose
  * bytes silently: tls_sw_splice_read() counts what it offered as taken.
+ * Errors: those of connection_recv(); ERR_IO, the pipe takes nothing.
  */
 int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 			 struct connection_io *io,
@@ -201,7 +203,7 @@ int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 /*
  * Receiver: send a frame to the sender; while they compare, the sender to the
  * receiver.  It may need a connection_flush() to go out.  *taken is false if
- * the buffer has no room for the frame.
+ * the buffer has no room for the frame.  Errors: ERR_STREAM.
  */
 int connection_send_frame(struct connection *c, const struct frame *f,
 			  bool *taken, struct err *e) attr_must_check;

@@ -66,7 +66,7 @@ struct pending_stream {
 	uint32_t connection; /* number of the last accepted connection */
 	struct net_address source; /* of its peer */
 	const uint8_t *name; /* FRAME_NAME_BYTES; NULL: it has none */
-	/* Who may have another ticket; "": nobody; NULL: whoever has a key */
+	/* Identity that may get another ticket; "": none; NULL: any */
 	const char *identity;
 };
 
@@ -94,7 +94,8 @@ struct pending_rules {
 
 /*
  * A TLS session for the peer of socket fd, owned by the caller.  own: a
- * credential for this peer only (taken over), or NULL.
+ * credential for this peer only (taken over, on failure too), or NULL.  NULL:
+ * ERR_AUTH.
  */
 struct tls *pending_session(const struct pending_rules *r, int fd,
 			    struct credential *own, struct err *e);

@@ -69,9 +69,10 @@ struct session_config {
 	uint64_t rekey_bytes; /* rekey after so many bytes at the latest */
 	/*
 	 * Or -1.  Before the first connection session_first() fails once this
-	 * is readable.  Afterwards: do these bytes from it say that the peer
-	 * gave the stream up?  Its end says nothing.  With in_channel only its
-	 * end counts, and ends the stream.
+	 * is readable.  Afterwards gave_up() judges the bytes that are read
+	 * from it: do they say that the peer gave the stream up?  An end of
+	 * file is ignored.  With in_channel nothing is read from it, and an end
+	 * of file ends the stream.
 	 */
 	int lifeline_fd;
 	bool (*gave_up)(void *gave_up_arg, const char *text, size_t len);

@@ -18,7 +18,7 @@ struct session_server {
 	struct pass_news *news; /* and what it hears; else NULL */
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
-	char identity[KEY_IDENTITY_MAX + 1]; /* of who may have its ticket */
+	char identity[KEY_IDENTITY_MAX + 1]; /* that may get another ticket */
 	uint64_t start; /* its offset when that process came */
 	uint64_t deadline_ms; /* of --wait */
 };

@@ -31,8 +31,8 @@ struct receiver_params {
 /*
  * Receive a whole stream, make sure that it is consumed, and tell the sender
  * the outcome.  *total: bytes received, on failure too.
- * Errors: ERR_STREAM (connection, sender), ERR_IO (output), ERR_COMMAND
- * (consumer), ERR_BUG (out of resources).
+ * Errors: ERR_STREAM and ERR_KTLS (connection, sender), ERR_IO (output, or a
+ * signal came), ERR_COMMAND (consumer), ERR_BUG (out of resources).
  */
 int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e) attr_must_check;
@@ -85,24 +85,25 @@ enum {
 
 struct receiver_connection receiver_connection_new(const struct receiver *r);
 
-/* The consumer failed: set e and the outcome for the sender. */
+/* The consumer failed: set e and the outcome for the sender.  Returns -1. */
 int receiver_consumer_failed(struct receiver *r, const struct command_status *s,
 			     struct err *e);
 
+/* The output failed with *e: set the outcome for the sender.  Returns -1. */
 int receiver_output_failed(struct receiver *r, struct err *e);
 
 /*
- * The output takes no more bytes.  If there is a consumer, its exit status
- * tells why, as soon as it has exited.
+ * The output failed with *e.  If there is a consumer, its exit status tells
+ * why, as soon as it has exited.  Sets e and the outcome; returns -1.
  */
 int receiver_output_error(struct receiver *r, struct err *e);
 
-/* Did the consumer fail?  (One that succeeded may have all it wants.) */
+/* -1 if the consumer failed.  (One that succeeded may have all it wants.) */
 int receiver_check_consumer(struct receiver *r, struct err *e);
 
 /*
- * The connection failed with *e.  Returns 0 if the stream can resume over
- * another one.
+ * The connection failed with *e.  Returns 0 and clears *e if the stream can
+ * resume over another one; else -1.
  */
 int receiver_lost(struct receiver *r, struct err *e);
 
@@ -121,7 +122,10 @@ bool receiver_awaits_end(const struct receiver *r);
 /* If all of the old connection was received, acknowledge it at once. */
 void receiver_arrived(struct receiver *r);
 
-/* While we still write, the connection cannot prove that it works. */
+/*
+ * session_check(), except that while we still write the connection cannot prove
+ * that it works.
+ */
 int receiver_check_session(struct receiver *r, struct err *e);
 
 /*

@@ -36,8 +36,9 @@ struct sender_params {
  * everything was consumed.  Sets *confirmed, on failure too: how many bytes
  * were acknowledged.  If session->restarted, it returned 0 early, because
  * another receiver came: call it again, with the input from its beginning.
- * Errors: ERR_IO (input failed or is truncated), ERR_STREAM (connection),
- * ERR_COMMAND (source, or the receiver's consumer).
+ * Errors: ERR_IO (input failed or is truncated, or a signal came), ERR_STREAM
+ * and ERR_KTLS (connection), ERR_COMMAND (source, or the receiver's consumer),
+ * ERR_BUG (out of resources).
  */
 int sender_run(const struct sender_params *p, uint64_t *confirmed,
 	       struct err *e) attr_must_check;
@@ -101,16 +102,17 @@ int sender_input_take(struct sender *s, const struct pollfd *input,
 		      struct err *e);
 
 /*
- * Is the input complete?  Its end proves nothing: a killed producer looks the
- * same, except that a COMMAND has an exit status and a btrfs stream has a last
- * command.  A failing source fails the stream, with or without an end of file.
+ * Set s->complete if the input is.  Its end proves nothing: a killed producer
+ * looks the same, except that a COMMAND has an exit status and a btrfs stream
+ * has a last command.  A failing source fails the stream, with or without an
+ * end of file.
  */
 int sender_input_check(struct sender *s, struct err *e);
 
 /* Send whole records, or all that is there if no more input comes. */
 int sender_send(struct sender *s, struct err *e);
 
-/* Flush the connection; after the last byte send the end. */
+/* Flush the connection; after the last byte send the end: s->on.ended. */
 int sender_send_flush(struct sender *s, struct err *e);
 
 /* On another connection: go back to what the receiver does not have. */
@@ -122,5 +124,5 @@ int sender_send_again(struct sender *s, struct err *e);
  */
 int sender_hear(struct sender *s, short revents, struct err *e);
 
-/* Read to the end what the receiver said before the connection failed. */
+/* Read what the receiver said before the connection failed, for 1 s at most. */
 int sender_hear_last(struct sender *s, struct err *e);

@@ -242,7 +242,7 @@ int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
 					: 0;
 }
 
-/* Send a record that is no data, by whoever makes the records. */
+/* Send a record that is no data, through the kernel if it makes the records. */
 static int record_layer_put_record(struct record_layer *rl,
 				   enum record_type type, const void *body,
 				   size_t len, bool *done, struct err *e)

@@ -71,20 +71,31 @@ uint64_t record_layer_records(struct record_layer *rl,
 
 /*
  * Send up to len bytes; buf[len] must be writable (aead_encrypt).  *done: bytes
- * taken; 0: poll for POLLOUT, then record_layer_flush().  Errors: ERR_NET.
+ * taken; 0: poll for POLLOUT, then record_layer_flush().  Errors: those of
+ * record_layer_may_send().
  */
 int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
 		      size_t *done, struct err *e) attr_must_check;
 
-/* In user space: send one record with all of it, or nothing. */
+/*
+ * In user space: send one record with all of it, or nothing if *taken is false.
+ * Errors: ERR_NET; ERR_BUG (cipher).
+ */
 int record_layer_put(struct record_layer *rl, const void *bytes, size_t len,
 		     bool *taken, struct err *e) attr_must_check;
 
-/* Before the kernel sends data: may it?  It must answer a KeyUpdate first. */
+/*
+ * Before the kernel sends data: may it?  It must answer a KeyUpdate first; if
+ * not *may, poll for POLLOUT and ask again.  Errors: ERR_NET; ERR_STREAM if the
+ * kernel cannot change its keys, and the peer was told; ERR_BUG (cipher).
+ */
 int record_layer_may_send(struct record_layer *rl, bool *may,
 			  struct err *e) attr_must_check;
 
-/* Evaluate the result and errno of a call that sent by the kernel. */
+/*
+ * Evaluate the result n and errno of a call that sent by the kernel.  *done:
+ * bytes sent; 0: poll for POLLOUT.  Errors: ERR_NET.
+ */
 int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
 		      struct err *e) attr_must_check;
 
@@ -123,7 +134,10 @@ int record_layer_recv_kernel(struct record_layer *rl, void *buf, size_t len,
 /* Has the record that record_layer_recv() read last more bytes? */
 bool record_layer_pending_read(const struct record_layer *rl);
 
-/* Data was received by the kernel in a call of our caller. */
+/*
+ * Data was received by the kernel in a call of our caller.  Errors: ERR_STREAM,
+ * it may not come now; the peer was told.
+ */
 int record_layer_received(struct record_layer *rl, size_t bytes,
 			  struct err *e) attr_must_check;
 
