@@ -498,7 +498,7 @@ static int serve_wait(struct serve *k, struct err *e)
 		serve_lose_launcher(k);
 	served_hear(&k->table);
 	if (!k->served && clock_now_ms() >= k->wait_ms)
-		return err_set(e, ERR_NET, 0, "no peer authenticated in time");
+		return acceptor_timed_out(k->acceptor, e);
 	return 0;
 }
 

@@ -360,6 +360,15 @@ int acceptor_check(const struct acceptor *a, struct err *e)
 	return -1;
 }
 
+int acceptor_timed_out(const struct acceptor *a, struct err *e)
+{
+	/* ssh, which has a lifeline, waits for a fixed time. */
+	bool option = a->rules.session->config->lifeline_fd < 0;
+
+	return err_set(e, ERR_NET, 0, "no peer authenticated %s",
+		       option ? "within --wait" : "in time");
+}
+
 uint64_t acceptor_due(const struct acceptor *a)
 {
 	uint64_t due = a->accept_after_ms;

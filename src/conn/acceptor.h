@@ -40,6 +40,9 @@ bool acceptor_step(struct acceptor *a, struct peer *accepted);
 /* Does the acceptor still work?  ERR_NET: it can never accept again. */
 int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
 
+/* The wait for a first peer ended: ERR_NET, naming --wait.  Returns -1. */
+int acceptor_timed_out(const struct acceptor *a, struct err *e);
+
 /*
  * Declare that stream s runs: other peers that authenticate are told that we
  * are busy.  Borrows s; the caller keeps it up to date.  Closes the descriptors

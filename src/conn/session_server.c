@@ -487,7 +487,7 @@ static int session_server_run(struct session *s,
 		server->deadline_ms = clock_deadline(s->p.config->wait_ms);
 	}
 	if (clock_now_ms() >= server->deadline_ms)
-		return err_set(e, ERR_NET, 0, "no peer authenticated in time");
+		return acceptor_timed_out(server->acceptor, e);
 	return 0;
 }
 

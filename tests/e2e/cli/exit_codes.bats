@@ -108,7 +108,7 @@ in_both_roles() {
 }
 
 @test "exit status 4: no peer within --wait" {
-	REASON='no peer authenticated in time'
+	REASON='no peer authenticated within --wait'
 	in_both_roles 4 listen --wait 100ms
 }
 

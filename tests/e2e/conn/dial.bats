@@ -225,7 +225,7 @@ looks_up_as_nobody() {
 	local program=$BKP
 	wrapped 'ulimit -n 64'
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --wait 1s --keep -- cat
-	assert_stderr_has 'no peer authenticated in time'
+	assert_stderr_has 'no peer authenticated within --wait'
 	BKP=$program
 	wrapped 'ulimit -n 20'
 	bkp 4 listen -k key -b 127.0.0.1 -p 0 --keep -- cat

@@ -369,7 +369,7 @@ answered() {
 	kill -9 "$RECEIVER_PID"
 	wait "$RECEIVER_PID" || :
 	bkp 4 listen -k key -b 127.0.0.1 --wait 1ms -p "$taken-$taken"
-	assert_stderr_has 'no peer authenticated in time'
+	assert_stderr_has 'no peer authenticated within --wait'
 	bkp 2 connect -k key -p 7000-7001 127.0.0.1
 	assert_stderr_has 'range'
 	bkp 2 listen -k key -p 7001-7000

@@ -263,7 +263,7 @@ leaves_nothing() {
 	kill -"$1" "$RECEIVER_PID"
 	wait_receiver $((128 + $(kill -l "$1")))
 	bkp 4 listen -k key -b 127.0.0.1 -p "$PORT" --wait 100ms
-	assert_stderr_has 'no peer authenticated in time'
+	assert_stderr_has 'no peer authenticated within --wait'
 }
 
 @test "a receiver killed while the disk is slow frees its port" {
