@@ -14,7 +14,8 @@
 #include "base/log.h"
 
 enum {
-	SUPERVISOR_MS = 10000, /* for the supervisor to exit when told to */
+	SUPERVISOR_MS = 10000, /* for the supervisor to obey */
+	TELL_MS = 3000, /* before we say that we wait: COMMAND has 2 s */
 	KILLED_MS = 1000, /* for the kernel to kill COMMAND's group */
 };
 
@@ -160,8 +161,8 @@ static void command_await_kill(const struct command *c)
 		log_debug("COMMAND may live on: its supervisor was killed");
 }
 
-/* Take the status from the supervisor.  flags: 0 or MSG_DONTWAIT. */
-static void command_take_status(struct command *c, int flags)
+/* Take the status from the supervisor, if it is there. */
+static void command_take_status(struct command *c)
 {
 	ssize_t n;
 
@@ -169,7 +170,7 @@ static void command_take_status(struct command *c, int flags)
 		return;
 	do
 		n = recv(c->process.control_fd, &c->status, sizeof c->status,
-			 flags);
+			 MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && errno == EAGAIN)
 		return;
@@ -184,7 +185,7 @@ static void command_take_status(struct command *c, int flags)
 
 bool command_ended(struct command *c, struct command_status *s)
 {
-	command_take_status(c, MSG_DONTWAIT);
+	command_take_status(c);
 	*s = c->status;
 	return c->ended;
 }
@@ -203,39 +204,49 @@ static void command_order(struct command *c, char order)
 	/* If this fails, the end of the socket orders it to kill. */
 	if (send(c->process.control_fd, &order, 1, MSG_NOSIGNAL) < 0)
 		shutdown(c->process.control_fd, SHUT_WR);
+}
+
+/*
+ * Wait for what the supervisor sends, or for its end of the socket.  Returns
+ * false if neither comes: it is stopped, and maybe the launcher, too.
+ */
+static bool command_answers(const struct command *c)
+{
+	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
+	int fd = c->process.control_fd;
+	struct err e = { 0 };
+
+	if (io_wait(fd, POLLIN, clock_deadline(TELL_MS), &e) > 0)
+		return true;
+	log_notice("waiting for COMMAND to end; its supervisor, process %d, "
+		   "may be stopped",
+		   (int)c->process.supervisor);
 	command_continue(c);
+	return io_wait(fd, POLLIN, deadline, &e) > 0;
 }
 
 void command_close_pipe(struct command *c)
 {
 	if (c->process.pipe_fd < 0)
 		return;
-	if (c->role == COMMAND_CONSUMER)
+	if (c->role == COMMAND_CONSUMER) {
 		command_order(c, SUPERVISOR_CLOSE);
+		command_continue(c);
+	}
 	attr_close(&c->process.pipe_fd);
 }
 
-/*
- * The supervisor has nothing more to do for us.  It exits, or at least closes
- * its end.
- */
-static void command_dismiss(struct command *c)
+/* The supervisor has nothing more to do for us: it closes its end. */
+static void command_dismiss(const struct command *c)
 {
-	uint64_t deadline = clock_deadline(SUPERVISOR_MS);
-	struct err e = { 0 };
 	char ignored;
 
 	/* If this fails, our close(2) tells it. */
 	if (shutdown(c->process.control_fd, SHUT_WR) < 0)
-		deadline = 0;
-	command_continue(c);
-	while (io_wait(c->process.control_fd, POLLIN, deadline, &e) > 0 &&
-	       recv(c->process.control_fd, &ignored, 1, 0) > 0)
+		return;
+	while (command_answers(c) &&
+	       recv(c->process.control_fd, &ignored, 1, MSG_DONTWAIT) > 0)
 		;
-	close(c->process.control_fd);
-	close(c->process.leash_fd);
-	if (!c->ordered)
-		waitpid(c->process.supervisor, NULL, WNOHANG);
 }
 
 void command_free(struct command *c)
@@ -244,9 +255,19 @@ void command_free(struct command *c)
 		return;
 	if (!c->ended) {
 		command_order(c, SUPERVISOR_KILL);
-		command_take_status(c, 0);
+		if (command_answers(c))
+			command_take_status(c);
+		else
+			log_notice("COMMAND lives on until its supervisor, "
+				   "process %d, is continued",
+				   (int)c->process.supervisor);
 	}
-	command_dismiss(c);
+	if (c->ended)
+		command_dismiss(c);
+	close(c->process.control_fd);
+	close(c->process.leash_fd);
+	if (!c->ordered)
+		waitpid(c->process.supervisor, NULL, WNOHANG);
 	attr_close(&c->process.pipe_fd);
 	free(c);
 }

@@ -85,7 +85,8 @@ void command_close_pipe(struct command *c);
  * ended already, wait for that, close everything and free c.  If COMMAND
  * failed, the rest of its group is ended too; if it succeeded, the rest runs
  * on.  A COMMAND that we may not kill (it runs as another user) does not see
- * the end of its input before it ends by itself.
+ * the end of its input before it ends by itself.  A supervisor that is stopped
+ * and does not continue within 10 s ends COMMAND as soon as it runs.
  */
 void command_free(struct command *c);
 

@@ -473,6 +473,25 @@ second_signal() {
 	no_end_seen 7 143
 }
 
+@test "a signal ends a receiver within 20 s although launcher and supervisor are stopped, and it says who lives on" {
+	local stopped
+	full_tier_only 15
+	consumes_until_end
+	stands pull
+	mapfile -t stopped < <(launcher_of "$RECEIVER_PID"
+		supervisor_of "$RECEIVER_PID")
+	kill -STOP "${stopped[@]}"
+	cleanup_add kill -9 "${stopped[@]}"
+	kill -TERM "$RECEIVER_PID"
+	takes_at_most 20 stream_ends 7 143
+	assert_stderr_has "COMMAND lives on .*process ${stopped[1]}" \
+		"$RECEIVER_ERR"
+	kill -CONT "${stopped[@]}"
+	until_true marked_gone
+	[[ ! -e end ]] || fail "the consumer saw an end of file"
+	exec 8>&-
+}
+
 # --- nothing is left behind
 
 # A source that never ends by itself, with a child in the background
