@@ -216,8 +216,12 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	/* A disk may be slow, and the launcher's end is heard in any case. */
 	if (order_await(from, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0) {
 		err_call(e, ERR_STREAM, "recvmsg", what);
-		/* A late answer would be taken for that to the next order. */
-		if (order_alone)
+		/*
+		 * A late answer would be taken for that to the next order; and
+		 * whoever has many to signal must not wait for each.
+		 */
+		if (order_alone ||
+		    (o->kind == ORDER_SIGNAL && e->num == ETIMEDOUT))
 			shutdown(order_fd, SHUT_RDWR);
 		return -1;
 	}

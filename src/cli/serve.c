@@ -36,7 +36,7 @@ struct serve {
 	sigset_t old_mask;
 	int stop_sig; /* the last one that asked us to end, or 0 */
 	bool aborts; /* a second one came */
-	bool orphaned; /* the launcher is gone, which starts COMMAND */
+	bool orphaned; /* the launcher is lost, which starts COMMAND */
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
@@ -242,7 +242,10 @@ static void serve_lose_launcher(struct serve *k)
 {
 	k->orphaned = true;
 	notify_set(NOTIFY_STOPPING);
-	log_notice("the launcher was killed: no new streams");
+	log_notice("the launcher was killed or is stopped: %s",
+		   k->aborts ? "the streams go on, because only it could abort "
+			       "them"
+			     : "no new streams");
 }
 
 /* A stream's process logs its own failure, unless it was killed. */
@@ -527,8 +530,8 @@ int serve_run(struct serve *k, struct err *e)
 	}
 	if (k->orphaned)
 		return err_set(e, ERR_BUG, 0,
-			       "the launcher was killed: start the listener "
-			       "again");
+			       "the launcher was killed or is stopped: start "
+			       "the listener again");
 	if (!k->aborts)
 		return 0;
 	signals_note(k->stop_sig);

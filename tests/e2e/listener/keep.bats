@@ -756,6 +756,24 @@ alice_stands() {
 	gone "$PID" || fail "it lives"
 }
 
+@test "the launcher is stopped: a second SIGTERM ends the listener within 20 s, and two streams go on" {
+	local launcher
+	full_tier_only 15
+	keeps
+	stands_as alice 8
+	stands_as bob 7
+	launcher=$(launcher_of "$LISTENER_PID")
+	kill -STOP "$launcher"
+	cleanup_add kill -CONT "$launcher"
+	kill -TERM "$LISTENER_PID"
+	listener_says 'no new streams; finishing 2'
+	kill -TERM "$LISTENER_PID"
+	takes_at_most 20 wait_listener 70
+	listener_says 'launcher was .* stopped: the streams go on'
+	ends_as alice 8
+	ends_as bob 7
+}
+
 @test "the launcher of a stream is stopped: it is killed 5 to 15 s after its stream" {
 	local launcher
 	full_tier_only 15
