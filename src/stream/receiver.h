@@ -31,8 +31,9 @@ struct receiver_params {
 /*
  * Receive a whole stream, make sure that it is consumed, and tell the sender
  * the outcome.  *total: bytes received, on failure too.
- * Errors: ERR_STREAM and ERR_KTLS (connection, sender), ERR_IO (output, or a
- * signal came), ERR_COMMAND (consumer), ERR_BUG (out of resources).
+ * Errors: ERR_STREAM and ERR_KTLS (connection, sender), ERR_IO (output; or a
+ * signal, also one that came before the sender knew of success), ERR_COMMAND
+ * (consumer), ERR_BUG (out of resources).
  */
 int receiver_run(const struct receiver_params *p, uint64_t *total,
 		 struct err *e) attr_must_check;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
+#include "base/signals.h"
 
 enum {
 	LINGER_MS = 10000,
@@ -166,15 +167,16 @@ static int receiver_tell_step(struct receiver *r, uint64_t deadline_ms,
 
 /*
  * Tell the outcome, until the sender has read it and closes the connection.  A
- * sender that lost its connection before that reconnects to ask.
+ * sender that lost its connection before that reconnects to ask.  Returns -1 if
+ * all was consumed, but a signal came before the sender knew.
  */
-static void receiver_tell(struct receiver *r)
+static int receiver_tell(struct receiver *r, struct err *e)
 {
 	uint64_t deadline_ms = clock_deadline(
 		session_resumes(r->session) ? r->session->retry.limit_ms
 					    : LINGER_MS);
 	bool confirmed = false;
-	struct err e = { 0 };
+	struct err why = { 0 };
 
 	r->over = true;
 	while (!confirmed) {
@@ -182,12 +184,17 @@ static void receiver_tell(struct receiver *r)
 		if (r->session->named && r->session->conn)
 			deadline_ms =
 				clock_deadline(r->session->retry.limit_ms);
-		if (receiver_tell_step(r, deadline_ms, &confirmed, &e) < 0) {
-			log_notice("the sender may not know the outcome: %s",
-				   e.msg);
-			return;
+		if (receiver_tell_step(r, deadline_ms, &confirmed, &why) < 0) {
+			err_wrap(&why, "the sender may not know the outcome");
+			if (!r->outcome.failure && signals_check(e) < 0) {
+				*e = why;
+				return -1;
+			}
+			log_notice("%s", why.msg);
+			return 0;
 		}
 	}
+	return 0;
 }
 
 /* A raw sender gets no outcome, only our close_notify. */
@@ -249,15 +256,18 @@ int receiver_run(const struct receiver_params *p, uint64_t *total,
 
 	r.on = receiver_connection_new(&r);
 	ret = receiver_loop(&r, e);
-	if (!p->raw && (ret == 0 || r.outcome.failure))
-		receiver_tell(&r);
-	else if (p->raw && ret == 0)
+	if (!p->raw && (ret == 0 || r.outcome.failure)) {
+		if (receiver_tell(&r, e) < 0)
+			ret = -1;
+	} else if (p->raw && ret == 0) {
 		receiver_tell_raw(&r);
-	else if (ret < 0 && p->session->conn && !session_suspends(p->session) &&
-		 !connection_lost(p->session->conn))
+	} else if (ret < 0 && p->session->conn &&
+		   !session_suspends(p->session) &&
+		   !connection_lost(p->session->conn)) {
 		connection_abort(p->session->conn);
+	}
 	*total = r.total;
-	if (ret < 0 && !r.outcome.failure && !r.differs)
+	if (ret < 0 && !r.over && !r.differs)
 		session_say_suspended(p->session, r.total);
 	if (r.buffer != MAP_FAILED)
 		munmap(r.buffer, RECEIVER_BUFFER_BYTES);
