@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,22 +13,26 @@
 #include "base/nowait.h"
 #include "config.h"
 
+enum { WRITE_MS = 2000 }; /* for somebody to read a pipe */
+
 int stats_open(const char *path, bool append, struct err *e)
 {
+	int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
+		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	uint64_t end_ms = clock_deadline(WRITE_MS);
 	int fd;
 
 	if (!strcmp(path, "-"))
 		return STDERR_FILENO;
-	fd = open(path,
-		  O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
-			  O_CLOEXEC | O_NOCTTY,
-		  0666);
-	if (fd < 0)
-		return err_set(e, ERR_USAGE, errno, "--stats %s", path);
-	return fd;
+	/* ENXIO: a FIFO without a reader; EAGAIN: a lease, see fcntl(2) */
+	while ((fd = open(path, flags, 0666)) < 0 &&
+	       (errno == ENXIO || errno == EAGAIN) && clock_now_ms() < end_ms)
+		poll(NULL, 0, 10);
+	if (fd >= 0)
+		return fd;
+	err_set(e, ERR_USAGE, errno, "--stats %s", path);
+	return e->num == ENXIO ? err_append(e, " (does nobody read it?)") : -1;
 }
-
-enum { WRITE_MS = 2000 };
 
 /* Add a member: a string or null.  Ref: RFC 8259. */
 static void stats_add_string(FILE *out, const char *name, const char *value)

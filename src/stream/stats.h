@@ -25,7 +25,7 @@ struct stats {
 /*
  * Open the file of --stats before the work begins, so that a wrong name fails
  * early.  "-" is standard error.  append: keep what it holds, else truncate it.
- * Returns a descriptor.
+ * Returns a descriptor.  A FIFO has to have a reader within 2 s.
  * Errors: ERR_USAGE.
  */
 int stats_open(const char *path, bool append, struct err *e) attr_must_check;

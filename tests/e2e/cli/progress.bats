@@ -343,6 +343,21 @@ path_here() {
 	exec 7<&-
 }
 
+@test "--stats into a FIFO that nobody reads: exit status 2 after 2 s" {
+	mkfifo pipe
+	takes_at_most 8 bkp 2 connect --retry 0 -k key -p 1 --stats pipe 127.0.0.1
+	assert_stderr_has 'stats pipe: .*does nobody read it'
+}
+
+@test "--stats into a FIFO that gets its reader soon is written" {
+	mkfifo pipe
+	{ sleep 0.5; exec cat pipe >stats.json; } &
+	PIDS+=($!)
+	bkp 4 connect --retry 0 -k key -p 1 --stats pipe 127.0.0.1
+	wait "$!"
+	stats_of stats.json
+}
+
 @test "--stats - goes to standard error" {
 	TX=(--stats - -q)
 	streams push 0 0 <<<word
