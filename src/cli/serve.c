@@ -490,6 +490,8 @@ static int serve_wait(struct serve *k, struct err *e)
 	uint64_t due_ms = clock_earlier(acceptor_due(k->acceptor),
 					served_signal_due(&k->table));
 
+	if (!k->served && acceptor_check_wait(k->acceptor, &k->wait_ms, e) < 0)
+		return -1;
 	if (!k->served)
 		due_ms = clock_earlier(due_ms, k->wait_ms);
 	due_ms = clock_earlier(due_ms, k->status.due_ms);
@@ -500,8 +502,6 @@ static int serve_wait(struct serve *k, struct err *e)
 	if (fds[2].revents)
 		serve_lose_launcher(k);
 	served_hear(&k->table);
-	if (!k->served && clock_now_ms() >= k->wait_ms)
-		return acceptor_timed_out(k->acceptor, e);
 	return 0;
 }
 

@@ -16,6 +16,7 @@ enum {
 	PENDING_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
 	PLACE_PAUSE_MS = 20, /* when no peer can be evicted yet */
+	SUSPENDED_MS = 500, /* late by that: we did not run meanwhile */
 	SPARE_FDS = 16, /* for a stream's pipes, COMMAND, netlink */
 };
 
@@ -26,6 +27,7 @@ struct acceptor {
 	int epoll_fd; /* readable when there is something to do */
 	size_t watched; /* sockets of the listener */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
+	bool prolonged; /* the wait for the first peer */
 	uint64_t accept_after_ms; /* it pauses until then; CLOCK_NEVER: not */
 	struct log_limit refusals;
 	struct err broken; /* why it cannot accept; no kind: it can */
@@ -360,15 +362,6 @@ int acceptor_check(const struct acceptor *a, struct err *e)
 	return -1;
 }
 
-int acceptor_timed_out(const struct acceptor *a, struct err *e)
-{
-	/* ssh, which has a lifeline, waits for a fixed time. */
-	bool option = a->rules.session->config->lifeline_fd < 0;
-
-	return err_set(e, ERR_NET, 0, "no peer authenticated %s",
-		       option ? "within --wait" : "in time");
-}
-
 uint64_t acceptor_due(const struct acceptor *a)
 {
 	uint64_t due = a->accept_after_ms;
@@ -377,6 +370,25 @@ uint64_t acceptor_due(const struct acceptor *a)
 		if (pending_exists(&a->pending[i]))
 			due = clock_earlier(due, a->pending[i].deadline_ms);
 	return due;
+}
+
+int acceptor_check_wait(struct acceptor *a, uint64_t *deadline_ms,
+			struct err *e)
+{
+	uint64_t now = clock_now_ms();
+
+	if (now < *deadline_ms)
+		return 0;
+	/* ssh, which has a lifeline, waits for a fixed time. */
+	if (a->prolonged || acceptor_is_empty(a) ||
+	    now < *deadline_ms + SUSPENDED_MS)
+		return err_set(e, ERR_NET, 0, "no peer authenticated %s",
+			       a->rules.session->config->lifeline_fd < 0
+				       ? "within --wait"
+				       : "in time");
+	a->prolonged = true;
+	*deadline_ms = clock_deadline(a->rules.session->config->handshake_ms);
+	return 0;
 }
 
 int acceptor_fd(const struct acceptor *a)

@@ -37,11 +37,17 @@ uint64_t acceptor_due(const struct acceptor *a);
  */
 bool acceptor_step(struct acceptor *a, struct peer *accepted);
 
+/*
+ * Has the wait for the first peer lasted until *deadline_ms?  Call it after
+ * acceptor_step().  If we were suspended then, a peer that came meanwhile
+ * counts: the deadline is moved, once, by the time that a handshake may take.
+ * Errors: ERR_NET, it has.
+ */
+int acceptor_check_wait(struct acceptor *a, uint64_t *deadline_ms,
+			struct err *e) attr_must_check;
+
 /* Does the acceptor still work?  ERR_NET: it can never accept again. */
 int acceptor_check(const struct acceptor *a, struct err *e) attr_must_check;
-
-/* The wait for a first peer ended: ERR_NET, naming --wait.  Returns -1. */
-int acceptor_timed_out(const struct acceptor *a, struct err *e);
 
 /*
  * Declare that stream s runs: other peers that authenticate are told that we

@@ -481,13 +481,12 @@ static int session_server_run(struct session *s,
 				     : CLOCK_NEVER;
 	if (s->count)
 		return 0;
-	s->due_ms = clock_earlier(s->due_ms, server->deadline_ms);
-	if (s->prepare) {
-		s->due_ms = clock_now_ms();
+	if (s->prepare)
 		server->deadline_ms = clock_deadline(s->p.config->wait_ms);
-	}
-	if (clock_now_ms() >= server->deadline_ms)
-		return acceptor_timed_out(server->acceptor, e);
+	if (acceptor_check_wait(server->acceptor, &server->deadline_ms, e) < 0)
+		return -1;
+	s->due_ms = s->prepare ? clock_now_ms()
+			       : clock_earlier(s->due_ms, server->deadline_ms);
 	return 0;
 }
 

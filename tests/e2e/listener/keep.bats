@@ -981,6 +981,16 @@ no_children() {
 	takes_at_most 10 wait_listener 4
 }
 
+@test "--wait ends while the listener is suspended: a client that came in time is served" {
+	keeps --wait 1s
+	kill -STOP "$LISTENER_PID"
+	spawn_as alice <(echo word)
+	sleep 2.5
+	kill -CONT "$LISTENER_PID"
+	client alice 0
+	stop_listener
+}
+
 @test "--keep without COMMAND, with --raw, --progress or --size: exit status 2" {
 	bkp 2 listen --keys keys --keep
 	assert_stderr_has 'needs a COMMAND'

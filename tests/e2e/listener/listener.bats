@@ -193,6 +193,25 @@ line_is() {
 	takes_at_most 10 wait_receiver 4
 }
 
+@test "--wait ends while the listener is suspended: a peer that came in time is served" {
+	start_receiver --ktls "$WHEN" --wait 1s
+	kill -STOP "$RECEIVER_PID"
+	spawn_sender --ktls "$WHEN" < <(echo word)
+	sleep 2.5
+	kill -CONT "$RECEIVER_PID"
+	wait_sender 0
+	wait_receiver 0
+}
+
+@test "--wait ends while the listener is suspended: useless connections prolong it by one handshake" {
+	start_receiver --ktls "$WHEN" --wait 1s --handshake-timeout 2s
+	kill -STOP "$RECEIVER_PID"
+	flood 5 ''
+	sleep 2.5
+	kill -CONT "$RECEIVER_PID"
+	takes_at_most 10 wait_receiver 4
+}
+
 @test "a listener that runs out of descriptors uses no processor time, and recovers" {
 	ktls_here
 	ulimit -S -n 36
