@@ -54,14 +54,20 @@ static ssize_t nowait_splice(struct nowait *w, const void *buf, size_t len)
 
 static ssize_t nowait_try(struct nowait *w, const void *buf, size_t len)
 {
+	ssize_t n;
+
 	if (w->is_socket)
 		return send(w->fd, buf, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 	if (w->is_pipe && len > PIPE_BUF)
 		len = PIPE_BUF;
 	if (w->own_fd >= 0)
 		return write(w->own_fd, buf, len);
-	if (w->pipe[0] >= 0)
-		return nowait_splice(w, buf, len);
+	if (w->pipe[0] >= 0) {
+		n = nowait_splice(w, buf, len);
+		if (n >= 0 || !err_refuses(errno))
+			return n;
+		attr_close_pair(&w->pipe);
+	}
 	/* A terminal that is stopped (^S) has no room. */
 	if (!w->is_plain && !nowait_room(w, 0)) {
 		errno = EAGAIN;
@@ -95,4 +101,23 @@ void nowait_fini(struct nowait *w)
 {
 	attr_close(&w->own_fd);
 	attr_close_pair(&w->pipe);
+}
+
+int nowait_write_all(int fd, const char *buf, size_t len, const char *what,
+		     struct err *e)
+{
+	uint64_t end_ms = clock_deadline(NOWAIT_MS);
+	struct nowait w;
+	ssize_t n = 0;
+	int num;
+
+	nowait_init(&w, fd);
+	for (size_t done = 0; n >= 0 && done < len; done += (size_t)n)
+		n = nowait_write(&w, buf + done, len - done, end_ms);
+	num = errno;
+	nowait_fini(&w);
+	if (n >= 0)
+		return 0;
+	return err_set(e, ERR_IO, num == EAGAIN ? 0 : num, "cannot write %s%s",
+		       what, num == EAGAIN ? ": nobody reads it" : "");
 }

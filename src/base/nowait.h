@@ -7,7 +7,9 @@
 
 #include <sys/types.h>
 
-#include "base/cleanup.h"
+#include "base/err.h"
+
+enum { NOWAIT_MS = 2000 }; /* for somebody to read a pipe */
 
 struct nowait {
 	int fd; /* borrowed */
@@ -33,3 +35,10 @@ ssize_t nowait_write(struct nowait *w, const void *buf, size_t len,
 bool nowait_room(const struct nowait *w, int ms);
 
 void nowait_fini(struct nowait *w);
+
+/*
+ * All of this at once, and write all of buf.  Waits for room for NOWAIT_MS at
+ * most.  Errors: ERR_IO, naming what.
+ */
+int nowait_write_all(int fd, const char *buf, size_t len, const char *what,
+		     struct err *e) attr_must_check;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include <stdio.h>
 
-#include "base/io.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/nowait.h"
 #include "cli/cmd.h"
 #include "cli/serve.h"
 #include "cli/setup.h"
@@ -21,8 +21,8 @@ static int listen_tell_ready(const struct options *o, uint16_t port,
 	notify_set(NOTIFY_READY);
 	if (o->ready_fd < 0)
 		return 0;
-	if (io_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd", e) <
-	    0)
+	if (nowait_write_all(o->ready_fd, text, (size_t)len, "to --ready-fd",
+			     e) < 0)
 		return -1;
 	/* Standard error stays open for messages. */
 	if (o->ready_fd > STDERR_FILENO)

@@ -13,13 +13,11 @@
 #include "base/nowait.h"
 #include "config.h"
 
-enum { WRITE_MS = 2000 }; /* for somebody to read a pipe */
-
 int stats_open(const char *path, bool append, struct err *e)
 {
 	int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
 		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
-	uint64_t end_ms = clock_deadline(WRITE_MS);
+	uint64_t end_ms = clock_deadline(NOWAIT_MS);
 	int fd;
 
 	if (!strcmp(path, "-"))
@@ -128,35 +126,12 @@ static char *stats_format(const struct stats *s, int exit_status,
 	return NULL;
 }
 
-/* A pipe without a reader must not delay our exit for long. */
-static int stats_put(int fd, const char *text, struct err *e)
-{
-	uint64_t end_ms = clock_deadline(WRITE_MS);
-	size_t len = strlen(text), done = 0;
-	struct nowait w;
-	ssize_t n;
-	int num;
-
-	nowait_init(&w, fd);
-	while (done < len) {
-		n = nowait_write(&w, text + done, len - done, end_ms);
-		if (n < 0)
-			break;
-		done += (size_t)n;
-	}
-	num = errno;
-	nowait_fini(&w);
-	if (done == len)
-		return 0;
-	return err_set(e, ERR_IO, num == EAGAIN ? 0 : num, "cannot write %s",
-		       num == EAGAIN ? "--stats: nobody reads it" : "--stats");
-}
-
 int stats_write(int fd, const struct stats *s, int exit_status,
 		const char *error, struct err *e)
 {
 	autofree char *text = stats_format(s, exit_status, error);
-	int ret = text ? stats_put(fd, text, e) : err_memory(e);
+	int ret = text ? nowait_write_all(fd, text, strlen(text), "--stats", e)
+		       : err_memory(e);
 
 	if (fd != STDERR_FILENO && close(fd) < 0 && ret == 0)
 		ret = err_set(e, ERR_IO, errno, "cannot write --stats");

@@ -412,6 +412,15 @@ spawn_next() {
 	[[ $(wc -l <port.txt) == 1 && $(<port.txt) =~ ^[1-9][0-9]*$ ]]
 }
 
+@test "--ready-fd is a full pipe that nobody reads: exit status 8 after 2 s" {
+	mkfifo full
+	exec 7<>full
+	head -c 65536 /dev/zero >&7
+	takes_at_most 10 bkp 8 listen -k key -b 127.0.0.1 -p 0 --ready-fd 7
+	assert_stderr_has 'cannot write to --ready-fd: nobody reads it'
+	exec 7<&-
+}
+
 # watches_limited N: the Nth socket is the first that exceeds the limit
 watches_limited() {
 	can_strace
