@@ -218,10 +218,11 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 		err_call(e, ERR_STREAM, "recvmsg", what);
 		/*
 		 * A late answer would be taken for that to the next order; and
-		 * whoever has many to signal must not wait for each.
+		 * whoever ends many processes must not wait for each.
 		 */
 		if (order_alone ||
-		    (o->kind == ORDER_SIGNAL && e->num == ETIMEDOUT))
+		    (o->kind == ORDER_SIGNAL && o->number != SIGUSR1 &&
+		     e->num == ETIMEDOUT))
 			shutdown(order_fd, SHUT_RDWR);
 		return -1;
 	}

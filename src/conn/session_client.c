@@ -79,6 +79,9 @@ static int client_run(struct session *s, const struct session_span *span,
 		if (client_step(client, span, e) < 0)
 			return -1;
 	} while (client->state != before && client->state != CLIENT_IDLE);
+	/* A raw peer gives none. */
+	if (client->state == CLIENT_GREETING && s->p.config->raw)
+		return 0;
 	/* The answer may have been there, if we were suspended. */
 	if (client->state >= CLIENT_PASSWORD &&
 	    clock_now_ms() >= client->deadline_ms)

@@ -15,7 +15,7 @@
 
 enum {
 	SUPERVISOR_MS = 10000, /* for the supervisor to obey */
-	TELL_MS = 3000, /* before we say that we wait: COMMAND has 2 s */
+	TELL_MS = 5000, /* before we say that we wait: it kills twice for 2 s */
 	KILLED_MS = 1000, /* for the kernel to kill COMMAND's group */
 };
 

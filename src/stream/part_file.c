@@ -161,7 +161,8 @@ static int part_file_cut(struct part_file *p, struct stat *st, struct err *e)
 	if (num == DURABLE_NO_ROOM)
 		return err_set(e, ERR_IO, 0,
 			       "--output: there is no room to note how much of "
-			       "%s.part is on the disk",
+			       "%s.part is on the disk, or its name is too "
+			       "long",
 			       p->path);
 	return num ? part_file_error(p, num, e) : 0;
 }
@@ -450,9 +451,9 @@ bool part_file_finished(struct part_file *p, int *num)
 }
 
 /* Wait for the process.  Returns its errno, or ETIMEDOUT: the disk hangs. */
-static int part_file_await(struct part_file *p, uint64_t ended_ms)
+static int part_file_await(struct part_file *p, uint64_t ended_ms,
+			   uint64_t *tell_ms)
 {
-	uint64_t tell_ms = ended_ms + SILENT_MS;
 	int num;
 
 	while (!part_file_reap(p, &num)) {
@@ -460,8 +461,8 @@ static int part_file_await(struct part_file *p, uint64_t ended_ms)
 
 		if (now_ms >= ended_ms + LEAVE_MS)
 			return ETIMEDOUT;
-		if (now_ms >= tell_ms) {
-			tell_ms = CLOCK_NEVER;
+		if (now_ms >= *tell_ms) {
+			*tell_ms = CLOCK_NEVER;
 			log_notice("waiting until %s.part is on the disk",
 				   p->path);
 		}
@@ -473,14 +474,15 @@ static int part_file_await(struct part_file *p, uint64_t ended_ms)
 /* First what syncs now, then the last note.  Returns 0 or an errno. */
 static int part_file_await_all(struct part_file *p)
 {
-	uint64_t ended_ms = clock_now_ms();
-	int num = part_file_await(p, ended_ms);
+	uint64_t ended_ms = clock_now_ms(), tell_ms = ended_ms + SILENT_MS;
+	int num = part_file_await(p, ended_ms, &tell_ms);
 
 	if (num)
 		return num;
 	p->synced = p->bytes;
 	p->sync_pid = part_file_fork(p, part_file_settle);
-	return p->sync_pid ? part_file_await(p, ended_ms) : part_file_settle(p);
+	return p->sync_pid ? part_file_await(p, ended_ms, &tell_ms)
+			   : part_file_settle(p);
 }
 
 /*

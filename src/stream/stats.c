@@ -7,29 +7,42 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "auth/key_text.h"
 #include "base/clock.h"
 #include "base/nowait.h"
 #include "config.h"
 
+/* A FIFO without a reader, or a lease (fcntl(2)), may still open. */
+static bool stats_may_open(const char *path, int num)
+{
+	struct stat st;
+
+	return num == EAGAIN ||
+	       (num == ENXIO && stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+}
+
 int stats_open(const char *path, bool append, struct err *e)
 {
 	int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
 		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
 	uint64_t end_ms = clock_deadline(NOWAIT_MS);
-	int fd;
+	int fd, num;
 
 	if (!strcmp(path, "-"))
 		return STDERR_FILENO;
-	/* ENXIO: a FIFO without a reader; EAGAIN: a lease, see fcntl(2) */
-	while ((fd = open(path, flags, 0666)) < 0 &&
-	       (errno == ENXIO || errno == EAGAIN) && clock_now_ms() < end_ms)
-		poll(NULL, 0, 10);
+	do {
+		fd = open(path, flags, 0666);
+		num = errno;
+	} while (fd < 0 && stats_may_open(path, num) &&
+		 clock_now_ms() < end_ms && poll(NULL, 0, 10) == 0);
 	if (fd >= 0)
 		return fd;
-	err_set(e, ERR_USAGE, errno, "--stats %s", path);
-	return e->num == ENXIO ? err_append(e, " (does nobody read it?)") : -1;
+	err_set(e, ERR_USAGE, num, "--stats %s", path);
+	return num != ENXIO ? -1
+			    : err_append(e, " (a FIFO that nobody reads, or a "
+					    "socket: - is standard error)");
 }
 
 /* Add a member: a string or null.  Ref: RFC 8259. */

@@ -346,7 +346,7 @@ path_here() {
 @test "--stats into a FIFO that nobody reads: exit status 2 after 2 s" {
 	mkfifo pipe
 	takes_at_most 8 bkp 2 connect --retry 0 -k key -p 1 --stats pipe 127.0.0.1
-	assert_stderr_has 'stats pipe: .*does nobody read it'
+	assert_stderr_has 'stats pipe: .*a FIFO that nobody reads'
 }
 
 @test "--stats into a FIFO that gets its reader soon is written" {

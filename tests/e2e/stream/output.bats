@@ -210,7 +210,7 @@ no_room() {
 	keeps_attributes
 	no_room fsetxattr
 	bkp 8 listen -k key -p 0 --output file
-	assert_stderr_has 'no room to note how much of file.part is on the disk$'
+	assert_stderr_has 'no room to note how much of file.part is on the disk, or its name'
 	[[ ! -e file.part ]] || fail 'file.part was made'
 }
 
