@@ -116,8 +116,8 @@ int order_ask_fd(const struct order *o, struct err *e) attr_must_check;
 /*
  * Send sig to a process: by the launcher if there is one, else by kill(2),
  * whose errors are ignored.  Errors: as of order_ask(); a launcher that does
- * not answer is given up, as if it had been killed: order_socket() is at its
- * end, and further orders fail at once.
+ * not answer is given up, as if it had been killed, but not for SIGUSR1:
+ * order_socket() is at its end, and further orders fail at once.
  */
 int order_signal(pid_t pid, int sig, struct err *e) attr_must_check;
 

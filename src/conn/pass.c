@@ -18,8 +18,7 @@ enum {
 };
 
 struct pass_message {
-	struct peer
-		peer; /* the socket goes beside it, the record layer in value */
+	struct peer peer; /* its socket goes beside it, its layer in value */
 	struct tls_agreed value;
 };
 
