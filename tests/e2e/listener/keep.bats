@@ -774,6 +774,21 @@ alice_stands() {
 	ends_as bob 7
 }
 
+@test "the launcher is stopped and SIGUSR1 comes: the listener goes on serving new streams" {
+	local launcher
+	full_tier_only 12
+	keeps
+	stands_as alice 8
+	launcher=$(launcher_of "$LISTENER_PID")
+	kill -STOP "$launcher"
+	kill -USR1 "$LISTENER_PID"
+	sleep 11 # longer than it waits for the launcher
+	kill -CONT "$launcher"
+	sends_as bob <<<word
+	ends_as alice 8
+	stop_listener
+}
+
 @test "the launcher of a stream is stopped: it is killed 5 to 15 s after its stream" {
 	local launcher
 	full_tier_only 15
