@@ -473,6 +473,14 @@ second_signal() {
 	no_end_seen 7 143
 }
 
+@test "the consumer leaves a process outside its group: a signal ends the receiver, and its supervisor is not blamed" {
+	CONSUMER=(sh -c "setsid sleep 9 </dev/null >/dev/null 2>&1 & exec cat")
+	stands push
+	kill -TERM "$RECEIVER_PID"
+	stream_ends 7 143
+	assert_stderr_lacks 'may be stopped' "$RECEIVER_ERR"
+}
+
 @test "a signal ends a receiver within 20 s although launcher and supervisor are stopped, and it says who lives on" {
 	local stopped
 	full_tier_only 15
