@@ -6,6 +6,10 @@
  * When a HELLO begins a new stream it forks a process for that stream.  When a
  * HELLO resumes a running stream it passes socket, keys and HELLO to that
  * stream's process (conn/pass).
+ *
+ * A stream's process inherits no secret of others: those are in memory of
+ * secret_alloc(), and it frees, and so wipes, the TLS sessions of other peers
+ * and the certificate's key.
  */
 #pragma once
 
