@@ -448,9 +448,8 @@ part_gets() {
 	assert_same_file in file
 }
 
-# after_naming CALL: it fails after FILE has its name
-after_naming() {
-	local program=$BKP
+# fails_after_naming CALL: CALL fails after FILE has its name
+fails_after_naming() {
 	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS renameat2 -- \
 		\"$BKP_TOOLS/refuse\" EIO $1 --"
 	listens
@@ -458,13 +457,15 @@ after_naming() {
 	receiver_ends 8
 	assert_stderr_has 'cannot tell whether file is on the disk .*; if it is there, it is complete' "$RECEIVER_ERR"
 	assert_same_file in file
-	BKP=$program
 }
 
-@test "a call fails after FILE has its name: sender exits 9, receiver 8 and says that FILE may be there" {
-	after_naming fsync
-	rm -f file file.part
-	after_naming unlinkat
+@test "the folder cannot be synced after FILE has its name: sender exits 9, receiver 8 and says that FILE may be there" {
+	keeps_attributes # else the folder is synced at the start, too
+	fails_after_naming fsync
+}
+
+@test "FILE.part cannot be removed after FILE has its name: sender exits 9, receiver 8 and says that FILE may be there" {
+	fails_after_naming unlinkat
 }
 
 # ends_early_after COMMAND...: which was done to FILE.part
