@@ -19,13 +19,13 @@
 
 #define array_len(a) (sizeof(a) / sizeof((a)[0]))
 
-/* Of two numbers, such as byte counts; moments: clock_earlier(). */
+/* The smaller of two numbers; for moments there is clock_earlier(). */
 static inline uint64_t min_u64(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* Close *fd, unless it is -1, which it becomes. */
+/* Close *fd unless it is -1, and set it to -1. */
 static inline void attr_close(int *fd)
 {
 	if (*fd >= 0)

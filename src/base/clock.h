@@ -15,14 +15,14 @@ uint64_t clock_deadline(uint64_t timeout_ms);
 
 /*
  * Write a duration, like "7d", "1h 30m" or "20s": rounded up to seconds, and in
- * two units at the most.
+ * at most two units.
  */
 void clock_text(uint64_t ms, char text[static CLOCK_TEXT_BYTES]);
 
 /* The timeout for poll(2): 0 if the deadline has passed, -1 for CLOCK_NEVER. */
 int clock_poll_ms(uint64_t deadline_ms);
 
-/* Of two moments; for other numbers see min_u64(). */
+/* The earlier of two moments; for other numbers there is min_u64(). */
 static inline uint64_t clock_earlier(uint64_t a_ms, uint64_t b_ms)
 {
 	return a_ms < b_ms ? a_ms : b_ms;

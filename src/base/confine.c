@@ -43,7 +43,7 @@ static struct landlock_rights confine_rights(long version)
 	return r;
 }
 
-/* No rule: nothing can be opened, made, renamed, executed. */
+/* A ruleset without rules: nothing can be opened, made, renamed, executed. */
 static int confine_files(void)
 {
 	long version = syscall(SYS_landlock_create_ruleset, NULL, 0, 1);
@@ -61,7 +61,7 @@ static int confine_files(void)
 	return fd < 0 ? -1 : (int)syscall(SYS_landlock_restrict_self, fd, 0);
 }
 
-/* From the file alone: the other sources of names may make us wait. */
+/* Read the file alone: other sources (nsswitch.conf(5)) may make us wait. */
 static void confine_find_user(uid_t *uid, gid_t *gid)
 {
 	FILE *file = fopen("/etc/passwd", "re");
@@ -88,7 +88,7 @@ static int confine_user(uid_t uid, gid_t gid)
 	return 0;
 }
 
-/* An ordinary user may have some, too. */
+/* A process that is not root may have some, too. */
 static int confine_capabilities(void)
 {
 	struct __user_cap_header_struct header = {
@@ -174,7 +174,7 @@ void confine_enter(struct confine *c, bool alone)
 	c->files = confine_holds(c, confine_files(), "Landlock");
 	c->privileges &= confine_holds(c, confine_user(uid, gid), become);
 	c->privileges &= confine_holds(c, confine_capabilities(), "capset");
-	/* The change of user allowed it again. */
+	/* The change of user set it to the sysctl fs.suid_dumpable. */
 	c->privileges &= confine_holds(
 		c, prctl(PR_SET_DUMPABLE, CONFINE_SANITIZED, 0, 0, 0),
 		"PR_SET_DUMPABLE");

@@ -14,7 +14,7 @@
 #define CONFINE_USER "btrfs-ktls-pipe"
 enum { CONFINE_NOBODY = 65534 };
 
-/* What holds */
+/* How far a process is confined */
 struct confine {
 	bool privileges; /* no user, group or capability of root */
 	bool files; /* Landlock */
@@ -28,14 +28,16 @@ struct confine {
  * Confine this process and its future children, for good, as far as the kernel
  * allows it.  What does not hold is in c->missing.
  *
- * alone: this process may raise(3), because its children may signal it, too.
+ * alone: allow raise(3).  Children inherit the filter, and so can signal this
+ * process, too: not for the listener of --keep.
  */
 void confine_enter(struct confine *c, bool alone);
 
 /*
- * For a confined process that starts no other one.  It cannot fork any more,
- * and leaves half of its user's descriptors in flight (unix(7), ETOOMANYREFS)
- * to others.  Returns as setrlimit(2).
+ * For a confined process that starts no other one: it can no longer fork, and
+ * its limit on open files is halved.  That limit also bounds the descriptors in
+ * flight of its user (unix(7), ETOOMANYREFS); the other half is for other
+ * processes.  Returns as setrlimit(2).
  */
 int confine_limit(void);
 

@@ -67,7 +67,7 @@ static const int confine_any[] = {
 	/* descriptors */
 	SCMP_SYS(close), SCMP_SYS(close_range), SCMP_SYS(dup), SCMP_SYS(dup2),
 	SCMP_SYS(dup3), SCMP_SYS(pipe2), SCMP_SYS(fstat), SCMP_SYS(fstat64),
-	/* sockets that are there */
+	/* open sockets */
 	SCMP_SYS(accept4), SCMP_SYS(recvfrom), SCMP_SYS(recvmsg),
 	SCMP_SYS(recv), SCMP_SYS(shutdown), SCMP_SYS(getpeername),
 	SCMP_SYS(getsockname), SCMP_SYS(getsockopt),
@@ -121,10 +121,10 @@ static const struct confine_rule confine_some[] = {
 #endif
 	ALLOW(ioctl, EQ(1, TIOCGWINSZ)),
 	ALLOW(ioctl, EQ(1, SIOCGIFNAME)), /* of a link-local peer */
-	/* sockets that are there; a datagram socket could send to any other */
+	/* open sockets; a datagram socket could send to any other */
 	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_STREAM)),
 	ALLOW(socketpair, EQ(0, AF_UNIX), BITS(1, 0xf, SOCK_SEQPACKET)),
-	/* with an address, or MSG_FASTOPEN, it could connect */
+	/* with an address, or with MSG_FASTOPEN, they could connect */
 	ALLOW(send, BITS(3, MSG_FASTOPEN, 0)),
 	ALLOW(sendmsg, BITS(2, MSG_FASTOPEN, 0)),
 	ALLOW(sendto, BITS(3, MSG_FASTOPEN, 0), EQ(4, 0)),
@@ -164,15 +164,15 @@ static const struct confine_rule confine_some[] = {
 	ALLOW(clone, EQ(CLONE_FLAGS_ARG, SIGCHLD)),
 	ALLOW(setpgid, EQ(1, 0)),
 	ALLOW(prctl, EQ(0, PR_SET_PDEATHSIG)),
-	/* its own limits; whoever may not raise one can lower it */
+	/* read its own limits, and lower these two */
 	ALLOW(prlimit64, EQ(0, 0), EQ(2, 0)),
 	ALLOW(prlimit64, EQ(0, 0), EQ(1, RLIMIT_NPROC)),
 	ALLOW(prlimit64, EQ(0, 0), EQ(1, RLIMIT_NOFILE)),
 };
 
 /*
- * A sanitizer's runtime reads /proc and looks into the process at its end.  So
- * here is what a stranger would want most, and the rest is allowed.
+ * At its end a sanitizer's runtime reads /proc and traces the process.  So a
+ * build with one allows all calls but these, which an attacker would want most.
  */
 static const int confine_wanted_most[] = { SCMP_SYS(execve),
 					   SCMP_SYS(execveat),
@@ -201,10 +201,10 @@ static void confine_release(scmp_filter_ctx *filter)
 		seccomp_release(*filter);
 }
 
-/* Calls that this machine does not have count for nothing. */
+/* Leave out a call that this machine does not have. */
 static int confine_allow(scmp_filter_ctx filter, const struct confine_rule *r)
 {
-	/* op 0 is none of libseccomp's */
+	/* op 0, which libseccomp does not use: no condition */
 	unsigned int count = !!r->args[0].op + !!r->args[1].op;
 
 	return r->call < 0 ? 0
@@ -233,10 +233,10 @@ static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
 }
 
 /*
- * Calls that libraries try and do without.  glibc falls back from clone3(2) to
- * clone(2), whose flags a filter can see.  raise(3), tgkill(2) in glibc and
- * tkill(2) in musl, is for this process if it is alone; another that is to end
- * by a signal exits instead.
+ * Calls that libraries try and can do without.  glibc falls back from clone3(2)
+ * to clone(2), whose flags a filter can see.  raise(3), which is tgkill(2) in
+ * glibc and tkill(2) in musl, is allowed only if the process is alone: see
+ * signals_act().
  */
 static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
 {

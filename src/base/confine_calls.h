@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The system calls that a confined process keeps: an allow list, made with
- * libseccomp, the only module that uses it.
+ * libseccomp, which no other module uses.
  */
 #pragma once
 

@@ -147,7 +147,7 @@ int io_reopen_nonblocking(int fd, int access)
 		return order_ask_fd(&reopen, &ignored);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
 	again = open(path, access | O_NONBLOCK | O_CLOEXEC | O_NOCTTY);
-	/* What lies at /proc may be of another kernel, or anybody's files. */
+	/* /proc may be another kernel's, or an ordinary directory. */
 	return io_same_file(fd, again) ? steal_fd(&again) : -1;
 }
 
@@ -160,7 +160,7 @@ int io_open_null(void)
 	if (order_possible())
 		return order_ask_fd(&ask, &ignored);
 	null = open("/dev/null", O_WRONLY | O_CLOEXEC);
-	/* Where it is a file, that would keep what we throw away. */
+	/* A regular file would keep what we throw away. */
 	if (null >= 0 && io_kind(null) != IO_DEVICE) {
 		errno = ENODEV;
 		return -1;
@@ -227,7 +227,7 @@ int io_write_all(int fd, const void *buf, size_t len, const char *what,
 	return 0;
 }
 
-/* They need not be open. */
+/* Close first to last, which need not be open. */
 static void io_close_range(unsigned int first, unsigned int last)
 {
 	enum { END = 1 << 16 }; /* more would take seconds */

@@ -62,8 +62,8 @@ int io_set_nonblocking(int fd, struct err *e) attr_must_check;
  * Open the pipe or terminal behind fd again, through /proc/self/fd/FD: the new
  * open file description is non-blocking, that of fd stays as it is.  access is
  * O_RDONLY or O_WRONLY.  Returns the new descriptor, or -1 if it cannot be
- * opened (a socket, no /proc or one of other files, a pipe of another user; if
- * there is a launcher, it opens 0, 1 and 2 alone).
+ * opened (a socket; a pipe of another user; no /proc, or not the kernel's; a
+ * launcher opens only 0, 1 and 2).
  */
 int io_reopen_nonblocking(int fd, int access);
 
@@ -75,9 +75,9 @@ ssize_t io_read(int fd, void *buf, size_t len);
 ssize_t io_write(int fd, const void *buf, size_t len);
 
 /*
- * Close all from first on but those in kept, which is sorted; -1 in kept is
- * none.  Works without close_range(2), which kernels before Linux 5.9 lack and
- * the seccomp lists of some containers refuse.
+ * Close all descriptors from first on but those in kept, which it sorts; -1 in
+ * kept stands for none.  Works without close_range(2), which kernels before
+ * Linux 5.9 lack and the seccomp lists of some containers refuse.
  */
 void io_close_all_but(unsigned int first, int *kept, size_t count);
 

@@ -27,7 +27,7 @@ enum { PATIENCE_MS = 1000 }; /* how long the last messages wait for a reader */
 
 #define CLEAR_LINE "\r\033[K"
 
-/* What each message of ours begins with */
+/* The beginning of each message of ours */
 static char log_name[sizeof "btrfs-ktls-pipe: : " + 128] = "btrfs-ktls-pipe: ";
 
 void log_set_host(const char *host)
@@ -101,7 +101,7 @@ static struct nowait *log_output(void)
 	return &log_out;
 }
 
-/* What a line of this severity, a digit of syslog(3), begins with */
+/* The mark of a severity, a digit of syslog(3); "" outside the journal */
 static const char *log_mark(char severity, char mark[static sizeof "<7>"])
 {
 	log_output();
@@ -153,7 +153,7 @@ static int log_put(const char *text, size_t len)
 	return 1;
 }
 
-/* What takes away the status line under the cursor */
+/* Clears the status line under the cursor; "" if there is none */
 static const char *log_clear(void)
 {
 	return log_status_shown ? CLEAR_LINE : "";
@@ -280,7 +280,7 @@ void log_status(const char *line)
 	int n = snprintf(text, sizeof text, CLEAR_LINE "%s", line);
 	size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
 
-	/* Without room it is not counted, and the one before is still there. */
+	/* Without room it is dropped uncounted, and the last one stays. */
 	if (log_pass_on(text, len))
 		log_status_shown = true;
 }

@@ -39,8 +39,8 @@ void log_set_level(enum log_level level);
 void log_set_verbosity(bool quiet, uint64_t verbose);
 
 /*
- * Prefix all further messages of ours, but no lines of others, with the host
- * that they come from: the reader has messages of another host, too.
+ * Prefix our further messages, but not the lines of other programs, with our
+ * host: the reader sees messages of another host, too.
  */
 void log_set_host(const char *host);
 
@@ -53,20 +53,20 @@ bool log_has_subject(void);
  */
 void log_be_patient(void);
 
-/* Standard error is another now: forget the line that was written in part. */
+/* Standard error was replaced: forget the line that was written in part. */
 void log_change_reader(void);
 
 /* In a forked process: forget the lines that its parent has yet to write. */
 void log_after_fork(void);
 
-/* Report dropped lines and complete a line that was cut, if there is room. */
+/* If there is room, report dropped lines and finish a line written in part. */
 void log_flush(void);
 
 /*
  * Bounds the lines that peers can cause: LOG_LIMIT_LINES in LOG_LIMIT_MS.
  * *more is how many were left out before; the caller reports that number,
- * unless it is 0.  Returns whether a line may be logged now; if not, it counts
- * it.
+ * unless it is 0.  Returns whether a line may be logged now; if not, counts it
+ * as left out.
  */
 enum { LOG_LIMIT_LINES = 20, LOG_LIMIT_MS = 10000 };
 struct log_limit {
@@ -96,9 +96,8 @@ bool log_pass_on(const char *text, size_t len) attr_must_check;
 void log_count_dropped(const char *text, size_t len);
 
 /*
- * Write to out what comes before a line that another program wrote: the
- * severity, in the journal, the subject and ": ", if there is one.  Returns its
- * length.
+ * Write to out the prefix for a line of another program: the severity, in the
+ * journal, then the subject and ": ", if there is one.  Returns its length.
  */
 size_t log_line_prefix(char out[static LOG_PREFIX_BYTES]);
 

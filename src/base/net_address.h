@@ -11,7 +11,7 @@
 struct net_address {
 	int32_t family; /* AF_INET, AF_INET6; AF_UNSPEC: unknown, or any */
 	uint32_t scope; /* interface of a link-local address, or 0 */
-	uint8_t bytes[16]; /* those not used are 0 */
+	uint8_t bytes[16]; /* of IPv4 the first 4; the rest is 0 */
 };
 
 /* Room for the address of a socket, with a port */
@@ -24,7 +24,7 @@ union net_address_socket {
 /* The address in sa.  Unknown if sa is neither IPv4 nor IPv6. */
 struct net_address net_address_from(const struct sockaddr *sa);
 
-/* Write the address of a socket; a is known.  Returns its length. */
+/* Write a socket address; a must be known.  Returns its length. */
 socklen_t net_address_to(const struct net_address *a, uint16_t port,
 			 union net_address_socket *u);
 
@@ -51,7 +51,7 @@ bool net_address_same_site(const struct net_address *a,
 bool net_address_is_link_local(const struct net_address *a);
 
 /*
- * Parse len bytes of text as an address in numbers, without a zone.  Returns
- * false if they are none.
+ * Parse len bytes of text as a numeric address without a zone.  Returns false
+ * if they are not one.
  */
 bool net_address_parse(const char *text, size_t len, struct net_address *a);

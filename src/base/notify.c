@@ -30,8 +30,8 @@ static struct {
 } notify = { .fd = -1 };
 
 /*
- * Take a variable out of the environment, as much as there is room for.
- * Returns false if it is not there.
+ * Move a variable from the environment to out, shortened to size.  Returns
+ * false if it is not set.
  */
 static bool notify_take(const char *name, char *out, size_t size)
 {
@@ -132,7 +132,7 @@ static void notify_write(char *text, size_t size, bool alive)
 
 /*
  * Send what is pending and, if alive, a sign of life: in one datagram or not at
- * all.  Somebody listens, and there is something to say.
+ * all.  notify.fd is open, and at least one of them is to be sent.
  */
 static void notify_flush(bool alive)
 {

@@ -26,7 +26,7 @@ enum notify_state {
 	NOTIFY_STOPPING, /* final */
 };
 
-/* Tell it the state; at once, or as soon as it takes that. */
+/* Tell it the state, at once or as soon as its socket has room. */
 void notify_set(enum notify_state state);
 
 /* One line for people, shortened to 200 characters. */

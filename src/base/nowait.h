@@ -9,7 +9,7 @@
 
 #include "base/err.h"
 
-enum { NOWAIT_MS = 2000 }; /* for somebody to read a pipe */
+enum { NOWAIT_MS = 2000 }; /* how long to wait for a reader */
 
 struct nowait {
 	int fd; /* borrowed */
@@ -37,7 +37,7 @@ bool nowait_room(const struct nowait *w, int ms);
 void nowait_fini(struct nowait *w);
 
 /*
- * All of this at once, and write all of buf.  Waits for room for NOWAIT_MS at
+ * Write all of buf to fd in the same way, waiting for room for NOWAIT_MS at
  * most.  Errors: ERR_IO, naming what.
  */
 int nowait_write_all(int fd, const char *buf, size_t len, const char *what,

@@ -213,12 +213,13 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	attr_close(&ends[1]);
 	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
-	/* A disk may be slow, and the launcher's end is heard in any case. */
+	/* A disk may be slow.  The launcher's end wakes us in any case. */
 	if (order_await(from, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0) {
 		err_call(e, ERR_STREAM, "recvmsg", what);
 		/*
-		 * A late answer would be taken for that to the next order; and
-		 * whoever ends many processes must not wait for each.
+		 * A late answer would be taken for the answer to the next
+		 * order; and a caller that ends many processes must not wait
+		 * for each.
 		 */
 		if (order_alone ||
 		    (o->kind == ORDER_SIGNAL && o->number != SIGUSR1 &&
@@ -265,7 +266,7 @@ int order_signal(pid_t pid, int sig, struct err *e)
 	return 0;
 }
 
-/* An empty message looks like the end, but is none. */
+/* An empty message looks like the end, too. */
 static bool order_ended(int socket_fd)
 {
 	struct pollfd p = { .fd = socket_fd, .events = POLLRDHUP };
@@ -280,7 +281,7 @@ int order_receive(int socket_fd, struct order_received *r)
 	bool replies;
 	int over;
 
-	/* The order stays there. */
+	/* The order stays in the socket. */
 	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS))
 		return 0;
 	if (n >= 0 || errno == ECONNRESET)
@@ -309,7 +310,7 @@ void order_reply(int socket_fd, int reply_fd, struct order_answer *a)
 
 	while (count < ORDER_ANSWER_FDS && a->fds[count] >= 0)
 		count++;
-	/* The asker may be gone, or have filled it to make us wait for ever. */
+	/* The asker may be gone, or may have filled it to make us wait. */
 	if (rights_send(over, a, sizeof *a, a->fds, count, MSG_DONTWAIT) < 0 &&
 	    count) {
 		err_set(&a->error, ERR_STREAM, errno,

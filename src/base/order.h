@@ -49,7 +49,7 @@ struct order {
 	int32_t access; /* O_RDONLY or O_WRONLY */
 	struct net_address to, from; /* AF_UNSPEC: from anywhere */
 	char words[ORDER_WORDS][ORDER_WORD_BYTES]; /* padded with zeros */
-	uint32_t unused; /* there would be a hole */
+	uint32_t unused; /* fills a hole: order_check() compares all bytes */
 	uint64_t bytes;
 };
 
@@ -63,7 +63,7 @@ struct order_answer {
 };
 
 /*
- * Is this an order that we could give, down to its last byte?  len: of o;
+ * Is this an order that we could give, down to its last byte?  len: of bytes;
  * fds: the descriptors that came with it, besides the one for the answer.
  */
 bool order_check(const void *bytes, size_t len, size_t fds) attr_must_check;
@@ -91,13 +91,13 @@ int order_socket(void);
 /* May only the process that started the launcher give such an order? */
 bool order_is_of_listener(uint32_t kind);
 
-/* May an order of this kind have to wait for a disk?  Those about FILE.part. */
+/* Can an order of this kind wait for a disk?  Those about FILE.part can. */
 bool order_is_slow(uint32_t kind);
 
 /*
  * Give an order, together with descriptor fd unless that is -1, and wait for
- * the answer: 10 s at the most, but as long as it takes if the order is slow.
- * On success the caller owns the descriptors in a->fds.  Errors: that of the
+ * the answer: 10 s at most, but as long as it takes if the order is slow.  On
+ * success the caller owns the descriptors in a->fds.  Errors: that of the
  * launcher; or ERR_STREAM if it does not answer.
  */
 int order_ask(const struct order *o, int fd, struct order_answer *a,
@@ -115,9 +115,9 @@ int order_ask_fd(const struct order *o, struct err *e) attr_must_check;
 
 /*
  * Send sig to a process: by the launcher if there is one, else by kill(2),
- * whose errors are ignored.  Errors: as of order_ask(); a launcher that does
- * not answer is given up, as if it had been killed, but not for SIGUSR1:
- * order_socket() is at its end, and further orders fail at once.
+ * whose errors are ignored.  Errors: as of order_ask().  Unless sig is SIGUSR1,
+ * a launcher that does not answer is given up: order_socket() is shut down, and
+ * further orders fail at once.
  */
 int order_signal(pid_t pid, int sig, struct err *e) attr_must_check;
 
@@ -130,10 +130,10 @@ struct order_received {
 };
 
 /*
- * For the launcher.  Receive one order from a socket with SO_PASSCRED: returns
- * 1 if it is to be carried out, and its descriptors belong to the caller; 0 if
- * it is not: it is invalid, nobody waits for its answer, or it comes again; -1
- * if nobody can ask any more, with errno 0, or with that of recvmsg(2).
+ * For the launcher.  Receive one order from a socket with SO_PASSCRED.  Returns
+ * 1: carry it out; the caller owns its descriptors.  0: do not: it is invalid,
+ * nobody waits for its answer, or it has to be received again.  -1: nobody can
+ * give orders any more; errno is 0, or that of recvmsg(2).
  */
 int order_receive(int socket_fd, struct order_received *r);
 

@@ -11,12 +11,12 @@
 #include "base/err.h"
 
 /*
- * At the start: whoever started us, these signals can end us, as process 1 of a
+ * At the start: unblock these signals, and let them end us as process 1 of a
  * PID namespace, too.  One that is ignored stays so.
  */
 void signals_init(void);
 
-/* Note these signals from now on, but for ignored ones.  Errors: ERR_STREAM. */
+/* Note these signals from now on, except ignored ones.  Errors: ERR_STREAM. */
 int signals_arm(struct err *e) attr_must_check;
 
 /* Becomes readable with the first signal; -1: signals are not armed. */
@@ -33,13 +33,13 @@ int signals_check(struct err *e) attr_must_check;
 
 /*
  * fork(2), but the child blocks all signals: no handler of ours runs there, and
- * it is ended by SIGKILL alone.
+ * only SIGKILL can end it.
  */
 pid_t signals_fork(void);
 
 /*
- * Has the process of signals_fork() ended?  *num is what it exits with; or an
- * errno if it could not tell.
+ * Has the process of signals_fork() ended?  *num: its exit status, which is an
+ * errno; ECANCELED if a signal ended it; or why waitpid(2) failed.
  */
 bool signals_reap(pid_t pid, int *num);
 

@@ -76,7 +76,7 @@ size_t frame_size(uint8_t first_byte)
 	return size;
 }
 
-/* The bytes of a number that a member of this size shows: the low ones */
+/* The low bytes of a number, as many as a member of this size has */
 static uint8_t *frame_low(uint64_t *number, size_t size)
 {
 	bool big = __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__;

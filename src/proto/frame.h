@@ -108,7 +108,7 @@ struct frame_hello {
 	uint8_t stream[FRAME_ID_BYTES];
 	uint64_t offset; /* valid if the role is FRAME_RECEIVES */
 	struct frame_limits limits;
-	uint64_t rekey_at; /* offset of a rekey; 0: this is none */
+	uint64_t rekey_at; /* offset of a rekey; 0: no rekey */
 	uint8_t host[FRAME_HOST_BYTES];
 	uint8_t proof[FRAME_PROOF_BYTES]; /* of the ticket; zeros: none */
 };

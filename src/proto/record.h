@@ -80,9 +80,9 @@ static inline bool record_message_open(const struct record_message *m)
 }
 
 /*
- * Classify a record of the given type, behind those that are accounted for in
- * m.  *alert: for END and ABORT the peer's; for RENEGOTIATION and VIOLATION our
- * answer; else 0.
+ * Classify a record of the given type.  m: the message that the records before
+ * it left incomplete.  *alert: for END and ABORT the peer's; for RENEGOTIATION
+ * and VIOLATION our answer; else 0.
  */
 enum record_meaning record_parse(struct record_message *m, unsigned int type,
 				 const uint8_t *body, size_t len,
