@@ -58,7 +58,7 @@ static const struct secret *credential_lookup(const struct credential *c,
 /*
  * An unknown identity gets a random key, so that the handshake takes the same
  * course and ends in the same alert as with a wrong key (RFC 9257 section
- * 7.1.2).  An identity that is no text, as with a NUL in it, is unknown.
+ * 7.1.2).  An identity with a NUL in it is unknown.
  */
 static int credential_find_psk(gnutls_session_t session,
 			       const gnutls_datum_t *name, gnutls_datum_t *key)

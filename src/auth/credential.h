@@ -35,7 +35,7 @@ unsigned int credential_psk_kinds(void);
 /* Certificates: our files, and the rules for the peer's.  All is borrowed. */
 struct credential_x509 {
 	const char *cert, *key, *ca; /* paths of PEM files */
-	struct x509_rules rules; /* server does not matter */
+	struct x509_rules rules; /* rules.server is ignored */
 };
 
 /*
@@ -83,14 +83,14 @@ void credential_set_keys(struct credential *c, struct key_list *k);
  */
 enum { CREDENTIAL_ADMITTED_MAX = 96 };
 enum credential_admission {
-	CREDENTIAL_TICKET, /* of a stream, which alone it can continue */
-	CREDENTIAL_CLIENT, /* as good as the key that was given alone */
+	CREDENTIAL_TICKET, /* it can continue its own stream only */
+	CREDENTIAL_CLIENT, /* as good as the credential's own key */
 };
 void credential_admit(struct credential *c, const struct key *k,
 		      enum credential_admission as);
 void credential_dismiss(struct credential *c, const struct key *k);
 
-/* Forget all keys: no handshake is to come in this process. */
+/* Forget all keys: this process does no more handshakes. */
 void credential_forget(struct credential *c);
 
 void credential_free(struct credential *c);
@@ -100,7 +100,7 @@ struct credential_session {
 	struct credential *cred;
 	char asked[KEY_IDENTITY_MAX + 1]; /* the client's identity, or "" */
 	char name[KEY_IDENTITY_MAX + 1]; /* in the peer's certificate, or "" */
-	bool ticket; /* it is of a CREDENTIAL_TICKET */
+	bool ticket; /* asked was admitted as CREDENTIAL_TICKET */
 	/* After GNUTLS_E_CERTIFICATE_ERROR: why we refuse the peer's */
 	struct err refusal;
 	enum record_alert alert; /* to send */

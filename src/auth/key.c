@@ -19,7 +19,7 @@
 
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
-	PASSWORD_CHARS = 32, /* a shorter printable line is no key */
+	PASSWORD_CHARS = 32, /* a shorter printable line is a password */
 };
 
 static void key_datum_wipe(gnutls_datum_t *d)
@@ -188,7 +188,7 @@ static bool key_was_pem(const uint8_t *data, size_t len)
 		(key_has(data, len, "BEGIN ") || key_has(data, len, "END ")));
 }
 
-/* A flaw of the line that a key hardly has on purpose, or NULL. */
+/* A flaw of the line that is hardly meant as part of a key, or NULL. */
 static const char *key_line_flaw(const struct key_text *t)
 {
 	static const char blanks[] = " \t";

@@ -8,7 +8,7 @@
 
 enum {
 	KEY_LIST_MAX = 4096, /* identities; 2.4 MB of memory */
-	KEY_LIST_FILE_MAX = 8 << 20, /* bytes; so many of the longest lines */
+	KEY_LIST_FILE_MAX = 8 << 20, /* bytes; so many long lines need less */
 };
 
 struct key_list_entry {

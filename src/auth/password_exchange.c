@@ -84,7 +84,7 @@ static int password_exchange_draw(struct password_exchange *x,
 	return 0;
 }
 
-/* A new connection has room for so few bytes. */
+/* The send buffer of a new connection has room for so few bytes. */
 static int password_exchange_send(int fd, const uint8_t *message, struct err *e)
 {
 	ssize_t n = send(fd, message, PASSWORD_MESSAGE_BYTES,
@@ -96,7 +96,7 @@ static int password_exchange_send(int fd, const uint8_t *message, struct err *e)
 		       "the connection was lost during the password exchange");
 }
 
-/* As recv(2).  *n 0: nothing there now.  Errors: ERR_AUTH. */
+/* As recv(2).  *n 0: nothing has arrived.  Errors: ERR_AUTH. */
 static int password_exchange_recv(int fd, void *buf, size_t len, int flags,
 				  size_t *n, struct err *e)
 {

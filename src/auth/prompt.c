@@ -40,7 +40,7 @@ static void prompt_on_signal(int sig)
 	prompt_signal = sig;
 }
 
-/* Catch signals, while we wait and nowhere else; not those that are ignored. */
+/* Catch signals that are not ignored, and let them in only while we wait. */
 static void prompt_catch(struct prompt *a)
 {
 	struct sigaction sa = { .sa_handler = prompt_on_signal };
@@ -211,7 +211,7 @@ int prompt_secret(const char *prompt, struct secret *s, struct err *e)
 	do {
 		prompt_signal = 0;
 		ret = prompt_once(&a, prompt, s, e);
-		/* Only after a signal that stopped us does raise() return. */
+		/* raise() returns only after a signal that stopped us. */
 		if (prompt_signal)
 			raise(prompt_signal);
 	} while (prompt_signal && ret == 0);

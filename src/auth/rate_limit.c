@@ -39,7 +39,7 @@ static struct rate_limit_source *rate_limit_place(
 
 	if (p.own && (p.own->paid_ms > now_ms || !site))
 		return p.own;
-	/* Its tries count at the site, where rate_limit_right() has to look. */
+	/* Its tries count at the site: rate_limit_right() looks there. */
 	if (p.own) {
 		*p.own = (struct rate_limit_source){ 0 };
 		p.free = p.own;

@@ -265,8 +265,6 @@ int x509_set_ca(gnutls_certificate_credentials_t c, const gnutls_datum_t *pem,
 	return 0;
 }
 
-/* Names */
-
 static bool x509_same_text(const char *a, const char *b, size_t len)
 {
 	return !strncasecmp(a, b, len) && !memchr(a, '\0', len);
@@ -283,7 +281,9 @@ bool x509_dns_matches(const char *pattern, size_t len, const char *name,
 		name_len--;
 	if (len == name_len && x509_same_text(pattern, name, len))
 		return len;
-	/* The left-most label alone, above two or more: RFC 9525 section 6.3 */
+	/*
+	 * The left-most label alone, before two or more: RFC 9525 section 6.3
+	 */
 	if (!wildcards || len < 2 || memcmp(pattern, "*.", 2))
 		return false;
 	rest = memchr(name, '.', name_len);
@@ -404,9 +404,7 @@ static gnutls_x509_crt_t x509_of_peer(gnutls_session_t session, bool last)
 	return crt;
 }
 
-/* Judgement */
-
-/* Has --ca a certificate of the name that crt's signer has? */
+/* Does --ca have a certificate with the name of crt's signer? */
 static bool x509_knows_signer(gnutls_session_t session, gnutls_x509_crt_t crt)
 {
 	attr_cleanup(x509_datum_free) gnutls_datum_t dn = { NULL, 0 };
