@@ -71,8 +71,8 @@ uint64_t aead_records(const struct aead *a)
 
 /*
  * Fill in the nonce and the additional data of a record whose header, and in
- * TLS 1.2 the explicit half of the nonce, are there.  Returns the length of the
- * additional data.
+ * TLS 1.2 the explicit half of the nonce, are already written.  Returns the
+ * length of the additional data.
  */
 static size_t aead_prepare(const struct aead *a, const uint8_t *record,
 			   uint8_t nonce[NONCE_BYTES], uint8_t aad[AAD_MAX])

@@ -45,7 +45,7 @@ bool alert_is_busy(uint8_t alert, const struct alert_context *c)
 	return alert == RECORD_USER_CANCELED && !c->server && !c->password;
 }
 
-/* The one alert that is about nothing we did: RFC 8446 section 6.1. */
+/* The only alert that reports no fault of ours: RFC 8446 section 6.1. */
 static int alert_canceled(const struct alert_context *c, struct err *e)
 {
 	const char *alert = record_alert_name(RECORD_USER_CANCELED);

@@ -9,7 +9,7 @@ enum {
 /*
  * Why a message is refused, or NULL.  "": there is no such message here.  TLS
  * 1.2 has neither tickets nor KeyUpdate after its handshake.  Libraries send
- * tickets by themselves, so one does no harm, except among the stream's bytes.
+ * tickets unasked, so they are ignored, except among the stream's bytes.
  */
 static const char *incoming_objection(struct incoming *in,
 				      enum record_meaning meaning)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What a peer may send besides data once the handshake is done, and how much of
- * it: alerts, session tickets, KeyUpdate, empty records.  Pure: what follows
- * from it is done by record_layer.
+ * it: alerts, session tickets, KeyUpdate, empty records.  Pure: record_layer
+ * acts on the result.
  */
 #pragma once
 
@@ -19,7 +19,7 @@ struct incoming {
 };
 
 /*
- * A record of this type came, which is not data.  VIOLATION: the peer broke the
+ * A record of this type came; it is not data.  VIOLATION: the peer broke the
  * protocol; *alert is our answer, and e says how (ERR_STREAM).  ABORT: *alert
  * is the peer's.  Never RENEGOTIATION.
  */

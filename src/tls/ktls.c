@@ -74,8 +74,8 @@ static int ktls_check_calls(int fd, struct err *e)
 	const char *call = NULL;
 
 	/*
-	 * A refusal comes before the errors that no keys are installed and that
-	 * -1 is no socket.
+	 * Seccomp comes first: only a call that it allows fails because no keys
+	 * are installed, or because -1 is no socket.
 	 */
 	if (getsockopt(fd, SOL_TLS, TLS_TX, &info, &len) < 0 &&
 	    err_refuses(errno))
@@ -87,7 +87,7 @@ static int ktls_check_calls(int fd, struct err *e)
 	return call ? err_call(e, ERR_KTLS, call, "cannot use kernel TLS") : 0;
 }
 
-/* The ULP was not attached, for errno. */
+/* Report by errno why the ULP was not attached. */
 static int ktls_unattached(struct err *e, const char *what)
 {
 	if (errno == ENOENT || errno == ENOPROTOOPT)

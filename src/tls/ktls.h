@@ -24,7 +24,7 @@ int ktls_available(struct err *e) attr_must_check;
  * Attach the ULP to a connected TCP socket.  Bytes pass unchanged until keys
  * are installed.  Call it right after connect(2) or accept(2): the kernel
  * refuses once the peer's FIN has arrived.  Errors: ERR_KTLS; num is ENOTCONN
- * if it was that.
+ * in that case.
  */
 int ktls_attach(int fd, struct err *e) attr_must_check;
 

@@ -23,7 +23,7 @@ enum { MODE_COUNT = 5 };
 /* All modes, in the order of preference on a CPU with AES instructions. */
 extern const struct mode mode_table[MODE_COUNT];
 
-/* By enum mode_version and enum mode_cipher; the names that GnuTLS has */
+/* GnuTLS's names, by enum mode_version and enum mode_cipher */
 extern const char *const mode_versions[], *const mode_ciphers[];
 
 /* No TLS: only if both sides name it, and no other mode. */

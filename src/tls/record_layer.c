@@ -30,7 +30,7 @@ struct record_layer {
 	uint8_t alert; /* see record_layer_alert() */
 	bool violated, lost;
 	struct err final; /* the first error; no kind: none yet */
-	size_t start, end; /* of a record's data that was not asked for yet */
+	size_t start, end; /* of a record's data that is not handed out yet */
 	uint8_t plain[AEAD_BODY_MAX];
 
 	bool must_update_key; /* a KeyUpdate is due before our data */
@@ -169,7 +169,7 @@ static int record_layer_fail(struct record_layer *rl, const struct err *e)
 	return -1;
 }
 
-/* Not final: what the peer sent before can be read, and says more. */
+/* Not final: what the peer sent before can be read, and may say why. */
 static int record_layer_send_failed(struct record_layer *rl, int num,
 				    struct err *e)
 {
@@ -224,7 +224,7 @@ static int record_layer_on_violation(struct record_layer *rl,
 	return record_layer_fail(rl, e);
 }
 
-/* What is limited is how often a peer changes keys that protect nothing. */
+/* Only KeyUpdates without data between them are limited. */
 static void record_layer_moved(struct record_layer *rl, size_t bytes)
 {
 	if (bytes)
@@ -260,7 +260,7 @@ static int record_layer_put_record(struct record_layer *rl,
 					: 0;
 }
 
-/* Go on with the next keys of a direction. */
+/* Switch a direction to its next keys. */
 static int record_layer_update_key(struct record_layer *rl,
 				   enum record_direction dir, struct err *e)
 {
@@ -287,7 +287,7 @@ static int record_layer_update_key(struct record_layer *rl,
 /* RFC 8446 section 4.6.3: a KeyUpdate that asks is answered before our data. */
 int record_layer_may_send(struct record_layer *rl, bool *may, struct err *e)
 {
-	/* It asks for none in return. */
+	/* It asks for no KeyUpdate in return. */
 	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
 
 	*may = true;
@@ -395,9 +395,10 @@ static int record_layer_on_abort(struct record_layer *rl, uint8_t alert,
 }
 
 /*
- * Since Linux 6.14 the kernel reads on only with new keys, after any record of
- * a handshake that begins as a KeyUpdate does.  It may be the rest of a ticket:
- * then the new keys are those that it has.  An older kernel refuses them.
+ * Since Linux 6.14 the kernel takes every handshake record that begins with the
+ * type of KeyUpdate for one, and reads on only with new keys.  The record may
+ * be the rest of a ticket: then give it the same keys again.  An older kernel
+ * refuses them.
  */
 static void record_layer_on_ticket(const struct record_layer *rl,
 				   const uint8_t *body)

@@ -18,7 +18,7 @@
 
 struct record_layer;
 
-/* What a call that receives found. */
+/* The result of a call that receives. */
 struct record_layer_io {
 	size_t bytes; /* of data; 0 and not closed: nothing now, poll */
 	bool closed; /* close_notify came; another may follow */
@@ -27,8 +27,8 @@ struct record_layer_io {
 
 /*
  * Make a record layer of a handshake that is done, both directions in user
- * space.  Until record_layer_keep() it reads not a byte beyond the record that
- * is asked for.  Borrows fd; t is of no more use.  NULL: ERR_AUTH, ERR_BUG.
+ * space.  Until record_layer_keep() it reads no byte beyond the current record.
+ * Borrows fd; afterwards t can only be freed.  NULL: ERR_AUTH, ERR_BUG.
  */
 struct record_layer *record_layer_new(struct tls *t, int fd, struct err *e);
 void record_layer_free(struct record_layer *rl);
@@ -41,7 +41,7 @@ void record_layer_free(struct record_layer *rl);
  */
 void record_layer_give(const struct record_layer *rl, struct tls_agreed *out);
 
-/* Make one of such a value, which the caller wipes.  NULL: ERR_BUG. */
+/* Make a layer of such a value, which the caller wipes.  NULL: ERR_BUG. */
 struct record_layer *record_layer_take(const struct tls_agreed *value, int fd,
 				       struct err *e);
 
@@ -50,8 +50,9 @@ const struct tls_agreed *record_layer_agreed(const struct record_layer *rl);
 
 /*
  * Give a direction to the kernel, whose TLS is attached to the socket, and
- * verify that it uses the keys.  record_layer_in_kernel() tells whether it took
- * them: then there is no way back.  Nothing may be pending.  Errors: ERR_KTLS.
+ * verify that it uses the keys.  Nothing may be pending.  After an error
+ * record_layer_in_kernel() tells whether the kernel took them: then there is no
+ * way back.  Errors: ERR_KTLS.
  */
 int record_layer_to_kernel(struct record_layer *rl, enum record_direction dir,
 			   struct err *e) attr_must_check;
@@ -78,23 +79,23 @@ int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
 		      size_t *done, struct err *e) attr_must_check;
 
 /*
- * In user space: send one record with all of it, or nothing if *taken is false.
+ * In user space: send all of bytes in one record; nothing if *taken is false.
  * Errors: ERR_NET; ERR_BUG (cipher).
  */
 int record_layer_put(struct record_layer *rl, const void *bytes, size_t len,
 		     bool *taken, struct err *e) attr_must_check;
 
 /*
- * Before the kernel sends data: may it?  It must answer a KeyUpdate first; if
- * not *may, poll for POLLOUT and ask again.  Errors: ERR_NET; ERR_STREAM if the
+ * May the kernel send data now?  A KeyUpdate must be answered first; if *may is
+ * false, poll for POLLOUT and ask again.  Errors: ERR_NET; ERR_STREAM if the
  * kernel cannot change its keys, and the peer was told; ERR_BUG (cipher).
  */
 int record_layer_may_send(struct record_layer *rl, bool *may,
 			  struct err *e) attr_must_check;
 
 /*
- * Evaluate the result n and errno of a call that sent by the kernel.  *done:
- * bytes sent; 0: poll for POLLOUT.  Errors: ERR_NET.
+ * Evaluate the result n and errno of a call that sent through the kernel.
+ * *done: bytes sent; 0: poll for POLLOUT.  Errors: ERR_NET.
  */
 int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
 		      struct err *e) attr_must_check;
@@ -111,7 +112,7 @@ bool record_layer_pending(const struct record_layer *rl);
 int record_layer_put_alert(struct record_layer *rl, enum record_alert alert,
 			   bool *done, struct err *e) attr_must_check;
 
-/* The same at the end: best effort; waits 2 s for the kernel at the most. */
+/* The same at the end: best effort; waits at most 2 s for the kernel. */
 void record_layer_last_alert(struct record_layer *rl, enum record_alert alert);
 
 /*
@@ -124,19 +125,19 @@ int record_layer_recv(struct record_layer *rl, void *buf, size_t len,
 		      struct err *e) attr_must_check;
 
 /*
- * One step of it, for the direction that the kernel has: 0 bytes do not mean
- * that there is nothing.  len is at least AEAD_BODY_MAX.
+ * One step of record_layer_recv(), for a direction that the kernel has: after 0
+ * bytes there may be more.  len is at least AEAD_BODY_MAX.
  */
 int record_layer_recv_kernel(struct record_layer *rl, void *buf, size_t len,
 			     struct record_layer_io *io,
 			     struct err *e) attr_must_check;
 
-/* Has the record that record_layer_recv() read last more bytes? */
+/* Does the record that record_layer_recv() read last have more bytes? */
 bool record_layer_pending_read(const struct record_layer *rl);
 
 /*
- * Data was received by the kernel in a call of our caller.  Errors: ERR_STREAM,
- * it may not come now; the peer was told.
+ * The caller received data through the kernel by a call of its own.  Errors:
+ * ERR_STREAM if no data may come now; the peer was told.
  */
 int record_layer_received(struct record_layer *rl, size_t bytes,
 			  struct err *e) attr_must_check;
@@ -146,7 +147,7 @@ int record_layer_refused(struct record_layer *rl, int num, struct err *e);
 
 /*
  * The peer's alert that ended the connection; 0: none did.  user_canceled
- * before HELLO or WELCOME: it is busy.
+ * before HELLO or WELCOME: the peer is busy.
  */
 uint8_t record_layer_alert(const struct record_layer *rl);
 

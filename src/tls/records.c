@@ -171,7 +171,7 @@ static int records_fail(struct records *r, enum record_alert alert,
 		       RECORD_EMPTY_MAX);
 }
 
-/* A header is not protected: an invalid one was not sent like that. */
+/* An invalid header is not what the peer sent: it was forged or damaged. */
 static int records_bad_header(struct records *r, struct err *e)
 {
 	if (r->mode != &mode_none)

@@ -2,8 +2,8 @@
 /*
  * The records of a connection that are made in user space, of one direction or
  * of both: a batch is encrypted into one buffer and sent in one call, or read
- * in one call and decrypted straight into the caller's buffer.  What the
- * records mean is not known here.
+ * in one call and decrypted straight into the caller's buffer.  Knows nothing
+ * of what the records mean.
  */
 #pragma once
 
@@ -17,9 +17,9 @@ enum { RECORDS_PUT_MAX = 1024 }; /* bytes that records_put() takes */
 struct records;
 
 /*
- * Both directions, with their keys by direction, which the caller wipes.  It
- * reads one record at a time and not a byte more, until records_keep().
- * Borrows fd, which is non-blocking.  NULL: ERR_BUG.
+ * Both directions, with their keys by direction, which the caller wipes.  Until
+ * records_keep() it reads one record at a time, and no byte beyond it.  Borrows
+ * fd, which is non-blocking.  NULL: ERR_BUG.
  */
 struct records *records_new(int fd, const struct mode *mode,
 			    const struct traffic keys[static 2], struct err *e);

@@ -92,7 +92,7 @@ static int sock_diag_addresses(int fd, struct inet_diag_req_v2 *req)
 	return 0;
 }
 
-/* The launcher has the capability. */
+/* The launcher may have the capability. */
 static int sock_diag_order(int fd, struct sock_diag_tls *out, struct err *e)
 {
 	const struct order diag = { .kind = ORDER_DIAG };

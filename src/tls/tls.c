@@ -101,7 +101,7 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 {
 	struct tls *t = p;
 
-	/* A flight is smaller, or waits for the next call. */
+	/* A flight fits; what does not waits for the next call. */
 	if (len > socket_buffer_room(&t->wire)) {
 		gnutls_transport_set_errno(t->session, EAGAIN);
 		return -1;
@@ -112,7 +112,7 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 
 /*
  * Read only the bytes that GnuTLS asks for.  It reads one record at a time; the
- * bytes behind the handshake are not its.
+ * bytes behind the handshake belong to the record layer.
  */
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
@@ -282,8 +282,6 @@ void tls_free(struct tls *t)
 	explicit_bzero(t->keys, sizeof t->keys);
 	free(t);
 }
-
-/* Handshake */
 
 static int tls_peer_alert(struct tls *t, struct err *e)
 {
@@ -478,8 +476,8 @@ static int tls_handshake_check(struct tls *t, struct err *e)
 }
 
 /*
- * In TLS 1.2 GnuTLS reports a client's alert instead of a certificate as a
- * missing certificate.  Without an alert the last one is 0, which is
+ * If a client of TLS 1.2 sends an alert in place of its certificate, GnuTLS
+ * reports a missing certificate.  Without an alert the last one is 0, which is
  * close_notify.
  */
 static int tls_handshake_step(struct tls *t)
@@ -580,7 +578,7 @@ int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 				    .old = t->old };
 	if (!t->session)
 		return 0;
-	/* Nobody would ever read bytes that are decrypted already. */
+	/* Bytes that GnuTLS has already decrypted would be lost. */
 	if (gnutls_record_check_pending(t->session))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	assert(!socket_buffer_pending(&t->wire));

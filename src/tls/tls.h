@@ -92,8 +92,9 @@ int tls_handshake(struct tls *t, enum tls_want *want,
 		  struct err *e) attr_must_check;
 
 /*
- * After TLS_DONE: what was agreed on.  The caller owns and wipes *out; t is of
- * no more use.  Errors: ERR_AUTH, also if the peer sent data too early.
+ * After TLS_DONE: what was agreed on.  The caller owns and wipes *out;
+ * afterwards t can only be freed.  Errors: ERR_AUTH, also if the peer sent data
+ * too early.
  */
 int tls_finish(struct tls *t, struct tls_agreed *out,
 	       struct err *e) attr_must_check;
@@ -123,7 +124,7 @@ void tls_alert(struct tls *t, enum record_alert alert);
 /* Did the peer send user_canceled?  That means: busy, try again later. */
 bool tls_put_off(const struct tls *t);
 
-/* Did the peer end the handshake by another alert?  It may be anybody's. */
+/* Did another alert end the handshake?  Anybody may have sent it. */
 bool tls_refused(const struct tls *t);
 
 /* Was the connection lost? */
