@@ -16,7 +16,7 @@ enum {
 	PENDING_MAX = 32, /* handshakes at the same time */
 	ACCEPT_PAUSE_MS = 100, /* when no descriptor is left */
 	PLACE_PAUSE_MS = 20, /* when no peer can be evicted yet */
-	SUSPENDED_MS = 500, /* late by that: we did not run meanwhile */
+	SUSPENDED_MS = 500, /* later than that: we were suspended */
 	SPARE_FDS = 16, /* for a stream's pipes, COMMAND, netlink */
 };
 
@@ -28,7 +28,7 @@ struct acceptor {
 	size_t watched; /* sockets of the listener */
 	int spare_fds[SPARE_FDS]; /* reserved for a stream; -1: released */
 	bool prolonged; /* the wait for the first peer */
-	uint64_t accept_after_ms; /* it pauses until then; CLOCK_NEVER: not */
+	uint64_t accept_after_ms; /* when a pause ends; CLOCK_NEVER: none */
 	struct log_limit refusals;
 	struct err broken; /* why it cannot accept; no kind: it can */
 	struct pending pending[PENDING_MAX];
@@ -48,7 +48,7 @@ static int acceptor_watch(struct acceptor *a, int op, int fd, uint32_t events,
 		       : 0;
 }
 
-/* What is closed anyway */
+/* Before fd is closed or handed on, which an error here must not prevent */
 static void acceptor_forget(struct acceptor *a, int fd)
 {
 	struct err e = { 0 };
@@ -152,7 +152,7 @@ static void acceptor_close_lingering(struct acceptor *a, struct pending *p,
 
 /*
  * All slots or descriptors are taken: refuse one peer.  Returns its slot; NULL
- * if no peer is there, or none has had its minimum of time (crowd.h).
+ * if there is no peer, or the grace of each still runs (crowd.h).
  */
 static struct pending *acceptor_evict(struct acceptor *a)
 {
@@ -206,7 +206,7 @@ static void acceptor_add(struct acceptor *a, struct pending *p, int fd)
 		acceptor_refuse(a, p, e.msg);
 		return;
 	}
-	/* A limit costs one peer; a refusal, the listener. */
+	/* A limit costs this peer; a refused call costs the listener. */
 	if (acceptor_watch_pending(a, EPOLL_CTL_ADD, p, &e) < 0) {
 		if (err_refuses(e.num))
 			a->broken = e;
@@ -379,7 +379,7 @@ int acceptor_check_wait(struct acceptor *a, uint64_t *deadline_ms,
 
 	if (now < *deadline_ms)
 		return 0;
-	/* ssh, which has a lifeline, waits for a fixed time. */
+	/* The verbs for ssh, which have a lifeline, have no --wait. */
 	if (a->prolonged || acceptor_is_empty(a) ||
 	    now < *deadline_ms + SUSPENDED_MS)
 		return err_set(e, ERR_NET, 0, "no peer authenticated %s",

@@ -53,12 +53,12 @@ void client_wait(struct client *client, enum client_state state,
 
 	client->state = state;
 	client->speak_ms = CLOCK_NEVER;
-	/* The other end of a lifeline says itself what to check. */
+	/* With a lifeline the other host says what to check. */
 	if (!(client->spoke & 1u << state) &&
 	    client->session.p.config->lifeline_fd < 0)
 		client->speak_ms = clock_deadline(
 			computes ? CLIENT_SPEAK_HANDSHAKE_MS : CLIENT_SPEAK_MS);
-	/* Last: where both are as long, it must speak before it fails. */
+	/* Later than speak_ms: if both are as long, speak before failing. */
 	client->deadline_ms = clock_deadline(timeout_ms);
 	client_watch(client, want);
 }
@@ -116,7 +116,7 @@ static void client_explain(struct client *client, const struct err *e)
 	uint64_t since_ms = s->conn ? s->rekey.since_ms : client->since_ms;
 	char left[CLOCK_TEXT_BYTES];
 
-	/* Without time left the error is our last message. */
+	/* Without time left, main() reports the error. */
 	if (!strcmp(client->told, e->msg) || (!s->conn && now >= end_ms) ||
 	    (s->count && now - since_ms < CLIENT_SPEAK_MS)) {
 		log_debug("%s", e->msg);
@@ -189,8 +189,9 @@ static bool client_was_reset(const struct client *client, const struct err *e)
 }
 
 /*
- * The listener takes our ticket no more.  Nobody authenticated that, so we try
- * on, but promise nothing.
+ * The listener no longer accepts our ticket.  That refusal was not
+ * authenticated, so we keep trying, but do not promise that the stream is
+ * suspended.
  */
 static void client_note_replaced(struct client *client, struct err *e)
 {

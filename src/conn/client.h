@@ -51,7 +51,7 @@ struct client {
 	char told[sizeof((struct err *)0)->msg]; /* the last failure logged */
 };
 
-/* Without an answer, before we log that */
+/* How long there is no answer before we log that */
 enum {
 	CLIENT_SPEAK_MS = 3000,
 	CLIENT_SPEAK_HANDSHAKE_MS = 5000, /* where the peer must compute */

@@ -172,7 +172,7 @@ int client_dial_connecting(struct client *client, struct err *e)
 	return client_handshake_begin(client, e);
 }
 
-/* There is one connection already, and no other: see client_failed(). */
+/* The channel is the only connection there can be: see client_failed(). */
 static int client_use_channel(struct client *client, struct err *e)
 {
 	client->socket = (struct connection_socket){

@@ -295,7 +295,7 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 	}
 	if (client_accepted(client, span, &f.welcome, e) == 0)
 		return 0;
-	/* The listener takes the stream for begun: it must not wait for us. */
+	/* To the listener the stream has begun: it must not wait for us. */
 	if (client->layer && !session_suspends(s))
 		record_layer_last_alert(client->layer, RECORD_USER_CANCELED);
 	return -1;

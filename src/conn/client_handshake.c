@@ -3,7 +3,7 @@
 
 #include <stdio.h>
 
-enum { LEAVE_MS = 500 }; /* for a peer that we refuse to read our alert */
+enum { LEAVE_MS = 500 }; /* until a refused peer has read our alert */
 
 /* own: a credential for this connection only (taken over), or NULL. */
 static int client_start_tls(struct client *client, struct credential *own,
@@ -84,7 +84,7 @@ int client_handshake_step(struct client *client,
 	enum tls_want want;
 
 	if (tls_handshake(client->tls, &want, e) < 0) {
-		/* Our alert says why; do not reset it with bytes unread. */
+		/* An RST, for bytes left unread, could destroy our alert. */
 		if (!client->session.count)
 			net_discard_all(client->socket.fd, LEAVE_MS);
 		return client_refused(client, e);

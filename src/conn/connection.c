@@ -81,7 +81,7 @@ static int connection_report(struct connection *c, struct err *e)
 	return 0;
 }
 
-/* A notice once per process: for later connections the kernel is the same. */
+/* Was the lack of kernel TLS reported?  Once per process is enough. */
 static bool told;
 
 void connection_told_user_space(void)
@@ -100,7 +100,7 @@ static int connection_choose_path(struct connection *c, struct err *e)
 	enum record_direction bulk = connection_bulk(c);
 	struct err why = c->socket.why_not;
 
-	/* It followed HELLO or WELCOME in the same record. */
+	/* Data followed HELLO or WELCOME in the same record. */
 	if (record_layer_pending_read(c->layer))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
 	if (record_layer_keep(c->layer, !bulk, false, e) < 0)
@@ -183,8 +183,8 @@ const struct mode *connection_mode(const struct connection *c)
 }
 
 /*
- * During a stream all network and authentication errors are ERR_STREAM, that of
- * a raw server, too, that refuses our certificate only now.
+ * During a stream all network and authentication errors are ERR_STREAM, also if
+ * a raw server refuses our certificate only now.
  */
 static int connection_result(int ret, struct err *e)
 {
@@ -220,7 +220,7 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 		record_layer_send(c->layer, buf, len, &io->bytes, e), e);
 }
 
-/* Before the kernel sends data by itself: may it?  Nothing is moved yet. */
+/* May the kernel send data now?  *io: nothing was moved yet. */
 static int connection_may_send(struct connection *c, bool *may,
 			       struct connection_io *io, struct err *e)
 {
@@ -296,7 +296,7 @@ static int connection_bad_frame(struct err *e)
 	return err_set(e, ERR_STREAM, 0, "the peer sent a malformed frame");
 }
 
-/* From a raw receiver, whose bytes mean nothing. */
+/* Drop bytes of a raw receiver, which mean nothing. */
 static int connection_drop(struct connection *c, bool *got, bool *closed,
 			   struct err *e)
 {
@@ -458,7 +458,7 @@ int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 	return connection_splice_stopped(c, n < 0, pipe_fd, io, e);
 }
 
-/* Read and discard, DISCARDS times at the most.  Returns false at its end. */
+/* Read and discard, at most DISCARDS times.  Returns false at the end. */
 static bool connection_discard(struct connection *c)
 {
 	char discarded[RECORD_MAX];

@@ -2,7 +2,7 @@
 /*
  * One authenticated connection of a stream.  Its bytes go in one direction, the
  * bulk direction, through kernel TLS or in user space.  Frames go in the other
- * direction, always in user space.  What the bytes mean is not known here.
+ * direction, always in user space.  Knows nothing of what the bytes mean.
  */
 #pragma once
 
@@ -43,7 +43,7 @@ enum { CONNECTION_RECV_MIN = AEAD_BODY_MAX };
 
 struct connection;
 
-/* Somebody has reported that kernel TLS is lacking: do not do so again. */
+/* The lack of kernel TLS was reported already: do not report it again. */
 void connection_told_user_space(void);
 
 /*
@@ -75,13 +75,13 @@ struct connection *connection_open(struct record_layer *rl,
 				   const struct connection_params *p,
 				   struct err *e);
 
-/* Does it still compare? */
+/* Is the sender still comparing? */
 bool connection_checks(const struct connection *c);
 
 /*
- * They are the same bytes, and the stream follows: do what connection_open()
+ * The bytes are the same, and the stream follows: do what connection_open()
  * does without checks.  A sender calls it when nothing is pending.  Errors: as
- * there.
+ * of connection_open().
  */
 int connection_start(struct connection *c, struct err *e) attr_must_check;
 
@@ -169,8 +169,8 @@ int connection_end(struct connection *c, bool *done,
 
 /*
  * Sender: confirm the outcome with a second close_notify, then wait until the
- * receiver has closed.  Best effort; takes 2 s at the most, or 6 s where the
- * kernel has no room for the records.
+ * receiver has closed.  Best effort; takes at most 2 s, or 6 s where the kernel
+ * has no room for the records.
  */
 void connection_confirm(struct connection *c);
 
@@ -183,10 +183,10 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 		    struct connection_io *io, struct err *e) attr_must_check;
 
 /*
- * Receiver, kernel path only: move one record at the most into a pipe, which
- * must be empty and have room for it.  With less room Linux 6.1 and 6.12 lose
- * bytes silently: tls_sw_splice_read() counts what it offered as taken.
- * Errors: those of connection_recv(); ERR_IO, the pipe takes nothing.
+ * Receiver, kernel path only: move at most one record into a pipe, which must
+ * be empty and have room for it.  With less room Linux 6.1 and 6.12 lose bytes
+ * silently: tls_sw_splice_read() counts what it offered as taken.  Errors:
+ * those of connection_recv(); ERR_IO, the pipe takes nothing.
  */
 int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 			 struct connection_io *io,
@@ -201,9 +201,9 @@ int connection_recv_frame(struct connection *c, struct frame *f, bool *got,
 			  bool *closed, struct err *e) attr_must_check;
 
 /*
- * Receiver: send a frame to the sender; while they compare, the sender to the
- * receiver.  It may need a connection_flush() to go out.  *taken is false if
- * the buffer has no room for the frame.  Errors: ERR_STREAM.
+ * Send a frame: the receiver to the sender or, while the sender compares, the
+ * sender to the receiver.  It may need a connection_flush() to go out.  *taken
+ * is false if the buffer has no room for the frame.  Errors: ERR_STREAM.
  */
 int connection_send_frame(struct connection *c, const struct frame *f,
 			  bool *taken, struct err *e) attr_must_check;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The digest of a stream so far: XXH3 with 128 bits.  By it a receiver and a
- * restarted sender find out whether they mean the same bytes.  It notices
- * accidents, such as a changed snapshot.  It need not resist somebody who
+ * The digest of a stream so far: XXH3 with 128 bits.  With it a receiver and a
+ * restarted sender find out whether they have the same bytes.  It detects
+ * accidents, such as a changed snapshot.  It need not resist an attacker who
  * chooses the bytes, because all of them come from the authenticated sender.
  *
  * The only module that uses libxxhash.  Built without it, digest_new() fails.

@@ -10,7 +10,7 @@
 #include "tls/record_layer.h"
 
 /*
- * Read into r as much as is there of the next frame, which must be of the given
+ * Read into r what has arrived of the next frame, which must be of the given
  * type.  *got: it is complete, and in *f.  Errors: ERR_AUTH.
  */
 int hello_recv(struct record_layer *rl, struct frame_reader *r,

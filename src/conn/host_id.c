@@ -38,7 +38,7 @@ static void host_id_find(uint8_t id[static FRAME_HOST_BYTES])
 		memset(id, 0, FRAME_HOST_BYTES);
 }
 
-/* Later no file can be opened. */
+/* Found once, at the start: a confined process can open no file. */
 void host_id_own(uint8_t id[static FRAME_HOST_BYTES])
 {
 	static uint8_t own[FRAME_HOST_BYTES];

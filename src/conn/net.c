@@ -28,10 +28,10 @@ enum {
 };
 
 /*
- * "%eth0", or "%2" if that interface has no name any more, or one that the
- * grammar of orders lacks.  getnameinfo(3) and if_indextoname(3) would open a
- * socket for it, which a confined process may not; any socket will do, such as
- * that to the launcher.
+ * "%eth0"; or "%2" if the interface is gone, or its name has a character that
+ * no order may have.  A confined process cannot open a socket to ask for the
+ * name, as getnameinfo(3) and if_indextoname(3) would.  Any socket will do,
+ * such as that to the launcher.
  */
 static void net_scope(uint32_t scope, char out[static IF_NAMESIZE + 1])
 {
@@ -294,7 +294,7 @@ static int net_bind_source(int fd, const struct net_address *from,
 	return err_append(e, " (-b)");
 }
 
-/* The launcher has the port and the options of TCP itself. */
+/* The launcher knows the port and the options of TCP. */
 static int net_order_connect(const struct net_target *t, struct err *e)
 {
 	struct order dial = { .kind = ORDER_DIAL, .to = *t->to };

@@ -47,7 +47,7 @@ struct net_listener {
 
 /*
  * Look up host, which may block, with these flags of getaddrinfo(3).  Returns
- * what that does; 0: *list has at least one address, and none twice.
+ * its result; 0: *list has at least one address, and none twice.
  */
 int net_resolve(const char *host, int family, int flags,
 		struct net_addresses *list);
@@ -118,7 +118,7 @@ void net_peer_name(int fd, char name[static NET_NAME_MAX]);
  */
 void net_keepalive(int fd);
 
-/* From now on detect that within about 5 s: another process wants its place. */
+/* From now on detect it within about 5 s: another process waits for that. */
 void net_probe(int fd);
 
 /*
@@ -132,7 +132,7 @@ bool net_discard(int fd, size_t *total);
 /*
  * Send the FIN, then net_discard() until the peer has closed: closing with
  * bytes unread sends an RST, which can destroy the last bytes that we sent.
- * Waits timeout_ms at the most.
+ * Waits at most timeout_ms.
  */
 void net_discard_all(int fd, uint64_t timeout_ms);
 

@@ -129,8 +129,8 @@ bool pass_recv(int over_fd, struct pass_news *news, struct peer *peer,
 			log_notice("a connection was dropped: %s", e.msg);
 		attr_close(&fd);
 		/*
-		 * Nobody can answer it: the listener must not wait for what
-		 * becomes of it.
+		 * Nobody can answer this peer: the listener must not wait for
+		 * its outcome.
 		 */
 		if (peer->restarts)
 			pass_tell_restart(news, false);

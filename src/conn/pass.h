@@ -2,9 +2,9 @@
 /*
  * Pass a connection whose peer is accepted to the process of its stream, over a
  * pair of SOCK_SEQPACKET sockets: the TCP socket, the keys and the HELLO.
- * Nothing comes back over them, because a process that was taken over could
- * send descriptors that take for ever to close.  It tells its news in memory
- * that both share.
+ * Nothing comes back over them, because a process that an attacker controls
+ * could send descriptors that take for ever to close.  That process tells its
+ * news in memory that both share.
  */
 #pragma once
 
@@ -24,8 +24,8 @@ struct pass_news {
 	 * clock_now_ms(), rounded up; 0: it has one
 	 */
 	uint32_t alone_ds;
-	uint32_t restarted; /* how often a peer that was to restart it did */
-	uint32_t refused; /* how often such a peer was refused, or was gone */
+	uint32_t restarted; /* peers that were to restart it, and did */
+	uint32_t refused; /* such peers that were refused, or were gone */
 	uint32_t kib; /* how much of the stream has passed; wraps */
 };
 
@@ -53,7 +53,7 @@ void pass_release(struct peer *peer);
 /*
  * Take the next connection that was passed; the caller owns what is in *peer.
  * Those that cannot be taken are dropped.  Returns false if there is none now.
- * *ended: and never will be.
+ * *ended: there never will be.
  */
 bool pass_recv(int over_fd, struct pass_news *news, struct peer *peer,
 	       bool *ended);
@@ -64,7 +64,7 @@ void pass_tell_connected(struct pass_news *news, bool connected);
 /* Tell what became of the peer that was to restart the stream. */
 void pass_tell_restart(struct pass_news *news, bool did);
 
-/* What was told so far.  Whoever told it may be broken. */
+/* What was told so far.  The process that told it may be broken. */
 struct pass_news pass_hear(const struct pass_news *news);
 
 /* pass_news.alone_ds as clock_now_ms() time, which is never later than now */

@@ -127,7 +127,7 @@ static bool pending_is_restart(const struct pending_stream *s,
 		    p->hello.connection > s->connection &&
 		    !(p->hello.flags & FRAME_HELLO_DISCARD);
 
-	/* A HELLO that comes late may have the name, and a lower number. */
+	/* A late HELLO of the same process has the name, but a lower number. */
 	return (pending_has_id(s, p) ? same : pending_has_name(s, p)) &&
 	       (!s->identity ||
 		(*s->identity &&
@@ -221,7 +221,7 @@ static int pending_admit(struct pending_rules *r, struct pending *p,
 	return -1;
 }
 
-/* Receive the frame that must come now; refuse another that is complete. */
+/* Receive a frame of this type; refuse a complete frame of another type. */
 static int pending_recv(struct pending *p, enum frame_type type,
 			struct frame *f, bool *done, struct err *e)
 {

@@ -32,7 +32,7 @@ struct peer {
 	struct net_address source; /* for eviction and the rate limit */
 	char name[NET_NAME_MAX];
 
-	/* What it said, and where that leads to; not with raw */
+	/* What it asked for, and what that means here; not with raw */
 	struct frame_hello hello;
 	uint8_t stream_name[FRAME_NAME_BYTES]; /* if the HELLO is NAMED */
 	bool reconnects; /* the HELLO is of a stream that runs */

@@ -51,7 +51,7 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
 	/* If it is refused, the process that asks is not confined, either. */
 	if (confine_drop() < 0)
 		errno = 0;
-	/* Behind it: the change of user would undo this. */
+	/* After that: the change of user would undo this. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
 		_exit(0);
@@ -67,7 +67,7 @@ static void resolve_live(const struct resolve_query *q, int fd, pid_t parent)
 	_exit(write(fd, &a, sizeof a) < 0);
 }
 
-/* An interface's name needs a socket, so that is looked up elsewhere, too. */
+/* Looking up an interface by name takes a socket, so the process does it. */
 static bool resolve_needs_socket(const struct resolve_query *q)
 {
 	return strchr(q->host, '%') || (q->source && strchr(q->source, '%'));

@@ -93,14 +93,14 @@ struct session *session_first(struct session *s, struct err *e)
 	return NULL;
 }
 
-/* On a connection poll(2) reports an error even if events is 0. */
+/* fd is -1 if events is 0: poll(2) would still report errors. */
 static struct pollfd session_pollfd(const struct connection *c, short events)
 {
 	return (struct pollfd){ c && events ? connection_fd(c) : -1, events,
 				0 };
 }
 
-/* The lifeline is readable; in the channel it ended. */
+/* The lifeline is readable.  With in_channel that means that ssh ended. */
 static int session_hear_lifeline(struct session *s, struct err *e)
 {
 	const struct session_config *o = s->p.config;
@@ -116,7 +116,7 @@ static int session_hear_lifeline(struct session *s, struct err *e)
 	if (n <= 0) {
 		s->lifeline_fd = -1;
 	} else if (o->gave_up(o->gave_up_arg, text, (size_t)n)) {
-		/* The end of the connection may be heard next. */
+		/* The connection may end next: do not resume then. */
 		s->final = "the peer gave up: it says so through ssh";
 		return err_set(e, ERR_STREAM, 0, "%s", s->final);
 	}
@@ -223,7 +223,7 @@ void session_agree(struct session *s, const struct tls_agreed *agreed,
 {
 	const struct frame_limits own = session_limits(s->p.config);
 
-	/* A peer before this one may have come as far as this, and failed. */
+	/* An earlier peer may have come this far, and failed. */
 	s->final = NULL;
 	snprintf(s->identity, sizeof s->identity, "%s",
 		 session_identity(&s->p, agreed));

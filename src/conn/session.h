@@ -78,7 +78,7 @@ struct session_config {
 	bool (*gave_up)(void *gave_up_arg, const char *text, size_t len);
 	void *gave_up_arg;
 	bool in_channel; /* of ssh: there is no other connection */
-	int channel_fd; /* it: a socket, taken over; else -1 */
+	int channel_fd; /* that channel: a socket, taken over; else -1 */
 	const uint8_t *name; /* connect: hash of the stream's, or NULL */
 	bool discard; /* connect: abandon the stream of that name */
 	bool names; /* listen: streams may have names */
@@ -155,10 +155,10 @@ struct session {
 	session_prepare *prepare; /* called first; NULL: ready */
 	void *prepare_arg;
 	struct frame_have have; /* compare with this; kind 0: with nothing */
-	bool learns; /* sender: HAVE is to come over conn, first of all */
-	bool compared; /* it is the same; then have is history */
+	bool learns; /* sender: HAVE comes first over conn */
+	bool compared; /* the bytes are the same; have is of no more use */
 	bool restarted; /* sender: another receiver; begin the input again */
-	bool replaced; /* another process has the stream, or nobody */
+	bool replaced; /* another process has the stream, or it is over */
 	bool discarded; /* the listener abandoned the stream for us */
 	uint64_t granted_ms; /* how long the peer waits for us */
 

@@ -14,7 +14,7 @@ static struct client *client_of(struct session *s)
 
 /*
  * A peer that has authenticated is this program, and answers a greeting: if no
- * WELCOME comes, it was lost.
+ * WELCOME comes, the connection was lost.
  */
 static int client_too_late(struct client *client, struct err *e)
 {
@@ -79,10 +79,10 @@ static int client_run(struct session *s, const struct session_span *span,
 		if (client_step(client, span, e) < 0)
 			return -1;
 	} while (client->state != before && client->state != CLIENT_IDLE);
-	/* A raw peer gives none. */
+	/* A raw peer sends no WELCOME. */
 	if (client->state == CLIENT_GREETING && s->p.config->raw)
 		return 0;
-	/* The answer may have been there, if we were suspended. */
+	/* After the steps: the answer may have come while we were suspended. */
 	if (client->state >= CLIENT_PASSWORD &&
 	    clock_now_ms() >= client->deadline_ms)
 		return client_too_late(client, e);

@@ -19,7 +19,7 @@ struct session_server {
 	struct pending_stream stream;
 	uint8_t handle[FRAME_ID_BYTES]; /* of the stream */
 	char identity[KEY_IDENTITY_MAX + 1]; /* that may get another ticket */
-	uint64_t start; /* its offset when that process came */
+	uint64_t start; /* where the present peer began */
 	uint64_t deadline_ms; /* of --wait */
 };
 
@@ -181,7 +181,7 @@ static int session_server_begin(struct session *s, struct peer *peer,
 	return session_server_use(s, peer, offset, purpose, e);
 }
 
-/* A live connection goes first; but is its host still there? */
+/* A live connection has precedence; probe whether its host is still there. */
 static void session_server_put_off(struct session *s, struct peer *peer)
 {
 	log_info("%s wants to restart the stream, but its connection lives",
@@ -316,7 +316,7 @@ static int session_server_resume(struct session *s, struct peer *peer,
 	enum session_purpose purpose = session_server_purpose(s, peer);
 	uint64_t said;
 
-	/* What a receiver has is compared, wherever that ends. */
+	/* A sender that compares begins its input again: any offset will do. */
 	if ((offset < span->low || offset > span->high) &&
 	    (s->role == FRAME_RECEIVES || purpose != SESSION_COMPARES)) {
 		if (session_may_log(s))
@@ -341,9 +341,9 @@ static int session_server_resume(struct session *s, struct peer *peer,
 }
 
 /*
- * A peer has no ticket.  Is it our client, which lost our WELCOME?  It knows
- * the stream's id, and nothing has arrived or was acknowledged yet, which would
- * show that somebody has the ticket.  Else only a name helps.
+ * A peer has no ticket.  It is our client, which lost our WELCOME, if it knows
+ * the stream's id, and nothing has arrived or was acknowledged yet: that would
+ * show that it got the ticket.  Any other peer needs the stream's name.
  */
 static int session_server_renew(struct session *s, struct peer *peer,
 				const struct session_span *span, struct err *e)
@@ -375,7 +375,7 @@ static int session_server_on_reconnect(struct session *s, struct peer *peer,
 
 	if (peer->restarts) {
 		ret = session_server_renew(s, peer, span, e);
-		/* Then the stream has become its own: session_server_own() */
+		/* Cleared if the peer got the stream: session_server_own() */
 		if (peer->restarts && !server->acceptor)
 			pass_tell_restart(server->news, false);
 		return ret;
