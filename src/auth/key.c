@@ -361,7 +361,7 @@ int key_open(const char *path, struct err *e)
 		return e->num == EACCES
 			       ? err_append(e,
 					    " (readable by root only? then run "
-					    "this as root, for example by "
+					    "this as root, for example with "
 					    "sudo)")
 			       : -1;
 	}
@@ -447,7 +447,8 @@ static int key_take_password(const struct key_file *f, struct secret *password,
 	if (key_text_comment(&t) && key_text_next_entry(&more))
 		return err_set(e, ERR_KEY, 0,
 			       "its first line is the password, but looks like "
-			       "a comment on line %zu; remove one of the two",
+			       "a comment, and line %zu like the password; "
+			       "remove one of the two",
 			       more.number);
 	memcpy(password->bytes, t.line, t.len);
 	password->len = t.len;

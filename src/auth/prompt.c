@@ -102,7 +102,7 @@ static int prompt_line(const struct prompt *a, struct secret *s, struct err *e)
 			"or give --password-file");
 	if (memchr(line.bytes, '\0', (size_t)line.len))
 		return err_set(e, ERR_KEY, 0,
-			       "the password is not text, but has a NUL in it");
+			       "the password is not text: it has a NUL in it");
 	if (line.len > SECRET_MAX)
 		return err_set(e, ERR_KEY, 0,
 			       "the password is too long: at most %d bytes are "

@@ -159,7 +159,7 @@ static int x509_check_time(gnutls_x509_crt_t crt, enum err_kind kind,
 			       "is not valid before %s; is the clock right?",
 			       x509_date(from, date));
 	if (now > to)
-		return err_set(e, kind, 0, "has expired on %s",
+		return err_set(e, kind, 0, "expired on %s",
 			       x509_date(to, date));
 	return 0;
 }

@@ -283,7 +283,7 @@ int client_greeting_step(struct client *client, const struct session_span *span,
 		if (f.welcome.refusal == FRAME_REFUSED_STREAM &&
 		    s->p.config->discard)
 			err_set(e, e->kind, 0,
-				"no stream of that name is there");
+				"there is no stream of that name");
 		err_wrap(e, "%s", client->name);
 		if (f.welcome.refusal == FRAME_REFUSED_BUSY)
 			return client_failed(client, true, e);

@@ -245,7 +245,7 @@ static int pending_decide(struct pending_rules *r, struct pending *p,
 	if (refusal == FRAME_REFUSED_STREAM && !p->peer.reconnects &&
 	    (p->peer.hello.flags & FRAME_HELLO_DISCARD))
 		return err_set(e, ERR_AUTH, 0,
-			       "no stream of that name is there (--discard)");
+			       "there is no stream of that name (--discard)");
 	return err_set(e, ERR_AUTH, 0, "%s",
 		       frame_refusal_text(refusal, p->peer.hello.version));
 }

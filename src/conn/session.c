@@ -248,7 +248,7 @@ bool session_may_log(struct session *s)
 
 static void session_announce_comparison(const struct session *s)
 {
-	log_info("comparing %" PRIu64 " bytes that are there already "
+	log_info("comparing the %" PRIu64 " bytes that the receiver has "
 		 "(connection %" PRIu32 ")",
 		 s->have.offset, s->number);
 }
@@ -435,8 +435,8 @@ void session_say_suspended(const struct session *s, uint64_t bytes)
 		return;
 	clock_text(s->granted_ms, granted);
 	log_notice("the stream stopped after %" PRIu64 " bytes; %s waits for "
-		   "%s at the most; the same command continues it (with "
-		   "--discard it is abandoned)",
+		   "at most %s; the same command continues it (with --discard "
+		   "it is abandoned)",
 		   bytes, s->name, granted);
 }
 
@@ -457,7 +457,7 @@ int session_lost(struct session *s, struct err *e)
 	clock_text(until > now ? until - now : 0, left);
 	s->why = *e;
 	if (session_may_log(s))
-		log_notice("%s; %s, for %s at the most", e->msg,
+		log_notice("%s; %s, for at most %s", e->msg,
 			   s->p.config->connects ? "connecting again"
 						 : "waiting for the peer",
 			   left);

@@ -36,8 +36,8 @@ uint64_t progress_update(struct progress *s, uint64_t now_ms, uint64_t bytes,
 			 uint64_t outage_end_ms);
 
 /*
- * A restarted sender has compared done of all bytes that are there already.
- * all 0: no longer; the stream continues behind done bytes.
+ * A restarted sender has compared done of all bytes that the receiver has.  all
+ * 0: no longer; the stream continues behind done bytes.
  */
 void progress_set_comparison(struct progress *s, uint64_t done, uint64_t all);
 

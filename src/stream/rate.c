@@ -121,7 +121,7 @@ void rate_print_comparison(const struct rate *r, uint64_t now_ms, uint64_t done,
 {
 	char part[24], whole[24], elapsed[32];
 
-	snprintf(out, out_size, "comparing %s that are there already: %s %s",
+	snprintf(out, out_size, "comparing %s that the receiver has: %s %s",
 		 rate_bytes(all, whole), rate_bytes(done, part),
 		 rate_time(now_ms - r->start_ms, elapsed));
 }

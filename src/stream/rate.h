@@ -18,7 +18,7 @@ struct rate {
 	unsigned int next; /* the oldest sample, overwritten next */
 };
 
-/* bytes: those that are there already, and cost no time. */
+/* bytes: those that the receiver had before, which cost no time. */
 void rate_start(struct rate *r, uint64_t now_ms, uint64_t bytes);
 
 /* bytes: all since the start; never fewer than before. */
@@ -47,7 +47,7 @@ void rate_print_outage(const struct rate *r, uint64_t now_ms, uint64_t left_ms,
 		       char *out, size_t out_size);
 
 /*
- * While a restarted sender compares: "comparing 118 GiB that are there already:
+ * While a restarted sender compares: "comparing 118 GiB that the receiver has:
  * 1.23 GiB 0:00:03".
  */
 void rate_print_comparison(const struct rate *r, uint64_t now_ms, uint64_t done,

@@ -25,7 +25,7 @@ static const char *alert_verdict(uint8_t alert)
 		       "another, or our --cert file lacks the certificate of "
 		       "an intermediate CA behind ours";
 	case RECORD_ACCESS_DENIED:
-		return "does not let in the names in it (--peer), or expects "
+		return "does not accept the names in it (--peer), or expects "
 		       "another host";
 	case RECORD_CERTIFICATE_REQUIRED:
 		return "got none, but requires one; give --cert, --cert-key "

@@ -149,7 +149,7 @@ static void test_comparison(void)
 	rate_start(&m, START_MS, 0);
 	rate_print_comparison(&m, START_MS + 65000, 3ull << 30, 118ull << 30,
 			      text, sizeof text);
-	is_str(text, "comparing 118 GiB that are there already: 3 GiB 0:01:05",
+	is_str(text, "comparing 118 GiB that the receiver has: 3 GiB 0:01:05",
 	       "a comparison shows how far it is");
 	rate_start(&m, START_MS, 1ull << 40);
 	rate_update(&m, START_MS + 1000, (1ull << 40) + 5000);

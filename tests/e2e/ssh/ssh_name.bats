@@ -156,7 +156,7 @@ arrived() {
 	chmod +x with_int
 	suspends INT
 	((CODE == 130)) || fail "exit status $CODE"
-	assert_stderr_has 'stopped after 1000000 bytes; .* waits for 5m .* the same command continues it'
+	assert_stderr_has 'stopped after 1000000 bytes; .* waits for at most 5m; the same command continues it'
 	again <in
 	arrived
 }

@@ -129,7 +129,7 @@ make_slow() {
 		rm -f go runs file
 		offers -- ./slow
 		stops $signal
-		assert_stderr_has 'stopped after 1000000 bytes; .* waits for 20s .* the same command continues it' pull.err
+		assert_stderr_has 'stopped after 1000000 bytes; .* waits for at most 20s; the same command continues it' pull.err
 		: >go
 		pulls "${NAME[@]}" -v
 		assert_stderr_has 'the stream continues at byte 1000000'

@@ -16,7 +16,7 @@ setup() {
 # suspends SIGNAL [BYTES]: as loses_sender; the receiver waits for another one
 suspends() {
 	loses_sender "$@"
-	until_true said receiver 'waiting for the peer, for 20s at the most'
+	until_true said receiver 'waiting for the peer, for at most 20s'
 }
 
 # again [CODE] [OPTION]...: the same command once more, with standard input
@@ -80,7 +80,7 @@ compared() {
 	wrapped : 'env --default-signal=INT'
 	for signal in INT TERM; do
 		suspends $signal
-		says sender 'stopped after 1000000 bytes; .* waits for 20s .* the same command continues it'
+		says sender 'stopped after 1000000 bytes; .* waits for at most 20s; the same command continues it'
 		again <in
 		arrived
 	done
@@ -216,8 +216,8 @@ compared() {
 @test "--discard without such a stream is refused with 5" {
 	start_receiver --ktls "$WHEN"
 	again 5 --discard
-	assert_stderr_has ': no stream of that name is there$'
-	until_true has_line 'refused .*: no stream of that name' "$RECEIVER_ERR"
+	assert_stderr_has ': there is no stream of that name$'
+	until_true has_line 'refused .*: there is no stream of that name' "$RECEIVER_ERR"
 }
 
 @test "nobody continues: the receiver exits 7 after the time that it granted" {
@@ -231,7 +231,7 @@ compared() {
 	kill -TERM "$SENDER_PID"
 	exec 8>&-
 	receiver_ends 7
-	says sender 'waits for 2s'
+	says sender 'waits for at most 2s'
 }
 
 # The consumer, which waits for the file gate, ends while no sender is there.
@@ -270,7 +270,7 @@ killed_at_the_end() {
 # tells_comparison: the sender prints its progress, of a comparison
 tells_comparison() {
 	kill -USR1 "$SENDER_PID"
-	said sender 'comparing 977 KiB that are there already: 488 KiB [0-9:]+$'
+	said sender 'comparing 977 KiB that the receiver has: 488 KiB [0-9:]+$'
 }
 
 @test "a connection that is lost while bytes are compared is resumed, and the progress is told" {
@@ -281,7 +281,7 @@ tells_comparison() {
 	exec 8<>slow
 	spawn_sender --ktls "$WHEN" "${TX[@]}" -v --stats sender.json <slow
 	head -c 500000 in >&8
-	until_true said sender 'comparing 1000000 bytes'
+	until_true said sender 'comparing the 1000000 bytes'
 	until_true said sender 'connecting again'
 	until_true tells_comparison
 	tail -c +500001 in >&8
@@ -307,7 +307,7 @@ is_compared() {
 	exec 8<>slow
 	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM setsockopt:1=282:2=1 --"
 	spawn_sender --ktls require "${TX[@]}" -v <slow
-	until_true said sender 'comparing 1000000 bytes'
+	until_true said sender 'comparing the 1000000 bytes'
 	kill -STOP "$TOOL_PID" # it accepts no second connection
 	head -c 500000 in >&8
 	until_true test -s tool.err

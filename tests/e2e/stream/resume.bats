@@ -377,17 +377,17 @@ gives_up_by() {
 	RETRY=()
 	stands push
 	kill -9 "$RECEIVER_PID"
-	until_true has_line 'connecting again, for 2m at the most' "$SENDER_ERR"
+	until_true has_line 'connecting again, for at most 2m' "$SENDER_ERR"
 	kill -9 "$SENDER_PID"
 	TX=(--retry 7d)
 	stands push
 	kill -9 "$SENDER_PID"
-	until_true has_line 'waiting for the peer, for 1h' "$RECEIVER_ERR"
+	until_true has_line 'waiting for the peer, for at most 1h' "$RECEIVER_ERR"
 	kill -9 "$RECEIVER_PID"
 	RX=(--retry 1d)
 	stands push
 	kill -9 "$SENDER_PID"
-	until_true has_line 'waiting for the peer, for 1d' "$RECEIVER_ERR"
+	until_true has_line 'waiting for the peer, for at most 1d' "$RECEIVER_ERR"
 }
 
 # --- connections that stay open and move nothing

@@ -730,7 +730,7 @@ refuses_password() {
 	iconv -t UTF-16LE <password >utf16le
 	refuses_password utf16le 'UTF-16'
 	printf '# of the backup host\ncorrect horse\n' >comment
-	refuses_password comment 'looks like a comment on line 2'
+	refuses_password comment 'looks like a comment, and line 2'
 	printf '#correct horse\n\n' >numbered
 	takes_password numbered
 }
