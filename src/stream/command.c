@@ -15,7 +15,7 @@
 
 enum {
 	SUPERVISOR_MS = 10000, /* for the supervisor to obey */
-	TELL_MS = 5000, /* before we say that we wait: it kills twice for 2 s */
+	TELL_MS = 5000, /* until we log it; its two grace periods are 4 s */
 	KILLED_MS = 1000, /* for the kernel to kill COMMAND's group */
 };
 
@@ -34,7 +34,7 @@ void command_save_core_limit(rlim_t limit)
 	core_limit = limit;
 }
 
-/* Fork the supervisor, with pipes for the bytes and the leash, and a pair. */
+/* Fork the supervisor, with pipes for bytes and leash and a control socket. */
 static int command_fork(struct command_process *p, int data[2], int control[2],
 			int leash[2], const char *name, struct err *e)
 {
@@ -147,7 +147,7 @@ static void command_tell_launcher(const struct command *c)
 }
 
 /*
- * Wait until the kernel has killed COMMAND: if its input were closed before, it
+ * Wait until the kernel has killed COMMAND: if its input closed before, COMMAND
  * would take that for the end of the stream.
  */
 static void command_await_kill(const struct command *c)
@@ -177,7 +177,7 @@ static void command_take_status(struct command *c)
 	c->ended = true;
 	if (n == (ssize_t)sizeof c->status)
 		return;
-	/* The supervisor was killed: COMMAND goes the same way. */
+	/* The supervisor was killed: the kernel kills COMMAND, too. */
 	command_await_kill(c);
 	c->status =
 		(struct command_status){ .signal = SIGKILL, .unwatched = true };
@@ -236,7 +236,7 @@ void command_close_pipe(struct command *c)
 	attr_close(&c->process.pipe_fd);
 }
 
-/* The supervisor has nothing more to do for us: it closes its end. */
+/* Let the supervisor go, and wait until it closes its end. */
 static void command_dismiss(const struct command *c)
 {
 	char ignored;

@@ -23,7 +23,7 @@ struct command_process {
 	int control_fd; /* to and from the supervisor */
 	/*
 	 * As long as anybody holds this, the kernel kills COMMAND's group if
-	 * the supervisor is killed, and then it is readable.
+	 * the supervisor is killed; then it becomes readable.
 	 */
 	int leash_fd;
 };
@@ -50,12 +50,13 @@ int command_spawn(char *const argv[], const struct order *start, bool passes_on,
  * own standard error (command_log.h) and reports the last one in
  * command_status.words.
  *
- * passes_on: so is always a source's standard error, and also a consumer's
- * standard output.  Then COMMAND outlives the reader of our standard error.
+ * passes_on: a source's standard error always is such a pipe, and so is a
+ * consumer's standard output.  Then COMMAND outlives the reader of our standard
+ * error.
  *
  * Owns: the caller owns the result and calls command_free().
  * Errors: ERR_COMMAND (no processes, no descriptors).  A COMMAND that does not
- * exist shows in command_status.
+ * exist is reported in command_status.
  */
 struct command *command_start(char *const argv[], const struct order *start,
 			      bool passes_on, struct err *e);

@@ -49,7 +49,7 @@ static bool command_group_has_child(const struct command_group *g)
 		      WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
-/* Sets blind if that cannot be known. */
+/* Is pid a member?  Sets blind if that cannot be known. */
 static bool command_group_has(struct command_group *g, pid_t pid)
 {
 	siginfo_t ignored;
@@ -119,7 +119,7 @@ static enum holds command_group_ask(const struct command_group *g, pid_t pid)
 	return found ? HOLDS : any ? HOLDS_NOT : IS_ENDING;
 }
 
-/* Is it there, and that of our PID namespace? */
+/* Is /proc there, and of our PID namespace? */
 static bool command_group_proc_is_ours(void)
 {
 	char self[16] = "", ours[16];
@@ -138,7 +138,7 @@ static bool command_group_is_hidden(pid_t pid)
 	return lstat(path, &st) < 0;
 }
 
-/* Our own zombie, or COMMAND, whose end waitid(2) tells */
+/* Our own zombie, or COMMAND, whose end waitid(2) reports */
 static bool command_group_is_known(const struct command_group *g, pid_t pid)
 {
 	return pid == g->keeper || pid == g->group;
@@ -190,7 +190,7 @@ static void command_group_add(struct command_group *g, struct seen *seen,
 }
 
 /*
- * Members that /proc hides (proc(5), hidepid) but in the list of our children
+ * /proc may hide members (proc(5), hidepid).  Those in the list of our children
  * may have the stream.  Without that list (CONFIG_PROC_CHILDREN) we are blind
  * if even process 1 is hidden.
  */
@@ -258,7 +258,7 @@ int command_group_keep(struct command_group *g)
 
 	if (g->shared)
 		return 0;
-	/* Zeros: a fork that no SIGCHLD tells of, and no wait of ours takes. */
+	/* Flags 0: its end sends no SIGCHLD, and no wait of ours reaps it. */
 	pid = (pid_t)syscall(SYS_clone, 0, 0, 0, 0, 0);
 	num = errno;
 	if (pid == 0)

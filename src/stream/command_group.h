@@ -19,7 +19,7 @@ struct command_member {
 
 struct command_group {
 	pid_t group;
-	bool shared; /* it could not be made: our children are the members */
+	bool shared; /* there is no group: our children are the members */
 	pid_t keeper; /* see command_group_keep(); 0: none */
 	bool gone; /* its number may be another group's */
 	bool unkept; /* the same once it has no member: nobody may signal it */
@@ -39,27 +39,27 @@ struct command_group {
 void command_group_init(struct command_group *g, pid_t command, int fd);
 
 /*
- * COMMAND has exited and is about to be reaped.  A zombie joins its group, so
- * that nobody else gets the group's number as long as we live, or our parent
- * has not reaped it.  If none can be made it is not missed, unless COMMAND left
- * a process with the stream open.  Returns 0, or -1 with errno set.
+ * COMMAND has exited and is about to be reaped.  Put a zombie into its group,
+ * so that no other group gets the number as long as we live, or our parent has
+ * not reaped the zombie.  Returns 0, or -1 with errno set: no zombie could be
+ * made, and COMMAND left a process with the stream open.
  */
 int command_group_keep(struct command_group *g);
 
-/* Nobody will signal the group any more; also called twice. */
+/* Nobody will signal the group any more.  May be called twice. */
 void command_group_release(struct command_group *g);
 
 /* kill(2) for the group; ESRCH: it is gone. */
 int command_group_signal(const struct command_group *g, int sig);
 
-/* Has the group a member?  Zombies and other users' processes count. */
+/* Does the group have a member?  Zombies and other users' processes count. */
 bool command_group_lives(struct command_group *g);
 
 /*
  * Look for members that have the pipe open.  A member that we may not inspect
- * counts, as any does if /proc is missing or foreign (blind); and for a while
- * one that is about to end, because its status is not known yet.  Returns
- * whether there are any.
+ * counts, and so does every member if /proc is missing or foreign (blind).  One
+ * that is about to end counts for a while, because its status is not known yet.
+ * Returns whether there are any.
  */
 bool command_group_find(struct command_group *g);
 
@@ -71,7 +71,7 @@ bool command_group_owns(const struct command_group *g, pid_t pid);
 
 /*
  * A child has ended: does its status count?  Yes, if we saw it with the stream
- * open.  We cannot know it of a member that began after one look and ended
+ * open.  We cannot know that of a member that began after one look and ended
  * before the next: it may have got the stream from a member that had it.
  */
 enum command_group_counts {

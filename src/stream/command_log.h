@@ -34,7 +34,7 @@ struct command_log {
 /* Read from fd, a non-blocking pipe, which l then owns; -1: there is none. */
 void command_log_init(struct command_log *l, int fd);
 
-/* Read all that is there and pass it on.  Never waits. */
+/* Read all that has arrived and pass it on.  Never waits. */
 void command_log_step(struct command_log *l);
 
 /* What to poll for POLLIN, or -1; and when to step at the latest. */

@@ -17,7 +17,7 @@ enum {
 	NAME_BYTES = 256,
 };
 
-/* Of an attribute: a file beside may do instead. */
+/* Does num say that there are no attributes?  Then a file beside may do. */
 static bool durable_lacks_attributes(int num)
 {
 	return num == ENOTSUP || num == EPERM || num == ENOSYS;
@@ -54,13 +54,13 @@ static bool durable_is_ours(const struct stat *st)
 	       st->st_nlink == 1;
 }
 
-/* Of open(2): something lies there that durable_is_ours() would refuse */
+/* Does num of open(2) mean a file that durable_is_ours() would refuse? */
 static bool durable_is_foreign(int num)
 {
 	return num == ELOOP || num == EACCES || num == EISDIR || num == ENXIO;
 }
 
-/* The file beside it, or -1; ENAMETOOLONG: no note has room under its name. */
+/* The file beside it, or -1; ENAMETOOLONG: its name would be too long. */
 static int durable_open(const struct durable *d, int flags)
 {
 	autoclose int fd = -1;
@@ -99,7 +99,7 @@ int durable_sync_folder(int dir_fd)
 	return errno;
 }
 
-/* It is always as long, so that a write replaces it as a whole. */
+/* Every note is of one length, so that a write replaces the whole of it. */
 static int durable_note_beside(const struct durable *d, uint64_t bytes)
 {
 	autoclose int fd = durable_open(d, O_WRONLY | O_CREAT);
@@ -112,7 +112,7 @@ static int durable_note_beside(const struct durable *d, uint64_t bytes)
 	n = pwrite(fd, text, DIGITS, 0);
 	if (n < 0 || fdatasync(fd) < 0)
 		return durable_error(errno);
-	/* Its name, too, has to be there. */
+	/* The name must be on the disk, too. */
 	return durable_sync_folder(d->dir_fd);
 }
 
@@ -128,7 +128,7 @@ int durable_note(const struct durable *d, uint64_t bytes)
 	return durable_error(errno);
 }
 
-/* Returns as pread(2), but a note that is not whole is none. */
+/* Returns as pread(2), but 0 for a note that is not whole. */
 static ssize_t durable_read_beside(const struct durable *d,
 				   char text[static DIGITS + 1])
 {
@@ -139,8 +139,9 @@ static ssize_t durable_read_beside(const struct durable *d,
 }
 
 /*
- * There is no attribute: because none can be set, though one can be read?  An
- * attribute that is not there cannot be replaced, so this changes nothing.
+ * There is no attribute.  Is that because none can be set, though one could be
+ * read?  An attribute that is not there cannot be replaced, so this changes
+ * nothing.
  */
 static bool durable_cannot_set(const struct durable *d)
 {
@@ -148,7 +149,7 @@ static bool durable_cannot_set(const struct durable *d)
 	       durable_lacks_attributes(errno);
 }
 
-/* errno num of fgetxattr(2) or fremovexattr(2): is the note beside? */
+/* After errno num of fgetxattr(2) or fremovexattr(2): is the note beside? */
 static bool durable_is_beside(const struct durable *d, int num)
 {
 	return durable_lacks_attributes(num) ||

@@ -19,8 +19,8 @@ struct durable {
 };
 
 /*
- * Can they be noted?  If it must be beside the file, and something else lies
- * there, the answer is no.
+ * Can bytes be noted?  No if the note must be a file beside, and something else
+ * lies there.
  */
 bool durable_possible(const struct durable *d);
 

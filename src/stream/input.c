@@ -6,10 +6,10 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
-/* What would never be readable, or loses bytes when it is read */
+/* Refuse what would never be readable, or loses bytes when it is read. */
 static int input_check(const struct input *in, struct err *e)
 {
-	struct stat st = { .st_mode = S_IFDIR }; /* reading tells */
+	struct stat st = { .st_mode = S_IFDIR }; /* if unknown, reading tells */
 
 	if (in->kind == IO_PIPE && !io_allows(in->fd, O_RDONLY)) {
 		errno = EBADF;

@@ -39,7 +39,7 @@ void output_init(struct output *out, int fd)
 		if (out->own_fd < 0)
 			out->at_once = PIPE_BUF;
 	}
-	/* Its reader loses what it has no room for. */
+	/* Its reader loses the part of a message that it has no room for. */
 	out->messages = out->kind == IO_SOCKET
 				? io_socket_option(fd, SO_TYPE, SOCK_STREAM) !=
 					  SOCK_STREAM
@@ -156,7 +156,7 @@ static int output_ask_unread(const struct output *out)
 
 int output_check(const struct output *out, struct err *e)
 {
-	/* fstat(2) failed, say: that nobody reads it is not known. */
+	/* For example fstat(2) failed: it may have a reader, or none. */
 	if (out->kind == IO_OTHER) {
 		err_set(e, ERR_IO, 0, "standard output is no stream of bytes");
 		e->num = EBADF;
@@ -197,8 +197,8 @@ static pid_t output_fork_sync(const struct output *out)
 }
 
 /*
- * The kernel reports an error once.  If the process could not tell us, the
- * error is lost: so that counts as an error too.
+ * The kernel reports an error once.  If the process cannot pass it on to us, it
+ * is lost: so that counts as an error, too.
  */
 bool output_synced(struct output *out, int *num)
 {

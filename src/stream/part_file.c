@@ -38,7 +38,7 @@ static struct durable part_file_durable(const struct part_file *p)
 	return (struct durable){ p->dir_fd, p->fd, p->part };
 }
 
-/* Take the names of both out of the path. */
+/* Find the names of FILE and FILE.part in the path. */
 static int part_file_names(struct part_file *p, struct err *e)
 {
 	const char *slash = strrchr(p->path, '/');
@@ -115,7 +115,7 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 			"is not ours alone: remove it, or give it our user "
 			"and mode 0600",
 			e);
-	/* The launcher of a killed receiver may have it for a moment. */
+	/* The launcher of a killed receiver may hold the lock for a moment. */
 	num = io_lock(p->fd, clock_deadline(LOCK_MS)) < 0 ? errno : 0;
 	if (num == EWOULDBLOCK)
 		return part_file_refuse(
@@ -130,7 +130,7 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 	return num ? part_file_error(p, num, e) : 0;
 }
 
-/* What is behind them may be zeros, or of another stream. */
+/* Cut to the noted bytes: others may be zeros, or of another stream. */
 static int part_file_cut(struct part_file *p, struct stat *st, struct err *e)
 {
 	const struct durable d = part_file_durable(p);
@@ -156,7 +156,7 @@ static int part_file_cut(struct part_file *p, struct stat *st, struct err *e)
 	    lseek(p->fd, 0, SEEK_SET) < 0 || fstat(p->fd, st) < 0)
 		return part_file_error(p, errno, e);
 	p->modified = st->st_mtim;
-	/* It says whose part this is, and may not outlive bytes. */
+	/* A note marks the part as ours, and must not promise lost bytes. */
 	num = p->start ? 0 : durable_note(&d, 0);
 	if (num == DURABLE_NO_ROOM)
 		return err_set(e, ERR_IO, 0,
@@ -183,7 +183,7 @@ static int part_file_make(struct part_file *p, struct err *e)
 	return part_file_error(p, errno, e);
 }
 
-/* What else lies in the folder, now that FILE.part is ours */
+/* Does another file stand in the way, now that FILE.part is ours? */
 static int part_file_check_folder(const struct part_file *p, struct err *e)
 {
 	const struct durable d = part_file_durable(p);
@@ -217,12 +217,12 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 	    part_file_check(p, &st, e) < 0)
 		return -1;
 	if (part_file_check_folder(p, e) < 0 || part_file_cut(p, &st, e) < 0) {
-		/* Not before we have the lock: it may be another's by then. */
+		/* Only under our lock: else it may be another process's. */
 		if (p->made)
 			unlinkat(p->dir_fd, p->part, 0);
 		return -1;
 	}
-	/* Only then part_file_close() may drop it. */
+	/* Only from here on may part_file_close() drop it. */
 	p->opened = true;
 	p->digest = digest_new(e);
 	return p->digest ? 0 : -1;
@@ -281,7 +281,7 @@ static int part_file_rename(const struct part_file *p)
 	if (syscall(SYS_renameat2, p->dir_fd, p->part, p->dir_fd, p->name,
 		    RENAME_NO_REPLACE) == 0)
 		return 0;
-	/* A file system, or a container, without it */
+	/* The file system or the container does without renameat2(2). */
 	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return errno;
 	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0)
@@ -335,7 +335,7 @@ static int part_file_order(const struct part_file *p, enum order_kind kind,
 		return part_file_carry_out(p, &o);
 	if (order_ask_with(&o, (int[]){ p->dir_fd, p->fd }, &answer, &e) == 0)
 		return 0;
-	/* Of our own: the launcher may have done it, but is gone. */
+	/* The error is our own: the launcher may have done it, but is gone. */
 	if (kind == ORDER_PART_NAME && e.kind == ERR_STREAM &&
 	    e.num != EMFILE && e.num != ENFILE)
 		return ECANCELED;
@@ -349,7 +349,7 @@ static int part_file_note(const struct part_file *p)
 	return part_file_order(p, ORDER_PART_NOTE, p->synced);
 }
 
-/* While the stream runs the note before will do. */
+/* While the stream runs, the previous note will do. */
 static int part_file_note_if_room(const struct part_file *p)
 {
 	int num = part_file_note(p);
@@ -378,15 +378,15 @@ static int part_file_finish(const struct part_file *p)
 	num = part_file_order(p, ORDER_PART_NAME, 0);
 	if (!num)
 		return durable_sync_folder(p->dir_fd) ? ECANCELED : 0;
-	/* FILE came meanwhile, say.  What is on the disk can be continued. */
+	/* FILE may exist by now.  What is on the disk can be continued. */
 	part_file_order(p, ORDER_PART_NOTE, p->bytes);
 	return num;
 }
 
 /*
- * A process of its own does work, which may wait long for the disk, and exits
- * with the result.  0: it cannot be had.  The like of it for another file is in
- * output.c.
+ * Fork a process that does work, which may wait long for the disk, and exits
+ * with the result.  Returns 0 if there can be none.  output.c has the like for
+ * other files.
  */
 static pid_t part_file_fork(const struct part_file *p,
 			    int (*work)(const struct part_file *p))
@@ -416,7 +416,7 @@ static bool part_file_reap(struct part_file *p, int *num)
 	return true;
 }
 
-/* A process that cannot be had is done without: that only costs durability. */
+/* Do without a process if there can be none: that only costs durability. */
 static void part_file_sync(struct part_file *p)
 {
 	p->synced = p->bytes;
@@ -471,7 +471,7 @@ static int part_file_await(struct part_file *p, uint64_t ended_ms,
 	return num;
 }
 
-/* First what syncs now, then the last note.  Returns 0 or an errno. */
+/* Wait for the running sync, then for the last note.  Returns 0 or an errno. */
 static int part_file_await_all(struct part_file *p)
 {
 	uint64_t ended_ms = clock_now_ms(), tell_ms = ended_ms + SILENT_MS;
@@ -486,7 +486,7 @@ static int part_file_await_all(struct part_file *p)
 }
 
 /*
- * What arrived since the last sync is kept, too.  But the kernel tells of a
+ * What arrived since the last sync is kept, too.  But the kernel reports a
  * failed write once: after a failed sync the next one would succeed, and lie.
  */
 static void part_file_leave(struct part_file *p)

@@ -21,9 +21,9 @@ struct part_file {
 	const char *path; /* FILE; borrowed */
 	char name[256], part[256]; /* in the folder */
 	uint64_t start; /* bytes that it had already */
-	struct timespec modified; /* as of before these were digested */
+	struct timespec modified; /* its time, before those were digested */
 	uint64_t bytes; /* written so far */
-	struct digest *digest; /* of the bytes that it had; see prepare() */
+	struct digest *digest; /* of those bytes; see part_file_prepare() */
 	uint64_t synced; /* bytes that a process syncs, or has synced */
 	uint64_t sync_due_ms; /* when it starts, if there are any bytes */
 	pid_t sync_pid; /* that process; 0: none */
@@ -50,8 +50,9 @@ int part_file_prepare(void *part_file, bool *ready,
 		      struct err *e) attr_must_check;
 
 /*
- * Before a write: is it as long as what we wrote and, until we write, as it was
- * when it was digested?  0, or ESTALE.
+ * Before a write: does FILE.part have the length that we gave it and, before
+ * our first write, the time that it had when it was digested?  Returns 0 or, if
+ * not, ESTALE.
  */
 int part_file_unchanged(const struct part_file *p);
 

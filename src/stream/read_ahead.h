@@ -2,7 +2,7 @@
 /*
  * How far the sender reads ahead of its connection.  A page that waits in a
  * large buffer leaves the CPU's cache before it is encrypted, which costs a
- * third of the whole; so the sender reads only as far ahead as keeps the
+ * third of the speed; so the sender reads only as far ahead as keeps the
  * connection busy.  The limit grows when the connection ran dry because the
  * producer works in bursts.  There is no limit while the connection takes
  * nothing: reading on costs nothing then.  Pure.
@@ -17,7 +17,7 @@ enum {
 	READ_AHEAD_DRY_MS = 20, /* socket buffers bridge shorter pauses */
 	READ_AHEAD_STALL_MS = 100, /* nothing taken for so long: no limit */
 	READ_AHEAD_GROWTH = 4, /* factor after each pause */
-	READ_AHEAD_CALM = 16, /* its size so often, no pause: halve it */
+	READ_AHEAD_CALM = 16, /* so often its size without a pause: halve it */
 };
 
 struct read_ahead {

@@ -205,7 +205,7 @@ static int receiver_reader_gone(struct receiver *r, struct err *e)
 /* Which of session_poll()'s descriptors is which */
 enum { POLL_OUTPUT, POLL_CONSUMER };
 
-/* Data that is dropped comes over the new connection. */
+/* Not once the outcome is known: we drop data of the new connection then. */
 static bool receiver_reads_old(const struct receiver *r)
 {
 	return r->session->old && (!r->over || receiver_compares(r));
@@ -272,7 +272,7 @@ void receiver_arrived(struct receiver *r)
 static void receiver_resume(struct receiver *r)
 {
 	r->on = receiver_connection_new(r);
-	/* Say at once whether we wait: it may be lost before the next ACK. */
+	/* Say at once whether we wait: the connection may soon be lost. */
 	if (!r->session->old)
 		r->on.ack_due_ms = r->now_ms;
 	/* The sender has no bytes that we lack: the connection works. */

@@ -68,8 +68,8 @@ struct receiver {
 	bool want_data, want_output; /* what the last step was blocked on */
 	bool ended; /* the end of the stream was received */
 	bool over; /* the outcome is known */
-	bool begun; /* the stream is this one, not another */
-	bool differs; /* it is another one */
+	bool begun; /* the sender's stream is the one whose bytes we have */
+	bool differs; /* the sender's stream is another */
 	bool reader_gone; /* nobody reads the output any more */
 	uint64_t total; /* bytes received */
 	uint64_t progress_due_ms;

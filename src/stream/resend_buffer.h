@@ -62,8 +62,8 @@ struct resend_buffer {
 	bool keeps; /* bytes until acknowledged; else until sent */
 	bool peeks; /* peek() works */
 	bool eof; /* head is the end of the stream */
-	bool full; /* although there is room */
-	bool cramped; /* by small writes: call to_memory() */
+	bool full; /* takes no more, although there is room */
+	bool cramped; /* full of small writes: call to_memory() */
 	bool stalled; /* send nothing until ack() */
 	bool in_place; /* unsent bytes wait in the input itself */
 };
@@ -88,7 +88,7 @@ struct resend_buffer *resend_memory_new(const struct input *in, uint64_t bytes,
 struct resend_buffer *resend_file_new(const struct input *in, struct err *e);
 
 /*
- * In pipes, as the input is one.  splice(2) moves bytes from it through a pipe
+ * In pipes; the input is a pipe.  splice(2) moves bytes from it through a pipe
  * of our own into kernel TLS.  tee(2) keeps them in a second one: the same
  * pages, not a copy.  bytes: how many are kept; 0: none.  It cannot rewind.
  * Call to_memory() first to send bytes again, to use a connection without
@@ -115,7 +115,7 @@ static inline uint64_t resend_buffer_wants(const struct resend_buffer *s)
 						  : s->ahead - unsent;
 }
 
-/* For peek(): the caller must know what is held. */
+/* The error of peek(): its caller must know what is held. */
 static inline int resend_buffer_not_held(struct err *e)
 {
 	return err_set(e, ERR_BUG, 0, "bytes of the stream are not held");

@@ -48,7 +48,7 @@ int sender_run(const struct sender_params *p, uint64_t *confirmed,
 /* A receiver sends an ACK every 5 s (btrfs-ktls-pipe-protocol(7)). */
 enum { SENDER_SILENCE_MS = 30000 };
 
-/* How long we wait for others without a word */
+/* How long we wait for others before we log it */
 enum { SENDER_SPEAK_MS = 5000 };
 
 /* What belongs to one connection; the next one begins with a new value. */

@@ -21,7 +21,7 @@ static bool sender_owes(const struct sender *s)
 	return s->resend->sent > s->on.stuck.acked || s->on.ended;
 }
 
-/* Has the receiver all that there is? */
+/* Does the receiver have all that there is? */
 static bool sender_is_idle(const struct sender *s)
 {
 	return s->resend->head <= s->on.stuck.acked && !s->complete;
@@ -33,7 +33,7 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 	struct resend_buffer *st = s->resend;
 	uint64_t offset = ack->offset;
 
-	/* It only shows that the receiver lives. */
+	/* While we compare, it only shows that the receiver lives. */
 	if (session_compares(s->session))
 		return 0;
 	if (offset > st->sent)
@@ -41,7 +41,7 @@ static int sender_on_ack(struct sender *s, const struct frame_ack *ack,
 			       "the receiver acknowledges byte %" PRIu64
 			       ", but only %" PRIu64 " were sent",
 			       offset, st->sent);
-	/* It came over the new connection: the receiver knows of that. */
+	/* It came over the new connection, so the receiver uses that. */
 	session_retire_old(s->session, offset);
 	if (stuck_ack(&s->on.stuck, offset, ack->flags & FRAME_ACK_WAITS) ||
 	    sender_is_idle(s))
@@ -100,7 +100,7 @@ static int sender_on_fail(const struct frame_outcome *o, struct err *e)
 		       (unsigned int)o->failure);
 }
 
-/* What we sent before cannot become what the receiver had. */
+/* Once bytes were sent without a comparison, none can follow. */
 static int sender_on_have(struct sender *s, const struct frame_have *have,
 			  struct err *e)
 {
@@ -208,7 +208,7 @@ static int sender_check_silence(struct sender *s, struct err *e)
 	err_set(e, ERR_STREAM, 0,
 		"the receiver has not been heard from for %d s",
 		SENDER_SILENCE_MS / 1000);
-	/* What swallows our bytes swallows our ACKs, so that it is stuck. */
+	/* What swallows our bytes swallows TCP's ACKs, too: it cannot send. */
 	if (sender_owes(s))
 		err_append(e, " with bytes on their way to it: it or the "
 			      "network has stalled, or " SWALLOWED);
@@ -216,8 +216,8 @@ static int sender_check_silence(struct sender *s, struct err *e)
 }
 
 /*
- * During a rekey we do not read from this connection.  At the key limit we have
- * bytes for the receiver, too, that it does not get.
+ * During a rekey we do not read from this connection.  At the key limit we hold
+ * back bytes that the receiver waits for.
  */
 static int sender_check_stuck(struct sender *s, struct err *e)
 {

@@ -80,7 +80,7 @@ static int sender_wait(struct sender *s, struct session_poll *p, struct err *e)
 	return 0;
 }
 
-/* An unfinished record has waited long enough by now. */
+/* A record left unfinished by the last connection need not wait again. */
 static struct sender_connection sender_connection_new(const struct sender *s)
 {
 	return (struct sender_connection){
@@ -122,7 +122,8 @@ static int sender_run_session(struct sender *s, struct err *e)
 
 /*
  * The receiver has these bytes.  Continue behind them, even if the connection
- * was lost before it took the result: that is said again over the next one.
+ * was lost before it took the result: the result is sent again over the next
+ * one.
  */
 static int sender_compare(struct sender *s, struct err *e)
 {
@@ -199,7 +200,7 @@ static int sender_step(struct sender *s, struct err *e)
 	if (sender_use_connection(s, e) < 0 || sender_wait(s, &p, e) < 0)
 		return -1;
 	sender_show(s);
-	/* The outcome may have arrived: it goes before a new connection. */
+	/* Read an outcome that has arrived before using a new connection. */
 	if (sender_hear(s, p.conn, e) < 0)
 		return -1;
 	if (p.old && sender_flush_old(s, e) < 0)

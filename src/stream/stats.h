@@ -14,7 +14,7 @@ struct stats {
 	char stream[SESSION_HEX_CHARS + 1]; /* id; "": none */
 	const char *method; /* how the peer authenticated; NULL: no peer yet */
 	uint64_t bytes; /* sender: confirmed; receiver: received */
-	uint64_t compared; /* of these, not sent: they were there already */
+	uint64_t compared; /* of these, not sent: the receiver had them */
 	uint64_t reconnects;
 	uint64_t rekeys; /* each over another connection */
 	char identity[80], peer[80]; /* "": none */

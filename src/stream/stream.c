@@ -17,7 +17,7 @@
 /* If nothing is kept: enough for full records and large sends */
 #define SMALL_BUFFER_BYTES (1 << 20)
 
-/* Later no socket can be opened to find out. */
+/* Found out once, early: a confined process cannot open the sockets. */
 static bool stream_splices_pieces(const struct mode *mode)
 {
 	static enum { UNKNOWN, YES, NO } known[MODE_COUNT];
@@ -114,8 +114,8 @@ static struct command *stream_command(const struct stream_config *c,
 }
 
 /*
- * The stream cannot begin: the peer must not wait for it.  One that waits for
- * another process of ours goes on waiting.
+ * The stream cannot begin: the peer must not wait for it.  A peer that waits
+ * for another process of ours goes on waiting.
  */
 static int stream_give_up(struct session *session)
 {
@@ -155,7 +155,7 @@ static void stream_source_close(struct stream_source *from)
 	*from = (struct stream_source){ .input = { .own_fd = -1 } };
 }
 
-/* Another receiver needs bytes that are gone here. */
+/* The new receiver needs bytes that we no longer hold. */
 static int stream_source_rewind(struct stream_source *from, struct err *e)
 {
 	log_notice("the receiver was restarted: %s again",
@@ -298,7 +298,7 @@ static int stream_transfer(struct session *session,
 	/* The stream has begun. */
 	if (ret < 0 && e->kind == ERR_KTLS)
 		e->kind = ERR_STREAM;
-	/* It is in user space as long as bytes are compared. */
+	/* The path was in user space while bytes were compared. */
 	if (session->compared) {
 		stats->compared = session->have.offset;
 		stream_note_path(session, stats);

@@ -44,7 +44,7 @@ void stream_prepare(const struct stream_config *c, bool sends,
 
 /*
  * Transfer the stream over the connections of session, the first of which is
- * there, and free the session.  NULL is an error that *e tells already.
+ * open, and free the session.  If session is NULL, *e already says why.
  * Fills *stats as far as the stream got.
  * Errors: those of sender_run() and receiver_run(), and ERR_BUG if the system
  * is out of resources.  The peer is told of each.

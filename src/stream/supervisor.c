@@ -68,7 +68,7 @@ static void supervisor_exec(const struct supervisor_params *p, int messages_fd)
 	sigset_t none;
 
 	setpgid(0, 0);
-	/* If the supervisor is killed: late, but better than never. */
+	/* If the supervisor is killed, this comes late, but it comes. */
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (supervisor_set_environment(p->start) == 0 &&
 	    dup2(p->child_fd, is_source ? STDOUT_FILENO : STDIN_FILENO) >= 0 &&
@@ -166,7 +166,7 @@ static void supervisor_note(struct supervisor *s, pid_t pid, bool is_member,
 	}
 }
 
-/* A call failed that we cannot watch COMMAND without. */
+/* A call failed without which we cannot watch COMMAND. */
 static void supervisor_lose(struct supervisor *s)
 {
 	if (errno != ECHILD && errno != EINTR)
@@ -351,8 +351,8 @@ static bool supervisor_obey(struct supervisor *s)
 
 /*
  * If we are killed, the last writing end of the leash closes, and the kernel
- * sends SIGKILL to the group for whoever holds the other end: fcntl(2)
- * F_SETSIG.  It knows the group, not its number.
+ * sends SIGKILL to the group, if any process still holds the other end:
+ * fcntl(2) F_SETSIG.  The kernel refers to the group itself, not to its number.
  */
 static int supervisor_tie(const struct supervisor *s)
 {
@@ -383,7 +383,7 @@ static void supervisor_untie(struct supervisor *s)
  */
 static bool supervisor_is_read(struct supervisor *s)
 {
-	/* Only POLLERR: nobody does. */
+	/* Without events only POLLERR is reported: nobody reads it. */
 	if (s->pipe_fd >= 0 && io_ready(s->pipe_fd, 0))
 		attr_close(&s->pipe_fd);
 	return s->pipe_fd >= 0;

@@ -23,7 +23,7 @@ struct command_status {
 	bool wanted_terminal; /* signal stopped it, we ended it */
 	bool left_behind; /* it was another process of its group */
 	bool left_unseen; /* and may not have had the stream open */
-	bool unwatched; /* the supervisor was killed: who knows how it ended */
+	bool unwatched; /* the supervisor was killed: the end is unknown */
 	char words[COMMAND_LOG_WORDS_BYTES]; /* its last line (command_log.h) */
 };
 
