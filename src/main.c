@@ -63,7 +63,7 @@ static void main_harden(void)
 	/* Both then show as errors of the call that caused them. */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
-	/* It asks for the meter, once there is one. */
+	/* SIGUSR1 asks for the meter, once there is one. */
 	signal(SIGUSR1, SIG_IGN);
 	signals_init();
 	/* If it is ignored, waitpid(2) cannot tell how a child ended. */
@@ -149,7 +149,7 @@ int main(int argc, char **argv)
 		log_flush();
 	else
 		log_error("%s", e.msg);
-	/* The log opens the terminal by the launcher. */
+	/* Not before: the log may open the terminal through the launcher. */
 	order_disconnect();
 	if (ret == 0)
 		return 0;

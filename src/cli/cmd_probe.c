@@ -26,7 +26,7 @@ struct probe {
 		bool x509; /* with certificates */
 		struct ktls_support kernel;
 	} modes[MODE_COUNT]; /* in the order of mode_table */
-	struct confine confine; /* what holds of connect and listen */
+	struct confine confine; /* of connect and listen */
 	const struct mode *pick; /* what connect offers first */
 	bool usable; /* pick runs in the kernel both ways */
 };

@@ -29,10 +29,10 @@ enum {
 	LAST_MS = 500, /* for the far program to end */
 	REVERSE_MS = 60000, /* for the far host to connect */
 	END_MS = 10000, /* for ssh to end after the stream */
-	ERROR_END_MS = 3000, /* the same if there was none */
+	ERROR_END_MS = 3000, /* the same without a stream */
 	SUSPENDED_END_MS = 500, /* if the far host goes on waiting */
-	CHANNEL_END_MS = 500, /* if we gave a stream in the channel up */
-	BUSY_MS = 10000, /* for it to notice that another process died */
+	CHANNEL_END_MS = 500, /* if we gave up a stream in the channel */
+	BUSY_MS = 10000, /* for the far host to notice that a process died */
 };
 
 static char far_program[] = "btrfs-ktls-pipe ssh-server";
@@ -84,8 +84,8 @@ static int near_set_up(struct near *n, struct err *e)
 }
 
 /*
- * All is known that the launcher must know.  It does not inherit the key, which
- * becomes our credential after it was forked.
+ * By now we know all that the launcher must know.  It does not inherit the key,
+ * which becomes our credential after the fork.
  */
 static int near_confine(struct near *n, struct err *e)
 {
@@ -227,12 +227,12 @@ static int near_cannot_reach(const struct near *n, const char *tried, bool gone,
 	struct err last = *e;
 	const char *remedy = err_remedy(last.num);
 
-	/* Somebody is there. */
+	/* Something answered there. */
 	if (last.kind == ERR_AUTH)
 		return -1;
 	err_set(e, ERR_NET, 0, "no direct connection to %s (%s, port %u): %s",
 		n->o->ssh.host, tried, n->setup.connections.port,
-		/* EAGAIN: no cause, but that it may end (resolve_take()) */
+		/* EAGAIN names no cause: see resolve_take() */
 		last.num && last.num != EAGAIN ? strerror(last.num) : last.msg);
 	if (n->o->fallback || gone)
 		return -1;
@@ -284,7 +284,7 @@ static struct session *near_reach(struct near *n, const struct ssh_answer *a,
 	}
 	n->side.port = a->port;
 	n->setup.connections.port = (uint16_t)a->port;
-	/* With --discard the far program ends before WELCOME is here. */
+	/* With --discard the far program may end before WELCOME is here. */
 	n->setup.connections.lifeline_fd = n->o->discard ? -1 : n->ssh.fd;
 	if (near_confine(n, e) < 0)
 		return NULL;
@@ -373,9 +373,9 @@ static struct session *near_fall_back(struct near *n, struct err *e)
 	*e = (struct err){ 0 };
 	if (near_say(n, SSH_ANSWER_CHANNEL, e) < 0)
 		return NULL;
-	/* What comes next there is the stream's. */
+	/* What comes next on the lifeline is the stream's. */
 	n->setup.connections.in_channel = true;
-	/* That nobody waits for us there may have crossed with this order. */
+	/* NOWHERE may have crossed our order on the way. */
 	do
 		if (ssh_process_hear(&n->ssh, &a, e) < 0)
 			return NULL;
@@ -407,7 +407,7 @@ static int near_listen(struct near *n, struct err *e)
 
 	if (!n->o->reverse)
 		return 0;
-	/* options_check() has checked that it is one in numbers. */
+	/* options_check() has checked that it is a numeric address. */
 	if (n->o->address)
 		strcpy(n->secret->address, n->o->address);
 	if (net_listen(&at, &n->listener, e) < 0)
@@ -417,7 +417,7 @@ static int near_listen(struct near *n, struct err *e)
 }
 
 /*
- * Before there was a stream: the far program or ssh ended.  What the exit
+ * The far program or ssh ended before there was a stream: say what the exit
  * status of ssh means.
  */
 static int near_explain(const struct near *n, int status, struct err *e)
@@ -426,7 +426,7 @@ static int near_explain(const struct near *n, int status, struct err *e)
 
 	if (status < 0)
 		return -1;
-	/* Ours only waited at the socket of the one that had the stream. */
+	/* Our ssh-server only waited for the one that had the stream. */
 	if (!status && n->heard_ready && n->o->name && !n->o->discard)
 		return err_set(e, ERR_AUTH, 0,
 			       "the stream of that name on %s ended while we "
@@ -501,16 +501,17 @@ static uint64_t near_end_ms(const struct near *n, bool streams, int ret,
 	/* If we were refused, another process has the stream. */
 	if (n->o->name && ret < 0 && (streams || e->kind == ERR_AUTH))
 		return SUSPENDED_END_MS;
-	/* Nothing else tells the far host while its COMMAND takes nothing. */
+	/* While its COMMAND takes nothing, only the end tells the far host. */
 	if (n->setup.connections.in_channel && ret < 0 && e->kind == ERR_IO)
 		return CHANNEL_END_MS;
 	return streams || n->ssh.ended ? END_MS : ERROR_END_MS;
 }
 
 /*
- * The alert may lie behind bytes that nobody takes there, or the answer to our
- * greeting was lost, so that the stream has begun there only.  A stream with a
- * name is kept for another process.  In the channel are the stream's bytes.
+ * Say through ssh, too, that we gave up: our alert may lie behind bytes that
+ * nobody takes there, or the answer to our greeting was lost, so that the
+ * stream has begun there only.  Not for a stream with a name, which is kept for
+ * another process, and not in the channel, which carries the stream's bytes.
  */
 static void near_give_up(struct near *n)
 {
@@ -521,7 +522,7 @@ static void near_give_up(struct near *n)
 		log_debug("%s", e.msg);
 }
 
-/* Without a stream: the far host had one, or the far program or ssh ended. */
+/* We had no stream: did the far host have one, or did ssh end before? */
 static void near_judge(const struct near *n, bool ended, int status,
 		       struct err *e)
 {

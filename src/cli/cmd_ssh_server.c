@@ -52,8 +52,8 @@ struct far {
 };
 
 /*
- * Keep the channel for ourselves: no COMMAND may read or write it.  What it
- * prints goes where its messages go.
+ * Keep the channel for ourselves: no COMMAND may read or write it.  What
+ * COMMAND prints goes where its messages go.
  */
 static int far_take_channel(struct far *f, struct err *e)
 {
@@ -177,7 +177,7 @@ static int far_options(struct far *f, struct err *e)
 }
 
 /*
- * How much we say, and who speaks: the near host has messages, too.  A -v of
+ * Set how much we log, and name this host: the near host logs, too.  A -v of
  * our own, in authorized_keys, can only add to what the near host asks for.
  */
 static void far_set_log(const struct far *f)
@@ -238,7 +238,7 @@ static int far_aim(struct far *f, const struct ssh_request_secret *s,
 		net ? ", or to " : "", net ? net : "");
 }
 
-/* Listen where ssh came to, and nowhere else. */
+/* Listen at the address that ssh reached, and nowhere else. */
 static int far_listen(struct far *f, struct ssh_answer *a, struct err *e)
 {
 	struct net_endpoint at = { .host = a->address,
@@ -299,7 +299,7 @@ static int far_name_id(const struct far *f, uint8_t id[static FRAME_NAME_BYTES],
 	return stream_name_hash(all, id, e);
 }
 
-/* Bring the key to the ssh-server that has the stream.  Returns as that. */
+/* Bring the key to the stream's owner.  Returns as ssh_name_bring(). */
 static int far_call_owner(struct far *f, const struct ssh_request_secret *s,
 			  struct err *e)
 {
@@ -402,8 +402,8 @@ static void far_on_owner(void *arg, const char *identity)
 }
 
 /*
- * Returns 0, or 1 if the owner of the stream's name does it.  The launcher does
- * not inherit the key: *s is of secret_alloc().
+ * Returns 0, or 1 if the owner of the stream's name serves it.  The launcher
+ * does not inherit the key: *s is of secret_alloc().
  */
 static int far_take_key(struct far *f, struct ssh_request_secret *s,
 			struct err *e)
@@ -455,7 +455,7 @@ static int far_set_up(struct far *f, struct err *e)
 	return 0;
 }
 
-/* Reverse: the near host does not let us in; its user reads this. */
+/* Reverse: we do not reach the near host, whose user reads this. */
 static void far_cannot_reach(const struct far *f, struct err *e)
 {
 	if (e->kind != ERR_NET || !e->num)
@@ -492,7 +492,7 @@ static struct session *far_connect(struct far *f, struct err *e)
 	return session_first(session, e);
 }
 
-/* What the near host says after it had our answer */
+/* Hear what the near host says after our answer. */
 static int far_hear(struct far *f, struct ssh_answer *order, struct err *e)
 {
 	uint64_t deadline = clock_deadline(ORDER_MS);
@@ -508,7 +508,7 @@ static int far_hear(struct far *f, struct ssh_answer *order, struct err *e)
 
 /*
  * There is no direct connection.  Tell the near host, unless it spoke first.
- * It answers by the order to use the channel, or it ends.
+ * It answers with the order to use the channel, or it ends.
  */
 static int far_obey(struct far *f, struct err *e)
 {
@@ -524,7 +524,7 @@ static int far_obey(struct far *f, struct err *e)
 	}
 	if (far_hear(f, &order, e) < 0 && !f->left)
 		return -1;
-	/* The near host says why. */
+	/* The near host logs why. */
 	if (f->left || order.kind == SSH_ANSWER_GAVE_UP) {
 		log_set_level(LOG_SILENT);
 		return -1;
@@ -557,8 +557,8 @@ static struct session *far_fall_back(struct far *f, struct err *e)
 }
 
 /*
- * As the near host does it.  With a name another process may have continued the
- * stream, and the first one not know that.
+ * As near_give_up(), but with a name, too: another process may have continued
+ * the stream without the first one's knowledge.
  */
 static void far_give_up(const struct far *f)
 {

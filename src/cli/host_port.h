@@ -10,8 +10,8 @@ struct host_port {
 };
 
 /*
- * Parse HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address as it
- * is.  port_given: the port is said elsewhere.  Errors: ERR_USAGE.
+ * Parse HOST, HOST:PORT, [ADDRESS], [ADDRESS]:PORT, or an IPv6 address without
+ * brackets.  port_given: another option gives the port.  Errors: ERR_USAGE.
  */
 int host_port_parse(const char *text, bool port_given, struct host_port *out,
 		    struct err *e) attr_must_check;

@@ -29,7 +29,7 @@
 
 enum {
 	PIPE_BYTES = 1 << 20,
-	/* A source that was begun again may not be reaped yet. */
+	/* If a source begins again, the last one may not be reaped yet. */
 	COMMANDS_MAX = 2,
 	PROCESSES_MAX = 128,
 	LATE_MS = 5000, /* for a stream's launcher to end after it */
@@ -51,13 +51,13 @@ struct launcher_command {
 struct launcher {
 	const struct options *o;
 	int fd; /* orders come from there */
-	bool of_stream; /* of --keep; else of whoever started us */
+	bool of_stream; /* serves a stream of --keep; else the first process */
 	int stream_pidfd; /* of that stream's process; -1: unknown */
 	char identity[ORDER_WORD_BYTES]; /* of its client; "": none */
 	pid_t resolver; /* the last look-up; 0: none */
 	pid_t slow; /* carries out the last slow order; 0: none */
 	struct launcher_command commands[COMMANDS_MAX];
-	/* What is not here is not ours to signal: streams of --keep, or ssh */
+	/* All that an order may signal: streams of --keep, or ssh */
 	struct launcher_process processes[PROCESSES_MAX];
 };
 
@@ -162,7 +162,7 @@ static struct launcher_process *launcher_note(struct launcher *l, pid_t pid)
 		return NULL;
 	if (p->pid)
 		attr_close(&p->pidfd);
-	/* Close-on-exec by itself.  A kernel or a container may lack it. */
+	/* Close-on-exec by itself.  A kernel or container may lack it. */
 	p->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
 	p->pid = p->pidfd >= 0 || err_refuses(errno) ? pid : 0;
 	return p->pid ? p : NULL;
@@ -206,7 +206,7 @@ static int launcher_resolve(struct launcher *l, const struct order *o,
 
 	if (l->o->verb != OPTIONS_CONNECT || !q.host)
 		return launcher_refuse(&a->error, "no name to look up");
-	/* Nobody waits for the last one any more. */
+	/* Nobody waits for the previous look-up any more. */
 	if (l->resolver > 0)
 		kill(l->resolver, SIGKILL);
 	l->resolver = 0;
@@ -400,11 +400,11 @@ static void launcher_detach(int fd)
 	notify_after_fork();
 	io_close_all_but(3, &fd, 1);
 	log_after_fork();
-	/* The process that listens takes its own later. */
+	/* The process that listens takes its sockets itself, later. */
 	activation_forget();
 }
 
-/* Wait for the disk, as the process of the last slow order does. */
+/* Wait for the process of the last slow order, and so for the disk. */
 static void launcher_finish_slow(struct launcher *l)
 {
 	while (l->slow && waitpid(l->slow, NULL, 0) < 0 && errno == EINTR)
@@ -413,9 +413,9 @@ static void launcher_finish_slow(struct launcher *l)
 }
 
 /*
- * A slow order is carried out by a process of its own, one at a time: others,
- * such as to connect again, must not wait for it.  Returns as fork(2); after -1
- * we carry it out.
+ * A slow order is carried out by a process of its own, one at a time: other
+ * orders, such as to connect again, must not wait for it.  Returns as fork(2);
+ * after -1 we carry it out.
  */
 static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
 {
@@ -427,7 +427,7 @@ static pid_t launcher_fork_slow(struct launcher *l, const struct order *o)
 	pid = fork();
 	if (pid > 0)
 		l->slow = pid;
-	/* If the launcher ends, whoever asks must hear it at once. */
+	/* If the launcher ends, the process that asks must see it at once. */
 	if (pid == 0)
 		close(l->fd);
 	return pid;
@@ -490,10 +490,10 @@ static void launcher_run(struct launcher *l)
 }
 
 /*
- * A stream has a launcher of its own, so that a broken one can take nothing
- * from others: to receive or to close what it sends may last for ever.  Its
- * process asks for it over the listener's socket, before it reads a byte, and
- * the kernel says which one that is.
+ * A stream has a launcher of its own, so that a broken stream can take nothing
+ * from others: it may take for ever to receive or to close what it sends.  The
+ * stream's process asks for a launcher over the listener's socket before it
+ * reads a byte; the kernel says which process asks.
  */
 static int launcher_stream(struct launcher *l, const struct order_received *r,
 			   struct order_answer *a)

@@ -10,13 +10,13 @@
 #include "cli/options.h"
 
 /*
- * Fork the launcher, unless --confine is off.  From here on order_possible().
- * If it cannot be had, that is an error with --confine require, else a notice.
- * It ends when no process is left that can ask.  With --keep it forks one for
- * each stream, which ends with the stream's process.
+ * Fork the launcher, unless --confine is off.  From here on order_possible() is
+ * true.  If it cannot be started, that is an error with --confine require, else
+ * a notice.  It ends when no process is left that can ask.  With --keep it
+ * forks one for each stream, which ends with the stream's process.
  *
- * child: one of ours that it may signal for us, and ends when we are gone; 0:
- * none.  Borrows o.  Errors: ERR_KTLS.
+ * child: a process of ours that it may signal for us, and that it ends when we
+ * are gone; 0: none.  Borrows o.  Errors: ERR_KTLS.
  */
 int launcher_start(const struct options *o, pid_t child,
 		   struct err *e) attr_must_check;

@@ -48,8 +48,8 @@ struct options {
 	uint64_t given; /* a bit for each row of the table */
 
 	char host[256]; /* connect: no port, no brackets */
-	const char *bind; /* or NULL; no brackets, as is address */
-	char address_text[256]; /* one of these two */
+	const char *bind; /* or NULL; no brackets, and none in address */
+	char address_text[256]; /* of bind or address */
 	uint64_t port; /* UINT64_MAX while parsing: not given */
 	uint64_t last_port; /* of a range, or 0 */
 	int family; /* AF_UNSPEC, AF_INET, AF_INET6 */

@@ -57,7 +57,7 @@ static bool options_given(const struct options *o, size_t row)
 	return o->given >> row & 1;
 }
 
-/* Does what a row needs or excludes hold? */
+/* Does this condition hold, which a row needs or excludes? */
 static bool options_has(const struct options *o, const char *what)
 {
 	size_t len = strcspn(what, ":") - 2;
@@ -94,7 +94,7 @@ static int options_check_row(const struct options *o,
 	return 0;
 }
 
-/* Each row has what it needs, and one thing at most reads standard input. */
+/* Each row must have what it needs, and at most one may read standard input. */
 static int options_check_rows(const struct options *o, struct err *e)
 {
 	bool stdin_is_stream = options_sends(o) && !o->command;

@@ -236,8 +236,8 @@ static bool options_elsewhere(const struct refused *r, char list[static 128])
 }
 
 /*
- * Say why.  optopt is a letter; or 0, and the word before optind is long; or a
- * row, which got a value that it does not take.
+ * Say why.  optopt is a letter; or 0: the word before optind is a long option;
+ * or 256 plus a row: that option takes no value, but got one.
  */
 static int options_unknown(const struct options *o, char **argv, struct err *e)
 {
@@ -354,7 +354,7 @@ static int options_parse_ssh(struct options *o, int argc, char **argv,
 	o->family = o->ssh.family;
 	if (o->action != OPTIONS_RUN)
 		return 0;
-	/* Help is to be had in any case. */
+	/* A wrong file keeps nobody from the help. */
 	if (ret < 0)
 		*e = of_file;
 	return ret < 0 ? -1 : options_check(o, 0, NULL, e);

@@ -42,7 +42,7 @@ struct options_spec {
 	const char *needs[2], *not_with[5];
 };
 
-/* Conditions other than that an option is given */
+/* Conditions that are not the name of an option */
 #define COMMAND "a COMMAND"
 #define NO_BUFFER "--buffer 0"
 #define NONE "--mode none: it encrypts nothing"

@@ -36,7 +36,7 @@ struct serve {
 	sigset_t old_mask;
 	int stop_sig; /* the last one that asked us to end, or 0 */
 	bool aborts; /* a second one came */
-	bool orphaned; /* the launcher is lost, which starts COMMAND */
+	bool orphaned; /* the launcher, which starts COMMAND, is lost */
 	bool served; /* a stream has begun */
 	uint64_t wait_ms; /* deadline of --wait */
 	struct serve_status status;
@@ -44,8 +44,8 @@ struct serve {
 };
 
 /*
- * The name that a client's streams are counted by.  "": clients have no names,
- * because they may share a key; then they are counted by source.
+ * The name under which a client's streams are counted.  "": clients have no
+ * names, because they may share a key; then they are counted by source.
  */
 static const char *serve_client(const struct serve *k,
 				const struct tls_agreed *agreed)
@@ -284,7 +284,7 @@ static void serve_take_signals(struct serve *k)
 			serve_reap(k);
 			break;
 		case SIGHUP:
-			/* systemd waits for the end of it. */
+			/* systemd waits for the end of a reload. */
 			notify_set(NOTIFY_RELOADING);
 			serve_reread(k);
 			notify_set(NOTIFY_READY);
@@ -317,7 +317,7 @@ static int serve_change_launcher(const struct serve *k, const struct peer *g,
 	if (fd < 0)
 		return -1;
 	order_connect(fd, true);
-	/* Not without a launcher: then it forks for COMMAND. */
+	/* Only with a launcher: without one we fork for COMMAND. */
 	if (confine_limit() < 0)
 		log_debug("limits of this stream: %s", strerror(errno));
 	return 0;
@@ -407,7 +407,7 @@ static void serve_name(const struct serve *k, const struct peer *g,
 		 *identity ? " " : "", g->name);
 }
 
-/* A HELLO with a name needs room for one more.  Returns false without room. */
+/* Is there room for the name of a HELLO?  Else the peer is refused. */
 static bool serve_may_have_name(const struct serve *k, struct peer *g,
 				const char *name, bool logged)
 {
@@ -475,7 +475,7 @@ static int serve_begin(struct serve *k, struct peer *g, struct err *e)
 	memcpy(s->name, name, sizeof name);
 	served_note(&k->table, s, g, handle);
 	k->served = true;
-	/* This sends nothing: the other process has it now. */
+	/* This sends nothing: the other process has the socket, too. */
 	pass_release(g);
 	return 1;
 }

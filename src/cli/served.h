@@ -31,7 +31,7 @@ struct served_stream {
 	struct pass_news *news; /* shared with its process, which writes it */
 	struct pass_news heard; /* what we heard last */
 	bool gives_way; /* it was told to end, and its place is taken */
-	int owed_sig; /* which it could not be sent yet, or 0 */
+	int owed_sig; /* a signal that is not sent yet, or 0 */
 	uint64_t kill_ms; /* when SIGKILL follows SIGTERM; 0: never */
 	bool logged; /* at least if it fails */
 	uint64_t alone_since_ms; /* without a connection; 0: it has one */
@@ -83,7 +83,7 @@ struct served {
 int served_init(struct served *t, struct credential *cred);
 void served_fini(struct served *t);
 
-/* It waits for another process, and takes no place. */
+/* Does it wait for another process, and take no place? */
 bool served_is_suspended(const struct served_stream *s);
 
 /* How many there are */
@@ -95,7 +95,7 @@ struct served_numbers {
 };
 struct served_numbers served_numbers(const struct served *t);
 
-/* did: the peer that was about to restart the stream did. */
+/* did: whether the peer that was about to restart the stream did so. */
 void served_restarted(struct served *t, struct served_stream *s, bool did);
 
 /*
@@ -128,8 +128,8 @@ uint64_t served_count(const struct served *t, const char *identity,
 /*
  * Pick the stream to evict for a new stream of this client when all places are
  * taken: of the streams without a connection, one of the client's own if there
- * is one, and the one that lost its connection first.  NULL: none; or it lost
- * it just now and may reconnect.
+ * is one, and the one that lost its connection first.  NULL: there is none, or
+ * it lost its connection just now and may reconnect.
  */
 struct served_stream *served_pick(struct served *t, const char *identity,
 				  const struct net_address *source);

@@ -85,7 +85,7 @@ static int setup_certificates(struct setup *s, const struct options *o,
 	return s->cred ? 0 : -1;
 }
 
-/* No key is named and none is in the default place: ask for a password. */
+/* Is no key named, and none in the default place?  Then ask for a password. */
 static bool setup_lacks_key(const struct options *o)
 {
 	return !o->key && access(KEY_DEFAULT_FILE, F_OK) < 0 && errno == ENOENT;
@@ -197,7 +197,7 @@ static int setup_check(struct setup *s, const struct options *o, struct err *e)
 	return 0;
 }
 
-/* A stream hardly comes from a terminal, nor belongs on one. */
+/* A stream rarely comes from a terminal, and hardly belongs on one. */
 static void setup_name_terminal(const struct options *o)
 {
 	if (o->command || o->output || o->discard)
@@ -213,7 +213,7 @@ static int setup_open_files(struct setup *s, const struct options *o,
 			    struct err *e)
 {
 	setup_name_terminal(o);
-	/* One that abandons the stream leaves the file alone. */
+	/* --discard leaves the file alone. */
 	if (o->output && !o->discard) {
 		s->stream.part = &s->part;
 		if (part_file_open(&s->part, o->output, e) < 0)

@@ -49,8 +49,9 @@ int setup_use_key(struct setup *s, const struct key *key,
 
 /*
  * The last step before the first byte from outside: prepare what needs files or
- * privileges, and confine this process as --confine says.  Says what holds.
- * A second call does nothing.  Errors: ERR_KTLS, for --confine require.
+ * privileges, and confine this process as --confine says.  Logs how far that
+ * worked.  A second call does nothing.  Errors: ERR_KTLS, for --confine
+ * require.
  */
 int setup_confine(struct setup *s, struct err *e) attr_must_check;
 

@@ -90,7 +90,7 @@ int ssh_answer_take(struct ssh_answer_reader *r, char byte,
 	if (byte != '\n') {
 		if (r->len == sizeof r->line - 1)
 			ssh_answer_make_room(r);
-		/* It would end the text. */
+		/* A NUL would end the text. */
 		r->line[r->len++] = byte ? byte : '?';
 		return 0;
 	}

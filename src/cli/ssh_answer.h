@@ -61,8 +61,8 @@ bool ssh_answer_has(struct ssh_answer_reader *r, enum ssh_answer_kind least,
 		    const char *text, size_t len);
 
 /*
- * For session_config: is GAVE_UP among these bytes, or an answer of one who
- * does not know that the stream has begun?  reader is a struct
+ * For session_config: is GAVE_UP among these bytes, or an answer of a process
+ * that does not know that the stream has begun?  reader is a struct
  * ssh_answer_reader.
  */
 bool ssh_answer_gave_up(void *reader, const char *text, size_t len);

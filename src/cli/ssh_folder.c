@@ -88,7 +88,7 @@ static int ssh_folder_find(char path[static FOLDER_BYTES], struct err *e)
 	return ssh_folder_open(path, e);
 }
 
-/* The others hold the lock for a moment, unless they are stopped. */
+/* Other processes hold the lock for a moment, unless they are stopped. */
 static int ssh_folder_wait(int lock, const char *path, struct err *e)
 {
 	if (io_lock(lock, clock_deadline(LOCK_MS)) == 0)

@@ -64,7 +64,7 @@ static int ssh_name_make_callers(struct ssh_name *n, struct err *e)
 	return 0;
 }
 
-/* Nobody is there: an owner that was killed left its socket behind. */
+/* There is no owner: one that was killed left its socket behind. */
 static int ssh_name_bind(struct ssh_name *n, const struct sockaddr_un *at,
 			 struct err *e)
 {
@@ -279,7 +279,7 @@ int ssh_name_err(const struct ssh_name *n, const char *identity)
 
 void ssh_name_close(struct ssh_name *n)
 {
-	/* If we are confined, it stays, as if we had been killed. */
+	/* If we are confined, the socket stays, as if we had been killed. */
 	if (n->ours && !order_possible())
 		unlink(n->path);
 	for (size_t i = 0; n->callers && i < SSH_NAME_CALLERS; i++)

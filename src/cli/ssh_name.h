@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The ssh-server that has a stream with a name, its owner, waits at a socket,
- * so that a later ssh-server of the same user finds it: the caller.  That
+ * so that a later ssh-server of the same user finds it: the caller.  The caller
  * brings the key of its near host, and gets the port.  While both live, that
- * near host may connect; it is the owner's acceptor that says who gets the
- * stream.
+ * near host may connect; the owner's acceptor decides who gets the stream.
  */
 #pragma once
 
@@ -21,7 +20,7 @@ struct ssh_name_caller {
 	struct key key; /* of the near host */
 	char address[SSH_ANSWER_ADDRESS_MAX]; /* that it came to */
 	int listen_fd; /* a socket that listens there, or -1 */
-	int link_fd; /* between owner and caller, who end with it; or -1 */
+	int link_fd; /* to the caller; its end: the caller is gone; or -1 */
 	int err_fd; /* where its messages go; or -1 */
 };
 
@@ -32,7 +31,7 @@ struct ssh_name {
 	int link_fd; /* caller: to the owner; or -1 */
 	struct ssh_name_caller *callers; /* owner: secret_alloc(), or NULL */
 	bool ours;
-	uid_t uid; /* whose we were before we were confined */
+	uid_t uid; /* our user before we were confined */
 	char path[SSH_FOLDER_PATH_BYTES]; /* of the owner's socket */
 };
 
@@ -64,7 +63,7 @@ void ssh_name_stay(const struct ssh_name *n, int in_fd);
  */
 struct ssh_name_caller *ssh_name_take(struct ssh_name *n);
 
-/* Answer it with the port; with 0 it is gone. */
+/* Answer the caller with the port; 0 also forgets it. */
 void ssh_name_answer(struct ssh_name_caller *c, uint64_t port);
 
 /* Where the messages of the caller with this key go; -1: there is none. */

@@ -20,14 +20,14 @@ enum {
 	ANSWER_MS = 20000,
 	LOOK_MS = 20, /* between looks whether ssh has ended */
 	KILL_MS = 2000, /* for ssh after SIGTERM */
-	SILENT_MS = 3000, /* until we say for what we wait */
+	SILENT_MS = 3000, /* until we log what we wait for */
 };
 
 /*
  * ssh's words.  Nothing in a configuration file may run another command, close
- * standard input, fork, or ask for a terminal: the first value counts.  Each
- * only where ssh knows it, since OpenSSH 7.6 and 8.7.  LocalCommand runs here
- * after the login, with ssh's standard output.
+ * standard input, fork, or ask for a terminal: the first value counts.  Each is
+ * given only if this ssh knows it, since OpenSSH 7.6 and 8.7.  LocalCommand
+ * runs here after the login, with ssh's standard output.
  * Borrows all; free() the result.  NULL: out of memory.
  */
 static const char **ssh_process_words(const struct ssh_args *a,
@@ -76,7 +76,7 @@ static void ssh_process_exec(const char **words, const int fds[static 3],
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	/*
 	 * The outermost bash(1) whose standard input is a socket runs
-	 * ~/.bashrc: that of tell_login would.
+	 * ~/.bashrc: that of LocalCommand would be one.
 	 */
 	setenv("SHLVL", "1", 0);
 	if (dup2(fds[0], STDIN_FILENO) >= 0 &&
@@ -239,7 +239,7 @@ int ssh_process_say(struct ssh_process *p, const void *text, size_t len,
 	p->deadline_ms = clock_deadline(ANSWER_MS);
 	if (send(p->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len)
 		return 0;
-	/* Why, ssh's exit status tells. */
+	/* ssh's exit status tells why. */
 	p->ended = errno == EPIPE || errno == ECONNRESET;
 	return err_set(e, ERR_NET, errno, "cannot write to ssh");
 }
@@ -254,7 +254,7 @@ static bool ssh_process_wait(struct ssh_process *p, uint64_t ms, int *wstatus)
 
 	for (;;) {
 		ended = waitpid(p->pid, wstatus, WNOHANG) == p->pid;
-		/* It must be able to write what is left. */
+		/* Let ssh write what it has left. */
 		while ((n = recv(p->fd, text, sizeof text, MSG_DONTWAIT)) > 0)
 			p->gave_up |= ssh_answer_has(&p->reader,
 						     SSH_ANSWER_GAVE_UP, text,
@@ -265,7 +265,7 @@ static bool ssh_process_wait(struct ssh_process *p, uint64_t ms, int *wstatus)
 	}
 }
 
-/* The launcher may signal it, once we are confined.  Is it done? */
+/* Once we are confined, only the launcher may signal ssh.  Was it signalled? */
 static bool ssh_process_signal(const struct ssh_process *p, int sig)
 {
 	struct err e = { 0 };
@@ -276,7 +276,7 @@ static bool ssh_process_signal(const struct ssh_process *p, int sig)
 	return ret == 0;
 }
 
-/* The same, and says so when it takes long. */
+/* The same, and log it when it takes long. */
 static bool ssh_process_await(struct ssh_process *p, uint64_t ms, int *wstatus)
 {
 	if (ms <= SILENT_MS)

@@ -55,7 +55,7 @@ int ssh_process_say(struct ssh_process *p, const void *text, size_t len,
 		    struct err *e) attr_must_check;
 
 /*
- * Close the socket and wait for ssh, ms at the most; then end it.  Returns its
+ * Close the socket and wait for ssh, for at most ms; then end it.  Returns its
  * exit status, 128 plus a signal, or -1 if it was ended by us or had ended
  * before.
  */

@@ -53,7 +53,7 @@ static void ssh_relay_run(int fd)
 
 	for (;;) {
 		len = rights_recv(fd, text, sizeof text, 0, &rights);
-		/* An empty message looks like the end, but is none. */
+		/* An empty message looks like the end, too. */
 		if (len < 0 || (len == 0 && io_ready(fd, 0))) {
 			log_be_patient();
 			log_flush();
@@ -96,7 +96,7 @@ void ssh_relay_use(int fd)
 	uint64_t deadline = clock_deadline(2 * STUCK_MS);
 	struct err ignored = { 0 };
 
-	/* It may be waiting for the reader that it has now. */
+	/* The process may be waiting for the reader that it has now. */
 	if (io_wait(STDERR_FILENO, POLLOUT, deadline, &ignored) < 0 ||
 	    rights_send(STDERR_FILENO, "", 1, &fd, 1, MSG_DONTWAIT) < 0)
 		log_debug("messages are not redirected: %s", strerror(errno));

@@ -15,7 +15,7 @@
  */
 int ssh_relay_start(struct err *e) attr_must_check;
 
-/* From now on it writes to fd, which stays the caller's. */
+/* From now on that process writes to fd, which stays the caller's. */
 void ssh_relay_use(int fd);
 
 /*
