@@ -147,7 +147,7 @@ int cmd_probe(const struct options *o, struct err *e)
 		return err_set(e, ERR_KTLS, 0, "%s", p.ulp_why);
 	if (!p.usable)
 		return err_set(e, ERR_KTLS, 0,
-			       "kernel TLS is there, but not for %s",
+			       "this kernel has TLS, but not for %s",
 			       p.pick->name);
 	return 0;
 }

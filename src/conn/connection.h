@@ -185,8 +185,8 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 /*
  * Receiver, kernel path only: move at most one record into a pipe, which must
  * be empty and have room for it.  With less room Linux 6.1 and 6.12 lose bytes
- * silently: tls_sw_splice_read() counts what it offered as taken.  Errors:
- * those of connection_recv(); ERR_IO, the pipe takes nothing.
+ * silently: tls_sw_splice_read() counts what it offered as taken.
+ * Errors: those of connection_recv(); ERR_IO, the pipe takes nothing.
  */
 int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 			 struct connection_io *io,
