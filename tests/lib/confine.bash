@@ -6,7 +6,8 @@
 
 # statuses PID: the lines of /proc/PID/status, in STATUS by name
 statuses() {
-	# No loop: for each command bats does much. In one read: it changes.
+	# No loop, because bats does much for each command; one read, because
+	# the file changes.
 	declare -gA STATUS=()
 	eval "STATUS=($(sed -nE "s/^([A-Za-z_]+):[ \t]*(.*)/[\1]='\2'/p" "/proc/$1/status"))"
 }
@@ -34,7 +35,7 @@ has_landlock() {
 	! probed | grep -q '^confinement .*Landlock'
 }
 
-# confined_uid: who a confined process is
+# confined_uid: the user of a confined process
 confined_uid() {
 	local uid
 	[[ $(id -u) == 0 ]] || { id -u; return; }

@@ -231,8 +231,8 @@ idled() {
 	done
 }
 
-# idles PID...: sooner or later, within TRIES (5) seconds; one that never waits
-# for anything never does
+# idles PID...: they are idle within TRIES (5) seconds, which a process that
+# never waits never is
 idles() {
 	local ticks try
 	for ((try = 1; try <= ${TRIES:-5}; try++)); do

@@ -53,7 +53,7 @@ set_up() {
 	ktls_here
 }
 
-# is_child PID: not a stranger who got the number of a process that has ended
+# is_child PID: not another process, which got the number of one that has ended
 is_child() {
 	local stat=
 	read -r stat 2>/dev/null <"/proc/$1/stat"
@@ -109,10 +109,9 @@ show() {
 # Descriptors: 3 is bats'; 7 and 8 are for tests, and no child keeps them open;
 # 9 is the listener's --ready-fd.
 
-# --- running the program ---------------------------------------------------
-#
-# Two functions start it: bkp in the foreground, spawn in the background. The
-# others add the options of a sender or of a receiver and call one of the two.
+# Two functions start the program: bkp in the foreground, spawn in the
+# background. The others add the options of a sender or of a receiver and call
+# one of the two.
 
 # bkp [CODE] ARG...: runs the program, which must exit with CODE (0). Its
 # standard output is then in $OUT and its standard error in $ERR.

@@ -3,8 +3,8 @@
  * json: checks that standard input is one JSON value (RFC 8259, strictly), and
  * prints every scalar in it as one line, such as
  *	.modes[0].tx=true
- * If the text is invalid it prints the offset of the error and exits 1.  16
- * levels deep at the most.
+ * If the text is invalid it prints the offset of the error and exits 1.  At
+ * most 16 levels deep.
  */
 #include <ctype.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * liar ARG...: the program itself, but what it says is a lie once.
+ * liar ARG...: the program itself, but one frame that it sends is a lie.
  * BKP_LIE="TYPE NTH AT HEX": in the NTH frame of type TYPE that it sends, the
  * bytes from AT on are HEX.  Another first byte makes it a frame of another
  * type, perhaps a longer one, which ends in zeros.

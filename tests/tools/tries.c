@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * tries PID: what can a running process still do?  Stops it as a debugger, has
- * it make system calls that a stranger would want, and prints a line for each:
+ * it make system calls that an attacker would want, and prints a line for each:
  * its name and OK, EPERM or "another" errno.  The calls harm nothing if they
  * are allowed: most have an argument that the kernel finds invalid later than
  * seccomp would refuse the call.  Then the process goes on; the call that it

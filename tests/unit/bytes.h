@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A stream whose every byte follows from its offset, for tests of the stores:
- * in front of a store somebody feeds it, behind it a connection compares
+ * A stream whose every byte follows from its offset, for tests of the resend
+ * buffers: the test feeds it to one, and the connection behind that compares
  * what comes.
  */
 #pragma once
@@ -30,7 +30,7 @@ static inline uint8_t byte_at(uint64_t offset)
 	return (uint8_t)(offset * 0x9e3779b97f4a7c15 >> 56);
 }
 
-/* A pipe to feed; whoever reads it as it is would wait when it is empty. */
+/* A pipe to feed.  Reading it is blocking, unless flags say otherwise. */
 static inline void pipe_to_feed(int p[static 2], int flags)
 {
 	if (pipe2(p, flags) < 0 || fcntl(p[1], F_SETFL, flags | O_NONBLOCK) < 0)
@@ -49,7 +49,7 @@ static inline uint64_t feed(int fd, uint64_t offset, size_t len)
 	return n > 0 ? (uint64_t)n : 0;
 }
 
-/* The input of a store: one at a time, the last one until the end. */
+/* The input of a resend buffer: one at a time, the last one until the end. */
 static struct input bytes_input = { .own_fd = -1 };
 
 static inline void bytes_end(void)

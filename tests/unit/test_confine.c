@@ -305,7 +305,7 @@ static const char *status_of(pid_t pid, const char *name)
 	return value;
 }
 
-/* A confined process that waits, what holds of it, and a pipe that ends it */
+/* A confined process that waits, how far it is confined, a pipe to end it */
 static pid_t confined(struct confine *c, int *leash)
 {
 	int ends[2], report[2];
@@ -359,7 +359,7 @@ static void test_outside(void)
 	confine_text(&c, text);
 	ok(!LISTED ||
 		   (strstr(text, "no files") && strstr(text, "system calls")),
-	   "it says what holds: %s", text);
+	   "it says how far it is confined: %s", text);
 	close(leash);
 	waitpid(pid, NULL, 0);
 }

@@ -308,7 +308,7 @@ static void test_receive_fails(void)
 	close(ends[1]);
 }
 
-/* Whoever gives an order may send any descriptor with it. */
+/* A process that gives an order may send any descriptor with it. */
 static void test_linger(void)
 {
 	struct order ping = { .kind = ORDER_PING };

@@ -73,7 +73,7 @@ struct run {
 	unsigned int rewinds;
 };
 
-/* As sender.c does it */
+/* As sender_send.c does it */
 static void use_memory(struct run *r)
 {
 	struct err e = { 0 };

@@ -151,7 +151,7 @@ static void test_flood(bool raw)
 	if (pipe(feed) < 0 || socketpair(AF_UNIX, SOCK_STREAM, 0, fds) < 0 ||
 	    input_init(&in, feed[0], &e) < 0)
 		bail();
-	/* Readable, and at its end for whoever only discards. */
+	/* Readable, and at its end for a reader that only discards. */
 	close(fds[1]);
 	said_bytes = frame_encode(&ack, said);
 	said_next = 0;

@@ -70,7 +70,7 @@ ends_still() {
 	ends_still
 }
 
-@test "whoever takes a worker over cannot open, execute, connect, trace or signal" {
+@test "a worker that an attacker controls cannot open, execute, connect, trace or signal" {
 	can_try
 	local pid
 	stands_still push
@@ -108,7 +108,7 @@ ends_still() {
 	[[ $(<file) == word && ! -e file.part ]]
 }
 
-@test "-v and probe say what holds" {
+@test "-v and probe say how far the program is confined" {
 	has_seccomp || skip "this build has no list of system calls"
 	local says
 	says="user $(confined_uid), no files, [0-9]+ system calls"
@@ -159,7 +159,7 @@ bkp_listener_says() {
 	assert_lines 1 whole
 }
 
-@test "--confine require is content where all holds" {
+@test "--confine require runs where all of it is possible" {
 	has_seccomp && has_landlock || skip "own kernel only: needs Landlock and seccomp"
 	bkp_listener_says 'confined: user' --confine require
 }
@@ -170,7 +170,7 @@ without() {
 	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM $* --"
 }
 
-@test "without seccomp the rest holds: auto says so, require exits 6" {
+@test "without seccomp the rest is in force: auto says so, require exits 6" {
 	has_landlock || skip "own kernel only: needs Landlock"
 	without seccomp prctl:0=22
 	bkp_listener_says "confined: user $(confined_uid), no files$"
@@ -194,7 +194,7 @@ without() {
 	grep -q '^confinement  *user 4711' <<<"$output" || fail "$output"
 }
 
-@test "without Landlock the rest holds: auto says so with -v only, require exits 6" {
+@test "without Landlock the rest is in force: auto says so with -v only, require exits 6" {
 	has_seccomp || skip "this build has no list of system calls"
 	without landlock_create_ruleset
 	bkp_listener_says 'not fully confined: Landlock: '
@@ -204,7 +204,7 @@ without() {
 	assert_stderr_has 'cannot be confined \(--confine require\): Landlock'
 }
 
-@test "where root cannot be given up the rest holds: auto says so, require exits 6" {
+@test "where root cannot be given up the rest is in force: auto says so, require exits 6" {
 	[[ $(id -u) == 0 ]] || skip "own kernel only: needs root"
 	has_seccomp || skip "this build has no list of system calls"
 	without setresuid
@@ -287,7 +287,7 @@ stream_is_delivered() {
 	stream_is_delivered
 }
 
-@test "a COMMAND under a killed launcher is delivered all the same, and none is left" {
+@test "the launcher is killed: the stream of a COMMAND is delivered, and no COMMAND is left" {
 	local way
 	make_mark
 	for way in push pull; do

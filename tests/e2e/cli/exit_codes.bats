@@ -508,7 +508,7 @@ terminate() {
 	wait_receiver 143
 }
 
-@test "whoever started us blocks SIGTERM: it ends the receiver all the same" {
+@test "SIGTERM is blocked when we start: it ends the receiver all the same" {
 	wrapped '' 'env --block-signal=TERM,INT,HUP'
 	start_receiver
 	kill -TERM "$RECEIVER_PID"

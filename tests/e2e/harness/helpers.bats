@@ -240,7 +240,7 @@ sums() {
 	sums 1 'nothing was tested: all was skipped' skipped.tap
 }
 
-@test "a test ends its own processes, and no stranger that got the number of one" {
+@test "a test ends its own processes, and no other that got the number of one" {
 	local own stranger
 	sleep 100 3>&- &
 	own=$!

@@ -81,7 +81,7 @@ has_journal() {
 	has_line "$2" journal
 }
 
-# strangers N: connect and say nothing
+# strangers N: so many clients without a key connect and send nothing
 strangers() {
 	inside bash -c 'for ((i = 0; i < $0; i++)); do
 		exec 4<>/dev/tcp/127.0.0.1/6330
@@ -92,7 +92,7 @@ socket_is() {
 	[[ $(inside systemctl show -P ActiveState $UNIT.socket) == "$1" ]]
 }
 
-@test "strangers who connect often do not end the socket, not even if there are no keys yet" {
+@test "clients without a key that connect often do not end the socket, not even if there are no keys yet" {
 	boot_with_btrfs srv/btrfs-ktls-pipe
 	inside systemctl start $UNIT.socket
 	# Longer than the 10 s in which systemd counts starts
@@ -138,7 +138,7 @@ spawn_inside() {
 	PIDS+=("$SENDER_PID")
 }
 
-@test "the unit for one stream pulls it, and is not root" {
+@test "the unit for one stream pulls it, without root" {
 	boot_with_btrfs srv/nas
 	make_key shared/key
 	install -m 600 shared/key "$IN/etc/$UNIT/key"

@@ -862,7 +862,7 @@ alice_stands() {
 	[[ ! -e whole ]]
 }
 
-# asks WHO NUMBER ANSWER: somebody who knows the id of alice's stream
+# asks WHO NUMBER ANSWER: a peer that knows the id of alice's stream
 asks() {
 	"$BKP_TOOLS/thief" "$PORT" "$1.key" sends \
 		0123456789abcdef0123456789abcdef "$2" >answer || fail "no answer"

@@ -52,7 +52,7 @@ telling_filter() {
 	printf 'asked: %s\n' cat 'btrfs-ktls-pipe ssh-serverx' | cmp - asked
 }
 
-@test "a request that is none is refused before FILTER runs" {
+@test "a malformed request is refused before FILTER runs" {
 	local request
 	telling_filter
 	for request in '1 send' '1 send output=/etc/x -- cat' '1 both -- cat' \

@@ -111,7 +111,7 @@ far_login() {
 	one_line "cannot read $file: Too many levels"
 }
 
-@test "a host that is none: exit status 255, and a sentence" {
+@test "a host that does not exist: exit status 255, and a sentence" {
 	bkp 255 ssh -F none -o BatchMode=yes no-such-host.invalid true
 	one_line 'ssh to no-such-host.invalid failed'
 }
@@ -333,7 +333,7 @@ far_ended() {
 	assert_same_file all in
 }
 
-@test "our launcher is killed, and ssh stands still: the stream is delivered, and ssh not waited for" {
+@test "our launcher is killed and ssh is stopped: the stream is delivered, and we do not wait for ssh" {
 	full_tier_only 12
 	local ssh
 	standing_stream
@@ -404,7 +404,7 @@ far_ended() {
 	[[ ! -e started ]] || fail 'COMMAND was started'
 }
 
-@test "data here is cut: exit status 8, and the far COMMAND fails" {
+@test "our input is cut short: exit status 8, and the far COMMAND fails" {
 	start_sshd
 	printf 'btrfs-stream\0 and no end' |
 		by_ssh 8 there "cat >$TMP/got && touch $TMP/ended"

@@ -242,7 +242,7 @@ arrived() {
 	the_rest_comes
 }
 
-@test "a folder in /tmp that somebody else took keeps nobody from a name" {
+@test "a folder in /tmp that another user made does not prevent a name" {
 	local mine
 	stranger
 	for_other_users
@@ -269,7 +269,7 @@ arrived() {
 	until_true has_line "$folder is not a directory of user $USER_ID with mode 0700 .remove it, or " far.err
 }
 
-@test "a folder that cannot be locked is told as that, not as one to remove" {
+@test "a folder that cannot be locked is reported as such, not as one to remove" {
 	stranger
 	not_under sanitizers 'they need what is refused here'
 	not_under valgrind 'it needs what is refused here'

@@ -575,7 +575,7 @@ stalled() {
 	stalled --buffer 0
 }
 
-# A pipe that cannot be opened again blocks whoever reads it while it is empty.
+# A pipe that cannot be opened again blocks its reader while it is empty.
 @test "a sender that had a full buffer, and whose input only it can read, notices the receiver's end" {
 	other_user
 	start_receiver --ktls off

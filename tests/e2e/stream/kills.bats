@@ -87,7 +87,7 @@ consumer_command_killed() {
 	kill_now "$COMMAND_PID"
 }
 
-# Without it there are no orders; whoever needs one fails.
+# Without the launcher a process that needs an order fails.
 launcher_killed() {
 	choose_source
 	choose_consumer

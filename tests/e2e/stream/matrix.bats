@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Every kind of credential moves a stream in every mode, by kernel TLS where the
-# kernel has it.
+# A stream is delivered with every kind of credential in every mode, by kernel
+# TLS where the kernel has it.
 
 load ../../lib/helpers
 load ../../lib/certs
@@ -77,82 +77,82 @@ moves_or_is_refused() {
 	assert_stderr_has 'tls13-aes256-gcm.*GnuTLS 3\.8\.11.*GnuTLS [0-9]'
 }
 
-@test "a key moves a stream in TLS 1.3 AES-128-GCM" {
+@test "a stream is delivered with a key in TLS 1.3 AES-128-GCM" {
 	moves key tls13-aes128-gcm
 }
 
-@test "a key moves a stream in TLS 1.3 AES-256-GCM, or an old GnuTLS is named" {
+@test "a stream is delivered with a key in TLS 1.3 AES-256-GCM, or an old GnuTLS is named" {
 	moves_or_is_refused key
 }
 
-@test "a key moves a stream in TLS 1.3 ChaCha20-Poly1305" {
+@test "a stream is delivered with a key in TLS 1.3 ChaCha20-Poly1305" {
 	moves key tls13-chacha20-poly1305
 }
 
-@test "a key moves a stream in TLS 1.2 AES-128-GCM" {
+@test "a stream is delivered with a key in TLS 1.2 AES-128-GCM" {
 	moves key tls12-aes128-gcm
 }
 
-@test "a key moves a stream in TLS 1.2 AES-256-GCM" {
+@test "a stream is delivered with a key in TLS 1.2 AES-256-GCM" {
 	moves key tls12-aes256-gcm
 }
 
-@test "one of many keys moves a stream in TLS 1.3 AES-128-GCM" {
+@test "a stream is delivered with one of many keys in TLS 1.3 AES-128-GCM" {
 	moves keys tls13-aes128-gcm
 }
 
-@test "one of many keys moves a stream in TLS 1.3 AES-256-GCM, or an old GnuTLS is named" {
+@test "a stream is delivered with one of many keys in TLS 1.3 AES-256-GCM, or an old GnuTLS is named" {
 	moves_or_is_refused keys
 }
 
-@test "one of many keys moves a stream in TLS 1.3 ChaCha20-Poly1305" {
+@test "a stream is delivered with one of many keys in TLS 1.3 ChaCha20-Poly1305" {
 	moves keys tls13-chacha20-poly1305
 }
 
-@test "one of many keys moves a stream in TLS 1.2 AES-128-GCM" {
+@test "a stream is delivered with one of many keys in TLS 1.2 AES-128-GCM" {
 	moves keys tls12-aes128-gcm
 }
 
-@test "one of many keys moves a stream in TLS 1.2 AES-256-GCM" {
+@test "a stream is delivered with one of many keys in TLS 1.2 AES-256-GCM" {
 	moves keys tls12-aes256-gcm
 }
 
-@test "a password moves a stream in TLS 1.3 AES-128-GCM" {
+@test "a stream is delivered with a password in TLS 1.3 AES-128-GCM" {
 	moves password tls13-aes128-gcm
 }
 
-@test "a password moves a stream in TLS 1.3 AES-256-GCM, or an old GnuTLS is named" {
+@test "a stream is delivered with a password in TLS 1.3 AES-256-GCM, or an old GnuTLS is named" {
 	moves_or_is_refused password
 }
 
-@test "a password moves a stream in TLS 1.3 ChaCha20-Poly1305" {
+@test "a stream is delivered with a password in TLS 1.3 ChaCha20-Poly1305" {
 	moves password tls13-chacha20-poly1305
 }
 
-@test "a password moves a stream in TLS 1.2 AES-128-GCM" {
+@test "a stream is delivered with a password in TLS 1.2 AES-128-GCM" {
 	moves password tls12-aes128-gcm
 }
 
-@test "a password moves a stream in TLS 1.2 AES-256-GCM" {
+@test "a stream is delivered with a password in TLS 1.2 AES-256-GCM" {
 	moves password tls12-aes256-gcm
 }
 
-@test "a certificate moves a stream in TLS 1.3 AES-128-GCM" {
+@test "a stream is delivered with a certificate in TLS 1.3 AES-128-GCM" {
 	moves certificate tls13-aes128-gcm
 }
 
-@test "a certificate moves a stream in TLS 1.3 AES-256-GCM" {
+@test "a stream is delivered with a certificate in TLS 1.3 AES-256-GCM" {
 	moves certificate tls13-aes256-gcm
 }
 
-@test "a certificate moves a stream in TLS 1.3 ChaCha20-Poly1305" {
+@test "a stream is delivered with a certificate in TLS 1.3 ChaCha20-Poly1305" {
 	moves certificate tls13-chacha20-poly1305
 }
 
-@test "a certificate moves a stream in TLS 1.2 AES-128-GCM" {
+@test "a stream is delivered with a certificate in TLS 1.2 AES-128-GCM" {
 	moves certificate tls12-aes128-gcm
 }
 
-@test "a certificate moves a stream in TLS 1.2 AES-256-GCM" {
+@test "a stream is delivered with a certificate in TLS 1.2 AES-256-GCM" {
 	moves certificate tls12-aes256-gcm
 }

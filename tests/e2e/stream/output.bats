@@ -155,7 +155,7 @@ without_attributes() {
 	[[ $(<victim) == victim ]]
 }
 
-@test "what has the name of the note beside the part, and is none, is left alone where attributes work" {
+@test "another file with the name of the note is left alone where attributes work" {
 	keeps_attributes
 	echo precious >file.part.durable
 	listens
@@ -214,7 +214,7 @@ no_room() {
 	[[ ! -e file.part ]] || fail 'file.part was made'
 }
 
-@test "there is no room for a later note: that no more is kept is told, and the next receiver begins again" {
+@test "there is no room for a later note: a message says that no more is kept, and the next receiver begins again" {
 	local program=$BKP
 	keeps_attributes
 	no_room fsetxattr:3=6 fsetxattr:3=7 # the length of its length
@@ -298,7 +298,7 @@ keeps_part() {
 }
 
 # As on NFS; then FILE is a second name of FILE.part for a moment.
-@test "without a rename that never overwrites FILE is named all the same, and not overwritten" {
+@test "without renameat2 FILE gets its name all the same, and is not overwritten" {
 	keeps_attributes
 	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS renameat2 --"
 	overwrites_nothing
@@ -485,11 +485,11 @@ ends_early_after() {
 	assert_stderr_lacks 'keeps the first' "$RECEIVER_ERR"
 }
 
-@test "FILE.part is made shorter, and the stream ends early: it is not said to be kept" {
+@test "FILE.part is made shorter, and the stream ends early: no message says that it is kept" {
 	ends_early_after truncate -s 1000 file.part
 }
 
-@test "FILE.part is removed, and the stream ends early: that it cannot be continued is told" {
+@test "FILE.part is removed, and the stream ends early: a message says that it cannot be continued" {
 	ends_early_after rm file.part
 	# Its length may be noted in a file beside it.
 	[[ ! -e file && ! -e file.part ]] || fail "left: $(echo file*)"
@@ -511,7 +511,7 @@ launcher_hangs() {
 	PATIENT=10 until_true has_line 'waiting until file.part is on the disk' "$RECEIVER_ERR"
 }
 
-@test "the disk hangs at the end: that is told, and a second signal ends the receiver at once" {
+@test "the disk hangs at the end: a message says so, and a second signal ends the receiver at once" {
 	launcher_hangs
 	kill -TERM "$RECEIVER_PID"
 	takes_at_most 2 receiver_ends 143

@@ -101,7 +101,7 @@ each() {
 	exec 5<&- 6>&-
 }
 
-@test "what shows the children of COMMAND is refused: they are waited for, and their status counts" {
+@test "the calls that show the children of COMMAND are refused: they are waited for, and their status counts" {
 	local calls call
 	by_tier 2 2 8 8
 	for calls in 'fstat getdents64 getpgid readlink readlinkat' setpgid \

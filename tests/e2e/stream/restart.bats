@@ -244,7 +244,7 @@ killed_at_the_end() {
 	: >gate
 }
 
-@test "an outcome that no sender heard is told to the one that restarts" {
+@test "an outcome that no sender has heard is told to a restarted one" {
 	outcome_kept() {
 		CONSUMER=(sh -c "cat >got; cat <gate; $1")
 		killed_at_the_end

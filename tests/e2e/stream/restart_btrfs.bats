@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: GPL-2.0-or-later
-# The loudest wish: a btrfs send whose process is killed again and again
-# arrives, and each byte goes over the wire once.
+# A btrfs send whose process is killed again and again arrives, and each byte
+# goes over the wire once.
 
 load ../../lib/helpers
 load ../../lib/delivery

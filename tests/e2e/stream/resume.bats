@@ -778,7 +778,7 @@ welcome_is_lost() {
 	begun_again
 }
 
-# Whoever has the key could have begun this stream himself.
+# A peer with the key could have begun this stream itself.
 @test "a peer without the ticket begins a stream again only where nothing has moved" {
 	local id=0123456789abcdef0123456789abcdef
 	asks() {
