@@ -237,7 +237,7 @@ static bool session_server_hand_over(struct session *s, struct peer *peer,
 
 /*
  * Another process continues the suspended stream.  From here on the ticket of
- * the one before is void.
+ * the previous one is void.
  */
 static int session_server_restart(struct session *s, struct peer *peer,
 				  const struct session_span *span,

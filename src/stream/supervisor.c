@@ -99,7 +99,7 @@ struct supervisor {
 	int sigchld_fd; /* -1: nothing tells of SIGCHLD; look repeatedly */
 	int leash[2]; /* our ends of it: see struct command_process */
 	int lost_errno; /* why COMMAND's status cannot be known, or 0 */
-	int orphans_errno; /* why that of orphans goes to others, or 0 */
+	int orphans_errno; /* why the status of orphans goes to others, or 0 */
 	int wstatus; /* valid once it has exited */
 	bool exited;
 	bool over; /* its status was reported */
