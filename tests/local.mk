@@ -258,7 +258,8 @@ tests_unit_test_tls_LDADD = $(unit_libs)
 tests_tools_liar_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=frame_encode
 tests_unit_test_clock_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64
-tests_unit_test_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=rights_recv
+tests_unit_test_order_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_deadline \
+	-Wl,--wrap=rights_recv
 tests_unit_test_served_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=order_signal \
 	-Wl,--wrap=clock_gettime -Wl,--wrap=__clock_gettime64

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
 #include "base/rights.h"
 
 enum { ANSWER_MS = 10000 };
@@ -167,14 +168,15 @@ int order_socket(void)
 	return order_fd;
 }
 
-static int order_await(int from, int patience_ms, struct order_answer *a)
+static int order_await(int from, uint64_t until_ms, struct order_answer *a)
 {
 	struct pollfd p = { .fd = from, .events = POLLIN };
 	struct rights x;
 	ssize_t n;
 
-	while ((n = poll(&p, 1, patience_ms)) < 0 && errno == EINTR)
-		;
+	do
+		n = poll(&p, 1, clock_poll_ms(until_ms));
+	while (n < 0 && errno == EINTR);
 	if (n == 0)
 		errno = ETIMEDOUT;
 	if (n <= 0)
@@ -214,7 +216,10 @@ int order_ask_with(const struct order *o, const int fds[static ORDER_FDS_MAX],
 	if (n != (ssize_t)sizeof *o)
 		return err_call(e, ERR_STREAM, "sendmsg", what);
 	/* A disk may be slow.  The launcher's end wakes us in any case. */
-	if (order_await(from, order_is_slow(o->kind) ? -1 : ANSWER_MS, a) < 0) {
+	if (order_await(from,
+			order_is_slow(o->kind) ? CLOCK_NEVER
+					       : clock_deadline(ANSWER_MS),
+			a) < 0) {
 		err_call(e, ERR_STREAM, "recvmsg", what);
 		/*
 		 * A late answer would be taken for the answer to the next

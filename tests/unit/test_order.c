@@ -7,8 +7,10 @@
 #include <netinet/in.h>
 #include <signal.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/rights.h"
 #include "loopback.h"
 #include "tap.h"
@@ -218,6 +220,51 @@ static void test_ask(bool alone)
 	close(pipe_ends[1]);
 }
 
+static uint64_t patience_ms; /* 0: the real one */
+
+WRAP(clock_deadline);
+uint64_t __wrap_clock_deadline(uint64_t ms)
+{
+	return __real_clock_deadline(patience_ms ? patience_ms : ms);
+}
+
+static void on_alarm(int sig)
+{
+	static const char text[] = "Bail out! waits again at each signal\n";
+	static int alarms;
+
+	(void)sig;
+	if (++alarms == 100 && write(1, text, sizeof text - 1) > 0)
+		_exit(1);
+}
+
+/* Signals come while the launcher does not answer. */
+static void test_signals(void)
+{
+	const struct itimerval often = { { 0, 50000 }, { 0, 50000 } };
+	const struct itimerval never = { 0 };
+	const struct sigaction act = { .sa_handler = on_alarm };
+	const struct order ping = { .kind = ORDER_PING };
+	struct order_answer a;
+	struct err e = { 0 };
+	int ends[2];
+
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    sigaction(SIGALRM, &act, NULL) < 0 ||
+	    setitimer(ITIMER_REAL, &often, NULL) < 0)
+		bail();
+	order_connect(ends[0], false);
+	patience_ms = 300;
+	is_int(order_ask(&ping, -1, &a, &e), -1,
+	       "signals do not prolong the wait for an answer");
+	is_int(e.num, ETIMEDOUT, "which ends in time");
+	patience_ms = 0;
+	setitimer(ITIMER_REAL, &never, NULL);
+	signal(SIGALRM, SIG_DFL);
+	order_disconnect();
+	close(ends[1]);
+}
+
 /* What comes behind an answer that is none may be for the order before. */
 static void test_late(void)
 {
@@ -404,5 +451,6 @@ int main(void)
 	test_ask(false);
 	test_ask(true);
 	test_late();
+	test_signals();
 	return tap_end();
 }
