@@ -263,7 +263,7 @@ int part_file_unchanged(const struct part_file *p)
 	struct stat st;
 
 	if (fstat(p->fd, &st) < 0)
-		return 0;
+		return errno;
 	if ((uint64_t)st.st_size != p->bytes)
 		return ESTALE;
 	/* What we write changes the time, too. */
