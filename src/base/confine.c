@@ -150,7 +150,7 @@ int confine_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
-void confine_enter(struct confine *c, bool alone)
+void confine_enter(struct confine *c, bool may_raise)
 {
 	struct err e = { 0 };
 	char become[40];
@@ -180,7 +180,7 @@ void confine_enter(struct confine *c, bool alone)
 		"PR_SET_DUMPABLE");
 	c->uid = geteuid();
 	c->serious = !c->privileges;
-	if (confine_calls(alone, &c->calls, &e) < 0) {
+	if (confine_calls(may_raise, &c->calls, &e) < 0) {
 		confine_miss(c, "%s", e.msg);
 		c->serious = true;
 	} else if (CONFINE_SOCKETCALL) {

@@ -28,10 +28,10 @@ struct confine {
  * Confine this process and its future children, for good, as far as the kernel
  * allows it.  What does not hold is in c->missing.
  *
- * alone: allow raise(3).  Children inherit the filter, and so can signal this
- * process, too: not for the listener of --keep.
+ * may_raise: allow raise(3).  Children inherit the filter, and so can signal
+ * this process, too: not for the listener of --keep.
  */
-void confine_enter(struct confine *c, bool alone);
+void confine_enter(struct confine *c, bool may_raise);
 
 /*
  * For a confined process that starts no other one: it can no longer fork, and

@@ -235,10 +235,9 @@ static int confine_add_allowed(scmp_filter_ctx filter, unsigned int *count)
 /*
  * Calls that libraries try and can do without.  glibc falls back from clone3(2)
  * to clone(2), whose flags a filter can see.  raise(3), which is tgkill(2) in
- * glibc and tkill(2) in musl, is allowed only if the process is alone: see
- * signals_act().
+ * glibc and tkill(2) in musl, is allowed only with may_raise: signals_act().
  */
-static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
+static int confine_add_exceptions(scmp_filter_ctx filter, bool may_raise)
 {
 	const struct scmp_arg_cmp self[] = {
 		{ 0, SCMP_CMP_EQ, (uint64_t)getpid(), 0 },
@@ -249,14 +248,14 @@ static int confine_add_exceptions(scmp_filter_ctx filter, bool alone)
 				   SCMP_SYS(clone3), 0);
 
 	for (size_t i = 0; i < array_len(raises); i++) {
-		if (ret == 0 && alone)
+		if (ret == 0 && may_raise)
 			ret = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW,
 						     raises[i], 1, &self[0]);
 #ifdef CONFINE_KILL
 		if (ret == 0)
 			ret = seccomp_rule_add_array(
-				filter, SCMP_ACT_ERRNO(EPERM), raises[i], alone,
-				&self[1]);
+				filter, SCMP_ACT_ERRNO(EPERM), raises[i],
+				may_raise, &self[1]);
 #endif
 	}
 	return ret;
@@ -274,7 +273,8 @@ static int confine_add_wanted_most(scmp_filter_ctx filter)
 	return 0;
 }
 
-static int confine_fill(scmp_filter_ctx filter, bool alone, unsigned int *count)
+static int confine_fill(scmp_filter_ctx filter, bool may_raise,
+			unsigned int *count)
 {
 	int ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_NNP, 0);
 
@@ -284,11 +284,11 @@ static int confine_fill(scmp_filter_ctx filter, bool alone, unsigned int *count)
 	if (ret == 0)
 		ret = seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	if (ret == 0)
-		ret = confine_add_exceptions(filter, alone);
+		ret = confine_add_exceptions(filter, may_raise);
 	return ret ? ret : confine_add_allowed(filter, count);
 }
 
-int confine_calls(bool alone, unsigned int *count, struct err *e)
+int confine_calls(bool may_raise, unsigned int *count, struct err *e)
 {
 	attr_cleanup(confine_release) scmp_filter_ctx filter =
 		seccomp_init(CONFINE_SANITIZED ? SCMP_ACT_ALLOW : REFUSE);
@@ -296,7 +296,7 @@ int confine_calls(bool alone, unsigned int *count, struct err *e)
 
 	*count = 0;
 	if (filter)
-		ret = confine_fill(filter, alone, count);
+		ret = confine_fill(filter, may_raise, count);
 	if (ret == 0)
 		ret = seccomp_load(filter);
 	if (ret == 0)
@@ -308,7 +308,7 @@ int confine_calls(bool alone, unsigned int *count, struct err *e)
 
 #else
 
-int confine_calls(bool alone, unsigned int *count, struct err *e)
+int confine_calls(bool may_raise, unsigned int *count, struct err *e)
 {
 	*count = 0;
 	err_set(e, ERR_KTLS, 0,

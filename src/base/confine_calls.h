@@ -25,9 +25,9 @@ enum { CONFINE_SANITIZED = 0 };
  * Refuse, from here on and in all children, every system call that is not in
  * the list, and arguments that we do not use.  A refused call fails with EPERM;
  * in a build of configure --enable-confine-kill it kills the process.
- * no_new_privs must be set.  alone: as for confine_enter().  *count: the calls
- * in the list.  Errors: ERR_KTLS; num is ENOSYS if this program has no
+ * no_new_privs must be set.  may_raise: as for confine_enter().  *count: the
+ * calls in the list.  Errors: ERR_KTLS; num is ENOSYS if this program has no
  * libseccomp.
  */
-int confine_calls(bool alone, unsigned int *count,
+int confine_calls(bool may_raise, unsigned int *count,
 		  struct err *e) attr_must_check;
