@@ -290,7 +290,8 @@ tests_unit_test_receiver_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_abort \
 	-Wl,--wrap=connection_lost -Wl,--wrap=mmap -Wl,--wrap=mmap64 -Wl,--wrap=pipe2 \
 	-Wl,--wrap=connection_end \
 	-Wl,--wrap=connection_in_kernel -Wl,--wrap=connection_pending -Wl,--wrap=connection_recv \
-	-Wl,--wrap=connection_send_frame -Wl,--wrap=command_close_pipe \
+	-Wl,--wrap=connection_send_frame -Wl,--wrap=connection_splice_to \
+	-Wl,--wrap=command_close_pipe -Wl,--wrap=io_grow_pipe \
 	-Wl,--wrap=command_ended -Wl,--wrap=command_status_fd \
 	-Wl,--wrap=session_run -Wl,--wrap=session_check_rekey -Wl,--wrap=output_unread
 tests_unit_test_resolve_LDFLAGS = $(AM_LDFLAGS) \

@@ -13,6 +13,7 @@
 enum {
 	LINGER_MS = 10000,
 	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
+	PIPE_MIN_BYTES = 32 * 4096,
 };
 
 /*
@@ -210,6 +211,24 @@ static void receiver_tell_raw(struct receiver *r)
 		connection_linger(r->session->conn, LINGER_MS);
 }
 
+/*
+ * Make the pipe for splice(2).  A record lies in up to 17 buffers
+ * (MAX_SKB_FRAGS); Linux 6.1 loses what a pipe has no buffer for, and one that
+ * exceeds fs.pipe-max-size or fs.pipe-user-pages-soft has only one or two.
+ */
+static bool receiver_open_pipe(struct receiver *r)
+{
+	if (pipe2(r->pipe, O_CLOEXEC) < 0)
+		return false;
+	io_grow_pipe(r->pipe[0]);
+	if (fcntl(r->pipe[0], F_GETPIPE_SZ) < PIPE_MIN_BYTES)
+		return false;
+	/* It is empty: splice(2) fails with EAGAIN if it is allowed. */
+	return splice(r->pipe[0], NULL, output_fd(r->output), NULL, 1,
+		      SPLICE_F_NONBLOCK) >= 0 ||
+	       !err_refuses(errno);
+}
+
 static int receiver_loop(struct receiver *r, struct err *e)
 {
 	r->buffer = mmap(NULL, RECEIVER_BUFFER_BYTES, PROT_READ | PROT_WRITE,
@@ -225,18 +244,8 @@ static int receiver_loop(struct receiver *r, struct err *e)
 		return receiver_output_failed(r, e);
 	r->splice = r->p->splice && !r->session->digest &&
 		    connection_in_kernel(r->session->conn) &&
-		    output_takes_splice(r->output);
+		    output_takes_splice(r->output) && receiver_open_pipe(r);
 	log_debug("output by %s", r->splice ? "splice" : "read and write");
-	if (r->splice) {
-		if (pipe2(r->pipe, O_CLOEXEC) < 0)
-			return err_call(e, ERR_STREAM, "pipe2",
-					"cannot make a pipe");
-		io_grow_pipe(r->pipe[0]);
-		/* On an empty pipe it fails with EAGAIN if it is allowed. */
-		r->splice = splice(r->pipe[0], NULL, output_fd(r->output), NULL,
-				   1, SPLICE_F_NONBLOCK) >= 0 ||
-			    !err_refuses(errno);
-	}
 	if (receiver_transfer(r, e) < 0)
 		return -1;
 	return receiver_consume(r, e);

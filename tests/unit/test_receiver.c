@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
  * receiver: the verdict is the same whenever a consumer acts between two
- * checks; the sender is told of a failure at the beginning; and a sender that
- * never pauses does not keep it from a signal.
+ * checks; the sender is told of a failure at the beginning; it splices only
+ * through a pipe with room for any record; and a sender that never pauses does
+ * not keep it from a signal.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -100,6 +101,21 @@ int __wrap_connection_recv(struct connection *c, void *buf, size_t len,
 	return 0;
 }
 
+static bool splices;
+
+WRAP(connection_splice_to);
+int __wrap_connection_splice_to(struct connection *c, int pipe_fd, size_t len,
+				struct connection_io *io, struct err *e)
+{
+	uint8_t bytes[STREAM_BYTES];
+
+	splices = true;
+	if (__wrap_connection_recv(c, bytes, len, io, e) < 0 ||
+	    write(pipe_fd, bytes, io->bytes) < 0)
+		bail();
+	return 0;
+}
+
 WRAP(connection_send_frame);
 int __wrap_connection_send_frame(struct connection *c, const struct frame *f,
 				 bool *taken, struct err *e)
@@ -188,6 +204,15 @@ int __wrap_pipe2(int fds[2], int flags)
 	return no_pipe ? -1 : __real_pipe2(fds, flags);
 }
 
+static int pipe_bytes; /* as many as the limits of the system allow */
+
+WRAP(io_grow_pipe);
+void __wrap_io_grow_pipe(int fd)
+{
+	if (fcntl(fd, F_SETPIPE_SZ, pipe_bytes) < 0)
+		bail();
+}
+
 static void stuck(int signal)
 {
 	static const char text[] = "Bail out! waited too long\n";
@@ -264,6 +289,22 @@ static void test_resources(const char *name, bool *missing)
 	ok(aborted || said.type == FRAME_FAIL, "and the sender hears of it");
 }
 
+/* What has no pipe with room for any record reads. */
+static void test_pipe(const char *name, bool missing, int bytes, bool suffices)
+{
+	struct err e = { 0 };
+
+	consumer.acts_after = consumer.leaves = consumer.asked = 0;
+	pipe_bytes = bytes;
+	in_kernel = true;
+	no_pipe = missing;
+	splices = false;
+	is_int(receive(&e), 0, "%s: the stream is delivered", name);
+	is_int(said.outcome.total, STREAM_BYTES, "with all its bytes");
+	is_int(splices, suffices, suffices ? "by splice" : "by read");
+	in_kernel = no_pipe = false;
+}
+
 /* The output takes all, and the connection always has more. */
 static void test_signal(void)
 {
@@ -293,7 +334,10 @@ int main(void)
 		test_consumer(questions, 1);
 	}
 	test_resources("no memory", &no_memory);
-	test_resources("no pipe", &no_pipe);
+	test_pipe("no pipe", true, 0, false);
+	test_pipe("a pipe of one buffer", false, 4096, false);
+	test_pipe("a pipe of 16 buffers", false, 65536, false);
+	test_pipe("a pipe of 256 buffers", false, 1 << 20, true);
 	if (signals_arm(&e) < 0)
 		return 1;
 	test_signal();

@@ -249,6 +249,25 @@ cannot_write() {
 	by_both_ways pipe
 }
 
+# Linux 6.1 loses the part of a record for which a pipe has no buffer.
+@test "standard output is a pipe, and the user's pipes have one buffer: delivered" {
+	local limit=/proc/sys/fs/pipe-max-size size
+	[[ ${BKP_GUEST-} ]] || skip 'own kernel: its limits are not ours to change'
+	other_user
+	chown 65534 key
+	cleanup_add chown 0 key
+	read -r size <"$limit"
+	cleanup_add eval "echo $size >$limit"
+	echo 4096 >"$limit"
+	start_consumer cat
+	BKP=./other spawn_receiver --ktls "$WHEN" --rx splice >consumer
+	chown 0 key
+	bkp_send --ktls "$WHEN" --tx send < <(cat "$BATS_FILE_TMPDIR/in")
+	wait_receiver 0
+	wait_consumer
+	assert_received
+}
+
 @test "standard output is a socket: delivered" {
 	socket unix
 }
