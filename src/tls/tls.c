@@ -1,18 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 #include "tls/tls.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "base/log.h"
 #include "proto/frame.h"
 #include "tls/alert.h"
 #include "tls/key_schedule.h"
-#include "tls/socket_buffer.h"
 
 /*
  * GnuTLS's constructor runs before main() and reads the environment.  With this
@@ -22,14 +21,14 @@ GNUTLS_SKIP_GLOBAL_INIT
 
 enum {
 	DH_BITS = 2048, /* RFC 9325 section 4.4 */
-	FLIGHT_BYTES = 4 * (RECORD_MAX + RECORD_OVERHEAD),
 	HANDSHAKE_BYTES = 65536, /* of one message, such as a peer's chain */
 };
 
 struct tls {
 	struct tls_params p;
 	gnutls_session_t session; /* NULL: mode none */
-	struct socket_buffer wire; /* for writing only */
+	int lost_errno; /* the socket's first error, 0 if none */
+	bool ended; /* the peer's FIN was read */
 	bool old; /* the peer speaks the old version of the protocol */
 	bool put_off, refused; /* see tls_put_off(), tls_refused() */
 	struct credential_session peer;
@@ -95,19 +94,34 @@ int tls_check_modes(const struct mode_list *list, unsigned int kinds,
 	return 0;
 }
 
-/* The transport functions of GnuTLS. */
+/*
+ * The transport functions of GnuTLS, which reads errno, and keeps what the
+ * socket does not take.
+ */
 
-static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
+/* Remember the first error of the socket. */
+static ssize_t tls_moved(struct tls *t, ssize_t n)
+{
+	if (n < 0 && errno != EAGAIN && errno != EINTR && !t->lost_errno)
+		t->lost_errno = errno;
+	return n;
+}
+
+/*
+ * A whole flight in one call.  GnuTLS would take ECONNRESET for an end of file.
+ */
+static ssize_t tls_push(gnutls_transport_ptr_t p, const giovec_t *parts,
+			int count)
 {
 	struct tls *t = p;
+	const struct msghdr m = { .msg_iov = (struct iovec *)parts,
+				  .msg_iovlen = (size_t)count };
+	ssize_t n =
+		tls_moved(t, sendmsg(t->p.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT));
 
-	/* A flight fits; what does not waits for the next call. */
-	if (len > socket_buffer_room(&t->wire)) {
-		gnutls_transport_set_errno(t->session, EAGAIN);
-		return -1;
-	}
-	socket_buffer_append(&t->wire, buf, len);
-	return (ssize_t)len;
+	if (n < 0 && t->lost_errno)
+		gnutls_transport_set_errno(t->session, EPIPE);
+	return n;
 }
 
 /*
@@ -117,11 +131,10 @@ static ssize_t tls_push(gnutls_transport_ptr_t p, const void *buf, size_t len)
 static ssize_t tls_pull(gnutls_transport_ptr_t p, void *buf, size_t len)
 {
 	struct tls *t = p;
-	ssize_t n = socket_buffer_read(&t->wire, buf, len);
+	ssize_t n = recv(t->p.fd, buf, len, MSG_DONTWAIT);
 
-	if (n < 0)
-		gnutls_transport_set_errno(t->session, errno);
-	return n;
+	t->ended |= n == 0 && len;
+	return tls_moved(t, n);
 }
 
 /* Traffic secrets, which a KeyUpdate needs: only a raw peer may send one. */
@@ -234,7 +247,7 @@ static int tls_init_session(struct tls *t)
 	if (ret < 0)
 		return ret;
 	gnutls_transport_set_ptr(t->session, t);
-	gnutls_transport_set_push_function(t->session, tls_push);
+	gnutls_transport_set_vec_push_function(t->session, tls_push);
 	gnutls_transport_set_pull_function(t->session, tls_pull);
 	gnutls_transport_set_pull_timeout_function(t->session,
 						   tls_pull_timeout);
@@ -258,14 +271,14 @@ struct tls *tls_new(const struct tls_params *p, struct err *e)
 		return NULL;
 	}
 	t->p = *p;
-	ret = socket_buffer_init(&t->wire, p->fd, FLIGHT_BYTES, e);
-	if (p->modes->modes[0] == &mode_none)
+	if (p->modes->modes[0] == &mode_none) {
 		t->mode = &mode_none;
-	else if (ret >= 0 && (ret = tls_init_session(t)) < 0)
-		err_set(e, ERR_AUTH, 0, "cannot start TLS: %s",
-			gnutls_strerror(ret));
+		return t;
+	}
+	ret = tls_init_session(t);
 	if (ret >= 0)
 		return t;
+	err_set(e, ERR_AUTH, 0, "cannot start TLS: %s", gnutls_strerror(ret));
 	tls_free(t);
 	return NULL;
 }
@@ -278,7 +291,6 @@ void tls_free(struct tls *t)
 		gnutls_deinit(t->session);
 	if (t->p.owns_cred)
 		credential_free(t->p.cred);
-	socket_buffer_fini(&t->wire);
 	explicit_bzero(t->keys, sizeof t->keys);
 	free(t);
 }
@@ -371,7 +383,7 @@ static int tls_handshake_error(struct tls *t, int ret, struct err *e)
 					     "-m none?)");
 	case GNUTLS_E_PULL_ERROR:
 	case GNUTLS_E_PUSH_ERROR:
-		return err_set(e, ERR_AUTH, t->wire.lost_errno,
+		return err_set(e, ERR_AUTH, t->lost_errno,
 			       "the connection was lost during the handshake");
 	}
 	return err_set(e, ERR_AUTH, 0, "handshake failed: %s",
@@ -406,7 +418,7 @@ static void tls_send_reason(struct tls *t, int ret)
 	default:
 		alert = (enum record_alert)gnutls_error_to_alert(ret, &level);
 	}
-	if (!t->wire.lost_errno)
+	if (!t->lost_errno)
 		tls_alert(t, alert);
 }
 
@@ -482,8 +494,11 @@ static int tls_handshake_check(struct tls *t, struct err *e)
  */
 static int tls_handshake_step(struct tls *t)
 {
-	int ret = gnutls_handshake(t->session);
+	int ret;
 
+	do
+		ret = gnutls_handshake(t->session);
+	while (ret < 0 && ret != GNUTLS_E_AGAIN && !gnutls_error_is_fatal(ret));
 	if (ret == GNUTLS_E_NO_CERTIFICATE_FOUND &&
 	    gnutls_alert_get(t->session) != GNUTLS_A_CLOSE_NOTIFY)
 		return GNUTLS_E_FATAL_ALERT_RECEIVED;
@@ -492,29 +507,22 @@ static int tls_handshake_step(struct tls *t)
 
 int tls_handshake(struct tls *t, enum tls_want *want, struct err *e)
 {
-	bool empty;
 	int ret;
 
-	do {
-		*want = TLS_WANT_WRITE;
-		if (socket_buffer_flush(&t->wire, &empty, e) < 0)
-			return tls_handshake_error(t, GNUTLS_E_PUSH_ERROR, e);
-		if (!empty)
-			return 0;
-		if (t->mode) {
-			*want = TLS_DONE;
-			return 0;
-		}
-		*want = TLS_WANT_READ;
-		ret = tls_handshake_step(t);
-		if (ret == GNUTLS_E_SUCCESS && tls_handshake_check(t, e) < 0)
-			return -1;
-		if (ret < 0 && gnutls_error_is_fatal(ret)) {
-			tls_send_reason(t, ret);
-			return tls_handshake_error(t, ret, e);
-		}
-	} while (ret != GNUTLS_E_AGAIN || socket_buffer_pending(&t->wire));
-	return 0;
+	*want = TLS_DONE;
+	if (t->mode)
+		return 0;
+	ret = tls_handshake_step(t);
+	if (ret == GNUTLS_E_AGAIN) {
+		*want = gnutls_record_get_direction(t->session) ? TLS_WANT_WRITE
+								: TLS_WANT_READ;
+		return 0;
+	}
+	if (ret < 0) {
+		tls_send_reason(t, ret);
+		return tls_handshake_error(t, ret, e);
+	}
+	return tls_handshake_check(t, e);
 }
 
 static int tls_export(const struct tls *t, const char *label,
@@ -581,7 +589,6 @@ int tls_finish(struct tls *t, struct tls_agreed *out, struct err *e)
 	/* Bytes that GnuTLS has already decrypted would be lost. */
 	if (gnutls_record_check_pending(t->session))
 		return err_set(e, ERR_AUTH, 0, "the peer sent data too early");
-	assert(!socket_buffer_pending(&t->wire));
 	tls_find_name(t, out);
 	if (tls_export(t, "EXPORTER-btrfs-ktls-pipe-resume", out->resume, e) <
 		    0 ||
@@ -624,18 +631,14 @@ static void tls_plain_alert(struct tls *t, enum record_alert alert)
 {
 	uint8_t record[RECORD_HEADER_BYTES + RECORD_ALERT_BYTES];
 
-	if (socket_buffer_room(&t->wire) < sizeof record)
-		return;
 	record_header(record, RECORD_ALERT, RECORD_ALERT_BYTES);
 	record_alert(record + RECORD_HEADER_BYTES, alert);
-	socket_buffer_append(&t->wire, record, sizeof record);
+	tls_moved(t, send(t->p.fd, record, sizeof record,
+			  MSG_NOSIGNAL | MSG_DONTWAIT));
 }
 
 void tls_alert(struct tls *t, enum record_alert alert)
 {
-	struct err ignored = { 0 };
-	bool empty;
-
 	if (!t->session)
 		tls_plain_alert(t, alert);
 	else
@@ -644,9 +647,10 @@ void tls_alert(struct tls *t, enum record_alert alert)
 					  ? GNUTLS_AL_WARNING
 					  : GNUTLS_AL_FATAL,
 				  (gnutls_alert_description_t)alert);
-	if (socket_buffer_flush(&t->wire, &empty, &ignored) < 0)
-		log_debug("alert %s not sent: %s",
-			  record_alert_name((uint8_t)alert), ignored.msg);
+	if (t->lost_errno)
+		log_debug("alert %s not sent: the connection was lost: %s",
+			  record_alert_name((uint8_t)alert),
+			  strerror(t->lost_errno));
 }
 
 bool tls_put_off(const struct tls *t)
@@ -661,5 +665,5 @@ bool tls_refused(const struct tls *t)
 
 bool tls_lost(const struct tls *t)
 {
-	return socket_buffer_gone(&t->wire);
+	return t->lost_errno || t->ended;
 }

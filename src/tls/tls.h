@@ -4,8 +4,8 @@
  * value: what was agreed on, and the keys of both directions.  GnuTLS makes no
  * record after it.
  *
- * GnuTLS sees our buffers and never the socket, so it can neither enable kernel
- * TLS by itself nor stop halfway through a write.
+ * GnuTLS sees our functions and never the socket, so it cannot enable kernel
+ * TLS by itself.
  */
 #pragma once
 
