@@ -34,7 +34,6 @@ src_libbkp_a_SOURCES = \
 	src/tls/incoming.c src/tls/incoming.h \
 	src/tls/mode.c src/tls/mode.h \
 	src/tls/sock_diag.c src/tls/sock_diag.h \
-	src/tls/socket_buffer.c src/tls/socket_buffer.h \
 	src/tls/aead.c src/tls/aead.h \
 	src/tls/key_schedule.c src/tls/key_schedule.h \
 	src/tls/ktls.c src/tls/ktls.h \

@@ -2,10 +2,11 @@
 #include "tls/records.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "tls/aead.h"
-#include "tls/socket_buffer.h"
 
 enum {
 	RECORD_BYTES = RECORD_HEADER_BYTES + AEAD_BODY_MAX,
@@ -15,10 +16,19 @@ enum {
 	BULK_BYTES = 16 * RECORD_BYTES, /* 256 KiB of data a call */
 };
 
+/* bytes[start] to bytes[end - 1] are in use. */
+struct records_buffer {
+	size_t size, start, end;
+	uint8_t *bytes;
+};
+
 struct records {
+	int fd; /* borrowed */
 	const struct mode *mode;
 	struct aead *aead[2]; /* NULL: the kernel has that direction */
-	struct socket_buffer wire; /* wire.in is filled and emptied here */
+	struct records_buffer out, in;
+	int lost_errno; /* the socket's first error, 0 if none */
+	bool ended; /* the peer's FIN was read */
 	bool reads_ahead;
 	enum record_alert alert; /* our answer to what came; 0: all is well */
 	unsigned int empties; /* records without data in a row */
@@ -29,6 +39,18 @@ struct records {
 	uint8_t held[AEAD_BODY_MAX];
 };
 
+/* Enlarge a buffer; its contents stay. */
+static int records_grow(struct records_buffer *b, size_t bytes, struct err *e)
+{
+	uint8_t *larger = realloc(b->bytes, bytes);
+
+	if (!larger)
+		return err_memory(e);
+	b->bytes = larger;
+	b->size = bytes;
+	return 0;
+}
+
 struct records *records_new(int fd, const struct mode *mode,
 			    const struct traffic keys[static 2], struct err *e)
 {
@@ -36,11 +58,12 @@ struct records *records_new(int fd, const struct mode *mode,
 
 	if (!r)
 		return NULL;
+	r->fd = fd;
 	r->mode = mode;
 	if (records_update_key(r, RECORD_TX, &keys[RECORD_TX], e) < 0 ||
 	    records_update_key(r, RECORD_RX, &keys[RECORD_RX], e) < 0 ||
-	    socket_buffer_init(&r->wire, fd, CONTROL_BYTES, e) < 0 ||
-	    socket_buffer_grow(&r->wire.in, RECORD_BYTES, e) < 0) {
+	    records_grow(&r->out, CONTROL_BYTES, e) < 0 ||
+	    records_grow(&r->in, RECORD_BYTES, e) < 0) {
 		records_free(r);
 		return NULL;
 	}
@@ -53,7 +76,8 @@ void records_free(struct records *r)
 		return;
 	records_drop(r, RECORD_TX);
 	records_drop(r, RECORD_RX);
-	socket_buffer_fini(&r->wire);
+	free(r->out.bytes);
+	free(r->in.bytes);
 	free(r);
 }
 
@@ -64,9 +88,8 @@ int records_keep(struct records *r, enum record_direction dir, bool bulk,
 	if (!bulk)
 		return 0;
 	return dir == RECORD_TX
-		       ? socket_buffer_grow(&r->wire.out,
-					    BULK_BYTES + RESERVE_BYTES, e)
-		       : socket_buffer_grow(&r->wire.in, BULK_BYTES, e);
+		       ? records_grow(&r->out, BULK_BYTES + RESERVE_BYTES, e)
+		       : records_grow(&r->in, BULK_BYTES, e);
 }
 
 void records_drop(struct records *r, enum record_direction dir)
@@ -92,10 +115,24 @@ uint64_t records_count(const struct records *r, enum record_direction dir)
 	return r->aead[dir] ? aead_records(r->aead[dir]) : 0;
 }
 
+/* Remember the first error of the socket. */
+static int records_lose(struct records *r, struct err *e)
+{
+	if (!r->lost_errno)
+		r->lost_errno = errno;
+	return err_set(e, ERR_NET, r->lost_errno, "the connection was lost");
+}
+
+/* How many bytes can be appended now. */
+static size_t records_room(const struct records *r)
+{
+	return r->out.size - r->out.end;
+}
+
 static int records_encrypt(struct records *r, uint8_t type, uint8_t *data,
 			   size_t len, struct err *e)
 {
-	struct socket_buffer_part *out = &r->wire.out;
+	struct records_buffer *out = &r->out;
 	size_t size;
 
 	assert(r->aead[RECORD_TX]);
@@ -112,42 +149,58 @@ int records_send(struct records *r, uint8_t *buf, size_t len, size_t *done,
 	bool empty;
 
 	*done = 0;
-	while (*done < len &&
-	       socket_buffer_room(&r->wire) >= RECORD_BYTES + RESERVE_BYTES) {
+	while (*done < len && records_room(r) >= RECORD_BYTES + RESERVE_BYTES) {
 		size_t n = len - *done < RECORD_MAX ? len - *done : RECORD_MAX;
 
 		if (records_encrypt(r, RECORD_DATA, buf + *done, n, e) < 0)
 			return -1;
 		*done += n;
 	}
-	return socket_buffer_flush(&r->wire, &empty, e);
+	return records_flush(r, &empty, e);
 }
 
 int records_put(struct records *r, enum record_type type, const void *body,
 		size_t len, bool *taken, struct err *e)
 {
 	uint8_t copy[RECORDS_PUT_MAX + 1]; /* see aead_encrypt() */
-	size_t room = socket_buffer_room(&r->wire);
 	bool empty;
 
 	assert(len <= RECORDS_PUT_MAX);
-	*taken = room >= len + RECORD_OVERHEAD +
-				 (type == RECORD_DATA ? RESERVE_BYTES : 0);
+	*taken = records_room(r) >=
+		 len + RECORD_OVERHEAD +
+			 (type == RECORD_DATA ? RESERVE_BYTES : 0);
 	memcpy(copy, body, len);
 	copy[len] = 0;
 	if (*taken && records_encrypt(r, (uint8_t)type, copy, len, e) < 0)
 		return -1;
-	return socket_buffer_flush(&r->wire, &empty, e);
-}
-
-int records_flush(struct records *r, bool *empty, struct err *e)
-{
-	return socket_buffer_flush(&r->wire, empty, e);
+	return records_flush(r, &empty, e);
 }
 
 bool records_pending(const struct records *r)
 {
-	return socket_buffer_pending(&r->wire);
+	return r->out.start < r->out.end;
+}
+
+int records_flush(struct records *r, bool *empty, struct err *e)
+{
+	struct records_buffer *out = &r->out;
+
+	*empty = false;
+	while (records_pending(r)) {
+		ssize_t n = send(r->fd, out->bytes + out->start,
+				 out->end - out->start,
+				 MSG_NOSIGNAL | MSG_DONTWAIT);
+
+		if (n >= 0)
+			out->start += (size_t)n;
+		else if (errno == EAGAIN)
+			return 0;
+		else if (errno != EINTR)
+			return records_lose(r, e);
+	}
+	out->start = out->end = 0;
+	*empty = true;
+	return 0;
 }
 
 /*
@@ -188,7 +241,7 @@ static int records_bad_header(struct records *r, struct err *e)
 static int records_next(struct records *r, const uint8_t **record, size_t *size,
 			struct err *e)
 {
-	const struct socket_buffer_part *in = &r->wire.in;
+	const struct records_buffer *in = &r->in;
 	size_t have = in->end - in->start, body;
 
 	*record = NULL;
@@ -213,7 +266,7 @@ static int records_open(struct records *r, const uint8_t *record, size_t size,
 
 	if (aead_decrypt(r->aead[RECORD_RX], record, &inner, out, n) < 0)
 		return records_fail(r, RECORD_BAD_RECORD_MAC, e);
-	r->wire.in.start += size;
+	r->in.start += size;
 	*type = inner;
 	if (*n > RECORD_MAX)
 		return records_fail(r, RECORD_RECORD_OVERFLOW, e);
@@ -256,19 +309,38 @@ static int records_open_all(struct records *r, unsigned int *type, uint8_t *buf,
 	return 0;
 }
 
-/* Read what is missing of the next record, or as much as there is. */
+/*
+ * Read what is missing of the next record, or as much as there is.  What is in
+ * the buffer moves to its front first.
+ */
 static int records_fill(struct records *r, size_t *got, struct err *e)
 {
-	const struct socket_buffer_part *in = &r->wire.in;
+	struct records_buffer *in = &r->in;
 	const uint8_t *record;
 	size_t size;
+	ssize_t n;
 
+	*got = 0;
 	if (records_next(r, &record, &size, e) < 0)
 		return -1;
-	return socket_buffer_fill(&r->wire,
-				  r->reads_ahead ? SIZE_MAX
-						 : size - (in->end - in->start),
-				  got, e);
+	in->end -= in->start;
+	memmove(in->bytes, in->bytes + in->start, in->end);
+	in->start = 0;
+	do
+		n = recv(r->fd, in->bytes + in->end,
+			 (r->reads_ahead ? in->size : size) - in->end,
+			 MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN ? 0 : records_lose(r, e);
+	if (n == 0) {
+		r->ended = true;
+		return err_set(e, ERR_NET, 0,
+			       "the connection closed without close_notify");
+	}
+	*got = (size_t)n;
+	in->end += *got;
+	return 0;
 }
 
 int records_recv(struct records *r, unsigned int *type, void *buf, size_t len,
@@ -310,6 +382,5 @@ enum record_alert records_alert(const struct records *r)
 
 bool records_lost(const struct records *r)
 {
-	return socket_buffer_gone(&r->wire) ||
-	       r->alert == RECORD_BAD_RECORD_MAC;
+	return r->lost_errno || r->ended || r->alert == RECORD_BAD_RECORD_MAC;
 }
