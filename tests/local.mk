@@ -304,6 +304,8 @@ tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=record_layer_recv \
 	-Wl,--wrap=record_layer_alert -Wl,--wrap=record_layer_violated \
 	-Wl,--wrap=record_layer_last_alert -Wl,--wrap=record_layer_free \
 	-Wl,--wrap=session_run
+tests_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=sendmsg -Wl,--wrap=__sendmsg64
 tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork
 tests_unit_test_resend_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_in_kernel \

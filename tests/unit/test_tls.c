@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /* tls: handshakes of two ends in one process. */
+#include <errno.h>
 #include <gnutls/gnutls.h>
 #include <signal.h>
 
@@ -8,6 +9,28 @@
 #include "tap.h"
 #include "tls/mode.h"
 #include "tls/tls.h"
+#include "wrap.h"
+
+/* Does the socket take few bytes, and none each second time? */
+static bool is_full;
+
+WRAP64(sendmsg, __sendmsg64, sendmsg);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *msg, int flags)
+{
+	static unsigned int calls;
+	struct iovec part = *msg->msg_iov;
+	const struct msghdr few = { .msg_iov = &part, .msg_iovlen = 1 };
+
+	if (!is_full)
+		return __real_sendmsg(fd, msg, flags);
+	if (++calls % 2) {
+		errno = EAGAIN;
+		return -1;
+	}
+	if (part.iov_len > 200)
+		part.iov_len = 200;
+	return __real_sendmsg(fd, &few, flags);
+}
 
 static const struct pair_setup same_all = {
 	.modes = { "tls13-aes128-gcm", "tls13-aes128-gcm" },
@@ -241,6 +264,29 @@ static void test_failures(void)
 	}
 }
 
+/* What the socket does not take at once is neither lost nor sent twice. */
+static void test_full_socket(void)
+{
+	for (size_t i = 0; i < MODE_COUNT; i++) {
+		struct pair_setup s = { .modes = { mode_table[i].name,
+						   mode_table[i].name } };
+		struct end end[2] = { 0 };
+		enum tls_want want;
+
+		if (lacks_sha384(&s))
+			continue;
+		pair_init(end, &s);
+		is_full = true;
+		ok(tls_handshake(end[CLIENT].tls, &want, &end[CLIENT].e) == 0 &&
+			   want == TLS_WANT_WRITE,
+		   "%s: a handshake waits for a full socket", s.modes[0]);
+		if (!ok(handshake(end), "and goes on"))
+			printf("#   %s\n#   %s\n", end[0].e.msg, end[1].e.msg);
+		is_full = false;
+		pair_fini(end);
+	}
+}
+
 /* Copy the bytes that have arrived, or one record, to another socket. */
 static void forward(int from, int to, bool record)
 {
@@ -394,6 +440,7 @@ int main(void)
 	test_environment();
 	test_mode_lists();
 	test_modes();
+	test_full_socket();
 	test_names();
 	test_choices();
 	test_failures();
