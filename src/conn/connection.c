@@ -3,9 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -203,14 +201,6 @@ bool connection_lost(const struct connection *c)
 	return record_layer_lost(c->layer);
 }
 
-/* Evaluate the result n of a call that sends on the kernel path. */
-static int connection_sent(struct connection *c, ssize_t n,
-			   struct connection_io *io, struct err *e)
-{
-	return connection_result(record_layer_sent(c->layer, n, &io->bytes, e),
-				 e);
-}
-
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
 		    struct connection_io *io, struct err *e)
 {
@@ -220,49 +210,25 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
 		record_layer_send(c->layer, buf, len, &io->bytes, e), e);
 }
 
-/* May the kernel send data now?  *io: nothing was moved yet. */
-static int connection_may_send(struct connection *c, bool *may,
-			       struct connection_io *io, struct err *e)
-{
-	*io = (struct connection_io){ 0 };
-	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
-	return connection_result(record_layer_may_send(c->layer, may, e), e);
-}
-
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
 			   struct connection_io *io, struct err *e)
 {
-	ssize_t n;
-	bool may;
-
-	if (connection_may_send(c, &may, io, e) < 0)
-		return -1;
-	if (!may)
-		return 0;
-	do
-		n = splice(pipe_fd, NULL, c->socket.fd, NULL, len,
-			   SPLICE_F_NONBLOCK);
-	while (n < 0 && errno == EINTR);
-	return connection_sent(c, n, io, e);
+	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
+	*io = (struct connection_io){ 0 };
+	return connection_result(
+		record_layer_splice_from(c->layer, pipe_fd, len, &io->bytes, e),
+		e);
 }
 
 int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
 			size_t len, struct connection_io *io, struct err *e)
 {
-	off_t at = (off_t)offset;
-	ssize_t n;
-	bool may;
-
-	if (connection_may_send(c, &may, io, e) < 0)
-		return -1;
-	if (!may)
-		return 0;
-	do
-		n = sendfile(c->socket.fd, file_fd, &at, len);
-	while (n < 0 && errno == EINTR);
-	if (n < 0 && (errno == EINVAL || err_refuses(errno)))
-		return err_set(e, ERR_IO, errno, "cannot send a file");
-	return connection_sent(c, n, io, e);
+	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
+	*io = (struct connection_io){ 0 };
+	return connection_result(record_layer_sendfile(c->layer, file_fd,
+						       offset, len, &io->bytes,
+						       e),
+				 e);
 }
 
 uint64_t connection_records(struct connection *c, uint64_t enough)
@@ -402,60 +368,17 @@ int connection_recv(struct connection *c, void *buf, size_t len,
 	return 0;
 }
 
-static int connection_refused(struct connection *c, int num, struct err *e)
-{
-	return connection_result(record_layer_refused(c->layer, num, e), e);
-}
-
-/*
- * splice(2) moved nothing.  invalid (EINVAL): the next record is not data, or
- * not a record.  Otherwise: an empty record, or the end.  recvmsg(2) tells
- * which.  The kernel gives EINVAL for a bad header only once; if recvmsg(2)
- * then has nothing to read we would wait for ever, so that is a bad record too.
- * After an empty record recvmsg(2) may return data, of one record; the empty
- * pipe has room for it.
- */
-static int connection_splice_stopped(struct connection *c, bool invalid,
-				     int pipe_fd, struct connection_io *io,
-				     struct err *e)
-{
-	uint8_t body[CONNECTION_RECV_MIN];
-	struct record_layer_io found;
-
-	if (record_layer_recv_kernel(c->layer, body, sizeof body, &found, e) <
-	    0)
-		return connection_result(-1, e);
-	if (invalid && (found.bytes || !found.took))
-		return connection_refused(c, EINVAL, e);
-	connection_found(c, &found, io);
-	if (!io->bytes)
-		return 0;
-	if (io_write(pipe_fd, body, io->bytes) != (ssize_t)io->bytes)
-		return err_set(e, ERR_IO, errno, "cannot write into a pipe");
-	return 0;
-}
-
 int connection_splice_to(struct connection *c, int pipe_fd, size_t len,
 			 struct connection_io *io, struct err *e)
 {
-	ssize_t n;
+	struct record_layer_io found;
 
 	assert(c->p.role == FRAME_RECEIVES && connection_in_kernel(c));
 	*io = (struct connection_io){ 0 };
-	do
-		n = splice(c->socket.fd, NULL, pipe_fd, NULL, len,
-			   SPLICE_F_NONBLOCK);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		io->bytes = (size_t)n;
-		return connection_result(
-			record_layer_received(c->layer, io->bytes, e), e);
-	}
-	if (n < 0 && errno == EAGAIN)
-		return 0;
-	if (n < 0 && errno != EINVAL)
-		return connection_refused(c, errno, e);
-	return connection_splice_stopped(c, n < 0, pipe_fd, io, e);
+	if (record_layer_splice_to(c->layer, pipe_fd, len, &found, e) < 0)
+		return connection_result(-1, e);
+	connection_found(c, &found, io);
+	return 0;
 }
 
 /* Read and discard, at most DISCARDS times.  Returns false at the end. */

@@ -4,8 +4,10 @@
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 
 #include "base/clock.h"
@@ -200,7 +202,8 @@ static int record_layer_forged(struct record_layer *rl, struct err *e)
 	return record_layer_fail(rl, e);
 }
 
-int record_layer_refused(struct record_layer *rl, int num, struct err *e)
+/* The kernel refuses a record. */
+static int record_layer_refused(struct record_layer *rl, int num, struct err *e)
 {
 	if (num != EBADMSG && num != EMSGSIZE && num != EINVAL)
 		return record_layer_fail_lost(rl, num, e);
@@ -231,8 +234,9 @@ static void record_layer_moved(struct record_layer *rl, size_t bytes)
 		rl->incoming.key_updates = 0;
 }
 
-int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
-		      struct err *e)
+/* The result n and errno of a call that sent data by the kernel. */
+static int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
+			     struct err *e)
 {
 	*done = n > 0 ? (size_t)n : 0;
 	record_layer_moved(rl, *done);
@@ -285,7 +289,8 @@ static int record_layer_update_key(struct record_layer *rl,
 }
 
 /* RFC 8446 section 4.6.3: a KeyUpdate that asks is answered before our data. */
-int record_layer_may_send(struct record_layer *rl, bool *may, struct err *e)
+static int record_layer_may_send(struct record_layer *rl, bool *may,
+				 struct err *e)
 {
 	/* It asks for no KeyUpdate in return. */
 	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
@@ -322,6 +327,43 @@ int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
 	do
 		n = send(rl->fd, buf, len, MSG_NOSIGNAL | MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
+	return record_layer_sent(rl, n, done, e);
+}
+
+int record_layer_splice_from(struct record_layer *rl, int pipe_fd, size_t len,
+			     size_t *done, struct err *e)
+{
+	ssize_t n;
+	bool may;
+
+	*done = 0;
+	if (record_layer_may_send(rl, &may, e) < 0)
+		return -1;
+	if (!may)
+		return 0;
+	do
+		n = splice(pipe_fd, NULL, rl->fd, NULL, len, SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	return record_layer_sent(rl, n, done, e);
+}
+
+int record_layer_sendfile(struct record_layer *rl, int file_fd, uint64_t offset,
+			  size_t len, size_t *done, struct err *e)
+{
+	off_t at = (off_t)offset;
+	ssize_t n;
+	bool may;
+
+	*done = 0;
+	if (record_layer_may_send(rl, &may, e) < 0)
+		return -1;
+	if (!may)
+		return 0;
+	do
+		n = sendfile(rl->fd, file_fd, &at, len);
+	while (n < 0 && errno == EINTR);
+	if (n < 0 && (errno == EINVAL || err_refuses(errno)))
+		return err_set(e, ERR_IO, errno, "cannot send a file");
 	return record_layer_sent(rl, n, done, e);
 }
 
@@ -447,7 +489,8 @@ static int record_layer_on_record(struct record_layer *rl, unsigned int type,
 	return record_layer_on_violation(rl, alert, e);
 }
 
-int record_layer_received(struct record_layer *rl, size_t bytes, struct err *e)
+static int record_layer_received(struct record_layer *rl, size_t bytes,
+				 struct err *e)
 {
 	rl->count[RECORD_RX] += bytes;
 	if (incoming_data(&rl->incoming, e) < 0)
@@ -456,8 +499,9 @@ int record_layer_received(struct record_layer *rl, size_t bytes, struct err *e)
 	return 0;
 }
 
-int record_layer_recv_kernel(struct record_layer *rl, void *buf, size_t len,
-			     struct record_layer_io *io, struct err *e)
+static int record_layer_recv_kernel(struct record_layer *rl, void *buf,
+				    size_t len, struct record_layer_io *io,
+				    struct err *e)
 {
 	unsigned int type;
 	ssize_t n;
@@ -488,6 +532,50 @@ int record_layer_recv_kernel(struct record_layer *rl, void *buf, size_t len,
 	io->bytes = (size_t)n;
 	io->took = true;
 	return record_layer_received(rl, io->bytes, e);
+}
+
+/*
+ * splice(2) moved nothing.  invalid (EINVAL): the next record is not data, or
+ * not a record.  Otherwise: an empty record, or the end.  recvmsg(2) tells
+ * which.  The kernel gives EINVAL for a bad header only once; if recvmsg(2)
+ * then has nothing to read we would wait for ever, so that is a bad record too.
+ * After an empty record recvmsg(2) may return data, of one record; the empty
+ * pipe has room for it.
+ */
+static int record_layer_splice_stopped(struct record_layer *rl, bool invalid,
+				       int pipe_fd, struct record_layer_io *io,
+				       struct err *e)
+{
+	uint8_t body[AEAD_BODY_MAX];
+
+	if (record_layer_recv_kernel(rl, body, sizeof body, io, e) < 0)
+		return -1;
+	if (invalid && (io->bytes || !io->took))
+		return record_layer_refused(rl, EINVAL, e);
+	if (io->bytes &&
+	    io_write(pipe_fd, body, io->bytes) != (ssize_t)io->bytes)
+		return err_set(e, ERR_IO, errno, "cannot write into a pipe");
+	return 0;
+}
+
+int record_layer_splice_to(struct record_layer *rl, int pipe_fd, size_t len,
+			   struct record_layer_io *io, struct err *e)
+{
+	ssize_t n;
+
+	*io = (struct record_layer_io){ 0 };
+	do
+		n = splice(rl->fd, NULL, pipe_fd, NULL, len, SPLICE_F_NONBLOCK);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		io->bytes = (size_t)n;
+		return record_layer_received(rl, io->bytes, e);
+	}
+	if (n < 0 && errno == EAGAIN)
+		return 0;
+	if (n < 0 && errno != EINVAL)
+		return record_layer_refused(rl, errno, e);
+	return record_layer_splice_stopped(rl, n < 0, pipe_fd, io, e);
 }
 
 static int record_layer_records_failed(struct record_layer *rl, struct err *e)

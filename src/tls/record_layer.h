@@ -72,8 +72,9 @@ uint64_t record_layer_records(struct record_layer *rl,
 
 /*
  * Send up to len bytes; buf[len] must be writable (aead_encrypt).  *done: bytes
- * taken; 0: poll for POLLOUT, then record_layer_flush().  Errors: those of
- * record_layer_may_send().
+ * taken; 0: poll for POLLOUT, then record_layer_flush().  Errors: ERR_NET;
+ * ERR_STREAM if the peer changed its keys and the kernel cannot follow, and the
+ * peer was told; ERR_BUG (cipher).
  */
 int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
 		      size_t *done, struct err *e) attr_must_check;
@@ -86,19 +87,15 @@ int record_layer_put(struct record_layer *rl, const void *bytes, size_t len,
 		     bool *taken, struct err *e) attr_must_check;
 
 /*
- * May the kernel send data now?  A KeyUpdate must be answered first; if *may is
- * false, poll for POLLOUT and ask again.  Errors: ERR_NET; ERR_STREAM if the
- * kernel cannot change its keys, and the peer was told; ERR_BUG (cipher).
+ * The same where the kernel makes the records, without a copy: out of a pipe
+ * that holds at least len bytes, or out of a file from offset on.  Errors of
+ * the file besides: ERR_IO, it does not support that.
  */
-int record_layer_may_send(struct record_layer *rl, bool *may,
+int record_layer_splice_from(struct record_layer *rl, int pipe_fd, size_t len,
+			     size_t *done, struct err *e) attr_must_check;
+int record_layer_sendfile(struct record_layer *rl, int file_fd, uint64_t offset,
+			  size_t len, size_t *done,
 			  struct err *e) attr_must_check;
-
-/*
- * Evaluate the result n and errno of a call that sent through the kernel.
- * *done: bytes sent; 0: poll for POLLOUT.  Errors: ERR_NET.
- */
-int record_layer_sent(struct record_layer *rl, ssize_t n, size_t *done,
-		      struct err *e) attr_must_check;
 
 /* Send what our own buffers hold; *empty: all is sent.  Errors: ERR_NET. */
 int record_layer_flush(struct record_layer *rl, bool *empty,
@@ -125,25 +122,15 @@ int record_layer_recv(struct record_layer *rl, void *buf, size_t len,
 		      struct err *e) attr_must_check;
 
 /*
- * One step of record_layer_recv(), for a direction that the kernel has: after 0
- * bytes there may be more.  len is at least AEAD_BODY_MAX.
+ * The same where the kernel takes the records, into an empty pipe with room for
+ * one.  Errors besides: ERR_IO, the pipe takes nothing.
  */
-int record_layer_recv_kernel(struct record_layer *rl, void *buf, size_t len,
-			     struct record_layer_io *io,
-			     struct err *e) attr_must_check;
+int record_layer_splice_to(struct record_layer *rl, int pipe_fd, size_t len,
+			   struct record_layer_io *io,
+			   struct err *e) attr_must_check;
 
 /* Does the record that record_layer_recv() read last have more bytes? */
 bool record_layer_pending_read(const struct record_layer *rl);
-
-/*
- * The caller received data through the kernel by a call of its own.  Errors:
- * ERR_STREAM if no data may come now; the peer was told.
- */
-int record_layer_received(struct record_layer *rl, size_t bytes,
-			  struct err *e) attr_must_check;
-
-/* Evaluate an errno of the kernel for a record that it refused.  Returns -1. */
-int record_layer_refused(struct record_layer *rl, int num, struct err *e);
 
 /*
  * The peer's alert that ended the connection; 0: none did.  user_canceled
