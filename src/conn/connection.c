@@ -202,33 +202,28 @@ bool connection_lost(const struct connection *c)
 }
 
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
-		    struct connection_io *io, struct err *e)
+		    size_t *done, struct err *e)
 {
 	assert(c->p.role == FRAME_SENDS);
-	*io = (struct connection_io){ 0 };
-	return connection_result(
-		record_layer_send(c->layer, buf, len, &io->bytes, e), e);
+	return connection_result(record_layer_send(c->layer, buf, len, done, e),
+				 e);
 }
 
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
-			   struct connection_io *io, struct err *e)
+			   size_t *done, struct err *e)
 {
 	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
-	*io = (struct connection_io){ 0 };
 	return connection_result(
-		record_layer_splice_from(c->layer, pipe_fd, len, &io->bytes, e),
-		e);
+		record_layer_splice_from(c->layer, pipe_fd, len, done, e), e);
 }
 
 int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
-			size_t len, struct connection_io *io, struct err *e)
+			size_t len, size_t *done, struct err *e)
 {
 	assert(c->p.role == FRAME_SENDS && connection_in_kernel(c));
-	*io = (struct connection_io){ 0 };
-	return connection_result(record_layer_sendfile(c->layer, file_fd,
-						       offset, len, &io->bytes,
-						       e),
-				 e);
+	return connection_result(
+		record_layer_sendfile(c->layer, file_fd, offset, len, done, e),
+		e);
 }
 
 uint64_t connection_records(struct connection *c, uint64_t enough)

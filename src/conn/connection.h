@@ -32,7 +32,7 @@ enum connection_mark {
 	CONNECTION_CONFIRMED, /* a second one: the sender knows the outcome */
 };
 
-/* The result of a non-blocking call. */
+/* The result of a call that receives, without blocking. */
 struct connection_io {
 	size_t bytes; /* moved; 0 without a mark: poll, then try again */
 	enum connection_mark mark; /* only if bytes is 0 */
@@ -122,11 +122,11 @@ bool connection_in_kernel(const struct connection *c);
 
 /*
  * Sender: send up to len bytes of buf.  The byte after them must be writable
- * (aead_encrypt).  If len is a multiple of RECORD_MAX all calls move whole
- * records.  Errors: ERR_STREAM.
+ * (aead_encrypt).  *done: bytes taken; 0: poll, then try again.  If len is a
+ * multiple of RECORD_MAX all calls move whole records.  Errors: ERR_STREAM.
  */
 int connection_send(struct connection *c, uint8_t *buf, size_t len,
-		    struct connection_io *io, struct err *e) attr_must_check;
+		    size_t *done, struct err *e) attr_must_check;
 
 /*
  * Sender, kernel path only: send up to len bytes out of a pipe, without a copy.
@@ -134,8 +134,7 @@ int connection_send(struct connection *c, uint8_t *buf, size_t len,
  * can leave a record open.  Errors: ERR_STREAM.
  */
 int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
-			   struct connection_io *io,
-			   struct err *e) attr_must_check;
+			   size_t *done, struct err *e) attr_must_check;
 
 /*
  * The same from a regular file that has at least len bytes from offset on.  If
@@ -143,7 +142,7 @@ int connection_splice_from(struct connection *c, int pipe_fd, size_t len,
  * does not support it.
  */
 int connection_sendfile(struct connection *c, int file_fd, uint64_t offset,
-			size_t len, struct connection_io *io,
+			size_t len, size_t *done,
 			struct err *e) attr_must_check;
 
 /*

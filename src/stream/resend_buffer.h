@@ -23,10 +23,10 @@ struct resend_buffer_ops {
 
 	/*
 	 * Send up to len bytes, len <= head - sent, and move sent by
-	 * io->bytes.  Errors: those of the connection.
+	 * *done.  Errors: those of the connection.
 	 */
 	int (*send)(struct resend_buffer *s, struct connection *c, size_t len,
-		    struct connection_io *io, struct err *e);
+		    size_t *done, struct err *e);
 
 	/* Forget the bytes below offset; offset <= sent. */
 	void (*ack)(struct resend_buffer *s, uint64_t offset);

@@ -77,25 +77,23 @@ static int resend_file_copy(struct resend_file *f, struct err *e)
 
 /* In user space, and if sendfile(2) refuses the file. */
 static int resend_file_send_copy(struct resend_file *f, struct connection *c,
-				 size_t len, struct connection_io *io,
-				 struct err *e)
+				 size_t len, size_t *done, struct err *e)
 {
 	uint64_t sent = f->resend.sent;
 	size_t rest;
 
-	*io = (struct connection_io){ 0 };
+	*done = 0;
 	if (resend_file_copy(f, e) < 0)
 		return -1;
 	if (!resend_file_copied(f, sent))
 		return 0;
 	rest = f->copied_bytes - (size_t)(sent - f->copied);
 	return connection_send(c, f->buffer + (sent - f->copied),
-			       len < rest ? len : rest, io, e);
+			       len < rest ? len : rest, done, e);
 }
 
 static int resend_file_sendfile(struct resend_file *f, struct connection *c,
-				size_t len, struct connection_io *io,
-				struct err *e)
+				size_t len, size_t *done, struct err *e)
 {
 	struct resend_buffer *s = &f->resend;
 	uint64_t at = (uint64_t)s->in->start + s->sent;
@@ -103,7 +101,7 @@ static int resend_file_sendfile(struct resend_file *f, struct connection *c,
 
 	if (len > CALL_BYTES)
 		len = CALL_BYTES;
-	if (connection_sendfile(c, s->in->fd, at, len, io, e) < 0) {
+	if (connection_sendfile(c, s->in->fd, at, len, done, e) < 0) {
 		if (resend_file_check(f, &of_file) < 0)
 			*e = of_file;
 		if (e->kind != ERR_IO || !e->num)
@@ -111,21 +109,21 @@ static int resend_file_sendfile(struct resend_file *f, struct connection *c,
 		f->copies = e->num == EINVAL || err_refuses(e->num);
 		return f->copies ? 0 : -1;
 	}
-	return io->bytes ? 0 : resend_file_check(f, e);
+	return *done ? 0 : resend_file_check(f, e);
 }
 
 static int resend_file_send(struct resend_buffer *s, struct connection *c,
-			    size_t len, struct connection_io *io, struct err *e)
+			    size_t len, size_t *done, struct err *e)
 {
 	struct resend_file *f = (struct resend_file *)s;
 
 	if (!f->copies && connection_in_kernel(c) &&
-	    resend_file_sendfile(f, c, len, io, e) < 0)
+	    resend_file_sendfile(f, c, len, done, e) < 0)
 		return -1;
 	if ((f->copies || !connection_in_kernel(c)) &&
-	    resend_file_send_copy(f, c, len, io, e) < 0)
+	    resend_file_send_copy(f, c, len, done, e) < 0)
 		return -1;
-	s->sent += io->bytes;
+	s->sent += *done;
 	return 0;
 }
 

@@ -103,15 +103,14 @@ static int resend_memory_fill(struct resend_buffer *s, struct err *e)
 }
 
 static int resend_memory_send(struct resend_buffer *s, struct connection *c,
-			      size_t len, struct connection_io *io,
-			      struct err *e)
+			      size_t len, size_t *done, struct err *e)
 {
 	const struct resend_memory *m = (const struct resend_memory *)s;
 
 	if (connection_send(c, resend_memory_at(m, s->sent),
-			    resend_memory_clip(s->sent, len), io, e) < 0)
+			    resend_memory_clip(s->sent, len), done, e) < 0)
 		return -1;
-	s->sent += io->bytes;
+	s->sent += *done;
 	return 0;
 }
 

@@ -171,21 +171,20 @@ static int resend_pipes_tee(struct resend_pipes *p, size_t len, struct err *e)
 }
 
 static int resend_pipes_send(struct resend_buffer *s, struct connection *c,
-			     size_t len, struct connection_io *io,
-			     struct err *e)
+			     size_t len, size_t *done, struct err *e)
 {
 	struct resend_pipes *p = (struct resend_pipes *)s;
 
-	*io = (struct connection_io){ 0 };
+	*done = 0;
 	if (s->keeps && p->teed == p->taken && resend_pipes_tee(p, len, e) < 0)
 		return -1;
 	if (s->keeps)
 		len = (size_t)min_u64(len, p->teed - p->taken);
 	if (!len)
 		return 0;
-	if (connection_splice_from(c, p->ahead[0], len, io, e) < 0)
+	if (connection_splice_from(c, p->ahead[0], len, done, e) < 0)
 		return -1;
-	p->taken += io->bytes;
+	p->taken += *done;
 	if (!s->keeps)
 		p->kept = p->teed = p->taken;
 	s->sent = p->taken;

@@ -35,15 +35,15 @@ static uint64_t sender_may_send(struct sender *s)
 static int sender_send_some(struct sender *s, size_t len, struct err *e)
 {
 	struct resend_buffer *st = s->resend;
-	struct connection_io io;
+	size_t done;
 
-	if (st->ops->send(st, s->session->conn, len, &io, e) < 0)
+	if (st->ops->send(st, s->session->conn, len, &done, e) < 0)
 		return -1;
-	pace_spend(&s->pace, io.bytes);
+	pace_spend(&s->pace, done);
 	/* A cramped buffer tells nothing about the socket. */
 	if (st->cramped)
 		return resend_buffer_use_memory(&s->resend, e);
-	s->on.blocked = io.bytes == 0;
+	s->on.blocked = !done;
 	if (!st->keeps)
 		st->ops->ack(st, st->sent);
 	return 0;

@@ -76,24 +76,22 @@ static uint64_t sent;
 static int differ;
 
 /* It takes what it gets, and compares it. */
-static inline int take(const uint8_t *bytes, size_t len,
-		       struct connection_io *io)
+static inline int take(const uint8_t *bytes, size_t len, size_t *done)
 {
-	*io = (struct connection_io){ .bytes = len };
+	*done = len;
 	for (size_t i = 0; i < len; i++)
 		differ += bytes[i] != byte_at(sent++);
 	return 0;
 }
 
 /* As connection_send(): some of it, and the byte behind it is lent. */
-static inline int take_lent(uint8_t *bytes, size_t len,
-			    struct connection_io *io)
+static inline int take_lent(uint8_t *bytes, size_t len, size_t *done)
 {
 	const uint8_t behind = bytes[len];
 	int ret;
 
 	bytes[len] = (uint8_t)~behind;
-	ret = take(bytes, draw(len + 1), io);
+	ret = take(bytes, draw(len + 1), done);
 	bytes[len] = behind;
 	return ret;
 }

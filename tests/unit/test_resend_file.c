@@ -21,15 +21,15 @@ bool __wrap_connection_in_kernel(const struct connection *c)
 
 WRAP(connection_send);
 int __wrap_connection_send(struct connection *c, uint8_t *buf, size_t len,
-			   struct connection_io *io, struct err *e)
+			   size_t *done, struct err *e)
 {
-	return take_lent(buf, len, io);
+	return take_lent(buf, len, done);
 }
 
 WRAP(connection_sendfile);
 int __wrap_connection_sendfile(struct connection *c, int file_fd,
-			       uint64_t offset, size_t len,
-			       struct connection_io *io, struct err *e)
+			       uint64_t offset, size_t len, size_t *done,
+			       struct err *e)
 {
 	static uint8_t bytes[SIZE];
 	ssize_t n;
@@ -37,7 +37,7 @@ int __wrap_connection_sendfile(struct connection *c, int file_fd,
 	if (refuses)
 		return err_set(e, ERR_IO, EINVAL, "cannot send a file");
 	n = pread(file_fd, bytes, draw(len) + 1, (off_t)offset);
-	return take(bytes, n > 0 ? (size_t)n : 0, io);
+	return take(bytes, n > 0 ? (size_t)n : 0, done);
 }
 
 /* Append to the stream, which begins behind START other bytes. */
@@ -70,13 +70,13 @@ static struct resend_buffer *begin(void)
 /* Send everything, rewinding now and then.  Returns 0 or -1. */
 static int send_all(struct resend_buffer *s, bool changes, struct err *e)
 {
-	struct connection_io io;
+	size_t done;
 
 	while (!s->eof || s->sent < s->head) {
 		if (s->sent == s->head && s->ops->fill(s, e) < 0)
 			return -1;
 		if (s->sent < s->head &&
-		    s->ops->send(s, NULL, s->head - s->sent, &io, e) < 0)
+		    s->ops->send(s, NULL, s->head - s->sent, &done, e) < 0)
 			return -1;
 		if (draw(10))
 			continue;

@@ -23,9 +23,9 @@ bool __wrap_connection_in_kernel(const struct connection *c)
 
 WRAP(connection_send);
 int __wrap_connection_send(struct connection *c, uint8_t *buf, size_t len,
-			   struct connection_io *io, struct err *e)
+			   size_t *done, struct err *e)
 {
-	return take_lent(buf, len, io);
+	return take_lent(buf, len, done);
 }
 
 /* Read as splice(2) does, across packets: a read(2) loses the rest of one. */
@@ -52,7 +52,7 @@ static bool stuck; /* the socket takes nothing */
 
 WRAP(connection_splice_from);
 int __wrap_connection_splice_from(struct connection *c, int pipe_fd, size_t len,
-				  struct connection_io *io, struct err *e)
+				  size_t *done, struct err *e)
 {
 	static uint8_t bytes[1 << 20];
 	size_t some = draw(4) ? len : draw(len + 1);
@@ -62,7 +62,7 @@ int __wrap_connection_splice_from(struct connection *c, int pipe_fd, size_t len,
 			  len > (size_t)there;
 	if (stuck)
 		some = 0;
-	return take(bytes, move(pipe_fd, bytes, some), io);
+	return take(bytes, move(pipe_fd, bytes, some), done);
 }
 
 struct run {
@@ -137,13 +137,13 @@ static void do_rewind(struct run *r, bool may_leave_kernel)
 static void do_send(struct run *r)
 {
 	struct err e = { 0 };
-	struct connection_io io;
+	size_t done;
 
 	if (!in_kernel)
 		use_memory(r);
 	if (sendable(r->s))
 		r->broken += r->s->ops->send(r->s, NULL,
-					     draw(sendable(r->s)) + 1, &io,
+					     draw(sendable(r->s)) + 1, &done,
 					     &e) < 0;
 	if (r->s->cramped)
 		use_memory(r);
@@ -308,7 +308,7 @@ static void test_lost_when_full(void)
 {
 	struct err e = { 0 };
 	struct run r = { 0 };
-	struct connection_io io;
+	size_t done;
 	int p[2];
 
 	pipe_to_feed(p, 0);
@@ -323,7 +323,7 @@ static void test_lost_when_full(void)
 		do_fill(&r);
 	}
 	ok(r.s->full, "no buffer is left");
-	is_int(r.s->ops->send(r.s, NULL, r.s->head, &io, &e), 0, "copied");
+	is_int(r.s->ops->send(r.s, NULL, r.s->head, &done, &e), 0, "copied");
 	do_fill(&r);
 	ok(r.s->full, "and that frees none");
 	stuck = false;
