@@ -494,7 +494,8 @@ second_signal() {
 	takes_at_most 20 stream_ends 7 143
 	assert_stderr_has "COMMAND lives on .*process ${stopped[1]}" \
 		"$RECEIVER_ERR"
-	kill -CONT "${stopped[@]}"
+	# The kernel may have ended them: a stopped group was orphaned.
+	kill -CONT "${stopped[@]}" || :
 	until_true marked_gone
 	[[ ! -e end ]] || fail "the consumer saw an end of file"
 	exec 8>&-
