@@ -7,10 +7,18 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#include "base/clock.h"
 #include "base/notify.h"
+
+/*
+ * One event may send two signals at once: a terminal that hangs up and its
+ * shell, systemd with SendSIGHUP=, timeout(1).
+ */
+enum { EVENT_MS = 100 };
 
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 static volatile sig_atomic_t stop_came;
+static uint64_t stop_ms; /* when it came */
 static int stop_pipe[2] = { -1, -1 };
 
 /* No default action ends process 1 of a PID namespace. */
@@ -44,11 +52,18 @@ void signals_init(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
+bool signals_insist(uint64_t first_ms)
+{
+	return clock_now_ms() - first_ms >= EVENT_MS;
+}
+
 static void signals_on_signal(int sig)
 {
 	int saved = errno;
 
 	if (stop_came) {
+		if (!signals_insist(stop_ms))
+			return;
 		/* The second signal: it ends us when the handler returns. */
 		signal(sig, SIG_DFL);
 		if (raise(sig) || getpid() == 1)
@@ -56,6 +71,7 @@ static void signals_on_signal(int sig)
 		return;
 	}
 	stop_came = sig;
+	stop_ms = clock_now_ms();
 	if (write(stop_pipe[1], "", 1) < 0) {
 		/* poll(2) was interrupted anyway. */
 	}

@@ -430,6 +430,7 @@ second_signal() {
 	SECONDS=0
 	kill -"$1" "$SENDER_PID"
 	wait_receiver 7
+	sleep 0.1 # else it would belong to the first one
 	kill -"$2" "$SENDER_PID"
 	wait_sender "$3"
 	# Its supervisor kills it after 2 s.
@@ -453,6 +454,22 @@ second_signal() {
 	full_tier_only 3
 	wrapped '' 'env --default-signal=INT,HUP'
 	second_signal INT INT 130
+}
+
+# Two signals that come together are one event, such as SIGHUP from a terminal
+# that hangs up and again from its shell, or SIGTERM and SIGHUP from systemd.
+@test "SIGTERM and SIGHUP together end a sender, and the peer is told" {
+	wrapped '' 'env --default-signal=HUP'
+	SOURCE=(sh -c 'echo word; exec sleep 20')
+	stream_starts push
+	until_true test -s "$RECEIVED"
+	kill -STOP "$SENDER_PID"
+	kill -HUP "$SENDER_PID"
+	kill -TERM "$SENDER_PID"
+	kill -CONT "$SENDER_PID"
+	wait_sender 129
+	takes_at_most 5 wait_receiver 7
+	assert_stderr_has 'the peer gave up' "$RECEIVER_ERR"
 }
 
 @test "a signal ends a sender although the supervisor of its COMMAND is stopped" {
