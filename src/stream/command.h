@@ -46,9 +46,9 @@ int command_spawn(char *const argv[], const struct order *start, bool passes_on,
  * group of its own.
  *
  * A consumer's standard error is a pipe to the supervisor, and so is a source's
- * if our messages have a subject.  The supervisor passes the lines on to our
- * own standard error (command_log.h) and reports the last one in
- * command_status.words.
+ * if our messages have a subject, or if our standard error is a terminal with
+ * "stty tostop".  The supervisor passes the lines on to our own standard error
+ * (command_log.h) and reports the last one in command_status.words.
  *
  * passes_on: a source's standard error always is such a pipe, and so is a
  * consumer's standard output.  Then COMMAND outlives the reader of our standard

@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <termios.h>
 
 #include "base/clock.h"
 #include "base/io.h"
@@ -484,6 +485,17 @@ static int supervisor_detach(void)
 	return signalfd(-1, &chld, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
+/*
+ * Is standard error a terminal that stops background processes that write to it
+ * (stty tostop)?  It does not stop us: we ignore SIGTTOU.
+ */
+static bool supervisor_writes_alone(void)
+{
+	struct termios t;
+
+	return tcgetattr(STDERR_FILENO, &t) == 0 && (t.c_lflag & TOSTOP);
+}
+
 void supervisor_main(const struct supervisor_params *p)
 {
 	struct supervisor s = { .control_fd = p->control_fd,
@@ -496,7 +508,7 @@ void supervisor_main(const struct supervisor_params *p)
 		s.orphans_errno = errno;
 	log_after_fork();
 	if ((p->start->role == COMMAND_CONSUMER || p->passes_on ||
-	     log_has_subject()) &&
+	     log_has_subject() || supervisor_writes_alone()) &&
 	    (pipe2(messages, O_CLOEXEC) < 0 ||
 	     fcntl(messages[0], F_SETFL, O_NONBLOCK) < 0))
 		supervisor_give_up(p->control_fd);

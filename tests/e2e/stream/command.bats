@@ -218,6 +218,15 @@ REMEDY='wants the terminal, which a COMMAND cannot have; if sudo .*sudo -v'
 	says sender "sh $REMEDY"
 }
 
+# btrfs send prints "At subvol ..." there.
+@test "the source prints messages on a terminal with tostop: delivered, and they appear" {
+	SOURCE=(sh -c 'echo "At subvol 1" >&2; echo word')
+	wrapped '' "'$BKP_TOOLS/prompt' '' sh -c 'stty tostop </dev/tty
+		exec \"\$@\" 2>/dev/tty' sh"
+	streams push 0 0
+	assert_stderr_has 'At subvol 1' "$SENDER_ERR"
+}
+
 @test "COMMAND keeps our session and terminal, in its own process group" {
 	CONSUMER=(sh -c 'cat >/dev/null; ps -o sid=,tty=,pgid= -p $$
 		ps -o sid=,tty=,pgid= -p $(ps -o ppid= -p $PPID)')
