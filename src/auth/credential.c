@@ -248,14 +248,15 @@ static int credential_read_public(const char *path, gnutls_datum_t *out,
 				  struct err *e)
 {
 	autofree uint8_t *bytes = malloc(PEM_FILE_MAX);
-	autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	autoclose int fd =
+		open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	size_t len;
 
 	if (!bytes)
 		return err_memory(e);
 	if (fd < 0)
 		return err_set(e, ERR_KEY, errno, "cannot be opened");
-	if (key_load_from(fd, bytes, PEM_FILE_MAX, &len, e) < 0)
+	if (key_load_from(fd, path, bytes, PEM_FILE_MAX, &len, e) < 0)
 		return -1;
 	if (len == PEM_FILE_MAX)
 		return err_set(e, ERR_KEY, 0, "is too long: 1 MiB or more");

@@ -5,11 +5,13 @@
 #include <fcntl.h>
 #include <gnutls/crypto.h>
 #include <gnutls/gnutls.h>
+#include <poll.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/log.h"
 
@@ -20,6 +22,7 @@
 enum {
 	KEY_NEW_BYTES = 32, /* bytes of a generated key */
 	PASSWORD_CHARS = 32, /* a shorter printable line is a password */
+	TELL_MS = 3000, /* that a file keeps us waiting */
 };
 
 static void key_datum_wipe(gnutls_datum_t *d)
@@ -352,7 +355,8 @@ static int key_check_mode(int fd, const char *path, struct err *e)
 int key_open(const char *path, struct err *e)
 {
 	autoclose int fd = strcmp(path, "-")
-				   ? open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY)
+				   ? open(path, O_RDONLY | O_CLOEXEC |
+							O_NOCTTY | O_NONBLOCK)
 				   : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC,
 					   STDERR_FILENO + 1);
 
@@ -376,16 +380,38 @@ int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	autoclose int fd = key_open(path, e);
 
 	*len = 0;
-	return fd < 0 ? -1 : key_load_from(fd, bytes, size, len, e);
+	return fd < 0 ? -1 : key_load_from(fd, path, bytes, size, len, e);
 }
 
-int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
-		  struct err *e)
+static const char *key_file_name(const char *path)
 {
+	return strcmp(path, "-") ? path : "(standard input)";
+}
+
+int key_load_from(int fd, const char *path, uint8_t *bytes, size_t size,
+		  size_t *len, struct err *e)
+{
+	uint64_t tell_ms = clock_deadline(TELL_MS);
+
 	*len = 0;
 	while (*len < size) {
-		ssize_t n = io_read(fd, bytes + *len, size - *len);
+		int ready = io_wait(fd, POLLIN, tell_ms, e);
+		ssize_t n;
 
+		if (ready < 0) {
+			e->kind = ERR_KEY;
+			return -1;
+		}
+		if (ready == 0) {
+			log_notice("waiting for the end of %s: does a program "
+				   "write to it, and close it?",
+				   key_file_name(path));
+			tell_ms = CLOCK_NEVER;
+			continue;
+		}
+		n = io_read(fd, bytes + *len, size - *len);
+		if (n < 0 && errno == EAGAIN)
+			continue;
 		if (n < 0)
 			return err_set(e, ERR_KEY, errno, "cannot be read");
 		if (n == 0)
@@ -393,11 +419,6 @@ int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
 		*len += (size_t)n;
 	}
 	return 0;
-}
-
-static const char *key_file_name(const char *path)
-{
-	return strcmp(path, "-") ? path : "(standard input)";
 }
 
 int key_read(const char *path, struct key *k, struct err *e)

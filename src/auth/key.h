@@ -36,19 +36,20 @@ bool key_identity_ok(const char *text);
 /*
  * Read the file with secrets at path, "-" for standard input.  Refuses a file
  * that other users can read or write.  *len: bytes read; if it is size, there
- * may be more.  The caller wipes bytes, on failure too.  Errors: ERR_KEY; num
- * is the errno of a system call that failed.
+ * may be more.  A pipe may have its writer later; after 3 s a notice says that
+ * we wait.  The caller wipes bytes, on failure too.  Errors: ERR_KEY; num is
+ * the errno of a system call that failed.
  */
 int key_load(const char *path, uint8_t *bytes, size_t size, size_t *len,
 	     struct err *e) attr_must_check;
 
 /*
- * The two halves of it: open and check the file, and read it.  The caller owns
- * the descriptor.  Errors: as of key_load().
+ * The two halves of it: open and check the file, without waiting, and read it.
+ * The caller owns the descriptor.  Errors: as of key_load().
  */
 int key_open(const char *path, struct err *e) attr_must_check;
-int key_load_from(int fd, uint8_t *bytes, size_t size, size_t *len,
-		  struct err *e) attr_must_check;
+int key_load_from(int fd, const char *path, uint8_t *bytes, size_t size,
+		  size_t *len, struct err *e) attr_must_check;
 
 /*
  * Read the key file at path, "-" for standard input.  The caller owns and wipes

@@ -113,9 +113,9 @@ struct key_list *key_list_read(const char *path, int fd, struct err *e)
 	uint8_t *bytes = malloc(ROOM);
 	struct key_list *k = NULL;
 	size_t len = 0;
-	bool read = bytes &&
-		    (fd < 0 ? key_load(path, bytes, ROOM, &len, e)
-			    : key_load_from(fd, bytes, ROOM, &len, e)) == 0;
+	bool read = bytes && (fd < 0 ? key_load(path, bytes, ROOM, &len, e)
+				     : key_load_from(fd, path, bytes, ROOM,
+						     &len, e)) == 0;
 
 	if (!bytes)
 		err_memory(e);

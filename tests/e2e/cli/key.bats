@@ -234,6 +234,17 @@ key_bytes() {
 	takes_key /dev/fd/8 8< <(cat key)
 }
 
+@test "a key file that is a pipe without a writer: after 3 s that is told, and its writer may come" {
+	mkfifo pipe
+	"$BKP_TOOLS/deadline" 30 "$BKP" listen -k pipe -b 127.0.0.1 -p 0 \
+		--wait 1ms 2>"$ERR" 3>&- &
+	PIDS+=($!)
+	until_true has_line 'waiting for the end of pipe: ' "$ERR"
+	cat key >pipe
+	wait_for 4 $! listener "$ERR"
+	assert_stderr_has 'no peer authenticated within --wait' "$ERR"
+}
+
 @test "listen -k - reads the key from standard input" {
 	takes_key - <key
 	takes_key - < <(cat key)
