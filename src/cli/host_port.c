@@ -70,7 +70,7 @@ int host_port_parse(const char *text, bool port_given, struct host_port *out,
 			       "who runs 'btrfs-ktls-pipe listen' there takes "
 			       "the stream; or use 'btrfs-ktls-pipe ssh %s "
 			       "COMMAND'",
-			       text, text);
+			       text, colon ? "USER@HOST" : text);
 	if (*text == '[') {
 		const char *close = strchr(text, ']');
 

@@ -90,7 +90,7 @@ assert_help_is_the_table() {
 
 @test "user@ in HOST: exit status 2, and the message tells the user to start listen there" {
 	wrong_usage "'root@host'.*no user@.*btrfs-ktls-pipe listen.*'btrfs-ktls-pipe ssh root@host COMMAND'" connect -k key root@host
-	wrong_usage 'no user@' connect -k key root@host:7000
+	wrong_usage "no user@.*'btrfs-ktls-pipe ssh USER@HOST COMMAND'" connect -k key root@host:7000
 	wrong_usage 'no user@' connect -k key 'root@[::1]:7000'
 }
 
