@@ -257,3 +257,21 @@ full_and_incremental() {
 		assert_same_snapshot first "$name/first"
 	done
 }
+
+@test "the manual's recipe for cron prints nothing, so that cron sends no mail" {
+	local recipe words from=$BATS_FILE_TMPDIR/from
+	recipe=$(sed -n '/^0 3 /{N;s/^[0-9 *]*btrfs-ktls-pipe //;s/\\e\n//p}' \
+		"$BATS_TEST_DIRNAME/../../../man/btrfs-ktls-pipe.1")
+	# replaces the key, the network and the file system
+	recipe=${recipe/ host / -k key -p PORT 127.0.0.1 }
+	recipe=${recipe//\/data\/snap1/"$from/first"}
+	recipe=${recipe//\/data\/snap2/"$from/second"}
+	moves first --
+	start_receiver -- btrfs receive -q "$BATS_FILE_TMPDIR/to"
+	read -ra words <<<"${recipe/PORT/"$PORT"}"
+	"$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP" "${words[@]}" >said 2>&1 3>&- ||
+		fail "$(<said)"
+	wait_receiver 0
+	[[ ! -s said ]] || fail "printed: $(<said)"
+	assert_same_snapshot second
+}
