@@ -2,9 +2,12 @@
 #include "cli/ssh_defaults.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "base/io.h"
 
 static const char blank[] = " \t\r\n";
 
@@ -81,6 +84,25 @@ static int ssh_defaults_fill(struct ssh_defaults *d, FILE *in, struct err *e)
 	return 0;
 }
 
+/* A pipe would make us wait, and a device may have no end. */
+static FILE *ssh_defaults_open(const char *path, struct err *e)
+{
+	autoclose int fd =
+		open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	FILE *in = NULL;
+
+	if (fd >= 0 && io_kind(fd) != IO_FILE && io_kind(fd) != IO_OTHER) {
+		err_set(e, ERR_USAGE, 0, "%s is not a regular file", path);
+		return NULL;
+	}
+	in = fd < 0 ? NULL : fdopen(fd, "r");
+	if (in)
+		steal_fd(&fd);
+	else
+		err_set(e, ERR_USAGE, errno, "cannot read %s", path);
+	return in;
+}
+
 int ssh_defaults_read(struct ssh_defaults *d, struct err *e)
 {
 	char path[SSH_DEFAULTS_WORD_BYTES];
@@ -90,11 +112,13 @@ int ssh_defaults_read(struct ssh_defaults *d, struct err *e)
 	*d = (struct ssh_defaults){ .count = 0 };
 	if (!ssh_defaults_path(path))
 		return 0;
-	in = fopen(path, "re");
-	if (!in && (errno == ENOENT || errno == ENOTDIR))
+	in = ssh_defaults_open(path, e);
+	if (!in && (e->num == ENOENT || e->num == ENOTDIR)) {
+		*e = (struct err){ 0 };
 		return 0;
+	}
 	if (!in)
-		return err_set(e, ERR_USAGE, errno, "cannot read %s", path);
+		return -1;
 	d->text = calloc(SSH_DEFAULTS_MAX + 1, sizeof *d->text);
 	if (!d->text) {
 		fclose(in);

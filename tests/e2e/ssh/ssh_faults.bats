@@ -109,6 +109,10 @@ far_login() {
 	ln -s ssh "$file"
 	bkp 2 ssh host true
 	one_line "cannot read $file: Too many levels"
+	rm "$file"
+	mkfifo "$file"
+	bkp 2 ssh host true
+	one_line "$file is not a regular file"
 }
 
 @test "a host that does not exist: exit status 255, and a sentence" {
