@@ -3,9 +3,11 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "base/clock.h"
@@ -274,10 +276,21 @@ LOG_FUNCTION(log_notice, LOG_NOTICE, '5')
 LOG_FUNCTION(log_info, LOG_INFO, '6')
 LOG_FUNCTION(log_debug, LOG_DEBUG, '7')
 
+/* On a narrower terminal it would wrap: only its last row would be cleared. */
+static int log_status_room(void)
+{
+	struct winsize w;
+
+	if (ioctl(STDERR_FILENO, TIOCGWINSZ, &w) < 0 || !w.ws_col)
+		return INT_MAX;
+	return w.ws_col - 1;
+}
+
 void log_status(const char *line)
 {
 	char text[256];
-	int n = snprintf(text, sizeof text, CLEAR_LINE "%s", line);
+	int n = snprintf(text, sizeof text, CLEAR_LINE "%.*s",
+			 log_status_room(), line);
 	size_t len = (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
 
 	/* Without room it is dropped uncounted, and the last one stays. */

@@ -102,8 +102,8 @@ void log_count_dropped(const char *text, size_t len);
 size_t log_line_prefix(char out[static LOG_PREFIX_BYTES]);
 
 /*
- * Show a status line on a terminal.  The next status line replaces it; any
- * other message clears it first.
+ * Show a status line on a terminal, cut to its width.  The next status line
+ * replaces it; any other message clears it first.
  */
 void log_status(const char *line);
 

@@ -194,6 +194,27 @@ shown() {
 	run ! grep -E '.{80}' meters
 }
 
+@test "on a narrow terminal the meter is cut, so that it stays in a line" {
+	mkfifo feed ready
+	exec 8<>feed
+	ktls_here
+	local program=$BKP
+	wrapped 'stty cols 20 </dev/tty'
+	on_terminal listen -k key --ktls "$WHEN" "${BIND[@]}" -p 0 --ready-fd 9 \
+		--progress
+	read_port
+	BKP=$program
+	exec 8>&-
+	{
+		echo word
+		sleep 1.5
+	} | bkp_send --ktls "$WHEN"
+	wait_for 0 "$RECEIVER_PID" receiver screen
+	tr '\r' '\n' <screen | sed -n 's/^\x1b\[K\([0-9]\)/\1/p' >meters
+	[[ -s meters ]] || fail "$(cat -v screen)"
+	run ! grep -E '.{20}' meters
+}
+
 @test "on a terminal listen says where it listens" {
 	mkfifo feed ready
 	exec 8<>feed
