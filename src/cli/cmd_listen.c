@@ -8,9 +8,11 @@
 #include "cli/serve.h"
 #include "cli/setup.h"
 #include "conn/activation.h"
+#include "conn/connection.h"
 #include "conn/net.h"
 #include "conn/session_server.h"
 #include "stream/stream.h"
+#include "tls/ktls.h"
 
 static int listen_tell_ready(const struct options *o, uint16_t port,
 			     struct err *e)
@@ -121,6 +123,16 @@ static int listen_open(const struct options *o, struct net_listener *l,
 	return 0;
 }
 
+/* Each stream of --keep has its own process, and would report it again. */
+static void listen_say_user_space(const struct setup *setup)
+{
+	struct err why = { 0 };
+
+	if (setup->o->keep && setup->session.ktls == CONNECTION_KTLS_AUTO &&
+	    ktls_available(&why) < 0)
+		connection_tell_user_space(&why);
+}
+
 int cmd_listen(const struct options *o, struct err *e)
 {
 	autofini_setup struct setup setup = { .stats_fd = -1 };
@@ -128,9 +140,12 @@ int cmd_listen(const struct options *o, struct err *e)
 	int ret = -1;
 
 	if (listen_take(o, &l, e) == 0 && setup_init(&setup, o, e) == 0 &&
-	    listen_open(o, &l, e) == 0 && setup_confine(&setup, e) == 0)
-		ret = o->keep ? listen_keep(o, &setup, &l, e)
-			      : listen_run(o, &setup, &l, e);
+	    listen_open(o, &l, e) == 0) {
+		listen_say_user_space(&setup);
+		if (setup_confine(&setup, e) == 0)
+			ret = o->keep ? listen_keep(o, &setup, &l, e)
+				      : listen_run(o, &setup, &l, e);
+	}
 	net_listener_close(&l);
 	if (!o->keep) /* else each stream's process has */
 		setup_write_stats(&setup, ret < 0 ? e : NULL);

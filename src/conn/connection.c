@@ -87,7 +87,7 @@ void connection_told_user_space(void)
 	told = true;
 }
 
-static void connection_log_user_space(const struct err *why)
+void connection_tell_user_space(const struct err *why)
 {
 	(told ? log_debug : log_notice)("%s; going on in user space", why->msg);
 	told = true;
@@ -113,7 +113,7 @@ static int connection_choose_path(struct connection *c, struct err *e)
 		return -1;
 	}
 	if (c->p.when == CONNECTION_KTLS_AUTO)
-		connection_log_user_space(&why);
+		connection_tell_user_space(&why);
 	return record_layer_keep(c->layer, bulk, true, e);
 }
 

@@ -43,6 +43,9 @@ enum { CONNECTION_RECV_MIN = AEAD_BODY_MAX };
 
 struct connection;
 
+/* Report once why there is no kernel TLS. */
+void connection_tell_user_space(const struct err *why);
+
 /* The lack of kernel TLS was reported already: do not report it again. */
 void connection_told_user_space(void);
 

@@ -986,6 +986,18 @@ no_children() {
 		stats
 }
 
+@test "without the tls module: the listener says so at its start, and not again for each stream" {
+	without_tls
+	WHEN=auto
+	keeps
+	listener_says '^btrfs-ktls-pipe: .*going on in user space'
+	sends_as alice <<<one
+	sends_as bob <<<two
+	stop_listener
+	[[ $(grep -c 'going on in user space' listener.err) == 1 ]] ||
+		fail "$(<listener.err)"
+}
+
 @test "--wait limits the wait for the first stream only: exit status 4 without one" {
 	keeps --wait 4s
 	sends_as alice <<<word
