@@ -122,6 +122,8 @@ static int main_run(int argc, char **argv, struct err *e)
 	if (main_standard_fds(e) < 0 || options_parse(&o, argc, argv, e) < 0)
 		return -1;
 	log_set_verbosity(o.quiet, (uint64_t)o.verbose);
+	if (o.progress)
+		log_expect_status();
 	switch (o.action) {
 	case OPTIONS_HELP:
 		return options_help(o.verb, e);

@@ -16,6 +16,8 @@
 static enum log_level log_level = LOG_NOTICE;
 static char log_subject[LOG_SUBJECT_BYTES]; /* ends in ": ", or is "" */
 static bool log_status_shown; /* the cursor is behind a status line */
+static bool log_status_expected; /* one of ours shows it on the terminal */
+static bool log_status_is_others; /* the process that forked us shows it */
 
 static struct nowait log_out;
 static bool log_open;
@@ -77,6 +79,12 @@ void log_after_fork(void)
 {
 	log_dropped = 0;
 	log_change_reader();
+	log_status_is_others = log_status_expected;
+}
+
+void log_expect_status(void)
+{
+	log_status_expected = isatty(STDERR_FILENO);
 }
 
 /* Is fd the journal's stream that JOURNAL_STREAM names?  systemd.exec(5) */
@@ -155,10 +163,9 @@ static int log_put(const char *text, size_t len)
 	return 1;
 }
 
-/* Clears the status line under the cursor; "" if there is none */
-static const char *log_clear(void)
+const char *log_clear(void)
 {
-	return log_status_shown ? CLEAR_LINE : "";
+	return log_status_shown || log_status_is_others ? CLEAR_LINE : "";
 }
 
 /* Returns false if there is no room for the report. */

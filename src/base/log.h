@@ -108,6 +108,15 @@ size_t log_line_prefix(char out[static LOG_PREFIX_BYTES]);
 void log_status(const char *line);
 
 /*
+ * This process will show a status line, if standard error is a terminal: those
+ * that it forks (log_after_fork()) clear it before a line of theirs.
+ */
+void log_expect_status(void);
+
+/* What clears the status line under the cursor; "" if there is none. */
+const char *log_clear(void);
+
+/*
  * Replace control characters with '?': a terminal would obey them, and names of
  * files and hosts and the output of other programs may contain them.
  */

@@ -55,6 +55,8 @@ static void command_log_add(struct command_log *l, const char *text, size_t len)
 /* Show the rest of the line, and end behind it. */
 static void command_log_show(struct command_log *l, const char *end)
 {
+	if (!l->block_len && !l->shown)
+		command_log_add(l, log_clear(), strlen(log_clear()));
 	if (!l->shown)
 		command_log_add(l, l->prefix, l->prefix_len);
 	log_defuse(l->line + l->shown, l->len - l->shown);

@@ -194,6 +194,24 @@ shown() {
 	run ! grep -E '.{80}' meters
 }
 
+@test "on a terminal the meter does not mix with what a consumer prints" {
+	mkfifo feed ready
+	exec 8<>feed
+	ktls_here
+	on_terminal listen -k key --ktls "$WHEN" "${BIND[@]}" -p 0 --ready-fd 9 \
+		--progress -- sh -c 'cat; echo some >&2; sleep 0.7; echo more >&2'
+	read_port
+	exec 8>&-
+	{
+		echo word
+		sleep 1
+	} | bkp_send --ktls "$WHEN"
+	wait_for 0 "$RECEIVER_PID" receiver screen
+	[[ $(tr '\r' '\n' <screen) == *' B/s) '* ]] || fail "$(cat -v screen)"
+	shown >lines
+	grep -x some lines && grep -x more lines || fail "$(<lines)"
+}
+
 @test "on a narrow terminal the meter is cut, so that it stays in a line" {
 	mkfifo feed ready
 	exec 8<>feed
