@@ -202,10 +202,16 @@ static int record_layer_forged(struct record_layer *rl, struct err *e)
 	return record_layer_fail(rl, e);
 }
 
+/* What the kernel says of a record that it refuses */
+static bool record_layer_refusal(int num)
+{
+	return num == EBADMSG || num == EMSGSIZE || num == EINVAL;
+}
+
 /* The kernel refuses a record. */
 static int record_layer_refused(struct record_layer *rl, int num, struct err *e)
 {
-	if (num != EBADMSG && num != EMSGSIZE && num != EINVAL)
+	if (!record_layer_refusal(num))
 		return record_layer_fail_lost(rl, num, e);
 	err_set(e, ERR_NET, 0,
 		"record authentication failed: forged or corrupted in transit "
@@ -367,20 +373,38 @@ int record_layer_sendfile(struct record_layer *rl, int file_fd, uint64_t offset,
 	return record_layer_sent(rl, n, done, e);
 }
 
+/*
+ * Evaluate the result of a send by user space.  The kernel reports once that it
+ * refused a record that it received, and maybe to us: a read would then wait
+ * for ever.
+ */
+static int record_layer_sent_own(struct record_layer *rl, int ret,
+				 struct err *e)
+{
+	return ret < 0 && rl->kernel[RECORD_RX] && record_layer_refusal(e->num)
+		       ? record_layer_refused(rl, e->num, e)
+		       : ret;
+}
+
 int record_layer_put(struct record_layer *rl, const void *bytes, size_t len,
 		     bool *taken, struct err *e)
 {
+	int ret;
+
 	assert(!rl->kernel[RECORD_TX]);
 	if (record_layer_may_send(rl, taken, e) < 0)
 		return -1;
 	if (!*taken)
 		return 0;
-	return records_put(rl->records, RECORD_DATA, bytes, len, taken, e);
+	ret = records_put(rl->records, RECORD_DATA, bytes, len, taken, e);
+	return record_layer_sent_own(rl, ret, e);
 }
 
 int record_layer_flush(struct record_layer *rl, bool *empty, struct err *e)
 {
-	return records_flush(rl->records, empty, e);
+	int ret = records_flush(rl->records, empty, e);
+
+	return record_layer_sent_own(rl, ret, e);
 }
 
 bool record_layer_pending(const struct record_layer *rl)
@@ -558,12 +582,23 @@ static int record_layer_splice_stopped(struct record_layer *rl, bool invalid,
 	return 0;
 }
 
+/* Only if no earlier error was final. */
+static int record_layer_may_recv(const struct record_layer *rl, struct err *e)
+{
+	if (!rl->final.kind)
+		return 0;
+	*e = rl->final;
+	return -1;
+}
+
 int record_layer_splice_to(struct record_layer *rl, int pipe_fd, size_t len,
 			   struct record_layer_io *io, struct err *e)
 {
 	ssize_t n;
 
 	*io = (struct record_layer_io){ 0 };
+	if (record_layer_may_recv(rl, e) < 0)
+		return -1;
 	do
 		n = splice(rl->fd, NULL, pipe_fd, NULL, len, SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
@@ -628,10 +663,8 @@ int record_layer_recv(struct record_layer *rl, void *buf, size_t len,
 		record_layer_hand_out(rl, buf, len, io);
 		return 0;
 	}
-	if (rl->final.kind) {
-		*e = rl->final;
+	if (record_layer_may_recv(rl, e) < 0)
 		return -1;
-	}
 	/* Records without data do not end this: others may be buffered. */
 	do {
 		*io = (struct record_layer_io){ 0 };

@@ -143,6 +143,19 @@ received_is() {
 	lost_by flip -a 1000001
 }
 
+# The kernel refuses the header once, and tells whoever calls it next: here the
+# receiver as it acknowledges, after 5 s without a consumer.
+@test "a damaged record header while the consumer stalls: sender and receiver exit 7" {
+	make_data in 5000000
+	start_consumer sh -c 'sleep 7; cat'
+	spawn_receiver --ktls "$WHEN" >consumer
+	start_relay flip -r 72 -o 3
+	bkp_send 7 --ktls "$WHEN" --tx send <in
+	assert_stderr_has 'alert bad_record_mac'
+	wait_receiver 7
+	assert_stderr_has 'bad_record_mac' "$RECEIVER_ERR"
+}
+
 @test "a forged close_notify of the sender: sender and receiver exit 7" {
 	lost_by flip -l 19
 }
