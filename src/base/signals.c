@@ -14,7 +14,7 @@
  * One event may send two signals at once: a terminal that hangs up and its
  * shell, systemd with SendSIGHUP=, timeout(1).
  */
-enum { EVENT_MS = 100 };
+enum { EVENT_MS = 50 };
 
 static const int stop_signals[] = { SIGINT, SIGTERM, SIGHUP };
 static volatile sig_atomic_t stop_came;
@@ -52,17 +52,12 @@ void signals_init(void)
 	sigprocmask(SIG_UNBLOCK, &set, NULL);
 }
 
-bool signals_insist(uint64_t first_ms)
-{
-	return clock_now_ms() - first_ms >= EVENT_MS;
-}
-
 static void signals_on_signal(int sig)
 {
 	int saved = errno;
 
 	if (stop_came) {
-		if (!signals_insist(stop_ms))
+		if (clock_now_ms() - stop_ms < EVENT_MS)
 			return;
 		/* The second signal: it ends us when the handler returns. */
 		signal(sig, SIG_DFL);

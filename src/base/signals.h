@@ -3,7 +3,7 @@
  * SIGINT, SIGTERM and SIGHUP while a stream runs.  The first is noted, so that
  * the caller can tell the peer; then signals_act() lets it take its default
  * action.  A second one, of any of the three, takes its default action at once,
- * unless signals_insist() says that it came with the first.
+ * unless it comes within 50 ms: then both belong to one event.
  */
 #pragma once
 
@@ -19,12 +19,6 @@ void signals_init(void);
 
 /* Note these signals from now on, except ignored ones.  Errors: ERR_STREAM. */
 int signals_arm(struct err *e) attr_must_check;
-
-/*
- * Does a signal that comes now insist on one that came at first_ms, in
- * clock_now_ms() time?  If not, both belong to one event.
- */
-bool signals_insist(uint64_t first_ms);
 
 /* Becomes readable with the first signal; -1: signals are not armed. */
 int signals_fd(void);

@@ -439,7 +439,7 @@ second_signal() {
 	SECONDS=0
 	kill -"$1" "$SENDER_PID"
 	wait_receiver 7
-	sleep 0.1 # else it would belong to the first one
+	sleep 0.1 # else both would be one event
 	kill -"$2" "$SENDER_PID"
 	wait_sender "$3"
 	# Its supervisor kills it after 2 s.
