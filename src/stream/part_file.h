@@ -51,8 +51,8 @@ int part_file_prepare(void *part_file, bool *ready,
 
 /*
  * Before a write: does FILE.part have the length that we gave it and, before
- * our first write, the time that it had when it was digested?  Returns 0; ESTALE
- * if not; or the errno of fstat(2).
+ * our first write, the time that it had when it was digested?  Returns 0; if
+ * not, ESTALE; or the errno of fstat(2).
  */
 int part_file_unchanged(const struct part_file *p);
 
