@@ -392,10 +392,11 @@ int key_load_from(int fd, const char *path, uint8_t *bytes, size_t size,
 		  size_t *len, struct err *e)
 {
 	uint64_t tell_ms = clock_deadline(TELL_MS);
+	bool is_file = io_kind(fd) == IO_FILE;
 
 	*len = 0;
 	while (*len < size) {
-		int ready = io_wait(fd, POLLIN, tell_ms, e);
+		int ready = is_file ? 1 : io_wait(fd, POLLIN, tell_ms, e);
 		ssize_t n;
 
 		if (ready < 0) {
