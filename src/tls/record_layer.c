@@ -294,37 +294,39 @@ static int record_layer_update_key(struct record_layer *rl,
 	return ret < 0 ? record_layer_fail(rl, e) : 0;
 }
 
-/* RFC 8446 section 4.6.3: a KeyUpdate that asks is answered before our data. */
-static int record_layer_may_send(struct record_layer *rl, bool *may,
-				 struct err *e)
+/*
+ * RFC 8446 section 4.6.3: a KeyUpdate that asks is answered before our data.
+ * Returns 1; 0: there is no room for the answer, poll.
+ */
+static int record_layer_may_send(struct record_layer *rl, struct err *e)
 {
 	/* It asks for no KeyUpdate in return. */
 	static const uint8_t message[] = { RECORD_KEY_UPDATE, 0, 0, 1, 0 };
+	bool taken;
 
-	*may = true;
 	if (!rl->must_update_key)
-		return 0;
+		return 1;
 	if (record_layer_put_record(rl, RECORD_HANDSHAKE, message,
-				    sizeof message, may, e) < 0)
+				    sizeof message, &taken, e) < 0)
 		return -1;
-	if (!*may)
+	if (!taken)
 		return 0;
 	rl->must_update_key = false;
-	return record_layer_update_key(rl, RECORD_TX, e);
+	return record_layer_update_key(rl, RECORD_TX, e) < 0 ? -1 : 1;
 }
 
 int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
 		      size_t *done, struct err *e)
 {
-	bool may;
+	int ret = record_layer_may_send(rl, e);
+	bool empty;
 	ssize_t n;
-	int ret;
 
 	*done = 0;
-	if (record_layer_may_send(rl, &may, e) < 0)
+	if (ret < 0)
 		return -1;
-	if (!may)
-		return record_layer_flush(rl, &may, e);
+	if (!ret)
+		return record_layer_flush(rl, &empty, e);
 	if (!rl->kernel[RECORD_TX]) {
 		ret = records_send(rl->records, buf, len, done, e);
 		record_layer_moved(rl, *done);
@@ -339,14 +341,12 @@ int record_layer_send(struct record_layer *rl, uint8_t *buf, size_t len,
 int record_layer_splice_from(struct record_layer *rl, int pipe_fd, size_t len,
 			     size_t *done, struct err *e)
 {
+	int ret = record_layer_may_send(rl, e);
 	ssize_t n;
-	bool may;
 
 	*done = 0;
-	if (record_layer_may_send(rl, &may, e) < 0)
-		return -1;
-	if (!may)
-		return 0;
+	if (ret <= 0)
+		return ret;
 	do
 		n = splice(pipe_fd, NULL, rl->fd, NULL, len, SPLICE_F_NONBLOCK);
 	while (n < 0 && errno == EINTR);
@@ -357,14 +357,12 @@ int record_layer_sendfile(struct record_layer *rl, int file_fd, uint64_t offset,
 			  size_t len, size_t *done, struct err *e)
 {
 	off_t at = (off_t)offset;
+	int ret = record_layer_may_send(rl, e);
 	ssize_t n;
-	bool may;
 
 	*done = 0;
-	if (record_layer_may_send(rl, &may, e) < 0)
-		return -1;
-	if (!may)
-		return 0;
+	if (ret <= 0)
+		return ret;
 	do
 		n = sendfile(rl->fd, file_fd, &at, len);
 	while (n < 0 && errno == EINTR);
@@ -392,10 +390,10 @@ int record_layer_put(struct record_layer *rl, const void *bytes, size_t len,
 	int ret;
 
 	assert(!rl->kernel[RECORD_TX]);
-	if (record_layer_may_send(rl, taken, e) < 0)
-		return -1;
-	if (!*taken)
-		return 0;
+	ret = record_layer_may_send(rl, e);
+	*taken = ret > 0;
+	if (ret <= 0)
+		return ret;
 	ret = records_put(rl->records, RECORD_DATA, bytes, len, taken, e);
 	return record_layer_sent_own(rl, ret, e);
 }
