@@ -13,7 +13,7 @@
 enum {
 	LINGER_MS = 10000,
 	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
-	PIPE_MIN_BYTES = 32 * 4096,
+	PIPE_MIN_PAGES = 32, /* a buffer each */
 };
 
 /*
@@ -221,7 +221,8 @@ static bool receiver_open_pipe(struct receiver *r)
 	if (pipe2(r->pipe, O_CLOEXEC) < 0)
 		return false;
 	io_grow_pipe(r->pipe[0]);
-	if (fcntl(r->pipe[0], F_GETPIPE_SZ) < PIPE_MIN_BYTES)
+	if (fcntl(r->pipe[0], F_GETPIPE_SZ) <
+	    PIPE_MIN_PAGES * sysconf(_SC_PAGESIZE))
 		return false;
 	/* It is empty: splice(2) fails with EAGAIN if it is allowed. */
 	return splice(r->pipe[0], NULL, output_fd(r->output), NULL, 1,
