@@ -108,18 +108,21 @@ static ssize_t tls_moved(struct tls *t, ssize_t n)
 }
 
 /*
- * A whole flight in one call.  GnuTLS would take ECONNRESET for an end of file.
+ * A whole flight in one call, or a part of it where sendmsg(2) is refused.
+ * GnuTLS would take ECONNRESET for an end of file.
  */
 static ssize_t tls_push(gnutls_transport_ptr_t p, const giovec_t *parts,
 			int count)
 {
+	const int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
 	struct tls *t = p;
 	const struct msghdr m = { .msg_iov = (struct iovec *)parts,
 				  .msg_iovlen = (size_t)count };
-	ssize_t n =
-		tls_moved(t, sendmsg(t->p.fd, &m, MSG_NOSIGNAL | MSG_DONTWAIT));
+	ssize_t n = sendmsg(t->p.fd, &m, flags);
 
-	if (n < 0 && t->lost_errno)
+	if (n < 0 && err_refuses(errno))
+		n = send(t->p.fd, parts->iov_base, parts->iov_len, flags);
+	if (tls_moved(t, n) < 0 && t->lost_errno)
 		gnutls_transport_set_errno(t->session, EPIPE);
 	return n;
 }

@@ -173,6 +173,17 @@ each() {
 	does_without both EPERM command "${calls[@]}"
 }
 
+# GnuTLS sends a flight in one sendmsg. Kernel TLS needs it, and so does the
+# launcher: the program goes on unconfined.
+@test "without sendmsg there is a handshake, and the stream is delivered" {
+	local WAY num
+	ktls_here() { WHEN=auto; }
+	for num in EPERM ENOSYS; do
+		WAY=push does_without both "$num" plain sendmsg
+		WAY=pull does_without both "$num" plain sendmsg
+	done
+}
+
 @test "each optional system call fails: delivered" {
 	local form call WAY num
 	full_tier_only 100
