@@ -49,6 +49,9 @@ bool io_allows(int fd, int access)
 {
 	int flags = fcntl(fd, F_GETFL);
 
+	/* O_PATH looks like O_RDONLY. */
+	if (flags >= 0 && (flags & O_PATH))
+		return false;
 	return flags < 0 || (flags & O_ACCMODE) == access ||
 	       (flags & O_ACCMODE) == O_RDWR;
 }

@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -172,12 +173,17 @@ static void is_refused(int fd, const char *words, const char *what)
 static void test_refused(void)
 {
 	int p[2], listener = socket(AF_INET, SOCK_STREAM, 0);
+	char path[32];
 
 	if (pipe(p) < 0 || listen(listener, 1) < 0)
 		bail();
 	is_refused(eventfd(0, 0), "no stream of bytes", "an eventfd");
 	is_refused(listener, "listens", "a listening socket");
 	is_refused(p[1], "Bad file descriptor", "the write end of a pipe");
+	/* Opening it again would read the pipe. */
+	snprintf(path, sizeof path, "/proc/self/fd/%d", p[0]);
+	is_refused(open(path, O_PATH), "Bad file descriptor",
+		   "a pipe that is open as a path");
 	close(p[0]);
 }
 
