@@ -48,6 +48,8 @@
 #define CLONE_FLAGS_ARG 0
 #endif
 
+enum { MEMORY_BYTES = 256 << 10 }; /* more than libseccomp takes */
+
 struct confine_rule {
 	int call;
 	struct scmp_arg_cmp args[2]; /* unused ones are all zero */
@@ -288,13 +290,27 @@ static int confine_fill(scmp_filter_ctx filter, bool may_raise,
 	return ret ? ret : confine_add_allowed(filter, count);
 }
 
+/*
+ * Is there room for all that libseccomp allocates?  Where it gets no memory, it
+ * may crash, loop for ever, or load a wrong filter and report success (2.5.4).
+ */
+static bool confine_has_memory(void)
+{
+	void *p = mmap(NULL, MEMORY_BYTES, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return p != MAP_FAILED && munmap(p, MEMORY_BYTES) == 0;
+}
+
 int confine_calls(bool may_raise, unsigned int *count, struct err *e)
 {
-	attr_cleanup(confine_release) scmp_filter_ctx filter =
-		seccomp_init(CONFINE_SANITIZED ? SCMP_ACT_ALLOW : REFUSE);
+	attr_cleanup(confine_release) scmp_filter_ctx filter = NULL;
 	int ret = -ENOMEM;
 
 	*count = 0;
+	if (confine_has_memory())
+		filter = seccomp_init(CONFINE_SANITIZED ? SCMP_ACT_ALLOW
+							: REFUSE);
 	if (filter)
 		ret = confine_fill(filter, may_raise, count);
 	if (ret == 0)

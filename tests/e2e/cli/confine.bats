@@ -424,3 +424,22 @@ mutated() {
 	certs_of server
 	mutated certs/alice.crt,certs/alice.key,certs/ca.crt "${CERT[@]}"
 }
+
+# From the first limit under which it can say anything to the first under which
+# nothing is missing
+@test "with too little memory for its list of system calls the program says so, and does not crash" {
+	has_seccomp || skip "this build has no list of system calls"
+	local kib code lacked=
+	for ((kib = 400; kib < 8000; kib += 8)); do
+		code=0
+		prlimit --data=$((kib * 1024)) "$BKP" listen -k alice.key -p 0 \
+			--wait 0s </dev/null >"$OUT" 2>"$ERR" 3>&- || code=$?
+		if ! has_line '^btrfs-ktls-pipe: ' "$ERR" && [[ ! $lacked ]]; then
+			continue # it cannot be loaded
+		fi
+		[[ $code == @(4|70) ]] || fail "--data=${kib}K: exit status $code"
+		lacked+=.
+		has_line 'not fully confined' "$ERR" || ((code != 4)) || break
+	done
+	((code == 4 && ${#lacked} > 3))
+}
