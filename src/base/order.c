@@ -286,8 +286,9 @@ int order_receive(int socket_fd, struct order_received *r)
 	bool replies;
 	int over;
 
-	/* The order stays in the socket. */
-	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS))
+	/* Without memory the order stays in the socket. */
+	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS) &&
+	    !order_ended(socket_fd))
 		return 0;
 	if (n >= 0 || errno == ECONNRESET)
 		errno = 0;

@@ -352,6 +352,8 @@ static void test_receive_fails(void)
 	   "nobody is left: that is none");
 	close(ends[0]);
 	ok(order_receive(ends[1], &r) == -1 && !errno, "nor is the end");
+	recv_errno = ENOBUFS;
+	is_int(order_receive(ends[1], &r), -1, "without memory it ends, too");
 	close(ends[1]);
 }
 
