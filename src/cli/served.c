@@ -260,9 +260,10 @@ static void served_log_more(const struct served_log_client *c,
 			    unsigned int more)
 {
 	if (more)
-		log_notice("%s: %u more streams were not logged, except "
-			   "failures of the first %d",
-			   c->name, more, SERVED_LOG_FAILURES);
+		log_notice("%s: %u more stream%s not logged, except failures "
+			   "of the first %d",
+			   c->name, more, more == 1 ? " was" : "s were",
+			   SERVED_LOG_FAILURES);
 }
 
 /* The place of this client, or the one that was idle longest */
