@@ -32,6 +32,8 @@
  *  -x DIR      the harmed direction (default: the counted one)
  *  -k COUNT    to the first COUNT connections only
  *  -s SEED     of random, for all connections together
+ *  -p          once the first connection is accepted, stop until SIGCONT; that
+ *              connection goes on
  *  -f BYTES    instead, reset the first connection after BYTES, counted in both
  *              directions; -k does not count it
  *  -d FILE     write the bytes from the client of connection N (from 0) to
@@ -85,6 +87,7 @@ struct plan {
 	enum action action;
 	int counted, harmed;
 	bool by_record;
+	bool pauses; /* -p */
 	uint64_t after;
 	size_t record_len; /* 0 = any */
 	size_t len;
@@ -447,6 +450,8 @@ static void accept_all(int acceptor, uint16_t port, const struct plan *all)
 			serve(client, dial(port), &plan);
 		}
 		close(client);
+		if (all->pauses && n == 0)
+			raise(SIGSTOP);
 	}
 }
 
@@ -456,7 +461,7 @@ static int usage(const char *what)
 		"relay: bad %s\n"
 		"usage: relay PORT [ACTION [-a BYTES | -r RECORDS | -l LEN] "
 		"[-c DIR] [-x DIR] [-n LEN] [-w MS] [-i HEX] [-k COUNT] "
-		"[-s SEED] [-o BYTE] [-f BYTES] [-d FILE]]\n",
+		"[-s SEED] [-o BYTE] [-f BYTES] [-d FILE] [-p]]\n",
 		what);
 	exit(2);
 }
@@ -493,7 +498,7 @@ static void options(struct plan *p, int argc, char **argv)
 {
 	p->harmed = -1;
 	for (int c;
-	     (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:f:d:")) != -1;) {
+	     (c = getopt(argc, argv, "a:r:l:c:x:n:w:i:k:s:o:f:d:p")) != -1;) {
 		switch (c) {
 		case 'r':
 		case 'a':
@@ -521,6 +526,9 @@ static void options(struct plan *p, int argc, char **argv)
 			break;
 		case 'k':
 			p->count = strtoul(optarg, NULL, 10);
+			break;
+		case 'p':
+			p->pauses = true;
 			break;
 		case 'f':
 			p->first_bytes = strtoull(optarg, NULL, 10);
