@@ -22,12 +22,11 @@ static bool log_status_is_others; /* the process that forked us shows it */
 static struct nowait log_out;
 static bool log_open;
 static bool log_is_journal; /* standard error; valid while log_open */
+static uint64_t log_patience_ms = LOG_PATIENCE_MS;
 static uint64_t log_patience_end; /* clock_now_ms(); 0: none */
 static uint64_t log_dropped; /* lines, not reported yet */
 static char log_rest[LOG_PASS_BYTES]; /* of a line that was written in part */
 static size_t log_rest_len;
-
-enum { PATIENCE_MS = 1000 }; /* how long the last messages wait for a reader */
 
 #define CLEAR_LINE "\r\033[K"
 
@@ -61,9 +60,14 @@ bool log_has_subject(void)
 	return *log_subject;
 }
 
+void log_set_patience(uint64_t ms)
+{
+	log_patience_ms = ms;
+}
+
 void log_be_patient(void)
 {
-	log_patience_end = clock_deadline(PATIENCE_MS);
+	log_patience_end = clock_deadline(log_patience_ms);
 }
 
 void log_change_reader(void)

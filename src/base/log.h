@@ -48,10 +48,13 @@ void log_set_host(const char *host);
 bool log_has_subject(void);
 
 /*
- * From now on messages wait for room, together no longer than 1 s.  For the
- * last messages of a process.
+ * From now on messages wait for room, together no longer than 1 s or what
+ * log_set_patience() has set.  For the last messages of a process.
  */
 void log_be_patient(void);
+
+enum { LOG_PATIENCE_MS = 1000 };
+void log_set_patience(uint64_t ms);
 
 /* Standard error was replaced: forget the line that was written in part. */
 void log_change_reader(void);

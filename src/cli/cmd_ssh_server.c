@@ -30,6 +30,7 @@ enum {
 	ORDER_MS = 30000, /* for the order to use the channel */
 	REACH_MS = 5000,
 	WAIT_MS = 60000, /* for the near host to connect */
+	LOG_MS = 10000, /* for the last messages: the near host waits for ssh */
 	CALLS = 3, /* to an owner of the name that may be about to end */
 };
 
@@ -592,6 +593,7 @@ static int far_serve(struct far *f, const char *request, struct err *e)
 					  .version = SSH_ANSWER_VERSION };
 	int ret;
 
+	log_set_patience(LOG_MS);
 	if (far_take_channel(f, e) < 0 || far_answer(f, &ready, e) < 0)
 		return -1;
 	ret = ssh_request_parse(&f->request, request, e);

@@ -457,7 +457,7 @@ arrived() {
 	start_sshd
 	have_fifo messages
 	# More than ssh itself keeps
-	{ PATIENT=240 until_true size_is 3000000 got; cat; } <messages >heard 3>&- &
+	{ PATIENT=240 until_true size_is 3000000 got; sleep 3; cat; } <messages >heard 3>&- &
 	local reader=$!
 	"$BKP" ssh -F ssh_config --name snap there \
 		"seq 500000 >&2; cat >$TMP/got" <in 2>messages 3>&-
