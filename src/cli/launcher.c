@@ -574,6 +574,8 @@ static int launcher_fork(const struct options *o, pid_t child, struct err *e)
 	/* The system calls of orders may be refused here. */
 	if (order_ask(&ping, -1, &answer, e) == 0)
 		return 0;
+	/* Its own end would be that of ssh, too. */
+	kill(pid, SIGKILL);
 	order_disconnect();
 	e->kind = ERR_KTLS;
 	waitpid(pid, NULL, 0);

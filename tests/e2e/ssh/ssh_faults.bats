@@ -3,6 +3,7 @@
 # The verb ssh: bad input, what exits how, and that nothing is left running.
 
 load ../../lib/helpers
+load ../../lib/delivery
 load ../../lib/sshd
 
 # one_line REGEX: our only line in the messages has it
@@ -415,4 +416,15 @@ far_ended() {
 	assert_stderr_has 'cut short'
 	until_true far_ended
 	[[ ! -e ended ]] || fail 'COMMAND saw the end of its input'
+}
+
+# Then there is no launcher, whose end would be the end of ssh.
+@test "without sendmsg the near host goes on unconfined, and the stream is delivered" {
+	make_data in 1000000
+	start_sshd
+	wrapped '' "\"$BKP_TOOLS/refuse\" EPERM sendmsg --"
+	by_ssh there "cat >$TMP/got" <in
+	assert_stderr_has 'the launcher does not answer: .*; going on unconfined'
+	assert_same_file in got
+	by_ssh 6 --confine require there true <in
 }
