@@ -271,14 +271,6 @@ int order_signal(pid_t pid, int sig, struct err *e)
 	return 0;
 }
 
-/* An empty message looks like the end, too. */
-static bool order_ended(int socket_fd)
-{
-	struct pollfd p = { .fd = socket_fd, .events = POLLRDHUP };
-
-	return poll(&p, 1, 0) != 0;
-}
-
 int order_receive(int socket_fd, struct order_received *r)
 {
 	struct rights x;
@@ -288,17 +280,17 @@ int order_receive(int socket_fd, struct order_received *r)
 
 	/* Without memory the order stays in the socket. */
 	if (n < 0 && (errno == ENOMEM || errno == ENOBUFS) &&
-	    !order_ended(socket_fd))
+	    !rights_ended(socket_fd))
 		return 0;
 	if (n >= 0 || errno == ECONNRESET)
 		errno = 0;
-	if (n < 0 || (n == 0 && order_ended(socket_fd)))
+	if (n < 0 || (n == 0 && rights_ended(socket_fd)))
 		return -1;
 	replies = n == sizeof r->order && x.count > order_fds(r->order.kind);
 	over = replies ? x.fds[x.count - 1] : socket_fd;
 	if (x.count > ORDER_FDS_MAX + 1 ||
 	    !order_check(&r->order, (size_t)n, x.count - replies) ||
-	    order_ended(over)) {
+	    rights_ended(over)) {
 		rights_close(&x);
 		return 0;
 	}

@@ -2,6 +2,7 @@
 #include "base/rights.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
 
 #include "base/cleanup.h"
@@ -71,6 +72,13 @@ ssize_t rights_recv(int over_fd, void *bytes, size_t len, int flags,
 	     c = CMSG_NXTHDR(&m, c))
 		rights_take(c, r);
 	return n;
+}
+
+bool rights_ended(int over_fd)
+{
+	struct pollfd p = { .fd = over_fd, .events = POLLRDHUP };
+
+	return poll(&p, 1, 0) != 0;
 }
 
 void rights_drop(int *fd)

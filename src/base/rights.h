@@ -5,6 +5,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -34,6 +35,12 @@ ssize_t rights_send(int over_fd, const void *bytes, size_t len, const int *fds,
  */
 ssize_t rights_recv(int over_fd, void *bytes, size_t len, int flags,
 		    struct rights *r);
+
+/*
+ * Has the other end gone?  A message without bytes looks the same to
+ * recvmsg(2).  Also true if poll(2) fails.
+ */
+bool rights_ended(int over_fd);
 
 /*
  * Close a descriptor that came; -1: none.  Never waits, though its sender may

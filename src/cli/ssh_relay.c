@@ -53,8 +53,7 @@ static void ssh_relay_run(int fd)
 
 	for (;;) {
 		len = rights_recv(fd, text, sizeof text, 0, &rights);
-		/* An empty message looks like the end, too. */
-		if (len < 0 || (len == 0 && io_ready(fd, 0))) {
+		if (len < 0 || (len == 0 && rights_ended(fd))) {
 			log_be_patient();
 			log_flush();
 			_exit(0);

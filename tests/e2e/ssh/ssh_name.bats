@@ -453,6 +453,18 @@ arrived() {
 	[[ $(describe from/big) == "$(describe to/big)" ]] || fail 'the trees differ'
 }
 
+@test "poll is refused on the far host: exit status 4, and nothing is left there" {
+	start_sshd
+	rm far.bin/btrfs-ktls-pipe
+	printf '%s\n' '#!/bin/sh' \
+		"exec '$BKP_TOOLS/refuse' EPERM poll -- '$(realpath "$BKP")' \"\$@\"" \
+		>far.bin/btrfs-ktls-pipe
+	chmod +x far.bin/btrfs-ktls-pipe
+	by_ssh 4 --name snap there "cat >$TMP/got" <in
+	assert_stderr_has 'there: cannot wait: poll: Operation not permitted'
+	until_true nothing_is_left
+}
+
 @test "nobody reads messages while COMMAND runs: it is not kept waiting, and what is lost is counted" {
 	start_sshd
 	have_fifo messages
@@ -466,8 +478,8 @@ arrived() {
 	# Linux 6.1 in a guest needs longer than ssh gets for the last lines.
 	[[ ! ${BKP_GUEST-} ]] || ! grep 'ssh is killed' heard || return 0
 	grep -q 'lines of messages were dropped' heard
-	# A notice of ours can be among those that were dropped.
-	[[ $(accounted heard) == 50000[01] ]] || fail "$(accounted heard) lines of 500000"
+	# Notices of ours can be among those that were dropped.
+	[[ $(accounted heard) == 50000[0-3] ]] || fail "$(accounted heard) lines of 500000"
 }
 
 @test "messages that nobody read before the near process was killed: the next one is told how many" {
