@@ -63,6 +63,7 @@ EXTRA_DIST += \
 	tests/e2e/cli/confine.bats \
 	tests/e2e/cli/exit_codes.bats \
 	tests/e2e/listener/keep.bats \
+	tests/e2e/stream/fuse.bats \
 	tests/e2e/stream/kills.bats \
 	tests/e2e/stream/lies.bats \
 	tests/e2e/listener/listener.bats \

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -150,7 +151,7 @@ int confine_limit(void)
 	return setrlimit(RLIMIT_NOFILE, &files);
 }
 
-void confine_enter(struct confine *c, bool may_raise)
+void confine_enter(struct confine *c, unsigned int keeps)
 {
 	struct err e = { 0 };
 	char become[40];
@@ -172,6 +173,13 @@ void confine_enter(struct confine *c, bool may_raise)
 	c->privileges = confine_holds(c, prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0),
 				      "no_new_privs");
 	c->files = confine_holds(c, confine_files(), "Landlock");
+	if (keeps & CONFINE_KEEPS_USER) {
+		uid = gid = 0;
+		c->privileges = false;
+		confine_miss(c, "user 0 stays: the file system of the input or "
+				"output admits no other one; if it is FUSE, "
+				"mount it with allow_other");
+	}
 	c->privileges &= confine_holds(c, confine_user(uid, gid), become);
 	c->privileges &= confine_holds(c, confine_capabilities(), "capset");
 	/* The change of user set it to the sysctl fs.suid_dumpable. */
@@ -180,7 +188,7 @@ void confine_enter(struct confine *c, bool may_raise)
 		"PR_SET_DUMPABLE");
 	c->uid = geteuid();
 	c->serious = !c->privileges;
-	if (confine_calls(may_raise, &c->calls, &e) < 0) {
+	if (confine_calls(keeps & CONFINE_KEEPS_RAISE, &c->calls, &e) < 0) {
 		confine_miss(c, "%s", e.msg);
 		c->serious = true;
 	} else if (CONFINE_SOCKETCALL) {
@@ -201,7 +209,7 @@ void confine_try(struct confine *c)
 	if (pid == 0) {
 		struct confine tried;
 
-		confine_enter(&tried, true);
+		confine_enter(&tried, CONFINE_KEEPS_RAISE);
 		_exit(write(ends[1], &tried, sizeof tried) < 0);
 	}
 	attr_close(&ends[1]);
@@ -211,6 +219,26 @@ void confine_try(struct confine *c)
 			;
 		waitpid(pid, NULL, 0);
 	}
+}
+
+bool confine_admits(int fd)
+{
+	struct statx now;
+	struct stat st;
+	int wstatus = 0;
+	pid_t pid;
+
+	if (geteuid() != 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
+		return true;
+	pid = fork();
+	if (pid == 0)
+		_exit(confine_drop() == 0 &&
+		      statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC,
+			    STATX_BASIC_STATS, &now) < 0 &&
+		      errno == EACCES);
+	while (pid > 0 && waitpid(pid, &wstatus, 0) < 0 && errno == EINTR)
+		;
+	return !WIFEXITED(wstatus) || !WEXITSTATUS(wstatus);
 }
 
 bool confine_forbids_files(const struct confine *c)

@@ -28,10 +28,23 @@ struct confine {
  * Confine this process and its future children, for good, as far as the kernel
  * allows it.  What does not hold is in c->missing.
  *
- * may_raise: allow raise(3).  Children inherit the filter, and so can signal
- * this process, too: not for the listener of --keep.
+ * keeps: flags, or 0.
  */
-void confine_enter(struct confine *c, bool may_raise);
+enum confine_keeps {
+	/* raise(3).  Children inherit the filter, and so can signal this
+	 * process, too: not for the listener of --keep. */
+	CONFINE_KEEPS_RAISE = 1,
+	CONFINE_KEEPS_USER = 2, /* see confine_admits() */
+};
+void confine_enter(struct confine *c, unsigned int keeps);
+
+/*
+ * Will a file still work once confine_enter() has changed the user?  Some file
+ * systems look at the user at each call.  FUSE without allow_other refuses
+ * fstat(2), for example, to all but the one who mounted it.  Tried in a process
+ * of its own.
+ */
+bool confine_admits(int fd);
 
 /*
  * For a confined process that starts no other one: it can no longer fork, and

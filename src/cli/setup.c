@@ -267,6 +267,18 @@ static void setup_prepare(const struct setup *s)
 		stream_prepare(&s->stream, s->stats.sends, &s->modes);
 }
 
+/* What a confined process has to keep */
+static unsigned int setup_keeps(const struct setup *s)
+{
+	int fd = s->stream.part	  ? s->stream.part->fd
+		 : s->stats.sends ? STDIN_FILENO
+				  : STDOUT_FILENO;
+
+	return (s->o->keep ? 0 : CONFINE_KEEPS_RAISE) |
+	       (s->stream.command || confine_admits(fd) ? 0
+							: CONFINE_KEEPS_USER);
+}
+
 int setup_confine(struct setup *s, struct err *e)
 {
 	char text[CONFINE_TEXT_BYTES];
@@ -284,7 +296,7 @@ int setup_confine(struct setup *s, struct err *e)
 	if (!order_possible())
 		return 0;
 	setup_prepare(s);
-	confine_enter(&c, !s->o->keep);
+	confine_enter(&c, setup_keeps(s));
 	confine_text(&c, text);
 	log_info("confined: %s", text);
 	if (!*c.missing)

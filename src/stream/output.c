@@ -10,6 +10,7 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/signals.h"
 
@@ -156,7 +157,12 @@ static int output_ask_unread(const struct output *out)
 
 int output_check(const struct output *out, struct err *e)
 {
-	/* For example fstat(2) failed: it may have a reader, or none. */
+	struct stat st;
+
+	/* It may have a reader, or none. */
+	if (out->kind == IO_OTHER && fstat(out->fd, &st) < 0)
+		return err_set(e, ERR_IO, errno,
+			       "cannot tell what standard output is");
 	if (out->kind == IO_OTHER) {
 		err_set(e, ERR_IO, 0, "standard output is no stream of bytes");
 		e->num = EBADF;

@@ -221,7 +221,7 @@ static int tries(int (*what)(void))
 	pid_t pid = fork();
 
 	if (pid == 0) {
-		confine_enter(&c, alone);
+		confine_enter(&c, alone ? CONFINE_KEEPS_RAISE : 0);
 		_exit(what() < 0 ? CANNOT : CAN);
 	}
 	waitpid(pid, &wstatus, 0);
@@ -317,7 +317,7 @@ static pid_t confined(struct confine *c, int *leash)
 	pid = fork();
 	if (pid == 0) {
 		close(ends[1]);
-		confine_enter(c, true);
+		confine_enter(c, CONFINE_KEEPS_RAISE);
 		if (write(report[1], c, sizeof *c) != sizeof *c ||
 		    read(ends[0], &byte, 1) < 0)
 			_exit(1);
