@@ -221,21 +221,27 @@ void confine_try(struct confine *c)
 	}
 }
 
+/* Ask the file system itself, not what the kernel remembers. */
+static int confine_examine(int fd)
+{
+	struct statx st;
+
+	return statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC,
+		     STATX_BASIC_STATS, &st);
+}
+
 bool confine_admits(int fd)
 {
-	struct statx now;
-	struct stat st;
 	int wstatus = 0;
+	struct stat st;
 	pid_t pid;
 
 	if (geteuid() != 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode))
 		return true;
 	pid = fork();
 	if (pid == 0)
-		_exit(confine_drop() == 0 &&
-		      statx(fd, "", AT_EMPTY_PATH | AT_STATX_FORCE_SYNC,
-			    STATX_BASIC_STATS, &now) < 0 &&
-		      errno == EACCES);
+		_exit(confine_examine(fd) == 0 && confine_drop() == 0 &&
+		      confine_examine(fd) < 0);
 	while (pid > 0 && waitpid(pid, &wstatus, 0) < 0 && errno == EINTR)
 		;
 	return !WIFEXITED(wstatus) || !WEXITSTATUS(wstatus);
