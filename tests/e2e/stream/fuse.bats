@@ -11,8 +11,8 @@ setup() {
 	[[ $(id -u) == 0 && -c /dev/fuse ]] && command -v bindfs >/dev/null ||
 		skip "needs root, /dev/fuse and bindfs"
 	mkdir behind on
-	bindfs --no-allow-other behind on
-	cleanup_add umount on
+	bindfs --no-allow-other behind on 3>&-
+	cleanup_add umount -l on
 	make_data in 3000000
 }
 
@@ -64,7 +64,7 @@ goes_to_fuse() {
 
 @test "FUSE that lets other users in: root gives up root" {
 	umount on
-	bindfs -o allow_other behind on
+	bindfs -o allow_other behind on 3>&-
 	goes_to_fuse
 	assert_same_file in behind/got
 	assert_stderr_lacks 'user 0 stays' "$RECEIVER_ERR"
