@@ -11,7 +11,7 @@ setup() {
 	[[ $(id -u) == 0 && -c /dev/fuse ]] && command -v bindfs >/dev/null ||
 		skip "needs root, /dev/fuse and bindfs"
 	mkdir behind on
-	bindfs --no-allow-other behind on 3>&-
+	bindfs --no-allow-other behind on 3>&- || skip "cannot mount FUSE here"
 	cleanup_add umount -l on
 	make_data in 3000000
 }
