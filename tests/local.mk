@@ -308,7 +308,8 @@ tests_unit_test_sender_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=record_layer_recv \
 tests_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sendmsg -Wl,--wrap=__sendmsg64
 tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork
+	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork \
+	-Wl,--wrap=dup -Wl,--wrap=close
 tests_unit_test_resend_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_in_kernel \
 	-Wl,--wrap=connection_send -Wl,--wrap=connection_sendfile
 tests_unit_test_resend_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_send

@@ -342,11 +342,28 @@ static int part_file_order(const struct part_file *p, enum order_kind kind,
 	return e.num ? e.num : EPROTO;
 }
 
-static int part_file_note(const struct part_file *p)
+/*
+ * Returns 0 if the disk has all that was written, or an errno.  A file system
+ * of a program (FUSE) or of another host may store it as late as close(2) does:
+ * that of a copy says so while our descriptor keeps the lock.
+ */
+static int part_file_flush(const struct part_file *p)
 {
+	int copy;
+
 	if (fdatasync(p->fd) < 0)
 		return errno;
-	return part_file_order(p, ORDER_PART_NOTE, p->synced);
+	copy = dup(p->fd);
+	if (copy < 0)
+		return err_refuses(errno) ? 0 : errno;
+	return close(copy) < 0 ? errno : 0;
+}
+
+static int part_file_note(const struct part_file *p)
+{
+	int num = part_file_flush(p);
+
+	return num ? num : part_file_order(p, ORDER_PART_NOTE, p->synced);
 }
 
 /* While the stream runs, the previous note will do. */
@@ -371,7 +388,7 @@ static int part_file_settle(const struct part_file *p)
 /* All is written: give FILE its name. */
 static int part_file_finish(const struct part_file *p)
 {
-	int num = fdatasync(p->fd) < 0 ? errno : 0;
+	int num = part_file_flush(p);
 
 	if (num || (num = part_file_unchanged(p)))
 		return num;

@@ -29,6 +29,27 @@ int __wrap_fdatasync(int fd)
 	return on_fdatasync(fd);
 }
 
+static bool fail_close; /* like a file system that stores bytes so late */
+static int copy = -1;
+
+WRAP(dup);
+int __wrap_dup(int fd)
+{
+	copy = __real_dup(fd);
+	return copy;
+}
+
+WRAP(close);
+int __wrap_close(int fd)
+{
+	int ret = __real_close(fd);
+
+	if (!fail_close || fd < 0 || fd != copy)
+		return ret;
+	errno = EDQUOT;
+	return -1;
+}
+
 static pid_t ourselves;
 static bool no_fork; /* pretend that there are too many processes */
 
@@ -348,6 +369,33 @@ static void test_part(void)
 	rmdir(dir);
 }
 
+/* May FILE get its name although close(2) says that bytes were lost? */
+static void test_part_closed(bool fails)
+{
+	char dir[] = "/tmp/test_output.XXXXXX", path[64], part[80];
+	struct part_file p;
+	struct err e = { 0 };
+	int num;
+
+	if (!mkdtemp(dir))
+		bail();
+	snprintf(path, sizeof path, "%s/file", dir);
+	snprintf(part, sizeof part, "%s.part", path);
+	is_int(part_file_open(&p, path, &e), 0, "a part is opened");
+	on_fdatasync = sync_well;
+	fail_close = fails;
+	while (!part_file_finished(&p, &num))
+		poll(NULL, 0, 1);
+	fail_close = false;
+	is_int(num, fails ? EDQUOT : 0, "close(2) is heard");
+	is_int(access(path, F_OK), fails ? -1 : 0,
+	       "FILE is there if it succeeds");
+	part_file_close(&p);
+	unlink(path);
+	unlink(part);
+	rmdir(dir);
+}
+
 static void test_devices(void)
 {
 	struct err e = { 0 };
@@ -417,6 +465,8 @@ int main(void)
 	test_file();
 	test_sync();
 	test_part();
+	test_part_closed(false);
+	test_part_closed(true);
 	test_part_error(ESTALE, "changed, removed or replaced FILE.part");
 	test_part_error(ECANCELED, "if it is there, it is complete");
 	test_part_error(ENOSPC, "cannot write FILE.part: No space");
