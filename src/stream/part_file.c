@@ -275,6 +275,21 @@ int part_file_unchanged(const struct part_file *p)
 		       : ESTALE;
 }
 
+/*
+ * For a file system without second names: only a FILE that comes between these
+ * two calls could be overwritten.  Returns 0 or an errno.
+ */
+static int part_file_rename_if_absent(const struct part_file *p)
+{
+	struct stat st;
+
+	if (fstatat(p->dir_fd, p->name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		return EEXIST;
+	if (errno != ENOENT)
+		return errno;
+	return renameat(p->dir_fd, p->part, p->dir_fd, p->name) < 0 ? errno : 0;
+}
+
 /* Never overwrite a FILE that came meanwhile.  Returns 0 or an errno. */
 static int part_file_rename(const struct part_file *p)
 {
@@ -284,9 +299,12 @@ static int part_file_rename(const struct part_file *p)
 	/* The file system or the container does without renameat2(2). */
 	if (errno != EINVAL && errno != ENOSYS && errno != EPERM)
 		return errno;
-	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) < 0)
+	if (linkat(p->dir_fd, p->part, p->dir_fd, p->name, 0) == 0)
+		return unlinkat(p->dir_fd, p->part, 0) < 0 ? ECANCELED : 0;
+	if (errno != EPERM && errno != ENOSYS && errno != ENOTSUP &&
+	    errno != EMLINK)
 		return errno;
-	return unlinkat(p->dir_fd, p->part, 0) < 0 ? ECANCELED : 0;
+	return part_file_rename_if_absent(p);
 }
 
 /*

@@ -71,6 +71,7 @@ static const struct {
 	CALL(getsockopt),
 	CALL(ioctl),
 	CALL(kill),
+	CALL(linkat),
 	CALL(listen),
 	CALL(setresuid),
 	CALL(seccomp),

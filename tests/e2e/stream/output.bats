@@ -306,6 +306,15 @@ keeps_part() {
 		fail "$(stat -c '%h %n' file*)"
 }
 
+# As on FUSE and vboxsf, often
+@test "without renameat2 and second names FILE gets its name all the same, and is not overwritten" {
+	keeps_attributes
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS renameat2 -- \
+		\"$BKP_TOOLS/refuse\" EPERM linkat --"
+	overwrites_nothing
+	[[ $(echo file*) == file ]] || fail "left: $(echo file*)"
+}
+
 # overwrites_nothing: FILE comes while the stream runs; then it goes on
 overwrites_nothing() {
 	listens
