@@ -309,7 +309,7 @@ tests_unit_test_tls_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=sendmsg -Wl,--wrap=__sendmsg64
 tests_unit_test_output_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=io_reopen_nonblocking -Wl,--wrap=fdatasync -Wl,--wrap=fork \
-	-Wl,--wrap=dup -Wl,--wrap=close
+	-Wl,--wrap=dup -Wl,--wrap=close -Wl,--wrap=io_write
 tests_unit_test_resend_file_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_in_kernel \
 	-Wl,--wrap=connection_send -Wl,--wrap=connection_sendfile
 tests_unit_test_resend_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=connection_send

@@ -124,7 +124,7 @@ int output_write(struct output *out, const void *buf, size_t len, size_t *done,
 	}
 	if (out->at_once != SIZE_MAX && !io_ready(out->fd, POLLOUT))
 		return 0;
-	num = out->part ? part_file_unchanged(out->part) : 0;
+	num = out->part ? part_file_before_write(out->part) : 0;
 	if (num)
 		return output_error(out, num, e);
 	if (len > out->at_once)

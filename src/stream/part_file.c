@@ -266,13 +266,21 @@ int part_file_unchanged(const struct part_file *p)
 		return errno;
 	if ((uint64_t)st.st_size != p->bytes)
 		return ESTALE;
-	/* What we write changes the time, too. */
-	if (!p->start || p->bytes > p->start)
+	/* What we write changes the time, too, even if there is no room. */
+	if (!p->start || p->wrote)
 		return 0;
 	return st.st_mtim.tv_sec == p->modified.tv_sec &&
 			       st.st_mtim.tv_nsec == p->modified.tv_nsec
 		       ? 0
 		       : ESTALE;
+}
+
+int part_file_before_write(struct part_file *p)
+{
+	int num = part_file_unchanged(p);
+
+	p->wrote |= !num;
+	return num;
 }
 
 /*

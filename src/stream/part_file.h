@@ -22,6 +22,7 @@ struct part_file {
 	char name[256], part[256]; /* in the folder */
 	uint64_t start; /* bytes that it had already */
 	struct timespec modified; /* its time, before those were digested */
+	bool wrote; /* or tried to, since then */
 	uint64_t bytes; /* written so far */
 	struct digest *digest; /* of those bytes; see part_file_prepare() */
 	uint64_t synced; /* bytes that a process syncs, or has synced */
@@ -50,11 +51,14 @@ int part_file_prepare(void *part_file, bool *ready,
 		      struct err *e) attr_must_check;
 
 /*
- * Before a write: does FILE.part have the length that we gave it and, before
- * our first write, the time that it had when it was digested?  Returns 0; if
- * not, ESTALE; or the errno of fstat(2).
+ * Does FILE.part have the length that we gave it and, before our first write,
+ * the time that it had when it was digested?  Returns 0; if not, ESTALE; or the
+ * errno of fstat(2).
  */
 int part_file_unchanged(const struct part_file *p);
+
+/* The same, and a write follows. */
+int part_file_before_write(struct part_file *p);
 
 /*
  * This many more bytes were written.  Now and then a process of its own syncs

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "base/clock.h"
 #include "stream/output.h"
@@ -27,6 +28,18 @@ WRAP(fdatasync);
 int __wrap_fdatasync(int fd)
 {
 	return on_fdatasync(fd);
+}
+
+static bool full; /* like a disk; the time of the file changes all the same */
+
+WRAP(io_write);
+ssize_t __wrap_io_write(int fd, const void *buf, size_t len)
+{
+	if (!full)
+		return __real_io_write(fd, buf, len);
+	futimens(fd, (struct timespec[2]){ { 0 } });
+	errno = ENOSPC;
+	return -1;
 }
 
 static bool fail_close; /* like a file system that stores bytes so late */
@@ -369,6 +382,37 @@ static void test_part(void)
 	rmdir(dir);
 }
 
+/* A part is continued, but there is no room for another byte. */
+static void test_part_full(void)
+{
+	char dir[] = "/tmp/test_output.XXXXXX", path[64], part[80];
+	struct part_file p;
+	struct output s;
+	struct err e = { 0 };
+	size_t done;
+
+	if (!mkdtemp(dir))
+		bail();
+	snprintf(path, sizeof path, "%s/file", dir);
+	on_fdatasync = sync_well;
+	for (int i = 0; i < 2; i++) {
+		is_int(part_file_open(&p, path, &e), 0, "a part is opened");
+		output_init_part(&s, &p);
+		full = i;
+		is_int(output_write(&s, "word", 4, &done, &e), full ? -1 : 0,
+		       "it is written if there is room");
+		full = false;
+		is_int(part_file_unchanged(&p), 0, "nobody changed it");
+		part_file_close(&p);
+	}
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(part, sizeof part, "%s.part%s", path,
+			 i ? "" : ".durable");
+		unlink(part);
+	}
+	rmdir(dir);
+}
+
 /* May FILE get its name although close(2) says that bytes were lost? */
 static void test_part_closed(bool fails)
 {
@@ -465,6 +509,7 @@ int main(void)
 	test_file();
 	test_sync();
 	test_part();
+	test_part_full();
 	test_part_closed(false);
 	test_part_closed(true);
 	test_part_error(ESTALE, "changed, removed or replaced FILE.part");
