@@ -120,9 +120,13 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 	if (num == EWOULDBLOCK)
 		return part_file_refuse(
 			p, "is being written by another process", e);
-	if (num)
+	if (num) {
+		/* No other process can have locked it. */
+		if (p->made)
+			unlinkat(p->dir_fd, p->part, 0);
 		return err_set(e, ERR_IO, num, "--output: cannot lock %s.part",
 			       p->path);
+	}
 	/* It may have been renamed before we had the lock. */
 	num = part_file_named(p, st);
 	if (num == ESTALE || (!num && st->st_nlink != 1))

@@ -228,6 +228,13 @@ no_room() {
 	whole
 }
 
+@test "a file system without locks: exit status 8 at once, and no part is left" {
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOSYS flock --"
+	bkp 8 listen -k key -p 0 --output file
+	assert_stderr_has 'cannot lock file.part: Function not implemented'
+	[[ ! -e file.part ]] || fail 'file.part was made'
+}
+
 # keeps_part CALL [OTHER]: a disk that fails at CALL; OTHER precedes its refusal
 keeps_part() {
 	local program=$BKP size
