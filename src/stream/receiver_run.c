@@ -13,6 +13,7 @@
 enum {
 	LINGER_MS = 10000,
 	DRAIN_MAX_MS = 50, /* between looks at a pipe or a disk */
+	SILENT_MS = 3000, /* longest wait for a disk without a message */
 	PIPE_MIN_PAGES = 32, /* a buffer each */
 };
 
@@ -51,10 +52,15 @@ static int receiver_drain(struct receiver *r, struct err *e)
 /* A slow disk must not look like a dead receiver: keep polling. */
 static int receiver_sync(struct receiver *r, struct err *e)
 {
-	uint64_t pause_ms = 1;
+	uint64_t pause_ms = 1, tell_ms = clock_deadline(SILENT_MS);
 	int num;
 
 	while (!output_synced(r->output, &num)) {
+		if (clock_now_ms() >= tell_ms) {
+			tell_ms = CLOCK_NEVER;
+			log_notice("everything is received; waiting until it "
+				   "is on the disk");
+		}
 		if (receiver_wait(r, clock_deadline(pause_ms), e) < 0)
 			return -1;
 		pause_ms = min_u64(2 * pause_ms, DRAIN_MAX_MS);

@@ -511,6 +511,15 @@ ends_early_after() {
 	[[ ! -e file && ! -e file.part ]] || fail "left: $(echo file*)"
 }
 
+@test "the disk takes long when all is received: the receiver says so" {
+	can_strace
+	wrapped '' 'strace -D -f -qq -o /dev/null -e trace=fdatasync -e inject=fdatasync:delay_enter=4000000'
+	listens
+	sends <in
+	whole
+	assert_stderr_has 'everything is received; waiting until it is on the disk' "$RECEIVER_ERR"
+}
+
 # launcher_hangs: like a disk, when the receiver is told to end
 launcher_hangs() {
 	local launcher
