@@ -98,6 +98,16 @@ static int part_file_named(const struct part_file *p, struct stat *st)
 		       : ESTALE;
 }
 
+/*
+ * Remove what this process made: under our lock, or where nobody gets one.
+ * Else it may be another process's.
+ */
+static void part_file_unmake(const struct part_file *p)
+{
+	if (p->made)
+		unlinkat(p->dir_fd, p->part, 0);
+}
+
 /* Somebody else may have chosen what lies there. */
 static int part_file_check(const struct part_file *p, struct stat *st,
 			   struct err *e)
@@ -121,9 +131,7 @@ static int part_file_check(const struct part_file *p, struct stat *st,
 		return part_file_refuse(
 			p, "is being written by another process", e);
 	if (num) {
-		/* No other process can have locked it. */
-		if (p->made)
-			unlinkat(p->dir_fd, p->part, 0);
+		part_file_unmake(p);
 		return err_set(e, ERR_IO, num, "--output: cannot lock %s.part",
 			       p->path);
 	}
@@ -162,6 +170,8 @@ static int part_file_cut(struct part_file *p, struct stat *st, struct err *e)
 	p->modified = st->st_mtim;
 	/* A note marks the part as ours, and must not promise lost bytes. */
 	num = p->start ? 0 : durable_note(&d, 0);
+	if (num && p->made)
+		durable_forget(&d);
 	if (num == DURABLE_NO_ROOM)
 		return err_set(e, ERR_IO, 0,
 			       "--output: there is no room to note how much of "
@@ -221,9 +231,7 @@ int part_file_open(struct part_file *p, const char *path, struct err *e)
 	    part_file_check(p, &st, e) < 0)
 		return -1;
 	if (part_file_check_folder(p, e) < 0 || part_file_cut(p, &st, e) < 0) {
-		/* Only under our lock: else it may be another process's. */
-		if (p->made)
-			unlinkat(p->dir_fd, p->part, 0);
+		part_file_unmake(p);
 		return -1;
 	}
 	/* Only from here on may part_file_close() drop it. */

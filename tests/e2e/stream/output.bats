@@ -214,6 +214,14 @@ no_room() {
 	[[ ! -e file.part ]] || fail 'file.part was made'
 }
 
+@test "there is no room for a note beside the part: exit status 8 at once, and nothing is left" {
+	wrapped '' "\"$BKP_TOOLS/refuse\" ENOTSUP fsetxattr fgetxattr fremovexattr -- \
+		\"$BKP_TOOLS/refuse\" ENOSPC pwrite64:2=20 --"
+	bkp 8 listen -k key -p 0 --output file
+	assert_stderr_has 'no room to note how much of file.part is on the disk'
+	[[ $(echo file*) == 'file*' ]] || fail "left: $(echo file*)"
+}
+
 @test "there is no room for a later note: a message says that no more is kept, and the next receiver begins again" {
 	local program=$BKP
 	keeps_attributes
