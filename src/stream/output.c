@@ -92,6 +92,11 @@ static int output_part_error(const struct part_file *p, int num, struct err *e)
 			"process of ours was killed, or syncing its directory "
 			"failed); if it is there, it is complete",
 			p->path);
+	else if (p->finishing)
+		return err_set(e, ERR_IO, num,
+			       "--output: all is received, but cannot sync "
+			       "%s.part or rename it to %s",
+			       p->path, p->path);
 	else
 		return err_set(e, ERR_IO, num, "cannot write %s.part", p->path);
 	e->num = num;

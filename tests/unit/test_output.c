@@ -307,9 +307,9 @@ static int sync_fail_once(int fd)
 	return getpid() == ourselves ? 0 : sync_fail(fd);
 }
 
-static void test_part_error(int num, const char *words)
+static void test_part_error(int num, bool finishing, const char *words)
 {
-	struct part_file part = { .path = (char *)"FILE", .finishing = true };
+	struct part_file part = { .path = "FILE", .finishing = finishing };
 	struct output s = { .part = &part };
 	struct err e = { 0 };
 
@@ -512,9 +512,11 @@ int main(void)
 	test_part_full();
 	test_part_closed(false);
 	test_part_closed(true);
-	test_part_error(ESTALE, "changed, removed or replaced FILE.part");
-	test_part_error(ECANCELED, "if it is there, it is complete");
-	test_part_error(ENOSPC, "cannot write FILE.part: No space");
+	test_part_error(ESTALE, true, "changed, removed or replaced FILE.part");
+	test_part_error(ECANCELED, true, "if it is there, it is complete");
+	test_part_error(ENOSPC, false, "cannot write FILE.part: No space");
+	test_part_error(EACCES, true,
+			"cannot sync FILE.part or rename it to FILE: Perm");
 	test_devices();
 	test_splice();
 	no_proc = true;
