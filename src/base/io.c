@@ -221,9 +221,13 @@ int io_write_all(int fd, const void *buf, size_t len, const char *what,
 	while (len) {
 		ssize_t n = io_write(fd, p, len);
 
-		if (n < 0)
+		if (n < 0 && errno != EAGAIN)
 			return err_set(e, ERR_IO, errno, "cannot write %s",
 				       what);
+		if (n < 0 && io_wait(fd, POLLOUT, CLOCK_NEVER, e) < 0)
+			return -1;
+		if (n < 0)
+			continue;
 		p += n;
 		len -= (size_t)n;
 	}

@@ -90,6 +90,9 @@ int io_random(void *buf, size_t len, struct err *e) attr_must_check;
 /* Flush standard output.  Errors: ERR_IO, also of an earlier print. */
 int io_flush_stdout(struct err *e) attr_must_check;
 
-/* Write all of buf to a blocking descriptor.  Errors: ERR_IO, naming what. */
+/*
+ * Write all of buf, however long that takes, also if another process has made
+ * the descriptor non-blocking.  Errors: ERR_IO, naming what; ERR_NET.
+ */
 int io_write_all(int fd, const void *buf, size_t len, const char *what,
 		 struct err *e) attr_must_check;

@@ -101,6 +101,19 @@ void ssh_relay_use(int fd)
 		log_debug("messages are not redirected: %s", strerror(errno));
 }
 
+/* A program that ran before us may have left ssh's pipes non-blocking. */
+static ssize_t ssh_relay_read(int fd, void *buf, size_t len)
+{
+	struct err ignored = { 0 };
+	ssize_t n;
+
+	do
+		n = io_read(fd, buf, len);
+	while (n < 0 && errno == EAGAIN &&
+	       io_wait(fd, POLLIN, CLOCK_NEVER, &ignored) > 0);
+	return n;
+}
+
 /* In a child.  Never returns. */
 static void ssh_relay_copy(int from, int to)
 {
@@ -108,7 +121,7 @@ static void ssh_relay_copy(int from, int to)
 	struct err ignored = { 0 };
 	ssize_t n;
 
-	while ((n = io_read(from, buf, sizeof buf)) > 0)
+	while ((n = ssh_relay_read(from, buf, sizeof buf)) > 0)
 		if (io_write_all(to, buf, (size_t)n, "", &ignored) < 0)
 			break;
 	/* If `to` is the socket, this is how it learns of the end. */

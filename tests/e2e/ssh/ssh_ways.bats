@@ -56,6 +56,23 @@ no_way() {
 	assert_stderr_has 'going through ssh'
 }
 
+# A careless program that ran before ssh-server leaves them like that.
+@test "--fallback: ssh's pipes are non-blocking on the far host: delivered" {
+	start_sshd
+	no_way
+	cat >far.bin/careless <<-END
+		"$BKP_TOOLS/nonblock" 0 && "$BKP_TOOLS/nonblock" 1 || exit
+		exec sh -c "\$SSH_ORIGINAL_COMMAND"
+	END
+	chmod +x far.bin/careless
+	sed -i 's/^/command="careless" /' authorized
+	by_ssh "${WAY[@]}" --fallback there "cat >$TMP/got" <in
+	assert_same_file got in
+	assert_stderr_has 'going through ssh'
+	by_ssh "${WAY[@]}" --fallback --receive there "cat $TMP/in"
+	assert_same_file "$OUT" in
+}
+
 @test "through ssh too a far COMMAND that fails is exit status 9" {
 	start_sshd
 	no_way
