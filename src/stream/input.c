@@ -91,6 +91,19 @@ static int input_check_end(const struct input *in, struct err *e)
 	return offset < in->end || offset > st.st_size ? input_shorter(e) : 0;
 }
 
+/*
+ * A terminal that hangs up, such as a pseudo terminal whose program was killed,
+ * drops what nobody has read, and then looks as if it had ended.
+ */
+static int input_check_terminal(const struct input *in, struct err *e)
+{
+	if (!io_ready(in->fd, 0)) /* POLLHUP is always reported */
+		return 0;
+	return err_set(e, ERR_IO, 0,
+		       "the terminal on standard input hung up before the end "
+		       "of the input, which is ^D");
+}
+
 int input_read(const struct input *in, const struct iovec *buffers, int count,
 	       size_t *done, bool *end, struct err *e)
 {
@@ -111,6 +124,8 @@ int input_read(const struct input *in, const struct iovec *buffers, int count,
 		return errno == EAGAIN || errno == EINTR ? 0 : input_error(e);
 	*done = (size_t)n;
 	*end = n == 0;
+	if (*end && in->kind == IO_DEVICE)
+		return input_check_terminal(in, e);
 	return *end && in->end ? input_check_end(in, e) : 0;
 }
 

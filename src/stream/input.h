@@ -34,7 +34,8 @@ int input_init(struct input *in, int fd, struct err *e) attr_must_check;
  * Read into count buffers.  *done is 0 if there is nothing, if a signal came,
  * or if it is the *end.  Waits only where we cannot have a description of our
  * own (another user's pipe, no /proc), and then until a signal at the latest.
- * Errors: ERR_IO, also for a file that became shorter.
+ * Errors: ERR_IO, also for a file that became shorter, and a terminal that hung
+ * up.
  */
 int input_read(const struct input *in, const struct iovec *buffers, int count,
 	       size_t *done, bool *end, struct err *e) attr_must_check;

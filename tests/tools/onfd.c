@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * onfd tty|unix|messages|tcp in|out COMMAND [ARG]...: runs COMMAND with a
- * terminal or a socket as its standard input or output, and copies our standard
- * input to it (a terminal takes whole lines of text) or from it to our standard
- * output, until SIGUSR1.  With tcp out COMMAND reads an end of file from its
- * socket.  Exits with COMMAND's status.
+ * onfd tty|hangup|unix|messages|tcp in|out COMMAND [ARG]...: runs COMMAND with
+ * a terminal or a socket as its standard input or output, and copies our
+ * standard input to it (a terminal takes whole lines of text) or from it to our
+ * standard output, until SIGUSR1.  With tcp out COMMAND reads an end of file
+ * from its socket.  With hangup in the terminal hangs up where tty in writes
+ * ^D.  Exits with COMMAND's status.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -70,7 +71,7 @@ static void open_pair(const char *kind, int fd[2])
 {
 	int type = strcmp(kind, "messages") ? SOCK_STREAM : SOCK_SEQPACKET;
 
-	if (!strcmp(kind, "tty"))
+	if (!strcmp(kind, "tty") || !strcmp(kind, "hangup"))
 		open_tty(fd);
 	else if (!strcmp(kind, "tcp"))
 		open_tcp(fd);
@@ -116,6 +117,8 @@ static void feed(const char *kind, int fd)
 	if (!strcmp(kind, "tty")) {
 		if (write(fd, "\004", 1) != 1)
 			die("end of file");
+	} else if (!strcmp(kind, "hangup")) {
+		close(fd);
 	} else {
 		shutdown(fd, SHUT_WR);
 	}
@@ -129,7 +132,8 @@ int main(int argc, char **argv)
 
 	if (argc < 4) {
 		fprintf(stderr,
-			"usage: onfd tty|unix|messages|tcp in|out COMMAND...\n");
+			"usage: onfd tty|hangup|unix|messages|tcp in|out "
+			"COMMAND...\n");
 		return 2;
 	}
 	in = !strcmp(argv[2], "in");

@@ -158,6 +158,20 @@ from_kind() {
 	from_kind tty text
 }
 
+@test "standard input is a terminal that hangs up: the sender exits 8, the receiver 7" {
+	local text
+	base64 "$BATS_FILE_TMPDIR/in" | head -200 >text
+	: >empty
+	for text in text empty; do
+		start_receiver --ktls "$WHEN"
+		run -8 "$BKP_TOOLS/deadline" "$BKP_DEADLINE" "$BKP_TOOLS/onfd" \
+			hangup in "$BKP" connect -k key --ktls "$WHEN" -p "$PORT" 127.0.0.1 <"$text"
+		[[ $output == *'the terminal on standard input hung up'* ]] ||
+			fail "$output"
+		wait_receiver 7
+	done
+}
+
 @test "standard input is a socket: delivered" {
 	from_kind unix "$BATS_FILE_TMPDIR/in"
 }
