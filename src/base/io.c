@@ -129,7 +129,7 @@ int io_set_nonblocking(int fd, struct err *e)
 	return 0;
 }
 
-static bool io_same_file(int a, int b)
+bool io_same_file(int a, int b)
 {
 	struct stat one, other;
 

@@ -30,6 +30,9 @@ bool io_allows(int fd, int access);
 /* Has fd this flag of open(2), such as O_APPEND? */
 bool io_has_flag(int fd, int flag);
 
+/* Are both the same file, pipe or device?  false: one is not open. */
+bool io_same_file(int a, int b);
+
 /* Does poll(2) report any of events at once? */
 bool io_ready(int fd, short events);
 

@@ -209,6 +209,23 @@ static void setup_name_terminal(const struct options *o)
 			   o->verb == OPTIONS_SSH ? "" : ", or add -- COMMAND");
 }
 
+/* The standard descriptor that the stream comes from or goes to; -1: none */
+static int setup_stream_fd(const struct options *o)
+{
+	if (o->command || o->output || o->discard)
+		return -1;
+	return options_sends(o) ? STDIN_FILENO : STDOUT_FILENO;
+}
+
+static int setup_open_stats(struct setup *s, const struct options *o,
+			    struct err *e)
+{
+	if (!o->stats)
+		return 0;
+	s->stats_fd = stats_open(o->stats, o->keep, setup_stream_fd(o), e);
+	return s->stats_fd < 0 ? -1 : 0;
+}
+
 static int setup_open_files(struct setup *s, const struct options *o,
 			    struct err *e)
 {
@@ -219,7 +236,7 @@ static int setup_open_files(struct setup *s, const struct options *o,
 		if (part_file_open(&s->part, o->output, e) < 0)
 			return -1;
 	}
-	if (o->stats && (s->stats_fd = stats_open(o->stats, o->keep, e)) < 0)
+	if (setup_open_stats(s, o, e) < 0)
 		return -1;
 	s->session = (struct session_params){
 		.config = &s->connections,

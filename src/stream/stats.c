@@ -11,6 +11,7 @@
 
 #include "auth/key_text.h"
 #include "base/clock.h"
+#include "base/io.h"
 #include "base/nowait.h"
 #include "config.h"
 
@@ -23,15 +24,35 @@ static bool stats_may_open(const char *path, int num)
 	       (num == ENXIO && stat(path, &st) == 0 && S_ISFIFO(st.st_mode));
 }
 
-int stats_open(const char *path, bool append, struct err *e)
+/* Bytes of a device, such as a terminal, do not get into the stream. */
+static int stats_check_stream(int fd, const char *path, int stream_fd,
+			      struct err *e)
 {
-	int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : O_TRUNC) |
-		    O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+	if (stream_fd < 0 || io_kind(fd) == IO_DEVICE ||
+	    !io_same_file(fd, stream_fd))
+		return 0;
+	return err_set(e, ERR_USAGE, 0,
+		       "--stats %s: this is standard %s, which is the "
+		       "stream's; take another file",
+		       path, stream_fd == STDIN_FILENO ? "input" : "output");
+}
+
+/* EINVAL: there is nothing to truncate, as in a FIFO. */
+static int stats_truncate(int fd, const char *path, struct err *e)
+{
+	if (ftruncate(fd, 0) < 0 && errno != EINVAL)
+		return err_set(e, ERR_USAGE, errno, "--stats %s", path);
+	return 0;
+}
+
+/* The same without a look at what was opened; nothing is truncated. */
+static int stats_open_any(const char *path, bool append, struct err *e)
+{
+	int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : 0) | O_CLOEXEC |
+		    O_NOCTTY | O_NONBLOCK;
 	uint64_t end_ms = clock_deadline(NOWAIT_MS);
 	int fd, num;
 
-	if (!strcmp(path, "-"))
-		return STDERR_FILENO;
 	do {
 		fd = open(path, flags, 0666);
 		num = errno;
@@ -43,6 +64,19 @@ int stats_open(const char *path, bool append, struct err *e)
 	return num != ENXIO ? -1
 			    : err_append(e, " (a FIFO that nobody reads, or a "
 					    "socket: - is standard error)");
+}
+
+int stats_open(const char *path, bool append, int stream_fd, struct err *e)
+{
+	autoclose int fd = -1;
+
+	if (!strcmp(path, "-"))
+		return STDERR_FILENO;
+	fd = stats_open_any(path, append, e);
+	if (fd < 0 || stats_check_stream(fd, path, stream_fd, e) < 0 ||
+	    (!append && stats_truncate(fd, path, e) < 0))
+		return -1;
+	return steal_fd(&fd);
 }
 
 /* Add a member: a string or null.  Ref: RFC 8259. */

@@ -25,10 +25,12 @@ struct stats {
 /*
  * Open the file of --stats before the work begins, so that a wrong name fails
  * early.  "-" is standard error.  append: keep what it holds, else truncate it.
- * Returns a descriptor.  A FIFO has to have a reader within 2 s.
- * Errors: ERR_USAGE.
+ * stream_fd is where the stream comes from or goes, or -1.  Returns a
+ * descriptor.  A FIFO has to have a reader within 2 s.
+ * Errors: ERR_USAGE, also for the file or pipe of the stream.
  */
-int stats_open(const char *path, bool append, struct err *e) attr_must_check;
+int stats_open(const char *path, bool append, int stream_fd,
+	       struct err *e) attr_must_check;
 
 /* Start the clock. */
 void stats_start(struct stats *s);

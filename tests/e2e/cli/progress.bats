@@ -397,6 +397,22 @@ path_here() {
 	stats_of stats.json
 }
 
+@test "--stats into the file or pipe of the stream: exit status 2, and it stays as it is" {
+	local listen=(listen -k key --wait 1s -b 127.0.0.1 -p 0)
+	echo word >file
+	bkp 2 connect --retry 0 -k key -p 1 --stats file 127.0.0.1 <file
+	assert_stderr_has "--stats file: this is standard input, which is the stream's"
+	[[ $(<file) == word ]]
+	OUT='file' bkp 2 "${listen[@]}" --stats /dev/stdout
+	assert_stderr_has "--stats /dev/stdout: this is standard output"
+	[[ ! -s file ]]
+	OUT='/dev/stdout' bkp 2 "${listen[@]}" --stats /dev/stdout | cat >got
+	[[ ! -s got ]]
+	bkp 4 connect --retry 0 -k key -p 1 --stats /dev/stdout 127.0.0.1 </dev/null
+	stats_of "$OUT"
+	OUT='/dev/null' bkp 4 "${listen[@]}" --stats /dev/stdout
+}
+
 @test "--stats - goes to standard error" {
 	TX=(--stats - -q)
 	streams push 0 0 <<<word
