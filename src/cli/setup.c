@@ -197,24 +197,26 @@ static int setup_check(struct setup *s, const struct options *o, struct err *e)
 	return 0;
 }
 
-/* A stream rarely comes from a terminal, and hardly belongs on one. */
-static void setup_name_terminal(const struct options *o)
-{
-	if (o->command || o->output || o->discard)
-		return;
-	if (options_sends(o) && isatty(STDIN_FILENO))
-		log_notice("reading the stream from the terminal");
-	if (!options_sends(o) && isatty(STDOUT_FILENO))
-		log_notice("the stream goes to the terminal: redirect it%s",
-			   o->verb == OPTIONS_SSH ? "" : ", or add -- COMMAND");
-}
-
 /* The standard descriptor that the stream comes from or goes to; -1: none */
 static int setup_stream_fd(const struct options *o)
 {
 	if (o->command || o->output || o->discard)
 		return -1;
 	return options_sends(o) ? STDIN_FILENO : STDOUT_FILENO;
+}
+
+/* A stream rarely comes from a terminal, and hardly belongs on one. */
+static void setup_name_terminal(const struct options *o)
+{
+	int fd = setup_stream_fd(o);
+
+	if (fd < 0 || !isatty(fd))
+		return;
+	if (fd == STDIN_FILENO)
+		log_notice("reading the stream from the terminal");
+	else
+		log_notice("the stream goes to the terminal: redirect it%s",
+			   o->verb == OPTIONS_SSH ? "" : ", or add -- COMMAND");
 }
 
 static int setup_open_stats(struct setup *s, const struct options *o,
@@ -287,13 +289,10 @@ static void setup_prepare(const struct setup *s)
 /* What a confined process has to keep */
 static unsigned int setup_keeps(const struct setup *s)
 {
-	int fd = s->stream.part	  ? s->stream.part->fd
-		 : s->stats.sends ? STDIN_FILENO
-				  : STDOUT_FILENO;
+	int fd = s->stream.part ? s->stream.part->fd : setup_stream_fd(s->o);
 
 	return (s->o->keep ? 0 : CONFINE_KEEPS_RAISE) |
-	       (s->stream.command || confine_admits(fd) ? 0
-							: CONFINE_KEEPS_USER);
+	       (confine_admits(fd) ? 0 : CONFINE_KEEPS_USER);
 }
 
 int setup_confine(struct setup *s, struct err *e)
