@@ -226,10 +226,10 @@ int io_write_all(int fd, const void *buf, size_t len, const char *what,
 				       what);
 		if (n < 0 && io_wait(fd, POLLOUT, CLOCK_NEVER, e) < 0)
 			return -1;
-		if (n < 0)
-			continue;
-		p += n;
-		len -= (size_t)n;
+		if (n > 0) {
+			p += n;
+			len -= (size_t)n;
+		}
 	}
 	return 0;
 }

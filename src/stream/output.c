@@ -164,11 +164,11 @@ int output_check(const struct output *out, struct err *e)
 {
 	struct stat st;
 
-	/* It may have a reader, or none. */
-	if (out->kind == IO_OTHER && fstat(out->fd, &st) < 0)
-		return err_set(e, ERR_IO, errno,
-			       "cannot tell what standard output is");
 	if (out->kind == IO_OTHER) {
+		/* It may have a reader, or none. */
+		if (fstat(out->fd, &st) < 0)
+			return err_set(e, ERR_IO, errno,
+				       "cannot tell what standard output is");
 		err_set(e, ERR_IO, 0, "standard output is no stream of bytes");
 		e->num = EBADF;
 		return -1;

@@ -45,7 +45,7 @@ static int stats_truncate(int fd, const char *path, struct err *e)
 	return 0;
 }
 
-/* The same without a look at what was opened; nothing is truncated. */
+/* Open the file, and truncate nothing: it may be the stream's. */
 static int stats_open_any(const char *path, bool append, struct err *e)
 {
 	int flags = O_WRONLY | O_CREAT | (append ? O_APPEND : 0) | O_CLOEXEC |
