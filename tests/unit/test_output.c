@@ -299,6 +299,9 @@ static void test_sync(void)
 	output_init(&s, open("/", O_RDONLY));
 	is_int(output_check(&s, &e), -1, "what is no stream has no consumer");
 	close(s.fd);
+	is_int(output_check(&s, &e), -1, "nor what cannot be examined");
+	ok(strstr(e.msg, "cannot tell what standard output is: Bad file"),
+	   "and the reason is said");
 	close(fd);
 }
 
@@ -349,17 +352,41 @@ static void test_part_due(struct part_file *p)
 	ok(!part_is_synced(p, 0), "without more bytes nothing is");
 }
 
+/* A folder for FILE, FILE.part and the note beside it */
+struct folder {
+	char dir[40], file[64];
+};
+
+static struct folder folder_make(void)
+{
+	struct folder f = { .dir = "/tmp/test_output.XXXXXX" };
+
+	if (!mkdtemp(f.dir))
+		bail();
+	snprintf(f.file, sizeof f.file, "%s/file", f.dir);
+	return f;
+}
+
+static void folder_remove(const struct folder *f)
+{
+	static const char *const ends[] = { "", ".part", ".part.durable" };
+	char name[80];
+
+	for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+		snprintf(name, sizeof name, "%s%s", f->file, ends[i]);
+		unlink(name);
+	}
+	rmdir(f->dir);
+}
+
 static void test_part(void)
 {
-	char dir[] = "/tmp/test_output.XXXXXX", path[64], name[80];
+	struct folder f = folder_make();
 	struct part_file p;
 	struct err e = { 0 };
 	int num = 0;
 
-	if (!mkdtemp(dir))
-		bail();
-	snprintf(path, sizeof path, "%s/file", dir);
-	is_int(part_file_open(&p, path, &e), 0, "a part is opened");
+	is_int(part_file_open(&p, f.file, &e), 0, "a part is opened");
 	test_part_due(&p);
 	if (ftruncate(p.fd, 228 << 20) < 0)
 		bail();
@@ -370,33 +397,25 @@ static void test_part(void)
 	}
 	is_int(num, EIO, "its disk fails");
 	part_file_close(&p);
-	is_int(part_file_open(&p, path, &e), 0, "it is opened again");
+	is_int(part_file_open(&p, f.file, &e), 0, "it is opened again");
 	is_int(p.start, (128 << 20) - 1,
 	       "what the failed sync was about is dropped");
 	part_file_close(&p);
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(name, sizeof name, "%s.part%s", path,
-			 i ? "" : ".durable");
-		unlink(name);
-	}
-	rmdir(dir);
+	folder_remove(&f);
 }
 
 /* A part is continued, but there is no room for another byte. */
 static void test_part_full(void)
 {
-	char dir[] = "/tmp/test_output.XXXXXX", path[64], part[80];
+	struct folder f = folder_make();
 	struct part_file p;
 	struct output s;
 	struct err e = { 0 };
 	size_t done;
 
-	if (!mkdtemp(dir))
-		bail();
-	snprintf(path, sizeof path, "%s/file", dir);
 	on_fdatasync = sync_well;
 	for (int i = 0; i < 2; i++) {
-		is_int(part_file_open(&p, path, &e), 0, "a part is opened");
+		is_int(part_file_open(&p, f.file, &e), 0, "a part is opened");
 		output_init_part(&s, &p);
 		full = i;
 		is_int(output_write(&s, "word", 4, &done, &e), full ? -1 : 0,
@@ -405,39 +424,28 @@ static void test_part_full(void)
 		is_int(part_file_unchanged(&p), 0, "nobody changed it");
 		part_file_close(&p);
 	}
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(part, sizeof part, "%s.part%s", path,
-			 i ? "" : ".durable");
-		unlink(part);
-	}
-	rmdir(dir);
+	folder_remove(&f);
 }
 
 /* May FILE get its name although close(2) says that bytes were lost? */
 static void test_part_closed(bool fails)
 {
-	char dir[] = "/tmp/test_output.XXXXXX", path[64], part[80];
+	struct folder f = folder_make();
 	struct part_file p;
 	struct err e = { 0 };
 	int num;
 
-	if (!mkdtemp(dir))
-		bail();
-	snprintf(path, sizeof path, "%s/file", dir);
-	snprintf(part, sizeof part, "%s.part", path);
-	is_int(part_file_open(&p, path, &e), 0, "a part is opened");
+	is_int(part_file_open(&p, f.file, &e), 0, "a part is opened");
 	on_fdatasync = sync_well;
 	fail_close = fails;
 	while (!part_file_finished(&p, &num))
 		poll(NULL, 0, 1);
 	fail_close = false;
 	is_int(num, fails ? EDQUOT : 0, "close(2) is heard");
-	is_int(access(path, F_OK), fails ? -1 : 0,
+	is_int(access(f.file, F_OK), fails ? -1 : 0,
 	       "FILE is there if it succeeds");
 	part_file_close(&p);
-	unlink(path);
-	unlink(part);
-	rmdir(dir);
+	folder_remove(&f);
 }
 
 static void test_devices(void)
