@@ -177,7 +177,7 @@ void confine_enter(struct confine *c, unsigned int keeps)
 		uid = gid = 0;
 		c->privileges = false;
 		confine_miss(c, "user 0 stays: the file system of the input or "
-				"output admits no other one; if it is FUSE, "
+				"output admits no other user; if it is FUSE, "
 				"mount it with allow_other");
 	}
 	c->privileges &= confine_holds(c, confine_user(uid, gid), become);

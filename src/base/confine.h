@@ -24,18 +24,20 @@ struct confine {
 	bool serious; /* more is missing than Landlock */
 };
 
-/*
- * Confine this process and its future children, for good, as far as the kernel
- * allows it.  What does not hold is in c->missing.
- *
- * keeps: flags, or 0.
- */
+/* What a confined process keeps all the same */
 enum confine_keeps {
-	/* raise(3).  Children inherit the filter, and so can signal this
-	 * process, too: not for the listener of --keep. */
+	/*
+	 * raise(3).  Children inherit the filter, and so can signal this
+	 * process, too: not for the listener of --keep.
+	 */
 	CONFINE_KEEPS_RAISE = 1,
 	CONFINE_KEEPS_USER = 2, /* see confine_admits() */
 };
+
+/*
+ * Confine this process and its future children, for good, as far as the kernel
+ * allows it.  What does not hold is in c->missing.  keeps: confine_keeps, or 0.
+ */
 void confine_enter(struct confine *c, unsigned int keeps);
 
 /*
