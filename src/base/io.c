@@ -9,6 +9,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include "base/clock.h"
 #include "base/compat.h"
@@ -17,11 +18,20 @@
 /* /proc/sys/fs/pipe-max-size unless root raised it; 64 full TLS records */
 #define PIPE_BYTES (1 << 20)
 
+/*
+ * The master of a pseudo terminal.  To open it again makes another terminal,
+ * and its last close loses what nobody has read.  Linux: devices.txt.
+ */
+static bool io_is_pty_master(const struct stat *st)
+{
+	return S_ISCHR(st->st_mode) && st->st_rdev == makedev(5, 2);
+}
+
 enum io_kind io_kind(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) < 0)
+	if (fstat(fd, &st) < 0 || io_is_pty_master(&st))
 		return IO_OTHER;
 	switch (st.st_mode & S_IFMT) {
 	case S_IFIFO:
@@ -146,6 +156,8 @@ int io_reopen_nonblocking(int fd, int access)
 	autoclose int again = -1;
 	char path[32];
 
+	if (io_kind(fd) == IO_OTHER)
+		return -1;
 	if (order_possible())
 		return order_ask_fd(&reopen, &ignored);
 	snprintf(path, sizeof path, "/proc/self/fd/%d", fd);

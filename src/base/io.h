@@ -15,7 +15,7 @@ enum io_kind {
 	IO_SOCKET,
 	IO_FILE, /* regular file or block device: cached */
 	IO_DEVICE, /* terminal or other character device */
-	IO_OTHER,
+	IO_OTHER, /* also the master of a pseudo terminal */
 };
 
 /* The kind of fd; IO_OTHER if fstat(2) fails. */
@@ -65,8 +65,8 @@ int io_set_nonblocking(int fd, struct err *e) attr_must_check;
  * Open the pipe or terminal behind fd again, through /proc/self/fd/FD: the new
  * open file description is non-blocking, that of fd stays as it is.  access is
  * O_RDONLY or O_WRONLY.  Returns the new descriptor, or -1 if it cannot be
- * opened (a socket; a pipe of another user; no /proc, or not the kernel's; a
- * launcher opens only 0, 1 and 2).
+ * opened (a socket; a pipe of another user; IO_OTHER; no /proc, or not the
+ * kernel's; a launcher opens only 0, 1 and 2).
  */
 int io_reopen_nonblocking(int fd, int access);
 

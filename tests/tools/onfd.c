@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-or-later
 /*
- * onfd tty|hangup|unix|messages|tcp in|out COMMAND [ARG]...: runs COMMAND with
- * a terminal or a socket as its standard input or output, and copies our
- * standard input to it (a terminal takes whole lines of text) or from it to our
- * standard output, until SIGUSR1.  With tcp out COMMAND reads an end of file
- * from its socket.  With hangup in the terminal hangs up where tty in writes
- * ^D.  Exits with COMMAND's status.
+ * onfd tty|hangup|master|unix|messages|tcp in|out COMMAND [ARG]...: runs
+ * COMMAND with a terminal, the master of one or a socket as its standard input
+ * or output, and copies our standard input to it (a terminal takes whole lines
+ * of text) or from it to our standard output, until SIGUSR1.  With tcp out
+ * COMMAND reads an end of file from its socket.  With hangup in the terminal
+ * hangs up where tty in writes ^D.  Exits with COMMAND's status.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -48,6 +48,16 @@ static void open_tty(int fd[2])
 		die("terminal");
 }
 
+static void open_master(int fd[2])
+{
+	int master;
+
+	open_tty(fd);
+	master = fd[OURS];
+	fd[OURS] = fd[THEIRS];
+	fd[THEIRS] = master;
+}
+
 static void open_tcp(int fd[2])
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
@@ -73,6 +83,8 @@ static void open_pair(const char *kind, int fd[2])
 
 	if (!strcmp(kind, "tty") || !strcmp(kind, "hangup"))
 		open_tty(fd);
+	else if (!strcmp(kind, "master"))
+		open_master(fd);
 	else if (!strcmp(kind, "tcp"))
 		open_tcp(fd);
 	else if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fd) < 0)
@@ -132,8 +144,8 @@ int main(int argc, char **argv)
 
 	if (argc < 4) {
 		fprintf(stderr,
-			"usage: onfd tty|hangup|unix|messages|tcp in|out "
-			"COMMAND...\n");
+			"usage: onfd tty|hangup|master|unix|messages|tcp "
+			"in|out COMMAND...\n");
 		return 2;
 	}
 	in = !strcmp(argv[2], "in");

@@ -172,6 +172,27 @@ from_kind() {
 	done
 }
 
+# What is opened anew through /proc/self/fd is another terminal.
+@test "standard input or output is the master of a pseudo terminal: exit status 8 at once" {
+	echo text >text
+	start_receiver --ktls "$WHEN"
+	run -8 "$BKP_TOOLS/deadline" 15 "$BKP_TOOLS/onfd" master in "$BKP" \
+		connect -k key --ktls "$WHEN" -p "$PORT" 127.0.0.1 <text
+	[[ $output == *'standard input is no stream of bytes' ]] || fail "$output"
+	wait_receiver 7
+	spawn_receiver --send --ktls "$WHEN" <text
+	run -8 "$BKP_TOOLS/deadline" 15 "$BKP_TOOLS/onfd" master out "$BKP" \
+		connect -k key --ktls "$WHEN" --receive -p "$PORT" 127.0.0.1
+	[[ $output == *'standard output is no stream of bytes'* ]] || fail "$output"
+	wait_receiver 9
+}
+
+@test "a terminal's master as standard error gets the messages" {
+	"$BKP_TOOLS/onfd" master out sh -c '"$@" 2>&1 >/dev/null; sleep 1' sh \
+		"$BKP" listen -k key -b 127.0.0.1 -p 0 --wait 100ms >got || :
+	grep -q 'no peer authenticated' got
+}
+
 @test "standard input is a socket: delivered" {
 	from_kind unix "$BATS_FILE_TMPDIR/in"
 }
